@@ -1,0 +1,135 @@
+"""A batch: one mailing. What was asked for, who may change it when, and the state that people see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dispatcher.core.job import FINAL, LIVE, State
+
+
+class Control(StrEnum):
+    """What was asked of a batch. Kept in the store; the state shown to people also follows from the counts."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Command(StrEnum):
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+class BatchState(StrEnum):
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    HELD = "held"
+    PAUSED = "paused"
+    #: cancelled or expired, with calls still running out
+    ENDING = "ending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Priority(StrEnum):
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+#: Which command is allowed when, and what it leads to. A command whose result is the present control is a repeat.
+TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
+    (Control.DRAFT, Command.START): Control.RUNNING,
+    (Control.DRAFT, Command.CANCEL): Control.CANCELLED,
+    (Control.SCHEDULED, Command.START): Control.RUNNING,
+    (Control.SCHEDULED, Command.PAUSE): Control.PAUSED,
+    (Control.SCHEDULED, Command.CANCEL): Control.CANCELLED,
+    (Control.SCHEDULED, Command.EXPIRE): Control.EXPIRED,
+    (Control.RUNNING, Command.START): Control.RUNNING,
+    (Control.RUNNING, Command.PAUSE): Control.PAUSED,
+    (Control.RUNNING, Command.RESUME): Control.RUNNING,
+    (Control.RUNNING, Command.CANCEL): Control.CANCELLED,
+    (Control.RUNNING, Command.EXPIRE): Control.EXPIRED,
+    (Control.PAUSED, Command.PAUSE): Control.PAUSED,
+    (Control.PAUSED, Command.RESUME): Control.RUNNING,
+    (Control.PAUSED, Command.CANCEL): Control.CANCELLED,
+    (Control.PAUSED, Command.EXPIRE): Control.EXPIRED,
+    (Control.CANCELLED, Command.CANCEL): Control.CANCELLED,
+    (Control.EXPIRED, Command.EXPIRE): Control.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaxOptions:
+    """Options of the provider that hold for every fax of a batch; empty means the provider's own default."""
+
+    sender: str = ""
+    service_id: str = ""
+    header_text: str = ""
+    header_page_numbers: bool | None = None
+    header_time_zone: str = ""
+    resolution: str = ""
+    image_conversion_method: str = ""
+    cover_page_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What the producer asked for. Fixed when the batch is created, all times in milliseconds since 1970."""
+
+    id: str
+    name: str
+    created_ms: int
+    #: SHA-256 of uploaded documents, in the order of their pages
+    documents: tuple[str, ...] = ()
+    #: documents that the provider fetches itself; their pages come first
+    content_urls: tuple[str, ...] = ()
+    options: FaxOptions = FaxOptions()
+    priority: Priority = Priority.BULK
+    weight: int = 1
+    default_country: str = "US"
+    #: what to do when some pages arrived before the call failed; empty: the policy's choice
+    on_partial: str = ""
+    start_at_ms: int = 0
+    deadline_ms: int = 0
+    #: the batch of which this one is a rerun
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counts of a batch's jobs: by state, and of final and waiting ones by (state, category)."""
+
+    by_state: Mapping[State, int]
+    by_category: Mapping[tuple[State, str], int]
+
+    @property
+    def live(self) -> int:
+        return sum(self.by_state.get(state, 0) for state in LIVE)
+
+    @property
+    def final(self) -> int:
+        return sum(self.by_state.get(state, 0) for state in FINAL)
+
+
+_ENDED = {Control.CANCELLED: BatchState.CANCELLED, Control.EXPIRED: BatchState.EXPIRED}
+
+
+def batch_state(control: Control, tally: Tally, *, held: bool) -> BatchState:
+    """The state shown to people. A batch is finished when it was started and no job is live any more."""
+    if control is Control.DRAFT:
+        return BatchState.DRAFT
+    if control in _ENDED:
+        return BatchState.ENDING if tally.live else _ENDED[control]
+    if not tally.live:
+        return BatchState.FINISHED
+    if held and control is Control.RUNNING:
+        return BatchState.HELD
+    return BatchState(control.value)

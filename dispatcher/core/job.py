@@ -1,0 +1,91 @@
+"""A job: one recipient of a batch, its states and its record.
+
+The words are those of the design: a job ends in exactly one final state, an attempt is one POST that the
+provider accepted or may have accepted, a lease is one worker's right to act until a deadline.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class State(IntEnum):
+    """Where a job stands. The numbers are stored in records: never reuse one."""
+
+    VOID = 0  # a row that is not a job: its number was already in the batch
+    WAITING = 1
+    LEASED = 2
+    SENDING = 3
+    ACCEPTED = 4
+    DELIVERED = 10
+    DELIVERED_UNCONFIRMED = 11
+    FAILED = 12
+    CANCELLED = 13
+    EXPIRED = 14
+
+    @property
+    def label(self) -> str:
+        """The name used in the API, the command line and metrics."""
+        return self.name.lower()
+
+    @property
+    def final(self) -> bool:
+        return self >= State.DELIVERED
+
+
+LIVE = (State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED)
+FINAL = (State.DELIVERED, State.DELIVERED_UNCONFIRMED, State.FAILED, State.CANCELLED, State.EXPIRED)
+JOB_STATES = LIVE + FINAL
+
+
+class JobId(NamedTuple):
+    """``<batch>.<row>``: the name of a job everywhere outside the store."""
+
+    batch: str
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.batch}.{self.row}"
+
+    @classmethod
+    def parse(cls, text: str) -> "JobId":
+        """Read ``<batch>.<row>``. Raises ValueError when the text has another form."""
+        batch, dot, row = text.rpartition(".")
+        if not (dot and batch.isalnum() and row.isascii() and row.isdigit()):
+            raise ValueError(f"{text!r} is not a job id of the form <batch>.<row>")
+        return cls(batch, int(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the store keeps of every job, in a fixed width. All times are milliseconds since 1970."""
+
+    state: State = State.WAITING
+    #: leases in a row that ended before the worker began
+    strikes: int = 0
+    #: number of the latest attempt begun; numbers are never used twice, refused sends leave gaps
+    attempt: int = 0
+    #: token of the lease that holds the job; 0 when none does
+    lease: int = 0
+    category: str = ""
+    error_type: str = ""
+    error_code: int = 0
+    #: calls that failed before a machine answered
+    dials: int = 0
+    #: calls in which a machine answered, without progress
+    tries: int = 0
+    #: answers of 5xx and sends that vanished
+    server_errors: int = 0
+    #: look-ups of the present attempt that were completed and found nothing, or read-backs without news
+    looks: int = 0
+    #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed
+    doubled: bool = False
+    #: the answer to the POST was unclear: the attempt is being looked for
+    unclear: bool = False
+    pages_sent: int = 0
+    pages_total: int = 0
+    #: when the latest attempt began
+    began_ms: int = 0
+    #: when the state changed last
+    changed_ms: int = 0
+    fax_id: str = ""

@@ -1,0 +1,122 @@
+"""Every setting of bulkfax, in one place: environment ``BULKFAX_...``, nested with ``__``, ``.env`` read."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or has a bad value. The text names the variable and what to do."""
+
+
+class SinchSettings(BaseModel):
+    """The provider's account and addresses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project_id: str = ""
+    key_id: str = ""
+    key_secret: SecretStr = SecretStr("")
+    base_url: str = "https://fax.api.sinch.com"
+    auth_url: str = "https://auth.sinch.com/oauth2/token"
+    auth: Literal["oauth", "basic"] = "oauth"
+    #: the account's limit; faxes and reads share it
+    rate_per_second: float = Field(default=5.0, gt=0, le=10_000)
+    #: one connection per call in flight, in this many calls for each worker process
+    connections: int = Field(default=64, ge=1, le=1024)
+
+
+class Settings(BaseSettings):
+    """All settings. Lists are written with commas; secrets may be files in ``BULKFAX_SECRETS_DIR``,
+    named like their variable in lower case (``bulkfax_sinch__key_secret``)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BULKFAX_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        validate_default=True,
+    )
+
+    redis_url: str = ""
+    sinch: SinchSettings = SinchSettings()
+    #: where the provider reaches our callbacks and documents; empty: news comes by polling, documents as base64
+    public_url: str = ""
+    policy_file: Path | None = None
+    callback_keys: Annotated[list[SecretStr], NoDecode] = []
+    api_keys: Annotated[list[SecretStr], NoDecode] = []
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    #: country (two letters) of numbers in national form when neither row nor batch names one
+    default_country: str = "US"
+    data_dir: Path = Path(".bulkfax")
+    worker_processes: int = Field(default=1, ge=1, le=64)
+    worker_threads: int = Field(default=24, ge=2, le=256)
+    documents_max_bytes: int = Field(default=2_000_000_000, ge=20_000_000)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    #: accept a Redis that can lose data (no append-only file, eviction); for trying out only
+    allow_unsafe_redis: bool = False
+
+    @field_validator("callback_keys", "api_keys", mode="before")
+    @classmethod
+    def _from_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("write a full address such as https://fax.example.com, or leave it empty to poll")
+        return value.rstrip("/")
+
+    @field_validator("default_country")
+    @classmethod
+    def _two_letters(cls, value: str) -> str:
+        if len(value) != 2 or not value.isalpha():
+            raise ValueError("write a country as two letters, such as US")
+        return value.upper()
+
+
+#: variables with our prefix that are not settings of the product
+_NOT_SETTINGS = frozenset({"BULKFAX_SECRETS_DIR", "BULKFAX_API_URL", "BULKFAX_API_KEY", "BULKFAX_TEST_REDIS_URL"})
+
+
+def load_settings(env_file: Path = Path(".env")) -> Settings:
+    """Read all settings. Raises SettingsError, which names the variable at fault."""
+    given = {**dotenv_values(env_file), **os.environ} if env_file.is_file() else dict(os.environ)
+    _refuse_unknown(name.upper() for name in given)
+    secrets = given.get("BULKFAX_SECRETS_DIR")
+    try:
+        return Settings(_env_file=env_file, _secrets_dir=secrets)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(dict(fault)) for fault in error.errors())) from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    known = _variable_names()
+    unknown = sorted(n for n in names if n.startswith("BULKFAX_") and n not in known | _NOT_SETTINGS)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SettingsError(f"unknown setting {', '.join(unknown)}{hint}")
+
+
+def _variable_names() -> frozenset[str]:
+    plain = {f"BULKFAX_{name.upper()}" for name in Settings.model_fields}
+    nested = {f"BULKFAX_SINCH__{name.upper()}" for name in SinchSettings.model_fields}
+    return frozenset(plain | nested)
+
+
+def _sentence(fault: dict[str, object]) -> str:
+    location = fault["loc"]
+    parts = [str(part).upper() for part in location] if isinstance(location, tuple) else []
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"BULKFAX_{'__'.join(parts)}: {message[:1].lower()}{message[1:]}"
