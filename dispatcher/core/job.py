@@ -4,7 +4,8 @@ The words are those of the design: a job ends in exactly one final state, an att
 provider accepted or may have accepted, a lease is one worker's right to act until a deadline.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -54,6 +55,53 @@ class JobId(NamedTuple):
         if not (dot and batch.isalnum() and row.isascii() and row.isdigit()):
             raise ValueError(f"{text!r} is not a job id of the form <batch>.<row>")
         return cls(batch, int(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One accepted row of the producer's list."""
+
+    #: line of the upload, from 1 (for CSV the header is line 1)
+    line: int
+    #: E.164 with a plus sign
+    number: str
+    #: two letters, or "001" for numbers of no country
+    region: str = ""
+    #: the producer's own id of this recipient
+    reference: str = ""
+    #: all other columns, for cover pages
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """One row that became no job, and why."""
+
+    line: int
+    #: as it was given, cut to 40 characters
+    number: str
+    #: a short fixed word such as ``extension``
+    reason: str
+    #: a sentence for people that says what to do
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """What became of one attempt, or news of an earlier one. Kept only for jobs that did not go straight through."""
+
+    attempt: int
+    at_ms: int
+    #: ``failed``, ``refused``, ``vanished``, ``late`` (news of an attempt that was given up), ``doubled``
+    outcome: str
+    category: str = ""
+    error_type: str = ""
+    error_code: int = 0
+    fax_id: str = ""
+    pages_sent: int = 0
+    pages_total: int = 0
+    #: the decision in a sentence
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
