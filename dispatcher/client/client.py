@@ -1,0 +1,245 @@
+"""The Python client of the producer API: one method for every route, typed answers, one error tree.
+
+with Client.from_environment() as client:
+    letter = client.upload_document(Path("letter.pdf"))
+    batch = client.create_batch(NewBatch(name="March", documents=(letter.id,)))
+    client.upload_recipients(batch.id, Path("recipients.csv"))
+    client.start(batch.id)
+"""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from dispatcher.client.errors import NotOurApi, Unavailable
+from dispatcher.client.files import Progress, no_progress, pieces, recipients_kind, save, size_of
+from dispatcher.client.models import (
+    Account,
+    Answer,
+    Batch,
+    BatchPage,
+    Document,
+    Job,
+    JobPage,
+    NewBatch,
+    NewFax,
+    Readiness,
+    RefusedPage,
+    RefusedRow,
+    Upload,
+)
+from dispatcher.client.transport import Transport
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+#: how long connection errors and 503 answers are waited out by default
+PATIENCE_S = 30.0
+_PAGE = 1000
+
+AnAnswer = TypeVar("AnAnswer", bound=Answer)
+
+
+class Client:
+    """Speaks to one API. Every method raises ClientError; its text says what is wrong and what to do.
+
+    ``patience_s`` bounds how long connection errors and 503 answers are repeated. ``transport`` is httpx's, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        api_key: str = "",
+        *,
+        patience_s: float = PATIENCE_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._transport = Transport(url.rstrip("/"), api_key, patience_s, transport)
+
+    @classmethod
+    def from_environment(cls, *, patience_s: float = PATIENCE_S) -> Self:
+        """The API named by BULKFAX_API_URL and BULKFAX_API_KEY, in the environment or in ``.env``."""
+        given = {**dotenv_values(".env"), **os.environ}
+        url, key = given.get("BULKFAX_API_URL") or DEFAULT_URL, given.get("BULKFAX_API_KEY") or ""
+        return cls(url, key, patience_s=patience_s)
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # documents
+
+    def upload_document(self, path: Path, *, progress: Progress = no_progress) -> Document:
+        """Upload a PDF. The same bytes again give the same id."""
+        headers = {
+            "Content-Type": "application/pdf",
+            "Content-Length": str(size_of(path)),
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name, safe='')}",
+        }
+        answer = self._upload("/v1/documents", path, headers, progress)
+        return self._read(Document, answer)
+
+    def document(self, sha256: str) -> Document:
+        return self._get(Document, f"/v1/documents/{sha256}")
+
+    # batches
+
+    def create_batch(self, new: NewBatch, *, key: str = "") -> Batch:
+        """Create a draft. ``key`` is the Idempotency-Key; without one each call creates a new batch."""
+        return self._create(Batch, "/v1/batches", new.model_dump(mode="json", by_alias=True, exclude_none=True), key)
+
+    def batch(self, batch: str) -> Batch:
+        return self._get(Batch, f"/v1/batches/{batch}")
+
+    def batches(self, *, limit: int = 20, before: str = "") -> BatchPage:
+        """One page of batches, newest first."""
+        return self._get(BatchPage, "/v1/batches", limit=limit, before=before)
+
+    def upload_recipients(self, batch: str, path: Path, *, progress: Progress = no_progress, key: str = "") -> Upload:
+        """Stream a CSV, NDJSON or JSON file into a draft. ``key`` names the upload: a repeat with the same key
+        goes on after the lines that are stored already."""
+        headers = {"Content-Type": recipients_kind(path), "Idempotency-Key": key or _new_key()}
+        answer = self._upload(f"/v1/batches/{batch}/recipients", path, headers, progress)
+        return self._read(Upload, answer)
+
+    def start(self, batch: str) -> Batch:
+        return self._command(batch, "start")
+
+    def pause(self, batch: str) -> Batch:
+        """Stop sending; ``in_flight`` of the answer says how many attempts are still running out."""
+        return self._command(batch, "pause")
+
+    def resume(self, batch: str) -> Batch:
+        return self._command(batch, "resume")
+
+    def cancel(self, batch: str) -> Batch:
+        """End the batch; ``in_flight`` of the answer says how many attempts are still running out."""
+        return self._command(batch, "cancel")
+
+    def rerun(
+        self,
+        batch: str,
+        states: Sequence[str],
+        categories: Sequence[str] | None = None,
+        *,
+        start: bool = True,
+        key: str = "",
+    ) -> Batch:
+        """A new batch of those jobs of an old one that ended in ``states`` and, if given, ``categories``."""
+        body = {"states": list(states), "categories": None if categories is None else list(categories), "start": start}
+        return self._create(Batch, f"/v1/batches/{batch}/rerun", body, key)
+
+    def report(self, batch: str, path: Path, *, progress: Progress = no_progress) -> int:
+        """Write the report (CSV, one line per line of the upload) to ``path``; returns its bytes."""
+        return self._transport.stream("GET", f"/v1/batches/{batch}/report", lambda answer: save(answer, path, progress))
+
+    # jobs
+
+    def jobs_page(
+        self,
+        batch: str,
+        *,
+        state: str = "",
+        category: str = "",
+        reference: str = "",
+        number: str = "",
+        after: int | None = None,
+        limit: int = _PAGE,
+    ) -> JobPage:
+        """One page of the jobs that match all filters given, in the order of their rows."""
+        query = {"state": state, "category": category, "reference": reference, "number": number}
+        return self._get(JobPage, f"/v1/batches/{batch}/jobs", after=after, limit=limit, **query)
+
+    def jobs(self, batch: str, **filters: str) -> Iterator[Job]:
+        """All jobs that match, page by page. Filters as in ``jobs_page``."""
+        after: int | None = None
+        while True:
+            page = self.jobs_page(batch, after=after, **filters)  # type: ignore[arg-type]  # filters are all texts
+            yield from page.jobs
+            if (after := page.next) is None:
+                return
+
+    def job(self, job: str) -> Job:
+        """One job with its history and what it waits for."""
+        return self._get(Job, f"/v1/jobs/{job}")
+
+    def refused_page(self, batch: str, *, after: int | None = None, limit: int = _PAGE) -> RefusedPage:
+        return self._get(RefusedPage, f"/v1/batches/{batch}/refused", after=after, limit=limit)
+
+    def refused(self, batch: str) -> Iterator[RefusedRow]:
+        """All lines that became no job, page by page."""
+        after: int | None = None
+        while True:
+            page = self.refused_page(batch, after=after)
+            yield from page.refused
+            if (after := page.next) is None:
+                return
+
+    def send_fax(self, new: NewFax, *, key: str = "") -> Job:
+        """Send one fax at once, before the bulk work."""
+        return self._create(Job, "/v1/faxes", new.model_dump(mode="json", by_alias=True, exclude_none=True), key)
+
+    # account and health
+
+    def account(self) -> Account:
+        return self._get(Account, "/v1/account")
+
+    def release_hold(self, scope: str) -> None:
+        """Let a held scope send again without waiting for its probe."""
+        self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")
+
+    def alive(self) -> None:
+        """Returns when the API process answers; it does not look at Redis."""
+        self._transport.call("GET", "/healthz")
+
+    def ready(self) -> Readiness:
+        """Whether the API can work, and why not. Raises NotReachable when it does not run."""
+        try:
+            self._transport.call("GET", "/readyz")
+        except Unavailable as error:
+            return Readiness(ready=False, reason=str(error))
+        return Readiness(ready=True)
+
+    # how
+
+    def _command(self, batch: str, verb: str) -> Batch:
+        return self._read(Batch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}"))
+
+    def _create(self, kind: type[AnAnswer], path: str, body: Any, key: str) -> AnAnswer:
+        return self._read(kind, self._transport.call("POST", path, key=key or _new_key(), json=body))
+
+    def _get(self, kind: type[AnAnswer], path: str, **query: object) -> AnAnswer:
+        given = {name: value for name, value in query.items() if value not in ("", None)}
+        return self._read(kind, self._transport.call("GET", path, params=given))
+
+    def _upload(self, path: str, file: Path, headers: dict[str, str], progress: Progress) -> Any:
+        return self._transport.upload(path, headers, lambda: pieces(file, progress))
+
+    def _read(self, kind: type[AnAnswer], answer: Any) -> AnAnswer:
+        try:
+            return kind.model_validate(answer)
+        except ValidationError as error:
+            raise NotOurApi(
+                f"{self.url} gave an answer that this client does not understand: do both have the same version?"
+            ) from error
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,102 @@
+"""Everything that can go wrong when the API is used. Each text is a sentence for people that says what to do.
+
+ClientError
+├── NotReachable     nothing answers at the address
+├── NotOurApi        something answers, but it is not this API
+├── BadInput         refused before anything was sent: a file that cannot be read
+└── ApiError         the API answered with a problem document
+    ├── AccessDenied     401, 403: API key missing or wrong
+    ├── NotFound         404: no such batch, job, document or hold
+    ├── NotAllowed       409: not in this state, or an idempotency key used for two things
+    ├── Invalid          400, 413, 415, 422: a field or line is wrong
+    └── Unavailable      503: the API runs but its Redis is away
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class ClientError(Exception):
+    """Base of all errors of the client."""
+
+
+class NotReachable(ClientError):
+    """Nothing answers at the API's address, or the connection broke and a repeat did not help."""
+
+
+class NotOurApi(ClientError):
+    """The answer has another form than this API gives."""
+
+
+class BadInput(ClientError):
+    """A file named by the caller cannot be read, or its kind is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem document (RFC 9457). ``errors`` hold ``field`` or ``line`` and ``message``."""
+
+    status: int
+    title: str = ""
+    detail: str = ""
+    type: str = ""
+    errors: Sequence[Mapping[str, object]] = ()
+
+    def __str__(self) -> str:
+        text = self.detail or self.title or f"the API answered with status {self.status}"
+        return "; ".join([text, *(line for error in self.errors if (line := _line(error)) not in text)])
+
+
+class ApiError(ClientError):
+    """The API refused the request; ``problem`` is what it said."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+class AccessDenied(ApiError):
+    """The API key is missing or wrong."""
+
+
+class NotFound(ApiError):
+    """There is no such thing."""
+
+
+class NotAllowed(ApiError):
+    """The present state does not allow this, or the idempotency key was used for other content."""
+
+
+class Invalid(ApiError):
+    """A field or line of the request is wrong."""
+
+
+class Unavailable(ApiError):
+    """The API cannot reach its Redis, or that refuses writes."""
+
+    #: when to try again, as the API said
+    retry_after_s: float = 0.0
+
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: Invalid,
+    401: AccessDenied,
+    403: AccessDenied,
+    404: NotFound,
+    409: NotAllowed,
+    413: Invalid,
+    415: Invalid,
+    422: Invalid,
+    503: Unavailable,
+}
+
+
+def error_of(problem: Problem) -> ApiError:
+    """The most specific error for a problem document."""
+    return _BY_STATUS.get(problem.status, ApiError)(problem)
+
+
+def _line(error: Mapping[str, object]) -> str:
+    where = f"line {error['line']}" if "line" in error else str(error.get("field", ""))
+    message = str(error.get("message", ""))
+    return f"{where}: {message}" if where else message
