@@ -1,0 +1,69 @@
+"""The provider's answers: JSON, its error bodies, and the answer that never comes."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+#: The name under which the server lends a function that cuts the connection of a request.
+DROP = "emulator.drop"
+
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+class ApiError(Exception):
+    """A request that the provider refuses; becomes its answer at the edge of the application."""
+
+    def __init__(self, status: int, message: str, violations: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.violations = violations or []
+
+
+def json_bytes(value: Any) -> bytes:
+    return _dumps(value).encode("utf-8", "surrogatepass")
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    return Response(json_bytes(value), status, media_type="application/json")
+
+
+def no_content() -> Response:
+    return Response(status_code=204)
+
+
+def error_answer(
+    status: int,
+    message: str,
+    violations: list[tuple[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An error body as documented: `code` is text, and the documented 400 carries the code "404"."""
+    code = "404" if status == 400 else str(status)
+    body: dict[str, Any] = {"code": code, "error": HTTPStatus(status).phrase, "message": message}
+    if violations:
+        body["details"] = {"fieldViolations": [{"field": field, "description": text} for field, text in violations]}
+    return Response(json_bytes(body), status, headers, "application/json")
+
+
+def unauthorized(challenge: str) -> Response:
+    """The documented 401: no body; what is wrong is in `WWW-Authenticate`."""
+    return Response(status_code=401, headers={"WWW-Authenticate": challenge})
+
+
+class NoAnswer(Response):
+    """Never answers: cuts the connection at once (`drop`), or waits until the client gives up."""
+
+    def __init__(self, *, drop: bool) -> None:
+        super().__init__()
+        self._drop = drop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._drop:
+            scope[DROP]()
+        while (await receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,94 @@
+"""What the emulator accepted and did, for tests and tools: outside the provider's paths, without keys."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dispatcher.emulator.answers import ApiError, json_answer, json_bytes
+from dispatcher.emulator.emulator import Emulator
+from dispatcher.emulator.faxes import Fax, status_at
+from dispatcher.emulator.lists import query
+from dispatcher.emulator.scenario_file import ScenarioError, outage_from, parse_scenario, scenario_from
+from dispatcher.emulator.send_form import read_json
+
+#: Lines of the ledger that are written in one piece, so that a long one does not hold up other requests.
+_CHUNK = 200
+
+
+def entry(fax: Fax, now_ms: int) -> dict[str, Any]:
+    """One line of the ledger. Times are milliseconds since 1970; not final is null."""
+    error_type, error_code = fax.error[:2] if fax.error else (None, None)
+    return {
+        "id": fax.id,
+        "direction": fax.direction,
+        "to": fax.to,
+        "from": fax.sender,
+        "labels": fax.labels or {},
+        "createTime": fax.created_ms,
+        "status": status_at(fax, now_ms),
+        "errorType": error_type,
+        "errorCode": error_code,
+        "pages": fax.pages,
+        "pagesSent": fax.pages_sent,
+        "finalTime": fax.ends_ms,
+        "requestFault": fax.request_fault,
+        "callbackFault": fax.callback_fault.kind if fax.callback_fault else None,
+        "callbacks": [{"time": at, "status": status, "event": event} for at, status, event in fax.callbacks],
+    }
+
+
+def _lines(faxes: list[Fax], now_ms: int) -> Iterator[bytes]:
+    for start in range(0, len(faxes), _CHUNK):
+        yield b"".join(json_bytes(entry(fax, now_ms)) + b"\n" for fax in faxes[start : start + _CHUNK])
+
+
+async def get_ledger(request: Request) -> Response:
+    """All faxes as NDJSON, oldest first; `after=N` leaves out the first N."""
+    emulator: Emulator = request.app.state.emulator
+    after = query(request).get("after", "0")
+    if not after.isdecimal():
+        raise ApiError(400, "after must be a whole number")
+    faxes = emulator.faxes.all[int(after) :]
+
+    async def lines() -> Any:
+        for piece in _lines(faxes, emulator.clock.now_ms()):
+            yield piece
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+async def get_stats(request: Request) -> Response:
+    emulator: Emulator = request.app.state.emulator
+    now_ms = emulator.clock.now_ms()
+    unfinished = sum(fax.ends_ms is None for fax in emulator.faxes.all)
+    return json_answer({**emulator.stats.view(), "unfinished": unfinished, "now": now_ms})
+
+
+async def post_scenario(request: Request) -> Response:
+    """Replace the scenario: TOML text, or the same as JSON."""
+    emulator: Emulator = request.app.state.emulator
+    try:
+        if request.headers.get("content-type", "").startswith("application/json"):
+            scenario = scenario_from(await read_json(request))
+        else:
+            scenario = parse_scenario((await request.body()).decode())
+    except (ScenarioError, UnicodeDecodeError) as error:
+        raise ApiError(400, str(error)) from error
+    emulator.use(scenario)
+    return json_answer({"seed": emulator.scenario.seed})
+
+
+async def post_outage(request: Request) -> Response:
+    """Let the provider be away: `{"seconds": 10, "how": "503", "start": 0}`; seconds 0 ends all outages."""
+    emulator: Emulator = request.app.state.emulator
+    try:
+        outage = outage_from(await read_json(request), "outage")
+    except ScenarioError as error:
+        raise ApiError(400, str(error)) from error
+    if outage.seconds == 0:
+        emulator.end_outages()
+    else:
+        emulator.add_outage(outage)
+    return json_answer({"start": outage.start_s, "seconds": outage.seconds, "how": outage.how})

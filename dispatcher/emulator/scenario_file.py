@@ -1,0 +1,280 @@
+"""Reads a scenario file (TOML). Every complaint names the key and what is allowed there."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dispatcher.emulator import fax_errors
+from dispatcher.emulator.scenario import (
+    CallbackFault,
+    Choice,
+    NumberRule,
+    Outage,
+    Outcome,
+    RequestFault,
+    Scenario,
+)
+
+T = TypeVar("T")
+#: Turns the name of an outcome or fault into the thing; None stands for the ordinary course.
+Reader = Callable[[str, str], T | None]
+
+_TOP_KEYS = (
+    "seed", "latency", "list_delay", "retry_after", "outcomes", "requests", "callbacks", "named", "numbers",
+    "outages",
+)  # fmt: skip
+_RULE_KEYS = ("to", "prefix", "attempts", "outcomes", "requests", "callbacks")
+_NAMED_KEYS = ("error", "pages_sent", "seconds")
+_OUTAGE_KEYS = ("start", "seconds", "how")
+_HOW = ("503", "500", "drop")
+_CALLBACK_KINDS = ("lost", "doubled", "late", "early", "out_of_order")
+_STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
+_ERROR = re.compile(r"([A-Z]+(?:_[A-Z]+)*) (\d{1,4})")
+_NUMBER = re.compile(r"\+[1-9]\d{0,14}")
+_REQUEST = re.compile(r"(\d{3})(?:_(before|after))?(?: retry-after (\d+))?(?: field (\S+))?")
+_BARE_FAULTS = {
+    f"{kind}_{when}": (kind, when == "after") for kind in ("drop", "stall") for when in ("before", "after")
+} | {"stall": ("stall", True)}
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; the text says which key and what is allowed."""
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read the scenario file at `path`.
+
+    Raises:
+        ScenarioError: the file cannot be read, is not TOML, or holds something unknown.
+    """
+    try:
+        return parse_scenario(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ScenarioError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ScenarioError(f"{path}: {reason}") from error
+
+
+def parse_scenario(text: str) -> Scenario:
+    """Read a scenario from TOML text; raises ScenarioError."""
+    try:
+        return scenario_from(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"not TOML: {error}") from error
+
+
+def scenario_from(data: Mapping[str, Any]) -> Scenario:
+    """Build a scenario from parsed TOML or JSON; raises ScenarioError."""
+    _known(data, _TOP_KEYS, "")
+    outcome = _outcome_reader(_table(data, "named"))
+    numbers, prefixes = _rules(data.get("numbers", []), outcome)
+    return Scenario(
+        seed=_whole(data.get("seed", 1), "seed"),
+        latency_s=_range(data.get("latency", 0.0), "latency"),
+        list_delay_s=_seconds(data.get("list_delay", 0.0), "list_delay"),
+        retry_after_s=_whole(data["retry_after"], "retry_after") if "retry_after" in data else None,
+        outcomes=_choice(data.get("outcomes", {}), "outcomes", outcome),
+        requests=_choice(data.get("requests", {}), "requests", _request_fault),
+        callbacks=_choice(data.get("callbacks", {}), "callbacks", _callback_fault),
+        numbers=numbers,
+        prefixes=tuple(sorted(prefixes.items(), key=lambda item: -len(item[0]))),
+        outages=tuple(_outages(data.get("outages", []))),
+    )
+
+
+def _outcome_reader(named: Mapping[str, Any]) -> Reader[Outcome]:
+    own = {name: _named(entry, f"named.{name}") for name, entry in named.items()}
+
+    def read(text: str, key: str) -> Outcome | None:
+        if text == "delivered":
+            return None
+        if text == "stuck":
+            return Outcome(stuck=True)
+        if text in own:
+            return own[text]
+        return _error_outcome(text, key, [*own, *fax_errors.SHORT_NAMES])
+
+    return read
+
+
+def _named(entry: Any, key: str) -> Outcome:
+    if not isinstance(entry, dict):
+        raise ScenarioError(f"{key}: must be a table with {', '.join(_NAMED_KEYS)}")
+    _known(entry, _NAMED_KEYS, key)
+    pages = entry.get("pages_sent")
+    seconds = entry.get("seconds")
+    error = entry.get("error")
+    base = Outcome() if error is None else _error_outcome(error, f"{key}.error", [*fax_errors.SHORT_NAMES])
+    return Outcome(
+        error_type=base.error_type,
+        error_code=base.error_code,
+        pages_sent=None if pages is None else _whole(pages, f"{key}.pages_sent"),
+        seconds=None if seconds is None else _seconds(seconds, f"{key}.seconds"),
+    )
+
+
+def _error_outcome(text: Any, key: str, names: list[str]) -> Outcome:
+    if isinstance(text, str):
+        if text in fax_errors.SHORT_NAMES:
+            error_type, code = fax_errors.SHORT_NAMES[text]
+            return Outcome(error_type=error_type, error_code=code)
+        match = _ERROR.fullmatch(text)
+        if match:
+            return Outcome(error_type=match[1], error_code=int(match[2]))
+    allowed = ", ".join(["delivered", "stuck", *names])
+    raise ScenarioError(f'{key}: unknown outcome {text!r}; allowed: {allowed}, or "ERROR_TYPE CODE"')
+
+
+def _request_fault(text: str, key: str) -> RequestFault | None:
+    if text == "ok":
+        return None
+    if text in _BARE_FAULTS:
+        kind, accepts = _BARE_FAULTS[text]
+        return RequestFault(name=text, kind=kind, accepts=accepts)
+    match = _REQUEST.fullmatch(text)
+    if match is None or int(match[1]) not in _STATUSES:
+        statuses = ", ".join(map(str, _STATUSES))
+        raise ScenarioError(
+            f"{key}: unknown request outcome {text!r}; allowed: ok, {', '.join(_BARE_FAULTS)}, or a status"
+            f' ({statuses}) with "_before" or "_after" acceptance, "retry-after SECONDS", "field NAME"'
+        )
+    return RequestFault(
+        name=text,
+        kind="status",
+        accepts=match[2] == "after",
+        status=int(match[1]),
+        retry_after_s=int(match[3]) if match[3] else None,
+        field=match[4] or "to",
+    )
+
+
+def _callback_fault(text: str, key: str) -> CallbackFault | None:
+    if text == "ok":
+        return None
+    kind, _, rest = text.partition(" ")
+    if kind not in _CALLBACK_KINDS or (rest and kind not in ("late", "doubled")):
+        raise ScenarioError(
+            f"{key}: unknown callback outcome {text!r}; allowed: ok, lost, early, out_of_order,"
+            ' "late SECONDS", "doubled" or "doubled SECONDS"'
+        )
+    try:
+        seconds = float(rest) if rest else (5.0 if kind == "late" else 0.0)
+    except ValueError:
+        raise ScenarioError(f"{key}: {text!r}: {rest!r} is not a number of seconds") from None
+    return CallbackFault(kind=kind, seconds=_seconds(seconds, key))
+
+
+def _choice(value: Any, key: str, read: Reader[T]) -> Choice[T]:
+    """Text: always that. List: one after the other. Table: shares."""
+    if isinstance(value, str):
+        return Choice(sequence=(read(value, key),))
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return Choice(sequence=tuple(read(item, f"{key}[{i}]") for i, item in enumerate(value)))
+    if isinstance(value, dict):
+        shares = [(_share(share, f"{key}.{name}"), read(name, key)) for name, share in value.items()]
+        total = sum(share for share, _ in shares)
+        if total > 1.000001:
+            raise ScenarioError(f"{key}: the shares add up to {total:g}; at most 1 is allowed")
+        return Choice(shares=tuple(shares))
+    raise ScenarioError(f"{key}: must be a name, a list of names, or a table of shares")
+
+
+def _rules(entries: Any, outcome: Reader[Outcome]) -> tuple[dict[str, NumberRule], dict[str, NumberRule]]:
+    exact: dict[str, NumberRule] = {}
+    prefixes: dict[str, NumberRule] = {}
+    for i, entry in enumerate(_tables(entries, "numbers")):
+        key = f"numbers[{i}]"
+        _known(entry, _RULE_KEYS, key)
+        if ("to" in entry) == ("prefix" in entry):
+            raise ScenarioError(f'{key}: needs either "to" or "prefix"')
+        kind = "to" if "to" in entry else "prefix"
+        number = entry[kind]
+        if not isinstance(number, str) or not _NUMBER.fullmatch(number):
+            raise ScenarioError(f"{key}.{kind}: must be a number with + and digits, not {number!r}")
+        (exact if kind == "to" else prefixes)[number] = _rule(entry, key, outcome)
+    return exact, prefixes
+
+
+def _rule(entry: Mapping[str, Any], key: str, outcome: Reader[Outcome]) -> NumberRule:
+    if "attempts" in entry and "outcomes" in entry:
+        raise ScenarioError(f'{key}: "attempts" (in order) and "outcomes" (shares) exclude each other')
+    if not isinstance(entry.get("attempts", []), list):
+        raise ScenarioError(f"{key}.attempts: must be a list of outcomes")
+    name = "attempts" if "attempts" in entry else "outcomes"
+    return NumberRule(
+        outcomes=_choice(entry[name], f"{key}.{name}", outcome) if name in entry else None,
+        requests=_choice(entry["requests"], f"{key}.requests", _request_fault) if "requests" in entry else None,
+        callbacks=_choice(entry["callbacks"], f"{key}.callbacks", _callback_fault) if "callbacks" in entry else None,
+    )
+
+
+def outage_from(entry: Mapping[str, Any], key: str) -> Outage:
+    """Read one outage; `start` defaults to now. Raises ScenarioError."""
+    _known(entry, _OUTAGE_KEYS, key)
+    how = str(entry.get("how", "503"))
+    if how not in _HOW:
+        raise ScenarioError(f"{key}.how: must be one of {', '.join(_HOW)}, not {how!r}")
+    if "seconds" not in entry:
+        raise ScenarioError(f"{key}.seconds: is missing")
+    return Outage(
+        start_s=_seconds(entry.get("start", 0.0), f"{key}.start"),
+        seconds=_seconds(entry["seconds"], f"{key}.seconds"),
+        how=how,
+    )
+
+
+def _outages(entries: Any) -> list[Outage]:
+    return [outage_from(entry, f"outages[{i}]") for i, entry in enumerate(_tables(entries, "outages"))]
+
+
+def _known(table: Mapping[str, Any], allowed: tuple[str, ...], key: str) -> None:
+    for name in table:
+        if name not in allowed:
+            where = f"{key}.{name}" if key else name
+            raise ScenarioError(f"{where}: unknown key; allowed: {', '.join(allowed)}")
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key, {})
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{key}: must be a table")
+    return value
+
+
+def _tables(value: Any, key: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ScenarioError(f"{key}: must be a list of tables, written [[{key}]]")
+    return value
+
+
+def _number(value: Any, key: str, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        raise ScenarioError(f"{key}: must be {what}, not {value!r}")
+    return float(value)
+
+
+def _seconds(value: Any, key: str) -> float:
+    return _number(value, key, "a number of seconds, 0 or more")
+
+
+def _share(value: Any, key: str) -> float:
+    share = _number(value, key, "a share between 0 and 1")
+    if share > 1:
+        raise ScenarioError(f"{key}: must be a share between 0 and 1, not {value!r}")
+    return share
+
+
+def _whole(value: Any, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ScenarioError(f"{key}: must be a whole number, 0 or more, not {value!r}")
+    return value
+
+
+def _range(value: Any, key: str) -> tuple[float, float]:
+    if isinstance(value, list) and len(value) == 2:
+        least, most = _seconds(value[0], f"{key}[0]"), _seconds(value[1], f"{key}[1]")
+        if least > most:
+            raise ScenarioError(f"{key}: the first must not be more than the second")
+        return least, most
+    return (_seconds(value, key),) * 2
