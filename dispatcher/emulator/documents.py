@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from io import BytesIO
 
 from pypdf import PdfReader, PdfWriter
 from pypdf.errors import PyPdfError
+
+# A damaged PDF is an ordinary input here, not an event for the log.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 #: The provider's cap for one file, from its command line's page.
 MAX_FILE_BYTES = 20 * 1024 * 1024

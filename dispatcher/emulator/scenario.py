@@ -112,9 +112,9 @@ class Scenario:
     list_delay_s: float = 0.0
     #: `Retry-After` of the 429s of the rate limit; the provider is not known to send one.
     retry_after_s: int | None = None
-    outcomes: Choice[Outcome] = field(default_factory=Choice[Outcome])
-    requests: Choice[RequestFault] = field(default_factory=Choice[RequestFault])
-    callbacks: Choice[CallbackFault] = field(default_factory=Choice[CallbackFault])
+    outcomes: Choice[Outcome] = Choice()
+    requests: Choice[RequestFault] = Choice()
+    callbacks: Choice[CallbackFault] = Choice()
     numbers: dict[str, NumberRule] = field(default_factory=dict)
     #: Longest prefix first.
     prefixes: tuple[tuple[str, NumberRule], ...] = ()

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -77,7 +77,8 @@ def serve(config: EmulatorConfig) -> None:
     """
     taken, running = listen(config)
     print(running.line, flush=True)  # noqa: T201 - the line that scripts read
-    with taken:
+    # Interrupting is the ordinary way to end it.
+    with taken, suppress(KeyboardInterrupt):
         _server(config).run(sockets=[taken])
 
 
