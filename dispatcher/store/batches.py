@@ -1,0 +1,297 @@
+"""Batches: their definition, recipients, control and sums."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, FaxOptions, Priority, Tally
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.store import codec, keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Argument, Scripts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one slice of an upload adds to a batch. Lines count from 1 within the upload."""
+
+    upload: str
+    first_line: int
+    last_line: int
+    recipients: Sequence[Recipient] = ()
+    refused: Sequence[RefusedRow] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartAnswer:
+    #: ``stored``, ``repeat``, ``closed`` (no draft any more) or ``missing``
+    status: str
+    #: positions of recipients whose number was in the batch before
+    duplicates: tuple[int, ...]
+    lines_done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadProgress:
+    lines_done: int = 0
+    accepted: int = 0
+    refused: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer:
+    done: bool
+    control: Control
+    #: jobs that were being sent at that moment; they finish within the POST's total time
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that is known of a batch without looking at its rows."""
+
+    definition: Definition
+    control: Control
+    tally: Tally
+    #: finals by (state, category, error type)
+    finals: Mapping[tuple[State, str, str], int]
+    held: bool
+    #: jobs; lines = jobs + duplicates + refused
+    rows: int
+    lines: int
+    refused: int
+    duplicates: int
+    blocks: int
+    cursor: int
+    attempts: int
+    doubled: int
+    started_ms: int
+    finished_ms: int
+    refused_reasons: Mapping[str, int]
+
+
+#: sums in the hash of a batch, all from 0
+_SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts", "doubled")
+
+
+class Batches:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    async def create(self, definition: Definition) -> bool:
+        """Store a draft. False when the id exists already: the call was a repeat."""
+        key = keys.batch(definition.id)
+        zeros = (
+            "blocks",
+            "rows",
+            "lines",
+            "refused",
+            "duplicates",
+            "cursor",
+            "unstarted",
+            "finals",
+            "attempts",
+            "doubled",
+        )
+        fields: dict[str, Argument] = dict.fromkeys(zeros, 0)
+        fields |= {
+            "format": codec.FORMAT,
+            "definition": json.dumps(asdict(definition)),
+            "class": definition.priority,
+            "weight": definition.weight,
+            "documents": ",".join(definition.documents),
+            "start_at_ms": definition.start_at_ms,
+            "deadline_ms": definition.deadline_ms,
+        }
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hsetnx(key, "control", Control.DRAFT)
+                for name, value in fields.items():
+                    pipe.hsetnx(key, name, value)
+                pipe.zadd(keys.BATCHES, {definition.id: definition.created_ms}, nx=True)
+                return bool((await pipe.execute())[0])
+
+    async def newest(self, limit: int, before: str = "") -> list[str]:
+        """Batch ids, newest first, those older than ``before``."""
+        with translated():
+            start = 0
+            if before:
+                rank = await self._client.zrevrank(keys.BATCHES, before)
+                if rank is None:
+                    return []
+                start = rank + 1
+            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, start, start + limit - 1)]
+
+    async def definition(self, batch: str) -> Definition | None:
+        with translated():
+            raw = await self._client.hget(keys.batch(batch), "definition")
+        return _definition(raw) if raw else None
+
+    async def overview(self, batch: str) -> Overview | None:
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hgetall(keys.batch(batch))
+                pipe.hgetall(keys.part(batch, "counts"))
+                pipe.hgetall(keys.part(batch, "reasons"))
+                pipe.hkeys(keys.HOLDS)
+                meta, counts, reasons, holds = await pipe.execute()
+        return _overview(batch, meta, counts, reasons, {scope.decode() for scope in holds}) if meta else None
+
+    async def add_part(self, batch: str, part: Part) -> PartAnswer:
+        """Store one slice durably; at most 1,000 recipients. Safe to repeat."""
+        recipients, refused = part.recipients, part.refused
+        reasons: dict[str, int] = {}
+        for row in refused:
+            reasons[row.reason] = reasons.get(row.reason, 0) + 1
+        arguments: list[Argument] = [
+            batch,
+            part.upload,
+            part.first_line,
+            part.last_line,
+            codec.pack_numbers(recipient.number for recipient in recipients),
+            codec.encode_recipients(recipients) if recipients else b"",
+            len(recipients),
+            codec.encode_refused(refused) if refused else b"",
+            len(refused),
+            *(item for pair in reasons.items() for item in pair),
+        ]
+        status, lines_done, *duplicates = await self._scripts.run("add_part", arguments)
+        return PartAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
+
+    async def progress(self, batch: str, upload: str) -> UploadProgress | None:
+        with translated():
+            raw = await self._client.hget(keys.part(batch, "uploads"), upload)
+        if raw is None:
+            return None
+        lines, accepted, refused, duplicates = map(int, raw.split(b":"))
+        return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
+
+    async def command(self, batch: str, command: Command) -> CommandAnswer | None:
+        """Ask something of a batch; None when there is no such batch, ``done`` is False when it is not allowed now."""
+        while True:
+            with translated():
+                raw = await self._client.hget(keys.batch(batch), "control")
+            if raw is None:
+                return None
+            expected = Control(raw.decode())
+            wanted = TRANSITIONS.get((expected, command))
+            answer, in_flight = await self._scripts.run("control", [batch, expected, wanted or expected])
+            now = Control(answer.decode())
+            if wanted is None or now is not expected or wanted is expected:
+                return CommandAnswer(done=wanted is not None, control=now, in_flight=in_flight)
+
+    async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
+        """Rows of one block; empty when there is no such block."""
+        with translated():
+            raw = await self._client.get(keys.block_part(batch, "block", block))
+        return codec.decode_recipients(raw) if raw else ()
+
+    async def records(self, batch: str, block: int) -> list[Record]:
+        """Records of one block as people should see them: unstarted rows of an ended batch have ended too."""
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.get(keys.block_part(batch, "records", block))
+                pipe.hmget(keys.batch(batch), "control", "cursor")
+                pipe.hgetall(keys.part(batch, "long_ids"))
+                raw, (control, cursor), long_ids = await pipe.execute()
+        records = [codec.decode_record(one) for one in codec.split_records(raw or b"")]
+        ended = _ENDED.get(Control(control.decode())) if control else None
+        first = block * keys.BLOCK
+        return [
+            seen(record, first + at, ended, int(cursor), long_ids.get(b"%d" % (first + at), b"").decode())
+            for at, record in enumerate(records)
+        ]
+
+    async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
+        """Refused rows, chunk by chunk from 0 until None."""
+        with translated():
+            raw = await self._client.lindex(keys.part(batch, "refused"), chunk)
+        return codec.decode_refused(raw) if raw else None
+
+    async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry]]:
+        """By row, only rows that have any."""
+        with translated():
+            raw = await self._client.hgetall(keys.block_part(batch, "history", block))
+        return {int(row): codec.decode_history(lines) for row, lines in raw.items()}
+
+    async def due_times(self, batch: str, rows: Sequence[int]) -> list[int | None]:
+        """When each row is looked at next, milliseconds since 1970; None for final and unstarted ones."""
+        names = [str(JobId(batch, row)) for row in rows]
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.zmscore(keys.part(batch, "due"), [str(row) for row in rows])
+                for watch in keys.WATCH.values():
+                    pipe.zmscore(watch, names)
+                scores = await pipe.execute()
+        return [
+            next((int(score) for score in of_row if score is not None), None) for of_row in zip(*scores, strict=True)
+        ]
+
+
+_ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+
+
+def seen(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:
+    """A stored record as it counts: what the batch or a sparse hash knows better is filled in."""
+    if ended and record.state is State.WAITING and row >= cursor:
+        return replace(record, state=ended)
+    return replace(record, fax_id=long_id) if long_id and not record.fax_id else record
+
+
+def _definition(raw: bytes) -> Definition:
+    fields = json.loads(raw)
+    fields |= {
+        "documents": tuple(fields["documents"]),
+        "content_urls": tuple(fields["content_urls"]),
+        "options": FaxOptions(**fields["options"]),
+        "priority": Priority(fields["priority"]),
+    }
+    return Definition(**fields)
+
+
+def _overview(
+    batch: str,
+    meta: Mapping[bytes, bytes],
+    counts: Mapping[bytes, bytes],
+    reasons: Mapping[bytes, bytes],
+    holds: set[str],
+) -> Overview:
+    by_state: dict[State, int] = {}
+    by_category: dict[tuple[State, str], int] = {}
+    finals: dict[tuple[State, str, str], int] = {}
+    for field, jobs in counts.items():
+        state_code, category_code, type_code = map(int, field.split(b":"))
+        state, category = State(state_code), CATEGORIES[category_code]
+        by_state[state] = by_state.get(state, 0) + int(jobs)
+        by_category[state, category] = by_category.get((state, category), 0) + int(jobs)
+        if state.final:
+            finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
+    definition = _definition(meta[b"definition"])
+    scopes = {"account", f"batch:{batch}", *(f"document:{sha}" for sha in definition.documents)}
+    sums = (
+        "rows",
+        "lines",
+        "refused",
+        "duplicates",
+        "blocks",
+        "cursor",
+        "attempts",
+        "doubled",
+        "started_ms",
+        "finished_ms",
+    )
+    return Overview(
+        definition=definition,
+        control=Control(meta[b"control"].decode()),
+        tally=Tally(by_state=by_state, by_category=by_category),
+        finals=finals,
+        held=bool(scopes & holds),
+        refused_reasons={reason.decode(): int(rows) for reason, rows in reasons.items()},
+        started_ms=int(meta.get(b"started_ms", 0)),
+        finished_ms=int(meta.get(b"finished_ms", 0)),
+        **{name: int(meta[name.encode()]) for name in _SUMS},
+    )

@@ -1,0 +1,148 @@
+"""The only place that knows how rows, records and history look in Redis. Format 1.
+
+A record is 64 bytes, little-endian; ``record.lua`` reads and writes the first eight (state, strikes, attempt,
+lease) and the flags, everything else is opaque to the scripts.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State
+
+#: stored with every batch; raise it when anything below changes its meaning
+FORMAT = 1
+
+_RECORD = struct.Struct("<BBHIBBHBBBBBHHdd27s")
+WIDTH = _RECORD.size
+ID_WIDTH = 27
+_DOUBLED, _UNCLEAR = 1, 2
+_BYTE, _SHORT = 0xFF, 0xFFFF
+_CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
+_TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
+_OTHER_TYPE = _TYPE_CODE["other"]
+
+
+def category_code(category: str) -> int:
+    return _CATEGORY_CODE[category]
+
+
+def type_code(error_type: str) -> int:
+    """The stored number of an error type; types that the table does not know are kept as ``other``."""
+    return _TYPE_CODE.get(error_type, _OTHER_TYPE)
+
+
+def encode_record(record: Record) -> bytes:
+    """64 bytes. A fax id longer than 27 characters is left out: the caller keeps it beside the record."""
+    fax_id = record.fax_id.encode()
+    return _RECORD.pack(
+        record.state,
+        min(record.strikes, _BYTE),
+        record.attempt,
+        record.lease,
+        category_code(record.category),
+        type_code(record.error_type),
+        min(max(record.error_code, 0), _SHORT),
+        min(record.dials, _BYTE),
+        min(record.tries, _BYTE),
+        min(record.server_errors, _BYTE),
+        min(record.looks, _BYTE),
+        record.doubled * _DOUBLED | record.unclear * _UNCLEAR,
+        min(max(record.pages_sent, 0), _SHORT),
+        min(max(record.pages_total, 0), _SHORT),
+        float(record.began_ms),
+        float(record.changed_ms),
+        fax_id if len(fax_id) <= ID_WIDTH else b"",
+    )
+
+
+def decode_record(raw: bytes) -> Record:
+    """Raises struct.error when ``raw`` is not 64 bytes long."""
+    (
+        state, strikes, attempt, lease, category, error_type, code, dials, tries, server_errors, looks, flags,
+        pages_sent, pages_total, began, changed, fax_id,
+    ) = _RECORD.unpack(raw)  # fmt: skip
+    return Record(
+        state=State(state),
+        strikes=strikes,
+        attempt=attempt,
+        lease=lease,
+        category=CATEGORIES[category],
+        error_type=ERROR_TYPES[error_type],
+        error_code=code,
+        dials=dials,
+        tries=tries,
+        server_errors=server_errors,
+        looks=looks,
+        doubled=bool(flags & _DOUBLED),
+        unclear=bool(flags & _UNCLEAR),
+        pages_sent=pages_sent,
+        pages_total=pages_total,
+        began_ms=int(began),
+        changed_ms=int(changed),
+        fax_id=fax_id.rstrip(b"\0").decode(),
+    )
+
+
+def split_records(raw: bytes) -> list[bytes]:
+    return [raw[start : start + WIDTH] for start in range(0, len(raw), WIDTH)]
+
+
+def _pack(rows: list[list[object]]) -> bytes:
+    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode(), level=6)
+
+
+def _unpack(raw: bytes) -> list[list[object]]:
+    rows: list[list[object]] = json.loads(zlib.decompress(raw))
+    return rows
+
+
+def encode_recipients(recipients: Sequence[Recipient]) -> bytes:
+    """One block. Trailing empty columns are left out of each row."""
+    return _pack([_trimmed([r.line, r.number, r.region, r.reference, dict(r.fields) or ""]) for r in recipients])
+
+
+def _trimmed(row: list[object]) -> list[object]:
+    while row and row[-1] == "":
+        row.pop()
+    return row
+
+
+def decode_recipients(raw: bytes) -> tuple[Recipient, ...]:
+    return tuple(_recipient(*row) for row in _unpack(raw))  # type: ignore[arg-type]  # rows are written above
+
+
+def _recipient(
+    line: int, number: str, region: str = "", reference: str = "", fields: dict[str, str] | str = ""
+) -> Recipient:
+    return Recipient(line=line, number=number, region=region, reference=reference, fields=fields or {})  # type: ignore[arg-type]
+
+
+def encode_refused(rows: Sequence[RefusedRow]) -> bytes:
+    return _pack([[r.line, r.number, r.reason, r.detail] for r in rows])
+
+
+def decode_refused(raw: bytes) -> list[RefusedRow]:
+    return [
+        RefusedRow(line=int(str(line)), number=str(number), reason=str(reason), detail=str(detail))
+        for line, number, reason, detail in _unpack(raw)
+    ]
+
+
+def pack_numbers(numbers: Iterable[str]) -> bytes:
+    """E.164 numbers as eight-byte floats: exact below 2^53, and a number has at most 15 digits."""
+    values = [float(number[1:]) for number in numbers]
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+def encode_entry(entry: HistoryEntry) -> bytes:
+    """One line; empty fields are left out."""
+    full = {name: value for name, value in asdict(entry).items() if value not in ("", 0)}
+    return json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_history(raw: bytes) -> list[HistoryEntry]:
+    return [HistoryEntry(**{"attempt": 0, **json.loads(line)}) for line in raw.split(b"\n")]

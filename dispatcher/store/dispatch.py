@@ -1,0 +1,238 @@
+"""The way of a job through the store: claim, begin, settle, reap. One method per script, effects as data in."""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dispatcher.core.job import HistoryEntry, JobId, Record
+from dispatcher.core.policy import Policy
+from dispatcher.store import codec, keys
+from dispatcher.store.batches import seen
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Argument, Scripts
+
+_LEASE_NUMBERS = 2**32 - 1
+#: how far ahead of now slots are granted
+HORIZON_US = 1_000_000
+#: a lock that nothing frees is gone after this time; an attempt's end frees it long before
+NUMBER_LOCK_MS = 6 * 3_600_000
+#: time after which claim looks again at a batch that was held
+RECHECK_HELD_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One worker's right to act on a few jobs until a deadline."""
+
+    id: str
+    number: int
+    jobs: tuple[JobId, ...]
+    #: scope of the hold that this lease may release; empty for ordinary work
+    probe: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A leased job on its way into begin."""
+
+    job: JobId
+    number_hash: str
+    #: ``country:<region>``, or empty
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What begin said of one job: ``go``, or why it went back."""
+
+    job: JobId
+    word: str
+    record: Record
+    #: microseconds from the server's time in the same answer; may be slightly negative
+    slot_in_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginAnswer:
+    epoch: int
+    jobs: tuple[Begun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One job's step, decided from ``old``. Its new place follows from the new state."""
+
+    job: JobId
+    old: Record
+    new: Record
+    #: milliseconds since 1970 of the next look at a job that stays live
+    next_ms: int = 0
+    history: HistoryEntry | None = None
+    #: seconds that the number rests after the attempt ended; None keeps its lock
+    rest_s: float | None = None
+    #: attempt that holds the number's lock
+    attempt: int = 0
+    #: attempts that were made and count
+    spent: int = 0
+    totals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    given_back: int
+    held: int
+    look_at: tuple[JobId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A job as the store has it: its record, what became of earlier attempts, when it is looked at next."""
+
+    job: JobId
+    record: Record
+    history: tuple[HistoryEntry, ...]
+
+
+class Dispatch:
+    def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._policy = policy
+
+    async def claim(self, priority: str, *, most: int, ahead: int) -> Lease | None:
+        """Lease up to ``most`` jobs of a class; None when nothing is due, all is held, or enough work is ahead."""
+        lease_id = secrets.token_hex(8)
+        policy = self._policy
+        arguments: list[Argument] = [
+            lease_id,
+            1 + secrets.randbelow(_LEASE_NUMBERS),
+            priority,
+            most,
+            ahead,
+            int(policy.lease_s * 1000),
+            policy.retry_floor,
+            RECHECK_HELD_MS,
+        ]
+        raw = await self._scripts.run("claim", arguments)
+        return _lease(lease_id, raw) if raw else None
+
+    async def lease(self, lease_id: str) -> Lease | None:
+        """A lease by its id; None when its time is over."""
+        with translated():
+            raw = await self._client.get(keys.lease(lease_id))
+        return _lease(lease_id, raw) if raw else None
+
+    async def begin(self, lease: Lease, candidates: Sequence[Candidate], *, most_sending: int) -> BeginAnswer:
+        """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent."""
+        policy = self._policy
+        look_s = policy.send_window_s + policy.post_total_s + policy.looks_s[0]
+        arguments: list[Argument] = [
+            lease.id,
+            lease.number,
+            HORIZON_US,
+            int(look_s * 1000),
+            int(policy.hold_snooze_s * 1000),
+            int(policy.number_busy_s * 1000),
+            NUMBER_LOCK_MS,
+            policy.rate_raise,
+            int(policy.rate_raise_every_s * 1_000_000),
+            most_sending,
+            lease.probe,
+        ]
+        for candidate in candidates:
+            arguments += [str(candidate.job), candidate.number_hash, candidate.country]
+        now_us, epoch, *flat = await self._scripts.run("begin", arguments)
+        rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
+        jobs = tuple(
+            Begun(
+                job=candidate.job,
+                word=word.decode(),
+                record=codec.decode_record(record),
+                slot_in_us=int(slot) - int(now_us),
+            )
+            for candidate, (word, _, slot, record) in zip(candidates, rows, strict=True)
+        )
+        return BeginAnswer(epoch=int(epoch), jobs=jobs)
+
+    async def settle(self, changes: Sequence[Change]) -> list[Record | None]:
+        """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""
+        arguments: list[Argument] = []
+        for change in changes:
+            arguments += _arguments(change)
+        answers = await self._scripts.run("settle", arguments)
+        return [None if answer in (b"done", b"repeat") else codec.decode_record(answer) for answer in answers]
+
+    async def reap(self, *, most: int, again_s: float) -> Reaped:
+        arguments: list[Argument] = [most, int(again_s * 1000), self._policy.max_strikes]
+        given_back, held, *jobs = await self._scripts.run("reap", arguments)
+        return Reaped(given_back=given_back, held=held, look_at=tuple(JobId.parse(job.decode()) for job in jobs))
+
+    async def drain(self, most: int = 500) -> int:
+        """Give waiting jobs of ended batches their final state; returns how many."""
+        return int(await self._scripts.run("drain", [most]))
+
+    async def overdue_batches(self, now_ms: int) -> list[str]:
+        """Batches whose deadline has passed."""
+        with translated():
+            raw = await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms, start=0, num=100)
+        return [name.decode() for name in raw]
+
+    async def now_ms(self) -> int:
+        """The server's clock, the only one that counts for anything stored."""
+        with translated():
+            seconds, micros = await self._client.time()
+        return int(seconds * 1000 + micros // 1000)
+
+    async def stored(self, jobs: Sequence[JobId]) -> list[Stored | None]:
+        """Records and histories of several jobs in one round trip; None for one that does not exist."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for job in jobs:
+                    block, at = keys.place(job)
+                    start = at * codec.WIDTH
+                    pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                    pipe.hget(keys.block_part(job.batch, "history", block), str(job.row))
+                    pipe.hget(keys.part(job.batch, "long_ids"), str(job.row))
+                flat = await pipe.execute()
+        return [_stored(job, *flat[at * 3 : at * 3 + 3]) for at, job in enumerate(jobs)]
+
+    async def sizes(self) -> dict[str, int]:
+        """How many jobs are in flight, by state."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for watch in keys.WATCH.values():
+                    pipe.zcard(watch)
+                sizes = await pipe.execute()
+        return {state.label: size for state, size in zip(keys.WATCH, sizes, strict=True)}
+
+
+def _lease(lease_id: str, raw: bytes) -> Lease:
+    fields = json.loads(raw)
+    jobs = tuple(JobId.parse(job) for job in fields["jobs"])
+    return Lease(id=lease_id, number=fields["number"], jobs=jobs, probe=fields["probe"] or "")
+
+
+def _arguments(change: Change) -> Iterable[Argument]:
+    fax_id = change.new.fax_id
+    return (
+        change.job.batch,
+        change.job.row,
+        codec.encode_record(change.old),
+        codec.encode_record(change.new),
+        change.next_ms,
+        codec.encode_entry(change.history) if change.history else b"",
+        -1 if change.rest_s is None else int(change.rest_s * 1000),
+        f"{change.job}/{change.attempt}",
+        fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
+        change.spent,
+        "\n".join(f"{name}\t{by}" for name, by in change.totals.items()),
+    )
+
+
+def _stored(job: JobId, raw: bytes, history: bytes | None, long_id: bytes | None) -> Stored | None:
+    if len(raw) != codec.WIDTH:
+        return None
+    record = seen(codec.decode_record(raw), job.row, None, 0, (long_id or b"").decode())
+    return Stored(job=job, record=record, history=tuple(codec.decode_history(history)) if history else ())

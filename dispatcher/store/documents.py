@@ -1,0 +1,94 @@
+"""Documents: stored once by their SHA-256, in chunks, under a total cap."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import StoreFull, translated
+
+#: bytes; small enough that one chunk never holds up the server
+CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentInfo:
+    sha256: str
+    size: int
+    pages: int
+    name: str
+    created_ms: int
+
+
+class Documents:
+    def __init__(self, client: Client, max_bytes: int) -> None:
+        self._client = client
+        self._max_bytes = max_bytes
+
+    async def put(self, content: bytes, name: str, pages: int) -> DocumentInfo:
+        """Store a document, or find that it is there already. Raises StoreFull when all documents together would
+        be larger than the cap."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        found = await self.info(sha256)
+        if found:
+            return found
+        info = DocumentInfo(
+            sha256=sha256, size=len(content), pages=pages, name=name, created_ms=int(time.time() * 1000)
+        )
+        with translated():
+            used = int(await self._client.hget(keys.DOCUMENTS, "bytes") or 0)
+            if used + len(content) > self._max_bytes:
+                raise StoreFull(
+                    f"all documents together may have {self._max_bytes:,} bytes and {used:,} are used; "
+                    "raise BULKFAX_DOCUMENTS_MAX_BYTES"
+                )
+            await self._write(info, content)
+        return info
+
+    async def _write(self, info: DocumentInfo, content: bytes) -> None:
+        # The chunks come first and the hash last, in one transaction: a document is there whole or not at all.
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.delete(keys.chunks(info.sha256))
+            for start in range(0, len(content), CHUNK):
+                pipe.rpush(keys.chunks(info.sha256), content[start : start + CHUNK])
+            pipe.hset(
+                keys.document(info.sha256),
+                mapping={"name": info.name, "size": info.size, "pages": info.pages, "created_ms": info.created_ms},
+            )
+            pipe.hset(keys.DOCUMENTS, info.sha256, info.size)
+            pipe.hincrby(keys.DOCUMENTS, "bytes", info.size)
+            await pipe.execute()
+
+    async def info(self, sha256: str) -> DocumentInfo | None:
+        with translated():
+            size, pages, name, created = await self._client.hmget(
+                keys.document(sha256), "size", "pages", "name", "created_ms"
+            )
+        if size is None:
+            return None
+        return DocumentInfo(
+            sha256=sha256, size=int(size), pages=int(pages), name=name.decode(), created_ms=int(created)
+        )
+
+    async def chunks(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content piece by piece; nothing when there is no such document."""
+        at = 0
+        while True:
+            with translated():
+                chunk = await self._client.lindex(keys.chunks(sha256), at)
+            if chunk is None:
+                return
+            yield chunk
+            at += 1
+
+    async def content(self, sha256: str) -> bytes | None:
+        with translated():
+            chunks = await self._client.lrange(keys.chunks(sha256), 0, -1)
+        return b"".join(chunks) if chunks else None
+
+    async def count_failure(self, sha256: str) -> int:
+        """One more failed conversion of this document; returns how many there were."""
+        with translated():
+            return int(await self._client.hincrby(keys.document(sha256), "conversion_failures", 1))

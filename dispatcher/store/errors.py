@@ -1,0 +1,51 @@
+"""What can go wrong between us and Redis.
+
+StoreError
+├── StoreUnavailable   Redis does not answer: away, loading, timed out
+├── StoreRefuses       Redis answers but takes no writes: full, read-only, disk error
+├── StoreUnsafe        Redis is set up so that it can lose what was accepted
+└── StoreFull          our own cap on documents or callbacks is reached
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+
+class StoreError(Exception):
+    """Any failure of the store. The text is a sentence for people."""
+
+
+class StoreUnavailable(StoreError):
+    """Raised when Redis cannot be reached or does not answer in time; the same call may work later."""
+
+
+class StoreRefuses(StoreError):
+    """Raised when Redis refuses to write; reading may still work."""
+
+
+class StoreUnsafe(StoreError):
+    """Raised when the server's settings allow it to forget what it acknowledged."""
+
+
+class StoreFull(StoreError):
+    """Raised when a cap of our own is reached."""
+
+
+_REFUSALS = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn redis-py's exceptions into ours, once, at the boundary; the cause is kept."""
+    try:
+        yield
+    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+        raise StoreUnavailable(f"Redis refuses our login: {error}") from error
+    except (redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
+        raise StoreUnavailable(f"Redis does not answer: {error or type(error).__name__}") from error
+    except redis.ResponseError as error:
+        if any(word in str(error) for word in _REFUSALS):
+            raise StoreRefuses(f"Redis takes no writes: {error}") from error
+        raise

@@ -1,0 +1,109 @@
+"""Every key in Redis: its name, type, meaning and lifetime. The scripts build the same names (``record.lua``).
+
+======================================  ======  ====================================================  ===============
+name                                    type    meaning                                               lifetime
+======================================  ======  ====================================================  ===============
+bf:batches                              zset    batch -> creation time (ms)                           for good
+bf:active:<class>                       zset    batches with work now -> virtual time                 while running
+bf:timers                               zset    batch -> when it has work again (ms)                  while running
+bf:deadlines                            zset    batch -> deadline (ms)                                until it ended
+bf:draining                             set     ended batches whose due set is being emptied          seconds
+bf:fairness                             hash    virtual time and credit of the classes                for good
+bf:watch:leased                         zset    job -> end of its lease (ms)                          in flight
+bf:watch:sending                        zset    job -> next look-up (ms)                              in flight
+bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
+bf:lease:<id>                           string  JSON: jobs of a lease, hold it probes                 lease time
+bf:begun:<id>                           string  answer of begin, for a repeated call                  lease time
+bf:number:<hash>                        string  <job>/<attempt> calling that number, or ``rest``      attempt + rest
+bf:locks                                hash    job -> number hash it holds                           in flight
+bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
+bf:holds                                hash    scope -> JSON of the hold                             until released
+bf:inbox                                stream  callbacks not yet settled                             until settled
+bf:totals                               hash    counters of the whole cluster, for metrics            for good
+bf:secrets                              hash    keys made once: callback, number                      for good
+bf:write_check                          string  written by the readiness check                        1 minute
+bf:keep:<kind>:<hash>                   string  idempotency reservation                               7 days
+bf:documents                            hash    sha256 -> size, and ``bytes`` for the total           for good
+bf:document:<sha256>                    hash    name, size, pages, created_ms, conversion_failures    for good
+bf:document:<sha256>:chunks             list    content in chunks                                     for good
+bf:batch:<id>                           hash    definition, control, cursor, sums                     for good
+bf:batch:<id>:counts                    hash    <state>:<category>:<type> -> jobs                     for good
+bf:batch:<id>:block:<n>                 string  up to 1,000 recipients, compressed, immutable         for good
+bf:batch:<id>:records:<n>               string  one fixed-width record for each of them               for good
+bf:batch:<id>:history:<n>               hash    row -> what became of its attempts                    for good
+bf:batch:<id>:long_ids                  hash    row -> fax id that is too long for the record         for good
+bf:batch:<id>:due                       zset    row -> when it may be leased again (ms)               while waiting
+bf:batch:<id>:refused                   list    refused rows, compressed chunks                       for good
+bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
+bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
+bf:batch:<id>:seen                      set     numbers already in the batch                          until started
+======================================  ======  ====================================================  ===============
+"""
+
+from dispatcher.core.job import JobId, State
+
+#: rows of a block; row number = block * BLOCK + position
+BLOCK = 1000
+
+BATCHES = "bf:batches"
+TIMERS = "bf:timers"
+DEADLINES = "bf:deadlines"
+DRAINING = "bf:draining"
+FAIRNESS = "bf:fairness"
+LOCKS = "bf:locks"
+LIMITER = "bf:limiter"
+HOLDS = "bf:holds"
+INBOX = "bf:inbox"
+TOTALS = "bf:totals"
+SECRETS = "bf:secrets"
+DOCUMENTS = "bf:documents"
+WRITE_CHECK = "bf:write_check"
+
+WATCH = {state: f"bf:watch:{state.label}" for state in (State.LEASED, State.SENDING, State.ACCEPTED)}
+
+
+def active(priority: str) -> str:
+    return f"bf:active:{priority}"
+
+
+def lease(lease_id: str) -> str:
+    return f"bf:lease:{lease_id}"
+
+
+def begun(lease_id: str) -> str:
+    return f"bf:begun:{lease_id}"
+
+
+def number(number_hash: str) -> str:
+    return f"bf:number:{number_hash}"
+
+
+def keep(kind: str, key_hash: str) -> str:
+    return f"bf:keep:{kind}:{key_hash}"
+
+
+def document(sha256: str) -> str:
+    return f"bf:document:{sha256}"
+
+
+def chunks(sha256: str) -> str:
+    return f"bf:document:{sha256}:chunks"
+
+
+def batch(batch_id: str) -> str:
+    return f"bf:batch:{batch_id}"
+
+
+def part(batch_id: str, name: str) -> str:
+    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, long_ids."""
+    return f"bf:batch:{batch_id}:{name}"
+
+
+def block_part(batch_id: str, name: str, block: int) -> str:
+    """One of the keys of a block: block, records, history."""
+    return f"bf:batch:{batch_id}:{name}:{block}"
+
+
+def place(job: JobId) -> tuple[int, int]:
+    """Block and position of a job's row."""
+    return divmod(job.row, BLOCK)

@@ -1,0 +1,40 @@
+"""Loads the scripts, one file per verb, and runs them by their names."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from redis.commands.core import AsyncScript
+
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+
+_FOLDER = Path(__file__).parent / "scripts"
+#: put in front of every script, and of those that touch the account's pace
+_RECORD, _PACING = "record", "pacing"
+_PACED = frozenset({"begin", "take", "slow_down", "set_ceiling"})
+
+Argument = str | bytes | int | float
+
+
+@cache
+def source(verb: str) -> str:
+    """The whole text of a script as the server sees it."""
+    parts = [_RECORD, *([_PACING] if verb in _PACED else []), verb]
+    return "\n".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
+
+
+class Scripts:
+    """Runs a verb by its hash; the text is sent only when the server does not know it (a restart, a new version)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[str, AsyncScript] = {}
+
+    async def run(self, verb: str, arguments: Sequence[Argument]) -> Any:
+        """The script's answer as redis-py gives it. Raises StoreError."""
+        if verb not in self._known:
+            self._known[verb] = self._client.register_script(source(verb))
+        with translated():
+            return await self._known[verb](args=list(arguments))

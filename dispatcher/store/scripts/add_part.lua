@@ -1,0 +1,47 @@
+-- add_part: stores up to 1,000 recipients as one block, and the refused rows between them, of a draft.
+-- ARGV: batch, upload, first line, last line, numbers (packed doubles), block (compressed), number of recipients,
+--       refused chunk (compressed, or empty), number of refused rows, then reason, rows, reason, rows, ...
+-- Answer: {status, last line stored of this upload, positions of duplicates...}; status is stored, repeat, closed
+-- (no draft any more) or missing. Safe to repeat: a part whose last line is stored already answers repeat.
+local batch, upload, first, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local numbers, block, recipients = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local refused_chunk, refused = ARGV[8], tonumber(ARGV[9])
+local key, uploads = batch_key(batch), part_key(batch, 'uploads')
+
+local control = redis.call('HGET', key, 'control')
+if not control then return {'missing', 0} end
+local progress = redis.call('HGET', uploads, upload) or '0:0:0:0'
+local lines, accepted, refusals, doubles = string.match(progress, '^(%d+):(%d+):(%d+):(%d+)$')
+if first <= tonumber(lines) then return {'repeat', tonumber(lines)} end
+if control ~= 'draft' then return {'closed', tonumber(lines)} end
+
+local answer, records, jobs = {'stored', last}, {}, 0
+if recipients > 0 then
+  local seen, n = part_key(batch, 'seen'), redis.call('HGET', key, 'blocks')
+  for i = 1, recipients do
+    local number = struct.unpack('<d', numbers, (i - 1) * 8 + 1)
+    local state = VOID
+    if redis.call('SADD', seen, text(number)) == 1 then
+      state, jobs = WAITING, jobs + 1
+    else
+      answer[#answer + 1] = i - 1
+    end
+    records[i] = string.char(state) .. string.rep('\0', WIDTH - 1)
+  end
+  redis.call('SET', key .. ':block:' .. n, block)
+  redis.call('SET', key .. ':records:' .. n, table.concat(records))
+  redis.call('HINCRBY', key, 'blocks', 1)
+  redis.call('HINCRBY', key, 'rows', jobs)
+  redis.call('HINCRBY', key, 'unstarted', jobs)
+  redis.call('HINCRBY', key, 'duplicates', recipients - jobs)
+  if jobs > 0 then redis.call('HINCRBY', part_key(batch, 'counts'), WAITING .. ':0:0', jobs) end
+end
+if refused > 0 then
+  redis.call('RPUSH', part_key(batch, 'refused'), refused_chunk)
+  redis.call('HINCRBY', key, 'refused', refused)
+  for i = 10, #ARGV, 2 do redis.call('HINCRBY', part_key(batch, 'reasons'), ARGV[i], ARGV[i + 1]) end
+end
+redis.call('HINCRBY', key, 'lines', recipients + refused)
+redis.call('HSET', uploads, upload, string.format('%d:%d:%d:%d', last, accepted + jobs, refusals + refused,
+  doubles + recipients - jobs))
+return answer

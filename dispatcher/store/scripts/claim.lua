@@ -1,0 +1,168 @@
+-- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
+-- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
+--       recheck time of held batches (ms).
+-- Answer: JSON {"jobs": [...], "probe": scope or null}, or nil when nothing may be leased now. Safe to repeat: the
+-- lease id finds the first answer again.
+local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local retry_floor, recheck_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
+local QUANTUM, STRIDE = 8, 1000
+local us = now_us()
+local now = math.floor(us / 1000)
+
+local stored = redis.call('GET', 'bf:lease:' .. lease_id)
+if stored then return stored end
+room = math.min(room, ahead - redis.call('ZCARD', WATCH[LEASED]))
+if room <= 0 then return false end
+if tonumber(redis.call('HGET', 'bf:limiter', 'blocked_until_us') or 0) > us then return false end
+
+-- A held account lets one job through at each probe time; that job may release the hold.
+local held = redis.call('HLEN', 'bf:holds') > 0
+local probe, account = nil, held and redis.call('HGET', 'bf:holds', 'account')
+if account then
+  account = cjson.decode(account)
+  if account.probe_at_ms == 0 or account.probe_at_ms > now then return false end
+  probe, room = 'account', 1
+end
+
+local active = 'bf:active:' .. class
+
+local function activate(batch, batch_class)
+  local set = 'bf:active:' .. batch_class
+  local least = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  local vtime = tonumber(redis.call('HGET', batch_key(batch), 'vtime') or 0)
+  if least then vtime = math.max(vtime, tonumber(least)) end
+  redis.call('ZADD', set, 'NX', string.format('%.17g', vtime), batch)
+end
+
+local function promote()
+  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', 'bf:timers', '-inf', text(now), 'LIMIT', 0, 32)) do
+    local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
+    redis.call('ZREM', 'bf:timers', batch)
+    if control == 'scheduled' then redis.call('HSET', batch_key(batch), 'control', 'running') end
+    if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
+  end
+end
+
+local function deactivate(batch, vtime, next_ms)
+  redis.call('ZREM', active, batch)
+  redis.call('HSET', batch_key(batch), 'vtime', vtime)
+  if next_ms then lower_timer(batch, next_ms) end
+end
+
+-- The scope that holds a batch, and whether it may be probed now.
+local function held_by(batch)
+  local scopes = {'batch:' .. batch}
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+    scopes[#scopes + 1] = 'document:' .. sha
+  end
+  for _, scope in ipairs(scopes) do
+    local hold = redis.call('HGET', 'bf:holds', scope)
+    if hold then return scope end
+  end
+end
+
+local jobs = {}
+
+local function lease(batch, row, record)
+  local _, strikes, attempt = head(record)
+  local new = with_head(record, LEASED, strikes, attempt, lease_number)
+  write_record(batch, row, new)
+  move_count(batch, record, new, now)
+  jobs[#jobs + 1] = job_name(batch, row)
+  redis.call('ZADD', WATCH[LEASED], text(now + lease_ms), jobs[#jobs])
+end
+
+local function lease_retries(batch, most)
+  local due = part_key(batch, 'due')
+  local rows = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, most)
+  for _, row in ipairs(rows) do
+    redis.call('ZREM', due, row)
+    lease(batch, tonumber(row), read_record(batch, tonumber(row)))
+  end
+  return #rows
+end
+
+-- Walks on from the cursor over at most one block's rows that are no jobs.
+local function lease_fresh(batch, most)
+  local key = batch_key(batch)
+  local cursor, taken = tonumber(redis.call('HGET', key, 'cursor')), 0
+  local steps = 0
+  while taken < most and steps < 40 do
+    steps = steps + 1
+    local start = (cursor % BLOCK) * WIDTH
+    local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + 32 * WIDTH - 1)
+    if records == '' then
+      cursor = (math.floor(cursor / BLOCK) + 1) * BLOCK
+    end
+    for at = 1, #records, WIDTH do
+      local record = string.sub(records, at, at + WIDTH - 1)
+      if taken == most then break end
+      if string.byte(record, 1) == WAITING then
+        lease(batch, cursor, record)
+        taken = taken + 1
+      end
+      cursor = cursor + 1
+    end
+  end
+  redis.call('HSET', key, 'cursor', text(cursor))
+  redis.call('HINCRBY', key, 'unstarted', -taken)
+  return taken, steps == 40
+end
+
+local function split(most, fresh, due, credit)
+  if fresh == 0 or due == 0 then
+    local taken = math.min(most, fresh > 0 and fresh or due)
+    if fresh > 0 then return taken, 0, 0 end
+    return 0, taken, 0
+  end
+  credit = credit + most * retry_floor
+  local retries = math.min(due, math.floor(credit), most)
+  local first = math.min(fresh, most - retries)
+  local more = math.min(due - retries, most - retries - first)
+  return first, retries + more, math.max(0, credit - retries)
+end
+
+local function serve(batch, most)
+  local key = batch_key(batch)
+  local fresh, credit = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit'))
+  local due = redis.call('ZCOUNT', part_key(batch, 'due'), '-inf', text(now))
+  local first, retries, left = split(most, tonumber(fresh), due, tonumber(credit or 0))
+  local served, more = 0, false
+  if retries > 0 then served = lease_retries(batch, retries) end
+  if first > 0 then
+    local taken
+    taken, more = lease_fresh(batch, first)
+    served = served + taken
+  end
+  redis.call('HSET', key, 'retry_credit', string.format('%.17g', left))
+  return served, more
+end
+
+promote()
+for _ = 1, 64 do
+  if room <= 0 then break end
+  local batch, vtime = unpack(redis.call('ZRANGE', active, 0, 0, 'WITHSCORES'))
+  if not batch then break end
+  if held and held_by(batch) then
+    deactivate(batch, vtime, now + recheck_ms)
+  else
+    local served, more = serve(batch, math.min(room, QUANTUM))
+    room = room - served
+    if served == 0 and not more then
+      local next_due = redis.call('ZRANGE', part_key(batch, 'due'), 0, 0, 'WITHSCORES')[2]
+      deactivate(batch, vtime, next_due and tonumber(next_due))
+    elseif served > 0 then
+      local weight = tonumber(redis.call('HGET', batch_key(batch), 'weight'))
+      redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / weight), batch)
+    end
+  end
+end
+if #jobs == 0 then return false end
+if probe then
+  account.probe_at_ms = now + account.probe_every_ms
+  redis.call('HSET', 'bf:holds', 'account', cjson.encode(account))
+end
+local answer = cjson.encode({number = lease_number, jobs = jobs, probe = probe or cjson.null})
+redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms))
+return answer

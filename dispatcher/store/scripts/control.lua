@@ -1,0 +1,59 @@
+-- control: start, pause, resume, cancel or expire a batch, by compare-and-set on what was asked of it before.
+-- ARGV: batch, expected control, new control.
+-- Answer: {control now, jobs that are being sent}. Touches no rows: unstarted rows of an ended batch take their state
+-- from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
+local batch, expected, new = ARGV[1], ARGV[2], ARGV[3]
+local key, counts = batch_key(batch), part_key(batch, 'counts')
+local now = math.floor(now_us() / 1000)
+local control = redis.call('HGET', key, 'control')
+
+local function in_flight()
+  local sum, all = 0, redis.call('HGETALL', counts)
+  for i = 1, #all, 2 do
+    if string.match(all[i], '^' .. SENDING .. ':') then sum = sum + all[i + 1] end
+  end
+  return sum
+end
+
+if control ~= expected or control == new then return {control or '', in_flight()} end
+
+local class = redis.call('HGET', key, 'class')
+local function leave_active()
+  local vtime = redis.call('ZSCORE', 'bf:active:' .. class, batch)
+  if vtime then redis.call('HSET', key, 'vtime', vtime) end
+  redis.call('ZREM', 'bf:active:' .. class, batch)
+  redis.call('ZREM', 'bf:timers', batch)
+end
+
+if new == 'running' then
+  local start_at = tonumber(redis.call('HGET', key, 'start_at_ms'))
+  redis.call('HSETNX', key, 'started_ms', text(now))
+  redis.call('UNLINK', part_key(batch, 'seen'))
+  if expected == 'draft' and start_at > now then new = 'scheduled' end
+  local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
+  if deadline > 0 then redis.call('ZADD', 'bf:deadlines', text(deadline), batch) end
+  redis.call('ZADD', 'bf:timers', text(new == 'scheduled' and start_at or now), batch)
+elseif new == 'paused' then
+  leave_active()
+else
+  leave_active()
+  redis.call('ZREM', 'bf:deadlines', batch)
+  redis.call('UNLINK', part_key(batch, 'seen'))
+  local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
+  local ended = ENDING[new] .. ':0:0'
+  if unstarted > 0 then
+    if redis.call('HINCRBY', counts, WAITING .. ':0:0', -unstarted) <= 0 then
+      redis.call('HDEL', counts, WAITING .. ':0:0')
+    end
+    redis.call('HINCRBY', counts, ended, unstarted)
+    redis.call('HINCRBY', 'bf:totals', 'final|' .. ended, unstarted)
+    redis.call('HINCRBY', key, 'finals', unstarted)
+    redis.call('HSET', key, 'unstarted', 0)
+  end
+  if redis.call('HGET', key, 'finals') == redis.call('HGET', key, 'rows') then
+    redis.call('HSETNX', key, 'finished_ms', text(now))
+  end
+  if redis.call('ZCARD', part_key(batch, 'due')) > 0 then redis.call('SADD', 'bf:draining', batch) end
+end
+redis.call('HSET', key, 'control', new)
+return {new, in_flight()}

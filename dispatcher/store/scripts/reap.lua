@@ -1,0 +1,48 @@
+-- reap: an entry comes due and somebody looks. Leases that ended give their jobs back (after too many of them the job
+-- is held); jobs being sent or accepted are named for a look-up or read-back, and come due again until it is settled.
+-- ARGV: most entries of each kind, time until a named job comes due again (ms), leases that may end before a job is
+--       held.
+-- Answer: {leases given back, jobs held, then the jobs to look at...}. Safe to repeat.
+local most, again_ms, max_strikes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local NEVER = 253402300799000
+local now = math.floor(now_us() / 1000)
+local given_back, held, look_at = 0, 0, {}
+
+local function due(state) return redis.call('ZRANGEBYSCORE', WATCH[state], '-inf', text(now), 'LIMIT', 0, most) end
+
+local function hold_job(job, strikes)
+  held = held + 1
+  local cause = 'its worker vanished ' .. strikes .. ' times before it began'
+  redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = 'internal',
+    cause = cause, since_ms = now, probe_at_ms = 0, probe_every_ms = 0}))
+  redis.call('HINCRBY', 'bf:totals', 'holds|internal', 1)
+end
+
+for _, job in ipairs(due(LEASED)) do
+  local batch, row = parse_job(job)
+  local record = read_record(batch, row)
+  local state, strikes, attempt = head(record)
+  redis.call('ZREM', WATCH[LEASED], job)
+  if state == LEASED then
+    local again = now
+    if strikes + 1 >= max_strikes then
+      hold_job(job, strikes + 1)
+      again = NEVER
+    end
+    put_back(batch, row, record, with_head(record, WAITING, strikes + 1, attempt, 0), again, now)
+    given_back = given_back + 1
+  end
+end
+
+for _, wanted in ipairs({SENDING, ACCEPTED}) do
+  for _, job in ipairs(due(wanted)) do
+    local batch, row = parse_job(job)
+    if string.byte(read_record(batch, row), 1) == wanted then
+      redis.call('ZADD', WATCH[wanted], text(now + again_ms), job)
+      look_at[#look_at + 1] = job
+    else
+      redis.call('ZREM', WATCH[wanted], job)
+    end
+  end
+end
+return {given_back, held, unpack(look_at)}

@@ -1,0 +1,94 @@
+-- Put in front of every script: names of keys, the record's layout (codec.py), counts that move with it.
+
+local BLOCK, WIDTH = 1000, 64
+local VOID, WAITING, LEASED, SENDING, ACCEPTED = 0, 1, 2, 3, 4
+local CANCELLED, EXPIRED, FINAL = 13, 14, 10
+local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [ACCEPTED] = 'bf:watch:accepted'}
+local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
+
+local function now_us()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
+local function text(number) return string.format('%.0f', number) end
+local function batch_key(batch) return 'bf:batch:' .. batch end
+local function part_key(batch, name) return 'bf:batch:' .. batch .. ':' .. name end
+
+local function records_key(batch, row)
+  return 'bf:batch:' .. batch .. ':records:' .. text(math.floor(row / BLOCK))
+end
+
+local function read_record(batch, row)
+  local start = (row % BLOCK) * WIDTH
+  return redis.call('GETRANGE', records_key(batch, row), start, start + WIDTH - 1)
+end
+
+local function write_record(batch, row, record)
+  redis.call('SETRANGE', records_key(batch, row), (row % BLOCK) * WIDTH, record)
+end
+
+local function job_name(batch, row) return batch .. '.' .. text(row) end
+
+local function parse_job(job)
+  local batch, row = string.match(job, '^(%w+)%.(%d+)$')
+  return batch, tonumber(row)
+end
+
+-- state, strikes, attempt, lease of a record
+local function head(record) return struct.unpack('<BBHI4', record) end
+
+local function with_head(record, state, strikes, attempt, lease)
+  return struct.pack('<BBHI4', state, strikes, attempt, lease) .. string.sub(record, 9)
+end
+
+-- state:category:type, the field of the counts hash
+local function count_field(record)
+  return string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)
+end
+
+-- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
+-- batch's sum and to the totals, and the last one ends the batch.
+local function move_count(batch, old, new, now_ms)
+  local from, to = count_field(old), count_field(new)
+  if from == to then return end
+  local counts = part_key(batch, 'counts')
+  if redis.call('HINCRBY', counts, from, -1) <= 0 then redis.call('HDEL', counts, from) end
+  redis.call('HINCRBY', counts, to, 1)
+  if string.byte(new, 1) >= FINAL and string.byte(old, 1) < FINAL then
+    redis.call('HINCRBY', 'bf:totals', 'final|' .. to, 1)
+    local finals = redis.call('HINCRBY', batch_key(batch), 'finals', 1)
+    if finals >= tonumber(redis.call('HGET', batch_key(batch), 'rows')) then
+      redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms))
+    end
+  end
+end
+
+local function lower_timer(batch, at_ms) redis.call('ZADD', 'bf:timers', 'LT', text(at_ms), batch) end
+
+-- A waiting job's place is its batch's due set; a job of an ended batch becomes final instead.
+local function put_back(batch, row, old, new, due_ms, now_ms)
+  local control = redis.call('HGET', batch_key(batch), 'control')
+  if ENDING[control] then
+    local _, _, attempt = head(new)
+    new = with_head(new, ENDING[control], 0, attempt, 0)
+  else
+    redis.call('ZADD', part_key(batch, 'due'), text(due_ms), row)
+    if control == 'running' then lower_timer(batch, due_ms) end
+  end
+  write_record(batch, row, new)
+  move_count(batch, old, new, now_ms)
+  return new
+end
+
+local function free_number(job, holder, rest_ms)
+  local hash = redis.call('HGET', 'bf:locks', job)
+  if not hash then return end
+  redis.call('HDEL', 'bf:locks', job)
+  if redis.call('GET', 'bf:number:' .. hash) ~= holder then return end
+  if rest_ms > 0 then
+    redis.call('SET', 'bf:number:' .. hash, 'rest', 'PX', text(rest_ms))
+  else
+    redis.call('DEL', 'bf:number:' .. hash)
+  end
+end

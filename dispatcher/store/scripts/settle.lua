@@ -1,0 +1,57 @@
+-- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
+-- ARGV: for each job eleven values: batch, row, record as it was read, record as it shall be, time of its next look
+--       (ms; its place follows from the state), history line or empty, rest of its number (ms; -1 keeps the lock),
+--       holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to add, totals to add
+--       (lines of field TAB number).
+-- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
+local FIELDS = 11
+local now = math.floor(now_us() / 1000)
+
+local function leave_place(batch, row, state)
+  if state == WAITING then
+    redis.call('ZREM', part_key(batch, 'due'), row)
+  elseif WATCH[state] then
+    redis.call('ZREM', WATCH[state], job_name(batch, row))
+  end
+end
+
+local function take_place(batch, row, old, new, next_ms)
+  local state = string.byte(new, 1)
+  if state == WAITING then
+    put_back(batch, row, old, new, next_ms, now)
+    return
+  end
+  write_record(batch, row, new)
+  move_count(batch, old, new, now)
+  if WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
+end
+
+local function append_history(batch, row, line)
+  if line == '' then return end
+  local key = part_key(batch, 'history:' .. text(math.floor(row / BLOCK)))
+  local before = redis.call('HGET', key, row)
+  redis.call('HSET', key, row, before and (before .. '\n' .. line) or line)
+end
+
+local function add_totals(lines)
+  for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do redis.call('HINCRBY', 'bf:totals', field, by) end
+end
+
+local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long_id, attempts, totals)
+  row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
+  local current = read_record(batch, row)
+  if current ~= old then return current == new and 'repeat' or current end
+  leave_place(batch, row, string.byte(old, 1))
+  take_place(batch, row, old, new, next_ms)
+  append_history(batch, row, line)
+  if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
+  if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end
+  if attempts ~= '0' then redis.call('HINCRBY', batch_key(batch), 'attempts', attempts) end
+  if string.byte(new, 17) % 2 > string.byte(old, 17) % 2 then redis.call('HINCRBY', batch_key(batch), 'doubled', 1) end
+  add_totals(totals)
+  return 'done'
+end
+
+local answer = {}
+for i = 1, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+return answer

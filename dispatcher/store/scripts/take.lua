@@ -1,0 +1,8 @@
+-- take: one permit of the account's pace for a read.
+-- ARGV: horizon (us), raise share, raise interval (us).
+-- Answer: {server time (us), slot (us), or -1 and when to ask again (us)}. A repeated call takes another permit, which
+-- only wastes one.
+local us, pace = now_us(), load_pace()
+local slot, again = reserve(pace, us, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
+save_pace(pace)
+return {text(us), slot and text(slot) or '-1', text(again or 0), text(pace.epoch)}

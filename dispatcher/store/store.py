@@ -1,0 +1,83 @@
+"""The store: Redis as the record of everything that was accepted."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from dispatcher.core.policy import Policy
+from dispatcher.store import keys
+from dispatcher.store.batches import Batches
+from dispatcher.store.client import connect
+from dispatcher.store.dispatch import Dispatch
+from dispatcher.store.documents import Documents
+from dispatcher.store.errors import StoreError, StoreUnsafe, translated
+from dispatcher.store.holds import Holds
+from dispatcher.store.inbox import Inbox
+from dispatcher.store.keep import Keep
+from dispatcher.store.limiter import Limiter
+from dispatcher.store.lua import Scripts
+from dispatcher.store.totals import Totals
+
+
+class Store:
+    """One Redis, seen through the verbs of the product."""
+
+    def __init__(self, url: str, policy: Policy, documents_max_bytes: int) -> None:
+        """Raises ValueError when the URL cannot be read. Connects at the first call."""
+        self._client = connect(url)
+        scripts = Scripts(self._client)
+        self.batches = Batches(self._client, scripts)
+        self.dispatch = Dispatch(self._client, scripts, policy)
+        self.documents = Documents(self._client, documents_max_bytes)
+        self.holds = Holds(self._client, scripts)
+        self.inbox = Inbox(self._client)
+        self.keep = Keep(self._client)
+        self.limiter = Limiter(self._client, scripts, policy)
+        self.totals = Totals(self._client)
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable when Redis does not answer."""
+        with translated():
+            await self._client.ping()
+
+    async def check_settings(self) -> None:
+        """Raises StoreUnsafe when the server is set up so that it can forget what it acknowledged."""
+        faults = unsafe(await self._config("appendonly", "appendfsync", "maxmemory-policy"))
+        if faults:
+            raise StoreUnsafe(
+                f"Redis can lose accepted faxes: {', '.join(faults)}. Change its configuration, or set "
+                "BULKFAX_ALLOW_UNSAFE_REDIS=true to try things out"
+            )
+
+    async def check_writable(self) -> None:
+        """Raises StoreRefuses when Redis is full, read-only or cannot write its file."""
+        with translated():
+            await self._client.set(keys.WRITE_CHECK, 1, px=60_000)
+
+    async def _config(self, *names: str) -> Mapping[str, str]:
+        values: dict[str, str] = {}
+        with translated():
+            for name in names:
+                found = await self._client.config_get(name)
+                values |= {_text(key): _text(value) for key, value in found.items()}
+        return values
+
+    async def aclose(self) -> None:
+        with suppress(StoreError), translated():
+            await self._client.aclose()
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+_WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+def unsafe(config: Mapping[str, str]) -> list[str]:
+    """Settings of a server that allow it to lose data, each as ``name is value, must be wanted``. A server that
+    hides its configuration (managed ones do) is believed."""
+    return [
+        f"{name} is {config[name]}, must be {wanted}"
+        for name, wanted in _WANTED.items()
+        if config.get(name, wanted) != wanted
+    ]
