@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 Check = Callable[[Any], str | None]
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_VISIBLE = re.compile(r"[!-~]+")
 _EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/.]+")
 
 
@@ -66,7 +67,7 @@ def text_map(value: Any) -> str | None:
 
 def http_url(value: Any) -> str | None:
     wrong = "must be an http or https URL"
-    if not isinstance(value, str) or not value.isascii() or any(c.isspace() for c in value):
+    if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
         return wrong
     try:
         parts = urlsplit(value)

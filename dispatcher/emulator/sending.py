@@ -1,6 +1,5 @@
 """`POST /faxes`: takes an order, makes its faxes, and answers as the scenario wants."""
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -30,7 +29,8 @@ async def send_fax(request: Request) -> Response:
             return fault_answer(fault, len(emulator.faxes.all))
     faxes = _accept(emulator, order, fault)
     shown = [view(fax, fax.created_ms) for fax in faxes]
-    await asyncio.gather(*(_start(emulator, order, fax) for fax in faxes))
+    for fax in faxes:
+        await _start(emulator, order, fax)
     if fault is not None:
         return fault_answer(fault, len(emulator.faxes.all))
     return json_answer({"faxes": shown} if order.several else shown[0])

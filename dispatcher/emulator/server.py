@@ -60,6 +60,7 @@ def _server(config: EmulatorConfig) -> uvicorn.Server:
             create_app(config),
             http=CuttingProtocol,
             ws="none",
+            proxy_headers=False,
             log_level="warning",
             access_log=False,
             backlog=_BACKLOG,
