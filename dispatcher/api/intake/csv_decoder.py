@@ -1,0 +1,156 @@
+"""CSV to rows: any of three delimiters, quoted fields over several lines, faults refused row by row."""
+
+import csv
+import io
+import re
+
+from dispatcher.api.intake.columns import Columns, duplicate_name, find_columns
+from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.api.intake.lines import ROW_CHARACTERS, Block, LineBuffer
+from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.rows import RefusedRow, Row, refused
+
+#: Tried in this order; the first of the most frequent wins.
+_DELIMITERS = ",;\t"
+_QUOTED = re.compile(r'"[^"]*"')
+#: Excel's way to say which delimiter follows.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_NAME_THE_COLUMNS = "Name the columns in the first line, one of them 'number' or 'fax'."
+
+
+class CsvDecoder:
+    """Takes text as it arrives and returns the rows that are complete. The first line names the columns.
+
+    A row that cannot be read takes only its first line with it: reading goes on with the next line, so that one stray
+    quotation mark hides no other row.
+    """
+
+    def __init__(self) -> None:
+        self._lines = LineBuffer()
+        self._line = 1
+        #: Lines of a row whose quoted field is still open.
+        self._open = ""
+        self._delimiter = ""
+        self._columns: Columns | None = None
+        self._rows: list[Row | RefusedRow] = []
+
+    def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
+        """Decode the next text; ``final`` says that no more follows.
+
+        Raises NoNumberColumn, DuplicateColumn and NotText for a header that cannot be used.
+        """
+        for block in self._lines.feed(text, final):
+            self._feed_block(block)
+        if final:
+            self._read(self._open, final=True)
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _feed_block(self, block: Block) -> None:
+        if not block.too_long:
+            self._read(self._open + self._after_delimiter(block.text), final=False)
+            return
+        if self._columns is None:
+            raise NotText("The first line is too long to be a header.", _NAME_THE_COLUMNS, self._line)
+        self._read(self._open, final=True)
+        self._refuse_line(block.text, Reason.TOO_LONG)
+
+    def _after_delimiter(self, text: str) -> str:
+        """Settle the delimiter by the first line that is not blank, and take a ``sep=`` line out of the way."""
+        while text and not self._delimiter:
+            line, _, after = text.partition("\n")
+            told = _SEPARATOR_LINE.fullmatch(line)
+            if told is None and line.strip():
+                self._delimiter = _most_frequent_delimiter(line)
+                break
+            self._delimiter = told.group(1) if told else ""
+            self._line += 1
+            text = after
+        return text
+
+    def _read(self, text: str, final: bool) -> None:
+        """Read rows from whole lines; the lines of a row that is not complete are kept for the next text."""
+        self._open = ""
+        while text:
+            text = self._read_to_fault(text)
+            if text and self._may_go_on(text) and not final:
+                self._open = text
+                return
+            if text:
+                text = self._refuse_line(
+                    text, Reason.BROKEN_ROW, "A quotation mark in this row is not closed properly."
+                )
+
+    def _read_to_fault(self, text: str) -> str:
+        """Read rows up to the first that cannot be read, and return the text from there on ("" for none)."""
+        reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, strict=True)
+        first, done = self._line, 0
+        try:
+            for values in reader:
+                if reader.line_num > done + 1 and sum(map(len, values)) > ROW_CHARACTERS:
+                    break
+                if values:
+                    self._take(first + done, values)
+                done = reader.line_num
+            else:
+                text = ""
+        except csv.Error:
+            pass
+        self._line = first + done
+        return text.split("\n", done)[done] if text else ""
+
+    def _may_go_on(self, text: str) -> bool:
+        """Say whether the row that begins the text may be completed by more text."""
+        if len(text) > ROW_CHARACTERS:
+            return False
+        lines = io.StringIO(text, newline="\n")
+        try:
+            next(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return not lines.read(1)
+        return False
+
+    def _refuse_line(self, text: str, reason: Reason, sentence: str = "") -> str:
+        """Refuse the first line of the text and return the others."""
+        if self._columns is None:
+            raise NoNumberColumn("The header cannot be read.", _NAME_THE_COLUMNS, self._line)
+        line, _, after = text.partition("\n")
+        self._rows.append(refused(self._line, line, reason, sentence))
+        self._line += 1
+        return after
+
+    def _take(self, line: int, values: list[str]) -> None:
+        columns = self._columns
+        if columns is None:
+            self._columns = _header(line, values)
+        elif len(values) == columns.width:
+            self._rows.append(columns.row(line, values))
+        else:
+            self._rows.append(_fitted(line, values, columns))
+
+
+def _most_frequent_delimiter(line: str) -> str:
+    names = _QUOTED.sub("", line)
+    return max(_DELIMITERS, key=names.count)
+
+
+def _header(line: int, names: list[str]) -> Columns:
+    twice = duplicate_name(names)
+    if twice is not None:
+        raise DuplicateColumn(f"Two columns are named '{twice}'.", "Rename or remove one of them.", line)
+    columns = find_columns(names)
+    if columns is None:
+        found = ", ".join(f"'{name.strip()[:40]}'" for name in names[:20])
+        raise NoNumberColumn(f"No column is named as the fax number; found {found}.", _NAME_THE_COLUMNS, line)
+    return columns
+
+
+def _fitted(line: int, values: list[str], columns: Columns) -> Row | RefusedRow:
+    """Fill up a row that ends early; refuse one with more in it than the header has columns."""
+    missing = columns.width - len(values)
+    if missing > 0:
+        return columns.row(line, values + [""] * missing)
+    if not any(values[columns.width :]):
+        return columns.row(line, values[: columns.width])
+    sentence = f"The row has {len(values)} fields, but the header names {columns.width}; quote fields with delimiters."
+    return refused(line, values[columns.number], Reason.BROKEN_ROW, sentence)

@@ -1,0 +1,192 @@
+"""NDJSON and JSON arrays to rows: each value an object, or just the number as text."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from dispatcher.api.intake.columns import Columns, find_columns
+from dispatcher.api.intake.errors import BrokenJson
+from dispatcher.api.intake.lines import ROW_CHARACTERS, LineBuffer
+from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.rows import RefusedRow, Row, refused
+
+#: Most text of one array item that is gathered before the array is given up as broken.
+_UNFINISHED_CHARACTERS = 4 * ROW_CHARACTERS
+#: Sets of keys whose columns are remembered; a list has one or two, an attack has one per row.
+_REMEMBERED_SHAPES = 256
+_SPACE = re.compile(r"[ \t\n\r]*")
+#: Numbers stay text: 1e+11 is to be refused as such, and leading digits are not arithmetic.
+_JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_WORDS = {True: "true", False: "false", None: ""}
+
+
+class NdjsonDecoder:
+    """One JSON value per line; a line that is no JSON is refused and reading goes on."""
+
+    def __init__(self) -> None:
+        self._lines = LineBuffer()
+        self._line = 0
+        self._values = _ValueReader()
+
+    def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
+        """Decode the next text; ``final`` says that no more follows."""
+        rows: list[Row | RefusedRow] = []
+        for block in self._lines.feed(text, final):
+            for line in block.text.removesuffix("\n").split("\n"):
+                self._line += 1
+                if block.too_long:
+                    rows.append(refused(self._line, line, Reason.TOO_LONG))
+                elif line and not line.isspace():
+                    rows.append(self._row(line))
+        return rows
+
+    def _row(self, line: str) -> Row | RefusedRow:
+        try:
+            value = _JSON.decode(line)
+        except (ValueError, RecursionError):
+            return refused(self._line, line, Reason.BROKEN_ROW, "The line is not valid JSON.")
+        return self._values.row(self._line, value, line)
+
+
+class _Expected(Enum):
+    OPENING = auto()
+    FIRST_ITEM = auto()
+    ITEM = auto()
+    SEPARATOR = auto()
+    NOTHING = auto()
+
+
+class JsonArrayDecoder:
+    """One JSON array; rows are numbered by item. After a fault the items cannot be told apart, so it is an error."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._item = 0
+        self._expected = _Expected.OPENING
+        self._values = _ValueReader()
+
+    def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
+        """Decode the next text; ``final`` says that no more follows. Raises BrokenJson."""
+        self._text += text
+        rows: list[Row | RefusedRow] = []
+        at = _after_space(self._text, 0)
+        while at < len(self._text):
+            if self._expected in (_Expected.FIRST_ITEM, _Expected.ITEM) and not self._closes(at):
+                end = self._take_item(at, final, rows)
+                if end is None:
+                    break
+            else:
+                end = self._take_mark(at)
+            at = _after_space(self._text, end)
+        self._text = self._text[at:]
+        if final and self._expected not in (_Expected.OPENING, _Expected.NOTHING):
+            raise self._broken("The array ends before its closing bracket.")
+        return rows
+
+    def _closes(self, at: int) -> bool:
+        return self._expected is _Expected.FIRST_ITEM and self._text[at] == "]"
+
+    def _take_mark(self, at: int) -> int:
+        """Take a bracket or comma and return the place after it."""
+        match (self._expected, self._text[at]):
+            case (_Expected.OPENING, "["):
+                self._expected = _Expected.FIRST_ITEM
+            case (_Expected.SEPARATOR, ","):
+                self._expected = _Expected.ITEM
+            case (_Expected.SEPARATOR | _Expected.FIRST_ITEM, "]"):
+                self._expected = _Expected.NOTHING
+            case (_Expected.OPENING, _):
+                raise self._broken("The text does not begin with '['.")
+            case (_Expected.NOTHING, _):
+                raise self._broken("There is more text after the array.")
+            case _:
+                raise self._broken("A comma is missing after this item.")
+        return at + 1
+
+    def _take_item(self, at: int, final: bool, rows: list[Row | RefusedRow]) -> int | None:
+        """Append the item's row and return the place after it, or None if more text is needed."""
+        try:
+            value, end = _JSON.raw_decode(self._text, at)
+        except (ValueError, RecursionError) as error:
+            if final or len(self._text) - at > _UNFINISHED_CHARACTERS or isinstance(error, RecursionError):
+                self._item += 1
+                raise self._broken("This item is not valid JSON.") from error
+            return None
+        if end == len(self._text) and not final:
+            return None  # a number may go on in the next text
+        self._item += 1
+        self._expected = _Expected.SEPARATOR
+        text = self._text[at:end]
+        too_long = len(text) > ROW_CHARACTERS
+        rows.append(
+            refused(self._item, text, Reason.TOO_LONG) if too_long else self._values.row(self._item, value, text)
+        )
+        return end
+
+    def _broken(self, what: str) -> BrokenJson:
+        todo = "Send one array of objects or strings, or one JSON value per line as application/x-ndjson."
+        return BrokenJson(what, todo, self._item or None)
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+class _ValueReader:
+    """Decoded JSON values to rows. Columns are found once per set of keys."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[tuple[str, ...], Columns | None] = {}
+
+    def row(self, line: int, value: object, text: str) -> Row | RefusedRow:
+        """Make a row of a decoded value; ``text`` is its JSON, for the report and for what JSON lets through."""
+        if "\\u" in text and not _is_text(value):
+            return refused(line, text, Reason.BROKEN_ROW, "The row has half of a surrogate pair, which is no text.")
+        if isinstance(value, str):
+            return Row(line, value, "", "", {})
+        if not isinstance(value, dict):
+            return refused(line, text, Reason.BROKEN_ROW, "The value is neither an object nor a text.")
+        nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
+        columns = self._columns(tuple(value))
+        if columns is None:
+            return refused(line, text, Reason.EMPTY, "The row has no key 'number' or 'fax'.")
+        return _filled(line, value, nested, columns, text)
+
+    def _columns(self, keys: tuple[str, ...]) -> Columns | None:
+        if keys not in self._shapes:
+            if len(self._shapes) >= _REMEMBERED_SHAPES:
+                self._shapes.clear()
+            self._shapes[keys] = find_columns(keys)
+        return self._shapes[keys]
+
+
+def _filled(
+    line: int, value: Mapping[str, object], nested: Mapping[str, object] | None, columns: Columns, text: str
+) -> Row | RefusedRow:
+    values = _texts(value)
+    more = _texts(nested) if nested else []
+    if values is None or more is None:
+        return refused(line, text, Reason.BROKEN_ROW, "The row has a list or an object where a text is expected.")
+    row = columns.row(line, values)
+    return row._replace(fields={**row.fields, **dict(zip(nested, more, strict=True))}) if nested else row
+
+
+def _texts(value: Mapping[str, object]) -> list[str] | None:
+    """The values as text, or None if one of them is a list or an object."""
+    values = list(value.values())
+    if set(map(type, values)) <= {str}:
+        return values  # type: ignore[return-value]  # just checked, without a Python loop
+    if any(isinstance(one, dict | list) for one in values):
+        return None
+    return [one if isinstance(one, str) else _WORDS[one] for one in values]  # type: ignore[index]  # true, false, null
+
+
+def _is_text(value: object) -> bool:
+    """Whether the value can be written as UTF-8: JSON can escape half a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

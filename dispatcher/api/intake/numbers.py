@@ -1,0 +1,221 @@
+"""Fax numbers as people and databases write them, to E.164.
+
+The judge is ``phonenumbers``; this module knows what the library does not: what a spreadsheet does to numbers, which
+texts are no numbers at all, and that a fax cannot dial an extension. Texts that are plain digits once their separators
+are gone are settled without parsing (see ``e164``), with the same answer.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import NamedTuple
+
+import phonenumbers
+from phonenumbers import NumberParseException, ValidationResult, shortnumberinfo
+from phonenumbers.phonemetadata import PhoneMetadata
+
+from dispatcher.api.intake.countries import region_of_country
+from dispatcher.api.intake.e164 import region_of_e164
+from dispatcher.api.intake.reasons import Reason
+
+
+class Accepted(NamedTuple):
+    """A number that can be dialled: E.164 text, and its region (ISO 3166 alpha-2, ``001`` for none)."""
+
+    number: str
+    region: str
+
+
+class Refusal(NamedTuple):
+    """Why a text is no fax number, as code and as a sentence."""
+
+    reason: Reason
+    sentence: str
+
+
+#: Longest short number that is told apart from one that lost digits.
+_SHORT_NUMBER_DIGITS = 6
+
+#: A pattern that matches nothing.
+_NEVER = "(?!)"
+_SEPARATORS = dict.fromkeys(map(ord, " -./()\t\u00a0"))
+_SCIENTIFIC = re.compile(r"\+?\d+(?:[.,]\d+)?[eE]\s?\+?\d+")
+_DECIMAL = re.compile(r"\d{6,}[.,]0{1,2}")
+_QUOTED = re.compile(r"=?\"(.*)\"|'(.*)", re.DOTALL)
+_LABEL = re.compile(
+    r"(?:tel|telefon|telephone|phone|fax|telefax|[ft])\s*(?:no|nr|number|nummer)?\s*[.:]*\s*(?=[+(\d])", re.IGNORECASE
+)
+_EXTENSION = re.compile(
+    r"\d[\s.,;(\[-]*"
+    r"(?:x|#|[,;]+|ext(?:ension|n)?|durchwahl|dw|nst|nebenstelle|klappe|poste|interno?|anexo|ramal)"
+    r"[\s.:=-]*\d{1,7}[\s)\]]*",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\(?\+?[\d\s().\-/]*\d[\d\s().\-/]*")
+
+_LENGTHS = {
+    ValidationResult.TOO_SHORT: "The number is too short for its country.",
+    ValidationResult.TOO_LONG: "The number is too long for its country.",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "The number has no area code.",
+}
+
+
+def normalize_number(text: str, country: str = "", default_region: str | None = None) -> Accepted | Refusal:
+    """Turn a number as written into E.164, or say why not.
+
+    ``country`` is the row's country as written (see ``region_of_country``); where it is empty, ``default_region``
+    (ISO 3166 alpha-2) counts. Neither matters to a number in international form. ``00`` is read as ``+`` unless the
+    country dials abroad in another way; ``011`` only in countries that dial it, since elsewhere it begins area codes.
+    """
+    region = region_of_e164(text)
+    if region is not None:
+        return Accepted(text, region)
+    home = region_of_country(country) if country and not country.isspace() else default_region
+    return _plain_digits(text, home) or _by_library(text, country, home)
+
+
+def _refuse(reason: Reason, sentence: str = "") -> Refusal:
+    return Refusal(reason, sentence or reason.sentence)
+
+
+def _plain_digits(text: str, home: str | None) -> Accepted | None:
+    """Settle a text of digits and separators without parsing, or leave it to the library."""
+    digits = text.translate(_SEPARATORS)
+    if not digits.isascii() or not digits.removeprefix("+").isdigit() or text.endswith((".0", ".00")):
+        return None
+    number = digits if digits[0] == "+" else _international(digits, home)
+    region = region_of_e164(number)
+    return Accepted(number, region) if region is not None else None
+
+
+def _international(digits: str, home: str | None) -> str:
+    """Put ``+`` and the calling code before digits, or return "" where that takes the library."""
+    rules = _dialling(home) if home else None
+    if rules is not None and rules.abroad.pattern != "00" and rules.abroad.match(digits):
+        return ""
+    if digits.startswith("00"):
+        return "+" + digits[2:]
+    if rules is None or not rules.main:
+        return ""
+    trunk = rules.trunk.match(digits)
+    if trunk is None:
+        return rules.code + digits
+    if trunk.lastindex or rules.whole.fullmatch(digits):
+        return ""
+    return rules.code + digits[trunk.end() :]
+
+
+class _Dialling(NamedTuple):
+    """How a region dials: ``+`` and calling code, prefix patterns, and what a whole national number looks like."""
+
+    code: str
+    abroad: re.Pattern[str]
+    trunk: re.Pattern[str]
+    whole: re.Pattern[str]
+    #: Whether the region's rules are those that the library applies to its calling code.
+    main: bool
+
+
+@cache
+def _dialling(region: str) -> _Dialling:
+    metadata = PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.country_code is None or metadata.general_desc is None:
+        raise LookupError(f"phonenumbers has no metadata for region {region}")
+    return _Dialling(
+        code=f"+{metadata.country_code}",
+        abroad=re.compile(metadata.international_prefix or _NEVER),
+        trunk=re.compile(metadata.national_prefix_for_parsing or _NEVER),
+        whole=re.compile(metadata.general_desc.national_number_pattern or _NEVER),
+        main=phonenumbers.region_code_for_country_code(metadata.country_code) == region,
+    )
+
+
+def _by_library(text: str, country: str, home: str | None) -> Accepted | Refusal:
+    """Settle everything else: first what is no number, then what the library says."""
+    cleaned = _clean(text)
+    reason = _not_dialable(cleaned)
+    if reason is not None:
+        return _refuse(reason)
+    dialled = _with_plus(cleaned, home)
+    if home is None and "+" not in dialled:
+        return _refuse(Reason.UNKNOWN_COUNTRY if country.strip() else Reason.NO_COUNTRY)
+    try:
+        parsed = phonenumbers.parse(dialled, home)
+    except NumberParseException as error:
+        return _unparsed(error)
+    return _judged(parsed, home)
+
+
+def _clean(text: str) -> str:
+    """Take away what is around a number: spreadsheet quoting, a label, characters that cannot be seen."""
+    cleaned = text if text.isascii() else "".join(map(_ascii, text))
+    quoted = _QUOTED.fullmatch(cleaned.strip())
+    if quoted:
+        cleaned = quoted.group(1) or quoted.group(2) or ""
+    return _LABEL.sub("", cleaned.strip(), count=1) if cleaned.strip()[:1].isalpha() else cleaned.strip()
+
+
+def _ascii(character: str) -> str:
+    """Digits, dashes, spaces and full-width signs of any script as ASCII; format characters as nothing."""
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    match unicodedata.category(character):
+        case "Cf":
+            return ""
+        case "Pd":
+            return "-"
+        case "Zs":
+            return " "
+    # Not normalized as a whole: a superscript footnote would become a digit of the number.
+    return {"\uff0b": "+", "\u2212": "-", "\uff08": "(", "\uff09": ")", "\uff0e": "."}.get(character, character)
+
+
+def _not_dialable(cleaned: str) -> Reason | None:
+    if not cleaned:
+        return Reason.EMPTY
+    if _SCIENTIFIC.fullmatch(cleaned) or _DECIMAL.fullmatch(cleaned) or not cleaned.strip("#"):
+        return Reason.DAMAGED_BY_SPREADSHEET
+    if _EXTENSION.search(cleaned):
+        return Reason.EXTENSION
+    return None if _NUMBER.fullmatch(cleaned) else Reason.NOT_A_NUMBER
+
+
+def _with_plus(cleaned: str, home: str | None) -> str:
+    """Write a leading ``00`` as ``+`` where the country has no other meaning for it."""
+    digits = cleaned.translate(_SEPARATORS)
+    if digits.startswith("00") and (home is None or not _dialling(home).abroad.match(digits)):
+        return "+" + digits[2:]
+    return cleaned
+
+
+def _unparsed(error: NumberParseException) -> Refusal:
+    match error.error_type:
+        case NumberParseException.INVALID_COUNTRY_CODE:
+            return _refuse(Reason.UNKNOWN_COUNTRY, "No country has the calling code that the number begins with.")
+        case NumberParseException.TOO_LONG:
+            return _refuse(Reason.IMPOSSIBLE, "The number is too long for a phone number.")
+        case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
+            return _refuse(Reason.IMPOSSIBLE, "The number is too short for a phone number.")
+    return _refuse(Reason.NOT_A_NUMBER)
+
+
+def _judged(parsed: phonenumbers.PhoneNumber, home: str | None) -> Accepted | Refusal:
+    if parsed.extension:
+        return _refuse(Reason.EXTENSION)
+    region = phonenumbers.region_code_for_number(parsed)
+    if region is not None and phonenumbers.is_valid_number_for_region(parsed, region):
+        return Accepted(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), region)
+    if _is_short(parsed, home):
+        return _refuse(Reason.SHORT_NUMBER)
+    length = phonenumbers.is_possible_number_with_reason(parsed)
+    if length != ValidationResult.IS_POSSIBLE:
+        return _refuse(Reason.IMPOSSIBLE, _LENGTHS.get(length, ""))
+    return _refuse(Reason.INVALID)
+
+
+def _is_short(parsed: phonenumbers.PhoneNumber, home: str | None) -> bool:
+    digits = phonenumbers.national_significant_number(parsed)
+    if home is None or len(digits) > _SHORT_NUMBER_DIGITS:
+        return False
+    return shortnumberinfo.is_valid_short_number_for_region(parsed, home)

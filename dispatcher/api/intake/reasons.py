@@ -1,0 +1,39 @@
+"""Why a row is refused: a closed set, each with one plain sentence."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a row is refused. The value is the code in reports; ``sentence`` is for people."""
+
+    EMPTY = "empty"
+    NOT_A_NUMBER = "not_a_number"
+    EXTENSION = "extension"
+    UNKNOWN_COUNTRY = "unknown_country"
+    NO_COUNTRY = "no_country"
+    IMPOSSIBLE = "impossible"
+    INVALID = "invalid"
+    SHORT_NUMBER = "short_number"
+    DAMAGED_BY_SPREADSHEET = "damaged_by_spreadsheet"
+    BROKEN_ROW = "broken_row"
+    TOO_LONG = "too_long"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and, where that helps, what to do."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Reason.EMPTY: "The row has no fax number.",
+    Reason.NOT_A_NUMBER: "This is not a phone number.",
+    Reason.EXTENSION: "The number has an extension, which a fax cannot dial; give a direct number.",
+    Reason.UNKNOWN_COUNTRY: "The country is not known; give an ISO code such as DE or a dialling code such as +49.",
+    Reason.NO_COUNTRY: "The number has no country code; write it as +49... or give a country.",
+    Reason.IMPOSSIBLE: "The number has a length that no number of this country has.",
+    Reason.INVALID: "The number's digits fit no number range of this country.",
+    Reason.SHORT_NUMBER: "This is an emergency or short number, which cannot receive a fax.",
+    Reason.DAMAGED_BY_SPREADSHEET: "A spreadsheet has changed this number; format its column as text and export again.",
+    Reason.BROKEN_ROW: "The row cannot be read.",
+    Reason.TOO_LONG: "The row is longer than 65,536 characters.",
+}

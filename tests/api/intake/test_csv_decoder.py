@@ -1,0 +1,149 @@
+"""CSV as it comes out of databases and spreadsheets is read row by row, and nothing in it is lost."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.api.intake.csv_decoder import CsvDecoder
+from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.api.intake.lines import ROW_CHARACTERS
+from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.rows import RefusedRow, Row
+
+
+def decode(text: str, size: int = 10) -> list[Row | RefusedRow]:
+    decoder = CsvDecoder()
+    rows: list[Row | RefusedRow] = []
+    for at in range(0, len(text), size):
+        rows += decoder.feed(text[at : at + size])
+    return rows + decoder.feed("", final=True)
+
+
+def lines_and_numbers(text: str, size: int = 10) -> list[tuple[int, str]]:
+    return [(row.line, row.number) for row in decode(text, size)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_told_by_the_header(delimiter: str, size: int) -> None:
+    text = 'id|fax|"name; of, it"\n7|+1|"A|B"\n'.replace("|", delimiter)
+    assert decode(text, size) == [Row(2, "+1", "", "7", {"name; of, it": f"A{delimiter}B"})]
+
+
+def test_a_single_column_needs_no_delimiter() -> None:
+    assert lines_and_numbers("fax\n+1\n+2") == [(2, "+1"), (3, "+2")]
+
+
+def test_a_separator_line_of_excel_is_obeyed_and_counted() -> None:
+    assert lines_and_numbers("sep=|\nfax|name, first\n+1|x\n") == [(3, "+1")]
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_lines_are_physical_lines_whatever_is_quoted_or_blank(size: int) -> None:
+    text = '\nfax,note\n\n+1,"two\nlines"\n\n+2,"say ""hi"""\n+3,x'
+    assert decode(text, size) == [
+        Row(4, "+1", "", "", {"note": "two\nlines"}),
+        Row(7, "+2", "", "", {"note": 'say "hi"'}),
+        Row(8, "+3", "", "", {"note": "x"}),
+    ]
+
+
+def test_a_row_that_ends_early_is_filled_up_and_empty_surplus_is_ignored() -> None:
+    assert decode("fax,a,b\n+1\n+2,x,y,,\n") == [
+        Row(2, "+1", "", "", {"a": "", "b": ""}),
+        Row(3, "+2", "", "", {"a": "x", "b": "y"}),
+    ]
+
+
+def test_a_row_with_more_fields_than_columns_is_refused() -> None:
+    (row,) = decode("fax,name\n+1,Smith, Ltd\n")
+    assert isinstance(row, RefusedRow)
+    assert (row.line, row.number, row.reason) == (2, "+1", Reason.BROKEN_ROW)
+    assert "3 fields" in row.sentence
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_stray_quotation_mark_takes_no_other_row_with_it(size: int) -> None:
+    text = 'fax,name\n+1,"ACME\n+2,"B, C"\n+3,D\n+4,"E"x\n+5,F "the" G\n'
+    rows = decode(text, size)
+    assert [(row.line, isinstance(row, RefusedRow)) for row in rows] == [
+        (2, True),
+        (3, False),
+        (4, False),
+        (5, True),
+        (6, False),
+    ]
+    assert rows[0] == RefusedRow(
+        2, '+1,"ACME', Reason.BROKEN_ROW, "A quotation mark in this row is not closed properly."
+    )
+
+
+@pytest.mark.parametrize("size", [999, 16384, 10**6])
+def test_a_quotation_mark_that_is_never_closed_costs_one_row(size: int) -> None:
+    text = 'fax,name\n+1,"ACME\n' + "+2,name\n" * 20_000
+    rows = decode(text, size)
+    assert isinstance(rows[0], RefusedRow)
+    assert [row.line for row in rows] == list(range(2, 20_003))
+    assert not any(isinstance(row, RefusedRow) for row in rows[1:])
+
+
+@pytest.mark.parametrize("size", [1000, 16384, 10**6])
+def test_a_line_that_is_too_long_is_refused_and_the_next_one_read(size: int) -> None:
+    text = "fax,name\n+1,a\n+2," + "x" * ROW_CHARACTERS + "\n+3,c\n"
+    rows = decode(text, size)
+    assert [(row.line, row.number[:3]) for row in rows] == [(2, "+1"), (3, "+2,"), (4, "+3")]
+    assert isinstance(rows[1], RefusedRow)
+    assert rows[1].reason is Reason.TOO_LONG
+
+
+def test_a_header_without_a_number_column_names_what_it_found() -> None:
+    with pytest.raises(NoNumberColumn, match="found 'company', 'mail'") as caught:
+        decode("company;mail\nACME;a@example.com\n")
+    assert caught.value.line == 1
+
+
+def test_data_without_a_header_is_refused() -> None:
+    with pytest.raises(NoNumberColumn, match="first line"):
+        decode("+12025550143,ACME\n")
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(DuplicateColumn, match="'Fax'"):
+        decode("fax,Fax\n+1,+2\n")
+
+
+def test_a_header_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(NoNumberColumn, match="cannot be read"):
+        decode('fax,"name\n')
+    with pytest.raises(NotText):
+        decode("x" * (ROW_CHARACTERS + 1) + "\n")
+
+
+def test_an_empty_text_has_no_rows() -> None:
+    assert decode("") == []
+    assert decode("fax\n") == []
+
+
+CELLS = st.text(alphabet='ab"\n;, é', max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=20), st.integers(1, 40))
+def test_what_the_csv_module_writes_is_read_back_from_chunks_of_any_size(
+    cells: list[tuple[str, str]], size: int
+) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([("fax", "name"), *cells])
+    rows = decode(text.getvalue(), size)
+    assert [(row.number, row.fields["name"]) for row in rows if isinstance(row, Row)] == cells
+
+
+@given(st.text(alphabet='ab";\n', max_size=80), st.integers(1, 30))
+def test_rows_and_refusals_do_not_depend_on_where_chunks_end(body: str, size: int) -> None:
+    """Whatever the quotation marks do, every line begins at most one row, in order."""
+    rows = decode("fax;name\n" + body, size)
+    lines = [row.line for row in rows]
+    assert lines == sorted(set(lines))
+    assert rows == decode("fax;name\n" + body, 1000)
