@@ -10,14 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dispatcher.emulator import ledger
+from dispatcher.emulator import cover_pages, emails, ledger, openapi, reading, service_api
 from dispatcher.emulator.answers import ApiError, error_answer, json_answer, unauthorized
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.fax_list import list_page
-from dispatcher.emulator.faxes import view
 from dispatcher.emulator.gate import TOKEN_PATH, Gate
-from dispatcher.emulator.lists import query
+from dispatcher.emulator.incoming import post_incoming
 from dispatcher.emulator.sending import send_fax
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -35,6 +33,7 @@ def create_app(config: EmulatorConfig) -> FastAPI:
 
     app = FastAPI(title="Sinch Fax API v3, emulated", version="3", lifespan=lifespan)
     app.state.emulator = emulator
+    app.openapi = openapi.document  # type: ignore[method-assign] # FastAPI's documented way
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     for method, path, endpoint in _ROUTES:
@@ -73,28 +72,38 @@ async def issue_token(request: Request) -> Response:
     )
 
 
-async def list_faxes(request: Request) -> Response:
-    emulator: Emulator = request.app.state.emulator
-    return json_answer(list_page(emulator.faxes, query(request), emulator.clock.now_ms()))
-
-
-async def get_fax(request: Request) -> Response:
-    emulator: Emulator = request.app.state.emulator
-    now_ms = emulator.clock.now_ms()
-    fax = emulator.faxes.get(request.path_params["faxId"], now_ms)
-    if fax is None:
-        raise ApiError(404, "There is no such fax")
-    return json_answer(view(fax, now_ms))
-
+_SERVICE = f"{_PROJECT}/services/{{serviceId}}"
 
 #: The order is the order of matching: what is called most comes first.
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", f"{_PROJECT}/faxes", send_fax),
-    ("GET", f"{_PROJECT}/faxes", list_faxes),
-    ("GET", f"{_PROJECT}/faxes/{{faxId}}", get_fax),
+    ("GET", f"{_PROJECT}/faxes", reading.list_faxes),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}", reading.get_fax),
     ("POST", TOKEN_PATH, issue_token),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file", reading.get_content),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file.pdf", reading.get_content),
+    ("DELETE", f"{_PROJECT}/faxes/{{faxId}}/file", reading.delete_content),
+    ("POST", f"{_PROJECT}/services", service_api.create_service),
+    ("GET", f"{_PROJECT}/services", service_api.list_services),
+    ("GET", _SERVICE, service_api.get_service),
+    ("PATCH", _SERVICE, service_api.update_service),
+    ("DELETE", _SERVICE, service_api.delete_service),
+    ("GET", f"{_SERVICE}/numbers", service_api.list_numbers),
+    ("GET", f"{_SERVICE}/numbers/{{phoneNumber}}/emails", emails.list_emails_of_number),
+    ("POST", f"{_SERVICE}/emails", emails.create_email),
+    ("GET", f"{_SERVICE}/emails", emails.list_emails),
+    ("PUT", f"{_SERVICE}/emails/{{email}}", emails.update_email),
+    ("DELETE", f"{_SERVICE}/emails/{{email}}", emails.delete_email),
+    ("GET", f"{_SERVICE}/emails/{{email}}/numbers", emails.list_numbers_of_email),
+    ("POST", f"{_SERVICE}/coverPages", cover_pages.create_cover_page),
+    ("GET", f"{_SERVICE}/coverPages", cover_pages.list_cover_pages),
+    ("GET", f"{_SERVICE}/coverPages/{{coverPageId}}", cover_pages.get_cover_page),
+    ("DELETE", f"{_SERVICE}/coverPages/{{coverPageId}}", cover_pages.delete_cover_page),
     ("GET", "/emulator/ledger", ledger.get_ledger),
     ("GET", "/emulator/stats", ledger.get_stats),
     ("POST", "/emulator/scenario", ledger.post_scenario),
     ("POST", "/emulator/outage", ledger.post_outage),
+    ("POST", "/emulator/incoming", post_incoming),
+    ("POST", "/emulator/numbers", ledger.post_number),
+    ("POST", "/emulator/clock", ledger.post_clock),
 )

@@ -15,6 +15,8 @@ from dispatcher.emulator.stats import Stats
 REDELIVERY_S = (300, 600, 1200, 1800, *(21_600,) * 12)
 #: What the provider records when it could not reach the URL; no HTTP status.
 UNREACHABLE = 800
+#: Name and shape of this event are not public; the name is that of the product before, in capitals.
+PAGE_EVENT = "TRANSMITTING_PAGE"
 #: How long a callback that shall be overtaken waits for another one, if none comes.
 _OVERTAKEN_AFTER_S = 2.0
 _BOUNDARY = "----fax-emulator-9f2c41d7a6"
@@ -30,7 +32,6 @@ class Notice:
     url: str
     content_type: str
     with_file: bool = True
-    extra: dict[str, Any] | None = None
 
 
 class Callbacks:
@@ -67,14 +68,24 @@ class Callbacks:
 
     def completion(self, fax: Fax) -> Notice | None:
         """The FAX_COMPLETED of a fax; None without a callback URL."""
+        return self._notice(fax, "FAX_COMPLETED", with_file=True)
+
+    def page_sent(self, fax: Fax) -> None:
+        """Announce that a page went through."""
+        notice = self._notice(fax, PAGE_EVENT, with_file=False)
+        if notice is not None:
+            self.send(notice)
+
+    def _notice(self, fax: Fax, event: str, *, with_file: bool) -> Notice | None:
         if fax.callback_url is None:
             return None
         return Notice(
-            event="FAX_COMPLETED",
+            event=event,
             event_time=rfc3339(self._clock.now_ms()),
             fax=fax,
             url=fax.callback_url,
             content_type=fax.callback_type,
+            with_file=with_file,
         )
 
     def send(self, notice: Notice) -> None:
@@ -144,7 +155,6 @@ def _json_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
             "event": notice.event,
             "eventTime": notice.event_time,
             "fax": view(notice.fax, now_ms),
-            **(notice.extra or {}),
         }
     )
     content = notice.fax.content if notice.with_file else None
@@ -158,7 +168,6 @@ def _multipart_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
         "event": notice.event.encode(),
         "eventTime": notice.event_time.encode(),
         "fax": json_bytes(view(notice.fax, now_ms)),
-        **{name: str(value).encode() for name, value in (notice.extra or {}).items()},
     }
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"

@@ -71,6 +71,10 @@ class Documents:
             found = self._by_sha[digest, file_type] = _looked_into(digest, data, file_type)
         return found
 
+    def blank(self, pages: int) -> Document:
+        """A text of so many pages with nothing on them."""
+        return self.from_bytes(b"\n" * (pages * _LINES_PER_PAGE - 1), "TXT")
+
     def merged(self, parts: Sequence[Document]) -> Document:
         """The PDF of a fax that has these documents, in this order."""
         if len(parts) == 1 and parts[0].file_type == "PDF":

@@ -21,6 +21,7 @@ from dispatcher.emulator.life import Lives
 from dispatcher.emulator.outbound import Outbound
 from dispatcher.emulator.scenario import Outage, RequestFault, Scenario
 from dispatcher.emulator.services import Services
+from dispatcher.emulator.shelves import Shelves
 from dispatcher.emulator.stats import Stats
 
 #: Sender of the service that is there from the start; a fictional number.
@@ -47,6 +48,8 @@ class Emulator:
         self.documents = Documents()
         self.faxes = Faxes()
         self.services = Services(config.project_id, self.ids)
+        self.emails = Shelves("email address")
+        self.cover_pages = Shelves("cover page")
         self._start_services()
         self._requests_to: Counter[str] = Counter()
         self._faxes_to: Counter[str] = Counter()

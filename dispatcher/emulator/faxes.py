@@ -34,7 +34,8 @@ class Fax:
     callback_url: str | None = None
     callback_type: str = "multipart/form-data"
     documents: tuple[Document, ...] = ()
-    extra_pages: int = 0
+    #: Whether each page that goes through is announced.
+    page_notices: bool = False
     #: When conversion is done and the calls begin; far away until that is known.
     progress_ms: int = 1 << 62
     #: The PDF, once converted; None while or if nothing is stored.

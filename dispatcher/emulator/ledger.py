@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from dispatcher.emulator import checks
 from dispatcher.emulator.answers import ApiError, json_answer, json_bytes
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, status_at
@@ -92,3 +93,25 @@ async def post_outage(request: Request) -> Response:
     else:
         emulator.add_outage(outage)
     return json_answer({"start": outage.start_s, "seconds": outage.seconds, "how": outage.how})
+
+
+async def post_number(request: Request) -> Response:
+    """Attach a number to a service, which the provider does elsewhere: `{"phoneNumber", "serviceId"}`."""
+    emulator: Emulator = request.app.state.emulator
+    fields = await read_json(request)
+    wrong = checks.violations({"phoneNumber": fields.get("phoneNumber")}, {"phoneNumber": checks.e164})
+    if wrong:
+        raise ApiError(422, "The request has invalid parameters", wrong)
+    service = emulator.services.for_send(fields.get("serviceId"))
+    emulator.services.numbers[fields["phoneNumber"]] = service["id"]
+    return json_answer({"phoneNumber": fields["phoneNumber"], "serviceId": service["id"]})
+
+
+async def post_clock(request: Request) -> Response:
+    """Move the clock forward: `{"advanceSeconds": 86400}`. Retention, windows and tokens go by it."""
+    emulator: Emulator = request.app.state.emulator
+    seconds = (await read_json(request)).get("advanceSeconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 1e9:
+        raise ApiError(400, "advanceSeconds must be a number of seconds, 0 or more")
+    emulator.clock.advance(seconds)
+    return json_answer({"now": emulator.clock.now_ms()})

@@ -91,7 +91,7 @@ class Lives:
         if bad is not None:
             self._end_later(fax, _document_failure(bad), at_once=at_once)
             return
-        pages = sum(part.pages for part in parts) + fax.extra_pages
+        pages = sum(part.pages for part in parts)
         way = plan(
             self._scenario(),
             fax.to,
@@ -113,6 +113,22 @@ class Lives:
             self._end(fax, way)
         elif way.seconds is not None:
             asyncio.get_running_loop().call_later(way.seconds / self._speed, self._end_and_tell, fax, way)
+            if fax.page_notices:
+                self._announce_pages(fax, way.outcome, way.seconds)
+
+    def _announce_pages(self, fax: Fax, outcome: Outcome, end_s: float) -> None:
+        """Set a notice for each page that will go through, at the pace of the last call."""
+        loop = asyncio.get_running_loop()
+        pages = sum(part.pages for part in fax.documents)
+        sent = pages_sent(outcome, pages)
+        first_s = max(end_s - _PAGE_S * sent, 0.0)
+        for page in range(1, sent + 1):
+            at_s = first_s + (end_s - first_s) * page / (sent + 1)
+            loop.call_later(at_s / self._speed, self._page_through, fax, page)
+
+    def _page_through(self, fax: Fax, page: int) -> None:
+        fax.pages_sent = page
+        self._callbacks.page_sent(fax)
 
     def _end_and_tell(self, fax: Fax, way: Plan) -> None:
         self._end(fax, way)
@@ -134,7 +150,7 @@ class Lives:
 
     def _convert(self, fax: Fax) -> None:
         """Make the PDF of the fax, and keep it if its service saves documents."""
-        fax.pages = sum(part.pages for part in fax.documents) + fax.extra_pages
+        fax.pages = sum(part.pages for part in fax.documents)
         if fax.keep_file and fax.documents:
             fax.content = self._documents.merged(fax.documents)
 

@@ -1,11 +1,13 @@
 """`POST /faxes`: takes an order, makes its faxes, and answers as the scenario wants."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher.emulator.answers import ApiError, NoAnswer, error_answer, json_answer, unauthorized
+from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, view
 from dispatcher.emulator.fetching import FetchError
@@ -79,7 +81,8 @@ def _shared(emulator: Emulator, order: Order) -> dict[str, Any]:
         "callback_url": fields.get("callbackUrl"),
         "callback_type": callback_type(fields),
         "keep_file": service["saveOutboundFaxDocuments"],
-        "extra_pages": 1 if "coverPageId" in settings else 0,
+        "page_notices": service["inProgressNotifications"],
+        "documents": _cover(emulator, service["id"], fields, settings),
     }
 
 
@@ -96,11 +99,23 @@ def _fax(emulator: Emulator, to: str, now_ms: int, shared: dict[str, Any]) -> Fa
     )
 
 
+def _cover(
+    emulator: Emulator, service_id: str, fields: Mapping[str, Any], settings: dict[str, Any]
+) -> tuple[Document, ...]:
+    """The cover page as first document. A named one has to exist (ApiError 404), the service's own may be gone."""
+    if "coverPageId" not in settings:
+        return ()
+    page_id = settings["coverPageId"]
+    look = emulator.cover_pages.get if "coverPageId" in fields else emulator.cover_pages.find
+    page = look(service_id, page_id)
+    return () if page is None else (emulator.documents.from_base64(page["file"]["fileContent"], "PDF"),)
+
+
 async def _start(emulator: Emulator, order: Order, fax: Fax) -> None:
     """Start the life of a fax; an early callback is delivered before this returns."""
     early = fax.callback_fault is not None and fax.callback_fault.kind == "early"
     if not order.content_urls:
-        emulator.lives.begin(fax, order.documents, at_once=early)
+        emulator.lives.begin(fax, [*fax.documents, *order.documents], at_once=early)
     else:
         fetching = emulator.background(_fetch_and_begin(emulator, order, fax, early=early))
         if early:
@@ -115,7 +130,7 @@ async def _fetch_and_begin(emulator: Emulator, order: Order, fax: Fax, *, early:
     except FetchError as error:
         emulator.lives.fail_document(fax, error.code, at_once=early)
     else:
-        emulator.lives.begin(fax, [*fetched, *order.documents], at_once=early)
+        emulator.lives.begin(fax, [*fax.documents, *fetched, *order.documents], at_once=early)
 
 
 async def _tell_early(emulator: Emulator, fax: Fax) -> None:
