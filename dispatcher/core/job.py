@@ -6,7 +6,7 @@ provider accepted or may have accepted, a lease is one worker's right to act unt
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -86,14 +86,28 @@ class RefusedRow:
     detail: str
 
 
+class Happened(StrEnum):
+    """What an entry of a job's history tells."""
+
+    #: the provider took the fax and it failed
+    FAILED = "failed"
+    #: the provider took nothing
+    REFUSED = "refused"
+    #: the answer was unclear and the fax was not found within the settling time
+    VANISHED = "vanished"
+    #: news of an attempt that had been given up, or that disagrees with a final state
+    LATE = "late"
+    #: the provider accepted two faxes for this job
+    DOUBLED = "doubled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """What became of one attempt, or news of an earlier one. Kept only for jobs that did not go straight through."""
 
     attempt: int
     at_ms: int
-    #: ``failed``, ``refused``, ``vanished``, ``late`` (news of an attempt that was given up), ``doubled``
-    outcome: str
+    outcome: Happened
     category: str = ""
     error_type: str = ""
     error_code: int = 0
@@ -130,6 +144,8 @@ class Record:
     doubled: bool = False
     #: the answer to the POST was unclear: the attempt is being looked for
     unclear: bool = False
+    #: the next attempt is sent in FINE, whatever the batch asks for
+    force_fine: bool = False
     pages_sent: int = 0
     pages_total: int = 0
     #: when the latest attempt began

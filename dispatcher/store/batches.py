@@ -272,18 +272,6 @@ def _overview(
             finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
     definition = _definition(meta[b"definition"])
     scopes = {"account", f"batch:{batch}", *(f"document:{sha}" for sha in definition.documents)}
-    sums = (
-        "rows",
-        "lines",
-        "refused",
-        "duplicates",
-        "blocks",
-        "cursor",
-        "attempts",
-        "doubled",
-        "started_ms",
-        "finished_ms",
-    )
     return Overview(
         definition=definition,
         control=Control(meta[b"control"].decode()),

@@ -9,9 +9,10 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import Happened, HistoryEntry, Recipient, Record, RefusedRow, State
 
 #: stored with every batch; raise it when anything below changes its meaning
 FORMAT = 1
@@ -19,7 +20,7 @@ FORMAT = 1
 _RECORD = struct.Struct("<BBHIBBHBBBBBHHdd27s")
 WIDTH = _RECORD.size
 ID_WIDTH = 27
-_DOUBLED, _UNCLEAR = 1, 2
+_DOUBLED, _UNCLEAR, _FINE = 1, 2, 4
 _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
@@ -50,7 +51,7 @@ def encode_record(record: Record) -> bytes:
         min(record.tries, _BYTE),
         min(record.server_errors, _BYTE),
         min(record.looks, _BYTE),
-        record.doubled * _DOUBLED | record.unclear * _UNCLEAR,
+        record.doubled * _DOUBLED | record.unclear * _UNCLEAR | record.force_fine * _FINE,
         min(max(record.pages_sent, 0), _SHORT),
         min(max(record.pages_total, 0), _SHORT),
         float(record.began_ms),
@@ -79,6 +80,7 @@ def decode_record(raw: bytes) -> Record:
         looks=looks,
         doubled=bool(flags & _DOUBLED),
         unclear=bool(flags & _UNCLEAR),
+        force_fine=bool(flags & _FINE),
         pages_sent=pages_sent,
         pages_total=pages_total,
         began_ms=int(began),
@@ -140,9 +142,13 @@ def pack_numbers(numbers: Iterable[str]) -> bytes:
 
 def encode_entry(entry: HistoryEntry) -> bytes:
     """One line; empty fields are left out."""
-    full = {name: value for name, value in asdict(entry).items() if value not in ("", 0)}
+    full = {name: value for name, value in asdict(entry).items() if value or name in ("attempt", "at_ms")}
     return json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def decode_history(raw: bytes) -> list[HistoryEntry]:
-    return [HistoryEntry(**{"attempt": 0, **json.loads(line)}) for line in raw.split(b"\n")]
+    return [_entry(json.loads(line)) for line in raw.split(b"\n")]
+
+
+def _entry(fields: dict[str, Any]) -> HistoryEntry:
+    return HistoryEntry(**{**fields, "outcome": Happened(fields["outcome"])})

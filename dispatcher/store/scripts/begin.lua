@@ -44,10 +44,12 @@ local function obstacle(batch, number, country)
   end
 end
 
+-- Of the flags, doubled (1) and force_fine (4) stay; unclear (2) was said of the attempt before.
 local function mark_sending(record, attempt, slot_ms)
-  local doubled = string.byte(record, 17) % 2
+  local flags = string.byte(record, 17)
+  flags = flags % 2 + math.floor(flags / 4) % 2 * 4
   return struct.pack('<BBHI4', SENDING, 0, attempt, lease_number) .. string.sub(record, 9, 15) .. '\0'
-    .. string.char(doubled) .. string.rep('\0', 4) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 27)
+    .. string.char(flags) .. string.rep('\0', 4) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 27)
 end
 
 local function begin(job, number, country)

@@ -26,11 +26,21 @@ local function take_place(batch, row, old, new, next_ms)
   if WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
 end
 
+local function history(batch, row)
+  local key = part_key(batch, 'history:' .. text(math.floor(row / BLOCK)))
+  return key, redis.call('HGET', key, row)
+end
+
 local function append_history(batch, row, line)
   if line == '' then return end
-  local key = part_key(batch, 'history:' .. text(math.floor(row / BLOCK)))
-  local before = redis.call('HGET', key, row)
+  local key, before = history(batch, row)
   redis.call('HSET', key, row, before and (before .. '\n' .. line) or line)
+end
+
+-- Evidence that changes no state is known by its line.
+local function is_told(batch, row, line)
+  local _, before = history(batch, row)
+  return line ~= '' and before and string.sub(before, -#line) == line
 end
 
 local function add_totals(lines)
@@ -41,6 +51,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
   if current ~= old then return current == new and 'repeat' or current end
+  if old == new and is_told(batch, row, line) then return 'repeat' end
   leave_place(batch, row, string.byte(old, 1))
   take_place(batch, row, old, new, next_ms)
   append_history(batch, row, line)
