@@ -18,7 +18,7 @@ from dispatcher.api.intake.errors import (
 from dispatcher.api.intake.numbers import Accepted, Refusal, normalize_number
 from dispatcher.api.intake.reading import read_rows
 from dispatcher.api.intake.reasons import Reason
-from dispatcher.api.intake.rows import Recipient, RefusedRow, Slice
+from dispatcher.api.intake.rows import Slice
 
 __all__ = [
     "Accepted",
@@ -29,9 +29,7 @@ __all__ = [
     "NoNumberColumn",
     "NotText",
     "Reason",
-    "Recipient",
     "Refusal",
-    "RefusedRow",
     "Slice",
     "UnknownDefaultCountry",
     "UnsupportedContentType",

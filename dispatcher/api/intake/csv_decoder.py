@@ -8,7 +8,8 @@ from dispatcher.api.intake.columns import Columns, duplicate_name, find_columns
 from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
 from dispatcher.api.intake.lines import ROW_CHARACTERS, Block, LineBuffer
 from dispatcher.api.intake.reasons import Reason
-from dispatcher.api.intake.rows import RefusedRow, Row, refused
+from dispatcher.api.intake.rows import Row, refused
+from dispatcher.core.job import RefusedRow
 
 #: Tried in this order; the first of the most frequent wins.
 _DELIMITERS = ",;\t"

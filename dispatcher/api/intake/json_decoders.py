@@ -9,7 +9,8 @@ from dispatcher.api.intake.columns import Columns, find_columns
 from dispatcher.api.intake.errors import BrokenJson
 from dispatcher.api.intake.lines import ROW_CHARACTERS, LineBuffer
 from dispatcher.api.intake.reasons import Reason
-from dispatcher.api.intake.rows import RefusedRow, Row, refused
+from dispatcher.api.intake.rows import Row, refused
+from dispatcher.core.job import RefusedRow
 
 #: Most text of one array item that is gathered before the array is given up as broken.
 _UNFINISHED_CHARACTERS = 4 * ROW_CHARACTERS

@@ -12,7 +12,8 @@ from dispatcher.api.intake.encoding import TextDecoder
 from dispatcher.api.intake.errors import EmptyInput, UnknownDefaultCountry, UnsupportedContentType, WrongEncoding
 from dispatcher.api.intake.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.api.intake.numbers import Refusal, normalize_number
-from dispatcher.api.intake.rows import Recipient, RefusedRow, Row, Slice, refused
+from dispatcher.api.intake.rows import Row, Slice, refused
+from dispatcher.core.job import Recipient, RefusedRow
 
 #: Bytes worked on between two looks at the event loop: some 300 rows, 15 ms where every number takes the library.
 PIECE_BYTES = 16 * 1024
@@ -102,5 +103,13 @@ def _judged(rows: Sequence[Row | RefusedRow], home: str | None) -> Slice:
         if isinstance(result, Refusal):
             turned_down.append(refused(row.line, row.number, result.reason, result.sentence))
         else:
-            accepted.append(Recipient(row.line, result.number, result.region, row.reference, row.fields))
+            accepted.append(
+                Recipient(
+                    line=row.line,
+                    number=result.number,
+                    region=result.region,
+                    reference=row.reference,
+                    fields=row.fields,
+                )
+            )
     return Slice(accepted, turned_down, rows[-1].line)

@@ -11,7 +11,8 @@ from dispatcher.api.intake.csv_decoder import CsvDecoder
 from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
 from dispatcher.api.intake.lines import ROW_CHARACTERS
 from dispatcher.api.intake.reasons import Reason
-from dispatcher.api.intake.rows import RefusedRow, Row
+from dispatcher.api.intake.rows import Row
+from dispatcher.core.job import RefusedRow
 
 
 def decode(text: str, size: int = 10) -> list[Row | RefusedRow]:
@@ -62,7 +63,7 @@ def test_a_row_with_more_fields_than_columns_is_refused() -> None:
     (row,) = decode("fax,name\n+1,Smith, Ltd\n")
     assert isinstance(row, RefusedRow)
     assert (row.line, row.number, row.reason) == (2, "+1", Reason.BROKEN_ROW)
-    assert "3 fields" in row.sentence
+    assert "3 fields" in row.detail
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
@@ -77,7 +78,10 @@ def test_a_stray_quotation_mark_takes_no_other_row_with_it(size: int) -> None:
         (6, False),
     ]
     assert rows[0] == RefusedRow(
-        2, '+1,"ACME', Reason.BROKEN_ROW, "A quotation mark in this row is not closed properly."
+        line=2,
+        number='+1,"ACME',
+        reason=Reason.BROKEN_ROW,
+        detail="A quotation mark in this row is not closed properly.",
     )
 
 
@@ -96,7 +100,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_one_read(size: int) -> 
     rows = decode(text, size)
     assert [(row.line, row.number[:3]) for row in rows] == [(2, "+1"), (3, "+2,"), (4, "+3")]
     assert isinstance(rows[1], RefusedRow)
-    assert rows[1].reason is Reason.TOO_LONG
+    assert rows[1].reason == Reason.TOO_LONG
 
 
 def test_a_header_without_a_number_column_names_what_it_found() -> None:

@@ -11,7 +11,8 @@ from dispatcher.api.intake.errors import BrokenJson
 from dispatcher.api.intake.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.api.intake.lines import ROW_CHARACTERS
 from dispatcher.api.intake.reasons import Reason
-from dispatcher.api.intake.rows import RefusedRow, Row
+from dispatcher.api.intake.rows import Row
+from dispatcher.core.job import RefusedRow
 
 Decoder = Callable[[], NdjsonDecoder | JsonArrayDecoder]
 
@@ -71,7 +72,8 @@ def test_a_number_that_is_cut_by_a_chunk_stays_whole(size: int) -> None:
 )
 def test_a_line_that_is_no_row_is_refused_and_the_next_one_read(line: str, reason: Reason) -> None:
     rows = decode(NdjsonDecoder, f'{line}\n"+2"\n', 5000)
-    assert rows[0][:3] == (1, line[:40], reason)
+    assert isinstance(rows[0], RefusedRow)
+    assert (rows[0].line, rows[0].number, rows[0].reason) == (1, line[:40], reason)
     assert rows[1] == Row(2, "+2", "", "", {})
 
 
@@ -101,7 +103,7 @@ def test_an_item_that_is_too_long_is_refused() -> None:
     rows = decode(JsonArrayDecoder, json.dumps(["+1", "2" * 70_000, "+3"]), 16384)
     assert [row.line for row in rows] == [1, 2, 3]
     assert isinstance(rows[1], RefusedRow)
-    assert rows[1].reason is Reason.TOO_LONG
+    assert rows[1].reason == Reason.TOO_LONG
 
 
 def test_an_empty_array_has_no_rows() -> None:

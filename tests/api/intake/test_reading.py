@@ -10,14 +10,13 @@ from dispatcher.api.intake import (
     BrokenJson,
     EmptyInput,
     Reason,
-    Recipient,
-    RefusedRow,
     Slice,
     UnknownDefaultCountry,
     UnsupportedContentType,
     WrongEncoding,
     read_rows,
 )
+from dispatcher.core.job import Recipient, RefusedRow
 
 
 async def stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -44,8 +43,8 @@ def test_a_messy_csv_file_is_accounted_for_line_by_line(size: int) -> None:
     ).encode()
     (part,) = read(data, "text/csv; charset=UTF-8", "US", size)
     assert part.accepted == [
-        Recipient(2, "+493023125123", "DE", "1", {"Firma": "Müller; Söhne"}),
-        Recipient(5, "+12025550143", "US", "4", {"Firma": "Acme"}),
+        Recipient(line=2, number="+493023125123", region="DE", reference="1", fields={"Firma": "Müller; Söhne"}),
+        Recipient(line=5, number="+12025550143", region="US", reference="4", fields={"Firma": "Acme"}),
     ]
     assert [(row.line, row.number, row.reason) for row in part.refused] == [
         (3, "020 7946 0958 x12", Reason.EXTENSION),
@@ -55,14 +54,15 @@ def test_a_messy_csv_file_is_accounted_for_line_by_line(size: int) -> None:
 
 
 def test_ndjson_and_json_are_read_by_their_content_types() -> None:
-    wanted = [Slice([Recipient(1, "+12025550143", "US", "", {})], [], 1)]
+    wanted = [Slice([Recipient(line=1, number="+12025550143", region="US")], [], 1)]
     assert read(b'{"number": "+12025550143"}\n', "application/x-ndjson") == wanted
     assert read(b'["+1 202 555 0143"]', "application/json") == wanted
 
 
 def test_a_refused_number_is_shown_as_given_and_cut_to_forty_characters() -> None:
     (part,) = read(b'["' + b"x" * 50 + b'"]', "application/json")
-    assert part.refused == [RefusedRow(1, "x" * 40, Reason.NOT_A_NUMBER, Reason.NOT_A_NUMBER.sentence)]
+    reason = Reason.NOT_A_NUMBER
+    assert part.refused == [RefusedRow(line=1, number="x" * 40, reason=reason, detail=reason.sentence)]
 
 
 def test_slices_follow_one_another_without_gap_or_overlap() -> None:
