@@ -1,0 +1,62 @@
+"""The web application: the producer API, the callback receiver, health and metrics."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+
+from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
+from dispatcher.api.limits import BodyLimit
+from dispatcher.api.security import authorize, ensure_guarded
+from dispatcher.runtime import Runtime, open_runtime
+from dispatcher.settings import load_settings
+
+_GUARDED = (batches.router, recipients.router, jobs.router, faxes.router, documents.router, account.router)
+_OPEN = (documents.signed, callbacks.router, health.router)
+_DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.
+
+Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC."""
+
+
+def create_app(runtime: Runtime | None = None) -> FastAPI:
+    """The application around a runtime, or around one made from the settings when the server starts.
+
+    Raises SettingsError when nothing would keep strangers out.
+    """
+    app = FastAPI(
+        title="bulkfax",
+        version=version("bulkfax"),
+        description=_DESCRIPTION,
+        lifespan=_given(runtime) if runtime else _from_settings,
+        responses=problems.RESPONSES,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    for router in _GUARDED:
+        app.include_router(router, dependencies=[Depends(authorize)])
+    for router in _OPEN:
+        app.include_router(router)
+    return app
+
+
+def _given(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    ensure_guarded(runtime.settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.runtime = runtime
+        yield
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _from_settings(app: FastAPI) -> AsyncIterator[None]:
+    settings = load_settings()
+    ensure_guarded(settings)
+    async with open_runtime(settings) as runtime:
+        app.state.runtime = runtime
+        yield

@@ -1,0 +1,74 @@
+"""Routes of documents: uploaded once, and served to the provider under signed addresses."""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.datastructures import UploadFile
+
+from dispatcher.api import models, shapes
+from dispatcher.api.headers import file_name
+from dispatcher.api.security import Parts
+from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+#: for the provider, who has no API key
+signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
+
+_BINARY = {"type": "string", "format": "binary"}
+_FORM = "multipart/form-data"
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/pdf": {"schema": _BINARY},
+                _FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}},
+            },
+        }
+    },
+)
+async def upload_document(request: Request, parts: Parts) -> models.Document:
+    """Upload a PDF, as the body or as the form field `file`. The same bytes again give the same id."""
+    content, name = await _content(request)
+    return shapes.document(await take_document(parts.store, content, name))
+
+
+async def _content(request: Request) -> tuple[bytes, str]:
+    if not request.headers.get("content-type", "").startswith(_FORM):
+        return await request.body(), file_name(request.headers.get("content-disposition", ""))
+    async with request.form(max_files=1, max_fields=10) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise HTTPException(422, "The form has no file in its field 'file'.")
+        return await file.read(), file.filename or ""
+
+
+@router.get("/{sha256}")
+async def show_document(sha256: str, parts: Parts) -> models.Document:
+    """Size, pages and name of a document."""
+    return shapes.document(await find_document(parts.store, sha256))
+
+
+@signed.get(
+    "/{sha256}",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/pdf": {"schema": _BINARY}}}},
+)
+async def fetch_document(
+    sha256: str,
+    parts: Parts,
+    expires: Annotated[int, Query(description="Second since 1970 until which the address holds.")],
+    signature: str,
+) -> StreamingResponse:
+    """A document, for whoever has a signed address that has not expired."""
+    info, chunks = await open_document(
+        parts.store, parts.callback_keys, sha256, expires_s=expires, signature=signature, now_s=time.time()
+    )
+    headers = {"Content-Length": str(info.size), "Content-Disposition": f'inline; filename="{sha256[:12]}.pdf"'}
+    return StreamingResponse(chunks, media_type="application/pdf", headers=headers)

@@ -1,0 +1,23 @@
+"""Headers that several routes read."""
+
+from email.message import Message
+from typing import Annotated
+
+from fastapi import Header
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Makes a repeat of the same request harmless: it gets the same answer. Kept for seven days.",
+    ),
+]
+
+
+def file_name(disposition: str) -> str:
+    """The file name in a Content-Disposition header, without any path; empty when it has none."""
+    message = Message()
+    message["Content-Disposition"] = disposition
+    return (message.get_filename("") or "").replace("\\", "/").rpartition("/")[2][:200]

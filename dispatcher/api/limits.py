@@ -1,0 +1,69 @@
+"""How large a request may be, by path. In one place, because the framework's own limit answers in plain text."""
+
+import re
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dispatcher.api.problems import problem_of, problem_response
+
+_MB = 1_000_000
+#: any request that is not named below: small JSON
+_ORDINARY_BYTES = 1 * _MB
+_BYTES = (
+    # a million recipients with a kilobyte of columns each; read and stored piece by piece
+    (re.compile(r"/v1/batches/[^/]+/recipients"), 1000 * _MB),
+    # a document of 20 MB and what a form puts around it
+    (re.compile(r"/v1/documents"), 21 * _MB),
+    # the provider's callbacks may carry the document as base64
+    (re.compile(r"/callbacks/.*"), 28 * _MB),
+)
+
+
+def largest_body(path: str) -> int:
+    """Bytes that a request to ``path`` may carry."""
+    return next((limit for pattern, limit in _BYTES if pattern.fullmatch(path)), _ORDINARY_BYTES)
+
+
+class BodyLimit:
+    """Refuses bodies that are too large, by their announced length at once, otherwise when they get there."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = largest_body(scope["path"])
+        refusal = _refusal(Headers(scope=scope), limit)
+        if refusal is not None:
+            await problem_response(problem_of(refusal))(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive, limit), send)
+
+
+def _refusal(headers: Headers, limit: int) -> HTTPException | None:
+    if headers.get("content-encoding", "identity") != "identity":
+        return HTTPException(415, "Send the body as it is, without Content-Encoding.")
+    announced = headers.get("content-length", "")
+    return _too_large(limit) if announced.isdigit() and int(announced) > limit else None
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"A request to this address may have {limit:,} bytes at most.")
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise _too_large(limit)
+        return message
+
+    return counted

@@ -1,0 +1,261 @@
+"""What producers send and get, as JSON. Unknown fields are refused; times are RFC 3339."""
+
+import re
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from dispatcher.api.intake import region_of_country
+from dispatcher.core.job import FINAL, JOB_STATES
+
+JobState = Literal[
+    "waiting", "leased", "sending", "accepted", "delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"
+]
+FinalState = Literal["delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"]
+OnPartial = Literal["resume", "resend", "stop"]
+
+#: label -> state, for the two lists above
+STATES = {state.label: state for state in JOB_STATES}
+FINAL_STATES = {state.label: state for state in FINAL}
+
+
+def _known_country(text: str) -> str:
+    region = region_of_country(text)
+    if region is None:
+        raise ValueError("this country is not known: give two letters, such as DE")
+    return region
+
+
+def _known_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("this time zone is not known: give a name such as America/New_York") from error
+    return text
+
+
+def _shape(pattern: str, otherwise: str) -> tuple[AfterValidator, FieldInfo]:
+    """A pattern that is in the description of the API, and what is said when a text does not fit it."""
+
+    def fits(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(otherwise)
+        return text
+
+    return AfterValidator(fits), Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+Country = Annotated[str, Field(max_length=60), AfterValidator(_known_country)]
+Sha256 = Annotated[
+    str, *_shape(r"[0-9a-f]{64}", "this is no document's id: upload the document and take the id it gets")
+]
+WebAddress = Annotated[
+    str,
+    Field(max_length=2000),
+    *_shape(r"https?://[^\s/]+(/\S*)?", "give a full address such as https://example.com/a.pdf"),
+]
+E164 = Annotated[str, *_shape(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")]
+Line = Annotated[str, Field(max_length=200)]
+
+
+class Request(BaseModel):
+    """Base of all bodies that producers send."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Options(Request):
+    """Options that the provider applies to every fax; what is left out takes the provider's default."""
+
+    sender: Annotated[E164 | None, Field(alias="from")] = None
+    service_id: Line | None = None
+    header_text: Annotated[str, Field(max_length=50)] | None = None
+    header_page_numbers: bool | None = None
+    header_time_zone: Annotated[str, Field(max_length=60), AfterValidator(_known_zone)] | None = None
+    resolution: Literal["FINE", "SUPERFINE"] | None = None
+    image_conversion_method: Literal["HALFTONE", "MONOCHROME"] | None = None
+    cover_page_id: Line | None = None
+
+
+class Content(Request):
+    """What is to be sent, and how. Pages of content URLs come before pages of documents."""
+
+    documents: Annotated[list[Sha256], Field(max_length=10)] = []
+    content_urls: Annotated[list[WebAddress], Field(max_length=10)] = []
+    options: Options = Options()
+    #: what to do when some pages arrived before a call failed; left out: the retry policy's choice
+    on_partial: OnPartial | None = None
+    deadline: AwareDatetime | None = None
+
+
+class NewBatch(Content):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    priority: Literal["bulk", "urgent"] = "bulk"
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    #: country of numbers in national form whose row names none
+    default_country: Country | None = None
+    start_at: AwareDatetime | None = None
+
+
+class NewFax(Content):
+    to: Annotated[str, Field(min_length=1, max_length=100)]
+    #: country of a number in national form
+    country: Country | None = None
+    reference: Line = ""
+    fields: Annotated[dict[str, str], Field(max_length=100)] = {}
+
+
+class NewRerun(Request):
+    states: Annotated[list[FinalState], Field(min_length=1)]
+    categories: Annotated[list[Line], Field(min_length=1)] | None = None
+    start: bool = True
+
+
+class Document(BaseModel):
+    id: str
+    size: int
+    pages: int
+    name: str
+
+
+class Hold(BaseModel):
+    scope: str
+    category: str
+    cause: str
+    since: str
+    probe_at: str | None
+
+
+class Batch(BaseModel):
+    """``rows`` are jobs; ``lines`` are jobs, duplicates and refused rows; ``categories`` are those of final jobs."""
+
+    id: str
+    name: str
+    state: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    start_at: str | None
+    deadline: str | None
+    parent: str | None
+    priority: str
+    weight: int
+    documents: list[str]
+    content_urls: list[str]
+    #: those that were given
+    options: dict[str, str | bool]
+    on_partial: str | None
+    default_country: str
+    rows: int
+    lines: int
+    refused: int
+    duplicates: int
+    counts: dict[str, int]
+    categories: dict[str, dict[str, int]]
+    attempts: int
+    doubled: int
+    holds: list[Hold]
+    refused_reasons: dict[str, int]
+
+
+class CommandedBatch(Batch):
+    #: calls that were being made at that moment and are still running out
+    in_flight: int
+
+
+class BatchPage(BaseModel):
+    batches: list[Batch]
+    next: str | None
+
+
+class RefusedRow(BaseModel):
+    line: int
+    number: str
+    reason: str
+    detail: str
+
+
+class RefusedPage(BaseModel):
+    refused: list[RefusedRow]
+    next: int | None
+
+
+class Upload(BaseModel):
+    """``refused_sample`` are the first refused rows; all are under ``/refused`` and in the report."""
+
+    upload: str
+    lines: int
+    accepted: int
+    refused: int
+    duplicates: int
+    refused_sample: list[RefusedRow]
+
+
+class Job(BaseModel):
+    id: str
+    batch: str
+    row: int
+    line: int
+    number: str
+    reference: str
+    fields: dict[str, str]
+    state: JobState
+    category: str
+    error_type: str
+    error_code: int
+    attempt: int
+    dials: int
+    tries: int
+    pages_sent: int
+    pages_total: int
+    fax_id: str
+    changed_at: str | None
+    next_at: str | None
+    doubled: bool
+
+
+class JobPage(BaseModel):
+    """``next`` goes into ``after``; a page can be short, even empty, and still have more behind it."""
+
+    jobs: list[Job]
+    next: int | None
+
+
+class HistoryEntry(BaseModel):
+    attempt: int
+    at: str
+    outcome: str
+    category: str
+    error_type: str
+    error_code: int
+    fax_id: str
+    pages_sent: int
+    pages_total: int
+    why: str
+
+
+class JobStory(Job):
+    history: list[HistoryEntry]
+    explanation: str
+
+
+class Account(BaseModel):
+    """Rates are requests a second. ``used_ratio`` is the share of the rate that was used lately."""
+
+    rate_per_second: float
+    rate_now: float
+    blocked_until: str | None
+    used_ratio: float
+    in_flight: int
+    inbox: int
+    holds: list[Hold]
+
+
+class Alive(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    ready: Literal[True] = True

@@ -1,0 +1,178 @@
+"""Errors as problem documents (RFC 9457): the one place where exceptions become HTTP answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from dispatcher.api.intake import IntakeError, UnsupportedContentType
+from dispatcher.service import errors
+
+MEDIA_TYPE = "application/problem+json"
+#: seconds after which a caller may try again when Redis is away
+RETRY_AFTER_S = 5
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request, by field or by line."""
+
+    field: str | None = None
+    line: int | None = None
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong. ``upload`` and ``lines_stored`` come with an upload that broke off."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: Sequence[Fault] = ()
+    upload: str | None = None
+    lines_stored: int | None = None
+
+
+class UploadBroken(Exception):
+    """An upload ended early. Lines up to ``lines_stored`` stay stored under the key ``upload``."""
+
+    def __init__(self, cause: Exception, upload: str, lines_stored: int) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.upload = upload
+        self.lines_stored = lines_stored
+
+
+#: status, short name and title of every error that a use-case or the store may raise
+_KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
+    errors.Missing: (404, "not-found", "Not found"),
+    errors.NotAllowed: (409, "not-allowed", "Not allowed in this state"),
+    errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
+    errors.Invalid: (422, "invalid", "Fields cannot be used"),
+    errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
+    errors.TooLarge: (413, "too-large", "The body is too large"),
+    errors.Forged: (403, "forged", "Not an address of ours"),
+    errors.WrongCredentials: (502, "wrong-credentials", "Wrong credentials for the provider"),
+    errors.StoreFull: (507, "full", "No room left"),
+    errors.StoreError: (503, "store-unavailable", "The store cannot be used"),
+    UnsupportedContentType: (415, "unsupported-content-type", "This kind of list cannot be read"),
+    IntakeError: (422, "unreadable-list", "The list of recipients cannot be read"),
+}
+_TITLES = {
+    400: "Bad request",
+    401: "API key missing or wrong",
+    403: "Refused",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "The body is too large",
+    415: "This kind of body cannot be read",
+    422: "Fields cannot be used",
+    500: "Internal error",
+}
+
+#: for the description of the API: every operation may answer with a problem
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "Problem", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
+    422: {"description": "Fields cannot be used", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception with a problem document."""
+    for kind in (errors.ServiceError, errors.StoreError, IntakeError, HTTPException):
+        app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(UploadBroken, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _answer)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    extra = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else {}
+    content = problem.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    return JSONResponse(content, problem.status, {**(headers or {}), **extra}, MEDIA_TYPE)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem document of an exception; an unknown one tells nothing of itself."""
+    match error:
+        case UploadBroken():
+            return _broken(error)
+        case RequestValidationError():
+            return _problem(422, "invalid", detail="", faults=_validation_faults(error.errors()))
+        case HTTPException():
+            return _problem(error.status_code, "", detail=str(error.detail))
+    for kind, (status, name, title) in _KINDS.items():
+        if isinstance(error, kind):
+            return _problem(status, name, title=title, detail=str(error), faults=_faults(error))
+    return _problem(500, "internal", detail="Something is wrong on our side; the log of the API says what.")
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem_response(problem_of(error), headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """The caller left in the middle of its request: nobody reads this answer."""
+    return Response(status_code=400)
+
+
+def _problem(status: int, name: str, *, detail: str, title: str = "", faults: Iterable[Fault] = ()) -> Problem:
+    found = tuple(faults)
+    return Problem(
+        type=f"urn:bulkfax:problem:{name}" if name else "about:blank",
+        title=title or _TITLES.get(status, "Error"),
+        status=status,
+        detail=detail or "; ".join(f"{fault.field}: {fault.message}" for fault in found),
+        errors=found,
+    )
+
+
+def _broken(error: UploadBroken) -> Problem:
+    problem = problem_of(error.cause)
+    stored = error.lines_stored
+    what = f"The lines up to {stored} are stored" if stored else "Nothing of the list was stored"
+    how = f"send the whole list again with Idempotency-Key {error.upload} to go on from there, or cancel the batch"
+    detail = f"{problem.detail.rstrip('.')}. {what}; {how}." if stored else f"{problem.detail.rstrip('.')}. {what}."
+    return problem.model_copy(update={"detail": detail, "upload": error.upload, "lines_stored": stored})
+
+
+def _faults(error: Exception) -> list[Fault]:
+    match error:
+        case errors.Invalid():
+            return [Fault(field=name, message=message) for name, message in error.faults.items()]
+        case IntakeError():
+            return [Fault(line=error.line, message=f"{error.what} {error.what_to_do}")]
+    return []
+
+
+def _validation_faults(found: Sequence[Mapping[str, Any]]) -> list[Fault]:
+    return [Fault(field=_field(fault["loc"], fault["type"]), message=_message(fault)) for fault in found]
+
+
+def _field(location: Sequence[str | int], kind: str) -> str:
+    """``("body", "documents", 0)`` as ``documents[0]``."""
+    if kind == "json_invalid" or len(location) == 1:
+        return "body"
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
+    return name.removeprefix(".")
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "there is no such field"
+        case "missing":
+            return "this field is needed"
+        case "json_invalid":
+            return f"the body is not valid JSON: {fault['ctx']['error']}"
+        case "model_attributes_type":
+            return "send a JSON object with Content-Type: application/json"
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,61 @@
+"""Routes of a batch's recipients: streamed in, and the rows that were refused."""
+
+import secrets
+from collections.abc import AsyncIterable
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+
+from dispatcher.api import models, shapes
+from dispatcher.api.headers import IdempotencyKey
+from dispatcher.api.intake import IntakeError, read_rows
+from dispatcher.api.problems import UploadBroken
+from dispatcher.api.security import Parts
+from dispatcher.service.errors import ServiceError, StoreError
+from dispatcher.service.jobs import list_refused
+from dispatcher.service.uploads import Upload, UploadAnswer, open_upload
+
+router = APIRouter(prefix="/v1/batches/{batch}", tags=["recipients"])
+
+_LISTS = ("text/csv", "application/x-ndjson", "application/json")
+_KEY_BYTES = 16
+
+
+@router.post(
+    "/recipients",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _LISTS},
+        }
+    },
+)
+async def upload_recipients(batch: str, request: Request, parts: Parts, key: IdempotencyKey = None) -> models.Upload:
+    """Stream recipients into a draft: CSV, NDJSON or a JSON array, by `Content-Type`.
+
+    They are stored as they arrive. A repeat with the same `Idempotency-Key` goes on behind what is stored.
+    """
+    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES))
+    try:
+        answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
+    except (IntakeError, ServiceError, StoreError, HTTPException) as error:
+        raise UploadBroken(error, upload.key, upload.lines_done) from error
+    return shapes.upload(answer)
+
+
+async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) -> UploadAnswer:
+    async for piece in read_rows(body, content_type, upload.default_country):
+        await upload.add(piece.accepted, piece.refused)
+    return await upload.finish()
+
+
+@router.get("/refused")
+async def list_refused_rows(
+    batch: str,
+    parts: Parts,
+    after: Annotated[int, Query(ge=-1, le=10**12)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> models.RefusedPage:
+    """Rows that became no job, and why. `next` goes into `after`."""
+    page = await list_refused(parts.store, batch, after=after, limit=limit)
+    return models.RefusedPage(refused=[shapes.refused_row(row) for row in page.rows], next=page.next_row)

@@ -1,0 +1,68 @@
+"""One sentence on a job: what became of it, or what it waits for."""
+
+from collections.abc import Sequence
+
+from dispatcher.core.batch import BatchState
+from dispatcher.core.job import HistoryEntry, Record, State
+from dispatcher.service.times import rfc3339
+from dispatcher.service.views import BatchView, JobView
+
+
+def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
+    """What keeps the job where it is, the nearest cause first."""
+    record = job.record
+    if record.state.final:
+        return _ended(record, history)
+    match record.state:
+        case State.LEASED:
+            return "A worker has taken the job and is about to send it."
+        case State.SENDING:
+            return _sending(record, job.next_ms)
+        case State.ACCEPTED:
+            return f"The provider has the fax and no result yet; without news it is read back {_when(job.next_ms)}."
+    return _stopped(batch) or _due(job.next_ms, history, now_ms)
+
+
+def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
+    why = f" {history[-1].why}" if history and history[-1].why else ""
+    match record.state:
+        case State.DELIVERED:
+            return f"Delivered: {record.pages_sent or 'all'} pages arrived."
+        case State.DELIVERED_UNCONFIRMED:
+            return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
+        case State.CANCELLED:
+            return "The batch was cancelled before the job was delivered."
+        case State.EXPIRED:
+            return "The batch's deadline passed before the job was delivered."
+    return f"Failed for good: {record.category}.{why}"
+
+
+def _sending(record: Record, next_ms: int | None) -> str:
+    if record.unclear:
+        return f"It is unclear whether the provider took the fax: it is looked for there, next {_when(next_ms)}."
+    return "The fax is being handed to the provider."
+
+
+def _stopped(batch: BatchView) -> str:
+    definition = batch.definition
+    match batch.state:
+        case BatchState.DRAFT:
+            return "The batch is a draft: it waits to be started."
+        case BatchState.SCHEDULED:
+            return f"The batch starts at {rfc3339(definition.start_at_ms)}."
+        case BatchState.PAUSED:
+            return "The batch is paused: it waits to be resumed."
+        case BatchState.HELD:
+            return f"The batch is held: {'; '.join(f'{h.scope}: {h.cause}' for h in batch.holds) or 'see its holds'}."
+    return ""
+
+
+def _due(next_ms: int | None, history: Sequence[HistoryEntry], now_ms: int) -> str:
+    if next_ms is not None and next_ms > now_ms:
+        why = f": {history[-1].why}" if history and history[-1].why else ""
+        return f"The next attempt comes at {rfc3339(next_ms)}{why or '.'}"
+    return "It waits for its turn at the account's rate."
+
+
+def _when(at_ms: int | None) -> str:
+    return f"at {rfc3339(at_ms)}" if at_ms else "soon"

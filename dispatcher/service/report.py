@@ -1,0 +1,89 @@
+"""A batch as a table: one line for every line that was uploaded, whatever became of it. Streamed block by block."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.service.times import rfc3339
+from dispatcher.service.views import find_batch
+from dispatcher.store.keys import BLOCK
+from dispatcher.store.store import Store
+
+COLUMNS = (
+    "line",
+    "reference",
+    "number",
+    "state",
+    "category",
+    "error_type",
+    "error_code",
+    "attempts",
+    "pages_sent",
+    "pages_total",
+    "fax_id",
+    "changed_at",
+    "reason",
+)
+
+
+async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
+    """CSV in UTF-8, header first: jobs and duplicates in the order of their rows, then all refused lines.
+
+    Raises Missing for an unknown batch before the first piece is asked for.
+    """
+    overview = await find_batch(store, batch)
+    return _pieces(store, batch, overview.blocks)
+
+
+async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]:
+    yield _csv([COLUMNS])
+    for block in range(blocks):
+        recipients = await store.batches.recipients(batch, block)
+        records = await store.batches.records(batch, block)
+        histories = await store.batches.histories(batch, block)
+        yield _csv(_job_lines(block * BLOCK, recipients, records, histories))
+    chunk = 0
+    while (rows := await store.batches.refused(batch, chunk)) is not None:
+        yield _csv(map(_refused_line, rows))
+        chunk += 1
+
+
+def _job_lines(
+    first_row: int,
+    recipients: Sequence[Recipient],
+    records: Sequence[Record],
+    histories: Mapping[int, Sequence[HistoryEntry]],
+) -> Iterable[Sequence[object]]:
+    for row, (recipient, record) in enumerate(zip(recipients, records, strict=True), start=first_row):
+        yield _job_line(recipient, record, histories.get(row, ()))
+
+
+def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry]) -> Sequence[object]:
+    duplicate = record.state is State.VOID
+    reason = "the number is in the batch already" if duplicate else history[-1].why if history else ""
+    return (
+        recipient.line,
+        recipient.reference,
+        recipient.number,
+        "duplicate" if duplicate else record.state.label,
+        record.category,
+        record.error_type,
+        record.error_code or "",
+        record.attempt,
+        record.pages_sent,
+        record.pages_total,
+        record.fax_id,
+        rfc3339(record.changed_ms),
+        reason,
+    )
+
+
+def _refused_line(row: RefusedRow) -> Sequence[object]:
+    return (row.line, "", row.number, "refused", row.reason, "", "", 0, 0, 0, "", "", row.detail)
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()

@@ -1,0 +1,158 @@
+"""Recipients on their way into a draft: cut into parts as they come, each part stored before the next is read.
+
+A part ends with its 1,000th accepted recipient or refused row, so the same list always gives the same parts. Each
+part leaves the fingerprint of the list up to there; a repeat with the same key is compared part by part, skips what is
+stored and goes on with the rest. The end of the list is kept in the same way, so a longer or shorter list under a used
+key is a conflict before anything of it is stored.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+
+from dispatcher.core.batch import Control, Definition
+from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.service.errors import Conflict, Missing, NotAllowed
+from dispatcher.service.views import find_batch
+from dispatcher.store.batches import Part
+from dispatcher.store.store import Store
+
+#: accepted recipients, and refused rows, after which a part is stored
+PART_ROWS = 1000
+#: refused rows shown in the answer to an upload; all of them are kept
+SAMPLE_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadAnswer:
+    """What became of an upload. ``lines`` are rows read, without headers and blank lines."""
+
+    key: str
+    lines: int
+    accepted: int
+    refused: int
+    duplicates: int
+    sample: tuple[RefusedRow, ...]
+
+
+@dataclass(slots=True)
+class _Growing:
+    """The part that is being filled."""
+
+    recipients: list[Recipient] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+    first_line: int = 0
+    last_line: int = 0
+
+    def add(self, row: Recipient | RefusedRow) -> None:
+        self.first_line = self.first_line or row.line
+        self.last_line = row.line
+        if isinstance(row, Recipient):
+            self.recipients.append(row)
+        else:
+            self.refused.append(row)
+
+    @property
+    def full(self) -> bool:
+        return max(len(self.recipients), len(self.refused)) >= PART_ROWS
+
+
+class Upload:
+    """One list of recipients for one batch, under one key. Made by ``open_upload``."""
+
+    def __init__(self, store: Store, batch: Definition, key: str, lines_done: int) -> None:
+        #: country (two letters) of numbers in national form whose row names none
+        self.default_country = batch.default_country
+        self._store = store
+        self._batch = batch.id
+        self._key = key
+        self._lines_done = lines_done
+        self._part = _Growing()
+        self._parts = 0
+        self._hash = hashlib.sha256()
+        self._sample: list[RefusedRow] = []
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    @property
+    def lines_done(self) -> int:
+        """Lines of the list that are stored for good."""
+        return self._lines_done
+
+    async def add(self, accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> None:
+        """Take rows that follow those taken before, each sequence by rising line; stores each part that gets full.
+
+        Raises Conflict when the key was used with another list, NotAllowed when the batch is no draft any more.
+        """
+        for row in _by_line(accepted, refused):
+            self._part.add(row)
+            self._hash.update(repr(row).encode())
+            if self._part.full:
+                await self._store_part()
+
+    async def finish(self) -> UploadAnswer:
+        """Store what is left. Raises as ``add``."""
+        if self._part.last_line:
+            await self._store_part()
+        await self._claim("end")
+        done = await self._store.batches.progress(self._batch, self._key)
+        accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
+        return UploadAnswer(
+            key=self._key,
+            lines=accepted + refused + duplicates,
+            accepted=accepted,
+            refused=refused,
+            duplicates=duplicates,
+            sample=tuple(self._sample),
+        )
+
+    async def _store_part(self) -> None:
+        part, self._part = self._part, _Growing()
+        self._sample += part.refused[: SAMPLE_ROWS - len(self._sample)]
+        await self._claim("part")
+        self._parts += 1
+        if part.last_line > self._lines_done:
+            await self._add_part(part)
+
+    async def _claim(self, kind: str) -> None:
+        """Note what comes at this place of the list, or find that it was something else before."""
+        place = f"{self._batch} {self._parts} {self._key}"
+        content = f"{kind} {self._hash.hexdigest()}"
+        if (await self._store.keep.reserve("upload", place, content, "")).fingerprint != content:
+            raise Conflict(f"the idempotency key {self._key!r} was used before with another list; take a new key")
+
+    async def _add_part(self, part: _Growing) -> None:
+        answer = await self._store.batches.add_part(
+            self._batch,
+            Part(
+                upload=self._key,
+                first_line=part.first_line,
+                last_line=part.last_line,
+                recipients=part.recipients,
+                refused=part.refused,
+            ),
+        )
+        if answer.status == "closed":
+            raise NotAllowed(f"batch {self._batch} is no draft any more, so it takes no more recipients")
+        if answer.status == "missing":
+            raise Missing(f"there is no batch {self._batch}")
+        self._lines_done = max(self._lines_done, part.last_line)
+
+
+async def open_upload(store: Store, batch: str, key: str) -> Upload:
+    """Begin an upload, or go on with one that broke off.
+
+    Raises Missing for an unknown batch and NotAllowed when it is no draft and the key is new to it.
+    """
+    overview = await find_batch(store, batch)
+    progress = await store.batches.progress(batch, key)
+    if progress is None and overview.control is not Control.DRAFT:
+        raise NotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
+    return Upload(store, overview.definition, key, progress.lines_done if progress else 0)
+
+
+def _by_line(accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> Iterator[Recipient | RefusedRow]:
+    return merge(accepted, refused, key=lambda row: row.line)
