@@ -1,0 +1,95 @@
+"""The words of a retry decision: what is known of a job, and the closed set of what may be done with it.
+
+Each decision carries ``why``: one sentence for people.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from dispatcher.core.job import State
+from dispatcher.core.rule import Category, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What happened to a job before the failure that is decided on."""
+
+    #: failures so far by category
+    failures: Mapping[str, int] = field(default_factory=dict)
+    dials: int = 0
+    tries: int = 0
+    server_errors: int = 0
+    #: the most pages that any attempt sent
+    best_pages: int = 0
+    #: the number took a fax within the memory of numbers
+    proven: bool = False
+    #: the failed attempt was in FINE already
+    already_fine: bool = False
+    #: look-ups or read-backs of the present attempt that brought no news
+    looks: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The job's counters after the failure."""
+
+    dials: int
+    tries: int
+    server_errors: int
+
+
+class Reason(StrEnum):
+    """Why a job is given up."""
+
+    PERMANENT = "permanent"
+    #: the category's own limit
+    ATTEMPTS = "attempts"
+    DIALS = "dials"
+    TRIES = "tries"
+    SERVER_ERRORS = "server_errors"
+    NOTHING_TO_CHANGE = "nothing_to_change"
+    PAGES_CONFIRMED = "pages_confirmed"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryAt:
+    at_ms: int
+    counts: Counts
+    force_fine: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    state: Literal[State.FAILED, State.DELIVERED_UNCONFIRMED]
+    counts: Counts
+    reason: Reason
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Sending stops for the scope. The job waits and its counters stay."""
+
+    scope: Scope
+    category: Category
+    cause: str
+    #: when the first probe may be sent; None: someone has to release the hold
+    probe_after_s: float | None
+    #: when this job may be looked at again
+    at_ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """The fax may exist. ``decide_absent`` says what to do once it is believed not to."""
+
+    first_look_ms: int
+    why: str
+
+
+Decision = RetryAt | GiveUp | Hold | LookUp

@@ -1,0 +1,32 @@
+"""Durations as people write and read them: ``30s``, ``5m``, ``2h``, ``1d``."""
+
+import re
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from a number of seconds or from text with a unit. Raises ValueError for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} is not a duration; write seconds or text such as "30s", "5m", "2h", "1d"')
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+def duration_text(seconds: float) -> str:
+    """At most two units, the smaller one left out when zero: ``5 m``, ``1 h 30 m``, ``0.4 s``."""
+    if round(seconds, 1) < 60:
+        return f"{round(seconds, 1):g} s"
+    whole = round(seconds)
+    for (big, size), (small, part) in ((("d", 86400), ("h", 3600)), (("h", 3600), ("m", 60))):
+        if whole >= size:
+            return _two_units(whole // part * part, big, size, small, part)
+    return _two_units(whole, "m", 60, "s", 1)
+
+
+def _two_units(whole: int, big: str, size: int, small: str, part: int) -> str:
+    rest = whole % size // part
+    return f"{whole // size} {big} {rest} {small}" if rest else f"{whole // size} {big}"

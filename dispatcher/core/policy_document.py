@@ -1,0 +1,66 @@
+"""Reading a parsed policy file: checks of form that name the key and what is allowed there."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from dispatcher.core.durations import parse_duration
+
+T = TypeVar("T")
+
+
+class PolicyError(ValueError):
+    """A policy cannot be used. The text names the key and what is allowed."""
+
+
+def table(path: str, value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise PolicyError(f"{path} must be a table, written [{path}], not {value!r}")
+    return value
+
+
+def options(path: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise PolicyError if a key is not among the allowed ones."""
+    names = tuple(allowed)
+    unknown = [key for key in given if key not in names]
+    if unknown:
+        where = f"{path}." if path else ""
+        raise PolicyError(f"{where}{unknown[0]} is not known; allowed there: {', '.join(names)}")
+
+
+def read(path: str, reader: Callable[[object], T], value: object) -> T:
+    """Apply a reader; its ValueError or OverflowError becomes a PolicyError that names the key."""
+    try:
+        return reader(value)
+    except (ValueError, OverflowError) as error:
+        raise PolicyError(f"{path}: {error}") from None
+
+
+def durations(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'{value!r} is not a list of durations such as ["30s", "5m"]')
+    return tuple(parse_duration(item) for item in value)
+
+
+def pair(value: object) -> tuple[float, float]:
+    found = durations(value)
+    if len(found) != 2:
+        raise ValueError(f'{value!r} is not a list of two durations, such as ["1s", "60s"]')
+    return found[0], found[1]
+
+
+def count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value

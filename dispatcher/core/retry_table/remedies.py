@@ -1,0 +1,25 @@
+"""What could be changed before the next attempt. Those that are not built yet are marked by their absence of
+``available``; rows that name them state the fallback that is taken instead."""
+
+from dispatcher.core.rule import Remedy
+
+FORCE_FINE = Remedy(name="force_fine", available=True)
+#: one call at a time to one number, so that our own fax is not what makes it busy
+SERIALISE_NUMBER = Remedy(name="serialise_number", available=True)
+REFRESH_TOKEN = Remedy(name="refresh_token", available=True)
+
+RERENDER = Remedy(name="rerender")
+CONVERT = Remedy(name="convert")
+FIX_TYPE = Remedy(name="fix_type")
+#: refuse such a document when the batch is created
+PREFLIGHT = Remedy(name="preflight")
+PROBE_URL = Remedy(name="probe_url")
+UPLOAD_INSTEAD = Remedy(name="upload_instead")
+RESUME_PAGES = Remedy(name="resume_pages")
+SUPPRESS_NUMBER = Remedy(name="suppress_number")
+#: keep calls away from a number for 30 days
+QUARANTINE_NUMBER = Remedy(name="quarantine_number")
+OTHER_SENDER = Remedy(name="other_sender")
+SLOW_PREFIX = Remedy(name="slow_prefix")
+#: stop sending for a while when many calls fail on the provider's side
+PROVIDER_BREAKER = Remedy(name="provider_breaker")

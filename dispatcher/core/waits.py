@@ -1,0 +1,61 @@
+"""Waits that do not follow from a row of the table: look-ups, read-backs, polls, probes and backoffs.
+
+Times are seconds unless the name says milliseconds.
+"""
+
+from collections.abc import Sequence
+
+from dispatcher.core.policy import Policy
+from dispatcher.core.rule import Category
+
+#: the longest wait that a provider's Retry-After is believed for
+_RETRY_AFTER_MOST_S = 3600.0
+
+
+def next_look_ms(*, deadline_ms: int, looks: int, policy: Policy) -> int | None:
+    """The next look for an unclear send after so many that found nothing; None when it has settled."""
+    if looks >= len(policy.looks_s):
+        return None
+    return deadline_ms + round(policy.looks_s[looks] * 1000)
+
+
+def readback_delay_s(readbacks: int, policy: Policy) -> float:
+    """From a read-back without news to the next, after so many of them."""
+    return _nth(policy.readback_s, readbacks)
+
+
+def poll_delay_s(polls: int, policy: Policy) -> float:
+    """Without callbacks: from the acceptance (``polls`` is 0) or from the last poll to the next."""
+    return policy.poll_first_s if polls == 0 else _nth(policy.poll_s, polls - 1)
+
+
+def probe_delay_s(category: Category, probes: int, policy: Policy) -> float | None:
+    """From the opening of a hold, or from its last probe, to the next; None: it ends by hand only."""
+    match category:
+        case Category.AUTH:
+            return _nth(policy.probe_auth_s, probes)
+        case Category.FUNDS:
+            return policy.probe_funds_s
+    return None
+
+
+def backoff_429(n: int, policy: Policy, chance: float, retry_after_s: float | None = None) -> float:
+    """Seconds to wait after a 429 that follows ``n`` others: what the provider names, else full jitter."""
+    if retry_after_s is not None:
+        return min(max(retry_after_s, 0.0), _RETRY_AFTER_MOST_S)
+    return _full_jitter(policy.backoff_429_s, n, chance)
+
+
+def backoff_transport(n: int, policy: Policy, chance: float) -> float:
+    """Seconds to wait after a request that did not leave and follows ``n`` others: full jitter."""
+    return _full_jitter(policy.backoff_transport_s, n, chance)
+
+
+def _full_jitter(base_and_cap: tuple[float, float], n: int, chance: float) -> float:
+    base, cap = base_and_cap
+    # past 2**30 any base has reached its cap
+    return chance * min(cap, base * float(2 ** min(n, 30)))
+
+
+def _nth(series: Sequence[float], n: int) -> float:
+    return series[min(n, len(series) - 1)]
