@@ -1,0 +1,46 @@
+"""docs/retry.md shows the table as it is."""
+
+from pathlib import Path
+
+import pytest
+
+from dispatcher.core.failures import RULES
+from dispatcher.core.policy import Policy
+from dispatcher.core.retry import Explanation, explain
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "retry.md"
+
+
+def section(error_type: str) -> str:
+    heading = "### Requests (`http`)" if error_type == "http" else f"### {error_type}\n"
+    _, text = DOCUMENT.read_text(encoding="utf-8").split(heading)
+    return text.split("\n###")[0]
+
+
+def _with_brackets(first: str, second: str) -> str:
+    return f"{first} ({second})" if second else first
+
+
+def line(told: Explanation) -> str:
+    """The line that the document has to have for a row."""
+    verdict = told.verdict
+    if verdict != told.table_verdict:
+        verdict += f", {told.table_verdict} with the remedy"
+    cells = (
+        f"{told.error_code}{' ◆' if told.partial else ''}",
+        f"`{told.category}`",
+        verdict,
+        told.spends.replace("_", " "),
+        _with_brackets(", ".join(told.delays) or "–", ", ".join(told.unproven_delays)),
+        _with_brackets(str(told.max_attempts or "–"), str(told.unproven_max or "")),
+        f"{told.scope} after {told.hold_after}" if told.scope else "–",
+        ", ".join(f"{remedy.name}{'' if remedy.available else '*'}" for remedy in told.remedies) or "–",
+        told.why,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize("key", RULES, ids=lambda key: f"{key[0]}-{key[1]}")
+def test_each_row_stands_in_the_document(key: tuple[str, int]) -> None:
+    """A row that changes has to change in the document too."""
+    assert line(explain(*key, Policy())) in section(key[0]).splitlines()
