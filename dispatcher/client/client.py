@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from dispatcher.client.errors import NotOurApi, Unavailable
-from dispatcher.client.files import Progress, no_progress, pieces, recipients_kind, save, size_of
+from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
 from dispatcher.client.models import (
     Account,
     Answer,
@@ -146,7 +146,7 @@ class Client:
         body = {"states": list(states), "categories": None if categories is None else list(categories), "start": start}
         return self._create(Batch, f"/v1/batches/{batch}/rerun", body, key)
 
-    def report(self, batch: str, path: Path, *, progress: Progress = no_progress) -> int:
+    def report(self, batch: str, path: Path, *, progress: LineProgress = no_progress) -> int:
         """Write the report (CSV, one line per line of the upload) to ``path``; returns its bytes."""
         return self._transport.stream("GET", f"/v1/batches/{batch}/report", lambda answer: save(answer, path, progress))
 

@@ -7,8 +7,10 @@ import httpx
 
 from dispatcher.client.errors import BadInput
 
-#: called with (bytes so far, bytes in all; None when not known)
-Progress = Callable[[int, int | None], None]
+#: called with (bytes so far, bytes in all)
+Progress = Callable[[int, int], None]
+#: called with the lines so far
+LineProgress = Callable[[int], None]
 
 _PIECE_BYTES = 64 * 1024
 _KINDS = {
@@ -19,7 +21,7 @@ _KINDS = {
 }
 
 
-def no_progress(_sent: int, _total: int | None) -> None:
+def no_progress(*_figures: int) -> None:
     """Progress nobody looks at."""
 
 
@@ -50,19 +52,19 @@ def pieces(path: Path, progress: Progress) -> Iterator[bytes]:
             progress(sent, total)
 
 
-def save(response: httpx.Response, path: Path, progress: Progress) -> int:
-    """Write an open answer to ``path`` and return its bytes. The file appears whole or not at all.
+def save(response: httpx.Response, path: Path, progress: LineProgress) -> int:
+    """Write an open answer, a text, to ``path`` and return its bytes. The file appears whole or not at all.
 
     Raises BadInput when the file cannot be written.
     """
-    length = response.headers.get("Content-Length")
-    total = int(length) if length and not response.headers.get("Content-Encoding") else None
     partial = path.with_name(f".{path.name}.part")
+    lines = 0
     try:
         with partial.open("wb") as file:
             for piece in response.iter_bytes():
                 file.write(piece)
-                progress(file.tell(), total)
+                lines += piece.count(b"\n")
+                progress(lines)
         return partial.replace(path).stat().st_size
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from error

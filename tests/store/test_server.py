@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted, find_binary, packaged_binary
+from dispatcher.store.server import EmbeddedServer, ServerNotStarted, find_binary, packaged_binary, running_url
 
 
 def _found(name: str) -> Path | None:
@@ -137,6 +137,16 @@ def test_the_folder_stays_taken_as_long_as_the_server_lives_even_without_its_sta
         server.stop()
     with EmbeddedServer(tmp_path):
         pass
+
+
+def test_the_address_of_a_running_server_is_found_by_its_folder(server: EmbeddedServer) -> None:
+    assert running_url(server.data_dir) == server.url
+    server.stop()
+    assert running_url(server.data_dir) is None
+
+
+def test_a_folder_that_never_had_a_server_has_no_address(tmp_path: Path) -> None:
+    assert running_url(tmp_path / "none") is None
 
 
 def test_a_given_port_that_is_in_use_is_said_so(tmp_path: Path) -> None:

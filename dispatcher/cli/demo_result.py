@@ -1,0 +1,87 @@
+"""What a demo came to: figures of our own and of the provider, side by side, and what is wrong with them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group
+
+from dispatcher.cli.ledger import Comparison
+from dispatcher.cli.tables import counts_table, duration, pairs, reasons_table
+from dispatcher.client import FINAL_STATES, Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """``rows`` are the data lines of the list, counted in the file and not by us."""
+
+    rows: int
+    batch: Batch
+    comparison: Comparison
+    healthy: bool
+    #: what doctor found wrong
+    findings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def refused(self) -> int:
+        """Lines that became no job; a number that was there already is one of them."""
+        return self.batch.refused + self.batch.duplicates
+
+    @property
+    def by_category(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for categories in self.batch.categories.values():
+            counts.update(categories)
+        return dict(counts.most_common())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "accepted": self.batch.rows,
+            "refused": self.refused,
+            **{state: self.batch.counts.get(state, 0) for state in FINAL_STATES},
+            "by_category": self.by_category,
+            "faxes_at_provider": self.comparison.faxes,
+            "doubled": len(self.comparison.doubled),
+            "lost": len(self.comparison.lost),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def as_tables(self) -> Group:
+        found = self.comparison
+        provider = {
+            "faxes at the provider": f"{found.faxes:,}",
+            "delivered by a retry": f"{found.retried_to_delivery:,} jobs",
+            "lost": str(len(found.lost)),
+            "doubled": str(len(found.doubled)),
+            "wrong state": str(len(found.wrong_state)),
+            "doctor": "all checks passed" if self.healthy else "found something wrong",
+            "time": duration(self.seconds),
+        }
+        return Group(
+            reasons_table(self.batch, f"{self.rows:,} rows: {self.batch.rows:,} accepted, {self.refused:,} refused"),
+            counts_table(self.batch, "What became of the jobs"),
+            "[bold]What the provider's own ledger says[/bold]\n",
+            pairs(provider),
+        )
+
+    def faults(self) -> list[str]:
+        """What does not add up, each in a sentence; empty when everything is accounted for."""
+        found, batch = self.comparison, self.batch
+        checks = {
+            f"{batch.rows} accepted and {self.refused} refused are not {self.rows} rows": (
+                batch.rows + self.refused == self.rows
+            ),
+            f"{batch.final} jobs of {batch.rows} are in a final state": batch.final == batch.rows,
+            f"{len(found.lost)} jobs are lost: {_some(found.lost)}": not found.lost,
+            f"{len(found.doubled)} jobs were faxed twice: {_some(found.doubled)}": not found.doubled,
+            f"{len(found.wrong_state)} jobs are in a wrong state: {_some(found.wrong_state)}": not found.wrong_state,
+            f"{len(found.strays)} faxes belong to no job: {_some(found.strays)}": not found.strays,
+            f"doctor found: {'; '.join(self.findings)}": self.healthy,
+        }
+        return [sentence for sentence, holds in checks.items() if not holds]
+
+
+def _some(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")

@@ -1,0 +1,55 @@
+"""``doctor``: is Redis set up to keep what it is given, and is every live job in exactly one place?"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from dispatcher.cli.output import JsonOption, print_json, results
+from dispatcher.cli.progress import counting
+from dispatcher.cli.setup import settings_with_redis
+from dispatcher.cli.tables import table
+from dispatcher.settings import Settings
+
+if TYPE_CHECKING:
+    from dispatcher.service.doctor import Finding
+
+
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Put right what can be put right.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the store. Exit status 1 when something is wrong and was not put right."""
+    findings = asyncio.run(_examine(settings_with_redis(), fix))
+    healthy = all(finding.ok or finding.fixed for finding in findings)
+    if as_json:
+        print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _show(findings, fix=fix)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+async def _examine(settings: Settings, fix: bool) -> "Sequence[Finding]":
+    from dispatcher.runtime import open_runtime
+    from dispatcher.service.doctor import examine
+
+    async with open_runtime(settings) as runtime:
+        with counting("blocks") as bar:
+            task = bar.add_task("examining", total=None)
+            return await examine(
+                runtime.store, fix=fix, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+
+
+def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
+    made = table("", "check", "finding")
+    for finding in findings:
+        mark = Text("ok", "green") if finding.ok else Text("fixed" if finding.fixed else "wrong", "red")
+        made.add_row(mark, finding.check, Text(finding.text))
+    results.print(made)
+    if not fix and not all(finding.ok for finding in findings):
+        results.print("Run `bulkfax doctor --fix` to put right what can be put right.")

@@ -1,0 +1,78 @@
+"""``jobs ...``: single recipients: which failed, and why."""
+
+import asyncio
+from dataclasses import asdict
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
+from dispatcher.cli.setup import settings_with_redis
+from dispatcher.cli.tables import history_table, job_facts, jobs_table, pairs
+from dispatcher.client import Client
+
+app = typer.Typer(help="Single recipients of a batch.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    batch: Annotated[str, typer.Argument(metavar="BATCH", help="Id of the batch.")],
+    state: Annotated[str, typer.Option(help="Only this state.")] = "",
+    category: Annotated[str, typer.Option(help="Only this category.")] = "",
+    reference: Annotated[str, typer.Option(help="Only this reference of yours.")] = "",
+    number: Annotated[str, typer.Option(help="Only this number.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Jobs of a batch that match all filters."""
+    with Client.from_environment() as client:
+        found = client.jobs(batch, state=state, category=category, reference=reference, number=number)
+        jobs = list(islice(found, limit + 1))
+    shown = jobs[:limit]
+    if as_json:
+        print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
+        return
+    results.print(jobs_table(shown)) if shown else note("No job matches.")
+    if len(jobs) > limit:
+        note(f"There are more than {limit}: --limit shows more, `bulkfax batches report {batch}` has all.")
+
+
+@app.command()
+def show(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, as in BATCH.17.")],
+    raw: Annotated[bool, typer.Option("--raw", help="The record as Redis holds it; needs BULKFAX_REDIS_URL.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """One job: its state, its history, and what it waits for."""
+    if raw:
+        record = asyncio.run(_record(job))
+        print_json(record) if as_json else results.print(pairs({name: str(value) for name, value in record.items()}))
+        return
+    with Client.from_environment() as client:
+        found = client.job(job)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    results.print(job_facts(found))
+    if found.history:
+        results.print(history_table(found.history))
+
+
+async def _record(job: str) -> dict[str, Any]:
+    """The record of a job, straight from the store: for looking into the machine itself."""
+    from dispatcher.core.job import JobId
+    from dispatcher.runtime import open_runtime
+    from dispatcher.store.keys import place
+
+    try:
+        parsed = JobId.parse(job)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    block, position = place(parsed)
+    async with open_runtime(settings_with_redis()) as runtime:
+        records = await runtime.store.batches.records(parsed.batch, block)
+    if position >= len(records):
+        raise Failure(f"there is no job {job}")
+    record = asdict(records[position])
+    return {**record, "state": records[position].state.label}

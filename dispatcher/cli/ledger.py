@@ -1,0 +1,154 @@
+"""What the provider did, held against what we say: lost, doubled and wrong states, by recipient and job.
+
+Pure: jobs as our API gives them and faxes as the emulator's ledger gives them go in, findings come out. Nothing here
+believes our own records about what was sent.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+#: the label under which our job id comes back from the provider
+JOB_LABEL = "bulkfax-job"
+_FINAL = frozenset({"delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"})
+
+
+class Fate(StrEnum):
+    """What became of one fax at the provider."""
+
+    UNFINISHED = "unfinished"
+    DELIVERED = "delivered"
+    #: all pages arrived, but the call ended with an error
+    UNCONFIRMED = "unconfirmed"
+    #: some pages arrived before the call failed
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFax:
+    """One fax that the provider accepted. Times are milliseconds since 1970."""
+
+    id: str
+    to: str
+    #: our job id, from the label; empty when the fax carries none
+    job: str
+    fate: Fate
+    accepted_ms: int
+    #: None while unfinished
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurJob:
+    """One job as the API shows it."""
+
+    id: str
+    number: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Findings, as ids of jobs in the order given; ``strays`` are ids of faxes that belong to none of them."""
+
+    faxes: int
+    lost: tuple[str, ...]
+    doubled: tuple[str, ...]
+    wrong_state: tuple[str, ...]
+    strays: tuple[str, ...]
+    #: jobs that were delivered by a later fax than their first
+    retried_to_delivery: int
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.wrong_state or self.strays)
+
+
+def fax_from(line: Mapping[str, Any]) -> LedgerFax:
+    """One line of ``GET /emulator/ledger``."""
+    return LedgerFax(
+        id=line["id"],
+        to=line["to"],
+        job=line["labels"].get(JOB_LABEL, ""),
+        fate=_fate(line["status"], line["pages"], line["pagesSent"]),
+        accepted_ms=line["createTime"],
+        ended_ms=line["finalTime"],
+    )
+
+
+def compare(jobs: Sequence[OurJob], faxes: Iterable[LedgerFax]) -> Comparison:
+    """Hold the jobs of a batch against the faxes at the provider."""
+    faxes = sorted(faxes, key=lambda fax: (fax.accepted_ms, fax.id))
+    by_job = _by_recipient_and_job(faxes)
+    own = {(job.number, job.id): by_job.get((job.number, job.id), []) for job in jobs}
+    ids = [(job, own[job.number, job.id]) for job in jobs]
+    return Comparison(
+        faxes=sum(map(len, own.values())),
+        lost=tuple(job.id for job, sent in ids if is_lost(job, sent)),
+        doubled=tuple(job.id for job, sent in ids if is_doubled(sent)),
+        wrong_state=tuple(job.id for job, sent in ids if is_wrong(job, sent)),
+        strays=tuple(fax.id for fax in faxes if (fax.to, fax.job) not in own),
+        retried_to_delivery=sum(
+            1 for _, sent in ids if len(sent) > 1 and any(fax.fate is Fate.DELIVERED for fax in sent[1:])
+        ),
+    )
+
+
+def is_lost(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
+    """Not final at the end, or final as delivered without a delivered fax at the provider."""
+    if job.state not in _FINAL:
+        return True
+    return job.state == "delivered" and not any(fax.fate is Fate.DELIVERED for fax in sent)
+
+
+def is_doubled(sent: Sequence[LedgerFax]) -> bool:
+    """A fax was accepted while an earlier one was unfinished, delivered or unconfirmed. Oldest first."""
+    return any(_stands_against(earlier, later) for i, later in enumerate(sent) for earlier in sent[:i])
+
+
+def is_wrong(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
+    """A final state that disagrees with what the provider did; a job that is not final is lost, not wrong."""
+    return job.state in _FINAL and job.state not in _AGREEING[_outcome(sent)]
+
+
+def _stands_against(earlier: LedgerFax, later: LedgerFax) -> bool:
+    ended = earlier.ended_ms is not None and earlier.ended_ms <= later.accepted_ms
+    return not ended or earlier.fate in (Fate.DELIVERED, Fate.UNCONFIRMED)
+
+
+def _outcome(sent: Sequence[LedgerFax]) -> Fate:
+    """The fate that counts among all faxes of a job; none sent is as good as all failed."""
+    fates = {fax.fate for fax in sent}
+    order = (Fate.DELIVERED, Fate.UNFINISHED, Fate.UNCONFIRMED, Fate.PARTIAL)
+    return next((fate for fate in order if fate in fates), Fate.FAILED)
+
+
+#: our final states that agree with the provider's outcome; whether pages that arrived count as a delivery
+#: depends on the kind of failure and on the policy
+_AGREEING: Mapping[Fate, frozenset[str]] = {
+    Fate.DELIVERED: frozenset({"delivered"}),
+    Fate.UNCONFIRMED: frozenset({"delivered_unconfirmed", "failed"}),
+    Fate.PARTIAL: frozenset({"delivered_unconfirmed", "failed", "cancelled", "expired"}),
+    Fate.FAILED: frozenset({"failed", "cancelled", "expired"}),
+    Fate.UNFINISHED: frozenset(),
+}
+
+
+def _fate(status: str, pages: int, pages_sent: int) -> Fate:
+    if status == "COMPLETED":
+        return Fate.DELIVERED
+    if status != "FAILURE":
+        return Fate.UNFINISHED
+    if pages_sent <= 0:
+        return Fate.FAILED
+    return Fate.UNCONFIRMED if pages_sent >= pages else Fate.PARTIAL
+
+
+def _by_recipient_and_job(faxes: Iterable[LedgerFax]) -> dict[tuple[str, str], list[LedgerFax]]:
+    grouped: dict[tuple[str, str], list[LedgerFax]] = defaultdict(list)
+    for fax in faxes:
+        grouped[fax.to, fax.job].append(fax)
+    return grouped

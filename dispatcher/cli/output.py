@@ -1,0 +1,28 @@
+"""Where the command line writes: results to standard output, progress and errors to standard error."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+#: results; what a pipe reads
+results = Console(highlight=False)
+#: progress, hints and errors; what people read while they wait
+notes = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for machines.")]
+
+
+class Failure(Exception):
+    """The command cannot do what was asked. The text is a sentence that says why and what to do; exit status 1."""
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object on one line."""
+    print(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str), flush=True)  # noqa: T201  # the product
+
+
+def note(text: str) -> None:
+    """A line for people, without markup, so that names and addresses print as they are."""
+    notes.print(text, markup=False, soft_wrap=True)

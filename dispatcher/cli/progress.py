@@ -1,0 +1,70 @@
+"""Progress of what takes longer than a second: bars with rate and time left, on standard error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from dispatcher.cli.output import notes
+
+
+class RateColumn(ProgressColumn):
+    """Pieces a second, over the last moments."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.1f} {self._unit}/s" if speed is not None else f"– {self._unit}/s", "progress.data.speed")
+
+
+def counting(unit: str) -> Progress:
+    """A bar that counts things: done of all, rate, time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        RateColumn(unit),
+        TimeRemainingColumn(compact=True),
+        TimeElapsedColumn(),
+        console=notes,
+        speed_estimate_period=20,
+    )
+
+
+@contextmanager
+def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a file on its way; the value is the callback of the client's uploads."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+        console=notes,
+    )
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def lines_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar for a file that comes line by line."""
+    with counting("lines") as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=min(done, total))

@@ -1,0 +1,133 @@
+"""``send``: one letter to a list of recipients, from file to running batch in one command."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from dispatcher.cli.output import Failure, JsonOption, note, notes, print_json, results
+from dispatcher.cli.progress import bytes_bar
+from dispatcher.cli.tables import batch_facts, counts_table, refused_table
+from dispatcher.cli.watch import watch
+from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, NewBatch, Upload
+
+
+def _text_option(name: str, help_text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(name, help=help_text, rich_help_panel="Fax options")
+    return option
+
+
+def send(
+    letter: Annotated[str, typer.Argument(metavar="LETTER.pdf", help="A PDF of at most 20 MB, or the URL of one.")],
+    recipients: Annotated[
+        Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON or JSON with a number column.")
+    ],
+    name: Annotated[str, typer.Option(help="What people call this mailing; the name of the list if not given.")] = "",
+    country: Annotated[str, typer.Option(help="Country of numbers in national form, two letters.")] = "",
+    watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Prepare everything and do not start.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Before all bulk work.")] = False,
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate against other batches.")] = 1,
+    start_at: Annotated[
+        datetime | None, typer.Option(help="Start later; local time, unless it says otherwise.")
+    ] = None,
+    deadline: Annotated[datetime | None, typer.Option(help="Give up what is not delivered by then.")] = None,
+    on_partial: Annotated[
+        Literal["resume", "resend", "stop"] | None, typer.Option(help="When a call breaks after some pages.")
+    ] = None,
+    sender: Annotated[str, _text_option("--from", "Number that the fax comes from.")] = "",
+    service_id: Annotated[str, _text_option("--service-id", "Service of the provider.")] = "",
+    header_text: Annotated[str, _text_option("--header-text", "Text at the top of each page.")] = "",
+    resolution: Annotated[str, _text_option("--resolution", "FINE or SUPERFINE.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Send a letter to every recipient of a list."""
+    options = FaxOptions(
+        sender=sender or None,
+        service_id=service_id or None,
+        header_text=header_text or None,
+        resolution=resolution or None,
+    )
+    new = NewBatch(
+        name=name or recipients.stem,
+        options=options,
+        priority="urgent" if urgent else "bulk",
+        weight=weight,
+        default_country=country.upper() or None,
+        on_partial=on_partial,
+        start_at=_aware(start_at),
+        deadline=_aware(deadline),
+    )
+    with Client.from_environment() as client:
+        batch, upload = prepare(client, new, letter, recipients)
+        if not draft:
+            batch = _started(client, batch)
+        note(f"batch {batch.id} is {batch.state}")
+        if watching and not draft:
+            batch = watch(client, batch.id)
+    if as_json:
+        print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
+    else:
+        _show(batch, upload, draft=draft, watched=watching)
+
+
+def prepare(client: Client, new: NewBatch, letter: str, recipients: Path) -> tuple[Batch, Upload]:
+    """Upload the letter, make the draft, fill it. A draft that could not be filled is cancelled again."""
+    if not recipients.is_file():
+        raise Failure(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
+    batch = client.create_batch(_with_letter(client, new, letter))
+    try:
+        with bytes_bar("recipients") as progress:
+            upload = client.upload_recipients(batch.id, recipients, progress=progress)
+        if not upload.accepted:
+            notes.print(refused_table(upload.refused_sample, "Refused lines"))
+            raise Failure(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
+    except (ApiError, Failure):
+        _discard(client, batch)
+        raise
+    return client.batch(batch.id), upload
+
+
+def _with_letter(client: Client, new: NewBatch, letter: str) -> NewBatch:
+    if letter.startswith(("http://", "https://")):
+        return new.model_copy(update={"content_urls": (letter,)})
+    with bytes_bar("letter") as progress:
+        document = client.upload_document(Path(letter), progress=progress)
+    return new.model_copy(update={"documents": (document.id,)})
+
+
+def _started(client: Client, batch: Batch) -> Batch:
+    try:
+        return client.start(batch.id)
+    except ApiError:
+        _discard(client, batch)
+        raise
+
+
+def _discard(client: Client, batch: Batch) -> None:
+    """Nothing half done: a draft that will not be sent does not stay."""
+    try:
+        client.cancel(batch.id)
+    except ClientError as error:
+        note(f"the draft {batch.id} could not be cancelled: {error}")
+    else:
+        note(f"the draft {batch.id} was cancelled; nothing was sent")
+
+
+def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool) -> None:
+    results.print(batch_facts(batch))
+    if upload.refused_sample:
+        results.print(refused_table(upload.refused_sample, f"{upload.refused} refused lines, the first of them"))
+    if watched:
+        results.print(counts_table(batch))
+        results.print(f"Everything by line: bulkfax batches report {batch.id}", soft_wrap=True)
+    elif draft:
+        results.print(f"Start it: bulkfax batches start {batch.id}", soft_wrap=True)
+    else:
+        results.print(f"Watch it: bulkfax batches watch {batch.id}", soft_wrap=True)
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    """A time without offset is one of this machine's clock."""
+    return time.astimezone(UTC) if time else None

@@ -1,0 +1,78 @@
+"""``web``, ``scheduler``, ``worker``: one process each, as a Procfile or a container starts them."""
+
+import asyncio
+import os
+import socket
+import sys
+from typing import NoReturn
+
+from dispatcher.cli.output import Failure
+from dispatcher.cli.setup import settings_with_redis
+from dispatcher.settings import Settings
+
+
+def web() -> None:
+    """Run the API: batches, callbacks, documents, metrics."""
+    settings = settings_with_redis()
+    ensure_port_free(settings.host, settings.port)
+    asyncio.run(_serve(settings))
+
+
+def scheduler() -> None:
+    """Run the scheduler: hands out what is due, at the account's rate. Two of them agree."""
+    _become([sys.executable, "-m", "workers.scheduler"], settings_with_redis())
+
+
+def worker() -> None:
+    """Run workers: they send, and settle what the provider says."""
+    settings = settings_with_redis()
+    _become(worker_command(settings), settings)
+
+
+def worker_command(settings: Settings) -> list[str]:
+    """The dramatiq command line for this machine."""
+    processes, threads = str(settings.worker_processes), str(settings.worker_threads)
+    return [sys.executable, "-m", "dramatiq", "workers.main", "--processes", processes, "--threads", threads]
+
+
+def ensure_port_free(host: str, port: int) -> None:
+    """Raises Failure when the port cannot be listened on, before anything else is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise Failure(
+            f"port {port} on {host} cannot be listened on ({error.strerror}): stop what uses it, "
+            f"or choose another with BULKFAX_PORT"
+        ) from error
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _serve(settings: Settings) -> None:
+    """Open the runtime here and not in the server, which would print a failure as a stack trace."""
+    import uvicorn
+
+    from dispatcher.api.app import create_app
+    from dispatcher.runtime import open_runtime
+
+    async with open_runtime(settings) as runtime:
+        config = uvicorn.Config(
+            create_app(runtime), host=settings.host, port=settings.port, access_log=False, log_level="warning"
+        )
+        await uvicorn.Server(config).serve()
+
+
+def _become(command: list[str], settings: Settings) -> NoReturn:
+    """Turn this process into the command, so that signals reach it and nothing stands between."""
+    sys.stdout.flush()
+    env = {**os.environ, "BULKFAX_REDIS_URL": settings.redis_url}
+    os.execve(command[0], command, env)  # noqa: S606  # our own command, no shell

@@ -1,0 +1,199 @@
+"""Tables and short texts for people: batches, jobs, counts, refused lines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
+
+#: the order in which states are shown, with their colours
+STATES: Mapping[str, str] = {
+    "waiting": "",
+    "leased": "",
+    "sending": "cyan",
+    "accepted": "cyan",
+    "delivered": "green",
+    "delivered_unconfirmed": "yellow",
+    "failed": "red",
+    "cancelled": "bright_black",
+    "expired": "bright_black",
+}
+
+
+def table(*columns: str, title: str = "", numbers: Iterable[str] = ()) -> Table:
+    """A plain table; the columns named in ``numbers`` are aligned to the right."""
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    right = set(numbers)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def when(time: datetime | None) -> str:
+    """Local time with its offset left out: what the clock on the wall shows."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""
+
+
+def age(time: datetime | None) -> str:
+    """How long ago, or in how long, in the largest two units."""
+    if time is None:
+        return ""
+    seconds = round((datetime.now(UTC) - time).total_seconds())
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """``75`` is ``1 min 15 s``."""
+    whole = round(seconds)
+    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    parts = []
+    for size, unit in units:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def batches_table(batches: Iterable[Batch]) -> Table:
+    made = table("id", "name", "state", "jobs", "delivered", "failed", "done", "created", numbers=_BATCH_NUMBERS)
+    for batch in batches:
+        counts = batch.counts
+        done = f"{batch.final / batch.rows:.0%}" if batch.rows else ""
+        delivered = counts.get("delivered", 0) + counts.get("delivered_unconfirmed", 0)
+        figures = (f"{batch.rows:,}", f"{delivered:,}", f"{counts.get('failed', 0):,}", done)
+        made.add_row(batch.id, Text(batch.name), batch.state, *figures, age(batch.created_at))
+    return made
+
+
+_BATCH_NUMBERS = ("jobs", "delivered", "failed", "done")
+
+
+def batch_facts(batch: Batch) -> Table:
+    """Everything about one batch but its counts."""
+    facts = {
+        "batch": batch.id,
+        "name": batch.name,
+        "state": batch.state,
+        "rerun of": batch.parent or "",
+        "priority": f"{batch.priority}, weight {batch.weight}",
+        "created": when(batch.created_at),
+        "starts": when(batch.start_at),
+        "started": when(batch.started_at),
+        "finished": when(batch.finished_at),
+        "deadline": when(batch.deadline),
+        "documents": ", ".join([*(f"{sha[:12]}…" for sha in batch.documents), *batch.content_urls]),
+        "lines": f"{batch.lines:,}: {batch.rows:,} jobs, {batch.refused:,} refused, {batch.duplicates:,} duplicates",
+        "attempts": f"{batch.attempts:,}" + (f", doubled {batch.doubled:,}" if batch.doubled else ""),
+        "holds": "\n".join(f"{hold.scope}: {hold.cause}" for hold in batch.holds),
+    }
+    return pairs(facts)
+
+
+def pairs(facts: Mapping[str, str]) -> Table:
+    """Names and values; empty ones are left out."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold")
+    made.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            made.add_row(name, Text(value))
+    return made
+
+
+def counts_table(batch: Batch, title: str = "") -> Table:
+    """Jobs by state, and by category within a state, largest first."""
+    made = table("state", "category", "jobs", "share", title=title, numbers=("jobs", "share"))
+    for state, style in STATES.items():
+        jobs = batch.counts.get(state, 0)  # type: ignore[call-overload]  # STATES holds the same names
+        if jobs:
+            made.add_row(Text(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
+            for category, count in _largest_first(batch.categories.get(state, {})):
+                if category:
+                    made.add_row("", category, Text(f"{count:,}", "dim"), "")
+    made.add_section()
+    made.add_row("all jobs", "", f"{batch.rows:,}", "")
+    return made
+
+
+def reasons_table(batch: Batch, title: str = "") -> Table:
+    """Lines that became no job, by reason."""
+    made = table("refused because", "lines", title=title, numbers=("lines",))
+    for reason, lines in _largest_first(batch.refused_reasons):
+        made.add_row(reason, f"{lines:,}")
+    if batch.duplicates:
+        made.add_row("duplicate", f"{batch.duplicates:,}")
+    return made
+
+
+def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
+    made = table("line", "number", "reason", "what to do", title=title, numbers=("line",))
+    for row in rows:
+        made.add_row(str(row.line), Text(row.number), row.reason, Text(row.detail))
+    return made
+
+
+def jobs_table(jobs: Iterable[Job]) -> Table:
+    made = table("job", "number", "reference", "state", "category", "attempts", "next", numbers=("attempts",))
+    for job in jobs:
+        state = Text(job.state, STATES.get(job.state, ""))
+        made.add_row(job.id, job.number, Text(job.reference), state, job.category, str(job.attempt), age(job.next_at))
+    return made
+
+
+def job_facts(job: Job) -> Table:
+    error = f"{job.error_type} {job.error_code}" if job.error_type else ""
+    facts = {
+        "job": job.id,
+        "number": job.number,
+        "reference": job.reference,
+        "state": job.state,
+        "category": job.category,
+        "error": error,
+        "pages": f"{job.pages_sent} of {job.pages_total} arrived" if job.pages_total else "",
+        "attempts": f"{job.attempt} (calls without answer {job.dials}, answered calls {job.tries})",
+        "fax": job.fax_id,
+        "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
+        "next look": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
+        "doubled": "yes: the provider took a second fax while the first was not done" if job.doubled else "",
+        "": job.explanation,
+    }
+    return pairs(facts)
+
+
+def history_table(history: Iterable[HistoryEntry]) -> Table:
+    made = table("attempt", "time", "outcome", "category", "error", "pages", "decision", numbers=("attempt",))
+    for entry in history:
+        error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
+        pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
+        made.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, Text(entry.why))
+    return made
+
+
+def holds_table(holds: Iterable[Hold]) -> Table:
+    made = table("scope", "category", "cause", "since", "probe")
+    for hold in holds:
+        made.add_row(hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at))
+    return made
+
+
+def account_facts(account: Account) -> Table:
+    facts = {
+        "rate": _rate(account),
+        "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
+        "blocked until": when(account.blocked_until),
+        "in flight": str(account.in_flight) if account.in_flight is not None else "",
+    }
+    return pairs(facts)
+
+
+def _rate(account: Account) -> str:
+    if account.rate_now is None or account.rate_per_second is None:
+        return ""
+    return f"{account.rate_now:g} of {account.rate_per_second:g} faxes a second"
+
+
+def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

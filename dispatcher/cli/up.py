@@ -1,0 +1,107 @@
+"""``up``: all processes on this machine, with an embedded Redis where none is named."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dispatcher.cli.output import Failure, note
+from dispatcher.cli.processes import Part, Process, RedisPart, Supervisor
+from dispatcher.cli.services import ensure_port_free
+from dispatcher.client import Client, ClientError
+from dispatcher.settings import Settings, load_settings
+from dispatcher.store.server import EmbeddedServer
+
+#: how long web may take until it is ready
+READY_TIMEOUT_S = 60.0
+_LOOK_S = 0.1
+
+
+def up() -> None:
+    """Run everything on this machine until Ctrl-C: API, scheduler, workers, and a Redis if none is named."""
+    settings = load_settings()
+    ensure_port_free(settings.host, settings.port)
+    with stopped_by_signals() as stop:
+        server = None if settings.redis_url else EmbeddedServer(settings.data_dir / "redis")
+        if server:
+            server.start()  # first, so that the others are told its port
+        parts: list[Part] = [RedisPart(server)] if server else []
+        env = {**os.environ, "BULKFAX_REDIS_URL": server.url} if server else dict(os.environ)
+        supervisor = Supervisor([*parts, *service_processes(env)], note)
+        try:
+            supervisor.start()
+            wait_until_ready(_local_url(settings), supervisor, stop)
+            if not stop.is_set():
+                note(_welcome(settings, server))
+            supervisor.watch(stop)
+        finally:
+            note("stopping ...")
+            supervisor.stop()
+
+
+def service_processes(env: Mapping[str, str], *, cwd: Path | None = None, logs: Path | None = None) -> list[Process]:
+    """Web, scheduler and worker, as one command each of ``bulkfax``."""
+    return [
+        Process(
+            name,
+            [sys.executable, "-m", "dispatcher.cli", name],
+            env=env,
+            cwd=cwd,
+            log=logs / f"{name}.log" if logs else None,
+        )
+        for name in ("web", "scheduler", "worker")
+    ]
+
+
+def wait_until_ready(url: str, supervisor: Supervisor, stop: threading.Event) -> None:
+    """Wait until web answers that it is ready. Raises Failure when a process ends first, or it takes too long."""
+    end_s = time.monotonic() + READY_TIMEOUT_S
+    reason = "it does not answer"
+    with Client(url, patience_s=0) as client:
+        while not stop.wait(_LOOK_S):
+            if dead := supervisor.first_dead():
+                raise Failure(f"{dead.name} {dead.how_it_ended()} before everything ran; its own words say why")
+            try:
+                readiness = client.ready()
+            except ClientError:
+                pass
+            else:
+                if readiness.ready:
+                    return
+                reason = readiness.reason
+            if time.monotonic() > end_s:
+                raise Failure(f"web was not ready after {READY_TIMEOUT_S:.0f} s: {reason}")
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, instead of breaking off what runs."""
+    stop = threading.Event()
+
+    def ask(_signal: int, _frame: object) -> None:
+        stop.set()
+
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _local_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  # compared, not bound
+    return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}"
+
+
+def _welcome(settings: Settings, server: EmbeddedServer | None) -> str:
+    data = f"data in {server.data_dir} (embedded Redis)" if server else "data in the Redis that BULKFAX_REDIS_URL names"
+    return (
+        f"bulkfax runs: API on {_local_url(settings)} (docs under /docs), {data}.\n"
+        f"Send a mailing from another terminal: bulkfax send LETTER.pdf RECIPIENTS.csv --watch\n"
+        f"Ctrl-C stops everything."
+    )
