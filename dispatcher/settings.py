@@ -30,6 +30,8 @@ class SinchSettings(BaseModel):
     rate_per_second: float = Field(default=5.0, gt=0, le=10_000)
     #: one connection per call in flight, in this many calls for each worker process
     connections: int = Field(default=64, ge=1, le=1024)
+    #: most faxes being sent at once, over all processes
+    most_sending: int = Field(default=512, ge=1, le=10_000)
 
 
 class Settings(BaseSettings):
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = ""
+    #: database of the message broker; empty: the one after ``redis_url``'s, on the same server
+    broker_url: str = ""
     sinch: SinchSettings = SinchSettings()
     #: where the provider reaches our callbacks and documents; empty: news comes by polling, documents as base64
     public_url: str = ""

@@ -94,11 +94,9 @@ def after_send(record: Record, outcome: SendOutcome, case: Case) -> Step | None:
             return _refused(record, outcome, case)
         case RateLimited():
             wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else case.policy.backoff_429_s[0]
-            return _given_back(record, case, wait_s, category=record.category)
+            return _given_back(record, case, wait_s)
         case NotSent():
-            n = _TRANSPORT_AGAIN if record.category == Category.TRANSPORT else 0
-            wait_s = backoff_transport(n, case.policy, case.chance)
-            return _given_back(record, case, wait_s, category=TRANSPORT.category)
+            return _not_sent(record, case)
         case Unclear():
             return _unclear(record, outcome, case)
     assert_never(outcome)
@@ -106,7 +104,7 @@ def after_send(record: Record, outcome: SendOutcome, case: Case) -> Step | None:
 
 def missed_slot(record: Record, case: Case) -> Step:
     """The worker was too late for its slot and sent nothing."""
-    return _given_back(record, case, 0.0, category=record.category)
+    return _given_back(record, case, 0.0)
 
 
 def after_look(record: Record, found: FaxNews | None, case: Case) -> Step | None:
@@ -348,8 +346,16 @@ def _vanished(record: Record, case: Case) -> Step:
     return _step(record, event, new, next_ms=next_ms, history=entry, rest_s=0.0, spent=1)
 
 
-def _given_back(record: Record, case: Case, wait_s: float, *, category: str) -> Step:
-    new = replace(record, state=State.WAITING, lease=0, category=category, changed_ms=case.now_ms)
+def _not_sent(record: Record, case: Case) -> Step:
+    """Told apart from the first time by what the record still says of the attempt before."""
+    n = _TRANSPORT_AGAIN if record.category == Category.TRANSPORT else 0
+    wait_s = backoff_transport(n, case.policy, case.chance)
+    step = _given_back(record, case, wait_s)
+    return replace(step, record=replace(step.record, category=TRANSPORT.category, error_type="http", error_code=0))
+
+
+def _given_back(record: Record, case: Case, wait_s: float) -> Step:
+    new = replace(record, state=State.WAITING, lease=0, changed_ms=case.now_ms)
     return _step(record, Event.GIVEN_BACK, new, next_ms=case.now_ms + round(wait_s * 1000), rest_s=0.0)
 
 

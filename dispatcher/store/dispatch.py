@@ -179,12 +179,6 @@ class Dispatch:
             raw = await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms, start=0, num=100)
         return [name.decode() for name in raw]
 
-    async def now_ms(self) -> int:
-        """The server's clock, the only one that counts for anything stored."""
-        with translated():
-            seconds, micros = await self._client.time()
-        return int(seconds * 1000 + micros // 1000)
-
     async def stored(self, jobs: Sequence[JobId]) -> list[Stored | None]:
         """Records and histories of several jobs in one round trip; None for one that does not exist."""
         with translated():

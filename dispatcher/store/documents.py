@@ -87,8 +87,3 @@ class Documents:
         with translated():
             chunks = await self._client.lrange(keys.chunks(sha256), 0, -1)
         return b"".join(chunks) if chunks else None
-
-    async def count_failure(self, sha256: str) -> int:
-        """One more failed conversion of this document; returns how many there were."""
-        with translated():
-            return int(await self._client.hincrby(keys.document(sha256), "conversion_failures", 1))

@@ -18,13 +18,14 @@ bf:number:<hash>                        string  <job>/<attempt> calling that num
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until released
+bf:strikes                              hash    scope -> failures in a row that may hold it           until held
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
 bf:write_check                          string  written by the readiness check                        1 minute
 bf:keep:<kind>:<hash>                   string  idempotency reservation                               7 days
 bf:documents                            hash    sha256 -> size, and ``bytes`` for the total           for good
-bf:document:<sha256>                    hash    name, size, pages, created_ms, conversion_failures    for good
+bf:document:<sha256>                    hash    name, size, pages, created_ms                         for good
 bf:document:<sha256>:chunks             list    content in chunks                                     for good
 bf:batch:<id>                           hash    definition, control, cursor, sums                     for good
 bf:batch:<id>:counts                    hash    <state>:<category>:<type> -> jobs                     for good

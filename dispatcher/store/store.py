@@ -1,12 +1,13 @@
 """The store: Redis as the record of everything that was accepted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import connect
+from dispatcher.store.clock import ServerClock, steady_clock
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
@@ -21,10 +22,16 @@ from dispatcher.store.totals import Totals
 class Store:
     """One Redis, seen through the verbs of the product."""
 
-    def __init__(self, url: str, policy: Policy, documents_max_bytes: int) -> None:
-        """Raises ValueError when the URL cannot be read. Connects at the first call."""
+    def __init__(
+        self, url: str, policy: Policy, *, documents_max_bytes: int, steady: Callable[[], float] = steady_clock
+    ) -> None:
+        """``steady`` gives seconds, never steps, and counts the time that the machine was suspended.
+
+        Raises ValueError when the URL cannot be read. Connects at the first call.
+        """
         self._client = connect(url)
         scripts = Scripts(self._client)
+        self.clock = ServerClock(self._client, steady)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, documents_max_bytes)

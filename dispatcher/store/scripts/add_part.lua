@@ -34,7 +34,10 @@ if recipients > 0 then
   redis.call('HINCRBY', key, 'rows', jobs)
   redis.call('HINCRBY', key, 'unstarted', jobs)
   redis.call('HINCRBY', key, 'duplicates', recipients - jobs)
-  if jobs > 0 then redis.call('HINCRBY', part_key(batch, 'counts'), WAITING .. ':0:0', jobs) end
+  if jobs > 0 then
+    redis.call('HINCRBY', part_key(batch, 'counts'), WAITING .. ':0:0', jobs)
+    redis.call('HINCRBY', 'bf:totals', 'jobs|' .. WAITING, jobs)
+  end
 end
 if refused > 0 then
   redis.call('RPUSH', part_key(batch, 'refused'), refused_chunk)

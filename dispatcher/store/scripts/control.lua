@@ -46,6 +46,7 @@ else
       redis.call('HDEL', counts, WAITING .. ':0:0')
     end
     redis.call('HINCRBY', counts, ended, unstarted)
+    move_jobs(WAITING, ENDING[new], unstarted)
     redis.call('HINCRBY', 'bf:totals', 'final|' .. ended, unstarted)
     redis.call('HINCRBY', key, 'finals', unstarted)
     redis.call('HSET', key, 'unstarted', 0)

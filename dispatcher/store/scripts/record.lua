@@ -47,6 +47,11 @@ local function count_field(record)
   return string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)
 end
 
+local function move_jobs(from_state, to_state, jobs)
+  redis.call('HINCRBY', 'bf:totals', 'jobs|' .. from_state, -jobs)
+  redis.call('HINCRBY', 'bf:totals', 'jobs|' .. to_state, jobs)
+end
+
 -- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
 -- batch's sum and to the totals, and the last one ends the batch.
 local function move_count(batch, old, new, now_ms)
@@ -55,6 +60,7 @@ local function move_count(batch, old, new, now_ms)
   local counts = part_key(batch, 'counts')
   if redis.call('HINCRBY', counts, from, -1) <= 0 then redis.call('HDEL', counts, from) end
   redis.call('HINCRBY', counts, to, 1)
+  move_jobs(string.byte(old, 1), string.byte(new, 1), 1)
   if string.byte(new, 1) >= FINAL and string.byte(old, 1) < FINAL then
     redis.call('HINCRBY', 'bf:totals', 'final|' .. to, 1)
     local finals = redis.call('HINCRBY', batch_key(batch), 'finals', 1)

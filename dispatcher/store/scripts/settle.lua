@@ -1,6 +1,6 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
 -- ARGV: for each job eleven values: batch, row, record as it was read, record as it shall be, time of its next look
---       (ms; its place follows from the state), history line or empty, rest of its number (ms; -1 keeps the lock),
+--       (ms; its place follows from the state; -1 leaves it where it is), history line or empty, rest of its number (ms; -1 keeps the lock),
 --       holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to add, totals to add
 --       (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
@@ -15,15 +15,18 @@ local function leave_place(batch, row, state)
   end
 end
 
-local function take_place(batch, row, old, new, next_ms)
+local function move(batch, row, old, new, next_ms)
   local state = string.byte(new, 1)
-  if state == WAITING then
+  if next_ms >= 0 then leave_place(batch, row, string.byte(old, 1)) end
+  if next_ms >= 0 and state == WAITING then
     put_back(batch, row, old, new, next_ms, now)
     return
   end
   write_record(batch, row, new)
   move_count(batch, old, new, now)
-  if WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
+  if next_ms >= 0 and WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
+  -- refusals in a row are over when the provider takes a fax
+  if state == ACCEPTED then redis.call('HDEL', 'bf:strikes', 'batch:' .. batch) end
 end
 
 local function history(batch, row)
@@ -52,8 +55,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long
   local current = read_record(batch, row)
   if current ~= old then return current == new and 'repeat' or current end
   if old == new and is_told(batch, row, line) then return 'repeat' end
-  leave_place(batch, row, string.byte(old, 1))
-  take_place(batch, row, old, new, next_ms)
+  move(batch, row, old, new, next_ms)
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
   if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end

@@ -1,0 +1,157 @@
+"""Every metric, in one table, and their exposition.
+
+All of them come from Redis, where the scripts count in the same step in which they change a job. So they are right
+with any number of processes, survive restarts, and are the same from whichever web process they are read: aggregate
+them over instances with ``max``, never with ``sum``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.job import JOB_STATES, State
+from dispatcher.core.pacing import used_ratio
+from dispatcher.service.sending import SUBMIT_BUCKETS_S
+from dispatcher.store.store import Store
+
+Totals = Mapping[tuple[str, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter kept under ``source`` in the totals, one series for each combination of its labels."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    source: str
+    #: series that exist from the start, so that their first increment is seen
+    known: tuple[tuple[str, ...], ...] = ()
+
+
+COUNTERS: Sequence[Counter] = (
+    Counter(
+        "bulkfax_attempts_total",
+        "Ends of POST /faxes by what they mean",
+        ("outcome",),
+        "attempts",
+        tuple((o,) for o in ("accepted", "refused", "rate_limited", "not_sent", "unclear", "missed_slot")),
+    ),
+    Counter(
+        "bulkfax_provider_responses_total",
+        "Answers of the provider to POST /faxes by HTTP status; none: no answer came",
+        ("status",),
+        "provider_responses",
+        (("200",), ("429",), ("500",), ("none",)),
+    ),
+    Counter("bulkfax_failures_total", "Failed, refused and vanished attempts", ("category",), "failures"),
+    Counter(
+        "bulkfax_callbacks_total",
+        "Callbacks and what became of them",
+        ("result",),
+        "callbacks",
+        tuple((r,) for r in ("settled", "repeated", "forged", "unreadable", "incoming", "other", "dropped")),
+    ),
+    Counter("bulkfax_holds_total", "Holds opened", ("category",), "holds"),
+    Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the metrics are made of, read at one moment."""
+
+    totals: Totals
+    in_flight: Mapping[str, int]
+    inbox: int
+    holds: int
+    rate: float
+    ceiling: float
+    used_ratio: float
+
+
+async def snapshot(store: Store) -> Snapshot:
+    """Raises StoreError."""
+    pace = await store.limiter.pace()
+    return Snapshot(
+        totals=await store.totals.all(),
+        in_flight=await store.dispatch.sizes(),
+        inbox=await store.inbox.depth(),
+        holds=len(await store.holds.all()),
+        rate=pace.rate,
+        ceiling=pace.ceiling,
+        used_ratio=used_ratio(pace, await store.clock.now_ms() * 1000) if pace.ceiling else 0.0,
+    )
+
+
+async def exposition(store: Store) -> bytes:
+    """The metrics as text for Prometheus. Raises StoreError."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(await snapshot(store)))
+    return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, taken: Snapshot) -> None:
+        self._taken = taken
+
+    def collect(self) -> Iterator[Metric]:
+        totals = self._taken.totals
+        yield from (_counter(counter, totals) for counter in COUNTERS)
+        yield _finals(totals)
+        yield _jobs(totals)
+        yield _submit_seconds(totals)
+        yield from _gauges(self._taken)
+
+
+def _counter(counter: Counter, totals: Totals) -> Metric:
+    metric = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
+    values = dict.fromkeys(counter.known, 0)
+    values |= {key[1:]: value for key, value in totals.items() if key[0] == counter.source}
+    for labels, value in sorted(values.items()):
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _finals(totals: Totals) -> Metric:
+    labels = ("state", "category", "error_type")
+    metric = CounterMetricFamily("bulkfax_jobs_final_total", "Jobs that ended", labels=labels)
+    for key, value in totals.items():
+        if key[0] == "final":
+            state, category, error_type = map(int, key[1].split(":"))
+            named = (State(state).label, CATEGORIES[category] or "none", ERROR_TYPES[error_type] or "none")
+            metric.add_metric(named, value)
+    return metric
+
+
+def _jobs(totals: Totals) -> Metric:
+    metric = GaugeMetricFamily("bulkfax_jobs", "Jobs by state", labels=("state",))
+    for state in JOB_STATES:
+        metric.add_metric((state.label,), totals.get(("jobs", str(int(state))), 0))
+    return metric
+
+
+def _submit_seconds(totals: Totals) -> Metric:
+    metric = HistogramMetricFamily("bulkfax_submit_seconds", "Time of POST /faxes, from the slot to the answer")
+    buckets, count = [], 0
+    for bound in (*map(str, SUBMIT_BUCKETS_S), "+Inf"):
+        count += totals.get(("submit_seconds", bound), 0)
+        buckets.append((bound, float(count)))
+    metric.add_metric((), buckets, totals.get(("submit_seconds", "sum_us"), 0) / 1e6)
+    return metric
+
+
+def _gauges(taken: Snapshot) -> Iterable[Metric]:
+    yield GaugeMetricFamily("bulkfax_rate_used_ratio", "Permits granted against the account's limit", taken.used_ratio)
+    yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, faxes per second", taken.ceiling)
+    yield GaugeMetricFamily("bulkfax_rate", "The rate now, after cuts by 429, faxes per second", taken.rate)
+    yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
+    yield GaugeMetricFamily("bulkfax_holds", "Holds in force", taken.holds)
+    in_flight = GaugeMetricFamily("bulkfax_in_flight", "Jobs under a deadline in the watch sets", labels=("state",))
+    for state, size in taken.in_flight.items():
+        in_flight.add_metric((state,), size)
+    yield in_flight

@@ -1,0 +1,153 @@
+"""The composition root: the only place that knows which parts are put together."""
+
+import os
+import socket
+import time
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from dispatcher.core.policy import Policy, PolicyError, policy_from
+from dispatcher.service.documents import document_url
+from dispatcher.service.following import Follower
+from dispatcher.service.mailings import Mailings
+from dispatcher.service.material import Library, Publication
+from dispatcher.service.news import News
+from dispatcher.service.permits import Permits
+from dispatcher.service.sending import Sender
+from dispatcher.service.settling import Settler
+from dispatcher.service.upkeep import Upkeep
+from dispatcher.settings import Settings, SettingsError
+from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
+from dispatcher.store.clock import steady_clock
+from dispatcher.store.store import Store
+
+#: address of documents: valid for at least the first and at most both of these together (seconds)
+_DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything a process may need, built once."""
+
+    settings: Settings
+    policy: Policy
+    store: Store
+    sinch: FaxClient
+    callback_keys: list[bytes]
+    mailings: Mailings
+    sender: Sender
+    follower: Follower
+    news: News
+    upkeep: Upkeep
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work."""
+    policy = read_policy(settings)
+    store = make_store(settings, policy)
+    sinch = _make_sinch(settings)
+    try:
+        yield await _assemble(settings, policy, store, sinch)
+    finally:
+        await sinch.aclose()
+        await store.aclose()
+
+
+def read_policy(settings: Settings) -> Policy:
+    """The policy of the file that the settings name. Raises SettingsError for one that cannot be read."""
+    path = settings.policy_file
+    if path is None:
+        return Policy()
+    try:
+        return policy_from(tomllib.loads(Path(path).read_text()))
+    except OSError as error:
+        raise SettingsError(f"BULKFAX_POLICY_FILE: {path} cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, PolicyError) as error:
+        raise SettingsError(f"BULKFAX_POLICY_FILE: {path}: {error}") from error
+
+
+def make_store(settings: Settings, policy: Policy) -> Store:
+    """Raises SettingsError when the address of Redis is missing or no address."""
+    if not settings.redis_url:
+        raise SettingsError("BULKFAX_REDIS_URL: name a Redis server, such as redis://127.0.0.1:6379/0")
+    try:
+        return Store(settings.redis_url, policy, documents_max_bytes=settings.documents_max_bytes)
+    except ValueError as error:
+        raise SettingsError(f"BULKFAX_REDIS_URL: {error}") from error
+
+
+def broker_client(settings: Settings) -> "redis.Redis":
+    """The connection of dramatiq, in a database of its own: its upkeep scans all keys that it shares one with.
+
+    Without retries: a message may be lost without harm, but a repeated enqueue would only double it.
+    """
+    url = settings.broker_url or _next_database(settings.redis_url)
+    return redis.Redis.from_url(url, socket_timeout=5, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0))
+
+
+def _next_database(url: str) -> str:
+    database = redis.connection.parse_url(url).get("db", 0)
+    parts = url.split("?", 1)[0].split("/")
+    base = "/".join(parts[:3])
+    return f"{base}/{int(database) + 1}"
+
+
+def _make_sinch(settings: Settings) -> FaxClient:
+    sinch = settings.sinch
+    return make_client(
+        SinchAccount(
+            project_id=sinch.project_id,
+            key_id=sinch.key_id,
+            key_secret=sinch.key_secret.get_secret_value(),
+            base_url=sinch.base_url,
+            auth_url=sinch.auth_url,
+            auth=sinch.auth,
+            connections=sinch.connections,
+        )
+    )
+
+
+async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: FaxClient) -> Runtime:
+    if not settings.allow_unsafe_redis:
+        await store.check_settings()
+    keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
+    await store.limiter.set_ceiling(settings.sinch.rate_per_second)
+    library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
+    settler = Settler(store, library, policy, polling=not settings.public_url)
+    permits = Permits(store.limiter)
+    return Runtime(
+        settings=settings,
+        policy=policy,
+        store=store,
+        sinch=sinch,
+        callback_keys=keys,
+        mailings=Mailings(store, sinch.check),
+        sender=Sender(
+            store,
+            sinch,
+            library,
+            settler,
+            permits,
+            policy,
+            clock=steady_clock,
+            most_sending=settings.sinch.most_sending,
+        ),
+        follower=Follower(store, sinch, library, settler, permits, policy),
+        news=News(store, settler, consumer=f"{socket.gethostname()}-{os.getpid()}"),
+        upkeep=Upkeep(store, policy, steady_clock),
+    )
+
+
+def _publication(settings: Settings, key: bytes) -> Publication:
+    def address(sha256: str) -> str:
+        rounded_s = int(time.time()) // _DOCUMENT_ROUNDING_S * _DOCUMENT_ROUNDING_S
+        expires_s = rounded_s + _DOCUMENT_ROUNDING_S + _DOCUMENT_LIFE_S
+        return document_url(settings.public_url, sha256, expires_s, key)
+
+    return Publication(public_url=settings.public_url, callback_key=key, document_url=address)

@@ -1,0 +1,129 @@
+"""Asking the provider: unclear sends are looked for by our label, accepted faxes without news are read back.
+
+A look that failed is no look: the job comes due again, and nothing is concluded.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.outcome import FaxNews
+from dispatcher.core.policy import Policy
+from dispatcher.core.reading import Overdue, Window, plan
+from dispatcher.core.settlement import Case, Step, after_look, after_news, after_read, send_deadline_ms
+from dispatcher.service.material import Library
+from dispatcher.service.permits import NoPermit, Permits
+from dispatcher.service.settling import Decide, Settler
+from dispatcher.sinch.client import FaxClient
+from dispatcher.sinch.errors import RateLimitedError, SinchError
+from dispatcher.sinch.wire import FaxQuery
+from dispatcher.store.dispatch import Stored
+from dispatcher.store.store import Store
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Looks at jobs that came due while they were in flight."""
+
+    def __init__(
+        self, store: Store, sinch: FaxClient, library: Library, settler: Settler, permits: Permits, policy: Policy
+    ) -> None:
+        self._store = store
+        self._sinch = sinch
+        self._library = library
+        self._settler = settler
+        self._permits = permits
+        self._policy = policy
+
+    async def look_at(self, jobs: Sequence[JobId]) -> None:
+        """Take each job's step: look up what may have been sent, read back what was accepted."""
+        stored = [one for one in await self._store.dispatch.stored(jobs) if one]
+        sending = [one for one in stored if one.record.state is State.SENDING]
+        accepted = [one for one in stored if one.record.state is State.ACCEPTED]
+        await asyncio.gather(self._read_back(accepted), *(self._careful(self._look_up(one)) for one in sending))
+
+    async def _careful(self, asking: Awaitable[None]) -> None:
+        """A question that brings no answer leaves everything as it is."""
+        try:
+            await asking
+        except NoPermit:
+            log.info("no permit for a read in time, it is made later")
+        except SinchError as error:
+            log.warning("the provider could not be asked", error=str(error))
+
+    async def _look_up(self, stored: Stored) -> None:
+        record, job = stored.record, stored.job
+        if await self._store.clock.now_ms() < send_deadline_ms(record, self._policy):
+            return
+        material = (await self._library.material([job]))[0]
+        margin_ms = round(self._policy.clock_skew_s * 1000)
+        query = FaxQuery(
+            to=material.recipient.number,
+            created_from_ms=record.began_ms - margin_ms,
+            created_to_ms=send_deadline_ms(record, self._policy) + margin_ms,
+        )
+        ours = [news async for news in self._listed(query) if news.job == str(job)]
+        for news in ours:
+            await self._settler.settle(job, _telling(news))
+        if not any(news.attempt == record.attempt for news in ours):
+            await self._settler.settle(job, _not_found(record.attempt))
+
+    async def _read_back(self, accepted: Sequence[Stored]) -> None:
+        if not accepted:
+            return
+        pace = await self._store.limiter.pace()
+        overdue = [Overdue(job=s.job, fax_id=s.record.fax_id, began_ms=s.record.began_ms) for s in accepted]
+        asked = plan(overdue, rate_per_second=pace.ceiling, margin_s=self._policy.clock_skew_s)
+        windows = (self._careful(self._read_window(window)) for window in asked.windows)
+        single = (self._careful(self._read_one(fax)) for fax in asked.single)
+        await asyncio.gather(*windows, *single)
+
+    async def _read_window(self, window: Window) -> None:
+        margin_ms = round(self._policy.clock_skew_s * 1000)
+        query = FaxQuery(created_from_ms=window.from_ms - margin_ms, created_to_ms=window.to_ms + margin_ms)
+        told = {news.fax_id: news async for news in self._listed(query)}
+        await asyncio.gather(*(self._settle_read(fax, told.get(fax.fax_id)) for fax in window.faxes))
+
+    async def _read_one(self, fax: Overdue) -> None:
+        news = await self._paid(partial(self._sinch.fax, fax.fax_id, total_s=self._policy.read_total_s))
+        await self._settle_read(fax, news)
+
+    async def _settle_read(self, fax: Overdue, news: FaxNews | None) -> None:
+        await self._settler.settle(fax.job, lambda record, case: after_read(record, news, case))
+
+    async def _listed(self, query: FaxQuery) -> AsyncIterator[FaxNews]:
+        """All pages of a list, each paid with a permit. Raises SinchError or NoPermit: half a list is no answer."""
+        page, last = 1, 1
+        while page <= last:
+            listed = await self._paid(partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s))
+            for news in listed.faxes:
+                yield news
+            page, last = page + 1, listed.total_pages
+
+    async def _paid(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        epoch = await self._permits.take()
+        try:
+            return await ask()
+        except RateLimitedError as error:
+            await self._permits.slow_down(epoch, error.retry_after_s)
+            raise
+
+
+def _telling(news: FaxNews) -> Decide:
+    return lambda record, case: after_news(record, news, case)
+
+
+def _not_found(attempt: int) -> Decide:
+    """Counts only for the attempt that was looked for."""
+
+    def decide(record: Record, case: Case) -> Step | None:
+        return after_look(record, None, case) if record.attempt == attempt else None
+
+    return decide

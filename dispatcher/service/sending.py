@@ -1,0 +1,149 @@
+"""The worker's part of a fax's way: a lease becomes POSTs, each no later than its slot allows."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from dispatcher.core.job import JobId, Record
+from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.policy import Policy
+from dispatcher.core.settlement import after_send, missed_slot
+from dispatcher.service.material import Library, Material
+from dispatcher.service.permits import Permits
+from dispatcher.service.settling import Settler
+from dispatcher.sinch.client import FaxClient
+from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease
+from dispatcher.store.store import Store
+
+#: seconds; upper bounds of the histogram of POST times
+SUBMIT_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Slot:
+    """When one job may be sent, by this machine's own clock (seconds)."""
+
+    clock: Callable[[], float]
+    at_s: float
+    send_by_s: float
+    #: the last question whether it may be sent was answered with no
+    missed: bool = False
+
+    def may_send(self) -> bool:
+        self.missed = self.clock() >= self.send_by_s
+        return not self.missed
+
+
+class Sender:
+    """Submits leases."""
+
+    def __init__(
+        self,
+        store: Store,
+        sinch: FaxClient,
+        library: Library,
+        settler: Settler,
+        permits: Permits,
+        policy: Policy,
+        *,
+        clock: Callable[[], float],
+        most_sending: int,
+    ) -> None:
+        """``clock`` gives seconds and counts the time that the machine was suspended."""
+        self._store = store
+        self._sinch = sinch
+        self._library = library
+        self._settler = settler
+        self._permits = permits
+        self._policy = policy
+        self._clock = clock
+        self._most_sending = most_sending
+
+    async def submit(self, lease_id: str) -> None:
+        """Send the jobs of a lease. A lease that is over, or was taken before, is left alone."""
+        lease = await self._store.dispatch.lease(lease_id)
+        if lease is None:
+            return
+        material = {one.job: one for one in await self._library.material(lease.jobs)}
+        candidates = [self._candidate(material[job]) for job in lease.jobs]
+        # Read before begin: whatever delays the answer only makes send_by come sooner, never later.
+        before_s = self._clock()
+        answer = await self._store.dispatch.begin(lease, candidates, most_sending=self._most_sending)
+        after_s = self._clock()
+        granted = [begun for begun in answer.jobs if begun.word == "go"]
+        sends = (
+            self._send(lease, answer, begun, material[begun.job], self._slot(begun, before_s, after_s))
+            for begun in granted
+        )
+        await asyncio.gather(*sends)
+
+    def _candidate(self, material: Material) -> Candidate:
+        recipient = material.recipient
+        country = f"country:{recipient.region}" if recipient.region else ""
+        return Candidate(job=material.job, number_hash=self._library.number_hash(recipient.number), country=country)
+
+    def _slot(self, begun: Begun, before_s: float, after_s: float) -> _Slot:
+        away_s = begun.slot_in_us / 1_000_000
+        send_by_s = before_s + away_s + self._policy.send_window_s
+        return _Slot(clock=self._clock, at_s=after_s + away_s, send_by_s=send_by_s)
+
+    async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
+        fax = await self._library.fax(material, begun.record)
+        await asyncio.sleep(max(0.0, slot.at_s - self._clock()))
+        started_s = self._clock()
+        outcome = await self._sinch.send(fax, total_s=self._policy.post_total_s, may_send=slot.may_send)
+        if slot.missed and isinstance(outcome, NotSent):
+            await self._too_late(begun.job, begun.record)
+            return
+        await self._settle(begun, outcome, self._clock() - started_s)
+        await self._heed(answer, outcome)
+        if lease.probe and isinstance(outcome, Accepted):
+            await self._store.holds.release(lease.probe)
+            log.info("probe succeeded, hold released", scope=lease.probe)
+
+    async def _too_late(self, job: JobId, record: Record) -> None:
+        await self._settler.settle(job, missed_slot, known=record, totals={"attempts|missed_slot": 1})
+
+    async def _settle(self, begun: Begun, outcome: SendOutcome, seconds: float) -> None:
+        totals = {f"attempts|{_OUTCOMES[type(outcome)]}": 1, f"provider_responses|{_status(outcome)}": 1}
+        totals |= _timed(seconds)
+        await self._settler.settle(
+            begun.job, lambda record, case: after_send(record, outcome, case), known=begun.record, totals=totals
+        )
+
+    async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
+        """A provider that asks for less gets less, from all processes at once."""
+        if isinstance(outcome, RateLimited) or (isinstance(outcome, Unclear) and outcome.retry_after_s is not None):
+            await self._permits.slow_down(answer.epoch, outcome.retry_after_s)
+
+
+_OUTCOMES = {
+    Accepted: "accepted",
+    Refused: "refused",
+    RateLimited: "rate_limited",
+    NotSent: "not_sent",
+    Unclear: "unclear",
+}
+
+
+def _status(outcome: SendOutcome) -> str:
+    match outcome:
+        case Accepted():
+            return "200"
+        case Refused(status=status):
+            return str(status)
+        case RateLimited():
+            return "429"
+        case Unclear(status=int(status)):
+            return str(status)
+    return "none"
+
+
+def _timed(seconds: float) -> dict[str, int]:
+    """One observation of the histogram: its bucket, the sum in microseconds, the count."""
+    bucket = next((str(bound) for bound in SUBMIT_BUCKETS_S if seconds <= bound), "+Inf")
+    return {f"submit_seconds|{bucket}": 1, "submit_seconds|sum_us": round(seconds * 1e6)}

@@ -1,0 +1,92 @@
+"""The scheduler's part: what is due is leased or looked at, ended batches are wound up, the clock is watched."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from dispatcher.core.batch import Command, Priority
+from dispatcher.core.clock import ClockWatch
+from dispatcher.core.job import JobId
+from dispatcher.core.policy import Policy
+from dispatcher.store.store import Store
+
+#: seconds of the account's rate in one lease, and the most jobs that a lease may have
+LEASE_S, LEASE_MOST = 0.25, 32
+#: seconds of the account's rate that may be leased ahead of the workers
+AHEAD_S = 0.5
+#: jobs of urgent work that may be leased beyond that
+URGENT_AHEAD = 32
+#: entries of each kind that one look at the watch sets handles
+_REAP_MOST = 500
+_PACE_AGE_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the workers are to be told."""
+
+    #: leases by the priority of their jobs
+    leases: tuple[tuple[Priority, str], ...]
+    look_at: tuple[JobId, ...]
+    events: int
+
+    def __bool__(self) -> bool:
+        return bool(self.leases or self.look_at or self.events)
+
+
+class Upkeep:
+    """One scheduler. Any number of them may run: all they agree on is in Redis."""
+
+    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float]) -> None:
+        """``clock`` gives seconds, never steps, and counts the time that the machine was suspended."""
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._watch = ClockWatch(settling_s=policy.settling_s)
+        self._rate = 0.0
+        self._rate_read_s = -math.inf
+
+    async def due(self) -> Work:
+        """Everything that is due now, leased or put off so that no one else is told of it soon."""
+        leases = await self._claim()
+        look_at = await self._sweep()
+        await self._end_batches()
+        return Work(leases=tuple(leases), look_at=look_at, events=await self._store.inbox.depth())
+
+    async def _claim(self) -> list[tuple[Priority, str]]:
+        rate = await self._current_rate()
+        most = max(1, min(LEASE_MOST, round(rate * LEASE_S)))
+        ahead = max(2, math.ceil(rate * AHEAD_S))
+        leases = []
+        for priority, room in ((Priority.URGENT, ahead + URGENT_AHEAD), (Priority.BULK, ahead)):
+            while lease := await self._store.dispatch.claim(priority, most=most, ahead=room):
+                leases.append((priority, lease.id))
+        return leases
+
+    async def _current_rate(self) -> float:
+        if self._clock() - self._rate_read_s > _PACE_AGE_S:
+            self._rate = (await self._store.limiter.pace()).rate
+            self._rate_read_s = self._clock()
+        return self._rate
+
+    async def _sweep(self) -> tuple[JobId, ...]:
+        server_ms = await self._store.clock.ask()
+        if not self._watch.steady(server_ms, self._clock()):
+            log.warning("the clock of Redis stepped: nothing is given back or written off for a settling time")
+            return ()
+        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=self._policy.read_total_s + 10)
+        if reaped.held:
+            log.error("jobs are held: their workers vanished again and again", jobs=reaped.held)
+        if reaped.given_back:
+            log.warning("leases ended before their workers began", jobs=reaped.given_back)
+        return reaped.look_at
+
+    async def _end_batches(self) -> None:
+        for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):
+            await self._store.batches.command(batch, Command.EXPIRE)
+            log.info("batch expired", batch=batch)
+        await self._store.dispatch.drain()

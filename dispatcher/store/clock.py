@@ -1,0 +1,40 @@
+"""The clock of the Redis server, the only one that counts for anything stored: hosts may disagree about the time."""
+
+import math
+import time
+from collections.abc import Callable
+
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+
+#: seconds for which this machine's steady clock is trusted to have kept pace with the server's
+_FRESH_S = 5.0
+
+
+def steady_clock() -> float:
+    """Seconds of a clock that never steps and counts suspended time, where the system has one (Linux does)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class ServerClock:
+    """Milliseconds since 1970 by the server, asked anew every few seconds and counted on in between."""
+
+    def __init__(self, client: Client, steady: Callable[[], float]) -> None:
+        """``steady`` gives seconds, never steps, and counts the time that the machine was suspended."""
+        self._client = client
+        self._steady = steady
+        self._server_ms = 0
+        self._asked_s = -math.inf
+
+    async def now_ms(self) -> int:
+        """Raises StoreError when it has to ask and gets no answer."""
+        if self._steady() - self._asked_s > _FRESH_S:
+            await self.ask()
+        return self._server_ms + round((self._steady() - self._asked_s) * 1000)
+
+    async def ask(self) -> int:
+        """The server's time of this moment."""
+        with translated():
+            seconds, micros = await self._client.time()
+        self._server_ms, self._asked_s = int(seconds) * 1000 + int(micros) // 1000, self._steady()
+        return self._server_ms

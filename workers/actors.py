@@ -1,0 +1,42 @@
+"""The actors: doors to the use-cases, nothing else. Messages may come any number of times; nothing is answered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dramatiq import Actor, Broker, actor
+
+from dispatcher.core.job import JobId
+from workers.parts import Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actors:
+    """What the scheduler can ask of the workers."""
+
+    submit: Actor[..., Any]
+    submit_urgent: Actor[..., Any]
+    look_at: Actor[..., Any]
+    settle_events: Actor[..., Any]
+
+
+def declare(broker: Broker, parts: Parts) -> Actors:
+    """Declare every actor to the broker. Urgent work and news have queues of their own."""
+
+    async def submit(lease_id: str) -> None:
+        """Send the jobs of a lease."""
+        await (await parts.runtime()).sender.submit(lease_id)
+
+    async def look_at(jobs: list[str]) -> None:
+        """Take the step of jobs that came due while they were in flight."""
+        await (await parts.runtime()).follower.look_at([JobId.parse(job) for job in jobs])
+
+    async def settle_events() -> None:
+        """Settle the callbacks in the inbox."""
+        await (await parts.runtime()).news.settle_events()
+
+    return Actors(
+        submit=actor(broker=broker, queue_name="bulk")(submit),
+        submit_urgent=actor(broker=broker, queue_name="urgent", actor_name="submit_urgent", priority=-1)(submit),
+        look_at=actor(broker=broker, queue_name="news")(look_at),
+        settle_events=actor(broker=broker, queue_name="news")(settle_events),
+    )
