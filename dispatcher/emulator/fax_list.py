@@ -67,7 +67,7 @@ def window(asked: dict[str, str], now_ms: int) -> tuple[int, int]:
 def _times(asked: dict[str, str], name: str, read: Callable[[str], tuple[int, int]]) -> tuple[int, int]:
     try:
         return read(asked[name].strip())
-    except (ValueError, OverflowError):
+    except times.NotATimeError:
         raise refuse(name, "must be a date or time such as 2026-02-01 or 2026-02-01T10:00:00Z") from None
 
 

@@ -36,6 +36,15 @@ class _Connection(asyncio.Protocol):
         self._max_body = max_body
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Answer] | None = None
+        self._start_reading()
+
+    def _start_reading(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._size = 0
+        self._type = ""
+        self._sized = False
+        self._ends_with_connection = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -43,16 +52,25 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
-        if self._answer is not None and not self._answer.done():
+        if self._answer is None or self._answer.done():
+            return
+        if exc is None and self._ends_with_connection:
+            self._finish(self._answer)
+        else:
             self._answer.set_exception(UnreachableError("the connection was closed"))
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last request was answered in full, so that another one may follow."""
+        answer = self._answer
+        return self.open and (
+            answer is None or (answer.done() and not answer.cancelled() and answer.exception() is None)
+        )
 
     def ask(self, parts: list[bytes]) -> asyncio.Future[Answer]:
         self.used = True
         self._answer = asyncio.get_running_loop().create_future()
-        self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
-        self._size = 0
-        self._type = ""
+        self._start_reading()
         assert self._transport is not None
         self._transport.writelines(parts)
         return self._answer
@@ -60,12 +78,18 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, AttributeError):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.close("this is not HTTP")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"content-type":
+        lower = name.lower()
+        if lower == b"content-type":
             self._type = value.decode("latin-1")
+        self._sized = self._sized or lower in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        # An answer of no stated size ends when the connection does.
+        self._ends_with_connection = not self._sized and self._parser.get_status_code() >= 200
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -79,9 +103,11 @@ class _Connection(asyncio.Protocol):
             return
         if not self._parser.should_keep_alive():
             self.close("")
-        self._answer.set_result(
-            Answer(status=self._parser.get_status_code(), body=b"".join(self._body), content_type=self._type)
-        )
+        self._finish(self._answer)
+
+    def _finish(self, answer: asyncio.Future[Answer]) -> None:
+        status = self._parser.get_status_code()
+        answer.set_result(Answer(status=status, body=b"".join(self._body), content_type=self._type))
 
     def close(self, reason: str) -> None:
         self.open = False
@@ -171,15 +197,11 @@ class Outbound:
             connection = await self._connect(key)
             answer = await connection.ask(message)
         finally:
-            if connection.open:
-                self._give_back(key, connection)
+            if connection.idle:
+                self._idle.setdefault(key, []).append(connection)
+            elif connection.open:
+                connection.close("given up")
         return answer
-
-    def _give_back(self, key: tuple[str, int, bool], connection: _Connection) -> None:
-        if connection._answer is not None and connection._answer.done():
-            self._idle.setdefault(key, []).append(connection)
-        else:
-            connection.close("given up")
 
     async def _connection(self, key: tuple[str, int, bool]) -> _Connection:
         idle = self._idle.get(key, [])

@@ -8,12 +8,23 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(
 _SECOND = timedelta(seconds=1)
 
 
+class NotATimeError(ValueError):
+    """A text that names no time."""
+
+
 def span(text: str) -> tuple[int, int]:
     """The milliseconds that a value covers, as [first, end): a year, a month, a day, or one second.
 
     Raises:
-        ValueError: it is none of these.
+        NotATimeError: it is none of these.
     """
+    try:
+        return _span(text)
+    except (ValueError, OverflowError):
+        raise NotATimeError(text) from None
+
+
+def _span(text: str) -> tuple[int, int]:
     partial = _PARTIAL.fullmatch(text)
     if partial:
         first = datetime(int(partial[1]), int(partial[2] or 1), int(partial[3] or 1), tzinfo=UTC)
