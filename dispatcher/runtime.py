@@ -87,15 +87,12 @@ def broker_client(settings: Settings) -> "redis.Redis":
 
     Without retries: a message may be lost without harm, but a repeated enqueue would only double it.
     """
-    url = settings.broker_url or _next_database(settings.redis_url)
-    return redis.Redis.from_url(url, socket_timeout=5, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0))
-
-
-def _next_database(url: str) -> str:
-    database = redis.connection.parse_url(url).get("db", 0)
-    parts = url.split("?", 1)[0].split("/")
-    base = "/".join(parts[:3])
-    return f"{base}/{int(database) + 1}"
+    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    client = redis.Redis.from_url(settings.broker_url or settings.redis_url, socket_timeout=5, retry=retry)
+    if not settings.broker_url:
+        connection = client.connection_pool.connection_kwargs
+        connection["db"] = connection.get("db", 0) + 1
+    return client
 
 
 def _make_sinch(settings: Settings) -> FaxClient:

@@ -17,7 +17,7 @@ _HEARTBEAT_MS = 30_000
 
 def make_broker(client: Any, *middleware: Middleware) -> RedisBroker:
     """A broker on that connection, set as the process's own."""
-    broker = RedisBroker(
+    broker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it so
         client=client,
         namespace="bulkfax",
         maintenance_chance=_MAINTENANCE_CHANCE,

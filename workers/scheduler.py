@@ -5,7 +5,7 @@ import signal
 import sys
 
 import structlog
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 
 from dispatcher.core.batch import Priority
 from dispatcher.logs import configure_logs

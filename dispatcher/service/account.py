@@ -24,7 +24,7 @@ class AccountView:
 
 
 async def view_account(store: Store) -> AccountView:
-    now_ms = await store.dispatch.now_ms()
+    now_ms = await store.clock.now_ms()
     pace = await store.limiter.pace()
     sizes = await store.dispatch.sizes()
     blocked_until_ms = pace.blocked_until_us // 1000

@@ -1,11 +1,7 @@
 """Applies what was decided: compare-and-set on the record, many jobs in one call, kept until Redis has it."""
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -13,28 +9,16 @@ from dispatcher.core.job import Happened, HistoryEntry, JobId, Record
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Case, HoldWanted, Step
+from dispatcher.service.grouping import Grouped, until_it_works
 from dispatcher.service.material import Library, Material, MaterialMissing
 from dispatcher.store.dispatch import Change
-from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 
 Decide = Callable[[Record, Case], Step | None]
 
 NO_HISTORY: tuple[HistoryEntry, ...] = ()
-#: jobs in one call; results that come while it is under way wait for the next one
-_MOST = 64
-#: pauses while Redis is away: results of calls in flight are kept and written when it is back
-_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
-
-Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    change: Change
-    applied: asyncio.Future[Record | None]
 
 
 class Settler:
@@ -45,8 +29,8 @@ class Settler:
         self._library = library
         self._policy = policy
         self._polling = polling
-        self._queue: list[_Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._reads = Grouped(store.dispatch.stored)
+        self._writes = Grouped(store.dispatch.settle)
 
     async def settle(
         self,
@@ -71,7 +55,7 @@ class Settler:
             step = decide(record, await self._case(history))
             if step is None:
                 return None
-            found = await self._apply(_change(job, record, step, totals or {}))
+            found = await self._writes.ask(_change(job, record, step, totals or {}))
             if found is None:
                 await self._afterwards(job, step)
                 return step
@@ -81,36 +65,15 @@ class Settler:
     async def _case(self, history: Sequence[HistoryEntry]) -> Case:
         return Case(
             policy=self._policy,
-            now_ms=await _until_it_works(self._store.clock.now_ms),
+            now_ms=await until_it_works(self._store.clock.now_ms),
             chance=random.random(),
             history=history,
             polling=self._polling,
         )
 
     async def _read(self, job: JobId) -> tuple[Record, tuple[HistoryEntry, ...]] | None:
-        stored = await _until_it_works(lambda: self._store.dispatch.stored([job]))
-        return (stored[0].record, stored[0].history) if stored[0] else None
-
-    async def _apply(self, change: Change) -> Record | None:
-        waiting = _Waiting(change=change, applied=asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        return await waiting.applied
-
-    async def _flush(self) -> None:
-        while self._queue:
-            together, self._queue = self._queue[:_MOST], self._queue[_MOST:]
-            changes = [one.change for one in together]
-            try:
-                answers = await _until_it_works(partial(self._store.dispatch.settle, changes))
-            except BaseException as error:
-                for waiting in together:
-                    waiting.applied.set_exception(error)
-                raise
-            for waiting, answer in zip(together, answers, strict=True):
-                if not waiting.applied.done():
-                    waiting.applied.set_result(answer)
+        stored = await self._reads.ask(job)
+        return (stored.record, stored.history) if stored else None
 
     async def _afterwards(self, job: JobId, step: Step) -> None:
         """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
@@ -161,17 +124,6 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int]) -> C
         spent=step.spent,
         totals=more,
     )
-
-
-async def _until_it_works(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    pause_s = _PAUSE_S
-    while True:
-        try:
-            return await call()
-        except StoreError as error:
-            log.warning("the store does not answer, the result is kept", error=str(error))
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 def _log_entry(job: JobId, step: Step) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 
@@ -13,13 +13,19 @@ Client = Any
 #: the pauses between) plus a POST's total time is less than a lease.
 _RETRIES, _RETRY_BASE_S, _RETRY_CAP_S, _TIMEOUT_S = 2, 0.05, 0.5, 2.0
 
+#: of one process; who comes when all are taken waits
+_CONNECTIONS = 32
+
 
 def connect(url: str) -> Client:
     """A client that connects at its first call. Raises ValueError when the URL cannot be read."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_TIMEOUT_S,
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,
         retry=Retry(FullJitterBackoff(cap=_RETRY_CAP_S, base=_RETRY_BASE_S), _RETRIES),
         health_check_interval=30,
     )
+    return Redis.from_pool(pool)

@@ -220,7 +220,7 @@ def _arguments(change: Change) -> Iterable[Argument]:
         -1 if change.rest_s is None else int(change.rest_s * 1000),
         f"{change.job}/{change.attempt}",
         fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
-        change.spent,
+        int(change.spent),
         "\n".join(f"{name}\t{by}" for name, by in change.totals.items()),
     )
 

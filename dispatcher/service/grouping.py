@@ -1,0 +1,75 @@
+"""Many small questions to the store become few large ones: what comes while a call is under way shares the next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import structlog
+
+from dispatcher.store.errors import StoreError
+
+#: questions in one call
+_MOST = 64
+#: pauses while Redis is away: what is to be written is kept and written when it is back
+_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Question, Answer]):
+    question: Question
+    answered: asyncio.Future[Answer]
+
+
+class Grouped(Generic[Question, Answer]):
+    """Asks in groups, one call at a time, for as long as it takes."""
+
+    def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
+        """``ask`` answers a list of questions in their order; it must be safe to repeat."""
+        self._ask = ask
+        self._queue: list[_Waiting[Question, Answer]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, question: Question) -> Answer:
+        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_all())
+        answer: Answer = await waiting.answered
+        return answer
+
+    async def _ask_all(self) -> None:
+        while self._queue:
+            group, self._queue = self._queue[:_MOST], self._queue[_MOST:]
+            try:
+                answers = await until_it_works(partial(self._ask, [one.question for one in group]))
+            except Exception as error:  # noqa: BLE001  # it belongs to those who asked
+                _fail(group, error)
+            else:
+                for waiting, answer in zip(group, answers, strict=True):
+                    if not waiting.answered.done():
+                        waiting.answered.set_result(answer)
+
+
+def _fail(group: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:
+    for waiting in group:
+        if not waiting.answered.done():
+            waiting.answered.set_exception(error)
+
+
+async def until_it_works(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeat a call while the store is away or refuses."""
+    pause_s = _PAUSE_S
+    while True:
+        try:
+            return await call()
+        except StoreError as error:
+            log.warning("the store does not answer, trying again", error=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
