@@ -1,0 +1,1 @@
+"""The Sinch Fax API v3 over HTTP. Start at ``client.FaxClient``; callbacks are read in ``callbacks``."""

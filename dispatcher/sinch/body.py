@@ -1,0 +1,69 @@
+"""The body of a request, streamed in small views, and the record of whether any of it was asked for.
+
+HTTP/1.1 writes the whole head before it asks for the first piece of the body. As long as the body was not asked
+for, nothing that names a recipient has left the process, so the provider cannot have acted on the request.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from dispatcher.sinch.errors import NotSentError
+
+#: bodies up to this size go out in one write; larger ones in views of this size, so that nothing large is copied
+PIECE_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Pieces of bytes in order, with their media type."""
+
+    pieces: tuple[bytes, ...]
+    content_type: str
+
+    @property
+    def length(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        if self.length <= PIECE_BYTES:
+            yield b"".join(self.pieces)
+            return
+        for piece in self.pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_BYTES):
+                yield view[start : start + PIECE_BYTES]
+
+
+class Departure:
+    """Whether the body of the present try has begun to leave, and a last question before it does.
+
+    ``may_send`` is asked once for each try, right before the first byte of the body. False raises NotSentError.
+    """
+
+    __slots__ = ("begun", "may_send")
+
+    def __init__(self, may_send: Callable[[], bool] | None = None) -> None:
+        self.begun = False
+        self.may_send = may_send
+
+    def begin(self) -> None:
+        if self.may_send is not None and not self.may_send():
+            raise NotSentError("the time in which this send may begin had passed")
+        self.begun = True
+
+
+class BodyStream(httpx.AsyncByteStream):
+    """One try's reading of a body. Marks the departure when it is first asked for bytes."""
+
+    def __init__(self, body: Body | None, departure: Departure) -> None:
+        self._body = body
+        self._departure = departure
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._departure.begin()
+        if self._body is not None:
+            for chunk in self._body.chunks():
+                # httpcore hands a chunk to h11 as it is, and h11 takes any buffer
+                yield chunk  # type: ignore[misc]

@@ -1,0 +1,143 @@
+"""The client of the Sinch Fax API v3: sending, reading and listing faxes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from dispatcher.core.outcome import (
+    Accepted,
+    FaxNews,
+    NotSent,
+    RateLimited,
+    Refused,
+    SendOutcome,
+    Unclear,
+)
+from dispatcher.sinch.auth import Auth, Basic, OAuth
+from dispatcher.sinch.errors import (
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    RefusedError,
+    SinchError,
+    UnclearError,
+    UnreadableError,
+)
+from dispatcher.sinch.http import Call, SinchHttp, segment
+from dispatcher.sinch.outgoing import OutgoingFax, send_body
+from dispatcher.sinch.pool import HttpPool
+from dispatcher.sinch.wire import FaxQuery, ListPage, read_fax, read_page
+
+#: total time of the check of credentials
+CHECK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinchAccount:
+    """Where and as whom to call. ``connections`` is how many calls this process has in flight at most."""
+
+    project_id: str
+    key_id: str
+    key_secret: str
+    base_url: str = "https://fax.api.sinch.com"
+    auth_url: str = "https://auth.sinch.com/oauth2/token"
+    auth: Literal["oauth", "basic"] = "oauth"
+    connections: int = 64
+
+    def __repr__(self) -> str:
+        """Without the secret, for logs."""
+        return f"SinchAccount(project_id={self.project_id!r}, base_url={self.base_url!r}, auth={self.auth!r})"
+
+
+def make_client(account: SinchAccount) -> "FaxClient":
+    """A client with its own connections and token, for one event loop. Close it with aclose.
+
+    Raises ValueError when an address is not a URL.
+    """
+    pool = HttpPool(account.connections)
+    auth: Auth
+    if account.auth == "basic":
+        auth = Basic(account.key_id, account.key_secret)
+    else:
+        auth = OAuth(pool, account.auth_url, account.key_id, account.key_secret)
+    return FaxClient(pool, auth, account.base_url, account.project_id)
+
+
+class FaxClient:
+    """The operations of one project. ``total_s`` bounds a whole call: token, connecting, repetitions, answer."""
+
+    def __init__(self, pool: HttpPool, auth: Auth, base_url: str, project_id: str) -> None:
+        self._http = SinchHttp(pool, auth, base_url, project_id)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def send(
+        self, fax: OutgoingFax, *, total_s: float, may_send: Callable[[], bool] | None = None
+    ) -> SendOutcome:
+        """Make one POST and say what came of it. Never raises for anything that provider or network do.
+
+        ``may_send`` is asked right before the first byte of the body leaves; False makes it NotSent.
+        """
+        call = Call(method="POST", path="/faxes", body=send_body(fax))
+        try:
+            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send)
+            told = read_fax(answer.body)
+        except SinchError as exc:
+            return outcome_of(exc)
+        return Accepted(news=replace(told, job=told.job or fax.job, attempt=told.attempt or fax.attempt))
+
+    async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
+        """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
+        try:
+            answer = await self._http.exchange(_get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
+        except NotFoundError:
+            return None
+        return read_fax(answer.body)
+
+    async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
+        """One page of a list, counted from 1, by one call. Raises SinchError."""
+        answer = await self._http.exchange(_get("/faxes", query.params(page)), total_s=total_s)
+        return read_page(answer.body, query, page)
+
+    async def check(self) -> None:
+        """Make sure that address, project and credentials work. Raises RefusedError, or SinchError when unsure."""
+        try:
+            await self.list_page(FaxQuery(page_size=1), 1, total_s=CHECK_S)
+        except RefusedError as exc:
+            raise _explained(exc) from exc
+
+
+def outcome_of(error: SinchError) -> SendOutcome:
+    """What an error means for the send that it happened to."""
+    match error:
+        case NotSentError():
+            return NotSent(reason=str(error))
+        case RateLimitedError():
+            return RateLimited(retry_after_s=error.retry_after_s)
+        case RefusedError():
+            return Refused(status=error.status, message=error.message, fields=error.fields)
+        case UnclearError():
+            return Unclear(reason=str(error), status=error.status, retry_after_s=error.retry_after_s)
+        case UnreadableError():
+            return Unclear(reason=str(error), status=error.status)
+        case _:
+            return Unclear(reason=str(error))
+
+
+_EXPLAINED = {
+    401: "the provider does not accept the key id and secret",
+    403: "the key has no access to this project or to the Fax API",
+    404: "the provider does not know the project id",
+}
+
+
+def _explained(error: RefusedError) -> RefusedError:
+    if error.status not in _EXPLAINED:
+        return error
+    message = f"{_EXPLAINED[error.status]} ({error.message})" if error.message else _EXPLAINED[error.status]
+    return type(error)(status=error.status, code=error.code, message=message, fields=error.fields)
+
+
+def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
+    return Call(method="GET", path=path, query=query, repeatable=True)
