@@ -20,7 +20,9 @@ def region_of_country(text: str) -> str | None:
     digits = "".join(character for character in text if character.isalnum())
     if digits.isascii() and digits.isdigit():
         return _region_of_calling_code(digits.removeprefix("00"))
-    return _spellings().get(_plain(text))
+    codes, names = _spellings()
+    # A code counts only as it stands: "N/A" is not Namibia.
+    return codes.get(text.strip().upper()) or names.get(_plain(text))
 
 
 def _region_of_calling_code(digits: str) -> str | None:
@@ -32,17 +34,18 @@ def _region_of_calling_code(digits: str) -> str | None:
 
 
 @cache
-def _spellings() -> dict[str, str]:
-    """Every known spelling in its plain form, to its region."""
+def _spellings() -> tuple[dict[str, str], dict[str, str]]:
+    """Regions by ISO code and by the plain form of their names."""
     table = files("dispatcher.api.intake").joinpath("countries.txt").read_text(encoding="utf-8")
-    spellings = {}
+    codes: dict[str, str] = {}
+    names: dict[str, str] = {}
     for line in table.splitlines():
         if line.startswith("#"):
             continue
-        alpha2, alpha3, names = line.split(" ", 2)
-        for spelling in (alpha2, alpha3, *names.split(";")):
-            spellings[_plain(spelling)] = alpha2
-    return spellings
+        alpha2, alpha3, spellings = line.split(" ", 2)
+        codes |= {alpha2: alpha2, alpha3: alpha2}
+        names |= {_plain(spelling): alpha2 for spelling in spellings.split(";")}
+    return codes, names
 
 
 def _plain(text: str) -> str:
