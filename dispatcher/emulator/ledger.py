@@ -8,11 +8,13 @@ from starlette.responses import Response, StreamingResponse
 
 from dispatcher.emulator import checks
 from dispatcher.emulator.answers import ApiError, json_answer, json_bytes
+from dispatcher.emulator.callbacks import UNREACHABLE
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, status_at
 from dispatcher.emulator.lists import query
 from dispatcher.emulator.scenario_file import ScenarioError, outage_from, parse_scenario, scenario_from
 from dispatcher.emulator.send_form import read_json
+from dispatcher.emulator.send_order import masked
 
 #: Lines of the ledger that are written in one piece, so that a long one does not hold up other requests.
 _CHUNK = 200
@@ -36,8 +38,15 @@ def entry(fax: Fax, now_ms: int) -> dict[str, Any]:
         "finalTime": fax.ends_ms,
         "requestFault": fax.request_fault,
         "callbackFault": fax.callback_fault.kind if fax.callback_fault else None,
-        "callbacks": [{"time": at, "status": status, "event": event} for at, status, event in fax.callbacks],
+        "callbacks": [_tried(fax, *tried) for tried in fax.callbacks],
     }
+
+
+def _tried(fax: Fax, at_ms: int, status: int, event: str) -> dict[str, Any]:
+    tried: dict[str, Any] = {"time": at_ms, "status": status, "event": event}
+    if status == UNREACHABLE:
+        tried["error"] = f"Could not connect to URL: {masked(fax.callback_url or '')}"
+    return tried
 
 
 def _lines(faxes: list[Fax], now_ms: int) -> Iterator[bytes]:

@@ -78,7 +78,7 @@ class Caller(httpx.Client):
 
     @property
     def default_service(self) -> str:
-        found = self.get("/services").json()["services"]
+        found = self.get("/services?pageSize=1000").json()["services"]
         return str(next(service["id"] for service in found if service["defaultForProject"]))
 
 

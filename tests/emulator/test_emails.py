@@ -1,0 +1,85 @@
+"""Fax to email."""
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.caller import Caller
+
+NUMBER = "+12025550101"
+
+
+@pytest.fixture
+def path(emulator: Caller) -> str:
+    return f"/services/{emulator.post('/services', json={}).json()['id']}/emails"
+
+
+def add(emulator: Caller, path: str, email: str, *numbers: Any) -> Any:
+    return emulator.post(path, json={"email": email, "phoneNumbers": list(numbers)}).json()
+
+
+def test_an_address_has_numbers_with_permissions(emulator: Caller, path: str) -> None:
+    made = add(emulator, path, "a@example.com", {"number": NUMBER, "permissions": "send"}, "+442079460101")
+    assert made["phoneNumbers"] == [
+        {"number": NUMBER, "permissions": "send"},
+        {"number": "+442079460101", "permissions": "both"},
+    ]
+    assert made["projectId"] == emulator.config.project_id
+    assert made["createdAt"].endswith("Z")
+    assert emulator.get(path).json()["emails"] == [made]
+    listed = emulator.get(f"{path}/a@example.com/numbers").json()
+    assert listed["phoneNumbers"] == made["phoneNumbers"]
+    assert listed["totalItems"] == 2
+
+
+def test_an_address_without_numbers_is_answered_but_not_kept(emulator: Caller, path: str) -> None:
+    assert add(emulator, path, "a@example.com")["phoneNumbers"] == []
+    assert emulator.get(path).json()["totalItems"] == 0
+
+
+def test_the_numbers_of_an_address_are_replaced(emulator: Caller, path: str) -> None:
+    add(emulator, path, "a@example.com", NUMBER)
+    numbers = [{"number": "+442079460101", "permissions": "receive"}]
+    answer = emulator.put(f"{path}/a@example.com", json={"phoneNumbers": numbers})
+    assert answer.json()["phoneNumbers"] == numbers
+    assert emulator.put(f"{path}/b@example.com", json={"phoneNumbers": numbers}).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["a@example.com", "a%40example.com"])
+def test_an_address_is_removed_even_with_a_json_text_as_body(emulator: Caller, path: str, address: str) -> None:
+    add(emulator, path, "a@example.com", NUMBER)
+    headers = {"Content-Type": "application/json"}
+    answer = emulator.request("DELETE", f"{path}/{address}", content=b'"a@example.com"', headers=headers)
+    assert answer.status_code == 204
+    assert emulator.delete(f"{path}/{address}").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["+12025550101", "%2B12025550101"])
+def test_the_addresses_of_a_number_are_plain_text(emulator: Caller, path: str, number: str) -> None:
+    add(emulator, path, "a@example.com", NUMBER)
+    add(emulator, path, "b@example.com", "+442079460101")
+    body = emulator.get(f"{path.removesuffix('/emails')}/numbers/{number}/emails").json()
+    assert body["emails"] == ["a@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"email": "nobody", "phoneNumbers": [NUMBER]}, "email"),
+        ({"phoneNumbers": [NUMBER]}, "email"),
+        ({"email": "a@example.com", "phoneNumbers": NUMBER}, "phoneNumbers"),
+        ({"email": "a@example.com", "phoneNumbers": ["12"]}, "phoneNumbers[0].number"),
+        (
+            {"email": "a@example.com", "phoneNumbers": [{"number": NUMBER, "permissions": "x"}]},
+            "phoneNumbers[0].permissions",
+        ),
+    ],
+)
+def test_a_bad_field_is_named(emulator: Caller, path: str, body: dict[str, Any], field: str) -> None:
+    answer = emulator.post(path, json=body)
+    assert answer.status_code == 422
+    assert answer.json()["details"]["fieldViolations"][0]["field"] == field
+
+
+def test_an_unknown_service_is_a_404(emulator: Caller) -> None:
+    assert emulator.get("/services/x/emails").status_code == 404

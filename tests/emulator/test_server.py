@@ -1,0 +1,62 @@
+"""The command: its first line, its complaints, its end."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from dispatcher.emulator import EmulatorConfig, running
+from dispatcher.emulator.__main__ import main
+from tests.emulator.caller import Caller
+
+COMMAND = [sys.executable, "-m", "dispatcher.emulator"]
+
+
+def test_it_prints_its_address_and_credentials_first_and_ends_when_interrupted() -> None:
+    arguments = ["--port", "0", "--project-id", "p1", "--key-id", "k1", "--key-secret", "s1", "--speed", "50"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        word, url, *rest = process.stdout.readline().decode().split()
+        assert (word, rest) == ("emulator:", ["project=p1", "key=k1", "secret=s1"])
+        assert httpx.get(f"{url}/v3/projects/p1/faxes", auth=("k1", "s1")).status_code == 200
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_a_bad_scenario_is_one_line_and_status_2(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("sed = 1")
+    done = subprocess.run([*COMMAND, "--scenario", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"emulator: {path}: sed: unknown key; allowed: seed,")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_one_line_and_status_1(capsys: object) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"emulator: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_a_missing_scenario_is_named(capsys: object) -> None:
+    assert main(["--scenario", "/nowhere/none.toml"]) == 2
+
+
+def test_senders_are_checked_if_the_numbers_of_the_project_are_given() -> None:
+    with running(EmulatorConfig(numbers=("+12025550111",))) as where, Caller(where) as caller:
+        assert caller.sent()["from"] == "+12025550111"
+        answer = caller.fax(**{"from": "+12025550112"})
+        assert answer.status_code == 422
+        assert answer.json()["details"]["fieldViolations"][0]["field"] == "from"
+
+
+def test_the_openapi_document_is_served() -> None:
+    with running(EmulatorConfig()) as where:
+        document = httpx.get(f"{where.url}/openapi.json").json()
+    assert "/v3/projects/{projectId}/faxes" in document["paths"]
