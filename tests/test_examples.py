@@ -1,0 +1,97 @@
+"""The example letter and the example recipients are what the documentation says they are."""
+
+import asyncio
+import re
+import runpy
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from dispatcher.api.intake import Slice, read_rows
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+#: Ranges that are set aside for fiction: NANPA 555-01xx, Ofcom, Bundesnetzagentur, ARCEP, ACMA.
+FICTIONAL = re.compile(
+    r"\+1\d{3}55501\d{2}"
+    r"|\+44(?:2079460\d{3}|1(?:1[3-8]|[2-6]1)4960\d{3}|1914980\d{3}|2896496\d{3}|2920180\d{3})"
+    r"|\+49(?:3023125|6990009|4066969|2214710|8999998)\d{3}"
+    r"|\+33(?:19900|26191|35301|46571|53649)\d{4}"
+    r"|\+61[2378](?:5550|7010)\d{4}"
+)
+
+
+@cache
+def slices() -> tuple[Slice, ...]:
+    """The example recipients as the API reads them, without a default country."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield (EXAMPLES / "recipients.csv").read_bytes()
+
+    async def gather() -> list[Slice]:
+        return [part async for part in read_rows(chunks(), "text/csv")]
+
+    return tuple(asyncio.run(gather()))
+
+
+def test_the_thousand_rows_are_accounted_for_line_by_line() -> None:
+    accepted = [row.line for part in slices() for row in part.accepted]
+    turned_down = [row.line for part in slices() for row in part.refused]
+    assert sorted(accepted + turned_down) == list(range(2, 1002))
+
+
+def test_nine_hundred_and_forty_eight_customers_can_be_faxed_and_twelve_are_there_twice() -> None:
+    numbers = Counter(row.number for part in slices() for row in part.accepted)
+    assert len(numbers) == 948
+    assert sum(numbers.values()) - len(numbers) == 12
+
+
+def test_forty_rows_are_refused_for_nine_reasons() -> None:
+    assert Counter(str(row.reason) for part in slices() for row in part.refused) == {
+        "extension": 9,
+        "empty": 8,
+        "impossible": 6,
+        "not_a_number": 5,
+        "damaged_by_spreadsheet": 3,
+        "invalid": 3,
+        "no_country": 3,
+        "unknown_country": 2,
+        "short_number": 1,
+    }
+
+
+def test_every_accepted_number_is_fictional() -> None:
+    assert not [row.number for part in slices() for row in part.accepted if not FICTIONAL.fullmatch(row.number)]
+
+
+def test_companies_and_contacts_are_kept_beside_the_number() -> None:
+    rows = [row for part in slices() for row in part.accepted]
+    assert all(row.reference.startswith("K-") and set(row.fields) == {"Company", "Contact"} for row in rows)
+    companies = "\n".join(row.fields["Company"] for row in rows)
+    assert all(sign in companies for sign in ("ü", "É", ";", '"'))
+
+
+def test_the_file_has_a_byte_order_mark_and_windows_line_ends() -> None:
+    data = (EXAMPLES / "recipients.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert data.count(b"\r\n") == data.count(b"\n") == 1001
+
+
+def test_the_letter_has_two_pages_of_text() -> None:
+    pages = PdfReader(EXAMPLES / "letter.pdf", strict=True).pages
+    assert ["Page 1 of 2" in pages[0].extract_text(), "Page 2 of 2" in pages[1].extract_text()] == [True, True]
+    assert len(pages) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "file"), [("make_letter.py", "letter.pdf"), ("make_recipients.py", "recipients.csv")]
+)
+def test_the_scripts_write_the_committed_files_byte_for_byte(script: str, file: str, tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / script, tmp_path)
+    runpy.run_path(str(tmp_path / script), run_name="__main__")
+    assert (tmp_path / file).read_bytes() == (EXAMPLES / file).read_bytes()
