@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
+from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import connect
 from dispatcher.store.clock import ServerClock, steady_clock
@@ -32,6 +33,7 @@ class Store:
         self._client = connect(url)
         scripts = Scripts(self._client)
         self.clock = ServerClock(self._client, steady)
+        self.audit = Audit(self._client, scripts)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, documents_max_bytes)

@@ -1,0 +1,194 @@
+"""The doctor: says whether the store keeps its promises, and puts right what needs no guessing.
+
+Everything may be running meanwhile. What looks wrong in the walk over a batch is looked at again, by itself and in
+one transaction, before it is called wrong.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dispatcher.core.batch import Control
+from dispatcher.core.job import JobId, State
+from dispatcher.core.places import Place, misplaced
+from dispatcher.store import codec, keys
+from dispatcher.store.audit import BatchFacts, tally
+from dispatcher.store.errors import StoreError, StoreUnsafe
+from dispatcher.store.store import Store
+
+#: called with blocks done and blocks in all
+Progress = Callable[[int, int], None]
+
+#: seconds; something overdue for longer means that nobody looks
+_OVERDUE_S, _SKEW_S = 60.0, 2.0
+#: jobs named in a finding
+_NAMED = 5
+#: a batch in motion is counted again so often
+_COUNTS = 3
+_ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check and what it found."""
+
+    check: str
+    ok: bool
+    text: str
+    fixed: bool = False
+
+
+async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Finding]:
+    """All checks. Raises StoreError when Redis cannot be asked at all."""
+    places, counts = await _jobs(store, fix=fix, progress=progress)
+    return [
+        await _settings(store),
+        await _writable(store),
+        places,
+        counts,
+        await _locks(store),
+        await _inbox(store),
+        await _attended(store),
+        await _clock(store),
+    ]
+
+
+async def _settings(store: Store) -> Finding:
+    try:
+        await store.check_settings()
+    except StoreUnsafe as error:
+        return Finding(check="server settings", ok=False, text=str(error))
+    return Finding(check="server settings", ok=True, text="Redis keeps what it acknowledged")
+
+
+async def _writable(store: Store) -> Finding:
+    try:
+        await store.check_writable()
+    except StoreError as error:
+        return Finding(check="server writes", ok=False, text=str(error))
+    return Finding(check="server writes", ok=True, text="Redis takes writes")
+
+
+async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding, Finding]:
+    batches = await store.audit.batches()
+    facts = {batch: await store.audit.facts(batch) for batch in batches}
+    total, done = sum(one.blocks for one in facts.values()), 0
+    watched = await store.audit.watched()
+    suspects: list[JobId] = []
+    wrong_counts: list[str] = []
+    recounted = True
+    seen = 0
+    for batch, known in facts.items():
+        walk = await _walk(store, batch, known, watched)
+        suspects += walk.suspects
+        seen += walk.jobs
+        if not walk.counts_agree:
+            wrong_counts.append(batch)
+            recounted = recounted and fix and await store.audit.recount(batch, walk.stored, walk.counted)
+        done += known.blocks
+        progress(done, total)
+    suspects += [job for job in watched if job.batch not in facts]
+    places = await _places(store, suspects, seen, fix=fix)
+    if not wrong_counts:
+        text = f"the counts of {len(batches):,} batches equal their records"
+        return places, Finding(check="counts", ok=True, text=text)
+    text = f"the counts of {', '.join(wrong_counts[:_NAMED])} do not equal their records"
+    return places, Finding(check="counts", ok=False, text=text, fixed=recounted)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """What one walk over a batch's records found."""
+
+    jobs: int
+    suspects: list[JobId]
+    stored: dict[str, int]
+    counted: dict[str, int]
+    #: jobs moved during every walk, so that nothing can be said of the counts
+    moving: bool
+
+    @property
+    def counts_agree(self) -> bool:
+        return self.moving or self.stored == self.counted
+
+
+async def _walk(store: Store, batch: str, facts: BatchFacts, watched: dict[JobId, set[Place]]) -> _Walk:
+    for _ in range(_COUNTS):
+        due = await store.audit.due_rows(batch)
+        counted: Counter[str] = Counter()
+        suspects: list[JobId] = []
+        for block in range(facts.blocks):
+            records = await store.audit.raw_records(batch, block)
+            first = block * keys.BLOCK
+            counted += tally(records, first, facts.cursor, _ENDED.get(Control(facts.control)))
+            suspects += _suspects(batch, records, first, facts.cursor, due, watched)
+        after = await store.audit.facts(batch)
+        moving = after != facts
+        walk = _Walk(
+            jobs=counted.total(), suspects=suspects, stored=dict(after.counts), counted=dict(counted), moving=moving
+        )
+        if not moving:
+            return walk
+        facts = after
+    return walk
+
+
+def _suspects(
+    batch: str, records: Sequence[bytes], first: int, cursor: int, due: set[int], watched: dict[JobId, set[Place]]
+) -> list[JobId]:
+    found = []
+    for at, raw in enumerate(records):
+        job = JobId(batch, first + at)
+        places = watched.get(job, set()) | ({Place.DUE} if job.row in due else set())
+        if misplaced(codec.decode_record(raw), job.row, cursor, places):
+            found.append(job)
+    return found
+
+
+async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bool) -> Finding:
+    wrong: list[str] = []
+    fixed = True
+    for job in suspects:
+        facts = await store.audit.job(job)
+        text = misplaced(facts.record, job.row, facts.cursor, facts.places) if facts else "does not exist"
+        if text:
+            wrong.append(f"{job} {text}")
+            fixed = fix and await store.audit.repair(job) and fixed
+    if not wrong:
+        return Finding(check="one place", ok=True, text=f"each of {jobs:,} jobs is where it belongs")
+    more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+    return Finding(check="one place", ok=False, text="; ".join(wrong[:_NAMED]) + more, fixed=fixed)
+
+
+async def _locks(store: Store) -> Finding:
+    idle = []
+    for job in await store.audit.locks():
+        facts = await store.audit.job(job)
+        if facts is None or facts.record.state not in (State.SENDING, State.ACCEPTED):
+            idle.append(str(job))
+    if idle:
+        text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_NAMED])}"
+        return Finding(check="number locks", ok=False, text=text)
+    return Finding(check="number locks", ok=True, text="numbers are locked only by jobs that call them")
+
+
+async def _inbox(store: Store) -> Finding:
+    depth, age_s = await store.inbox.depth(), await store.audit.oldest_event_s(await store.clock.now_ms())
+    if age_s > _OVERDUE_S:
+        text = f"{depth:,} callbacks wait, the oldest for {age_s:.0f} s: is a worker running?"
+        return Finding(check="inbox", ok=False, text=text)
+    return Finding(check="inbox", ok=True, text=f"{depth:,} callbacks wait" if depth else "no callback waits")
+
+
+async def _attended(store: Store) -> Finding:
+    overdue_s = await store.audit.longest_overdue_s(await store.clock.now_ms())
+    if overdue_s > _OVERDUE_S:
+        text = f"a job in flight has been due for {overdue_s:.0f} s: is a scheduler running?"
+        return Finding(check="watch", ok=False, text=text)
+    return Finding(check="watch", ok=True, text="whatever is in flight is looked after")
+
+
+async def _clock(store: Store) -> Finding:
+    skew_s = await store.audit.skew_s()
+    text = f"this machine and Redis differ by {abs(skew_s):.2f} s"
+    return Finding(check="clock", ok=abs(skew_s) <= _SKEW_S, text=text)

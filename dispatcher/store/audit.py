@@ -1,0 +1,148 @@
+"""Reading everything, for the doctor: records, places and counts as they are stored, without interpretation."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.places import Place
+from dispatcher.store import codec, keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Argument, Scripts
+
+_WATCHED = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFacts:
+    """The small part of a batch. ``counts`` by state:category:type as stored."""
+
+    blocks: int
+    rows: int
+    cursor: int
+    unstarted: int
+    control: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """One job with all places that it has an entry in, read at one moment."""
+
+    record: Record
+    cursor: int
+    places: frozenset[Place]
+
+
+class Audit:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    async def batches(self) -> list[str]:
+        with translated():
+            return [name.decode() for name in await self._client.zrange(keys.BATCHES, 0, -1)]
+
+    async def facts(self, batch: str) -> BatchFacts:
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.hmget(keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
+                pipe.hgetall(keys.part(batch, "counts"))
+                (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
+        return BatchFacts(
+            blocks=int(blocks),
+            rows=int(rows),
+            cursor=int(cursor),
+            unstarted=int(unstarted),
+            control=control.decode(),
+            counts={field.decode(): int(jobs) for field, jobs in counts.items()},
+        )
+
+    async def raw_records(self, batch: str, block: int) -> list[bytes]:
+        with translated():
+            raw = await self._client.get(keys.block_part(batch, "records", block))
+        return codec.split_records(raw or b"")
+
+    async def due_rows(self, batch: str) -> set[int]:
+        with translated():
+            return {int(row) async for row, _ in self._client.zscan_iter(keys.part(batch, "due"), count=1000)}
+
+    async def watched(self) -> dict[JobId, set[Place]]:
+        """Jobs of all batches that are in flight."""
+        found: dict[JobId, set[Place]] = {}
+        with translated():
+            for state, key in keys.WATCH.items():
+                async for name, _ in self._client.zscan_iter(key, count=1000):
+                    found.setdefault(JobId.parse(name.decode()), set()).add(_WATCHED[state])
+        return found
+
+    async def job(self, job: JobId) -> JobFacts | None:
+        """Everything about one job in one transaction; None when it does not exist."""
+        block, at = keys.place(job)
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                start = at * codec.WIDTH
+                pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                pipe.hget(keys.batch(job.batch), "cursor")
+                pipe.zscore(keys.part(job.batch, "due"), str(job.row))
+                for key in keys.WATCH.values():
+                    pipe.zscore(key, str(job))
+                raw, cursor, due, *watched = await pipe.execute()
+        if len(raw) != codec.WIDTH:
+            return None
+        entries = zip((Place.DUE, *(_WATCHED[state] for state in keys.WATCH)), (due, *watched), strict=True)
+        places = frozenset(place for place, score in entries if score is not None)
+        return JobFacts(record=codec.decode_record(raw), cursor=int(cursor), places=places)
+
+    async def longest_overdue_s(self, now_ms: int) -> float:
+        """How long the oldest entry of the watch sets has been due; 0 when none is."""
+        oldest = now_ms
+        with translated():
+            for key in keys.WATCH.values():
+                first = await self._client.zrange(key, 0, 0, withscores=True)
+                oldest = min([oldest, *(int(score) for _, score in first)])
+        return (now_ms - oldest) / 1000
+
+    async def oldest_event_s(self, now_ms: int) -> float:
+        """Age of the oldest event in the inbox; 0 when it is empty."""
+        with translated():
+            first = await self._client.xrange(keys.INBOX, count=1)
+        return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
+
+    async def locks(self) -> list[JobId]:
+        """Jobs that hold the lock of a number."""
+        with translated():
+            return [JobId.parse(name.decode()) for name in await self._client.hkeys(keys.LOCKS)]
+
+    async def repair(self, job: JobId) -> bool:
+        """Put a job where its record says. False when nothing had to be done."""
+        return bool(await self._scripts.run("repair", [str(job)]))
+
+    async def recount(self, batch: str, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+        """Replace the counts; False when jobs have moved since they were read."""
+        pairs: list[Argument] = [item for counts in (before, after) for pair in counts.items() for item in pair]
+        return bool(await self._scripts.run("recount", [batch, len(before), *pairs]))
+
+    async def skew_s(self) -> float:
+        """How far this machine's clock is from the server's."""
+        with translated():
+            seconds, micros = await self._client.time()
+        return time.time() - (int(seconds) + int(micros) / 1e6)
+
+
+def count_field(raw: bytes) -> str:
+    """The field of the counts hash under which a record counts (``record.lua``)."""
+    return f"{raw[0]}:{raw[8]}:{raw[9]}"
+
+
+def tally(records: list[bytes], first_row: int, cursor: int, ended: int | None) -> Counter[str]:
+    """Counts of one block. Unstarted rows of an ended batch count as ``ended``; rows that are no jobs not at all."""
+    counts: Counter[str] = Counter()
+    for at, raw in enumerate(records):
+        if raw[0] == State.VOID:
+            continue
+        unstarted = raw[0] == State.WAITING and first_row + at >= cursor
+        counts[f"{ended}:0:0" if unstarted and ended is not None else count_field(raw)] += 1
+    return counts

@@ -1,0 +1,23 @@
+-- repair: puts one job where its record says that it belongs, due now, and takes it out of every other place.
+-- ARGV: job. Answer: 1 when something was changed. Safe to repeat.
+local job = ARGV[1]
+local batch, row = parse_job(job)
+local now = math.floor(now_us() / 1000)
+local state = string.byte(read_record(batch, row), 1)
+local due, cursor = part_key(batch, 'due'), tonumber(redis.call('HGET', batch_key(batch), 'cursor'))
+local changed = 0
+
+if state == WAITING and row < cursor then
+  changed = redis.call('ZADD', due, 'NX', text(now), row)
+  if changed == 1 and redis.call('HGET', batch_key(batch), 'control') == 'running' then lower_timer(batch, now) end
+else
+  changed = redis.call('ZREM', due, row)
+end
+for watched, key in pairs(WATCH) do
+  if watched == state then
+    changed = changed + redis.call('ZADD', key, 'NX', text(now), job)
+  else
+    changed = changed + redis.call('ZREM', key, job)
+  end
+end
+return changed > 0 and 1 or 0
