@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,9 +21,11 @@ from dispatcher.cli.demo_result import DemoResult
 from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
 from dispatcher.cli.send import prepare
-from dispatcher.cli.site import LocalSite
 from dispatcher.cli.watch import watch
 from dispatcher.client import Batch, Client, NewBatch
+
+if TYPE_CHECKING:
+    from dispatcher.cli.site import LocalSite
 
 EXAMPLES = Path(dispatcher.__file__).resolve().parent.parent / "examples"
 #: requests a second that the emulated account allows, for lists up to 2,400 rows
@@ -76,6 +78,8 @@ def ensure_examples() -> None:
 
 
 def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
+    from dispatcher.cli.site import LocalSite  # late: it costs other commands half a second
+
     rows = write_list(EXAMPLES / "recipients.csv", folder / "recipients.csv", recipients)
     rate = min(MOST_RATE, max(RATE, rows / 60))
     note(f"starting Redis, the emulated provider, web, scheduler and worker in {folder}")
@@ -105,7 +109,7 @@ def _send(client: Client, recipients: Path, time_s: float) -> Batch:
     return watch(client, batch.id, until=lambda batch: batch.ended or time.monotonic() > end_s)
 
 
-def _doctor(site: LocalSite) -> tuple[bool, tuple[str, ...]]:
+def _doctor(site: "LocalSite") -> tuple[bool, tuple[str, ...]]:
     """Run ``bulkfax doctor`` as people would; whether it is content, and what it found wrong."""
     command = [sys.executable, "-m", "dispatcher.cli", "doctor", "--json"]
     done = subprocess.run(  # noqa: S603  # our own command

@@ -49,17 +49,16 @@ def _made_up(header: bytes, lines: list[bytes], count: int) -> list[bytes]:
     if len(numbers) < count:
         most = len(lines) + len(numbers)
         raise Failure(f"the demo has {most:,} fictional numbers: ask for no more rows than that")
-    columns = next(csv.reader([header.decode("utf-8-sig")]))
-    return [_line(columns, number, place) for place, number in enumerate(numbers, start=len(lines) + 1)]
+    names = header.decode("utf-8-sig").strip()
+    delimiter = max(",;\t", key=names.count)
+    columns = next(csv.reader([names], delimiter=delimiter))
+    return [_line(columns, delimiter, number, place) for place, number in enumerate(numbers, start=len(lines) + 1)]
 
 
-def _line(columns: list[str], number: str, place: int) -> bytes:
-    values = {
-        _column(columns, "fax", "number", "phone"): number,
-        _column(columns, "ref", "id", "customer"): f"R{place}",
-    }
+def _line(columns: list[str], delimiter: str, number: str, place: int) -> bytes:
+    values = {_column(columns, "fax", "number", "phone"): number, _column(columns, "id", "ref"): f"R{place}"}
     text = io.StringIO()
-    csv.writer(text).writerow([values.get(column, "") for column in columns])
+    csv.writer(text, delimiter=delimiter).writerow([values.get(column, "") for column in columns])
     return text.getvalue().encode()
 
 

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.progress import counting
-from dispatcher.cli.setup import settings_with_redis
 from dispatcher.cli.tables import table
 from dispatcher.settings import Settings
 
@@ -23,6 +22,8 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Examine the store. Exit status 1 when something is wrong and was not put right."""
+    from dispatcher.cli.local import settings_with_redis  # late: it costs other commands a second
+
     findings = asyncio.run(_examine(settings_with_redis(), fix))
     healthy = all(finding.ok or finding.fixed for finding in findings)
     if as_json:
@@ -46,7 +47,7 @@ async def _examine(settings: Settings, fix: bool) -> "Sequence[Finding]":
 
 
 def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
-    made = table("", "check", "finding")
+    made = table("", "check", "finding", prose=["finding"])
     for finding in findings:
         mark = Text("ok", "green") if finding.ok else Text("fixed" if finding.fixed else "wrong", "red")
         made.add_row(mark, finding.check, Text(finding.text))

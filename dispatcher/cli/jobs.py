@@ -1,14 +1,12 @@
 """``jobs ...``: single recipients: which failed, and why."""
 
 import asyncio
-from dataclasses import asdict
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
-from dispatcher.cli.setup import settings_with_redis
+from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import history_table, job_facts, jobs_table, pairs
 from dispatcher.client import Client
 
@@ -46,7 +44,9 @@ def show(
 ) -> None:
     """One job: its state, its history, and what it waits for."""
     if raw:
-        record = asyncio.run(_record(job))
+        from dispatcher.cli.local import stored_record  # late: it costs other commands a second
+
+        record = asyncio.run(stored_record(job))
         print_json(record) if as_json else results.print(pairs({name: str(value) for name, value in record.items()}))
         return
     with Client.from_environment() as client:
@@ -57,22 +57,3 @@ def show(
     results.print(job_facts(found))
     if found.history:
         results.print(history_table(found.history))
-
-
-async def _record(job: str) -> dict[str, Any]:
-    """The record of a job, straight from the store: for looking into the machine itself."""
-    from dispatcher.core.job import JobId
-    from dispatcher.runtime import open_runtime
-    from dispatcher.store.keys import place
-
-    try:
-        parsed = JobId.parse(job)
-    except ValueError as error:
-        raise Failure(str(error)) from error
-    block, position = place(parsed)
-    async with open_runtime(settings_with_redis()) as runtime:
-        records = await runtime.store.batches.records(parsed.batch, block)
-    if position >= len(records):
-        raise Failure(f"there is no job {job}")
-    record = asdict(records[position])
-    return {**record, "state": records[position].state.label}

@@ -9,7 +9,9 @@ import sys
 import typer
 
 from dispatcher.cli import batches, demo, doctor, emulator, holds, jobs, policy, send, services, up
-from dispatcher.cli.output import Failure, note, notes
+from dispatcher.cli.output import note, notes
+from dispatcher.core.policy import PolicyError
+from dispatcher.settings import SettingsError
 
 app = typer.Typer(
     name="bulkfax",
@@ -58,12 +60,7 @@ def _report(error: Exception) -> int:
 
 
 def _known(error: Exception) -> int | None:
-    """The exit status of an error whose text is meant for people; None for others."""
-    from dispatcher.client import ClientError
-    from dispatcher.core.policy import PolicyError
-    from dispatcher.service.errors import ServiceError, StoreError
-    from dispatcher.settings import SettingsError
-
+    """The exit status of an error of ours, whose text is meant for people by rule; None for others."""
     if isinstance(error, SettingsError | PolicyError):
         return USAGE
-    return FAILURE if isinstance(error, Failure | ClientError | StoreError | ServiceError) else None
+    return FAILURE if type(error).__module__.startswith("dispatcher.") else None

@@ -1,13 +1,23 @@
 """Where the command line writes: results to standard output, progress and errors to standard error."""
 
 import json
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+#: width of tables that nobody looks at in a terminal: enough that no id or number is cut
+_PIPE_WIDTH = 160
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+
+
 #: results; what a pipe reads
-results = Console(highlight=False)
+results = Console(highlight=False, width=_width())
 #: progress, hints and errors; what people read while they wait
 notes = Console(stderr=True, highlight=False)
 

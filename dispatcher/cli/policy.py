@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli.output import JsonOption, print_json, results
-from dispatcher.cli.setup import load_policy
 from dispatcher.cli.tables import pairs
 from dispatcher.core.explain import Explanation, explain
 from dispatcher.settings import load_settings
@@ -28,8 +27,10 @@ def explain_(
     as_json: JsonOption = False,
 ) -> None:
     """What would happen after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
+    from dispatcher.runtime import read_policy  # late: it costs other commands a second
+
     name = "http" if error_type.lower() == "http" else error_type.upper()
-    explanation = explain(name, error_code, load_policy(load_settings()))
+    explanation = explain(name, error_code, read_policy(load_settings()))
     if as_json:
         print_json(asdict(explanation))
         return

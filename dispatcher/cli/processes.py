@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher.store.errors import StoreUnavailable
-from dispatcher.store.server import EmbeddedServer
+from dispatcher.cli.output import Failure
 
 #: how long a process may take to finish what it holds: a begun POST has its hard total time
 STOP_TIMEOUT_S = 30.0
@@ -34,7 +33,10 @@ class Part(Protocol):
     def name(self) -> str: ...
     @property
     def running(self) -> bool: ...
-    def start(self) -> None: ...
+
+    def start(self) -> None:
+        """Raises Failure when it cannot be started."""
+
     def ask_to_stop(self) -> None: ...
     def stop(self) -> None: ...
     def how_it_ended(self) -> str: ...
@@ -58,6 +60,7 @@ class Process:
         self._cwd = cwd
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     @property
     def running(self) -> bool:
@@ -72,6 +75,7 @@ class Process:
     def start(self) -> None:
         """Start it, or start it again after it died; what is left of the earlier group is killed first."""
         self._kill_group()
+        self._asked = False
         log = self._log.open("ab") if self._log else None
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own commands
@@ -88,8 +92,9 @@ class Process:
                 log.close()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the leader alone: a dramatiq worker that is asked twice gives up its work."""
-        if self._process is not None and self.running:
+        """SIGTERM to the leader alone, and only once: a dramatiq worker that is asked twice gives up its work."""
+        if self._process is not None and self.running and not self._asked:
+            self._asked = True
             self._process.terminate()
 
     def stop(self) -> None:
@@ -117,31 +122,6 @@ class Process:
                 return  # nobody left; macOS says PermissionError for a group of zombies
 
 
-class RedisPart:
-    """The embedded server, seen as one of the processes."""
-
-    name = "redis"
-
-    def __init__(self, server: EmbeddedServer) -> None:
-        self.server = server
-
-    @property
-    def running(self) -> bool:
-        return self.server.running
-
-    def start(self) -> None:
-        self.server.start()
-
-    def ask_to_stop(self) -> None:
-        """It must outlive the others, who still write to it."""
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def how_it_ended(self) -> str:
-        return f"ended; see {self.server.log_file}"
-
-
 def backoff_s(deaths: int) -> float:
     """Seconds before restart number ``deaths`` in a row, from 1."""
     return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(deaths - 1, 16))
@@ -166,7 +146,7 @@ class Supervisor:
         self._say = say
 
     def start(self) -> None:
-        """Raises what a part's start raises; the ones started before are for ``stop``."""
+        """Raises Failure when a part cannot be started; the ones started before are for ``stop``."""
         for run in self._runs:
             self._start(run)
 
@@ -204,7 +184,7 @@ class Supervisor:
     def _restart(self, run: _Run, now_s: float) -> None:
         try:
             self._start(run)
-        except StoreUnavailable as error:
+        except Failure as error:
             run.deaths += 1
             self._put_off(run, now_s, f"could not be started: {error}")
         else:

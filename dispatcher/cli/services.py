@@ -7,12 +7,16 @@ import sys
 from typing import NoReturn
 
 from dispatcher.cli.output import Failure
-from dispatcher.cli.setup import settings_with_redis
 from dispatcher.settings import Settings
+
+#: how long a worker may finish what it began: more than the hard total time of a POST, less than a kill takes
+_WORKER_STOP_MS = 25_000
 
 
 def web() -> None:
     """Run the API: batches, callbacks, documents, metrics."""
+    from dispatcher.cli.local import settings_with_redis  # late: it costs other commands a second
+
     settings = settings_with_redis()
     ensure_port_free(settings.host, settings.port)
     asyncio.run(_serve(settings))
@@ -20,19 +24,30 @@ def web() -> None:
 
 def scheduler() -> None:
     """Run the scheduler: hands out what is due, at the account's rate. Two of them agree."""
+    from dispatcher.cli.local import settings_with_redis
+
     _become([sys.executable, "-m", "workers.scheduler"], settings_with_redis())
 
 
 def worker() -> None:
     """Run workers: they send, and settle what the provider says."""
+    from dispatcher.cli.local import settings_with_redis
+    from dispatcher.runtime import read_policy
+
     settings = settings_with_redis()
+    read_policy(settings)  # a bad one is a sentence here, and a stack trace in every worker process
     _become(worker_command(settings), settings)
 
 
 def worker_command(settings: Settings) -> list[str]:
     """The dramatiq command line for this machine."""
-    processes, threads = str(settings.worker_processes), str(settings.worker_threads)
-    return [sys.executable, "-m", "dramatiq", "workers.main", "--processes", processes, "--threads", threads]
+    options = {
+        "--processes": str(settings.worker_processes),
+        "--threads": str(settings.worker_threads),
+        "--worker-shutdown-timeout": str(_WORKER_STOP_MS),
+    }
+    words = [word for option in options.items() for word in option]
+    return [sys.executable, "-m", "dramatiq", "workers.main:boot", "--skip-logging", *words]
 
 
 def ensure_port_free(host: str, port: int) -> None:
@@ -62,8 +77,10 @@ async def _serve(settings: Settings) -> None:
     import uvicorn
 
     from dispatcher.api.app import create_app
+    from dispatcher.logs import configure_logs
     from dispatcher.runtime import open_runtime
 
+    configure_logs(settings)
     async with open_runtime(settings) as runtime:
         config = uvicorn.Config(
             create_app(runtime), host=settings.host, port=settings.port, access_log=False, log_level="warning"

@@ -18,7 +18,8 @@ from typing import Self
 from dispatcher.cli.emulator import emulator_command
 from dispatcher.cli.ledger import LedgerFax, fax_from
 from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import Process, RedisPart, Supervisor
+from dispatcher.cli.processes import Process, Supervisor
+from dispatcher.cli.redis_part import RedisPart
 from dispatcher.cli.services import free_port
 from dispatcher.cli.up import service_processes, wait_until_ready
 from dispatcher.client import Client

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -23,12 +24,16 @@ STATES: Mapping[str, str] = {
 }
 
 
-def table(*columns: str, title: str = "", numbers: Iterable[str] = ()) -> Table:
-    """A plain table; the columns named in ``numbers`` are aligned to the right."""
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    right = set(numbers)
+def table(*columns: str, title: str = "", numbers: Iterable[str] = (), prose: Iterable[str] = ()) -> Table:
+    """A plain table; the columns named in ``numbers`` are aligned to the right, only those in ``prose`` are folded."""
+    made = Table(box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    if title:
+        made.title = Text(title, no_wrap=True)
+        made.min_width = len(title)
+    right, folded = set(numbers), set(prose)
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column in right else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=column not in folded)
     return made
 
 
@@ -58,7 +63,9 @@ def duration(seconds: float) -> str:
 
 
 def batches_table(batches: Iterable[Batch]) -> Table:
-    made = table("id", "name", "state", "jobs", "delivered", "failed", "done", "created", numbers=_BATCH_NUMBERS)
+    made = table(
+        "id", "name", "state", "jobs", "delivered", "failed", "done", "created", numbers=_BATCH_NUMBERS, prose=["name"]
+    )
     for batch in batches:
         counts = batch.counts
         done = f"{batch.final / batch.rows:.0%}" if batch.rows else ""
@@ -129,7 +136,9 @@ def reasons_table(batch: Batch, title: str = "") -> Table:
 
 
 def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
-    made = table("line", "number", "reason", "what to do", title=title, numbers=("line",))
+    made = table(
+        "line", "number", "reason", "what to do", title=title, numbers=["line"], prose=["number", "what to do"]
+    )
     for row in rows:
         made.add_row(str(row.line), Text(row.number), row.reason, Text(row.detail))
     return made
@@ -164,7 +173,7 @@ def job_facts(job: Job) -> Table:
 
 
 def history_table(history: Iterable[HistoryEntry]) -> Table:
-    made = table("attempt", "time", "outcome", "category", "error", "pages", "decision", numbers=("attempt",))
+    made = table("attempt", "time", "outcome", "error", "pages", "decision", numbers=["attempt"], prose=["decision"])
     for entry in history:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
@@ -173,7 +182,7 @@ def history_table(history: Iterable[HistoryEntry]) -> Table:
 
 
 def holds_table(holds: Iterable[Hold]) -> Table:
-    made = table("scope", "category", "cause", "since", "probe")
+    made = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
     for hold in holds:
         made.add_row(hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at))
     return made

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import Part, Process, RedisPart, Supervisor
+from dispatcher.cli.processes import Part, Process, Supervisor
 from dispatcher.cli.services import ensure_port_free
 from dispatcher.client import Client, ClientError
 from dispatcher.settings import Settings, load_settings
-from dispatcher.store.server import EmbeddedServer
 
 #: how long web may take until it is ready
 READY_TIMEOUT_S = 60.0
@@ -26,21 +25,30 @@ def up() -> None:
     settings = load_settings()
     ensure_port_free(settings.host, settings.port)
     with stopped_by_signals() as stop:
-        server = None if settings.redis_url else EmbeddedServer(settings.data_dir / "redis")
-        if server:
-            server.start()  # first, so that the others are told its port
-        parts: list[Part] = [RedisPart(server)] if server else []
-        env = {**os.environ, "BULKFAX_REDIS_URL": server.url} if server else dict(os.environ)
-        supervisor = Supervisor([*parts, *service_processes(env)], note)
+        redis, url = _redis(settings)
+        env = {**os.environ, "BULKFAX_REDIS_URL": url}
+        supervisor = Supervisor([*redis, *service_processes(env)], note)
         try:
             supervisor.start()
             wait_until_ready(_local_url(settings), supervisor, stop)
             if not stop.is_set():
-                note(_welcome(settings, server))
+                note(_welcome(settings))
             supervisor.watch(stop)
         finally:
             note("stopping ...")
             supervisor.stop()
+
+
+def _redis(settings: Settings) -> tuple[list[Part], str]:
+    """The embedded server where no other is named, started already because the others are told its address."""
+    if settings.redis_url:
+        return [], settings.redis_url
+    from dispatcher.cli.redis_part import RedisPart  # late: it costs other commands half a second
+    from dispatcher.store.server import EmbeddedServer
+
+    server = EmbeddedServer(settings.data_dir / "redis")
+    server.start()
+    return [RedisPart(server)], server.url
 
 
 def service_processes(env: Mapping[str, str], *, cwd: Path | None = None, logs: Path | None = None) -> list[Process]:
@@ -98,8 +106,9 @@ def _local_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}"
 
 
-def _welcome(settings: Settings, server: EmbeddedServer | None) -> str:
-    data = f"data in {server.data_dir} (embedded Redis)" if server else "data in the Redis that BULKFAX_REDIS_URL names"
+def _welcome(settings: Settings) -> str:
+    embedded = f"data in {settings.data_dir}/redis (embedded Redis)"
+    data = "data in the Redis that BULKFAX_REDIS_URL names" if settings.redis_url else embedded
     return (
         f"bulkfax runs: API on {_local_url(settings)} (docs under /docs), {data}.\n"
         f"Send a mailing from another terminal: bulkfax send LETTER.pdf RECIPIENTS.csv --watch\n"

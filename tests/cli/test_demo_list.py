@@ -42,6 +42,12 @@ def test_more_rows_are_made_up_in_the_columns_of_the_example_each_with_a_number_
     assert rows[-1]["Customer"] == "R500"
 
 
+def test_made_up_rows_use_the_delimiter_of_the_example(example: Path, tmp_path: Path) -> None:
+    example.write_bytes(EXAMPLE.replace(b",", b";"))
+    write_list(example, tmp_path / "list.csv", 4)
+    assert (tmp_path / "list.csv").read_bytes().splitlines()[-1] == b"R4;+12025550100;"
+
+
 def test_more_rows_than_there_are_fictional_numbers_is_an_error(example: Path, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="ask for no more rows"):
         write_list(example, tmp_path / "list.csv", 10_000_000)

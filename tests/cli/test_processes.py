@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli import processes
-from dispatcher.cli.processes import Process, RedisPart, Supervisor, backoff_s
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted
+from dispatcher.cli.output import Failure
+from dispatcher.cli.processes import Process, Supervisor, backoff_s
+from dispatcher.cli.redis_part import RedisPart
+from dispatcher.store.server import EmbeddedServer
 
 #: starts a child that ignores SIGTERM, tells both process ids, and waits
 MASTER = """
@@ -27,6 +29,21 @@ import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open(sys.argv[1], "w").write("ready\\n")
 time.sleep(600)
+"""
+
+#: counts how often it is asked to stop, and listens a moment after the first time
+COUNTING = """
+import pathlib, signal, sys, time
+asked, told = 0, pathlib.Path(sys.argv[1])
+def ask(*_):
+    global asked
+    asked += 1
+    told.write_text(str(asked))
+signal.signal(signal.SIGTERM, ask)
+told.write_text("0")
+while not asked:
+    time.sleep(0.01)
+time.sleep(0.2)
 """
 
 
@@ -84,6 +101,15 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
     until((tmp_path / "ready").exists)
     process.stop()
     assert process.how_it_ended() == "was killed by SIGKILL"
+
+
+def test_a_process_is_asked_to_stop_only_once(tmp_path: Path) -> None:
+    process = python(COUNTING, str(tmp_path / "asked"))
+    process.start()
+    until((tmp_path / "asked").exists)
+    process.ask_to_stop()
+    process.stop()
+    assert (tmp_path / "asked").read_text() == "1"
 
 
 def test_output_goes_to_the_log_and_a_restart_appends(tmp_path: Path) -> None:
@@ -170,7 +196,7 @@ class Failing:
     def start(self) -> None:
         self.starts += 1
         if self.starts > 1:
-            raise ServerNotStarted("the disk is full")
+            raise Failure("the disk is full")
 
     def ask_to_stop(self) -> None: ...
 

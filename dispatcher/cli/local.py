@@ -1,0 +1,41 @@
+"""What commands need that work beside the API: settings with a Redis that is there, and the store itself."""
+
+from dataclasses import asdict
+from typing import Any
+
+from dispatcher.cli.output import Failure
+from dispatcher.core.job import JobId
+from dispatcher.runtime import open_runtime
+from dispatcher.settings import Settings, load_settings
+from dispatcher.store.keys import place
+from dispatcher.store.server import running_url
+
+
+def settings_with_redis() -> Settings:
+    """All settings, where an empty BULKFAX_REDIS_URL becomes the address of the embedded server that runs here.
+
+    Raises SettingsError, and Failure when there is no Redis.
+    """
+    settings = load_settings()
+    if settings.redis_url:
+        return settings
+    if url := running_url(settings.data_dir / "redis"):
+        return settings.model_copy(update={"redis_url": url})
+    raise Failure(
+        f"no Redis is named and none runs in {settings.data_dir}: set BULKFAX_REDIS_URL, "
+        f"or start everything with `bulkfax up`, which brings its own"
+    )
+
+
+async def stored_record(job: str) -> dict[str, Any]:
+    """The record of a job as Redis holds it, field by field. Raises Failure when there is none, StoreError."""
+    try:
+        parsed = JobId.parse(job)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    block, position = place(parsed)
+    async with open_runtime(settings_with_redis()) as runtime:
+        records = await runtime.store.batches.records(parsed.batch, block)
+    if position >= len(records):
+        raise Failure(f"there is no job {job}")
+    return {**asdict(records[position]), "state": records[position].state.label}

@@ -1,0 +1,32 @@
+"""The embedded Redis among the processes of a machine."""
+
+from dispatcher.cli.output import Failure
+from dispatcher.store.server import EmbeddedServer, ServerNotStarted
+
+
+class RedisPart:
+    """The embedded server, seen as one of the processes."""
+
+    name = "redis"
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+
+    @property
+    def running(self) -> bool:
+        return self.server.running
+
+    def start(self) -> None:
+        try:
+            self.server.start()
+        except ServerNotStarted as error:
+            raise Failure(str(error)) from error
+
+    def ask_to_stop(self) -> None:
+        """It must outlive the others, who still write to it."""
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def how_it_ended(self) -> str:
+        return f"ended; see {self.server.log_file}"
