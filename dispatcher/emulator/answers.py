@@ -1,17 +1,15 @@
 """The provider's answers: JSON, its error bodies, and the answer that never comes."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 #: The name under which the server lends a function that cuts the connection of a request.
 DROP = "emulator.drop"
-
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class ApiError(Exception):
@@ -24,12 +22,8 @@ class ApiError(Exception):
         self.violations = violations or []
 
 
-def json_bytes(value: Any) -> bytes:
-    return _dumps(value).encode("utf-8", "surrogatepass")
-
-
 def json_answer(value: Any, status: int = 200) -> Response:
-    return Response(json_bytes(value), status, media_type="application/json")
+    return Response(to_json(value), status, media_type="application/json")
 
 
 def no_content() -> Response:
@@ -47,7 +41,7 @@ def error_answer(
     body: dict[str, Any] = {"code": code, "error": HTTPStatus(status).phrase, "message": message}
     if violations:
         body["details"] = {"fieldViolations": [{"field": field, "description": text} for field, text in violations]}
-    return Response(json_bytes(body), status, headers, "application/json")
+    return Response(to_json(body), status, headers, "application/json")
 
 
 def unauthorized(challenge: str) -> Response:

@@ -5,7 +5,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from dispatcher.emulator.answers import json_bytes
+from pydantic_core import to_json
+
 from dispatcher.emulator.clock import Clock, rfc3339
 from dispatcher.emulator.faxes import Fax, view
 from dispatcher.emulator.outbound import Outbound, UnreachableError
@@ -17,8 +18,6 @@ REDELIVERY_S = (300, 600, 1200, 1800, *(21_600,) * 12)
 UNREACHABLE = 800
 #: Name and shape of this event are not public; the name is that of the product before, in capitals.
 PAGE_EVENT = "TRANSMITTING_PAGE"
-#: How long a callback that shall be overtaken waits for another one, if none comes.
-_OVERTAKEN_AFTER_S = 2.0
 _BOUNDARY = "----fax-emulator-9f2c41d7a6"
 
 
@@ -52,19 +51,17 @@ class Callbacks:
         if notice is None:
             return
         fault = fax.callback_fault
-        kind = fault.kind if fault else "ok"
-        if fault:
-            self._stats.fault(f"callback {kind}")
-        if kind == "out_of_order":
-            self._hold(notice)
+        if fault is None:
+            self._spawn(self._overtake(notice))
             return
-        if kind == "late" and fault:
+        self._stats.fault(f"callback {fault.kind}")
+        if fault.kind == "out_of_order":
+            self._hold(notice, fault.seconds)
+        elif fault.kind == "late":
             self._later(fault.seconds, notice)
-        elif kind != "lost":
+        elif fault.kind == "doubled":
             self.send(notice)
-        if kind == "doubled" and fault:
             self._later(fault.seconds, notice)
-        self._release()
 
     def completion(self, fax: Fax) -> Notice | None:
         """The FAX_COMPLETED of a fax; None without a callback URL."""
@@ -114,16 +111,20 @@ class Callbacks:
             return UNREACHABLE
         return answer.status
 
-    def _hold(self, notice: Notice) -> None:
+    def _hold(self, notice: Notice, seconds: float) -> None:
+        """Keep back until another one has been delivered, at most for so many seconds."""
         self._held.append(notice)
-        asyncio.get_running_loop().call_later(_OVERTAKEN_AFTER_S, self._release, notice)
+        asyncio.get_running_loop().call_later(seconds, self._release, notice)
 
-    def _release(self, only: Notice | None = None) -> None:
-        """Send what was held back: after another one has gone out, or when it waited too long."""
-        if not self._held or (only is not None and only not in self._held):
-            return
-        ready = [only] if only is not None else self._held[:]
-        for notice in ready:
+    async def _overtake(self, notice: Notice) -> None:
+        """Deliver, and only then what was held back until now."""
+        held = self._held[:]
+        await self.deliver(notice)
+        for earlier in held:
+            self._release(earlier)
+
+    def _release(self, notice: Notice) -> None:
+        if notice in self._held:
             self._held.remove(notice)
             self.send(notice)
 
@@ -150,7 +151,7 @@ def encode(notice: Notice, now_ms: int) -> tuple[str, tuple[bytes, ...]]:
 
 
 def _json_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
-    head = json_bytes(
+    head = to_json(
         {
             "event": notice.event,
             "eventTime": notice.event_time,
@@ -167,7 +168,7 @@ def _multipart_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
     fields = {
         "event": notice.event.encode(),
         "eventTime": notice.event_time.encode(),
-        "fax": json_bytes(view(notice.fax, now_ms)),
+        "fax": to_json(view(notice.fax, now_ms)),
     }
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"

@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Check = Callable[[Any], str | None]
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_VISIBLE = re.compile(r"[!-~]+")
+_URL = re.compile(
+    r"https?://(?:[!-.0-;=A-Z_a-z~%]*@)?(?:\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::(?P<port>\d{1,5})?)?(?:[/?#][!-~]*)?",
+    re.IGNORECASE,
+)
+_PORTS = range(1, 65536)
 _EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/.]+")
 
 
@@ -66,15 +69,11 @@ def text_map(value: Any) -> str | None:
 
 
 def http_url(value: Any) -> str | None:
-    wrong = "must be an http or https URL"
-    if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
-        return wrong
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return wrong
-    return None if usable else wrong
+    if isinstance(value, str):
+        match = _URL.fullmatch(value)
+        if match and int(match["port"] or 80) in _PORTS:
+            return None
+    return "must be an http or https URL"
 
 
 @lru_cache(maxsize=1024)

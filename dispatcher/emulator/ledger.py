@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError, json_answer, json_bytes
+from dispatcher.emulator.answers import ApiError, json_answer
 from dispatcher.emulator.callbacks import UNREACHABLE
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, status_at
@@ -51,7 +52,7 @@ def _tried(fax: Fax, at_ms: int, status: int, event: str) -> dict[str, Any]:
 
 def _lines(faxes: list[Fax], now_ms: int) -> Iterator[bytes]:
     for start in range(0, len(faxes), _CHUNK):
-        yield b"".join(json_bytes(entry(fax, now_ms)) + b"\n" for fax in faxes[start : start + _CHUNK])
+        yield b"".join(to_json(entry(fax, now_ms)) + b"\n" for fax in faxes[start : start + _CHUNK])
 
 
 async def get_ledger(request: Request) -> Response:

@@ -48,7 +48,8 @@ class RequestFault:
 class CallbackFault:
     """`lost`, `doubled`, `late`, `early` (before the answer to the POST) or `out_of_order`.
 
-    `seconds` is how late, or how long after the first the second one comes.
+    `seconds` is how late, how long after the first the second one comes, or how long one that shall
+    come out of order waits at most for another one to overtake it.
     """
 
     kind: str
@@ -65,10 +66,14 @@ class Choice(Generic[T]):
     sequence: tuple[T | None, ...] = ()
     shares: tuple[tuple[float, T | None], ...] = ()
 
-    def pick(self, chance: float, count: int) -> T | None:
-        """Choose for the thing number `count` (from 0); `chance` is in [0, 1)."""
+    def pick(self, seed: int, dimension: str, to: str, count: int) -> T | None:
+        """Choose for the thing number `count` (from 0) that concerns the number `to`."""
         if self.sequence:
             return self.sequence[min(count, len(self.sequence) - 1)]
+        return self.share(draw(seed, dimension, to, count)) if self.shares else None
+
+    def share(self, chance: float) -> T | None:
+        """The item whose share `chance` falls into; `chance` is in [0, 1)."""
         for share, item in self.shares:
             if chance < share:
                 return item
@@ -123,17 +128,17 @@ class Scenario:
     def outcome(self, to: str, call: int) -> Outcome:
         """How call number `call` (from 0) to the number `to` ends."""
         choice = self._rule(to).outcomes or self.outcomes
-        return choice.pick(draw(self.seed, "outcome", to, call), call) or _DELIVERED
+        return choice.pick(self.seed, "outcome", to, call) or _DELIVERED
 
     def request_fault(self, to: str, request: int) -> RequestFault | None:
         """What goes wrong with request number `request` (from 0) that sends to `to`."""
         choice = self._rule(to).requests or self.requests
-        return choice.pick(draw(self.seed, "request", to, request), request)
+        return choice.pick(self.seed, "request", to, request)
 
     def callback_fault(self, to: str, fax: int) -> CallbackFault | None:
         """What goes wrong with the callback of fax number `fax` (from 0) to `to`."""
         choice = self._rule(to).callbacks or self.callbacks
-        return choice.pick(draw(self.seed, "callback", to, fax), fax)
+        return choice.pick(self.seed, "callback", to, fax)
 
     def outage_at(self, seconds: float) -> Outage | None:
         """The outage that holds `seconds` after the scenario was loaded."""

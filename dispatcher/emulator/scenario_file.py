@@ -29,7 +29,8 @@ _RULE_KEYS = ("to", "prefix", "attempts", "outcomes", "requests", "callbacks")
 _NAMED_KEYS = ("error", "pages_sent", "seconds")
 _OUTAGE_KEYS = ("start", "seconds", "how")
 _HOW = ("503", "500", "drop")
-_CALLBACK_KINDS = ("lost", "doubled", "late", "early", "out_of_order")
+#: Callback faults, and the seconds of those that have any.
+_CALLBACK_SECONDS = {"lost": None, "early": None, "late": 5.0, "out_of_order": 5.0, "doubled": 0.0}
 _STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 _ERROR = re.compile(r"([A-Z]+(?:_[A-Z]+)*) (\d{1,4})")
 _NUMBER = re.compile(r"\+[1-9]\d{0,14}")
@@ -153,13 +154,14 @@ def _callback_fault(text: str, key: str) -> CallbackFault | None:
     if text == "ok":
         return None
     kind, _, rest = text.partition(" ")
-    if kind not in _CALLBACK_KINDS or (rest and kind not in ("late", "doubled")):
+    usual = _CALLBACK_SECONDS.get(kind)
+    if kind not in _CALLBACK_SECONDS or (rest and usual is None):
         raise ScenarioError(
-            f"{key}: unknown callback outcome {text!r}; allowed: ok, lost, early, out_of_order,"
-            ' "late SECONDS", "doubled" or "doubled SECONDS"'
+            f"{key}: unknown callback outcome {text!r}; allowed: ok, lost, early, and with or without seconds"
+            " late, out_of_order, doubled"
         )
     try:
-        seconds = float(rest) if rest else (5.0 if kind == "late" else 0.0)
+        seconds = float(rest) if rest else (usual or 0.0)
     except ValueError:
         raise ScenarioError(f"{key}: {text!r}: {rest!r} is not a number of seconds") from None
     return CallbackFault(kind=kind, seconds=_seconds(seconds, key))

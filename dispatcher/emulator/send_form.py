@@ -4,12 +4,12 @@ Accepts what other clients put on the wire: part names in any case, `True`/`Fals
 repeated or joined by `,` or `;`, content URLs joined by `,`, labels as `labels[key]`.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -60,8 +60,8 @@ async def read_fields(request: Request) -> dict[str, Any]:
 async def read_json(request: Request) -> dict[str, Any]:
     """A JSON object as body. Raises ApiError 400 for anything else."""
     try:
-        fields = json.loads(await request.body())
-    except (ValueError, RecursionError):
+        fields = from_json(await request.body())
+    except ValueError:
         raise ApiError(400, "The body is not valid JSON") from None
     if not isinstance(fields, dict):
         raise ApiError(400, "The body must be a JSON object")

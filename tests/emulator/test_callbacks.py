@@ -146,7 +146,7 @@ def test_an_early_callback_comes_before_the_answer_to_the_post(receiver: Receive
 
 
 def test_a_callback_out_of_order_is_overtaken_by_a_later_one(well: Caller, receiver: Receiver) -> None:
-    well.scenario('[[numbers]]\nto = "+12025550131"\ncallbacks = "out_of_order"')
+    well.scenario('[[numbers]]\nto = "+12025550131"\ncallbacks = "out_of_order 60"')
     first = well.sent("+12025550131", callbackUrl=receiver.url("/first"))
     well.final(first["id"])
     well.sent("+12025550132", callbackUrl=receiver.url("/second"))
@@ -154,7 +154,7 @@ def test_a_callback_out_of_order_is_overtaken_by_a_later_one(well: Caller, recei
 
 
 def test_a_callback_held_back_comes_at_last_if_nothing_overtakes_it(well: Caller, receiver: Receiver) -> None:
-    well.scenario('callbacks = "out_of_order"')
+    well.scenario('callbacks = "out_of_order 0.1"')
     well.sent(callbackUrl=receiver.url("/alone"))
     assert receiver.next().path == "/alone"
 

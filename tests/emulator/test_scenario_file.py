@@ -82,7 +82,7 @@ def test_a_request_fault_says_when_it_strikes(
         ("doubled", CallbackFault(kind="doubled")),
         ("doubled 1", CallbackFault(kind="doubled", seconds=1.0)),
         ("early", CallbackFault(kind="early")),
-        ("out_of_order", CallbackFault(kind="out_of_order")),
+        ("out_of_order", CallbackFault(kind="out_of_order", seconds=5.0)),
         ("ok", None),
     ],
 )
@@ -104,6 +104,7 @@ def test_a_callback_fault_may_say_seconds(text: str, fault: CallbackFault | None
         ("requests = '500_maybe'", "requests: unknown request outcome '500_maybe'; allowed: ok,"),
         ("requests = '299'", "requests: unknown request outcome '299'"),
         ("callbacks = 'gone'", "callbacks: unknown callback outcome 'gone'; allowed: ok, lost,"),
+        ("callbacks = 'lost 3'", "callbacks: unknown callback outcome 'lost 3'"),
         ("callbacks = 'late soon'", "callbacks: 'late soon': 'soon' is not a number of seconds"),
         ("[[numbers]]\noutcomes = 'busy'", 'numbers[0]: needs either "to" or "prefix"'),
         ("[[numbers]]\nto = '0123'", "numbers[0].to: must be a number with +"),
