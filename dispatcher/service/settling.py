@@ -78,14 +78,14 @@ class Settler:
     async def _afterwards(self, job: JobId, step: Step) -> None:
         """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
         if step.hold is not None:
-            await self._open_hold(job, step.hold)
+            await self._open_hold(job, step.record.attempt, step.hold)
         if step.history is not None:
             _log_entry(job, step)
 
-    async def _open_hold(self, job: JobId, wanted: HoldWanted) -> None:
+    async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
         holds, probe_s = self._store.holds, wanted.probe_after_s or 0
         for scope in await self._scopes(job, wanted.scope):
-            if wanted.hold_after > 1 and not await holds.strike(scope, wanted.hold_after):
+            if wanted.hold_after > 1 and not await holds.strike(scope, wanted.hold_after, attempt=f"{job}/{attempt}"):
                 continue
             if await holds.open(scope, wanted.category, wanted.cause, probe_after_s=probe_s, probe_every_s=probe_s):
                 log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)

@@ -85,19 +85,7 @@ class Batches:
     async def create(self, definition: Definition) -> bool:
         """Store a draft. False when the id exists already: the call was a repeat."""
         key = keys.batch(definition.id)
-        zeros = (
-            "blocks",
-            "rows",
-            "lines",
-            "refused",
-            "duplicates",
-            "cursor",
-            "unstarted",
-            "finals",
-            "attempts",
-            "doubled",
-        )
-        fields: dict[str, Argument] = dict.fromkeys(zeros, 0)
+        fields: dict[str, Argument] = dict.fromkeys((*_SUMS, "unstarted", "finals"), 0)
         fields |= {
             "format": codec.FORMAT,
             "definition": json.dumps(asdict(definition)),
@@ -181,8 +169,9 @@ class Batches:
             wanted = TRANSITIONS.get((expected, command))
             answer, in_flight = await self._scripts.run("control", [batch, expected, wanted or expected])
             now = Control(answer.decode())
-            if wanted is None or now is not expected or wanted is expected:
+            if now in _RESULTS[wanted or expected]:
                 return CommandAnswer(done=wanted is not None, control=now, in_flight=in_flight)
+            # somebody else's command came in between: ours may mean something else now, or not be allowed any more
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
         """Rows of one block; empty when there is no such block."""
@@ -232,6 +221,8 @@ class Batches:
         ]
 
 
+#: what a batch may be after it was told to become something: the start time may be still to come
+_RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
 _ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 

@@ -1,7 +1,8 @@
 """The only place that knows how rows, records and history look in Redis. Format 1.
 
-A record is 64 bytes, little-endian; ``record.lua`` reads and writes the first eight (state, strikes, attempt,
-lease) and the flags, everything else is opaque to the scripts.
+A record is 64 bytes, little-endian. The scripts know of it: the first eight bytes (state, strikes, attempt, lease;
+``record.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new attempt:
+it clears what is said of the fax before (looks, pages, id) and sets both times. All else is opaque to them.
 """
 
 import json

@@ -125,11 +125,14 @@ class Dispatch:
         return _lease(lease_id, raw) if raw else None
 
     async def begin(self, lease: Lease, candidates: Sequence[Candidate], *, most_sending: int) -> BeginAnswer:
-        """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent."""
+        """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent.
+
+        Whoever begins a lease that was begun before is granted nothing.
+        """
         policy = self._policy
         look_s = policy.send_window_s + policy.post_total_s + policy.looks_s[0]
         arguments: list[Argument] = [
-            lease.id,
+            secrets.token_hex(8),
             lease.number,
             HORIZON_US,
             int(look_s * 1000),

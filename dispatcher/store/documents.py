@@ -1,7 +1,6 @@
 """Documents: stored once by their SHA-256, in chunks, under a total cap."""
 
 import hashlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -34,11 +33,11 @@ class Documents:
         found = await self.info(sha256)
         if found:
             return found
-        info = DocumentInfo(
-            sha256=sha256, size=len(content), pages=pages, name=name, created_ms=int(time.time() * 1000)
-        )
         with translated():
-            used = int(await self._client.hget(keys.DOCUMENTS, "bytes") or 0)
+            seconds, micros = await self._client.time()
+            created_ms = int(seconds) * 1000 + int(micros) // 1000
+            info = DocumentInfo(sha256=sha256, size=len(content), pages=pages, name=name, created_ms=created_ms)
+            used = sum(map(int, await self._client.hvals(keys.DOCUMENTS)))
             if used + len(content) > self._max_bytes:
                 raise StoreFull(
                     f"all documents together may have {self._max_bytes:,} bytes and {used:,} are used; "
@@ -48,7 +47,7 @@ class Documents:
         return info
 
     async def _write(self, info: DocumentInfo, content: bytes) -> None:
-        # The chunks come first and the hash last, in one transaction: a document is there whole or not at all.
+        # One transaction: a document is there whole or not at all. Nothing is added up, so that it can be repeated.
         async with self._client.pipeline(transaction=True) as pipe:
             pipe.delete(keys.chunks(info.sha256))
             for start in range(0, len(content), CHUNK):
@@ -58,7 +57,6 @@ class Documents:
                 mapping={"name": info.name, "size": info.size, "pages": info.pages, "created_ms": info.created_ms},
             )
             pipe.hset(keys.DOCUMENTS, info.sha256, info.size)
-            pipe.hincrby(keys.DOCUMENTS, "bytes", info.size)
             await pipe.execute()
 
     async def info(self, sha256: str) -> DocumentInfo | None:

@@ -34,9 +34,12 @@ class Holds:
         arguments: list[Argument] = [scope, category, cause, int(probe_after_s * 1000), int(probe_every_s * 1000)]
         return bool(await self._scripts.run("hold", arguments))
 
-    async def strike(self, scope: str, hold_after: int) -> bool:
-        """One more failure of a scope. True when it is the one after which the scope shall be held."""
-        return bool(await self._scripts.run("strike", [scope, hold_after]))
+    async def strike(self, scope: str, hold_after: int, *, attempt: str) -> bool:
+        """One more failure of a scope. True when there were enough of them for a hold.
+
+        ``attempt`` (``<job>/<attempt>``) is counted once, however often it is told.
+        """
+        return bool(await self._scripts.run("strike", [scope, hold_after, attempt]))
 
     async def release(self, scope: str) -> bool:
         """End a hold. False when there was none."""

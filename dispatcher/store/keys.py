@@ -8,23 +8,22 @@ bf:active:<class>                       zset    batches with work now -> virtual
 bf:timers                               zset    batch -> when it has work again (ms)                  while running
 bf:deadlines                            zset    batch -> deadline (ms)                                until it ended
 bf:draining                             set     ended batches whose due set is being emptied          seconds
-bf:fairness                             hash    virtual time and credit of the classes                for good
 bf:watch:leased                         zset    job -> end of its lease (ms)                          in flight
 bf:watch:sending                        zset    job -> next look-up (ms)                              in flight
 bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
 bf:lease:<id>                           string  JSON: jobs of a lease, hold it probes                 lease time
-bf:begun:<id>                           string  answer of begin, for a repeated call                  lease time
+bf:begun:<call>                         string  answer of begin, for a repeated call                  1 minute
 bf:number:<hash>                        string  <job>/<attempt> calling that number, or ``rest``      attempt + rest
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until released
-bf:strikes                              hash    scope -> failures in a row that may hold it           until held
+bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
 bf:write_check                          string  written by the readiness check                        1 minute
 bf:keep:<kind>:<hash>                   string  idempotency reservation                               7 days
-bf:documents                            hash    sha256 -> size, and ``bytes`` for the total           for good
+bf:documents                            hash    sha256 -> size in bytes                               for good
 bf:document:<sha256>                    hash    name, size, pages, created_ms                         for good
 bf:document:<sha256>:chunks             list    content in chunks                                     for good
 bf:batch:<id>                           hash    definition, control, cursor, sums                     for good
@@ -50,7 +49,6 @@ BATCHES = "bf:batches"
 TIMERS = "bf:timers"
 DEADLINES = "bf:deadlines"
 DRAINING = "bf:draining"
-FAIRNESS = "bf:fairness"
 LOCKS = "bf:locks"
 LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
@@ -69,14 +67,6 @@ def active(priority: str) -> str:
 
 def lease(lease_id: str) -> str:
     return f"bf:lease:{lease_id}"
-
-
-def begun(lease_id: str) -> str:
-    return f"bf:begun:{lease_id}"
-
-
-def number(number_hash: str) -> str:
-    return f"bf:number:{number_hash}"
 
 
 def keep(kind: str, key_hash: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+import redis
+
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
@@ -50,7 +52,7 @@ class Store:
 
     async def check_settings(self) -> None:
         """Raises StoreUnsafe when the server is set up so that it can forget what it acknowledged."""
-        faults = unsafe(await self._config("appendonly", "appendfsync", "maxmemory-policy"))
+        faults = unsafe(await self._config(*_WANTED))
         if faults:
             raise StoreUnsafe(
                 f"Redis can lose accepted faxes: {', '.join(faults)}. Change its configuration, or set "
@@ -64,7 +66,7 @@ class Store:
 
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}
-        with translated():
+        with translated(), suppress(redis.ResponseError):  # a server that hides its configuration has no such command
             for name in names:
                 found = await self._client.config_get(name)
                 values |= {_text(key): _text(value) for key, value in found.items()}
@@ -79,7 +81,12 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-_WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+_WANTED = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "maxmemory-policy": "noeviction",
+}
 
 
 def unsafe(config: Mapping[str, str]) -> list[str]:

@@ -1,17 +1,19 @@
 -- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
--- ARGV: lease id, lease number, horizon (us), time from a slot to the first look-up (ms), snooze when held (ms),
+-- ARGV: id of this call, lease number, horizon (us), time from a slot to the first look-up (ms), snooze when held (ms),
 --       snooze when the number is busy (ms), life of a number's lock (ms), raise share, raise interval (us), most jobs
 --       being sent at once, scope that this lease probes, then for each job: name, hash of its number, scope of its
 --       country.
 -- Answer: {server time (us), epoch, then for each job: word, attempt, slot (us), record}; word is go, gone (not this
--- lease's any more), or the reason it went back: batch, held, number, rate, full. Safe to repeat.
-local lease_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- lease's any more), or the reason it went back: batch, held, number, rate, full. Safe to repeat: the id of the call
+-- finds its answer again. A second worker that was told of the same lease has a call of its own and is granted nothing.
+local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local look_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local raise_share, raise_every_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe = ARGV[11]
+local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
 
-local stored = redis.call('GET', 'bf:begun:' .. lease_id)
+local stored = redis.call('GET', 'bf:begun:' .. call_id)
 if stored then return cmsgpack.unpack(stored) end
 
 local us = now_us()
@@ -21,9 +23,9 @@ local answer = {text(us), text(pace.epoch)}
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 local room = most_sending - redis.call('ZCARD', WATCH[SENDING])
 
-local function held(batch, country)
+local function held(job, batch, country)
   if not any_hold then return false end
-  local scopes = {'account', 'batch:' .. batch, country}
+  local scopes = {'account', 'batch:' .. batch, 'job:' .. job, country}
   for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
     scopes[#scopes + 1] = 'document:' .. sha
   end
@@ -34,10 +36,10 @@ local function held(batch, country)
 end
 
 -- Why a job may not be sent now, and when it may be looked at again.
-local function obstacle(batch, number, country)
+local function obstacle(job, batch, number, country)
   if redis.call('HGET', batch_key(batch), 'control') ~= 'running' then return 'batch', now end
-  if held(batch, country) then return 'held', now + held_ms end
-  if room <= 0 then return 'full', now + 250 end
+  if held(job, batch, country) then return 'held', now + held_ms end
+  if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local key = 'bf:number:' .. number
   if redis.call('EXISTS', key) == 1 then
     return 'number', now + math.min(busy_ms, math.max(1, redis.call('PTTL', key)))
@@ -57,7 +59,7 @@ local function begin(job, number, country)
   local record = read_record(batch, row)
   local state, _, attempt, lease = head(record)
   if state ~= LEASED or lease ~= lease_number then return {'gone', 0, '0', record} end
-  local reason, again = obstacle(batch, number, country)
+  local reason, again = obstacle(job, batch, number, country)
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, raise_share, raise_every_us)
@@ -83,5 +85,5 @@ for i = 12, #ARGV, 3 do
   for _, value in ipairs(begin(ARGV[i], ARGV[i + 1], ARGV[i + 2])) do answer[#answer + 1] = value end
 end
 save_pace(pace)
-redis.call('SET', 'bf:begun:' .. lease_id, cmsgpack.pack(answer), 'PX', 60000)
+redis.call('SET', 'bf:begun:' .. call_id, cmsgpack.pack(answer), 'PX', REPEATABLE_MS)
 return answer

@@ -7,6 +7,7 @@ local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local retry_floor, recheck_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
 local QUANTUM, STRIDE = 8, 1000
+local MOST_WALKED, walked = 960, 0
 local us = now_us()
 local now = math.floor(us / 1000)
 
@@ -39,7 +40,10 @@ local function promote()
   for _, batch in ipairs(redis.call('ZRANGEBYSCORE', 'bf:timers', '-inf', text(now), 'LIMIT', 0, 32)) do
     local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
     redis.call('ZREM', 'bf:timers', batch)
-    if control == 'scheduled' then redis.call('HSET', batch_key(batch), 'control', 'running') end
+    if control == 'scheduled' then
+      redis.call('HSET', batch_key(batch), 'control', 'running')
+      redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
+    end
     if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
   end
 end
@@ -50,16 +54,16 @@ local function deactivate(batch, vtime, next_ms)
   if next_ms then lower_timer(batch, next_ms) end
 end
 
--- The scope that holds a batch, and whether it may be probed now.
-local function held_by(batch)
+-- Whether the batch or one of its documents is held.
+local function is_held(batch)
   local scopes = {'batch:' .. batch}
   for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
     scopes[#scopes + 1] = 'document:' .. sha
   end
   for _, scope in ipairs(scopes) do
-    local hold = redis.call('HGET', 'bf:holds', scope)
-    if hold then return scope end
+    if redis.call('HEXISTS', 'bf:holds', scope) == 1 then return true end
   end
+  return false
 end
 
 local jobs = {}
@@ -83,31 +87,32 @@ local function lease_retries(batch, most)
   return #rows
 end
 
--- Walks on from the cursor over at most one block's rows that are no jobs.
+-- Walks on from the cursor; rows that are no jobs are passed over, so all walks of one call together have a limit.
+-- Returns jobs leased, and whether there is more behind that limit.
 local function lease_fresh(batch, most)
-  local key = batch_key(batch)
-  local cursor, taken = tonumber(redis.call('HGET', key, 'cursor')), 0
-  local steps = 0
-  while taken < most and steps < 40 do
-    steps = steps + 1
+  local key, taken = batch_key(batch), 0
+  local cursor, blocks = unpack(redis.call('HMGET', key, 'cursor', 'blocks'))
+  cursor = tonumber(cursor)
+  local last = blocks * BLOCK
+  while taken < most and walked < MOST_WALKED and cursor < last do
     local start = (cursor % BLOCK) * WIDTH
     local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + 32 * WIDTH - 1)
     if records == '' then
-      cursor = (math.floor(cursor / BLOCK) + 1) * BLOCK
+      cursor, walked = (math.floor(cursor / BLOCK) + 1) * BLOCK, walked + 1
     end
     for at = 1, #records, WIDTH do
-      local record = string.sub(records, at, at + WIDTH - 1)
       if taken == most then break end
+      local record = string.sub(records, at, at + WIDTH - 1)
       if string.byte(record, 1) == WAITING then
         lease(batch, cursor, record)
         taken = taken + 1
       end
-      cursor = cursor + 1
+      cursor, walked = cursor + 1, walked + 1
     end
   end
   redis.call('HSET', key, 'cursor', text(cursor))
   redis.call('HINCRBY', key, 'unstarted', -taken)
-  return taken, steps == 40
+  return taken, taken < most and cursor < last
 end
 
 local function split(most, fresh, due, credit)
@@ -141,10 +146,10 @@ end
 
 promote()
 for _ = 1, 64 do
-  if room <= 0 then break end
+  if room <= 0 or walked >= MOST_WALKED then break end
   local batch, vtime = unpack(redis.call('ZRANGE', active, 0, 0, 'WITHSCORES'))
   if not batch then break end
-  if held and held_by(batch) then
+  if held and is_held(batch) then
     deactivate(batch, vtime, now + recheck_ms)
   else
     local served, more = serve(batch, math.min(room, QUANTUM))

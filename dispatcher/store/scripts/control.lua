@@ -1,6 +1,6 @@
 -- control: start, pause, resume, cancel or expire a batch, by compare-and-set on what was asked of it before.
 -- ARGV: batch, expected control, new control.
--- Answer: {control now, jobs that are being sent}. Touches no rows: unstarted rows of an ended batch take their state
+-- Answer: {control now, jobs that are being sent}; running becomes scheduled while the start time is not reached. Touches no rows: unstarted rows of an ended batch take their state
 -- from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
 local batch, expected, new = ARGV[1], ARGV[2], ARGV[3]
 local key, counts = batch_key(batch), part_key(batch, 'counts')
@@ -26,13 +26,20 @@ local function leave_active()
 end
 
 if new == 'running' then
+  -- whoever starts a scheduled batch does not want to wait any more, not after a pause either
+  if expected == 'scheduled' then redis.call('HSET', key, 'start_at_ms', 0) end
   local start_at = tonumber(redis.call('HGET', key, 'start_at_ms'))
-  redis.call('HSETNX', key, 'started_ms', text(now))
+  if start_at > now then
+    new = 'scheduled'
+  else
+    redis.call('HSETNX', key, 'started_ms', text(now))
+  end
   redis.call('UNLINK', part_key(batch, 'seen'))
-  if expected == 'draft' and start_at > now then new = 'scheduled' end
   local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
-  if deadline > 0 then redis.call('ZADD', 'bf:deadlines', text(deadline), batch) end
-  redis.call('ZADD', 'bf:timers', text(new == 'scheduled' and start_at or now), batch)
+  if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
+    redis.call('ZADD', 'bf:deadlines', text(deadline), batch)
+  end
+  redis.call('ZADD', 'bf:timers', text(math.max(start_at, now)), batch)
 elseif new == 'paused' then
   leave_active()
 else
@@ -51,9 +58,7 @@ else
     redis.call('HINCRBY', key, 'finals', unstarted)
     redis.call('HSET', key, 'unstarted', 0)
   end
-  if redis.call('HGET', key, 'finals') == redis.call('HGET', key, 'rows') then
-    redis.call('HSETNX', key, 'finished_ms', text(now))
-  end
+  if redis.call('HGET', key, 'finals') == redis.call('HGET', key, 'rows') then finish(batch, now) end
   if redis.call('ZCARD', part_key(batch, 'due')) > 0 then redis.call('SADD', 'bf:draining', batch) end
 end
 redis.call('HSET', key, 'control', new)

@@ -25,11 +25,12 @@ for _, job in ipairs(due(LEASED)) do
   redis.call('ZREM', WATCH[LEASED], job)
   if state == LEASED then
     local again = now
-    if strikes + 1 >= max_strikes then
-      hold_job(job, strikes + 1)
-      again = NEVER
+    strikes = strikes + 1
+    if strikes >= max_strikes then
+      hold_job(job, strikes)
+      again, strikes = NEVER, 0
     end
-    put_back(batch, row, record, with_head(record, WAITING, strikes + 1, attempt, 0), again, now)
+    put_back(batch, row, record, with_head(record, WAITING, strikes, attempt, 0), again, now)
     given_back = given_back + 1
   end
 end

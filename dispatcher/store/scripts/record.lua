@@ -2,7 +2,8 @@
 
 local BLOCK, WIDTH = 1000, 64
 local VOID, WAITING, LEASED, SENDING, ACCEPTED = 0, 1, 2, 3, 4
-local CANCELLED, EXPIRED, FINAL = 13, 14, 10
+local DELIVERED, CANCELLED, EXPIRED = 10, 13, 14
+local FINAL = DELIVERED -- and all above
 local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [ACCEPTED] = 'bf:watch:accepted'}
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
@@ -52,6 +53,12 @@ local function move_jobs(from_state, to_state, jobs)
   redis.call('HINCRBY', 'bf:totals', 'jobs|' .. to_state, jobs)
 end
 
+-- A batch that has finished cannot expire any more.
+local function finish(batch, now_ms)
+  redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms))
+  redis.call('ZREM', 'bf:deadlines', batch)
+end
+
 -- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
 -- batch's sum and to the totals, and the last one ends the batch.
 local function move_count(batch, old, new, now_ms)
@@ -65,7 +72,7 @@ local function move_count(batch, old, new, now_ms)
     redis.call('HINCRBY', 'bf:totals', 'final|' .. to, 1)
     local finals = redis.call('HINCRBY', batch_key(batch), 'finals', 1)
     if finals >= tonumber(redis.call('HGET', batch_key(batch), 'rows')) then
-      redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms))
+      finish(batch, now_ms)
     end
   end
 end

@@ -5,11 +5,12 @@ local batch, row = parse_job(job)
 local now = math.floor(now_us() / 1000)
 local state = string.byte(read_record(batch, row), 1)
 local due, cursor = part_key(batch, 'due'), tonumber(redis.call('HGET', batch_key(batch), 'cursor'))
-local changed = 0
+local control, changed = redis.call('HGET', batch_key(batch), 'control'), 0
 
 if state == WAITING and row < cursor then
   changed = redis.call('ZADD', due, 'NX', text(now), row)
-  if changed == 1 and redis.call('HGET', batch_key(batch), 'control') == 'running' then lower_timer(batch, now) end
+  if changed == 1 and control == 'running' then lower_timer(batch, now) end
+  if changed == 1 and ENDING[control] then redis.call('SADD', 'bf:draining', batch) end
 else
   changed = redis.call('ZREM', due, row)
 end

@@ -1,8 +1,8 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
 -- ARGV: for each job eleven values: batch, row, record as it was read, record as it shall be, time of its next look
---       (ms; its place follows from the state; -1 leaves it where it is), history line or empty, rest of its number (ms; -1 keeps the lock),
---       holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to add, totals to add
---       (lines of field TAB number).
+--       (ms; its place follows from the state; -1 leaves it where it is), history line or empty, rest of its number
+--       (ms; -1 keeps the lock), holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to
+--       add, totals to add (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
 local FIELDS = 11
 local now = math.floor(now_us() / 1000)
@@ -26,7 +26,7 @@ local function move(batch, row, old, new, next_ms)
   move_count(batch, old, new, now)
   if next_ms >= 0 and WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
   -- refusals in a row are over when the provider takes a fax
-  if state == ACCEPTED then redis.call('HDEL', 'bf:strikes', 'batch:' .. batch) end
+  if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
 end
 
 local function history(batch, row)
@@ -43,7 +43,7 @@ end
 -- Evidence that changes no state is known by its line.
 local function is_told(batch, row, line)
   local _, before = history(batch, row)
-  return line ~= '' and before and string.sub(before, -#line) == line
+  return line ~= '' and before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true)
 end
 
 local function add_totals(lines)
