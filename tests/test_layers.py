@@ -29,9 +29,9 @@ ALLOWED = {
 }
 
 #: Modules of the command line that start or inspect parts on this machine instead of asking the API: up, demo, emulator
-#: and doctor, and what they are made of.
+#: and doctor, what they are made of, and the three processes themselves (services).
 LOCAL_COMMANDS = {
-    f"dispatcher.cli.{name}" for name in ("up", "demo", "emulator", "doctor", "local", "redis_part", "site")
+    f"dispatcher.cli.{name}" for name in ("up", "demo", "emulator", "doctor", "local", "redis_part", "services", "site")
 }
 
 #: Where a third-party package may be imported; nowhere else.
