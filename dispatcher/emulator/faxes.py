@@ -9,6 +9,7 @@ from typing import Any
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.documents import Document
 from dispatcher.emulator.scenario import CallbackFault
+from dispatcher.emulator.urls import masked
 
 #: Days that the provider keeps a fax: 13 months.
 RETENTION_MS = 396 * 86_400_000
@@ -18,7 +19,7 @@ RETENTION_MS = 396 * 86_400_000
 class Fax:
     """One fax to or from one number. Times are milliseconds since 1970.
 
-    `settings` holds the fields that all faxes of one request share, as they are shown.
+    `settings` holds the plain fields as they are shown; faxes with equal ones share one map.
     `ends_ms` None means that it is not final.
     """
 
@@ -33,6 +34,8 @@ class Fax:
     labels: dict[str, str] | None = None
     callback_url: str | None = None
     callback_type: str = "multipart/form-data"
+    content_urls: tuple[str, ...] = ()
+    cover_page_data: dict[str, str] | None = None
     documents: tuple[Document, ...] = ()
     #: Whether each page that goes through is announced.
     page_notices: bool = False
@@ -78,6 +81,13 @@ def view(fax: Fax, now_ms: int) -> dict[str, Any]:
         shown["from"] = fax.sender
     if fax.labels is not None:
         shown["labels"] = fax.labels
+    if fax.callback_url is not None:
+        shown["callbackUrl"] = masked(fax.callback_url)
+        shown["callbackUrlContentType"] = fax.callback_type
+    if fax.content_urls:
+        shown["contentUrl"] = [masked(url) for url in fax.content_urls]
+    if fax.cover_page_data is not None:
+        shown["coverPageData"] = fax.cover_page_data
     if fax.bar_codes:
         shown["barCodes"] = fax.bar_codes
     if fax.ends_ms is not None:
@@ -103,6 +113,7 @@ class Faxes:
         #: When the fax that shows last of all in the list will show.
         self.last_visible_ms = 0
         self._by_id: dict[str, Fax] = {}
+        self._settings: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._by_to = NumberIndex()
         self._by_sender = NumberIndex()
 
@@ -113,6 +124,10 @@ class Faxes:
         if fax.sender:
             self._by_sender.add(fax.sender, fax)
         self.last_visible_ms = max(self.last_visible_ms, fax.visible_ms)
+
+    def shared(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The one map that all faxes with these settings share: a mailing has a million equal ones."""
+        return self._settings.setdefault(tuple(settings.items()), settings)
 
     def get(self, fax_id: str, now_ms: int) -> Fax | None:
         """The fax with this id, unless its retention has ended."""

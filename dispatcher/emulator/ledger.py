@@ -15,7 +15,7 @@ from dispatcher.emulator.faxes import Fax, status_at
 from dispatcher.emulator.lists import query
 from dispatcher.emulator.scenario_file import ScenarioError, outage_from, parse_scenario, scenario_from
 from dispatcher.emulator.send_form import read_json
-from dispatcher.emulator.send_order import masked
+from dispatcher.emulator.urls import masked
 
 #: Lines of the ledger that are written in one piece, so that a long one does not hold up other requests.
 _CHUNK = 200

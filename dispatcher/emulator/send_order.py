@@ -1,6 +1,5 @@
 """Checks the fields of a send and fills in what is left out: from fields to an order."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ CHECKS: dict[str, checks.Check] = {
     "coverPageId": checks.text,
     "coverPageData": checks.text_map,
 }
-_CREDENTIALS = re.compile(r"//[^/?#]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ def order_from(fields: dict[str, Any], documents: Documents) -> Order:
 
 
 def settings_of(order: Order, service: Mapping[str, Any], project_id: str) -> dict[str, Any]:
-    """The effective settings as every Fax of the order shows them."""
+    """The effective settings as every Fax of the order shows them; hashable values only."""
     fields = order.fields
     settings = {
         "projectId": project_id,
@@ -84,23 +82,11 @@ def settings_of(order: Order, service: Mapping[str, Any], project_id: str) -> di
     cover_page = fields.get("coverPageId", service.get("coverPageId"))
     if cover_page is not None:
         settings["coverPageId"] = cover_page
-    if "coverPageData" in fields:
-        settings["coverPageData"] = fields["coverPageData"]
-    if order.content_urls:
-        settings["contentUrl"] = [masked(url) for url in order.content_urls]
-    if "callbackUrl" in fields:
-        settings["callbackUrl"] = masked(fields["callbackUrl"])
-        settings["callbackUrlContentType"] = callback_type(fields)
     return settings
 
 
 def callback_type(fields: Mapping[str, Any]) -> str:
     return str(fields.get("callbackUrlContentType", checks.CALLBACK_TYPES[0]))
-
-
-def masked(url: str) -> str:
-    """A URL as it is read back: credentials in it become `***`."""
-    return _CREDENTIALS.sub("//***:***@", url, count=1) if "@" in url else url
 
 
 def _recipients(value: Any, wrong: list[tuple[str, str]]) -> tuple[str, ...]:

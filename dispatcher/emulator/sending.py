@@ -76,10 +76,12 @@ def _shared(emulator: Emulator, order: Order) -> dict[str, Any]:
     return {
         "direction": "OUTBOUND",
         "sender": fields.get("from", service.get("defaultFrom")),
-        "settings": settings,
+        "settings": emulator.faxes.shared(settings),
         "labels": fields.get("labels"),
         "callback_url": fields.get("callbackUrl"),
         "callback_type": callback_type(fields),
+        "content_urls": order.content_urls,
+        "cover_page_data": fields.get("coverPageData"),
         "keep_file": service["saveOutboundFaxDocuments"],
         "page_notices": service["inProgressNotifications"],
         "documents": _cover(emulator, service["id"], fields, settings),

@@ -10,8 +10,8 @@ from dispatcher.emulator.answers import ApiError, json_answer, no_content
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.lists import page_of, query
 from dispatcher.emulator.send_form import read_json
-from dispatcher.emulator.send_order import masked
 from dispatcher.emulator.services import FIELDS
+from dispatcher.emulator.urls import masked
 
 
 def view(service: dict[str, Any]) -> dict[str, Any]:

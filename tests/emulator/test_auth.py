@@ -10,13 +10,13 @@ from tests.emulator.caller import Caller
 def ask_token(where: Caller, **more: object) -> httpx.Response:
     config = where.config
     asked = {"auth": (config.key_id, config.key_secret), "data": {"grant_type": "client_credentials"}, **more}
-    return httpx.post(f"{where.where.url}/oauth2/token", **asked)  # type: ignore[arg-type]
+    return where.post(f"{where.where.url}/oauth2/token", **asked)  # type: ignore[arg-type]
 
 
 def list_with(where: Caller, header: str | None, project: str | None = None) -> httpx.Response:
     headers = {} if header is None else {"Authorization": header}
     project = project or where.config.project_id
-    return httpx.get(f"{where.where.url}/v3/projects/{project}/faxes", headers=headers)
+    return where.get(f"{where.where.url}/v3/projects/{project}/faxes", headers=headers, auth=None)
 
 
 def test_a_token_has_the_documented_fields_and_opens_the_api(emulator: Caller) -> None:

@@ -27,7 +27,7 @@ CHECKS = [
 
 
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 def test_no_request_breaks_it(emulator: Caller, case: schemathesis.Case[Any]) -> None:
     config = emulator.config
     service = emulator.post("/services", json={}).json()["id"]
