@@ -15,6 +15,12 @@ def test_every_example_can_be_read(path: Path) -> None:
     read_scenario(path)
 
 
+def test_the_scenario_in_the_documentation_can_be_read() -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "emulator.md").read_text()
+    scenario = parse_scenario(page.partition("```toml\n")[2].partition("```")[0])
+    assert scenario.outcome("+12025550142", 2) == Outcome()
+
+
 def test_the_messy_example_has_at_least_ten_ways_to_fail_and_none_that_stops_an_account() -> None:
     scenario = read_scenario(EXAMPLES / "messy.toml")
     ends = {(end.error_type, end.error_code) for _, end in scenario.outcomes.shares if end}
