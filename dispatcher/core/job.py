@@ -86,6 +86,10 @@ class RefusedRow:
     detail: str
 
 
+#: ``Record.evidence`` begins anew after so many
+EVIDENCE_TURN = 32
+
+
 class Happened(StrEnum):
     """What an entry of a job's history tells."""
 
@@ -95,10 +99,20 @@ class Happened(StrEnum):
     REFUSED = "refused"
     #: the answer was unclear and the fax was not found within the settling time
     VANISHED = "vanished"
-    #: news of an attempt that had been given up, or that disagrees with a final state
+    #: news of another fax than the one that counted just then
     LATE = "late"
-    #: the provider accepted two faxes for this job
+    #: the same, and the provider had both at a time
     DOUBLED = "doubled"
+
+
+class Fate(StrEnum):
+    """What is known of one fax at the provider."""
+
+    UNFINISHED = "unfinished"
+    DELIVERED = "delivered"
+    #: it failed, and the policy takes its pages for arrived
+    UNCONFIRMED = "unconfirmed"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +126,11 @@ class HistoryEntry:
     error_type: str = ""
     error_code: int = 0
     fax_id: str = ""
+    #: of the fax; None where there is none
+    fate: Fate | None = None
+    #: when the provider created the fax and when it ended, by the provider's clock; 0 where it did not say
+    created_ms: int = 0
+    ended_ms: int = 0
     pages_sent: int = 0
     pages_total: int = 0
     #: the decision in a sentence
@@ -140,15 +159,18 @@ class Record:
     server_errors: int = 0
     #: look-ups of the present attempt that were completed and found nothing, or read-backs without news
     looks: int = 0
-    #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed
+    #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed, as far as
+    #: is known now
     doubled: bool = False
     #: the answer to the POST was unclear: the attempt is being looked for
     unclear: bool = False
     #: the next attempt is sent in FINE, whatever the batch asks for
     force_fine: bool = False
+    #: how much evidence the history was given, modulo ``EVIDENCE_TURN``: what was decided without it does not stand
+    evidence: int = 0
     pages_sent: int = 0
     pages_total: int = 0
-    #: when the latest attempt began
+    #: when the latest attempt began; from the acceptance on, when the provider created the fax that counts
     began_ms: int = 0
     #: when the state changed last
     changed_ms: int = 0

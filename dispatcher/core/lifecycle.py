@@ -61,6 +61,8 @@ MOVES: Mapping[tuple[State, Event], frozenset[State]] = {
     (State.SENDING, Event.VANISHED): _BACK,
     (State.SENDING, Event.GIVEN_UP): _GIVEN_UP,
     (State.ACCEPTED, Event.NO_NEWS): frozenset({State.ACCEPTED}),
+    # the fax failed, and another one of the job turned out to be under way
+    (State.ACCEPTED, Event.TAKEN): frozenset({State.ACCEPTED}),
     (State.ACCEPTED, Event.DELIVERED): _DELIVERED,
     (State.ACCEPTED, Event.RETRIED): _BACK,
     (State.ACCEPTED, Event.GIVEN_UP): _GIVEN_UP,

@@ -31,6 +31,8 @@ class FaxNews:
     pages_total: int = 0
     #: RFC 3339 time at which the provider created the fax, as milliseconds since 1970; 0 if not told
     created_ms: int = 0
+    #: the same of the time at which it was delivered or failed
+    ended_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import structlog
 
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxNews
 from dispatcher.core.policy import Policy
 from dispatcher.core.reading import Overdue, Window, plan
-from dispatcher.core.settlement import Case, Step, after_look, after_news, after_read, send_deadline_ms
+from dispatcher.core.settlement import after_empty_look, after_news, after_read, send_deadline_ms
 from dispatcher.service.material import Library
 from dispatcher.service.permits import NoPermit, Permits
 from dispatcher.service.settling import Decide, Settler
@@ -60,7 +60,8 @@ class Follower:
 
     async def _look_up(self, stored: Stored) -> None:
         record, job = stored.record, stored.job
-        if await self._store.clock.now_ms() < send_deadline_ms(record, self._policy):
+        asked_ms = await self._store.clock.now_ms()
+        if asked_ms < send_deadline_ms(record, self._policy):
             return
         material = (await self._library.material([job]))[0]
         margin_ms = round(self._policy.clock_skew_s * 1000)
@@ -73,7 +74,8 @@ class Follower:
         for news in ours:
             await self._settler.settle(job, _telling(news))
         if not any(news.attempt == record.attempt for news in ours):
-            await self._settler.settle(job, _not_found(record.attempt))
+            decide = partial(after_empty_look, attempt=record.attempt, asked_ms=asked_ms)
+            await self._settler.settle(job, decide)
 
     async def _read_back(self, accepted: Sequence[Stored]) -> None:
         if not accepted:
@@ -118,12 +120,3 @@ class Follower:
 
 def _telling(news: FaxNews) -> Decide:
     return lambda record, case: after_news(record, news, case)
-
-
-def _not_found(attempt: int) -> Decide:
-    """Counts only for the attempt that was looked for."""
-
-    def decide(record: Record, case: Case) -> Step | None:
-        return after_look(record, None, case) if record.attempt == attempt else None
-
-    return decide

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -106,13 +107,18 @@ class Sender:
             log.info("probe succeeded, hold released", scope=lease.probe)
 
     async def _too_late(self, job: JobId, record: Record) -> None:
-        await self._settler.settle(job, missed_slot, known=record, totals={"attempts|missed_slot": 1})
+        decide = partial(missed_slot, attempt=record.attempt)
+        await self._settler.settle(job, decide, known=record, totals={"attempts|missed_slot": 1})
 
     async def _settle(self, begun: Begun, outcome: SendOutcome, seconds: float) -> None:
         totals = {f"attempts|{_OUTCOMES[type(outcome)]}": 1, f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
+        attempt = begun.record.attempt
         await self._settler.settle(
-            begun.job, lambda record, case: after_send(record, outcome, case), known=begun.record, totals=totals
+            begun.job,
+            lambda record, case: after_send(record, outcome, case, attempt=attempt),
+            known=begun.record,
+            totals=totals,
         )
 
     async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:

@@ -78,6 +78,7 @@ def news(fax: Mapping[str, object]) -> FaxNews:
         pages_sent=whole(fax.get("pagesSentSuccessfully")),
         pages_total=whole(fax.get("numberOfPages")),
         created_ms=time_ms(fax.get("createTime")),
+        ended_ms=time_ms(fax.get("completedTime")),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import Happened, HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Recipient, Record, RefusedRow, State
 
 #: stored with every batch; raise it when anything below changes its meaning
 FORMAT = 1
@@ -21,7 +21,7 @@ FORMAT = 1
 _RECORD = struct.Struct("<BBHIBBHBBBBBHHdd27s")
 WIDTH = _RECORD.size
 ID_WIDTH = 27
-_DOUBLED, _UNCLEAR, _FINE = 1, 2, 4
+_DOUBLED, _UNCLEAR, _FINE, _EVIDENCE = 1, 2, 4, 8
 _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
@@ -52,13 +52,19 @@ def encode_record(record: Record) -> bytes:
         min(record.tries, _BYTE),
         min(record.server_errors, _BYTE),
         min(record.looks, _BYTE),
-        record.doubled * _DOUBLED | record.unclear * _UNCLEAR | record.force_fine * _FINE,
+        _flags(record),
         min(max(record.pages_sent, 0), _SHORT),
         min(max(record.pages_total, 0), _SHORT),
         float(record.began_ms),
         float(record.changed_ms),
         fax_id if len(fax_id) <= ID_WIDTH else b"",
     )
+
+
+def _flags(record: Record) -> int:
+    """Three bits, and above them five of the count of evidence."""
+    bits = record.doubled * _DOUBLED | record.unclear * _UNCLEAR | record.force_fine * _FINE
+    return bits | record.evidence % EVIDENCE_TURN * _EVIDENCE
 
 
 def decode_record(raw: bytes) -> Record:
@@ -82,6 +88,7 @@ def decode_record(raw: bytes) -> Record:
         doubled=bool(flags & _DOUBLED),
         unclear=bool(flags & _UNCLEAR),
         force_fine=bool(flags & _FINE),
+        evidence=flags // _EVIDENCE,
         pages_sent=pages_sent,
         pages_total=pages_total,
         began_ms=int(began),
@@ -152,4 +159,5 @@ def decode_history(raw: bytes) -> list[HistoryEntry]:
 
 
 def _entry(fields: dict[str, Any]) -> HistoryEntry:
-    return HistoryEntry(**{**fields, "outcome": Happened(fields["outcome"])})
+    fate = Fate(fields["fate"]) if "fate" in fields else None
+    return HistoryEntry(**{**fields, "outcome": Happened(fields["outcome"]), "fate": fate})

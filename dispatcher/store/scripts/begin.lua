@@ -46,10 +46,10 @@ local function obstacle(job, batch, number, country)
   end
 end
 
--- Of the flags, doubled (1) and force_fine (4) stay; unclear (2) was said of the attempt before.
+-- All flags stay but unclear (2), which was said of the attempt before.
 local function mark_sending(record, attempt, slot_ms)
   local flags = string.byte(record, 17)
-  flags = flags % 2 + math.floor(flags / 4) % 2 * 4
+  flags = flags - math.floor(flags / 2) % 2 * 2
   return struct.pack('<BBHI4', SENDING, 0, attempt, lease_number) .. string.sub(record, 9, 15) .. '\0'
     .. string.char(flags) .. string.rep('\0', 4) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 27)
 end

@@ -40,10 +40,16 @@ local function append_history(batch, row, line)
   redis.call('HSET', key, row, before and (before .. '\n' .. line) or line)
 end
 
--- Evidence that changes no state is known by its line.
+-- Two pieces of evidence can lead to the same record: a repeat is known by its line too.
 local function is_told(batch, row, line)
   local _, before = history(batch, row)
-  return line ~= '' and before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true)
+  return line == '' or (before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true))
+end
+
+-- What is learned later may make a job doubled, or show that it is not.
+local function count_doubled(batch, old, new)
+  local by = string.byte(new, 17) % 2 - string.byte(old, 17) % 2
+  if by ~= 0 then redis.call('HINCRBY', batch_key(batch), 'doubled', by) end
 end
 
 local function add_totals(lines)
@@ -53,14 +59,13 @@ end
 local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long_id, attempts, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
-  if current ~= old then return current == new and 'repeat' or current end
-  if old == new and is_told(batch, row, line) then return 'repeat' end
+  if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
   move(batch, row, old, new, next_ms)
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
   if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end
   if attempts ~= '0' then redis.call('HINCRBY', batch_key(batch), 'attempts', attempts) end
-  if string.byte(new, 17) % 2 > string.byte(old, 17) % 2 then redis.call('HINCRBY', batch_key(batch), 'doubled', 1) end
+  count_doubled(batch, old, new)
   add_totals(totals)
   return 'done'
 end

@@ -1,0 +1,23 @@
+"""What an answer, a callback, a look-up or a read-back means for a job: the new record and what goes with it.
+
+Pure: a record and what was learned go in, a ``Step`` comes out, or None where the news changes nothing. The service
+applies a step by compare-and-set on the record it was decided from, and decides anew when another one stands there.
+"""
+
+from dispatcher.core.settlement.answers import after_send, missed_slot
+from dispatcher.core.settlement.looks import after_empty_look, after_read, look_due_ms
+from dispatcher.core.settlement.news import after_news
+from dispatcher.core.settlement.step import Case, HoldWanted, Step, send_deadline_ms
+
+__all__ = [
+    "Case",
+    "HoldWanted",
+    "Step",
+    "after_empty_look",
+    "after_news",
+    "after_read",
+    "after_send",
+    "look_due_ms",
+    "missed_slot",
+    "send_deadline_ms",
+]

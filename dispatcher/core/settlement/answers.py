@@ -1,0 +1,90 @@
+"""What the answer to a POST means, or that there was none."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from dispatcher.core.failures import TRANSPORT, Category, classify
+from dispatcher.core.job import Happened, HistoryEntry, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.retry import backoff_transport, decide
+from dispatcher.core.settlement.ending import Failure, after_failure, past, unless_another
+from dispatcher.core.settlement.looks import look_due_ms
+from dispatcher.core.settlement.news import after_news
+from dispatcher.core.settlement.step import Case, Step, move
+
+#: how many transport failures in a row a job is taken to have had when its last attempt did not leave either
+_TRANSPORT_AGAIN = 5
+
+
+def after_send(record: Record, outcome: SendOutcome, case: Case, *, attempt: int) -> Step | None:
+    """What the answer to the POST of ``attempt`` means for the record that stands there by now.
+
+    Only an acceptance says something of a job that has moved on: a worker that slept through the settling time must
+    not take back the attempt that came after its own.
+    """
+    if isinstance(outcome, Accepted):
+        return after_news(record, outcome.news, case)
+    if not _is_sending(record, attempt):
+        return None
+    match outcome:
+        case Refused():
+            return _refused(record, outcome, case)
+        case RateLimited():
+            wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else case.policy.backoff_429_s[0]
+            return _given_back(record, case, wait_s)
+        case NotSent():
+            return _not_sent(record, case)
+        case Unclear():
+            return _unclear(record, outcome, case)
+    assert_never(outcome)
+
+
+def missed_slot(record: Record, case: Case, *, attempt: int) -> Step | None:
+    """The worker was too late for its slot and sent nothing."""
+    return _given_back(record, case, 0.0) if _is_sending(record, attempt) else None
+
+
+def _is_sending(record: Record, attempt: int) -> bool:
+    return record.state is State.SENDING and record.attempt == attempt
+
+
+def _refused(record: Record, outcome: Refused, case: Case) -> Step:
+    rule = classify("http", outcome.status, fields=outcome.fields, policy=case.policy)
+    decision = decide(rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance)
+    entry = HistoryEntry(
+        attempt=record.attempt,
+        at_ms=case.now_ms,
+        outcome=Happened.REFUSED,
+        category=rule.category,
+        error_type="http",
+        error_code=outcome.status,
+        why=f"{decision.why} The provider said: {outcome.message}" if outcome.message else decision.why,
+    )
+    return after_failure(record, _left(record, case), Failure(rule=rule, decision=decision, entry=entry), case)
+
+
+def _not_sent(record: Record, case: Case) -> Step:
+    """Told apart from the first time by what the record still says of the attempt before."""
+    n = _TRANSPORT_AGAIN if record.category == Category.TRANSPORT else 0
+    failed = replace(record, category=TRANSPORT.category, error_type="http", error_code=0)
+    return _given_back(record, case, backoff_transport(n, case.policy, case.chance), failed)
+
+
+def _given_back(record: Record, case: Case, wait_s: float, failed: Record | None = None) -> Step:
+    new = replace(_left(failed or record, case), state=State.WAITING)
+    step = Step(event=Event.GIVEN_BACK, record=new, next_ms=case.after_ms(wait_s), rest_s=0.0)
+    return unless_another(record, step, case)
+
+
+def _unclear(record: Record, outcome: Unclear, case: Case) -> Step:
+    status = outcome.status or 0
+    rule = classify("http", status, policy=case.policy)
+    new = replace(record, unclear=True, category=rule.category, error_type="http", error_code=status)
+    next_ms = max(case.now_ms, look_due_ms(record, case.policy))
+    return move(record, Step(event=Event.UNCLEAR, record=new, next_ms=next_ms), case)
+
+
+def _left(record: Record, case: Case) -> Record:
+    """Nothing of the attempt is at the provider."""
+    return replace(record, lease=0, looks=0, unclear=False, changed_ms=case.now_ms)

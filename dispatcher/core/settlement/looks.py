@@ -1,0 +1,82 @@
+"""What it means that the provider was asked and had no news: an unclear send was not found, a fax has not ended."""
+
+from dataclasses import replace
+
+from dispatcher.core.failures import SUBMIT_UNKNOWN, Rule, classify
+from dispatcher.core.job import Happened, HistoryEntry, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.policy import Policy
+from dispatcher.core.retry import GiveUp, decide_absent, next_look_ms, poll_delay_s, readback_delay_s
+from dispatcher.core.settlement.ending import counted, past, unless_another
+from dispatcher.core.settlement.news import after_news
+from dispatcher.core.settlement.step import Case, Step, move, send_deadline_ms
+
+#: how much before its time a look may be asked: two machines' views of the server's clock differ a little
+_EARLY_MS = 100
+
+
+def look_due_ms(record: Record, policy: Policy) -> int:
+    """When an attempt that is being sent is looked for next, milliseconds since 1970."""
+    deadline_ms = send_deadline_ms(record, policy)
+    at_ms = next_look_ms(deadline_ms=deadline_ms, looks=record.looks, policy=policy)
+    return deadline_ms if at_ms is None else at_ms
+
+
+def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int) -> Step | None:
+    """A completed look-up found no fax of ``attempt``: it is looked for again, or written off after the last look.
+
+    ``asked_ms`` is when the provider was asked. A look that repeats an earlier one (a message that came twice, two
+    that overlap) must not shorten the settling time: it counts only from the time at which it was due.
+    """
+    if record.state is not State.SENDING or record.attempt != attempt:
+        return None
+    if asked_ms + _EARLY_MS < look_due_ms(record, case.policy):
+        return None
+    looked = replace(record, looks=record.looks + 1)
+    if looked.looks >= len(case.policy.looks_s):
+        return _vanished(record, case)
+    next_ms = max(case.now_ms, look_due_ms(looked, case.policy))
+    return move(record, Step(event=Event.NO_NEWS, record=looked, next_ms=next_ms), case)
+
+
+def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
+    """What reading an accepted fax back means. None as news: the provider does not list or know it (yet)."""
+    if news is not None and (news.status is not FaxStatus.UNFINISHED or news.fax_id != record.fax_id):
+        return after_news(record, news, case)
+    if record.state is not State.ACCEPTED:
+        return None
+    looks = record.looks + 1
+    wait_s = poll_delay_s(looks, case.policy) if case.polling else readback_delay_s(looks - 1, case.policy)
+    step = Step(event=Event.NO_NEWS, record=replace(record, looks=looks), next_ms=case.after_ms(wait_s))
+    return move(record, step, case)
+
+
+def _vanished(record: Record, case: Case) -> Step:
+    rule, code = _rule_of_absence(record, case.policy)
+    decision = decide_absent(
+        rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance
+    )
+    entry = HistoryEntry(
+        attempt=record.attempt,
+        at_ms=case.now_ms,
+        outcome=Happened.VANISHED,
+        category=rule.category,
+        error_type="http",
+        error_code=code,
+        why=decision.why,
+    )
+    ended = replace(counted(record, decision), lease=0, looks=0, unclear=False, changed_ms=case.now_ms)
+    ended = replace(ended, category=rule.category, error_type="http", error_code=code)
+    if isinstance(decision, GiveUp):
+        step = Step(event=Event.GIVEN_UP, record=replace(ended, state=decision.state))
+    else:
+        step = Step(event=Event.VANISHED, record=replace(ended, state=State.WAITING), next_ms=decision.at_ms)
+    return unless_another(record, replace(step, history=entry, rest_s=0.0, spent=1), case)
+
+
+def _rule_of_absence(record: Record, policy: Policy) -> tuple[Rule, int]:
+    """The row that the answer named, with its status. Without an answer the record tells of the attempt before."""
+    if not record.unclear:
+        return SUBMIT_UNKNOWN, 0
+    return classify("http", record.error_code, policy=policy), record.error_code

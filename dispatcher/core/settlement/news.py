@@ -1,0 +1,148 @@
+"""What the provider says of one fax of a job, in whatever order and however often it says it."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from dispatcher.core.failures import Rule, classify
+from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.retry import Decision, GiveUp, decide
+from dispatcher.core.settlement.ending import Failure, after_failure, counted, past, spent_by
+from dispatcher.core.settlement.faxes import known_faxes
+from dispatcher.core.settlement.step import Case, Step, move, overdue_ms
+
+
+def after_news(record: Record, news: FaxNews, case: Case) -> Step | None:
+    """What news of a fax means.
+
+    News of an earlier attempt counts as long as no later one is under way: a waiting or leased job adopts it. After
+    that it is evidence: it is heeded when the attempt that is under way ends, and if the provider had both at a
+    time, the job was doubled.
+    """
+    if not 1 <= news.attempt <= record.attempt:
+        return None
+    known = known_faxes(record, case.history).get(news.fax_id)
+    if known and (known.fate is not Fate.UNFINISHED or news.status is FaxStatus.UNFINISHED):
+        return None
+    if not _decides(record, news):
+        return _evidence(record, news, case)
+    match news.status:
+        case FaxStatus.UNFINISHED:
+            return _taken(record, news, case)
+        case FaxStatus.COMPLETED:
+            return _delivered(record, news, case)
+        case FaxStatus.FAILURE:
+            return _failed(record, news, case)
+    assert_never(news.status)
+
+
+def _decides(record: Record, news: FaxNews) -> bool:
+    """Whether the job's state depends on this fax now."""
+    match record.state:
+        case State.WAITING | State.LEASED:
+            return True
+        case State.SENDING:
+            return news.attempt == record.attempt
+        case State.ACCEPTED:
+            return news.fax_id == record.fax_id
+    return False
+
+
+def _taken(record: Record, news: FaxNews, case: Case) -> Step:
+    new = replace(_with_fax(record, news, case), state=State.ACCEPTED)
+    step = Step(event=Event.TAKEN, record=new, next_ms=overdue_ms(case), spent=spent_by(record))
+    return move(record, step, case)
+
+
+def _delivered(record: Record, news: FaxNews, case: Case) -> Step:
+    new = replace(_with_fax(record, news, case), state=State.DELIVERED, category="", error_type="", error_code=0)
+    rest_s = case.policy.number_distance_s
+    return move(record, Step(event=Event.DELIVERED, record=new, rest_s=rest_s, spent=spent_by(record)), case)
+
+
+def _failed(record: Record, news: FaxNews, case: Case) -> Step:
+    rule, decision = _judged(record, news, case)
+    failure = Failure(
+        rule=rule,
+        decision=decision,
+        entry=_entry(news, Happened.FAILED, rule, decision, case),
+        rest_s=case.policy.number_distance_s if rule.called else 0.0,
+        spent=spent_by(record),
+    )
+    return after_failure(record, _with_fax(record, news, case), failure, case)
+
+
+def _evidence(record: Record, news: FaxNews, case: Case) -> Step:
+    """The job stays as it is; its counters and its record of doubled faxes follow what is known."""
+    entry = _late_entry(record, news, case)
+    new = replace(record, evidence=(record.evidence + 1) % EVIDENCE_TURN)
+    if news.status is FaxStatus.FAILURE:
+        new = counted(new, _judged(record, news, case)[1])
+    step = move(record, Step(event=None, record=new, history=entry), case)
+    if not step.record.doubled or record.doubled:
+        return step
+    return replace(step, history=replace(entry, outcome=Happened.DOUBLED))
+
+
+def _judged(record: Record, news: FaxNews, case: Case) -> tuple[Rule, Decision]:
+    rule = classify(news.error_type, news.error_code, message=news.message, policy=case.policy)
+    decision = decide(
+        rule,
+        pages_sent=news.pages_sent,
+        pages_total=news.pages_total,
+        history=past(record, case),
+        policy=case.policy,
+        now_ms=case.now_ms,
+        chance=case.chance,
+    )
+    return rule, decision
+
+
+def _late_entry(record: Record, news: FaxNews, case: Case) -> HistoryEntry:
+    why = f"the provider says {news.status} of attempt {news.attempt}, when the job was {record.state.label} by another"
+    if news.status is FaxStatus.FAILURE:
+        rule, decision = _judged(record, news, case)
+        return replace(_entry(news, Happened.LATE, rule, decision, case), why=why)
+    fate = Fate.DELIVERED if news.status is FaxStatus.COMPLETED else Fate.UNFINISHED
+    return replace(_bare_entry(news, Happened.LATE, case), fate=fate, why=why)
+
+
+def _entry(news: FaxNews, outcome: Happened, rule: Rule, decision: Decision, case: Case) -> HistoryEntry:
+    unconfirmed = isinstance(decision, GiveUp) and decision.state is State.DELIVERED_UNCONFIRMED
+    return replace(
+        _bare_entry(news, outcome, case),
+        fate=Fate.UNCONFIRMED if unconfirmed else Fate.FAILED,
+        category=rule.category,
+        error_type=news.error_type,
+        error_code=news.error_code,
+        why=decision.why,
+    )
+
+
+def _bare_entry(news: FaxNews, outcome: Happened, case: Case) -> HistoryEntry:
+    return HistoryEntry(
+        attempt=news.attempt,
+        at_ms=case.now_ms,
+        outcome=outcome,
+        fax_id=news.fax_id,
+        created_ms=news.created_ms,
+        ended_ms=news.ended_ms,
+        pages_sent=news.pages_sent,
+        pages_total=news.pages_total,
+    )
+
+
+def _with_fax(record: Record, news: FaxNews, case: Case) -> Record:
+    """The part of the record that follows from any news of the fax that decides."""
+    return replace(
+        record,
+        fax_id=news.fax_id,
+        lease=0,
+        looks=0,
+        unclear=False,
+        pages_sent=news.pages_sent,
+        pages_total=news.pages_total,
+        began_ms=news.created_ms or record.began_ms,
+        changed_ms=case.now_ms,
+    )

@@ -1,0 +1,80 @@
+"""One move of a job as data, and what it is decided from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dispatcher.core.job import HistoryEntry, Record
+from dispatcher.core.lifecycle import Event, check_move
+from dispatcher.core.policy import Policy
+from dispatcher.core.retry import poll_delay_s
+from dispatcher.core.rule import Scope
+from dispatcher.core.settlement.faxes import is_doubled, known_faxes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that a decision rests on beside record and news."""
+
+    policy: Policy
+    now_ms: int
+    #: in [0, 1)
+    chance: float
+    #: what became of earlier attempts
+    history: Sequence[HistoryEntry] = ()
+    #: without a public URL news comes by polling
+    polling: bool = False
+
+    def after_ms(self, seconds: float) -> int:
+        """The time so long from now, milliseconds since 1970."""
+        return self.now_ms + round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldWanted:
+    """A hold that the failure asks for; after ``hold_after`` failures of the scope, at once when that is 1."""
+
+    scope: Scope
+    category: str
+    cause: str
+    hold_after: int = 1
+    #: None: until someone releases it
+    probe_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One move of a job, as data."""
+
+    #: None: the news is evidence, and the job stays where it is
+    event: Event | None
+    record: Record
+    #: when a job that stays live is looked at next, milliseconds since 1970
+    next_ms: int = 0
+    history: HistoryEntry | None = None
+    #: seconds the number rests now that the attempt ended; None: the attempt goes on
+    rest_s: float | None = None
+    #: attempts that count as made
+    spent: int = 0
+    hold: HoldWanted | None = None
+
+
+def move(old: Record, step: Step, case: Case) -> Step:
+    """The step with what follows from all that is known of the job's faxes.
+
+    Raises IllegalMove if the table of states does not have it.
+    """
+    if step.event is not None:
+        check_move(old.state, step.event, step.record.state)
+    history = [*case.history, step.history] if step.history else case.history
+    doubled = is_doubled(known_faxes(step.record, history).values())
+    return replace(step, record=replace(step.record, doubled=doubled))
+
+
+def send_deadline_ms(record: Record, policy: Policy) -> int:
+    """The last moment at which the request of an attempt that is being sent can have been under way."""
+    return record.began_ms + round((policy.send_window_s + policy.post_total_s) * 1000)
+
+
+def overdue_ms(case: Case) -> int:
+    """When a fax that is accepted now is asked about, if nothing was heard of it."""
+    return case.after_ms(poll_delay_s(0, case.policy) if case.polling else case.policy.callback_overdue_s)
