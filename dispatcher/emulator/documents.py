@@ -5,13 +5,12 @@ import binascii
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b, sha256
 from io import BytesIO
 
 from pypdf import PdfReader, PdfWriter
-from pypdf.errors import PyPdfError
 
 # A damaged PDF is an ordinary input here, not an event for the log.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -19,6 +18,8 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 #: The provider's cap for one file, from its command line's page.
 MAX_FILE_BYTES = 20 * 1024 * 1024
 FILE_TYPES = ("PDF", "DOC", "DOCX", "ODT", "TIF", "TIFF", "JPG", "JPEG", "PNG", "TXT", "HTML")
+#: Documented conversion error for a PDF that is none.
+NOT_NORMALISED = 133
 _LINES_PER_PAGE = 60
 _A4_POINTS = (595, 842)
 _PAGE_OBJECT = re.compile(rb"/Type\s*/Page\b")
@@ -109,35 +110,32 @@ def _looked_into(digest: str, data: bytes, file_type: str) -> Document:
 def _pdf_pages(data: bytes) -> tuple[int, int | None]:
     """Pages and conversion error; a PDF that only looks damaged to our reader still counts one page."""
     if b"%PDF-" not in data[:1024]:
-        return 1, 133
+        return 1, NOT_NORMALISED
     try:
         return max(len(PdfReader(BytesIO(data)).pages), 1), None
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except Exception:  # noqa: BLE001 - bytes from anyone make the reader fail in any way
         return max(len(_PAGE_OBJECT.findall(data)), 1), None
 
 
 def _merge(parts: Sequence[Document]) -> Document:
-    writer = PdfWriter()
-    for part in parts:
-        if part.file_type == "PDF":
-            _append(writer, part)
-        else:
-            _blank(writer, part.pages)
-    out = BytesIO()
-    writer.write(out)
-    data = out.getvalue()
+    """One PDF of all parts; what cannot be read as PDF becomes blank pages."""
     pages = sum(part.pages for part in parts)
+    try:
+        data = _written(parts)
+    except Exception:  # noqa: BLE001 - as above
+        data = _written([replace(part, file_type="") for part in parts])
     error = next((part.error_code for part in parts if part.error_code is not None), None)
     return Document(sha256=sha256(data).hexdigest(), file_type="PDF", data=data, pages=pages, error_code=error)
 
 
-def _append(writer: PdfWriter, part: Document) -> None:
-    try:
-        writer.append(BytesIO(part.data))
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        _blank(writer, part.pages)
-
-
-def _blank(writer: PdfWriter, pages: int) -> None:
-    for _ in range(pages):
-        writer.add_blank_page(*_A4_POINTS)
+def _written(parts: Sequence[Document]) -> bytes:
+    writer = PdfWriter()
+    for part in parts:
+        if part.file_type == "PDF":
+            writer.append(BytesIO(part.data))
+        else:
+            for _ in range(part.pages):
+                writer.add_blank_page(*_A4_POINTS)
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()

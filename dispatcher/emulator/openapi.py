@@ -151,7 +151,10 @@ def document() -> dict[str, Any]:
             "schemas": schemas.COMPONENTS,
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic"},
-                "token": {"type": "http", "scheme": "bearer"},
+                "token": {
+                    "type": "oauth2",
+                    "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": {}}},
+                },
             },
         },
         "security": [{"basic": []}, {"token": []}],
