@@ -10,9 +10,9 @@ from dramatiq.errors import BrokerConnectionError
 from dispatcher.core.batch import Priority
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime
+from dispatcher.service.errors import StoreError
 from dispatcher.service.upkeep import Upkeep, Work
 from dispatcher.settings import SettingsError, load_settings
-from dispatcher.store.errors import StoreError
 from workers.actors import Actors
 from workers.main import boot
 

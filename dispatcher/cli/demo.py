@@ -90,7 +90,7 @@ def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
         jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in client.jobs(batch.id)]
         comparison = compare(jobs, site.ledger())
         note("examining the store with bulkfax doctor")
-        healthy, findings = _doctor(site)
+        healthy, findings = examine_store(site)
     return DemoResult(
         rows=rows,
         batch=batch,
@@ -109,7 +109,7 @@ def _send(client: Client, recipients: Path, time_s: float) -> Batch:
     return watch(client, batch.id, until=lambda batch: batch.ended or time.monotonic() > end_s)
 
 
-def _doctor(site: "LocalSite") -> tuple[bool, tuple[str, ...]]:
+def examine_store(site: "LocalSite") -> tuple[bool, tuple[str, ...]]:
     """Run ``bulkfax doctor`` as people would; whether it is content, and what it found wrong."""
     command = [sys.executable, "-m", "dispatcher.cli", "doctor", "--json"]
     done = subprocess.run(  # noqa: S603  # our own command
@@ -124,11 +124,11 @@ def _doctor(site: "LocalSite") -> tuple[bool, tuple[str, ...]]:
 
 def _where_next(folder: Path) -> str:
     return (
-        f"\nWhat became of every line: {folder}/report.csv\n"
-        f"What each process said:    {folder}/*.log\n"
-        f"Why a failure ends as it does:    bulkfax policy explain CALL_ERROR 17\n"
-        f"Run it yourself:                  bulkfax up  (with BULKFAX_SINCH__* set, or against `bulkfax emulator`)\n"
-        f"Send a mailing of your own:       bulkfax send LETTER.pdf RECIPIENTS.csv --watch"
+        f"\nWhat became of every line:              {folder}/report.csv\n"
+        f"What each process said:                 {folder}/*.log\n"
+        f"Why a failure ends as it does:          bulkfax policy explain CALL_ERROR 17\n"
+        f"Run it yourself (BULKFAX_SINCH__* set): bulkfax up\n"
+        f"Send a mailing of your own:             bulkfax send LETTER.pdf RECIPIENTS.csv --watch"
     )
 
 

@@ -32,13 +32,17 @@ _PROJECT, _KEY = "demo-project", "demo-key"
 class LocalSite:
     """Redis, emulator, web, scheduler and worker in ``folder``; use it with ``with``.
 
-    ``rate`` is the account's limit in requests a second, ``speed`` divides the lives of faxes at the emulator.
+    ``rate`` is the account's limit in requests a second, ``speed`` divides the lives of faxes at the emulator,
+    ``polling`` takes away the address under which the provider would reach us.
     """
 
-    def __init__(self, folder: Path, *, scenario: Path, policy: Path, rate: float, speed: float) -> None:
+    def __init__(
+        self, folder: Path, *, scenario: Path, policy: Path, rate: float, speed: float, polling: bool = False
+    ) -> None:
         self.folder = folder
         self._policy = policy
         self._rate = rate
+        self._polling = polling
         self._secret, self._api_key = secrets.token_hex(16), secrets.token_hex(16)
         self._stop = threading.Event()
         self.server = EmbeddedServer(folder / "redis")
@@ -60,7 +64,7 @@ class LocalSite:
     @property
     def url(self) -> str:
         """Where the API is."""
-        return self.env["BULKFAX_PUBLIC_URL"]
+        return f"http://127.0.0.1:{self.env['BULKFAX_PORT']}"
 
     def client(self, patience_s: float = 30.0) -> Client:
         return Client(self.url, self._api_key, patience_s=patience_s)
@@ -130,7 +134,7 @@ class LocalSite:
             "BULKFAX_SINCH__AUTH_URL": f"{self.emulator_url}/oauth2/token",
             "BULKFAX_SINCH__RATE_PER_SECOND": f"{self._rate:g}",
             "BULKFAX_POLICY_FILE": str(self._policy.resolve()),
-            "BULKFAX_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "BULKFAX_PUBLIC_URL": "" if self._polling else f"http://127.0.0.1:{port}",
             "BULKFAX_HOST": "127.0.0.1",
             "BULKFAX_PORT": str(port),
             "BULKFAX_API_KEYS": self._api_key,

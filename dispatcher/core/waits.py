@@ -29,6 +29,16 @@ def poll_delay_s(polls: int, policy: Policy) -> float:
     return policy.poll_first_s if polls == 0 else _nth(policy.poll_s, polls - 1)
 
 
+def poll_at_ms(polls: int, policy: Policy, now_ms: int) -> int:
+    """When a fax is polled for: after its delay, at a time that it shares with others, so that one list tells of all.
+
+    The times lie half a delay apart; a fax waits so much longer at most.
+    """
+    delay_ms = round(poll_delay_s(polls, policy) * 1000)
+    apart_ms = max(1, delay_ms // 2)
+    return -(-(now_ms + delay_ms) // apart_ms) * apart_ms
+
+
 def probe_delay_s(category: Category, probes: int, policy: Policy) -> float | None:
     """From the opening of a hold, or from its last probe, to the next; None: it ends by hand only."""
     match category:

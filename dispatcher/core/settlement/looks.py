@@ -7,7 +7,7 @@ from dispatcher.core.job import Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import GiveUp, decide_absent, next_look_ms, poll_delay_s, readback_delay_s
+from dispatcher.core.retry import GiveUp, decide_absent, next_look_ms, poll_at_ms, readback_delay_s
 from dispatcher.core.settlement.ending import counted, past, unless_another
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import Case, Step, move, send_deadline_ms
@@ -47,9 +47,14 @@ def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
     if record.state is not State.ACCEPTED:
         return None
     looks = record.looks + 1
-    wait_s = poll_delay_s(looks, case.policy) if case.polling else readback_delay_s(looks - 1, case.policy)
-    step = Step(event=Event.NO_NEWS, record=replace(record, looks=looks), next_ms=case.after_ms(wait_s))
+    step = Step(event=Event.NO_NEWS, record=replace(record, looks=looks), next_ms=_read_at_ms(looks, case))
     return move(record, step, case)
+
+
+def _read_at_ms(reads: int, case: Case) -> int:
+    if case.polling:
+        return poll_at_ms(reads, case.policy, case.now_ms)
+    return case.after_ms(readback_delay_s(reads - 1, case.policy))
 
 
 def _vanished(record: Record, case: Case) -> Step:

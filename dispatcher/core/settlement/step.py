@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from dispatcher.core.job import HistoryEntry, Record
 from dispatcher.core.lifecycle import Event, check_move
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import poll_delay_s
+from dispatcher.core.retry import poll_at_ms
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement.faxes import is_doubled, known_faxes
 
@@ -77,4 +77,6 @@ def send_deadline_ms(record: Record, policy: Policy) -> int:
 
 def overdue_ms(case: Case) -> int:
     """When a fax that is accepted now is asked about, if nothing was heard of it."""
-    return case.after_ms(poll_delay_s(0, case.policy) if case.polling else case.policy.callback_overdue_s)
+    if case.polling:
+        return poll_at_ms(0, case.policy, case.now_ms)
+    return case.after_ms(case.policy.callback_overdue_s)
