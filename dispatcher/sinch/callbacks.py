@@ -54,7 +54,7 @@ class CallbackReader:
     """
 
     def __init__(self, content_type: str) -> None:
-        kind, options = parse_options_header(content_type)
+        kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
         self._json = bytearray()
         self._parts: _Parts | None = None
         if kind == b"multipart/form-data":

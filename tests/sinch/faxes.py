@@ -1,0 +1,28 @@
+"""Clients and faxes for the tests of this package."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from dispatcher.sinch.auth import Auth, Basic
+from dispatcher.sinch.client import FaxClient
+from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.pool import HttpPool
+
+FAX = OutgoingFax(to="+12025550123", job="b1.7", attempt=2, content_urls=("https://example.org/letter.pdf",))
+
+ACCEPTED = json.dumps({"id": "01FAX", "status": "IN_PROGRESS", "to": "+12025550123"}).encode()
+
+
+@asynccontextmanager
+async def calling(
+    url: str, *, auth: Auth | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[FaxClient]:
+    """A client of the server at ``url``, with Basic credentials unless told otherwise."""
+    client = FaxClient(HttpPool(8, transport=transport), auth or Basic("key", "secret"), url, "project")
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,120 @@
+import itertools
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.outcome import FaxStatus
+from dispatcher.sinch.callbacks import LARGEST_FIELD_BYTES, CallbackEvent, CallbackReader, parse_json
+from dispatcher.sinch.errors import CallbackError
+
+FAX = {"id": "01FAX", "status": "COMPLETED", "labels": {"bulkfax-job": "b1.7", "bulkfax-attempt": "2"}}
+TYPE = 'multipart/form-data; boundary="--frontier"'
+
+
+def part(name: str, content: bytes, extra: str = "") -> bytes:
+    head = f'----frontier\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+def multipart(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"----frontier--\r\n"
+
+
+COMPLETED = multipart(
+    part("event", b"FAX_COMPLETED"),
+    part("eventTime", b"2027-01-15T08:00:00Z"),
+    part("file", b"%PDF-1.7 \r\n----fronti\r\n--" * 40, '; filename="01FAX.pdf"\r\nContent-Type: application/pdf'),
+    part("fax", json.dumps(FAX).encode(), "\r\nContent-Type: application/json"),
+)
+
+
+def read(content_type: str, *pieces: bytes) -> CallbackEvent:
+    reader = CallbackReader(content_type)
+    for piece in pieces:
+        reader.feed(piece)
+    return reader.finish()
+
+
+def test_both_content_types_say_the_same() -> None:
+    body = json.dumps({"event": "FAX_COMPLETED", "fax": FAX, "file": "JVBERi0=", "fileType": "PDF"}).encode()
+    assert read("application/json", body) == read(TYPE, COMPLETED)
+
+
+def test_the_news_names_job_and_attempt() -> None:
+    event = read(TYPE, COMPLETED)
+    assert event.news is not None
+    assert (event.event, event.fax_id) == ("FAX_COMPLETED", "01FAX")
+    assert (event.news.job, event.news.attempt, event.news.status) == ("b1.7", 2, FaxStatus.COMPLETED)
+
+
+@given(st.lists(st.integers(0, len(COMPLETED)), max_size=12))
+def test_a_multipart_body_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(COMPLETED)]
+    pieces = [COMPLETED[a:b] for a, b in itertools.pairwise(edges)]
+    assert read(TYPE, *pieces) == read(TYPE, COMPLETED)
+
+
+def test_a_large_document_is_dropped_as_it_passes() -> None:
+    reader = CallbackReader(TYPE)
+    reader.feed(part("event", b"INCOMING_FAX") + part("file", b"", '; filename="a.pdf"')[:-2])
+    for _ in range(200):
+        reader.feed(b"x" * 100_000)
+    reader.feed(b"\r\n" + multipart(part("fax", json.dumps(FAX).encode())))
+    assert reader.finish().event == "INCOMING_FAX"
+
+
+@pytest.mark.parametrize("fax", [json.dumps(FAX), FAX], ids=["as text", "as an object"])
+def test_the_fax_may_come_as_text_or_as_an_object(fax: object) -> None:
+    assert parse_json(json.dumps({"event": "FAX_COMPLETED", "fax": fax}).encode()).fax_id == "01FAX"
+
+
+@pytest.mark.parametrize("fax", [None, {}, "rubbish", {"page": 3}])
+def test_an_unknown_event_needs_no_fax(fax: object) -> None:
+    event = parse_json(json.dumps({"event": "PAGE_SENT", "fax": fax}).encode())
+    assert event == CallbackEvent(event="PAGE_SENT", news=None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b""),
+        ("application/json", b"[]"),
+        ("application/json", b"{}"),
+        ("application/json", b'{"event": 0.5e'),
+        ("application/json", b'{"event": "FAX_COMPLETED"}'),
+        ("application/json", b'{"event": "FAX_COMPLETED", "fax": {"id": ""}}'),
+        ("application/json", b"[" * 100_000),
+        ("", b"event=FAX_COMPLETED"),
+        ("multipart/form-data", COMPLETED),
+        ("multipart/form-data; boundary=other", COMPLETED),
+        (TYPE, COMPLETED[:-30]),
+        (TYPE, b""),
+        (TYPE, multipart(part("fax", b"{}"))),
+        (TYPE, multipart(part("event", b"FAX_COMPLETED"), part("fax", b"{"))),
+        (TYPE, multipart(part("event", b"x" * (LARGEST_FIELD_BYTES + 1)))),
+        ("multipart/form-data; boundary=" + "b" * 2000, COMPLETED),
+    ],
+)
+def test_rubbish_is_told_in_one_sentence(content_type: str, body: bytes) -> None:
+    with pytest.raises(CallbackError, match=r"^\S.*[^.]$"):
+        read(content_type, body)
+
+
+@given(st.text(max_size=60), st.binary(max_size=300))
+def test_nothing_but_a_callback_error_comes_of_any_bytes(content_type: str, body: bytes) -> None:
+    with suppress(CallbackError):
+        read(content_type, body)
+
+
+@given(st.binary(max_size=300))
+def test_nothing_but_a_callback_error_comes_of_any_multipart_body(body: bytes) -> None:
+    with suppress(CallbackError):
+        read(TYPE, b"----frontier\r\n" + body)
+
+
+def test_a_part_that_comes_twice_counts_as_it_came_first() -> None:
+    twice = multipart(part("event", b"PAGE_SENT"), part("event", b"FAX_COMPLETED"))
+    assert read(TYPE, twice).event == "PAGE_SENT"

@@ -1,0 +1,169 @@
+"""The client's operations over real HTTP, against answers written by hand."""
+
+import json
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, RateLimited, Refused
+from dispatcher.sinch.client import SinchAccount, make_client
+from dispatcher.sinch.errors import (
+    AnswerLostError,
+    NotSentError,
+    RateLimitedError,
+    RefusedError,
+    UnclearError,
+    UnreadableError,
+)
+from dispatcher.sinch.wire import FaxQuery
+from tests.sinch.faxes import ACCEPTED, FAX, calling
+from tests.sinch.wire_server import Reader, WireServer, Writer, answering, closed_port, reply, serving
+
+pytestmark = pytest.mark.anyio
+
+PAGE = json.dumps({"faxes": [{"id": "01FAX", "status": "COMPLETED"}], "page": 1, "totalPages": 1}).encode()
+
+
+async def closes_after_reading(server: WireServer, reader: Reader, writer: Writer) -> None:
+    await server.read(reader)
+
+
+async def test_an_accepted_fax_is_news_of_its_job_and_attempt() -> None:
+    async with serving(answering(reply(200, ACCEPTED))) as server, calling(server.url) as client:
+        outcome = await client.send(FAX, total_s=5)
+    news = FaxNews(fax_id="01FAX", status=FaxStatus.UNFINISHED, to="+12025550123", job="b1.7", attempt=2)
+    assert outcome == Accepted(news=news)
+
+
+async def test_a_send_is_one_json_post_with_credentials() -> None:
+    async with serving(answering(reply(200, ACCEPTED))) as server, calling(f"{server.url}/") as client:
+        await client.send(FAX, total_s=5)
+    (seen,) = server.seen
+    assert seen.line == "POST /v3/projects/project/faxes HTTP/1.1"
+    assert seen.headers["host"] == f"127.0.0.1:{server.port}"
+    assert seen.headers["authorization"] == "Basic a2V5OnNlY3JldA=="
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.headers["user-agent"].startswith("bulkfax/")
+    assert "transfer-encoding" not in seen.headers
+    assert json.loads(seen.body)["to"] == "+12025550123"
+
+
+async def test_an_answer_201_with_a_list_of_one_is_accepted_too() -> None:
+    body = b'{"faxes": [' + ACCEPTED + b"]}"
+    async with serving(answering(reply(201, body))) as server, calling(server.url) as client:
+        assert isinstance(await client.send(FAX, total_s=5), Accepted)
+
+
+async def test_a_refused_send_names_the_fields() -> None:
+    body = json.dumps({"message": "bad", "details": {"fieldViolations": [{"field": "to"}]}}).encode()
+    async with serving(answering(reply(422, body))) as server, calling(server.url) as client:
+        assert await client.send(FAX, total_s=5) == Refused(status=422, message="bad", fields=("to",))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry_After": "12"}, 12.0),
+        ({"Retry_After": "Fri, 15 Jan 2027 08:00:30 GMT", "Date": "Fri, 15 Jan 2027 08:00:00 GMT"}, 30.0),
+    ],
+)
+async def test_a_rate_limit_is_not_waited_for_but_told(headers: dict[str, str], seconds: float | None) -> None:
+    async with serving(answering(reply(429, b"", **headers))) as server, calling(server.url) as client:
+        assert await client.send(FAX, total_s=5) == RateLimited(retry_after_s=seconds)
+        with pytest.raises(RateLimitedError) as told:
+            await client.list_page(FaxQuery(), 1, total_s=5)
+    assert told.value.retry_after_s == seconds
+    assert len(server.seen) == 2
+
+
+async def test_one_fax_is_read_and_a_missing_one_is_none() -> None:
+    async with (
+        serving(answering(reply(200, ACCEPTED), reply(404))) as server,
+        calling(server.url) as client,
+    ):
+        read = await client.fax("01FAX", total_s=5)
+        assert read is not None
+        assert read.fax_id == "01FAX"
+        assert await client.fax("../services", total_s=5) is None
+    assert [seen.line.split()[1] for seen in server.seen] == [
+        "/v3/projects/project/faxes/01FAX",
+        "/v3/projects/project/faxes/..%2Fservices",
+    ]
+
+
+async def test_a_list_asks_for_exactly_one_page() -> None:
+    query = FaxQuery(to="+12025550123", created_from_ms=1_800_000_000_999, created_to_ms=1_800_000_060_001)
+    async with serving(answering(reply(200, PAGE))) as server, calling(server.url) as client:
+        page = await client.list_page(query, 2, total_s=5)
+    assert [news.fax_id for news in page.faxes] == ["01FAX"]
+    (seen,) = server.seen
+    target = seen.line.split()[1]
+    assert "+" not in target
+    assert dict(parse_qsl(urlsplit(target).query)) == {
+        "direction": "OUTBOUND",
+        "to": "+12025550123",
+        "createTime>": "2027-01-15T08:00:00Z",
+        "createTime<": "2027-01-15T08:01:01Z",
+        "pageSize": "1000",
+        "page": "2",
+    }
+
+
+async def test_a_read_is_repeated_when_its_answer_is_lost() -> None:
+    async with serving(closes_after_reading) as server, calling(server.url) as client:
+        with pytest.raises(AnswerLostError):
+            await client.fax("01FAX", total_s=10)
+    assert len(server.seen) == 3
+
+
+async def test_a_read_without_a_connection_is_not_sent() -> None:
+    async with calling(f"http://127.0.0.1:{closed_port()}") as client:
+        with pytest.raises(NotSentError):
+            await client.fax("01FAX", total_s=5)
+
+
+async def test_a_read_that_is_answered_with_500_is_told_at_once() -> None:
+    async with serving(answering(reply(500, b"<html>"))) as server, calling(server.url) as client:
+        with pytest.raises(UnclearError) as told:
+            await client.fax("01FAX", total_s=5)
+    assert told.value.status == 500
+    assert len(server.seen) == 1
+
+
+async def test_an_unreadable_fax_is_told() -> None:
+    async with serving(answering(reply(200, b"<html>"))) as server, calling(server.url) as client:
+        with pytest.raises(UnreadableError):
+            await client.fax("01FAX", total_s=5)
+
+
+async def test_the_check_passes_on_a_list_of_one() -> None:
+    async with serving(answering(reply(200, PAGE))) as server, calling(server.url) as client:
+        await client.check()
+    assert "pageSize=1&" in server.seen[0].line
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"), [(401, "key id and secret"), (403, "no access"), (404, "does not know the project id")]
+)
+async def test_the_check_says_what_is_wrong(status: int, sentence: str) -> None:
+    async with serving(answering(reply(status))) as server, calling(server.url) as client:
+        with pytest.raises(RefusedError, match=sentence) as told:
+            await client.check()
+    assert told.value.status == status
+
+
+ACCOUNT = SinchAccount(project_id="p", key_id="key", key_secret="do not show")
+
+
+@pytest.mark.parametrize("url", ["fax.example.org", "http://", "ftp://fax.example.org", "http://fax.example.org:x"])
+async def test_an_address_that_is_no_url_is_refused_when_the_client_is_made(url: str) -> None:
+    with pytest.raises(ValueError, match="is not a URL"):
+        make_client(replace(ACCOUNT, base_url=url))
+    with pytest.raises(ValueError, match="is not a URL"):
+        make_client(replace(ACCOUNT, auth_url=url))
+
+
+def test_an_account_does_not_print_its_secret() -> None:
+    assert "do not show" not in repr(ACCOUNT)

@@ -1,0 +1,44 @@
+import asyncio
+
+import pytest
+
+from dispatcher.sinch.auth import Basic
+from dispatcher.sinch.body import Departure
+from dispatcher.sinch.http import Call, SinchHttp
+from dispatcher.sinch.pool import HttpPool
+from tests.sinch.wire_server import Reader, WireServer, Writer, reply, serving
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(("connections", "calls", "opened"), [(20, 3, 3), (20, 20, 20), (20, 40, 20), (3, 9, 3)])
+async def test_as_many_connections_open_as_are_needed_and_no_more(connections: int, calls: int, opened: int) -> None:
+    waiting = 0
+    full = asyncio.Event()
+
+    async def answers_when_full(server: WireServer, reader: Reader, writer: Writer) -> None:
+        nonlocal waiting
+        while True:
+            await server.read(reader)
+            waiting += 1
+            if waiting >= opened:
+                full.set()
+            await full.wait()
+            writer.write(reply(200))
+
+    async with serving(answers_when_full) as server:
+        http = SinchHttp(HttpPool(connections), Basic("key", "secret"), server.url, "project")
+        call = Call(method="POST", path="/faxes")
+        answers = await asyncio.gather(*(http.exchange(call, total_s=20) for _ in range(calls)))
+        await http.aclose()
+    assert [answer.status for answer in answers] == [200] * calls
+    assert server.connections == opened
+    assert len(server.seen) == calls
+
+
+async def test_a_departure_is_asked_for_each_try() -> None:
+    asked = []
+    departure = Departure(lambda: not asked.append(1))  # type: ignore[func-returns-value]
+    departure.begin()
+    departure.begin()
+    assert len(asked) == 2
