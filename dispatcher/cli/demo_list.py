@@ -56,7 +56,10 @@ def _made_up(header: bytes, lines: list[bytes], count: int) -> list[bytes]:
 
 
 def _line(columns: list[str], delimiter: str, number: str, place: int) -> bytes:
-    values = {_column(columns, "fax", "number", "phone"): number, _column(columns, "id", "ref"): f"R{place}"}
+    values = {
+        _column(columns, "fax", "number", "phone"): number,
+        _column(columns, "ref", "customer", "id"): f"R{place}",
+    }
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter).writerow([values.get(column, "") for column in columns])
     return text.getvalue().encode()

@@ -31,7 +31,10 @@ def list_(
     if as_json:
         print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
         return
-    results.print(jobs_table(shown)) if shown else note("No job matches.")
+    if not shown:
+        note("No job matches.")
+        return
+    results.print(jobs_table(shown, f"Show one: bulkfax jobs show {batch}.ROW"))
     if len(jobs) > limit:
         note(f"There are more than {limit}: --limit shows more, `bulkfax batches report {batch}` has all.")
 

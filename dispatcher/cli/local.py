@@ -1,11 +1,12 @@
-"""What commands need that work beside the API: settings with a Redis that is there, and the store itself."""
+"""What commands need that work beside the API: settings with a Redis that is there, the policy, the store itself."""
 
 from dataclasses import asdict
 from typing import Any
 
 from dispatcher.cli.output import Failure
 from dispatcher.core.job import JobId
-from dispatcher.runtime import open_runtime
+from dispatcher.core.policy import Policy
+from dispatcher.runtime import open_runtime, read_policy
 from dispatcher.settings import Settings, load_settings
 from dispatcher.store.keys import place
 from dispatcher.store.server import running_url
@@ -25,6 +26,11 @@ def settings_with_redis() -> Settings:
         f"no Redis is named and none runs in {settings.data_dir}: set BULKFAX_REDIS_URL, "
         f"or start everything with `bulkfax up`, which brings its own"
     )
+
+
+def policy_in_use() -> Policy:
+    """The policy that BULKFAX_POLICY_FILE names, or the default one. Raises SettingsError."""
+    return read_policy(load_settings())
 
 
 async def stored_record(job: str) -> dict[str, Any]:

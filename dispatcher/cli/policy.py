@@ -8,7 +8,6 @@ import typer
 from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.tables import pairs
 from dispatcher.core.explain import Explanation, explain
-from dispatcher.settings import load_settings
 
 app = typer.Typer(help="When a fax is tried again.", no_args_is_help=True)
 
@@ -27,10 +26,10 @@ def explain_(
     as_json: JsonOption = False,
 ) -> None:
     """What would happen after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
-    from dispatcher.runtime import read_policy  # late: it costs other commands a second
+    from dispatcher.cli.local import policy_in_use  # late: it costs other commands a second
 
     name = "http" if error_type.lower() == "http" else error_type.upper()
-    explanation = explain(name, error_code, read_policy(load_settings()))
+    explanation = explain(name, error_code, policy_in_use())
     if as_json:
         print_json(asdict(explanation))
         return

@@ -10,7 +10,7 @@ from dispatcher.cli.output import Failure, JsonOption, note, notes, print_json, 
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.watch import watch
-from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, NewBatch, Upload
+from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, NewBatch, Upload, recipients_kind
 
 
 def _text_option(name: str, help_text: str) -> typer.models.OptionInfo:
@@ -76,6 +76,7 @@ def prepare(client: Client, new: NewBatch, letter: str, recipients: Path) -> tup
     """Upload the letter, make the draft, fill it. A draft that could not be filled is cancelled again."""
     if not recipients.is_file():
         raise Failure(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
+    recipients_kind(recipients)
     batch = client.create_batch(_with_letter(client, new, letter))
     try:
         with bytes_bar("recipients") as progress:
@@ -83,7 +84,7 @@ def prepare(client: Client, new: NewBatch, letter: str, recipients: Path) -> tup
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
             raise Failure(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
-    except (ApiError, Failure):
+    except (ClientError, Failure):
         _discard(client, batch)
         raise
     return client.batch(batch.id), upload

@@ -42,40 +42,38 @@ def when(time: datetime | None) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""
 
 
+def seconds_since(time: datetime) -> float:
+    """Negative for a time to come."""
+    return (datetime.now(UTC) - time).total_seconds()
+
+
 def age(time: datetime | None) -> str:
-    """How long ago, or in how long, in the largest two units."""
+    """How long ago, or in how long."""
     if time is None:
         return ""
-    seconds = round((datetime.now(UTC) - time).total_seconds())
+    seconds = round(seconds_since(time))
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
 
 
-def duration(seconds: float) -> str:
-    """``75`` is ``1 min 15 s``."""
+def duration(seconds: float, units: int = 2) -> str:
+    """``75`` is ``1 min 15 s``, or ``1 min`` with one unit."""
     whole = round(seconds)
-    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
     parts = []
-    for size, unit in units:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, whole = divmod(whole, size)
         if count:
             parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(parts[:units]) or "0 s"
 
 
 def batches_table(batches: Iterable[Batch]) -> Table:
-    made = table(
-        "id", "name", "state", "jobs", "delivered", "failed", "done", "created", numbers=_BATCH_NUMBERS, prose=["name"]
-    )
+    """Narrow enough that ids stay whole in a terminal of 80 columns."""
+    made = table("id", "name", "state", "done", "failed", "age", numbers=["done", "failed", "age"], prose=["name"])
     for batch in batches:
-        counts = batch.counts
-        done = f"{batch.final / batch.rows:.0%}" if batch.rows else ""
-        delivered = counts.get("delivered", 0) + counts.get("delivered_unconfirmed", 0)
-        figures = (f"{batch.rows:,}", f"{delivered:,}", f"{counts.get('failed', 0):,}", done)
-        made.add_row(batch.id, Text(batch.name), batch.state, *figures, age(batch.created_at))
+        failed = f"{batch.counts.get('failed', 0):,}"
+        age = duration(seconds_since(batch.created_at), 1) if batch.created_at else ""
+        made.add_row(batch.id, Text(batch.name), batch.state, f"{batch.final:,}/{batch.rows:,}", failed, age)
     return made
-
-
-_BATCH_NUMBERS = ("jobs", "delivered", "failed", "done")
 
 
 def batch_facts(batch: Batch) -> Table:
@@ -144,11 +142,14 @@ def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
     return made
 
 
-def jobs_table(jobs: Iterable[Job]) -> Table:
-    made = table("job", "number", "reference", "state", "category", "attempts", "next", numbers=("attempts",))
+def jobs_table(jobs: Iterable[Job], title: str) -> Table:
+    """Jobs by their row: the id of one is ``<batch>.<row>``."""
+    columns = ("row", "number", "reference", "state", "category", "attempts", "next")
+    made = table(*columns, title=title, numbers=["row", "attempts"], prose=["reference", "state", "category", "next"])
     for job in jobs:
         state = Text(job.state, STATES.get(job.state, ""))
-        made.add_row(job.id, job.number, Text(job.reference), state, job.category, str(job.attempt), age(job.next_at))
+        reference, attempts = Text(job.reference), str(job.attempt)
+        made.add_row(str(job.row), job.number, reference, state, job.category, attempts, age(job.next_at))
     return made
 
 
@@ -173,7 +174,7 @@ def job_facts(job: Job) -> Table:
 
 
 def history_table(history: Iterable[HistoryEntry]) -> Table:
-    made = table("attempt", "time", "outcome", "error", "pages", "decision", numbers=["attempt"], prose=["decision"])
+    made = table("no", "time", "outcome", "error", "pages", "decision", numbers=["no"], prose=["error", "decision"])
     for entry in history:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""

@@ -14,6 +14,7 @@ from dispatcher.client.errors import (
     Problem,
     Unavailable,
 )
+from dispatcher.client.files import recipients_kind
 from dispatcher.client.models import (
     ENDED_STATES,
     FINAL_STATES,
@@ -65,4 +66,5 @@ __all__ = [
     "RefusedRow",
     "Unavailable",
     "Upload",
+    "recipients_kind",
 ]

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from dispatcher.cli.output import Failure
 from dispatcher.cli.processes import Process, Supervisor, backoff_s
 from dispatcher.cli.redis_part import RedisPart
 from dispatcher.store.server import EmbeddedServer
+from tests.cli.watching import gone, until
 
 #: starts a child that ignores SIGTERM, tells both process ids, and waits
 MASTER = """
@@ -45,22 +45,6 @@ while not asked:
     time.sleep(0.01)
 time.sleep(0.2)
 """
-
-
-def until(what: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a state of other processes, which tell nobody when they reach it."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    """True for a process that ended; one that only waits to be reaped has ended, too."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def python(code: str, *arguments: str, name: str = "it", log: Path | None = None) -> Process:

@@ -1,0 +1,66 @@
+"""What the command's tests share: running it in this process, and a site with all processes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dispatcher.cli.main import run
+from dispatcher.cli.site import LocalSite
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left: its exit status, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        return self.out.splitlines()[-1]
+
+
+Bulkfax = Callable[..., Ran]
+
+
+@pytest.fixture
+def bulkfax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Bulkfax:
+    """Runs the command as its entry point does, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def bulkfax(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["bulkfax", *map(str, arguments)])
+        status: object = 0
+        try:
+            run()
+        except SystemExit as ended:
+            status = ended.code or 0
+        assert isinstance(status, int)
+        return Ran(status, *capsys.readouterr())
+
+    return bulkfax
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalSite]:
+    """Redis, emulator, web, scheduler and worker, all for real; every fax arrives within a moment."""
+    examples = repository / "examples"
+    folder = tmp_path_factory.mktemp("site")
+    scenario, policy = examples / "scenarios" / "all-well.toml", examples / "fast-policy.toml"
+    with LocalSite(folder, scenario=scenario, policy=policy, rate=200, speed=30) as site:
+        yield site
+
+
+@pytest.fixture
+def connected(bulkfax: Bulkfax, site: LocalSite, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
+    """The command, pointed at the site."""
+    for name, value in site.env.items():
+        if name.startswith("BULKFAX_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BULKFAX_API_URL", site.url)
+    monkeypatch.setenv("BULKFAX_API_KEY", site.env["BULKFAX_API_KEYS"])
+    return bulkfax

@@ -1,0 +1,154 @@
+"""The command as a whole: errors are sentences on standard error, and the exit status tells whose fault it is."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Bulkfax
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address at which nothing listens, set as the API's."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("BULKFAX_API_URL", url)
+    monkeypatch.setattr("dispatcher.client.transport.FIRST_CONTACT_S", 0.0)
+    return url
+
+
+def test_bare_it_explains_itself(bulkfax: Bulkfax) -> None:
+    ran = bulkfax()
+    assert "demo" in ran.out + ran.err
+    assert ran.status == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("send",),
+        ("send", "a.pdf", "b.csv", "--weight", "101"),
+        ("policy", "explain", "CALL_ERROR", "many"),
+        ("batches", "rerun", "b", "--state", "lost"),
+        ("demo", "--recipients", "0"),
+        ("batches", "list", "--limit", "1000"),
+    ],
+)
+def test_wrong_use_ends_with_status_2_and_a_hint(bulkfax: Bulkfax, arguments: tuple[str, ...]) -> None:
+    ran = bulkfax(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert "Error" in ran.err
+
+
+def test_an_unknown_setting_ends_with_status_2_and_names_the_right_one(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKFAX_REDIS_ULR", "redis://127.0.0.1")
+    ran = bulkfax("doctor")
+    assert ran.status == 2
+    assert "did you mean BULKFAX_REDIS_URL?" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [("batches", "list"), ("jobs", "show", "b.1"), ("holds", "list")])
+def test_an_api_that_is_not_there_ends_with_status_1_and_says_what_to_start(
+    bulkfax: Bulkfax, nowhere: str, arguments: tuple[str, ...]
+) -> None:
+    ran = bulkfax(*arguments)
+    assert (ran.status, ran.out) == (1, "")
+    assert f"error: nothing answers at {nowhere}" in ran.err
+    assert "bulkfax up" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("doctor",), ("web",), ("scheduler",), ("worker",), ("jobs", "show", "b.1", "--raw")]
+)
+def test_without_a_redis_the_commands_beside_the_api_say_how_to_get_one(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("BULKFAX_REDIS_URL", raising=False)
+    ran = bulkfax(*arguments)
+    assert ran.status == 1
+    assert "set BULKFAX_REDIS_URL" in ran.err
+
+
+def test_a_redis_that_is_away_is_a_sentence(bulkfax: Bulkfax, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKFAX_REDIS_URL", nowhere.replace("http", "redis"))
+    ran = bulkfax("doctor")
+    assert ran.status == 1
+    assert "error: Redis does not answer" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["up", "web"])
+def test_a_port_in_use_is_said_before_anything_starts(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setenv("BULKFAX_PORT", str(port))
+        monkeypatch.setenv("BULKFAX_REDIS_URL", "redis://127.0.0.1:1")
+        ran = bulkfax(command)
+    assert ran.status == 1
+    assert f"port {port}" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unexpected_error_is_short_and_says_how_to_see_more(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.cli.policy.explain", lambda *_: 1 / 0)
+    ran = bulkfax("policy", "explain", "CALL_ERROR", "17")
+    assert ran.status == 1
+    assert "BULKFAX_LOG_LEVEL=debug" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_with_debugging_on_an_unexpected_error_shows_where(bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKFAX_LOG_LEVEL", "debug")
+    monkeypatch.setattr("dispatcher.cli.policy.explain", lambda *_: 1 / 0)
+    assert "Traceback" in bulkfax("policy", "explain", "CALL_ERROR", "17").err
+
+
+def test_policy_explain_says_what_happens_and_why(bulkfax: Bulkfax) -> None:
+    ran = bulkfax("policy", "explain", "call_error", "17")
+    assert ran.status == 0
+    assert "busy" in ran.out
+    assert "3 m, 5 m" in ran.out
+
+
+def test_policy_explain_takes_an_http_status(bulkfax: Bulkfax) -> None:
+    assert json.loads(bulkfax("policy", "explain", "HTTP", "402", "--json").last_line)["verdict"] == "hold"
+
+
+def test_policy_explain_uses_the_policy_file(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    monkeypatch.setenv("BULKFAX_POLICY_FILE", str(repository / "examples" / "fast-policy.toml"))
+    assert "1.8 s" in bulkfax("policy", "explain", "CALL_ERROR", "17").out
+
+
+def test_a_bad_policy_file_is_named_with_status_2(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.toml").write_text("[times]\nleese = '3s'\n")
+    monkeypatch.setenv("BULKFAX_POLICY_FILE", str(tmp_path / "policy.toml"))
+    ran = bulkfax("policy", "explain", "CALL_ERROR", "17")
+    assert ran.status == 2
+    assert "leese" in ran.err
+
+
+def test_the_demo_without_the_repository_says_what_to_do(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("dispatcher.cli.demo.EXAMPLES", tmp_path)
+    ran = bulkfax("demo")
+    assert ran.status == 1
+    assert "letter.pdf" in ran.err
+    assert "clone" in ran.err

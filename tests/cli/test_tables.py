@@ -1,0 +1,108 @@
+"""Tables for people: what they hold, and that an id is whole where the terminal is narrow."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console, RenderableType
+
+from dispatcher.cli import tables
+from dispatcher.cli.watch import progress_line
+from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
+
+ID = "01m7zqmrq4vz6x0n4ny0deca3c"
+NOW = datetime.now(UTC)
+BATCH = Batch.model_validate(
+    {
+        "id": ID,
+        "name": "[March] letter",
+        "state": "running",
+        "rows": 100_000,
+        "lines": 100_500,
+        "refused": 400,
+        "duplicates": 100,
+        "counts": {"waiting": 49_000, "delivered": 50_000, "failed": 1_000},
+        "categories": {"failed": {"busy": 300, "bad_number": 700}},
+        "refused_reasons": {"extension": 300, "empty": 100},
+        "created_at": NOW - timedelta(hours=2),
+        "holds": [{"scope": "account", "cause": "no funds"}],
+    }
+)
+
+
+def printed(what: RenderableType, width: int = 80) -> str:
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
+def test_the_list_of_batches_keeps_ids_whole_in_80_columns() -> None:
+    assert ID in printed(tables.batches_table([BATCH]))
+
+
+def test_names_are_printed_as_they_are() -> None:
+    assert "[March] letter" in printed(tables.batches_table([BATCH]), 120)
+
+
+def test_counts_show_states_in_order_and_categories_with_the_largest_first() -> None:
+    text = printed(tables.counts_table(BATCH))
+    assert text.index("waiting") < text.index("delivered") < text.index("failed")
+    assert text.index("bad_number") < text.index("busy")
+    assert "50.0%" in text
+
+
+def test_refused_lines_are_counted_by_reason_with_duplicates_among_them() -> None:
+    text = printed(tables.reasons_table(BATCH, "400 refused"))
+    assert all(word in text for word in ("extension", "300", "duplicate", "100", "400 refused"))
+
+
+def test_facts_name_the_hold_and_leave_out_what_is_empty() -> None:
+    text = printed(tables.batch_facts(BATCH))
+    assert "account: no funds" in text
+    assert "deadline" not in text
+
+
+def test_a_job_shows_what_it_waits_for_and_its_numbers_whole() -> None:
+    job = Job(id=f"{ID}.7", row=7, number="+12025550101", state="waiting", next_at=NOW + timedelta(minutes=3.5))
+    assert "+12025550101" in printed(tables.jobs_table([job], "Jobs"))
+    assert "in 3 min" in printed(tables.job_facts(job))
+
+
+def test_a_history_shows_error_pages_and_decision() -> None:
+    entry = HistoryEntry(attempt=1, at=NOW, outcome="failed", error_type="FAX_ERROR", error_code=8, pages_sent=1,
+                         pages_total=2, why="next call in 5 m")  # fmt: skip
+    text = printed(tables.history_table([entry]), 100)
+    assert "FAX_ERROR 8" in text
+    assert "1/2" in text
+    assert "next call in 5 m" in text
+
+
+def test_refused_lines_show_what_to_do() -> None:
+    row = RefusedRow(line=4, number="[x]", reason="extension", detail="Give a direct number.")
+    text = printed(tables.refused_table([row]))
+    assert "[x]" in text
+    assert "Give a direct number." in text
+
+
+def test_an_account_shows_its_rate() -> None:
+    account = Account(rate_per_second=10, rate_now=5, used_ratio=0.25, holds=(Hold(scope="account"),))
+    text = printed(tables.account_facts(account))
+    assert "5 of 10 faxes a second" in text
+    assert "25%" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (75, "1 min 15 s"), (3600, "1 h"), (3660, "1 h 1 min"), (90_061, "1 d 1 h")],
+)
+def test_durations_are_told_in_their_two_largest_units(seconds: int, text: str) -> None:
+    assert tables.duration(seconds) == text
+
+
+def test_a_line_of_progress_has_rate_and_time_left() -> None:
+    line = progress_line(BATCH, done=1000, seconds=10)
+    assert "51000 of 100000 done, 100.0 jobs/s, 490 s left" in line
+
+
+def test_a_line_of_progress_before_anything_is_done_names_no_time_left() -> None:
+    assert "left" not in progress_line(BATCH, done=0, seconds=0)

@@ -1,0 +1,98 @@
+"""``bulkfax up`` as people run it: everything on one machine, restarted when killed, gone when stopped."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dispatcher.client import Client
+from dispatcher.store.server import running_url
+from tests.cli.watching import descendants, gone, until
+
+pytestmark = pytest.mark.story
+
+
+class Up:
+    """A running ``bulkfax up`` in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        with (folder / "said").open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dispatcher.cli", "up"], cwd=folder, env=self._environment(), stderr=said
+            )
+        until(lambda: "bulkfax runs" in self.said or self.process.poll() is not None, 60)
+
+    def _environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("BULKFAX_")}
+        # nothing is sent here: the provider's address leads nowhere
+        nowhere = {f"BULKFAX_SINCH__{name}": "http://127.0.0.1:1" for name in ("BASE_URL", "AUTH_URL")}
+        return own | nowhere | {"BULKFAX_PORT": self.url.rpartition(":")[2]}
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(60)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of the children, by what they are."""
+        found: dict[str, int] = {}
+        for pid in descendants(self.process.pid):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            known = {b"web": "web", b"workers.scheduler": "scheduler", b"workers.main:boot": "worker"}
+            found |= {name: pid for word, name in known.items() if word in words}
+            found |= {"redis": pid} if b"server" in words[0] else {}
+        return found
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    running = Up(tmp_path)
+    yield running
+    everything = descendants(running.process.pid) if running.process.poll() is None else []
+    running.process.terminate()
+    running.process.wait(60)
+    assert all(gone(pid) for pid in everything)
+
+
+def test_everything_runs_comes_back_when_killed_and_is_gone_when_stopped(up: Up) -> None:
+    with Client(up.url) as client:
+        assert client.ready().ready
+        assert running_url(up.folder / ".bulkfax" / "redis")
+        for name in ("redis", "web", "scheduler", "worker"):
+            os.kill(up.pids()[name], signal.SIGKILL)
+            until(lambda: f"{name} runs again" in up.said)  # noqa: B023  # waited for before the next turn
+        until(lambda: client.ready().ready)
+    everything = descendants(up.process.pid)
+    assert up.stop() == 0
+    assert all(gone(pid) for pid in everything)
+    assert re.search(r"stopping \.\.\.\n$", up.said)
+
+
+def test_a_second_one_in_the_same_folder_is_refused_with_a_sentence(up: Up) -> None:
+    second = Up(up.folder)
+    assert second.process.wait(60) == 1
+    assert "in use by another server" in up.said
+    assert "Traceback" not in up.said
+
+
+def test_a_process_that_cannot_start_ends_everything_with_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("BULKFAX_HOST=127.0.0.1\nBULKFAX_POLICY_FILE=missing.toml\n")
+    up = Up(tmp_path)
+    assert up.process.wait(60) == 1
+    assert "missing.toml" in up.said
+    assert "Traceback" not in up.said
