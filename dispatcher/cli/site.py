@@ -18,7 +18,7 @@ from typing import Self
 from dispatcher.cli.emulator import emulator_command
 from dispatcher.cli.ledger import LedgerFax, fax_from
 from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import Process, Supervisor
+from dispatcher.cli.processes import Process, Supervisor, uninterrupted
 from dispatcher.cli.redis_part import RedisPart
 from dispatcher.cli.services import free_port
 from dispatcher.cli.up import service_processes, wait_until_ready
@@ -84,13 +84,14 @@ class LocalSite:
 
     def stop(self) -> None:
         """Stop everything that was started, in the opposite order."""
-        self._stop.set()
-        if self._watcher:
-            self._watcher.join()
-        if self._supervisor:
-            self._supervisor.stop()
-        self.emulator.stop()
-        self.server.stop()
+        with uninterrupted():
+            self._stop.set()
+            if self._watcher:
+                self._watcher.join()
+            if self._supervisor:
+                self._supervisor.stop()
+            self.emulator.stop()
+            self.server.stop()
 
     def ledger(self) -> list[LedgerFax]:
         """What the provider accepted. Raises Failure when the emulator is gone, and the evidence with it."""
@@ -101,14 +102,16 @@ class LocalSite:
             raise Failure(f"the emulator does not answer any more ({error}); see {self.folder}/emulator.log") from error
 
     def _start(self) -> None:
-        self.server.start()
-        self.emulator.start()
+        with uninterrupted():
+            self.server.start()
+            self.emulator.start()
         self.emulator_url = self._emulator_address()
         self.env = self._environment(free_port())
         services = service_processes(self.env, cwd=self.folder, logs=self.folder)
         self.processes = {process.name: process for process in services}
         self._supervisor = Supervisor([RedisPart(self.server), *services], note)
-        self._supervisor.start()
+        with uninterrupted():
+            self._supervisor.start()
         wait_until_ready(self.url, self._supervisor, self._stop)
         self._watcher = threading.Thread(target=self._supervisor.watch, args=(self._stop,), name="supervisor")
         self._watcher.start()

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.cli import processes
 from dispatcher.cli.output import Failure
-from dispatcher.cli.processes import Process, Supervisor, backoff_s
+from dispatcher.cli.processes import Process, Supervisor, backoff_s, uninterrupted
 from dispatcher.cli.redis_part import RedisPart
 from dispatcher.store.server import EmbeddedServer
 from tests.cli.watching import gone, until
@@ -94,6 +94,26 @@ def test_a_process_is_asked_to_stop_only_once(tmp_path: Path) -> None:
     process.ask_to_stop()
     process.stop()
     assert (tmp_path / "asked").read_text() == "1"
+
+
+def test_an_interruption_waits_for_the_end_of_an_uninterrupted_block() -> None:
+    done: list[str] = []
+
+    def block() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("block")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["block"]
+
+
+def test_an_uninterrupted_block_without_an_interruption_leaves_the_handlers_as_they_were() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_output_goes_to_the_log_and_a_restart_appends(tmp_path: Path) -> None:
