@@ -139,8 +139,8 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in came[:1]:
-        signal.raise_signal(number)
+    for interruption in came[:1]:
+        signal.raise_signal(interruption)
 
 
 def backoff_s(deaths: int) -> float:
