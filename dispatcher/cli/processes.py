@@ -41,6 +41,7 @@ class Part(Protocol):
     def ask_to_stop(self) -> None: ...
     def stop(self) -> None: ...
     def how_it_ended(self) -> str: ...
+    def last_words(self) -> str: ...
 
 
 class Process:
@@ -114,6 +115,11 @@ class Process:
         if code is None:
             return "still runs"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+    def last_words(self) -> str:
+        """The last line of its log; without one people have read it already."""
+        lines = self._log.read_text(errors="replace").split("\n") if self._log and self._log.is_file() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _kill_group(self) -> None:
         if self._process is not None:

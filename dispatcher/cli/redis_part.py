@@ -30,3 +30,6 @@ class RedisPart:
 
     def how_it_ended(self) -> str:
         return f"ended; see {self.server.log_file}"
+
+    def last_words(self) -> str:
+        return ""

@@ -12,6 +12,9 @@ from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.watch import watch
 from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, NewBatch, Upload, recipients_kind
 
+#: refused lines shown after a start; all are in the report
+_REFUSED_SHOWN = 5
+
 
 def _text_option(name: str, help_text: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(name, help=help_text, rich_help_panel="Fax options")
@@ -119,7 +122,8 @@ def _discard(client: Client, batch: Batch) -> None:
 def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool) -> None:
     results.print(batch_facts(batch))
     if upload.refused_sample:
-        results.print(refused_table(upload.refused_sample, f"{upload.refused} refused lines, the first of them"))
+        shown = upload.refused_sample[:_REFUSED_SHOWN]
+        results.print(refused_table(shown, f"{upload.refused} refused lines, the first {len(shown)}"))
     if watched:
         results.print(counts_table(batch))
         results.print(f"Everything by line: bulkfax batches report {batch.id}", soft_wrap=True)

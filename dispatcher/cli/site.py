@@ -124,8 +124,7 @@ class LocalSite:
             if newline and first.startswith("emulator: http"):
                 return first.split()[1]
             time.sleep(0.05)
-        said = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise Failure(f"the emulator {self.emulator.how_it_ended()} and did not start: {' '.join(said)}")
+        raise Failure(f"the emulator {self.emulator.how_it_ended()} and did not start: {self.emulator.last_words()}")
 
     def _environment(self, port: int) -> dict[str, str]:
         return _clean_environment() | {

@@ -72,7 +72,8 @@ def wait_until_ready(url: str, supervisor: Supervisor, stop: threading.Event) ->
     with Client(url, patience_s=0) as client:
         while not stop.wait(_LOOK_S):
             if dead := supervisor.first_dead():
-                raise Failure(f"{dead.name} {dead.how_it_ended()} before everything ran; its own words say why")
+                words = dead.last_words() or "its own words above say why"
+                raise Failure(f"{dead.name} {dead.how_it_ended()} before everything ran: {words}")
             try:
                 readiness = client.ready()
             except ClientError:

@@ -123,6 +123,7 @@ def test_output_goes_to_the_log_and_a_restart_appends(tmp_path: Path) -> None:
         until(lambda: not process.running)
     assert (tmp_path / "log").read_text() == "hello\nhello\n"
     assert process.how_it_ended() == "ended with status 0"
+    assert process.last_words() == "hello"
 
 
 def test_stopping_what_never_started_does_no_harm() -> None:
@@ -208,6 +209,9 @@ class Failing:
 
     def how_it_ended(self) -> str:
         return "ended"
+
+    def last_words(self) -> str:
+        return ""
 
 
 def test_a_restart_that_fails_is_said_and_tried_again(watched: Callable[..., Supervisor], said: list[str]) -> None:
