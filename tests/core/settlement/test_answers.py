@@ -1,0 +1,130 @@
+"""What the answer to a POST means for its job."""
+
+import pytest
+
+from dispatcher.core.job import Fate, Happened, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.rule import Scope
+from dispatcher.core.settlement import Step, after_send, missed_slot, send_deadline_ms
+from tests.core.settlement.samples import (
+    NOW,
+    POLICY,
+    UNFINISHED,
+    accepted,
+    case,
+    entry,
+    leased,
+    news,
+    sending,
+    waiting,
+)
+
+ACCEPTED = Accepted(news=news(UNFINISHED))
+#: answers that say that nothing, or perhaps something, was taken
+OTHERS: list[SendOutcome] = [Refused(status=400), RateLimited(), NotSent(reason="no route"), Unclear(reason="reset")]
+
+
+def settled(record: Record, outcome: SendOutcome, *, attempt: int = 1) -> Step:
+    step = after_send(record, outcome, case(), attempt=attempt)
+    assert step is not None
+    return step
+
+
+def test_an_accepted_send_is_followed() -> None:
+    """The fax's id is kept, the attempt counts, and the callback is overdue after fifteen minutes."""
+    step = settled(sending(), ACCEPTED)
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.spent, step.next_ms, step.rest_s) == (1, NOW + 900_000, None)
+
+
+def test_without_callbacks_an_accepted_send_is_polled_soon() -> None:
+    step = after_send(sending(), ACCEPTED, case(polling=True), attempt=1)
+    assert step
+    assert step.next_ms == NOW + 20_000
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "category", "hold"),
+    [
+        (Refused(status=400), State.FAILED, "invalid_request", Scope.BATCH),
+        (Refused(status=422, fields=("to",)), State.FAILED, "bad_number", None),
+        (Refused(status=401), State.WAITING, "auth", Scope.ACCOUNT),
+        (Refused(status=402), State.WAITING, "funds", Scope.ACCOUNT),
+        (Refused(status=403), State.WAITING, "not_permitted", Scope.COUNTRY),
+        (Refused(status=404), State.WAITING, "config", Scope.BATCH),
+        (Refused(status=413), State.FAILED, "document_too_large", Scope.DOCUMENT),
+    ],
+    ids=lambda value: str(getattr(value, "status", value)),
+)
+def test_a_refusal_follows_its_row_of_the_table(
+    outcome: Refused, state: State, category: str, hold: Scope | None
+) -> None:
+    """No attempt is spent, the number is free at once, and the refusal is in the history."""
+    step = settled(sending(dials=2, tries=1), outcome)
+    assert (step.record.state, step.record.category, step.record.error_code) == (state, category, outcome.status)
+    assert (step.spent, step.rest_s, step.record.dials, step.record.tries) == (0, 0.0, 2, 1)
+    assert (step.hold.scope if step.hold else None) is hold
+    assert step.history
+    assert (step.history.outcome, step.history.fate) == (Happened.REFUSED, None)
+
+
+def test_the_provider_s_words_stand_in_the_history() -> None:
+    step = settled(sending(), Refused(status=400, message="to is missing"))
+    assert step.history
+    assert step.history.why.endswith("The provider said: to is missing")
+
+
+@pytest.mark.parametrize(("retry_after_s", "wait_ms"), [(None, 1000), (7.5, 7500)])
+def test_a_job_over_the_rate_goes_back_unspent(retry_after_s: float | None, wait_ms: int) -> None:
+    step = settled(sending(), RateLimited(retry_after_s=retry_after_s))
+    assert (step.event, step.record.state, step.record.lease) == (Event.GIVEN_BACK, State.WAITING, 0)
+    assert (step.next_ms, step.rest_s, step.spent, step.history) == (NOW + wait_ms, 0.0, 0, None)
+
+
+def test_a_send_that_did_not_leave_goes_back_unspent_and_waits_longer_the_second_time() -> None:
+    first = settled(sending(), NotSent(reason="no route"))
+    again = settled(sending(category=first.record.category), NotSent(reason="no route"))
+    assert (first.record.state, first.record.category, first.spent) == (State.WAITING, "transport", 0)
+    assert NOW < first.next_ms < again.next_ms
+
+
+def test_a_missed_slot_goes_back_at_once() -> None:
+    step = missed_slot(sending(), case(), attempt=1)
+    assert step
+    assert (step.record.state, step.next_ms, step.spent) == (State.WAITING, NOW, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "category"), [(None, "submit_unknown"), (500, "provider_error"), (504, "submit_unknown")]
+)
+def test_an_unclear_send_is_looked_for_after_its_deadline(status: int | None, category: str) -> None:
+    """It stays in sending: nothing is sent again before the provider was asked."""
+    step = settled(sending(), Unclear(reason="reset", status=status))
+    assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
+    assert (step.record.category, step.rest_s, step.spent) == (category, None, 0)
+    assert step.next_ms == send_deadline_ms(sending(), POLICY) + 15_000
+
+
+def test_an_unclear_answer_that_comes_late_does_not_begin_the_looks_anew() -> None:
+    step = settled(sending(looks=2), Unclear(reason="reset"))
+    assert step.record.looks == 2
+    assert step.next_ms == send_deadline_ms(sending(), POLICY) + 120_000
+
+
+@pytest.mark.parametrize("outcome", OTHERS, ids=lambda outcome: type(outcome).__name__)
+@pytest.mark.parametrize("record", [waiting(), leased(), accepted(), sending(attempt=2)], ids=lambda r: r.state.label)
+def test_an_answer_says_nothing_of_a_job_that_has_moved_on(record: Record, outcome: SendOutcome) -> None:
+    """A worker that slept through the settling time does not take back the attempt after its own."""
+    assert after_send(record, outcome, case(), attempt=1) is None
+    assert missed_slot(record, case(), attempt=1) is None
+
+
+@pytest.mark.parametrize("outcome", OTHERS[:3], ids=lambda outcome: type(outcome).__name__)
+def test_a_job_whose_earlier_fax_turned_out_to_exist_is_not_sent_again(outcome: SendOutcome) -> None:
+    """The present attempt left nothing at the provider, so the earlier fax is followed."""
+    late = entry(Fate.UNFINISHED, "F1")
+    step = after_send(sending(attempt=2), outcome, case(late), attempt=2)
+    assert step
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.rest_s, step.record.doubled) == (None, False)

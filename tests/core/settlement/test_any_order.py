@@ -1,0 +1,172 @@
+"""News of a job's faxes in every order and multiplicity, news of attempts that were written off included."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.job import Fate, State
+from dispatcher.core.outcome import FaxNews, NotSent, RateLimited, SendOutcome, Unclear
+from dispatcher.core.settlement.faxes import foremost, known_faxes
+from tests.core.settlement.world import (
+    BAD_NUMBER,
+    BUSY,
+    DELIVERED,
+    PROTOCOL,
+    UNCONFIRMED,
+    End,
+    World,
+    truly_doubled,
+)
+
+RETRIED = [DELIVERED, BUSY, PROTOCOL]
+ENDS = [*RETRIED, BAD_NUMBER, UNCONFIRMED]
+LASTS_MS = st.sampled_from([0, 1_000, 200_000, 400_000, 900_000, 5_000_000])
+UNCLEAR: list[SendOutcome] = [Unclear(reason="reset"), Unclear(reason="gateway", status=502)]
+NOT_TAKEN: list[SendOutcome] = [*UNCLEAR, RateLimited(), NotSent(reason="refused")]
+
+Plan = list[tuple[End | None, int]]
+
+
+def attempts(ends: list[End]) -> st.SearchStrategy[Plan]:
+    """How each attempt's fax ends and how long that takes; None: the request never reached the provider."""
+    return st.lists(st.tuples(st.none() | st.sampled_from(ends), LASTS_MS), min_size=1, max_size=3)
+
+
+def written_off(plan: Plan) -> World:
+    """All attempts but the last have been written off, the last is being sent."""
+    world = World()
+    for end, lasts_ms in plan[:-1]:
+        world.post(end, lasts_ms)
+        world.write_off()
+    world.post(*plan[-1])
+    return world
+
+
+def all_that_can_be_said(world: World, end: End | None) -> list[Callable[[World], None]]:
+    """The answer to the last POST as it was given or as it was lost, early and late news of every fax."""
+    last = world.job.record.attempt
+    said: list[Callable[[World], None]] = []
+    for fax in world.faxes:
+        said += [partial(World.tell, news=fax.news(now_ms)) for now_ms in (fax.created_ms - 1, fax.ends_ms)]
+    if end is not None:
+        said.append(partial(World.answer, attempt=last, outcome=None))
+    said.append(partial(World.answer, attempt=last, outcome=Unclear(reason="reset")))
+    return said
+
+
+def what_counts(world: World) -> tuple[object, ...]:
+    """All of the end but times and wording."""
+    record, history = world.job.record, world.job.history
+    fates = {fax_id: fax.fate for fax_id, fax in known_faxes(record, history).items()}
+    calls = Counter(entry.category for entry in history if entry.fate is Fate.FAILED)
+    return record.state, record.doubled, record.dials, fates, calls
+
+
+@given(attempts(RETRIED), st.data())
+def test_every_order_and_multiplicity_ends_in_the_same_state(plan: Plan, data: st.DataObject) -> None:
+    """And that state is what the provider did. Failures are of the kind, and as few, that the job is tried again."""
+    ends = []
+    for _ in range(2):
+        world = written_off(plan)
+        said = all_that_can_be_said(world, plan[-1][0])
+        for tell in data.draw(st.lists(st.sampled_from(said), max_size=12)) + data.draw(st.permutations(said)):
+            tell(world)
+        world.run_out()
+        ends.append(what_counts(world))
+    assert ends[0] == ends[1]
+    fates = {fax.end.fate for fax in world.faxes}
+    assert ends[0][0] is (State.DELIVERED if Fate.DELIVERED in fates else State.WAITING)
+    assert ends[0][1] is truly_doubled(world.faxes)
+    assert ends[0][3] == {fax.id: fax.end.fate for fax in world.faxes}
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> World:
+    """Anything that can happen to a job, in any order that causes allow, with repeats and races."""
+    world = World()
+    posted: list[tuple[int, bool]] = []
+    for _ in range(draw(st.integers(1, 25))):
+        _happen(draw, world, posted)
+        _check(world)
+    return world
+
+
+def _happen(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+    """One event: those that need something wait until it is there."""
+    state = world.job.record.state
+    events: list[Callable[[], object]] = [lambda: world.pass_time(draw(st.sampled_from([10, 5_000, 400_000])))]
+    if state is State.WAITING:
+        events += [lambda: _post(draw, world, posted)] * 3
+    if state is State.SENDING:
+        events += [lambda: world.look(visible=draw(st.booleans())), world.write_off]
+    if state is State.ACCEPTED:
+        events.append(world.read_back)
+    if posted:
+        events.append(lambda: _answer(draw, world, posted))
+    if world.faxes:
+        events += [lambda: world.tell(_fresh(draw, world)), lambda: _race(draw, world)]
+    if world.said:
+        events.append(lambda: world.tell(draw(st.sampled_from(world.said))))
+    draw(st.sampled_from(events))()
+
+
+def _post(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+    end = draw(st.none() | st.sampled_from(ENDS))
+    posted.append((world.post(end, draw(LASTS_MS)), end is not None))
+
+
+def _answer(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+    """At any time, and for attempts that have been written off: a worker may have slept."""
+    attempt, taken = draw(st.sampled_from(posted))
+    told = taken and draw(st.booleans())
+    world.answer(attempt, None if told else draw(st.sampled_from(UNCLEAR if taken else NOT_TAKEN)))
+
+
+def _fresh(draw: st.DrawFn, world: World) -> FaxNews:
+    return draw(st.sampled_from(world.faxes)).news(world.now_ms)
+
+
+def _race(draw: st.DrawFn, world: World) -> None:
+    """Two consumers decide from the same record."""
+    first, second = _fresh(draw, world), _fresh(draw, world)
+    world.tell(first, meanwhile=lambda: world.tell(second))
+
+
+def _check(world: World) -> None:
+    record, history = world.job.record, world.job.history
+    if world.job.ended is not None:
+        assert record.state is world.job.ended[0], "final stays final"
+    if record.state in (State.WAITING, State.LEASED):
+        assert foremost(history) is None, "a job whose fax may arrive is not sent again"
+    assert known_faxes(record, history).keys() <= {fax.id for fax in world.faxes}
+
+
+def _known_when_it_ended(world: World) -> set[Fate]:
+    """What had been heard of faxes when the job ended, or until now."""
+    history = world.job.history[: world.job.ended[1]] if world.job.ended else world.job.history
+    return {fax.fate for fax in known_faxes(world.job.record, history).values()}
+
+
+@given(lives())
+def test_the_end_of_any_life_agrees_with_the_provider(world: World) -> None:
+    """As far as the news had arrived when the job became final; what came after that is in the history."""
+    world.run_out()
+    _check(world)
+    record = world.job.record
+    known = known_faxes(record, world.job.history)
+    assert {fax_id: fax.fate for fax_id, fax in known.items()} == {fax.id: fax.end.fate for fax in world.faxes}
+    heard = _known_when_it_ended(world)
+    assert (record.state is State.DELIVERED) == (Fate.DELIVERED in heard)
+    if record.state is State.DELIVERED_UNCONFIRMED:
+        assert Fate.UNCONFIRMED in heard
+    if record.state is State.WAITING:
+        assert heard <= {Fate.FAILED}
+
+
+@given(lives())
+def test_a_job_is_doubled_exactly_if_the_provider_had_two_faxes_at_a_time(world: World) -> None:
+    world.run_out()
+    assert world.job.record.doubled is truly_doubled(world.faxes)

@@ -1,0 +1,143 @@
+"""What it means that the provider was asked and had no news."""
+
+import pytest
+
+from dispatcher.core.job import Fate, Happened, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.settlement import Step, after_empty_look, after_read, look_due_ms, send_deadline_ms
+from tests.core.settlement.samples import (
+    BUSY,
+    COMPLETED,
+    NOW,
+    POLICY,
+    UNFINISHED,
+    accepted,
+    case,
+    entry,
+    failure,
+    leased,
+    news,
+    sending,
+    waiting,
+)
+
+DEADLINE = send_deadline_ms(sending(), POLICY)
+LAST = len(POLICY.looks_s) - 1
+
+
+def look(record: Record, *, attempt: int = 1, late_ms: int = 0) -> Step | None:
+    """A look at the time at which it is due, or later."""
+    asked_ms = look_due_ms(record, POLICY) + late_ms
+    return after_empty_look(record, case(now_ms=asked_ms + 50), attempt=attempt, asked_ms=asked_ms)
+
+
+@pytest.mark.parametrize(("looks", "next_s"), [(0, 45), (1, 120), (2, 300)])
+def test_an_unclear_send_is_looked_for_again_at_the_policy_s_times(looks: int, next_s: int) -> None:
+    step = look(sending(looks=looks))
+    assert step
+    assert (step.event, step.record.looks, step.next_ms) == (Event.NO_NEWS, looks + 1, DEADLINE + next_s * 1000)
+
+
+def test_a_look_that_comes_very_late_is_followed_by_the_next_at_once() -> None:
+    step = look(sending(), late_ms=600_000)
+    assert step
+    assert step.next_ms == DEADLINE + 615_050
+
+
+def test_a_send_without_an_answer_that_is_not_found_is_sent_again() -> None:
+    """One attempt is spent, and the error of the attempt before is not repeated as this one's."""
+    step = look(sending(looks=LAST, category="busy", error_type="CALL_ERROR", error_code=17))
+    assert step
+    assert step.history
+    assert (step.event, step.record.state, step.spent, step.rest_s) == (Event.VANISHED, State.WAITING, 1, 0.0)
+    assert (step.record.server_errors, step.record.category) == (1, "submit_unknown")
+    assert (step.record.error_type, step.record.error_code) == ("http", 0)
+    assert (step.history.outcome, step.history.fax_id, step.history.fate) == (Happened.VANISHED, "", None)
+
+
+def test_a_send_that_was_answered_with_500_and_not_found_waits_by_that_row() -> None:
+    step = look(sending(looks=LAST, unclear=True, category="provider_error", error_type="http", error_code=500))
+    assert step
+    assert (step.record.category, step.record.error_code, step.record.unclear) == ("provider_error", 500, False)
+    assert step.next_ms == DEADLINE + 300_050 + 5_000
+
+
+def test_too_many_vanished_sends_end_the_job() -> None:
+    step = look(sending(looks=LAST, server_errors=5))
+    assert step
+    assert (step.event, step.record.state, step.next_ms) == (Event.GIVEN_UP, State.FAILED, 0)
+
+
+@pytest.mark.parametrize("looks", range(LAST + 1))
+def test_a_look_that_was_asked_before_its_time_counts_for_nothing(looks: int) -> None:
+    """Two looks that overlap, or a message that came twice, do not shorten the settling time."""
+    assert look(sending(looks=looks), late_ms=-101) is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [waiting(), leased(), accepted(), sending(attempt=2), waiting(state=State.FAILED)],
+    ids=lambda r: f"{r.state.label}-{r.attempt}",
+)
+def test_a_look_for_an_attempt_that_is_over_counts_for_nothing(record: Record) -> None:
+    asked_ms = DEADLINE + 10**7
+    assert after_empty_look(record, case(now_ms=asked_ms), attempt=1, asked_ms=asked_ms) is None
+
+
+@pytest.mark.parametrize(
+    ("fate", "state"),
+    [
+        (Fate.UNFINISHED, State.ACCEPTED),
+        (Fate.DELIVERED, State.DELIVERED),
+        (Fate.UNCONFIRMED, State.DELIVERED_UNCONFIRMED),
+        (Fate.FAILED, State.WAITING),
+    ],
+)
+@pytest.mark.parametrize("server_errors", [0, 5])
+def test_when_an_attempt_vanished_an_earlier_fax_decides(fate: Fate, state: State, server_errors: int) -> None:
+    """The job is neither sent again nor given up while an earlier fax of it is delivered or may yet be."""
+    record = sending(attempt=2, looks=LAST, server_errors=server_errors)
+    asked_ms = look_due_ms(record, POLICY)
+    evidence = entry(fate, "F1", pages_sent=2, pages_total=3, created_ms=77)
+    step = after_empty_look(record, case(evidence, now_ms=asked_ms), attempt=2, asked_ms=asked_ms)
+    assert step
+    failed = fate is Fate.FAILED
+    assert step.record.state is (State.FAILED if failed and server_errors else state)
+    if not failed:
+        assert (step.record.fax_id, step.record.pages_sent, step.record.began_ms) == ("F1", 2, 77)
+    assert not step.record.doubled
+    assert step.history
+    assert step.history.outcome is Happened.VANISHED
+
+
+@pytest.mark.parametrize(
+    ("looks", "polling", "wait_s"),
+    [(0, False, 120), (1, False, 300), (2, False, 600), (9, False, 600), (0, True, 20), (1, True, 30), (9, True, 60)],
+)
+@pytest.mark.parametrize("told", [None, news(UNFINISHED)], ids=["unknown", "unfinished"])
+def test_a_read_back_without_news_is_repeated_at_the_policy_s_times(
+    looks: int, polling: bool, wait_s: int, told: None
+) -> None:
+    step = after_read(accepted(looks=looks), told, case(polling=polling))
+    assert step
+    assert (step.event, step.record.looks, step.next_ms) == (Event.NO_NEWS, looks + 1, NOW + wait_s * 1000)
+
+
+def test_a_read_back_brings_the_end() -> None:
+    delivered = after_read(accepted(), news(COMPLETED), case())
+    failed = after_read(accepted(), failure(BUSY), case())
+    assert delivered
+    assert failed
+    assert (delivered.record.state, failed.record.state) == (State.DELIVERED, State.WAITING)
+
+
+@pytest.mark.parametrize("record", [waiting(), sending(), waiting(state=State.FAILED)], ids=lambda r: r.state.label)
+def test_a_read_back_without_news_says_nothing_of_a_job_that_has_moved_on(record: Record) -> None:
+    assert after_read(record, None, case()) is None
+
+
+def test_a_read_back_of_another_fax_than_the_one_that_counts_is_evidence() -> None:
+    """It must not put off the look at the fax that counts."""
+    step = after_read(accepted("F2", attempt=2), news(UNFINISHED, "F1"), case())
+    assert step
+    assert (step.event, step.record.looks) == (None, 0)

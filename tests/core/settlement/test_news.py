@@ -1,0 +1,233 @@
+"""What news of a fax means for its job."""
+
+import pytest
+
+from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
+from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.policy import Policy
+from dispatcher.core.rule import Scope
+from dispatcher.core.settlement import Step, after_news
+from tests.core.settlement.samples import (
+    BAD_NUMBER,
+    BEGAN,
+    BUSY,
+    COMPLETED,
+    FAILURE,
+    NO_FUNDS,
+    NOW,
+    PAGE_UNCONFIRMED,
+    UNFINISHED,
+    accepted,
+    case,
+    entry,
+    failure,
+    leased,
+    news,
+    sending,
+    waiting,
+)
+
+OPEN = [waiting(), leased(), sending(), accepted()]
+FINAL = [waiting(state=state, fax_id="F2", attempt=2) for state in State if state.final]
+UNDER_WAY = [sending(attempt=2), accepted("F2", attempt=2)]
+
+
+def state_of(record: Record) -> str:
+    return record.state.label
+
+
+def settled(record: Record, told: FaxNews, *history: HistoryEntry) -> Step:
+    step = after_news(record, told, case(*history))
+    assert step is not None
+    return step
+
+
+@pytest.mark.parametrize("record", OPEN, ids=state_of)
+def test_a_completed_fax_delivers_the_job(record: Record) -> None:
+    """The number rests, whatever failed before is no longer the job's category, and an attempt counts once."""
+    record = waiting(**{name: getattr(record, name) for name in ("state", "lease", "fax_id")}, category="busy")
+    step = settled(record, news(COMPLETED, pages_sent=3, pages_total=3))
+    new = step.record
+    assert (step.event, new.state, new.category, new.lease) == (Event.DELIVERED, State.DELIVERED, "", 0)
+    assert (new.fax_id, new.pages_sent, new.pages_total, new.changed_ms) == ("F1", 3, 3, NOW)
+    assert (step.rest_s, step.history, step.spent) == (60.0, None, record.state is State.SENDING)
+
+
+@pytest.mark.parametrize("record", OPEN[:3], ids=state_of)
+def test_an_unfinished_fax_is_followed(record: Record) -> None:
+    """A waiting or leased job adopts it; an early callback or look-up is as good as the answer to the POST."""
+    step = settled(record, news(UNFINISHED))
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.record.lease, step.next_ms, step.rest_s) == (0, NOW + 900_000, None)
+    assert step.spent == (record.state is State.SENDING)
+
+
+def test_a_fax_is_listed_by_the_time_at_which_the_provider_created_it() -> None:
+    """The adopted fax of an earlier attempt would not be found by the time at which the latest began."""
+    assert settled(waiting(attempt=3, began_ms=NOW), news(UNFINISHED)).record.began_ms == BEGAN + 200
+    assert settled(sending(), news(UNFINISHED, created_ms=0)).record.began_ms == BEGAN
+
+
+@pytest.mark.parametrize("record", OPEN, ids=state_of)
+def test_a_failed_fax_is_tried_again_by_its_row(record: Record) -> None:
+    """Busy waits three minutes, costs a dial, and lets the number rest."""
+    step = settled(record, failure(BUSY))
+    new = step.record
+    assert (step.event, new.state, new.category, new.dials) == (Event.RETRIED, State.WAITING, "busy", 1)
+    assert (new.error_type, new.error_code, step.next_ms) == (*BUSY, NOW + 180_000)
+    assert (step.rest_s, step.spent) == (60.0, record.state is State.SENDING)
+    assert step.history
+    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (Happened.FAILED, Fate.FAILED, "F1")
+    assert step.history.why.startswith("busy, attempt 1 of 8")
+
+
+@pytest.mark.parametrize("record", OPEN, ids=state_of)
+def test_a_failure_for_good_ends_the_job(record: Record) -> None:
+    step = settled(record, failure(BAD_NUMBER))
+    assert (step.event, step.record.state, step.record.category) == (Event.GIVEN_UP, State.FAILED, "bad_number")
+    assert step.next_ms == 0
+
+
+def test_pages_that_may_have_arrived_end_the_job_as_unconfirmed() -> None:
+    step = settled(accepted(), failure(PAGE_UNCONFIRMED, pages_sent=2, pages_total=2))
+    assert (step.event, step.record.state) == (Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED)
+    assert step.history
+    assert step.history.fate is Fate.UNCONFIRMED
+
+
+def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
+    step = settled(accepted(dials=3), failure(NO_FUNDS))
+    assert (step.record.state, step.record.dials) == (State.WAITING, 3)
+    assert step.hold
+    assert (step.hold.scope, step.hold.probe_after_s) == (Scope.ACCOUNT, 900.0)
+
+
+def test_a_document_that_does_not_convert_may_hold_itself() -> None:
+    step = settled(accepted(), failure(("DOCUMENT_CONVERSION_ERROR", 4)))
+    assert step.hold
+    assert (step.hold.scope, step.hold.hold_after) == (Scope.DOCUMENT, 2)
+
+
+def test_earlier_failures_of_the_category_count() -> None:
+    """The second busy waits longer, the eighth is the last; evidence of failed faxes counts too."""
+    before = [entry(Fate.FAILED, f"E{n}", category="busy", error_type="CALL_ERROR", error_code=17) for n in range(7)]
+    assert settled(accepted(), failure(BUSY), before[0]).next_ms == NOW + 300_000
+    assert settled(accepted(), failure(BUSY), *before).record.state is State.FAILED
+
+
+@pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
+@pytest.mark.parametrize("attempt", [-1, 0, 2])
+def test_news_of_an_attempt_that_never_began_is_ignored(attempt: int, status: FaxStatus) -> None:
+    assert all(after_news(record, news(status, attempt=attempt), case()) is None for record in OPEN)
+
+
+@pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
+@pytest.mark.parametrize("record", [*OPEN, *FINAL], ids=state_of)
+def test_news_of_a_fax_whose_end_is_known_changes_nothing(record: Record, status: FaxStatus) -> None:
+    """Repeats of callbacks and polls, and whatever contradicts an end that was told."""
+    told = entry(Fate.FAILED, outcome=Happened.FAILED)
+    assert record.fax_id == "F1" or after_news(record, news(status), case(told)) is None
+
+
+@pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
+def test_news_of_the_delivered_fax_changes_nothing(status: FaxStatus) -> None:
+    assert after_news(waiting(state=State.DELIVERED, fax_id="F1"), news(status), case()) is None
+
+
+def test_news_that_an_accepted_fax_has_not_ended_is_no_news() -> None:
+    assert after_news(accepted(), news(UNFINISHED), case()) is None
+
+
+@pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
+@pytest.mark.parametrize("record", [*UNDER_WAY, *FINAL], ids=state_of)
+def test_news_of_another_fax_is_evidence(record: Record, status: FaxStatus) -> None:
+    """The state stays; the history grows, and the record shows it to compare-and-set."""
+    step = settled(record, news(status))
+    assert (step.event, step.record.state, step.record.fax_id) == (None, record.state, record.fax_id)
+    assert (step.record.evidence, step.record.category) == (1, record.category)
+    assert (step.rest_s, step.spent, step.hold) == (None, 0, None)
+    assert step.history
+    assert step.history.fate == {UNFINISHED: "unfinished", COMPLETED: "delivered", FAILURE: "failed"}[status]
+
+
+def test_the_count_of_evidence_begins_anew() -> None:
+    assert settled(sending(attempt=2, evidence=EVIDENCE_TURN - 1), news(COMPLETED)).record.evidence == 0
+
+
+def test_evidence_of_a_call_counts_as_a_dial() -> None:
+    assert settled(sending(attempt=2, dials=2), failure(BUSY)).record.dials == 3
+
+
+@pytest.mark.parametrize(("status", "doubled"), [(UNFINISHED, True), (COMPLETED, True), (FAILURE, False)])
+def test_two_accepted_faxes_make_a_doubled_job(status: FaxStatus, doubled: bool) -> None:
+    """Unless the earlier one had failed, by the provider's clock, when the later one was accepted."""
+    step = settled(accepted("F2", attempt=2, began_ms=NOW), news(status, ended_ms=NOW - 1))
+    assert step.record.doubled is doubled
+    assert step.history
+    assert step.history.outcome is (Happened.DOUBLED if doubled else Happened.LATE)
+
+
+def test_an_earlier_fax_that_failed_after_the_later_one_was_accepted_makes_a_doubled_job() -> None:
+    assert settled(accepted("F2", attempt=2, began_ms=NOW), failure(BUSY, ended_ms=NOW + 1)).record.doubled
+
+
+def test_a_job_is_not_doubled_while_only_one_fax_is_known() -> None:
+    assert not settled(sending(attempt=2), news(COMPLETED)).record.doubled
+
+
+@pytest.mark.parametrize("told", [news(UNFINISHED, "F2", attempt=2), news(COMPLETED, "F2", attempt=2)])
+def test_a_job_is_doubled_when_the_evidence_came_before_the_acceptance(told: FaxNews) -> None:
+    assert settled(sending(attempt=2), told, entry(Fate.UNFINISHED)).record.doubled
+
+
+def test_a_job_is_no_longer_doubled_once_the_earlier_fax_is_known_to_have_failed_in_time() -> None:
+    record = accepted("F2", attempt=2, began_ms=NOW, doubled=True)
+    assert not settled(record, failure(BUSY, ended_ms=NOW - 1), entry(Fate.UNFINISHED)).record.doubled
+
+
+@pytest.mark.parametrize("pair", [BUSY, BAD_NUMBER, NO_FUNDS])
+@pytest.mark.parametrize(
+    ("fate", "event", "state"),
+    [
+        (Fate.UNFINISHED, Event.TAKEN, State.ACCEPTED),
+        (Fate.DELIVERED, Event.DELIVERED, State.DELIVERED),
+        (Fate.UNCONFIRMED, Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED),
+    ],
+)
+@pytest.mark.parametrize("record", UNDER_WAY, ids=state_of)
+def test_when_a_fax_fails_another_one_that_stands_decides(
+    record: Record, fate: Fate, event: Event, state: State, pair: tuple[str, int]
+) -> None:
+    """The job is not sent a third time, and the failure is in its history."""
+    step = settled(record, failure(pair, "F2", attempt=2), entry(fate, "F1"))
+    assert (step.event, step.record.state, step.record.fax_id) == (event, state, "F1")
+    assert step.record.doubled
+    assert step.history
+    assert (step.history.fax_id, step.history.outcome) == ("F2", Happened.FAILED)
+
+
+def test_the_failed_other_fax_does_not_decide() -> None:
+    step = settled(accepted("F2", attempt=2), failure(BUSY, "F2", attempt=2), entry(Fate.FAILED, "F1"))
+    assert step.record.state is State.WAITING
+
+
+def test_an_adopted_fax_is_told_by_its_id_and_not_by_its_attempt() -> None:
+    """Its callbacks carry the number of the attempt that had been written off."""
+    record = accepted("F1", attempt=3)
+    assert settled(record, news(COMPLETED, "F1", attempt=1)).record.state is State.DELIVERED
+    assert settled(record, news(COMPLETED, "F3", attempt=3)).event is None
+
+
+def test_two_faxes_of_one_attempt_are_told_apart_by_their_ids() -> None:
+    """A request that was repeated on its way makes two faxes with the same labels."""
+    step = settled(accepted("F1"), news(COMPLETED, "F2"))
+    assert (step.event, step.record.state, step.record.doubled) == (None, State.ACCEPTED, True)
+
+
+def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() -> None:
+    told = failure(PAGE_UNCONFIRMED, pages_sent=1, pages_total=2)
+    step = after_news(accepted(), told, case(policy=Policy(on_partial="resend")))
+    assert step
+    assert step.history
+    assert (step.record.state, step.history.fate) == (State.WAITING, Fate.FAILED)

@@ -1,0 +1,202 @@
+"""A small world for generated lives of one job: a provider with its clock, and a store that compares and sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from dispatcher.core.job import Fate, HistoryEntry, Record, State
+from dispatcher.core.lifecycle import Event, check_move
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, SendOutcome
+from dispatcher.core.policy import Policy
+from dispatcher.core.settlement import (
+    Case,
+    Step,
+    after_empty_look,
+    after_news,
+    after_read,
+    after_send,
+    look_due_ms,
+)
+
+Decide = Callable[[Record, Case], Step | None]
+
+START = 1_772_532_000_000
+RANK = {State.LEASED: 1, State.SENDING: 2, State.ACCEPTED: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a fax ends. Pages that all arrived before a failure are taken for a delivery that is not confirmed."""
+
+    fate: Fate
+    error: tuple[str, int] = ("", 0)
+
+    @property
+    def pages_sent(self) -> int:
+        return 0 if self.fate is Fate.FAILED else 2
+
+
+DELIVERED = End(fate=Fate.DELIVERED)
+BUSY = End(fate=Fate.FAILED, error=("CALL_ERROR", 17))
+PROTOCOL = End(fate=Fate.FAILED, error=("FAX_ERROR", 12))
+BAD_NUMBER = End(fate=Fate.FAILED, error=("CALL_ERROR", 34))
+UNCONFIRMED = End(fate=Fate.UNCONFIRMED, error=("FAX_ERROR", 8))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueFax:
+    """What the provider did with one request."""
+
+    id: str
+    attempt: int
+    created_ms: int
+    ends_ms: int
+    end: End
+
+    def news(self, now_ms: int) -> FaxNews:
+        """What the provider says of it at that moment."""
+        if now_ms < self.ends_ms:
+            status = FaxStatus.UNFINISHED
+            return FaxNews(fax_id=self.id, status=status, attempt=self.attempt, created_ms=self.created_ms)
+        return FaxNews(
+            fax_id=self.id,
+            status=FaxStatus.COMPLETED if self.end.fate is Fate.DELIVERED else FaxStatus.FAILURE,
+            attempt=self.attempt,
+            error_type=self.end.error[0],
+            error_code=self.end.error[1],
+            pages_sent=self.end.pages_sent,
+            pages_total=2,
+            created_ms=self.created_ms,
+            ended_ms=self.ends_ms,
+        )
+
+
+def truly_doubled(faxes: list[TrueFax]) -> bool:
+    """By the definition, from what the provider did."""
+    pairs = [(one, other) for one in faxes for other in faxes if one.created_ms < other.created_ms]
+    return any(earlier.ends_ms > later.created_ms or earlier.end.fate is not Fate.FAILED for earlier, later in pairs)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """One job's record and history. A step stands only if the record is the one that it was decided from."""
+
+    record: Record = field(default_factory=Record)
+    history: tuple[HistoryEntry, ...] = ()
+    #: the state in which the job ended, and how much of the history was there then
+    ended: tuple[State, int] | None = None
+    steps: list[Step] = field(default_factory=list)
+
+    def settle(self, decide: Decide, case: Case, meanwhile: Callable[[], object] = lambda: None) -> Step | None:
+        """Decide on what was read, and again when ``meanwhile`` something else was written."""
+        record, history = self.record, self.history
+        step = decide(record, replace(case, history=history))
+        meanwhile()
+        while step is not None:
+            if self.record == record:
+                self._apply(step)
+                return step
+            record, history = self.record, self.history
+            step = decide(record, replace(case, history=history))
+        return None
+
+    def begin(self, now_ms: int) -> int:
+        """Claim and begin, as the scripts do it."""
+        check_move(self.record.state, Event.CLAIMED, State.LEASED)
+        check_move(State.LEASED, Event.BEGUN, State.SENDING)
+        attempt = self.record.attempt + 1
+        self.record = replace(
+            self.record, state=State.SENDING, attempt=attempt, looks=0, unclear=False, fax_id="", began_ms=now_ms
+        )
+        return attempt
+
+    def _apply(self, step: Step) -> None:
+        old, new = self.record, step.record
+        assert new.attempt == old.attempt
+        if step.event is None:
+            assert new.state is old.state
+            assert new != old
+        else:
+            assert not old.state.final
+            assert RANK.get(new.state, 4) >= RANK.get(old.state, 0) or old.state is State.WAITING
+        self.record = new
+        self.history += (step.history,) if step.history else ()
+        self.steps.append(step)
+        if new.state.final and self.ended is None:
+            self.ended = (new.state, len(self.history))
+
+
+@dataclass(slots=True)
+class World:
+    """The job, the provider, and all that was ever said of its faxes."""
+
+    policy: Policy = field(default_factory=Policy)
+    now_ms: int = START
+    job: Shelf = field(default_factory=Shelf)
+    faxes: list[TrueFax] = field(default_factory=list)
+    said: list[FaxNews] = field(default_factory=list)
+
+    @property
+    def case(self) -> Case:
+        return Case(policy=self.policy, now_ms=self.now_ms, chance=0.5)
+
+    def post(self, end: End | None, lasts_ms: int) -> int:
+        """Begin an attempt and send it; with no end the request never reaches the provider. Returns the attempt."""
+        attempt = self.job.begin(self.now_ms)
+        if end is not None:
+            created_ms = self.now_ms + 100
+            self.faxes.append(
+                TrueFax(
+                    id=f"F{attempt}", attempt=attempt, created_ms=created_ms, ends_ms=created_ms + lasts_ms, end=end
+                )
+            )
+        self.now_ms += 100
+        return attempt
+
+    def answer(self, attempt: int, outcome: SendOutcome | None) -> None:
+        """The worker writes down the answer; None: that the provider took the fax, as it was when it was taken."""
+        if outcome is None:
+            fax = next(fax for fax in self.faxes if fax.attempt == attempt)
+            outcome = Accepted(news=fax.news(fax.created_ms))
+        said = outcome
+        self.job.settle(lambda record, case: after_send(record, said, case, attempt=attempt), self.case)
+
+    def tell(self, news: FaxNews, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """A callback or a line of a list arrives, be it the first time or again."""
+        self.said.append(news)
+        self.job.settle(lambda record, case: after_news(record, news, case), self.case, meanwhile)
+
+    def look(self, *, visible: bool) -> None:
+        """Look for the attempt that is being sent; a list that lags shows nothing of the job."""
+        record = self.job.record
+        self.now_ms = max(self.now_ms, look_due_ms(record, self.policy))
+        asked_ms = self.now_ms
+        listed = [fax.news(asked_ms) for fax in self.faxes] if visible else []
+        for news in listed:
+            self.tell(news)
+        if not any(news.attempt == record.attempt for news in listed):
+            self.job.settle(
+                lambda record, case: after_empty_look(record, case, attempt=record.attempt, asked_ms=asked_ms),
+                self.case,
+            )
+
+    def write_off(self) -> None:
+        """The list lags longer than the settling time."""
+        while self.job.record.state is State.SENDING:
+            self.look(visible=False)
+
+    def read_back(self) -> None:
+        fax = next(fax for fax in self.faxes if fax.id == self.job.record.fax_id)
+        news = fax.news(self.now_ms)
+        self.job.settle(lambda record, case: after_read(record, news, case), self.case)
+
+    def pass_time(self, ms: int) -> None:
+        self.now_ms += ms
+
+    def run_out(self) -> None:
+        """Every fax ends, and whatever is in flight is looked at until it is known."""
+        self.now_ms = max([self.now_ms, *(fax.ends_ms for fax in self.faxes)])
+        for fax in self.faxes:
+            self.tell(fax.news(self.now_ms))
+        while self.job.record.state is State.SENDING:
+            self.look(visible=True)
+        assert self.job.record.state is not State.ACCEPTED
