@@ -1,6 +1,6 @@
 """Loads the scripts, one file per verb, and runs them by their names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,15 @@ def source(verb: str) -> str:
 class Scripts:
     """Runs a verb by its hash; the text is sent only when the server does not know it (a restart, a new version)."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, text: Callable[[str], str] = source) -> None:
+        """``text`` gives the whole text of a verb's script."""
         self._client = client
+        self._text = text
         self._known: dict[str, AsyncScript] = {}
 
     async def run(self, verb: str, arguments: Sequence[Argument]) -> Any:
         """The script's answer as redis-py gives it. Raises StoreError."""
         if verb not in self._known:
-            self._known[verb] = self._client.register_script(source(verb))
+            self._known[verb] = self._client.register_script(self._text(verb))
         with translated():
             return await self._known[verb](args=list(arguments))

@@ -1,6 +1,7 @@
 -- recount: replaces the counts of a batch by those of a scan, if nothing has moved since the scan began.
 -- ARGV: batch, number of fields, then field and count of the hash as it was, then field and count as it shall be.
--- Answer: 1 when it was replaced, 0 when jobs have moved in the meantime.
+-- Answer: 1 when it was replaced, 0 when jobs have moved in the meantime. Safe to repeat: a second call
+-- finds other counts than it expects and changes nothing.
 local batch, before = ARGV[1], tonumber(ARGV[2])
 local counts = part_key(batch, 'counts')
 if redis.call('HLEN', counts) ~= before then return 0 end

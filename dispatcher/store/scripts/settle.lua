@@ -4,6 +4,7 @@
 --       (ms; -1 keeps the lock), holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to
 --       add, totals to add (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
+-- Safe to repeat: what was applied is not applied again.
 local FIELDS = 11
 local now = math.floor(now_us() / 1000)
 

@@ -8,7 +8,7 @@ if wait_us < 0 then
   if epoch ~= pace.epoch then return {text(pace.blocked_until_us), text(pace.epoch)} end
   wait_us = math.min(tonumber(ARGV[4]), tonumber(ARGV[3]) * 2 ^ math.min(pace.refusals, 30)) * tonumber(ARGV[5])
 end
-pace.blocked_until_us = math.max(pace.blocked_until_us, math.floor(us + wait_us))
+pace.blocked_until_us = math.max(pace.blocked_until_us, us + math.floor(wait_us))
 if epoch == pace.epoch then
   pace.rate = math.max(math.min(SLOWEST, pace.ceiling), pace.rate * cut)
   pace.epoch, pace.refusals = pace.epoch + 1, pace.refusals + 1

@@ -1,0 +1,18 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.store.world import World, open_world
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The store belongs to asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def world(redis_url: str) -> AsyncIterator[World]:
+    """An empty store whose scripts go by a clock that the test sets."""
+    async with open_world(redis_url) as world:
+        yield world

@@ -1,0 +1,339 @@
+"""What the scripts ought to do, in plain Python: the oracle of random histories.
+
+Fairness and pace come from ``core``; the rest is the design's words turned into dictionaries. Nothing is packed and
+nothing is quick.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from dispatcher.core import fairness, pacing
+from dispatcher.core.batch import Control
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.pacing import Adapt, Pace
+from dispatcher.core.policy import Policy
+from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate
+
+NEVER_MS = 253_402_300_799_000
+ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+FLYING = (State.LEASED, State.SENDING, State.ACCEPTED)
+
+
+@dataclass(slots=True)
+class Batch:
+    id: str
+    priority: str
+    weight: int
+    start_at_ms: int = 0
+    deadline_ms: int = 0
+    control: Control = Control.DRAFT
+    #: by row; rows that are no jobs are void, rows between two blocks are missing
+    records: dict[int, Record] = field(default_factory=dict)
+    numbers: set[str] = field(default_factory=set)
+    blocks: int = 0
+    cursor: int = 0
+    vtime: float = 0.0
+    credit: float = 0.0
+    due: dict[int, int] = field(default_factory=dict)
+    started_ms: int = 0
+    finished_ms: int = 0
+
+    @property
+    def jobs(self) -> dict[int, Record]:
+        return {row: record for row, record in self.records.items() if record.state is not State.VOID}
+
+    @property
+    def unstarted(self) -> list[int]:
+        if self.control in ENDING:
+            return []
+        return [row for row, record in self.jobs.items() if row >= self.cursor]
+
+    def seen(self, row: int) -> Record:
+        """The record as it counts: unstarted rows of an ended batch have ended."""
+        record = self.records[row]
+        if self.control in ENDING and row >= self.cursor and record.state is State.WAITING:
+            return replace(record, state=ENDING[self.control])
+        return record
+
+    @property
+    def counts(self) -> Counter[tuple[State, str, str]]:
+        seen = [self.seen(row) for row in self.jobs]
+        return Counter((record.state, record.category, record.error_type) for record in seen)
+
+    @property
+    def finals(self) -> int:
+        return sum(jobs for (state, _, _), jobs in self.counts.items() if state.final)
+
+
+@dataclass(slots=True)
+class Model:
+    policy: Policy
+    pace: Pace
+    us: int
+    batches: dict[str, Batch] = field(default_factory=dict)
+    active: dict[str, dict[str, float]] = field(default_factory=lambda: {"bulk": {}, "urgent": {}})
+    timers: dict[str, int] = field(default_factory=dict)
+    deadlines: dict[str, int] = field(default_factory=dict)
+    watch: dict[State, dict[JobId, int]] = field(default_factory=lambda: {state: {} for state in FLYING})
+    #: who calls a number, or "rest"
+    numbers: dict[str, str] = field(default_factory=dict)
+    locks: dict[JobId, str] = field(default_factory=dict)
+    #: scope -> time of the next probe, 0 for none
+    holds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ms(self) -> int:
+        return self.us // 1000
+
+    @property
+    def _adapt(self) -> Adapt:
+        policy = self.policy
+        every_us = int(policy.rate_raise_every_s * 1_000_000)
+        return Adapt(cut=policy.rate_cut, raise_share=policy.rate_raise, raise_every_us=every_us)
+
+    def add_part(self, batch: Batch, numbers: list[str]) -> list[int]:
+        duplicates, first = [], batch.blocks * 1000
+        for at, number in enumerate(numbers):
+            void = number in batch.numbers
+            batch.records[first + at] = Record(state=State.VOID if void else State.WAITING)
+            batch.numbers.add(number)
+            if void:
+                duplicates.append(at)
+        batch.blocks += 1
+        return duplicates
+
+    def control(self, batch: Batch, new: Control) -> None:
+        if new is batch.control:
+            return
+        if new is Control.RUNNING:
+            self._run(batch)
+            return
+        if batch.id in self.active[batch.priority]:
+            batch.vtime = self.active[batch.priority].pop(batch.id)
+        self.timers.pop(batch.id, None)
+        batch.control = new
+        if new in ENDING:
+            self.deadlines.pop(batch.id, None)
+            self._end_if_last(batch)
+
+    def _run(self, batch: Batch) -> None:
+        if batch.control is Control.SCHEDULED:
+            batch.start_at_ms = 0
+        later = batch.start_at_ms > self.ms
+        batch.control = Control.SCHEDULED if later else Control.RUNNING
+        if not later:
+            batch.started_ms = batch.started_ms or self.ms
+        if batch.deadline_ms and not batch.finished_ms:
+            self.deadlines[batch.id] = batch.deadline_ms
+        self.timers[batch.id] = max(batch.start_at_ms, self.ms)
+
+    def _end_if_last(self, batch: Batch) -> None:
+        if batch.finals == len(batch.jobs):
+            batch.finished_ms = batch.finished_ms or self.ms
+            self.deadlines.pop(batch.id, None)
+
+    def claim(self, priority: str, number: int, most: int, ahead: int) -> tuple[list[JobId], str]:
+        """Jobs leased, and the scope that they probe."""
+        room = min(most, ahead - len(self.watch[State.LEASED]))
+        if room <= 0 or self.pace.blocked_until_us > self.us:
+            return [], ""
+        probe = ""
+        if "account" in self.holds:
+            if not 0 < self.holds["account"] <= self.ms:
+                return [], ""
+            probe, room = "account", 1
+        self._promote()
+        jobs = self._fill(priority, number, room)
+        if jobs and probe:
+            self.holds["account"] = self.ms + round(self.policy.probe_funds_s * 1000)
+        return jobs, probe if jobs else ""
+
+    def _promote(self) -> None:
+        for name in [name for name, at in sorted(self.timers.items(), key=lambda item: item[::-1]) if at <= self.ms]:
+            del self.timers[name]
+            batch = self.batches[name]
+            if batch.control is Control.SCHEDULED:
+                batch.control, batch.started_ms = Control.RUNNING, batch.started_ms or self.ms
+            active = self.active[batch.priority]
+            if batch.control is Control.RUNNING and name not in active:
+                active[name] = fairness.join(batch.vtime, min(active.values(), default=None))
+
+    def _fill(self, priority: str, number: int, room: int) -> list[JobId]:
+        active, jobs = self.active[priority], list[JobId]()
+        while room > len(jobs) and active:
+            vtime, name = min((vtime, name) for name, vtime in active.items())
+            batch = self.batches[name]
+            if f"batch:{name}" in self.holds:
+                self._rest(batch, vtime, self.ms + RECHECK_HELD_MS)
+                continue
+            served = self._serve(batch, number, min(room - len(jobs), fairness.QUANTUM))
+            jobs += served
+            if served:
+                active[name] = fairness.advance(vtime, len(served), batch.weight)
+            else:
+                self._rest(batch, vtime, min(batch.due.values(), default=None))
+        return jobs
+
+    def _rest(self, batch: Batch, vtime: float, next_ms: int | None) -> None:
+        del self.active[batch.priority][batch.id]
+        batch.vtime = vtime
+        if next_ms is not None:
+            self._lower_timer(batch, next_ms)
+
+    def _lower_timer(self, batch: Batch, at_ms: int) -> None:
+        self.timers[batch.id] = min(at_ms, self.timers.get(batch.id, at_ms))
+
+    def _serve(self, batch: Batch, number: int, room: int) -> list[JobId]:
+        ready = sorted((at, str(row)) for row, at in batch.due.items() if at <= self.ms)
+        fresh = batch.unstarted
+        first, retries, batch.credit = fairness.split(
+            room, len(fresh), len(ready), batch.credit, self.policy.retry_floor
+        )
+        rows = [int(row) for _, row in ready[:retries]] + fresh[:first]
+        for row in rows:
+            batch.due.pop(row, None)
+            batch.records[row] = replace(batch.records[row], state=State.LEASED, lease=number)
+            self.watch[State.LEASED][JobId(batch.id, row)] = self.ms + int(self.policy.lease_s * 1000)
+        if first:
+            batch.cursor = rows[-1] + 1
+        return [JobId(batch.id, row) for row in rows]
+
+    def begin(self, number: int, probe: str, candidates: list[Candidate], most_sending: int) -> list[str]:
+        return [self._begin(number, probe, candidate, most_sending) for candidate in candidates]
+
+    def _begin(self, number: int, probe: str, one: Candidate, most_sending: int) -> str:
+        batch = self.batches[one.job.batch]
+        record = batch.records[one.job.row]
+        if record.state is not State.LEASED or record.lease != number:
+            return "gone"
+        del self.watch[State.LEASED][one.job]
+        word, again_ms = self._obstacle(batch, one, probe, most_sending)
+        if not word:
+            self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
+            if slot is not None:
+                self._send(batch, one, record, slot // 1000)
+                return "go"
+            at_us = max(self.pace.blocked_until_us, self.pace.tat_us, self.us - pacing.CATCH_UP_US)
+            word, again_ms = "rate", math.ceil(at_us / 1000)
+        self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
+        return word
+
+    def _obstacle(self, batch: Batch, one: Candidate, probe: str, most_sending: int) -> tuple[str, int]:
+        scopes = {"account", f"batch:{batch.id}", f"job:{one.job}", one.country} - {probe}
+        if batch.control is not Control.RUNNING:
+            return "batch", self.ms
+        if scopes & self.holds.keys():
+            return "held", self.ms + int(self.policy.hold_snooze_s * 1000)
+        if len(self.watch[State.SENDING]) >= most_sending:
+            return "full", self.ms + 250
+        if one.number_hash in self.numbers:
+            return "number", self.ms + int(self.policy.number_busy_s * 1000)
+        return "", 0
+
+    def _send(self, batch: Batch, one: Candidate, record: Record, slot_ms: int) -> None:
+        batch.records[one.job.row] = replace(
+            record,
+            state=State.SENDING,
+            strikes=0,
+            attempt=record.attempt + 1,
+            looks=0,
+            unclear=False,
+            pages_sent=0,
+            pages_total=0,
+            began_ms=slot_ms,
+            changed_ms=self.ms,
+            fax_id="",
+        )
+        policy = self.policy
+        look_ms = int((policy.send_window_s + policy.post_total_s + policy.looks_s[0]) * 1000)
+        self.watch[State.SENDING][one.job] = slot_ms + look_ms
+        self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}"
+        self.locks[one.job] = one.number_hash
+
+    def place(self, job: JobId, new: Record, next_ms: int) -> None:
+        """Give a job its new record and the place that follows from it. It is in no place when this is called."""
+        batch = self.batches[job.batch]
+        if new.state is State.WAITING and batch.control in ENDING:
+            new = replace(new, state=ENDING[batch.control], strikes=0, lease=0)
+        batch.records[job.row] = new
+        if new.state is State.WAITING:
+            batch.due[job.row] = next_ms
+            if batch.control is Control.RUNNING:
+                self._lower_timer(batch, next_ms)
+        elif new.state in FLYING:
+            self.watch[new.state][job] = next_ms
+        elif new.state.final:
+            self._end_if_last(batch)
+
+    def settle(self, job: JobId, new: Record, next_ms: int, rest_s: float | None, attempt: int) -> None:
+        batch = self.batches[job.batch]
+        if next_ms < 0:
+            batch.records[job.row] = new
+        else:
+            batch.due.pop(job.row, None)
+            for flying in self.watch.values():
+                flying.pop(job, None)
+            self.place(job, new, next_ms)
+        if rest_s is not None and job in self.locks:
+            number = self.locks.pop(job)
+            if self.numbers.get(number) == f"{job}/{attempt}":
+                del self.numbers[number]
+                if rest_s:
+                    self.numbers[number] = "rest"
+
+    def reap(self, again_ms: int) -> tuple[int, int, set[JobId]]:
+        """Leases given back, jobs held, jobs to look at."""
+        late = [job for job, at in self.watch[State.LEASED].items() if at <= self.ms]
+        held = 0
+        for job in late:
+            del self.watch[State.LEASED][job]
+            record = self.batches[job.batch].records[job.row]
+            strikes, again = record.strikes + 1, self.ms
+            if strikes >= self.policy.max_strikes:
+                self.holds[f"job:{job}"] = 0
+                held, strikes, again = held + 1, 0, NEVER_MS
+            self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
+        look_at = set()
+        for state in (State.SENDING, State.ACCEPTED):
+            for job in [job for job, at in self.watch[state].items() if at <= self.ms]:
+                self.watch[state][job] = self.ms + again_ms
+                look_at.add(job)
+        return len(late), held, look_at
+
+    def drain(self) -> int:
+        drained = 0
+        for batch in self.batches.values():
+            for row in list(batch.due) if batch.control in ENDING else ():
+                del batch.due[row]
+                self.place(JobId(batch.id, row), batch.records[row], 0)
+                drained += 1
+        return drained
+
+    def take(self, horizon_us: int) -> int | None:
+        self.pace, slot = pacing.reserve(self.pace, self.us, horizon_us, self._adapt)
+        return slot
+
+    def slow_down(self, epoch: int, retry_after_s: float | None, chance: float) -> None:
+        base_s, cap_s = self.policy.backoff_429_s
+        if retry_after_s is None and epoch != self.pace.epoch:
+            return
+        backoff_s = min(cap_s, base_s * 2.0 ** min(self.pace.refusals, 30)) * chance
+        wait_us = backoff_s * 1_000_000 if retry_after_s is None else retry_after_s * 1_000_000
+        self.pace = pacing.slow_down(self.pace, epoch, self.us, math.floor(wait_us), self._adapt)
+
+    def set_ceiling(self, ceiling: float) -> None:
+        self.pace = pacing.with_ceiling(self.pace, ceiling)
+
+    def release(self, scope: str) -> bool:
+        if self.holds.pop(scope, None) is None:
+            return False
+        kind, _, name = scope.partition(":")
+        if kind == "job":
+            job = JobId.parse(name)
+            name = job.batch
+            if job.row in self.batches[name].due:
+                self.batches[name].due[job.row] = self.ms
+        if kind in ("job", "batch") and self.batches[name].control is Control.RUNNING:
+            self._lower_timer(self.batches[name], self.ms)
+        return True

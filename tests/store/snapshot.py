@@ -1,0 +1,100 @@
+"""The same picture of a model and of the real store, to be compared."""
+
+import json
+from typing import Any
+
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.store import codec, keys
+from tests.store.model import FLYING, Batch, Model
+from tests.store.world import World, dump
+
+
+def of_model(model: Model) -> dict[str, Any]:
+    return {
+        "batches": {batch.id: _of_batch(batch) for batch in model.batches.values()},
+        "active": model.active,
+        "timers": model.timers,
+        "deadlines": model.deadlines,
+        "watch": {state: {str(job): at for job, at in jobs.items()} for state, jobs in model.watch.items()},
+        "numbers": model.numbers,
+        "locks": {str(job): number for job, number in model.locks.items()},
+        "holds": model.holds,
+        "pace": model.pace,
+    }
+
+
+def _of_batch(batch: Batch) -> dict[str, Any]:
+    return {
+        "control": batch.control.value,
+        "cursor": batch.cursor,
+        "records": batch.records,
+        "due": batch.due,
+        "counts": {count: jobs for count, jobs in batch.counts.items() if jobs},
+        "sums": (len(batch.jobs), len(batch.unstarted), batch.finals),
+        "fairness": (batch.vtime, batch.credit),
+        "times": (batch.started_ms, batch.finished_ms),
+    }
+
+
+async def of_store(world: World) -> dict[str, Any]:
+    raw = await dump(world.client)
+    names = [name.decode() for name, _ in raw.get(keys.BATCHES, [])]
+    numbers = {name.removeprefix("bf:number:"): value for name, value in raw.items() if name.startswith("bf:number:")}
+    return {
+        "batches": {name: _stored_batch(raw, name) for name in names},
+        "active": {name: _scores(raw, keys.active(name)) for name in ("bulk", "urgent")},
+        "timers": _scores(raw, keys.TIMERS),
+        "deadlines": _scores(raw, keys.DEADLINES),
+        "watch": {state: _scores(raw, keys.WATCH[state]) for state in FLYING},
+        "numbers": {name: value.decode() for name, value in numbers.items()},
+        "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
+        "holds": {scope.decode(): json.loads(hold)["probe_at_ms"] for scope, hold in raw.get(keys.HOLDS, {}).items()},
+        "pace": await world.limiter.pace(),
+    }
+
+
+def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
+    return {member.decode(): score for member, score in raw.get(key, [])}
+
+
+def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    meta = {field.decode(): value.decode() for field, value in raw[keys.batch(name)].items()}
+    counts = {field: int(jobs) for field, jobs in raw.get(keys.part(name, "counts"), {}).items()}
+    return {
+        "control": meta["control"],
+        "cursor": int(meta["cursor"]),
+        "records": _records(raw, name, int(meta["blocks"])),
+        "due": {int(row): at for row, at in _scores(raw, keys.part(name, "due")).items()},
+        "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
+        "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
+        "fairness": (float(meta.get("vtime", 0)), float(meta.get("retry_credit", 0))),
+        "times": (int(meta.get("started_ms", 0)), int(meta.get("finished_ms", 0))),
+    }
+
+
+def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:
+    return {
+        block * keys.BLOCK + at: codec.decode_record(one)
+        for block in range(blocks)
+        for at, one in enumerate(codec.split_records(raw[keys.block_part(name, "records", block)]))
+    }
+
+
+def _count(field: str) -> tuple[State, str, str]:
+    state, category, error_type = map(int, field.split(":"))
+    return State(state), CATEGORIES[category], ERROR_TYPES[error_type]
+
+
+def wrong_places(shown: dict[str, Any]) -> list[str]:
+    """Live jobs that are not in exactly one place, and final ones that are in one."""
+    wrong = []
+    for name, batch in shown["batches"].items():
+        for row, record in batch["records"].items():
+            job = str(JobId(name, row))
+            places = [state for state, jobs in shown["watch"].items() if job in jobs]
+            wanted = [record.state] if record.state in FLYING else []
+            in_due = record.state is State.WAITING and row < batch["cursor"]
+            if places != wanted or (row in batch["due"]) is not in_due:
+                wrong.append(f"{job} is {record.state.label}, watched as {places}")
+    return wrong

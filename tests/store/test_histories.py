@@ -1,0 +1,51 @@
+"""Every script against the model over random histories, on a real server."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from dispatcher.store.lua import Scripts
+from tests.store.lossy_proxy import LossyProxy
+from tests.store.walk import Walk
+from tests.store.world import World, dump, open_world
+
+pytestmark = pytest.mark.anyio
+
+STEPS = 120
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_script_does_what_the_model_says(world: World, seed: int) -> None:
+    """Answers and everything stored agree after each step, and every live job is in exactly one place."""
+    await Walk(world, seed).live(STEPS)
+
+
+class Twice(Scripts):
+    """Runs everything twice with the same arguments, except for permits, which a repetition only wastes."""
+
+    async def run(self, verb: str, arguments: Any) -> Any:
+        first = await super().run(verb, arguments)
+        if verb == "take":
+            return first
+        before = await dump(self._client)
+        second = await super().run(verb, arguments)
+        assert await dump(self._client) == before, verb
+        assert second == first or verb not in ("claim", "begin", "control"), verb
+        return first
+
+
+@pytest.mark.parametrize("seed", range(100, 103))
+async def test_any_script_run_twice_with_the_same_arguments_changes_nothing(redis_url: str, seed: int) -> None:
+    """Compared is everything in the database; claim, begin and control also give the first answer again."""
+    async with open_world(redis_url, Twice) as world:
+        await Walk(world, seed).live(STEPS)
+
+
+@pytest.mark.parametrize("seed", range(200, 203))
+async def test_answers_that_are_lost_on_their_way_lead_to_the_same_store(redis_url: str, seed: int) -> None:
+    """The server has done its work, the connection ends before the answer, the client asks again: nothing doubles."""
+    answers = count(1)
+    async with LossyProxy(redis_url, lose=lambda: next(answers) % 9 == 0) as proxy, open_world(proxy.url) as world:
+        await Walk(world, seed, lossy=True).live(STEPS // 2)
+        assert proxy.lost > 10

@@ -1,0 +1,148 @@
+"""What Python and Lua must agree on: names, numbers, layouts."""
+
+import re
+import struct
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+from dispatcher.core import fairness, pacing
+from dispatcher.core.batch import Control, Priority
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.store import audit, codec, dispatch, keys, lua
+from tests.store.world import World
+
+SCRIPTS = Path(lua.__file__).parent / "scripts"
+PRELUDES = ("record", "pacing")
+VERBS = sorted(path.stem for path in SCRIPTS.glob("*.lua") if path.stem not in PRELUDES)
+RECORD_LUA = (SCRIPTS / "record.lua").read_text()
+TABLE = {line.split()[0]: line.split()[1] for line in (keys.__doc__ or "").splitlines() if line.startswith("bf:")}
+
+
+def constants(script: str) -> dict[str, float]:
+    """The numbers that ``local A, B = 1, 2`` lines give names to."""
+    found: dict[str, float] = {}
+    for names, values in re.findall(
+        r"^local ([A-Z_, a-z]+) = ([\d., ]+)$", (SCRIPTS / f"{script}.lua").read_text(), re.MULTILINE
+    ):
+        found |= dict(zip(names.split(", "), map(float, values.split(", ")), strict=True))
+    return found
+
+
+def test_lua_numbers_rows_and_states_as_python_does() -> None:
+    found = constants("record")
+    assert (found.pop("BLOCK"), found.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
+    assert found == {state.name: state for state in State if state.name in found}
+    assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(found)
+    assert "local FINAL = DELIVERED" in RECORD_LUA
+    assert min(state for state in State if state.final) is State.DELIVERED
+
+
+def test_lua_watches_the_same_sets_as_python() -> None:
+    (table,) = re.findall(r"^local WATCH = \{(.*)\}$", RECORD_LUA, re.MULTILINE)
+    assert dict(re.findall(r"\[(\w+)\] = '([^']+)'", table)) == {state.name: key for state, key in keys.WATCH.items()}
+
+
+def test_lua_ends_batches_under_the_same_words_as_python() -> None:
+    (table,) = re.findall(r"^local ENDING = \{(.*)\}$", RECORD_LUA, re.MULTILINE)
+    ended = {Control.CANCELLED.value: "CANCELLED", Control.EXPIRED.value: "EXPIRED"}
+    assert dict(re.findall(r"(\w+) = (\w+)", table)) == ended
+
+
+def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
+    claim, pace = constants("claim"), constants("pacing")
+    assert (claim["QUANTUM"], claim["STRIDE"]) == (fairness.QUANTUM, fairness.STRIDE)
+    assert pace == {"CATCH_UP_US": pacing.CATCH_UP_US, "SLOWEST": pacing.SLOWEST, "WINDOW_US": pacing.WINDOW_US}
+    fields = re.findall(
+        r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", (SCRIPTS / "pacing.lua").read_text(), re.DOTALL)[0]
+    )
+    assert fields == list(pacing.Pace.__slots__)
+
+
+def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:
+    change = dispatch.Change(job=JobId("a", 0), old=Record(), new=Record())
+    assert constants("settle")["FIELDS"] == len(tuple(dispatch._arguments(change)))
+
+
+def test_only_reap_sets_a_time_that_never_comes() -> None:
+    """9999-12-31 23:59:59 UTC."""
+    assert constants("reap")["NEVER"] == 253_402_300_799_000
+
+
+def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
+    """State, strikes, attempt, lease in the first eight bytes, then category and type; flags in byte 17 (from 1)."""
+    record = Record(state=State.SENDING, strikes=3, attempt=515, lease=70_000, category="busy", error_type="LINE_ERROR")
+    raw = codec.encode_record(record)
+    assert "struct.unpack('<BBHI4', record)" in RECORD_LUA
+    assert struct.unpack_from("<BBHI", raw) == (State.SENDING, 3, 515, 70_000)
+    assert raw[8:10] == bytes((codec.category_code("busy"), codec.type_code("LINE_ERROR")))
+    assert [
+        codec.encode_record(Record(doubled=doubled, unclear=unclear, force_fine=fine))[16]
+        for doubled, unclear, fine in ((True, False, False), (False, True, False), (False, False, True))
+    ] == [1, 2, 4]
+
+
+def test_python_counts_a_record_in_the_field_that_lua_counts_it_in() -> None:
+    raw = codec.encode_record(Record(category="busy", error_type="LINE_ERROR"))
+    assert "string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)" in RECORD_LUA
+    assert audit.count_field(raw) == f"{raw[0]}:{raw[8]}:{raw[9]}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_script_says_what_it_takes_and_answers(verb: str) -> None:
+    """And that it may be repeated, or what a repetition does."""
+    text = (SCRIPTS / f"{verb}.lua").read_text()
+    head = "".join(takewhile(lambda line: line.startswith("--"), text.splitlines(keepends=True)))
+    assert head.startswith(f"-- {verb}: ")
+    assert "-- ARGV: " in head
+    assert "Answer: " in head
+    assert re.search(r"Safe to repeat|repeated call", head)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
+    known = {
+        *("DEL", "EXISTS", "GET", "GETRANGE", "HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET"),
+        *("HSET", "HSETNX", "PTTL", "RPUSH", "SADD", "SCARD", "SET", "SETRANGE", "SMEMBERS", "SRANDMEMBER", "SREM"),
+        *("TIME", "UNLINK", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCORE"),
+    }
+    used = set(re.findall(r"redis\.call\('(\w+)'", lua.source(verb)))
+    assert used <= known
+
+
+def test_every_key_that_lua_names_is_in_the_table() -> None:
+    """A name ends with the quote or goes on with an id."""
+    text = "".join(path.read_text() for path in SCRIPTS.glob("*.lua"))
+    named = set(re.findall(r"'(bf:[\w:]+)'", text)) - {"bf:batch:", "bf:strikes:batch:"}
+    shapes = {re.sub(r"<.*", "", name) for name in TABLE} | set(TABLE)
+    assert named <= shapes
+    parts = set(re.findall(r"part_key\(\w+, '(\w+)'", text)) | {"block", "records", "history"}
+    assert parts <= {name.split(":")[3] for name in TABLE if name.startswith("bf:batch:<id>:")}
+
+
+def test_every_key_that_python_names_is_in_the_table() -> None:
+    fixed = {value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
+    built = {
+        keys.active("<class>"),
+        keys.lease("<id>"),
+        keys.keep("<kind>", "<hash>"),
+        keys.document("<sha256>"),
+        keys.chunks("<sha256>"),
+        keys.batch("<id>"),
+    }
+    assert fixed | built | set(keys.WATCH.values()) <= set(TABLE)
+
+
+def test_the_table_of_keys_names_a_type_for_each() -> None:
+    assert set(TABLE.values()) <= {"string", "hash", "set", "zset", "list", "stream"}
+    assert {keys.active(priority) for priority in Priority} == {"bf:active:urgent", "bf:active:bulk"}
+
+
+@pytest.mark.anyio
+async def test_times_in_microseconds_are_written_whole(world: World) -> None:
+    """Lua's own way to write a number keeps 14 digits, which loses microseconds."""
+    await world.at(1_795_000_000_123_457)
+    permit = await world.limiter.take()
+    assert permit.granted
+    assert (await world.limiter.pace()).window_us == 1_795_000_000_123_457

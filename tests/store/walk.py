@@ -1,0 +1,243 @@
+"""Random histories, lived by the store and by its model at once."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
+from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.pacing import Pace
+from dispatcher.store.dispatch import Candidate, Change, Lease
+from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
+from tests.store import snapshot
+from tests.store.model import FLYING, Batch, Model
+from tests.store.world import RATE, World, number, part
+
+#: few numbers, so that they meet over batches and within one
+NUMBERS = 60
+#: a wait of several of these is longer than a lease and any delay, one is shorter than most
+MOMENTS_MS = (0, 1, 20, 300, 2_500, 31_000)
+CATEGORIES = ("busy", "no_answer", "bad_number")
+
+
+class Walk:
+    """One random history. Each step is asked of both, and both must answer the same.
+
+    A ``lossy`` walk is one in which calls are repeated below it, so that an answer may tell of the repetition: then
+    only what is stored is compared.
+    """
+
+    def __init__(self, world: World, seed: int, *, lossy: bool = False) -> None:
+        self.world = world
+        self.lossy = lossy
+        self.dice = random.Random(seed)
+        self.model = Model(policy=world.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
+        self.leases: list[Lease] = []
+        self.numbers: dict[JobId, str] = {}
+
+    async def live(self, steps: int) -> None:
+        """Three batches and so many steps; all that is stored is compared after each."""
+        for name in ("a", "b", "c"):
+            await self.create(name)
+        done: list[str] = []
+        for _ in range(steps):
+            done.append(await self._step())
+            stored = await snapshot.of_store(self.world)
+            assert stored == snapshot.of_model(self.model), done
+            assert snapshot.wrong_places(stored) == [], done
+
+    async def _step(self) -> str:
+        verbs: list[tuple[int, Callable[[], Awaitable[None]]]] = [
+            (2, self.add_part),
+            (6, self.command),
+            (16, self.claim),
+            (14, self.begin),
+            (20, self.settle),
+            (6, self.reap),
+            (4, self.drain),
+            (3, self.take),
+            (2, self.slow_down),
+            (1, self.set_ceiling),
+            (4, self.hold),
+            (5, self.release),
+            (20, self.wait),
+        ]
+        chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
+        await chosen()
+        return chosen.__name__
+
+    def agree(self, answer: object, expected: object) -> None:
+        assert self.lossy or answer == expected
+
+    async def create(self, name: str) -> None:
+        dice, ms = self.dice, self.world.ms
+        batch = Batch(
+            id=name,
+            priority=dice.choice(("bulk", "bulk", "urgent")),
+            weight=dice.choice((1, 1, 2, 5)),
+            start_at_ms=dice.choice((0, 0, ms + 3_000)),
+            deadline_ms=dice.choice((0, 0, ms + 400_000)),
+        )
+        definition = Definition(
+            id=name,
+            name=name,
+            created_ms=ms,
+            priority=Priority(batch.priority),
+            weight=batch.weight,
+            start_at_ms=batch.start_at_ms,
+            deadline_ms=batch.deadline_ms,
+        )
+        self.agree(await self.world.batches.create(definition), True)
+        self.model.batches[name] = batch
+        await self._fill(batch)
+
+    async def add_part(self) -> None:
+        batch = self._batch()
+        if batch.control is Control.DRAFT:
+            await self._fill(batch)
+        else:
+            answer = await self.world.batches.add_part(batch.id, part([number(0)], upload="late"))
+            assert answer.status == "closed"
+
+    async def _fill(self, batch: Batch) -> None:
+        numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
+        answer = await self.world.batches.add_part(batch.id, part(numbers, upload=f"part{batch.blocks}"))
+        first = batch.blocks * 1000
+        self.agree(list(answer.duplicates), self.model.add_part(batch, numbers))
+        self.numbers |= {JobId(batch.id, first + at): one for at, one in enumerate(numbers)}
+
+    async def command(self) -> None:
+        batch = self._batch()
+        command = self.dice.choice((*Command, Command.START, Command.RESUME, Command.RESUME))
+        wanted = TRANSITIONS.get((batch.control, command))
+        answer = await self.world.batches.command(batch.id, command)
+        assert answer is not None
+        assert answer.done is (wanted is not None)
+        if wanted is not None:
+            self.model.control(batch, wanted)
+        assert answer.control is batch.control
+        assert answer.in_flight == sum(record.state is State.SENDING for record in batch.records.values())
+
+    async def claim(self) -> None:
+        priority, most = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
+        ahead = self.dice.choice((5, 40, 1000))
+        lease = await self.world.claim(priority, most, ahead)
+        jobs, probe = self.model.claim(priority, lease.number if lease else 0, most, ahead)
+        assert (list(lease.jobs), lease.probe) == (jobs, probe) if lease else not jobs
+        if lease:
+            self.leases.append(lease)
+
+    async def begin(self) -> None:
+        if not self.leases:
+            return
+        lease = self.leases.pop(self.dice.randrange(len(self.leases)))
+        countries = ("", "country:US", "country:GB")
+        candidates = [
+            Candidate(job=job, number_hash=self.numbers[job][1:], country=self.dice.choice(countries))
+            for job in lease.jobs
+        ]
+        most = self.dice.choice((3, 1000, 1000))
+        answer = await self.world.dispatch.begin(lease, candidates, most_sending=most)
+        words = self.model.begin(lease.number, lease.probe, candidates, most)
+        assert [begun.word for begun in answer.jobs] == words
+        assert answer.epoch == self.model.pace.epoch
+        if self.dice.random() < 0.2:
+            self.leases.append(lease)  # told twice
+
+    async def settle(self) -> None:
+        jobs = self.dice.sample(self._movable(), min(len(self._movable()), self.dice.randint(1, 6)))
+        changes = [self._change(job) for job in jobs]
+        answers = await self.world.dispatch.settle(changes)
+        for change, answer in zip(changes, answers, strict=True):
+            current = self.model.batches[change.job.batch].records[change.job.row]
+            if change.old != current:
+                assert answer == (None if change.new == current else current)
+                continue
+            self.agree(answer, None)
+            self.model.settle(change.job, change.new, change.next_ms, change.rest_s, change.attempt)
+
+    def _movable(self) -> list[JobId]:
+        return [
+            JobId(batch.id, row)
+            for batch in self.model.batches.values()
+            for row, record in batch.jobs.items()
+            if record.attempt and not record.state.final
+        ]
+
+    def _change(self, job: JobId) -> Change:
+        dice, old = self.dice, self.model.batches[job.batch].records[job.row]
+        if dice.random() < 0.15:
+            return Change(job=job, old=replace(old, looks=old.looks + 1), new=replace(old, state=State.FAILED))
+        state = dice.choice((State.WAITING, State.ACCEPTED, old.state, State.DELIVERED, State.FAILED))
+        new = _moved(old, state, dice.choice(CATEGORIES), self.world.ms)
+        evidence = state is old.state
+        entry = HistoryEntry(attempt=old.attempt, at_ms=self.world.ms, outcome=Happened.LATE, fax_id=str(dice.random()))
+        return Change(
+            job=job,
+            old=old,
+            new=old if evidence else new,
+            next_ms=-1 if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
+            history=entry if evidence or dice.random() < 0.5 else None,
+            rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
+            attempt=old.attempt,
+            spent=1,
+        )
+
+    async def reap(self) -> None:
+        reaped = await self.world.dispatch.reap(most=500, again_s=30)
+        self.agree((reaped.given_back, reaped.held, set(reaped.look_at)), self.model.reap(30_000))
+
+    async def drain(self) -> None:
+        self.agree(await self.world.dispatch.drain(), self.model.drain())
+
+    async def take(self) -> None:
+        if self.lossy:
+            return  # a repeated call takes another permit
+        permit = await self.world.limiter.take()
+        slot = self.model.take(READ_HORIZON_US)
+        assert permit.granted is (slot is not None)
+        if slot is not None:
+            assert permit.wait_s == max(0, slot - self.world.us) / 1_000_000
+
+    async def slow_down(self) -> None:
+        epoch = max(0, self.model.pace.epoch - self.dice.choice((0, 0, 1)))
+        wait_s, chance = self.dice.choice((None, 0.0, 0.5, 3.0)), self.dice.random()
+        until_s = await self.world.limiter.slow_down(epoch, wait_s, chance)
+        self.model.slow_down(epoch, wait_s, chance)
+        assert until_s == self.model.pace.blocked_until_us / 1_000_000
+
+    async def set_ceiling(self) -> None:
+        ceiling = self.dice.choice((7.3, 100.0, 400.0))
+        assert await self.world.limiter.set_ceiling(ceiling, by_operator=True) == ceiling
+        self.model.set_ceiling(ceiling)
+
+    async def hold(self) -> None:
+        scopes = ["account", "country:US", f"batch:{self._batch().id}", *(f"job:{job}" for job in self._movable()[:1])]
+        scope = self.dice.choice(scopes)
+        probe_s = self.world.policy.probe_funds_s if scope == "account" else 0.0
+        fresh = await self.world.holds.open(scope, "funds", "no money", probe_after_s=1.0, probe_every_s=probe_s)
+        self.agree(fresh, scope not in self.model.holds)
+        self.model.holds.setdefault(scope, self.world.ms + 1000)
+
+    async def release(self) -> None:
+        scope = self.dice.choice([*self.model.holds, "country:FR"])
+        self.agree(await self.world.holds.release(scope), self.model.release(scope))
+
+    async def wait(self) -> None:
+        await self.world.pass_ms(self.dice.choice(MOMENTS_MS))
+        self.model.us = self.world.us
+
+    def _batch(self) -> Batch:
+        return self.dice.choice(list(self.model.batches.values()))
+
+
+def _moved(old: Record, state: State, category: str, ms: int) -> Record:
+    failed = state in (State.WAITING, State.FAILED)
+    return replace(
+        old,
+        state=state,
+        lease=0,
+        category=category if failed else "",
+        error_type="LINE_ERROR" if failed else "",
+        changed_ms=ms,
+    )
