@@ -1,0 +1,349 @@
+"""Writes the dashboard ``dashboards/bulkfax.json``: run ``.venv/bin/python grafana/generate.py`` after a change.
+
+Every web process answers with the totals of the whole installation, read from Redis. So instances are brought together
+with ``max``, never with ``sum``; sums are taken over labels only, after that.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common as shapes
+from grafana_foundation_sdk.models import dashboard as models
+
+TARGET = Path(__file__).parent / "dashboards" / "bulkfax.json"
+_SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+#: all panels of a row share it, in units of the grid, which is 24 wide
+_STAT_HEIGHT, _GRAPH_HEIGHT = 4, 8
+_NOT_DUE = "jobs of drafts, of paused batches and of batches that start later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One query: a PromQL expression, and what its series are called."""
+
+    expr: str
+    legend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number. ``red_from``: the value from which it is red; None: never."""
+
+    title: str
+    description: str
+    unit: str
+    expr: str
+    red_from: float | None = None
+    width: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Lines over time; stacked where they are parts of one whole."""
+
+    title: str
+    description: str
+    unit: str
+    lines: Sequence[Line]
+    stacked: bool = False
+    width: int = 8
+
+
+def selected(metric: str, *filters: str) -> str:
+    """The series of the installation that is chosen at the top of the dashboard."""
+    return metric + "{" + ", ".join(['job="$job"', *filters]) + "}"
+
+
+def level(metric: str, *filters: str, by: str = "") -> str:
+    """A total as it is now."""
+    return f"max{f' by ({by}) ' if by else ''}({selected(metric, *filters)})"
+
+
+def rate(metric: str, *filters: str, by: str = "") -> str:
+    """A counter per second."""
+    return f"max{f' by ({by}) ' if by else ''}(rate({selected(metric, *filters)}[$__rate_interval]))"
+
+
+def in_range(metric: str, *filters: str, by: str = "") -> str:
+    """How much a counter grew in the time range of the dashboard."""
+    return f"max{f' by ({by}) ' if by else ''}(increase({selected(metric, *filters)}[$__range]))"
+
+
+def quantile(share: float) -> str:
+    return f"histogram_quantile({share}, {rate('bulkfax_submit_seconds_bucket', by='le')})"
+
+
+_ALL_ATTEMPTS = f"sum({rate('bulkfax_attempts_total', by='outcome')})"
+_REFUSED_BY_RATE = rate("bulkfax_attempts_total", 'outcome="rate_limited"')
+_LIVE = 'state=~"waiting|leased|sending|accepted"'
+_ENDED = {"by": "state, category, error_type"}
+_DELIVERED = in_range("bulkfax_jobs_final_total", 'state=~"delivered.*"', **_ENDED)
+_FAILED = rate("bulkfax_jobs_final_total", 'state="failed"', **_ENDED)
+
+NOW = (
+    Figure(
+        title="Waiting",
+        description=f"Jobs that wait to be sent, or to be sent again; also {_NOT_DUE}.",
+        unit="short",
+        expr=level("bulkfax_jobs", 'state="waiting"'),
+    ),
+    Figure(
+        title="In flight",
+        description="Jobs that a worker holds, that are being sent, or that the provider accepted and has not ended.",
+        unit="short",
+        expr=f"sum({level('bulkfax_in_flight', by='state')})",
+    ),
+    Figure(
+        title="Rate used",
+        description="Permits granted in the last full window of 10 s against the account's limit.",
+        unit="percentunit",
+        expr=level("bulkfax_rate_used_ratio"),
+    ),
+    Figure(
+        title="Refused by 429",
+        description="Share of the sends that the provider answered with 429. The shared rate is cut and creeps back.",
+        unit="percentunit",
+        expr=f"{_REFUSED_BY_RATE} / ({_ALL_ATTEMPTS} > 0) or vector(0)",
+        red_from=0.05,
+    ),
+    Figure(
+        title="Delivered",
+        description="Share of delivered and delivered_unconfirmed in all jobs that ended in this time range.",
+        unit="percentunit",
+        expr=f"sum({_DELIVERED}) / sum({in_range('bulkfax_jobs_final_total', **_ENDED)})",
+    ),
+    Figure(
+        title="Holds",
+        description="Scopes for which sending is stopped. See them: bulkfax holds list.",
+        unit="short",
+        expr=level("bulkfax_holds"),
+        red_from=1,
+    ),
+    Figure(
+        title="Inbox",
+        description="Callbacks that are stored and not yet settled.",
+        unit="short",
+        expr=level("bulkfax_inbox_events"),
+        red_from=1000,
+    ),
+    Figure(
+        title="Doubled",
+        description="Jobs for which the provider took a fax while an earlier one was unfinished or delivered.",
+        unit="short",
+        expr=in_range("bulkfax_doubled_total"),
+        red_from=1,
+    ),
+)
+
+THROUGHPUT = (
+    Graph(
+        title="Attempts by outcome",
+        description="Ends of POST /faxes per second, by what they mean. missed_slot: not sent, a worker was too late.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_attempts_total", by="outcome"), legend="{{outcome}}")],
+        stacked=True,
+    ),
+    Graph(
+        title="Rate: limit, now, sent",
+        description="The account's limit, the shared rate after cuts by 429, and attempts. Faxes per second.",
+        unit="cps",
+        lines=[
+            Line(expr=level("bulkfax_rate_limit"), legend="limit"),
+            Line(expr=level("bulkfax_rate"), legend="rate now"),
+            Line(expr=_ALL_ATTEMPTS, legend="attempts"),
+        ],
+    ),
+    Graph(
+        title="Rate used",
+        description="Permits granted against the account's limit. Near 100 % while jobs wait and nothing is held.",
+        unit="percentunit",
+        lines=[Line(expr=level("bulkfax_rate_used_ratio"), legend="used")],
+    ),
+)
+
+JOBS = (
+    Graph(
+        title="Live jobs by state",
+        description=f"Jobs that have not ended. waiting holds also {_NOT_DUE}.",
+        unit="short",
+        lines=[Line(expr=level("bulkfax_jobs", _LIVE, by="state"), legend="{{state}}")],
+        stacked=True,
+    ),
+    Graph(
+        title="Jobs in flight by state",
+        description="The watch sets: every job in them has a deadline at which somebody looks.",
+        unit="short",
+        lines=[Line(expr=level("bulkfax_in_flight", by="state"), legend="{{state}}")],
+    ),
+    Graph(
+        title="Jobs that ended, by state",
+        description="Final states per second.",
+        unit="cps",
+        lines=[
+            Line(expr=f"sum by (state) ({rate('bulkfax_jobs_final_total', **_ENDED)})", legend="{{state}}"),
+        ],
+        stacked=True,
+    ),
+)
+
+FAILURES = (
+    Graph(
+        title="Failed attempts by category",
+        description="Failed, refused and vanished attempts per second. Most are tried again: bulkfax policy explain.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_failures_total", by="category"), legend="{{category}}")],
+        stacked=True,
+        width=12,
+    ),
+    Graph(
+        title="Jobs that failed for good, by category",
+        description="Jobs per minute that ended as failed, by their last failure.",
+        unit="cpm",
+        lines=[Line(expr=f"60 * sum by (category) ({_FAILED})", legend="{{category}}")],
+        stacked=True,
+        width=12,
+    ),
+)
+
+PROVIDER = (
+    Graph(
+        title="Time of POST /faxes",
+        description="From the slot to the answer. The default policy ends a POST after 20 s.",
+        unit="s",
+        lines=[Line(expr=quantile(share), legend=f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
+        width=12,
+    ),
+    Graph(
+        title="Answers of the provider by status",
+        description="HTTP status of the answers to POST /faxes per second; none: no answer came.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_provider_responses_total", by="status"), legend="{{status}}")],
+        stacked=True,
+        width=12,
+    ),
+)
+
+NEWS = (
+    Graph(
+        title="Callbacks by result",
+        description="Callbacks per second and what became of them. Without a public address there are none.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_callbacks_total", by="result"), legend="{{result}}")],
+        stacked=True,
+    ),
+    Graph(
+        title="Inbox",
+        description="Callbacks that are stored and not yet settled. Growing: too few workers, or none.",
+        unit="short",
+        lines=[Line(expr=level("bulkfax_inbox_events"), legend="callbacks")],
+    ),
+    Graph(
+        title="Holds and doubled",
+        description="Holds in force, and jobs that were doubled, ever.",
+        unit="short",
+        lines=[
+            Line(expr=level("bulkfax_holds"), legend="holds in force"),
+            Line(expr=level("bulkfax_holds_total", by="category"), legend="holds opened, ever: {{category}}"),
+            Line(expr=level("bulkfax_doubled_total"), legend="doubled, ever"),
+        ],
+    ),
+)
+
+ROWS: Mapping[str, Sequence[Figure | Graph]] = {
+    "Now": NOW,
+    "Throughput": THROUGHPUT,
+    "Jobs": JOBS,
+    "Failures": FAILURES,
+    "Provider": PROVIDER,
+    "News, holds": NEWS,
+}
+
+
+def dashboard_text() -> str:
+    """The dashboard as the JSON that is committed: sorted keys, so that the same panels give the same text."""
+    builder = _empty()
+    number = 0
+    for title, panels in ROWS.items():
+        number += 1
+        builder.with_row(dashboard.Row(title).id(number))
+        for panel in panels:
+            number += 1
+            builder.with_panel((_stat(panel) if isinstance(panel, Figure) else _graph(panel)).id(number))
+    return json.dumps(builder.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+
+
+def _empty() -> dashboard.Dashboard:
+    """The data source and the installation are chosen at the top; a Prometheus may hold several of each."""
+    job = (
+        dashboard.QueryVariable("job")
+        .label("Installation")
+        .datasource(_SOURCE)
+        .query("label_values(bulkfax_rate_limit, job)")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+    )
+    return (
+        dashboard.Dashboard("bulkfax")
+        .uid("bulkfax")
+        .description("Queue-backed bulk fax dispatch: throughput, jobs, failures, the provider, news and holds.")
+        .tags(["bulkfax"])
+        .time("now-3h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(job)
+    )
+
+
+def _query(line: Line, number: int) -> prometheus.Dataquery:
+    letter = chr(ord("A") + number)
+    return prometheus.Dataquery().expr(line.expr).legend_format(line.legend).ref_id(letter).datasource(_SOURCE)
+
+
+def _stat(figure: Figure) -> stat.Panel:
+    steps = [models.Threshold(value=None, color="green")]
+    if figure.red_from is not None:
+        steps.append(models.Threshold(value=figure.red_from, color="red"))
+    return (
+        stat.Panel()
+        .title(figure.title)
+        .description(figure.description)
+        .datasource(_SOURCE)
+        .unit(figure.unit)
+        .thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+        .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .with_target(_query(Line(expr=figure.expr, legend=figure.title), 0))
+        .span(figure.width)
+        .height(_STAT_HEIGHT)
+    )
+
+
+def _graph(graph: Graph) -> timeseries.Panel:
+    stacking = shapes.StackingMode.NORMAL if graph.stacked else shapes.StackingMode.NONE
+    panel = (
+        timeseries.Panel()
+        .title(graph.title)
+        .description(graph.description)
+        .datasource(_SOURCE)
+        .unit(graph.unit)
+        .min(0)
+        .fill_opacity(30 if graph.stacked else 0)
+        .stacking(common.StackingConfig().mode(stacking))
+        .legend(common.VizLegendOptions().show_legend(True).display_mode(shapes.LegendDisplayMode.LIST))
+        .tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.DESCENDING))
+        .span(graph.width)
+        .height(_GRAPH_HEIGHT)
+    )
+    for number, line in enumerate(graph.lines):
+        panel.with_target(_query(line, number))
+    return panel
+
+
+if __name__ == "__main__":
+    TARGET.write_text(dashboard_text(), encoding="utf-8")

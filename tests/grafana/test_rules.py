@@ -1,0 +1,69 @@
+"""Every alert has a name, a weight and a place in the runbook, and the rules do what their examples say."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dispatcher.core.policy import Policy
+from tests.grafana.expressions import GRAFANA, metrics_read, rules
+
+ALERTS = [rule for rule in rules() if "alert" in rule]
+RECORDS = [rule for rule in rules() if "record" in rule]
+
+
+def named(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule.get("record"))
+
+
+def headings(path: Path) -> set[str]:
+    """Anchors of a Markdown file, as they are made of its headings."""
+    lines = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_rules_have_names_of_their_own() -> None:
+    names = [named(rule) for rule in rules()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=named)
+def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=named)
+def test_an_alert_leads_to_its_section_of_the_runbook(rule: dict[str, Any], repository: Path) -> None:
+    path, anchor = rule["annotations"]["runbook_url"].split("#")
+    assert anchor == rule["alert"].lower()
+    assert anchor in headings(repository / path)
+
+
+def test_every_recorded_series_is_used_by_another_rule() -> None:
+    used = {name for rule in rules() for name in metrics_read(rule["expr"])}
+    assert {rule["record"] for rule in RECORDS} <= used
+
+
+def test_a_slow_post_is_told_before_it_is_given_up() -> None:
+    (slow,) = (rule for rule in ALERTS if rule["alert"] == "BulkfaxSlowSubmit")
+    assert float(slow["expr"].split(">")[1]) < Policy().post_total_s
+    assert f"{Policy().post_total_s:g} s" in slow["annotations"]["description"]
+
+
+@pytest.mark.parametrize("name", ["datasources/prometheus.yaml", "dashboards/bulkfax.yaml"])
+def test_provisioning_files_are_of_the_form_that_grafana_reads(name: str) -> None:
+    document = yaml.safe_load((GRAFANA / "provisioning" / name).read_text(encoding="utf-8"))
+    assert document["apiVersion"] == 1
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is missing; Debian: apt-get install prometheus")
+def test_the_rules_do_what_their_examples_say() -> None:
+    command = ["promtool", "test", "rules", str(GRAFANA / "rules" / "bulkfax.test.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
