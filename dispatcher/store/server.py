@@ -182,8 +182,9 @@ class EmbeddedServer:
         except OSError as error:
             holder = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").split()
             os.close(lock)
+            process = f"process {holder[0]}" if holder else "which is just starting"
             raise ServerNotStarted(
-                f"the data folder {self.data_dir} is in use by another server (process {holder[0] if holder else 'unknown'}): "
+                f"the data folder {self.data_dir} is in use by another server ({process}): "
                 f"stop it first, or name another folder with BULKFAX_DATA_DIR"
             ) from error
         self._lock = lock
