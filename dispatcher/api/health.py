@@ -1,9 +1,11 @@
-"""Whether the process lives, and whether it can work."""
+"""Whether the process lives, whether it can work, and what it counts."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from dispatcher.api import models
 from dispatcher.api.security import Parts
+from dispatcher.metrics import exposition
 
 router = APIRouter(tags=["health"])
 
@@ -22,3 +24,11 @@ async def ready(parts: Parts) -> models.Ready:
     if not parts.settings.allow_unsafe_redis:
         await parts.store.check_settings()
     return models.Ready()
+
+
+@router.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+)
+async def metrics(parts: Parts) -> Response:
+    """For Prometheus. Every web process answers with the figures of the whole cluster."""
+    return Response(await exposition(parts.store), media_type=CONTENT_TYPE_LATEST)

@@ -58,5 +58,5 @@ async def _keep(store: Store, job: str, attempt: int, event: CallbackEvent) -> N
         # events that we do not know are the provider's to invent: refusing them would only have them sent again
         await store.totals.count(CALLBACKS, ("other",))
         return
+    # counted when it is settled
     await store.inbox.add(encode(job, attempt, event))
-    await store.totals.count(CALLBACKS, ("stored",))

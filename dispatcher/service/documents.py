@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable
 
 from anyio import to_thread
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from dispatcher.service.errors import Forged, Missing, TooLarge, Unreadable
 from dispatcher.store.documents import DocumentInfo
@@ -67,13 +66,14 @@ def count_pages(content: bytes) -> int:
 def _pages(content: bytes) -> int:
     try:
         reader = PdfReader(io.BytesIO(content))
-        if reader.is_encrypted:
-            raise Unreadable("the PDF is encrypted: remove its password first")
+        encrypted = reader.is_encrypted
         # every page is touched: a count alone would not notice a page tree with holes
-        return sum(1 for page in reader.pages if page.mediabox)
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        # a damaged file makes the reader fail in many ways, and each means the same to the sender
+        pages = 0 if encrypted else sum(1 for page in reader.pages if page.mediabox)
+    except Exception as error:  # the reader fails on damage in many ways that mean the same to the sender
         raise Unreadable("the PDF is damaged: open it and export it again") from error
+    if encrypted:
+        raise Unreadable("the PDF is encrypted: remove its password first")
+    return pages
 
 
 def sign(key: bytes, sha256: str, expires_s: int) -> str:

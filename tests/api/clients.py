@@ -1,0 +1,45 @@
+"""Clients of an API made for one test, and a server for what needs a real connection."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+
+from dispatcher.api.app import create_app
+from dispatcher.runtime import Runtime, open_runtime
+from dispatcher.settings import Settings
+
+
+@asynccontextmanager
+async def client_of(runtime: Runtime, base_url: str = "http://localhost") -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API around a runtime, without a network between them."""
+    app = create_app(runtime)
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        yield client
+
+
+@asynccontextmanager
+async def api_with(settings: Settings, base_url: str = "http://localhost") -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an API that has settings of its own."""
+    async with open_runtime(settings) as runtime, client_of(runtime, base_url) as client:
+        yield client
+
+
+@asynccontextmanager
+async def served(runtime: Runtime) -> AsyncIterator[tuple[str, int]]:
+    """Host and port of the API on a real server in this event loop."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            await serving

@@ -1,0 +1,58 @@
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from dispatcher.emulator.config import EmulatorConfig
+from dispatcher.emulator.server import RunningEmulator, running
+from dispatcher.runtime import Runtime, open_runtime
+from dispatcher.settings import Settings, SinchSettings
+from tests.api.clients import client_of
+
+DOCUMENTS_MAX_BYTES = 20_000_000
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The API belongs to asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[RunningEmulator]:
+    """The provider, for the check of credentials before a start."""
+    with running(EmulatorConfig()) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def settings(redis_url: str, emulator: RunningEmulator) -> Settings:
+    """Settings of an API without keys, for this machine only."""
+    config = emulator.config
+    return Settings(
+        redis_url=redis_url,
+        documents_max_bytes=DOCUMENTS_MAX_BYTES,
+        sinch=SinchSettings.model_validate(
+            {
+                "project_id": config.project_id,
+                "key_id": config.key_id,
+                "key_secret": config.key_secret,
+                "base_url": emulator.url,
+                "auth_url": f"{emulator.url}/oauth2/token",
+            }
+        ),
+    )
+
+
+@pytest.fixture
+async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Everything that the API is put together from, on a real Redis server."""
+    async with open_runtime(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+async def api(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API, without a network between them."""
+    async with client_of(runtime) as client:
+        yield client

@@ -1,0 +1,168 @@
+"""The application as a whole: who may use it, how it fails, how it is described."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from dispatcher.api.app import create_app
+from dispatcher.api.limits import largest_body
+from dispatcher.runtime import Runtime
+from dispatcher.settings import Settings, SettingsError
+from dispatcher.store.server import EmbeddedServer
+from tests.api.clients import api_with, client_of
+from tests.service.samples import URL, draft, pdf
+
+pytestmark = pytest.mark.anyio
+
+EVERYTHING = (
+    "/v1/batches",
+    "/v1/batches/x",
+    "/v1/batches/x/jobs",
+    "/v1/batches/x/refused",
+    "/v1/batches/x/report",
+    "/v1/jobs/x.0",
+    "/v1/documents/x",
+    "/v1/account",
+)
+
+
+def keyed(settings: Settings) -> Settings:
+    return settings.model_copy(update={"api_keys": [SecretStr("first"), SecretStr("second")]})
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+async def test_with_keys_set_nothing_is_told_without_one(settings: Settings, path: str) -> None:
+    async with api_with(keyed(settings)) as api:
+        for headers in ({}, {"Authorization": "Bearer third"}, {"Authorization": "Basic first"}):
+            answer = await api.get(path, headers=headers)
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_each_of_the_keys_opens_the_api_under_any_host(settings: Settings) -> None:
+    async with api_with(keyed(settings), "https://fax.example.com") as api:
+        for key in ("first", "second"):
+            answer = await api.get("/v1/batches", headers={"Authorization": f"Bearer {key}"})
+            assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
+async def test_health_metrics_and_description_need_no_key(settings: Settings, path: str) -> None:
+    async with api_with(keyed(settings)) as api:
+        assert (await api.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("base_url", "headers", "status"),
+    [
+        ("http://localhost:8080", {}, 200),
+        ("http://127.0.0.1:8080", {}, 200),
+        ("http://[::1]:8080", {}, 200),
+        ("http://localhost", {"Origin": "http://localhost:3000"}, 200),
+        ("http://localhost", {"Origin": "https://example.com"}, 403),
+        ("https://tunnel.example.com", {}, 403),
+    ],
+)
+async def test_without_keys_only_this_machine_is_served(
+    runtime: Runtime, base_url: str, headers: dict[str, str], status: int
+) -> None:
+    async with client_of(runtime, base_url) as api:
+        assert (await api.get("/v1/batches", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "fax.example.com"])
+async def test_an_api_for_the_network_does_not_start_without_keys(runtime: Runtime, host: str) -> None:
+    open_to_all = runtime.settings.model_copy(update={"host": host})
+    with pytest.raises(SettingsError, match="BULKFAX_API_KEYS"):
+        create_app(replace(runtime, settings=open_to_all))
+    create_app(replace(runtime, settings=keyed(open_to_all)))
+
+
+async def test_a_path_or_method_that_does_not_exist_is_a_problem_document_too(api: httpx.AsyncClient) -> None:
+    for answer, status in ((await api.get("/v2/x"), 404), (await api.put("/v1/batches"), 405)):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.json()["status"] == status
+
+
+@pytest.fixture
+async def broken(tmp_path: Path, settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+    """An API whose Redis went away, and a draft in it."""
+    with EmbeddedServer(tmp_path) as server:
+        server.start()
+        async with api_with(settings.model_copy(update={"redis_url": server.url})) as api:
+            await api.post("/v1/documents", content=pdf())
+            answer = await api.post("/v1/batches", json={"name": "March", "content_urls": [URL]})
+            server.stop()
+            yield api, answer.json()["id"]
+
+
+async def test_without_redis_everything_answers_503_and_when_to_come_back(
+    broken: tuple[httpx.AsyncClient, str], runtime: Runtime
+) -> None:
+    api, batch = broken
+    asked = [
+        api.build_request("GET", f"/v1/batches/{batch}"),
+        api.build_request("POST", f"/v1/batches/{batch}/recipients", content=b"fax\n+12025550101\n"),
+        api.build_request("POST", "/callbacks/sinch/incoming", json={}),
+        api.build_request("GET", "/readyz"),
+        api.build_request("GET", "/metrics"),
+    ]
+    for request in asked:
+        answer = await api.send(request)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), request.url
+        assert answer.json()["type"] == "urn:bulkfax:problem:store-unavailable"
+    assert (await api.get("/healthz")).status_code == 200
+
+
+async def test_the_account_shows_its_rate_and_lets_go_of_holds(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await runtime.store.holds.open("batch:x", "refused_requests", "ten refusals in a row")
+    account = (await api.get("/v1/account")).json()
+    assert (account["rate_per_second"], account["in_flight"]) == (runtime.settings.sinch.rate_per_second, 0)
+    assert [hold["scope"] for hold in account["holds"]] == ["batch:x"]
+    assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 204
+    assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 404
+    assert (await api.get("/v1/account")).json()["holds"] == []
+
+
+async def test_metrics_are_given_for_prometheus(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await draft(runtime.store, 2)
+    answer = await api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "bulkfax_jobs{" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/v1/batches", 1_000_000),
+        ("/v1/batches/x/recipients", 1_000_000_000),
+        ("/v1/batches/x/recipients/y", 1_000_000),
+        ("/v1/documents", 21_000_000),
+        ("/callbacks/sinch/x.0/1/s", 28_000_000),
+        ("/nothing", 1_000_000),
+    ],
+)
+def test_every_request_has_a_largest_body(path: str, limit: int) -> None:
+    assert largest_body(path) == limit
+
+
+async def test_a_body_over_the_limit_is_refused_by_its_announced_length(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/batches", content=b" " * 1_000_001, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+
+
+async def test_a_compressed_body_is_refused(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/batches", content=b"x", headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, "Content-Encoding" in answer.json()["detail"]) == (415, True)
+
+
+async def test_the_description_names_every_route_and_its_problems(api: httpx.AsyncClient) -> None:
+    paths = (await api.get("/openapi.json")).json()["paths"]
+    assert {"/v1/batches/{batch}/recipients", "/v1/faxes", "/readyz", "/metrics"} <= set(paths)
+    for operations in paths.values():
+        for operation in operations.values():
+            assert "application/problem+json" in operation["responses"]["default"]["content"]

@@ -1,0 +1,106 @@
+"""The callback receiver."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from dispatcher.api.limits import largest_body
+from dispatcher.core.outcome import FaxStatus
+from dispatcher.runtime import Runtime
+from dispatcher.service.news import decode
+from dispatcher.sinch.callback_url import callback_url
+
+pytestmark = pytest.mark.anyio
+
+JOB, ATTEMPT = "b1.0", 2
+FAX = {"id": "01F", "status": "FAILURE", "to": "+12025550101", "errorType": "CALL_ERROR", "errorCode": 17}
+EVENT = {"event": "FAX_COMPLETED", "eventTime": "2026-01-01T00:00:00Z", "fax": FAX}
+
+
+@pytest.fixture
+def address(runtime: Runtime) -> str:
+    return callback_url("", JOB, ATTEMPT, runtime.callback_keys[0])
+
+
+async def stored(runtime: Runtime) -> list[bytes]:
+    return [event for _, event in await runtime.store.inbox.take("test", 10, 0)]
+
+
+async def counted(runtime: Runtime, result: str) -> int:
+    return (await runtime.store.totals.all()).get(("callbacks", result), 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {**EVENT, "file": "JVBERi0=" * 1000, "fileType": "PDF"}},
+        {
+            "data": {"event": "FAX_COMPLETED", "fax": json.dumps(FAX)},
+            "files": {"file": ("fax.pdf", b"%PDF-" + b"x" * 300_000, "application/pdf")},
+        },
+    ],
+    ids=["JSON", "multipart"],
+)
+async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged(
+    api: httpx.AsyncClient, runtime: Runtime, address: str, body: dict[str, Any]
+) -> None:
+    assert (await api.post(address, **body)).status_code == 200
+    (event,) = await stored(runtime)
+    assert len(event) < 500
+    news = decode(event)
+    assert (news.job, news.attempt, news.fax_id) == (JOB, ATTEMPT, "01F")
+    assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
+
+
+@pytest.mark.parametrize("path", ["b1.0/3/{s}", "b1.1/2/{s}", "b1.0/2/x", "b1.0/2/{s}x"])
+async def test_an_address_that_we_did_not_make_is_refused_and_counted(
+    api: httpx.AsyncClient, runtime: Runtime, address: str, path: str
+) -> None:
+    forged = f"/callbacks/sinch/{path.format(s=address.rpartition('/')[2])}"
+    answer = await api.post(forged, json=EVENT)
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:bulkfax:problem:forged")
+    assert await stored(runtime) == []
+    assert await counted(runtime, "forged") == 1
+
+
+async def test_an_event_that_we_do_not_know_is_acknowledged_and_counted(
+    api: httpx.AsyncClient, runtime: Runtime, address: str
+) -> None:
+    assert (await api.post(address, json={"event": "PAGE_SENT", "fax": FAX})).status_code == 200
+    assert await stored(runtime) == []
+    assert await counted(runtime, "other") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"event": "FAX_COMPLETED"}', b'{"fax": {}}'])
+async def test_a_body_that_is_no_event_is_refused_and_counted(
+    api: httpx.AsyncClient, runtime: Runtime, address: str, content: bytes
+) -> None:
+    answer = await api.post(address, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert await counted(runtime, "unreadable") == 1
+
+
+async def test_incoming_faxes_are_acknowledged_counted_and_dropped(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    answer = await api.post("/callbacks/sinch/incoming", json={**EVENT, "event": "INCOMING_FAX"})
+    assert answer.status_code == 200
+    assert await stored(runtime) == []
+    assert await counted(runtime, "incoming") == 1
+
+
+async def test_a_body_that_is_too_large_is_refused_while_it_comes(
+    api: httpx.AsyncClient, runtime: Runtime, address: str
+) -> None:
+    piece, pieces = b" " * 1_000_000, largest_body(address) // 1_000_000 + 5
+    sent = 0
+
+    async def body() -> Any:
+        nonlocal sent
+        for _ in range(pieces):
+            sent += 1
+            yield piece
+
+    answer = await api.post(address, content=body(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, sent) == (413, pieces - 4)
+    assert await stored(runtime) == []

@@ -1,0 +1,91 @@
+"""Documents over HTTP: uploaded, shown, served under signed addresses."""
+
+import hashlib
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from dispatcher.runtime import Runtime
+from dispatcher.service.documents import document_url
+from tests.service.samples import pdf
+
+pytestmark = pytest.mark.anyio
+
+LETTER = pdf(3)
+SHA256 = hashlib.sha256(LETTER).hexdigest()
+
+
+async def test_a_document_is_known_by_its_hash_however_it_is_sent(api: httpx.AsyncClient) -> None:
+    header = {"Content-Disposition": "attachment; filename*=UTF-8''le%20tter.pdf", "Content-Type": "application/pdf"}
+    first = await api.post("/v1/documents", content=LETTER, headers=header)
+    again = await api.post("/v1/documents", files={"file": ("other.pdf", LETTER, "application/pdf")})
+    assert first.status_code == 201
+    assert first.json() == {"id": SHA256, "size": len(LETTER), "pages": 3, "name": "le tter.pdf"}
+    assert again.json() == first.json()
+    assert (await api.get(f"/v1/documents/{SHA256}")).json() == first.json()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "sentence"),
+    [
+        (b"", 422, "empty"),
+        (b"hello", 422, "not a PDF"),
+        (LETTER[:300], 422, "cut off"),
+        (b"%PDF-1.7\nnothing\n%%EOF\n", 422, "damaged"),
+        (LETTER + b"\0" * 20_000_000, 413, "20,000,000"),
+        (b"\0" * 21_000_001, 413, "21,000,000"),
+    ],
+    ids=["empty", "text", "cut off", "damaged", "over the provider's limit", "over the request's limit"],
+)
+async def test_what_is_no_sound_pdf_is_refused_with_a_sentence(
+    api: httpx.AsyncClient, content: bytes, status: int, sentence: str
+) -> None:
+    answer = await api.post("/v1/documents", content=content)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert sentence in answer.json()["detail"]
+
+
+async def test_a_form_without_a_file_is_told_its_field(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/documents", files={"letter": ("a.pdf", LETTER)})
+    assert (answer.status_code, "'file'" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, "x", f"{SHA256}:chunks"])
+async def test_an_unknown_document_is_missing(api: httpx.AsyncClient, sha256: str) -> None:
+    assert (await api.get(f"/v1/documents/{sha256}")).status_code == 404
+
+
+async def test_a_signed_address_gives_the_document_without_a_key(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await api.post("/v1/documents", content=LETTER)
+    url = document_url("http://localhost", SHA256, int(time.time()) + 60, runtime.callback_keys[0])
+    answer = await api.get(url)
+    assert (answer.content, answer.headers["content-type"]) == (LETTER, "application/pdf")
+    assert answer.headers["content-length"] == str(len(LETTER))
+
+
+@pytest.mark.parametrize("change", ["expired", "another document", "another time", "no signature"])
+async def test_an_address_that_is_not_ours_or_has_expired_gives_nothing(
+    api: httpx.AsyncClient, runtime: Runtime, change: str
+) -> None:
+    await api.post("/v1/documents", content=LETTER)
+    expires_s = int(time.time()) + (-60 if change == "expired" else 60)
+    url = document_url("", SHA256, expires_s, runtime.callback_keys[0])
+    path, query = urlsplit(url).path, urlsplit(url).query
+    forged = {
+        "expired": f"{path}?{query}",
+        "another document": f"/documents/{'0' * 64}?{query}",
+        "another time": f"{path}?{query.replace(str(expires_s), str(expires_s + 1))}",
+        "no signature": f"{path}?expires={expires_s}&signature=",
+    }
+    answer = await api.get(forged[change])
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:bulkfax:problem:forged")
+
+
+async def test_a_full_store_of_documents_says_so(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    most = runtime.settings.documents_max_bytes
+    await runtime.store.documents.put(b"\0" * most, "filler.pdf", 1)
+    answer = await api.post("/v1/documents", content=LETTER)
+    assert (answer.status_code, "BULKFAX_DOCUMENTS_MAX_BYTES" in answer.json()["detail"]) == (507, True)

@@ -1,0 +1,23 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher.core.policy import Policy
+from dispatcher.store.store import Store
+
+DOCUMENTS_MAX_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The store belongs to asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """An empty store on a real server."""
+    store = Store(redis_url, Policy(), documents_max_bytes=DOCUMENTS_MAX_BYTES)
+    await store.limiter.set_ceiling(1000.0)
+    yield store
+    await store.aclose()

@@ -1,0 +1,199 @@
+"""Batches and single faxes, from the producer's side."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from dispatcher.core.batch import BatchState, Command, Control, Priority
+from dispatcher.core.job import Recipient, State
+from dispatcher.service.errors import Conflict, Invalid, Missing, NotAllowed, WrongCredentials
+from dispatcher.service.mailings import Mailings
+from dispatcher.service.rerun import Selection
+from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
+from dispatcher.store.store import Store
+from tests.service.samples import draft, end_jobs, pdf, recipients, running, wanted
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS = int(time.time() * 1000)
+DAY_MS = 86_400_000
+FAILED = Selection(states=frozenset({State.FAILED}))
+
+
+async def fine() -> None:
+    """The provider takes our key."""
+
+
+def failing(error: SinchError) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        raise error
+
+    return check
+
+
+@pytest.fixture
+def mailings(store: Store) -> Mailings:
+    return Mailings(store, fine)
+
+
+async def test_a_new_batch_is_a_draft_with_an_id_and_a_time(mailings: Mailings) -> None:
+    view = await mailings.create(wanted("March"), None)
+    assert view.state is BatchState.DRAFT
+    assert view.definition.name == "March"
+    assert view.definition.id.isalnum()
+    assert abs(view.definition.created_ms - NOW_MS) < DAY_MS
+
+
+async def test_the_same_key_and_content_give_the_same_batch(mailings: Mailings) -> None:
+    first = await mailings.create(wanted("March"), "k")
+    assert (await mailings.create(wanted("March"), "k")).definition == first.definition
+    assert (await mailings.create(wanted("March"), None)).definition.id != first.definition.id
+
+
+async def test_the_same_key_with_other_content_is_a_conflict(mailings: Mailings) -> None:
+    await mailings.create(wanted("March"), "k")
+    with pytest.raises(Conflict, match="'k' was used before"):
+        await mailings.create(wanted("April"), "k")
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"content_urls": ()}, "documents"),
+        ({"documents": ("0" * 64,)}, "documents[0]"),
+        ({"deadline_ms": 1}, "deadline"),
+        ({"start_at_ms": NOW_MS + 2 * DAY_MS, "deadline_ms": NOW_MS + DAY_MS}, "deadline"),
+    ],
+)
+async def test_a_batch_that_could_not_be_sent_is_refused_by_its_field(
+    store: Store, mailings: Mailings, more: dict[str, object], field: str
+) -> None:
+    with pytest.raises(Invalid) as raised:
+        await mailings.create(wanted(**more), None)  # type: ignore[arg-type]
+    assert list(raised.value.faults) == [field]
+    assert await store.batches.newest(10) == []
+
+
+async def test_an_uploaded_document_can_be_named(store: Store, mailings: Mailings) -> None:
+    info = await store.documents.put(pdf(), "letter.pdf", 2)
+    view = await mailings.create(wanted(documents=(info.sha256,), content_urls=()), None)
+    assert view.definition.documents == (info.sha256,)
+
+
+async def test_a_batch_goes_through_its_commands(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store, 3)
+    ways = [Command.START, Command.PAUSE, Command.RESUME, Command.CANCEL]
+    states = [(await mailings.command(batch, command)).batch.state for command in ways]
+    assert states == [BatchState.RUNNING, BatchState.PAUSED, BatchState.RUNNING, BatchState.CANCELLED]
+
+
+@pytest.mark.parametrize("command", [Command.START, Command.PAUSE, Command.CANCEL])
+async def test_the_same_command_again_changes_nothing(store: Store, mailings: Mailings, command: Command) -> None:
+    batch = await running(store, 3)
+    first = await mailings.command(batch, command)
+    assert await mailings.command(batch, command) == first
+
+
+@pytest.mark.parametrize("command", [Command.START, Command.PAUSE, Command.RESUME])
+async def test_a_cancelled_batch_takes_no_further_command(store: Store, mailings: Mailings, command: Command) -> None:
+    batch = await running(store, 3)
+    await mailings.command(batch, Command.CANCEL)
+    with pytest.raises(NotAllowed, match="is cancelled: it cannot be"):
+        await mailings.command(batch, command)
+
+
+async def test_a_batch_without_valid_recipient_does_not_start(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store)
+    with pytest.raises(NotAllowed, match="no valid recipient"):
+        await mailings.command(batch, Command.START)
+
+
+async def test_a_start_time_in_the_future_makes_the_batch_scheduled(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store, 1, start_at_ms=NOW_MS + DAY_MS)
+    assert (await mailings.command(batch, Command.START)).batch.state is BatchState.SCHEDULED
+
+
+async def test_an_unknown_batch_is_missing(mailings: Mailings) -> None:
+    with pytest.raises(Missing):
+        await mailings.command("nothere", Command.START)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_wrong_credentials_are_found_before_the_start(store: Store, status: int) -> None:
+    mailings = Mailings(store, failing(RefusedError(status=status, message="no")))
+    batch = await draft(store, 1)
+    with pytest.raises(WrongCredentials):
+        await mailings.command(batch, Command.START)
+    overview = await store.batches.overview(batch)
+    assert overview is not None
+    assert overview.control is Control.DRAFT
+
+
+@pytest.mark.parametrize("error", [UnreachableError("down"), RefusedError(status=402, message="no money")])
+async def test_a_provider_that_is_down_or_wants_money_keeps_no_batch_from_starting(
+    store: Store, error: SinchError
+) -> None:
+    mailings = Mailings(store, failing(error))
+    assert (await mailings.command(await draft(store, 1), Command.START)).batch.state is BatchState.RUNNING
+
+
+async def test_a_rerun_is_a_new_batch_of_the_selected_jobs(store: Store, mailings: Mailings) -> None:
+    parent = await running(store, 4)
+    await end_jobs(store, parent, {0: (State.DELIVERED, ""), 1: (State.FAILED, "busy"), 3: (State.FAILED, "no_answer")})
+    view = await mailings.rerun(parent, FAILED, start=False, key=None)
+    assert (view.definition.parent, view.definition.name) == (parent, "March (rerun)")
+    assert view.state is BatchState.DRAFT
+    copied = await store.batches.recipients(view.definition.id, 0)
+    assert [recipient.reference for recipient in copied] == ["r1", "r3"]
+
+
+async def test_a_rerun_can_be_narrowed_to_categories_and_started(store: Store, mailings: Mailings) -> None:
+    parent = await running(store, 4)
+    await end_jobs(store, parent, {1: (State.FAILED, "busy"), 3: (State.FAILED, "no_answer")})
+    busy = Selection(states=frozenset({State.FAILED}), categories=frozenset({"busy"}))
+    view = await mailings.rerun(parent, busy, start=True, key=None)
+    assert (view.state, view.overview.rows) == (BatchState.RUNNING, 1)
+
+
+async def test_a_repeated_rerun_gives_the_same_batch_and_copies_nothing_twice(store: Store, mailings: Mailings) -> None:
+    parent = await running(store, 4)
+    await end_jobs(store, parent, {1: (State.FAILED, "busy"), 3: (State.FAILED, "busy")})
+    first = await mailings.rerun(parent, FAILED, start=True, key="k")
+    again = await mailings.rerun(parent, FAILED, start=True, key="k")
+    assert again.overview == first.overview
+    with pytest.raises(Conflict):
+        await mailings.rerun(parent, FAILED, start=False, key="k")
+
+
+async def test_a_rerun_of_nothing_makes_no_batch(store: Store, mailings: Mailings) -> None:
+    parent = await running(store, 2)
+    with pytest.raises(NotAllowed, match="nothing to run again"):
+        await mailings.rerun(parent, FAILED, start=True, key=None)
+    assert await store.batches.newest(10) == [parent]
+
+
+async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> None:
+    parent = await running(store, 2)
+    await end_jobs(store, parent, {1: (State.FAILED, "busy")})
+    with pytest.raises(WrongCredentials):
+        await Mailings(store, failing(RefusedError(status=401))).rerun(parent, FAILED, start=True, key=None)
+    assert await store.batches.newest(10) == [parent]
+
+
+async def test_a_single_fax_is_a_running_batch_of_one(store: Store, mailings: Mailings) -> None:
+    (recipient,) = recipients(1)
+    job = await mailings.fax(wanted(priority=Priority.URGENT), recipient, None)
+    assert (job.id.row, job.recipient, job.record.state) == (0, recipient, State.WAITING)
+    overview = await store.batches.overview(job.id.batch)
+    assert overview is not None
+    assert (overview.control, overview.rows) == (Control.RUNNING, 1)
+
+
+async def test_a_single_fax_asked_for_twice_with_one_key_is_one_fax(store: Store, mailings: Mailings) -> None:
+    (recipient,) = recipients(1)
+    first = await mailings.fax(wanted(), recipient, "k")
+    assert (await mailings.fax(wanted(), recipient, "k")).id == first.id
+    with pytest.raises(Conflict):
+        await mailings.fax(wanted(), Recipient(line=1, number="+12025550199"), "k")
+    assert await store.batches.newest(10) == [first.id.batch]
