@@ -224,6 +224,8 @@ class JobPage(BaseModel):
 
 
 class HistoryEntry(BaseModel):
+    """``fate`` is what is known of the fax at the provider; its times there are ``created_at`` and ``ended_at``."""
+
     attempt: int
     at: str
     outcome: str
@@ -231,6 +233,9 @@ class HistoryEntry(BaseModel):
     error_type: str
     error_code: int
     fax_id: str
+    fate: str | None
+    created_at: str | None
+    ended_at: str | None
     pages_sent: int
     pages_total: int
     why: str

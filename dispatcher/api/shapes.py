@@ -166,6 +166,19 @@ _OF_RECORD = (
     "doubled",
 )
 
+_OF_ENTRY = (
+    "attempt",
+    "outcome",
+    "category",
+    "error_type",
+    "error_code",
+    "fax_id",
+    "fate",
+    "pages_sent",
+    "pages_total",
+    "why",
+)
+
 
 def _job_fields(view: JobView) -> dict[str, Any]:
     return {
@@ -182,5 +195,9 @@ def _job_fields(view: JobView) -> dict[str, Any]:
 
 
 def _history_entry(entry: HistoryEntry) -> models.HistoryEntry:
-    fields = asdict(entry)
-    return models.HistoryEntry(at=rfc3339(fields.pop("at_ms")), **fields)
+    return models.HistoryEntry(
+        **{name: getattr(entry, name) for name in _OF_ENTRY},
+        at=rfc3339(entry.at_ms),
+        created_at=_time(entry.created_ms),
+        ended_at=_time(entry.ended_ms),
+    )
