@@ -6,6 +6,7 @@ for, nothing that names a recipient has left the process, so the provider cannot
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -16,10 +17,30 @@ PIECE_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """Pieces of bytes in order, with their media type."""
+class FileBytes:
+    """A file that is read while it is sent. A file that changes its length meanwhile breaks the request off."""
 
-    pieces: tuple[bytes, ...]
+    path: Path
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileBytes":
+        return cls(path, path.stat().st_size)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def chunks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while chunk := file.read(PIECE_BYTES):
+                yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Pieces in order, with their media type."""
+
+    pieces: tuple[bytes | FileBytes, ...]
     content_type: str
 
     @property
@@ -28,12 +49,16 @@ class Body:
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         if self.length <= PIECE_BYTES:
-            yield b"".join(self.pieces)
+            yield b"".join(piece if isinstance(piece, bytes) else b"".join(piece.chunks()) for piece in self.pieces)
             return
         for piece in self.pieces:
-            view = memoryview(piece)
-            for start in range(0, len(view), PIECE_BYTES):
-                yield view[start : start + PIECE_BYTES]
+            yield from _views(piece) if isinstance(piece, bytes) else piece.chunks()
+
+
+def _views(piece: bytes) -> Iterator[memoryview]:
+    view = memoryview(piece)
+    for start in range(0, len(view), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]
 
 
 class Departure:

@@ -1,4 +1,4 @@
-"""The client of the Sinch Fax API v3: sending, reading and listing faxes."""
+"""The client of the Sinch Fax API v3. ``FaxClient`` itself has what the dispatcher needs; the rest hangs from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +14,8 @@ from dispatcher.core.outcome import (
     Unclear,
 )
 from dispatcher.sinch.auth import Auth, Basic, OAuth
+from dispatcher.sinch.cover_pages import CoverPages
+from dispatcher.sinch.emails import Emails
 from dispatcher.sinch.errors import (
     NotFoundError,
     NotSentError,
@@ -23,9 +25,12 @@ from dispatcher.sinch.errors import (
     UnclearError,
     UnreadableError,
 )
-from dispatcher.sinch.http import Call, SinchHttp, segment
-from dispatcher.sinch.outgoing import OutgoingFax, send_body
+from dispatcher.sinch.faxes import Faxes
+from dispatcher.sinch.http import Call, SinchHttp, get, segment
+from dispatcher.sinch.order import json_body
+from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.pool import HttpPool
+from dispatcher.sinch.services import Services
 from dispatcher.sinch.wire import FaxQuery, ListPage, read_fax, read_page
 
 #: total time of the check of credentials
@@ -64,10 +69,17 @@ def make_client(account: SinchAccount) -> "FaxClient":
 
 
 class FaxClient:
-    """The operations of one project. ``total_s`` bounds a whole call: token, connecting, repetitions, answer."""
+    """The operations of one project: ``faxes``, ``services``, ``emails`` and ``cover_pages`` hold the whole API.
+
+    ``total_s`` bounds a whole call: token, connecting, repetitions, answer.
+    """
 
     def __init__(self, pool: HttpPool, auth: Auth, base_url: str, project_id: str) -> None:
         self._http = SinchHttp(pool, auth, base_url, project_id)
+        self.faxes = Faxes(self._http)
+        self.services = Services(self._http)
+        self.emails = Emails(self._http)
+        self.cover_pages = CoverPages(self._http)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -79,7 +91,7 @@ class FaxClient:
 
         ``may_send`` is asked right before the first byte of the body leaves; False makes it NotSent.
         """
-        call = Call(method="POST", path="/faxes", body=send_body(fax))
+        call = Call(method="POST", path="/faxes", body=json_body(fax.order()))
         try:
             answer = await self._http.exchange(call, total_s=total_s, may_send=may_send)
             told = read_fax(answer.body)
@@ -90,14 +102,14 @@ class FaxClient:
     async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
         """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
         try:
-            answer = await self._http.exchange(_get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
+            answer = await self._http.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
         except NotFoundError:
             return None
         return read_fax(answer.body)
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         """One page of a list, counted from 1, by one call. Raises SinchError."""
-        answer = await self._http.exchange(_get("/faxes", query.params(page)), total_s=total_s)
+        answer = await self._http.exchange(get("/faxes", query.params(page)), total_s=total_s)
         return read_page(answer.body, query, page)
 
     async def check(self) -> None:
@@ -137,7 +149,3 @@ def _explained(error: RefusedError) -> RefusedError:
         return error
     message = f"{_EXPLAINED[error.status]} ({error.message})" if error.message else _EXPLAINED[error.status]
     return type(error)(status=error.status, code=error.code, message=message, fields=error.fields)
-
-
-def _get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
-    return Call(method="GET", path=path, query=query, repeatable=True)

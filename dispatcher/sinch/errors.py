@@ -9,6 +9,7 @@ SinchError
 │   └── NotFoundError       404
 ├── RateLimitedError        429
 ├── UnreadableError         2xx with a body that makes no sense
+├── SaveError               what the provider sent could not be written to a file of ours
 └── CallbackError           a callback to us that is not one of the provider's
 
 No ``httpx`` exception leaves this package: ``pool.translated`` is the one place where they end.
@@ -69,6 +70,10 @@ class UnreadableError(SinchError):
     def __init__(self, reason: str, *, status: int = 200) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class SaveError(SinchError):
+    """The content came, but the file for it cannot be written."""
 
 
 class CallbackError(SinchError):

@@ -35,8 +35,8 @@ class FaxQuery:
     created_to_ms: int | None = None
     page_size: int = LARGEST_PAGE
 
-    def params(self, page: int) -> tuple[tuple[str, str], ...]:
-        """The query of one page; pages count from 1. The operator of a time is part of its name."""
+    def filters(self) -> tuple[tuple[str, str], ...]:
+        """The query without paging. The operator of a time is part of its name."""
         named = {
             "direction": self.direction,
             "status": self.status,
@@ -45,10 +45,12 @@ class FaxQuery:
             "serviceId": self.service_id,
             "createTime>": _seconds(self.created_from_ms, round_up=False),
             "createTime<": _seconds(self.created_to_ms, round_up=True),
-            "pageSize": str(self.page_size),
-            "page": str(page),
         }
         return tuple((name, value) for name, value in named.items() if value)
+
+    def params(self, page: int) -> tuple[tuple[str, str], ...]:
+        """The query of one page, counted from 1."""
+        return (*self.filters(), ("pageSize", str(self.page_size)), ("page", str(page)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

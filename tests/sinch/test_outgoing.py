@@ -2,13 +2,14 @@ import json
 from dataclasses import replace
 
 from dispatcher.sinch.body import PIECE_BYTES
-from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax, send_body
+from dispatcher.sinch.order import json_body
+from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax
 
 PLAIN = OutgoingFax(to="+12025550123", job="b1.7", attempt=2)
 
 
 def sent(fax: OutgoingFax) -> dict[str, object]:
-    body = send_body(fax)
+    body = json_body(fax.order())
     joined = b"".join(body.chunks())
     assert len(joined) == body.length
     read = json.loads(joined)
@@ -66,7 +67,7 @@ def test_documents_are_joined_into_the_body() -> None:
 
 def test_a_large_document_is_neither_copied_nor_encoded_for_a_send() -> None:
     document = b"A" * (3 * PIECE_BYTES)
-    body = send_body(replace(PLAIN, files=(EncodedFile(file_type="PDF", base64=document),)))
+    body = json_body(replace(PLAIN, files=(EncodedFile(file_type="PDF", base64=document),)).order())
     assert any(piece is document for piece in body.pieces)
     assert any(isinstance(chunk, memoryview) and chunk.obj is document for chunk in body.chunks())
     assert all(len(chunk) <= PIECE_BYTES for chunk in body.chunks())

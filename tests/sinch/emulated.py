@@ -1,0 +1,38 @@
+"""The client of a running emulator, over real HTTP."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
+from dispatcher.sinch.order import EncodedFile
+from dispatcher.sinch.outgoing import OutgoingFax
+from tests.emulator.caller import TWO_PAGES, Caller
+
+PDF = EncodedFile(file_type="PDF", base64=base64.b64encode(TWO_PAGES))
+
+
+def account(emulator: Caller) -> SinchAccount:
+    return SinchAccount(
+        project_id=emulator.config.project_id,
+        key_id=emulator.config.key_id,
+        key_secret=emulator.config.key_secret,
+        base_url=emulator.where.url,
+        auth_url=f"{emulator.where.url}/oauth2/token",
+    )
+
+
+@asynccontextmanager
+async def using(emulator: Caller, **changes: str) -> AsyncIterator[FaxClient]:
+    """A client of the emulator's account, with ``changes`` to it."""
+    client = make_client(replace(account(emulator), **changes))  # type: ignore[arg-type]
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def fax_to(number: str, **more: object) -> OutgoingFax:
+    fax = OutgoingFax(to=number, job="b1.7", attempt=2, files=(PDF,))
+    return replace(fax, **more)  # type: ignore[arg-type]
