@@ -5,12 +5,11 @@ import signal
 import sys
 
 import structlog
-from dramatiq.errors import BrokerConnectionError
 
 from dispatcher.core.batch import Priority
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime
-from dispatcher.service.errors import StoreError
+from dispatcher.service.errors import StoreError, translated
 from dispatcher.service.upkeep import Upkeep, Work
 from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors
@@ -48,8 +47,9 @@ class Scheduler:
         try:
             work = await self._upkeep.due()
             # the broker's client blocks; a message is a fraction of a millisecond
-            await asyncio.to_thread(self._tell, work)
-        except (StoreError, BrokerConnectionError) as error:
+            with translated():  # dramatiq lets errors of redis-py through
+                await asyncio.to_thread(self._tell, work)
+        except StoreError as error:
             log.warning("Redis is away, looking again soon", error=str(error))
             return _AWAY_S
         return _BUSY_S if work else _IDLE_S

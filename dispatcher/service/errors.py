@@ -11,12 +11,12 @@ ServiceError
 └── WrongCredentials     the provider refuses our key
 
 The store's own errors (``StoreError``) pass through unchanged; they are named here for callers that only know
-the service.
+the service, and so is ``translated``, for those who share its Redis.
 """
 
 from collections.abc import Mapping
 
-from dispatcher.store.errors import StoreError, StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
+from dispatcher.store.errors import StoreError, StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe, translated
 
 __all__ = [
     "Conflict",
@@ -33,6 +33,7 @@ __all__ = [
     "TooLarge",
     "Unreadable",
     "WrongCredentials",
+    "translated",
 ]
 
 
