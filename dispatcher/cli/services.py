@@ -11,6 +11,9 @@ from dispatcher.settings import Settings
 
 #: how long a worker may finish what it began: more than the hard total time of a POST, less than a kill takes
 _WORKER_STOP_MS = 25_000
+#: how long dramatiq's master waits for its workers to start before it looks whether they live. Its own half a minute is
+#: for functions that run beside the workers, of which we have none; a worker that dies in it is not missed until then
+_WORKER_BOOT_MS = 1_000
 
 
 def web() -> None:
@@ -44,6 +47,7 @@ def worker_command(settings: Settings) -> list[str]:
     options = {
         "--processes": str(settings.worker_processes),
         "--threads": str(settings.worker_threads),
+        "--worker-fork-timeout": str(_WORKER_BOOT_MS),
         "--worker-shutdown-timeout": str(_WORKER_STOP_MS),
     }
     words = [word for option in options.items() for word in option]
