@@ -166,11 +166,15 @@ class _Run:
 
 
 class Supervisor:
-    """Starts parts in their order, restarts who dies, stops them in the opposite order. ``say`` tells people."""
+    """Starts parts in their order, restarts who dies, stops them in the opposite order. ``say`` tells people.
 
-    def __init__(self, parts: Sequence[Part], say: Callable[[str], None]) -> None:
+    A part that ran for ``steady_s`` seconds before it died starts again at the first wait.
+    """
+
+    def __init__(self, parts: Sequence[Part], say: Callable[[str], None], *, steady_s: float = STEADY_S) -> None:
         self._runs = [_Run(part) for part in parts]
         self._say = say
+        self._steady_s = steady_s
 
     def start(self) -> None:
         """Raises Failure when a part cannot be started; the ones started before are for ``stop``."""
@@ -204,7 +208,7 @@ class Supervisor:
             if now_s >= run.restart_s:
                 self._restart(run, now_s)
         elif not run.part.running:
-            steady = now_s - run.started_s >= STEADY_S
+            steady = now_s - run.started_s >= self._steady_s
             run.deaths = 1 if steady else run.deaths + 1
             self._put_off(run, now_s, run.part.how_it_ended())
 

@@ -18,7 +18,7 @@ from typing import Self
 from dispatcher.cli.emulator import emulator_command
 from dispatcher.cli.ledger import LedgerFax, fax_from
 from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import Process, Supervisor, uninterrupted
+from dispatcher.cli.processes import STEADY_S, Process, Supervisor, uninterrupted
 from dispatcher.cli.redis_part import RedisPart
 from dispatcher.cli.services import free_port
 from dispatcher.cli.up import service_processes, wait_until_ready
@@ -33,13 +33,22 @@ class LocalSite:
     """Redis, emulator, web, scheduler and worker in ``folder``; use it with ``with``.
 
     ``rate`` is the account's limit in requests a second, ``speed`` divides the lives of faxes at the emulator,
-    ``polling`` takes away the address under which the provider would reach us.
+    ``polling`` takes away the address under which the provider would reach us. ``steady_s`` is the supervisor's.
     """
 
     def __init__(
-        self, folder: Path, *, scenario: Path, policy: Path, rate: float, speed: float, polling: bool = False
+        self,
+        folder: Path,
+        *,
+        scenario: Path,
+        policy: Path,
+        rate: float,
+        speed: float,
+        polling: bool = False,
+        steady_s: float = STEADY_S,
     ) -> None:
         self.folder = folder
+        self._steady_s = steady_s
         self._policy = policy
         self._rate = rate
         self._polling = polling
@@ -109,7 +118,7 @@ class LocalSite:
         self.env = self._environment(free_port())
         services = service_processes(self.env, cwd=self.folder, logs=self.folder)
         self.processes = {process.name: process for process in services}
-        self._supervisor = Supervisor([RedisPart(self.server), *services], note)
+        self._supervisor = Supervisor([RedisPart(self.server), *services], note, steady_s=self._steady_s)
         with uninterrupted():
             self._supervisor.start()
         wait_until_ready(self.url, self._supervisor, self._stop)
