@@ -1,0 +1,66 @@
+"""The table of states."""
+
+import pytest
+
+from dispatcher.core.job import FINAL, JOB_STATES, LIVE, State
+from dispatcher.core.lifecycle import MOVES, Event, IllegalMove, check_move
+
+
+def after(state: State) -> set[State]:
+    return {target for (source, _), targets in MOVES.items() if source is state for target in targets}
+
+
+def test_every_state_is_live_final_or_no_job() -> None:
+    assert sorted((State.VOID, *LIVE, *FINAL)) == sorted(State)
+    assert all(state.final == (state in FINAL) for state in State)
+
+
+@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("state", State, ids=lambda state: state.label)
+def test_a_move_is_allowed_exactly_if_the_table_has_it(state: State, event: Event) -> None:
+    """Whatever is not in the table raises, so the table is closed."""
+    allowed = MOVES.get((state, event), frozenset())
+    for to in allowed:
+        check_move(state, event, to)
+    for to in set(State) - allowed:
+        with pytest.raises(IllegalMove, match=f"{state.label} may not become {to.label} by {event}"):
+            check_move(state, event, to)
+
+
+@pytest.mark.parametrize("state", [State.VOID, *FINAL], ids=lambda state: state.label)
+def test_nothing_follows_a_final_state_or_a_row_that_is_no_job(state: State) -> None:
+    assert after(state) == set()
+
+
+def test_every_state_of_a_job_is_reached_from_waiting() -> None:
+    reached = {State.WAITING}
+    while more := {target for state in reached for target in after(state)} - reached:
+        reached |= more
+    assert reached == set(JOB_STATES)
+
+
+@pytest.mark.parametrize("state", LIVE, ids=lambda state: state.label)
+def test_every_live_state_leads_to_delivery(state: State) -> None:
+    """No state is a dead end, and good news is good in each of them."""
+    assert State.DELIVERED in after(state)
+
+
+def test_every_event_can_happen() -> None:
+    assert {event for _, event in MOVES} == set(Event)
+
+
+def test_a_job_is_sent_only_after_begin() -> None:
+    """There is one way into sending, and it is written ahead."""
+    ways = {key for key, targets in MOVES.items() if State.SENDING in targets and key[0] is not State.SENDING}
+    assert ways == {(State.LEASED, Event.BEGUN)}
+
+
+def test_within_an_attempt_states_only_move_forward() -> None:
+    """From accepted there is no way back to sending or leased but by way of waiting."""
+    assert after(State.ACCEPTED) & {State.LEASED, State.SENDING} == set()
+    assert after(State.SENDING) & {State.LEASED} == set()
+
+
+def test_an_attempt_in_flight_is_not_ended_by_its_batch() -> None:
+    in_flight = {State.SENDING, State.ACCEPTED}
+    assert {state for state, event in MOVES if event is Event.BATCH_ENDED} & in_flight == set()
