@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.store import codec, keys
 from tests.store.model import FLYING, Batch, Model
 from tests.store.world import World, dump
@@ -98,3 +98,8 @@ def wrong_places(shown: dict[str, Any]) -> list[str]:
             if places != wanted or (row in batch["due"]) is not in_due:
                 wrong.append(f"{job} is {record.state.label}, watched as {places}")
     return wrong
+
+
+def evidence(fax_id: str) -> HistoryEntry:
+    """News of an earlier fax of a job."""
+    return HistoryEntry(attempt=1, at_ms=1, outcome=Happened.LATE, fax_id=fax_id)

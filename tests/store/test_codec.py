@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import Happened, HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Recipient, Record, RefusedRow, State
 from dispatcher.store import codec
 
 #: JSON keeps every text but halves of surrogate pairs, which no decoded input has
@@ -32,6 +32,7 @@ records = st.builds(
     doubled=st.booleans(),
     unclear=st.booleans(),
     force_fine=st.booleans(),
+    evidence=st.integers(0, EVIDENCE_TURN - 1),
     pages_sent=SHORT,
     pages_total=SHORT,
     began_ms=MS,
@@ -51,6 +52,9 @@ entries = st.builds(
     attempt=SHORT,
     at_ms=MS,
     outcome=st.sampled_from(Happened),
+    fate=st.none() | st.sampled_from(Fate),
+    created_ms=MS,
+    ended_ms=MS,
     category=st.sampled_from(CATEGORIES),
     error_type=TEXT,
     error_code=st.integers(0, 99_999),
@@ -74,6 +78,7 @@ KNOWN = Record(
     looks=13,
     doubled=True,
     force_fine=True,
+    evidence=5,
     pages_sent=0x0E0F,
     pages_total=0x1011,
     began_ms=1_795_000_000_000,
@@ -81,7 +86,7 @@ KNOWN = Record(
     fax_id="01JD0000000000000000000000",
 )
 KNOWN_HEX = (
-    "04010302070605040a0609080a0b0c0d050f0e11100000e065e51e7a420010e0"
+    "04010302070605040a0609080a0b0c0d2d0f0e11100000e065e51e7a420010e0"
     "65e51e7a4230314a443030303030303030303030303030303030303030303000"
 )
 

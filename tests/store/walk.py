@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
 from dispatcher.store.dispatch import Candidate, Change, Lease
 from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
@@ -16,7 +16,7 @@ from tests.store.world import RATE, World, number, part
 #: few numbers, so that they meet over batches and within one
 NUMBERS = 60
 #: a wait of several of these is longer than a lease and any delay, one is shorter than most
-MOMENTS_MS = (0, 1, 20, 300, 2_500, 31_000)
+MOMENTS_MS = (0, 1, 20, 300, 300, 2_500, 2_500, 31_000)
 CATEGORIES = ("busy", "no_answer", "bad_number")
 
 
@@ -36,9 +36,11 @@ class Walk:
         self.numbers: dict[JobId, str] = {}
 
     async def live(self, steps: int) -> None:
-        """Three batches and so many steps; all that is stored is compared after each."""
-        for name in ("a", "b", "c"):
+        """Four batches and so many steps; all that is stored is compared after each."""
+        for name in ("a", "b", "c", "d"):
             await self.create(name)
+        for name in ("a", "b", "c"):
+            await self.command(self.model.batches[name], Command.START)
         done: list[str] = []
         for _ in range(steps):
             done.append(await self._step())
@@ -49,17 +51,17 @@ class Walk:
     async def _step(self) -> str:
         verbs: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (2, self.add_part),
-            (6, self.command),
+            (6, self.any_command),
             (16, self.claim),
-            (14, self.begin),
+            (16, self.begin),
             (20, self.settle),
             (6, self.reap),
             (4, self.drain),
             (3, self.take),
-            (2, self.slow_down),
+            (1, self.slow_down),
             (1, self.set_ceiling),
-            (4, self.hold),
-            (5, self.release),
+            (2, self.hold),
+            (6, self.release),
             (20, self.wait),
         ]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
@@ -106,9 +108,11 @@ class Walk:
         self.agree(list(answer.duplicates), self.model.add_part(batch, numbers))
         self.numbers |= {JobId(batch.id, first + at): one for at, one in enumerate(numbers)}
 
-    async def command(self) -> None:
-        batch = self._batch()
-        command = self.dice.choice((*Command, Command.START, Command.RESUME, Command.RESUME))
+    async def any_command(self) -> None:
+        command = self.dice.choice((*Command, *[Command.START, Command.RESUME] * 3))
+        await self.command(self._batch(), command)
+
+    async def command(self, batch: Batch, command: Command) -> None:
         wanted = TRANSITIONS.get((batch.control, command))
         answer = await self.world.batches.command(batch.id, command)
         assert answer is not None
@@ -169,13 +173,13 @@ class Walk:
         if dice.random() < 0.15:
             return Change(job=job, old=replace(old, looks=old.looks + 1), new=replace(old, state=State.FAILED))
         state = dice.choice((State.WAITING, State.ACCEPTED, old.state, State.DELIVERED, State.FAILED))
-        new = _moved(old, state, dice.choice(CATEGORIES), self.world.ms)
+        new = self._moved(old, state)
         evidence = state is old.state
         entry = HistoryEntry(attempt=old.attempt, at_ms=self.world.ms, outcome=Happened.LATE, fax_id=str(dice.random()))
         return Change(
             job=job,
             old=old,
-            new=old if evidence else new,
+            new=replace(old, evidence=(old.evidence + 1) % EVIDENCE_TURN) if evidence else new,
             next_ms=-1 if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
             history=entry if evidence or dice.random() < 0.5 else None,
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
@@ -230,14 +234,22 @@ class Walk:
     def _batch(self) -> Batch:
         return self.dice.choice(list(self.model.batches.values()))
 
-
-def _moved(old: Record, state: State, category: str, ms: int) -> Record:
-    failed = state in (State.WAITING, State.FAILED)
-    return replace(
-        old,
-        state=state,
-        lease=0,
-        category=category if failed else "",
-        error_type="LINE_ERROR" if failed else "",
-        changed_ms=ms,
-    )
+    def _moved(self, old: Record, state: State) -> Record:
+        dice, failed = self.dice, state in (State.WAITING, State.FAILED)
+        return replace(
+            old,
+            state=state,
+            lease=0,
+            category=dice.choice(CATEGORIES) if failed else "",
+            error_type="LINE_ERROR" if failed else "",
+            error_code=dice.randrange(100),
+            dials=dice.randrange(5),
+            looks=dice.randrange(5),
+            doubled=dice.random() < 0.2,
+            unclear=dice.random() < 0.2,
+            force_fine=dice.random() < 0.2,
+            pages_sent=dice.randrange(3),
+            pages_total=dice.randrange(300),
+            changed_ms=self.world.ms,
+            fax_id=f"01{dice.randrange(10**9)}",
+        )

@@ -53,7 +53,11 @@ class World:
 
     async def draft(self, batch: str, numbers: Sequence[str], **more: Any) -> None:
         """A draft with these numbers in one block."""
-        fields: dict[str, Any] = {"name": batch, "created_ms": self.ms, "content_urls": ("https://example.com/a.pdf",)} | more
+        fields: dict[str, Any] = {
+            "name": batch,
+            "created_ms": self.ms,
+            "content_urls": ("https://example.com/a.pdf",),
+        } | more
         await self.batches.create(Definition(id=batch, **fields))
         await self.batches.add_part(batch, part(numbers))
 

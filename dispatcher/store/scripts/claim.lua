@@ -111,7 +111,7 @@ local function lease_fresh(batch, most)
     end
   end
   redis.call('HSET', key, 'cursor', text(cursor))
-  redis.call('HINCRBY', key, 'unstarted', -taken)
+  if taken > 0 then redis.call('HINCRBY', key, 'unstarted', -taken) end
   return taken, taken < most and cursor < last
 end
 

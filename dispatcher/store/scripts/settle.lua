@@ -61,6 +61,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
   if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
+  if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
   move(batch, row, old, new, next_ms)
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end

@@ -1,0 +1,402 @@
+"""What the design promises of claim, begin, settle and reap, one promise at a time."""
+
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.core.batch import Command, Control, Priority
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, Lease
+from tests.store import snapshot
+from tests.store.world import RATE, World, number, part
+
+pytestmark = pytest.mark.anyio
+
+
+def words(answer: BeginAnswer) -> list[str]:
+    return [begun.word for begun in answer.jobs]
+
+
+async def ended(world: World, job: JobId, old: Record, *, rest_s: float = 0.0) -> None:
+    """The attempt of a job that is being sent was delivered."""
+    new = replace(old, state=State.DELIVERED, lease=0)
+    change = Change(job=job, old=old, new=new, rest_s=rest_s, attempt=old.attempt, spent=1)
+    assert await world.dispatch.settle([change]) == [None]
+
+
+async def begin_calling(world: World, lease: Lease, number_hash: str) -> BeginAnswer:
+    candidates = [Candidate(job=job, number_hash=number_hash) for job in lease.jobs]
+    return await world.dispatch.begin(lease, candidates, most_sending=1000)
+
+
+async def test_a_lease_is_begun_once_however_often_it_is_told(world: World) -> None:
+    """dramatiq may deliver a message twice: the second worker must not send what the first one sends."""
+    await world.running("a", 3)
+    lease = await world.leased()
+    assert words(await world.begin(lease)) == ["go", "go", "go"]
+    assert words(await world.begin(lease)) == ["gone", "gone", "gone"]
+
+
+async def test_a_worker_whose_lease_was_given_back_begins_nothing(world: World) -> None:
+    await world.running("a", 2)
+    late = await world.leased()
+    await world.pass_ms(31_000)
+    await world.dispatch.reap(most=10, again_s=30)
+    again = await world.leased()
+    assert again.jobs == late.jobs
+    assert words(await world.begin(late)) == ["gone", "gone"]
+    assert words(await world.begin(again)) == ["go", "go"]
+
+
+async def test_two_jobs_with_one_number_are_never_called_at_once(world: World) -> None:
+    """Not over batches either; the second waits, and is sent when the first has ended."""
+    await world.running("a", 1)
+    await world.running("b", 1)
+    first = await begin_calling(world, await world.leased(most=1), "same")
+    second = await begin_calling(world, await world.leased(most=1), "same")
+    assert (words(first), words(second)) == (["go"], ["number"])
+    assert second.jobs[0].record.attempt == 0
+    await ended(world, first.jobs[0].job, first.jobs[0].record)
+    await world.pass_ms(15_000)
+    assert words(await begin_calling(world, await world.leased(), "same")) == ["go"]
+
+
+async def test_a_number_rests_after_a_call(world: World) -> None:
+    await world.running("a", 2)
+    first = await begin_calling(world, await world.leased(most=1), "same")
+    await ended(world, first.jobs[0].job, first.jobs[0].record, rest_s=60.0)
+    assert words(await begin_calling(world, await world.leased(), "same")) == ["number"]
+    assert 59_000 < await world.client.pttl("bf:number:same") <= 60_000
+    await world.client.delete("bf:number:same")  # a minute later
+    await world.pass_ms(60_000)
+    assert words(await begin_calling(world, await world.leased(), "same")) == ["go"]
+
+
+async def test_the_end_of_a_call_leaves_the_lock_of_another_job_alone(world: World) -> None:
+    """The lock of the first had run out, and the second one took it."""
+    await world.running("a", 2)
+    first = await begin_calling(world, await world.leased(most=1), "same")
+    await world.client.delete("bf:number:same")
+    second = await begin_calling(world, await world.leased(most=1), "same")
+    await ended(world, first.jobs[0].job, first.jobs[0].record)
+    assert await world.client.get("bf:number:same") == f"{second.jobs[0].job}/1".encode()
+
+
+@pytest.mark.parametrize("scope", ["account", "batch:a", "document:d0c", "country:US", "job:a.0"])
+async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, scope: str) -> None:
+    """Whatever was leased before the hold goes back unspent."""
+    await world.running("a", 1, documents=("d0c",))
+    lease = await world.leased()
+    await world.holds.open(scope, "funds", "why")
+    held = await world.begin(lease, country="country:US")
+    assert words(held) == ["held"]
+    assert held.jobs[0].record == Record()
+    await world.holds.release(scope)
+    await world.pass_ms(60_000)
+    assert words(await world.begin(await world.leased(), country="country:US")) == ["go"]
+
+
+@pytest.mark.parametrize("scope", ["account", "batch:a", "document:d0c"])
+async def test_nothing_is_claimed_under_a_hold(world: World, scope: str) -> None:
+    await world.running("a", 1, documents=("d0c",))
+    await world.holds.open(scope, "funds", "why")
+    assert await world.claim() is None
+    await world.holds.release(scope)
+    await world.pass_ms(2_000)
+    assert await world.claim() is not None
+
+
+async def test_a_hold_of_one_batch_leaves_the_others_alone(world: World) -> None:
+    await world.running("a", 3)
+    await world.running("b", 3)
+    await world.holds.open("batch:a", "rejected", "why")
+    assert {job.batch for job in (await world.leased()).jobs} == {"b"}
+
+
+async def test_a_held_account_lets_one_job_through_at_each_probe_time(world: World) -> None:
+    await world.running("a", 5)
+    await world.holds.open("account", "funds", "why", probe_after_s=60, probe_every_s=900)
+    assert await world.claim() is None
+    await world.pass_ms(60_000)
+    probe = await world.leased()
+    assert (len(probe.jobs), probe.probe) == (1, "account")
+    assert words(await world.begin(probe)) == ["go"]
+    assert await world.claim() is None
+    await world.pass_ms(900_000)
+    assert (await world.leased()).probe == "account"
+
+
+async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: World) -> None:
+    assert await world.holds.open("account", "funds", "first")
+    await world.pass_ms(5_000)
+    assert not await world.holds.open("account", "auth", "second")
+    (hold,) = await world.holds.all()
+    assert (hold.category, hold.cause, hold.since_ms) == ("funds", "first", world.ms - 5_000)
+
+
+async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(world: World) -> None:
+    strike = world.holds.strike
+    assert not await strike("batch:a", 3, attempt="a.0/1")
+    assert not await strike("batch:a", 3, attempt="a.0/1")
+    assert not await strike("batch:a", 3, attempt="a.1/1")
+    assert await strike("batch:a", 3, attempt="a.2/1")
+    assert await strike("batch:a", 3, attempt="a.2/1")
+    await world.holds.open("batch:a", "rejected", "why")
+    assert not await strike("batch:a", 3, attempt="a.3/1")
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.DELIVERED])
+async def test_a_fax_that_is_taken_ends_the_run_of_failures_of_its_batch(world: World, state: State) -> None:
+    await world.running("a", 1)
+    await world.holds.strike("batch:a", 2, attempt="a.9/1")
+    begun = (await world.sending()).jobs[0]
+    new = replace(begun.record, state=state)
+    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
+    assert not await world.holds.strike("batch:a", 2, attempt="a.8/1")
+
+
+async def test_no_job_begins_after_pause_has_answered(world: World) -> None:
+    """Pause says how many were begun before; resume lets the rest go at once."""
+    await world.running("a", 20)
+    sent = await world.sending(most=5)
+    lease = await world.leased(most=10)
+    answer = await world.batches.command("a", Command.PAUSE)
+    assert answer is not None
+    assert (answer.done, answer.in_flight) == (True, len(sent.jobs))
+    assert set(words(await world.begin(lease))) == {"batch"}
+    assert await world.claim() is None
+    await world.batches.command("a", Command.RESUME)
+    assert len((await world.leased()).jobs) == 15
+
+
+@pytest.mark.parametrize(("command", "state"), [(Command.CANCEL, State.CANCELLED), (Command.EXPIRE, State.EXPIRED)])
+async def test_an_ended_batch_moves_its_unstarted_rows_at_once_and_drains_the_rest(
+    world: World, command: Command, state: State
+) -> None:
+    """Those that wait for a retry end in steps, leased ones when they are begun, one in flight runs out."""
+    await world.running("a", 100)
+    begun = await world.sending(most=6)
+    for one in begun.jobs[:5]:
+        waiting = replace(one.record, state=State.WAITING, lease=0)
+        await world.dispatch.settle([Change(job=one.job, old=one.record, new=waiting, next_ms=world.ms + 9_000)])
+    lease = await world.leased(most=4)
+    await world.batches.command("a", command)
+    tally = await tally_of(world)
+    assert tally == {State.WAITING: 5, State.LEASED: 4, State.SENDING: 1, state: 90}
+    assert {record.state for record in (await world.batches.records("a", 0))[10:]} == {state}
+    assert [await world.dispatch.drain(3), await world.dispatch.drain(3), await world.dispatch.drain(3)] == [3, 2, 0]
+    assert set(words(await world.begin(lease))) == {"batch"}
+    assert await tally_of(world) == {State.SENDING: 1, state: 99}
+    await ended(world, begun.jobs[5].job, begun.jobs[5].record)
+    assert await tally_of(world) == {State.DELIVERED: 1, state: 99}
+    overview = await world.batches.overview("a")
+    assert overview is not None
+    assert overview.finished_ms == world.ms
+
+
+async def tally_of(world: World) -> dict[State, int]:
+    overview = await world.batches.overview("a")
+    assert overview is not None
+    return dict(overview.tally.by_state)
+
+
+async def test_a_retry_verdict_after_the_end_of_a_batch_becomes_its_end(world: World) -> None:
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    await world.batches.command("a", Command.CANCEL)
+    retry = replace(begun.record, state=State.WAITING, lease=0)
+    assert await world.dispatch.settle(
+        [Change(job=begun.job, old=begun.record, new=retry, next_ms=world.ms + 1, rest_s=0.0, attempt=1)]
+    ) == [None]
+    assert (await world.record(begun.job)).state is State.CANCELLED
+
+
+async def test_a_batch_that_finished_before_its_deadline_does_not_expire(world: World) -> None:
+    await world.running("a", 1, deadline_ms=world.ms + 60_000)
+    begun = (await world.sending()).jobs[0]
+    await ended(world, begun.job, begun.record)
+    assert await world.dispatch.overdue_batches(world.ms + 60_000) == []
+
+
+async def test_a_batch_whose_deadline_has_passed_is_named_until_it_is_told(world: World) -> None:
+    await world.running("a", 2, deadline_ms=world.ms + 60_000)
+    assert await world.dispatch.overdue_batches(world.ms + 59_999) == []
+    assert await world.dispatch.overdue_batches(world.ms + 60_000) == ["a"]
+    await world.batches.command("a", Command.EXPIRE)
+    assert await world.dispatch.overdue_batches(world.ms + 60_000) == []
+
+
+async def test_a_scheduled_batch_starts_at_its_time(world: World) -> None:
+    await world.running("a", 2, start_at_ms=world.ms + 10_000)
+    assert (await control_of(world)) is Control.SCHEDULED
+    assert await world.claim() is None
+    await world.pass_ms(10_000)
+    assert len((await world.leased()).jobs) == 2
+    overview = await world.batches.overview("a")
+    assert overview is not None
+    assert (overview.control, overview.started_ms) == (Control.RUNNING, world.ms)
+
+
+async def test_a_pause_does_not_bring_a_scheduled_start_forward(world: World) -> None:
+    await world.running("a", 2, start_at_ms=world.ms + 10_000)
+    await world.batches.command("a", Command.PAUSE)
+    answer = await world.batches.command("a", Command.RESUME)
+    assert answer is not None
+    assert (answer.done, answer.control) == (True, Control.SCHEDULED)
+    assert await world.claim() is None
+
+
+async def test_a_scheduled_batch_that_is_started_by_hand_starts_at_once(world: World) -> None:
+    """And does not go back to waiting for its time after a pause."""
+    await world.running("a", 2, start_at_ms=world.ms + 10_000)
+    for command in (Command.START, Command.PAUSE, Command.RESUME):
+        await world.batches.command("a", command)
+    assert (await control_of(world)) is Control.RUNNING
+    assert len((await world.leased()).jobs) == 2
+
+
+async def control_of(world: World) -> Control:
+    overview = await world.batches.overview("a")
+    assert overview is not None
+    return overview.control
+
+
+async def test_claimers_together_keep_no_more_work_ahead_than_one(world: World) -> None:
+    await world.running("a", 100)
+    taken = 0
+    while lease := await world.claim(most=8, ahead=20):
+        taken += len(lease.jobs)
+    assert taken == 20
+    assert await world.claim(most=8, ahead=20) is None
+
+
+async def test_an_urgent_fax_is_claimed_before_100_000_waiting_bulk_jobs(world: World) -> None:
+    """And the claim looks at no more of the others for it."""
+    await world.draft("a", [number(at) for at in range(1000)])
+    for block in range(1, 100):
+        rows = [f"+1{first}55501{at:02d}" for first in range(block * 10 + 1000, block * 10 + 1010) for at in range(100)]
+        await world.batches.add_part("a", part(rows, first_line=block * 1000 + 1))
+    await world.batches.command("a", Command.START)
+    assert len((await world.leased()).jobs) == 32
+    await world.running("u", 1, first=5000, priority=Priority.URGENT)
+    assert (await world.leased("urgent")).jobs == (JobId("u", 0),)
+
+
+async def test_five_lost_leases_hold_the_job_and_its_release_lets_it_go(world: World) -> None:
+    """Four do not; after the release it has five again."""
+    await world.running("a", 1)
+    for lost in range(1, 6):
+        await world.leased()
+        await world.pass_ms(31_000)
+        reaped = await world.dispatch.reap(most=10, again_s=30)
+        assert (reaped.given_back, reaped.held) == (1, int(lost == 5))
+    assert [hold.scope for hold in await world.holds.all()] == ["job:a.0"]
+    await world.pass_ms(10**9)
+    assert await world.claim() is None
+    await world.holds.release("job:a.0")
+    await world.leased()
+    await world.pass_ms(31_000)
+    assert (await world.dispatch.reap(most=10, again_s=30)).held == 0
+
+
+async def test_a_beginning_ends_the_run_of_lost_leases(world: World) -> None:
+    await world.running("a", 1)
+    await world.leased()
+    await world.pass_ms(31_000)
+    await world.dispatch.reap(most=10, again_s=30)
+    assert (await world.record(JobId("a", 0))).strikes == 1
+    assert (await world.sending()).jobs[0].record.strikes == 0
+
+
+async def test_a_job_being_sent_is_named_once_its_look_is_due_and_again_until_it_is_settled(world: World) -> None:
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    look_s = world.policy.send_window_s + world.policy.post_total_s + world.policy.looks_s[0]
+    await world.pass_ms(int(look_s * 1000) - 50 - 1)  # the slot was 50 ms ago
+    assert (await world.dispatch.reap(most=10, again_s=30)).look_at == ()
+    await world.pass_ms(1)
+    assert (await world.dispatch.reap(most=10, again_s=30)).look_at == (begun.job,)
+    assert (await world.dispatch.reap(most=10, again_s=30)).look_at == ()
+    await world.pass_ms(30_000)
+    assert (await world.dispatch.reap(most=10, again_s=30)).look_at == (begun.job,)
+    await ended(world, begun.job, begun.record)
+    await world.pass_ms(30_000)
+    assert (await world.dispatch.reap(most=10, again_s=30)).look_at == ()
+
+
+async def test_no_more_jobs_are_sent_at_once_than_allowed(world: World) -> None:
+    await world.running("a", 5)
+    answer = await world.begin(await world.leased(), most_sending=3)
+    assert words(answer) == ["go", "go", "go", "full", "full"]
+
+
+async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world: World) -> None:
+    """A second of the rate may be begun ahead, and what there was no slot for is due when there is one."""
+    await world.limiter.set_ceiling(10.0)
+    await world.running("a", 20)
+    answer = await world.begin(await world.leased())
+    slots = [begun.slot_in_us for begun in answer.jobs if begun.word == "go"]
+    assert slots == [-50_000 + 100_000 * at for at in range(11)]
+    assert words(answer)[11:] == ["rate"] * 9
+    due = await world.batches.due_times("a", range(11, 20))
+    assert due == [world.ms + 1050] * 9
+
+
+async def test_nothing_is_claimed_while_the_provider_wants_no_more(world: World) -> None:
+    await world.running("a", 1)
+    await world.limiter.slow_down(0, 5.0, 0.5)
+    assert await world.claim() is None
+    await world.pass_ms(5_000)
+    assert await world.claim() is not None
+    assert (await world.limiter.pace()).rate == RATE / 2
+
+
+async def test_rows_that_are_no_jobs_are_passed_over_a_bounded_number_at_a_time(world: World) -> None:
+    """A list with one number again and again must not keep Redis busy; the job behind it is found in steps."""
+    for block in range(3):
+        numbers = [number(0)] * 1000 if block < 2 else [number(0), number(1)]
+        if block == 0:
+            await world.draft("a", numbers)
+        else:
+            await world.batches.add_part("a", part(numbers, first_line=block * 1000 + 1))
+    await world.batches.command("a", Command.START)
+    claims = [await world.claim() for _ in range(4)]
+    assert [lease.jobs if lease else () for lease in claims] == [(JobId("a", 0),), (), (JobId("a", 2001),), ()]
+
+
+async def test_one_batch_with_wrong_sums_does_not_stop_the_others(world: World) -> None:
+    """It has no row left where its sum says that there are some."""
+    await world.running("a", 1)
+    await world.leased()
+    await world.client.hset("bf:batch:a", "unstarted", 5)
+    await world.running("b", 1)
+    assert await world.leased()
+
+
+async def test_evidence_that_comes_again_is_written_once(world: World) -> None:
+    """Even when other evidence has come in between."""
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    changes = [
+        Change(job=begun.job, old=begun.record, new=begun.record, next_ms=-1, history=snapshot.evidence(fax_id))
+        for fax_id in ("one", "two", "one")
+    ]
+    for change in changes:
+        assert await world.dispatch.settle([change]) == [None]
+    stored = (await world.dispatch.stored([begun.job]))[0]
+    assert stored is not None
+    assert [entry.fax_id for entry in stored.history] == ["one", "two"]
+
+
+async def test_a_fax_id_that_is_too_long_for_the_record_is_kept_beside_it(world: World) -> None:
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    new = replace(begun.record, state=State.ACCEPTED, fax_id="f" * 40)
+    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
+    assert (await world.record(begun.job)).fax_id == "f" * 40
+    assert (await world.batches.records("a", 0))[0].fax_id == "f" * 40
+
+
+async def test_a_job_that_does_not_exist_is_stored_nowhere(world: World) -> None:
+    await world.running("a", 1)
+    assert await world.dispatch.stored([JobId("a", 1), JobId("zz", 0)]) == [None, None]
