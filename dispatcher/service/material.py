@@ -43,11 +43,14 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """One job's recipient and batch."""
+    """All that one job's fax is made of."""
 
     job: JobId
     recipient: Recipient
     definition: Definition
+    #: uploaded documents as addresses of ours when the provider can reach us, else as base64
+    document_urls: tuple[str, ...]
+    files: tuple[EncodedFile, ...]
 
 
 class Cache(Generic[Key, Value]):
@@ -92,25 +95,26 @@ class Library:
         recipients = await self._blocks.get((job.batch, block))
         if at >= len(recipients):
             raise MaterialMissing(f"job {job} has no row")
-        return Material(job=job, recipient=recipients[at], definition=await self._definitions.get(job.batch))
+        definition = await self._definitions.get(job.batch)
+        urls, files = await self._documents(definition)
+        return Material(job=job, recipient=recipients[at], definition=definition, document_urls=urls, files=files)
 
     def number_hash(self, number: str) -> str:
         """The keyed hash under which calls to a number are locked."""
         digest = hmac.digest(self._number_key, number.encode(), hashlib.sha256)
         return digest[:_HASH_BYTES].hex()
 
-    async def fax(self, material: Material, record: Record) -> OutgoingFax:
-        """One attempt, ready to be sent. Raises MaterialMissing."""
+    def fax(self, material: Material, record: Record) -> OutgoingFax:
+        """One attempt, ready to be sent."""
         definition, recipient, options = material.definition, material.recipient, material.definition.options
-        urls, files = await self._documents(definition)
         job, publication = str(material.job), self._publication
         public_url = publication.public_url
         return OutgoingFax(
             to=recipient.number,
             job=job,
             attempt=record.attempt,
-            content_urls=(*definition.content_urls, *urls),
-            files=files,
+            content_urls=(*definition.content_urls, *material.document_urls),
+            files=material.files,
             sender=options.sender,
             service_id=options.service_id,
             header_text=options.header_text,
@@ -124,7 +128,6 @@ class Library:
         )
 
     async def _documents(self, definition: Definition) -> tuple[tuple[str, ...], tuple[EncodedFile, ...]]:
-        """Uploaded documents as addresses of ours when the provider can reach us, else as base64."""
         if self._publication.public_url:
             return tuple(map(self._publication.document_url, definition.documents)), ()
         return (), tuple([await self._files.get(sha256) for sha256 in definition.documents])

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from functools import partial
 
+from dispatcher.service.grouping import until_it_works
 from dispatcher.store.limiter import Limiter
 
 #: seconds; no read waits longer than this for its permit
@@ -31,4 +33,4 @@ class Permits:
 
     async def slow_down(self, epoch: int, retry_after_s: float | None) -> None:
         """The provider answered 429, or 503 with a time, to a request of that epoch."""
-        await self._limiter.slow_down(epoch, retry_after_s, random.random())
+        await until_it_works(partial(self._limiter.slow_down, epoch, retry_after_s, random.random()))

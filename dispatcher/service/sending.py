@@ -11,6 +11,7 @@ from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import after_send, missed_slot
+from dispatcher.service.grouping import until_it_works
 from dispatcher.service.material import Library, Material
 from dispatcher.service.permits import Permits
 from dispatcher.service.settling import Settler
@@ -93,7 +94,7 @@ class Sender:
         return _Slot(clock=self._clock, at_s=after_s + away_s, send_by_s=send_by_s)
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
-        fax = await self._library.fax(material, begun.record)
+        fax = self._library.fax(material, begun.record)
         await asyncio.sleep(max(0.0, slot.at_s - self._clock()))
         started_s = self._clock()
         outcome = await self._sinch.send(fax, total_s=self._policy.post_total_s, may_send=slot.may_send)
@@ -103,7 +104,7 @@ class Sender:
         await self._settle(begun, outcome, self._clock() - started_s)
         await self._heed(answer, outcome)
         if lease.probe and isinstance(outcome, Accepted):
-            await self._store.holds.release(lease.probe)
+            await until_it_works(partial(self._store.holds.release, lease.probe))
             log.info("probe succeeded, hold released", scope=lease.probe)
 
     async def _too_late(self, job: JobId, record: Record) -> None:

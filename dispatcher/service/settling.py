@@ -78,7 +78,7 @@ class Settler:
     async def _afterwards(self, job: JobId, step: Step) -> None:
         """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
         if step.hold is not None:
-            await self._open_hold(job, step.record.attempt, step.hold)
+            await until_it_works(partial(self._open_hold, job, step.record.attempt, step.hold))
         if step.history is not None:
             _log_entry(job, step)
 
