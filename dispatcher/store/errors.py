@@ -33,7 +33,10 @@ class StoreFull(StoreError):
     """Raised when a cap of our own is reached."""
 
 
-_REFUSALS = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM")
+_MASTER_AWAY = redis.exceptions.MasterDownError
+_REFUSALS = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+#: refusals for which redis-py has no class, and those that Redis 6.2 puts into the text of a failed script
+_REFUSAL_CODES = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
 
 
 @contextmanager
@@ -43,9 +46,9 @@ def translated() -> Iterator[None]:
         yield
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
         raise StoreUnavailable(f"Redis refuses our login: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
+    except (redis.ConnectionError, redis.TimeoutError, _MASTER_AWAY, ConnectionError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis does not answer: {error or type(error).__name__}") from error
     except redis.ResponseError as error:
-        if any(word in str(error) for word in _REFUSALS):
+        if isinstance(error, _REFUSALS) or any(code in str(error) for code in _REFUSAL_CODES):
             raise StoreRefuses(f"Redis takes no writes: {error}") from error
         raise

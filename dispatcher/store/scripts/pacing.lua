@@ -1,7 +1,7 @@
 -- Put in front of the scripts that take permits: the account's pace, kept in the hash bf:limiter.
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
-local CATCH_UP_US, SLOWEST, WINDOW_US = 50000, 0.1, 10000000
+local CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 50000, 0.1, 20000000, 10000000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'raised_us', 'refusals', 'window_us',
   'granted', 'granted_before'}
 
@@ -40,7 +40,7 @@ local function reserve(pace, now, horizon_us, raise_share, raise_every_us)
   raise_rate(pace, now, raise_share, raise_every_us)
   count_window(pace, now)
   local interval = math.ceil(1000000 / pace.rate)
-  if pace.tat_us > now + 2 * (horizon_us + interval) then pace.tat_us = now + interval end
+  if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + interval end
   local slot = math.max(pace.tat_us, now - CATCH_UP_US)
   if slot > now + horizon_us then return nil, slot end
   pace.tat_us, pace.granted = slot + interval, pace.granted + 1

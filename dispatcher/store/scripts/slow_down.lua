@@ -12,7 +12,7 @@ pace.blocked_until_us = math.max(pace.blocked_until_us, us + math.floor(wait_us)
 if epoch == pace.epoch then
   pace.rate = math.max(math.min(SLOWEST, pace.ceiling), pace.rate * cut)
   pace.epoch, pace.refusals = pace.epoch + 1, pace.refusals + 1
-  pace.raised_us, pace.tat_us = pace.blocked_until_us, pace.blocked_until_us
+  pace.raised_us, pace.tat_us = pace.blocked_until_us, math.max(pace.tat_us, pace.blocked_until_us)
 end
 save_pace(pace)
 return {text(pace.blocked_until_us), text(pace.epoch)}

@@ -1,0 +1,190 @@
+"""What the store says when Redis is away, full, read-only or set up to lose data, and how it goes on afterwards."""
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+import redis
+
+from dispatcher.core.batch import Command, Definition
+from dispatcher.core.policy import Policy
+from dispatcher.store import client
+from dispatcher.store.errors import StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
+from dispatcher.store.server import EmbeddedServer, ServerNotStarted
+from dispatcher.store.store import Store, unsafe
+from tests.store.world import number, part
+
+pytestmark = pytest.mark.anyio
+
+#: bytes
+DOCUMENTS_MAX = 1000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server of the test's own, to be stopped and set up badly."""
+    server = EmbeddedServer(tmp_path)
+    try:
+        server.start()
+    except ServerNotStarted as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+async def store(server: EmbeddedServer) -> AsyncIterator[Store]:
+    store = Store(server.url, Policy(), documents_max_bytes=DOCUMENTS_MAX)
+    await store.limiter.set_ceiling(100.0)
+    yield store
+    await store.aclose()
+
+
+def configure(server: EmbeddedServer, name: str, value: str) -> None:
+    with redis.Redis.from_url(server.url) as asking:
+        asking.config_set(name, value)
+
+
+def wait_for_end(server: EmbeddedServer) -> None:
+    while server.running:
+        time.sleep(0.01)
+
+
+async def add_batch(store: Store, name: str = "a") -> None:
+    await store.batches.create(Definition(id=name, name=name, created_ms=1))
+    await store.batches.add_part(name, part([number(0), number(1)]))
+    await store.batches.command(name, Command.START)
+
+
+async def test_a_stopped_server_is_unavailable_for_every_part_of_the_store(
+    server: EmbeddedServer, store: Store
+) -> None:
+    await store.ping()
+    server.stop()
+    asked = (store.ping, partial(store.batches.overview, "a"), store.holds.all, store.inbox.depth, store.clock.ask)
+    for ask in asked:
+        with pytest.raises(StoreUnavailable, match="Redis does not answer"):
+            await ask()
+    with pytest.raises(StoreUnavailable):
+        await store.dispatch.claim("bulk", most=1, ahead=1)
+
+
+async def test_a_server_that_was_restarted_is_used_again_with_all_it_had(server: EmbeddedServer, store: Store) -> None:
+    """It has forgotten the scripts; they are loaded again."""
+    await add_batch(store)
+    server.stop()
+    server.start()
+    lease = await store.dispatch.claim("bulk", most=10, ahead=10)
+    assert lease is not None
+    assert len(lease.jobs) == 2
+
+
+async def test_scripts_that_the_server_forgot_are_loaded_again(server: EmbeddedServer, store: Store) -> None:
+    await add_batch(store)
+    with redis.Redis.from_url(server.url) as asking:
+        asking.script_flush()
+    assert await store.dispatch.claim("bulk", most=10, ahead=10) is not None
+
+
+async def test_a_killed_server_has_what_it_acknowledged(server: EmbeddedServer, store: Store) -> None:
+    await add_batch(store)
+    os.kill(server.pid, signal.SIGKILL)
+    await anyio.to_thread.run_sync(wait_for_end, server)
+    server.start()
+    overview = await store.batches.overview("a")
+    assert overview is not None
+    assert overview.rows == 2
+
+
+async def test_a_full_server_takes_nothing_new_and_still_answers_questions(
+    server: EmbeddedServer, store: Store
+) -> None:
+    """Commands and scripts alike. What it has accepted goes on: a script that has moved a job may finish the move."""
+    await add_batch(store)
+    configure(server, "maxmemory", "1mb")
+    for call in (
+        store.check_writable,
+        partial(store.holds.open, "account", "funds", "why"),
+        partial(store.inbox.add, b"{}"),
+        partial(add_batch, store, "b"),
+    ):
+        with pytest.raises(StoreRefuses, match="Redis takes no writes"):
+            await call()
+    assert await store.batches.overview("a") is not None
+    assert await store.dispatch.claim("bulk", most=1, ahead=1) is not None
+    configure(server, "maxmemory", "0")
+    await store.check_writable()
+    assert await store.holds.open("account", "funds", "why")
+
+
+async def test_a_read_only_server_refuses_and_still_answers_questions(server: EmbeddedServer, store: Store) -> None:
+    """That is what a replica is after a failover, for commands and scripts alike."""
+    await add_batch(store)
+    with redis.Redis.from_url(server.url) as asking:
+        asking.replicaof("127.0.0.1", "1")
+        for call in (store.check_writable, partial(store.dispatch.claim, "bulk", most=1, ahead=1)):
+            with pytest.raises(StoreRefuses, match="Redis takes no writes"):
+                await call()
+        asking.replicaof("NO", "ONE")
+    await store.check_writable()
+
+
+async def test_settings_that_lose_data_are_named_with_what_they_must_be(server: EmbeddedServer, store: Store) -> None:
+    await store.check_settings()
+    configure(server, "appendfsync", "everysec")
+    configure(server, "maxmemory-policy", "allkeys-lru")
+    with pytest.raises(StoreUnsafe) as raised:
+        await store.check_settings()
+    assert "appendfsync is everysec, must be always" in str(raised.value)
+    assert "maxmemory-policy is allkeys-lru, must be noeviction" in str(raised.value)
+    assert "BULKFAX_ALLOW_UNSAFE_REDIS" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("appendonly", "no"), ("no-appendfsync-on-rewrite", "yes"), ("appendfsync", "no")]
+)
+def test_each_setting_that_loses_data_is_found(name: str, value: str) -> None:
+    (fault,) = unsafe({name: value})
+    assert fault.startswith(f"{name} is {value}, must be ")
+
+
+async def test_a_server_that_hides_its_configuration_is_believed(server: EmbeddedServer) -> None:
+    """Managed servers do not let anyone ask."""
+    with redis.Redis.from_url(server.url) as asking:
+        asking.acl_setuser("guest", enabled=True, passwords=["+secret"], categories=["+@all"], keys=["*"])
+        asking.execute_command("ACL", "SETUSER", "guest", "-config")
+    store = Store(server.url.replace("//", "//guest:secret@"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
+    await store.check_settings()
+    await store.aclose()
+
+
+async def test_a_wrong_password_is_no_stack_trace(server: EmbeddedServer) -> None:
+    store = Store(server.url.replace("//", "//nobody:wrong@"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
+    with pytest.raises(StoreUnavailable, match="Redis refuses our login"):
+        await store.ping()
+    await store.aclose()
+
+
+def test_an_address_that_cannot_be_read_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match="redis://"):
+        Store("http://127.0.0.1:6379", Policy(), documents_max_bytes=DOCUMENTS_MAX)
+
+
+async def test_documents_beyond_the_cap_are_refused_with_its_name(store: Store) -> None:
+    await store.documents.put(b"x" * 600, "a.pdf", 1)
+    with pytest.raises(StoreFull, match="BULKFAX_DOCUMENTS_MAX_BYTES"):
+        await store.documents.put(b"y" * 401, "b.pdf", 1)
+    assert (await store.documents.put(b"x" * 600, "again.pdf", 1)).name == "a.pdf"
+    await store.documents.put(b"y" * 400, "b.pdf", 1)
+
+
+def test_the_client_gives_up_before_a_lease_ends() -> None:
+    """All its tries and pauses, and the POST's total time after them, fit into the default lease."""
+    redis_s = (client._RETRIES + 1) * client._TIMEOUT_S + client._RETRIES * client._RETRY_CAP_S
+    policy = Policy()
+    assert redis_s + policy.send_window_s + policy.post_total_s < policy.lease_s

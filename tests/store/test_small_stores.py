@@ -1,0 +1,137 @@
+"""Inbox, documents, things kept, totals, clock."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+
+from dispatcher.core.policy import Policy
+from dispatcher.store import keys
+from dispatcher.store.documents import CHUNK
+from dispatcher.store.store import Store
+from dispatcher.store.totals import field
+from tests.store.lossy_proxy import LossyProxy
+from tests.store.world import dump
+
+pytestmark = pytest.mark.anyio
+
+MAX_BYTES = 10_000_000
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    store = Store(redis_url, Policy(), documents_max_bytes=MAX_BYTES)
+    yield store
+    await store.aclose()
+
+
+async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) -> None:
+    for at in range(5):
+        await store.inbox.add(b"%d" % at)
+    taken = await store.inbox.take("w1", most=3, idle_ms=60_000)
+    assert [event for _, event in taken] == [b"0", b"1", b"2"]
+    assert await store.inbox.depth() == 5
+
+
+async def test_two_consumers_never_take_the_same_event(store: Store) -> None:
+    for at in range(4):
+        await store.inbox.add(b"%d" % at)
+    first = await store.inbox.take("w1", most=2, idle_ms=60_000)
+    second = await store.inbox.take("w2", most=10, idle_ms=60_000)
+    assert [event for _, event in first + second] == [b"0", b"1", b"2", b"3"]
+
+
+async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Store) -> None:
+    """It comes before new ones."""
+    await store.inbox.add(b"left")
+    await store.inbox.take("killed", most=1, idle_ms=60_000)
+    await store.inbox.add(b"new")
+    taken = await store.inbox.take("w2", most=10, idle_ms=0)
+    assert [event for _, event in taken] == [b"left", b"new"]
+
+
+async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
+    await store.inbox.add(b"one")
+    ((entry, _),) = await store.inbox.take("w1", most=10, idle_ms=60_000)
+    await store.inbox.done([entry])
+    await store.inbox.done([entry])
+    await store.inbox.done([])
+    assert await store.inbox.depth() == 0
+    assert await store.inbox.take("w2", most=10, idle_ms=0) == []
+
+
+async def test_an_empty_inbox_gives_nothing(store: Store) -> None:
+    assert await store.inbox.depth() == 0
+    assert await store.inbox.take("w1", most=10, idle_ms=0) == []
+
+
+@pytest.mark.parametrize("size", [1, CHUNK, CHUNK + 1, 3 * CHUNK])
+async def test_a_document_comes_back_as_it_was(store: Store, size: int) -> None:
+    content = bytes(at % 251 for at in range(size))
+    info = await store.documents.put(content, "letter.pdf", 2)
+    assert await store.documents.content(info.sha256) == content
+    assert b"".join([chunk async for chunk in store.documents.chunks(info.sha256)]) == content
+    assert await store.documents.info(info.sha256) == info
+    assert (info.size, info.pages, info.name) == (size, 2, "letter.pdf")
+
+
+async def test_a_document_that_is_not_there_is_nothing(store: Store) -> None:
+    assert await store.documents.info("0" * 64) is None
+    assert await store.documents.content("0" * 64) is None
+    assert [chunk async for chunk in store.documents.chunks("0" * 64)] == []
+
+
+async def test_a_document_is_stored_once_although_every_answer_was_lost_once(redis_url: str, store: Store) -> None:
+    answers = count(1)
+    async with LossyProxy(redis_url, lose=lambda: next(answers) % 7 == 0) as proxy:
+        behind = Store(proxy.url, Policy(), documents_max_bytes=MAX_BYTES)
+        info = await behind.documents.put(b"x" * 5000, "letter.pdf", 1)
+        await behind.aclose()
+        assert proxy.lost
+    raw = await dump(store._client)
+    assert raw[keys.DOCUMENTS] == {info.sha256.encode(): b"5000"}
+    assert raw[keys.chunks(info.sha256)] == [b"x" * 5000]
+
+
+async def test_the_first_caller_with_a_key_decides_what_it_means(store: Store) -> None:
+    first = await store.keep.reserve("batch", "k", "print", "b1")
+    again = await store.keep.reserve("batch", "k", "other print", "b2")
+    assert (first.fresh, first.value, first.fingerprint) == (True, "b1", "print")
+    assert (again.fresh, again.value, again.fingerprint) == (False, "b1", "print")
+    assert (await store.keep.reserve("fax", "k", "print", "b3")).fresh
+
+
+async def test_a_key_is_remembered_for_seven_days(store: Store) -> None:
+    await store.keep.reserve("batch", "k", "print", "b1")
+    (name,) = [name async for name in store._client.scan_iter("bf:keep:*")]
+    assert 7 * 86_400 - 60 < await store._client.ttl(name) <= 7 * 86_400
+
+
+async def test_a_secret_is_made_once(store: Store) -> None:
+    assert await store.keep.secret("number") == await store.keep.secret("number")
+    assert len(await store.keep.secret("number")) == 64
+    assert await store.keep.secret("number") != await store.keep.secret("callback")
+
+
+async def test_configured_callback_keys_stand_above_the_one_that_is_kept(store: Store) -> None:
+    assert await store.keep.callback_keys(["new", "old"]) == [b"new", b"old"]
+    assert await store.keep.callback_keys([]) == [await store.keep.secret("callback")]
+
+
+async def test_totals_add_up_by_name_and_labels(store: Store) -> None:
+    await store.totals.count("callbacks", ("forged",))
+    await store.totals.count("callbacks", ("forged",), by=2)
+    await store.totals.count("doubled")
+    assert await store.totals.all() == {("callbacks", "forged"): 3, ("doubled",): 1}
+    assert field("callbacks", "forged") == "callbacks|forged"
+
+
+async def test_the_clock_counts_on_between_two_questions_and_asks_again_after_a_while(redis_url: str) -> None:
+    steady_s = 1000.0
+    store = Store(redis_url, Policy(), documents_max_bytes=1, steady=lambda: steady_s)
+    first = await store.clock.now_ms()
+    steady_s += 4.0
+    assert await store.clock.now_ms() == first + 4000
+    steady_s += 2.0
+    assert 0 <= await store.clock.now_ms() - first < 4000
+    await store.aclose()
