@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -36,6 +36,7 @@ def create_app(config: EmulatorConfig) -> FastAPI:
     app.openapi = openapi.document  # type: ignore[method-assign] # FastAPI's documented way
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(ClientDisconnect, _gone)
     routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in _ROUTES]
     # Before FastAPI's own pages, as the first route that matches is taken.
     app.router.routes[:0] = routes
@@ -51,6 +52,11 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _not_routed(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_answer(error.status_code, error.detail, headers=error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """The client left in the middle of its request: nothing was taken, and nobody reads this."""
+    return Response(status_code=400)
 
 
 async def issue_token(request: Request) -> Response:

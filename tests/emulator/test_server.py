@@ -1,5 +1,6 @@
 """The command: its first line, its complaints, its end."""
 
+import base64
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import httpx
 
 from dispatcher.emulator import EmulatorConfig, running
 from dispatcher.emulator.__main__ import main
-from tests.emulator.caller import Caller
+from tests.emulator.caller import Caller, eventually
 
 COMMAND = [sys.executable, "-m", "dispatcher.emulator"]
 
@@ -25,6 +26,28 @@ def test_it_prints_its_address_and_credentials_first_and_ends_when_interrupted()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_request_is_taken_nothing_from_and_not_complained_of() -> None:
+    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        url = httpx.URL(process.stdout.readline().decode().split()[1])
+        with socket.create_connection((url.host, url.port or 0)) as caller:
+            caller.sendall(_head_of_a_fax())
+        eventually(lambda: httpx.get(f"{url}/emulator/stats").json()["requestsByStatus"])
+        assert httpx.get(f"{url}/emulator/ledger").text == ""
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == (b"", b"")
+
+
+def _head_of_a_fax() -> bytes:
+    """All of a POST but its body."""
+    config = EmulatorConfig()
+    key = base64.b64encode(f"{config.key_id}:{config.key_secret}".encode()).decode()
+    return (
+        f"POST /v3/projects/{config.project_id}/faxes HTTP/1.1\r\nHost: emulator\r\nAuthorization: Basic {key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    ).encode()
 
 
 def test_a_bad_scenario_is_one_line_and_status_2(tmp_path: Path) -> None:
