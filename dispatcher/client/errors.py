@@ -44,7 +44,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = self.detail or self.title or f"the API answered with status {self.status}"
-        return "; ".join([text, *(line for error in self.errors if (line := _line(error)) not in text)])
+        return "; ".join([text, *(line for error in self.errors if not _says(text, line := _line(error)))])
 
 
 class ApiError(ClientError):
@@ -100,3 +100,8 @@ def _line(error: Mapping[str, object]) -> str:
     where = f"line {error['line']}" if "line" in error else str(error.get("field", ""))
     message = str(error.get("message", ""))
     return f"{where}: {message}" if where else message
+
+
+def _says(text: str, line: str) -> bool:
+    """Whether the text says it already, be it as a sentence with a capital and a full stop."""
+    return line.rstrip(".").casefold() in text.casefold()

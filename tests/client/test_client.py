@@ -147,6 +147,20 @@ def test_the_fields_at_fault_are_part_of_the_sentence() -> None:
     assert str(caught.value) == "the request is not valid; weight: at most 100; line 3: no number"
 
 
+@pytest.mark.parametrize(
+    ("detail", "error"),
+    [
+        ("Line 1: No column is named.", {"line": 1, "message": "No column is named."}),
+        ("Line 1: No column is named. Nothing was stored.", {"line": 1, "message": "No column is named."}),
+        ("weight: at most 100", {"field": "weight", "message": "at most 100"}),
+    ],
+)
+def test_a_fault_that_the_detail_tells_already_is_told_once(detail: str, error: dict[str, object]) -> None:
+    with client_of(answering({"detail": detail, "errors": [error]}, 422)) as client, pytest.raises(Invalid) as caught:
+        client.batch("b1")
+    assert str(caught.value) == detail
+
+
 def test_nothing_at_the_address_names_it_and_what_to_start() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
