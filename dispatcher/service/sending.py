@@ -96,6 +96,9 @@ class Sender:
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         fax = self._library.fax(material, begun.record)
         await asyncio.sleep(max(0.0, slot.at_s - self._clock()))
+        if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
+            await self._too_late(begun.job, begun.record)
+            return
         started_s = self._clock()
         outcome = await self._sinch.send(fax, total_s=self._policy.post_total_s, may_send=slot.may_send)
         if slot.missed and isinstance(outcome, NotSent):
