@@ -1,0 +1,152 @@
+"""The chart fits the service: its settings, its version, its times. Helm itself is not needed here."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from dispatcher.cli.services import worker_command
+from dispatcher.core.policy import Policy
+from dispatcher.settings import Settings, SinchSettings
+
+CHART = Path(__file__).parent.parent.parent / "helm" / "bulkfax"
+TEMPLATES = sorted((CHART / "templates").glob("*"))
+PODS = ("web", "scheduler", "worker")
+#: seconds that a worker has after its last POST to write down what became of it
+MARGIN_S = 5.0
+
+
+def values() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def schema() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    return document
+
+
+def template(name: str) -> str:
+    return (CHART / "templates" / name).read_text(encoding="utf-8")
+
+
+def settings_names() -> set[str]:
+    plain = {f"BULKFAX_{name.upper()}" for name in Settings.model_fields}
+    return plain | {f"BULKFAX_SINCH__{name.upper()}" for name in SinchSettings.model_fields}
+
+
+def worker_stop_s() -> float:
+    """How long a worker finishes what it began, as it is started."""
+    command = worker_command(Settings.model_construct(worker_processes=1, worker_threads=2))
+    return int(command[command.index("--worker-shutdown-timeout") + 1]) / 1000
+
+
+def test_the_values_satisfy_their_schema() -> None:
+    jsonschema_rs.meta.validate(schema())
+    jsonschema_rs.validate(schema(), values())
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    # "global" is Helm's own
+    assert set(schema()["properties"]) - {"global"} == set(values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"setings": {}},
+        {"existingSecret": ""},
+        {"settings": {**values()["settings"], "publicUrl": "fax.example.com"}},
+        {"worker": {**values()["worker"], "terminationGracePeriodSeconds": 10}},
+        {"ingress": {**values()["ingress"], "enabled": True}},
+    ],
+    ids=["a misspelt name", "no secret", "no address", "too short a time to end", "an ingress without host"],
+)
+def test_the_schema_refuses(wrong: dict[str, Any]) -> None:
+    assert not jsonschema_rs.is_valid(schema(), values() | wrong)
+
+
+@pytest.mark.parametrize("file", [*TEMPLATES, CHART / "values.yaml", CHART / "README.md"], ids=lambda file: file.name)
+def test_every_variable_that_is_named_is_a_setting(file: Path) -> None:
+    named = set(re.findall(r"BULKFAX_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
+    # NOTES.txt names the variable of the command line
+    assert named - settings_names() <= {"BULKFAX_API_KEY"}
+
+
+def test_every_value_is_used_by_a_template() -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in TEMPLATES)
+    unused = [name for name in values() if name not in PODS and f"Values.{name}" not in text]
+    unused += [name for name in values()["settings"] if not re.search(rf"\.{name}\b", text)]
+    assert not unused
+
+
+def test_the_defaults_of_the_chart_are_values_that_the_service_takes() -> None:
+    given = values()["settings"]
+    sinch = SinchSettings(rate_per_second=given["ratePerSecond"], auth=given["auth"])
+    worker = values()["worker"]
+    Settings(
+        _env_file=None,
+        sinch=sinch,
+        public_url=given["publicUrl"],
+        default_country=given["defaultCountry"],
+        log_level=given["logLevel"],
+        log_format=given["logFormat"],
+        worker_processes=worker["processes"],
+        worker_threads=worker["threads"],
+    )
+
+
+def test_the_chart_has_the_version_of_the_project(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["version"] == chart["appVersion"] == project["version"]
+
+
+def test_a_worker_may_end_what_it_began_before_it_is_killed() -> None:
+    policy = Policy()
+    longest_s = policy.send_window_s + policy.post_total_s
+    grace_s = values()["worker"]["terminationGracePeriodSeconds"]
+    assert grace_s >= longest_s + MARGIN_S
+    assert grace_s >= worker_stop_s() + MARGIN_S
+    assert schema()["properties"]["worker"]["properties"]["terminationGracePeriodSeconds"]["minimum"] >= longest_s
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_runs_the_command_of_its_name_with_the_settings_of_all(name: str, repository: Path) -> None:
+    text = template(f"{name}.yaml")
+    assert f"command: [bulkfax, {name}]" in text
+    assert f"{name}: bulkfax {name}" in (repository / "Procfile").read_text(encoding="utf-8")
+    for shared in ("deployment", "container", "env"):
+        assert f'include "bulkfax.{shared}"' in text
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *("runAsNonRoot: true", "readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false", "drop: [ALL]"),
+        *("automountServiceAccountToken: false", "type: RuntimeDefault", "enableServiceLinks: false"),
+    ],
+)
+def test_pods_are_closed_to_the_outside(wanted: str) -> None:
+    assert wanted in template("_helpers.tpl")
+
+
+def test_only_web_is_probed_and_its_life_does_not_hang_on_redis() -> None:
+    web = template("web.yaml")
+    assert re.search(r"livenessProbe:\n\s+httpGet: {path: /healthz,", web)
+    assert re.search(r"readinessProbe:\n\s+httpGet: {path: /readyz,", web)
+    assert "Probe:" not in template("scheduler.yaml") + template("worker.yaml")
+
+
+def test_the_ingress_lets_in_only_what_the_provider_needs() -> None:
+    assert values()["ingress"]["paths"] == ["/callbacks", "/documents"]
+
+
+def test_the_rules_of_the_chart_are_the_rules_of_grafana(repository: Path) -> None:
+    ours = repository / "grafana" / "rules" / "bulkfax.yaml"
+    assert (CHART / "files" / "rules.yaml").read_bytes() == ours.read_bytes()
