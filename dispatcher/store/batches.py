@@ -121,12 +121,14 @@ class Batches:
 
     async def overview(self, batch: str) -> Overview | None:
         with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hgetall(keys.batch(batch))
+            # No transaction: a full server refuses those, and what it holds must be seen. The counts come before the
+            # control, so that a batch that ends in between is shown as it was and not as finished.
+            async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.part(batch, "counts"))
                 pipe.hgetall(keys.part(batch, "reasons"))
                 pipe.hkeys(keys.HOLDS)
-                meta, counts, reasons, holds = await pipe.execute()
+                pipe.hgetall(keys.batch(batch))
+                counts, reasons, holds, meta = await pipe.execute()
         return _overview(batch, meta, counts, reasons, {scope.decode() for scope in holds}) if meta else None
 
     async def add_part(self, batch: str, part: Part) -> PartAnswer:
@@ -182,7 +184,7 @@ class Batches:
     async def records(self, batch: str, block: int) -> list[Record]:
         """Records of one block as people should see them: unstarted rows of an ended batch have ended too."""
         with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
+            async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(keys.block_part(batch, "records", block))
                 pipe.hmget(keys.batch(batch), "control", "cursor")
                 pipe.hgetall(keys.part(batch, "long_ids"))
@@ -211,7 +213,7 @@ class Batches:
         """When each row is looked at next, milliseconds since 1970; None for final and unstarted ones."""
         names = [str(JobId(batch, row)) for row in rows]
         with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
+            async with self._client.pipeline(transaction=False) as pipe:
                 pipe.zmscore(keys.part(batch, "due"), [str(row) for row in rows])
                 for watch in keys.WATCH.values():
                     pipe.zmscore(watch, names)
