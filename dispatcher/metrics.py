@@ -48,7 +48,13 @@ COUNTERS: Sequence[Counter] = (
         "provider_responses",
         (("200",), ("429",), ("500",), ("none",)),
     ),
-    Counter("bulkfax_failures_total", "Failed, refused and vanished attempts", ("category",), "failures"),
+    Counter(
+        "bulkfax_failures_total",
+        "Failed, refused and vanished attempts",
+        ("category",),
+        "failures",
+        tuple((category,) for category in CATEGORIES if category),
+    ),
     Counter(
         "bulkfax_callbacks_total",
         "Callbacks and what became of them",
@@ -56,7 +62,13 @@ COUNTERS: Sequence[Counter] = (
         "callbacks",
         tuple((r,) for r in ("settled", "repeated", "forged", "unreadable", "incoming", "other", "dropped")),
     ),
-    Counter("bulkfax_holds_total", "Holds opened", ("category",), "holds"),
+    Counter(
+        "bulkfax_holds_total",
+        "Holds opened",
+        ("category",),
+        "holds",
+        tuple((category,) for category in CATEGORIES if category),
+    ),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )
 

@@ -7,10 +7,11 @@ import sys
 from typing import NoReturn
 
 from dispatcher.cli.output import Failure
+from dispatcher.core.policy import Policy
 from dispatcher.settings import Settings
 
-#: how long a worker may finish what it began: more than the hard total time of a POST, less than a kill takes
-_WORKER_STOP_MS = 25_000
+#: beyond the hard total time of a POST, for what a worker that stops still has to write
+_WORKER_STOP_MARGIN_S = 5.0
 #: how long dramatiq's master waits for its workers to start before it looks whether they live. Its own half a minute is
 #: for functions that run beside the workers, of which we have none; a worker that dies in it is not missed until then
 _WORKER_BOOT_MS = 1_000
@@ -38,17 +39,18 @@ def worker() -> None:
     from dispatcher.runtime import read_policy
 
     settings = settings_with_redis()
-    read_policy(settings)  # a bad one is a sentence here, and a stack trace in every worker process
-    _become(worker_command(settings), settings)
+    policy = read_policy(settings)  # a bad one is a sentence here, and a stack trace in every worker process
+    _become(worker_command(settings, policy), settings)
 
 
-def worker_command(settings: Settings) -> list[str]:
-    """The dramatiq command line for this machine."""
+def worker_command(settings: Settings, policy: Policy) -> list[str]:
+    """The dramatiq command line for this machine. A worker that stops may finish the POSTs that it began."""
+    stop_s = policy.post_total_s + _WORKER_STOP_MARGIN_S
     options = {
         "--processes": str(settings.worker_processes),
         "--threads": str(settings.worker_threads),
         "--worker-fork-timeout": str(_WORKER_BOOT_MS),
-        "--worker-shutdown-timeout": str(_WORKER_STOP_MS),
+        "--worker-shutdown-timeout": str(round(stop_s * 1000)),
     }
     words = [word for option in options.items() for word in option]
     return [sys.executable, "-m", "dramatiq", "workers.main:boot", "--skip-logging", *words]
