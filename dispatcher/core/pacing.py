@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 CATCH_UP_US = 50_000
 #: the slowest rate that a cut leads to, faxes per second: one probe in ten seconds
 SLOWEST = 0.1
+#: no slot is further ahead than this: more than any horizon and the longest interval together
+FURTHEST_US = 20_000_000
 #: length of the window over which use is measured
 WINDOW_US = 10_000_000
 
@@ -44,13 +46,16 @@ class Adapt:
 
 
 def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pace, int | None]:
-    """Take one permit. Returns the slot, or None when the next one is further away than the horizon."""
+    """Take one permit. Returns the slot, or None when the next one is further away than the horizon.
+
+    Horizons may differ from caller to caller: what others reserved further ahead is respected.
+    """
     if pace.blocked_until_us > now_us:
         return pace, None
     pace = _count_window(_raised(pace, now_us, adapt), now_us)
     interval = math.ceil(1_000_000 / pace.rate)
     tat = pace.tat_us
-    if tat > now_us + 2 * (horizon_us + interval):  # the server's clock was set back
+    if tat > now_us + FURTHEST_US + interval:  # the server's clock was set back
         tat = now_us + interval
     slot = max(tat, now_us - CATCH_UP_US)
     if slot > now_us + horizon_us:
@@ -85,7 +90,7 @@ def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -
         epoch=pace.epoch + 1,
         raised_us=blocked,
         refusals=pace.refusals + 1,
-        tat_us=blocked,
+        tat_us=max(pace.tat_us, blocked),  # slots that were granted before are still used
     )
 
 

@@ -53,7 +53,7 @@ def test_lua_ends_batches_under_the_same_words_as_python() -> None:
 def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
     claim, pace = constants("claim"), constants("pacing")
     assert (claim["QUANTUM"], claim["STRIDE"]) == (fairness.QUANTUM, fairness.STRIDE)
-    assert pace == {"CATCH_UP_US": pacing.CATCH_UP_US, "SLOWEST": pacing.SLOWEST, "WINDOW_US": pacing.WINDOW_US}
+    assert pace == {name: getattr(pacing, name) for name in ("CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US")}
     fields = re.findall(
         r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", (SCRIPTS / "pacing.lua").read_text(), re.DOTALL)[0]
     )

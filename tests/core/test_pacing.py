@@ -1,0 +1,208 @@
+"""The shared pace of an account, on a simulated clock in microseconds."""
+
+from bisect import bisect_left
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.pacing import (
+    CATCH_UP_US,
+    SLOWEST,
+    WINDOW_US,
+    Adapt,
+    Pace,
+    reserve,
+    slow_down,
+    used_ratio,
+    with_ceiling,
+)
+
+START = 1_772_532_000_000_000
+SECOND = 1_000_000
+HORIZON = SECOND
+ADAPT = Adapt()
+RATES = st.sampled_from([0.1, 0.5, 1.0, 3.0, 10.0, 33.3, 100.0, 1000.0])
+
+
+def steady(rate: float) -> Pace:
+    return Pace(ceiling=rate, rate=rate)
+
+
+def taken(pace: Pace, now_us: int, horizon_us: int = HORIZON) -> tuple[Pace, list[int]]:
+    """All permits that are to be had at one moment."""
+    slots: list[int] = []
+    while True:
+        pace, slot = reserve(pace, now_us, horizon_us, ADAPT)
+        if slot is None:
+            return pace, slots
+        slots.append(slot)
+
+
+def most_within(slots: list[int], span_us: int) -> int:
+    """The most slots that fall into any span of that length."""
+    slots = sorted(slots)
+    return max((bisect_left(slots, slot + span_us) - at for at, slot in enumerate(slots)), default=0)
+
+
+def test_slots_keep_their_distance() -> None:
+    _, slots = taken(steady(10), START)
+    assert slots == [START - CATCH_UP_US + n * SECOND // 10 for n in range(11)]
+
+
+def test_what_is_further_away_than_the_horizon_is_not_granted_and_nothing_is_lost() -> None:
+    pace, _ = taken(steady(10), START)
+    again, slot = reserve(pace, START, HORIZON, ADAPT)
+    assert (again, slot) == (pace, None)
+    later, slots = taken(pace, START + SECOND // 2)
+    assert len(slots) == 5
+    assert later.granted == 16
+
+
+def test_a_pause_is_made_up_for_only_by_the_catch_up_time() -> None:
+    pace, _ = taken(steady(100), START)
+    _, slots = taken(pace, START + 60 * SECOND)
+    assert slots[0] == START + 60 * SECOND - CATCH_UP_US
+
+
+def test_a_clock_set_back_does_not_stop_the_sending() -> None:
+    """The next slot is near the new time, not an hour away."""
+    pace, _ = taken(steady(10), START)
+    back = START - 3600 * SECOND
+    pace, slot = reserve(pace, back, HORIZON, ADAPT)
+    assert slot == back + SECOND // 10
+    assert pace.tat_us == back + 2 * SECOND // 10
+
+
+def test_a_caller_that_looks_less_far_ahead_does_not_take_again_what_another_reserved() -> None:
+    """Reads reserve further ahead than sends do, and that is not a clock that was set back."""
+    reserved, slots = taken(steady(10), START, horizon_us=5 * SECOND)
+    assert taken(reserved, START, horizon_us=0) == (reserved, [])
+    assert taken(reserved, slots[-1] + SECOND // 10, horizon_us=0)[1] == [slots[-1] + SECOND // 10]
+
+
+def test_a_clock_set_back_a_little_only_waits() -> None:
+    pace, slots = taken(steady(10), START)
+    pace, slot = reserve(pace, START - SECOND // 2, HORIZON, ADAPT)
+    assert slot is None
+    assert pace.tat_us == slots[-1] + SECOND // 10
+
+
+def test_slots_that_were_granted_before_a_refusal_are_not_granted_again() -> None:
+    pace, slots = taken(steady(10), START)
+    cut = slow_down(pace, 0, START, 0, ADAPT)
+    assert taken(cut, START + SECOND)[1][0] == slots[-1] + SECOND // 10
+
+
+@given(
+    RATES,
+    st.lists(
+        st.tuples(st.integers(0, 3 * SECOND), st.integers(0, 5 * SECOND), st.integers(1, 20), st.booleans()),
+        max_size=15,
+    ),
+    st.integers(1, 20 * SECOND),
+)
+def test_the_rate_is_not_overrun_whoever_asks_when(
+    rate: float, asks: list[tuple[int, int, int, bool]], span_us: int
+) -> None:
+    """Any number of workers, any horizons, refusals: no span holds more slots than the rate allows, rounded up."""
+    pace, now_us, slots = steady(rate), START, []
+    for passed_us, horizon_us, most, refused in asks:
+        now_us += passed_us
+        pace = slow_down(pace, pace.epoch, now_us, 1000, ADAPT) if refused else pace
+        for _ in range(most):
+            pace, slot = reserve(pace, now_us, horizon_us, ADAPT)
+            if slot is not None:
+                assert now_us - CATCH_UP_US <= slot <= now_us + horizon_us
+                slots.append(slot)
+    assert slots == sorted(set(slots))
+    assert most_within(slots, span_us) <= rate * span_us / SECOND + 1
+
+
+@given(RATES, st.integers(SECOND // 20, HORIZON))
+def test_the_rate_is_used_fully_if_somebody_asks_once_a_horizon(rate: float, every_us: int) -> None:
+    """Nothing is lost but what rounding up an interval costs."""
+    pace, slots = steady(rate), 0
+    for now_us in range(START, START + 3 * SECOND, every_us):
+        pace, more = taken(pace, now_us)
+        slots += len(more)
+    assert slots >= int(rate * 3 * (1 - rate / SECOND))
+
+
+@given(RATES, st.lists(st.integers(0, 5), min_size=1, max_size=20))
+def test_a_refusal_cuts_the_rate_once_per_epoch(rate: float, epochs: list[int]) -> None:
+    """However many requests of an epoch are refused, and however late the answers come."""
+    pace, cuts = steady(rate), 0
+    for epoch in epochs:
+        cut = slow_down(pace, epoch, START, 0, ADAPT)
+        if epoch == pace.epoch:
+            cuts += 1
+            assert (cut.rate, cut.epoch) == (max(min(SLOWEST, rate), pace.rate / 2), pace.epoch + 1)
+        else:
+            assert (cut.rate, cut.epoch, cut.tat_us) == (pace.rate, pace.epoch, pace.tat_us)
+        pace = cut
+    assert (pace.epoch, pace.refusals) == (cuts, cuts)
+
+
+def test_nothing_is_granted_until_the_wait_is_over_and_then_one_at_a_time() -> None:
+    pace = slow_down(steady(10), 0, START, 7 * SECOND, ADAPT)
+    assert taken(pace, START + 7 * SECOND - 1)[1] == []
+    assert taken(pace, START + 7 * SECOND, horizon_us=0)[1] == [START + 7 * SECOND]
+
+
+def test_a_longer_wait_is_honoured_even_by_an_older_epoch() -> None:
+    pace = slow_down(steady(10), 0, START, SECOND, ADAPT)
+    assert slow_down(pace, 0, START, 9 * SECOND, ADAPT) == replace(pace, blocked_until_us=START + 9 * SECOND)
+    assert slow_down(pace, 0, START, SECOND // 2, ADAPT) == pace
+
+
+def test_after_a_refusal_the_rate_creeps_back_to_the_ceiling() -> None:
+    """Five percent of the ceiling every ten seconds: half the rate is back after a hundred."""
+    pace = slow_down(steady(100), 0, START, 0, ADAPT)
+    rates = []
+    for second in range(1, 121):
+        pace, _ = taken(pace, START + second * SECOND)
+        rates.append(pace.rate)
+    assert rates == sorted(rates)
+    assert [rates[second] for second in (8, 9, 19, 98, 99, 119)] == pytest.approx([50, 55, 60, 95, 100, 100])
+    assert pace.refusals == 0
+
+
+@given(RATES, st.integers(0, 12), st.integers(0, 60))
+def test_the_rate_is_back_at_the_ceiling_in_the_end(rate: float, cuts: int, wait_s: int) -> None:
+    """However often it was cut, and never above."""
+    pace = steady(rate)
+    for epoch in range(cuts):
+        pace = slow_down(pace, epoch, START, wait_s * SECOND, ADAPT)
+    for second in range(0, 220 + wait_s, 10):
+        pace, _ = reserve(pace, START + second * SECOND, HORIZON, ADAPT)
+        assert pace.rate <= pace.ceiling
+    assert pace.rate == rate
+
+
+def test_an_account_with_a_new_limit_follows_it_at_once_unless_it_was_cut() -> None:
+    assert with_ceiling(steady(10), 30) == steady(30)
+    assert with_ceiling(steady(10), 5) == steady(5)
+    cut = slow_down(steady(10), 0, START, 0, ADAPT)
+    assert with_ceiling(cut, 30).rate == 5
+    assert with_ceiling(cut, 2).rate == 2
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "ratio"),
+    [(5, 0.0), (10, 0.5), (15, 0.5), (19.9, 0.5), (20, 0.0), (60, 0.0)],
+)
+def test_use_is_that_of_the_last_full_window(asked_s: float, ratio: float) -> None:
+    """Fifty permits in ten seconds are half of what ten a second allow."""
+    pace = replace(steady(10), window_us=START, granted=50)
+    assert used_ratio(pace, START + int(asked_s * SECOND)) == ratio
+
+
+def test_a_new_window_remembers_the_one_before_and_forgets_an_older_one() -> None:
+    pace = replace(steady(10), window_us=START, granted=50, tat_us=START)
+    next_one, _ = reserve(pace, START + WINDOW_US, HORIZON, ADAPT)
+    later, _ = reserve(pace, START + 2 * WINDOW_US, HORIZON, ADAPT)
+    assert (next_one.granted, next_one.granted_before) == (1, 50)
+    assert (later.granted, later.granted_before) == (1, 0)
+    assert used_ratio(next_one, START + WINDOW_US + 1) == 0.5
