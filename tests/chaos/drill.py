@@ -1,0 +1,120 @@
+"""One drill from beginning to end: start everything, send, break, wait until all is final, compare."""
+
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dispatcher.cli.output import Failure, note
+from dispatcher.client import FINAL_STATES, Client
+from dispatcher.core.policy import Policy
+from tests.chaos.acts import Acts
+from tests.chaos.crew import Crew, running_crew
+from tests.chaos.mailings import Producer, make_mailings, wait_for
+from tests.chaos.plan import amounts_for, make_plan
+from tests.chaos.verdict import Verdict, judge, result, stories
+
+_LOOK_S, _TELL_S = 0.25, 10.0
+#: how long the provider's last calls may take when all our jobs are final, in seconds
+_LAST_CALLS_S = 60.0
+_STATE = re.compile(r'^bulkfax_jobs\{state="(\w+)"\} (\S+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    jobs: int
+    seed: int
+    #: total time of the drill
+    seconds: float
+    policy: Policy
+
+    @property
+    def freeze_s(self) -> tuple[float, float]:
+        """From a bit more than a lease to a bit more than the time after which an unclear send is written off."""
+        policy = self.policy
+        write_off_s = policy.send_window_s + policy.post_total_s + policy.settling_s
+        return policy.lease_s * 1.2, write_off_s * 1.3
+
+
+class Drill:
+    """``run`` it once, in a folder of its own."""
+
+    def __init__(self, order: Order, folder: Path) -> None:
+        self._order = order
+        self._folder = folder
+        self._began_s = time.monotonic()
+        self._told_s = self._began_s
+        self._final = 0
+
+    def run(self) -> tuple[dict[str, Any], bool]:
+        """The last line, and whether all is as it should be. Raises Failure when it could not be carried out."""
+        with running_crew(self._folder, self._order.seed) as crew, crew.site.client(patience_s=120.0) as client:
+            plan = make_plan(self._order.seed, amounts_for(self._order.jobs, freeze_s=self._order.freeze_s))
+            acts = Acts(crew, plan, self._say)
+            mailings = make_mailings(self._order.jobs)
+            producer = Producer(client, mailings, self._folder, lambda: min(acts.reached, self._progress))
+            producer.start()
+            try:
+                self._work(crew, acts, producer)
+            finally:
+                acts.end()
+                producer.stop()
+            if producer.error:
+                raise Failure(producer.error)
+            self._let_calls_end(crew)
+            return self._conclude(crew, client, acts, producer)
+
+    @property
+    def _progress(self) -> float:
+        return self._final / self._order.jobs
+
+    @property
+    def _end_s(self) -> float:
+        return self._began_s + self._order.seconds
+
+    def _work(self, crew: Crew, acts: Acts, producer: Producer) -> None:
+        while time.monotonic() < self._end_s:
+            self._look(crew)
+            acts.step(self._progress)
+            if self._final >= self._order.jobs and not producer.is_alive():
+                return
+            if producer.error:
+                raise Failure(producer.error)
+            time.sleep(_LOOK_S)
+        self._say("the time is over")
+
+    def _look(self, crew: Crew) -> None:
+        """Learn how many jobs are final; while web is away the last figure stands."""
+        try:
+            states = {name: float(count) for name, count in _STATE.findall(crew.metrics())}
+        except OSError:
+            return
+        self._final = int(sum(states.get(state, 0) for state in FINAL_STATES))
+        if time.monotonic() > self._told_s + _TELL_S:
+            self._told_s = time.monotonic()
+            live = {name: int(count) for name, count in states.items() if count and name not in FINAL_STATES}
+            self._say(" ".join(f"{name}={count}" for name, count in live.items()))
+
+    def _let_calls_end(self, crew: Crew) -> None:
+        wait_for(lambda: crew.stats()["unfinished"] == 0, time.monotonic() + _LAST_CALLS_S)
+
+    def _conclude(self, crew: Crew, client: Client, acts: Acts, producer: Producer) -> tuple[dict[str, Any], bool]:
+        verdict = judge(crew, client, producer.accepted)
+        for sentence in (*verdict.count_errors, *stories(client, verdict)):
+            note(sentence)
+        seconds = time.monotonic() - self._began_s
+        faults = _faults(crew, acts, verdict)
+        line = result(verdict, jobs=self._order.jobs, kills=acts.kills, faults=faults, seconds=seconds)
+        if not acts.all_done:
+            self._say("not all of the plan was carried out")
+        return line, verdict.clean and acts.all_done
+
+    def _say(self, text: str) -> None:
+        note(f"[{time.monotonic() - self._began_s:4.0f} s] {self._final:,} of {self._order.jobs:,} final: {text}")
+
+
+def _faults(crew: Crew, acts: Acts, verdict: Verdict) -> Counter[str]:
+    """What the provider did, by the emulator's own count, and what we did. It shows every fax late in its list."""
+    return Counter(crew.stats()["faults"]) + acts.done + Counter({"list delayed": len(verdict.faxes)})

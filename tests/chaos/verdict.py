@@ -1,0 +1,104 @@
+"""What came of a drill: our records held against the provider's ledger, and what the doctor says."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dispatcher.cli.demo import examine_store
+from dispatcher.cli.ledger import Comparison, LedgerFax, OurJob, compare
+from dispatcher.client import Client, Job
+from tests.chaos.crew import Crew
+from tests.chaos.mailings import Accepted
+
+#: jobs whose whole story is told
+_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Findings by id of job; ``missing`` are numbers that were accepted and are in no record."""
+
+    comparison: Comparison
+    missing: tuple[str, ...]
+    #: sentences: counts and places that are not what the records say
+    count_errors: tuple[str, ...]
+    faxes: tuple[LedgerFax, ...]
+
+    @property
+    def lost(self) -> int:
+        return len(self.comparison.lost) + len(self.missing)
+
+    @property
+    def wrong_state(self) -> int:
+        """Faxes at the provider that belong to no job are as wrong as a wrong state."""
+        return len(self.comparison.wrong_state) + len(self.comparison.strays)
+
+    @property
+    def clean(self) -> bool:
+        return self.comparison.clean and not self.missing and not self.count_errors
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        found = self.comparison
+        return tuple(dict.fromkeys([*found.doubled, *found.wrong_state, *found.lost]))
+
+
+def judge(crew: Crew, client: Client, accepted: Accepted) -> Verdict:
+    """Compare everything. Raises ClientError and Failure when one of the sides cannot be asked."""
+    jobs = {batch: list(client.jobs(batch)) for batch in accepted.batches}
+    singles = [client.job(job) for job in accepted.singles]
+    ours = [*singles, *(job for listed in jobs.values() for job in listed)]
+    faxes = tuple(crew.site.ledger())
+    comparison = compare([OurJob(id=job.id, number=job.number, state=job.state) for job in ours], faxes)
+    healthy, findings = examine_store(crew.site)
+    return Verdict(
+        comparison=comparison,
+        missing=tuple(_missing(jobs, accepted.batches)),
+        count_errors=(*(() if healthy else findings or ("doctor failed",)), *_miscounted(client, jobs)),
+        faxes=faxes,
+    )
+
+
+def _missing(jobs: Mapping[str, Iterable[Job]], numbers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for batch, given in numbers.items():
+        yield from (Counter(given) - Counter(job.number for job in jobs[batch])).elements()
+
+
+def _miscounted(client: Client, jobs: Mapping[str, Sequence[Job]]) -> Iterator[str]:
+    for batch, listed in jobs.items():
+        counts = {state: count for state, count in client.batch(batch).counts.items() if count}
+        states = dict(Counter(job.state for job in listed))
+        if counts != states:
+            yield f"batch {batch} counts {counts} and its jobs are {states}"
+
+
+def stories(client: Client, verdict: Verdict) -> Iterator[str]:
+    """All that is known of the first suspects, from both sides."""
+    by_job: dict[str, list[LedgerFax]] = defaultdict(list)
+    for fax in verdict.faxes:
+        by_job[fax.job].append(fax)
+    for name in verdict.suspects[:_TOLD]:
+        yield f"\n{_own_words(client.job(name))}"
+        yield from (f"  provider: {fax}" for fax in by_job[name])
+    yield from (f"number accepted and in no record: {number}" for number in verdict.missing[:_TOLD])
+    yield from (f"fax of no job: {fax}" for fax in verdict.faxes if fax.id in verdict.comparison.strays[:_TOLD])
+
+
+def _own_words(job: Job) -> str:
+    told = "".join(f"\n  history: {entry}" for entry in job.history)
+    return f"{job.id} {job.state} attempt {job.attempt} fax {job.fax_id}{told}"
+
+
+def result(verdict: Verdict, *, jobs: int, kills: int, faults: Mapping[str, int], seconds: float) -> dict[str, Any]:
+    """The last line."""
+    return {
+        "jobs": jobs,
+        "kills": kills,
+        "faults": dict(sorted(faults.items())),
+        "lost": verdict.lost,
+        "doubled": len(verdict.comparison.doubled),
+        "wrong_state": verdict.wrong_state,
+        "count_errors": len(verdict.count_errors),
+        "seconds": round(seconds, 1),
+    }
