@@ -2,9 +2,10 @@
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 
 from dispatcher.api.intake import region_of_country
@@ -31,9 +32,27 @@ def _known_country(text: str) -> str:
 def _known_zone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("this time zone is not known: give a name such as America/New_York") from error
     return text
+
+
+def _web_address(text: str) -> str:
+    otherwise = "give a full address such as https://example.com/a.pdf"
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(otherwise) from error
+    if not whole or not re.fullmatch("[!-~]+", text):
+        raise ValueError(f"{otherwise}, with spaces and letters other than English ones percent-encoded")
+    return text
+
+
+def _with_cover_page(data: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    if data and not info.data.get("cover_page_id", True):
+        raise ValueError("these fields fill a cover page: name it in cover_page_id, or leave them out")
+    return data
 
 
 def _shape(pattern: str, otherwise: str) -> tuple[AfterValidator, FieldInfo]:
@@ -53,8 +72,8 @@ Sha256 = Annotated[
 ]
 WebAddress = Annotated[
     str,
-    Field(max_length=2000),
-    *_shape(r"https?://[^\s/]+(/\S*)?", "give a full address such as https://example.com/a.pdf"),
+    Field(max_length=2000, json_schema_extra={"format": "uri", "pattern": "^https?://"}),
+    AfterValidator(_web_address),
 ]
 E164 = Annotated[str, *_shape(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")]
 Line = Annotated[str, Field(max_length=200)]
@@ -77,6 +96,10 @@ class Options(Request):
     resolution: Literal["FINE", "SUPERFINE"] | None = None
     image_conversion_method: Literal["HALFTONE", "MONOCHROME"] | None = None
     cover_page_id: Line | None = None
+    #: merge fields that every cover page has; a row's own fields of the same names come before them
+    cover_page_data: Annotated[
+        dict[Line, Annotated[str, Field(max_length=1000)]], Field(max_length=100), AfterValidator(_with_cover_page)
+    ] = {}
 
 
 class Content(Request):
@@ -145,7 +168,7 @@ class Batch(BaseModel):
     documents: list[str]
     content_urls: list[str]
     #: those that were given
-    options: dict[str, str | bool]
+    options: dict[str, str | bool | dict[str, str]]
     on_partial: str | None
     default_country: str
     rows: int

@@ -75,10 +75,19 @@ _TITLES = {
     500: "Internal error",
 }
 
+
+def _schema() -> dict[str, Any]:
+    """The schema of a problem in one piece: references would point into the description of the API."""
+    schema = Problem.model_json_schema()
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
+    return schema
+
+
+_CONTENT = {MEDIA_TYPE: {"schema": _schema()}}
 #: for the description of the API: every operation may answer with a problem
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "Problem", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
-    422: {"description": "Fields cannot be used", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}},
+    "default": {"description": "Problem", "content": _CONTENT},
+    422: {"description": "Fields cannot be used", "content": _CONTENT},
 }
 
 

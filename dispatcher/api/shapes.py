@@ -85,8 +85,8 @@ def _batch_fields(view: BatchView) -> dict[str, Any]:
     }
 
 
-def _options(options: FaxOptions) -> dict[str, str | bool]:
-    given = {name: value for name, value in asdict(options).items() if value not in ("", None)}
+def _options(options: FaxOptions) -> dict[str, str | bool | dict[str, str]]:
+    given = {name: value for name, value in asdict(options).items() if value not in ("", None, {})}
     return {"from" if name == "sender" else name: value for name, value in given.items()}
 
 

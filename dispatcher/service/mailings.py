@@ -1,5 +1,6 @@
 """Batches and single faxes, from the producer's side: made, started, paused, cancelled, run again."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,9 @@ from dispatcher.store.store import Store
 
 #: HTTP status of an account without money: sending is held until there is some, so starting is no mistake
 _NO_MONEY = 402
+#: how long a check that went well counts for single faxes
+_CHECK_HOLDS_S = 300.0
+_RERUN = " (rerun)"
 _DONE = {
     Command.START: "started",
     Command.PAUSE: "paused",
@@ -41,6 +45,7 @@ class Mailings:
     def __init__(self, store: Store, credentials: Callable[[], Awaitable[None]]) -> None:
         self._store = store
         self._credentials = credentials
+        self._good_until_s = 0.0
 
     async def create(self, wanted: Definition, key: str | None) -> BatchView:
         """A new draft. Id and time of creation are set here.
@@ -77,7 +82,8 @@ class Mailings:
         if start:
             await self._ensure_credentials()
         old = overview.definition
-        wanted = replace(old, name=f"{old.name} (rerun)", start_at_ms=0, deadline_ms=0, parent=parent)
+        name = old.name.removesuffix(_RERUN) + _RERUN
+        wanted = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
         content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start)
         child = await self._create(wanted, "rerun", key, content)
         await copy_selected(self._store, overview, child, selection)
@@ -90,7 +96,9 @@ class Mailings:
 
         Raises Invalid, Conflict, and WrongCredentials before anything is made.
         """
-        await self._ensure_credentials()
+        # a check is a call to the provider: not one more for every fax
+        if time.monotonic() > self._good_until_s:
+            await self._ensure_credentials()
         batch = await self._create(wanted, "fax", key, fingerprint(wanted, recipient))
         part = Part(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
         await self._store.batches.add_part(batch, part)
@@ -116,6 +124,7 @@ class Mailings:
         """A provider that cannot be reached stops nobody: faxes wait for it as they would at any later moment."""
         try:
             await self._credentials()
+            self._good_until_s = time.monotonic() + _CHECK_HOLDS_S
         except RefusedError as error:
             if error.status != _NO_MONEY:
                 raise WrongCredentials(f"the provider refuses our project, key or secret: {error}") from error

@@ -190,6 +190,25 @@ async def test_a_single_fax_is_a_running_batch_of_one(store: Store, mailings: Ma
     assert (overview.control, overview.rows) == (Control.RUNNING, 1)
 
 
+async def test_single_faxes_share_one_check_of_the_credentials(store: Store) -> None:
+    asked = []
+
+    async def check() -> None:
+        asked.append("check")
+
+    mailings = Mailings(store, check)
+    for recipient in recipients(3):
+        await mailings.fax(wanted(), recipient, None)
+    assert asked == ["check"]
+
+
+async def test_a_single_fax_with_wrong_credentials_makes_no_batch(store: Store) -> None:
+    mailings = Mailings(store, failing(RefusedError(status=401)))
+    with pytest.raises(WrongCredentials):
+        await mailings.fax(wanted(), recipients(1)[0], None)
+    assert await store.batches.newest(10) == []
+
+
 async def test_a_single_fax_asked_for_twice_with_one_key_is_one_fax(store: Store, mailings: Mailings) -> None:
     (recipient,) = recipients(1)
     first = await mailings.fax(wanted(), recipient, "k")
