@@ -1,0 +1,23 @@
+"""The words of a job."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.job import FINAL, LIVE, JobId, State
+
+
+@given(st.from_regex(r"[0-9a-z]{1,20}", fullmatch=True), st.integers(0, 10**9))
+def test_a_job_id_is_read_as_it_is_written(batch: str, row: int) -> None:
+    assert JobId.parse(str(JobId(batch, row))) == JobId(batch, row)
+
+
+@pytest.mark.parametrize("text", ["", "b", "b.", ".1", "b.x", "b.-1", "b.1.5", "b/1.2", "b.²", "b. 1"])
+def test_what_is_no_job_id_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a job id of the form"):
+        JobId.parse(text)
+
+
+def test_states_are_named_in_small_letters_and_known_to_be_final() -> None:
+    assert State.DELIVERED_UNCONFIRMED.label == "delivered_unconfirmed"
+    assert [state.final for state in (*LIVE, *FINAL)] == [False] * 4 + [True] * 5
