@@ -27,3 +27,5 @@ def configure_logs(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(logging.WARNING, _LEVELS[settings.log_level]), stream=sys.stderr, force=True)
+    # it reports every oddity of an uploaded PDF; what is wrong with one is told to whoever uploaded it
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
