@@ -14,6 +14,8 @@ from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
 _LEASE_NUMBERS = 2**32 - 1
+#: jobs of one kind that one run of a script gives another state: Redis serves nobody else meanwhile
+_STEP = 50
 #: how far ahead of now slots are granted
 HORIZON_US = 1_000_000
 #: a lock that nothing frees is gone after this time; an attempt's end frees it long before
@@ -168,13 +170,31 @@ class Dispatch:
         return [None if answer in (b"done", b"repeat") else codec.decode_record(answer) for answer in answers]
 
     async def reap(self, *, most: int, again_s: float) -> Reaped:
-        arguments: list[Argument] = [most, int(again_s * 1000), self._policy.max_strikes]
-        given_back, held, *jobs = await self._scripts.run("reap", arguments)
-        return Reaped(given_back=given_back, held=held, look_at=tuple(JobId.parse(job.decode()) for job in jobs))
+        """Give back the jobs of leases that ended, and name those in flight that are to be looked at.
+
+        At most about ``most`` of each; a named job comes due again after ``again_s``.
+        """
+        given_back, held, look_at = 0, 0, list[JobId]()
+        for _ in range(0, most, _STEP):
+            back, more_held, *jobs = await self._scripts.run(
+                "reap", [min(most, _STEP), int(again_s * 1000), self._policy.max_strikes]
+            )
+            given_back, held = given_back + back, held + more_held
+            look_at += [JobId.parse(job.decode()) for job in jobs]
+            if back < _STEP and len(jobs) < _STEP:
+                break
+        return Reaped(given_back=given_back, held=held, look_at=tuple(look_at))
 
     async def drain(self, most: int = 500) -> int:
         """Give waiting jobs of ended batches their final state; returns how many."""
-        return int(await self._scripts.run("drain", [most]))
+        drained = 0
+        while drained < most:
+            step = min(_STEP, most - drained)
+            done = int(await self._scripts.run("drain", [step]))
+            drained += done
+            if done < step:
+                break
+        return drained
 
     async def overdue_batches(self, now_ms: int) -> list[str]:
         """Batches whose deadline has passed."""

@@ -15,19 +15,37 @@ local lines, accepted, refusals, doubles = string.match(progress, '^(%d+):(%d+):
 if first <= tonumber(lines) then return {'repeat', tonumber(lines)} end
 if control ~= 'draft' then return {'closed', tonumber(lines)} end
 
+-- Which of the numbers are in the batch already, in few calls: a call each would take most of this script's time.
+local CHUNK = 500
+local function known_numbers(seen, names)
+  local known = {}
+  for i = 1, #names, CHUNK do
+    local there = redis.call('SMISMEMBER', seen, unpack(names, i, math.min(#names, i + CHUNK - 1)))
+    for at, one in ipairs(there) do known[names[i + at - 1]] = one == 1 or nil end
+  end
+  return known
+end
+
+local function remember(seen, names)
+  for i = 1, #names, CHUNK do redis.call('SADD', seen, unpack(names, i, math.min(#names, i + CHUNK - 1))) end
+end
+
 local answer, records, jobs = {'stored', last}, {}, 0
 if recipients > 0 then
   local seen, n = part_key(batch, 'seen'), redis.call('HGET', key, 'blocks')
-  for i = 1, recipients do
-    local number = struct.unpack('<d', numbers, (i - 1) * 8 + 1)
-    local state = VOID
-    if redis.call('SADD', seen, text(number)) == 1 then
-      state, jobs = WAITING, jobs + 1
-    else
+  local names, empty = {}, string.rep('\0', WIDTH - 1)
+  local void, waiting = string.char(VOID) .. empty, string.char(WAITING) .. empty
+  for i = 1, recipients do names[i] = text(struct.unpack('<d', numbers, (i - 1) * 8 + 1)) end
+  local known = known_numbers(seen, names)
+  for i, name in ipairs(names) do
+    if known[name] then
       answer[#answer + 1] = i - 1
+      records[i] = void
+    else
+      known[name], jobs, records[i] = true, jobs + 1, waiting
     end
-    records[i] = string.char(state) .. string.rep('\0', WIDTH - 1)
   end
+  remember(seen, names)
   redis.call('SET', key .. ':block:' .. n, block)
   redis.call('SET', key .. ':records:' .. n, table.concat(records))
   redis.call('HINCRBY', key, 'blocks', 1)
