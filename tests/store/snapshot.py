@@ -1,6 +1,7 @@
 """The same picture of a model and of the real store, to be compared."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
@@ -21,6 +22,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": model.holds,
         "pace": model.pace,
+        "totals": _model_totals(model),
     }
 
 
@@ -32,6 +34,7 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
         "due": batch.due,
         "counts": {count: jobs for count, jobs in batch.counts.items() if jobs},
         "sums": (len(batch.jobs), len(batch.unstarted), batch.finals),
+        "doubled": sum(record.doubled for record in batch.records.values()),
         "fairness": (batch.vtime, batch.credit),
         "times": (batch.started_ms, batch.finished_ms),
     }
@@ -51,7 +54,24 @@ async def of_store(world: World) -> dict[str, Any]:
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): json.loads(hold)["probe_at_ms"] for scope, hold in raw.get(keys.HOLDS, {}).items()},
         "pace": await world.limiter.pace(),
+        "totals": _stored_totals(raw),
     }
+
+
+def _model_totals(model: Model) -> dict[str, int]:
+    """Jobs of all batches by state, and those that ended by state, category and type: metrics rest on these."""
+    totals: Counter[str] = Counter()
+    for batch in model.batches.values():
+        for (state, category, error_type), jobs in batch.counts.items():
+            totals[f"jobs|{state:d}"] += jobs
+            if state.final:
+                totals[f"final|{state:d}:{codec.category_code(category)}:{codec.type_code(error_type)}"] += jobs
+    return {name: jobs for name, jobs in totals.items() if jobs}
+
+
+def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
+    totals = {name.decode(): int(jobs) for name, jobs in raw.get(keys.TOTALS, {}).items()}
+    return {name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|"))}
 
 
 def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
@@ -68,6 +88,7 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "due": {int(row): at for row, at in _scores(raw, keys.part(name, "due")).items()},
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
+        "doubled": int(meta["doubled"]),
         "fairness": (float(meta.get("vtime", 0)), float(meta.get("retry_credit", 0))),
         "times": (int(meta.get("started_ms", 0)), int(meta.get("finished_ms", 0))),
     }

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from dispatcher.service.doctor import examine
 from dispatcher.store.lua import Scripts
+from dispatcher.store.store import Store
 from tests.store.lossy_proxy import LossyProxy
 from tests.store.walk import Walk
 from tests.store.world import World, dump, open_world
@@ -19,6 +21,17 @@ STEPS = 120
 async def test_every_script_does_what_the_model_says(world: World, seed: int) -> None:
     """Answers and everything stored agree after each step, and every live job is in exactly one place."""
     await Walk(world, seed).live(STEPS)
+
+
+async def test_the_doctor_finds_nothing_after_a_random_history(world: World, redis_url: str) -> None:
+    """It looks at records, places and counts by code of its own."""
+    await Walk(world, 300).live(STEPS // 2)
+    store = Store(redis_url, world.policy, documents_max_bytes=1)
+    findings = await examine(store, fix=False, progress=lambda done, total: None)
+    await store.aclose()
+    wanted = ("one place", "counts", "number locks", "server settings", "server writes")
+    assert [(one.check, one.text) for one in findings if one.check in wanted and not one.ok] == []
+    assert set(wanted) < {one.check for one in findings}
 
 
 class Twice(Scripts):
