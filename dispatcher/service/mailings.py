@@ -152,6 +152,9 @@ def _ensure_allowed(overview: Overview, command: Command) -> None:
         raise NotAllowed(_not_allowed(batch, overview.control, command))
     if command is Command.START and not overview.rows:
         raise NotAllowed(f"batch {batch} has no valid recipient: upload some before you start it")
+    changes = TRANSITIONS[overview.control, command] is not overview.control
+    if changes and command in (Command.CANCEL, Command.PAUSE) and overview.finished_ms:
+        raise NotAllowed(f"batch {batch} has ended: there is nothing left to stop")
 
 
 def _not_allowed(batch: str, control: Control, command: Command) -> str:

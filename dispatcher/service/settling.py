@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Record
+from dispatcher.core.job import HistoryEntry, JobId, Record
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Case, HoldWanted, Step
@@ -58,7 +58,7 @@ class Settler:
                 return None
             found = await self._writes.ask(_change(job, record, step, totals or {}))
             if found is None:
-                await self._afterwards(job, step)
+                await self._afterwards(job, record, step)
                 return step
             stored = await self._read(job)
             record, history = stored or (found, history)
@@ -76,12 +76,14 @@ class Settler:
         stored = await self._reads.ask(job)
         return (stored.record, stored.history) if stored else None
 
-    async def _afterwards(self, job: JobId, step: Step) -> None:
+    async def _afterwards(self, job: JobId, old: Record, step: Step) -> None:
         """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
         if step.hold is not None:
             await until_it_works(partial(self._open_hold, job, step.record.attempt, step.hold))
         if step.history is not None:
-            _log_entry(job, step)
+            _log_entry(job, step.history, step)
+        if step.record.doubled and not old.doubled:
+            log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
     async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
         holds, probe_s = self._store.holds, wanted.probe_after_s or 0
@@ -127,12 +129,8 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int]) -> C
     )
 
 
-def _log_entry(job: JobId, step: Step) -> None:
-    entry = step.history
-    if entry is None:
-        return
-    write = log.error if entry.outcome is Happened.DOUBLED else log.info
-    write(
+def _log_entry(job: JobId, entry: HistoryEntry, step: Step) -> None:
+    log.info(
         "attempt ended" if step.event else "evidence",
         job=str(job),
         attempt=entry.attempt,

@@ -9,7 +9,8 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
-_READ_HORIZON_US = 5_000_000
+#: no further ahead than sends are granted theirs, or a backlog of reads would keep them from the account's pace
+_READ_HORIZON_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Limiter:
         return float(await self._scripts.run("set_ceiling", arguments))
 
     async def take(self) -> Permit:
-        """One permit for a read, at most five seconds ahead."""
+        """One permit for a read, at most one second ahead."""
         every_us = int(self._policy.rate_raise_every_s * 1_000_000)
         answer = await self._scripts.run("take", [_READ_HORIZON_US, self._policy.rate_raise, every_us])
         now, slot, again, epoch = map(int, answer)
