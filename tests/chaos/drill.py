@@ -98,6 +98,8 @@ class Drill:
             self._say(" ".join(f"{name}={count}" for name, count in live.items()))
 
     def _let_calls_end(self, crew: Crew) -> None:
+        # who was frozen until now may believe that it still has to send: what that does has to be in the ledger
+        time.sleep(self._order.policy.post_total_s)
         wait_for(lambda: crew.stats()["unfinished"] == 0, time.monotonic() + _LAST_CALLS_S)
 
     def _conclude(self, crew: Crew, client: Client, acts: Acts, producer: Producer) -> tuple[dict[str, Any], bool]:
