@@ -400,3 +400,17 @@ async def test_a_fax_id_that_is_too_long_for_the_record_is_kept_beside_it(world:
 async def test_a_job_that_does_not_exist_is_stored_nowhere(world: World) -> None:
     await world.running("a", 1)
     assert await world.dispatch.stored([JobId("a", 1), JobId("zz", 0)]) == [None, None]
+
+
+async def test_a_step_decided_from_a_record_that_has_changed_is_refused_and_told_what_stands(world: World) -> None:
+    """Nothing of it is applied, not even its history."""
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    await ended(world, begun.job, begun.record)
+    late = replace(begun.record, state=State.FAILED, category="busy")
+    change = Change(job=begun.job, old=begun.record, new=late, history=snapshot.evidence("late"), spent=1)
+    (found,) = await world.dispatch.settle([change])
+    assert found == replace(begun.record, state=State.DELIVERED, lease=0)
+    stored = (await world.dispatch.stored([begun.job]))[0]
+    assert stored is not None
+    assert (stored.record, stored.history) == (found, ())
