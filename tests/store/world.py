@@ -149,3 +149,7 @@ async def dump(client: Client) -> dict[str, Any]:
             _READERS[kind](pipe, name)
         values = await pipe.execute()
     return {name.decode(): value for name, value in zip(names, values, strict=True)}
+
+
+def words(answer: BeginAnswer) -> list[str]:
+    return [begun.word for begun in answer.jobs]
