@@ -8,7 +8,9 @@ import structlog
 
 from dispatcher.core.batch import Command, Priority
 from dispatcher.core.clock import ClockWatch
+from dispatcher.core.fairness import BULK_FLOOR
 from dispatcher.core.job import JobId
+from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
 
@@ -41,13 +43,16 @@ class Work:
 class Upkeep:
     """One scheduler. Any number of them may run: all they agree on is in Redis."""
 
-    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float], at: At | None = None) -> None:
         """``clock`` gives seconds, never steps, and counts the time that the machine was suspended."""
         self._store = store
         self._policy = policy
         self._clock = clock
+        self._at = at
         self._watch = ClockWatch(settling_s=policy.settling_s)
         self._rate = 0.0
+        #: leases that bulk work is owed for the urgent ones that went before it
+        self._owed = 0.0
         self._rate_read_s = -math.inf
 
     async def due(self) -> Work:
@@ -61,10 +66,23 @@ class Upkeep:
         rate = await self._current_rate()
         most = max(1, min(LEASE_MOST, round(rate * LEASE_S)))
         ahead = max(2, math.ceil(rate * AHEAD_S))
-        leases = []
-        for priority, room in ((Priority.URGENT, ahead + URGENT_AHEAD), (Priority.BULK, ahead)):
-            while lease := await self._store.dispatch.claim(priority, most=most, ahead=room):
+        leases: list[tuple[Priority, str]] = []
+
+        async def claim(priority: Priority, room: int) -> bool:
+            lease = await self._store.dispatch.claim(priority, most=most, ahead=room)
+            if lease:
                 leases.append((priority, lease.id))
+                if self._at:
+                    await self._at(Point.CLAIMED)
+            return lease is not None
+
+        while await claim(Priority.URGENT, ahead + URGENT_AHEAD):
+            self._owed += BULK_FLOOR
+            if self._owed >= 1 and await claim(Priority.BULK, ahead + URGENT_AHEAD + most):
+                self._owed -= 1
+        self._owed = min(self._owed, 1.0)
+        while await claim(Priority.BULK, ahead):
+            pass
         return leases
 
     async def _current_rate(self) -> float:

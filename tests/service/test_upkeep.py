@@ -1,0 +1,74 @@
+"""What the scheduler finds to do: leases of both classes, entries that are due, batches whose time is over."""
+
+import pytest
+
+from dispatcher.core.batch import Priority
+from dispatcher.core.policy import Policy
+from dispatcher.service.upkeep import AHEAD_S, Upkeep
+from dispatcher.store.clock import steady_clock
+from dispatcher.store.dispatch import Candidate
+from dispatcher.store.store import Store
+from tests.service.samples import draft, running
+
+pytestmark = pytest.mark.anyio
+RATE = 1000
+
+
+def upkeep(store: Store) -> Upkeep:
+    return Upkeep(store, Policy(), steady_clock)
+
+
+async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priority: Priority) -> int:
+    found = [await store.dispatch.lease(lease) for wanted, lease in leases if wanted is priority]
+    return sum(len(lease.jobs) for lease in found if lease)
+
+
+async def test_no_more_work_is_leased_than_half_a_second_of_the_rate(store: Store) -> None:
+    await running(store, 2000)
+    one, other = upkeep(store), upkeep(store)
+    work = [await one.due(), await other.due(), await one.due()]
+    jobs = [await jobs_of(store, found.leases, Priority.BULK) for found in work]
+    assert jobs == [RATE * AHEAD_S, 0, 0], "two schedulers keep no more ahead than one"
+
+
+async def test_urgent_work_is_leased_beyond_that(store: Store) -> None:
+    await running(store, 1000)
+    await upkeep(store).due()
+    await running(store, 10, priority=Priority.URGENT)
+    work = await upkeep(store).due()
+    assert await jobs_of(store, work.leases, Priority.URGENT) == 10
+
+
+async def test_bulk_work_keeps_a_tenth_of_the_leases_while_urgent_work_waits(store: Store) -> None:
+    await running(store, 2000)
+    await running(store, 2000, priority=Priority.URGENT)
+    scheduler, urgent, bulk = upkeep(store), 0, 0
+    for _ in range(3):
+        leases = (await scheduler.due()).leases
+        urgent += sum(priority is Priority.URGENT for priority, _ in leases)
+        bulk += sum(priority is Priority.BULK for priority, _ in leases)
+        for _, lease_id in leases:
+            await give_back(store, lease_id)
+    assert urgent > 40
+    assert bulk == urgent // 10
+
+
+async def give_back(store: Store, lease_id: str) -> None:
+    """Make room for the next claims, as begin does when it grants nothing."""
+    lease = await store.dispatch.lease(lease_id)
+    assert lease
+    candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+    await store.dispatch.begin(lease, candidates, most_sending=0)
+
+
+async def test_nothing_to_do_is_no_work(store: Store) -> None:
+    await draft(store, 10)
+    assert not await upkeep(store).due()
+
+
+async def test_a_batch_ends_at_its_deadline(store: Store) -> None:
+    batch = await running(store, 10, deadline_ms=1)
+    await upkeep(store).due()
+    overview = await store.batches.overview(batch)
+    assert overview
+    assert overview.control == "expired"
