@@ -96,7 +96,7 @@ class Options(Request):
     resolution: Literal["FINE", "SUPERFINE"] | None = None
     image_conversion_method: Literal["HALFTONE", "MONOCHROME"] | None = None
     cover_page_id: Line | None = None
-    #: merge fields that every cover page has; a row's own fields of the same names come before them
+    #: merge fields of the cover page, for rows whose own fields of these names are empty or missing
     cover_page_data: Annotated[
         dict[Line, Annotated[str, Field(max_length=1000)]], Field(max_length=100), AfterValidator(_with_cover_page)
     ] = {}

@@ -103,7 +103,7 @@ def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
 
 def _send(client: Client, recipients: Path, time_s: float) -> Batch:
     """Send, and watch until the end or until ``time_s`` have passed: what is not final then counts as lost."""
-    batch, _ = prepare(client, NewBatch(name="demo"), str(EXAMPLES / "letter.pdf"), recipients)
+    batch, _ = prepare(client, NewBatch(name="demo"), [EXAMPLES / "letter.pdf"], recipients)
     client.start(batch.id)
     end_s = time.monotonic() + time_s
     return watch(client, batch.id, until=lambda batch: batch.ended or time.monotonic() > end_s)

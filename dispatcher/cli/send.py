@@ -1,11 +1,13 @@
-"""``send``: one letter to a list of recipients, from file to running batch in one command."""
+"""``send``: letters to a list of recipients, from files to running batch in one command."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from dispatcher.cli import fax_options
 from dispatcher.cli.output import Failure, JsonOption, note, notes, print_json, results
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
@@ -15,17 +17,18 @@ from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, 
 #: refused lines shown after a start; all are in the report
 _REFUSED_SHOWN = 5
 
-
-def _text_option(name: str, help_text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, help=help_text, rich_help_panel="Fax options")
-    return option
+_Letters = Annotated[
+    list[str] | None, typer.Argument(metavar="LETTER.pdf", help="PDFs of at most 20 MB, or URLs; sent as one fax.")
+]
+_Recipients = Annotated[
+    Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON or JSON with a number column.")
+]
 
 
 def send(
-    letter: Annotated[str, typer.Argument(metavar="LETTER.pdf", help="A PDF of at most 20 MB, or the URL of one.")],
-    recipients: Annotated[
-        Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON or JSON with a number column.")
-    ],
+    *,
+    letters: _Letters = None,
+    recipients: _Recipients,
     name: Annotated[str, typer.Option(help="What people call this mailing; the name of the list if not given.")] = "",
     country: Annotated[str, typer.Option(help="Country of numbers in national form, two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
@@ -39,21 +42,34 @@ def send(
     on_partial: Annotated[
         Literal["resume", "resend", "stop"] | None, typer.Option(help="When a call breaks after some pages.")
     ] = None,
-    sender: Annotated[str, _text_option("--from", "Number that the fax comes from.")] = "",
-    service_id: Annotated[str, _text_option("--service-id", "Service of the provider.")] = "",
-    header_text: Annotated[str, _text_option("--header-text", "Text at the top of each page.")] = "",
-    resolution: Annotated[str, _text_option("--resolution", "FINE or SUPERFINE.")] = "",
+    document_url: fax_options.DocumentUrl = None,
+    sender: fax_options.Sender = "",
+    service: fax_options.Service = "",
+    header_text: fax_options.HeaderText = "",
+    page_numbers: fax_options.PageNumbers = None,
+    time_zone: fax_options.TimeZone = "",
+    resolution: fax_options.Resolution = None,
+    image_conversion: fax_options.ImageConversion = None,
+    cover_page: fax_options.CoverPage = "",
+    cover_field: fax_options.CoverField = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send a letter to every recipient of a list."""
+    """Send letters to every recipient of a list."""
+    files, urls = _documents(letters or [], document_url or [])
     options = FaxOptions(
         sender=sender or None,
-        service_id=service_id or None,
+        service_id=service or None,
         header_text=header_text or None,
-        resolution=resolution or None,
+        header_page_numbers=page_numbers,
+        header_time_zone=time_zone or None,
+        resolution=resolution,
+        image_conversion_method=image_conversion,
+        cover_page_id=cover_page or None,
+        cover_page_data=fax_options.named_values(cover_field or [], "--cover-field") or None,
     )
     new = NewBatch(
         name=name or recipients.stem,
+        content_urls=urls,
         options=options,
         priority="urgent" if urgent else "bulk",
         weight=weight,
@@ -62,25 +78,32 @@ def send(
         start_at=_aware(start_at),
         deadline=_aware(deadline),
     )
-    with Client.from_environment() as client:
-        batch, upload = prepare(client, new, letter, recipients)
-        if not draft:
-            batch = _started(client, batch)
-        note(f"batch {batch.id} is {batch.state}")
-        if watching and not draft:
-            batch = watch(client, batch.id)
+    batch, upload = _send(new, files, recipients, draft=draft, watching=watching)
     if as_json:
         print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
     else:
         _show(batch, upload, draft=draft, watched=watching)
 
 
-def prepare(client: Client, new: NewBatch, letter: str, recipients: Path) -> tuple[Batch, Upload]:
-    """Upload the letter, make the draft, fill it. A draft that could not be filled is cancelled again."""
+def _send(
+    new: NewBatch, letters: Sequence[Path], recipients: Path, *, draft: bool, watching: bool
+) -> tuple[Batch, Upload]:
+    with Client.from_environment() as client:
+        batch, upload = prepare(client, new, letters, recipients)
+        if not draft:
+            batch = _started(client, batch)
+        note(f"batch {batch.id} is {batch.state}")
+        if watching and not draft:
+            batch = watch(client, batch.id)
+    return batch, upload
+
+
+def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path) -> tuple[Batch, Upload]:
+    """Upload the letters, make the draft, fill it. A draft that could not be filled is cancelled again."""
     if not recipients.is_file():
         raise Failure(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
     recipients_kind(recipients)
-    batch = client.create_batch(_with_letter(client, new, letter))
+    batch = client.create_batch(_with_letters(client, new, letters))
     try:
         with bytes_bar("recipients") as progress:
             upload = client.upload_recipients(batch.id, recipients, progress=progress)
@@ -93,12 +116,20 @@ def prepare(client: Client, new: NewBatch, letter: str, recipients: Path) -> tup
     return client.batch(batch.id), upload
 
 
-def _with_letter(client: Client, new: NewBatch, letter: str) -> NewBatch:
-    if letter.startswith(("http://", "https://")):
-        return new.model_copy(update={"content_urls": (letter,)})
-    with bytes_bar("letter") as progress:
-        document = client.upload_document(Path(letter), progress=progress)
-    return new.model_copy(update={"documents": (document.id,)})
+def _documents(letters: Sequence[str], urls: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Files and URLs. Raises typer.BadParameter when there are none."""
+    if not letters and not urls:
+        raise typer.BadParameter("name a PDF before the list of recipients, or a --document-url")
+    files = [letter for letter in letters if not letter.startswith(("http://", "https://"))]
+    return tuple(map(Path, files)), (*urls, *(letter for letter in letters if letter not in files))
+
+
+def _with_letters(client: Client, new: NewBatch, letters: Sequence[Path]) -> NewBatch:
+    documents = []
+    for letter in letters:
+        with bytes_bar(letter.name) as progress:
+            documents.append(client.upload_document(letter, progress=progress).id)
+    return new.model_copy(update={"documents": tuple(documents)})
 
 
 def _started(client: Client, batch: Batch) -> Batch:

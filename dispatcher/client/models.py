@@ -43,6 +43,8 @@ class FaxOptions(BaseModel):
     resolution: str | None = None
     image_conversion_method: str | None = None
     cover_page_id: str | None = None
+    #: merge fields of the cover page, for rows whose own fields of these names are empty or missing
+    cover_page_data: dict[str, str] | None = None
 
 
 class NewBatch(BaseModel):
@@ -72,6 +74,8 @@ class NewFax(BaseModel):
     documents: tuple[str, ...] = ()
     content_urls: tuple[str, ...] = ()
     reference: str | None = None
+    #: merge fields of the cover page
+    fields: dict[str, str] = {}
     options: FaxOptions = FaxOptions()
 
 
@@ -101,6 +105,8 @@ class Batch(Answer):
     weight: int = 1
     documents: tuple[str, ...] = ()
     content_urls: tuple[str, ...] = ()
+    #: those that were given
+    options: dict[str, Any] = {}
     default_country: str = ""
     rows: int = 0
     refused: int = 0

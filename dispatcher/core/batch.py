@@ -1,7 +1,7 @@
 """A batch: one mailing. What was asked for, who may change it when, and the state that people see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dispatcher.core.job import FINAL, LIVE, State
@@ -79,6 +79,8 @@ class FaxOptions:
     resolution: str = ""
     image_conversion_method: str = ""
     cover_page_id: str = ""
+    #: merge fields of the cover page, for recipients whose own fields of these names are empty or missing
+    cover_page_data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dispatcher.core.batch import Definition
+from dispatcher.core.batch import Definition, FaxOptions
 from dispatcher.core.job import JobId, Recipient, Record
 from dispatcher.sinch.callback_url import callback_url
 from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax
@@ -123,7 +123,7 @@ class Library:
             resolution="FINE" if record.force_fine else options.resolution,
             image_conversion_method=options.image_conversion_method,
             cover_page_id=options.cover_page_id,
-            cover_page_data=recipient.fields if options.cover_page_id else {},
+            cover_page_data=merge_fields(options, recipient),
             callback_url=callback_url(public_url, job, record.attempt, publication.callback_key) if public_url else "",
         )
 
@@ -146,3 +146,12 @@ class Library:
         if content is None:
             raise MaterialMissing(f"there is no document {sha256}")
         return EncodedFile(file_type="PDF", base64=base64.b64encode(content))
+
+
+def merge_fields(options: FaxOptions, recipient: Recipient) -> Mapping[str, str]:
+    """What fills a cover page, names in lower case: the recipient's fields, and the batch's where they say nothing."""
+    if not options.cover_page_id:
+        return {}
+    shared = {name.lower(): value for name, value in options.cover_page_data.items()}
+    own = {name.lower(): value for name, value in recipient.fields.items()}
+    return shared | {name: value for name, value in own.items() if value or name not in shared}

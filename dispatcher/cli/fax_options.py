@@ -1,0 +1,35 @@
+"""Options of ``send`` that go to the provider with every fax."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def _option(help_text: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel="Fax options")
+
+
+Sender = Annotated[str, _option("Number that the fax comes from, as in +12025550100.")]
+Service = Annotated[str, _option("Service of the provider, by its id.")]
+HeaderText = Annotated[str, _option("Text at the top of each page, 50 characters at most.")]
+PageNumbers = Annotated[bool | None, _option("Page numbers at the top of each page.")]
+TimeZone = Annotated[str, _option("Time zone of the header's date, as in Europe/Berlin.")]
+Resolution = Annotated[Literal["FINE", "SUPERFINE"] | None, _option("200 or 400 dpi.")]
+ImageConversion = Annotated[Literal["HALFTONE", "MONOCHROME"] | None, _option("For photographs, or for text.")]
+CoverPage = Annotated[str, _option("Cover page of the service, by its id; the list's other columns fill it.")]
+CoverField = Annotated[
+    list[str] | None, _option("NAME=VALUE on the cover page, where the list says nothing else. May repeat.")
+]
+DocumentUrl = Annotated[
+    list[str] | None, _option("Document that the provider fetches itself; its pages come first. May repeat.")
+]
+
+
+def named_values(given: Iterable[str], option: str) -> dict[str, str]:
+    """``["a=b"]`` as ``{"a": "b"}``. Raises typer.BadParameter, which is exit status 2, for a text without a name."""
+    pairs = [text.partition("=") for text in given]
+    for name, sign, _ in pairs:
+        if not sign or not name.strip():
+            raise typer.BadParameter("write it as NAME=VALUE", param_hint=option)
+    return {name.strip(): value for name, _, value in pairs}
