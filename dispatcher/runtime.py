@@ -51,7 +51,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work."""
     policy = read_policy(settings)
     store = make_store(settings, policy)
-    sinch = _make_sinch(settings)
+    sinch = make_sinch(settings)
     try:
         yield await _assemble(settings, policy, store, sinch)
     finally:
@@ -95,19 +95,22 @@ def broker_client(settings: Settings) -> "redis.Redis":
     return client
 
 
-def _make_sinch(settings: Settings) -> FaxClient:
+def make_sinch(settings: Settings) -> FaxClient:
+    """The provider's client; close it with aclose. Raises SettingsError when an address of the provider is none."""
     sinch = settings.sinch
-    return make_client(
-        SinchAccount(
-            project_id=sinch.project_id,
-            key_id=sinch.key_id,
-            key_secret=sinch.key_secret.get_secret_value(),
-            base_url=sinch.base_url,
-            auth_url=sinch.auth_url,
-            auth=sinch.auth,
-            connections=sinch.connections,
-        )
+    account = SinchAccount(
+        project_id=sinch.project_id,
+        key_id=sinch.key_id,
+        key_secret=sinch.key_secret.get_secret_value(),
+        base_url=sinch.base_url,
+        auth_url=sinch.auth_url,
+        auth=sinch.auth,
+        connections=sinch.connections,
     )
+    try:
+        return make_client(account)
+    except ValueError as error:
+        raise SettingsError(f"BULKFAX_SINCH__BASE_URL or BULKFAX_SINCH__AUTH_URL: {error}") from error
 
 
 async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: FaxClient) -> Runtime:

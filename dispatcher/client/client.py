@@ -19,7 +19,7 @@ import httpx
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from dispatcher.client.errors import NotOurApi, Unavailable
+from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
 from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
 from dispatcher.client.models import (
     Account,
@@ -208,6 +208,17 @@ class Client:
     def alive(self) -> None:
         """Returns when the API process answers; it does not look at Redis."""
         self._transport.call("GET", "/healthz")
+
+    def receiver(self) -> None:
+        """Returns when the receiver of the provider's callbacks answers at this address.
+
+        It is asked with a method that it refuses, so that nothing is counted as a callback.
+        """
+        try:
+            self._transport.call("GET", "/callbacks/sinch/incoming")
+        except ApiError as error:
+            if error.problem.status != httpx.codes.METHOD_NOT_ALLOWED:
+                raise
 
     def ready(self) -> Readiness:
         """Whether the API can work, and why not. Raises NotReachable when it does not run."""

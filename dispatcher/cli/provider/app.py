@@ -1,0 +1,13 @@
+"""``provider ...``: what the provider holds of ours, asked and changed there directly: our API has no part in it."""
+
+import typer
+
+from dispatcher.cli.provider import check, cover_pages, emails, faxes, numbers, services
+
+app = typer.Typer(help="What Sinch holds: faxes, services, numbers, mail addresses, cover pages.", no_args_is_help=True)
+app.command()(check.check)
+app.add_typer(faxes.app, name="faxes")
+app.add_typer(services.app, name="services")
+app.add_typer(numbers.app, name="numbers")
+app.add_typer(emails.app, name="emails")
+app.add_typer(cover_pages.app, name="cover-pages")

@@ -1,0 +1,85 @@
+"""``provider cover-pages ...``: pages that a service puts before faxes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
+from dispatcher.cli.provider.asking import ServiceOption, YesOption, ask, confirm, gathered, service_or_default
+from dispatcher.cli.provider.tables import as_json as page_json
+from dispatcher.cli.provider.tables import cover_pages_table, facts
+from dispatcher.sinch.client import FaxClient
+from dispatcher.sinch.models import CoverPage
+
+app = typer.Typer(help="Cover pages of a service.", no_args_is_help=True)
+
+_PageArgument = Annotated[str, typer.Argument(metavar="COVER_PAGE", help="Id of the cover page.")]
+
+
+@app.command("list")
+def list_(service: ServiceOption = "", as_json: JsonOption = False) -> None:
+    """The cover pages of a service."""
+
+    async def read(client: FaxClient) -> list[CoverPage]:
+        return await gathered(client.cover_pages.walk(await service_or_default(client, service)))
+
+    pages = ask(read)
+    if as_json:
+        print_json({"coverPages": [page_json(page) for page in pages]})
+    else:
+        results.print(cover_pages_table(pages)) if pages else note("The service has no cover page.")
+
+
+@app.command()
+def show(page: _PageArgument, service: ServiceOption = "", as_json: JsonOption = False) -> None:
+    """One cover page, without its document, which the provider keeps."""
+
+    async def read(client: FaxClient) -> CoverPage:
+        return await client.cover_pages.get(await service_or_default(client, service), page)
+
+    _show(ask(read), as_json=as_json)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="The page, a PDF.")],
+    service: ServiceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Add a cover page. Use it with `bulkfax send --cover-page ID`."""
+    pdf = _read(file)
+
+    async def add(client: FaxClient) -> CoverPage:
+        return await client.cover_pages.add(await service_or_default(client, service), name, pdf)
+
+    _show(ask(add, "sending the cover page"), as_json=as_json)
+
+
+@app.command()
+def delete(
+    page: _PageArgument, service: ServiceOption = "", yes: YesOption = False, as_json: JsonOption = False
+) -> None:
+    """Delete a cover page. Batches that name it cannot be sent any more."""
+    confirm(f"Delete cover page {page} for good?", yes=yes)
+
+    async def remove(client: FaxClient) -> None:
+        await client.cover_pages.delete(await service_or_default(client, service), page)
+
+    ask(remove)
+    print_json({"deleted": page}) if as_json else note(f"cover page {page} is deleted")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from error
+    if not content.startswith(b"%PDF-"):
+        raise Failure(f"{file} is not a PDF: the provider takes no other kind as cover page")
+    return content
+
+
+def _show(page: CoverPage, *, as_json: bool) -> None:
+    print_json(page_json(page)) if as_json else results.print(facts(page))
