@@ -1,0 +1,120 @@
+"""Everything that a mailing can ask of the provider, from the command line to the fax that the provider holds."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story.conftest import Site
+
+pytestmark = pytest.mark.story
+
+#: with and without an address under which the provider fetches uploaded documents
+WAYS = {"fetched": False, "encoded": True}
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"documents {way}")
+def polling(request: pytest.FixtureRequest) -> bool:
+    return WAYS[request.param]
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test's output is for the test."""
+
+
+@pytest.fixture(scope="module")
+def letter_url(repository: Path) -> Iterator[str]:
+    """The example letter on a web server that is not ours."""
+    handler = partial(_Quiet, directory=str(repository / "examples"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/letter.pdf"
+        server.shutdown()
+        thread.join()
+
+
+def bulkfax(site: Site, *words: str) -> dict[str, Any]:
+    """The answer of a command, run as people run it."""
+    key = site.local.env["BULKFAX_API_KEYS"]
+    env = site.local.env | {"BULKFAX_API_URL": site.local.url, "BULKFAX_API_KEY": key}
+    command = [sys.executable, "-m", "dispatcher.cli", *words, "--json"]
+    done = subprocess.run(command, env=env, cwd=site.local.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+@pytest.fixture(scope="module")
+def faxes(site: Site, repository: Path, letter_url: str) -> dict[str, dict[str, Any]]:
+    """One mailing with every option, and its faxes as the provider holds them, by number."""
+    letter = repository / "examples" / "letter.pdf"
+    terms = site.local.folder / "terms.pdf"
+    terms.write_bytes(letter.read_bytes() + b"\n%%EOF\n")
+    service = bulkfax(site, "provider", "services", "create", "name=Letters", "resolution=FINE")["id"]
+    cover = bulkfax(site, "provider", "cover-pages", "create", "Cover", str(letter), "--service", service)["id"]
+    recipients = site.local.folder / "recipients.csv"
+    recipients.write_text("Fax,Ref,Name,City\n+12025550100,A1,Ann Example,Bath\n+442079460101,A2,Bo Example,\n")
+    batch = bulkfax(
+        site,
+        "send",
+        *(str(letter), str(terms), str(recipients), "--document-url", letter_url, "--watch"),
+        *("--sender", "+12025550199", "--service", service, "--header-text", "Example Ltd"),
+        *("--no-page-numbers", "--time-zone", "Europe/Berlin", "--resolution", "SUPERFINE"),
+        *("--image-conversion", "MONOCHROME", "--cover-page", cover),
+        *("--cover-field", "Subject=Spring", "--cover-field", "city=Everywhere"),
+    )
+    assert batch["counts"]["delivered"] == 2
+    held = bulkfax(site, "provider", "faxes", "list", "--service", service)["faxes"]
+    assert sorted(fax["id"] for fax in held) == sorted(job.fax_id for job in site.jobs(batch["id"]).values())
+    return {fax["to"]: {**fax, "asked": {"serviceId": service, "coverPageId": cover}} for fax in held}
+
+
+def test_every_option_is_on_the_fax(faxes: dict[str, dict[str, Any]]) -> None:
+    fax = faxes["+12025550100"]
+    wanted = {
+        "from": "+12025550199",
+        "headerText": "Example Ltd",
+        "headerPageNumbers": False,
+        "headerTimeZone": "Europe/Berlin",
+        "resolution": "SUPERFINE",
+        "imageConversionMethod": "MONOCHROME",
+        "maxRetries": 0,
+        **fax["asked"],
+    }
+    assert {name: fax[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "filled"),
+    [
+        ("+12025550100", {"subject": "Spring", "city": "Bath", "name": "Ann Example"}),
+        ("+442079460101", {"subject": "Spring", "city": "Everywhere", "name": "Bo Example"}),
+    ],
+)
+def test_each_cover_page_is_filled_from_its_own_row_with_names_in_lower_case(
+    faxes: dict[str, dict[str, Any]], number: str, filled: dict[str, str]
+) -> None:
+    assert faxes[number]["coverPageData"] == filled
+
+
+def test_the_document_of_the_url_comes_before_the_uploaded_ones(
+    site: Site, faxes: dict[str, dict[str, Any]], letter_url: str
+) -> None:
+    urls = faxes["+12025550100"]["contentUrl"]
+    ours = [url for url in urls if url.startswith(site.local.url)]
+    assert urls == [letter_url, *ours]
+    assert len(ours) == (2 if site.local.env["BULKFAX_PUBLIC_URL"] else 0)
+
+
+def test_cover_page_and_all_documents_are_pages_of_one_fax(faxes: dict[str, dict[str, Any]]) -> None:
+    cover, by_url, first, second = 2, 2, 2, 2
+    assert {fax["pagesSentSuccessfully"] for fax in faxes.values()} == {cover + by_url + first + second}
