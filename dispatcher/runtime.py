@@ -11,6 +11,7 @@ from pathlib import Path
 
 import redis
 
+from dispatcher.core.points import At
 from dispatcher.core.policy import Policy, PolicyError, policy_from
 from dispatcher.service.documents import document_url
 from dispatcher.service.following import Follower
@@ -44,16 +45,21 @@ class Runtime:
     follower: Follower
     news: News
     upkeep: Upkeep
+    #: for the use-cases that are functions; None but in tests
+    at: At | None
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work."""
+async def open_runtime(settings: Settings, at: At | None = None) -> AsyncIterator[Runtime]:
+    """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work.
+
+    ``at`` is called at the named points of the parts' ways; only tests give it.
+    """
     policy = read_policy(settings)
     store = make_store(settings, policy)
     sinch = make_sinch(settings)
     try:
-        yield await _assemble(settings, policy, store, sinch)
+        yield await _assemble(settings, policy, store, sinch, at)
     finally:
         await sinch.aclose()
         await store.aclose()
@@ -113,13 +119,13 @@ def make_sinch(settings: Settings) -> FaxClient:
         raise SettingsError(f"BULKFAX_SINCH__BASE_URL or BULKFAX_SINCH__AUTH_URL: {error}") from error
 
 
-async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: FaxClient) -> Runtime:
+async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: FaxClient, at: At | None) -> Runtime:
     if not settings.allow_unsafe_redis:
         await store.check_settings()
     keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
     await store.limiter.set_ceiling(settings.sinch.rate_per_second)
     library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
-    settler = Settler(store, library, policy, polling=not settings.public_url)
+    settler = Settler(store, library, policy, polling=not settings.public_url, at=at)
     permits = Permits(store.limiter)
     return Runtime(
         settings=settings,
@@ -137,10 +143,18 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             policy,
             clock=steady_clock,
             most_sending=settings.sinch.most_sending,
+            at=at,
         ),
         follower=Follower(store, sinch, library, settler, permits, policy),
-        news=News(store, settler, consumer=f"{socket.gethostname()}-{os.getpid()}"),
-        upkeep=Upkeep(store, policy, steady_clock),
+        news=News(
+            store,
+            settler,
+            consumer=f"{socket.gethostname()}-{os.getpid()}",
+            idle_s=policy.lease_s / 2,
+            at=at,
+        ),
+        upkeep=Upkeep(store, policy, steady_clock, at),
+        at=at,
     )
 
 

@@ -7,6 +7,7 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 
+from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings
@@ -15,8 +16,9 @@ from dispatcher.settings import Settings
 class Parts(Middleware):
     """Hands actors the runtime. Listed after AsyncIO, so that it is closed while the loop still runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, at: At | None = None) -> None:
         self._settings = settings
+        self._at = at
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[Runtime] | None = None
 
@@ -28,7 +30,7 @@ class Parts(Middleware):
 
     async def _open(self) -> Runtime:
         configure_logs(self._settings)
-        return await self._stack.enter_async_context(open_runtime(self._settings))
+        return await self._stack.enter_async_context(open_runtime(self._settings, self._at))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         thread = get_event_loop_thread()

@@ -7,6 +7,7 @@ import sys
 import structlog
 
 from dispatcher.core.batch import Priority
+from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime
 from dispatcher.service.errors import StoreError, translated
@@ -65,11 +66,11 @@ class Scheduler:
             self._actors.settle_events.send()
 
 
-async def serve() -> None:
-    """Run until SIGTERM or SIGINT. Raises SettingsError and StoreError when it cannot start."""
+async def serve(at: At | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises SettingsError and StoreError when it cannot start. ``at`` is for tests."""
     settings = load_settings()
     configure_logs(settings)
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings, at) as runtime:
         scheduler = Scheduler(runtime.upkeep, boot())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)

@@ -27,5 +27,6 @@ async def fax_event(job: str, attempt: int, signature: str, request: Request, pa
         signature=signature,
         content_type=request.headers.get("content-type", ""),
         body=request.stream(),
+        at=parts.at,
     )
     return models.Alive()

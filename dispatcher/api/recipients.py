@@ -35,7 +35,7 @@ async def upload_recipients(batch: str, request: Request, parts: Parts, key: Ide
 
     They are stored as they arrive. A repeat with the same `Idempotency-Key` goes on behind what is stored.
     """
-    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES))
+    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES), parts.at)
     try:
         answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
     except (IntakeError, ServiceError, StoreError, HTTPException) as error:

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,7 @@ from dispatcher.cli.output import Failure, note
 from dispatcher.cli.processes import STEADY_S, Process, Supervisor, uninterrupted
 from dispatcher.cli.redis_part import RedisPart
 from dispatcher.cli.services import free_port
-from dispatcher.cli.up import service_processes, wait_until_ready
+from dispatcher.cli.up import PROGRAM, service_processes, wait_until_ready
 from dispatcher.client import Client
 from dispatcher.store.server import EmbeddedServer
 
@@ -34,6 +35,7 @@ class LocalSite:
 
     ``rate`` is the account's limit in requests a second, ``speed`` divides the lives of faxes at the emulator,
     ``polling`` takes away the address under which the provider would reach us. ``steady_s`` is the supervisor's.
+    ``program`` starts web, scheduler and worker.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class LocalSite:
         speed: float,
         polling: bool = False,
         steady_s: float = STEADY_S,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self.folder = folder
         self._steady_s = steady_s
+        self._program = program
         self._policy = policy
         self._rate = rate
         self._polling = polling
@@ -116,7 +120,7 @@ class LocalSite:
             self.emulator.start()
         self.emulator_url = self._emulator_address()
         self.env = self._environment(free_port())
-        services = service_processes(self.env, cwd=self.folder, logs=self.folder)
+        services = service_processes(self.env, cwd=self.folder, logs=self.folder, program=self._program)
         self.processes = {process.name: process for process in services}
         self._supervisor = Supervisor([RedisPart(self.server), *services], note, steady_s=self._steady_s)
         with uninterrupted():

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,12 +51,18 @@ def _redis(settings: Settings) -> tuple[list[Part], str]:
     return [RedisPart(server)], server.url
 
 
-def service_processes(env: Mapping[str, str], *, cwd: Path | None = None, logs: Path | None = None) -> list[Process]:
+#: what starts each process, its name being the last word
+PROGRAM = (sys.executable, "-m", "dispatcher.cli")
+
+
+def service_processes(
+    env: Mapping[str, str], *, cwd: Path | None = None, logs: Path | None = None, program: Sequence[str] = PROGRAM
+) -> list[Process]:
     """Web, scheduler and worker, as one command each of ``bulkfax``."""
     return [
         Process(
             name,
-            [sys.executable, "-m", "dispatcher.cli", name],
+            [*program, name],
             env=env,
             cwd=cwd,
             log=logs / f"{name}.log" if logs else None,

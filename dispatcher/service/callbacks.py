@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 
+from dispatcher.core.points import At, Point
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.service.news import encode
 from dispatcher.sinch.callback_url import verify
@@ -22,6 +23,7 @@ async def receive(
     signature: str,
     content_type: str,
     body: AsyncIterator[bytes],
+    at: At | None = None,
 ) -> None:
     """Take one callback from the address made for an attempt. Returns when it is stored, or is of no use to us.
 
@@ -36,7 +38,9 @@ async def receive(
     except CallbackError as error:
         await store.totals.count(CALLBACKS, ("unreadable",))
         raise Unreadable(str(error)) from error
-    await _keep(store, job, attempt, event)
+    await _keep(store, job, attempt, event, at)
+    if at:
+        await at(Point.CALLBACK_TAKEN)
 
 
 async def drop_incoming(store: Store, body: AsyncIterator[bytes]) -> None:
@@ -53,10 +57,14 @@ async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:
     return reader.finish()
 
 
-async def _keep(store: Store, job: str, attempt: int, event: CallbackEvent) -> None:
+async def _keep(store: Store, job: str, attempt: int, event: CallbackEvent, at: At | None) -> None:
     if event.event != FAX_COMPLETED:
         # events that we do not know are the provider's to invent: refusing them would only have them sent again
         await store.totals.count(CALLBACKS, ("other",))
         return
+    if at:
+        await at(Point.CALLBACK_READ)
     # counted when it is settled
     await store.inbox.add(encode(job, attempt, event))
+    if at:
+        await at(Point.CALLBACK_STORED)

@@ -7,13 +7,14 @@ import structlog
 
 from dispatcher.core.job import JobId
 from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.points import At, Point
 from dispatcher.core.settlement import after_news
 from dispatcher.service.settling import Settler
 from dispatcher.sinch.callbacks import CallbackEvent
 from dispatcher.store.store import Store
 
-#: events taken at once, and how long a vanished consumer's events lie before another takes them
-_MOST, _IDLE_MS = 200, 15_000
+#: events taken at once
+_MOST = 200
 
 log = structlog.get_logger(__name__)
 
@@ -36,16 +37,21 @@ def decode(raw: bytes) -> FaxNews:
 class News:
     """Settles the events of the inbox."""
 
-    def __init__(self, store: Store, settler: Settler, consumer: str) -> None:
+    def __init__(self, store: Store, settler: Settler, *, consumer: str, idle_s: float, at: At | None = None) -> None:
+        """``idle_s``: how long the events of a consumer that vanished lie before another takes them."""
         self._store = store
         self._settler = settler
         self._consumer = consumer
+        self._idle_ms = round(idle_s * 1000)
+        self._at = at
 
     async def settle_events(self) -> int:
         """Settle what lies in the inbox until it is empty; returns how many events that were."""
         settled = 0
-        while entries := await self._store.inbox.take(self._consumer, _MOST, _IDLE_MS):
+        while entries := await self._store.inbox.take(self._consumer, _MOST, self._idle_ms):
             await asyncio.gather(*(self._settle(raw) for _, raw in entries))
+            if self._at:
+                await self._at(Point.EVENTS_SETTLED)
             await self._store.inbox.done([entry_id for entry_id, _ in entries])
             settled += len(entries)
         return settled
@@ -58,5 +64,9 @@ class News:
             log.error("an event of the inbox cannot be read and is dropped", error=str(error))
             await self._store.totals.count("callbacks", ("dropped",))
             return
+        if self._at:
+            await self._at(Point.EVENT_TAKEN)
         step = await self._settler.settle(job, lambda record, case: after_news(record, news, case))
+        if self._at:
+            await self._at(Point.EVENT_SETTLED)
         await self._store.totals.count("callbacks", ("settled" if step else "repeated",))

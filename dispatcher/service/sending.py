@@ -9,6 +9,7 @@ import structlog
 
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import after_send, missed_slot
 from dispatcher.service.grouping import until_it_works
@@ -54,6 +55,7 @@ class Sender:
         *,
         clock: Callable[[], float],
         most_sending: int,
+        at: At | None = None,
     ) -> None:
         """``clock`` gives seconds and counts the time that the machine was suspended."""
         self._store = store
@@ -64,6 +66,7 @@ class Sender:
         self._policy = policy
         self._clock = clock
         self._most_sending = most_sending
+        self._at = at
 
     async def submit(self, lease_id: str) -> None:
         """Send the jobs of a lease. A lease that is over, or was taken before, is left alone."""
@@ -76,6 +79,8 @@ class Sender:
         before_s = self._clock()
         answer = await self._store.dispatch.begin(lease, candidates, most_sending=self._most_sending)
         after_s = self._clock()
+        if self._at:
+            await self._at(Point.BEGUN)
         granted = [begun for begun in answer.jobs if begun.word == "go"]
         sends = (
             self._send(lease, answer, begun, material[begun.job], self._slot(begun, before_s, after_s))
@@ -90,8 +95,11 @@ class Sender:
 
     def _slot(self, begun: Begun, before_s: float, after_s: float) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000
-        send_by_s = before_s + away_s + self._policy.send_window_s
-        return _Slot(clock=self._clock, at_s=after_s + away_s, send_by_s=send_by_s)
+        window_s = self._policy.send_window_s
+        # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
+        # half the window must be left, or a busy machine would miss slot after slot and send nothing.
+        at_s = min(after_s, before_s + window_s / 2) + away_s
+        return _Slot(clock=self._clock, at_s=at_s, send_by_s=before_s + away_s + window_s)
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         fax = self._library.fax(material, begun.record)
@@ -100,7 +108,10 @@ class Sender:
             await self._too_late(begun.job, begun.record)
             return
         started_s = self._clock()
-        outcome = await self._sinch.send(fax, total_s=self._policy.post_total_s, may_send=slot.may_send)
+        total_s = self._policy.post_total_s
+        outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.may_send, at=self._at)
+        if self._at:
+            await self._at(Point.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):
             await self._too_late(begun.job, begun.record)
             return

@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from dispatcher.core.job import HistoryEntry, JobId, Record
+from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Case, HoldWanted, Step
@@ -25,11 +26,12 @@ log = structlog.get_logger(__name__)
 class Settler:
     """The one door through which results reach the store."""
 
-    def __init__(self, store: Store, library: Library, policy: Policy, *, polling: bool) -> None:
+    def __init__(self, store: Store, library: Library, policy: Policy, *, polling: bool, at: At | None = None) -> None:
         self._store = store
         self._library = library
         self._policy = policy
         self._polling = polling
+        self._at = at
         self._reads = Grouped(store.dispatch.stored)
         self._writes = Grouped(store.dispatch.settle)
 
@@ -56,8 +58,12 @@ class Settler:
             step = decide(record, await self._case(history))
             if step is None:
                 return None
+            if self._at:
+                await self._at(Point.DECIDED)
             found = await self._writes.ask(_change(job, record, step, totals or {}))
             if found is None:
+                if self._at:
+                    await self._at(Point.APPLIED)
                 await self._afterwards(job, record, step)
                 return step
             stored = await self._read(job)

@@ -13,6 +13,7 @@ from heapq import merge
 
 from dispatcher.core.batch import Control, Definition
 from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.core.points import At, Point
 from dispatcher.service.errors import Conflict, Missing, NotAllowed
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import Part
@@ -61,13 +62,14 @@ class _Growing:
 class Upload:
     """One list of recipients for one batch, under one key. Made by ``open_upload``."""
 
-    def __init__(self, store: Store, batch: Definition, key: str, lines_done: int) -> None:
+    def __init__(self, store: Store, batch: Definition, key: str, lines_done: int, at: At | None = None) -> None:
         #: country (two letters) of numbers in national form whose row names none
         self.default_country = batch.default_country
         self._store = store
         self._batch = batch.id
         self._key = key
         self._lines_done = lines_done
+        self._at = at
         self._part = _Growing()
         self._parts = 0
         self._hash = hashlib.sha256()
@@ -98,6 +100,8 @@ class Upload:
         if self._part.last_line:
             await self._store_part()
         await self._claim("end")
+        if self._at:
+            await self._at(Point.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._key)
         accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
         return UploadAnswer(
@@ -115,7 +119,11 @@ class Upload:
         await self._claim("part")
         self._parts += 1
         if part.last_line > self._lines_done:
+            if self._at:
+                await self._at(Point.PART_READ)
             await self._add_part(part)
+            if self._at:
+                await self._at(Point.PART_STORED)
 
     async def _claim(self, kind: str) -> None:
         """Note what comes at this place of the list, or find that it was something else before."""
@@ -142,7 +150,7 @@ class Upload:
         self._lines_done = max(self._lines_done, part.last_line)
 
 
-async def open_upload(store: Store, batch: str, key: str) -> Upload:
+async def open_upload(store: Store, batch: str, key: str, at: At | None = None) -> Upload:
     """Begin an upload, or go on with one that broke off.
 
     Raises Missing for an unknown batch and NotAllowed when it is no draft and the key is new to it.
@@ -151,7 +159,7 @@ async def open_upload(store: Store, batch: str, key: str) -> Upload:
     progress = await store.batches.progress(batch, key)
     if progress is None and overview.control is not Control.DRAFT:
         raise NotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
-    return Upload(store, overview.definition, key, progress.lines_done if progress else 0)
+    return Upload(store, overview.definition, key, progress.lines_done if progress else 0, at)
 
 
 def _by_line(accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> Iterator[Recipient | RefusedRow]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from dispatcher.core.points import At, Point
 from dispatcher.sinch.errors import NotSentError
 
 #: bodies up to this size go out in one write; larger ones in views of this size, so that nothing large is copied
@@ -65,13 +66,15 @@ class Departure:
     """Whether the body of the present try has begun to leave, and a last question before it does.
 
     ``may_send`` is asked once for each try, right before the first byte of the body. False raises NotSentError.
+    ``at`` is called at the points before that and after the last byte.
     """
 
-    __slots__ = ("begun", "may_send")
+    __slots__ = ("at", "begun", "may_send")
 
-    def __init__(self, may_send: Callable[[], bool] | None = None) -> None:
+    def __init__(self, may_send: Callable[[], bool] | None = None, at: At | None = None) -> None:
         self.begun = False
         self.may_send = may_send
+        self.at = at
 
     def begin(self) -> None:
         if self.may_send is not None and not self.may_send():
@@ -87,8 +90,13 @@ class BodyStream(httpx.AsyncByteStream):
         self._departure = departure
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        at = self._departure.at
+        if at:
+            await at(Point.FIRST_BYTE)
         self._departure.begin()
         if self._body is not None:
             for chunk in self._body.chunks():
                 # httpcore hands a chunk to h11 as it is, and h11 takes any buffer
                 yield chunk  # type: ignore[misc]
+        if at:
+            await at(Point.LAST_BYTE)

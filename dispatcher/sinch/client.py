@@ -13,6 +13,7 @@ from dispatcher.core.outcome import (
     SendOutcome,
     Unclear,
 )
+from dispatcher.core.points import At
 from dispatcher.sinch.auth import Auth, Basic, OAuth
 from dispatcher.sinch.cover_pages import CoverPages
 from dispatcher.sinch.emails import Emails
@@ -85,15 +86,21 @@ class FaxClient:
         await self._http.aclose()
 
     async def send(
-        self, fax: OutgoingFax, *, total_s: float, may_send: Callable[[], bool] | None = None
+        self,
+        fax: OutgoingFax,
+        *,
+        total_s: float,
+        may_send: Callable[[], bool] | None = None,
+        at: At | None = None,
     ) -> SendOutcome:
         """Make one POST and say what came of it. Never raises for anything that provider or network do.
 
-        ``may_send`` is asked right before the first byte of the body leaves; False makes it NotSent.
+        ``may_send`` is asked right before the first byte of the body leaves; False makes it NotSent. ``at`` is called
+        at the points of its way.
         """
         call = Call(method="POST", path="/faxes", body=json_body(fax.order()))
         try:
-            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send)
+            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=at)
             told = read_fax(answer.body)
         except SinchError as exc:
             return outcome_of(exc)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from dispatcher.core.points import At
 from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.auth import Auth
 from dispatcher.sinch.body import Body, BodyStream, Departure
@@ -63,12 +64,13 @@ class SinchHttp:
         total_s: float,
         may_send: Callable[[], bool] | None = None,
         into: FileSink | None = None,
+        at: At | None = None,
     ) -> Answer:
         """Make a call and return its 2xx answer, within ``total_s`` in all: token, connecting, repetitions, reading.
 
         Raises the errors of this package: NotSentError when the time ran out before the body began to leave.
         """
-        departure = Departure(may_send)
+        departure = Departure(may_send, at)
         try:
             async with asyncio.timeout(total_s):
                 answer = await self._with_credentials(call, departure, into)
