@@ -1,0 +1,75 @@
+"""Web, scheduler and worker that stop at a named point when a file orders it: ``python -m tests.story.mortal NAME``.
+
+They are the processes of bulkfax, put together in the same way. Only the hook is given, which production never does.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+
+from dispatcher.api.app import create_app
+from dispatcher.cli.services import worker_command
+from dispatcher.core.points import Point
+from dispatcher.logs import configure_logs
+from dispatcher.runtime import open_runtime, read_policy
+from dispatcher.settings import load_settings
+from workers import main as workers_main
+from workers import scheduler
+from workers.actors import Actors
+
+#: variable that names the file with the order: a point and the number of a signal
+ORDER = "MORTAL_ORDER"
+
+
+def obey(point: Point) -> None:
+    """Signal ourselves if that is ordered for this point. An order is for one process, which leaves its id."""
+    order = Path(os.environ[ORDER])
+    try:
+        wanted, number = order.read_text().split()
+        if wanted != point:
+            return
+        order.rename(order.with_name(f"obeyed-{os.getpid()}"))
+    except FileNotFoundError:
+        return
+    # to this thread: sent to the process, a stop would let it run on until another thread has taken the signal
+    signal.pthread_kill(threading.get_ident(), int(number))
+
+
+async def at(point: Point) -> None:
+    obey(point)
+
+
+def boot() -> Actors:
+    """What dramatiq starts."""
+    return workers_main.boot(at)
+
+
+async def web() -> None:
+    settings = load_settings()
+    configure_logs(settings)
+    async with open_runtime(settings, at) as runtime:
+        config = uvicorn.Config(create_app(runtime), host=settings.host, port=settings.port, log_level="warning")
+        await uvicorn.Server(config).serve()
+
+
+def worker() -> None:
+    settings = load_settings()
+    words = worker_command(settings, read_policy(settings))
+    ours = [f"{__spec__.name}:boot" if word == "workers.main:boot" else word for word in words]
+    assert ours != words
+    os.execv(ours[0], ours)
+
+
+if __name__ == "__main__":
+    match sys.argv[1]:
+        case "web":
+            asyncio.run(web())
+        case "scheduler":
+            asyncio.run(scheduler.serve(at))
+        case "worker":
+            worker()

@@ -1,0 +1,235 @@
+"""Processes die or freeze at every named point of a send, of a list of recipients and of a callback.
+
+Each is killed by itself, the first time that it gets to the point; then it is started again and goes on.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dispatcher.cli.processes import Process
+from dispatcher.cli.site import LocalSite
+from dispatcher.cli.up import service_processes
+from dispatcher.client import Job
+from dispatcher.core.points import Point
+from dispatcher.core.policy import Policy
+from dispatcher.service.doctor import examine
+from dispatcher.store.store import Store
+from tests.cli.watching import until
+from tests.story import mortal
+from tests.story.conftest import PATIENCE_S, Site
+
+pytestmark = pytest.mark.story
+
+NUMBER, OTHER = "+12025550150", "+12025550151"
+#: nobody else's: a scenario counts what came to a number before
+HIDDEN_NUMBER = "+12025550152"
+
+#: where the sender dies -> number of the attempt that delivers. 1: it had not begun, or its fax was found; 2: the
+#: first one was looked for over the settling time and not found
+SENDS = {
+    Point.CLAIMED: 1,
+    Point.BEGUN: 2,
+    Point.FIRST_BYTE: 2,
+    Point.LAST_BYTE: 1,
+    Point.ANSWERED: 1,
+    Point.DECIDED: 1,
+    Point.APPLIED: 1,
+}
+LISTS = (Point.PART_READ, Point.PART_STORED, Point.LIST_STORED)
+CALLBACKS = (
+    Point.CALLBACK_READ,
+    Point.CALLBACK_STORED,
+    Point.CALLBACK_TAKEN,
+    Point.EVENT_TAKEN,
+    Point.EVENT_SETTLED,
+    Point.EVENTS_SETTLED,
+)
+
+#: the first fax is taken without an answer, shows in the list after the settling time, and its news comes late, too
+HIDDEN = f"""
+list_delay = 30
+[[numbers]]
+to = "{HIDDEN_NUMBER}"
+requests = ["drop_after", "ok"]
+callbacks = ["late 8", "ok"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Tells the processes at which point one of them stops."""
+
+    path: Path
+
+    def give(self, point: Point, number: signal.Signals = signal.SIGKILL) -> None:
+        for done in self.path.parent.glob("obeyed-*"):
+            done.unlink()
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(f"{point} {number}")
+        draft.rename(self.path)
+
+    def obeyed(self) -> int:
+        """Wait until a process has; its id."""
+        until(lambda: list(self.path.parent.glob("obeyed-*")), PATIENCE_S)
+        return int(next(self.path.parent.glob("obeyed-*")).name.partition("-")[2])
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Orders:
+    return Orders(tmp_path_factory.mktemp("orders") / "order")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Orders) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    scenario = folder / "scenario.toml"
+    scenario.write_text("seed = 7\n")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(repository))
+        environment.setenv(mortal.ORDER, str(orders.path))
+        with (
+            LocalSite(
+                folder,
+                scenario=scenario,
+                policy=Path(__file__).with_name("points-policy.toml"),
+                rate=100,
+                speed=20,
+                steady_s=0,
+                program=(sys.executable, "-m", mortal.__name__),
+            ) as local,
+            local.client() as client,
+        ):
+            yield Site(local, client, folder, repository / "examples" / "letter.pdf")
+
+
+@pytest.fixture
+def second_worker(site: Site) -> Iterator[Process]:
+    """An ordinary worker beside the one that obeys; a test starts it."""
+    processes = {process.name: process for process in service_processes(site.local.env, cwd=site.local.folder)}
+    yield processes["worker"]
+    processes["worker"].stop()
+
+
+def faults(site: Site) -> list[str]:
+    """What the doctor finds once the inbox is empty."""
+
+    async def ask() -> list[str]:
+        store = Store(site.local.server.url, Policy(), documents_max_bytes=1)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while await store.inbox.depth():  # noqa: ASYNC110  # another process empties it
+                    await asyncio.sleep(0.1)
+            return [found.text for found in await examine(store, fix=False, progress=lambda *_: None) if not found.ok]
+        finally:
+            await store.aclose()
+
+    return asyncio.run(ask())
+
+
+def delivered(site: Site, job: Job) -> Job:
+    """The job at its end, which has to be a good one: one fax at the provider, delivered, and a store in order."""
+    site.wait(job.batch)
+    found = site.compare(job.batch)
+    assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (1, (), (), ())
+    assert faults(site) == []
+    ended = site.client.job(job.id)
+    assert (ended.state, ended.doubled) == ("delivered", False)
+    return ended
+
+
+@pytest.mark.parametrize("point", SENDS)
+def test_a_fax_is_sent_once_wherever_its_sender_is_killed(site: Site, orders: Orders, point: Point) -> None:
+    orders.give(point)
+    job = site.single_fax(NUMBER)
+    orders.obeyed()
+    assert delivered(site, job).attempt == SENDS[point]
+
+
+@pytest.mark.parametrize("point", LISTS)
+def test_every_recipient_is_taken_and_faxed_once_wherever_web_is_killed(
+    site: Site, orders: Orders, point: Point
+) -> None:
+    orders.give(point)
+    batch = site.start_batch([f"+1212555{n:04}" for n in range(100, 120)])
+    orders.obeyed()
+    ended = site.wait(batch.id)
+    assert (ended.rows, ended.duplicates, ended.counts["delivered"]) == (20, 0, 20)
+    found = site.compare(batch.id)
+    assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (20, (), (), ())
+    assert faults(site) == []
+
+
+@pytest.mark.parametrize("point", CALLBACKS)
+def test_news_counts_once_wherever_its_receiver_is_killed(site: Site, orders: Orders, point: Point) -> None:
+    orders.give(point)
+    job = site.single_fax(NUMBER)
+    orders.obeyed()
+    assert delivered(site, job).attempt == 1
+    assert site.client.batch(job.batch).attempts == 1
+
+
+@pytest.mark.parametrize("point", [Point.BEGUN, Point.FIRST_BYTE])
+def test_a_worker_that_wakes_up_after_the_write_off_sends_nothing(
+    site: Site, orders: Orders, second_worker: Process, point: Point
+) -> None:
+    orders.give(point, signal.SIGSTOP)
+    job = site.single_fax(NUMBER)
+    frozen = orders.obeyed()
+    try:
+        second_worker.start()
+        assert delivered(site, job).attempt == 2
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    second_worker.stop()
+    # goes through the woken worker, whose own fax would be first
+    delivered(site, site.single_fax(OTHER))
+    assert len(site.faxes(job)) == 1
+
+
+def test_a_fax_that_shows_after_the_settling_time_is_reported_as_doubled(site: Site) -> None:
+    before = doubled_total(site)
+    play(site, HIDDEN)
+    try:
+        job = site.single_fax(HIDDEN_NUMBER)
+        batch = site.wait(job.batch, lambda batch: batch.doubled > 0)
+    finally:
+        play(site, "")
+    assert site.compare(batch.id).doubled == (job.id,), "the provider has them both"
+    told = site.client.job(job.id)
+    assert (told.state, told.doubled, batch.doubled, told.attempt) == ("delivered", True, 1, 2)
+    assert "doubled" in [entry.outcome for entry in told.history]
+    assert doubled_total(site) == before + 1
+    log = (site.local.folder / "worker.log").read_text()
+    assert any("[error" in line and "doubled" in line and job.id in line for line in log.splitlines())
+    assert "of attempt 1, when the job was delivered by another" in report(site, batch.id)
+    assert faults(site) == []
+
+
+def play(site: Site, scenario: str) -> None:
+    """Give the emulator another scenario."""
+    request = urllib.request.Request(
+        f"{site.local.emulator_url}/emulator/scenario",
+        data=scenario.encode(),
+        headers={"Content-Type": "application/toml"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def doubled_total(site: Site) -> float:
+    line = next(line for line in site.metrics().splitlines() if line.startswith("bulkfax_doubled_total "))
+    return float(json.loads(line.split()[1]))
+
+
+def report(site: Site, batch: str) -> str:
+    path = site.local.folder / "report.csv"
+    site.client.report(batch, path)
+    return path.read_text()
