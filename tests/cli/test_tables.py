@@ -63,7 +63,9 @@ def test_facts_name_the_hold_and_leave_out_what_is_empty() -> None:
 
 
 def test_a_job_shows_what_it_waits_for_and_its_numbers_whole() -> None:
-    job = Job(id=f"{ID}.7", row=7, number="+12025550101", state="waiting", next_at=NOW + timedelta(minutes=3.5))
+    job = Job(
+        id=f"{ID}.7", row=7, number="+12025550101", state="waiting", next_at=datetime.now(UTC) + timedelta(minutes=3.5)
+    )
     assert "+12025550101" in printed(tables.jobs_table([job], "Jobs"))
     assert "in 3 min" in printed(tables.job_facts(job))
 
