@@ -47,12 +47,14 @@ class Follower:
         stored = [one for one in await self._store.dispatch.stored(jobs) if one]
         sending = [one for one in stored if one.record.state is State.SENDING]
         accepted = [one for one in stored if one.record.state is State.ACCEPTED]
-        await asyncio.gather(self._read_back(accepted), *(self._careful(self._look_up(one)) for one in sending))
+        await asyncio.gather(
+            self._read_back(accepted), *(self._careful(partial(self._look_up, one)) for one in sending)
+        )
 
-    async def _careful(self, asking: Awaitable[None]) -> None:
+    async def _careful(self, ask: Callable[[], Awaitable[None]]) -> None:
         """A question that brings no answer leaves everything as it is."""
         try:
-            await asking
+            await ask()
         except NoPermit:
             log.info("no permit for a read in time, it is made later")
         except SinchError as error:
@@ -83,8 +85,8 @@ class Follower:
         pace = await self._store.limiter.pace()
         overdue = [Overdue(job=s.job, fax_id=s.record.fax_id, began_ms=s.record.began_ms) for s in accepted]
         asked = plan(overdue, rate_per_second=pace.ceiling, margin_s=self._policy.clock_skew_s)
-        windows = (self._careful(self._read_window(window)) for window in asked.windows)
-        single = (self._careful(self._read_one(fax)) for fax in asked.single)
+        windows = (self._careful(partial(self._read_window, window)) for window in asked.windows)
+        single = (self._careful(partial(self._read_one, fax)) for fax in asked.single)
         await asyncio.gather(*windows, *single)
 
     async def _read_window(self, window: Window) -> None:
