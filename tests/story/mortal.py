@@ -10,17 +10,13 @@ import sys
 import threading
 from pathlib import Path
 
-import uvicorn
-
-from dispatcher.api.app import create_app
 from dispatcher.cli.services import worker_command
 from dispatcher.core.points import Point
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime, read_policy
 from dispatcher.settings import load_settings
-from workers import main as workers_main
-from workers import scheduler
 from workers.actors import Actors
+from workers.main import boot as boot_with
 
 #: variable that names the file with the order: a point and the number of a signal
 ORDER = "MORTAL_ORDER"
@@ -46,15 +42,25 @@ async def at(point: Point) -> None:
 
 def boot() -> Actors:
     """What dramatiq starts."""
-    return workers_main.boot(at)
+    return boot_with(at)
 
 
 async def web() -> None:
+    import uvicorn  # late, as in the command: a worker has no use for it
+
+    from dispatcher.api.app import create_app
+
     settings = load_settings()
     configure_logs(settings)
     async with open_runtime(settings, at) as runtime:
         config = uvicorn.Config(create_app(runtime), host=settings.host, port=settings.port, log_level="warning")
         await uvicorn.Server(config).serve()
+
+
+def scheduler() -> None:
+    from workers.scheduler import serve
+
+    asyncio.run(serve(at))
 
 
 def worker() -> None:
@@ -70,6 +76,6 @@ if __name__ == "__main__":
         case "web":
             asyncio.run(web())
         case "scheduler":
-            asyncio.run(scheduler.serve(at))
+            scheduler()
         case "worker":
             worker()

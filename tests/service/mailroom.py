@@ -1,0 +1,254 @@
+"""A scheduler and a worker in this process, with a provider and a clock that belong to the test.
+
+Store, scripts and services are the real ones. A thousand commands among killed workers take seconds this way, and
+hours with processes and calls that last.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from dispatcher.cli.ledger import Fate, LedgerFax
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, SendOutcome, Unclear
+from dispatcher.core.points import At
+from dispatcher.core.policy import Policy
+from dispatcher.service.following import Follower
+from dispatcher.service.material import Library, Publication
+from dispatcher.service.news import News, encode
+from dispatcher.service.permits import Permits
+from dispatcher.service.sending import Sender
+from dispatcher.service.settling import Settler
+from dispatcher.service.upkeep import Upkeep
+from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.wire import FaxQuery, ListPage
+from dispatcher.store.clock import ServerClock
+from dispatcher.store.errors import StoreError
+from dispatcher.store.store import Store
+from tests.store.world import World
+
+#: seconds for what a killed worker leaves behind; and restarts and busy lines are many here: none of them may end a job
+POLICY = Policy(
+    post_total_s=4,
+    lease_s=5,
+    looks_s=(1, 2, 4, 8),
+    callback_overdue_s=10,
+    readback_s=(5,),
+    number_distance_s=0,
+    delay_scale=0.01,
+    max_strikes=1000,
+    max_dials=1000,
+    max_tries=1000,
+    max_server_errors=1000,
+)
+#: attempts under way at once; few, so that commands meet batches that have hardly begun
+MOST_SENDING = 5
+
+_FATES = {
+    FaxStatus.UNFINISHED: Fate.UNFINISHED,
+    FaxStatus.COMPLETED: Fate.DELIVERED,
+    FaxStatus.FAILURE: Fate.FAILED,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One fax that the provider took."""
+
+    id: str
+    to: str
+    job: str
+    attempt: int
+    created_ms: int
+    status: FaxStatus = FaxStatus.UNFINISHED
+    ended_ms: int = 0
+
+    @property
+    def news(self) -> FaxNews:
+        failed = self.status is FaxStatus.FAILURE
+        return FaxNews(
+            fax_id=self.id,
+            status=self.status,
+            to=self.to,
+            job=self.job,
+            attempt=self.attempt,
+            error_type="CALL_ERROR" if failed else "",
+            error_code=17 if failed else 0,
+            created_ms=self.created_ms,
+            ended_ms=self.ended_ms,
+        )
+
+
+class Provider:
+    """What the services ask of a ``FaxClient``, answered from memory: it takes, forgets to answer, and is truthful."""
+
+    def __init__(self, dice: Random, world: World) -> None:
+        self._dice = dice
+        self._world = world
+        self.calls: list[Call] = []
+        #: sends that a paused or ended batch may still make; any number for a batch that is not named
+        self.left: dict[str, int] = {}
+        #: jobs that were sent in spite of it
+        self.forbidden: list[str] = []
+
+    async def send(
+        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, at: At | None = None
+    ) -> SendOutcome:
+        await self._pause()
+        if callable(may_send) and not may_send():
+            return NotSent(reason="too late")
+        fate = self._dice.choices(("taken", "unanswered", "lost", "unsent"), (80, 8, 6, 6))[0]
+        if fate == "unsent":
+            return NotSent(reason="no connection")
+        if fate == "lost":
+            return Unclear(reason="reset before it was taken")
+        call = self._take(fax)
+        await self._pause()
+        return Accepted(news=call.news) if fate == "taken" else Unclear(reason="no answer", status=502)
+
+    async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
+        await self._pause()
+        return next((call.news for call in self.calls if call.id == fax_id), None)
+
+    async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
+        await self._pause()
+        low, high = query.created_from_ms or 0, query.created_to_ms or 0
+        found = [c for c in self.calls if c.to.startswith(query.to) and low <= c.created_ms <= high]
+        return ListPage(faxes=tuple(call.news for call in found), page=1, total_pages=1)
+
+    def end_calls(self, share: float) -> list[FaxNews]:
+        """So many of the calls end now, one in eight of them with a busy line; returns the news."""
+        live = [call for call in self.calls if call.status is FaxStatus.UNFINISHED and self._dice.random() < share]
+        for call in live:
+            call.status = self._dice.choices((FaxStatus.COMPLETED, FaxStatus.FAILURE), (7, 1))[0]
+            call.ended_ms = self._world.ms
+        return [call.news for call in live]
+
+    def ledger(self) -> list[LedgerFax]:
+        return [
+            LedgerFax(
+                id=call.id,
+                to=call.to,
+                job=call.job,
+                fate=_FATES[call.status],
+                accepted_ms=call.created_ms,
+                ended_ms=call.ended_ms or None,
+            )
+            for call in self.calls
+        ]
+
+    def _take(self, fax: OutgoingFax) -> Call:
+        batch = fax.job.partition(".")[0]
+        if batch in self.left:
+            self.left[batch] -= 1
+            if self.left[batch] < 0:
+                self.forbidden.append(fax.job)
+        number = len(self.calls)
+        call = Call(id=f"F{number:06}", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=self._world.ms)
+        self.calls.append(call)
+        return call
+
+    async def _pause(self) -> None:
+        for _ in range(self._dice.randrange(4)):
+            await asyncio.sleep(0)
+
+
+class Mailroom:
+    """One scheduler and one worker, until they are killed."""
+
+    def __init__(self, store: Store, world: World, provider: Provider, name: str) -> None:
+        self._store = store
+        self._before = asyncio.all_tasks()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self.failures: list[BaseException] = []
+        library = Library(store, Publication(public_url="", callback_key=b"", document_url=str), b"key")
+        settler = Settler(store, library, POLICY, polling=False)
+        permits = Permits(store.limiter)
+
+        def clock() -> float:
+            return world.us / 1_000_000
+
+        self.sender = Sender(
+            store,
+            provider,  # type: ignore[arg-type]  # the part of FaxClient that is asked for
+            library,
+            settler,
+            permits,
+            POLICY,
+            clock=clock,
+            most_sending=MOST_SENDING,
+        )
+        self.follower = Follower(store, provider, library, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
+        self.news = News(store, settler, consumer=name, idle_s=0)
+        self.upkeep = Upkeep(store, POLICY, clock)
+
+    async def work(self) -> None:
+        """Begin everything that is due now."""
+        with suppress(StoreError):
+            due = await self.upkeep.due()
+            for _, lease in due.leases:
+                self._begin(self.sender.submit(lease))
+            if due.look_at:
+                self._begin(self.follower.look_at(due.look_at))
+            if due.events:
+                self._begin(self._settle_events())
+
+    async def rest(self) -> None:
+        """Wait until everything that was begun is done."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def kill(self) -> None:
+        """End at once, wherever each task stands."""
+        mine = asyncio.all_tasks() - self._before
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
+
+    async def _settle_events(self) -> None:
+        await self.news.settle_events()
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        # a store that is away costs a message, as it does in dramatiq
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, StoreError):
+            self.failures.append(error)
+
+
+class _WorldTime:
+    """The one thing that the server's clock is asked for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def time(self) -> tuple[int, int]:
+        return divmod(self._world.us, 1_000_000)
+
+
+def store_in(world: World, url: str) -> Store:
+    """A store all of whose clocks are the world's."""
+    store = Store(url, POLICY, documents_max_bytes=1)
+    store.batches, store.dispatch, store.holds, store.limiter = (
+        world.batches,
+        world.dispatch,
+        world.holds,
+        world.limiter,
+    )
+    store.clock = ServerClock(_WorldTime(world), lambda: world.us / 1_000_000)
+    return store
+
+
+async def tell(store: Store, news: Sequence[FaxNews], dice: Random) -> None:
+    """Bring callbacks into the inbox: some come twice, some never, and their order is anybody's."""
+    told = [one for one in news for _ in range(dice.choices((0, 1, 2), (2, 7, 1))[0])]
+    dice.shuffle(told)
+    for one in told:
+        with suppress(StoreError):
+            await store.inbox.add(encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)))

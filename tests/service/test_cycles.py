@@ -1,0 +1,65 @@
+"""A thousand pauses, resumes, cancels and restarts in the middle of mailings: nobody is faxed twice or forgotten."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dispatcher.cli.ledger import compare
+from dispatcher.core.batch import Control
+from dispatcher.service import upkeep
+from dispatcher.service.doctor import examine
+from dispatcher.store.server import EmbeddedServer
+from dispatcher.store.store import Store
+from tests.service.cycles import Cycles
+from tests.service.mailroom import MOST_SENDING, store_in
+from tests.store.world import World, open_world
+
+CYCLES = 1000
+SEED = 20
+#: the account's rate: slots that nobody has to wait for
+RATE = 10_000.0
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[World, Store, EmbeddedServer]]:
+    """A server of its own, and small leases: commands shall meet batches that have hardly begun."""
+    monkeypatch.setattr(upkeep, "LEASE_S", 2 / RATE)
+    monkeypatch.setattr(upkeep, "AHEAD_S", MOST_SENDING / RATE)
+    with EmbeddedServer(tmp_path / "redis") as server:
+        async with open_world(server.url) as world:
+            await world.limiter.set_ceiling(RATE)
+            store = store_in(world, server.url)
+            yield world, store, server
+            await store.aclose()
+
+
+async def faults(cycles: Cycles) -> list[str]:
+    found = await examine(cycles.store, fix=False, progress=lambda *_: None)
+    # the world's clock is not this machine's
+    return [finding.text for finding in found if not finding.ok and finding.check != "clock"]
+
+
+@pytest.mark.story
+@pytest.mark.anyio
+async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
+    parts: tuple[World, Store, EmbeddedServer],
+) -> None:
+    cycles = Cycles(*parts, Random(SEED))
+    for _ in range(CYCLES):
+        await cycles.cycle()
+    await cycles.finish()
+    jobs = await cycles.jobs()
+    found = compare(jobs, cycles.provider.ledger())
+    assert (found.lost, found.doubled, found.wrong_state, found.strays) == ((), (), (), ())
+    assert cycles.provider.forbidden == [], "no job begins after a pause or a cancel was answered"
+    skipped = [job.id for job in jobs if job.state != "delivered" and not _is_cancelled(cycles, job.id)]
+    assert skipped == []
+    assert await faults(cycles) == []
+    assert cycles.failures + cycles.room.failures == []
+    assert all(cycles.done[word] > 30 for word in ("pause", "resume", "cancel", "restart"))
+
+
+def _is_cancelled(cycles: Cycles, job: str) -> bool:
+    return cycles.controls[job.partition(".")[0]] is Control.CANCELLED
