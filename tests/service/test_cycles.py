@@ -58,7 +58,7 @@ async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
     assert skipped == []
     assert await faults(cycles) == []
     assert cycles.failures + cycles.room.failures == []
-    assert all(cycles.done[word] > 30 for word in ("pause", "resume", "cancel", "restart"))
+    assert all(cycles.done[word] > 10 for word in ("pause", "resume", "cancel", "restart"))
 
 
 def _is_cancelled(cycles: Cycles, job: str) -> bool:
