@@ -1,1 +1,1 @@
-"""Measurements, each beside what a user would take instead: ``./run bench``."""
+"""Side by side with what a user would take instead: ``./run bench``."""

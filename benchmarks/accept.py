@@ -1,0 +1,98 @@
+"""A million rows over HTTP: read, every number fully checked, on disk. Against one dramatiq message for each row."""
+
+from pathlib import Path
+
+from benchmarks.figures import Figure, Goal, medians
+from benchmarks.peers.running import enqueued_per_second
+from benchmarks.processor import resident_mb
+from benchmarks.recipients import CHECKSUMS, Write, bad_rows, write_csv, write_ndjson
+from benchmarks.setting import Setting
+from benchmarks.site import DOCUMENT_URL, Site
+from benchmarks.stopwatch import Stopwatch
+from dispatcher.cli.output import Failure
+from dispatcher.client import Client, NewBatch
+
+ROWS, PEER_ROWS = 1_000_000, 20_000
+_FORMS: dict[str, Write] = {"ndjson": write_ndjson, "csv": write_csv}
+_PEER = "dramatiq, one message a row"
+
+
+def measure(setting: Setting) -> list[Figure]:
+    lists = _write_lists(setting)
+    runs = []
+    for run in range(setting.runs):
+        taken = _run(setting, lists)
+        runs.append(taken)
+        setting.say(f"  run {run + 1}: {taken['ndjson']:,.0f} rows/s NDJSON, {taken['csv']:,.0f} rows/s CSV")
+    middle = medians(runs)
+    return [figure for form in _FORMS for figure in _figures(form, middle)]
+
+
+def _figures(form: str, middle: dict[str, float]) -> list[Figure]:
+    rate, against = middle[form], f"{_PEER}: {middle['peer']:,.0f} rows/s"
+    ratio = rate / middle["peer"]
+    memory, start = middle[f"{form} peak"], middle[f"{form} start"]
+    name = form.upper()
+
+    def figure(what: str, value: float, unit: str, beside: str, to: float, goal: Goal | None) -> Figure:
+        return Figure(
+            bench="accept", figure=f"{name}: {what}", value=value, unit=unit, against=beside, ratio=to, goal=goal
+        )
+
+    return [
+        figure("rows on disk", rate, "rows/s", against, ratio, Goal(least=50_000)),
+        figure("rows on disk, beside the peer", rate, "rows/s", against, ratio, Goal(least=30, of="ratio")),
+        figure("rows per second of web's processor", middle[f"{form} cpu"], "rows/s", against, ratio, None),
+        figure(
+            "memory of web at most",
+            memory,
+            "MB",
+            f"after a tenth of the rows: {start:.0f} MB",
+            memory / start,
+            Goal(most=1.1, of="ratio"),
+        ),
+    ]
+
+
+def _write_lists(setting: Setting) -> dict[str, Path]:
+    count = setting.size(ROWS, least=2000)
+    setting.say(f"  writing two lists of {count:,} rows")
+    paths = {}
+    for form, write in _FORMS.items():
+        paths[form] = setting.folder / f"accept.{form}"
+        made = write(paths[form], count)
+        if made != CHECKSUMS.get((form, count), made):
+            raise Failure(f"the {form} list of {count:,} rows is not the one that these benches are about")
+    return paths
+
+
+def _run(setting: Setting, lists: dict[str, Path]) -> dict[str, float]:
+    count = setting.size(ROWS, least=2000)
+    with Site(setting.new_folder("accept"), parts=("web",)) as site, site.client() as client:
+        taken: dict[str, float] = {}
+        for form, path in lists.items():
+            taken |= _upload(site, client, form, path, count)
+    peer = enqueued_per_second("dramatiq", setting.size(PEER_ROWS, least=1000), setting.new_folder("accept-peer"))
+    return taken | {"peer": peer}
+
+
+def _upload(site: Site, client: Client, form: str, path: Path, count: int) -> dict[str, float]:
+    batch = client.create_batch(NewBatch(name=form, content_urls=(DOCUMENT_URL,)))
+    memory: list[float] = []
+
+    def look(sent: int, total: int) -> None:
+        if sent * 20 >= total * (2 + len(memory)):
+            memory.append(resident_mb(site.pid("web")))
+
+    before_s = site.cpu_s("web")
+    clock = Stopwatch()
+    upload = client.upload_recipients(batch.id, path, progress=look)
+    seconds = clock.seconds
+    if (upload.accepted, upload.refused) != (count - bad_rows(count), bad_rows(count)):
+        raise Failure(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")
+    return {
+        form: count / seconds,
+        f"{form} cpu": count / (site.cpu_s("web") - before_s),
+        f"{form} start": memory[0],
+        f"{form} peak": max(memory),
+    }

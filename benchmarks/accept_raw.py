@@ -1,0 +1,61 @@
+"""Rows as customers write them, over HTTP onto disk. Against a bare loop over ``phonenumbers``."""
+
+import time
+
+import phonenumbers
+
+from benchmarks.figures import Figure, Goal, medians
+from benchmarks.recipients import bad_rows, raw_rows, write_raw
+from benchmarks.setting import Setting
+from benchmarks.site import Site, draft
+from benchmarks.stopwatch import Stopwatch
+from dispatcher.cli.output import Failure
+
+ROWS = 200_000
+
+
+def measure(setting: Setting) -> list[Figure]:
+    count = setting.size(ROWS, least=2000)
+    path = setting.folder / "raw.csv"
+    setting.say(f"  writing {count:,} rows")
+    write_raw(path, count)
+    runs = []
+    for _ in range(setting.runs):
+        with Site(setting.new_folder("accept_raw"), parts=("web",)) as site, site.client() as client:
+            clock = Stopwatch()
+            batch = draft(client, "raw", path)
+            seconds = clock.seconds
+        if (batch.rows, batch.refused) != (count - bad_rows(count), bad_rows(count)):
+            raise Failure(f"of {count:,} rows {batch.rows:,} were accepted and {batch.refused:,} refused")
+        bare = _bare_loop(raw_rows(count))
+        runs.append({"rate": count / seconds, "bare": bare, "ratio": count / seconds / bare})
+        setting.say(f"  {count / seconds:,.0f} rows/s, the bare loop {bare:,.0f}")
+    middle = medians(runs)
+    return [
+        Figure(
+            bench="accept_raw",
+            figure="raw rows on disk",
+            value=middle["rate"],
+            unit="rows/s",
+            against=f"bare loop over phonenumbers: {middle['bare']:,.0f} rows/s",
+            ratio=middle["ratio"],
+            goal=Goal(least=0.7, of="ratio"),
+        )
+    ]
+
+
+def _bare_loop(rows: list[tuple[str, str]]) -> float:
+    """Rows a second parsed, checked and written as E.164, with nothing around it."""
+    began_s = time.perf_counter()
+    good = 0
+    for number, country in rows:
+        try:
+            parsed = phonenumbers.parse(number, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(parsed):
+            good += bool(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    seconds = time.perf_counter() - began_s
+    if good != len(rows) - bad_rows(len(rows)):
+        raise Failure(f"the bare loop finds {good:,} of {len(rows):,} numbers valid")
+    return len(rows) / seconds

@@ -1,0 +1,41 @@
+"""Starts the bare server beside a bench."""
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.site import START_S, clean_environment, module
+from dispatcher.cli.output import Failure
+from dispatcher.cli.processes import Process
+from dispatcher.cli.services import free_port
+
+_LOOK_S = 0.05
+
+
+@contextmanager
+def bare_server(folder: Path) -> Iterator[str]:
+    """Its address. Raises Failure when it does not start."""
+    port = free_port()
+    command = module("benchmarks.bare_server", str(port))
+    process = Process("bare", command, env=clean_environment(), cwd=folder, log=folder / "bare.log")
+    url = f"http://127.0.0.1:{port}"
+    try:
+        process.start()
+        _wait(url, process)
+        yield url
+    finally:
+        process.stop()
+
+
+def _wait(url: str, process: Process) -> None:
+    end_s = time.monotonic() + START_S
+    while process.running and time.monotonic() < end_s:
+        try:
+            urllib.request.urlopen(f"{url}/healthz", timeout=1).close()
+        except OSError:
+            time.sleep(_LOOK_S)
+        else:
+            return
+    raise Failure(f"the bare server {process.how_it_ended()}: {process.last_words()}")

@@ -1,0 +1,139 @@
+"""Callbacks with a document of 100 KB, accepted and settled a second. Against a bare receiver with the same parser."""
+
+import base64
+import json
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from benchmarks.bare_running import bare_server
+from benchmarks.figures import Figure, Goal, medians
+from benchmarks.letter import write_letter
+from benchmarks.load import Answered, post, send_all
+from benchmarks.recipients import write_csv
+from benchmarks.setting import Setting
+from benchmarks.site import Site, draft
+from dispatcher.cli.output import Failure
+from dispatcher.client import Client
+
+CALLBACKS = 3000
+CONNECTIONS = 32
+_DOCUMENT_BYTES = 100_000
+_BOUNDARY = "----bench-3c1f5d"
+_CONTENT_TYPES = {"JSON": "application/json", "multipart": f"multipart/form-data; boundary={_BOUNDARY}"}
+_WITHIN_S = 300.0
+#: calls last for hours: the callbacks come from this bench
+_EMULATOR = ("--speed", "0.001")
+#: every batch goes to the same numbers
+_POLICY = '[times]\nnumber_distance = "1ms"\n'
+_LOOK_S = 0.1
+
+Fax = dict[str, Any]
+
+
+def measure(setting: Setting) -> list[Figure]:
+    each = setting.size(CALLBACKS, least=100)
+    folder = setting.new_folder("callbacks")
+    document = write_letter(folder / "letter.pdf", _DOCUMENT_BYTES).read_bytes()
+    runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in _CONTENT_TYPES}
+    (folder / "policy.toml").write_text(_POLICY)
+    env = {"BULKFAX_SINCH__RATE_PER_SECOND": "2000", "BULKFAX_POLICY_FILE": str(folder / "policy.toml")}
+    with Site(folder, emulator=_EMULATOR, env=env) as site, site.client() as client, bare_server(folder) as bare:
+        for number in range(setting.runs):
+            for kind in _CONTENT_TYPES:
+                batch = _accepted_batch(site, client, f"{number} {kind}", each)
+                run = _run(site, client, batch, bare, kind, document)
+                runs[kind].append(run)
+                setting.say(f"  {kind}: " + ", ".join(f"{name} {value:,.0f}/s" for name, value in run.items()))
+    return [figure for kind, each_run in runs.items() for figure in _figures(kind, medians(each_run))]
+
+
+def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
+    return [
+        Figure(
+            bench="callbacks",
+            figure=f"{kind} with 100 KB: {name}",
+            value=middle[name],
+            unit="callbacks/s",
+            against=f"bare receiver: {middle['bare']:,.0f} callbacks/s",
+            ratio=middle[name] / middle["bare"],
+            goal=Goal(least=0.5, of="ratio"),
+        )
+        for name in ("accepted", "settled")
+    ]
+
+
+def _accepted_batch(site: Site, client: Client, name: str, jobs: int) -> str:
+    """A batch all of whose faxes the provider has, and whose callbacks are still to come. Returns its id."""
+    path = site.folder / "recipients.csv"
+    write_csv(path, jobs)
+    batch = draft(client, name, path)
+    client.start(batch.id)
+    site.wait(lambda: client.batch(batch.id).counts["accepted"] == batch.rows, _WITHIN_S, "not all faxes were sent")
+    return batch.id
+
+
+def _run(site: Site, client: Client, batch: str, bare: str, kind: str, document: bytes) -> dict[str, float]:
+    faxes = [fax for fax in _faxes(site) if fax["labels"]["bulkfax-job"].startswith(f"{batch}.")]
+    alone = _ensure_good(send_all(bare, _requests(faxes, kind, document, site.url, bare), CONNECTIONS), len(faxes))
+    began_s = time.perf_counter()
+    taken = _ensure_good(send_all(site.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
+    while not client.batch(batch).ended:
+        if time.perf_counter() - began_s > _WITHIN_S:
+            raise Failure(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
+        time.sleep(_LOOK_S)
+    settled = len(faxes) / (time.perf_counter() - began_s)
+    return {"bare": alone.per_second, "accepted": taken.per_second, "settled": settled}
+
+
+def _ensure_good(answered: Answered, wanted: int) -> Answered:
+    if answered.good != wanted:
+        raise Failure(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
+    return answered
+
+
+def _faxes(site: Site) -> Iterator[Fax]:
+    """All faxes at the emulator, as its API shows them."""
+    authorization = base64.b64encode(":".join(site.credentials).encode()).decode()
+    for page in count(1):
+        url = f"{site.faxes_url}?pageSize=1000&page={page}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {authorization}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            faxes = json.load(answer)["faxes"]
+        if not faxes:
+            return
+        yield from faxes
+
+
+def _requests(faxes: Sequence[Fax], kind: str, document: bytes, ours: str = "", bare: str = "") -> Iterator[bytes]:
+    """A callback for each fax; for the bare receiver its address takes the place of ours."""
+    encode = {"JSON": _json_body, "multipart": _multipart_body}[kind]
+    encoded = base64.b64encode(document) if kind == "JSON" else document
+    for fax in faxes:
+        url = fax["callbackUrl"].replace(ours, bare) if bare else fax["callbackUrl"]
+        yield post(url, encode(_ended(fax), encoded), content_type=_CONTENT_TYPES[kind])
+
+
+def _ended(fax: Fax) -> Fax:
+    pages = fax["numberOfPages"]
+    return {**fax, "status": "COMPLETED", "pagesSentSuccessfully": pages, "completedTime": fax["createTime"]}
+
+
+def _json_body(fax: Fax, encoded: bytes) -> bytes:
+    head = json.dumps({"event": "FAX_COMPLETED", "eventTime": fax["createTime"], "fax": fax}).encode()
+    return b"".join((head[:-1], b',"file":"', encoded, b'","fileType":"PDF"}'))
+
+
+def _multipart_body(fax: Fax, document: bytes) -> bytes:
+    fields = {"event": "FAX_COMPLETED", "eventTime": fax["createTime"], "fax": json.dumps(fax)}
+    parts = [
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = (
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="fax.pdf"\r\n'
+        "Content-Type: application/pdf\r\n\r\n"
+    )
+    return b"".join((*parts, head.encode(), document, f"\r\n--{_BOUNDARY}--\r\n".encode()))

@@ -1,0 +1,146 @@
+"""Faxes a second with 500 ms latency, 256 in flight and no limit: the cost of the queue and of the record.
+
+Against a bare loop with the same HTTP client, a dramatiq actor for each fax and a Celery task for each fax. Rates are
+taken from the emulator's own times of acceptance, so that no one's start counts.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import Figure, Goal, medians
+from benchmarks.letter import write_letter
+from benchmarks.peers.running import LIBRARIES, enqueue, peer_env, running_workers
+from benchmarks.recipients import bad_rows, write_csv
+from benchmarks.setting import Setting
+from benchmarks.site import Site, clean_environment, draft, module
+from dispatcher.cli.output import Failure
+from dispatcher.store.server import EmbeddedServer
+
+IN_FLIGHT = 256
+#: faxes of one run by their content, and those that a peer gets
+FAXES = {"contentUrl": 8000, "100 KB base64": 4000}
+PEER_FAXES = 2000
+#: of a document that has 100 KB as base64
+_DOCUMENT_BYTES = 74_000
+#: calls last for hours, so that nothing but sending is measured
+_EMULATOR = ("--latency", "0.5", "--speed", "0.001")
+_POLICY = '[times]\npoll_first = "2h"\npoll = ["2h"]\n'
+_WITHIN_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What all contenders are given alike; without a letter the document goes by address."""
+
+    faxes: int
+    peer_faxes: int
+    in_flight: int
+    letter: Path | None
+
+
+def measure(setting: Setting) -> list[Figure]:
+    letter = write_letter(setting.folder / "letter.pdf", _DOCUMENT_BYTES)
+    in_flight = setting.size(IN_FLIGHT, least=32)
+    figures = []
+    for kind, faxes in FAXES.items():
+        load = Load(
+            faxes=setting.size(faxes, least=in_flight * 3),
+            peer_faxes=setting.size(PEER_FAXES, least=in_flight * 3),
+            in_flight=in_flight,
+            letter=letter if "base64" in kind else None,
+        )
+        figures += _figures(kind, medians([_run(setting, kind, load) for _ in range(setting.runs)]))
+    return figures
+
+
+def _run(setting: Setting, kind: str, load: Load) -> dict[str, float]:
+    run = _bare(setting, load) | _ours(setting, load)
+    run |= {library: _peer(setting, library, load) for library in LIBRARIES}
+    run["ratio"] = run["ours"] / run["bare"]
+    run["more cpu"] = run["ours cpu"] - run["bare cpu"]
+    setting.say(f"  {kind}: " + ", ".join(f"{name} {value:.4g}" for name, value in run.items()))
+    return run
+
+
+def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
+    def figure(name: str, value: float, unit: str, against: str, ratio: float, goal: Goal | None) -> Figure:
+        return Figure(
+            bench="dispatch", figure=f"{kind}: {name}", value=value, unit=unit, against=against, ratio=ratio, goal=goal
+        )
+
+    ours, bare = middle["ours"], f"bare loop, same client: {middle['bare']:.0f} faxes/s"
+    more, bare_cpu = middle["more cpu"], f"bare loop: {middle['bare cpu']:.2f} ms/fax"
+    figures = [
+        figure("sent", ours, "faxes/s", bare, middle["ratio"], Goal(least=0.85, of="ratio")),
+        figure("processor beyond the bare loop's", more, "ms/fax", bare_cpu, more / middle["bare cpu"], Goal(most=0.4)),
+    ]
+    for library in LIBRARIES:
+        against = f"{library}, one a fax: {middle[library]:.0f} faxes/s"
+        figures.append(figure(f"sent, beside {library}", ours, "faxes/s", against, ours / middle[library], None))
+    return figures
+
+
+def rate(accepted_at: list[float], in_flight: int) -> float:
+    """Faxes a second in full swing: the calls that begin at once at the start are the first wave and do not count."""
+    times = sorted(accepted_at)
+    return (len(times) - in_flight) / (times[-1] - times[0])
+
+
+def _bare(setting: Setting, load: Load) -> dict[str, float]:
+    with Site(setting.new_folder("bare"), parts=(), emulator=_EMULATOR) as site:
+        key, secret = site.credentials
+        options = {"--url": site.emulator_url, "--project": site.project, "--key": key, "--secret": secret}
+        words = [word for option in options.items() for word in option]
+        more = ["--document", str(load.letter)] if load.letter else []
+        command = module(
+            "benchmarks.bare", *words, "--faxes", str(load.faxes), "--in-flight", str(load.in_flight), *more
+        )
+        done = subprocess.run(
+            command, env=clean_environment(), capture_output=True, text=True, timeout=_WITHIN_S, check=False
+        )
+        if done.returncode:
+            raise Failure(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
+        return {
+            "bare": rate(site.accepted_at(), load.in_flight),
+            "bare cpu": json.loads(done.stdout)["cpu_s"] / load.faxes * 1000,
+        }
+
+
+def _ours(setting: Setting, load: Load) -> dict[str, float]:
+    folder = setting.new_folder("dispatch")
+    (folder / "policy.toml").write_text(_POLICY)
+    env = {
+        "BULKFAX_SINCH__RATE_PER_SECOND": "10000",
+        "BULKFAX_SINCH__CONNECTIONS": str(load.in_flight),
+        "BULKFAX_SINCH__MOST_SENDING": str(load.in_flight),
+        "BULKFAX_POLICY_FILE": str(folder / "policy.toml"),
+        "BULKFAX_PUBLIC_URL": "",
+    }
+    path = folder / "recipients.csv"
+    rows = load.faxes + bad_rows(load.faxes) + 1
+    write_csv(path, rows)
+    with Site(folder, emulator=_EMULATOR, env=env) as site, site.client() as client:
+        documents = (client.upload_document(load.letter).id,) if load.letter else ()
+        batch = draft(client, "dispatch", path, documents=documents)
+        before_s = site.cpu_s("worker", "scheduler", "redis")
+        client.start(batch.id)
+        site.wait(lambda: site.stats()["accepted"] >= batch.rows, _WITHIN_S, "not all faxes were sent")
+        site.wait(lambda: client.batch(batch.id).counts["accepted"] >= batch.rows, _WITHIN_S, "not all are settled")
+        used_s = site.cpu_s("worker", "scheduler", "redis") - before_s
+        return {"ours": rate(site.accepted_at(), load.in_flight), "ours cpu": used_s / batch.rows * 1000}
+
+
+def _peer(setting: Setting, library: str, load: Load) -> float:
+    folder = setting.new_folder(library)
+    with Site(folder, parts=(), emulator=_EMULATOR) as site, EmbeddedServer(folder / "queue") as server:
+        env = peer_env(server.url, site.faxes_url, site.credentials, str(load.letter or ""))
+        enqueue(library, load.peer_faxes, env)
+        with running_workers(library, load.in_flight, env, folder):
+            site.wait(
+                lambda: site.stats()["accepted"] >= load.peer_faxes - bad_rows(load.peer_faxes),
+                _WITHIN_S,
+                f"{library} is slow",
+            )
+            return rate(site.accepted_at(), load.in_flight)

@@ -1,0 +1,90 @@
+"""Million-row batches in Redis, uploaded by the real web process and driven by the store's own verbs."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from benchmarks.drive import Driver, Fate, all_delivered
+from benchmarks.setting import Setting
+from benchmarks.site import Site, draft
+from dispatcher.cli.output import Failure
+from dispatcher.core.policy import Policy, policy_from
+from dispatcher.runtime import make_store
+from dispatcher.settings import Settings
+
+#: so small that retries come due at once and numbers rest for a moment only
+HASTY = policy_from({"times": {"number_distance": "1ms"}, "delays": {"scale": 0.0001, "most": "1ms"}})
+#: what a call leaves behind for a while has gone after so long, at full scale
+_TRANSIENT_S = 75.0
+_LOOK_S = 2.0
+#: more calls than any job gets from the fates of these benches
+_MOST_CALLS = 3
+
+
+class Million:
+    """A site with an API and no workers, and the means to let time pass over its batches."""
+
+    def __init__(self, site: Site, redis_client: redis.Redis, transient_s: float) -> None:
+        """``transient_s`` bounds how long is waited for what calls leave behind for a while."""
+        self.site = site
+        self.redis = redis_client
+        self._transient_s = transient_s
+
+    def started(self, name: str, recipients: Path) -> str:
+        """A batch that is running, with no one to send it. Returns its id."""
+        with self.site.client() as client:
+            batch = draft(client, name, recipients)
+            client.start(batch.id)
+        return batch.id
+
+    def drive(self, jobs: int, policy: Policy, fate: Fate = all_delivered, *, settle: bool = True) -> int:
+        """Let so many attempts be made, or as many as are due; returns how many that were."""
+
+        async def drive() -> int:
+            store = make_store(Settings(redis_url=self.site.server.url), policy)
+            try:
+                return await Driver(store, policy, fate, settle=settle).run(jobs)
+            finally:
+                await store.aclose()
+
+        return asyncio.run(drive())
+
+    def finish(self, batch: str, fate: Fate = all_delivered) -> None:
+        """Let every job come to its end. Raises Failure when one does not."""
+        with self.site.client() as client:
+            self.drive(_MOST_CALLS * client.batch(batch).rows, HASTY, fate)
+            seen = client.batch(batch)
+        if not seen.ended:
+            raise Failure(f"of {seen.rows:,} jobs {seen.final:,} ended")
+
+    def used_memory(self) -> int:
+        """Bytes that Redis uses, once nothing in it is there for a while only."""
+        end_s = time.monotonic() + self._transient_s
+        while self._transient() and time.monotonic() < end_s:
+            time.sleep(min(_LOOK_S, self._transient_s))
+        return int(self.redis.info("memory")["used_memory"])
+
+    def _transient(self) -> bool:
+        """Whether there are answers kept for repeats, leases, or numbers that rest after a call."""
+        locked: int = self.redis.hlen("bf:locks")
+        numbers = sum(1 for _ in self.redis.scan_iter(match="bf:number:*", count=10_000))
+        return numbers > locked or any(
+            True for name in ("bf:begun:*", "bf:lease:*") for _ in self.redis.scan_iter(match=name, count=10_000)
+        )
+
+
+@contextmanager
+def million(setting: Setting, name: str) -> Iterator[Million]:
+    """A site for such batches."""
+    with Site(setting.new_folder(name), parts=("web",)) as site, redis.Redis.from_url(site.server.url) as client:
+        yield Million(site, client, setting.seconds(_TRANSIENT_S, least_s=0.1))
+
+
+def ensure(driven: int, wanted: int) -> None:
+    """Raises Failure when a batch did not go as far as the bench says."""
+    if driven < wanted:
+        raise Failure(f"only {driven:,} of {wanted:,} calls could be driven")

@@ -1,0 +1,17 @@
+"""dramatiq with an actor for each fax. Workers: ``dramatiq benchmarks.peers.dramatiq_fax``."""
+
+import os
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from benchmarks.peers.sending import send
+
+broker = RedisBroker(url=os.environ["PEER_REDIS_URL"])  # type: ignore[no-untyped-call]  # dramatiq leaves it so
+dramatiq.set_broker(broker)
+
+
+@dramatiq.actor(max_retries=10)
+def send_fax(number: str, reference: str, name: str) -> None:
+    """One recipient of a mailing."""
+    send(number, reference)

@@ -1,0 +1,71 @@
+"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle site."""
+
+import time
+from collections.abc import Sequence
+
+from benchmarks.figures import Figure, Goal, percentile
+from benchmarks.recipients import Row, rows, write_csv
+from benchmarks.setting import Setting
+from benchmarks.site import DOCUMENT_URL, Site, draft
+from dispatcher.client import Client, NewFax
+
+ROWS, RATE = 1_000_000, 100
+FAXES, IDLE_FAXES = 300, 60
+#: between two urgent faxes; no multiple of the scheduler's pauses
+_EVERY_S = 0.173
+#: so long the batch has the site to itself before
+_LEAD_S = 5.0
+_WITHIN_S = 60.0
+
+
+def measure(setting: Setting) -> list[Figure]:
+    count = setting.size(ROWS, least=3000)
+    faxes, idle_faxes = setting.size(FAXES, least=10), setting.size(IDLE_FAXES, least=5)
+    path = setting.folder / "urgent.csv"
+    setting.say(f"  writing {count:,} rows")
+    write_csv(path, count)
+    single = list(rows(count + faxes + idle_faxes))[count:]
+    options = ("--rate", str(RATE), "--burst", str(RATE // 4), "--speed", "5")
+    env = {"BULKFAX_SINCH__RATE_PER_SECOND": str(RATE)}
+    with Site(setting.new_folder("urgent"), emulator=options, env=env) as site, site.client() as client:
+        idle = _waits(site, client, single[:idle_faxes])
+        client.start(draft(client, "bulk", path).id)
+        time.sleep(setting.seconds(_LEAD_S))
+        waits = _waits(site, client, single[idle_faxes:])
+    return _figures(waits, idle)
+
+
+def _waits(site: Site, client: Client, recipients: Sequence[Row]) -> list[float]:
+    """Seconds from our 201 to the provider's acceptance of each fax."""
+    accepted_at = {}
+    for row in recipients:
+        if len(row.number) > 9:
+            job = client.send_fax(NewFax(to=row.number, content_urls=(DOCUMENT_URL,)))
+            accepted_at[job.id] = time.time()
+        time.sleep(_EVERY_S)
+    posted_at: dict[str, float] = {}
+
+    def all_posted() -> bool:
+        posted_at.update({fax["labels"]["bulkfax-job"]: fax["createTime"] / 1000 for fax in site.ledger()})
+        return accepted_at.keys() <= posted_at.keys()
+
+    site.wait(all_posted, _WITHIN_S, "an urgent fax was not sent")
+    return [posted_at[job] - at_s for job, at_s in accepted_at.items()]
+
+
+def _figures(waits: Sequence[float], idle: Sequence[float]) -> list[Figure]:
+    figures = []
+    for name, share, goal in (("p99", 0.99, Goal(most=1.0)), ("median", 0.5, None)):
+        value, alone = percentile(waits, share), percentile(idle, share)
+        figures.append(
+            Figure(
+                bench="urgent",
+                figure=f"accept to POST, {name}",
+                value=value,
+                unit="s",
+                against=f"nothing else to send: {alone:.3f} s",
+                ratio=value / alone,
+                goal=goal,
+            )
+        )
+    return figures

@@ -1,0 +1,52 @@
+"""The command, and every bench at a size at which it measures nothing but works."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import dispatch, pace
+from benchmarks.__main__ import main
+from benchmarks.catalog import BENCHES
+
+#: the smallest size at which a bench still does all that it does
+TINY = "0.0005"
+FIELDS = {"bench", "figure", "value", "unit", "against", "ratio", "goal", "met"}
+
+
+@pytest.fixture
+def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One content and one limit instead of all: the others go the same way."""
+    monkeypatch.setattr(dispatch, "FAXES", {"100 KB base64": 1})
+    monkeypatch.setattr(pace, "RATES", (100,))
+
+
+@pytest.mark.story
+@pytest.mark.usefixtures("shorter")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time is read from /proc")
+@pytest.mark.parametrize("name", BENCHES)
+def test_a_bench_measures_every_figure_that_has_a_goal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main([name, "--scale", TINY, "--runs", "1", "--json"])
+    output = capsys.readouterr()
+    assert status == 0, output.err
+    figures = json.loads(output.out.splitlines()[-1])
+    assert figures
+    for figure in figures:
+        assert figure.keys() == FIELDS
+        assert figure["bench"] == name
+        assert isinstance(figure["met"], bool)
+
+
+@pytest.mark.parametrize("wrong", [["speed"], ["accept", "--scale", "0"], ["accept", "--runs", "0"]])
+def test_a_wrong_argument_is_refused_before_anything_runs(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(wrong)
+    assert raised.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_the_help_names_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert all(f"  {bench.name} " in told and bench.what in told for bench in BENCHES.values())
