@@ -145,12 +145,12 @@ def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
 
 def jobs_table(jobs: Iterable[Job], title: str) -> Table:
     """Jobs by their row: the id of one is ``<batch>.<row>``."""
-    columns = ("row", "number", "reference", "state", "category", "attempts", "next")
-    made = table(*columns, title=title, numbers=["row", "attempts"], prose=["reference", "state", "category", "next"])
+    columns = ("row", "number", "reference", "state", "category", "attempt", "next")
+    made = table(*columns, title=title, numbers=["row", "attempt"], prose=["reference", "state", "category", "next"])
     for job in jobs:
         state = Text(job.state, STATES.get(job.state, ""))
-        reference, attempts = Text(job.reference), str(job.attempt)
-        made.add_row(str(job.row), job.number, reference, state, job.category, attempts, age(job.next_at))
+        reference, attempt = Text(job.reference), str(job.attempt)
+        made.add_row(str(job.row), job.number, reference, state, job.category, attempt, age(job.next_at))
     return made
 
 
@@ -164,7 +164,7 @@ def job_facts(job: Job) -> Table:
         "category": job.category,
         "error": error,
         "pages": f"{job.pages_sent} of {job.pages_total} arrived" if job.pages_total else "",
-        "attempts": f"{job.attempt} (calls without answer {job.dials}, answered calls {job.tries})",
+        "last attempt": f"no. {job.attempt} (calls without answer {job.dials}, answered calls {job.tries})",
         "fax": job.fax_id,
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
         "next look": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",

@@ -4,7 +4,7 @@ The words are those of the design: a job ends in exactly one final state, an att
 provider accepted or may have accepted, a lease is one worker's right to act until a deadline.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -175,3 +175,12 @@ class Record:
     #: when the state changed last
     changed_ms: int = 0
     fax_id: str = ""
+
+
+def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:
+    """How many attempts the provider accepted or may have accepted. ``record.attempt`` is a number, not a count:
+    a send that surely did not arrive uses up a number only."""
+    made = {entry.attempt for entry in history if entry.outcome is not Happened.REFUSED}
+    if record.state in (State.SENDING, State.ACCEPTED, State.DELIVERED):
+        made.add(record.attempt)
+    return len(made)

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State, attempts_made
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import find_batch
 from dispatcher.store.keys import BLOCK
@@ -70,7 +70,7 @@ def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEnt
         record.category,
         record.error_type,
         record.error_code or "",
-        record.attempt,
+        attempts_made(record, history),
         record.pages_sent,
         record.pages_total,
         record.fax_id,

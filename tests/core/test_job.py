@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.job import FINAL, LIVE, JobId, State
+from dispatcher.core.job import FINAL, LIVE, Happened, HistoryEntry, JobId, Record, State, attempts_made
 
 
 @given(st.from_regex(r"[0-9a-z]{1,20}", fullmatch=True), st.integers(0, 10**9))
@@ -21,3 +21,25 @@ def test_what_is_no_job_id_is_refused_by_name(text: str) -> None:
 def test_states_are_named_in_small_letters_and_known_to_be_final() -> None:
     assert State.DELIVERED_UNCONFIRMED.label == "delivered_unconfirmed"
     assert [state.final for state in (*LIVE, *FINAL)] == [False] * 4 + [True] * 5
+
+
+def entry(attempt: int, outcome: Happened) -> HistoryEntry:
+    return HistoryEntry(attempt=attempt, at_ms=1, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("record", "history", "made"),
+    [
+        (Record(), (), 0),
+        (Record(attempt=3), (), 0),
+        (Record(state=State.DELIVERED, attempt=3), (), 1),
+        (Record(state=State.DELIVERED, attempt=4), (entry(2, Happened.FAILED), entry(3, Happened.VANISHED)), 3),
+        (Record(state=State.FAILED, attempt=2), (entry(1, Happened.FAILED), entry(2, Happened.FAILED)), 2),
+        (Record(state=State.FAILED, attempt=1), (entry(1, Happened.REFUSED),), 0),
+        (Record(state=State.SENDING, attempt=2), (entry(1, Happened.FAILED), entry(1, Happened.LATE)), 2),
+    ],
+)
+def test_attempts_are_counted_and_sends_that_did_not_arrive_are_not(
+    record: Record, history: tuple[HistoryEntry, ...], made: int
+) -> None:
+    assert attempts_made(record, history) == made
