@@ -19,6 +19,7 @@ _REMEMBERED_SHAPES = 256
 _SPACE = re.compile(r"[ \t\n\r]*")
 #: Numbers stay text: 1e+11 is to be refused as such, and leading digits are not arithmetic.
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_ONLY_TEXT = {str}
 _WORDS = {True: "true", False: "false", None: ""}
 
 
@@ -177,7 +178,7 @@ def _filled(
 def _texts(value: Mapping[str, object]) -> list[str] | None:
     """The values as text, or None if one of them is a list or an object."""
     values = list(value.values())
-    if set(map(type, values)) <= {str}:
+    if _ONLY_TEXT.issuperset(map(type, values)):
         return values  # type: ignore[return-value]  # just checked, without a Python loop
     if any(isinstance(one, dict | list) for one in values):
         return None
