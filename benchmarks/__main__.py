@@ -6,21 +6,26 @@ Exit status 0 when everything asked for was measured, whether or not goals are m
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.catalog import BENCHES, Bench
+from benchmarks.catalog import BENCHES
 from benchmarks.figures import Figure, as_json
 from benchmarks.setting import Setting
 from benchmarks.table import table
 from dispatcher.cli.output import Failure
+from dispatcher.client import ClientError
 from dispatcher.store.errors import StoreError
 
 _TABLE_WIDTH = 180
+#: exit status of a program that SIGINT ended, as shells have it
+_INTERRUPTED = 130
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -47,14 +52,12 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = _arguments(given)
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-bench-"))
     setting = Setting(folder=folder, say=_say, scale=arguments.scale, runs=arguments.runs)
-    figures: list[Figure] = []
-    failed = False
-    for name in arguments.names or BENCHES:
-        try:
-            figures += _measure(BENCHES[name], setting)
-        except (Failure, StoreError, OSError, TimeoutError) as error:
-            _say(f"{name} could not be measured: {error}; what its processes said is in {folder}")
-            failed = True
+    try:
+        with _terminated_cleanly():
+            figures, failed = _measure_all(arguments.names or BENCHES, setting)
+    except KeyboardInterrupt:
+        _say(f"stopped; what the processes said is in {folder}")
+        return _INTERRUPTED
     Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH).print(table(figures))
     if arguments.json:
         print(json.dumps(as_json(figures)), flush=True)
@@ -63,9 +66,32 @@ def main(given: Sequence[str] | None = None) -> int:
     return int(failed)
 
 
-def _measure(bench: Bench, setting: Setting) -> list[Figure]:
-    _say(f"{bench.name}: {bench.what}")
-    return bench.measure(setting)
+def _measure_all(names: Iterable[str], setting: Setting) -> tuple[list[Figure], bool]:
+    """All figures, and whether a bench could not run."""
+    figures: list[Figure] = []
+    failed = False
+    for name in names:
+        _say(f"{name}: {BENCHES[name].what}")
+        try:
+            figures += BENCHES[name].measure(setting)
+        except (ClientError, Failure, StoreError, OSError, TimeoutError) as error:
+            _say(f"{name} could not be measured: {error}; what its processes said is in {setting.folder}")
+            failed = True
+    return figures, failed
+
+
+@contextmanager
+def _terminated_cleanly() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:
