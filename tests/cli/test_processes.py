@@ -96,6 +96,15 @@ def test_a_process_is_asked_to_stop_only_once(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "1"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own answer to SIGINT, which a shell that starts us in the background has taken away."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_waits_for_the_end_of_an_uninterrupted_block() -> None:
     done: list[str] = []
 
