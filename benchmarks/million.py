@@ -18,8 +18,8 @@ from dispatcher.settings import Settings
 
 #: so small that retries come due at once and numbers rest for a moment only
 HASTY = policy_from({"times": {"number_distance": "1ms"}, "delays": {"scale": 0.0001, "most": "1ms"}})
-#: what a call leaves behind for a while has gone after so long, at full scale
-_TRANSIENT_S = 75.0
+#: what a call leaves behind for a while has gone after so long; below that scale nobody measures memory
+_TRANSIENT_S, _LITTLE_S, _MEANT = 75.0, 0.1, 0.01
 _LOOK_S = 2.0
 #: more calls than any job gets from the fates of these benches
 _MOST_CALLS = 3
@@ -81,7 +81,7 @@ class Million:
 def million(setting: Setting, name: str) -> Iterator[Million]:
     """A site for such batches."""
     with Site(setting.new_folder(name), parts=("web",)) as site, redis.Redis.from_url(site.server.url) as client:
-        yield Million(site, client, setting.seconds(_TRANSIENT_S, least_s=0.1))
+        yield Million(site, client, _TRANSIENT_S if setting.scale >= _MEANT else _LITTLE_S)
 
 
 def ensure(driven: int, wanted: int) -> None:
