@@ -65,7 +65,9 @@ def test_a_refused_send_spends_no_attempt(site: Site, jobs: dict[str, Job]) -> N
 
 def test_a_job_tells_its_history(site: Site, jobs: dict[str, Job]) -> None:
     job = site.client.job(jobs["+12025550101"].id)
-    assert [(entry.outcome, entry.category, entry.attempt) for entry in job.history] == [("failed", "busy", 1)]
+    assert [(entry.outcome, entry.category) for entry in job.history] == [("failed", "busy")]
+    # not always 1 and 2: a send that a busy machine came too late for has a number of its own
+    assert 0 < job.history[0].attempt < job.attempt
     assert "next call" in job.history[0].why
 
 
