@@ -1,7 +1,7 @@
 """The body of a request, streamed in small views, and the record of whether any of it was asked for.
 
-HTTP/1.1 writes the whole head before it asks for the first piece of the body. As long as the body was not asked
-for, nothing that names a recipient has left the process, so the provider cannot have acted on the request.
+The head of a request leaves together with the first piece of the body, or before it. As long as the body was not
+asked for, nothing that names a recipient has left the process, so the provider cannot have acted on the request.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -62,6 +62,10 @@ def _views(piece: bytes) -> Iterator[memoryview]:
         yield view[start : start + PIECE_BYTES]
 
 
+#: why a body did not begin to leave
+TOO_LATE = "the time in which this send may begin had passed"
+
+
 class Departure:
     """Whether the body of the present try has begun to leave, and a last question before it does.
 
@@ -69,16 +73,21 @@ class Departure:
     ``at`` is called at the points before that and after the last byte.
     """
 
-    __slots__ = ("at", "begun", "may_send")
+    __slots__ = ("at", "begun", "may_send", "over", "refused")
 
     def __init__(self, may_send: Callable[[], bool] | None = None, at: At | None = None) -> None:
         self.begun = False
+        #: the last question was answered with no; what carries the body may tell of it as an error of its own
+        self.refused = False
+        #: the caller has given the call up and was told whether the body had begun: it must not begin any more
+        self.over = False
         self.may_send = may_send
         self.at = at
 
     def begin(self) -> None:
-        if self.may_send is not None and not self.may_send():
-            raise NotSentError("the time in which this send may begin had passed")
+        if self.over or (self.may_send is not None and not self.may_send()):
+            self.refused = True
+            raise NotSentError(TOO_LATE)
         self.begun = True
 
 
@@ -96,7 +105,7 @@ class BodyStream(httpx.AsyncByteStream):
         self._departure.begin()
         if self._body is not None:
             for chunk in self._body.chunks():
-                # httpcore hands a chunk to h11 as it is, and h11 takes any buffer
+                # aiohttp takes any buffer
                 yield chunk  # type: ignore[misc]
         if at:
             await at(Point.LAST_BYTE)

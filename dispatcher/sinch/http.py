@@ -76,6 +76,8 @@ class SinchHttp:
                 answer = await self._with_credentials(call, departure, into)
         except TimeoutError as exc:
             raise _out_of_time(departure, total_s) from exc
+        finally:
+            departure.over = True
         error = error_of(answer)
         if error is not None:
             raise error
@@ -118,8 +120,10 @@ class SinchHttp:
             "Accept-Encoding": "gzip",
             "Authorization": header,
         }
+        # said even where there is no body: its stream would be sent in chunks otherwise
+        headers["Content-Length"] = str(call.body.length) if call.body else "0"
         if call.body is not None:
-            headers |= {"Content-Type": call.body.content_type, "Content-Length": str(call.body.length)}
+            headers["Content-Type"] = call.body.content_type
         return httpx.Request(
             call.method,
             httpx.URL(self._project + call.path, params=call.query or None),

@@ -1,15 +1,15 @@
 """Connections to the provider, each lent to one request at a time, and the end of foreign errors."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import anyio
+import aiohttp
 import httpx
+from httpx_aiohttp import AiohttpTransport
 
 from dispatcher.sinch.answers import Answer
-from dispatcher.sinch.body import Departure
-from dispatcher.sinch.errors import AnswerLostError, UnreachableError, UnreadableError
+from dispatcher.sinch.body import TOO_LATE, Departure
+from dispatcher.sinch.errors import AnswerLostError, NotSentError, UnreachableError, UnreadableError
 from dispatcher.sinch.saving import FileSink
 
 #: an idle connection is given up before a server is likely to: the hastiest common ones close after 5 s. A POST
@@ -23,74 +23,51 @@ CONNECT_S = 5.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 
 #: what httpx lets through of the layers below it, next to its own
-_FOREIGN = (
-    httpx.HTTPError,
-    httpx.StreamError,
-    OSError,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
-)
+_FOREIGN = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
 
 
 class HttpPool:
     """Up to ``connections`` requests at a time; more of them wait, first come first served.
 
-    Every connection is an ``httpx`` client of its own, lent to one request at a time. A shared client looks at all
-    its connections for each request (10 ms CPU a request at 64 of them, measured with httpcore 1.0.9), and hands
-    one idle connection to two requests: the one that comes second starts over, for many seconds under load.
+    httpx asks aiohttp to carry the requests: its own pool looks at all connections for each request, and needs three
+    to five times the processor time (docs/decisions/0005-what-carries-the-requests.md).
 
     Belongs to one event loop; close with aclose. ``transport`` replaces the network, for tests of logic.
     """
 
     def __init__(self, connections: int = 64, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._room = asyncio.Semaphore(connections)
-        self._transport = transport
-        # the one used last is lent first: few stay warm, the others may go cold
-        self._idle: list[httpx.AsyncClient] = []
+        self._connections = connections
         # 40 ms and more: made once, and not in the time of the first call
         self._ssl = httpx.create_ssl_context()
+        self._client = httpx.AsyncClient(
+            verify=self._ssl, transport=transport or AiohttpTransport(verify=self._ssl, client=self._session)
+        )
 
     async def aclose(self) -> None:
-        """Close the idle connections. Those in use are closed by whoever uses them."""
-        while self._idle:
-            await self._idle.pop().aclose()
-
-    @asynccontextmanager
-    async def _stream(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        """Send a request; its answer is open inside the block."""
-        async with self._room:
-            client = self._idle.pop() if self._idle else self._open()
-            try:
-                response = await client.send(request, stream=True)
-                try:
-                    yield response
-                finally:
-                    await response.aclose()
-            except BaseException:
-                # whatever state it is in: a new one costs 0.3 ms
-                with suppress(*_FOREIGN):
-                    await client.aclose()
-                raise
-            self._idle.append(client)
+        """Close the connections, those in use too."""
+        await self._client.aclose()
 
     async def exchange(self, request: httpx.Request, departure: Departure, *, into: FileSink | None = None) -> Answer:
         """Send a request and read the answer; the body of a 2xx goes ``into`` a file, if one is given.
 
-        Raises UnreachableError, AnswerLostError, UnreadableError, SaveError.
+        Raises UnreachableError, NotSentError, AnswerLostError, UnreadableError, SaveError.
         """
         with translated(departure):
-            async with self._stream(request) as response:
+            response = await self._client.send(request, stream=True)
+            try:
                 if into is not None and response.is_success:
                     body = await _save(response, into)
                 else:
                     body = await _read(response)
+            finally:
+                await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(status=response.status_code, headers=headers, body=body)
 
-    def _open(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_S)
-        return httpx.AsyncClient(verify=self._ssl, limits=limits, transport=self._transport)
+    def _session(self) -> aiohttp.ClientSession:
+        """Made at the first request, since it belongs to the event loop that runs then."""
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S, ssl=self._ssl)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
 
 
 def address(url: str) -> httpx.URL:
@@ -111,6 +88,8 @@ def translated(departure: Departure) -> Iterator[None]:
         yield
     except _FOREIGN as exc:
         told = str(exc) or type(exc).__name__
+        if departure.refused:
+            raise NotSentError(TOO_LATE) from exc
         if departure.begun:
             raise AnswerLostError(f"no answer: {told}") from exc
         raise UnreachableError(f"no connection: {told}") from exc
