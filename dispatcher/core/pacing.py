@@ -1,4 +1,6 @@
-"""The shared pace of an account: one GCRA and an adaptive rate. The oracle of ``store/scripts/pacing.lua``.
+"""The shared pace of an account: one GCRA, an adaptive rate, and allowances of longer times, if there are any.
+
+The oracle of ``store/scripts/pacing.lua``.
 
 Every function takes the state and the time and returns the new state. Times are whole microseconds of the Redis
 server, rates are faxes per second. A refusal (429) cuts the rate once per epoch: answers to requests that were
@@ -6,7 +8,10 @@ granted before the cut carry the older epoch and change nothing. Then the rate c
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from dispatcher.core.allowance import MOST_AHEAD_US, Allowance, Period, aged, allowance, counted, free_us
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
 CATCH_UP_US = 50_000
@@ -34,33 +39,54 @@ class Pace:
     window_us: int = 0
     granted: int = 0
     granted_before: int = 0
+    #: after a cut, least distance from the first slot to the second: the first is a probe; 0: it was granted
+    probe_gap_us: int = 0
+    #: limits of longer times than a second
+    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapt:
-    """How the rate moves (policy): factor of a cut, share of the ceiling of a raise, time between raises."""
+    """How the rate moves (policy): factor of a cut, share of the ceiling of a raise, time between raises, and from the
+    first permit after a cut to the second."""
 
     cut: float = 0.5
     raise_share: float = 0.05
     raise_every_us: int = 10_000_000
+    probe_gap_us: int = 1_000_000
 
 
 def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pace, int | None]:
     """Take one permit. Returns the slot, or None when the next one is further away than the horizon.
 
-    Horizons may differ from caller to caller: what others reserved further ahead is respected.
+    Horizons may differ from caller to caller, up to ``MOST_AHEAD_US``: what others reserved further ahead is
+    respected.
     """
     if pace.blocked_until_us > now_us:
         return pace, None
     pace = _count_window(_raised(pace, now_us, adapt), now_us)
-    interval = math.ceil(1_000_000 / pace.rate)
-    tat = pace.tat_us
-    if tat > now_us + FURTHEST_US + interval:  # the server's clock was set back
-        tat = now_us + interval
-    slot = max(tat, now_us - CATCH_UP_US)
+    interval = max(math.ceil(1_000_000 / pace.rate), pace.probe_gap_us)
+    pace = _in_time(pace, now_us, interval)
+    slot = next_us(pace, now_us)
     if slot > now_us + horizon_us:
-        return replace(pace, tat_us=tat), None
-    return replace(pace, tat_us=slot + interval, granted=pace.granted + 1), slot
+        return pace, None
+    allowances = tuple(counted(one, slot) for one in pace.allowances)
+    granted = pace.granted + 1
+    return replace(pace, tat_us=slot + interval, granted=granted, probe_gap_us=0, allowances=allowances), slot
+
+
+def next_us(pace: Pace, now_us: int) -> int:
+    """The earliest slot that there may be."""
+    paced_us = max(pace.blocked_until_us, pace.tat_us, now_us - CATCH_UP_US)
+    return max([paced_us, *(free_us(aged(one, now_us - CATCH_UP_US)) for one in pace.allowances)])
+
+
+def _in_time(pace: Pace, now_us: int, interval_us: int) -> Pace:
+    """After the server's clock was set back, the next slot comes after all that may have been granted ahead."""
+    tat_us = pace.tat_us
+    if tat_us > now_us + FURTHEST_US + interval_us:
+        tat_us = now_us + MOST_AHEAD_US
+    return replace(pace, tat_us=tat_us, allowances=tuple(aged(one, now_us - CATCH_UP_US) for one in pace.allowances))
 
 
 def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
@@ -90,6 +116,7 @@ def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -
         epoch=pace.epoch + 1,
         raised_us=blocked,
         refusals=pace.refusals + 1,
+        probe_gap_us=adapt.probe_gap_us,
         tat_us=max(pace.tat_us, blocked),  # slots that were granted before are still used
     )
 
@@ -98,6 +125,15 @@ def with_ceiling(pace: Pace, ceiling: float) -> Pace:
     """The account's limit was changed: an uncut rate follows it at once, a cut one stays cut."""
     rate = ceiling if pace.rate >= pace.ceiling else min(pace.rate, ceiling)
     return replace(pace, ceiling=ceiling, rate=rate)
+
+
+def with_allowances(pace: Pace, limits: Mapping[Period, int]) -> Pace:
+    """The limits of longer times were changed; what was granted under those that stay is remembered. 0: none."""
+    present = {one.period: one for one in pace.allowances}
+    allowances = (
+        replace(present.get(period, allowance(period, limit)), limit=limit) for period, limit in limits.items() if limit
+    )
+    return replace(pace, allowances=tuple(allowances))
 
 
 def used_ratio(pace: Pace, now_us: int) -> float:

@@ -116,6 +116,7 @@ class Dispatch:
             int(policy.lease_s * 1000),
             policy.retry_floor,
             RECHECK_HELD_MS,
+            HORIZON_US,
         ]
         raw = await self._scripts.run("claim", arguments)
         return _lease(lease_id, raw) if raw else None

@@ -1,7 +1,10 @@
 """The account's shared pace, as kept in Redis."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
+from dispatcher.core.allowance import Allowance, Period
 from dispatcher.core.pacing import Pace
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
@@ -29,10 +32,29 @@ class Limiter:
         self._scripts = scripts
         self._policy = policy
 
-    async def set_ceiling(self, rate_per_second: float, *, by_operator: bool = False) -> float:
-        """Give the account's limit. One that an operator gave stands above the settings; returns the one in force."""
-        arguments: list[Argument] = [repr(rate_per_second), "operator" if by_operator else "settings"]
-        return float(await self._scripts.run("set_ceiling", arguments))
+    async def set_ceiling(self, rate_per_second: float, *, per_minute: int = 0, per_day: int = 0) -> float:
+        """Give the limits of the settings; 0: no such limit. Returns the one of a second that is in force."""
+        return await self._set(
+            "settings", {Period.SECOND: rate_per_second, Period.MINUTE: per_minute, Period.DAY: per_day}
+        )
+
+    async def set_by_operator(self, limits: Mapping[Period, float]) -> None:
+        """Limits that stand above the settings until they are given back; those not named stay. 0: no such limit."""
+        await self._set("operator", limits)
+
+    async def back_to_settings(self) -> None:
+        """Forget all limits that operators gave."""
+        await self._set("default", {})
+
+    async def _set(self, whose: str, limits: Mapping[Period, float]) -> float:
+        given: list[Argument] = [repr(limits[period]) if period in limits else "" for period in Period]
+        return float(await self._scripts.run("set_limits", [whose, *given]))
+
+    async def by_operator(self) -> frozenset[Period]:
+        """The periods whose limit an operator gave."""
+        with translated():
+            given = await self._client.hmget(keys.LIMITER, [f"operator_{period}" for period in Period])
+        return frozenset(period for period, limit in zip(Period, given, strict=True) if limit is not None)
 
     async def take(self) -> Permit:
         """One permit for a read, at most one second ahead."""
@@ -53,6 +75,7 @@ class Limiter:
             int(cap * 1e6),
             repr(chance),
             self._policy.rate_cut,
+            int(self._policy.probe_gap_s * 1e6),
         ]
         blocked_us, _ = await self._scripts.run("slow_down", arguments)
         return int(blocked_us) / 1_000_000
@@ -61,7 +84,13 @@ class Limiter:
         """The state of the limiter, for people and metrics."""
         with translated():
             raw = await self._client.hgetall(keys.LIMITER)
-        values = {name.decode(): value for name, value in raw.items()}
-        rate, ceiling = float(values.pop("rate", 0)), float(values.pop("ceiling", 0))
-        values.pop("operator", None)
-        return Pace(rate=rate, ceiling=ceiling, **{name: int(value) for name, value in values.items()})
+        known = {field.name for field in fields(Pace)} - {"allowances"}
+        values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
+        rate, ceiling = values.pop("rate", 0.0), values.pop("ceiling", 0.0)
+        allowances = tuple(_allowance(*one) for one in json.loads(raw.get(b"allowances", "[]")))
+        whole = {name: int(value) for name, value in values.items()}
+        return Pace(rate=rate, ceiling=ceiling, allowances=allowances, **whole)
+
+
+def _allowance(period: str, limit: int, newest: int, counts: list[int]) -> Allowance:
+    return Allowance(period=Period(period), limit=limit, newest=newest, counts=tuple(counts))

@@ -13,7 +13,7 @@ from dispatcher.store.errors import translated
 _FOLDER = Path(__file__).parent / "scripts"
 #: put in front of every script, and of those that touch the account's pace
 _RECORD, _PACING = "record", "pacing"
-_PACED = frozenset({"begin", "take", "slow_down", "set_ceiling"})
+_PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits"})
 
 Argument = str | bytes | int | float
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core.allowance import MOST_AHEAD_US
 from dispatcher.core.pacing import (
     CATCH_UP_US,
     SLOWEST,
@@ -67,12 +68,13 @@ def test_a_pause_is_made_up_for_only_by_the_catch_up_time() -> None:
 
 
 def test_a_clock_set_back_does_not_stop_the_sending() -> None:
-    """The next slot is near the new time, not an hour away."""
+    """The next slot is near the new time, not an hour away, and after all that may have been granted ahead."""
     pace, _ = taken(steady(10), START)
     back = START - 3600 * SECOND
     pace, slot = reserve(pace, back, HORIZON, ADAPT)
-    assert slot == back + SECOND // 10
-    assert pace.tat_us == back + 2 * SECOND // 10
+    assert slot is None
+    pace, slot = reserve(pace, back + MOST_AHEAD_US - HORIZON, HORIZON, ADAPT)
+    assert slot == back + MOST_AHEAD_US
 
 
 def test_a_caller_that_looks_less_far_ahead_does_not_take_again_what_another_reserved() -> None:
@@ -145,10 +147,28 @@ def test_a_refusal_cuts_the_rate_once_per_epoch(rate: float, epochs: list[int]) 
     assert (pace.epoch, pace.refusals) == (cuts, cuts)
 
 
-def test_nothing_is_granted_until_the_wait_is_over_and_then_one_at_a_time() -> None:
+def test_nothing_is_granted_until_the_wait_is_over() -> None:
     pace = slow_down(steady(10), 0, START, 7 * SECOND, ADAPT)
     assert taken(pace, START + 7 * SECOND - 1)[1] == []
     assert taken(pace, START + 7 * SECOND, horizon_us=0)[1] == [START + 7 * SECOND]
+
+
+def test_after_a_refusal_one_probe_is_granted_and_the_cut_rate_a_second_later() -> None:
+    pace = slow_down(steady(10), 0, START, 0, ADAPT)
+    pace, slots = taken(pace, START, horizon_us=2 * SECOND)
+    assert slots == [START + gap * SECOND // 5 for gap in (0, 5, 6, 7, 8, 9, 10)]
+
+
+def test_every_epoch_has_a_probe_of_its_own_and_older_refusals_none() -> None:
+    pace, _ = taken(slow_down(steady(10), 0, START, 0, ADAPT), START)
+    assert pace.probe_gap_us == 0
+    assert slow_down(pace, 0, START, 0, ADAPT).probe_gap_us == 0
+    assert slow_down(pace, 1, START, 0, ADAPT).probe_gap_us == ADAPT.probe_gap_us
+
+
+def test_a_slow_account_is_not_made_quicker_by_its_probe() -> None:
+    pace = slow_down(steady(0.2), 0, START, 0, ADAPT)
+    assert taken(pace, START, horizon_us=11 * SECOND)[1] == [START, START + 10 * SECOND]
 
 
 def test_a_longer_wait_is_honoured_even_by_an_older_epoch() -> None:

@@ -53,6 +53,7 @@ def test_durations_are_read_in_both_forms() -> None:
         ("[caps]\nmax_dials = 1.5", "caps.max_dials: 1.5 is not a whole number"),
         ("[rate]\nretry_floor = 2", "rate.retry_floor must be from 0 to 1, not 2"),
         ("[rate]\nrate_cut = 1", "rate.rate_cut must be more than 0 and less than 1"),
+        ("[rate]\nprobe_gap = 11", "rate.probe_gap must be from 0 to 10 seconds, not 11"),
         ("[rate]\nbackoff_429 = [1]", "rate.backoff_429: [1] is not a list of two durations"),
         ("[rate]\nbackoff_429 = [9, 1]", "rate.backoff_429 must rise"),
         ("[delays]\njitter = 0.9", "delays.jitter must be from 0 to 0.5, not 0.9"),

@@ -5,10 +5,13 @@ nothing is quick.
 """
 
 import math
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core import fairness, pacing
+from dispatcher.core import allowance, fairness, pacing
+from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
@@ -81,6 +84,7 @@ class Model:
     locks: dict[JobId, str] = field(default_factory=dict)
     #: scope -> time of the next probe, 0 for none
     holds: dict[str, int] = field(default_factory=dict)
+    limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
 
     @property
     def ms(self) -> int:
@@ -90,7 +94,8 @@ class Model:
     def _adapt(self) -> Adapt:
         policy = self.policy
         every_us = int(policy.rate_raise_every_s * 1_000_000)
-        return Adapt(cut=policy.rate_cut, raise_share=policy.rate_raise, raise_every_us=every_us)
+        gap_us = int(policy.probe_gap_s * 1_000_000)
+        return Adapt(cut=policy.rate_cut, raise_share=policy.rate_raise, raise_every_us=every_us, probe_gap_us=gap_us)
 
     def add_part(self, batch: Batch, numbers: list[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000
@@ -135,7 +140,8 @@ class Model:
 
     def claim(self, priority: str, number: int, most: int, ahead: int) -> tuple[list[JobId], str]:
         """Jobs leased, and the scope that they probe."""
-        room = min(most, ahead - len(self.watch[State.LEASED]))
+        leased = len(self.watch[State.LEASED])
+        room = min(most, ahead - leased, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], ""
         probe = ""
@@ -148,6 +154,10 @@ class Model:
         if jobs and probe:
             self.holds["account"] = self.ms + round(self.policy.probe_funds_s * 1000)
         return jobs, probe if jobs else ""
+
+    def _permits_left(self) -> int:
+        ages = [allowance.aged(one, self.us - pacing.CATCH_UP_US) for one in self.pace.allowances]
+        return min((allowance.room(one, self.us + HORIZON_US) for one in ages), default=sys.maxsize)
 
     def _promote(self) -> None:
         for name in [name for name, at in sorted(self.timers.items(), key=lambda item: item[::-1]) if at <= self.ms]:
@@ -214,8 +224,7 @@ class Model:
             if slot is not None:
                 self._send(batch, one, record, slot // 1000)
                 return "go"
-            at_us = max(self.pace.blocked_until_us, self.pace.tat_us, self.us - pacing.CATCH_UP_US)
-            word, again_ms = "rate", math.ceil(at_us / 1000)
+            word, again_ms = "rate", math.ceil(pacing.next_us(self.pace, self.us) / 1000)
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
@@ -322,8 +331,11 @@ class Model:
         wait_us = backoff_s * 1_000_000 if retry_after_s is None else retry_after_s * 1_000_000
         self.pace = pacing.slow_down(self.pace, epoch, self.us, math.floor(wait_us), self._adapt)
 
-    def set_ceiling(self, ceiling: float) -> None:
-        self.pace = pacing.with_ceiling(self.pace, ceiling)
+    def set_limits(self, limits: Mapping[Period, float]) -> None:
+        """An operator's limits; those not named stay."""
+        self.limits |= limits
+        self.pace = pacing.with_ceiling(self.pace, self.limits[Period.SECOND])
+        self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:
         if self.holds.pop(scope, None) is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core import fairness, pacing
+from dispatcher.core import allowance, fairness, pacing
 from dispatcher.core.batch import Control, Priority
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.store import audit, codec, dispatch, keys, lua
@@ -53,11 +53,18 @@ def test_lua_ends_batches_under_the_same_words_as_python() -> None:
 def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
     claim, pace = constants("claim"), constants("pacing")
     assert (claim["QUANTUM"], claim["STRIDE"]) == (fairness.QUANTUM, fairness.STRIDE)
-    assert pace == {name: getattr(pacing, name) for name in ("CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US")}
-    fields = re.findall(
-        r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", (SCRIPTS / "pacing.lua").read_text(), re.DOTALL)[0]
-    )
-    assert fields == list(pacing.Pace.__slots__)
+    names = ("CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US", "MOST_AHEAD_US")
+    assert pace == {name: getattr(pacing, name) for name in names}
+    text = (SCRIPTS / "pacing.lua").read_text()
+    fields = re.findall(r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", text, re.DOTALL)[0])
+    assert [*fields, "allowances"] == list(pacing.Pace.__slots__)
+
+
+def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
+    text = (SCRIPTS / "pacing.lua").read_text()
+    (both,) = re.findall(r"^local BUCKET_US, BUCKETS = \{(.*)\}, \{(.*)\}$", text, re.MULTILINE)
+    lengths, numbers = (dict(re.findall(r"(\w+) = (\d+)", table)) for table in both)
+    assert {name: (int(lengths[name]), int(numbers[name])) for name in lengths} == allowance.BUCKETS
 
 
 def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:

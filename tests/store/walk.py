@@ -4,6 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from dispatcher.core.allowance import Period
 from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
@@ -59,7 +60,7 @@ class Walk:
             (4, self.drain),
             (3, self.take),
             (1, self.slow_down),
-            (1, self.set_ceiling),
+            (1, self.set_limits),
             (2, self.hold),
             (6, self.release),
             (20, self.wait),
@@ -210,10 +211,13 @@ class Walk:
         self.model.slow_down(epoch, wait_s, chance)
         assert until_s == self.model.pace.blocked_until_us / 1_000_000
 
-    async def set_ceiling(self) -> None:
-        ceiling = self.dice.choice((7.3, 100.0, 400.0))
-        assert await self.world.limiter.set_ceiling(ceiling, by_operator=True) == ceiling
-        self.model.set_ceiling(ceiling)
+    async def set_limits(self) -> None:
+        limits = {
+            Period.SECOND: self.dice.choice((7.3, 100.0, 400.0)),
+            self.dice.choice((Period.MINUTE, Period.DAY)): self.dice.choice((0, 9, 40)),
+        }
+        await self.world.limiter.set_by_operator(limits)
+        self.model.set_limits(limits)
 
     async def hold(self) -> None:
         scopes = ["account", "country:US", f"batch:{self._batch().id}", *(f"job:{job}" for job in self._movable()[:1])]

@@ -1,11 +1,11 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
 -- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
---       recheck time of held batches (ms).
+--       recheck time of held batches (ms), how far ahead slots are granted (us).
 -- Answer: JSON {"jobs": [...], "probe": scope or null}, or nil when nothing may be leased now. Safe to repeat: the
 -- lease id finds the first answer again.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local retry_floor, recheck_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
+local retry_floor, recheck_ms, horizon_us = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local QUANTUM, STRIDE = 8, 1000
 local MOST_WALKED, walked = 960, 0
 local us = now_us()
@@ -15,7 +15,14 @@ local stored = redis.call('GET', 'bf:lease:' .. lease_id)
 if stored then return stored end
 room = math.min(room, ahead - redis.call('ZCARD', WATCH[LEASED]))
 if room <= 0 then return false end
-if tonumber(redis.call('HGET', 'bf:limiter', 'blocked_until_us') or 0) > us then return false end
+
+-- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
+local blocked_until_us, allowances = unpack(redis.call('HMGET', 'bf:limiter', 'blocked_until_us', 'allowances'))
+if tonumber(blocked_until_us or 0) > us then return false end
+if allowances then
+  room = math.min(room, permits_left(load_allowances(allowances), us, horizon_us) - redis.call('ZCARD', WATCH[LEASED]))
+  if room <= 0 then return false end
+end
 
 -- A held account lets one job through at each probe time; that job may release the hold.
 local held = redis.call('HLEN', 'bf:holds') > 0

@@ -2,12 +2,32 @@
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
 local CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 50000, 0.1, 20000000, 10000000
+local MOST_AHEAD_US = 5000000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'raised_us', 'refusals', 'window_us',
-  'granted', 'granted_before'}
+  'granted', 'granted_before', 'probe_gap_us'}
+-- length of a bucket (us), and how many make the period
+local BUCKET_US, BUCKETS = {minute = 1000000, day = 900000000}, {minute = 60, day = 96}
 
+-- JSON: for each limit of a longer time its period, the limit, the newest bucket, and permits by age of their bucket.
+local function load_allowances(json)
+  local allowances = cjson.decode(json)
+  for i, one in ipairs(allowances) do
+    allowances[i] = {period = one[1], limit = one[2], newest = one[3], counts = one[4]}
+  end
+  return allowances
+end
+
+local function allowances_json(allowances)
+  local lists = {}
+  for i, one in ipairs(allowances) do lists[i] = {one.period, one.limit, one.newest, one.counts} end
+  return cjson.encode(lists)
+end
+
+-- The field of the allowances is only there when the account has such limits.
 local function load_pace()
-  local values, pace = redis.call('HMGET', 'bf:limiter', unpack(PACE)), {}
-  for i, name in ipairs(PACE) do pace[name] = tonumber(values[i] or 0) end
+  local values, pace = redis.call('HMGET', 'bf:limiter', 'allowances', unpack(PACE)), {}
+  for i, name in ipairs(PACE) do pace[name] = tonumber(values[i + 1] or 0) end
+  pace.allowances = values[1] and load_allowances(values[1])
   return pace
 end
 
@@ -18,7 +38,48 @@ local function save_pace(pace)
     local exact = name == 'ceiling' or name == 'rate'
     fields[#fields + 1] = string.format(exact and '%.17g' or '%.0f', pace[name])
   end
+  if pace.allowances then
+    fields[#fields + 1] = 'allowances'
+    fields[#fields + 1] = allowances_json(pace.allowances)
+  end
   redis.call('HSET', 'bf:limiter', unpack(fields))
+end
+
+local function new_allowance(period, limit)
+  local counts = {}
+  for i = 1, BUCKETS[period] + 1 do counts[i] = 0 end
+  return {period = period, limit = limit, newest = 0, counts = counts}
+end
+
+local function move_to(one, at_us)
+  local size = #one.counts
+  local newest = math.floor(at_us / BUCKET_US[one.period])
+  local steps = newest - one.newest
+  if steps <= 0 then return end
+  for i = size, 1, -1 do one.counts[i] = i > steps and one.counts[i - steps] or 0 end
+  one.newest = newest
+end
+
+-- Forgets what no window from now on touches; after the clock was set back the buckets move with it.
+local function grow_older(one, now)
+  one.newest = math.min(one.newest, math.floor((now + MOST_AHEAD_US) / BUCKET_US[one.period]) + 2)
+  move_to(one, now)
+end
+
+local function used_of(one)
+  local used = 0
+  for _, count in ipairs(one.counts) do used = used + count end
+  return used
+end
+
+-- The first slot that another permit may be for; 0 when any may.
+local function free_us(one)
+  local used, steps = used_of(one), 0
+  while used >= one.limit do
+    used = used - one.counts[#one.counts - steps]
+    steps = steps + 1
+  end
+  return steps > 0 and (one.newest + steps) * BUCKET_US[one.period] or 0
 end
 
 local function raise_rate(pace, now, raise_share, raise_every_us)
@@ -34,15 +95,37 @@ local function count_window(pace, now)
   pace.window_us, pace.granted = now, 0
 end
 
+-- How many permits there may be for slots at that time.
+local function permits_left(allowances, now, horizon_us)
+  local left = math.huge
+  for _, one in ipairs(allowances) do
+    grow_older(one, now - CATCH_UP_US)
+    move_to(one, now + horizon_us)
+    left = math.min(left, math.max(0, one.limit - used_of(one)))
+  end
+  return left
+end
+
+-- After the clock was set back, the next slot comes after all that may have been granted ahead.
+local function come_in_time(pace, now, interval)
+  if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + MOST_AHEAD_US end
+  for _, one in ipairs(pace.allowances or {}) do grow_older(one, now - CATCH_UP_US) end
+end
+
 -- Returns the slot, or nil and the time at which there may be one.
 local function reserve(pace, now, horizon_us, raise_share, raise_every_us)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
   raise_rate(pace, now, raise_share, raise_every_us)
   count_window(pace, now)
-  local interval = math.ceil(1000000 / pace.rate)
-  if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + interval end
+  local interval = math.max(math.ceil(1000000 / pace.rate), pace.probe_gap_us)
+  come_in_time(pace, now, interval)
   local slot = math.max(pace.tat_us, now - CATCH_UP_US)
+  for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
   if slot > now + horizon_us then return nil, slot end
-  pace.tat_us, pace.granted = slot + interval, pace.granted + 1
+  for _, one in ipairs(pace.allowances or {}) do
+    move_to(one, slot)
+    one.counts[1] = one.counts[1] + 1
+  end
+  pace.tat_us, pace.granted, pace.probe_gap_us = slot + interval, pace.granted + 1, 0
   return slot
 end
