@@ -97,7 +97,8 @@ class Happened(StrEnum):
     FAILED = "failed"
     #: the provider took nothing
     REFUSED = "refused"
-    #: the answer was unclear and the fax was not found within the settling time
+    #: the answer was unclear and the fax was not found within the settling time; or it was accepted, and the provider
+    #: does not know it any more
     VANISHED = "vanished"
     #: news of another fax than the one that counted just then
     LATE = "late"
@@ -162,7 +163,8 @@ class Record:
     #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed, as far as
     #: is known now
     doubled: bool = False
-    #: the answer to the POST was unclear: the attempt is being looked for
+    #: the answer to the POST was unclear and the attempt is being looked for; or the provider did not know the accepted
+    #: fax when it was asked last, and ``looks`` counts how often in a row
     unclear: bool = False
     #: the next attempt is sent in FINE, whatever the batch asks for
     force_fine: bool = False

@@ -24,7 +24,7 @@ class Event(StrEnum):
     DELIVERED = "delivered"
     #: a failure that is tried again, or waits for a hold to end
     RETRIED = "retried"
-    #: looked for over the settling time and not found
+    #: looked for over the settling time and not found, or accepted once and unknown to the provider now
     VANISHED = "vanished"
     #: a failure that ends the job
     GIVEN_UP = "given_up"
@@ -65,6 +65,8 @@ MOVES: Mapping[tuple[State, Event], frozenset[State]] = {
     (State.ACCEPTED, Event.TAKEN): frozenset({State.ACCEPTED}),
     (State.ACCEPTED, Event.DELIVERED): _DELIVERED,
     (State.ACCEPTED, Event.RETRIED): _BACK,
+    # the provider no longer knows the fax: it waits for a person
+    (State.ACCEPTED, Event.VANISHED): _BACK,
     (State.ACCEPTED, Event.GIVEN_UP): _GIVEN_UP,
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState
 from dispatcher.core.job import HistoryEntry, Record, State
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import BatchView, JobView
 
@@ -58,8 +59,10 @@ def _stopped(batch: BatchView) -> str:
 
 
 def _due(next_ms: int | None, history: Sequence[HistoryEntry], now_ms: int) -> str:
+    why = f": {history[-1].why}" if history and history[-1].why else ""
+    if next_ms == HELD_MS:
+        return f"The job is held until someone releases it{why or '.'}"
     if next_ms is not None and next_ms > now_ms:
-        why = f": {history[-1].why}" if history and history[-1].why else ""
         return f"The next attempt comes at {rfc3339(next_ms)}{why or '.'}"
     return "It waits for its turn at the account's rate."
 

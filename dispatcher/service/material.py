@@ -91,18 +91,26 @@ class Library:
         return [await self._material(job) for job in jobs]
 
     async def _material(self, job: JobId) -> Material:
+        recipient = await self._recipient(job)
+        definition = await self._definitions.get(job.batch)
+        urls, files = await self._documents(definition)
+        return Material(job=job, recipient=recipient, definition=definition, document_urls=urls, files=files)
+
+    async def _recipient(self, job: JobId) -> Recipient:
         block, at = keys.place(job)
         recipients = await self._blocks.get((job.batch, block))
         if at >= len(recipients):
             raise MaterialMissing(f"job {job} has no row")
-        definition = await self._definitions.get(job.batch)
-        urls, files = await self._documents(definition)
-        return Material(job=job, recipient=recipients[at], definition=definition, document_urls=urls, files=files)
+        return recipients[at]
 
     def number_hash(self, number: str) -> str:
         """The keyed hash under which calls to a number are locked."""
         digest = hmac.digest(self._number_key, number.encode(), hashlib.sha256)
         return digest[:_HASH_BYTES].hex()
+
+    async def number_hash_of(self, job: JobId) -> str:
+        """The same for a job's number. Raises MaterialMissing."""
+        return self.number_hash((await self._recipient(job)).number)
 
     def fax(self, material: Material, record: Record) -> OutgoingFax:
         """One attempt, ready to be sent."""

@@ -6,7 +6,8 @@ from functools import partial
 
 import structlog
 
-from dispatcher.core.job import HistoryEntry, JobId, Record
+from dispatcher.core.job import HistoryEntry, JobId, Record, State
+from dispatcher.core.lifecycle import Event
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
@@ -60,7 +61,8 @@ class Settler:
                 return None
             if self._at:
                 await self._at(Point.DECIDED)
-            found = await self._writes.ask(_change(job, record, step, totals or {}))
+            number_hash = await self._number_to_lock(job, record, step)
+            found = await self._writes.ask(_change(job, record, step, totals or {}, number_hash))
             if found is None:
                 if self._at:
                     await self._at(Point.APPLIED)
@@ -68,6 +70,15 @@ class Settler:
                 return step
             stored = await self._read(job)
             record, history = stored or (found, history)
+
+    async def _number_to_lock(self, job: JobId, old: Record, step: Step) -> str:
+        """A fax that is found when its job was not sending any more: its number is in a call, and no lock says so."""
+        if step.event is not Event.TAKEN or old.state not in (State.WAITING, State.LEASED):
+            return ""
+        try:
+            return await until_it_works(partial(self._library.number_hash_of, job))
+        except MaterialMissing:
+            return ""
 
     async def _case(self, history: Sequence[HistoryEntry]) -> Case:
         return Case(
@@ -116,7 +127,7 @@ class Settler:
         return [f"document:{sha256}" for sha256 in material.definition.documents]
 
 
-def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int]) -> Change:
+def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], number_hash: str) -> Change:
     more: dict[str, int] = dict(totals)
     if step.event is not None and step.history is not None:
         more[f"failures|{step.history.category}"] = 1
@@ -130,6 +141,7 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int]) -> C
         history=step.history,
         rest_s=step.rest_s,
         attempt=old.attempt,
+        number_hash=number_hash,
         spent=step.spent,
         totals=more,
     )

@@ -76,6 +76,8 @@ class Change:
     rest_s: float | None = None
     #: attempt that holds the number's lock
     attempt: int = 0
+    #: hash of the number that the job locks now; empty for none
+    number_hash: str = ""
     #: attempts that were made and count
     spent: int = 0
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -164,7 +166,7 @@ class Dispatch:
 
     async def settle(self, changes: Sequence[Change]) -> list[Record | None]:
         """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""
-        arguments: list[Argument] = []
+        arguments: list[Argument] = [NUMBER_LOCK_MS]
         for change in changes:
             arguments += _arguments(change)
         answers = await self._scripts.run("settle", arguments)
@@ -243,6 +245,7 @@ def _arguments(change: Change) -> Iterable[Argument]:
         codec.encode_entry(change.history) if change.history else b"",
         -1 if change.rest_s is None else int(change.rest_s * 1000),
         f"{change.job}/{change.attempt}",
+        change.number_hash,
         fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
         int(change.spent),
         "\n".join(f"{name}\t{by}" for name, by in change.totals.items()),

@@ -26,7 +26,7 @@ EVENTS = {
     Event.NO_NEWS: "a look-up or a read-back brought no news yet",
     Event.DELIVERED: "the fax arrived",
     Event.RETRIED: "the fax failed, or the request was refused, and is tried again or waits for a hold to end",
-    Event.VANISHED: "it was looked for over the settling time and not found",
+    Event.VANISHED: "it was looked for over the settling time and not found, or accepted and is not known any more",
     Event.GIVEN_UP: "a failure ends the job",
     Event.BATCH_ENDED: "the batch was cancelled, or its deadline passed",
 }

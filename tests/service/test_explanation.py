@@ -4,6 +4,7 @@ import pytest
 
 from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.service.explanation import explain
 from dispatcher.service.views import BatchView, JobView, view_batch
 from dispatcher.store.store import Store
@@ -49,6 +50,7 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
         (Record(state=State.ACCEPTED), LATER_MS, [], f"read back at {LATER}"),
         (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt comes at {LATER}: Busy: again in a minute."),
         (Record(state=State.WAITING), LATER_MS, [], f"next attempt comes at {LATER}."),
+        (Record(state=State.WAITING), HELD_MS, [BUSY], "held until someone releases it: Busy: again in a minute."),
         (Record(state=State.WAITING), NOW_MS, [BUSY], "turn at the account's rate"),
         (Record(state=State.WAITING), None, [], "turn at the account's rate"),
     ],

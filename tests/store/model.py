@@ -16,9 +16,10 @@ from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
 from dispatcher.core.policy import Policy
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate
 
-NEVER_MS = 253_402_300_799_000
+NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 FLYING = (State.LEASED, State.SENDING, State.ACCEPTED)
 
@@ -284,6 +285,8 @@ class Model:
             for flying in self.watch.values():
                 flying.pop(job, None)
             self.place(job, new, next_ms)
+            if next_ms == NEVER_MS and batch.records[job.row].state is State.WAITING:
+                self.holds[f"job:{job}"] = 0
         if rest_s is not None and job in self.locks:
             number = self.locks.pop(job)
             if self.numbers.get(number) == f"{job}/{attempt}":

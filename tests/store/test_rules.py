@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.core.batch import Command, Control, Priority
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, Lease
 from tests.store import snapshot
 from tests.store.world import RATE, World, number, part, words
@@ -311,3 +312,52 @@ async def test_a_step_decided_from_a_record_that_has_changed_is_refused_and_told
     stored = (await world.dispatch.stored([begun.job]))[0]
     assert stored is not None
     assert (stored.record, stored.history) == (found, ())
+
+
+async def test_a_fax_that_is_found_while_its_job_waits_locks_the_number(world: World) -> None:
+    """It is in a call, though its attempt was written off and its lock is gone. The end of it frees the number."""
+    await world.running("a", 1)
+    await world.running("b", 1)
+    first = (await begin_calling(world, await world.leased(most=1), "same")).jobs[0]
+    written_off = replace(first.record, state=State.WAITING, lease=0)
+    change = Change(job=first.job, old=first.record, new=written_off, next_ms=world.ms + 60_000, rest_s=0, attempt=1)
+    assert await world.dispatch.settle([change]) == [None]
+    adopted = replace(written_off, state=State.ACCEPTED, fax_id="F1")
+    found = Change(
+        job=first.job, old=written_off, new=adopted, next_ms=world.ms + 900_000, attempt=1, number_hash="same"
+    )
+    assert await world.dispatch.settle([found]) == [None]
+    assert words(await begin_calling(world, await world.leased(most=1), "same")) == ["number"]
+    await ended(world, first.job, adopted)
+    await world.pass_ms(15_000)
+    assert words(await begin_calling(world, await world.leased(), "same")) == ["go"]
+
+
+async def test_a_fax_that_is_found_takes_no_lock_from_another_call(world: World) -> None:
+    await world.running("a", 2)
+    job = (await world.leased(most=1)).jobs[0]
+    calling = await begin_calling(world, await world.leased(most=1), "same")
+    leased = await world.record(job)
+    adopted = replace(leased, state=State.ACCEPTED, lease=0, fax_id="F1")
+    found = Change(job=job, old=leased, new=adopted, next_ms=world.ms + 900_000, number_hash="same")
+    assert await world.dispatch.settle([found]) == [None]
+    await ended(world, job, adopted)
+    assert await world.client.get("bf:number:same") == f"{calling.jobs[0].job}/1".encode()
+
+
+async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: World) -> None:
+    """No process can die between the two. Released, it is due at once; of a cancelled batch it is cancelled instead."""
+    await world.running("a", 2)
+    held, cancelled = (await world.sending()).jobs
+    for begun in (held, cancelled):
+        if begun is cancelled:
+            await world.batches.command("a", Command.CANCEL)
+        entry = HistoryEntry(
+            attempt=1, at_ms=1, outcome=Happened.VANISHED, category="submit_unknown", why="It is gone."
+        )
+        new = replace(begun.record, state=State.WAITING, lease=0)
+        change = Change(job=begun.job, old=begun.record, new=new, next_ms=HELD_MS, history=entry, rest_s=0, attempt=1)
+        assert await world.dispatch.settle([change]) == [None]
+    (hold,) = await world.holds.all()
+    assert (hold.scope, hold.category, hold.cause) == (f"job:{held.job}", "submit_unknown", "It is gone.")
+    assert (await world.record(cancelled.job)).state is State.CANCELLED

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.core import allowance, fairness, pacing
 from dispatcher.core.batch import Control, Priority
 from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import audit, codec, dispatch, keys, lua
 from tests.store.world import World
 
@@ -33,6 +34,7 @@ def constants(script: str) -> dict[str, float]:
 def test_lua_numbers_rows_and_states_as_python_does() -> None:
     found = constants("record")
     assert (found.pop("BLOCK"), found.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
+    assert found.pop("NEVER") == HELD_MS == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
     assert found == {state.name: state for state in State if state.name in found}
     assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(found)
     assert "local FINAL = DELIVERED" in RECORD_LUA
@@ -70,11 +72,6 @@ def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
 def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:
     change = dispatch.Change(job=JobId("a", 0), old=Record(), new=Record())
     assert constants("settle")["FIELDS"] == len(tuple(dispatch._arguments(change)))
-
-
-def test_only_reap_sets_a_time_that_never_comes() -> None:
-    """9999-12-31 23:59:59 UTC."""
-    assert constants("reap")["NEVER"] == 253_402_300_799_000
 
 
 def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:

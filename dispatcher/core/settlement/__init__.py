@@ -7,9 +7,10 @@ applies a step by compare-and-set on the record it was decided from, and decides
 from dispatcher.core.settlement.answers import after_send, missed_slot
 from dispatcher.core.settlement.looks import after_empty_look, after_read, look_due_ms
 from dispatcher.core.settlement.news import after_news
-from dispatcher.core.settlement.step import Case, HoldWanted, Step, send_deadline_ms
+from dispatcher.core.settlement.step import HELD_MS, Case, HoldWanted, Step, send_deadline_ms
 
 __all__ = [
+    "HELD_MS",
     "Case",
     "HoldWanted",
     "Step",

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from dispatcher.core.failures import SUBMIT_UNKNOWN, Rule, classify
+from dispatcher.core.failures import READBACK_MISSING, SUBMIT_UNKNOWN, Rule, classify
 from dispatcher.core.job import Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import GiveUp, decide_absent, next_look_ms, poll_at_ms, readback_delay_s
+from dispatcher.core.retry import GiveUp, LookUp, decide, decide_absent, next_look_ms, poll_at_ms, readback_delay_s
 from dispatcher.core.settlement.ending import counted, past, unless_another
 from dispatcher.core.settlement.news import after_news
-from dispatcher.core.settlement.step import Case, Step, move, send_deadline_ms
+from dispatcher.core.settlement.step import HELD_MS, Case, Step, move, send_deadline_ms
 
 #: how much before its time a look may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
@@ -46,9 +46,41 @@ def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
         return after_news(record, news, case)
     if record.state is not State.ACCEPTED:
         return None
-    looks = record.looks + 1
-    step = Step(event=Event.NO_NEWS, record=replace(record, looks=looks), next_ms=_read_at_ms(looks, case))
-    return move(record, step, case)
+    if news is None:
+        return _unknown(record, case)
+    looks = 1 if record.unclear else record.looks + 1
+    new = replace(record, looks=looks, unclear=False)
+    return move(record, Step(event=Event.NO_NEWS, record=new, next_ms=_read_at_ms(looks, case)), case)
+
+
+def _unknown(record: Record, case: Case) -> Step:
+    """The provider does not know a fax that it accepted. It is asked a few times more, and then it is a person's turn:
+    the paper may have arrived, so the job is neither sent again nor given up. News that comes yet is heeded."""
+    missed = record.looks if record.unclear else 0
+    decision = decide(
+        READBACK_MISSING,
+        history=replace(past(record, case), looks=missed),
+        policy=case.policy,
+        now_ms=case.now_ms,
+        chance=case.chance,
+    )
+    if isinstance(decision, LookUp):
+        new = replace(record, looks=missed + 1, unclear=True)
+        return move(record, Step(event=Event.NO_NEWS, record=new, next_ms=decision.first_look_ms), case)
+    entry = HistoryEntry(
+        attempt=record.attempt,
+        at_ms=case.now_ms,
+        outcome=Happened.VANISHED,
+        category=READBACK_MISSING.category,
+        error_type=READBACK_MISSING.error_type,
+        error_code=READBACK_MISSING.error_code,
+        fax_id=record.fax_id,
+        why=decision.why,
+    )
+    held = replace(record, state=State.WAITING, looks=0, unclear=False, category=entry.category, changed_ms=case.now_ms)
+    held = replace(held, error_type=entry.error_type, error_code=entry.error_code)
+    step = Step(event=Event.VANISHED, record=held, next_ms=HELD_MS, history=entry, rest_s=0.0)
+    return unless_another(record, step, case)
 
 
 def _read_at_ms(reads: int, case: Case) -> int:

@@ -41,6 +41,10 @@ class HoldWanted:
     probe_after_s: float | None = None
 
 
+#: ``Step.next_ms`` of a job that waits until someone releases it: the store holds it in the same write
+HELD_MS = 253_402_300_799_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One move of a job, as data."""

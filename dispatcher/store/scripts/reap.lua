@@ -4,19 +4,10 @@
 --       held.
 -- Answer: {leases given back, jobs held, then the jobs to look at...}. Safe to repeat.
 local most, again_ms, max_strikes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local NEVER = 253402300799000
 local now = math.floor(now_us() / 1000)
 local given_back, held, look_at = 0, 0, {}
 
 local function due(state) return redis.call('ZRANGEBYSCORE', WATCH[state], '-inf', text(now), 'LIMIT', 0, most) end
-
-local function hold_job(job, strikes)
-  held = held + 1
-  local cause = 'its worker vanished ' .. strikes .. ' times before it began'
-  redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = 'internal',
-    cause = cause, since_ms = now, probe_at_ms = 0, probe_every_ms = 0}))
-  redis.call('HINCRBY', 'bf:totals', 'holds|internal', 1)
-end
 
 for _, job in ipairs(due(LEASED)) do
   local batch, row = parse_job(job)
@@ -27,7 +18,8 @@ for _, job in ipairs(due(LEASED)) do
     local again = now
     strikes = strikes + 1
     if strikes >= max_strikes then
-      hold_job(job, strikes)
+      hold_job(job, 'internal', 'its worker vanished ' .. strikes .. ' times before it began', now)
+      held = held + 1
       again, strikes = NEVER, 0
     end
     put_back(batch, row, record, with_head(record, WAITING, strikes, attempt, 0), again, now)

@@ -5,6 +5,8 @@ local VOID, WAITING, LEASED, SENDING, ACCEPTED = 0, 1, 2, 3, 4
 local DELIVERED, CANCELLED, EXPIRED = 10, 13, 14
 local FINAL = DELIVERED -- and all above
 local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [ACCEPTED] = 'bf:watch:accepted'}
+-- the due time (ms) of a job that its own hold keeps back
+local NEVER = 253402300799000
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
 local function now_us()
@@ -92,6 +94,13 @@ local function put_back(batch, row, old, new, due_ms, now_ms)
   write_record(batch, row, new)
   move_count(batch, old, new, now_ms)
   return new
+end
+
+-- Holds one job until someone releases it; it stands in its batch's due set at NEVER.
+local function hold_job(job, category, cause, now_ms)
+  redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = category,
+    cause = cause, since_ms = now_ms, probe_at_ms = 0, probe_every_ms = 0}))
+  redis.call('HINCRBY', 'bf:totals', 'holds|' .. category, 1)
 end
 
 local function free_number(job, holder, rest_ms)

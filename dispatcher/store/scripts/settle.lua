@@ -1,11 +1,13 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
--- ARGV: for each job eleven values: batch, row, record as it was read, record as it shall be, time of its next look
---       (ms; its place follows from the state; -1 leaves it where it is), history line or empty, rest of its number
---       (ms; -1 keeps the lock), holder of that lock (<job>/<attempt>), fax id if too long for the record, attempts to
---       add, totals to add (lines of field TAB number).
+-- ARGV: life of a number's lock (ms), then for each job twelve values: batch, row, record as it was read, record as it shall be, time of its next look
+--       (ms; its place follows from the state; -1 leaves it where it is; NEVER holds a job that waits, with category
+--       and cause of its history line), history line or empty, rest of its number (ms; -1 keeps the lock), holder of
+--       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
+--       attempts to add, totals to add (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
 -- Safe to repeat: what was applied is not applied again.
-local FIELDS = 11
+local FIELDS = 12
+local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
 
 local function leave_place(batch, row, state)
@@ -16,11 +18,15 @@ local function leave_place(batch, row, state)
   end
 end
 
-local function move(batch, row, old, new, next_ms)
+local function move(batch, row, old, new, next_ms, line)
   local state = string.byte(new, 1)
   if next_ms >= 0 then leave_place(batch, row, string.byte(old, 1)) end
   if next_ms >= 0 and state == WAITING then
-    put_back(batch, row, old, new, next_ms, now)
+    local put = put_back(batch, row, old, new, next_ms, now)
+    if next_ms == NEVER and string.byte(put, 1) == WAITING then
+      local entry = cjson.decode(line)
+      hold_job(job_name(batch, row), entry.category, entry.why, now)
+    end
     return
   end
   write_record(batch, row, new)
@@ -28,6 +34,15 @@ local function move(batch, row, old, new, next_ms)
   if next_ms >= 0 and WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
   -- refusals in a row are over when the provider takes a fax
   if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
+end
+
+-- A fax that is found later is in a call without ever having begun here. Another call of that number keeps its lock.
+local function lock_number(job, number, holder)
+  local key = 'bf:number:' .. number
+  local by = redis.call('GET', key)
+  if by and by ~= 'rest' then return end
+  redis.call('SET', key, holder, 'PX', lock_ms)
+  redis.call('HSET', 'bf:locks', job, number)
 end
 
 local function history(batch, row)
@@ -57,14 +72,15 @@ local function add_totals(lines)
   for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do redis.call('HINCRBY', 'bf:totals', field, by) end
 end
 
-local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long_id, attempts, totals)
+local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
   if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
   if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
-  move(batch, row, old, new, next_ms)
+  move(batch, row, old, new, next_ms, line)
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
+  if number ~= '' then lock_number(job_name(batch, row), number, holder) end
   if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end
   if attempts ~= '0' then redis.call('HINCRBY', batch_key(batch), 'attempts', attempts) end
   count_doubled(batch, old, new)
@@ -73,5 +89,5 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, long
 end
 
 local answer = {}
-for i = 1, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+for i = 2, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
 return answer

@@ -4,7 +4,15 @@ import pytest
 
 from dispatcher.core.job import Fate, Happened, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.settlement import Step, after_empty_look, after_read, look_due_ms, send_deadline_ms
+from dispatcher.core.settlement import (
+    HELD_MS,
+    Step,
+    after_empty_look,
+    after_news,
+    after_read,
+    look_due_ms,
+    send_deadline_ms,
+)
 from tests.core.settlement.samples import (
     BUSY,
     COMPLETED,
@@ -114,13 +122,47 @@ def test_when_an_attempt_vanished_an_earlier_fax_decides(fate: Fate, state: Stat
     ("looks", "polling", "wait_s"),
     [(0, False, 120), (1, False, 300), (2, False, 600), (9, False, 600), (0, True, 20), (1, True, 30), (9, True, 60)],
 )
-@pytest.mark.parametrize("told", [None, news(UNFINISHED)], ids=["unknown", "unfinished"])
-def test_a_read_back_without_news_is_repeated_at_the_policy_s_times(
-    looks: int, polling: bool, wait_s: int, told: None
+def test_a_read_back_of_a_fax_under_way_is_repeated_at_the_policy_s_times(
+    looks: int, polling: bool, wait_s: int
 ) -> None:
-    step = after_read(accepted(looks=looks), told, case(polling=polling))
+    step = after_read(accepted(looks=looks), news(UNFINISHED), case(polling=polling))
     assert step
     assert (step.event, step.record.looks, step.next_ms) == (Event.NO_NEWS, looks + 1, NOW + wait_s * 1000)
+
+
+@pytest.mark.parametrize("polling", [False, True])
+def test_a_fax_that_the_provider_does_not_know_any_more_ends_in_a_hold(polling: bool) -> None:
+    """It is asked for after half a minute, two and ten. Then neither a resend nor a failure would be right."""
+    record, waits = accepted(looks=9), []
+    step: Step | None = None
+    while record.state is State.ACCEPTED:
+        step = after_read(record, None, case(polling=polling))
+        assert step
+        record = step.record
+        waits.append((step.next_ms - NOW) / 1000)
+    assert waits == [30, 120, 600, (HELD_MS - NOW) / 1000]
+    assert step
+    assert (step.event, record.state) == (Event.VANISHED, State.WAITING)
+    assert (record.category, record.error_type, record.error_code) == ("submit_unknown", "http", 404)
+    assert step.history
+    assert (step.history.fax_id, step.history.fate, step.rest_s, step.spent) == ("F1", None, 0.0, 0)
+
+
+def test_a_fax_that_is_known_again_is_followed_as_before() -> None:
+    missing = after_read(accepted(looks=2), None, case())
+    assert missing
+    known = after_read(missing.record, news(UNFINISHED), case())
+    assert known
+    assert (known.record.unclear, known.record.looks, known.next_ms) == (False, 1, NOW + 120_000)
+
+
+def test_news_of_a_fax_that_was_unknown_ends_the_job_that_is_held_for_it() -> None:
+    missing = after_read(accepted(looks=3, unclear=True), None, case())
+    assert missing
+    assert missing.history
+    step = after_news(missing.record, news(COMPLETED), case(missing.history))
+    assert step
+    assert (step.record.state, step.record.doubled) == (State.DELIVERED, False)
 
 
 def test_a_read_back_brings_the_end() -> None:
