@@ -123,7 +123,8 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
     if not settings.allow_unsafe_redis:
         await store.check_settings()
     keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
-    await store.limiter.set_ceiling(settings.sinch.rate_per_second)
+    given = settings.sinch
+    await store.limiter.set_ceiling(given.rate_per_second, per_minute=given.rate_per_minute, per_day=given.rate_per_day)
     library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
     settler = Settler(store, library, policy, polling=not settings.public_url, at=at)
     permits = Permits(store.limiter)

@@ -34,10 +34,18 @@ class SinchSettings(BaseModel):
     auth: Literal["oauth", "basic"] = "oauth"
     #: the account's limit; faxes and reads share it
     rate_per_second: float = Field(default=5.0, gt=0, le=10_000)
+    #: most of them in any minute and in any 24 hours; 0 or empty: no such limit
+    rate_per_minute: int = Field(default=0, ge=0, le=1_000_000)
+    rate_per_day: int = Field(default=0, ge=0, le=1_000_000_000)
     #: one connection per call in flight, in this many calls for each worker process
     connections: int = Field(default=64, ge=1, le=1024)
     #: most faxes being sent at once, over all processes
     most_sending: int = Field(default=512, ge=1, le=10_000)
+
+    @field_validator("rate_per_minute", "rate_per_day", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return 0 if value == "" else value
 
 
 class Settings(BaseSettings):

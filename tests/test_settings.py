@@ -50,6 +50,11 @@ def test_secrets_are_not_shown() -> None:
         ("BULKFAX_SINCH__RATE", "3", "unknown setting BULKFAX_SINCH__RATE"),
         ("BULKFAX_PORTT", "3", "did you mean BULKFAX_PORT?"),
         ("BULKFAX_PORT", "x", "BULKFAX_PORT: input should be a valid integer"),
+        (
+            "BULKFAX_SINCH__RATE_PER_DAY",
+            "-1",
+            "BULKFAX_SINCH__RATE_PER_DAY: input should be greater than or equal to 0",
+        ),
         ("BULKFAX_SINCH__RATE_PER_SECOND", "0", "BULKFAX_SINCH__RATE_PER_SECOND: input should be greater than 0"),
         ("BULKFAX_PUBLIC_URL", "fax.example.com", "BULKFAX_PUBLIC_URL: write a full address"),
         ("BULKFAX_DEFAULT_COUNTRY", "Germany", "BULKFAX_DEFAULT_COUNTRY: write a country as two letters"),
@@ -67,3 +72,9 @@ def test_an_unknown_setting_in_the_dotenv_file_is_refused(tmp_path: Path) -> Non
     (tmp_path / ".env").write_text("BULKFAX_REDIS=redis://there/0\n")
     with pytest.raises(SettingsError, match="unknown setting BULKFAX_REDIS"):
         load_settings()
+
+
+def test_limits_of_a_minute_and_a_day_are_off_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKFAX_SINCH__RATE_PER_MINUTE", "")
+    monkeypatch.setenv("BULKFAX_SINCH__RATE_PER_DAY", "100000")
+    assert (load_settings().sinch.rate_per_minute, load_settings().sinch.rate_per_day) == (0, 100_000)

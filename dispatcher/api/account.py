@@ -1,10 +1,10 @@
-"""Routes of the account: how its rate is used, what is held, and letting go by hand."""
+"""Routes of the account: how its rate is used, changing it, what is held, and letting go by hand."""
 
 from fastapi import APIRouter
 
 from dispatcher.api import models, shapes
 from dispatcher.api.security import Parts
-from dispatcher.service.account import release_hold, view_account
+from dispatcher.service.account import change_limits, forget_changes, release_hold, view_account
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
 
@@ -13,6 +13,20 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 async def show_account(parts: Parts) -> models.Account:
     """The rate that is allowed and the one in use, and all holds."""
     return shapes.account(await view_account(parts.store))
+
+
+@router.patch("/rate")
+async def change_rate(body: models.Rate, parts: Parts) -> models.Account:
+    """Change limits of the account while everything runs. They stand above the settings, also after restarts."""
+    await change_limits(parts.store, shapes.limits(body))
+    return await show_account(parts)
+
+
+@router.delete("/rate")
+async def forget_changed_rate(parts: Parts) -> models.Account:
+    """Return to the limits of the settings."""
+    await forget_changes(parts.store)
+    return await show_account(parts)
 
 
 @router.delete("/holds/{scope}", status_code=204)

@@ -1,11 +1,11 @@
 """What producers send and get, as JSON. Unknown fields are refused; times are RFC 3339."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.fields import FieldInfo
 
 from dispatcher.api.intake import region_of_country
@@ -269,12 +269,38 @@ class JobStory(Job):
     explanation: str
 
 
+class Rate(Request):
+    """Limits of the account; those left out stay as they are. 0 in a minute or a day: no such limit."""
+
+    per_second: float | None = Field(default=None, gt=0, le=10_000)
+    per_minute: int | None = Field(default=None, ge=0, le=1_000_000)
+    per_day: int | None = Field(default=None, ge=0, le=1_000_000_000)
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("give per_second, per_minute or per_day")
+        return self
+
+
+class Limit(BaseModel):
+    """``used`` are the requests that count against the limit now; null for a second."""
+
+    per: Literal["second", "minute", "day"]
+    limit: float
+    source: Literal["settings", "operator"]
+    used: int | None
+
+
 class Account(BaseModel):
-    """Rates are requests a second. ``used_ratio`` is the share of the rate that was used lately."""
+    """Rates are requests a second. ``used_ratio`` is the share of the rate that was used lately; ``blocked_by`` says
+    why nothing is sent until ``blocked_until``: the provider asked for it (429), or a longer limit is used up."""
 
     rate_per_second: float
     rate_now: float
+    limits: list[Limit]
     blocked_until: str | None
+    blocked_by: Literal["provider", "minute", "day"] | None
     used_ratio: float
     in_flight: int
     inbox: int

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.api import models
+from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Definition, FaxOptions, Priority, Tally
 from dispatcher.core.job import JOB_STATES, HistoryEntry, RefusedRow
-from dispatcher.service.account import AccountView
+from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage
 from dispatcher.service.times import rfc3339
@@ -123,12 +124,23 @@ def account(view: AccountView) -> models.Account:
     return models.Account(
         rate_per_second=view.ceiling,
         rate_now=view.rate,
+        limits=[_limit(one) for one in view.limits],
         blocked_until=_time(view.blocked_until_ms),
+        blocked_by=view.blocked_by or None,
         used_ratio=round(view.used_ratio, 4),
         in_flight=view.in_flight,
         inbox=view.inbox,
         holds=[hold(one) for one in view.holds],
     )
+
+
+def _limit(view: Limit) -> models.Limit:
+    return models.Limit(per=view.period.value, limit=view.limit, source=view.source, used=view.used)
+
+
+def limits(body: models.Rate) -> dict[Period, float]:
+    """The limits that are given, by their periods."""
+    return {Period(name.removeprefix("per_")): value for name, value in body.model_dump(exclude_none=True).items()}
 
 
 def document(info: DocumentInfo) -> models.Document:

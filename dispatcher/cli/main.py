@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from dispatcher.cli import batches, demo, doctor, emulator, holds, jobs, policy, send, services, up
+from dispatcher.cli import account, batches, demo, doctor, emulator, holds, jobs, policy, send, services, up
 from dispatcher.cli.output import note, notes
 from dispatcher.cli.provider import app as provider
 from dispatcher.core.policy import PolicyError
@@ -29,6 +29,7 @@ app.add_typer(batches.app, name="batches", rich_help_panel="Mailings")
 app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")
+app.add_typer(account.app, name="account", rich_help_panel="Looking after it")
 app.add_typer(holds.app, name="holds", rich_help_panel="Looking after it")
 app.command(rich_help_panel="Looking after it")(doctor.doctor)
 app.command(rich_help_panel="Single processes")(services.web)

@@ -8,7 +8,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
+from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow
 
 #: the order in which states are shown, with their colours
 STATES: Mapping[str, str] = {
@@ -194,10 +194,32 @@ def account_facts(account: Account) -> Table:
     facts = {
         "rate": _rate(account),
         "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
-        "blocked until": when(account.blocked_until),
+        "blocked until": _blocked(account),
         "in flight": str(account.in_flight) if account.in_flight is not None else "",
     }
     return pairs(facts)
+
+
+_BLOCKED_BY = {
+    "provider": "the provider asked for a pause (429)",
+    "minute": "the limit of a minute is used up",
+    "day": "the limit of a day is used up",
+}
+
+
+def _blocked(account: Account) -> str:
+    if account.blocked_until is None:
+        return ""
+    why = _BLOCKED_BY.get(account.blocked_by or "", account.blocked_by)
+    return f"{when(account.blocked_until)}: {why}" if why else when(account.blocked_until)
+
+
+def limits_table(limits: Iterable[Limit]) -> Table:
+    made = table("per", "limit", "used", "from", numbers=("limit", "used"))
+    for one in limits:
+        used = "" if one.used is None else f"{one.used:,}"
+        made.add_row(one.per, f"{one.limit:,.10g}", used, one.source)
+    return made
 
 
 def _rate(account: Account) -> str:

@@ -201,6 +201,18 @@ class Client:
     def account(self) -> Account:
         return self._get(Account, "/v1/account")
 
+    def set_rate(
+        self, *, per_second: float | None = None, per_minute: int | None = None, per_day: int | None = None
+    ) -> Account:
+        """Change limits of the account at once, above the settings; None: as it is, 0 for a minute or day: none."""
+        given = {"per_second": per_second, "per_minute": per_minute, "per_day": per_day}
+        body = {name: value for name, value in given.items() if value is not None}
+        return self._read(Account, self._transport.call("PATCH", "/v1/account/rate", json=body))
+
+    def reset_rate(self) -> Account:
+        """Return to the limits of the settings."""
+        return self._read(Account, self._transport.call("DELETE", "/v1/account/rate"))
+
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""
         self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")

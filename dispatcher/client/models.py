@@ -212,6 +212,15 @@ class JobPage(Answer):
     next: int | None = None
 
 
+class Limit(Answer):
+    """A limit of the account: most requests in a second, minute or day, who gave it, and what counts against it now."""
+
+    per: str
+    limit: float
+    source: str = ""
+    used: int | None = None
+
+
 class Account(Answer):
     """How the account's rate is used. Rates are faxes a second; ``raw`` holds everything that was answered."""
 
@@ -219,7 +228,9 @@ class Account(Answer):
 
     rate_per_second: float | None = None
     rate_now: float | None = None
+    limits: tuple[Limit, ...] = ()
     blocked_until: datetime | None = None
+    blocked_by: str | None = None
     used_ratio: float | None = None
     in_flight: int | None = None
     holds: tuple[Hold, ...] = ()

@@ -1,20 +1,36 @@
-"""How the account's rate is used, and what holds it."""
+"""How the account's rate is used, what holds it, and changing it while everything runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from dispatcher.core.pacing import used_ratio
+from dispatcher.core.allowance import Period, aged, free_us, used
+from dispatcher.core.pacing import Pace, used_ratio
 from dispatcher.service.errors import Missing
 from dispatcher.service.views import Hold
 from dispatcher.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit in force. ``used`` are the requests that count against it now; None for a second."""
+
+    period: Period
+    limit: float
+    source: Literal["settings", "operator"]
+    used: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """Rates are requests a second; ``blocked_until_ms`` is 0 or the end of a pause that the provider asked for."""
+    """Rates are requests a second; ``blocked_until_ms`` is 0 or the time until which nothing is sent because of
+    ``blocked_by``: the provider (429), or the limit of a minute or a day."""
 
     ceiling: float
     rate: float
+    limits: tuple[Limit, ...]
     blocked_until_ms: int
+    blocked_by: Literal["", "provider", "minute", "day"]
     used_ratio: float
     #: jobs that are leased, being sent, or accepted without a result
     in_flight: int
@@ -27,16 +43,46 @@ async def view_account(store: Store) -> AccountView:
     now_ms = await store.clock.now_ms()
     pace = await store.limiter.pace()
     sizes = await store.dispatch.sizes()
-    blocked_until_ms = pace.blocked_until_us // 1000
+    blocked_by, blocked_until_us = _blocked(pace, now_ms * 1000)
     return AccountView(
         ceiling=pace.ceiling,
         rate=pace.rate,
-        blocked_until_ms=blocked_until_ms if blocked_until_ms > now_ms else 0,
+        limits=_limits(pace, await store.limiter.by_operator(), now_ms * 1000),
+        blocked_until_ms=blocked_until_us // 1000,
+        blocked_by=blocked_by,
         used_ratio=used_ratio(pace, now_ms * 1000),
         in_flight=sum(sizes.values()),
         inbox=await store.inbox.depth(),
         holds=tuple(await store.holds.all()),
     )
+
+
+def _limits(pace: Pace, by_operator: frozenset[Period], now_us: int) -> tuple[Limit, ...]:
+    def limit(period: Period, value: float, used: int | None = None) -> Limit:
+        source: Literal["settings", "operator"] = "operator" if period in by_operator else "settings"
+        return Limit(period=period, limit=value, source=source, used=used)
+
+    longer = (limit(one.period, one.limit, used(one, now_us)) for one in pace.allowances)
+    return limit(Period.SECOND, pace.ceiling), *longer
+
+
+def _blocked(pace: Pace, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
+    """What stops sending longest, and until when (microseconds); nothing and 0 when there may be a permit now."""
+    until: dict[Literal["", "provider", "minute", "day"], int] = {"provider": pace.blocked_until_us}
+    for one in pace.allowances:
+        until["minute" if one.period is Period.MINUTE else "day"] = free_us(aged(one, now_us))
+    name = max(until, key=lambda name: until[name])
+    return (name, until[name]) if until[name] > now_us else ("", 0)
+
+
+async def change_limits(store: Store, limits: Mapping[Period, float]) -> None:
+    """Limits that stand above the settings, in all processes from their next permit on; those not named stay."""
+    await store.limiter.set_by_operator(limits)
+
+
+async def forget_changes(store: Store) -> None:
+    """The limits of the settings hold again."""
+    await store.limiter.back_to_settings()
 
 
 async def release_hold(store: Store, scope: str) -> None:

@@ -131,6 +131,40 @@ async def test_the_account_shows_its_rate_and_lets_go_of_holds(api: httpx.AsyncC
     assert (await api.get("/v1/account")).json()["holds"] == []
 
 
+async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    changed = (await api.patch("/v1/account/rate", json={"per_second": 7.5, "per_day": 3})).json()
+    assert (changed["rate_per_second"], changed["rate_now"], changed["blocked_by"]) == (7.5, 7.5, None)
+    assert [(one["per"], one["limit"], one["source"], one["used"]) for one in changed["limits"]] == [
+        ("second", 7.5, "operator", None),
+        ("day", 3, "operator", 0),
+    ]
+    while (await runtime.store.limiter.take()).granted:
+        pass
+    blocked = (await api.get("/v1/account")).json()
+    assert (blocked["blocked_by"], blocked["limits"][1]["used"]) == ("day", 3)
+    assert blocked["blocked_until"] is not None
+    back = (await api.delete("/v1/account/rate")).json()
+    assert (back["rate_per_second"], len(back["limits"])) == (runtime.settings.sinch.rate_per_second, 1)
+    assert (back["limits"][0]["source"], back["blocked_until"]) == ("settings", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "give per_second, per_minute or per_day"),
+        ({"per_second": 0}, "per_second: input should be greater than 0"),
+        ({"per_minute": 1.5}, "per_minute: input should be a valid integer"),
+        ({"per_hour": 1}, "per_hour: there is no such field"),
+    ],
+)
+async def test_a_rate_that_cannot_be_is_refused_with_a_sentence(
+    api: httpx.AsyncClient, body: dict[str, float], detail: str
+) -> None:
+    answer = await api.patch("/v1/account/rate", json=body)
+    assert answer.status_code == 422
+    assert detail in answer.json()["detail"]
+
+
 async def test_metrics_are_given_for_prometheus(api: httpx.AsyncClient, runtime: Runtime) -> None:
     await draft(runtime.store, 2)
     answer = await api.get("/metrics")

@@ -1,0 +1,70 @@
+"""``account``: the limits in force, how they are used, and changing them while everything runs."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli.output import JsonOption, note, print_json, results
+from dispatcher.cli.tables import account_facts, limits_table
+from dispatcher.client import Account, Client
+
+app = typer.Typer(help="The account's rate: what is allowed, what is used, and changing it.")
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m|d)")
+_DEFAULT = "default"
+
+
+@app.callback(invoke_without_command=True)
+def show(context: typer.Context, as_json: JsonOption = False) -> None:
+    """The limits in force and where each comes from, the rate now, and what blocks it."""
+    if context.invoked_subcommand is None:
+        with Client.from_environment() as client:
+            _show(client.account(), as_json=as_json)
+
+
+@app.command()
+def rate(
+    limit: Annotated[
+        str, typer.Argument(metavar="LIMIT", help="As in 50/s, 3000/m or 100000/d; 0/m and 0/d take it away; default.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Change one limit, for all processes at once; it stands above the settings until `rate default` gives it back."""
+    change = _reset if limit == _DEFAULT else _change_to(limit)
+    with Client.from_environment() as client:
+        account = change(client)
+    if not as_json:
+        note("The limits of the settings hold again." if limit == _DEFAULT else f"The account's limit is {limit} now.")
+    _show(account, as_json=as_json)
+
+
+def _reset(client: Client) -> Account:
+    return client.reset_rate()
+
+
+def _change_to(limit: str) -> Callable[[Client], Account]:
+    """What ``3000/m`` asks for. Raises typer.BadParameter, which is exit status 2."""
+    found = _RATE.fullmatch(limit)
+    if found is None:
+        raise typer.BadParameter("write it as in 50/s, 3000/m or 100000/d, or default", param_hint="LIMIT")
+    number, period = float(found[1]), found[2]
+    if period == "s" and not number:
+        raise typer.BadParameter("0/s would stop all sending; pause the batches instead", param_hint="LIMIT")
+    if period != "s" and not number.is_integer():
+        raise typer.BadParameter("give a whole number of faxes in a minute or a day", param_hint="LIMIT")
+    match period:
+        case "s":
+            return lambda client: client.set_rate(per_second=number)
+        case "m":
+            return lambda client: client.set_rate(per_minute=int(number))
+    return lambda client: client.set_rate(per_day=int(number))
+
+
+def _show(account: Account, *, as_json: bool) -> None:
+    if as_json:
+        print_json(account.model_dump(mode="json"))
+        return
+    results.print(account_facts(account))
+    results.print(limits_table(account.limits))
