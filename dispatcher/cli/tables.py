@@ -186,7 +186,7 @@ def history_table(history: Iterable[HistoryEntry]) -> Table:
 def holds_table(holds: Iterable[Hold]) -> Table:
     made = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
     for hold in holds:
-        made.add_row(hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at))
+        made.add_row(hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at) or "by hand")
     return made
 
 

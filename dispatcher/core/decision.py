@@ -77,8 +77,8 @@ class Hold:
     scope: Scope
     category: Category
     cause: str
-    #: when the first probe may be sent; None: someone has to release the hold
-    probe_after_s: float | None
+    #: seconds to the first probe and between probes, the last repeats; none: someone has to release the hold
+    probes_s: tuple[float, ...]
     #: when this job may be looked at again
     at_ms: int
     why: str

@@ -51,6 +51,8 @@ class Policy:
     #: between probes of refused credentials; the last repeats
     probe_auth_s: tuple[float, ...] = (60.0, 300.0)
     probe_funds_s: float = 900.0
+    #: between probes of a provider that failed again and again; the last repeats
+    probe_provider_s: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)
 
     #: calls of one job that no machine answered
     max_dials: int = 12
@@ -62,6 +64,9 @@ class Policy:
     max_strikes: int = 5
     #: refusals of the request's form in a row that hold a batch
     reject_run: int = 5
+    #: sends without a connection or an answer, or with a 5xx, that hold the provider, among so many sends
+    breaker_failures: int = 10
+    breaker_sends: int = 20
 
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = 0.10
@@ -181,6 +186,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "hold_snooze": _time("hold_snooze_s"),
         "probe_auth": _time("probe_auth_s", durations),
         "probe_funds": _time("probe_funds_s"),
+        "probe_provider": _time("probe_provider_s", durations),
     },
     "caps": {
         "max_dials": _limit("max_dials"),
@@ -188,6 +194,8 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "max_server_errors": _limit("max_server_errors"),
         "max_strikes": _limit("max_strikes"),
         "reject_run": _limit("reject_run"),
+        "breaker_failures": _limit("breaker_failures"),
+        "breaker_sends": _limit("breaker_sends"),
     },
     "rate": {
         "retry_floor": _share("retry_floor"),
@@ -231,6 +239,8 @@ def _check_nesting(policy: Policy) -> None:
             f"times.lease must be more than times.send_window and times.post_total together "
             f"({duration_text(sending_s)}), not {duration_text(policy.lease_s)}"
         )
+    if policy.breaker_failures > policy.breaker_sends:
+        raise PolicyError(f"caps.breaker_failures must be at most caps.breaker_sends ({policy.breaker_sends})")
     for key, series in (
         ("times.looks", policy.looks_s),
         ("rate.backoff_429", policy.backoff_429_s),

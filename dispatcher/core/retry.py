@@ -21,7 +21,7 @@ from dispatcher.core.waits import (
     next_look_ms,
     poll_at_ms,
     poll_delay_s,
-    probe_delay_s,
+    probes_s,
     readback_delay_s,
 )
 
@@ -44,7 +44,7 @@ __all__ = [
     "next_look_ms",
     "poll_at_ms",
     "poll_delay_s",
-    "probe_delay_s",
+    "probes_s",
     "readback_delay_s",
 ]
 
@@ -223,13 +223,13 @@ def _fine(case: _Case) -> bool:
 
 def _hold(case: _Case) -> Hold:
     rule, scope = case.rule, case.rule.scope or Scope.JOB
-    probe_s = probe_delay_s(rule.category, 0, case.policy)
-    until = f"first probe in {duration_text(probe_s)}" if probe_s is not None else "until someone releases it"
+    series = probes_s(rule.category, case.policy)
+    until = f"first probe in {duration_text(series[0])}" if series else "until someone releases it"
     return Hold(
         scope=scope,
         category=rule.category,
         cause=rule.why,
-        probe_after_s=probe_s,
+        probes_s=series,
         at_ms=case.now_ms + round(case.policy.hold_snooze_s * 1000),
         why=f"{case.label}: the {scope} is held, {until}; nothing is spent. {rule.why}",
     )

@@ -39,14 +39,14 @@ def poll_at_ms(polls: int, policy: Policy, now_ms: int) -> int:
     return -(-(now_ms + delay_ms) // apart_ms) * apart_ms
 
 
-def probe_delay_s(category: Category, probes: int, policy: Policy) -> float | None:
-    """From the opening of a hold, or from its last probe, to the next; None: it ends by hand only."""
+def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:
+    """From the opening of a hold to its first probe, then between probes; the last repeats. None: by hand only."""
     match category:
         case Category.AUTH:
-            return _nth(policy.probe_auth_s, probes)
+            return policy.probe_auth_s
         case Category.FUNDS:
-            return policy.probe_funds_s
-    return None
+            return (policy.probe_funds_s,)
+    return ()
 
 
 def backoff_429(n: int, policy: Policy, chance: float, retry_after_s: float | None = None) -> float:

@@ -1,17 +1,20 @@
 """The worker's part of a fax's way: a lease becomes POSTs, each no later than its slot allows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
+from dispatcher.core.holding import PROVIDER, ended_by, is_providers_failure
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import after_send, missed_slot
+from dispatcher.service.gate import Gate, Pass
 from dispatcher.service.grouping import until_it_works
 from dispatcher.service.material import Library, Material
 from dispatcher.service.permits import Permits
@@ -22,6 +25,8 @@ from dispatcher.store.store import Store
 
 #: seconds; upper bounds of the histogram of POST times
 SUBMIT_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: seconds that the record of the last calls may take when a worker stops
+_RECORD_S = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +38,18 @@ class _Slot:
     clock: Callable[[], float]
     at_s: float
     send_by_s: float
+    one: Pass
     #: the last question whether it may be sent was answered with no
     missed: bool = False
 
     def may_send(self) -> bool:
         self.missed = self.clock() >= self.send_by_s
         return not self.missed
+
+    def leaves(self) -> bool:
+        """Whether the first byte, which is about to leave, may."""
+        self.one.leave()
+        return self.may_send()
 
 
 class Sender:
@@ -55,9 +66,13 @@ class Sender:
         *,
         clock: Callable[[], float],
         most_sending: int,
+        calls: int,
         at: At | None = None,
     ) -> None:
-        """``clock`` gives seconds and counts the time that the machine was suspended."""
+        """``clock`` gives seconds and counts the time that the machine was suspended.
+
+        ``most_sending`` faxes may be sent at a time by all processes, ``calls`` of them by this one.
+        """
         self._store = store
         self._sinch = sinch
         self._library = library
@@ -67,39 +82,71 @@ class Sender:
         self._clock = clock
         self._most_sending = most_sending
         self._at = at
+        self._gate = Gate(calls)
+        self._calls = set[asyncio.Task[None]]()
 
-    async def submit(self, lease_id: str) -> None:
-        """Send the jobs of a lease. A lease that is over, or was taken before, is left alone."""
+    async def submit(self, lease_id: str, *, urgent: bool = False) -> None:
+        """Begin the jobs of a lease; their calls go on after this has returned.
+
+        A lease that is over, or was taken before, is left alone.
+        """
         lease = await self._store.dispatch.lease(lease_id)
         if lease is None:
             return
         material = {one.job: one for one in await self._library.material(lease.jobs)}
         candidates = [self._candidate(material[job]) for job in lease.jobs]
-        # Read before begin: whatever delays the answer only makes send_by come sooner, never later.
-        before_s = self._clock()
-        answer = await self._store.dispatch.begin(lease, candidates, most_sending=self._most_sending)
-        after_s = self._clock()
-        if self._at:
-            await self._at(Point.BEGUN)
-        granted = [begun for begun in answer.jobs if begun.word == "go"]
-        sends = (
-            self._send(lease, answer, begun, material[begun.job], self._slot(begun, before_s, after_s))
-            for begun in granted
-        )
-        await asyncio.gather(*sends)
+        while candidates:
+            passes = await self._gate.enter(len(candidates), urgent=urgent)
+            piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
+            await self._begin(lease, piece, material, passes)
+
+    async def finish(self) -> None:
+        """Wait for the calls that were begun, as long as a call may take and its record some seconds more."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
+
+    async def _begin(
+        self, lease: Lease, candidates: Sequence[Candidate], material: Mapping[JobId, Material], passes: Sequence[Pass]
+    ) -> None:
+        granted = list[Begun]()
+        try:
+            # Read before begin: whatever delays the answer only makes send_by come sooner, never later.
+            before_s = self._clock()
+            answer = await self._store.dispatch.begin(lease, candidates, most_sending=self._most_sending)
+            after_s = self._clock()
+            if self._at:
+                await self._at(Point.BEGUN)
+            granted = [begun for begun in answer.jobs if begun.word == "go"]
+        finally:
+            for unused in passes[len(granted) :]:
+                unused.end()
+        for begun, one in zip(granted, passes, strict=False):
+            slot = self._slot(begun, before_s, after_s, one)
+            self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
+
+    def _start(self, call: Coroutine[Any, Any, None], one: Pass) -> None:
+        task = asyncio.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(partial(self._done, one))
+
+    def _done(self, one: Pass, task: "asyncio.Task[None]") -> None:
+        self._calls.discard(task)
+        one.end()
+        if not task.cancelled() and task.exception():
+            log.error("a send broke off; its job is looked up", exc_info=task.exception())
 
     def _candidate(self, material: Material) -> Candidate:
         recipient = material.recipient
         country = f"country:{recipient.region}" if recipient.region else ""
         return Candidate(job=material.job, number_hash=self._library.number_hash(recipient.number), country=country)
 
-    def _slot(self, begun: Begun, before_s: float, after_s: float) -> _Slot:
+    def _slot(self, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
         # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
         # half the window must be left, or a busy machine would miss slot after slot and send nothing.
         at_s = min(after_s, before_s + window_s / 2) + away_s
-        return _Slot(clock=self._clock, at_s=at_s, send_by_s=before_s + away_s + window_s)
+        return _Slot(clock=self._clock, at_s=at_s, send_by_s=before_s + away_s + window_s, one=one)
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         fax = self._library.fax(material, begun.record)
@@ -109,7 +156,7 @@ class Sender:
             return
         started_s = self._clock()
         total_s = self._policy.post_total_s
-        outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.may_send, at=self._at)
+        outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.leaves, at=self._at)
         if self._at:
             await self._at(Point.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):
@@ -117,9 +164,16 @@ class Sender:
             return
         await self._settle(begun, outcome, self._clock() - started_s)
         await self._heed(answer, outcome)
-        if lease.probe and isinstance(outcome, Accepted):
-            await until_it_works(partial(self._store.holds.release, lease.probe))
-            log.info("probe succeeded, hold released", scope=lease.probe)
+        await self._hold_or_release(lease.probe, outcome)
+
+    async def _hold_or_release(self, probe: str, outcome: SendOutcome) -> None:
+        """What the answer says of more than its own job."""
+        holds = self._store.holds
+        if is_providers_failure(outcome) and await until_it_works(partial(holds.check_provider, self._policy)):
+            log.error("hold opened: the provider fails again and again", scope=PROVIDER)
+        for scope in ended_by(probe, outcome):
+            if await until_it_works(partial(holds.release, scope)):
+                log.info("probe succeeded, hold released", scope=scope)
 
     async def _too_late(self, job: JobId, record: Record) -> None:
         decide = partial(missed_slot, attempt=record.attempt)
@@ -128,6 +182,8 @@ class Sender:
     async def _settle(self, begun: Begun, outcome: SendOutcome, seconds: float) -> None:
         totals = {f"attempts|{_OUTCOMES[type(outcome)]}": 1, f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
+        if is_providers_failure(outcome):
+            totals["provider_failures"] = 1
         attempt = begun.record.attempt
         await self._settler.settle(
             begun.job,

@@ -103,11 +103,11 @@ class Settler:
             log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
     async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
-        holds, probe_s = self._store.holds, wanted.probe_after_s or 0
+        holds = self._store.holds
         for scope in await self._scopes(job, wanted.scope):
             if wanted.hold_after > 1 and not await holds.strike(scope, wanted.hold_after, attempt=f"{job}/{attempt}"):
                 continue
-            if await holds.open(scope, wanted.category, wanted.cause, probe_after_s=probe_s, probe_every_s=probe_s):
+            if await holds.open(scope, wanted.category, wanted.cause, probes_s=wanted.probes_s):
                 log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:

@@ -74,4 +74,4 @@ def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:
 
 def _scopes(definition: Definition) -> set[str]:
     """Scopes of holds that stop the whole batch."""
-    return {"account", f"batch:{definition.id}", *(f"document:{sha256}" for sha256 in definition.documents)}
+    return {"account", "provider", f"batch:{definition.id}", *(f"document:{sha256}" for sha256 in definition.documents)}

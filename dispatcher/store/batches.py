@@ -264,7 +264,7 @@ def _overview(
         if state.final:
             finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
     definition = _definition(meta[b"definition"])
-    scopes = {"account", f"batch:{batch}", *(f"document:{sha}" for sha in definition.documents)}
+    scopes = {"account", "provider", f"batch:{batch}", *(f"document:{sha}" for sha in definition.documents)}
     return Overview(
         definition=definition,
         control=Control(meta[b"control"].decode()),

@@ -1,8 +1,10 @@
 """Holds: sending stopped for a scope, with a reason, until a probe succeeds or someone releases it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dispatcher.core.policy import Policy
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
@@ -11,7 +13,7 @@ from dispatcher.store.lua import Argument, Scripts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """``scope`` is account, batch:<id>, document:<sha256>, country:<region> or job:<id>."""
+    """``scope`` is account, provider, batch:<id>, document:<sha256>, country:<region> or job:<id>."""
 
     scope: str
     category: str
@@ -19,7 +21,8 @@ class Hold:
     since_ms: int
     #: 0: released by hand only
     probe_at_ms: int = 0
-    probe_every_ms: int = 0
+    #: probes that were sent
+    probes: int = 0
 
 
 class Holds:
@@ -27,12 +30,18 @@ class Holds:
         self._client = client
         self._scripts = scripts
 
-    async def open(
-        self, scope: str, category: str, cause: str, probe_after_s: float = 0, probe_every_s: float = 0
-    ) -> bool:
-        """Hold a scope. False when it was held already."""
-        arguments: list[Argument] = [scope, category, cause, int(probe_after_s * 1000), int(probe_every_s * 1000)]
+    async def open(self, scope: str, category: str, cause: str, *, probes_s: Sequence[float] = ()) -> bool:
+        """Hold a scope. False when it was held already.
+
+        ``probes_s`` are the seconds to the first probe and between probes; none: it is released by hand only.
+        """
+        arguments: list[Argument] = [scope, category, cause, _series_ms(probes_s)]
         return bool(await self._scripts.run("hold", arguments))
+
+    async def check_provider(self, policy: Policy) -> bool:
+        """Hold the provider if too many of the last sends failed by its fault. True when the hold is new."""
+        series = _series_ms(policy.probe_provider_s)
+        return bool(await self._scripts.run("breaker", [policy.breaker_sends, policy.breaker_failures, series]))
 
     async def strike(self, scope: str, hold_after: int, *, attempt: str) -> bool:
         """One more failure of a scope. True when there were enough of them for a hold.
@@ -49,4 +58,13 @@ class Holds:
         """All holds, the oldest first."""
         with translated():
             raw = await self._client.hvals(keys.HOLDS)
-        return sorted((Hold(**json.loads(hold)) for hold in raw), key=lambda hold: hold.since_ms)
+        return sorted(map(_decoded, raw), key=lambda hold: hold.since_ms)
+
+
+def _series_ms(series_s: Sequence[float]) -> str:
+    return json.dumps([round(seconds * 1000) for seconds in series_s])
+
+
+def _decoded(raw: bytes) -> Hold:
+    stored = json.loads(raw)
+    return Hold(**{field: stored[field] for field in Hold.__slots__ if field in stored})

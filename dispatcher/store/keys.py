@@ -17,6 +17,7 @@ bf:number:<hash>                        string  <job>/<attempt> calling that num
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until released
+bf:breaker                              zset    <job>/<attempt> that the provider failed -> sends by then     20 sends
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good

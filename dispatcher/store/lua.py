@@ -11,9 +11,10 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 
 _FOLDER = Path(__file__).parent / "scripts"
-#: put in front of every script, and of those that touch the account's pace
-_RECORD, _PACING = "record", "pacing"
+#: put in front of every script, of those that touch the account's pace, and of those that touch holds
+_RECORD, _PACING, _HOLDING = "record", "pacing", "holding"
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits"})
+_HELD = frozenset({"begin", "breaker", "claim", "hold", "settle"})
 
 Argument = str | bytes | int | float
 
@@ -21,7 +22,7 @@ Argument = str | bytes | int | float
 @cache
 def source(verb: str) -> str:
     """The whole text of a script as the server sees it."""
-    parts = [_RECORD, *([_PACING] if verb in _PACED else []), verb]
+    parts = [_RECORD, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else []), verb]
     return "\n".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
 
 

@@ -30,7 +30,7 @@ from dispatcher.core.retry import (
     decide_absent,
     next_look_ms,
     poll_delay_s,
-    probe_delay_s,
+    probes_s,
     readback_delay_s,
 )
 
@@ -220,21 +220,21 @@ def test_pages_do_not_matter_on_rows_that_leave_no_doubt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "scope", "category", "probe_s"),
+    ("status", "scope", "category", "series"),
     [
-        (401, Scope.ACCOUNT, Category.AUTH, 60.0),
-        (402, Scope.ACCOUNT, Category.FUNDS, 900.0),
-        (403, Scope.COUNTRY, Category.NOT_PERMITTED, None),
-        (404, Scope.BATCH, Category.CONFIG, None),
+        (401, Scope.ACCOUNT, Category.AUTH, (60.0, 300.0)),
+        (402, Scope.ACCOUNT, Category.FUNDS, (900.0,)),
+        (403, Scope.COUNTRY, Category.NOT_PERMITTED, ()),
+        (404, Scope.BATCH, Category.CONFIG, ()),
     ],
 )
 def test_refusals_that_are_not_the_jobs_fault_hold_their_scope(
-    status: int, scope: Scope, category: Category, probe_s: float | None
+    status: int, scope: Scope, category: Category, series: tuple[float, ...]
 ) -> None:
     """The job waits unspent; a probe or a person ends the hold."""
     decision = after(rule("http", status))
     assert isinstance(decision, Hold)
-    assert (decision.scope, decision.category, decision.probe_after_s) == (scope, category, probe_s)
+    assert (decision.scope, decision.category, decision.probes_s) == (scope, category, series)
     assert decision.at_ms == NOW + 60_000
 
 
@@ -242,7 +242,7 @@ def test_work_that_keeps_failing_here_is_held_for_a_person() -> None:
     """A job whose workers vanish again and again is held alone and by hand."""
     decision = after(INTERNAL)
     assert isinstance(decision, Hold)
-    assert (decision.scope, decision.category, decision.probe_after_s) == (Scope.JOB, Category.INTERNAL, None)
+    assert (decision.scope, decision.category, decision.probes_s) == (Scope.JOB, Category.INTERNAL, ())
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -364,6 +364,6 @@ def test_polls_and_read_backs_repeat_their_last_delay() -> None:
 
 def test_probes_repeat_by_cause() -> None:
     """Refused credentials are tried sooner than an empty balance; a missing permission never is."""
-    assert [probe_delay_s(Category.AUTH, n, POLICY) for n in range(3)] == [60, 300, 300]
-    assert probe_delay_s(Category.FUNDS, 4, POLICY) == 900
-    assert probe_delay_s(Category.NOT_PERMITTED, 0, POLICY) is None
+    assert probes_s(Category.AUTH, POLICY) == (60, 300)
+    assert probes_s(Category.FUNDS, POLICY) == (900,)
+    assert probes_s(Category.NOT_PERMITTED, POLICY) == ()

@@ -37,6 +37,7 @@ POLICY = Policy(
     callback_overdue_s=10,
     readback_s=(5,),
     number_distance_s=0,
+    probe_provider_s=(1,),
     delay_scale=0.01,
     max_strikes=1000,
     max_dials=1000,
@@ -179,6 +180,7 @@ class Mailroom:
             POLICY,
             clock=clock,
             most_sending=MOST_SENDING,
+            calls=MOST_SENDING,
         )
         self.follower = Follower(store, provider, library, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
         self.news = News(store, settler, consumer=name, idle_s=0)
@@ -199,6 +201,7 @@ class Mailroom:
         """Wait until everything that was begun is done."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self.sender.finish()
 
     async def kill(self) -> None:
         """End at once, wherever each task stands."""

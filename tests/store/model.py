@@ -7,10 +7,10 @@ nothing is quick.
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core import allowance, fairness, pacing
+from dispatcher.core import allowance, fairness, holding, pacing
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, Record, State
@@ -85,6 +85,11 @@ class Model:
     locks: dict[JobId, str] = field(default_factory=dict)
     #: scope -> time of the next probe, 0 for none
     holds: dict[str, int] = field(default_factory=dict)
+    #: scope -> its series of probes (ms), and how many were sent
+    probes: dict[str, tuple[Sequence[int], int]] = field(default_factory=dict)
+    #: attempts that the provider failed, with the number of sends by then
+    failures: dict[str, int] = field(default_factory=dict)
+    sends: int = 0
     limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
 
     @property
@@ -146,14 +151,16 @@ class Model:
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], ""
         probe = ""
-        if "account" in self.holds:
-            if not 0 < self.holds["account"] <= self.ms:
-                return [], ""
-            probe, room = "account", 1
+        for scope in (holding.PROVIDER, holding.ACCOUNT):
+            if scope in self.holds:
+                if not 0 < self.holds[scope] <= self.ms:
+                    return [], ""
+                probe, room = scope, 1
         self._promote()
         jobs = self._fill(priority, number, room)
         if jobs and probe:
-            self.holds["account"] = self.ms + round(self.policy.probe_funds_s * 1000)
+            for scope in {holding.PROVIDER, holding.ACCOUNT} & self.probes.keys():
+                self.holds[scope] = self.ms + int(self.policy.lease_s * 1000)
         return jobs, probe if jobs else ""
 
     def _permits_left(self) -> int:
@@ -224,13 +231,14 @@ class Model:
             self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
             if slot is not None:
                 self._send(batch, one, record, slot // 1000)
+                self._note_probe(probe, slot // 1000)
                 return "go"
             word, again_ms = "rate", math.ceil(pacing.next_us(self.pace, self.us) / 1000)
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
     def _obstacle(self, batch: Batch, one: Candidate, probe: str, most_sending: int) -> tuple[str, int]:
-        scopes = {"account", f"batch:{batch.id}", f"job:{one.job}", one.country} - {probe}
+        scopes = {"account", "provider", f"batch:{batch.id}", f"job:{one.job}", one.country} - self._passed(probe)
         if batch.control is not Control.RUNNING:
             return "batch", self.ms
         if scopes & self.holds.keys():
@@ -240,6 +248,37 @@ class Model:
         if one.number_hash in self.numbers:
             return "number", self.ms + int(self.policy.number_busy_s * 1000)
         return "", 0
+
+    def _passed(self, probe: str) -> set[str]:
+        return {probe, holding.PROVIDER} if probe else set()
+
+    def _note_probe(self, probe: str, sent_ms: int) -> None:
+        for scope in self._passed(probe) & self.probes.keys():
+            series, sent = self.probes[scope]
+            self.probes[scope] = series, sent + 1
+            self.holds[scope] = holding.next_probe_ms(series, sent + 1, sent_ms, self._look_ms)
+
+    @property
+    def _look_ms(self) -> int:
+        policy = self.policy
+        return int((policy.send_window_s + policy.post_total_s + policy.looks_s[0]) * 1000)
+
+    def hold(self, scope: str, probes_ms: Sequence[int]) -> bool:
+        if scope in self.holds:
+            return False
+        self.holds[scope] = self.ms + probes_ms[0] if probes_ms else 0
+        if probes_ms:
+            self.probes[scope] = probes_ms, 0
+        return True
+
+    def check_provider(self) -> bool:
+        if holding.PROVIDER not in self.holds:
+            recent = holding.recent_failures(self.failures.values(), self.sends, self.policy.breaker_sends)
+            self.failures = {attempt: at for attempt, at in self.failures.items() if at in recent}
+            if len(recent) < self.policy.breaker_failures:
+                return False
+        self.failures = {}
+        return self.hold(holding.PROVIDER, [int(seconds * 1000) for seconds in self.policy.probe_provider_s])
 
     def _send(self, batch: Batch, one: Candidate, record: Record, slot_ms: int) -> None:
         batch.records[one.job.row] = replace(
@@ -255,9 +294,7 @@ class Model:
             changed_ms=self.ms,
             fax_id="",
         )
-        policy = self.policy
-        look_ms = int((policy.send_window_s + policy.post_total_s + policy.looks_s[0]) * 1000)
-        self.watch[State.SENDING][one.job] = slot_ms + look_ms
+        self.watch[State.SENDING][one.job] = slot_ms + self._look_ms
         self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}"
         self.locks[one.job] = one.number_hash
 
@@ -341,6 +378,7 @@ class Model:
         self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:
+        self.probes.pop(scope, None)
         if self.holds.pop(scope, None) is None:
             return False
         kind, _, name = scope.partition(":")

@@ -21,6 +21,8 @@ def of_model(model: Model) -> dict[str, Any]:
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": model.holds,
+        "probes": {scope: sent for scope, (_, sent) in model.probes.items()},
+        "failures": model.failures,
         "pace": model.pace,
         "totals": _model_totals(model),
     }
@@ -53,6 +55,8 @@ async def of_store(world: World) -> dict[str, Any]:
         "numbers": {name: value.decode() for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): json.loads(hold)["probe_at_ms"] for scope, hold in raw.get(keys.HOLDS, {}).items()},
+        "probes": {hold.scope: hold.probes for hold in await world.holds.all() if hold.probe_at_ms},
+        "failures": _scores(raw, "bf:breaker"),
         "pace": await world.limiter.pace(),
         "totals": _stored_totals(raw),
     }

@@ -11,7 +11,7 @@ from tests.store.world import World, words
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("scope", ["account", "batch:a", "document:d0c", "country:US", "job:a.0"])
+@pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c", "country:US", "job:a.0"])
 async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, scope: str) -> None:
     """Whatever was leased before the hold goes back unspent."""
     await world.running("a", 1, documents=("d0c",))
@@ -25,7 +25,7 @@ async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, 
     assert words(await world.begin(await world.leased(), country="country:US")) == ["go"]
 
 
-@pytest.mark.parametrize("scope", ["account", "batch:a", "document:d0c"])
+@pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c"])
 async def test_nothing_is_claimed_under_a_hold(world: World, scope: str) -> None:
     await world.running("a", 1, documents=("d0c",))
     await world.holds.open(scope, "funds", "why")
@@ -42,17 +42,98 @@ async def test_a_hold_of_one_batch_leaves_the_others_alone(world: World) -> None
     assert {job.batch for job in (await world.leased()).jobs} == {"b"}
 
 
-async def test_a_held_account_lets_one_job_through_at_each_probe_time(world: World) -> None:
+@pytest.mark.parametrize("scope", ["account", "provider"])
+async def test_a_held_scope_lets_one_job_through_at_each_time_of_its_series(world: World, scope: str) -> None:
+    """The intervals grow, and the last repeats."""
     await world.running("a", 5)
-    await world.holds.open("account", "funds", "why", probe_after_s=60, probe_every_s=900)
+    await world.holds.open(scope, "auth", "why", probes_s=(60, 300))
     assert await world.claim() is None
+    for interval_s in (60, 300, 300):
+        await world.pass_ms(interval_s * 1000 - 51)  # a slot may be 50 ms ago
+        assert await world.claim() is None
+        await world.pass_ms(51)
+        probe = await world.leased()
+        assert (len(probe.jobs), probe.probe) == (1, scope)
+        assert await world.claim() is None
+        assert words(await world.begin(probe)) == ["go"]
+
+
+async def test_a_probe_that_never_went_is_made_up_for_when_its_lease_is_over(world: World) -> None:
+    """Its worker died, or the number was busy: the series has not moved."""
+    await world.running("a", 2)
+    await world.holds.open("account", "funds", "why", probes_s=(60, 900))
+    await world.pass_ms(60_000)
+    await world.leased()
+    await world.pass_ms(30_000)
+    assert (await world.leased()).probe == "account"
+    (hold,) = await world.holds.all()
+    assert hold.probes == 0
+
+
+async def test_no_second_probe_goes_before_the_first_must_have_ended(world: World) -> None:
+    await world.running("a", 2)
+    await world.holds.open("provider", "provider_unavailable", "why", probes_s=(1,))
+    await world.pass_ms(1_000)
+    await world.begin(await world.leased())
+    await world.pass_ms(int(world.policy.post_total_s * 1000))
+    assert await world.claim() is None
+    await world.pass_ms(int(world.policy.looks_s[0] * 1000) + 250)
+    assert (await world.leased()).probe == "provider"
+
+
+async def test_a_probe_of_the_account_passes_a_held_provider_too(world: World) -> None:
+    """And one of the provider does not pass a held account."""
+    await world.running("a", 4)
+    await world.holds.open("provider", "provider_unavailable", "why", probes_s=(60,))
+    await world.pass_ms(60_000)
+    of_provider = await world.leased()
+    await world.holds.open("account", "funds", "why", probes_s=(60,))
+    assert words(await world.begin(of_provider)) == ["held"]
     await world.pass_ms(60_000)
     probe = await world.leased()
-    assert (len(probe.jobs), probe.probe) == (1, "account")
+    assert probe.probe == "account"
     assert words(await world.begin(probe)) == ["go"]
-    assert await world.claim() is None
-    await world.pass_ms(900_000)
-    assert (await world.leased()).probe == "account"
+
+
+async def fail(world: World, jobs: int, *, failed: int) -> bool:
+    """Send so many, the last of which fail by the provider's fault. Returns whether that holds the provider."""
+    held = False
+    for at in range(jobs):
+        fails = at >= jobs - failed
+        begun = (await world.sending(most=1)).jobs[0]
+        new = replace(begun.record, state=State.WAITING if fails else State.FAILED, lease=0)
+        totals = {"attempts|unclear": 1, "provider_failures": 1} if fails else {"attempts|refused": 1}
+        change = Change(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        assert await world.dispatch.settle([change, change]) == [None, None]
+        held = await world.holds.check_provider(world.policy) or held
+    return held
+
+
+@pytest.mark.parametrize(("sends", "failed", "held"), [(9, 9, False), (10, 10, True), (40, 9, False), (40, 10, True)])
+async def test_ten_failures_among_the_last_twenty_sends_hold_the_provider(
+    world: World, sends: int, failed: int, held: bool
+) -> None:
+    """A result that is settled twice counts once, and a refusal is an answer."""
+    await world.running("a", sends + 1)
+    assert await fail(world, sends, failed=failed) is held
+    assert (await world.claim() is None) is held
+    assert [hold.scope for hold in await world.holds.all()] == ["provider"] * held
+
+
+async def test_failures_that_lie_more_than_twenty_sends_back_are_forgotten(world: World) -> None:
+    await world.running("a", 60)
+    assert not await fail(world, 9, failed=9)
+    assert not await fail(world, 29, failed=9)
+    assert await fail(world, 1, failed=1)
+
+
+async def test_a_provider_that_is_released_has_ten_failures_again(world: World) -> None:
+    await world.running("a", 40)
+    assert await fail(world, 10, failed=10)
+    await world.holds.release("provider")
+    await world.pass_ms(2_000)
+    assert not await fail(world, 9, failed=9)
+    assert await fail(world, 1, failed=1)
 
 
 async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: World) -> None:

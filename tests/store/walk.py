@@ -62,6 +62,7 @@ class Walk:
             (1, self.slow_down),
             (1, self.set_limits),
             (2, self.hold),
+            (10, self.check_provider),
             (6, self.release),
             (20, self.wait),
         ]
@@ -160,6 +161,9 @@ class Walk:
                 continue
             self.agree(answer, None)
             self.model.settle(change.job, change.new, change.next_ms, change.rest_s, change.attempt)
+            self.model.sends += "attempts|accepted" in change.totals or "attempts|unclear" in change.totals
+            if "provider_failures" in change.totals:
+                self.model.failures[f"{change.job}/{change.attempt}"] = self.model.sends
 
     def _movable(self) -> list[JobId]:
         return [
@@ -186,6 +190,7 @@ class Walk:
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
             attempt=old.attempt,
             spent=1,
+            totals=dice.choice(({}, {"attempts|accepted": 1}, {"attempts|unclear": 1, "provider_failures": 1})),
         )
 
     async def reap(self) -> None:
@@ -220,12 +225,15 @@ class Walk:
         self.model.set_limits(limits)
 
     async def hold(self) -> None:
-        scopes = ["account", "country:US", f"batch:{self._batch().id}", *(f"job:{job}" for job in self._movable()[:1])]
+        jobs = [f"job:{job}" for job in self._movable()[:1]]
+        scopes = ["account", "provider", "country:US", f"batch:{self._batch().id}", *jobs]
         scope = self.dice.choice(scopes)
-        probe_s = self.world.policy.probe_funds_s if scope == "account" else 0.0
-        fresh = await self.world.holds.open(scope, "funds", "no money", probe_after_s=1.0, probe_every_s=probe_s)
-        self.agree(fresh, scope not in self.model.holds)
-        self.model.holds.setdefault(scope, self.world.ms + 1000)
+        probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") else ()
+        fresh = await self.world.holds.open(scope, "funds", "no money", probes_s=probes_s)
+        self.agree(fresh, self.model.hold(scope, [int(seconds * 1000) for seconds in probes_s]))
+
+    async def check_provider(self) -> None:
+        self.agree(await self.world.holds.check_provider(self.world.policy), self.model.check_provider())
 
     async def release(self) -> None:
         scope = self.dice.choice([*self.model.holds, "country:FR"])

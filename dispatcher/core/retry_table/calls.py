@@ -91,7 +91,7 @@ SETUP = _row(
     category=Category.CALL_SETUP,
     delays=(1 * _M, 5 * _M, 20 * _M, 1 * _H),
     max_attempts=5,
-    remedies=(remedies.PROVIDER_BREAKER,),
+    remedies=(remedies.BREAKER_BY_FAXES,),
     fallback=Fallback.UNCHANGED,
     why="A carrier or gateway could not set up the call.",
 )

@@ -47,7 +47,7 @@ STORAGE = _row(
     category=Category.PROVIDER_STORAGE,
     delays=(1 * _M, 5 * _M, 20 * _M),
     max_attempts=4,
-    remedies=(remedies.PROVIDER_BREAKER,),
+    remedies=(remedies.BREAKER_BY_FAXES,),
     why="The provider could not store the file; number and file are innocent.",
 )
 SIMULATED = _row(

@@ -21,5 +21,7 @@ SUPPRESS_NUMBER = Remedy(name="suppress_number")
 QUARANTINE_NUMBER = Remedy(name="quarantine_number")
 OTHER_SENDER = Remedy(name="other_sender")
 SLOW_PREFIX = Remedy(name="slow_prefix")
-#: stop sending for a while when many calls fail on the provider's side
-PROVIDER_BREAKER = Remedy(name="provider_breaker")
+#: stop sending while many sends fail on the provider's side; counted as ``core.holding`` says
+PROVIDER_BREAKER = Remedy(name="provider_breaker", available=True)
+#: count for it the faxes too that fail after they were accepted
+BREAKER_BY_FAXES = Remedy(name="breaker_by_faxes")

@@ -23,6 +23,7 @@ SUBMIT_UNKNOWN = _unclear(
     error_code=0,
     category=Category.SUBMIT_UNKNOWN,
     delays=(0.0,),
+    remedies=(remedies.PROVIDER_BREAKER,),
     why="The send got no answer but may have arrived, so it is looked up and repeated only if it is not there.",
 )
 INVALID_REQUEST = _refused(
@@ -85,7 +86,6 @@ SERVER_ERROR = _unclear(
     delays=(5.0, 30.0, 2 * _M, 10 * _M, 30 * _M),
     max_attempts=6,
     remedies=(remedies.PROVIDER_BREAKER,),
-    fallback=Fallback.UNCHANGED,
     why="The provider failed, perhaps after it had accepted the fax.",
 )
 UNAVAILABLE = replace(
@@ -157,7 +157,6 @@ TRANSPORT = _row(
     category=Category.TRANSPORT,
     verdict=Verdict.RETRY,
     remedies=(remedies.PROVIDER_BREAKER,),
-    fallback=Fallback.UNCHANGED,
     why="The request surely did not leave: no address, no connection or no encryption.",
 )
 CALLBACK_MISSING = _row(

@@ -104,7 +104,7 @@ def _hold_wanted(rule: Rule, decision: Decision) -> HoldWanted | None:
             scope=decision.scope,
             category=decision.category,
             cause=decision.cause,
-            probe_after_s=decision.probe_after_s,
+            probes_s=decision.probes_s,
         )
     if rule.scope is None or rule.verdict is Verdict.HOLD or not rule.hold_after:
         return None

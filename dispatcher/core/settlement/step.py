@@ -37,8 +37,8 @@ class HoldWanted:
     category: str
     cause: str
     hold_after: int = 1
-    #: None: until someone releases it
-    probe_after_s: float | None = None
+    #: seconds to the first probe and between probes; none: until someone releases it
+    probes_s: tuple[float, ...] = ()
 
 
 #: ``Step.next_ms`` of a job that waits until someone releases it: the store holds it in the same write

@@ -11,6 +11,8 @@ local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(A
 local look_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local raise_share, raise_every_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe = ARGV[11]
+-- holds that this lease may pass: a probe of the account is one of the provider too
+local passed = {[probe] = true, provider = probe == 'account' or probe == 'provider'}
 local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
 
 local stored = redis.call('GET', 'bf:begun:' .. call_id)
@@ -25,12 +27,12 @@ local room = most_sending - redis.call('ZCARD', WATCH[SENDING])
 
 local function held(job, batch, country)
   if not any_hold then return false end
-  local scopes = {'account', 'batch:' .. batch, 'job:' .. job, country}
+  local scopes = {'account', 'provider', 'batch:' .. batch, 'job:' .. job, country}
   for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
     scopes[#scopes + 1] = 'document:' .. sha
   end
   for _, scope in ipairs(scopes) do
-    if scope ~= '' and scope ~= probe and redis.call('HEXISTS', 'bf:holds', scope) == 1 then return true end
+    if scope ~= '' and not passed[scope] and redis.call('HEXISTS', 'bf:holds', scope) == 1 then return true end
   end
   return false
 end
@@ -78,6 +80,11 @@ local function begin(job, number, country)
   redis.call('ZADD', WATCH[SENDING], text(slot_ms + look_ms), job)
   redis.call('SET', 'bf:number:' .. number, job .. '/' .. (attempt + 1), 'PX', text(lock_ms))
   redis.call('HSET', 'bf:locks', job, number)
+  if probe ~= '' then
+    for _, scope in ipairs({'account', 'provider'}) do
+      if passed[scope] then note_probe(scope, slot_ms, look_ms) end
+    end
+  end
   return {'go', attempt + 1, text(slot), new}
 end
 

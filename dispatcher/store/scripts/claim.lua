@@ -24,13 +24,15 @@ if allowances then
   if room <= 0 then return false end
 end
 
--- A held account lets one job through at each probe time; that job may release the hold.
-local held = redis.call('HLEN', 'bf:holds') > 0
-local probe, account = nil, held and redis.call('HGET', 'bf:holds', 'account')
-if account then
-  account = cjson.decode(account)
-  if account.probe_at_ms == 0 or account.probe_at_ms > now then return false end
-  probe, room = 'account', 1
+-- A held provider or account lets one job through at each probe time; that job may release the hold. A probe of the
+-- account is one of the provider too.
+local held, probe = redis.call('HLEN', 'bf:holds') > 0, nil
+for _, scope in ipairs(held and {'provider', 'account'} or {}) do
+  local hold = redis.call('HGET', 'bf:holds', scope)
+  if hold then
+    if not is_probe_due(hold, now) then return false end
+    probe, room = scope, 1
+  end
 end
 
 local active = 'bf:active:' .. class
@@ -172,8 +174,8 @@ for _ = 1, 64 do
 end
 if #jobs == 0 then return false end
 if probe then
-  account.probe_at_ms = now + account.probe_every_ms
-  redis.call('HSET', 'bf:holds', 'account', cjson.encode(account))
+  put_off_probe('provider', now + lease_ms)
+  put_off_probe('account', now + lease_ms)
 end
 local answer = cjson.encode({number = lease_number, jobs = jobs, probe = probe or cjson.null})
 redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms))

@@ -72,6 +72,9 @@ local function add_totals(lines)
   for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do redis.call('HINCRBY', 'bf:totals', field, by) end
 end
 
+-- The breaker looks at how many of the last sends these are.
+local function note_providers_failure(attempt) redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt) end
+
 local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
@@ -85,6 +88,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if attempts ~= '0' then redis.call('HINCRBY', batch_key(batch), 'attempts', attempts) end
   count_doubled(batch, old, new)
   add_totals(totals)
+  if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder) end
   return 'done'
 end
 

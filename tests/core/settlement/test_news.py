@@ -100,7 +100,7 @@ def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
     step = settled(accepted(dials=3), failure(NO_FUNDS))
     assert (step.record.state, step.record.dials) == (State.WAITING, 3)
     assert step.hold
-    assert (step.hold.scope, step.hold.probe_after_s) == (Scope.ACCOUNT, 900.0)
+    assert (step.hold.scope, step.hold.probes_s) == (Scope.ACCOUNT, (900.0,))
 
 
 def test_a_document_that_does_not_convert_may_hold_itself() -> None:

@@ -1,0 +1,66 @@
+"""What opens the provider's breaker, when a hold is probed, and what ends it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.holding import ACCOUNT, PROVIDER, ended_by, is_providers_failure, next_probe_ms, recent_failures
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
+
+ACCEPTED = Accepted(news=FaxNews(fax_id="F", status=FaxStatus.UNFINISHED))
+SERIES = st.lists(st.integers(min_value=1, max_value=10**6), min_size=1, max_size=5).map(sorted)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure"),
+    [
+        (NotSent(reason="no connection"), True),
+        (Unclear(reason="no answer"), True),
+        *((Unclear(reason="", status=status), True) for status in (408, 500, 502, 503, 504)),
+        (Unclear(reason="unreadable", status=200), False),
+        *((Refused(status=status), False) for status in (400, 401, 402, 403, 404, 413, 415, 422)),
+        (RateLimited(), False),
+        (ACCEPTED, False),
+    ],
+)
+def test_only_sends_without_a_working_provider_behind_them_speak_against_it(
+    outcome: SendOutcome, failure: bool
+) -> None:
+    """Refusals of a number, a document or a batch are answers, however many."""
+    assert is_providers_failure(outcome) is failure
+
+
+@pytest.mark.parametrize(
+    ("outcome", "of_account", "of_provider"),
+    [
+        (ACCEPTED, {PROVIDER, ACCOUNT}, {PROVIDER}),
+        (Refused(status=402), {PROVIDER}, {PROVIDER}),
+        (RateLimited(), {PROVIDER}, {PROVIDER}),
+        (Unclear(reason="", status=503), set(), set()),
+        (NotSent(reason=""), set(), set()),
+    ],
+)
+def test_a_probe_ends_the_holds_that_its_answer_disproves(
+    outcome: SendOutcome, of_account: set[str], of_provider: set[str]
+) -> None:
+    """A job that is no probe ends none."""
+    assert set(ended_by(ACCOUNT, outcome)) == of_account
+    assert set(ended_by(PROVIDER, outcome)) == of_provider
+    assert ended_by("", outcome) == ()
+
+
+@given(series=SERIES, probes=st.integers(0, 9), sent_ms=st.integers(0, 10**13), sending_ms=st.integers(0, 10**5))
+def test_probes_keep_to_the_series_and_never_overlap(
+    series: list[int], probes: int, sent_ms: int, sending_ms: int
+) -> None:
+    next_ms = next_probe_ms(series, probes, sent_ms, sending_ms)
+    assert next_ms - sent_ms == max(sending_ms, (series + [series[-1]] * 9)[probes])
+
+
+@given(failed=st.lists(st.booleans(), max_size=60), window=st.integers(1, 30))
+def test_recent_failures_are_those_of_the_last_sends(failed: list[bool], window: int) -> None:
+    """Kept step by step, it is what a look over the whole history says."""
+    failures: tuple[int, ...] = ()
+    for sends, one in enumerate(failed, start=1):
+        failures = recent_failures((*failures, sends) if one else failures, sends, window)
+    assert len(failures) == sum(failed[-window:])
