@@ -59,7 +59,9 @@ async def open_runtime(settings: Settings, at: At | None = None) -> AsyncIterato
     store = make_store(settings, policy)
     sinch = make_sinch(settings)
     try:
-        yield await _assemble(settings, policy, store, sinch, at)
+        runtime = await _assemble(settings, policy, store, sinch, at)
+        yield runtime
+        await runtime.sender.finish()
     finally:
         await sinch.aclose()
         await store.aclose()
@@ -144,6 +146,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             policy,
             clock=steady_clock,
             most_sending=settings.sinch.most_sending,
+            calls=settings.sinch.connections,
             at=at,
         ),
         follower=Follower(store, sinch, library, settler, permits, policy),

@@ -26,6 +26,10 @@ def declare(broker: Broker, parts: Parts) -> Actors:
         """Send the jobs of a lease."""
         await (await parts.runtime()).sender.submit(lease_id)
 
+    async def submit_urgent(lease_id: str) -> None:
+        """Send the jobs of a lease, before all others."""
+        await (await parts.runtime()).sender.submit(lease_id, urgent=True)
+
     async def look_at(jobs: list[str]) -> None:
         """Take the step of jobs that came due while they were in flight."""
         await (await parts.runtime()).follower.look_at([JobId.parse(job) for job in jobs])
@@ -36,7 +40,7 @@ def declare(broker: Broker, parts: Parts) -> Actors:
 
     return Actors(
         submit=actor(broker=broker, queue_name="bulk")(submit),
-        submit_urgent=actor(broker=broker, queue_name="urgent", actor_name="submit_urgent", priority=-1)(submit),
+        submit_urgent=actor(broker=broker, queue_name="urgent", priority=-1)(submit_urgent),
         look_at=actor(broker=broker, queue_name="news")(look_at),
         settle_events=actor(broker=broker, queue_name="news")(settle_events),
     )
