@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dispatcher.core.allowance import used
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import JOB_STATES, State
-from dispatcher.core.pacing import used_ratio
+from dispatcher.core.pacing import next_us, used_ratio
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.store.store import Store
 
@@ -84,11 +85,16 @@ class Snapshot:
     rate: float
     ceiling: float
     used_ratio: float
+    #: limits of longer times by period, and what is used of them
+    limits: Mapping[str, int]
+    used: Mapping[str, int]
+    next_permit_s: float
 
 
 async def snapshot(store: Store) -> Snapshot:
     """Raises StoreError."""
     pace = await store.limiter.pace()
+    now_us = await store.clock.now_ms() * 1000
     return Snapshot(
         totals=await store.totals.all(),
         in_flight=await store.dispatch.sizes(),
@@ -96,7 +102,10 @@ async def snapshot(store: Store) -> Snapshot:
         holds=len(await store.holds.all()),
         rate=pace.rate,
         ceiling=pace.ceiling,
-        used_ratio=used_ratio(pace, await store.clock.now_ms() * 1000) if pace.ceiling else 0.0,
+        used_ratio=used_ratio(pace, now_us) if pace.ceiling else 0.0,
+        limits={one.period: one.limit for one in pace.allowances},
+        used={one.period: used(one, now_us) for one in pace.allowances},
+        next_permit_s=max(0, next_us(pace, now_us) - now_us) / 1_000_000,
     )
 
 
@@ -161,9 +170,18 @@ def _gauges(taken: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily("bulkfax_rate_used_ratio", "Permits granted against the account's limit", taken.used_ratio)
     yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, faxes per second", taken.ceiling)
     yield GaugeMetricFamily("bulkfax_rate", "The rate now, after cuts by 429, faxes per second", taken.rate)
+    yield _by("period", "bulkfax_allowance", "Most requests in a minute, in a day, if limited", taken.limits)
+    yield _by("period", "bulkfax_allowance_used", "Requests that count against that limit now", taken.used)
+    yield GaugeMetricFamily(
+        "bulkfax_next_permit_seconds", "Time until the next request may be sent", taken.next_permit_s
+    )
     yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
     yield GaugeMetricFamily("bulkfax_holds", "Holds in force", taken.holds)
-    in_flight = GaugeMetricFamily("bulkfax_in_flight", "Jobs under a deadline in the watch sets", labels=("state",))
-    for state, size in taken.in_flight.items():
-        in_flight.add_metric((state,), size)
-    yield in_flight
+    yield _by("state", "bulkfax_in_flight", "Jobs under a deadline in the watch sets", taken.in_flight)
+
+
+def _by(label: str, name: str, text: str, values: Mapping[str, int]) -> Metric:
+    metric = GaugeMetricFamily(name, text, labels=(label,))
+    for value, number in values.items():
+        metric.add_metric((value,), number)
+    return metric

@@ -79,6 +79,7 @@ def quantile(share: float) -> str:
 
 _ALL_ATTEMPTS = f"sum({rate('bulkfax_attempts_total', by='outcome')})"
 _REFUSED_BY_RATE = rate("bulkfax_attempts_total", 'outcome="rate_limited"')
+_ALLOWANCE_USED = f"{level('bulkfax_allowance_used', by='period')} / {level('bulkfax_allowance', by='period')}"
 _LIVE = 'state=~"waiting|leased|sending|accepted"'
 _ENDED = {"by": "state, category, error_type"}
 _DELIVERED = in_range("bulkfax_jobs_final_total", 'state=~"delivered.*"', **_ENDED)
@@ -162,6 +163,20 @@ THROUGHPUT = (
         description="Permits granted against the account's limit. Near 100 % while jobs wait and nothing is held.",
         unit="percentunit",
         lines=[Line(expr=level("bulkfax_rate_used_ratio"), legend="used")],
+    ),
+    Graph(
+        title="Limits of a minute and a day",
+        description="Share of them that is used, if the account has any. At 100 % nothing is sent until some is free.",
+        unit="percentunit",
+        lines=[Line(expr=_ALLOWANCE_USED, legend="{{period}}")],
+        width=12,
+    ),
+    Graph(
+        title="Next permit",
+        description="Time until the next request may be sent: a 429, or a used-up limit (see: bulkfax account).",
+        unit="s",
+        lines=[Line(expr=level("bulkfax_next_permit_seconds"), legend="next permit")],
+        width=12,
     ),
 )
 

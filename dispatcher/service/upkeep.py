@@ -10,6 +10,7 @@ from dispatcher.core.batch import Command, Priority
 from dispatcher.core.clock import ClockWatch
 from dispatcher.core.fairness import BULK_FLOOR
 from dispatcher.core.job import JobId
+from dispatcher.core.pacing import Pace, next_us
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
@@ -23,6 +24,8 @@ URGENT_AHEAD = 32
 #: entries of each kind that one look at the watch sets handles
 _REAP_MOST = 500
 _PACE_AGE_S = 1.0
+#: seconds that a job is looked at again later at most, while no read can be paid for: an operator may change that
+_MOST_PUT_OFF_S = 300.0
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +53,10 @@ class Upkeep:
         self._clock = clock
         self._at = at
         self._watch = ClockWatch(settling_s=policy.settling_s)
-        self._rate = 0.0
+        self._pace = Pace(ceiling=0.0, rate=0.0)
         #: leases that bulk work is owed for the urgent ones that went before it
         self._owed = 0.0
-        self._rate_read_s = -math.inf
+        self._pace_read_s = -math.inf
 
     async def due(self) -> Work:
         """Everything that is due now, leased or put off so that no one else is told of it soon."""
@@ -63,7 +66,7 @@ class Upkeep:
         return Work(leases=tuple(leases), look_at=look_at, events=await self._store.inbox.depth())
 
     async def _claim(self) -> list[tuple[Priority, str]]:
-        rate = await self._current_rate()
+        rate = (await self._current_pace()).rate
         most = max(1, min(LEASE_MOST, round(rate * LEASE_S)))
         ahead = max(2, math.ceil(rate * AHEAD_S))
         leases: list[tuple[Priority, str]] = []
@@ -85,18 +88,23 @@ class Upkeep:
             pass
         return leases
 
-    async def _current_rate(self) -> float:
-        if self._clock() - self._rate_read_s > _PACE_AGE_S:
-            self._rate = (await self._store.limiter.pace()).rate
-            self._rate_read_s = self._clock()
-        return self._rate
+    async def _current_pace(self) -> Pace:
+        if self._clock() - self._pace_read_s > _PACE_AGE_S:
+            self._pace = await self._store.limiter.pace()
+            self._pace_read_s = self._clock()
+        return self._pace
+
+    async def _again_s(self, server_ms: int) -> float:
+        """When a job that is looked at now comes due again: later, while there is no permit for the read."""
+        permit_s = next_us(await self._current_pace(), server_ms * 1000) / 1_000_000 - server_ms / 1000
+        return max(self._policy.read_total_s + 10, min(permit_s, _MOST_PUT_OFF_S))
 
     async def _sweep(self) -> tuple[JobId, ...]:
         server_ms = await self._store.clock.ask()
         if not self._watch.steady(server_ms, self._clock()):
             log.warning("the clock of Redis stepped: nothing is given back or written off for a settling time")
             return ()
-        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=self._policy.read_total_s + 10)
+        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=await self._again_s(server_ms))
         if reaped.held:
             log.error("jobs are held: their workers vanished again and again", jobs=reaped.held)
         if reaped.given_back:

@@ -87,7 +87,12 @@ def test_every_value_is_used_by_a_template() -> None:
 
 def test_the_defaults_of_the_chart_are_values_that_the_service_takes() -> None:
     given = values()["settings"]
-    sinch = SinchSettings(rate_per_second=given["ratePerSecond"], auth=given["auth"])
+    sinch = SinchSettings(
+        rate_per_second=given["ratePerSecond"],
+        rate_per_minute=given["ratePerMinute"],
+        rate_per_day=given["ratePerDay"],
+        auth=given["auth"],
+    )
     worker = values()["worker"]
     Settings(
         _env_file=None,

@@ -2,8 +2,10 @@
 
 import pytest
 
+from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Priority
 from dispatcher.core.policy import Policy
+from dispatcher.service.permits import NoPermit, Permits
 from dispatcher.service.upkeep import AHEAD_S, Upkeep
 from dispatcher.store.clock import steady_clock
 from dispatcher.store.dispatch import Candidate
@@ -29,6 +31,44 @@ async def test_no_more_work_is_leased_than_half_a_second_of_the_rate(store: Stor
     work = [await one.due(), await other.due(), await one.due()]
     jobs = [await jobs_of(store, found.leases, Priority.BULK) for found in work]
     assert jobs == [RATE * AHEAD_S, 0, 0], "two schedulers keep no more ahead than one"
+
+
+async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
+    """How many jobs of these leases are granted a permit."""
+    words = []
+    for _, lease_id in leases:
+        lease = await store.dispatch.lease(lease_id)
+        assert lease
+        candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+        answer = await store.dispatch.begin(lease, candidates, most_sending=1000)
+        words += [one.word for one in answer.jobs]
+    return words.count("go") if set(words) <= {"go"} else -1
+
+
+async def test_no_more_is_leased_than_the_day_allows_until_an_operator_raises_it(store: Store, redis_url: str) -> None:
+    """What is leased gets its permit, and while there is none nothing is leased. The operator's is another process."""
+    await store.limiter.set_ceiling(1000.0, per_day=5)
+    await running(store, 20)
+    scheduler = upkeep(store)
+    assert await begun(store, (await scheduler.due()).leases) == 5
+    assert (await scheduler.due()).leases == ()
+    other = Store(redis_url, Policy(), documents_max_bytes=1)
+    await other.limiter.set_by_operator({Period.DAY: 8})
+    assert await begun(store, (await scheduler.due()).leases) == 3
+    await other.limiter.set_ceiling(1000.0, per_day=20)
+    assert (await scheduler.due()).leases == (), "settings of a process that starts change nothing"
+    await other.limiter.back_to_settings()
+    assert await begun(store, (await scheduler.due()).leases) == 12
+    await other.aclose()
+
+
+async def test_a_read_that_no_permit_comes_for_is_given_up_at_once(store: Store) -> None:
+    """The job comes due again; nobody waits for hours."""
+    await store.limiter.set_ceiling(1000.0, per_day=1)
+    permits = Permits(store.limiter)
+    await permits.take()
+    with pytest.raises(NoPermit):
+        await permits.take()
 
 
 async def test_urgent_work_is_leased_beyond_that(store: Store) -> None:

@@ -41,6 +41,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- with .Values.settings }}
 - name: BULKFAX_SINCH__RATE_PER_SECOND
   value: {{ .ratePerSecond | quote }}
+- name: BULKFAX_SINCH__RATE_PER_MINUTE
+  value: {{ int64 .ratePerMinute | quote }}
+- name: BULKFAX_SINCH__RATE_PER_DAY
+  value: {{ int64 .ratePerDay | quote }}
 - name: BULKFAX_SINCH__AUTH
   value: {{ .auth }}
 {{- with .baseUrl }}
