@@ -1,0 +1,178 @@
+"""Holds in a running mailing: what is stopped loses nothing, spends nothing, and goes on when the cause is mended."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from random import Random
+
+import pytest
+
+from dispatcher.cli.ledger import OurJob, compare
+from dispatcher.core.job import Record, State
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, Refused, SendOutcome, Unclear
+from dispatcher.core.points import At
+from dispatcher.service.account import release_hold, view_account
+from dispatcher.service.views import view_batch
+from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.store.store import Store
+from tests.service.mailroom import Mailroom, Provider, store_in, tell
+from tests.store.world import World, number, open_world
+
+pytestmark = pytest.mark.anyio
+
+RATE = 10_000.0
+ROWS = 40
+
+
+class Moody(Provider):
+    """Takes every fax, or answers something else: before it takes it, or after."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(Random(1), world)
+        self.refusal: Callable[[OutgoingFax], SendOutcome | None] = lambda fax: None
+        self.takes_unclear = False
+        self.sends = 0
+
+    def end_calls(self, share: float) -> list[FaxNews]:
+        ended = [call for call in self.calls if call.status is FaxStatus.UNFINISHED]
+        for call in ended:
+            call.status, call.ended_ms = FaxStatus.COMPLETED, self._world.ms
+        return [call.news for call in ended]
+
+    async def send(
+        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, at: At | None = None
+    ) -> SendOutcome:
+        if callable(may_send) and not may_send():
+            return NotSent(reason="too late")
+        self.sends += 1
+        refusal = self.refusal(fax)
+        taken = refusal is None or (self.takes_unclear and isinstance(refusal, Unclear))
+        call = self._take(fax) if taken else None
+        if refusal is not None:
+            return refusal
+        assert call is not None
+        return Accepted(news=call.news)
+
+
+class Office:
+    def __init__(self, world: World, store: Store) -> None:
+        self.world = world
+        self.store = store
+        self.provider = Moody(world)
+        self.room = Mailroom(store, world, self.provider, "room")
+
+    async def work(self, rounds: int, step_ms: int = 500) -> None:
+        for _ in range(rounds):
+            await tell(self.store, self.provider.end_calls(1.0), Random(1))
+            await self.room.work()
+            await self.room.rest()
+            await self.world.pass_ms(step_ms)
+        assert self.room.failures == []
+
+    async def records(self, batch: str = "a") -> list[Record]:
+        return await self.store.batches.records(batch, 0)
+
+    async def assert_all_delivered_once(self) -> None:
+        await self.work(200, 5_000)
+        records = await self.records()
+        jobs = [OurJob(id=f"a.{row}", number=number(row), state=one.state.label) for row, one in enumerate(records)]
+        found = compare(jobs, self.provider.ledger())
+        assert (found.lost, found.doubled, found.wrong_state, found.strays) == ((), (), (), ())
+        assert {one.state for one in records} == {State.DELIVERED}
+
+
+@asynccontextmanager
+async def open_office(redis_url: str) -> AsyncIterator[Office]:
+    async with open_world(redis_url) as world:
+        await world.limiter.set_ceiling(RATE)
+        store = store_in(world, redis_url)
+        yield Office(world, store)
+        await store.aclose()
+
+
+@pytest.fixture
+async def office(redis_url: str) -> AsyncIterator[Office]:
+    async with open_office(redis_url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by a probe"])
+@pytest.mark.parametrize(("status", "category"), [(402, "funds"), (401, "auth")])
+async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_the_release(
+    office: Office, status: int, category: str, by_hand: bool
+) -> None:
+    """The hold names its cause and when it is probed, and no job has spent anything."""
+    await office.world.running("a", ROWS)
+    provider = office.provider
+    provider.refusal = lambda fax: Refused(status=status) if provider.sends > 10 else None
+    await office.work(20)
+    sends = provider.sends
+    await office.work(20)
+    assert provider.sends == sends < ROWS
+    (hold,) = (await view_account(office.store)).holds
+    assert (hold.scope, hold.category, hold.probe_at_ms > 0) == ("account", category, True)
+    assert hold.cause
+    batch = await view_batch(office.store, "a")
+    assert (batch.state, [one.scope for one in batch.holds]) == ("held", ["account"])
+    waiting = [one for one in await office.records() if one.state is State.WAITING]
+    assert {(one.dials, one.tries, one.server_errors) for one in waiting} == {(0, 0, 0)}
+    provider.refusal = lambda fax: None
+    if by_hand:
+        await release_hold(office.store, "account")
+    await office.assert_all_delivered_once()
+    assert (await view_account(office.store)).holds == ()
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["not taken", "taken all the same"])
+async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(office: Office, taken: bool) -> None:
+    """One job at a time is sent meanwhile, and what was unclear is looked up and never sent twice."""
+    await office.world.running("a", ROWS)
+    provider = office.provider
+    provider.refusal, provider.takes_unclear = lambda fax: Unclear(reason="down", status=503), taken
+    while not await office.store.holds.all():
+        await office.work(1, 1_000)
+    opened = provider.sends
+    assert opened < ROWS
+    for _ in range(8):
+        before = provider.sends
+        await office.work(1, 6_000)
+        assert provider.sends - before <= 1
+    assert opened < provider.sends
+    (hold,) = await office.store.holds.all()
+    assert (hold.category, hold.probes) == ("provider_unavailable", provider.sends - opened)
+    provider.refusal = lambda fax: None
+    await office.assert_all_delivered_once()
+    assert await office.store.holds.all() == []
+
+
+async def test_refusals_never_open_the_breaker(office: Office) -> None:
+    """However many numbers and documents the provider refuses, it works."""
+    await office.world.running("a", ROWS)
+    office.provider.refusal = lambda fax: Refused(status=422, fields=("to",))
+    await office.work(20)
+    assert await office.store.holds.all() == []
+    assert {one.state for one in await office.records()} == {State.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "category"),
+    [(Refused(status=400), "invalid_request"), (Refused(status=422, fields=("from",)), "config")],
+    ids=["a run of 400s", "a bad sender"],
+)
+async def test_a_batch_that_is_refused_as_a_whole_is_held_and_others_go_on(
+    office: Office, refusal: Refused, category: str
+) -> None:
+    """It waits for a person: no probe is made."""
+    await office.world.running("a", ROWS)
+    await office.world.running("b", ROWS, first=ROWS)
+    office.provider.refusal = lambda fax: refusal if fax.job.startswith("a.") else None
+    await office.work(60, 2_000)
+    (hold,) = await office.store.holds.all()
+    assert (hold.scope, hold.category, hold.probe_at_ms) == ("batch:a", category, 0)
+    states = [one.state for one in await office.records("a")]
+    assert states.count(State.WAITING) > ROWS // 2
+    assert {one.state for one in await office.records("b")} == {State.DELIVERED}
+    if category == "config":
+        office.provider.refusal = lambda fax: None
+        await release_hold(office.store, "batch:a")
+        await office.work(60, 5_000)
+        assert {one.state for one in await office.records("a")} == {State.DELIVERED}
