@@ -233,7 +233,9 @@ class Model:
                 self._send(batch, one, record, slot // 1000)
                 self._note_probe(probe, slot // 1000)
                 return "go"
-            word, again_ms = "rate", math.ceil(pacing.next_us(self.pace, self.us) / 1000)
+            blocked_us = self.pace.blocked_until_us
+            at_us = blocked_us if blocked_us > self.us else pacing.next_us(self.pace, self.us)
+            word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Command, Control, Priority
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
@@ -238,6 +239,22 @@ async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world:
     assert words(answer)[11:] == ["rate"] * 9
     due = await world.batches.due_times("a", range(11, 20))
     assert due == [world.ms + 1050] * 9
+
+
+async def test_jobs_that_miss_the_last_permits_of_a_day_wait_no_longer_than_half_a_minute(world: World) -> None:
+    """Reads took them in between. Until there are some again nothing is claimed, however many jobs are due."""
+    await world.limiter.set_ceiling(RATE, per_day=2)
+    await world.running("a", 5)
+    lease = await world.leased()
+    assert len(lease.jobs) == 2
+    assert (await world.limiter.take()).granted
+    assert words(await world.begin(lease)) == ["go", "rate"]
+    assert await world.batches.due_times("a", [1]) == [world.ms + 30_000]
+    await world.pass_ms(31_000)
+    assert await world.claim() is None
+    await world.limiter.set_by_operator({Period.DAY: 3})
+    (begun,) = (await world.begin(await world.leased())).jobs
+    assert begun.word == "go"
 
 
 async def test_nothing_is_claimed_while_the_provider_wants_no_more(world: World) -> None:

@@ -14,6 +14,8 @@ local probe = ARGV[11]
 -- holds that this lease may pass: a probe of the account is one of the provider too
 local passed = {[probe] = true, provider = probe == 'account' or probe == 'provider'}
 local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
+-- Nothing is claimed before there is a permit; and an operator who raises the limit wants all to go on.
+local RATE_MOST_MS = 30000
 
 local stored = redis.call('GET', 'bf:begun:' .. call_id)
 if stored then return cmsgpack.unpack(stored) end
@@ -65,7 +67,7 @@ local function begin(job, number, country)
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, raise_share, raise_every_us)
-    if not slot then reason, again = 'rate', math.ceil(next_us / 1000) end
+    if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
   end
   redis.call('ZREM', WATCH[LEASED], job)
   if reason then
