@@ -81,7 +81,7 @@ class Driver:
     async def _lease(self, most: int) -> int:
         """One lease from claim to the end of its calls; returns how many were begun."""
         dispatch = self._store.dispatch
-        lease = await dispatch.claim(Priority.BULK, most=most, ahead=_NO_LIMIT)
+        lease = await dispatch.claim(Priority.BULK, most=most, ahead=_NO_LIMIT, in_flight=_NO_LIMIT)
         if lease is None:
             return 0
         candidates = [Candidate(job=job, number_hash=_number_hash(job)) for job in lease.jobs]

@@ -157,7 +157,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             idle_s=policy.lease_s / 2,
             at=at,
         ),
-        upkeep=Upkeep(store, policy, steady_clock, at),
+        upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
         at=at,
     )
 

@@ -19,6 +19,8 @@ from dispatcher.store.store import Store
 LEASE_S, LEASE_MOST = 0.25, 32
 #: seconds of the account's rate that may be leased ahead of the workers
 AHEAD_S = 0.5
+#: jobs that may be leased although so many are being sent that they have to wait: no room stands empty for want of work
+WAITING_AHEAD = 32
 #: jobs of urgent work that may be leased beyond that
 URGENT_AHEAD = 32
 #: entries of each kind that one look at the watch sets handles
@@ -46,10 +48,16 @@ class Work:
 class Upkeep:
     """One scheduler. Any number of them may run: all they agree on is in Redis."""
 
-    def __init__(self, store: Store, policy: Policy, clock: Callable[[], float], at: At | None = None) -> None:
-        """``clock`` gives seconds, never steps, and counts the time that the machine was suspended."""
+    def __init__(
+        self, store: Store, policy: Policy, clock: Callable[[], float], *, most_sending: int, at: At | None = None
+    ) -> None:
+        """``clock`` gives seconds, never steps, and counts the time that the machine was suspended.
+
+        ``most_sending`` faxes may be sent at a time by all processes.
+        """
         self._store = store
         self._policy = policy
+        self._most_sending = most_sending
         self._clock = clock
         self._at = at
         self._watch = ClockWatch(settling_s=policy.settling_s)
@@ -72,7 +80,8 @@ class Upkeep:
         leases: list[tuple[Priority, str]] = []
 
         async def claim(priority: Priority, room: int) -> bool:
-            lease = await self._store.dispatch.claim(priority, most=most, ahead=room)
+            in_flight = self._most_sending + WAITING_AHEAD + room - ahead
+            lease = await self._store.dispatch.claim(priority, most=most, ahead=room, in_flight=in_flight)
             if lease:
                 leases.append((priority, lease.id))
                 if self._at:

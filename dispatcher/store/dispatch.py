@@ -105,8 +105,11 @@ class Dispatch:
         self._scripts = scripts
         self._policy = policy
 
-    async def claim(self, priority: str, *, most: int, ahead: int) -> Lease | None:
-        """Lease up to ``most`` jobs of a class; None when nothing is due, all is held, or enough work is ahead."""
+    async def claim(self, priority: str, *, most: int, ahead: int, in_flight: int) -> Lease | None:
+        """Lease up to ``most`` jobs of a class; None when nothing is due, all is held, or enough work is ahead.
+
+        At most ``ahead`` jobs are leased at a time, and ``in_flight`` leased or being sent, over all processes.
+        """
         lease_id = secrets.token_hex(8)
         policy = self._policy
         arguments: list[Argument] = [
@@ -119,6 +122,7 @@ class Dispatch:
             policy.retry_floor,
             RECHECK_HELD_MS,
             HORIZON_US,
+            in_flight,
         ]
         raw = await self._scripts.run("claim", arguments)
         return _lease(lease_id, raw) if raw else None

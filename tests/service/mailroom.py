@@ -184,7 +184,7 @@ class Mailroom:
         )
         self.follower = Follower(store, provider, library, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
         self.news = News(store, settler, consumer=name, idle_s=0)
-        self.upkeep = Upkeep(store, POLICY, clock)
+        self.upkeep = Upkeep(store, POLICY, clock, most_sending=MOST_SENDING)
 
     async def work(self) -> None:
         """Begin everything that is due now."""

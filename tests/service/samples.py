@@ -75,7 +75,7 @@ async def running(store: Store, count: int, **more: object) -> str:
 
 async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str]], why: str = "") -> None:
     """Let jobs of a running batch end, each in a state and category. Leases all that are due on the way."""
-    while lease := await store.dispatch.claim("bulk", most=32, ahead=_PLENTY):
+    while lease := await store.dispatch.claim("bulk", most=32, ahead=_PLENTY, in_flight=_PLENTY):
         assert {job.batch for job in lease.jobs} == {batch}
     rows = sorted(ends)
     stored = await store.dispatch.stored([JobId(batch, row) for row in rows])

@@ -17,7 +17,7 @@ RATE = 1000
 
 
 def upkeep(store: Store) -> Upkeep:
-    return Upkeep(store, Policy(), steady_clock)
+    return Upkeep(store, Policy(), steady_clock, most_sending=10_000)
 
 
 async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priority: Priority) -> int:

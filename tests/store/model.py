@@ -144,10 +144,11 @@ class Model:
             batch.finished_ms = batch.finished_ms or self.ms
             self.deadlines.pop(batch.id, None)
 
-    def claim(self, priority: str, number: int, most: int, ahead: int) -> tuple[list[JobId], str]:
+    def claim(self, priority: str, number: int, most: int, ahead: int, in_flight: int) -> tuple[list[JobId], str]:
         """Jobs leased, and the scope that they probe."""
         leased = len(self.watch[State.LEASED])
-        room = min(most, ahead - leased, self._permits_left() - leased)
+        under_way = leased + len(self.watch[State.SENDING])
+        room = min(most, ahead - leased, in_flight - under_way, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], ""
         probe = ""

@@ -71,7 +71,7 @@ async def test_a_stopped_server_is_unavailable_for_every_part_of_the_store(
         with pytest.raises(StoreUnavailable, match="Redis does not answer"):
             await ask()
     with pytest.raises(StoreUnavailable):
-        await store.dispatch.claim("bulk", most=1, ahead=1)
+        await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1)
 
 
 async def test_a_server_that_was_restarted_is_used_again_with_all_it_had(server: EmbeddedServer, store: Store) -> None:
@@ -79,7 +79,7 @@ async def test_a_server_that_was_restarted_is_used_again_with_all_it_had(server:
     await add_batch(store)
     server.stop()
     server.start()
-    lease = await store.dispatch.claim("bulk", most=10, ahead=10)
+    lease = await store.dispatch.claim("bulk", most=10, ahead=10, in_flight=10)
     assert lease is not None
     assert len(lease.jobs) == 2
 
@@ -88,7 +88,7 @@ async def test_scripts_that_the_server_forgot_are_loaded_again(server: EmbeddedS
     await add_batch(store)
     with redis.Redis.from_url(server.url) as asking:
         asking.script_flush()
-    assert await store.dispatch.claim("bulk", most=10, ahead=10) is not None
+    assert await store.dispatch.claim("bulk", most=10, ahead=10, in_flight=10) is not None
 
 
 async def test_a_killed_server_has_what_it_acknowledged(server: EmbeddedServer, store: Store) -> None:
@@ -116,7 +116,7 @@ async def test_a_full_server_takes_nothing_new_and_still_answers_questions(
         with pytest.raises(StoreRefuses, match="Redis takes no writes"):
             await call()
     assert await store.batches.overview("a") is not None
-    assert await store.dispatch.claim("bulk", most=1, ahead=1) is not None
+    assert await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1) is not None
     configure(server, "maxmemory", "0")
     await store.check_writable()
     assert await store.holds.open("account", "funds", "why")
@@ -127,7 +127,7 @@ async def test_a_read_only_server_refuses_and_still_answers_questions(server: Em
     await add_batch(store)
     with redis.Redis.from_url(server.url) as asking:
         asking.replicaof("127.0.0.1", "1")
-        for call in (store.check_writable, partial(store.dispatch.claim, "bulk", most=1, ahead=1)):
+        for call in (store.check_writable, partial(store.dispatch.claim, "bulk", most=1, ahead=1, in_flight=1)):
             with pytest.raises(StoreRefuses, match="Redis takes no writes"):
                 await call()
         asking.replicaof("NO", "ONE")

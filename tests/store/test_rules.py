@@ -195,6 +195,15 @@ async def test_claimers_together_keep_no_more_work_ahead_than_one(world: World) 
     assert await world.claim(most=8, ahead=20) is None
 
 
+async def test_no_more_is_claimed_than_there_is_room_for_in_flight(world: World) -> None:
+    """What could not be begun would only go to and fro."""
+    await world.running("a", 100)
+    lease = await world.claim(most=8, in_flight=20)
+    assert lease is not None
+    await world.begin(lease)
+    assert [len(found.jobs) if (found := await world.claim(most=8, in_flight=20)) else 0 for _ in range(3)] == [8, 4, 0]
+
+
 async def test_an_urgent_fax_is_claimed_before_100_000_waiting_bulk_jobs(world: World) -> None:
     """And the claim looks at no more of the others for it."""
     await world.draft("a", [number(at) for at in range(1000)])

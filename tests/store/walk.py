@@ -126,9 +126,9 @@ class Walk:
 
     async def claim(self) -> None:
         priority, most = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
-        ahead = self.dice.choice((5, 40, 1000))
-        lease = await self.world.claim(priority, most, ahead)
-        jobs, probe = self.model.claim(priority, lease.number if lease else 0, most, ahead)
+        ahead, in_flight = self.dice.choice((5, 40, 1000)), self.dice.choice((20, 1000))
+        lease = await self.world.claim(priority, most, ahead, in_flight)
+        jobs, probe = self.model.claim(priority, lease.number if lease else 0, most, ahead, in_flight)
         assert (list(lease.jobs), lease.probe) == (jobs, probe) if lease else not jobs
         if lease:
             self.leases.append(lease)

@@ -66,8 +66,10 @@ class World:
         await self.draft(batch, [number(at) for at in range(first, first + jobs)], **more)
         await self.batches.command(batch, Command.START)
 
-    async def claim(self, priority: str = "bulk", most: int = 32, ahead: int = 1000) -> Lease | None:
-        return await self.dispatch.claim(priority, most=most, ahead=ahead)
+    async def claim(
+        self, priority: str = "bulk", most: int = 32, ahead: int = 1000, in_flight: int = 2000
+    ) -> Lease | None:
+        return await self.dispatch.claim(priority, most=most, ahead=ahead, in_flight=in_flight)
 
     async def leased(self, priority: str = "bulk", most: int = 32) -> Lease:
         lease = await self.claim(priority, most)

@@ -1,6 +1,6 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
 -- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
---       recheck time of held batches (ms), how far ahead slots are granted (us).
+--       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending in all.
 -- Answer: JSON {"jobs": [...], "probe": scope or null}, or nil when nothing may be leased now. Safe to repeat: the
 -- lease id finds the first answer again.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -13,14 +13,15 @@ local now = math.floor(us / 1000)
 
 local stored = redis.call('GET', 'bf:lease:' .. lease_id)
 if stored then return stored end
-room = math.min(room, ahead - redis.call('ZCARD', WATCH[LEASED]))
+local leased = redis.call('ZCARD', WATCH[LEASED])
+room = math.min(room, ahead - leased, tonumber(ARGV[10]) - leased - redis.call('ZCARD', WATCH[SENDING]))
 if room <= 0 then return false end
 
 -- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
 local blocked_until_us, allowances = unpack(redis.call('HMGET', 'bf:limiter', 'blocked_until_us', 'allowances'))
 if tonumber(blocked_until_us or 0) > us then return false end
 if allowances then
-  room = math.min(room, permits_left(load_allowances(allowances), us, horizon_us) - redis.call('ZCARD', WATCH[LEASED]))
+  room = math.min(room, permits_left(load_allowances(allowances), us, horizon_us) - leased)
   if room <= 0 then return false end
 end
 
