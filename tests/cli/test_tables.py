@@ -86,6 +86,18 @@ def test_refused_lines_show_what_to_do() -> None:
     assert "Give a direct number." in text
 
 
+def test_a_hold_names_its_cause_and_says_when_it_is_probed_or_that_someone_has_to_release_it() -> None:
+    holds = (
+        Hold(scope="provider", category="provider_unavailable", cause="no answer", probe_at=NOW + timedelta(hours=2)),
+        Hold(scope="batch:x", category="config", cause="a bad sender"),
+    )
+    provider, batch = (printed(tables.holds_table([hold]), 120) for hold in holds)
+    assert "no answer" in provider
+    assert "in 1 h" in provider or "in 2 h" in provider
+    assert "a bad sender" in batch
+    assert "by hand" in batch
+
+
 def test_an_account_shows_its_rate() -> None:
     account = Account(rate_per_second=10, rate_now=5, used_ratio=0.25, holds=(Hold(scope="account"),))
     text = printed(tables.account_facts(account))

@@ -96,6 +96,8 @@ def test_figures_that_do_not_fit_are_refused_without_a_file_too() -> None:
     """A policy made in code keeps the same rules."""
     with pytest.raises(PolicyError, match=r"times\.lease"):
         Policy(lease_s=10.0)
+    with pytest.raises(PolicyError, match=r"caps\.breaker_failures"):
+        Policy(breaker_failures=21)
     with pytest.raises(PolicyError, match=r"times\.looks"):
         Policy(looks_s=())
 

@@ -21,8 +21,8 @@ end
 
 -- Whether a hold lets a probe through now.
 local function is_probe_due(hold, now)
-  local at = cjson.decode(hold).probe_at_ms
-  return at > 0 and at <= now
+  hold = cjson.decode(hold)
+  return hold.probes_ms and hold.probe_at_ms <= now
 end
 
 local function change_hold(scope, change)
