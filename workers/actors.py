@@ -1,11 +1,13 @@
 """The actors: doors to the use-cases, nothing else. Messages may come any number of times; nothing is answered."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dramatiq import Actor, Broker, actor
 
 from dispatcher.core.job import JobId
+from dispatcher.service.errors import StoreError
 from workers.parts import Parts
 
 
@@ -38,9 +40,11 @@ def declare(broker: Broker, parts: Parts) -> Actors:
         """Settle the callbacks in the inbox."""
         await (await parts.runtime()).news.settle_events()
 
+    # a store that is away is no surprise: ``Parts`` writes one line of it, dramatiq would write a trace
+    ours = partial(actor, broker=broker, throws=StoreError)
     return Actors(
-        submit=actor(broker=broker, queue_name="bulk")(submit),
-        submit_urgent=actor(broker=broker, queue_name="urgent", priority=-1)(submit_urgent),
-        look_at=actor(broker=broker, queue_name="news")(look_at),
-        settle_events=actor(broker=broker, queue_name="news")(settle_events),
+        submit=ours(queue_name="bulk")(submit),
+        submit_urgent=ours(queue_name="urgent", priority=-1)(submit_urgent),
+        look_at=ours(queue_name="news")(look_at),
+        settle_events=ours(queue_name="news")(settle_events),
     )

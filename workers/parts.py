@@ -3,14 +3,19 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import structlog
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware
 
 from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, open_runtime
+from dispatcher.service.errors import StoreError
 from dispatcher.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 class Parts(Middleware):
@@ -31,6 +36,18 @@ class Parts(Middleware):
     async def _open(self) -> Runtime:
         configure_logs(self._settings)
         return await self._stack.enter_async_context(open_runtime(self._settings, self._at))
+
+    @property
+    def actor_options(self) -> set[str]:
+        """dramatiq's worker heeds the option; only its Retries, which we do not use, would declare it."""
+        return {"throws"}
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: object = None, exception: BaseException | None = None
+    ) -> None:
+        """One line for what Redis kept from being done: it comes due again."""
+        if isinstance(exception, StoreError):
+            log.warning("the store does not answer, it is done later", actor=message.actor_name, error=str(exception))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         thread = get_event_loop_thread()

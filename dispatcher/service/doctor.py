@@ -1,7 +1,7 @@
 """The doctor: says whether the store keeps its promises, and puts right what needs no guessing.
 
-Everything may be running meanwhile. What looks wrong in the walk over a batch is looked at again, by itself and in
-one transaction, before it is called wrong.
+Everything may be running meanwhile. What looks wrong in the walk over a batch is looked at again, by itself and
+until two readings agree, before it is called wrong.
 """
 
 from collections import Counter
@@ -46,7 +46,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         await _writable(store),
         places,
         counts,
-        await _locks(store),
+        await _locks(store, fix=fix),
         await _inbox(store),
         await _attended(store),
         await _clock(store),
@@ -160,15 +160,17 @@ async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bo
     return Finding(check="one place", ok=False, text="; ".join(wrong[:_NAMED]) + more, fixed=fixed)
 
 
-async def _locks(store: Store) -> Finding:
+async def _locks(store: Store, *, fix: bool) -> Finding:
     idle = []
+    fixed = fix
     for job in await store.audit.locks():
         facts = await store.audit.job(job)
         if facts is None or facts.record.state not in (State.SENDING, State.ACCEPTED):
             idle.append(str(job))
+            fixed = fix and await store.audit.unlock(job) and fixed
     if idle:
         text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_NAMED])}"
-        return Finding(check="number locks", ok=False, text=text)
+        return Finding(check="number locks", ok=False, text=text, fixed=fixed)
     return Finding(check="number locks", ok=True, text="numbers are locked only by jobs that call them")
 
 

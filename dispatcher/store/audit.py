@@ -12,6 +12,8 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
+#: most readings of one job that moves meanwhile
+_READINGS = 5
 _WATCHED = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 
 
@@ -29,7 +31,7 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """One job with all places that it has an entry in, read at one moment."""
+    """One job with all places that it has an entry in."""
 
     record: Record
     cursor: int
@@ -47,7 +49,8 @@ class Audit:
 
     async def facts(self, batch: str) -> BatchFacts:
         with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
+            # no transaction: a full server refuses MULTI, and then the doctor is needed most
+            async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
                 pipe.hgetall(keys.part(batch, "counts"))
                 (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
@@ -79,10 +82,21 @@ class Audit:
         return found
 
     async def job(self, job: JobId) -> JobFacts | None:
-        """Everything about one job in one transaction; None when it does not exist."""
+        """Everything about one job; None when it does not exist.
+
+        Read until two readings agree: what moved in the middle of one is where it belongs in the next.
+        """
+        facts = await self._job(job)
+        for _ in range(_READINGS):
+            before, facts = facts, await self._job(job)
+            if facts == before:
+                break
+        return facts
+
+    async def _job(self, job: JobId) -> JobFacts | None:
         block, at = keys.place(job)
         with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
+            async with self._client.pipeline(transaction=False) as pipe:
                 start = at * codec.WIDTH
                 pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
                 pipe.hget(keys.batch(job.batch), "cursor")
@@ -115,6 +129,10 @@ class Audit:
         """Jobs that hold the lock of a number."""
         with translated():
             return [JobId.parse(name.decode()) for name in await self._client.hkeys(keys.LOCKS)]
+
+    async def unlock(self, job: JobId) -> bool:
+        """Free the number that a job locks without calling it. False when it has begun to call meanwhile."""
+        return bool(await self._scripts.run("unlock", [str(job)]))
 
     async def repair(self, job: JobId) -> bool:
         """Put a job where its record says. False when nothing had to be done."""

@@ -99,7 +99,7 @@ end
 -- Holds one job until someone releases it; it stands in its batch's due set at NEVER.
 local function hold_job(job, category, cause, now_ms)
   redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = category,
-    cause = cause, since_ms = now_ms, probe_at_ms = 0, probe_every_ms = 0}))
+    cause = cause, since_ms = now_ms, probe_at_ms = 0}))
   redis.call('HINCRBY', 'bf:totals', 'holds|' .. category, 1)
 end
 

@@ -1,0 +1,49 @@
+"""What the doctor can still see, and what it puts right."""
+
+import pytest
+
+from dispatcher.core.job import State
+from dispatcher.service.doctor import Finding, examine
+from dispatcher.store.dispatch import Candidate
+from dispatcher.store.store import Store
+from tests.service.samples import running
+
+pytestmark = pytest.mark.anyio
+
+
+async def found(store: Store, check: str, *, fix: bool = False) -> Finding:
+    findings = await examine(store, fix=fix, progress=lambda done, total: None)
+    return next(finding for finding in findings if finding.check == check)
+
+
+async def lock_idly(store: Store) -> None:
+    """Two jobs lock their numbers; one of them is made to wait without a word to its lock."""
+    await running(store, 2)
+    lease = await store.dispatch.claim("bulk", most=2, ahead=10)
+    assert lease
+    candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
+    begun = await store.dispatch.begin(lease, candidates, most_sending=10)
+    assert [one.word for one in begun.jobs] == ["go", "go"]
+    block = f"bf:batch:{lease.jobs[0].batch}:records:0"
+    await store.audit._client.setrange(block, 0, bytes([State.WAITING]))
+
+
+async def test_a_number_that_is_locked_by_a_job_that_does_not_call_it_is_freed(store: Store) -> None:
+    await lock_idly(store)
+    assert not (await found(store, "number locks")).ok
+    assert (await found(store, "number locks", fix=True)).fixed
+    assert (await found(store, "number locks")).ok
+    client = store.audit._client
+    assert [await client.exists("bf:number:n0"), await client.exists("bf:number:n1")] == [0, 1]
+
+
+async def test_a_full_server_can_be_examined(store: Store) -> None:
+    await lock_idly(store)
+    client = store.audit._client
+    await client.config_set("maxmemory", 1)
+    try:
+        findings = {one.check: one for one in await examine(store, fix=False, progress=lambda done, total: None)}
+    finally:
+        await client.config_set("maxmemory", 0)
+    assert not findings["server writes"].ok
+    assert "in sending" in findings["one place"].text, "a single job is read, too"
