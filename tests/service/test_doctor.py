@@ -19,7 +19,7 @@ async def found(store: Store, check: str, *, fix: bool = False) -> Finding:
 async def lock_idly(store: Store) -> None:
     """Two jobs lock their numbers; one of them is made to wait without a word to its lock."""
     await running(store, 2)
-    lease = await store.dispatch.claim("bulk", most=2, ahead=10)
+    lease = await store.dispatch.claim("bulk", most=2, ahead=10, in_flight=10)
     assert lease
     candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
     begun = await store.dispatch.begin(lease, candidates, most_sending=10)
