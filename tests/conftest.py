@@ -16,6 +16,11 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories first: they take longest, and a long one that begins last keeps one process busy and the others idle."""
+    items.sort(key=lambda item: item.get_closest_marker("story") is None)
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """URL of a real server for this test process: the given one, or one of our own on a free port.
