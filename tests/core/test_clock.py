@@ -64,4 +64,4 @@ def test_reaping_is_suspended_exactly_within_a_settling_time_of_a_step(
         offset_ms += step_ms
         stepped_s = own_s if step_ms else stepped_s
         steady = watched.steady(round(own_s * 1000) + offset_ms + error_ms, own_s)
-        assert steady is (own_s - stepped_s >= SETTLING_S)
+        assert steady is (own_s >= stepped_s + SETTLING_S)
