@@ -1,22 +1,28 @@
 """Notices when the clock of Redis steps: deadlines would come too early or too late, and nobody would be at fault."""
 
+from dataclasses import dataclass
+
 #: a difference between two clocks' progress that no delay of an answer explains
 STEP_S = 2.0
 
 
-class ClockWatch:
-    """Compares the progress of the server's clock with that of a clock that never steps."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """The server's clock, seen beside a clock that never steps (seconds), and until when a step is waited out."""
 
-    def __init__(self, *, settling_s: float) -> None:
-        self._settling_s = settling_s
-        self._last: tuple[int, float] | None = None
-        self._suspended_until_s = 0.0
+    server_ms: int
+    own_s: float
+    suspended_until_s: float = 0.0
 
-    def steady(self, server_ms: int, own_s: float) -> bool:
-        """False for one settling time after a step of more than 2 s: until then nothing may be reaped."""
-        if self._last is not None:
-            server_passed_s = (server_ms - self._last[0]) / 1000
-            if abs(server_passed_s - (own_s - self._last[1])) > STEP_S:
-                self._suspended_until_s = own_s + self._settling_s
-        self._last = (server_ms, own_s)
-        return own_s >= self._suspended_until_s
+    @property
+    def steady(self) -> bool:
+        """False while a step is waited out: until then nothing may be given back or written off."""
+        return self.own_s >= self.suspended_until_s
+
+
+def look(last: Sighting | None, server_ms: int, own_s: float, *, wait_s: float) -> Sighting:
+    """See the server's clock again. After a step of more than 2 s, in either direction, ``wait_s`` begins anew."""
+    until_s = last.suspended_until_s if last else 0.0
+    if last and abs((server_ms - last.server_ms) / 1000 - (own_s - last.own_s)) > STEP_S:
+        until_s = own_s + wait_s
+    return Sighting(server_ms=server_ms, own_s=own_s, suspended_until_s=until_s)

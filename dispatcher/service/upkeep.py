@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.core.batch import Command, Priority
-from dispatcher.core.clock import ClockWatch
+from dispatcher.core.clock import Sighting, look
 from dispatcher.core.fairness import BULK_FLOOR
 from dispatcher.core.job import JobId
 from dispatcher.core.pacing import Pace, next_us
@@ -26,6 +26,8 @@ URGENT_AHEAD = 32
 #: entries of each kind that one look at the watch sets handles
 _REAP_MOST = 500
 _PACE_AGE_S = 1.0
+#: between two notes of what was seen of the server's clock; less than a step that counts
+_TELL_S = 1.0
 #: seconds that a job is looked at again later at most, while no read can be paid for: an operator may change that
 _MOST_PUT_OFF_S = 300.0
 
@@ -60,7 +62,8 @@ class Upkeep:
         self._most_sending = most_sending
         self._clock = clock
         self._at = at
-        self._watch = ClockWatch(settling_s=policy.settling_s)
+        self._seen: Sighting | None = None
+        self._told_s = -math.inf
         self._pace = Pace(ceiling=0.0, rate=0.0)
         #: leases that bulk work is owed for the urgent ones that went before it
         self._owed = 0.0
@@ -110,7 +113,7 @@ class Upkeep:
 
     async def _sweep(self) -> tuple[JobId, ...]:
         server_ms = await self._store.clock.ask()
-        if not self._watch.steady(server_ms, self._clock()):
+        if not await self._steady(server_ms):
             log.warning("the clock of Redis stepped: nothing is given back or written off for a settling time")
             return ()
         reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=await self._again_s(server_ms))
@@ -119,6 +122,19 @@ class Upkeep:
         if reaped.given_back:
             log.warning("leases ended before their workers began", jobs=reaped.given_back)
         return reaped.look_at
+
+    async def _steady(self, server_ms: int) -> bool:
+        """Whether deadlines may be believed. What was seen is stored for schedulers that start later."""
+        policy, last = self._policy, self._seen or await self._store.sightings.last()
+        # a send that is under way at the step may take its whole time before it begins to settle
+        wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s
+        seen = look(last, server_ms, self._clock(), wait_s=wait_s)
+        stepped = last is None or seen.suspended_until_s != last.suspended_until_s
+        if stepped or seen.own_s - self._told_s > _TELL_S:
+            await self._store.sightings.remember(seen)
+            self._told_s = seen.own_s
+        self._seen = seen
+        return seen.steady
 
     async def _end_batches(self) -> None:
         for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):

@@ -1,9 +1,14 @@
 """The clock of the Redis server, the only one that counts for anything stored: hosts may disagree about the time."""
 
+import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+from dispatcher.core.clock import Sighting
+from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 
@@ -38,3 +43,35 @@ class ServerClock:
             seconds, micros = await self._client.time()
         self._server_ms, self._asked_s = int(seconds) * 1000 + int(micros) // 1000, self._steady()
         return self._server_ms
+
+
+class Sightings:
+    """What schedulers of this machine last saw of the server's clock, for one that starts after a step.
+
+    The clock that never steps begins anew with each start of a machine, so each start has an entry of its own.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._boot = _boot_id()
+
+    async def last(self) -> Sighting | None:
+        """None when nobody has looked since the machine was started. Raises StoreError."""
+        with translated():
+            found = await self._client.hget(keys.CLOCK, self._boot)
+        if found is None:
+            return None
+        server_ms, own_s, suspended_until_s = json.loads(found)
+        return Sighting(server_ms=server_ms, own_s=own_s, suspended_until_s=suspended_until_s)
+
+    async def remember(self, seen: Sighting) -> None:
+        with translated():
+            value = json.dumps([seen.server_ms, seen.own_s, seen.suspended_until_s])
+            await self._client.hset(keys.CLOCK, self._boot, value)
+
+
+def _boot_id() -> str:
+    """Names one start of this machine; the same for all machines that do not say (Linux does)."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return "unknown"

@@ -19,6 +19,7 @@ bf:limiter                              hash    the account's shared pace (``pac
 bf:holds                                hash    scope -> JSON of the hold                             until released
 bf:breaker                              zset    <job>/<attempt> that the provider failed -> sends by then     20 sends
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
+bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
@@ -53,6 +54,7 @@ DRAINING = "bf:draining"
 LOCKS = "bf:locks"
 LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
+CLOCK = "bf:clock"
 INBOX = "bf:inbox"
 TOTALS = "bf:totals"
 SECRETS = "bf:secrets"

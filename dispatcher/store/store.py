@@ -10,7 +10,7 @@ from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import connect
-from dispatcher.store.clock import ServerClock, steady_clock
+from dispatcher.store.clock import ServerClock, Sightings, steady_clock
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
@@ -35,6 +35,7 @@ class Store:
         self._client = connect(url)
         scripts = Scripts(self._client)
         self.clock = ServerClock(self._client, steady)
+        self.sightings = Sightings(self._client)
         self.audit = Audit(self._client, scripts)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)

@@ -23,7 +23,9 @@ _WORDS, _WEIGHTS = ("pause", "resume", "cancel", "restart"), (33, 45, 2, 20)
 
 
 class Cycles:
-    def __init__(self, world: World, store: Store, server: EmbeddedServer, dice: Random) -> None:
+    def __init__(self, world: World, store: Store, server: EmbeddedServer, dice: Random, *, step_s: int = 0) -> None:
+        """``step_s``: one cycle in four sets the server's clock by so much, forward or back."""
+        self.step_s = step_s
         self.world = world
         self.store = store
         self.server = server
@@ -49,6 +51,9 @@ class Cycles:
         else:
             await self._command(Command(word))
         self.done[word] += 1
+        if self.step_s and self.dice.randrange(4) == 0:
+            await self.world.step_s(self.dice.choice((-self.step_s, self.step_s)))
+            self.done["step"] += 1
         await self.world.pass_ms(self.dice.choice((1, 20, 200, 200, 2_000, 20_000)))
 
     async def finish(self) -> None:

@@ -46,6 +46,8 @@ POLICY = Policy(
 )
 #: attempts under way at once; few, so that commands meet batches that have hardly begun
 MOST_SENDING = 5
+#: when the provider's list shows a fax, true milliseconds; the settling time is 8 s
+LIST_DELAY_MS = 6_000
 
 _FATES = {
     FaxStatus.UNFINISHED: Fate.UNFINISHED,
@@ -116,7 +118,8 @@ class Provider:
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         await self._pause()
         low, high = query.created_from_ms or 0, query.created_to_ms or 0
-        found = [c for c in self.calls if c.to.startswith(query.to) and low <= c.created_ms <= high]
+        shown_ms = self._world.true_us // 1000 - LIST_DELAY_MS
+        found = [c for c in self.calls if c.to.startswith(query.to) and low <= c.created_ms <= min(high, shown_ms)]
         return ListPage(faxes=tuple(call.news for call in found), page=1, total_pages=1)
 
     def end_calls(self, share: float) -> list[FaxNews]:
@@ -124,7 +127,7 @@ class Provider:
         live = [call for call in self.calls if call.status is FaxStatus.UNFINISHED and self._dice.random() < share]
         for call in live:
             call.status = self._dice.choices((FaxStatus.COMPLETED, FaxStatus.FAILURE), (7, 1))[0]
-            call.ended_ms = self._world.ms
+            call.ended_ms = self._world.true_us // 1000
         return [call.news for call in live]
 
     def ledger(self) -> list[LedgerFax]:
@@ -147,7 +150,9 @@ class Provider:
             if self.left[batch] < 0:
                 self.forbidden.append(fax.job)
         number = len(self.calls)
-        call = Call(id=f"F{number:06}", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=self._world.ms)
+        call = Call(
+            id=f"F{number:06}", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=self._world.true_us // 1000
+        )
         self.calls.append(call)
         return call
 
@@ -169,7 +174,7 @@ class Mailroom:
         permits = Permits(store.limiter)
 
         def clock() -> float:
-            return world.us / 1_000_000
+            return world.true_us / 1_000_000
 
         self.sender = Sender(
             store,
@@ -244,7 +249,7 @@ def store_in(world: World, url: str) -> Store:
         world.holds,
         world.limiter,
     )
-    store.clock = ServerClock(_WorldTime(world), lambda: world.us / 1_000_000)
+    store.clock = ServerClock(_WorldTime(world), lambda: world.true_us / 1_000_000)
     return store
 
 

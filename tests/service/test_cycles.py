@@ -16,7 +16,7 @@ from tests.service.cycles import Cycles
 from tests.service.mailroom import MOST_SENDING, store_in
 from tests.store.world import World, open_world
 
-CYCLES = 1000
+CYCLES, STEP_CYCLES = 1000, 100
 SEED = 20
 #: the account's rate: slots that nobody has to wait for
 RATE = 10_000.0
@@ -47,7 +47,24 @@ async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
     parts: tuple[World, Store, EmbeddedServer],
 ) -> None:
     cycles = Cycles(*parts, Random(SEED))
-    for _ in range(CYCLES):
+    await run_to_the_end(cycles, CYCLES)
+    assert all(cycles.done[word] > 10 for word in ("pause", "resume", "cancel", "restart"))
+
+
+@pytest.mark.story
+@pytest.mark.anyio
+async def test_steps_of_the_servers_clock_double_nobody_and_lose_nobody(
+    parts: tuple[World, Store, EmbeddedServer],
+) -> None:
+    """By five minutes in either direction, among commands and restarts; the provider's clock and ours go on."""
+    cycles = Cycles(*parts, Random(SEED), step_s=300)
+    await run_to_the_end(cycles, STEP_CYCLES)
+    assert cycles.done["step"] > 10
+
+
+async def run_to_the_end(cycles: Cycles, rounds: int) -> None:
+    """And compare what the provider did with what we say."""
+    for _ in range(rounds):
         await cycles.cycle()
     await cycles.finish()
     jobs = await cycles.jobs()
@@ -58,7 +75,6 @@ async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
     assert skipped == []
     assert await faults(cycles) == []
     assert cycles.failures + cycles.room.failures == []
-    assert all(cycles.done[word] > 10 for word in ("pause", "resume", "cancel", "restart"))
 
 
 def _is_cancelled(cycles: Cycles, job: str) -> bool:

@@ -39,10 +39,22 @@ class World:
     holds: Holds
     limiter: Limiter
     us: int = 0
+    #: by how much the server's clock was set away from the true time
+    stepped_us: int = 0
 
     @property
     def ms(self) -> int:
         return self.us // 1000
+
+    @property
+    def true_us(self) -> int:
+        """A clock that never steps."""
+        return self.us - self.stepped_us
+
+    async def step_s(self, seconds: int) -> None:
+        """Somebody sets the server's clock."""
+        self.stepped_us += seconds * 1_000_000
+        await self.at(self.us + seconds * 1_000_000)
 
     async def at(self, us: int) -> None:
         """Set the clock of the scripts, microseconds since 1970."""

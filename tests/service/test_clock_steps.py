@@ -1,0 +1,60 @@
+"""Somebody sets the clock of the Redis server while a fax is on its way."""
+
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from dispatcher.core.batch import Command
+from dispatcher.core.job import State
+from dispatcher.store.store import Store
+from tests.service.mailroom import LIST_DELAY_MS, POLICY, Mailroom, Provider, store_in
+from tests.store.world import World, number, open_world
+
+pytestmark = pytest.mark.anyio
+
+
+class Unanswered(Random):
+    """The provider takes every fax and answers none; nothing else is left to chance."""
+
+    def choices(self, population: Any, *_: Any, **__: Any) -> list[Any]:
+        return ["unanswered"] if "unanswered" in population else [population[0]]
+
+
+@pytest.fixture
+async def parts(redis_url: str) -> AsyncIterator[tuple[World, Store]]:
+    async with open_world(redis_url) as world:
+        store = store_in(world, redis_url)
+        yield world, store
+        await store.aclose()
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "and the scheduler is restarted in it"])
+@pytest.mark.parametrize("step_s", [300, -300])
+async def test_an_unclear_fax_is_found_and_not_sent_again(
+    parts: tuple[World, Store], step_s: int, restarted: bool
+) -> None:
+    """Its list shows it late: looks that follow each other at once would find nothing and write it off."""
+    world, store = parts
+    provider = Provider(Unanswered(), world)
+    room = Mailroom(store, world, provider, "room")
+    await world.draft("a", [number(0)])
+    await store.batches.command("a", Command.START)
+    await room.work()
+    await room.rest()
+    assert len(provider.calls) == 1
+    await world.step_s(step_s)
+    if restarted:
+        room = Mailroom(store, world, provider, "another room")
+    for _ in range(LIST_DELAY_MS // 100):
+        await room.work()
+        await room.rest()
+        await world.pass_ms(100)
+    while (await store.batches.records("a", 0))[0].state is State.SENDING:
+        await world.pass_ms(1_000)
+        await room.work()
+        await room.rest()
+    assert [call.attempt for call in provider.calls] == [1], "it was sent once"
+    assert (await store.batches.records("a", 0))[0].state is State.ACCEPTED
+    assert POLICY.settling_s * 1000 > LIST_DELAY_MS
