@@ -1,0 +1,62 @@
+"""Redis takes no writes for a while, in the middle of a batch: everything waits, says why, and goes on."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.cli.watching import gone, until
+from tests.story.conftest import PATIENCE_S, Site
+
+pytestmark = pytest.mark.story
+#: path, and body of a POST
+ASKED = (("/readyz", None), ("/callbacks/sinch/incoming", b'{"event": "INCOMING_FAX", "fax": {"id": "f"}}'))
+
+
+def _full(client: "redis.Redis") -> Callable[[], object]:
+    client.config_set("maxmemory", 1)
+    return lambda: client.config_set("maxmemory", 0)
+
+
+def _read_only(client: "redis.Redis") -> Callable[[], object]:
+    # of a master that nobody is: the data stays
+    client.replicaof("127.0.0.1", 9)
+    return lambda: client.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize(("area", "break_it", "said"), [(312, _full, "memory"), (212, _read_only, "read")])
+def test_no_process_dies_and_nothing_is_lost_or_doubled(
+    site: Site, area: int, break_it: Callable[["redis.Redis"], Callable[[], object]], said: str
+) -> None:
+    batch = site.start_batch([f"+1{area}555{n:04}" for n in range(100, 180)])
+    site.wait(batch.id, lambda seen: seen.final > 5)
+    pids = {name: process.pid for name, process in site.local.processes.items()}
+    with redis.Redis.from_url(site.local.server.url) as client:
+        repair = break_it(client)
+        try:
+            until(lambda: _refusal(f"{site.local.url}/readyz"), PATIENCE_S)
+            refusals = [_refusal(f"{site.local.url}{path}", body) for path, body in ASKED]
+        finally:
+            repair()
+    assert [refusal and refusal[0] for refusal in refusals] == [503, 503]
+    assert said in str(refusals[0]).lower()
+    ended = site.wait(batch.id)
+    assert ended.counts["delivered"] == 80
+    found = site.compare(batch.id)
+    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    assert {name: process.pid for name, process in site.local.processes.items()} == pids
+    assert not [pid for pid in pids.values() if gone(pid)]
+    assert site.doctor() == []
+
+
+def _refusal(url: str, body: bytes | None = None) -> tuple[int, str] | None:
+    """Status and reason of an answer that asks to come back later; None for any other."""
+    ask = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    try:
+        urllib.request.urlopen(ask, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        return (error.code, json.load(error)["detail"]) if error.headers["Retry-After"] else None
+    return None

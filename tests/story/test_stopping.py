@@ -1,0 +1,35 @@
+"""A worker is asked to stop in the middle of its calls, as at every deployment."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.watching import gone, until
+from tests.story.conftest import PATIENCE_S, Site
+
+pytestmark = pytest.mark.story
+NUMBERS = [f"+1202555{n:04}" for n in range(100, 200)]
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scenario") / "slow.toml"
+    path.write_text("seed = 7\nlatency = [0.8, 1.2]\n")
+    return path
+
+
+def test_it_finishes_its_calls_and_leaves_the_rest_to_others(site: Site) -> None:
+    batch = site.start_batch(NUMBERS)
+    site.wait(batch.id, lambda seen: seen.counts["sending"] > 5)
+    worker = site.local.processes["worker"]
+    pid = worker.pid
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: gone(pid), PATIENCE_S)
+    ended = site.wait(batch.id)
+    assert ended.counts["delivered"] == len(NUMBERS)
+    found = site.compare(batch.id)
+    assert (found.lost, found.doubled, found.wrong_state, found.faxes) == ((), (), (), len(NUMBERS))
+    assert 'bulkfax_attempts_total{outcome="unclear"} 0.0' in site.metrics(), "no call was broken off"
+    assert site.doctor() == []
