@@ -89,9 +89,16 @@ def scenario() -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, repository: Path, scenario: Path, polling: bool) -> Iterator[Site]:
+def policy(repository: Path) -> Path:
+    """Seconds instead of minutes; a module overrides it."""
+    return repository / "examples" / "fast-policy.toml"
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, repository: Path, scenario: Path, policy: Path, polling: bool
+) -> Iterator[Site]:
     folder, examples = tmp_path_factory.mktemp("site"), repository / "examples"
-    policy = examples / "fast-policy.toml"
     with (
         LocalSite(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
         local.client() as client,
