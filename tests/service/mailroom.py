@@ -95,6 +95,8 @@ class Provider:
         self.left: dict[str, int] = {}
         #: jobs that were sent in spite of it
         self.forbidden: list[str] = []
+        #: pairs of calls that were made to one number at the same time
+        self.overlapping: list[tuple[Call, Call]] = []
 
     async def send(
         self, fax: OutgoingFax, *, total_s: float, may_send: object = None, at: At | None = None
@@ -153,6 +155,8 @@ class Provider:
         call = Call(
             id=f"F{number:06}", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=self._world.true_us // 1000
         )
+        before = (one for one in self.calls if one.to == call.to and one.status is FaxStatus.UNFINISHED)
+        self.overlapping += [(one, call) for one in before]
         self.calls.append(call)
         return call
 

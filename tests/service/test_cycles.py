@@ -71,6 +71,7 @@ async def run_to_the_end(cycles: Cycles, rounds: int) -> None:
     found = compare(jobs, cycles.provider.ledger())
     assert (found.lost, found.doubled, found.wrong_state, found.strays) == ((), (), (), ())
     assert cycles.provider.forbidden == [], "no job begins after a pause or a cancel was answered"
+    assert cycles.provider.overlapping == [], "no number is called twice at a time, over batches and killed workers"
     skipped = [job.id for job in jobs if job.state != "delivered" and not _is_cancelled(cycles, job.id)]
     assert skipped == []
     assert await faults(cycles) == []
