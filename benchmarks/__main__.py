@@ -6,11 +6,9 @@ Exit status 0 when everything asked for was measured, whether or not goals are m
 import argparse
 import json
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +18,7 @@ from benchmarks.figures import Figure, as_json
 from benchmarks.setting import Setting
 from benchmarks.table import table
 from dispatcher.cli.output import Failure
+from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
 from dispatcher.store.errors import StoreError
 
@@ -53,7 +52,7 @@ def main(given: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-bench-"))
     setting = Setting(folder=folder, say=_say, scale=arguments.scale, runs=arguments.runs)
     try:
-        with _terminated_cleanly():
+        with terminated_cleanly():
             figures, failed = _measure_all(arguments.names or BENCHES, setting)
     except KeyboardInterrupt:
         _say(f"stopped; what the processes said is in {folder}")
@@ -78,20 +77,6 @@ def _measure_all(names: Iterable[str], setting: Setting) -> tuple[list[Figure], 
             _say(f"{name} could not be measured: {error}; what its processes said is in {setting.folder}")
             failed = True
     return figures, failed
-
-
-@contextmanager
-def _terminated_cleanly() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str) -> None:

@@ -2,13 +2,10 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +17,7 @@ from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.demo_result import DemoResult
 from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
+from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.cli.send import prepare
 from dispatcher.cli.watch import watch
 from dispatcher.client import Batch, Client, NewBatch
@@ -49,7 +47,7 @@ def demo(
     began_s = time.monotonic()
     ensure_examples()
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-demo-"))
-    with _terminated_cleanly():
+    with terminated_cleanly():
         try:
             result = _run(folder, recipients, began_s)
         finally:
@@ -130,17 +128,3 @@ def _where_next(folder: Path) -> str:
         f"Run it yourself (BULKFAX_SINCH__* set): bulkfax up\n"
         f"Send a mailing of your own:             bulkfax send LETTER.pdf RECIPIENTS.csv --watch"
     )
-
-
-@contextmanager
-def _terminated_cleanly() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -149,6 +149,20 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(interruption)
 
 
+@contextmanager
+def terminated_cleanly() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def backoff_s(deaths: int) -> float:
     """Seconds before restart number ``deaths`` in a row, from 1."""
     return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(deaths - 1, 16))

@@ -29,8 +29,8 @@ _FOREIGN = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
 class HttpPool:
     """Up to ``connections`` requests at a time; more of them wait, first come first served.
 
-    httpx asks aiohttp to carry the requests: its own pool looks at all connections for each request, and needs three
-    to five times the processor time (docs/decisions/0005-what-carries-the-requests.md).
+    httpx asks aiohttp to carry the requests: its own pool looks at all connections for each request, and needs more
+    processor time (docs/decisions/0005-what-carries-the-requests.md).
 
     Belongs to one event loop; close with aclose. ``transport`` replaces the network, for tests of logic.
     """
