@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import getproxies
 
 import aiohttp
 import httpx
@@ -29,7 +30,7 @@ _FOREIGN = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
 class HttpPool:
     """Up to ``connections`` requests at a time; more of them wait, first come first served.
 
-    httpx asks aiohttp to carry the requests: its own pool looks at all connections for each request, and needs more
+    aiohttp carries the requests below httpx: httpx's own pool looks at all connections for each request, and needs more
     processor time (docs/decisions/0005-what-carries-the-requests.md).
 
     Belongs to one event loop; close with aclose. ``transport`` replaces the network, for tests of logic.
@@ -39,13 +40,12 @@ class HttpPool:
         self._connections = connections
         # 40 ms and more: made once, and not in the time of the first call
         self._ssl = httpx.create_ssl_context()
-        self._client = httpx.AsyncClient(
-            verify=self._ssl, transport=transport or AiohttpTransport(verify=self._ssl, client=self._session)
-        )
+        # used without httpx's client: its cookies, redirects and authentication cost a fifth of a request
+        self._transport = transport or AiohttpTransport(verify=self._ssl, client=self._session)
 
     async def aclose(self) -> None:
         """Close the connections, those in use too."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def exchange(self, request: httpx.Request, departure: Departure, *, into: FileSink | None = None) -> Answer:
         """Send a request and read the answer; the body of a 2xx goes ``into`` a file, if one is given.
@@ -53,7 +53,7 @@ class HttpPool:
         Raises UnreachableError, NotSentError, AnswerLostError, UnreadableError, SaveError.
         """
         with translated(departure):
-            response = await self._client.send(request, stream=True)
+            response = await self._transport.handle_async_request(request)
             try:
                 if into is not None and response.is_success:
                     body = await _save(response, into)
@@ -67,7 +67,9 @@ class HttpPool:
     def _session(self) -> aiohttp.ClientSession:
         """Made at the first request, since it belongs to the event loop that runs then."""
         connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S, ssl=self._ssl)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
+        # aiohttp reads the environment anew, in a thread, for each request: only where it says something
+        proxies = bool(getproxies())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=proxies)
 
 
 def address(url: str) -> httpx.URL:
