@@ -22,8 +22,13 @@ Argument = str | bytes | int | float
 @cache
 def source(verb: str) -> str:
     """The whole text of a script as the server sees it."""
-    parts = [_RECORD, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else []), verb]
-    return "\n".join((_FOLDER / f"{part}.lua").read_text() for part in parts)
+    shared = [_RECORD, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else [])]
+    front = "\n".join(map(_part, shared))
+    return f"{front}\nlocal function run()\n{_part(verb)}\nend\nlocal answer = run()\nwrite_counts()\nreturn answer\n"
+
+
+def _part(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text()
 
 
 class Scripts:

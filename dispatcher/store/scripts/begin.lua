@@ -71,14 +71,14 @@ local function begin(job, number, country)
   end
   redis.call('ZREM', WATCH[LEASED], job)
   if reason then
-    local new = put_back(batch, row, record, with_head(record, WAITING, 0, attempt, 0), again, now)
+    local new = put_back(batch, row, record, with_head(record, WAITING, 0, attempt, 0), again)
     return {reason, attempt, '0', new}
   end
   room = room - 1
   local slot_ms = math.floor(slot / 1000)
   local new = mark_sending(record, attempt + 1, slot_ms)
   write_record(batch, row, new)
-  move_count(batch, record, new, now)
+  move_count(batch, record, new)
   redis.call('ZADD', WATCH[SENDING], text(slot_ms + look_ms), job)
   redis.call('SET', 'bf:number:' .. number, job .. '/' .. (attempt + 1), 'PX', text(lock_ms))
   redis.call('HSET', 'bf:locks', job, number)

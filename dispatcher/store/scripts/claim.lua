@@ -82,7 +82,7 @@ local function lease(batch, row, record)
   local _, strikes, attempt = head(record)
   local new = with_head(record, LEASED, strikes, attempt, lease_number)
   write_record(batch, row, new)
-  move_count(batch, record, new, now)
+  move_count(batch, record, new)
   jobs[#jobs + 1] = job_name(batch, row)
   redis.call('ZADD', WATCH[LEASED], text(now + lease_ms), jobs[#jobs])
 end

@@ -54,7 +54,7 @@ else
     end
     redis.call('HINCRBY', counts, ended, unstarted)
     move_jobs(WAITING, ENDING[new], unstarted)
-    redis.call('HINCRBY', 'bf:totals', 'final|' .. ended, unstarted)
+    add_total('final|' .. ended, unstarted)
     redis.call('HINCRBY', key, 'finals', unstarted)
     redis.call('HSET', key, 'unstarted', 0)
   end

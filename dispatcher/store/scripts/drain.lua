@@ -11,7 +11,7 @@ for _, batch in ipairs(redis.call('SRANDMEMBER', 'bf:draining', 16)) do
     local new = with_head(record, ending, 0, attempt, 0)
     redis.call('ZREM', due, row)
     write_record(batch, tonumber(row), new)
-    move_count(batch, record, new, now)
+    move_count(batch, record, new)
   end
   drained = drained + #rows
   if redis.call('ZCARD', due) == 0 then redis.call('SREM', 'bf:draining', batch) end

@@ -6,7 +6,7 @@ local function open_hold(scope, category, cause, probes_ms, now)
   local hold = {scope = scope, category = category, cause = cause, since_ms = now, probe_at_ms = 0, probes = 0}
   if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms = probes_ms, now + probes_ms[1] end
   local new = redis.call('HSETNX', 'bf:holds', scope, cjson.encode(hold))
-  if new == 1 then redis.call('HINCRBY', 'bf:totals', 'holds|' .. category, 1) end
+  if new == 1 then add_total('holds|' .. category, 1) end
   return new
 end
 
@@ -14,7 +14,7 @@ end
 local function sends_made()
   local sends = 0
   for _, outcome in ipairs({'accepted', 'refused', 'unclear', 'not_sent'}) do
-    sends = sends + tonumber(redis.call('HGET', 'bf:totals', 'attempts|' .. outcome) or 0)
+    sends = sends + total('attempts|' .. outcome)
   end
   return sends
 end

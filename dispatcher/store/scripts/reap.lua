@@ -22,7 +22,7 @@ for _, job in ipairs(due(LEASED)) do
       held = held + 1
       again, strikes = NEVER, 0
     end
-    put_back(batch, row, record, with_head(record, WAITING, strikes, attempt, 0), again, now)
+    put_back(batch, row, record, with_head(record, WAITING, strikes, attempt, 0), again)
     given_back = given_back + 1
   end
 end

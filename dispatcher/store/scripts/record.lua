@@ -50,9 +50,42 @@ local function count_field(record)
   return string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)
 end
 
+-- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum.
+local added, ended = {}, {}
+
+local function add(key, field, by)
+  local fields = added[key] or {}
+  added[key] = fields
+  fields[field] = (fields[field] or 0) + by
+end
+
+local function add_total(field, by) add('bf:totals', field, by) end
+
+-- A total with what this script adds to it.
+local function total(field)
+  local fields = added['bf:totals'] or {}
+  return tonumber(redis.call('HGET', 'bf:totals', field) or 0) + (fields[field] or 0)
+end
+
 local function move_jobs(from_state, to_state, jobs)
-  redis.call('HINCRBY', 'bf:totals', 'jobs|' .. from_state, -jobs)
-  redis.call('HINCRBY', 'bf:totals', 'jobs|' .. to_state, jobs)
+  add_total('jobs|' .. from_state, -jobs)
+  add_total('jobs|' .. to_state, jobs)
+end
+
+-- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
+-- batch's sum and to the totals.
+local function move_count(batch, old, new)
+  local from, to = count_field(old), count_field(new)
+  if from == to then return end
+  local counts = part_key(batch, 'counts')
+  add(counts, from, -1)
+  add(counts, to, 1)
+  move_jobs(string.byte(old, 1), string.byte(new, 1), 1)
+  if string.byte(new, 1) >= FINAL and string.byte(old, 1) < FINAL then
+    add_total('final|' .. to, 1)
+    add(batch_key(batch), 'finals', 1)
+    ended[batch] = true
+  end
 end
 
 -- A batch that has finished cannot expire any more.
@@ -61,28 +94,24 @@ local function finish(batch, now_ms)
   redis.call('ZREM', 'bf:deadlines', batch)
 end
 
--- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
--- batch's sum and to the totals, and the last one ends the batch.
-local function move_count(batch, old, new, now_ms)
-  local from, to = count_field(old), count_field(new)
-  if from == to then return end
-  local counts = part_key(batch, 'counts')
-  if redis.call('HINCRBY', counts, from, -1) <= 0 then redis.call('HDEL', counts, from) end
-  redis.call('HINCRBY', counts, to, 1)
-  move_jobs(string.byte(old, 1), string.byte(new, 1), 1)
-  if string.byte(new, 1) >= FINAL and string.byte(old, 1) < FINAL then
-    redis.call('HINCRBY', 'bf:totals', 'final|' .. to, 1)
-    local finals = redis.call('HINCRBY', batch_key(batch), 'finals', 1)
-    if finals >= tonumber(redis.call('HGET', batch_key(batch), 'rows')) then
-      finish(batch, now_ms)
+-- Every script ends with this (lua.py). The last final job of a batch ends it; a count of nothing is left out.
+local function write_counts()
+  for key, fields in pairs(added) do
+    for field, by in pairs(fields) do
+      local count = by ~= 0 and redis.call('HINCRBY', key, field, by)
+      if count and count <= 0 and string.sub(key, -7) == ':counts' then redis.call('HDEL', key, field) end
     end
+  end
+  for batch in pairs(ended) do
+    local finals, rows = unpack(redis.call('HMGET', batch_key(batch), 'finals', 'rows'))
+    if tonumber(finals) >= tonumber(rows) then finish(batch, math.floor(now_us() / 1000)) end
   end
 end
 
 local function lower_timer(batch, at_ms) redis.call('ZADD', 'bf:timers', 'LT', text(at_ms), batch) end
 
 -- A waiting job's place is its batch's due set; a job of an ended batch becomes final instead.
-local function put_back(batch, row, old, new, due_ms, now_ms)
+local function put_back(batch, row, old, new, due_ms)
   local control = redis.call('HGET', batch_key(batch), 'control')
   if ENDING[control] then
     local _, _, attempt = head(new)
@@ -92,7 +121,7 @@ local function put_back(batch, row, old, new, due_ms, now_ms)
     if control == 'running' then lower_timer(batch, due_ms) end
   end
   write_record(batch, row, new)
-  move_count(batch, old, new, now_ms)
+  move_count(batch, old, new)
   return new
 end
 
@@ -100,7 +129,7 @@ end
 local function hold_job(job, category, cause, now_ms)
   redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = category,
     cause = cause, since_ms = now_ms, probe_at_ms = 0}))
-  redis.call('HINCRBY', 'bf:totals', 'holds|' .. category, 1)
+  add_total('holds|' .. category, 1)
 end
 
 local function free_number(job, holder, rest_ms)

@@ -22,7 +22,7 @@ local function move(batch, row, old, new, next_ms, line)
   local state = string.byte(new, 1)
   if next_ms >= 0 then leave_place(batch, row, string.byte(old, 1)) end
   if next_ms >= 0 and state == WAITING then
-    local put = put_back(batch, row, old, new, next_ms, now)
+    local put = put_back(batch, row, old, new, next_ms)
     if next_ms == NEVER and string.byte(put, 1) == WAITING then
       local entry = cjson.decode(line)
       hold_job(job_name(batch, row), entry.category, entry.why, now)
@@ -30,7 +30,7 @@ local function move(batch, row, old, new, next_ms, line)
     return
   end
   write_record(batch, row, new)
-  move_count(batch, old, new, now)
+  move_count(batch, old, new)
   if next_ms >= 0 and WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
   -- refusals in a row are over when the provider takes a fax
   if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
@@ -65,11 +65,11 @@ end
 -- What is learned later may make a job doubled, or show that it is not.
 local function count_doubled(batch, old, new)
   local by = string.byte(new, 17) % 2 - string.byte(old, 17) % 2
-  if by ~= 0 then redis.call('HINCRBY', batch_key(batch), 'doubled', by) end
+  if by ~= 0 then add(batch_key(batch), 'doubled', by) end
 end
 
 local function add_totals(lines)
-  for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do redis.call('HINCRBY', 'bf:totals', field, by) end
+  for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do add_total(field, tonumber(by)) end
 end
 
 -- The breaker looks at how many of the last sends these are.
@@ -85,7 +85,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
   if number ~= '' then lock_number(job_name(batch, row), number, holder) end
   if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end
-  if attempts ~= '0' then redis.call('HINCRBY', batch_key(batch), 'attempts', attempts) end
+  if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)
   add_totals(totals)
   if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder) end
