@@ -114,7 +114,8 @@ def _ours(setting: Setting, load: Load) -> dict[str, float]:
     env = {
         "BULKFAX_SINCH__RATE_PER_SECOND": "10000",
         "BULKFAX_SINCH__CONNECTIONS": str(load.in_flight),
-        "BULKFAX_SINCH__MOST_SENDING": str(load.in_flight),
+        # connections bound what is in flight; this counts a fax from its permit to its record
+        "BULKFAX_SINCH__MOST_SENDING": str(load.in_flight * 2),
         "BULKFAX_POLICY_FILE": str(folder / "policy.toml"),
         "BULKFAX_PUBLIC_URL": "",
     }

@@ -7,9 +7,9 @@ that cannot would only go back and cost the permit that it was given.
 import asyncio
 from dataclasses import dataclass
 
-#: sends that may be granted and not have left yet. Each takes some 2 ms of processor time, so that the last of them
-#: leaves long before its send window is over.
-MOST_STARTING = 64
+#: sends that may be granted and not have left yet: at first, at the least, at the most. A process that gets to its
+#: sends late lets fewer of them begin, until they leave early in their windows again.
+FIRST_STARTING, LEAST_STARTING, MOST_STARTING = 16, 8, 64
 #: calls that only urgent jobs may make, of those that a process may make at a time (at most a quarter)
 URGENT_RESERVE = 8
 #: a lease goes through in pieces of this size at the least, where it has as many
@@ -24,6 +24,9 @@ class Gate:
         self._reserve = min(URGENT_RESERVE, calls // 4)
         self._under_way = 0
         self._starting = 0
+        self._most_starting = float(FIRST_STARTING)
+        #: counts the cuts: of all passes that were given before a cut, one alone can cause it
+        self._epoch = 0
         self._changed = asyncio.Event()
         # each class waits in a line of its own, so that urgent jobs do not stand behind the others
         self._lines = {False: asyncio.Lock(), True: asyncio.Lock()}
@@ -38,15 +41,23 @@ class Gate:
         granted = min(jobs, max(room, piece))
         self._under_way += granted
         self._starting += granted
-        return [Pass(self) for _ in range(granted)]
+        return [Pass(self, self._epoch) for _ in range(granted)]
 
     def _room(self, urgent: bool) -> int:
         if urgent:
             return self._calls - self._under_way
-        return min(self._calls - self._reserve - self._under_way, MOST_STARTING - self._starting)
+        return min(self._calls - self._reserve - self._under_way, int(self._most_starting) - self._starting)
 
-    def left(self) -> None:
-        """One of those inside has left."""
+    def left(self, epoch: int, *, late: bool) -> None:
+        """One of those inside has left, ``late`` in its window: half as many may start, or by and by one more."""
+        self.stopped_starting()
+        if not late:
+            self._most_starting = min(self._most_starting + 1 / self._most_starting, MOST_STARTING)
+        elif epoch == self._epoch:
+            self._most_starting = max(self._most_starting / 2, LEAST_STARTING)
+            self._epoch += 1
+
+    def stopped_starting(self) -> None:
         self._starting -= 1
         self._changed.set()
 
@@ -61,16 +72,20 @@ class Pass:
     """The right to make one call: ``leave`` with its first byte, ``end`` when all is over. Both may be repeated."""
 
     gate: Gate
+    epoch: int
     has_left: bool = False
     has_ended: bool = False
 
-    def leave(self) -> None:
+    def leave(self, *, late: bool) -> None:
+        """``late``: so late in its window that the next ones could miss theirs."""
         if not self.has_left:
             self.has_left = True
-            self.gate.left()
+            self.gate.left(self.epoch, late=late)
 
     def end(self) -> None:
-        self.leave()
+        if not self.has_left:
+            self.has_left = True
+            self.gate.stopped_starting()
         if not self.has_ended:
             self.has_ended = True
             self.gate.ended()

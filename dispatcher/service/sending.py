@@ -44,11 +44,13 @@ class _Slot:
 
     def may_send(self) -> bool:
         self.missed = self.clock() >= self.send_by_s
+        if self.missed:
+            self.one.leave(late=True)
         return not self.missed
 
     def leaves(self) -> bool:
         """Whether the first byte, which is about to leave, may."""
-        self.one.leave()
+        self.one.leave(late=self.clock() > (self.at_s + self.send_by_s) / 2)
         return self.may_send()
 
 
@@ -157,6 +159,7 @@ class Sender:
         started_s = self._clock()
         total_s = self._policy.post_total_s
         outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.leaves, at=self._at)
+        slot.one.end()  # the next call need not wait until the record of this one is written
         if self._at:
             await self._at(Point.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):

@@ -20,7 +20,7 @@ LEASE_S, LEASE_MOST = 0.25, 32
 #: seconds of the account's rate that may be leased ahead of the workers
 AHEAD_S = 0.5
 #: jobs that may be leased although so many are being sent that they have to wait: no room stands empty for want of work
-WAITING_AHEAD = 32
+WAITING_AHEAD = 64
 #: jobs of urgent work that may be leased beyond that
 URGENT_AHEAD = 32
 #: entries of each kind that one look at the watch sets handles

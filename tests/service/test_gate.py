@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from dispatcher.service.gate import MOST_STARTING, URGENT_RESERVE, Gate, Pass
+from dispatcher.service.gate import (
+    FIRST_STARTING,
+    LEAST_STARTING,
+    MOST_STARTING,
+    URGENT_RESERVE,
+    Gate,
+    Pass,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -18,15 +25,31 @@ async def _waits(entering: "asyncio.Task[list[Pass]]") -> bool:
     return not entering.done()
 
 
+async def _enters_and_leaves(gate: Gate, jobs: int, *, late: bool = False) -> list[Pass]:
+    inside: list[Pass] = []
+    while len(inside) < jobs:
+        granted = await gate.enter(jobs - len(inside), urgent=False)
+        for one in granted:
+            one.leave(late=late)
+        inside += granted
+    return inside
+
+
+async def _starting_at_once(gate: Gate) -> int:
+    """How many it lets start now; nothing has changed afterwards."""
+    granted = await gate.enter(1000, urgent=False)
+    for one in granted:
+        one.end()
+    return len(granted)
+
+
 async def test_a_lease_enters_whole_where_there_is_room() -> None:
-    assert len(await Gate(64).enter(32, urgent=False)) == 32
+    assert len(await Gate(64).enter(FIRST_STARTING, urgent=False)) == FIRST_STARTING
 
 
 async def test_a_lease_enters_in_pieces_as_calls_end() -> None:
     gate = Gate(48)
-    inside = await gate.enter(32, urgent=False)
-    for one in inside:
-        one.leave()
+    inside = await _enters_and_leaves(gate, 32)
     assert len(await gate.enter(32, urgent=False)) == 48 - URGENT_RESERVE - 32
     entering = asyncio.create_task(gate.enter(24, urgent=False))
     for one in inside[:7]:
@@ -38,21 +61,41 @@ async def test_a_lease_enters_in_pieces_as_calls_end() -> None:
 
 async def test_bulk_work_leaves_room_that_urgent_work_takes() -> None:
     gate = Gate(32)
-    assert len(await gate.enter(64, urgent=False)) == 32 - URGENT_RESERVE
+    await _enters_and_leaves(gate, 32 - URGENT_RESERVE)
     assert await _waits(asyncio.create_task(gate.enter(1, urgent=False)))
     assert len(await gate.enter(1, urgent=True)) == 1
 
 
 async def test_no_more_begin_than_leave_in_time() -> None:
     gate = Gate(1000)
-    inside = await gate.enter(MOST_STARTING, urgent=False)
+    inside = await gate.enter(FIRST_STARTING, urgent=False)
     entering = asyncio.create_task(gate.enter(8, urgent=False))
     for one in inside[:7]:
-        one.leave()
-        one.leave()
-    assert await _waits(entering), "a call that is said twice to have left counts once"
+        one.end()
+        one.end()
+    assert await _waits(entering), "a call that is said twice to be over counts once"
     inside[7].end()
     assert len(await entering) == 8
+
+
+async def test_those_who_leave_early_let_more_start_by_and_by_up_to_a_limit() -> None:
+    gate = Gate(100_000)
+    await _enters_and_leaves(gate, FIRST_STARTING + 1)
+    assert await _starting_at_once(gate) == FIRST_STARTING + 1
+    await _enters_and_leaves(gate, MOST_STARTING * MOST_STARTING)
+    assert await _starting_at_once(gate) == MOST_STARTING
+
+
+async def test_one_who_leaves_late_halves_how_many_start_and_those_beside_it_do_not_again() -> None:
+    gate = Gate(100_000)
+    await _enters_and_leaves(gate, MOST_STARTING * MOST_STARTING)
+    inside = await gate.enter(MOST_STARTING, urgent=False)
+    for one in inside:
+        one.leave(late=True)
+    assert await _starting_at_once(gate) == MOST_STARTING // 2
+    for _ in range(10):
+        await _enters_and_leaves(gate, 8, late=True)
+    assert await _starting_at_once(gate) == LEAST_STARTING
 
 
 async def test_who_waits_longer_goes_first() -> None:
