@@ -4,7 +4,9 @@ The oracle of ``store/scripts/pacing.lua``.
 
 Every function takes the state and the time and returns the new state. Times are whole microseconds of the Redis
 server, rates are faxes per second. A refusal (429) cuts the rate once per epoch: answers to requests that were
-granted before the cut carry the older epoch and change nothing. Then the rate creeps back to the ceiling.
+granted before the cut carry the older epoch and change nothing. Then the rate regains what it had on a cubic curve:
+quickly at first, slowly where it was refused, quickly again beyond. So a limit that stays lower is met seldom, and one
+that is back is used soon. (The shape is that of RFC 9438 for congestion windows.)
 """
 
 import math
@@ -31,8 +33,9 @@ class Pace:
     tat_us: int = 0
     blocked_until_us: int = 0
     epoch: int = 0
-    #: when the rate was last cut or raised
-    raised_us: int = 0
+    #: the rate before the last cut, and from when on it is regained
+    peak: float = 0.0
+    cut_us: int = 0
     #: 429 answers in a row, each in an epoch of its own
     refusals: int = 0
     #: start of the running window of use, permits granted in it, and in the one before
@@ -47,12 +50,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapt:
-    """How the rate moves (policy): factor of a cut, share of the ceiling of a raise, time between raises, and from the
-    first permit after a cut to the second."""
+    """How the rate moves (policy): factor of a cut, time until it is back where it was cut, and time from the first
+    permit after a cut to the second."""
 
     cut: float = 0.5
-    raise_share: float = 0.05
-    raise_every_us: int = 10_000_000
+    regain_us: int = 10_000_000
     probe_gap_us: int = 1_000_000
 
 
@@ -90,10 +92,11 @@ def _in_time(pace: Pace, now_us: int, interval_us: int) -> Pace:
 
 
 def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
-    if pace.rate >= pace.ceiling or now_us < pace.raised_us + adapt.raise_every_us:
+    if pace.rate >= pace.ceiling or now_us <= pace.cut_us:
         return pace
-    rate = min(pace.ceiling, pace.rate + adapt.raise_share * pace.ceiling)
-    return replace(pace, rate=rate, raised_us=now_us, refusals=0)
+    way = (now_us - pace.cut_us) / adapt.regain_us - 1.0
+    rate = max(pace.rate, min(pace.ceiling, pace.peak * (1.0 + (1.0 - adapt.cut) * (way * way * way))))
+    return replace(pace, rate=rate, refusals=0 if rate >= min(pace.peak, pace.ceiling) else pace.refusals)
 
 
 def _count_window(pace: Pace, now_us: int) -> Pace:
@@ -114,7 +117,8 @@ def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -
         rate=max(min(SLOWEST, pace.ceiling), pace.rate * adapt.cut),
         blocked_until_us=blocked,
         epoch=pace.epoch + 1,
-        raised_us=blocked,
+        peak=pace.rate,
+        cut_us=blocked,
         refusals=pace.refusals + 1,
         probe_gap_us=adapt.probe_gap_us,
         tat_us=max(pace.tat_us, blocked),  # slots that were granted before are still used

@@ -72,9 +72,8 @@ class Policy:
     retry_floor: float = 0.10
     #: factor of the shared rate after a 429
     rate_cut: float = 0.5
-    #: share of the ceiling that the rate regains, and how often
-    rate_raise: float = 0.05
-    rate_raise_every_s: float = 10.0
+    #: after a cut the rate is back where it was after this time, and goes on to the ceiling
+    rate_regain_s: float = 10.0
     #: from the first request after a 429, which is a probe, to the second
     probe_gap_s: float = 1.0
     #: base and cap of the full jitter after a 429, and after a request that did not leave
@@ -200,8 +199,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
     "rate": {
         "retry_floor": _share("retry_floor"),
         "rate_cut": _Option("rate_cut", number, "more than 0 and less than 1", lambda value: 0 < value < 1),
-        "rate_raise": _Option("rate_raise", number, "more than 0, at most 1", lambda value: 0 < value <= 1),
-        "rate_raise_every": _time("rate_raise_every_s"),
+        "rate_regain": _time("rate_regain_s"),
         "probe_gap": _Option("probe_gap_s", parse_duration, "from 0 to 10 seconds", lambda value: 0 <= value <= 10),
         "backoff_429": _time("backoff_429_s", pair),
         "backoff_transport": _time("backoff_transport_s", pair),

@@ -148,8 +148,8 @@ class Dispatch:
             int(policy.hold_snooze_s * 1000),
             int(policy.number_busy_s * 1000),
             NUMBER_LOCK_MS,
-            policy.rate_raise,
-            int(policy.rate_raise_every_s * 1_000_000),
+            policy.rate_cut,
+            int(policy.rate_regain_s * 1_000_000),
             most_sending,
             lease.probe,
         ]

@@ -58,8 +58,9 @@ class Limiter:
 
     async def take(self) -> Permit:
         """One permit for a read, at most one second ahead."""
-        every_us = int(self._policy.rate_raise_every_s * 1_000_000)
-        answer = await self._scripts.run("take", [_READ_HORIZON_US, self._policy.rate_raise, every_us])
+        policy = self._policy
+        regain_us = int(policy.rate_regain_s * 1_000_000)
+        answer = await self._scripts.run("take", [_READ_HORIZON_US, policy.rate_cut, regain_us])
         now, slot, again, epoch = map(int, answer)
         wait_us = max(0, (again if slot < 0 else slot) - now)
         return Permit(granted=slot >= 0, wait_s=wait_us / 1_000_000, epoch=epoch)
@@ -86,10 +87,10 @@ class Limiter:
             raw = await self._client.hgetall(keys.LIMITER)
         known = {field.name for field in fields(Pace)} - {"allowances"}
         values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
-        rate, ceiling = values.pop("rate", 0.0), values.pop("ceiling", 0.0)
+        rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))
         allowances = tuple(_allowance(*one) for one in json.loads(raw.get(b"allowances", "[]")))
         whole = {name: int(value) for name, value in values.items()}
-        return Pace(rate=rate, ceiling=ceiling, allowances=allowances, **whole)
+        return Pace(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole)
 
 
 def _allowance(period: str, limit: int, newest: int, counts: list[int]) -> Allowance:

@@ -177,15 +177,35 @@ def test_a_longer_wait_is_honoured_even_by_an_older_epoch() -> None:
     assert slow_down(pace, 0, START, SECOND // 2, ADAPT) == pace
 
 
-def test_after_a_refusal_the_rate_creeps_back_to_the_ceiling() -> None:
-    """Five percent of the ceiling every ten seconds: half the rate is back after a hundred."""
-    pace = slow_down(steady(100), 0, START, 0, ADAPT)
+def rates_after(pace: Pace, seconds: int) -> list[float]:
+    """The rate at the end of each second, with somebody asking all the time."""
     rates = []
-    for second in range(1, 121):
+    for second in range(1, seconds + 1):
         pace, _ = taken(pace, START + second * SECOND)
         rates.append(pace.rate)
+    return rates
+
+
+def test_after_a_refusal_the_rate_is_soon_back_where_it_was_cut() -> None:
+    rates = rates_after(slow_down(steady(100), 0, START, 0, ADAPT), 12)
     assert rates == sorted(rates)
-    assert [rates[second] for second in (8, 9, 19, 98, 99, 119)] == pytest.approx([50, 55, 60, 95, 100, 100])
+    assert rates == pytest.approx([63.55, 74.4, 82.85, 89.2, 93.75, 96.8, 98.65, 99.6, 99.95, 100, 100, 100])
+
+
+def test_where_it_was_refused_the_rate_stays_for_a_while_and_then_looks_for_more() -> None:
+    """The limit was halved and is back: a cut at 50 is forgotten in less than thirty seconds."""
+    refused_at_50 = replace(steady(100), rate=50.0)
+    rates = rates_after(slow_down(refused_at_50, 0, START, 0, ADAPT), 30)
+    assert [rates[second - 1] for second in (8, 10, 12, 20)] == pytest.approx([49.8, 50, 50.2, 75])
+    assert rates[24 - 1] > 90
+    assert rates[-1] == 100
+
+
+def test_a_rate_that_is_back_has_forgotten_its_refusals() -> None:
+    pace = slow_down(steady(100), 0, START, 0, ADAPT)
+    pace, _ = reserve(pace, START + ADAPT.regain_us // 2, HORIZON, ADAPT)
+    assert pace.refusals == 1
+    pace, _ = reserve(pace, START + ADAPT.regain_us, HORIZON, ADAPT)
     assert pace.refusals == 0
 
 

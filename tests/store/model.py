@@ -99,9 +99,9 @@ class Model:
     @property
     def _adapt(self) -> Adapt:
         policy = self.policy
-        every_us = int(policy.rate_raise_every_s * 1_000_000)
+        regain_us = int(policy.rate_regain_s * 1_000_000)
         gap_us = int(policy.probe_gap_s * 1_000_000)
-        return Adapt(cut=policy.rate_cut, raise_share=policy.rate_raise, raise_every_us=every_us, probe_gap_us=gap_us)
+        return Adapt(cut=policy.rate_cut, regain_us=regain_us, probe_gap_us=gap_us)
 
     def add_part(self, batch: Batch, numbers: list[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000

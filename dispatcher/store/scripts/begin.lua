@@ -1,7 +1,7 @@
 -- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
 -- ARGV: id of this call, lease number, horizon (us), time from a slot to the first look-up (ms), snooze when held (ms),
---       snooze when the number is busy (ms), life of a number's lock (ms), raise share, raise interval (us), most jobs
+--       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs
 --       being sent at once, scope that this lease probes, then for each job: name, hash of its number, scope of its
 --       country.
 -- Answer: {server time (us), epoch, then for each job: word, attempt, slot (us), record}; word is go, gone (not this
@@ -9,7 +9,7 @@
 -- finds its answer again. A second worker that was told of the same lease has a call of its own and is granted nothing.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local look_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local raise_share, raise_every_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe = ARGV[11]
 -- holds that this lease may pass: a probe of the account is one of the provider too
 local passed = {[probe] = true, provider = probe == 'account' or probe == 'provider'}
@@ -66,7 +66,7 @@ local function begin(job, number, country)
   local reason, again = obstacle(job, batch, number, country)
   local slot, next_us
   if not reason then
-    slot, next_us = reserve(pace, us, horizon_us, raise_share, raise_every_us)
+    slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
     if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
   end
   redis.call('ZREM', WATCH[LEASED], job)

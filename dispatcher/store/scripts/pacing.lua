@@ -3,8 +3,9 @@
 
 local CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 50000, 0.1, 20000000, 10000000
 local MOST_AHEAD_US = 5000000
-local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'raised_us', 'refusals', 'window_us',
-  'granted', 'granted_before', 'probe_gap_us'}
+local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refusals',
+  'window_us', 'granted', 'granted_before', 'probe_gap_us'}
+local EXACT = {ceiling = true, rate = true, peak = true}
 -- length of a bucket (us), and how many make the period
 local BUCKET_US, BUCKETS = {minute = 1000000, day = 900000000}, {minute = 60, day = 96}
 
@@ -35,8 +36,7 @@ local function save_pace(pace)
   local fields = {}
   for _, name in ipairs(PACE) do
     fields[#fields + 1] = name
-    local exact = name == 'ceiling' or name == 'rate'
-    fields[#fields + 1] = string.format(exact and '%.17g' or '%.0f', pace[name])
+    fields[#fields + 1] = string.format(EXACT[name] and '%.17g' or '%.0f', pace[name])
   end
   if pace.allowances then
     fields[#fields + 1] = 'allowances'
@@ -82,10 +82,11 @@ local function free_us(one)
   return steps > 0 and (one.newest + steps) * BUCKET_US[one.period] or 0
 end
 
-local function raise_rate(pace, now, raise_share, raise_every_us)
-  if pace.rate >= pace.ceiling or now < pace.raised_us + raise_every_us then return end
-  pace.rate = math.min(pace.ceiling, pace.rate + raise_share * pace.ceiling)
-  pace.raised_us, pace.refusals = now, 0
+local function raise_rate(pace, now, cut, regain_us)
+  if pace.rate >= pace.ceiling or now <= pace.cut_us then return end
+  local way = (now - pace.cut_us) / regain_us - 1
+  pace.rate = math.max(pace.rate, math.min(pace.ceiling, pace.peak * (1 + (1 - cut) * (way * way * way))))
+  if pace.rate >= math.min(pace.peak, pace.ceiling) then pace.refusals = 0 end
 end
 
 local function count_window(pace, now)
@@ -113,9 +114,9 @@ local function come_in_time(pace, now, interval)
 end
 
 -- Returns the slot, or nil and the time at which there may be one.
-local function reserve(pace, now, horizon_us, raise_share, raise_every_us)
+local function reserve(pace, now, horizon_us, cut, regain_us)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
-  raise_rate(pace, now, raise_share, raise_every_us)
+  raise_rate(pace, now, cut, regain_us)
   count_window(pace, now)
   local interval = math.max(math.ceil(1000000 / pace.rate), pace.probe_gap_us)
   come_in_time(pace, now, interval)

@@ -10,10 +10,10 @@ if wait_us < 0 then
 end
 pace.blocked_until_us = math.max(pace.blocked_until_us, us + math.floor(wait_us))
 if epoch == pace.epoch then
-  pace.rate = math.max(math.min(SLOWEST, pace.ceiling), pace.rate * cut)
+  pace.peak, pace.rate = pace.rate, math.max(math.min(SLOWEST, pace.ceiling), pace.rate * cut)
   pace.epoch, pace.refusals = pace.epoch + 1, pace.refusals + 1
   pace.probe_gap_us = tonumber(ARGV[7])
-  pace.raised_us, pace.tat_us = pace.blocked_until_us, math.max(pace.tat_us, pace.blocked_until_us)
+  pace.cut_us, pace.tat_us = pace.blocked_until_us, math.max(pace.tat_us, pace.blocked_until_us)
 end
 save_pace(pace)
 return {text(pace.blocked_until_us), text(pace.epoch)}

@@ -1,5 +1,5 @@
 -- take: one permit of the account's pace for a read.
--- ARGV: horizon (us), raise share, raise interval (us).
+-- ARGV: horizon (us), factor of a cut, time to regain it (us).
 -- Answer: {server time (us), slot (us), or -1 and when to ask again (us)}. A repeated call takes another permit, which
 -- only wastes one.
 local us, pace = now_us(), load_pace()
