@@ -13,6 +13,7 @@ import redis
 
 from dispatcher.core.points import At
 from dispatcher.core.policy import Policy, PolicyError, policy_from
+from dispatcher.service.callbacks import Receiver
 from dispatcher.service.documents import document_url
 from dispatcher.service.following import Follower
 from dispatcher.service.mailings import Mailings
@@ -41,6 +42,7 @@ class Runtime:
     sinch: FaxClient
     callback_keys: list[bytes]
     mailings: Mailings
+    receiver: Receiver
     sender: Sender
     follower: Follower
     news: News
@@ -137,6 +139,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
         sinch=sinch,
         callback_keys=keys,
         mailings=Mailings(store, sinch.check),
+        receiver=Receiver(store, keys, at=at),
         sender=Sender(
             store,
             sinch,

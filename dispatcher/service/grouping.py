@@ -28,10 +28,10 @@ class _Waiting(Generic[Question, Answer]):
 
 
 class Grouped(Generic[Question, Answer]):
-    """Asks in groups, one call at a time, for as long as it takes."""
+    """Asks in groups, one call at a time. An error belongs to all who share the call."""
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
-        """``ask`` answers a list of questions in their order; it must be safe to repeat."""
+        """``ask`` answers a list of questions in their order."""
         self._ask = ask
         self._queue: list[_Waiting[Question, Answer]] = []
         self._asking: asyncio.Task[None] | None = None
@@ -48,7 +48,7 @@ class Grouped(Generic[Question, Answer]):
         while self._queue:
             group, self._queue = self._queue[:_MOST], self._queue[_MOST:]
             try:
-                answers = await until_it_works(partial(self._ask, [one.question for one in group]))
+                answers = await self._ask([one.question for one in group])
             except Exception as error:  # noqa: BLE001  # it belongs to those who asked
                 _fail(group, error)
             else:
@@ -61,6 +61,17 @@ def _fail(group: Sequence[_Waiting[Question, Answer]], error: Exception) -> None
     for waiting in group:
         if not waiting.answered.done():
             waiting.answered.set_exception(error)
+
+
+def persistent(
+    ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
+) -> Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]:
+    """The same, asked for as long as it takes. ``ask`` must be safe to repeat."""
+
+    async def asked(questions: Sequence[Question]) -> Sequence[Answer]:
+        return await until_it_works(partial(ask, questions))
+
+    return asked
 
 
 async def until_it_works(call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -66,7 +66,9 @@ class News:
             return
         if self._at:
             await self._at(Point.EVENT_TAKEN)
-        step = await self._settler.settle(job, lambda record, case: after_news(record, news, case))
+        counted = {"callbacks|settled": 1}
+        step = await self._settler.settle(job, lambda record, case: after_news(record, news, case), totals=counted)
         if self._at:
             await self._at(Point.EVENT_SETTLED)
-        await self._store.totals.count("callbacks", ("settled" if step else "repeated",))
+        if step is None:
+            await self._store.totals.count("callbacks", ("repeated",))

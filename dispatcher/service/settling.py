@@ -12,7 +12,7 @@ from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Case, HoldWanted, Step
-from dispatcher.service.grouping import Grouped, until_it_works
+from dispatcher.service.grouping import Grouped, persistent, until_it_works
 from dispatcher.service.material import Library, Material, MaterialMissing
 from dispatcher.store.dispatch import Change
 from dispatcher.store.store import Store
@@ -33,8 +33,8 @@ class Settler:
         self._policy = policy
         self._polling = polling
         self._at = at
-        self._reads = Grouped(store.dispatch.stored)
-        self._writes = Grouped(store.dispatch.settle)
+        self._reads = Grouped(persistent(store.dispatch.stored))
+        self._writes = Grouped(persistent(store.dispatch.settle))
 
     async def settle(
         self,

@@ -19,12 +19,18 @@ class Inbox:
         self._client = client
         self._group_exists = False
 
-    async def add(self, event: bytes) -> None:
-        """Store one event durably. Raises StoreFull when workers are hopelessly behind."""
+    async def add(self, events: Sequence[bytes]) -> list[bytes]:
+        """Store events durably; returns their ids. Raises StoreFull when workers are hopelessly behind.
+
+        After an error some of them may be stored, which does no harm: an event that comes again changes nothing.
+        """
         with translated():
-            if await self._client.xlen(keys.INBOX) >= MOST:
+            if await self._client.xlen(keys.INBOX) + len(events) > MOST:
                 raise StoreFull("the inbox is full: are workers running?")
-            await self._client.xadd(keys.INBOX, {"event": event})
+            async with self._client.pipeline(transaction=False) as pipe:
+                for event in events:
+                    pipe.xadd(keys.INBOX, {"event": event})
+                return list(await pipe.execute())
 
     async def depth(self) -> int:
         with translated():

@@ -263,4 +263,4 @@ async def tell(store: Store, news: Sequence[FaxNews], dice: Random) -> None:
     dice.shuffle(told)
     for one in told:
         with suppress(StoreError):
-            await store.inbox.add(encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)))
+            await store.inbox.add([encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one))])

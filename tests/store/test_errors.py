@@ -110,7 +110,7 @@ async def test_a_full_server_takes_nothing_new_and_still_answers_questions(
     for call in (
         store.check_writable,
         partial(store.holds.open, "account", "funds", "why"),
-        partial(store.inbox.add, b"{}"),
+        partial(store.inbox.add, [b"{}"]),
         partial(add_batch, store, "b"),
     ):
         with pytest.raises(StoreRefuses, match="Redis takes no writes"):

@@ -27,7 +27,7 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 
 async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) -> None:
     for at in range(5):
-        await store.inbox.add(b"%d" % at)
+        await store.inbox.add([b"%d" % at])
     taken = await store.inbox.take("w1", most=3, idle_ms=60_000)
     assert [event for _, event in taken] == [b"0", b"1", b"2"]
     assert await store.inbox.depth() == 5
@@ -35,7 +35,7 @@ async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) ->
 
 async def test_two_consumers_never_take_the_same_event(store: Store) -> None:
     for at in range(4):
-        await store.inbox.add(b"%d" % at)
+        await store.inbox.add([b"%d" % at])
     first = await store.inbox.take("w1", most=2, idle_ms=60_000)
     second = await store.inbox.take("w2", most=10, idle_ms=60_000)
     assert [event for _, event in first + second] == [b"0", b"1", b"2", b"3"]
@@ -43,15 +43,15 @@ async def test_two_consumers_never_take_the_same_event(store: Store) -> None:
 
 async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Store) -> None:
     """It comes before new ones."""
-    await store.inbox.add(b"left")
+    await store.inbox.add([b"left"])
     await store.inbox.take("killed", most=1, idle_ms=60_000)
-    await store.inbox.add(b"new")
+    await store.inbox.add([b"new"])
     taken = await store.inbox.take("w2", most=10, idle_ms=0)
     assert [event for _, event in taken] == [b"left", b"new"]
 
 
 async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
-    await store.inbox.add(b"one")
+    await store.inbox.add([b"one"])
     ((entry, _),) = await store.inbox.take("w1", most=10, idle_ms=60_000)
     await store.inbox.done([entry])
     await store.inbox.done([entry])

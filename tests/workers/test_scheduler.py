@@ -31,7 +31,7 @@ def settings(redis_url: str) -> Settings:
 
 async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
-        await runtime.store.inbox.add(b"{}")
+        await runtime.store.inbox.add([b"{}"])
         parts = Parts(settings)
         scheduler = Scheduler(runtime.upkeep, declare(make_broker(broker_client(settings), parts), parts))
         with capture_logs() as said:
