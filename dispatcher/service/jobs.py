@@ -1,6 +1,6 @@
 """Jobs of a batch: found by filters, and one job with its story; and the rows that became none."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State
@@ -11,8 +11,11 @@ from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
 from dispatcher.store.keys import BLOCK, place
 from dispatcher.store.store import Store
 
-#: blocks that one request looks through at most; the answer then says where to go on
-SCAN_BLOCKS = 50
+#: blocks whose rows one request unpacks at most, and blocks whose states and categories it looks at; the answer then
+#: says where to go on
+SCAN_BLOCKS, SKIM_BLOCKS = 50, 1000
+#: blocks that are looked at by one call to the store
+_SKIM_PIECE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +53,30 @@ class JobPage:
 async def list_jobs(store: Store, batch: str, wanted: JobFilter, *, after: int, limit: int) -> JobPage:
     """Jobs after the row ``after`` (-1: from the start). Raises Missing for an unknown batch.
 
-    A page may be short, even empty, and still have more behind it: one call looks through 50 blocks at most.
+    A page may be short, even empty, and still have more behind it: one call looks at so many blocks only.
     """
     overview = await find_batch(store, batch)
     found: list[JobView] = []
     first, skip = divmod(after + 1, BLOCK)
-    last = min(overview.blocks, first + SCAN_BLOCKS)
-    for block in range(first, last):
-        rows = await _matching(store, batch, block, wanted, skip)
+    last = min(overview.blocks, first + SKIM_BLOCKS)
+    scanned = 0
+    async for block in _likely(store, batch, range(first, last), wanted):
+        if scanned == SCAN_BLOCKS:
+            return JobPage(jobs=tuple(found), next_row=block * BLOCK - 1)
+        rows = await _matching(store, batch, block, wanted, skip if block == first else 0)
         found += await _with_times(store, batch, rows[: limit - len(found)])
         if len(found) == limit:
             return JobPage(jobs=tuple(found), next_row=found[-1].id.row)
-        skip = 0
+        scanned += 1
     return JobPage(jobs=tuple(found), next_row=last * BLOCK - 1 if last < overview.blocks else None)
+
+
+async def _likely(store: Store, batch: str, blocks: range, wanted: JobFilter) -> AsyncIterator[int]:
+    """Blocks that may have a wanted job, piece by piece: whoever has enough stops asking."""
+    for start in range(0, len(blocks), _SKIM_PIECE):
+        piece = blocks[start : start + _SKIM_PIECE]
+        for block in await store.batches.blocks_with(batch, piece, wanted.states, wanted.categories):
+            yield block
 
 
 Row = tuple[int, Recipient, Record]

@@ -197,6 +197,21 @@ class Batches:
             for at, record in enumerate(records)
         ]
 
+    async def blocks_with(
+        self, batch: str, blocks: Sequence[int], states: frozenset[State], categories: frozenset[str]
+    ) -> Sequence[int]:
+        """Those blocks that may have a job in one of the states and one of the categories (empty: any)."""
+        if not states and not categories:
+            return blocks
+        # rows of an ended batch that never started are stored as waiting
+        stored = {*states, State.WAITING} if states.intersection(_ENDED.values()) else states
+        codes = {codec.category_code(category) for category in categories.intersection(CATEGORIES)}
+        if categories and not codes:
+            return []
+        with translated():
+            raw = await self._client.mget([keys.block_part(batch, "records", block) for block in blocks])
+        return [block for block, one in zip(blocks, raw, strict=True) if codec.may_hold(one or b"", stored, codes)]
+
     async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
         """Refused rows, chunk by chunk from 0 until None."""
         with translated():

@@ -8,7 +8,7 @@ it clears what is said of the fax before (looks, pages, id) and sets both times.
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,7 @@ FORMAT = 1
 _RECORD = struct.Struct("<BBHIBBHBBBBBHHdd27s")
 WIDTH = _RECORD.size
 ID_WIDTH = 27
+_STATE_AT, _CATEGORY_AT = 0, 8
 _DOUBLED, _UNCLEAR, _FINE, _EVIDENCE = 1, 2, 4, 8
 _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
@@ -94,6 +95,13 @@ def decode_record(raw: bytes) -> Record:
         began_ms=int(began),
         changed_ms=int(changed),
         fax_id=fax_id.rstrip(b"\0").decode(),
+    )
+
+
+def may_hold(records: bytes, states: Set[int], categories: Set[int]) -> bool:
+    """False when no record of a block can be in one of the states and one of the categories (empty: any)."""
+    return not (states and states.isdisjoint(records[_STATE_AT::WIDTH])) and not (
+        categories and categories.isdisjoint(records[_CATEGORY_AT::WIDTH])
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import State
 from dispatcher.runtime import Runtime
+from dispatcher.service import jobs
 from tests.service.samples import draft, end_jobs, number, running
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +60,47 @@ async def test_pages_reach_every_job_of_a_large_batch_once(api: httpx.AsyncClien
         seen += [job["row"] for job in page["jobs"]]
         after = page["next"]
     assert seen == list(range(2_500))
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("state=failed", [3, 2_400]),
+        ("state=failed&category=no_answer", [2_400]),
+        ("state=failed&category=no_answer&after=2399", [2_400]),
+        ("state=failed&category=no_answer&after=2400", []),
+        ("category=busy", [3]),
+        ("category=fax_machine_incompatible", []),
+        ("category=nobody_knows", []),
+    ],
+)
+async def test_a_rare_job_is_found_on_the_first_page_of_a_large_batch(
+    api: httpx.AsyncClient, runtime: Runtime, query: str, wanted: list[int]
+) -> None:
+    """Blocks without such jobs are passed over, not unpacked."""
+    batch = await running(runtime.store, 2_500)
+    await end_jobs(runtime.store, batch, {3: (State.FAILED, "busy"), 2_400: (State.FAILED, "no_answer")})
+    assert await rows(api, batch, query) == wanted
+
+
+async def test_rows_of_an_ended_batch_that_never_started_are_found_in_their_state(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    batch = await running(runtime.store, 1_500)
+    await runtime.store.batches.command(batch, Command.CANCEL)
+    assert await rows(api, batch, "state=cancelled&after=1200&limit=1000") == list(range(1_201, 1_500))
+    assert await rows(api, batch, "state=waiting") == []
+
+
+async def test_one_request_unpacks_a_bounded_number_of_blocks(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is empty and says where to go on."""
+    monkeypatch.setattr(jobs, "SCAN_BLOCKS", 2)
+    batch = await draft(runtime.store, 2_500)
+    page = (await api.get(f"/v1/batches/{batch}/jobs", params={"number": number(2_100)})).json()
+    assert (page["jobs"], page["next"]) == ([], 1_999)
+    assert await rows(api, batch, f"number={number(2_100)}&after=1999") == [2_100]
 
 
 async def test_a_job_tells_its_history_and_why_it_ended(api: httpx.AsyncClient, runtime: Runtime) -> None:
