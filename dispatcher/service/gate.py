@@ -10,6 +10,9 @@ from dataclasses import dataclass
 #: sends that may be granted and not have left yet: at first, at the least, at the most. A process that gets to its
 #: sends late lets fewer of them begin, until they leave early in their windows again.
 FIRST_STARTING, LEAST_STARTING, MOST_STARTING = 16, 8, 64
+#: seconds that the last slot granted to this process may be ahead when more bulk work begins: what begins holds a slot,
+#: and urgent work comes after all of them
+NEAR_S = 0.1
 #: calls that only urgent jobs may make, of those that a process may make at a time (at most a quarter)
 URGENT_RESERVE = 8
 #: a lease goes through in pieces of this size at the least, where it has as many
@@ -27,6 +30,8 @@ class Gate:
         self._most_starting = float(FIRST_STARTING)
         #: counts the cuts: of all passes that were given before a cut, one alone can cause it
         self._epoch = 0
+        #: by the event loop's clock, when the last slot granted to bulk work is near
+        self._near_s = 0.0
         self._changed = asyncio.Event()
         # each class waits in a line of its own, so that urgent jobs do not stand behind the others
         self._lines = {False: asyncio.Lock(), True: asyncio.Lock()}
@@ -35,6 +40,8 @@ class Gate:
         """Wait for room; then passes for ``jobs`` or, when there is less room, for as many as a piece at the least."""
         piece = min(jobs, _PIECE)
         async with self._lines[urgent]:
+            if not urgent:
+                await asyncio.sleep(self._near_s - asyncio.get_running_loop().time())
             while (room := self._room(urgent)) < piece and self._under_way:
                 self._changed.clear()
                 await self._changed.wait()
@@ -47,6 +54,10 @@ class Gate:
         if urgent:
             return self._calls - self._under_way
         return min(self._calls - self._reserve - self._under_way, int(self._most_starting) - self._starting)
+
+    def granted(self, slot_in_s: float) -> None:
+        """Bulk work was granted a slot so far ahead: what comes after it waits until it is near."""
+        self._near_s = max(self._near_s, asyncio.get_running_loop().time() + slot_in_s - NEAR_S)
 
     def left(self, epoch: int, *, late: bool) -> None:
         """One of those inside has left, ``late`` in its window: half as many may start, or by and by one more."""

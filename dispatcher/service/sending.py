@@ -100,7 +100,9 @@ class Sender:
         while candidates:
             passes = await self._gate.enter(len(candidates), urgent=urgent)
             piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
-            await self._begin(lease, piece, material, passes)
+            slot_in_s = await self._begin(lease, piece, material, passes)
+            if not urgent:
+                self._gate.granted(slot_in_s)
 
     async def finish(self) -> None:
         """Wait for the calls that were begun, as long as a call may take and its record some seconds more."""
@@ -109,7 +111,8 @@ class Sender:
 
     async def _begin(
         self, lease: Lease, candidates: Sequence[Candidate], material: Mapping[JobId, Material], passes: Sequence[Pass]
-    ) -> None:
+    ) -> float:
+        """Returns the seconds until the last slot that was granted."""
         granted = list[Begun]()
         try:
             # Read before begin: whatever delays the answer only makes send_by come sooner, never later.
@@ -125,6 +128,7 @@ class Sender:
         for begun, one in zip(granted, passes, strict=False):
             slot = self._slot(begun, before_s, after_s, one)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
+        return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
 
     def _start(self, call: Coroutine[Any, Any, None], one: Pass) -> None:
         task = asyncio.create_task(call)

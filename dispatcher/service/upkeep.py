@@ -16,7 +16,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
 
 #: seconds of the account's rate in one lease, and the most jobs that a lease may have
-LEASE_S, LEASE_MOST = 0.25, 32
+LEASE_S, LEASE_MOST = 0.1, 32
 #: seconds of the account's rate that may be leased ahead of the workers
 AHEAD_S = 0.5
 #: jobs that may be leased although so many are being sent that they have to wait: no room stands empty for want of work

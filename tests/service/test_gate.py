@@ -8,6 +8,7 @@ from dispatcher.service.gate import (
     FIRST_STARTING,
     LEAST_STARTING,
     MOST_STARTING,
+    NEAR_S,
     URGENT_RESERVE,
     Gate,
     Pass,
@@ -96,6 +97,19 @@ async def test_one_who_leaves_late_halves_how_many_start_and_those_beside_it_do_
     for _ in range(10):
         await _enters_and_leaves(gate, 8, late=True)
     assert await _starting_at_once(gate) == LEAST_STARTING
+
+
+async def test_bulk_work_waits_until_the_last_slot_is_near_and_urgent_work_does_not() -> None:
+    gate = Gate(64)
+    gate.granted(NEAR_S + 30)
+    assert await _waits(asyncio.create_task(gate.enter(1, urgent=False)))
+    assert len(await gate.enter(1, urgent=True)) == 1
+
+
+async def test_slots_that_are_near_let_more_begin() -> None:
+    gate = Gate(64)
+    gate.granted(NEAR_S)
+    assert not await _waits(asyncio.create_task(gate.enter(1, urgent=False)))
 
 
 async def test_who_waits_longer_goes_first() -> None:
