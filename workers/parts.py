@@ -1,7 +1,7 @@
 """The runtime of a worker process, opened on its event loop and closed when the process stops."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 from dramatiq import Broker, Worker
@@ -13,7 +13,7 @@ from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.service.errors import StoreError
-from dispatcher.settings import Settings
+from dispatcher.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,17 @@ class Parts(Middleware):
         self._at = at
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[Runtime] | None = None
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Get ready at once, so that the first sends do not miss their slots."""
+        thread = get_event_loop_thread()
+        if thread is not None:
+            asyncio.run_coroutine_threadsafe(self._prepare(), thread.loop)
+
+    async def _prepare(self) -> None:
+        # what fails here is told, and tried again, with the first message
+        with suppress(StoreError, SettingsError):
+            await (await self.runtime()).sinch.prepare()
 
     async def runtime(self) -> Runtime:
         """The one of this process; an opening that failed is tried again by the next message."""

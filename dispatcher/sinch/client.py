@@ -1,6 +1,7 @@
 """The client of the Sinch Fax API v3. ``FaxClient`` itself has what the dispatcher needs; the rest hangs from it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,6 +85,11 @@ class FaxClient:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def prepare(self) -> None:
+        """Get what the first call would have to wait for: a token. What fails here is told by that call."""
+        with suppress(SinchError):
+            await self._http.prepare()
 
     async def send(
         self,

@@ -57,6 +57,10 @@ class SinchHttp:
         await self._auth.aclose()
         await self._pool.aclose()
 
+    async def prepare(self) -> None:
+        """Raises NotSentError, or RefusedError for bad credentials."""
+        await self._auth.header()
+
     async def exchange(
         self,
         call: Call,

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, RateLimited, Refused
-from dispatcher.sinch.client import SinchAccount, make_client
+from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
 from dispatcher.sinch.errors import (
     AnswerLostError,
     NotSentError,
@@ -22,6 +22,7 @@ from tests.sinch.wire_server import Reader, WireServer, Writer, answering, close
 
 pytestmark = pytest.mark.anyio
 
+ACCOUNT = SinchAccount(project_id="p", key_id="key", key_secret="do not show")
 PAGE = json.dumps({"faxes": [{"id": "01FAX", "status": "COMPLETED"}], "page": 1, "totalPages": 1}).encode()
 
 
@@ -34,6 +35,29 @@ async def test_an_accepted_fax_is_news_of_its_job_and_attempt() -> None:
         outcome = await client.send(FAX, total_s=5)
     news = FaxNews(fax_id="01FAX", status=FaxStatus.UNFINISHED, to="+12025550123", job="b1.7", attempt=2)
     assert outcome == Accepted(news=news)
+
+
+def at(server: WireServer) -> FaxClient:
+    """A client with OAuth, whose tokens come from the same server."""
+    auth_url = f"{server.url}/oauth2/token"
+    return make_client(replace(ACCOUNT, base_url=server.url, auth_url=auth_url))
+
+
+async def test_a_prepared_client_has_its_token_before_the_first_send() -> None:
+    async with serving(answering(reply(200, b'{"access_token": "t", "expires_in": 3600}'))) as server:
+        client = at(server)
+        await client.prepare()
+        await client.send(FAX, total_s=5)
+        await client.aclose()
+    assert [seen.line.split()[1] for seen in server.seen] == ["/oauth2/token", "/v3/projects/p/faxes"]
+
+
+async def test_what_keeps_a_client_from_getting_ready_is_told_by_its_first_call() -> None:
+    async with serving(answering(reply(401))) as server:
+        client = at(server)
+        await client.prepare()
+        assert isinstance(await client.send(FAX, total_s=5), Refused)
+        await client.aclose()
 
 
 async def test_a_send_is_one_json_post_with_credentials() -> None:
@@ -152,9 +176,6 @@ async def test_the_check_says_what_is_wrong(status: int, sentence: str) -> None:
         with pytest.raises(RefusedError, match=sentence) as told:
             await client.check()
     assert told.value.status == status
-
-
-ACCOUNT = SinchAccount(project_id="p", key_id="key", key_secret="do not show")
 
 
 @pytest.mark.parametrize("url", ["fax.example.org", "http://", "ftp://fax.example.org", "http://fax.example.org:x"])
