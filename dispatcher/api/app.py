@@ -13,7 +13,7 @@ from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
 
 _GUARDED = (batches.router, recipients.router, jobs.router, faxes.router, documents.router, account.router)
-_OPEN = (documents.signed, callbacks.router, health.router)
+_OPEN = (documents.signed, health.router)
 _DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.
 
 Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC."""
@@ -28,6 +28,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         title="bulkfax",
         version=version("bulkfax"),
         description=_DESCRIPTION,
+        routes=[*callbacks.ROUTES],
         lifespan=_given(runtime) if runtime else _from_settings,
         responses=problems.RESPONSES,
         redoc_url=None,

@@ -20,7 +20,11 @@ def runtime_of(request: Request) -> Runtime:
     return runtime
 
 
-Parts = Annotated[Runtime, Depends(runtime_of)]
+async def _parts(request: Request) -> Runtime:
+    return runtime_of(request)  # a dependency that is no coroutine would be run in a thread
+
+
+Parts = Annotated[Runtime, Depends(_parts)]
 
 
 def ensure_guarded(settings: Settings) -> None:

@@ -19,11 +19,14 @@ _WORKER_BOOT_MS = 1_000
 
 def web() -> None:
     """Run the API: batches, callbacks, documents, metrics."""
-    from dispatcher.cli.local import settings_with_redis  # late: it costs other commands a second
+    from uvicorn.loops.auto import auto_loop_factory  # late, both: they cost other commands a second
+
+    from dispatcher.cli.local import settings_with_redis
 
     settings = settings_with_redis()
     ensure_port_free(settings.host, settings.port)
-    asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # uvloop, where there is one
+        runner.run(_serve(settings))
 
 
 def scheduler() -> None:
