@@ -192,12 +192,14 @@ class Sender:
         if is_providers_failure(outcome):
             totals["provider_failures"] = 1
         attempt = begun.record.attempt
-        await self._settler.settle(
+        step = await self._settler.settle(
             begun.job,
             lambda record, case: after_send(record, outcome, case, attempt=attempt),
             known=begun.record,
             totals=totals,
         )
+        if step is None:  # the news of this attempt was quicker than its answer
+            await until_it_works(partial(self._store.totals.add, totals))
 
     async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
         """A provider that asks for less gets less, from all processes at once."""

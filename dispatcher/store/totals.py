@@ -23,6 +23,14 @@ class Totals:
         with translated():
             await self._client.hincrby(keys.TOTALS, field(name, *labels), by)
 
+    async def add(self, sums: Mapping[str, int]) -> None:
+        """Several of them at once, by whole fields."""
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                for name, by in sums.items():
+                    pipe.hincrby(keys.TOTALS, name, by)
+                await pipe.execute()
+
     async def all(self) -> Mapping[tuple[str, ...], int]:
         """Every counter by (name, label value, ...)."""
         with translated():

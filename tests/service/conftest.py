@@ -4,6 +4,7 @@ import pytest
 
 from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
+from tests.service.office import Office, open_office
 
 DOCUMENTS_MAX_BYTES = 1_000_000
 
@@ -21,3 +22,9 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
     await store.limiter.set_ceiling(1000.0)
     yield store
     await store.aclose()
+
+
+@pytest.fixture
+async def office(redis_url: str) -> AsyncIterator[Office]:
+    async with open_office(redis_url) as opened:
+        yield opened
