@@ -105,6 +105,12 @@ class Definition:
     #: the batch of which this one is a rerun
     parent: str = ""
 
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Scopes of holds that stop the whole batch."""
+        documents = (f"document:{sha256}" for sha256 in self.documents)
+        return frozenset({"account", "provider", f"batch:{self.id}", *documents})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:

@@ -68,10 +68,5 @@ async def newest_batches(store: Store, limit: int, before: str) -> list[BatchVie
 
 def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:
     state = batch_state(overview.control, overview.tally, held=overview.held)
-    scopes = _scopes(overview.definition)
+    scopes = overview.definition.scopes
     return BatchView(overview=overview, state=state, holds=tuple(hold for hold in holds if hold.scope in scopes))
-
-
-def _scopes(definition: Definition) -> set[str]:
-    """Scopes of holds that stop the whole batch."""
-    return {"account", "provider", f"batch:{definition.id}", *(f"document:{sha256}" for sha256 in definition.documents)}

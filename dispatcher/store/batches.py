@@ -129,7 +129,7 @@ class Batches:
                 pipe.hkeys(keys.HOLDS)
                 pipe.hgetall(keys.batch(batch))
                 counts, reasons, holds, meta = await pipe.execute()
-        return _overview(batch, meta, counts, reasons, {scope.decode() for scope in holds}) if meta else None
+        return _overview(meta, counts, reasons, {scope.decode() for scope in holds}) if meta else None
 
     async def add_part(self, batch: str, part: Part) -> PartAnswer:
         """Store one slice durably; at most 1,000 recipients. Safe to repeat."""
@@ -262,7 +262,6 @@ def _definition(raw: bytes) -> Definition:
 
 
 def _overview(
-    batch: str,
     meta: Mapping[bytes, bytes],
     counts: Mapping[bytes, bytes],
     reasons: Mapping[bytes, bytes],
@@ -279,13 +278,12 @@ def _overview(
         if state.final:
             finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
     definition = _definition(meta[b"definition"])
-    scopes = {"account", "provider", f"batch:{batch}", *(f"document:{sha}" for sha in definition.documents)}
     return Overview(
         definition=definition,
         control=Control(meta[b"control"].decode()),
         tally=Tally(by_state=by_state, by_category=by_category),
         finals=finals,
-        held=bool(scopes & holds),
+        held=not definition.scopes.isdisjoint(holds),
         refused_reasons={reason.decode(): int(rows) for reason, rows in reasons.items()},
         started_ms=int(meta.get(b"started_ms", 0)),
         finished_ms=int(meta.get(b"finished_ms", 0)),
