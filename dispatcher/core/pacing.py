@@ -17,6 +17,9 @@ from dispatcher.core.allowance import MOST_AHEAD_US, Allowance, Period, aged, al
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
 CATCH_UP_US = 50_000
+#: share of the rate that is used. A provider's bucket that fills as fast as it is emptied keeps for ever what one send
+#: took from it by leaving late; what is left over fills it again.
+USED = 0.99
 #: the slowest rate that a cut leads to, faxes per second: one probe in ten seconds
 SLOWEST = 0.1
 #: no slot is further ahead than this: more than any horizon and the longest interval together
@@ -67,7 +70,7 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     if pace.blocked_until_us > now_us:
         return pace, None
     pace = _count_window(_raised(pace, now_us, adapt), now_us)
-    interval = max(math.ceil(1_000_000 / pace.rate), pace.probe_gap_us)
+    interval = max(interval_us(pace.rate), pace.probe_gap_us)
     pace = _in_time(pace, now_us, interval)
     slot = next_us(pace, now_us)
     if slot > now_us + horizon_us:
@@ -75,6 +78,11 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     allowances = tuple(counted(one, slot) for one in pace.allowances)
     granted = pace.granted + 1
     return replace(pace, tat_us=slot + interval, granted=granted, probe_gap_us=0, allowances=allowances), slot
+
+
+def interval_us(rate: float) -> int:
+    """From one slot to the next."""
+    return math.ceil(1_000_000 / (rate * USED))
 
 
 def next_us(pace: Pace, now_us: int) -> int:

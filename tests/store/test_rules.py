@@ -7,6 +7,7 @@ import pytest
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Command, Control, Priority
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.pacing import interval_us
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, Lease
 from tests.store import snapshot
@@ -244,10 +245,10 @@ async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world:
     await world.running("a", 20)
     answer = await world.begin(await world.leased())
     slots = [begun.slot_in_us for begun in answer.jobs if begun.word == "go"]
-    assert slots == [-50_000 + 100_000 * at for at in range(11)]
+    assert slots == [-50_000 + interval_us(10) * at for at in range(11)]
     assert words(answer)[11:] == ["rate"] * 9
     due = await world.batches.due_times("a", range(11, 20))
-    assert due == [world.ms + 1050] * 9
+    assert due == [world.ms + 1062] * 9
 
 
 async def test_jobs_that_miss_the_last_permits_of_a_day_wait_no_longer_than_half_a_minute(world: World) -> None:

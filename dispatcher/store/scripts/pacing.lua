@@ -1,7 +1,7 @@
 -- Put in front of the scripts that take permits: the account's pace, kept in the hash bf:limiter.
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
-local CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 50000, 0.1, 20000000, 10000000
+local USED, CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 0.99, 50000, 0.1, 20000000, 10000000
 local MOST_AHEAD_US = 5000000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refusals',
   'window_us', 'granted', 'granted_before', 'probe_gap_us'}
@@ -118,7 +118,7 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
   raise_rate(pace, now, cut, regain_us)
   count_window(pace, now)
-  local interval = math.max(math.ceil(1000000 / pace.rate), pace.probe_gap_us)
+  local interval = math.max(math.ceil(1000000 / (pace.rate * USED)), pace.probe_gap_us)
   come_in_time(pace, now, interval)
   local slot = math.max(pace.tat_us, now - CATCH_UP_US)
   for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
