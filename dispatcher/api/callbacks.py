@@ -9,6 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dispatcher.api.security import runtime_of
+from dispatcher.sinch.callback_url import CALLBACK_PATH
+
+#: more than any attempt has
+_ATTEMPT_DIGITS = 9
 
 
 async def incoming_fax(request: Request) -> Response:
@@ -19,12 +23,20 @@ async def incoming_fax(request: Request) -> Response:
 
 async def fax_event(request: Request) -> Response:
     """News of one attempt, on disk before it is acknowledged."""
+    path = request.path_params
     await runtime_of(request).receiver.receive(
-        **request.path_params,
+        job=path["job"],
+        attempt=_attempt(path["attempt"]),
+        signature=path["signature"],
         content_type=request.headers.get("content-type", ""),
         body=request.stream(),
     )
     return _taken()
+
+
+def _attempt(text: str) -> int:
+    """A number that no signature fits where it is none of ours; Python refuses to read thousands of digits."""
+    return int(text) if text.isdecimal() and len(text) <= _ATTEMPT_DIGITS else -1
 
 
 def _taken() -> Response:
@@ -32,6 +44,6 @@ def _taken() -> Response:
 
 
 ROUTES = (
-    Route("/callbacks/sinch/incoming", incoming_fax, methods=["POST"]),
-    Route("/callbacks/sinch/{job}/{attempt:int}/{signature}", fax_event, methods=["POST"]),
+    Route(f"{CALLBACK_PATH}/incoming", incoming_fax, methods=["POST"]),
+    Route(f"{CALLBACK_PATH}/{{job}}/{{attempt}}/{{signature}}", fax_event, methods=["POST"]),
 )

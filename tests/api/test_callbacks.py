@@ -54,7 +54,11 @@ async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged
     assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
 
 
-@pytest.mark.parametrize("path", ["b1.0/3/{s}", "b1.1/2/{s}", "b1.0/2/x", "b1.0/2/{s}x"])
+@pytest.mark.parametrize(
+    "path",
+    ["b1.0/3/{s}", "b1.1/2/{s}", "b1.0/2/x", "b1.0/2/{s}x", "b1.0/two/{s}", f"b1.0/{'9' * 5_000}/{{s}}"],
+    ids=lambda path: path[:20],
+)
 async def test_an_address_that_we_did_not_make_is_refused_and_counted(
     api: httpx.AsyncClient, runtime: Runtime, address: str, path: str
 ) -> None:
