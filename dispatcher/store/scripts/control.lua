@@ -47,18 +47,16 @@ else
   redis.call('ZREM', 'bf:deadlines', batch)
   redis.call('UNLINK', part_key(batch, 'seen'))
   local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
-  local ended = ENDING[new] .. ':0:0'
+  local final = ENDING[new] .. ':0:0'
   if unstarted > 0 then
-    if redis.call('HINCRBY', counts, WAITING .. ':0:0', -unstarted) <= 0 then
-      redis.call('HDEL', counts, WAITING .. ':0:0')
-    end
-    redis.call('HINCRBY', counts, ended, unstarted)
+    add(counts, WAITING .. ':0:0', -unstarted)
+    add(counts, final, unstarted)
     move_jobs(WAITING, ENDING[new], unstarted)
-    add_total('final|' .. ended, unstarted)
-    redis.call('HINCRBY', key, 'finals', unstarted)
+    add_total('final|' .. final, unstarted)
+    add(key, 'finals', unstarted)
     redis.call('HSET', key, 'unstarted', 0)
   end
-  if redis.call('HGET', key, 'finals') == redis.call('HGET', key, 'rows') then finish(batch, now) end
+  ended[batch] = true
   if redis.call('ZCARD', part_key(batch, 'due')) > 0 then redis.call('SADD', 'bf:draining', batch) end
 end
 redis.call('HSET', key, 'control', new)

@@ -1,7 +1,6 @@
 -- drain: gives the waiting jobs of cancelled and expired batches their final state, a bounded step at a time.
 -- ARGV: most jobs. Answer: jobs that became final. Safe to repeat.
 local most, drained = tonumber(ARGV[1]), 0
-local now = math.floor(now_us() / 1000)
 for _, batch in ipairs(redis.call('SRANDMEMBER', 'bf:draining', 16)) do
   local due, ending = part_key(batch, 'due'), ENDING[redis.call('HGET', batch_key(batch), 'control')]
   local rows = ending and redis.call('ZRANGE', due, 0, most - drained - 1) or {}

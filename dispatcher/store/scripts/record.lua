@@ -50,7 +50,8 @@ local function count_field(record)
   return string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)
 end
 
--- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum.
+-- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum. Then the batches
+-- are looked at that may have ended by it.
 local added, ended = {}, {}
 
 local function add(key, field, by)
@@ -88,13 +89,8 @@ local function move_count(batch, old, new)
   end
 end
 
--- A batch that has finished cannot expire any more.
-local function finish(batch, now_ms)
-  redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms))
-  redis.call('ZREM', 'bf:deadlines', batch)
-end
-
--- Every script ends with this (lua.py). The last final job of a batch ends it; a count of nothing is left out.
+-- Every script ends with this (lua.py). The last final job of a batch ends it, and then it cannot expire any more; a
+-- count of nothing is left out.
 local function write_counts()
   for key, fields in pairs(added) do
     for field, by in pairs(fields) do
@@ -104,7 +100,10 @@ local function write_counts()
   end
   for batch in pairs(ended) do
     local finals, rows = unpack(redis.call('HMGET', batch_key(batch), 'finals', 'rows'))
-    if tonumber(finals) >= tonumber(rows) then finish(batch, math.floor(now_us() / 1000)) end
+    if tonumber(finals) >= tonumber(rows) then
+      redis.call('HSETNX', batch_key(batch), 'finished_ms', text(math.floor(now_us() / 1000)))
+      redis.call('ZREM', 'bf:deadlines', batch)
+    end
   end
 end
 
