@@ -3,14 +3,13 @@
 import argparse
 import json
 import shutil
-import signal
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import NoReturn
 
 from dispatcher.cli.output import Failure, note
+from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
 from dispatcher.core.policy import policy_from
 from tests.chaos.crew import POLICY
@@ -20,13 +19,13 @@ from tests.chaos.drill import Drill, Order
 def main() -> int:
     """Exit status 0 when nothing was lost, doubled or wrong, 1 otherwise."""
     given = _arguments()
-    signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-chaos-"))
     note(f"seed {given.seed}, everything runs in {folder}")
     policy = policy_from(tomllib.loads(POLICY.read_text()))
     order = Order(jobs=given.jobs, seed=given.seed, seconds=given.minutes * 60, policy=policy)
     try:
-        line, clean = Drill(order, folder).run()
+        with terminated_cleanly():
+            line, clean = Drill(order, folder).run()
     except (Failure, ClientError) as error:
         note(f"error: {error}; the words of each process are in {folder}")
         return 1
@@ -48,11 +47,6 @@ def _arguments() -> argparse.Namespace:
     if given.jobs < 1:
         parser.error("--jobs must be 1 or more")
     return given
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
