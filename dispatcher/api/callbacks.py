@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dispatcher.api.security import runtime_of
-from dispatcher.sinch.callback_url import CALLBACK_PATH
 
 #: more than any attempt has
 _ATTEMPT_DIGITS = 9
@@ -44,6 +43,6 @@ def _taken() -> Response:
 
 
 ROUTES = (
-    Route(f"{CALLBACK_PATH}/incoming", incoming_fax, methods=["POST"]),
-    Route(f"{CALLBACK_PATH}/{{job}}/{{attempt}}/{{signature}}", fax_event, methods=["POST"]),
+    Route("/callbacks/sinch/incoming", incoming_fax, methods=["POST"]),
+    Route("/callbacks/sinch/{job}/{attempt}/{signature}", fax_event, methods=["POST"]),
 )
