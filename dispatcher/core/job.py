@@ -145,6 +145,8 @@ class Record:
     state: State = State.WAITING
     #: leases in a row that ended before the worker began
     strikes: int = 0
+    #: the recipient's country (two letters, or ``001``), fixed when the row is added; empty when it is not known
+    country: str = ""
     #: number of the latest attempt begun; numbers are never used twice, refused sends leave gaps
     attempt: int = 0
     #: token of the lease that holds the job; 0 when none does
@@ -170,6 +172,8 @@ class Record:
     force_fine: bool = False
     #: how much evidence the history was given, modulo ``EVIDENCE_TURN``: what was decided without it does not stand
     evidence: int = 0
+    #: reads of the present attempt that were made to confirm a callback
+    confirming_reads: int = 0
     pages_sent: int = 0
     pages_total: int = 0
     #: when the latest attempt began; from the acceptance on, when the provider created the fax that counts

@@ -152,7 +152,7 @@ class Audit:
 
 def count_field(raw: bytes) -> str:
     """The field of the counts hash under which a record counts (``record.lua``)."""
-    return f"{raw[0]}:{raw[8]}:{raw[9]}"
+    return f"{raw[0]}:{raw[12]}:{raw[13]}"
 
 
 def tally(records: list[bytes], first_row: int, cursor: int, ended: int | None) -> Counter[str]:

@@ -143,6 +143,7 @@ class Batches:
             part.first_line,
             part.last_line,
             codec.pack_numbers(recipient.number for recipient in recipients),
+            codec.pack_countries(recipient.region for recipient in recipients),
             codec.encode_recipients(recipients) if recipients else b"",
             len(recipients),
             codec.encode_refused(refused) if refused else b"",
@@ -187,7 +188,7 @@ class Batches:
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(keys.block_part(batch, "records", block))
                 pipe.hmget(keys.batch(batch), "control", "cursor")
-                pipe.hgetall(keys.part(batch, "long_ids"))
+                pipe.hgetall(keys.block_part(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
         records = [codec.decode_record(one) for one in codec.split_records(raw or b"")]
         ended = _ENDED.get(Control(control.decode())) if control else None

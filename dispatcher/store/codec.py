@@ -1,8 +1,9 @@
-"""The only place that knows how rows, records and history look in Redis. Format 1.
+"""The only place that knows how rows, records and history look in Redis. Format 2.
 
-A record is 64 bytes, little-endian. The scripts know of it: the first eight bytes (state, strikes, attempt, lease;
-``record.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new attempt:
-it clears what is said of the fax before (looks, pages, id) and sets both times. All else is opaque to them.
+A record is 72 bytes, little-endian. The scripts know of it: the first twelve bytes (state, strikes, country, attempt,
+lease; ``record.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new
+attempt: it clears what is said of the fax before (looks, confirming reads, pages, id) and sets both times. All else is
+opaque to them.
 """
 
 import json
@@ -16,17 +17,20 @@ from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Recipient, Record, RefusedRow, State
 
 #: stored with every batch; raise it when anything below changes its meaning
-FORMAT = 1
+FORMAT = 2
 
-_RECORD = struct.Struct("<BBHIBBHBBBBBHHdd27s")
+_RECORD = struct.Struct("<BBHIIBBHBBBBBBHHdd30s")
 WIDTH = _RECORD.size
-ID_WIDTH = 27
-_STATE_AT, _CATEGORY_AT = 0, 8
+ID_WIDTH = 30
+_STATE_AT, _CATEGORY_AT = 0, 12
 _DOUBLED, _UNCLEAR, _FINE, _EVIDENCE = 1, 2, 4, 8
 _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE["other"]
+_LETTERS = 26
+#: the region of numbers that belong to no country, such as satellite networks
+_NO_COUNTRY, _NO_COUNTRY_CODE = "001", _LETTERS * _LETTERS + 1
 
 
 def category_code(category: str) -> int:
@@ -38,12 +42,31 @@ def type_code(error_type: str) -> int:
     return _TYPE_CODE.get(error_type, _OTHER_TYPE)
 
 
+def country_code(country: str) -> int:
+    """The stored number of a country: 0 for none, 1 to 676 for two letters, 677 for numbers of no country (``001``)."""
+    if not country:
+        return 0
+    if country == _NO_COUNTRY:
+        return _NO_COUNTRY_CODE
+    first, second = (ord(letter) - ord("A") for letter in country)
+    return first * _LETTERS + second + 1
+
+
+def country_name(code: int) -> str:
+    """The country of a stored number."""
+    if code in (0, _NO_COUNTRY_CODE):
+        return _NO_COUNTRY if code else ""
+    first, second = divmod(code - 1, _LETTERS)
+    return chr(ord("A") + first) + chr(ord("A") + second)
+
+
 def encode_record(record: Record) -> bytes:
-    """64 bytes. A fax id longer than 27 characters is left out: the caller keeps it beside the record."""
+    """72 bytes. A fax id longer than 30 bytes is left out: the caller keeps it beside the record."""
     fax_id = record.fax_id.encode()
     return _RECORD.pack(
         record.state,
         min(record.strikes, _BYTE),
+        country_code(record.country),
         record.attempt,
         record.lease,
         category_code(record.category),
@@ -54,6 +77,7 @@ def encode_record(record: Record) -> bytes:
         min(record.server_errors, _BYTE),
         min(record.looks, _BYTE),
         _flags(record),
+        min(record.confirming_reads, _BYTE),
         min(max(record.pages_sent, 0), _SHORT),
         min(max(record.pages_total, 0), _SHORT),
         float(record.began_ms),
@@ -69,14 +93,15 @@ def _flags(record: Record) -> int:
 
 
 def decode_record(raw: bytes) -> Record:
-    """Raises struct.error when ``raw`` is not 64 bytes long."""
+    """Raises struct.error when ``raw`` is not 72 bytes long."""
     (
-        state, strikes, attempt, lease, category, error_type, code, dials, tries, server_errors, looks, flags,
-        pages_sent, pages_total, began, changed, fax_id,
+        state, strikes, country, attempt, lease, category, error_type, code, dials, tries, server_errors, looks, flags,
+        confirming_reads, pages_sent, pages_total, began, changed, fax_id,
     ) = _RECORD.unpack(raw)  # fmt: skip
     return Record(
         state=State(state),
         strikes=strikes,
+        country=country_name(country),
         attempt=attempt,
         lease=lease,
         category=CATEGORIES[category],
@@ -90,6 +115,7 @@ def decode_record(raw: bytes) -> Record:
         unclear=bool(flags & _UNCLEAR),
         force_fine=bool(flags & _FINE),
         evidence=flags // _EVIDENCE,
+        confirming_reads=confirming_reads,
         pages_sent=pages_sent,
         pages_total=pages_total,
         began_ms=int(began),
@@ -154,6 +180,12 @@ def pack_numbers(numbers: Iterable[str]) -> bytes:
     """E.164 numbers as eight-byte floats: exact below 2^53, and a number has at most 15 digits."""
     values = [float(number[1:]) for number in numbers]
     return struct.pack(f"<{len(values)}d", *values)
+
+
+def pack_countries(countries: Iterable[str]) -> bytes:
+    """Country codes, two bytes each."""
+    codes = [country_code(country) for country in countries]
+    return struct.pack(f"<{len(codes)}H", *codes)
 
 
 def encode_entry(entry: HistoryEntry) -> bytes:

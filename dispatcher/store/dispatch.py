@@ -218,7 +218,7 @@ class Dispatch:
                     start = at * codec.WIDTH
                     pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
                     pipe.hget(keys.block_part(job.batch, "history", block), str(job.row))
-                    pipe.hget(keys.part(job.batch, "long_ids"), str(job.row))
+                    pipe.hget(keys.block_part(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute()
         return [_stored(job, *flat[at * 3 : at * 3 + 3]) for at, job in enumerate(jobs)]
 

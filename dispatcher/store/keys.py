@@ -33,7 +33,7 @@ bf:batch:<id>:counts                    hash    <state>:<category>:<type> -> job
 bf:batch:<id>:block:<n>                 string  up to 1,000 recipients, compressed, immutable         for good
 bf:batch:<id>:records:<n>               string  one fixed-width record for each of them               for good
 bf:batch:<id>:history:<n>               hash    row -> what became of its attempts                    for good
-bf:batch:<id>:long_ids                  hash    row -> fax id that is too long for the record         for good
+bf:batch:<id>:long_ids:<n>              hash    row -> fax id that is too long for the record         for good
 bf:batch:<id>:due                       zset    row -> when it may be leased again (ms)               while waiting
 bf:batch:<id>:refused                   list    refused rows, compressed chunks                       for good
 bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
@@ -89,12 +89,12 @@ def batch(batch_id: str) -> str:
 
 
 def part(batch_id: str, name: str) -> str:
-    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, long_ids."""
+    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen."""
     return f"bf:batch:{batch_id}:{name}"
 
 
 def block_part(batch_id: str, name: str, block: int) -> str:
-    """One of the keys of a block: block, records, history."""
+    """One of the keys of a block: block, records, history, long_ids."""
     return f"bf:batch:{batch_id}:{name}:{block}"
 
 

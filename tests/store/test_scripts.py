@@ -75,22 +75,31 @@ def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:
 
 
 def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
-    """State, strikes, attempt, lease in the first eight bytes, then category and type; flags in byte 17 (from 1)."""
-    record = Record(state=State.SENDING, strikes=3, attempt=515, lease=70_000, category="busy", error_type="LINE_ERROR")
+    """State, strikes, country, attempt, lease in the first twelve bytes, then category and type; flags in byte 21."""
+
+    record = Record(
+        state=State.SENDING,
+        strikes=3,
+        country="AB",
+        attempt=515,
+        lease=70_000,
+        category="busy",
+        error_type="LINE_ERROR",
+    )
     raw = codec.encode_record(record)
-    assert "struct.unpack('<BBHI4', record)" in RECORD_LUA
-    assert struct.unpack_from("<BBHI", raw) == (State.SENDING, 3, 515, 70_000)
-    assert raw[8:10] == bytes((codec.category_code("busy"), codec.type_code("LINE_ERROR")))
+    assert "struct.unpack('<BBHI4I4', record)" in RECORD_LUA
+    assert struct.unpack_from("<BBHII", raw) == (State.SENDING, 3, 2, 515, 70_000)
+    assert raw[12:14] == bytes((codec.category_code("busy"), codec.type_code("LINE_ERROR")))
     assert [
-        codec.encode_record(Record(doubled=doubled, unclear=unclear, force_fine=fine))[16]
+        codec.encode_record(Record(doubled=doubled, unclear=unclear, force_fine=fine))[20]
         for doubled, unclear, fine in ((True, False, False), (False, True, False), (False, False, True))
     ] == [1, 2, 4]
 
 
 def test_python_counts_a_record_in_the_field_that_lua_counts_it_in() -> None:
     raw = codec.encode_record(Record(category="busy", error_type="LINE_ERROR"))
-    assert "string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)" in RECORD_LUA
-    assert audit.count_field(raw) == f"{raw[0]}:{raw[8]}:{raw[9]}"
+    assert "string.byte(record, 1) .. ':' .. string.byte(record, 13) .. ':' .. string.byte(record, 14)" in RECORD_LUA
+    assert audit.count_field(raw) == f"{raw[0]}:{raw[12]}:{raw[13]}"
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -121,7 +130,7 @@ def test_every_key_that_lua_names_is_in_the_table() -> None:
     named = set(re.findall(r"'(bf:[\w:]+)'", text)) - {"bf:batch:", "bf:strikes:batch:"}
     shapes = {re.sub(r"<.*", "", name) for name in TABLE} | set(TABLE)
     assert named <= shapes
-    parts = set(re.findall(r"part_key\(\w+, '(\w+)'", text)) | {"block", "records", "history"}
+    parts = set(re.findall(r"part_key\(\w+, '(\w+)'", text)) | {"block", "records", "history", "long_ids"}
     assert parts <= {name.split(":")[3] for name in TABLE if name.startswith("bf:batch:<id>:")}
 
 

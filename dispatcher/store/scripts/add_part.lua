@@ -1,11 +1,11 @@
 -- add_part: stores up to 1,000 recipients as one block, and the refused rows between them, of a draft.
--- ARGV: batch, upload, first line, last line, numbers (packed doubles), block (compressed), number of recipients,
---       refused chunk (compressed, or empty), number of refused rows, then reason, rows, reason, rows, ...
+-- ARGV: batch, upload, first line, last line, numbers (packed doubles), country codes (packed, two bytes each), block
+--       (compressed), number of recipients, refused chunk (compressed, or empty), number of refused rows, then reason, rows, reason, rows, ...
 -- Answer: {status, last line stored of this upload, positions of duplicates...}; status is stored, repeat, closed
 -- (no draft any more) or missing. Safe to repeat: a part whose last line is stored already answers repeat.
 local batch, upload, first, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local numbers, block, recipients = ARGV[5], ARGV[6], tonumber(ARGV[7])
-local refused_chunk, refused = ARGV[8], tonumber(ARGV[9])
+local numbers, countries, block, recipients = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+local refused_chunk, refused = ARGV[9], tonumber(ARGV[10])
 local key, uploads = batch_key(batch), part_key(batch, 'uploads')
 
 local control = redis.call('HGET', key, 'control')
@@ -33,8 +33,8 @@ end
 local answer, records, jobs = {'stored', last}, {}, 0
 if recipients > 0 then
   local seen, n = part_key(batch, 'seen'), redis.call('HGET', key, 'blocks')
-  local names, empty = {}, string.rep('\0', WIDTH - 1)
-  local void, waiting = string.char(VOID) .. empty, string.char(WAITING) .. empty
+  local names, empty = {}, string.rep('\0', WIDTH - 4)
+  local void, waiting = string.char(VOID, 0), string.char(WAITING, 0)
   for i = 1, recipients do names[i] = text(struct.unpack('<d', numbers, (i - 1) * 8 + 1)) end
   local known = known_numbers(seen, names)
   for i, name in ipairs(names) do
@@ -44,6 +44,7 @@ if recipients > 0 then
     else
       known[name], jobs, records[i] = true, jobs + 1, waiting
     end
+    records[i] = records[i] .. string.sub(countries, 2 * i - 1, 2 * i) .. empty
   end
   remember(seen, names)
   redis.call('SET', key .. ':block:' .. n, block)
@@ -60,7 +61,7 @@ end
 if refused > 0 then
   redis.call('RPUSH', part_key(batch, 'refused'), refused_chunk)
   redis.call('HINCRBY', key, 'refused', refused)
-  for i = 10, #ARGV, 2 do redis.call('HINCRBY', part_key(batch, 'reasons'), ARGV[i], ARGV[i + 1]) end
+  for i = 11, #ARGV, 2 do redis.call('HINCRBY', part_key(batch, 'reasons'), ARGV[i], ARGV[i + 1]) end
 end
 redis.call('HINCRBY', key, 'lines', recipients + refused)
 redis.call('HSET', uploads, upload, string.format('%d:%d:%d:%d', last, accepted + jobs, refusals + refused,

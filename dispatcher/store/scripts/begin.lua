@@ -52,10 +52,10 @@ end
 
 -- All flags stay but unclear (2), which was said of the attempt before.
 local function mark_sending(record, attempt, slot_ms)
-  local flags = string.byte(record, 17)
+  local flags = string.byte(record, 21)
   flags = flags - math.floor(flags / 2) % 2 * 2
-  return struct.pack('<BBHI4', SENDING, 0, attempt, lease_number) .. string.sub(record, 9, 15) .. '\0'
-    .. string.char(flags) .. string.rep('\0', 4) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 27)
+  return with_head(string.sub(record, 1, 19), SENDING, 0, attempt, lease_number) .. '\0' .. string.char(flags)
+    .. string.rep('\0', 5) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 30)
 end
 
 local function begin(job, number, country)

@@ -1,6 +1,6 @@
 -- Put in front of every script: names of keys, the record's layout (codec.py), counts that move with it.
 
-local BLOCK, WIDTH = 1000, 64
+local BLOCK, WIDTH = 1000, 72
 local VOID, WAITING, LEASED, SENDING, ACCEPTED = 0, 1, 2, 3, 4
 local DELIVERED, CANCELLED, EXPIRED = 10, 13, 14
 local FINAL = DELIVERED -- and all above
@@ -39,15 +39,26 @@ local function parse_job(job)
 end
 
 -- state, strikes, attempt, lease of a record
-local function head(record) return struct.unpack('<BBHI4', record) end
+local function head(record)
+  local state, strikes, _, attempt, lease = struct.unpack('<BBHI4I4', record)
+  return state, strikes, attempt, lease
+end
 
+-- The country code (bytes 3 and 4) never changes.
 local function with_head(record, state, strikes, attempt, lease)
-  return struct.pack('<BBHI4', state, strikes, attempt, lease) .. string.sub(record, 9)
+  return struct.pack('<BB', state, strikes) .. string.sub(record, 3, 4) .. struct.pack('<I4I4', attempt, lease)
+    .. string.sub(record, 13)
+end
+
+-- the recipient's country as a number (codec.py); 0 when it is not known
+local function country_code(record)
+  local code = struct.unpack('<H', string.sub(record, 3, 4))
+  return code
 end
 
 -- state:category:type, the field of the counts hash
 local function count_field(record)
-  return string.byte(record, 1) .. ':' .. string.byte(record, 9) .. ':' .. string.byte(record, 10)
+  return string.byte(record, 1) .. ':' .. string.byte(record, 13) .. ':' .. string.byte(record, 14)
 end
 
 -- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum. Then the batches

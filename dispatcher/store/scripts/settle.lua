@@ -4,7 +4,7 @@
 --       and cause of its history line), history line or empty, rest of its number (ms; -1 keeps the lock), holder of
 --       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
 --       attempts to add, totals to add (lines of field TAB number).
--- Answer: for each job `done`, `repeat` (it was applied before), or the 64 bytes that stand there instead.
+-- Answer: for each job `done`, `repeat` (it was applied before), or the record that stands there instead.
 -- Safe to repeat: what was applied is not applied again.
 local FIELDS = 12
 local lock_ms = ARGV[1]
@@ -64,7 +64,7 @@ end
 
 -- What is learned later may make a job doubled, or show that it is not.
 local function count_doubled(batch, old, new)
-  local by = string.byte(new, 17) % 2 - string.byte(old, 17) % 2
+  local by = string.byte(new, 21) % 2 - string.byte(old, 21) % 2
   if by ~= 0 then add(batch_key(batch), 'doubled', by) end
 end
 
@@ -84,7 +84,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
   if number ~= '' then lock_number(job_name(batch, row), number, holder) end
-  if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids'), row, long_id) end
+  if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids:' .. text(math.floor(row / BLOCK))), row, long_id) end
   if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)
   add_totals(totals)
