@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import dispatch, pace
+from benchmarks import dispatch, pace, recovery
 from benchmarks.__main__ import main
 from benchmarks.catalog import BENCHES
 
@@ -16,9 +16,11 @@ FIELDS = {"bench", "figure", "value", "unit", "against", "ratio", "goal", "met"}
 
 @pytest.fixture
 def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One content and one limit instead of all: the others go the same way."""
+    """One content, one limit and one fault of each kind instead of all: the others go the same way."""
     monkeypatch.setattr(dispatch, "FAXES", {"100 KB base64": 1})
     monkeypatch.setattr(pace, "RATES", (100,))
+    monkeypatch.setattr(recovery, "FAULTS", recovery.FAULTS[:1])
+    monkeypatch.setattr(recovery, "KILLS", recovery.KILLS[:1])
 
 
 @pytest.mark.story

@@ -2,9 +2,12 @@
 
 import os
 
+import pytest
+
 from benchmarks.dispatch import rate
 from benchmarks.pace import most_in_any, used
 from benchmarks.processor import cpu_s, resident_mb
+from benchmarks.recovery import cost
 
 EVERY_TENTH_S = [at / 10 for at in range(100)]
 
@@ -34,3 +37,29 @@ def test_our_own_processor_time_and_memory_are_found() -> None:
     sum(range(10_000_000))
     assert cpu_s(group) > before_s
     assert resident_mb(group) > 10
+
+
+def test_a_fault_that_stops_everything_for_three_seconds_costs_three_seconds_of_the_rate() -> None:
+    before = [at / 10 for at in range(100)]
+    after = [13 + at / 10 for at in range(100)]
+    found = cost([*before, *after], fault_s=10.0, seconds=12.0, rate=10.0)
+    assert found.lost_s == pytest.approx(3.0)
+    assert found.back_s == pytest.approx(3.0, abs=0.11)
+
+
+def test_a_fault_that_nobody_feels_costs_nothing() -> None:
+    found = cost([at / 10 for at in range(400)], fault_s=10.0, seconds=20.0, rate=10.0)
+    assert (found.lost_s, found.back_s) == (0.0, 0.0)
+
+
+def test_a_rate_that_does_not_come_back_costs_all_the_time() -> None:
+    found = cost([at / 10 for at in range(100)], fault_s=10.0, seconds=20.0, rate=10.0)
+    assert (found.lost_s, found.back_s) == (20.0, 20.0)
+
+
+def test_a_rate_that_comes_back_while_still_in_flight_sends_are_accepted_counts_from_the_return() -> None:
+    """The sends that were under way are accepted after the fault, so the gap begins later."""
+    times = [*(at / 10 for at in range(120)), *(15 + at / 10 for at in range(100))]
+    found = cost(times, fault_s=10.0, seconds=14.0, rate=10.0)
+    assert found.lost_s == pytest.approx(3.0)
+    assert found.back_s == pytest.approx(5.0, abs=0.11)

@@ -1,0 +1,126 @@
+"""The product with any number of schedulers and worker services, each of which a bench can kill and start again."""
+
+import os
+import random
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.recipients import write_csv
+from benchmarks.setting import Setting
+from benchmarks.site import Site, draft
+from dispatcher.cli.processes import Process
+from dispatcher.cli.up import PROGRAM
+
+#: the emulator's calls end quickly, so that callbacks come at the rate of the sends
+_SPEED = 20
+#: size of the emulator's bucket, seconds of its rate
+_BURST_S = 0.25
+
+
+class RecoveryCluster:
+    """Web, Redis and the emulator, and beside them services that can be killed. Use it with ``with``.
+
+    A service that is killed does not come back by itself: ``start`` it.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        rate: int,
+        services: int = 2,
+        processes: int = 1,
+        schedulers: int = 1,
+        scenario: str = "",
+        policy: Path | None = None,
+    ) -> None:
+        folder = setting.new_folder("recovery")
+        (folder / "scenario.toml").write_text(scenario)
+        options = ["--rate", str(rate), "--burst", str(round(rate * _BURST_S)), "--speed", str(_SPEED)]
+        env = {"BULKFAX_SINCH__RATE_PER_SECOND": str(rate), "BULKFAX_WORKER_PROCESSES": str(processes)}
+        if policy is not None:
+            env["BULKFAX_POLICY_FILE"] = str(policy.resolve())
+        self.rate = rate
+        self.site = Site(
+            folder, parts=("web",), emulator=[*options, "--scenario", str(folder / "scenario.toml")], env=env
+        )
+        self._counts = {"scheduler": schedulers, "worker": services}
+        self.schedulers: list[Process] = []
+        self.workers: list[Process] = []
+
+    def __enter__(self) -> Self:
+        self.site.__enter__()
+        try:
+            self.schedulers = self._started("scheduler")
+            self.workers = self._started("worker")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def send(self, jobs: int) -> None:
+        """Start a batch of so many recipients. Returns when its first fax is accepted."""
+        path = self.site.folder / "recipients.csv"
+        write_csv(path, jobs)
+        with self.site.client() as client:
+            client.start(draft(client, "recovery", path).id)
+        self.site.wait(lambda: self.site.stats()["accepted"] > 0, 60.0, "no fax was sent")
+
+    def kill_redis(self) -> None:
+        """Kill the server and start it again with what it has on disk."""
+        os.kill(self.site.server.pid, signal.SIGKILL)
+        self.site.wait(lambda: not self.site.server.running, 10.0, "Redis did not end")
+        self.site.server.start()
+
+    def kill_any_of_a_worker(self, chance: random.Random) -> None:
+        """Kill the supervisor or a child of a worker service; a supervisor is started again at once."""
+        worker = chance.choice(self.workers)
+        victim = chance.choice([worker.pid, *_children(worker.pid)])
+        os.kill(victim, signal.SIGKILL)
+        if victim == worker.pid:
+            self.wait_until_gone(worker)
+            worker.start()
+
+    def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
+        self.site.wait(lambda: not process.running, within_s, f"{process.name} did not end")
+
+    def _started(self, program: str) -> list[Process]:
+        processes = [self._process(program, place) for place in range(self._counts[program])]
+        for process in processes:
+            process.start()
+        return processes
+
+    def _process(self, program: str, place: int) -> Process:
+        name = f"{program}-{place + 1}"
+        env: Mapping[str, str] = self.site.env
+        return Process(name, [*PROGRAM, program], env=env, cwd=self.site.folder, log=self.site.folder / f"{name}.log")
+
+    def _stop(self) -> None:
+        started: Sequence[Process] = [*self.schedulers, *self.workers]
+        for process in started:
+            process.ask_to_stop()
+        for process in started:
+            process.stop()
+        self.site.stop()
+
+
+def kill(processes: Sequence[Process]) -> None:
+    """Kill processes with all that they started."""
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    """Direct children that run now; none where the process has just ended."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
