@@ -20,6 +20,7 @@ bf:holds                                hash    scope -> JSON of the hold       
 bf:breaker                              zset    <job>/<attempt> that the provider failed -> sends by then     20 sends
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
+bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
@@ -55,6 +56,7 @@ LOCKS = "bf:locks"
 LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
 CLOCK = "bf:clock"
+WORKERS = "bf:workers"
 INBOX = "bf:inbox"
 TOTALS = "bf:totals"
 SECRETS = "bf:secrets"

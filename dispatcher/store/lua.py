@@ -12,7 +12,7 @@ from dispatcher.store.errors import translated
 
 _FOLDER = Path(__file__).parent / "scripts"
 #: put in front of every script, of those that touch the account's pace, and of those that touch holds
-_RECORD, _PACING, _HOLDING = "record", "pacing", "holding"
+_RECORD, _WORKERS, _PACING, _HOLDING = "record", "workers", "pacing", "holding"
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits"})
 _HELD = frozenset({"begin", "breaker", "claim", "hold", "settle"})
 
@@ -21,10 +21,10 @@ Argument = str | bytes | int | float
 
 @cache
 def source(verb: str) -> str:
-    """The whole text of a script as the server sees it."""
-    shared = [_RECORD, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else [])]
+    """The whole text of a script as the server sees it. The last argument names the worker that runs it."""
+    shared = [_RECORD, _WORKERS, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else [])]
     front = "\n".join(map(_part, shared))
-    return f"{front}\nlocal function run()\n{_part(verb)}\nend\nlocal answer = run()\nwrite_counts()\nreturn answer\n"
+    return f"local WORKER = table.remove(ARGV)\n{front}\nlocal function run()\n{_part(verb)}\nend\nlocal answer = run()\nwrite_counts()\nreturn answer\n"
 
 
 def _part(name: str) -> str:
@@ -39,10 +39,12 @@ class Scripts:
         self._client = client
         self._text = text
         self._known: dict[str, AsyncScript] = {}
+        #: "<name> <instance> <room>" of the worker process that this is; empty for any other (``workers.lua``)
+        self.worker: Callable[[], str] = str
 
     async def run(self, verb: str, arguments: Sequence[Argument]) -> Any:
         """The script's answer as redis-py gives it. Raises StoreError."""
         if verb not in self._known:
             self._known[verb] = self._client.register_script(self._text(verb))
         with translated():
-            return await self._known[verb](args=list(arguments))
+            return await self._known[verb](args=[*arguments, self.worker()])

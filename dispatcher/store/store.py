@@ -20,6 +20,7 @@ from dispatcher.store.keep import Keep
 from dispatcher.store.limiter import Limiter
 from dispatcher.store.lua import Scripts
 from dispatcher.store.totals import Totals
+from dispatcher.store.workers import WorkerRegistry
 
 
 class Store:
@@ -45,6 +46,7 @@ class Store:
         self.keep = Keep(self._client)
         self.limiter = Limiter(self._client, scripts, policy)
         self.totals = Totals(self._client)
+        self.workers = WorkerRegistry(self._client, scripts)
 
     async def ping(self) -> None:
         """Raises StoreUnavailable when Redis does not answer."""

@@ -15,7 +15,7 @@ from dispatcher.store import audit, codec, dispatch, keys, lua
 from tests.store.world import World
 
 SCRIPTS = Path(lua.__file__).parent / "scripts"
-PRELUDES = ("record", "pacing", "holding")
+PRELUDES = ("record", "workers", "pacing", "holding")
 VERBS = sorted(path.stem for path in SCRIPTS.glob("*.lua") if path.stem not in PRELUDES)
 RECORD_LUA = (SCRIPTS / "record.lua").read_text()
 TABLE = {line.split()[0]: line.split()[1] for line in (keys.__doc__ or "").splitlines() if line.startswith("bf:")}

@@ -14,6 +14,7 @@ from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
 from dispatcher.store.holds import Holds
 from dispatcher.store.limiter import Limiter
 from dispatcher.store.lua import Scripts, source
+from dispatcher.store.workers import WorkerRegistry
 
 #: a Saturday in November 2026, milliseconds since 1970
 START_MS = 1_795_000_000_000
@@ -38,6 +39,7 @@ class World:
     dispatch: Dispatch
     holds: Holds
     limiter: Limiter
+    workers: WorkerRegistry
     us: int = 0
     #: by how much the server's clock was set away from the true time
     stepped_us: int = 0
@@ -118,6 +120,7 @@ async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         dispatch=Dispatch(client, scripts, policy),
         holds=Holds(client, scripts),
         limiter=Limiter(client, scripts, policy),
+        workers=WorkerRegistry(client, scripts),
     )
     await client.flushdb()
     await world.at(START_MS * 1000)

@@ -9,9 +9,12 @@ local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [AC
 local NEVER = 253402300799000
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
+local time_us
 local function now_us()
+  if time_us then return time_us end
   local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
+  time_us = t[1] * 1000000 + t[2]
+  return time_us
 end
 
 local function text(number) return string.format('%.0f', number) end

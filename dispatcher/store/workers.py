@@ -1,0 +1,88 @@
+"""Which worker processes live. A lease of a process that has ended is taken back (``reap.lua``).
+
+A process has a name, which it keeps over restarts, and an instance, which is new with each start. It has ended when its
+end was reported, when another instance registered under its name, or when its last heartbeat lies more than 3 s behind.
+Heartbeats are measured by a clock of the registry that stands still while nobody calls (``workers.lua``).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Scripts
+
+#: seconds by which a living process's heartbeat may lie behind the newest one
+DEAD_S = 3.0
+#: seconds after which a process that has called no script writes a heartbeat
+BEAT_S = 1.0
+
+_NAME = re.compile(r"[^\s:]\S{0,199}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProcess:
+    """A process as the registry knows it."""
+
+    name: str
+    instance: str
+    #: calls that it could begin, by its last heartbeat
+    room: int
+    #: seconds of the registry's clock since its last heartbeat
+    silent_s: float
+
+    @property
+    def alive(self) -> bool:
+        return self.silent_s <= DEAD_S
+
+
+class WorkerRegistry:
+    """The worker processes of all hosts."""
+
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    async def register(self, name: str, instance: str, *, room: int = 0) -> None:
+        """A process starts: it lives from now on, and whoever had its name has ended. Raises ValueError for a bad name."""
+        _check(name, instance)
+        await self._scripts.run("register", [name, instance, room])
+
+    async def beat(self, name: str, instance: str, *, room: int = 0) -> bool:
+        """A heartbeat. False when another process has registered under this name: then it changes nothing.
+
+        ``room``: calls that the process could begin.
+        """
+        _check(name, instance)
+        return bool(await self._scripts.run("beat", [name, instance, room]))
+
+    async def report_end(self, name: str, instance: str) -> None:
+        """The process has ended, however that came about. Does nothing when it was replaced already."""
+        await self._scripts.run("report_end", [name, instance])
+
+    def speak_as(self, name: str, instance: str, room: Callable[[], int]) -> None:
+        """From now on every script that this store runs is a heartbeat of that process."""
+        _check(name, instance)
+        self._scripts.worker = lambda: f"{name} {instance} {max(0, room())}"
+
+    async def all(self) -> list[WorkerProcess]:
+        """Every process that is known, the dead ones that nobody has forgotten yet included."""
+        with translated():
+            raw = await self._client.hgetall(keys.WORKERS)
+        clock_ms = int(raw.pop(_CLOCK, b"0 0").split()[0])
+        return [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
+
+
+_CLOCK = b":clock"
+
+
+def _worker(name: str, instance: str, heartbeat_ms: str, room: str, *, clock_ms: int) -> WorkerProcess:
+    silent_s = (clock_ms - int(heartbeat_ms)) / 1000
+    return WorkerProcess(name=name, instance=instance, room=int(room), silent_s=silent_s)
+
+
+def _check(name: str, instance: str) -> None:
+    if not (_NAME.fullmatch(name) and _NAME.fullmatch(instance)):
+        raise ValueError("name and instance of a worker have no spaces and do not begin with a colon")
