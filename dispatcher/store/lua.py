@@ -16,6 +16,10 @@ _RECORD, _WORKERS, _PACING, _HOLDING = "record", "workers", "pacing", "holding"
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits"})
 _HELD = frozenset({"begin", "breaker", "claim", "hold", "settle"})
 
+#: before and after what is put in front: the last argument is not the verb's, and counts are written once
+_ARGUMENTS = "local WORKER = table.remove(ARGV)"
+_END = "local answer = run()\nwrite_counts()\nreturn answer\n"
+
 Argument = str | bytes | int | float
 
 
@@ -23,8 +27,8 @@ Argument = str | bytes | int | float
 def source(verb: str) -> str:
     """The whole text of a script as the server sees it. The last argument names the worker that runs it."""
     shared = [_RECORD, _WORKERS, *([_PACING] if verb in _PACED else []), *([_HOLDING] if verb in _HELD else [])]
-    front = "\n".join(map(_part, shared))
-    return f"local WORKER = table.remove(ARGV)\n{front}\nlocal function run()\n{_part(verb)}\nend\nlocal answer = run()\nwrite_counts()\nreturn answer\n"
+    parts = [_ARGUMENTS, *map(_part, shared), f"local function run()\n{_part(verb)}\nend", _END]
+    return "\n".join(parts)
 
 
 def _part(name: str) -> str:

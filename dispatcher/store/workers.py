@@ -46,7 +46,10 @@ class WorkerRegistry:
         self._scripts = scripts
 
     async def register(self, name: str, instance: str, *, room: int = 0) -> None:
-        """A process starts: it lives from now on, and whoever had its name has ended. Raises ValueError for a bad name."""
+        """A process starts: it lives from now on, and whoever had its name has ended.
+
+        Raises ValueError for a name that the scripts could not read.
+        """
         _check(name, instance)
         await self._scripts.run("register", [name, instance, room])
 
