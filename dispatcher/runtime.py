@@ -25,6 +25,7 @@ from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
+from dispatcher.store.client import connect_blocking
 from dispatcher.store.clock import steady_clock
 from dispatcher.store.store import Store
 
@@ -97,8 +98,7 @@ def broker_client(settings: Settings) -> "redis.Redis":
 
     Without retries: a message may be lost without harm, but a repeated enqueue would only double it.
     """
-    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    client = redis.Redis.from_url(settings.broker_url or settings.redis_url, socket_timeout=5, retry=retry)
+    client = connect_blocking(settings.broker_url or settings.redis_url, timeout_s=5)
     if not settings.broker_url:
         connection = client.connection_pool.connection_kwargs
         connection["db"] = connection.get("db", 0) + 1

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import redis
 
+from dispatcher.store.client import NoMasterError
+
 
 class StoreError(Exception):
     """Any failure of the store. The text is a sentence for people."""
@@ -33,7 +35,6 @@ class StoreFull(StoreError):
     """Raised when a cap of our own is reached."""
 
 
-_MASTER_AWAY = redis.exceptions.MasterDownError
 _REFUSALS = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
 #: refusals for which redis-py has no class, and those that Redis 6.2 puts into the text of a failed script
 _REFUSAL_CODES = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
@@ -46,7 +47,11 @@ def translated() -> Iterator[None]:
         yield
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
         raise StoreUnavailable(f"Redis refuses our login: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError, _MASTER_AWAY, ConnectionError, TimeoutError) as error:
+    except NoMasterError as error:
+        if error.read_only:
+            raise StoreRefuses(f"Redis takes no writes: {error}") from error
+        raise StoreUnavailable(f"Redis does not answer: {error}") from error
+    except (redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis does not answer: {error or type(error).__name__}") from error
     except redis.ResponseError as error:
         if isinstance(error, _REFUSALS) or any(code in str(error) for code in _REFUSAL_CODES):

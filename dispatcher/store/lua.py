@@ -1,11 +1,12 @@
 """Loads the scripts, one file per verb, and runs them by their names."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
@@ -42,13 +43,21 @@ class Scripts:
         """``text`` gives the whole text of a verb's script."""
         self._client = client
         self._text = text
-        self._known: dict[str, AsyncScript] = {}
+        self._hashes: dict[str, str] = {}
         #: "<name> <instance> <room>" of the worker process that this is; empty for any other (``workers.lua``)
         self.worker: Callable[[], str] = str
 
     async def run(self, verb: str, arguments: Sequence[Argument]) -> Any:
         """The script's answer as redis-py gives it. Raises StoreError."""
-        if verb not in self._known:
-            self._known[verb] = self._client.register_script(self._text(verb))
         with translated():
-            return await self._known[verb](args=[*arguments, self.worker()])
+            given = [*arguments, self.worker()]
+            try:
+                return await self._client.evalsha(self._hash(verb), 0, *given)
+            except NoScriptError:
+                # in one command: after a failover what comes next may go to another server, which does not know it
+                return await self._client.eval(self._text(verb), 0, *given)
+
+    def _hash(self, verb: str) -> str:
+        if verb not in self._hashes:
+            self._hashes[verb] = hashlib.sha1(self._text(verb).encode(), usedforsecurity=False).hexdigest()
+        return self._hashes[verb]
