@@ -126,11 +126,11 @@ def _outcome(sent: Sequence[LedgerFax]) -> Fate:
     return next((fate for fate in order if fate in fates), Fate.FAILED)
 
 
-#: our final states that agree with the provider's outcome; whether pages that arrived count as a delivery
-#: depends on the kind of failure and on the policy
+#: our final states that agree with the provider's outcome; whether some of the pages count as a delivery depends on the
+#: kind of failure and on the policy
 _AGREEING: Mapping[Fate, frozenset[str]] = {
     Fate.DELIVERED: frozenset({"delivered"}),
-    Fate.UNCONFIRMED: frozenset({"delivered_unconfirmed", "failed"}),
+    Fate.UNCONFIRMED: frozenset({"delivered_unconfirmed"}),
     Fate.PARTIAL: frozenset({"delivered_unconfirmed", "failed", "cancelled", "expired"}),
     Fate.FAILED: frozenset({"failed", "cancelled", "expired"}),
     Fate.UNFINISHED: frozenset(),

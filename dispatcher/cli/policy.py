@@ -48,7 +48,7 @@ def _facts(found: Explanation) -> dict[str, str]:
         "retries after": _delays(found.delays, found.max_attempts),
         "unproven number": _delays(found.unproven_delays, found.unproven_max),
         "holds": _hold(found),
-        "pages": "pages that arrived are checked first" if found.partial else "",
+        "pages": found.pages,
         "remedies": ", ".join(f"{r.name}{'' if r.available else ' (not built yet)'}" for r in found.remedies),
         "until then": found.fallback,
         "alert": "yes" if found.alert else "",

@@ -41,8 +41,10 @@ class Explanation:
     #: empty: nothing is held
     scope: str
     hold_after: int
-    #: the pages that arrived are checked first
+    #: ``on_partial`` decides when some pages arrived
     partial: bool
+    #: what happens when pages arrived before the call failed; empty: no call is made
+    pages: str
     remedies: tuple[Remedy, ...]
     #: what happens instead of the remedies that are not available
     fallback: str
@@ -76,6 +78,7 @@ def explain_rule(rule: Rule, policy: Policy) -> Explanation:
         scope=rule.scope.value if rule.scope else "",
         hold_after=rule.hold_after,
         partial=rule.partial,
+        pages=_pages(rule, policy),
         remedies=rule.remedies,
         fallback=_fallback(rule, policy),
         alert=rule.alert,
@@ -89,6 +92,13 @@ def _texts(rule: Rule, delays: tuple[Delay, ...], policy: Policy) -> tuple[str, 
     """After a call, no delay is shorter than the distance between two calls to one number."""
     least_s = policy.number_distance_s if rule.called else 0.0
     return tuple(delay_text(delay, policy, least_s) for delay in delays)
+
+
+def _pages(rule: Rule, policy: Policy) -> str:
+    if rule.error_type in ("http", "DOCUMENT_CONVERSION_ERROR"):
+        return ""
+    some = f"; {_ON_PARTIAL[policy.on_partial]}, unless the batch chooses otherwise" if rule.partial else ""
+    return f"a fax whose pages all arrived ends as delivered_unconfirmed{some}"
 
 
 def _fallback(rule: Rule, policy: Policy) -> str:

@@ -100,6 +100,8 @@ class Happened(StrEnum):
     #: the answer was unclear and the fax was not found within the settling time; or it was accepted, and the provider
     #: does not know it any more
     VANISHED = "vanished"
+    #: accepted, and the provider never told an end
+    UNENDED = "unended"
     #: news of another fax than the one that counted just then
     LATE = "late"
     #: the same, and the provider had both at a time
@@ -113,6 +115,8 @@ class Fate(StrEnum):
     DELIVERED = "delivered"
     #: it failed, and the policy takes its pages for arrived
     UNCONFIRMED = "unconfirmed"
+    #: the provider told no end of it for so long that nobody waits any more
+    UNENDED = "unended"
     FAILED = "failed"
 
 

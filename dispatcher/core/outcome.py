@@ -34,6 +34,11 @@ class FaxNews:
     #: the same of the time at which it was delivered or failed
     ended_ms: int = 0
 
+    @property
+    def partly_sent(self) -> bool:
+        """It failed after pages had arrived: what happens then is the batch's choice."""
+        return self.status is FaxStatus.FAILURE and self.pages_sent > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:

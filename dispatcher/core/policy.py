@@ -37,6 +37,9 @@ class Policy:
     #: margin on both sides of the time range in which faxes are listed
     clock_skew_s: float = 60.0
     callback_overdue_s: float = 900.0
+    #: an accepted fax of which the provider told no end for so long ends its job as ``delivered_unconfirmed``; the
+    #: provider repeats a callback for 73 hours
+    unended_s: float = 80 * 3600.0
     #: between read-backs of an overdue fax; the last repeats
     readback_s: tuple[float, ...] = (120.0, 300.0, 600.0)
     #: without callbacks: from the acceptance to the first poll, then between polls; the last repeats
@@ -177,6 +180,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "looks": _time("looks_s", durations),
         "clock_skew": _margin("clock_skew_s"),
         "callback_overdue": _time("callback_overdue_s"),
+        "unended": _time("unended_s"),
         "readback": _time("readback_s", durations),
         "poll_first": _time("poll_first_s"),
         "poll": _time("poll_s", durations),
@@ -236,6 +240,11 @@ def _check_nesting(policy: Policy) -> None:
         raise PolicyError(
             f"times.lease must be more than times.send_window and times.post_total together "
             f"({duration_text(sending_s)}), not {duration_text(policy.lease_s)}"
+        )
+    if policy.unended_s <= policy.callback_overdue_s:
+        raise PolicyError(
+            f"times.unended must be more than times.callback_overdue ({duration_text(policy.callback_overdue_s)}), "
+            f"not {duration_text(policy.unended_s)}"
         )
     if policy.breaker_failures > policy.breaker_sends:
         raise PolicyError(f"caps.breaker_failures must be at most caps.breaker_sends ({policy.breaker_sends})")

@@ -67,6 +67,7 @@ class _Case:
     chance: float
     pages_sent: int = 0
     pages_total: int = 0
+    on_partial: str = ""
     deadline_ms: int = 0
 
     @property
@@ -93,6 +94,7 @@ def decide(
     *,
     pages_sent: int = 0,
     pages_total: int = 0,
+    on_partial: str = "",
     history: History,
     policy: Policy,
     now_ms: int,
@@ -101,6 +103,7 @@ def decide(
 ) -> Decision:
     """What to do after a failed fax, a refused request or an unclear send.
 
+    ``on_partial`` is the batch's own choice; empty: the policy's.
     ``deadline_ms`` is the attempt's send deadline (the last moment at which the request may have gone out);
     look-ups count from it, or from now if that is later.
     """
@@ -112,10 +115,11 @@ def decide(
         chance=chance,
         pages_sent=pages_sent,
         pages_total=pages_total,
+        on_partial=on_partial or policy.on_partial,
         deadline_ms=deadline_ms,
     )
     counts = _spent(case)
-    if rule.partial and pages_sent > 0 and (ended := _ended_by_pages(case, counts)):
+    if ended := _ended_by_pages(case, counts):
         return ended
     verdict = rule.verdict_now
     match verdict:
@@ -155,13 +159,16 @@ def _spent(case: _Case) -> Counts:
 
 
 def _ended_by_pages(case: _Case, counts: Counts) -> GiveUp | None:
-    """The far side holds pages: stop where sending again would put the same paper there twice."""
+    """The far side holds pages: stop where sending again would put the same paper there twice.
+
+    When it acknowledged all of them the fax has arrived, whatever failed afterwards.
+    """
     if 0 < case.pages_total <= case.pages_sent:
         why = f"all {case.pages_total} pages arrived although the call failed ({case.label}): not sent again"
         return _unconfirmed(counts, Reason.PAGES_CONFIRMED, why)
-    if case.policy.on_partial == "stop":
+    if case.rule.partial and case.pages_sent > 0 and case.on_partial == "stop":
         total = case.pages_total or "an unknown number of"
-        why = f"{case.pages_sent} of {total} pages arrived before the call failed ({case.label}): the policy stops here"
+        why = f"{case.pages_sent} of {total} pages arrived before the call failed ({case.label}): on_partial is stop"
         return _unconfirmed(counts, Reason.PARTIAL, why)
     # the remaining pages alone cannot be sent yet, so "resume" sends the whole fax like "resend"
     return None

@@ -145,7 +145,7 @@ class Fallback(StrEnum):
     PERMANENT = "permanent"
     #: one retry that forces FINE, then the job fails
     FORCE_FINE = "force_fine"
-    #: partly sent faxes follow ``Policy.on_partial``; otherwise unchanged
+    #: partly sent faxes follow ``on_partial``; otherwise unchanged
     ON_PARTIAL = "on_partial"
 
 
@@ -171,7 +171,7 @@ class Rule:
     scope: Scope | None = None
     #: failures of one scope, in a row, that hold it; 1: at once
     hold_after: int = 0
-    #: the far side may hold pages (marked with a diamond in the documents): the pages are checked first
+    #: marked with a diamond in the documents: what happens when some pages arrived is ``on_partial``'s choice
     partial: bool = False
     #: the retry of the category from which FINE is forced; 0: never
     fine_from: int = 0

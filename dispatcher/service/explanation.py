@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState
 from dispatcher.core.job import HistoryEntry, Record, State
+from dispatcher.core.rule import Category
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import BatchView, JobView
@@ -29,6 +30,8 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
     match record.state:
         case State.DELIVERED:
             return f"Delivered: {record.pages_sent or 'all'} pages arrived."
+        case State.DELIVERED_UNCONFIRMED if record.category == Category.CALLBACK_MISSING:
+            return f"The provider took the fax and never told how it ended: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
             return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
         case State.CANCELLED:

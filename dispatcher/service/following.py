@@ -77,7 +77,7 @@ class Follower:
         )
         ours = [news async for news in self._listed(query) if news.job == str(job)]
         for news in ours:
-            await self._settler.settle(job, _telling(news))
+            await self._settler.settle(job, _telling(news), news=news)
         if not any(news.attempt == record.attempt for news in ours):
             decide = partial(after_empty_look, attempt=record.attempt, asked_ms=asked_ms)
             await self._settler.settle(job, decide)
@@ -105,7 +105,7 @@ class Follower:
         await self._settle_read(fax, news)
 
     async def _settle_read(self, fax: Overdue, news: FaxNews | None) -> None:
-        await self._settler.settle(fax.job, lambda record, case: after_read(record, news, case))
+        await self._settler.settle(fax.job, lambda record, case: after_read(record, news, case), news=news)
 
     async def _listed(self, query: FaxQuery) -> AsyncIterator[FaxNews]:
         """All pages of a list, each paid with a permit. Raises SinchError or NoPermit: half a list is no answer."""

@@ -82,7 +82,7 @@ class Library:
         self._store = store
         self._publication = publication
         self._number_key = number_key
-        self._definitions: Cache[str, Definition] = Cache(_DEFINITIONS, self._definition)
+        self._definitions: Cache[str, Definition] = Cache(_DEFINITIONS, self._read_definition)
         self._blocks: Cache[tuple[str, int], tuple[Recipient, ...]] = Cache(_BLOCKS, self._block)
         self._files: Cache[str, EncodedFile] = Cache(_FILES, self._file)
 
@@ -92,7 +92,7 @@ class Library:
 
     async def _material(self, job: JobId) -> Material:
         recipient = await self._recipient(job)
-        definition = await self._definitions.get(job.batch)
+        definition = await self.definition(job.batch)
         urls, files = await self._documents(definition)
         return Material(job=job, recipient=recipient, definition=definition, document_urls=urls, files=files)
 
@@ -102,6 +102,10 @@ class Library:
         if at >= len(recipients):
             raise MaterialMissing(f"job {job} has no row")
         return recipients[at]
+
+    async def definition(self, batch: str) -> Definition:
+        """What was asked of a batch. Raises MaterialMissing."""
+        return await self._definitions.get(batch)
 
     def number_hash(self, number: str) -> str:
         """The keyed hash under which calls to a number are locked."""
@@ -140,7 +144,7 @@ class Library:
             return tuple(map(self._publication.document_url, definition.documents)), ()
         return (), tuple([await self._files.get(sha256) for sha256 in definition.documents])
 
-    async def _definition(self, batch: str) -> Definition:
+    async def _read_definition(self, batch: str) -> Definition:
         definition = await self._store.batches.definition(batch)
         if definition is None:
             raise MaterialMissing(f"there is no batch {batch}")

@@ -67,7 +67,9 @@ class News:
         if self._at:
             await self._at(Point.EVENT_TAKEN)
         counted = {"callbacks|settled": 1}
-        step = await self._settler.settle(job, lambda record, case: after_news(record, news, case), totals=counted)
+        step = await self._settler.settle(
+            job, lambda record, case: after_news(record, news, case), news=news, totals=counted
+        )
         if self._at:
             await self._at(Point.EVENT_SETTLED)
         if step is None:

@@ -195,6 +195,7 @@ class Sender:
         step = await self._settler.settle(
             begun.job,
             lambda record, case: after_send(record, outcome, case, attempt=attempt),
+            news=outcome.news if isinstance(outcome, Accepted) else None,
             known=begun.record,
             totals=totals,
         )

@@ -8,6 +8,7 @@ import structlog
 
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import FaxNews
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
@@ -41,11 +42,13 @@ class Settler:
         job: JobId,
         decide: Decide,
         *,
+        news: FaxNews | None = None,
         known: Record | None = None,
         totals: Mapping[str, int] | None = None,
     ) -> Step | None:
         """Decide and apply one job's step, anew whenever another record stands there.
 
+        ``news`` is what ``decide`` rests on, if it is news of a fax: what was asked of the batch is looked up for it.
         ``known`` is the record if the caller has it; a first attempt has no history, so nothing is read then.
         Returns the step that was applied, or None when there was nothing to do. ``totals`` count with the step.
         """
@@ -55,8 +58,9 @@ class Settler:
             if stored is None:
                 return None
             record, history = known or stored[0], stored[1]
+        on_partial = await self._on_partial(job.batch) if news and news.partly_sent else ""
         while True:
-            step = decide(record, await self._case(history))
+            step = decide(record, await self._case(history, on_partial))
             if step is None:
                 return None
             if self._at:
@@ -80,12 +84,19 @@ class Settler:
         except MaterialMissing:
             return ""
 
-    async def _case(self, history: Sequence[HistoryEntry]) -> Case:
+    async def _on_partial(self, batch: str) -> str:
+        try:
+            return (await until_it_works(partial(self._library.definition, batch))).on_partial
+        except MaterialMissing:
+            return ""
+
+    async def _case(self, history: Sequence[HistoryEntry], on_partial: str) -> Case:
         return Case(
             policy=self._policy,
             now_ms=await until_it_works(self._store.clock.now_ms),
             chance=random.random(),
             history=history,
+            on_partial=on_partial,
             polling=self._polling,
         )
 

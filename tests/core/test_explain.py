@@ -39,6 +39,24 @@ def test_partly_sent_faxes_are_explained_by_the_policy(on_partial: OnPartial, sa
     told = explain("FAX_ERROR", 8, Policy(on_partial=on_partial))
     assert told.partial
     assert says in told.fallback
+    assert says in told.pages
+
+
+@pytest.mark.parametrize(
+    ("pair", "pages"),
+    [
+        (("FAX_ERROR", 20), "a fax whose pages all arrived ends as delivered_unconfirmed"),
+        (
+            ("LINE_ERROR", 89),
+            "a fax whose pages all arrived ends as delivered_unconfirmed; a partly sent fax ends as "
+            "delivered_unconfirmed, unless the batch chooses otherwise",
+        ),
+        (("DOCUMENT_CONVERSION_ERROR", 4), ""),
+        (("http", 500), ""),
+    ],
+)
+def test_what_pages_mean_is_explained_for_every_failure_of_a_call(pair: tuple[str, int], pages: str) -> None:
+    assert explain(*pair, Policy()).pages == pages
 
 
 def test_a_changed_row_is_shown_as_changed() -> None:

@@ -6,6 +6,7 @@ from dispatcher.core.failures import (
     CALLBACK_MISSING,
     INTERNAL,
     READBACK_MISSING,
+    RULES,
     SUBMIT_UNKNOWN,
     TRANSPORT,
     Category,
@@ -49,6 +50,7 @@ def after(
     history: History | None = None,
     *,
     pages: tuple[int, int] = (0, 0),
+    on_partial: str = "",
     policy: Policy = POLICY,
     deadline_ms: int = 0,
 ) -> Decision:
@@ -56,6 +58,7 @@ def after(
         failure,
         pages_sent=pages[0],
         pages_total=pages[1],
+        on_partial=on_partial,
         history=history or History(),
         policy=policy,
         now_ms=NOW,
@@ -190,19 +193,43 @@ def test_a_missing_remedy_takes_its_fallback(code: int) -> None:
     assert isinstance(after(rule("DOCUMENT_CONVERSION_ERROR", code)), GiveUp)
 
 
+#: with and without a documented row, marked and not, held and for good
+PAIRS = [
+    ("FAX_ERROR", 8),
+    ("FAX_ERROR", 13),
+    ("FAX_ERROR", 20),
+    ("FAX_ERROR", 46),
+    ("FAX_ERROR", 48),
+    ("FAX_ERROR", 76),
+    ("FAX_ERROR", 999),
+    ("CALL_ERROR", 17),
+    ("CALL_ERROR", 34),
+    ("LINE_ERROR", 89),
+    ("FATAL_ERROR", 9),
+    ("GENERAL_ERROR", 3),
+    ("GENERAL_ERROR", 105),
+    ("MOON_ERROR", 4),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
 @pytest.mark.parametrize("on_partial", ["stop", "resend", "resume"])
-def test_all_pages_sent_is_never_sent_again(on_partial: OnPartial) -> None:
-    """When every page arrived the job ends unconfirmed, whatever the policy for partly sent faxes."""
-    policy = Policy(on_partial=on_partial)
-    decision = after(rule("FAX_ERROR", 8), pages=(3, 3), policy=policy)
+def test_all_pages_sent_is_never_sent_again(on_partial: OnPartial, pair: tuple[str, int]) -> None:
+    """When every page arrived the job ends unconfirmed, whatever failed and whatever is done with partly sent faxes."""
+    decision = after(rule(*pair), pages=(3, 3), policy=Policy(on_partial=on_partial), on_partial=on_partial)
     assert isinstance(decision, GiveUp)
     assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, Reason.PAGES_CONFIRMED)
 
 
+#: marked, or without a documented row
+PARTIAL = [pair for pair in PAIRS if pair[1] == 8 or pair not in RULES]
+
+
+@pytest.mark.parametrize("pair", PARTIAL, ids=lambda pair: f"{pair[0]}-{pair[1]}")
 @pytest.mark.parametrize("pages", [(2, 5), (2, 0)])
-def test_a_partly_sent_fax_stops_by_default(pages: tuple[int, int]) -> None:
+def test_a_partly_sent_fax_stops_by_default(pages: tuple[int, int], pair: tuple[str, int]) -> None:
     """Some pages arrived: the job ends unconfirmed, also when the number of pages is not known."""
-    decision = after(rule("FAX_ERROR", 21), pages=pages)
+    decision = after(rule(*pair), pages=pages)
     assert isinstance(decision, GiveUp)
     assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, Reason.PARTIAL)
 
@@ -214,8 +241,16 @@ def test_a_partly_sent_fax_is_sent_again_if_the_policy_says_so(on_partial: OnPar
     assert wait_s(after(rule("FAX_ERROR", 21), pages=(2, 5), policy=policy)) == 600
 
 
-def test_pages_do_not_matter_on_rows_that_leave_no_doubt() -> None:
-    """A row without the mark is retried by its list."""
+@pytest.mark.parametrize("policy", [Policy(on_partial="stop"), Policy(on_partial="resend")])
+def test_the_choice_of_the_batch_comes_before_that_of_the_policy(policy: Policy) -> None:
+    stopped = after(rule("FAX_ERROR", 8), pages=(3, 10), policy=policy, on_partial="stop")
+    again = after(rule("FAX_ERROR", 8), pages=(3, 10), policy=policy, on_partial="resend")
+    assert isinstance(stopped, GiveUp)
+    assert wait_s(again) == 120
+
+
+def test_some_pages_do_not_matter_on_documented_rows_without_the_mark() -> None:
+    """They are retried by their list."""
     assert wait_s(after(rule("FAX_ERROR", 20), pages=(2, 5))) == 120
 
 

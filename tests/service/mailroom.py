@@ -67,6 +67,10 @@ class Call:
     created_ms: int
     status: FaxStatus = FaxStatus.UNFINISHED
     ended_ms: int = 0
+    #: how it fails, if it does
+    error: tuple[str, int] = ("CALL_ERROR", 17)
+    pages_sent: int = 0
+    pages_total: int = 0
 
     @property
     def news(self) -> FaxNews:
@@ -77,8 +81,10 @@ class Call:
             to=self.to,
             job=self.job,
             attempt=self.attempt,
-            error_type="CALL_ERROR" if failed else "",
-            error_code=17 if failed else 0,
+            error_type=self.error[0] if failed else "",
+            error_code=self.error[1] if failed else 0,
+            pages_sent=self.pages_sent,
+            pages_total=self.pages_total,
             created_ms=self.created_ms,
             ended_ms=self.ended_ms,
         )
@@ -168,13 +174,13 @@ class Provider:
 class Mailroom:
     """One scheduler and one worker, until they are killed."""
 
-    def __init__(self, store: Store, world: World, provider: Provider, name: str) -> None:
+    def __init__(self, store: Store, world: World, provider: Provider, name: str, policy: Policy = POLICY) -> None:
         self._store = store
         self._before = asyncio.all_tasks()
         self._tasks: set[asyncio.Future[None]] = set()
         self.failures: list[BaseException] = []
         library = Library(store, Publication(public_url="", callback_key=b"", document_url=str), b"key")
-        settler = Settler(store, library, POLICY, polling=False)
+        settler = Settler(store, library, policy, polling=False)
         permits = Permits(store.limiter)
 
         def clock() -> float:
@@ -186,14 +192,14 @@ class Mailroom:
             library,
             settler,
             permits,
-            POLICY,
+            policy,
             clock=clock,
             most_sending=MOST_SENDING,
             calls=MOST_SENDING,
         )
-        self.follower = Follower(store, provider, library, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
+        self.follower = Follower(store, provider, library, settler, permits, policy)  # type: ignore[arg-type]  # as above
         self.news = News(store, settler, consumer=name, idle_s=0)
-        self.upkeep = Upkeep(store, POLICY, clock, most_sending=MOST_SENDING)
+        self.upkeep = Upkeep(store, policy, clock, most_sending=MOST_SENDING)
 
     async def work(self) -> None:
         """Begin everything that is due now."""

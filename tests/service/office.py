@@ -8,9 +8,10 @@ from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.core.job import Record, State
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, SendOutcome, Unclear
 from dispatcher.core.points import At
+from dispatcher.core.policy import Policy
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store.store import Store
-from tests.service.mailroom import Mailroom, Provider, store_in, tell
+from tests.service.mailroom import POLICY, Mailroom, Provider, store_in, tell
 from tests.store.world import World, number, open_world
 
 RATE = 10_000.0
@@ -52,11 +53,11 @@ class Moody(Provider):
 
 
 class Office:
-    def __init__(self, world: World, store: Store) -> None:
+    def __init__(self, world: World, store: Store, policy: Policy) -> None:
         self.world = world
         self.store = store
         self.provider = Moody(world)
-        self.room = Mailroom(store, world, self.provider, "room")
+        self.room = Mailroom(store, world, self.provider, "room", policy)
 
     async def work(self, rounds: int, step_ms: int = 500) -> None:
         for _ in range(rounds):
@@ -79,9 +80,9 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(redis_url: str) -> AsyncIterator[Office]:
+async def open_office(redis_url: str, policy: Policy = POLICY) -> AsyncIterator[Office]:
     async with open_world(redis_url) as world:
         await world.limiter.set_ceiling(RATE)
         store = store_in(world, redis_url)
-        yield Office(world, store)
+        yield Office(world, store, policy)
         await store.aclose()

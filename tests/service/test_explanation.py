@@ -41,6 +41,12 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
             [],
             "2 of 3 pages arrived, but the call ended in an error",
         ),
+        (
+            Record(state=State.DELIVERED_UNCONFIRMED, category="callback_missing"),
+            None,
+            [],
+            "never told how it ended: it may have arrived",
+        ),
         (Record(state=State.FAILED, category="bad_number"), None, [], "Failed for good: bad_number."),
         (Record(state=State.CANCELLED), None, [], "cancelled before"),
         (Record(state=State.EXPIRED), None, [], "deadline"),

@@ -8,6 +8,8 @@ from dispatcher.core.rule import ERROR_TYPES, Rule, Spends
 
 _MONEY = re.compile(r"\b(funds?|balance|credits?|payment|billing)\b", re.IGNORECASE)
 _TEST = re.compile(r"\bsimulat", re.IGNORECASE)
+#: failures before any call, in which no page can have arrived
+_BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
 
 
 def row_of(error_type: str, error_code: int, message: str = "") -> Rule:
@@ -19,7 +21,8 @@ def row_of(error_type: str, error_code: int, message: str = "") -> Rule:
     if row is not None:
         return row
     kind = error_type if error_type in ERROR_TYPES[1:] else ERROR_TYPES[-1]
-    return replace(_default(kind, error_code, message), error_type=kind, error_code=error_code)
+    partial = kind not in _BEFORE_THE_CALL
+    return replace(_default(kind, error_code, message), error_type=kind, error_code=error_code, partial=partial)
 
 
 def _default(kind: str, code: int, message: str) -> Rule:

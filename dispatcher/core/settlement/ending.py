@@ -7,7 +7,8 @@ from typing import assert_never
 from dispatcher.core.failures import Rule, Verdict
 from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.retry import Decision, GiveUp, History, Hold, LookUp, RetryAt
+from dispatcher.core.policy import Policy
+from dispatcher.core.retry import Decision, GiveUp, History, Hold, LookUp, RetryAt, probes_s
 from dispatcher.core.settlement.faxes import foremost
 from dispatcher.core.settlement.step import Case, HoldWanted, Step, move, overdue_ms
 
@@ -37,7 +38,7 @@ def after_failure(old: Record, ended: Record, failure: Failure, case: Case) -> S
         history=failure.entry,
         rest_s=failure.rest_s,
         spent=failure.spent,
-        hold=_hold_wanted(failure.rule, decision),
+        hold=_hold_wanted(failure.rule, decision, case.policy),
     )
     return unless_another(old, step, case)
 
@@ -98,7 +99,7 @@ def _consequence(ended: Record, decision: Decision) -> tuple[Event, Record, int]
     assert_never(decision)
 
 
-def _hold_wanted(rule: Rule, decision: Decision) -> HoldWanted | None:
+def _hold_wanted(rule: Rule, decision: Decision, policy: Policy) -> HoldWanted | None:
     if isinstance(decision, Hold):
         return HoldWanted(
             scope=decision.scope,
@@ -106,9 +107,13 @@ def _hold_wanted(rule: Rule, decision: Decision) -> HoldWanted | None:
             cause=decision.cause,
             probes_s=decision.probes_s,
         )
-    if rule.scope is None or rule.verdict is Verdict.HOLD or not rule.hold_after:
+    if rule.scope is None or not rule.hold_after:
         return None
-    return HoldWanted(scope=rule.scope, category=rule.category, cause=rule.why, hold_after=rule.hold_after)
+    # the pages arrived, and yet the account has no funds
+    series = probes_s(rule.category, policy) if rule.verdict is Verdict.HOLD else ()
+    return HoldWanted(
+        scope=rule.scope, category=rule.category, cause=rule.why, hold_after=rule.hold_after, probes_s=series
+    )
 
 
 def _adopted(step: Step, other: HistoryEntry, case: Case) -> Step:

@@ -44,13 +44,14 @@ def is_doubled(faxes: Iterable[Fax]) -> bool:
 def foremost(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """What was heard last of the fax that decides about a job whose attempt has just ended; None when all failed.
 
-    A delivered one comes before one under way, and that before one whose pages are taken for arrived.
+    A delivered one comes before one under way, and that before one whose pages are taken for arrived,
+    and that before one without an end.
     """
     last = {entry.fax_id: entry for entry in history if entry.fate}
     return next((entry for fate in _DECIDING for entry in reversed(last.values()) if entry.fate is fate), None)
 
 
-_DECIDING = (Fate.DELIVERED, Fate.UNFINISHED, Fate.UNCONFIRMED)
+_DECIDING = (Fate.DELIVERED, Fate.UNFINISHED, Fate.UNCONFIRMED, Fate.UNENDED)
 
 
 def _in_order(one: Fax, other: Fax) -> tuple[Fax, Fax]:

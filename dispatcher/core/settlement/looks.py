@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from dispatcher.core.failures import READBACK_MISSING, SUBMIT_UNKNOWN, Rule, classify
-from dispatcher.core.job import Happened, HistoryEntry, Record, State
+from dispatcher.core.durations import duration_text
+from dispatcher.core.failures import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN, Rule, classify
+from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.policy import Policy
@@ -41,11 +42,16 @@ def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int)
 
 
 def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
-    """What reading an accepted fax back means. None as news: the provider does not list or know it (yet)."""
+    """What reading an accepted fax back means. None as news: the provider does not list or know it (yet).
+
+    A fax without an end ends its job after the policy's ``unended``, whether the provider still knows it or not.
+    """
     if news is not None and (news.status is not FaxStatus.UNFINISHED or news.fax_id != record.fax_id):
         return after_news(record, news, case)
     if record.state is not State.ACCEPTED:
         return None
+    if case.now_ms >= record.changed_ms + round(case.policy.unended_s * 1000):
+        return _unended(record, case)
     if news is None:
         return _unknown(record, case)
     looks = 1 if record.unclear else record.looks + 1
@@ -80,6 +86,26 @@ def _unknown(record: Record, case: Case) -> Step:
     held = replace(record, state=State.WAITING, looks=0, unclear=False, category=entry.category, changed_ms=case.now_ms)
     held = replace(held, error_type=entry.error_type, error_code=entry.error_code)
     step = Step(event=Event.VANISHED, record=held, next_ms=HELD_MS, history=entry, rest_s=0.0)
+    return unless_another(record, step, case)
+
+
+def _unended(record: Record, case: Case) -> Step:
+    """The paper may have arrived, so the job is not sent again. An end that is told yet goes into the history."""
+    why = f"the provider told no end of it within {duration_text(case.policy.unended_s)}: it may have arrived"
+    entry = HistoryEntry(
+        attempt=record.attempt,
+        at_ms=case.now_ms,
+        outcome=Happened.UNENDED,
+        category=CALLBACK_MISSING.category,
+        error_type=CALLBACK_MISSING.error_type,
+        fax_id=record.fax_id,
+        fate=Fate.UNENDED,
+        created_ms=record.began_ms,
+        why=why,
+    )
+    ended = replace(record, state=State.DELIVERED_UNCONFIRMED, looks=0, unclear=False, changed_ms=case.now_ms)
+    ended = replace(ended, category=entry.category, error_type=entry.error_type, error_code=0)
+    step = Step(event=Event.GIVEN_UP, record=ended, history=entry, rest_s=0.0)
     return unless_another(record, step, case)
 
 

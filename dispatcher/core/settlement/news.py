@@ -12,6 +12,9 @@ from dispatcher.core.settlement.ending import Failure, after_failure, counted, p
 from dispatcher.core.settlement.faxes import known_faxes
 from dispatcher.core.settlement.step import Case, Step, move, overdue_ms
 
+#: of faxes whose end was not told yet
+_OPEN = (Fate.UNFINISHED, Fate.UNENDED)
+
 
 def after_news(record: Record, news: FaxNews, case: Case) -> Step | None:
     """What news of a fax means.
@@ -23,7 +26,7 @@ def after_news(record: Record, news: FaxNews, case: Case) -> Step | None:
     if not 1 <= news.attempt <= record.attempt:
         return None
     known = known_faxes(record, case.history).get(news.fax_id)
-    if known and (known.fate is not Fate.UNFINISHED or news.status is FaxStatus.UNFINISHED):
+    if known and (known.fate not in _OPEN or news.status is FaxStatus.UNFINISHED):
         return None
     if not _decides(record, news):
         return _evidence(record, news, case)
@@ -91,6 +94,7 @@ def _judged(record: Record, news: FaxNews, case: Case) -> tuple[Rule, Decision]:
         rule,
         pages_sent=news.pages_sent,
         pages_total=news.pages_total,
+        on_partial=case.on_partial,
         history=past(record, case),
         policy=case.policy,
         now_ms=case.now_ms,

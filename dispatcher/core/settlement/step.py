@@ -21,6 +21,8 @@ class Case:
     chance: float
     #: what became of earlier attempts
     history: Sequence[HistoryEntry] = ()
+    #: what the batch does when some pages arrived before a call failed; empty: as the policy says
+    on_partial: str = ""
     #: without a public URL news comes by polling
     polling: bool = False
 

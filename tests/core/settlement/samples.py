@@ -36,7 +36,7 @@ def sending(**fields: Any) -> Record:
 
 
 def accepted(fax_id: str = "F1", **fields: Any) -> Record:
-    return waiting(state=State.ACCEPTED, fax_id=fax_id, **fields)
+    return waiting(**{"state": State.ACCEPTED, "fax_id": fax_id, "changed_ms": BEGAN + 200, **fields})
 
 
 def news(status: FaxStatus, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> FaxNews:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.job import Fate, State
 from dispatcher.core.outcome import FaxNews, NotSent, RateLimited, SendOutcome, Unclear
+from dispatcher.core.policy import Policy
 from dispatcher.core.settlement.faxes import foremost, known_faxes
 from tests.core.settlement.world import (
     BAD_NUMBER,
@@ -24,6 +25,8 @@ from tests.core.settlement.world import (
 RETRIED = [DELIVERED, BUSY, PROTOCOL]
 ENDS = [*RETRIED, BAD_NUMBER, UNCONFIRMED]
 LASTS_MS = st.sampled_from([0, 1_000, 200_000, 400_000, 900_000, 5_000_000])
+UNENDED_MS = round(Policy().unended_s * 1000)
+PASSES_MS = st.sampled_from([10, 5_000, 400_000, UNENDED_MS])
 UNCLEAR: list[SendOutcome] = [Unclear(reason="reset"), Unclear(reason="gateway", status=502)]
 NOT_TAKEN: list[SendOutcome] = [*UNCLEAR, RateLimited(), NotSent(reason="refused")]
 
@@ -97,7 +100,7 @@ def lives(draw: st.DrawFn) -> World:
 def _happen(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
     """One event: those that need something wait until it is there."""
     state = world.job.record.state
-    events: list[Callable[[], object]] = [lambda: world.pass_time(draw(st.sampled_from([10, 5_000, 400_000])))]
+    events: list[Callable[[], object]] = [lambda: world.pass_time(draw(PASSES_MS))]
     if state is State.WAITING:
         events += [lambda: _post(draw, world, posted)] * 3
     if state is State.SENDING:
@@ -115,7 +118,7 @@ def _happen(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> No
 
 def _post(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
     end = draw(st.none() | st.sampled_from(ENDS))
-    posted.append((world.post(end, draw(LASTS_MS)), end is not None))
+    posted.append((world.post(end, draw(LASTS_MS | st.just(10 * UNENDED_MS))), end is not None))
 
 
 def _answer(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
@@ -161,7 +164,7 @@ def test_the_end_of_any_life_agrees_with_the_provider(world: World) -> None:
     heard = _known_when_it_ended(world)
     assert (record.state is State.DELIVERED) == (Fate.DELIVERED in heard)
     if record.state is State.DELIVERED_UNCONFIRMED:
-        assert Fate.UNCONFIRMED in heard
+        assert heard & {Fate.UNCONFIRMED, Fate.UNENDED}
     if record.state is State.WAITING:
         assert heard <= {Fate.FAILED}
 

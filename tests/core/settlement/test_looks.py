@@ -4,6 +4,7 @@ import pytest
 
 from dispatcher.core.job import Fate, Happened, Record, State
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.outcome import FaxNews
 from dispatcher.core.settlement import (
     HELD_MS,
     Step,
@@ -163,6 +164,72 @@ def test_news_of_a_fax_that_was_unknown_ends_the_job_that_is_held_for_it() -> No
     step = after_news(missing.record, news(COMPLETED), case(missing.history))
     assert step
     assert (step.record.state, step.record.doubled) == (State.DELIVERED, False)
+
+
+UNENDED_MS = round(POLICY.unended_s * 1000)
+
+
+@pytest.mark.parametrize("said", [news(UNFINISHED), None], ids=["unfinished", "unknown"])
+@pytest.mark.parametrize("missed", [0, 3])
+def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxNews | None, missed: int) -> None:
+    """It is read for 80 hours. It may have arrived, so it is neither sent again nor held for a person."""
+    record = accepted(looks=missed, unclear=missed > 0, changed_ms=NOW - UNENDED_MS)
+    step = after_read(record, said, case())
+    assert step
+    assert (step.event, step.record.state, step.rest_s, step.spent) == (
+        Event.GIVEN_UP,
+        State.DELIVERED_UNCONFIRMED,
+        0.0,
+        0,
+    )
+    assert (step.record.category, step.record.error_type, step.record.error_code) == ("callback_missing", "http", 0)
+    assert step.history
+    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (Happened.UNENDED, Fate.UNENDED, "F1")
+    assert step.history.why == "the provider told no end of it within 3 d 8 h: it may have arrived"
+
+
+def test_a_fax_is_waited_for_until_then() -> None:
+    step = after_read(accepted(changed_ms=NOW - UNENDED_MS + 1), news(UNFINISHED), case())
+    assert step
+    assert step.event is Event.NO_NEWS
+
+
+@pytest.mark.parametrize("said", [news(COMPLETED), failure(BUSY)], ids=["completed", "failed"])
+def test_an_end_that_is_told_by_then_counts(said: FaxNews) -> None:
+    step = after_read(accepted(changed_ms=NOW - UNENDED_MS), said, case())
+    assert step
+    assert step.record.category != "callback_missing"
+
+
+@pytest.mark.parametrize(("said", "fate"), [(news(COMPLETED), Fate.DELIVERED), (failure(BUSY), Fate.FAILED)])
+def test_an_end_that_is_told_later_is_in_the_history(said: FaxNews, fate: Fate) -> None:
+    """States only move forward. What comes twice is written down once."""
+    ended = after_read(accepted(changed_ms=NOW - UNENDED_MS), None, case())
+    assert ended
+    assert ended.history
+    late = after_news(ended.record, said, case(ended.history))
+    assert late
+    assert late.history
+    assert (late.event, late.record.state) == (None, State.DELIVERED_UNCONFIRMED)
+    assert (late.history.outcome, late.history.fate) == (Happened.LATE, fate)
+    assert after_news(late.record, said, case(ended.history, late.history)) is None
+    assert after_news(ended.record, news(UNFINISHED), case(ended.history)) is None
+
+
+@pytest.mark.parametrize(
+    ("fate", "state"),
+    [
+        (Fate.DELIVERED, State.DELIVERED),
+        (Fate.UNFINISHED, State.ACCEPTED),
+        (Fate.UNENDED, State.DELIVERED_UNCONFIRMED),
+        (Fate.FAILED, State.DELIVERED_UNCONFIRMED),
+    ],
+)
+def test_another_fax_of_the_job_is_followed_when_one_never_ends(fate: Fate, state: State) -> None:
+    """Once for each of them: two faxes without an end do not take turns."""
+    step = after_read(accepted("F2", attempt=2, changed_ms=NOW - UNENDED_MS), None, case(entry(fate, "F1")))
+    assert step
+    assert step.record.state is state
 
 
 def test_a_read_back_brings_the_end() -> None:

@@ -1,11 +1,13 @@
 """What news of a fax means for its job."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy import OnPartial, Policy
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Step, after_news
 from tests.core.settlement.samples import (
@@ -223,6 +225,31 @@ def test_two_faxes_of_one_attempt_are_told_apart_by_their_ids() -> None:
     """A request that was repeated on its way makes two faxes with the same labels."""
     step = settled(accepted("F1"), news(COMPLETED, "F2"))
     assert (step.event, step.record.state, step.record.doubled) == (None, State.ACCEPTED, True)
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_batch", "state"),
+    [
+        ("stop", "", State.DELIVERED_UNCONFIRMED),
+        ("stop", "resend", State.WAITING),
+        ("resend", "", State.WAITING),
+        ("resend", "stop", State.DELIVERED_UNCONFIRMED),
+    ],
+)
+def test_the_choice_of_the_batch_comes_before_that_of_the_policy(
+    of_policy: OnPartial, of_batch: str, state: State
+) -> None:
+    told = failure(PAGE_UNCONFIRMED, pages_sent=3, pages_total=10)
+    step = after_news(accepted(), told, replace(case(policy=Policy(on_partial=of_policy)), on_partial=of_batch))
+    assert step
+    assert step.record.state is state
+
+
+def test_an_account_without_funds_is_held_although_the_pages_arrived() -> None:
+    step = settled(accepted(), failure(NO_FUNDS, pages_sent=2, pages_total=2))
+    assert step.record.state is State.DELIVERED_UNCONFIRMED
+    assert step.hold
+    assert (step.hold.scope, step.hold.hold_after, step.hold.probes_s) == (Scope.ACCOUNT, 1, (900.0,))
 
 
 def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() -> None:
