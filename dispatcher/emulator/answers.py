@@ -1,12 +1,15 @@
 """The provider's answers: JSON, its error bodies, and the answer that never comes."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from dispatcher.emulator.odd_content import BODIES
 
 #: The name under which the server lends a function that cuts the connection of a request.
 DROP = "emulator.drop"
@@ -22,8 +25,22 @@ class ApiError(Exception):
         self.violations = violations or []
 
 
+def encode_json(value: Any) -> bytes:
+    """JSON; half a character, which UTF-8 does not have, is written with a backslash."""
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        return json.dumps(value).encode()
+
+
 def json_answer(value: Any, status: int = 200) -> Response:
-    return Response(to_json(value), status, media_type="application/json")
+    return Response(encode_json(value), status, media_type="application/json")
+
+
+def odd_answer(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A body by its name in `odd_content.BODIES`."""
+    content, media_type = BODIES[body]
+    return Response(content, status, headers, media_type)
 
 
 def no_content() -> Response:
@@ -38,10 +55,17 @@ def error_answer(
 ) -> Response:
     """An error body as documented: `code` is text, and the documented 400 carries the code "404"."""
     code = "404" if status == 400 else str(status)
-    body: dict[str, Any] = {"code": code, "error": HTTPStatus(status).phrase, "message": message}
+    body: dict[str, Any] = {"code": code, "error": _phrase(status), "message": message}
     if violations:
         body["details"] = {"fieldViolations": [{"field": field, "description": text} for field, text in violations]}
     return Response(to_json(body), status, headers, "application/json")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 def unauthorized(challenge: str) -> Response:

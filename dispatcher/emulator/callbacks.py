@@ -5,8 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_json
-
+from dispatcher.emulator.answers import encode_json
 from dispatcher.emulator.clock import Clock, rfc3339
 from dispatcher.emulator.faxes import Fax, view
 from dispatcher.emulator.outbound import Outbound, UnreachableError
@@ -151,7 +150,7 @@ def encode(notice: Notice, now_ms: int) -> tuple[str, tuple[bytes, ...]]:
 
 
 def _json_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
-    head = to_json(
+    head = encode_json(
         {
             "event": notice.event,
             "eventTime": notice.event_time,
@@ -168,7 +167,7 @@ def _multipart_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
     fields = {
         "event": notice.event.encode(),
         "eventTime": notice.event_time.encode(),
-        "fax": to_json(view(notice.fax, now_ms)),
+        "fax": encode_json(view(notice.fax, now_ms)),
     }
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"

@@ -60,9 +60,15 @@ async def delete_email(request: Request) -> Response:
 
 
 async def list_numbers_of_email(request: Request) -> Response:
+    """The numbers of an address; the number is called `phoneNumber` here, and `number` inside an address."""
     emulator, service_id = _service(request)
     numbers = emulator.emails.get(service_id, request.path_params["email"])["phoneNumbers"]
-    return json_answer(page_of(numbers, query(request), "phoneNumbers", lambda number: number))
+    ids = {"projectId": emulator.config.project_id, "serviceId": service_id}
+
+    def show(entry: dict[str, Any]) -> dict[str, Any]:
+        return {"phoneNumber": entry["number"], **ids, "permissions": entry["permissions"]}
+
+    return json_answer(page_of(numbers, query(request), "phoneNumbers", show))
 
 
 async def list_emails_of_number(request: Request) -> Response:

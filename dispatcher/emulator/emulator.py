@@ -19,7 +19,7 @@ from dispatcher.emulator.fetching import Fetcher
 from dispatcher.emulator.ids import Ulids
 from dispatcher.emulator.life import Lives
 from dispatcher.emulator.outbound import Outbound
-from dispatcher.emulator.scenario import Outage, RequestFault, Scenario
+from dispatcher.emulator.scenario import Outage, ReadFault, RequestFault, Scenario
 from dispatcher.emulator.services import Services
 from dispatcher.emulator.shelves import Shelves
 from dispatcher.emulator.stats import Stats
@@ -85,12 +85,13 @@ class Emulator:
         )
 
     def use(self, scenario: Scenario) -> None:
-        """Go on with another scenario; its outages count from now. Faxes under way keep their fate."""
+        """Go on with another scenario; its outages, lists and reads count from now. Faxes under way keep their fate."""
         config = self.config
         latency = scenario.latency_s if config.latency_s is None else (config.latency_s, config.latency_s)
         seed = scenario.seed if config.seed is None else config.seed
         self.scenario = replace(scenario, seed=seed, latency_s=latency)
         self._scenario_began_s = time.monotonic()
+        self._lists = self._reads = 0
 
     def add_outage(self, outage: Outage) -> None:
         """Let an outage begin `start_s` from now."""
@@ -120,6 +121,16 @@ class Emulator:
         count = self._requests_to[to]
         self._requests_to[to] += 1
         return self.scenario.request_fault(to, count)
+
+    def next_list_fault(self) -> ReadFault | None:
+        """What goes wrong with the next list."""
+        self._lists += 1
+        return self.scenario.list_fault(self._lists - 1)
+
+    def next_read_fault(self) -> ReadFault | None:
+        """What goes wrong with the next read of a single fax."""
+        self._reads += 1
+        return self.scenario.read_fault(self._reads - 1)
 
     def next_ordinal(self, to: str) -> int:
         """How many faxes to `to` there were before the one that asks."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.documents import Document
+from dispatcher.emulator.odd_content import make_odd
 from dispatcher.emulator.scenario import CallbackFault
 from dispatcher.emulator.urls import masked
 
@@ -53,6 +54,8 @@ class Fax:
     price_per_page: str = "0.045"
     request_fault: str | None = None
     callback_fault: CallbackFault | None = None
+    #: name of the odd fields that it is shown with
+    odd_fields: str | None = None
     #: (time, HTTP status or 800, event) of each callback tried.
     callbacks: list[tuple[int, int, str]] = field(default_factory=list)
     bar_codes: list[dict[str, Any]] | None = None
@@ -92,6 +95,8 @@ def view(fax: Fax, now_ms: int) -> dict[str, Any]:
         shown["barCodes"] = fax.bar_codes
     if fax.ends_ms is not None:
         _add_end(shown, fax, fax.ends_ms)
+    if fax.odd_fields is not None:
+        make_odd(shown, fax.odd_fields)
     return shown
 
 

@@ -108,7 +108,7 @@ def _service_paths() -> dict[str, Any]:
 def _email_paths() -> dict[str, Any]:
     emails, email = f"{_SERVICE}/emails", f"{_SERVICE}/emails/{{email}}"
     one, many = _json(ref("Email")), _json(page("emails", ref("Email")))
-    numbers = _json(page("phoneNumbers", ref("EmailNumber")))
+    numbers = _json(page("phoneNumbers", ref("NumberOfEmail")))
     new, replaced = _json(schemas.NEW_EMAIL), _json(schemas.EMAIL_NUMBERS)
     return {
         emails: {

@@ -33,15 +33,35 @@ class RequestFault:
 
     `kind` is `status`, `drop` (the connection closes without an answer) or `stall` (no answer until the
     client gives up). `accepts` says whether the fax is taken all the same.
-    `field` is the field that a 422 complains about; `retry_after_s` goes into `Retry-After`.
+    `field` is the field that a 422 complains about; `retry_after` goes into `Retry-After` as it is written.
+    `location` is where a redirect leads. `body` names one of `odd_content.BODIES`; empty: the ordinary one.
     """
 
     name: str
     kind: str
     accepts: bool
     status: int = 0
-    retry_after_s: int | None = None
+    retry_after: str = ""
     field: str = "to"
+    location: str = "/login"
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFault:
+    """What a reader gets instead of the ordinary list or fax.
+
+    `kind` is `status`, `drop`, `stall`, `slow` (after `seconds`), `page_size` (no page holds more than `size`, whatever
+    was asked for) or `no_total` (`page_size` without `totalPages` and `totalItems`).
+    """
+
+    name: str
+    kind: str
+    status: int = 0
+    retry_after: str = ""
+    body: str = ""
+    seconds: float = 0.0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +140,11 @@ class Scenario:
     outcomes: Choice[Outcome] = Choice()
     requests: Choice[RequestFault] = Choice()
     callbacks: Choice[CallbackFault] = Choice()
+    #: what `GET /faxes` gets, and what `GET /faxes/{id}` gets
+    lists: Choice[ReadFault] = Choice()
+    reads: Choice[ReadFault] = Choice()
+    #: names of `odd_content.FIELDS`
+    fields: Choice[str] = Choice()
     numbers: dict[str, NumberRule] = field(default_factory=dict)
     #: Longest prefix first.
     prefixes: tuple[tuple[str, NumberRule], ...] = ()
@@ -139,6 +164,18 @@ class Scenario:
         """What goes wrong with the callback of fax number `fax` (from 0) to `to`."""
         choice = self._rule(to).callbacks or self.callbacks
         return choice.pick(self.seed, "callback", to, fax)
+
+    def odd_fields(self, to: str, fax: int) -> str | None:
+        """How fax number `fax` (from 0) to `to` is shown; None: as it is."""
+        return self.fields.pick(self.seed, "fields", to, fax)
+
+    def list_fault(self, count: int) -> ReadFault | None:
+        """What goes wrong with list number `count` (from 0)."""
+        return self.lists.pick(self.seed, "list", "", count)
+
+    def read_fault(self, count: int) -> ReadFault | None:
+        """What goes wrong with read number `count` (from 0) of a single fax."""
+        return self.reads.pick(self.seed, "read", "", count)
 
     def outage_at(self, seconds: float) -> Outage | None:
         """The outage that holds `seconds` after the scenario was loaded."""

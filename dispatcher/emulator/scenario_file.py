@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dispatcher.emulator import fax_errors
+from dispatcher.emulator.odd_content import BODIES, FIELDS
 from dispatcher.emulator.scenario import (
     CallbackFault,
     Choice,
     NumberRule,
     Outage,
     Outcome,
+    ReadFault,
     RequestFault,
     Scenario,
 )
@@ -22,8 +24,8 @@ T = TypeVar("T")
 Reader = Callable[[str, str], T | None]
 
 _TOP_KEYS = (
-    "seed", "latency", "list_delay", "retry_after", "outcomes", "requests", "callbacks", "named", "numbers",
-    "outages",
+    "seed", "latency", "list_delay", "retry_after", "outcomes", "requests", "callbacks", "lists", "reads", "fields",
+    "named", "numbers", "outages",
 )  # fmt: skip
 _RULE_KEYS = ("to", "prefix", "attempts", "outcomes", "requests", "callbacks")
 _NAMED_KEYS = ("error", "pages_sent", "seconds")
@@ -31,10 +33,13 @@ _OUTAGE_KEYS = ("start", "seconds", "how")
 _HOW = ("503", "500", "drop")
 #: Callback faults, and the seconds of those that have any.
 _CALLBACK_SECONDS = {"lost": None, "early": None, "late": 5.0, "out_of_order": 5.0, "doubled": 0.0}
-_STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 _ERROR = re.compile(r"([A-Z]+(?:_[A-Z]+)*) (\d{1,4})")
 _NUMBER = re.compile(r"\+[1-9]\d{0,14}")
-_REQUEST = re.compile(r"(\d{3})(?:_(before|after))?(?: retry-after (\d+))?(?: field (\S+))?")
+_REQUEST = re.compile(
+    r"([2-5]\d\d)(?:_(before|after))?(?: retry-after (\S+))?(?: field (\S+))?(?: location (\S+))?(?: body (\w+))?"
+)
+_READ = re.compile(r"([2-5]\d\d)(?: retry-after (\S+))?(?: body (\w+))?")
+_READ_KINDS = re.compile(r"(slow|page_size|no_total) (\d+(?:\.\d+)?)")
 _BARE_FAULTS = {
     f"{kind}_{when}": (kind, when == "after") for kind in ("drop", "stall") for when in ("before", "after")
 } | {"stall": ("stall", True)}
@@ -78,6 +83,9 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
         outcomes=_choice(data.get("outcomes", {}), "outcomes", outcome),
         requests=_choice(data.get("requests", {}), "requests", _request_fault),
         callbacks=_choice(data.get("callbacks", {}), "callbacks", _callback_fault),
+        lists=_choice(data.get("lists", {}), "lists", _read_fault),
+        reads=_choice(data.get("reads", {}), "reads", _read_fault),
+        fields=_choice(data.get("fields", {}), "fields", _odd_fields),
         numbers=numbers,
         prefixes=tuple(sorted(prefixes.items(), key=lambda item: -len(item[0]))),
         outages=tuple(_outages(data.get("outages", []))),
@@ -134,20 +142,54 @@ def _request_fault(text: str, key: str) -> RequestFault | None:
         kind, accepts = _BARE_FAULTS[text]
         return RequestFault(name=text, kind=kind, accepts=accepts)
     match = _REQUEST.fullmatch(text)
-    if match is None or int(match[1]) not in _STATUSES:
-        statuses = ", ".join(map(str, _STATUSES))
+    if match is None:
         raise ScenarioError(
-            f"{key}: unknown request outcome {text!r}; allowed: ok, {', '.join(_BARE_FAULTS)}, or a status"
-            f' ({statuses}) with "_before" or "_after" acceptance, "retry-after SECONDS", "field NAME"'
+            f"{key}: unknown request outcome {text!r}; allowed: ok, {', '.join(_BARE_FAULTS)}, or a status from 200 to"
+            ' 599 with "_before" or "_after" acceptance, "retry-after VALUE", "field NAME", "location URL", "body NAME"'
         )
     return RequestFault(
         name=text,
         kind="status",
         accepts=match[2] == "after",
         status=int(match[1]),
-        retry_after_s=int(match[3]) if match[3] else None,
+        retry_after=match[3] or "",
         field=match[4] or "to",
+        location=match[5] or "/login",
+        body=_body_name(match[6] or "", int(match[1]), key),
     )
+
+
+def _body_name(name: str, status: int, key: str) -> str:
+    """An ordinary 2xx is no fault, so such a status needs a body that is named."""
+    if name not in BODIES and (name or status < 300):
+        raise ScenarioError(f"{key}: unknown body {name!r} for {status}; allowed: {', '.join(BODIES)}")
+    return name
+
+
+def _read_fault(text: str, key: str) -> ReadFault | None:
+    """What happens to a list or to the read of one fax."""
+    if text == "ok":
+        return None
+    if text in ("drop", "stall"):
+        return ReadFault(name=text, kind=text)
+    if match := _READ_KINDS.fullmatch(text):
+        return ReadFault(name=text, kind=match[1], seconds=float(match[2]), size=max(1, int(float(match[2]))))
+    if match := _READ.fullmatch(text):
+        status = int(match[1])
+        body = _body_name(match[3] or "", status, key)
+        return ReadFault(name=text, kind="status", status=status, retry_after=match[2] or "", body=body)
+    raise ScenarioError(
+        f"{key}: unknown answer {text!r}; allowed: ok, drop, stall, slow SECONDS, page_size N, no_total N, or a status"
+        ' from 200 to 599 with "retry-after VALUE", "body NAME"'
+    )
+
+
+def _odd_fields(text: str, key: str) -> str | None:
+    if text == "ok":
+        return None
+    if text not in FIELDS:
+        raise ScenarioError(f"{key}: unknown fields {text!r}; allowed: ok, {', '.join(FIELDS)}")
+    return text
 
 
 def _callback_fault(text: str, key: str) -> CallbackFault | None:

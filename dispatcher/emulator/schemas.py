@@ -136,6 +136,13 @@ _SERVICE: Schema = {
 }
 
 _EMAIL_NUMBER = shape(("number", "permissions"), number=NUMBER, permissions=enum(*PERMISSIONS))
+_NUMBER_OF_EMAIL = shape(
+    ("phoneNumber", "projectId", "serviceId", "permissions"),
+    phoneNumber=NUMBER,
+    projectId=text(),
+    serviceId=text(),
+    permissions=enum(*PERMISSIONS),
+)
 _EMAIL = shape(
     ("email", "phoneNumbers"),
     email=text(),
@@ -186,6 +193,7 @@ COMPONENTS: dict[str, Schema] = {
     "Number": shape(("phoneNumber",), phoneNumber=text(), projectId=text(), serviceId=text()),
     "Email": _EMAIL,
     "EmailNumber": _EMAIL_NUMBER,
+    "NumberOfEmail": _NUMBER_OF_EMAIL,
     "CoverPage": _COVER_PAGE,
     "Error": _ERROR,
 }

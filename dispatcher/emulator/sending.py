@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dispatcher.emulator.answers import ApiError, NoAnswer, error_answer, json_answer, unauthorized
+from dispatcher.emulator.answers import ApiError, NoAnswer, error_answer, json_answer, odd_answer, unauthorized
 from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, view
@@ -44,7 +44,11 @@ def fault_answer(fault: RequestFault, count: int) -> Response:
         return NoAnswer(drop=fault.kind == "drop")
     if fault.status == 401:
         return unauthorized('Bearer error="invalid_token", error_description="Unknown credentials"')
-    headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    if 300 <= fault.status < 400:
+        headers["Location"] = fault.location
+    if fault.body:
+        return odd_answer(fault.status, fault.body, headers)
     if fault.status == 500 and count % _BODY_EVERY:
         return Response(status_code=500, headers=headers)
     wrong = [(fault.field, "refused by the scenario")] if fault.status == 422 else None
@@ -97,6 +101,7 @@ def _fax(emulator: Emulator, to: str, now_ms: int, shared: dict[str, Any]) -> Fa
         visible_ms=now_ms + int(emulator.scenario.list_delay_s * 1000),
         price_per_page="0.000" if to == TEST_NUMBER else "0.045",
         callback_fault=emulator.scenario.callback_fault(to, ordinal),
+        odd_fields=emulator.scenario.odd_fields(to, ordinal),
         **shared,
     )
 

@@ -81,5 +81,9 @@ def _numbers(numbers: Sequence[EmailNumber]) -> dict[str, object]:
 
 
 def _read_number(item: object) -> EmailNumber:
-    """Objects, or plain numbers as older servers have them."""
-    return read_resource(EmailNumber, {"number": item} if isinstance(item, str) else item)
+    """Objects with the number as ``phoneNumber``, or ``number`` as in an address; plain numbers as older servers do."""
+    if isinstance(item, str):
+        return read_resource(EmailNumber, {"number": item})
+    if isinstance(item, dict) and "phoneNumber" in item:
+        return read_resource(EmailNumber, {**item, "number": item["phoneNumber"]})
+    return read_resource(EmailNumber, item)

@@ -28,7 +28,10 @@ def test_an_address_has_numbers_with_permissions(emulator: Caller, path: str) ->
     assert made["createdAt"].endswith("Z")
     assert emulator.get(path).json()["emails"] == [made]
     listed = emulator.get(f"{path}/a@example.com/numbers").json()
-    assert listed["phoneNumbers"] == made["phoneNumbers"]
+    assert [(entry["phoneNumber"], entry["permissions"]) for entry in listed["phoneNumbers"]] == [
+        (entry["number"], entry["permissions"]) for entry in made["phoneNumbers"]
+    ]
+    assert all(entry["projectId"] and entry["serviceId"] for entry in listed["phoneNumbers"])
     assert listed["totalItems"] == 2
 
 
