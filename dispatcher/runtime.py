@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
 from dispatcher.core.points import At
 from dispatcher.core.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import Receiver
@@ -25,9 +23,11 @@ from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
-from dispatcher.store.client import connect_blocking
 from dispatcher.store.clock import steady_clock
+from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.store import Store
+
+__all__ = ["Queues", "Runtime", "Waiter", "make_queues", "make_sinch", "make_store", "open_runtime", "read_policy"]
 
 #: address of documents: valid for at least the first and at most both of these together (seconds)
 _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
@@ -93,16 +93,12 @@ def make_store(settings: Settings, policy: Policy) -> Store:
         raise SettingsError(f"BULKFAX_REDIS_URL: {error}") from error
 
 
-def broker_client(settings: Settings) -> "redis.Redis":
-    """The connection of dramatiq, in a database of its own: its upkeep scans all keys that it shares one with.
-
-    Without retries: a message may be lost without harm, but a repeated enqueue would only double it.
-    """
-    client = connect_blocking(settings.broker_url or settings.redis_url, timeout_s=5)
-    if not settings.broker_url:
-        connection = client.connection_pool.connection_kwargs
-        connection["db"] = connection.get("db", 0) + 1
-    return client
+def make_queues(settings: Settings) -> Queues:
+    """The queues to the workers, in a database of their own. Raises SettingsError when its address is no address."""
+    try:
+        return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
+    except ValueError as error:
+        raise SettingsError(f"BULKFAX_BROKER_URL: {error}") from error
 
 
 def make_sinch(settings: Settings) -> FaxClient:

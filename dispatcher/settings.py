@@ -117,7 +117,13 @@ class Settings(BaseSettings):
 
 
 #: variables with our prefix that are not settings of the product
-_NOT_SETTINGS = frozenset({"BULKFAX_SECRETS_DIR", "BULKFAX_API_URL", "BULKFAX_API_KEY", "BULKFAX_TEST_REDIS_URL"})
+_NOT_SETTINGS = frozenset(
+    {
+        *("BULKFAX_SECRETS_DIR", "BULKFAX_API_URL", "BULKFAX_API_KEY", "BULKFAX_TEST_REDIS_URL"),
+        # what the supervisor gives to its worker processes
+        *("BULKFAX_WORKER_NAME", "BULKFAX_WORKER_INSTANCE"),
+    }
+)
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:

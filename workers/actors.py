@@ -7,8 +7,8 @@ from typing import Any
 from dramatiq import Actor, Broker, actor
 
 from dispatcher.core.job import JobId
+from dispatcher.runtime import Runtime
 from dispatcher.service.errors import StoreError
-from workers.parts import Parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,30 +21,30 @@ class Actors:
     settle_events: Actor[..., Any]
 
 
-def declare(broker: Broker, parts: Parts) -> Actors:
-    """Declare every actor to the broker. Urgent work and news have queues of their own."""
+def declare(broker: Broker, runtime: Runtime) -> Actors:
+    """Declare every actor to the broker, each with a queue of its own."""
 
     async def submit(lease_id: str) -> None:
         """Send the jobs of a lease."""
-        await (await parts.runtime()).sender.submit(lease_id)
+        await runtime.sender.submit(lease_id)
 
     async def submit_urgent(lease_id: str) -> None:
         """Send the jobs of a lease, before all others."""
-        await (await parts.runtime()).sender.submit(lease_id, urgent=True)
+        await runtime.sender.submit(lease_id, urgent=True)
 
     async def look_at(jobs: list[str]) -> None:
         """Take the step of jobs that came due while they were in flight."""
-        await (await parts.runtime()).follower.look_at([JobId.parse(job) for job in jobs])
+        await runtime.follower.look_at([JobId.parse(job) for job in jobs])
 
     async def settle_events() -> None:
         """Settle the callbacks in the inbox."""
-        await (await parts.runtime()).news.settle_events()
+        await runtime.news.settle_events()
 
-    # a store that is away is no surprise: ``Parts`` writes one line of it, dramatiq would write a trace
+    # a store that is away is no surprise: ``StoreErrors`` writes one line of it, dramatiq would write a trace
     ours = partial(actor, broker=broker, throws=StoreError)
     return Actors(
         submit=ours(queue_name="bulk")(submit),
-        submit_urgent=ours(queue_name="urgent", priority=-1)(submit_urgent),
-        look_at=ours(queue_name="news")(look_at),
+        submit_urgent=ours(queue_name="urgent")(submit_urgent),
+        look_at=ours(queue_name="looks")(look_at),
         settle_events=ours(queue_name="news")(settle_events),
     )

@@ -9,12 +9,12 @@ import structlog
 from dispatcher.core.batch import Priority
 from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
-from dispatcher.runtime import open_runtime
-from dispatcher.service.errors import StoreError, translated
+from dispatcher.runtime import make_queues, open_runtime
+from dispatcher.service.errors import StoreError
 from dispatcher.service.upkeep import Upkeep, Work
 from dispatcher.settings import SettingsError, load_settings
-from workers.actors import Actors
-from workers.main import boot
+from workers.actors import Actors, declare
+from workers.broker import make_broker
 
 #: between two looks: while there is work, and while there is none; and while Redis is away
 _BUSY_S, _IDLE_S, _AWAY_S = 0.05, 0.2, 1.0
@@ -48,8 +48,7 @@ class Scheduler:
         try:
             work = await self._upkeep.due()
             # the broker's client blocks; a message is a fraction of a millisecond
-            with translated():  # dramatiq lets errors of redis-py through
-                await asyncio.to_thread(self._tell, work)
+            await asyncio.to_thread(self._tell, work)
         except StoreError as error:
             log.warning("Redis is away, looking again soon", error=str(error))
             return _AWAY_S
@@ -71,7 +70,7 @@ async def serve(at: At | None = None) -> None:
     settings = load_settings()
     configure_logs(settings)
     async with open_runtime(settings, at) as runtime:
-        scheduler = Scheduler(runtime.upkeep, boot())
+        scheduler = Scheduler(runtime.upkeep, declare(make_broker(make_queues(settings)), runtime))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
         await scheduler.run()

@@ -1,7 +1,7 @@
 """Processes that run side by side on one machine: started, watched, restarted, and stopped with all their children.
 
-Each process leads a process group of its own. A dramatiq master that is killed leaves its workers behind as orphans
-which go on working; ending the group is the only way to be sure that nothing is left.
+Each process leads a process group of its own. The workers of a supervisor that is killed stop by themselves, which may
+take as long as their calls; ending the group is the only way to be sure that nothing is left.
 """
 
 import os
@@ -94,7 +94,7 @@ class Process:
                 log.close()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the leader alone, and only once: a dramatiq worker that is asked twice gives up its work."""
+        """SIGTERM to the leader alone, and only once."""
         if self._process is not None and self.running and not self._asked:
             self._asked = True
             self._process.terminate()

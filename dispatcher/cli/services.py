@@ -12,9 +12,6 @@ from dispatcher.settings import Settings
 
 #: beyond the hard total time of a POST, for what a worker that stops still has to write
 _WORKER_STOP_MARGIN_S = 5.0
-#: how long dramatiq's master waits for its workers to start before it looks whether they live. Its own half a minute is
-#: for functions that run beside the workers, of which we have none; a worker that dies in it is not missed until then
-_WORKER_BOOT_MS = 1_000
 
 
 def web() -> None:
@@ -47,16 +44,10 @@ def worker() -> None:
 
 
 def worker_command(settings: Settings, policy: Policy) -> list[str]:
-    """The dramatiq command line for this machine. A worker that stops may finish the POSTs that it began."""
+    """The command of the supervisor of workers. A worker that stops may finish the POSTs that it began."""
     stop_s = policy.post_total_s + _WORKER_STOP_MARGIN_S
-    options = {
-        "--processes": str(settings.worker_processes),
-        "--threads": str(settings.worker_threads),
-        "--worker-fork-timeout": str(_WORKER_BOOT_MS),
-        "--worker-shutdown-timeout": str(round(stop_s * 1000)),
-    }
-    words = [word for option in options.items() for word in option]
-    return [sys.executable, "-m", "dramatiq", "workers.main:boot", "--skip-logging", *words]
+    options = ["--processes", str(settings.worker_processes), "--stop-s", f"{stop_s:g}"]
+    return [sys.executable, "-m", "workers.supervisor", *options]
 
 
 def ensure_port_free(host: str, port: int) -> None:

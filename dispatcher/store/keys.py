@@ -41,6 +41,12 @@ bf:batch:<id>:reasons                   hash    reason of refusal -> rows       
 bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
 bf:batch:<id>:seen                      set     numbers already in the batch                          until started
 ======================================  ======  ====================================================  ===============
+
+In the broker's database (``queues.py``):
+
+======================================  ======  ====================================================  ===============
+bf:queue:<name>                         list    messages that no worker has taken yet                 until taken
+======================================  ======  ====================================================  ===============
 """
 
 from dispatcher.core.job import JobId, State
@@ -76,6 +82,11 @@ def lease(lease_id: str) -> str:
 
 def keep(kind: str, key_hash: str) -> str:
     return f"bf:keep:{kind}:{key_hash}"
+
+
+def queue(name: str) -> str:
+    """In the broker's database."""
+    return f"bf:queue:{name}"
 
 
 def document(sha256: str) -> str:

@@ -104,9 +104,9 @@ class Acts:
         match deed.victim:
             case Victim.REDIS:
                 return self._redis_pid()
-            case Victim.WORKER_CHILD:
+            case Victim.WORKER_PROCESS:
                 return _child(worker) if worker.running else None
-            case Victim.WORKER_MASTER:
+            case Victim.WORKER_SUPERVISOR:
                 process = worker
             case Victim.WEB:
                 process = self._crew.web

@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Victim(StrEnum):
-    """What is killed with SIGKILL. A worker's master and its child die in different ways."""
+    """What is killed with SIGKILL. When a worker's supervisor dies, its processes stop by themselves."""
 
     WEB = "web"
     SCHEDULER = "scheduler"
-    WORKER_MASTER = "worker master"
-    WORKER_CHILD = "worker child"
+    WORKER_SUPERVISOR = "worker supervisor"
+    WORKER_PROCESS = "worker process"
     REDIS = "redis"
 
 

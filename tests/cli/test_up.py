@@ -51,7 +51,7 @@ class Up:
         found: dict[str, int] = {}
         for pid in descendants(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            known = {b"web": "web", b"workers.scheduler": "scheduler", b"workers.main:boot": "worker"}
+            known = {b"web": "web", b"workers.scheduler": "scheduler", b"workers.supervisor": "worker"}
             found |= {name: pid for word, name in known.items() if word in words}
             found |= {"redis": pid} if b"server" in words[0] else {}
         return found

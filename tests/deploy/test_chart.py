@@ -43,7 +43,7 @@ def settings_names() -> set[str]:
 def worker_stop_s() -> float:
     """How long a worker finishes what it began, as it is started."""
     command = worker_command(Settings.model_construct(worker_processes=1, worker_threads=2), Policy())
-    return int(command[command.index("--worker-shutdown-timeout") + 1]) / 1000
+    return float(command[command.index("--stop-s") + 1])
 
 
 def test_the_values_satisfy_their_schema() -> None:

@@ -15,11 +15,10 @@ from dispatcher.core.points import Point
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime, read_policy
 from dispatcher.settings import load_settings
-from workers.actors import Actors
-from workers.main import boot as boot_with
 
 #: variable that names the file with the order: a point and the number of a signal
 ORDER = "MORTAL_ORDER"
+WORKER_PROCESS = "worker_process"
 
 
 def obey(point: Point) -> None:
@@ -38,11 +37,6 @@ def obey(point: Point) -> None:
 
 async def at(point: Point) -> None:
     obey(point)
-
-
-def boot() -> Actors:
-    """What dramatiq starts."""
-    return boot_with(at)
 
 
 async def web() -> None:
@@ -65,10 +59,16 @@ def scheduler() -> None:
 
 def worker() -> None:
     settings = load_settings()
-    words = worker_command(settings, read_policy(settings))
-    ours = [f"{__spec__.name}:boot" if word == "workers.main:boot" else word for word in words]
-    assert ours != words
-    os.execv(ours[0], ours)
+    command = worker_command(settings, read_policy(settings))
+    process = [sys.executable, "-m", __spec__.name, WORKER_PROCESS]
+    os.execv(command[0], [*command, "--", *process])
+
+
+def worker_process() -> None:
+    """What the supervisor starts, with its options."""
+    from workers.process import main
+
+    main(sys.argv[2:], at)
 
 
 if __name__ == "__main__":
@@ -79,3 +79,5 @@ if __name__ == "__main__":
             scheduler()
         case "worker":
             worker()
+        case name if name == WORKER_PROCESS:
+            worker_process()

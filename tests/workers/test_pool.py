@@ -1,0 +1,146 @@
+"""Messages are worked on by threads of their own queue, as many at a time as there are, and waited for asleep."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dramatiq
+import pytest
+from structlog.testing import capture_logs
+
+from dispatcher.service.errors import StoreUnavailable
+from dispatcher.store import queues as queues_module
+from dispatcher.store.queues import Queues
+from tests.cli.watching import until
+from workers.broker import QueueBroker, make_broker
+from workers.pool import Pool, run_actors_here
+
+
+@pytest.fixture
+def broker(queues: Queues) -> QueueBroker:
+    return make_broker(queues)
+
+
+@contextmanager
+def running(broker: QueueBroker, **threads: int) -> Iterator[Pool]:
+    pool = Pool(broker, threads)
+    pool.start()
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
+def actor(broker: QueueBroker, queue: str, work: Callable[[], object]) -> "dramatiq.Actor[[], object]":
+    def run() -> None:
+        work()
+
+    return dramatiq.actor(broker=broker, queue_name=queue, actor_name=f"work_in_{queue}")(run)
+
+
+def idle(queues: Queues, queue: str) -> Callable[[], bool]:
+    return lambda: queues.lengths([queue])[queue] == 0
+
+
+def test_a_message_is_worked_on_as_soon_as_it_is_sent(broker: QueueBroker) -> None:
+    done = threading.Event()
+    work = actor(broker, "bulk", done.set)
+    with running(broker, bulk=1):
+        work.send()
+        assert done.wait(queues_module.BLOCK_S / 2), "it was found by a look, not by a wake-up"
+
+
+def test_urgent_work_does_not_wait_while_all_looks_wait_for_permits(broker: QueueBroker, queues: Queues) -> None:
+    permit, urgent = threading.Event(), threading.Event()
+    look = actor(broker, "looks", lambda: permit.wait(20))
+    submit = actor(broker, "urgent", urgent.set)
+    with running(broker, looks=2, urgent=1):
+        for _ in range(6):
+            look.send()
+        until(lambda: queues.lengths(["looks"])["looks"] == 4)
+        submit.send()
+        assert urgent.wait(2)
+        permit.set()
+        until(idle(queues, "looks"))
+
+
+def test_no_more_is_taken_than_can_be_worked_on(broker: QueueBroker, queues: Queues) -> None:
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        begun.release()
+        go_on.wait(20)
+
+    slow = actor(broker, "bulk", work)
+    with running(broker, bulk=2):
+        for _ in range(5):
+            slow.send()
+        assert begun.acquire(timeout=5)
+        assert begun.acquire(timeout=5)
+        assert not begun.acquire(timeout=0.1)
+        assert queues.lengths(["bulk"])["bulk"] == 3
+        go_on.set()
+        until(idle(queues, "bulk"))
+
+
+def test_a_pool_that_waits_stops_at_once_and_loses_no_message(broker: QueueBroker, queues: Queues) -> None:
+    work = actor(broker, "bulk", lambda: None)
+    pool = Pool(broker, {"bulk": 2, "urgent": 1, "looks": 1})
+    pool.start()
+    stopping = threading.Thread(target=pool.stop)
+    stopping.start()
+    stopping.join(queues_module.BLOCK_S / 2)
+    assert not stopping.is_alive()
+    work.send()
+    assert queues.lengths(["bulk"])["bulk"] == 1
+
+
+@pytest.mark.anyio
+async def test_async_actors_run_on_the_loop_of_the_process(broker: QueueBroker) -> None:
+    ran_on: asyncio.Future[asyncio.AbstractEventLoop] = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        ran_on.set_result(asyncio.get_running_loop())
+
+    send = dramatiq.actor(broker=broker, queue_name="bulk")(work).send
+    run_actors_here()
+    pool = Pool(broker, {"bulk": 1})
+    pool.start()
+    send()
+    async with asyncio.timeout(5):
+        assert await ran_on is asyncio.get_running_loop()
+    await asyncio.to_thread(pool.stop)
+
+
+def test_work_that_meets_a_store_that_is_away_leaves_one_plain_line(
+    broker: QueueBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """dramatiq would write a stack trace for each of them."""
+
+    def work() -> None:
+        raise StoreUnavailable("Redis does not answer")
+
+    send = dramatiq.actor(broker=broker, queue_name="bulk", throws=StoreUnavailable)(work).send
+    with capture_logs() as said, running(broker, bulk=1):
+        send()
+        until(lambda: any("done later" in line["event"] for line in said))
+    assert [line["actor"] for line in said if "actor" in line] == ["work"]
+    assert "unhandled exception" not in caplog.text
+
+
+@pytest.mark.parametrize("odd", [b"5d0f1c6e", b'{"queue_name": "bulk"}', b"\xff"])
+def test_a_message_that_nobody_can_read_is_dropped(broker: QueueBroker, queues: Queues, odd: bytes) -> None:
+    done = threading.Event()
+    work = actor(broker, "bulk", done.set)
+    with capture_logs() as said, running(broker, bulk=1):
+        queues.push("bulk", [odd])
+        work.send()
+        assert done.wait(5)
+    assert [line["queue"] for line in said if "cannot be read" in line["event"]] == ["bulk"]
+
+
+def test_a_message_is_never_delayed(broker: QueueBroker) -> None:
+    work = actor(broker, "bulk", lambda: None)
+    with pytest.raises(ValueError, match="never delayed"):
+        work.send_with_options(delay=1000)
