@@ -11,14 +11,16 @@ from dispatcher.cli.output import Failure, note
 from dispatcher.client import FINAL_STATES, Client
 from dispatcher.core.policy import Policy
 from tests.chaos.acts import Acts
-from tests.chaos.crew import Crew, running_crew
+from tests.chaos.crew import RATE, Crew, running_crew
 from tests.chaos.mailings import Producer, make_mailings, wait_for
 from tests.chaos.plan import amounts_for, make_plan
+from tests.chaos.share import SendableTime, sendable_jobs
 from tests.chaos.verdict import Verdict, judge, result, stories
 
 _LOOK_S, _TELL_S = 0.25, 10.0
 #: how long the provider's last calls may take when all our jobs are final, in seconds
 _LAST_CALLS_S = 60.0
+_HOLDS = re.compile(r"^bulkfax_holds (\S+)$", re.MULTILINE)
 _STATE = re.compile(r'^bulkfax_jobs\{state="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -47,6 +49,7 @@ class Drill:
         self._began_s = time.monotonic()
         self._told_s = self._began_s
         self._final = 0
+        self._sendable = SendableTime()
 
     def run(self) -> tuple[dict[str, Any], bool]:
         """The last line, and whether all is as it should be. Raises Failure when it could not be carried out."""
@@ -88,9 +91,12 @@ class Drill:
     def _look(self, crew: Crew) -> None:
         """Learn how many jobs are final; while web is away the last figure stands."""
         try:
-            states = {name: float(count) for name, count in _STATE.findall(crew.metrics())}
+            metrics = crew.metrics()
         except OSError:
             return
+        states = {name: float(count) for name, count in _STATE.findall(metrics)}
+        holds = sum(int(float(count)) for count in _HOLDS.findall(metrics))
+        self._sendable.note(time.time(), waiting=sendable_jobs(states), held=holds)
         self._final = int(sum(states.get(state, 0) for state in FINAL_STATES))
         if time.monotonic() > self._told_s + _TELL_S:
             self._told_s = time.monotonic()
@@ -108,7 +114,8 @@ class Drill:
             note(sentence)
         seconds = time.monotonic() - self._began_s
         faults = _faults(crew, acts, verdict)
-        line = result(verdict, jobs=self._order.jobs, kills=acts.kills, faults=faults, seconds=seconds)
+        share = self._sendable.share(sorted(fax.accepted_ms / 1000 for fax in verdict.faxes), RATE)
+        line = result(verdict, jobs=self._order.jobs, kills=acts.kills, faults=faults, seconds=seconds, share=share)
         if not acts.all_done:
             self._say("not all of the plan was carried out")
         return line, verdict.clean and acts.all_done

@@ -90,8 +90,10 @@ def _own_words(job: Job) -> str:
     return f"{job.id} {job.state} attempt {job.attempt} fax {job.fax_id}{told}"
 
 
-def result(verdict: Verdict, *, jobs: int, kills: int, faults: Mapping[str, int], seconds: float) -> dict[str, Any]:
-    """The last line."""
+def result(
+    verdict: Verdict, *, jobs: int, kills: int, faults: Mapping[str, int], seconds: float, share: float
+) -> dict[str, Any]:
+    """The last line. ``share`` is that of the possible rate."""
     return {
         "jobs": jobs,
         "kills": kills,
@@ -100,5 +102,6 @@ def result(verdict: Verdict, *, jobs: int, kills: int, faults: Mapping[str, int]
         "doubled": len(verdict.comparison.doubled),
         "wrong_state": verdict.wrong_state,
         "count_errors": len(verdict.count_errors),
+        "rate_share": round(share, 3),
         "seconds": round(seconds, 1),
     }
