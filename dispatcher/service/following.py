@@ -4,7 +4,8 @@ A look that failed is no look: the job comes due again, and nothing is concluded
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -63,6 +64,8 @@ class Follower:
             log.info("no permit for a read in time, it is made later")
         except SinchError as error:
             log.warning("the provider could not be asked", error=str(error))
+        except Exception:  # what one job brings up must not end the look at others
+            log.exception("a look at the provider broke off; it is made again")
 
     async def _look_up(self, stored: Stored) -> None:
         record, job = stored.record, stored.job
@@ -75,10 +78,11 @@ class Follower:
             created_from_ms=record.began_ms - _WIDE_MS,
             created_to_ms=send_deadline_ms(record, self._policy) + _WIDE_MS,
         )
-        ours = [news async for news in self._listed(query) if news.job == str(job)]
+        listed = await self._listed(query)
+        ours = [news for news in listed.faxes if news.job == str(job)]
         for news in ours:
             await self._settler.settle(job, _telling(news), news=news)
-        if not any(news.attempt == record.attempt for news in ours):
+        if not listed.may_hide(str(job)) and not any(news.attempt == record.attempt for news in ours):
             decide = partial(after_empty_look, attempt=record.attempt, asked_ms=asked_ms)
             await self._settler.settle(job, decide)
 
@@ -97,8 +101,14 @@ class Follower:
     async def _read_window(self, window: Window) -> None:
         margin_ms = round(self._policy.clock_skew_s * 1000)
         query = FaxQuery(created_from_ms=window.from_ms - margin_ms, created_to_ms=window.to_ms + margin_ms)
-        told = {news.fax_id: news async for news in self._listed(query)}
-        await asyncio.gather(*(self._settle_read(fax, told.get(fax.fax_id)) for fax in window.faxes))
+        listed = await self._listed(query)
+        told = {news.fax_id: news for news in listed.faxes}
+        hidden = [fax for fax in window.faxes if fax.fax_id not in told and listed.may_hide(str(fax.job))]
+        shown = [fax for fax in window.faxes if fax not in hidden]
+        await asyncio.gather(
+            *(self._settle_read(fax, told.get(fax.fax_id)) for fax in shown),
+            *(self._careful(partial(self._read_one, fax)) for fax in hidden),
+        )
 
     async def _read_one(self, fax: Overdue) -> None:
         news = await self._paid(partial(self._sinch.fax, fax.fax_id, total_s=self._policy.read_total_s))
@@ -107,14 +117,15 @@ class Follower:
     async def _settle_read(self, fax: Overdue, news: FaxNews | None) -> None:
         await self._settler.settle(fax.job, lambda record, case: after_read(record, news, case), news=news)
 
-    async def _listed(self, query: FaxQuery) -> AsyncIterator[FaxNews]:
+    async def _listed(self, query: FaxQuery) -> "_Listed":
         """All pages of a list, each paid with a permit. Raises SinchError or NoPermit: half a list is no answer."""
-        page, last = 1, 1
+        page, last, faxes, unusable = 1, 1, list[FaxNews](), list[str]()
         while page <= last:
             listed = await self._paid(partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s))
-            for news in listed.faxes:
-                yield news
+            faxes += listed.faxes
+            unusable += listed.unusable
             page, last = page + 1, listed.total_pages
+        return _Listed(faxes=tuple(faxes), unusable=frozenset(unusable))
 
     async def _paid(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         epoch = await self._permits.take()
@@ -123,6 +134,19 @@ class Follower:
         except RateLimitedError as error:
             await self._permits.slow_down(epoch, error.retry_after_s)
             raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """A whole list."""
+
+    faxes: tuple[FaxNews, ...]
+    #: jobs of faxes that cannot be used, and empty text for one that may be any job's
+    unusable: frozenset[str]
+
+    def may_hide(self, job: str) -> bool:
+        """Whether a fax of the job can be in it that was not read: then the list proves no absence."""
+        return not self.unusable.isdisjoint({"", job})
 
 
 def _overdue(stored: Stored) -> Overdue:

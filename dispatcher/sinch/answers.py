@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 
 from dispatcher.sinch.errors import (
     NotFoundError,
@@ -14,10 +15,10 @@ from dispatcher.sinch.errors import (
     SinchError,
     UnclearError,
 )
-from dispatcher.sinch.reading import json_object, mapping, text
+from dispatcher.sinch.reading import clean, json_object, mapping, text
 
-#: longest text of the provider's that is passed on
-_MESSAGE_CHARS = 500
+#: longest text of the provider's that is passed on, longest address and name of a field, and most fields
+_MESSAGE_CHARS, _ADDRESS_CHARS, _NAME_CHARS, _MOST_FIELDS = 500, 200, 100, 20
 
 #: addresses that moved: the request was not handled here. 302 and 303 are also how a handled POST may answer.
 _MOVED = {301, 307, 308}
@@ -40,7 +41,7 @@ def error_of(answer: Answer, *, now_s: float | None = None) -> SinchError | None
     if status == 429:
         return RateLimitedError(_retry_after_s(answer, now_s))
     if status in _MOVED:
-        target = answer.headers.get("location", "another address")
+        target = clean(answer.headers.get("location", "another address"), _ADDRESS_CHARS)
         return RefusedError(status=status, message=f"the address has moved to {target}; set the base URL to it")
     if status < 400 or status == 408 or status >= 500:
         return UnclearError(_reason(answer), status=status, retry_after_s=_retry_after_s(answer, now_s))
@@ -69,7 +70,7 @@ def _retry_after_s(answer: Answer, now_s: float | None) -> float | None:
 def _http_date_s(value: str) -> float:
     try:
         return email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
         return math.nan
 
 
@@ -86,23 +87,24 @@ def _refusal(answer: Answer) -> RefusedError:
     told = json_object(answer.body) or {}
     # some gateways wrap the whole error in a field of that name
     told = mapping(told.get("error")) or told
-    violations = list(_violations(told.get("details")))
+    violations = list(islice(_violations(told.get("details")), _MOST_FIELDS))
     parts = [_first_text(told, "message", "detail", "title", "error")]
     parts += [f"{name}: {why}" for name, why in violations if why]
     return kind(
         status=answer.status,
-        code=text(told.get("code")),
+        code=text(told.get("code"), _NAME_CHARS),
         message="; ".join(part for part in parts if part)[:_MESSAGE_CHARS],
         fields=tuple(name for name, _ in violations if name),
     )
 
 
 def _first_text(told: Mapping[str, object], *names: str) -> str:
-    return next((found for name in names if (found := text(told.get(name)))), "")
+    return next((found for name in names if (found := text(told.get(name), _MESSAGE_CHARS))), "")
 
 
 def _violations(details: object) -> Iterator[tuple[str, str]]:
     for detail in details if isinstance(details, list) else [details]:
         listed = mapping(detail).get("fieldViolations")
         for item in listed if isinstance(listed, list) else []:
-            yield text(mapping(item).get("field")), text(mapping(item).get("description"))
+            found = mapping(item)
+            yield text(found.get("field"), _NAME_CHARS), text(found.get("description"), _MESSAGE_CHARS)

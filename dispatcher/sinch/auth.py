@@ -6,6 +6,7 @@ Neither scheme sends a fax request itself: ``http.SinchHttp`` asks for the heade
 import asyncio
 import base64
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ _UNKNOWN_LIFE_S = 300
 
 #: a background renewal that failed is not begun again before this time
 _RENEW_AGAIN_S = 5.0
+
+#: characters of a token, and what may be in one: it becomes a header
+_LONGEST_TOKEN = 65_536
+_TOKEN = re.compile(r"[!-~]+")
 
 _FORM = Body((b"grant_type=client_credentials",), "application/x-www-form-urlencoded")
 
@@ -146,9 +151,10 @@ class OAuth:
                 self._token = await self._fetch()
         except TimeoutError as exc:
             raise NotSentError("no token: the token endpoint took too long") from exc
-        except RefusedError:
-            raise
         except SinchError as exc:
+            if isinstance(exc, RefusedError) and exc.status == 401:
+                raise
+            # any other answer says nothing of the fax that the token was for
             raise NotSentError(f"no token: {exc}") from exc
 
     async def _fetch(self) -> Token:
@@ -205,9 +211,9 @@ def read_token(answer: Answer, *, asked_s: float, chance: float) -> Token:
     if error is not None:
         raise error
     told = json_object(answer.body) or {}
-    if not (token := text(told.get("access_token"))):
-        raise UnreadableError("the token endpoint answered without a token")
-    life_s = whole(told.get("expires_in")) or _UNKNOWN_LIFE_S
+    if not _TOKEN.fullmatch(token := text(told.get("access_token"), _LONGEST_TOKEN)):
+        raise UnreadableError("the token endpoint answered without a token that can be used")
+    life_s = max(whole(told.get("expires_in")), 0) or _UNKNOWN_LIFE_S
     early_s = min(60 + 240 * chance, life_s / 2)
     return Token(text=token, renew_at_s=asked_s + life_s - early_s, ends_at_s=asked_s + life_s)
 

@@ -24,6 +24,8 @@ INCOMING_FAX = "INCOMING_FAX"
 #: largest ``event``, ``eventTime`` or ``fax`` part; a fax has 2 kB
 LARGEST_FIELD_BYTES = 256 * 1024
 
+_EVENT_CHARS = 64
+
 #: parts that are kept; all others, above all ``file``, are dropped as they come
 _KEPT = frozenset({"event", "eventTime", "fax"})
 
@@ -145,7 +147,7 @@ def _callbacks(parts: _Parts) -> "MultipartCallbacks":
 
 
 def _event(event: object, fax: object) -> CallbackEvent:
-    name = text(event)
+    name = text(event, _EVENT_CHARS)
     if not name:
         raise CallbackError("the callback names no event")
     try:

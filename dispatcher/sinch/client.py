@@ -107,18 +107,22 @@ class FaxClient:
         call = Call(method="POST", path="/faxes", body=json_body(fax.order()))
         try:
             answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=at)
-            told = read_fax(answer.body)
+            return Accepted(news=_ours(read_fax(answer.body, status=answer.status), fax, answer.status))
         except SinchError as exc:
             return outcome_of(exc)
-        return Accepted(news=replace(told, job=told.job or fax.job, attempt=told.attempt or fax.attempt))
 
     async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
         """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
         try:
             answer = await self._http.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
-        except NotFoundError:
+        except NotFoundError as exc:
+            if not exc.told:  # a gateway's, that says nothing of the fax
+                raise
             return None
-        return read_fax(answer.body)
+        found = read_fax(answer.body)
+        if found.fax_id != fax_id:
+            raise UnreadableError("the answer is another fax than the one that was asked for")
+        return found
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         """One page of a list, counted from 1, by one call. Raises SinchError."""
@@ -131,6 +135,14 @@ class FaxClient:
             await self.list_page(FaxQuery(page_size=1), 1, total_s=CHECK_S)
         except RefusedError as exc:
             raise _explained(exc) from exc
+
+
+def _ours(told: FaxNews, fax: OutgoingFax, status: int) -> FaxNews:
+    """The fax that the answer to our own POST names. Labels that name another one raise UnreadableError: something
+    between us and the provider gave us the answer to another request."""
+    if (told.job or fax.job, told.attempt or fax.attempt) != (fax.job, fax.attempt):
+        raise UnreadableError("the answer is a fax with other labels", status=status)
+    return replace(told, job=fax.job, attempt=fax.attempt)
 
 
 def outcome_of(error: SinchError) -> SendOutcome:

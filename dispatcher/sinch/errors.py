@@ -55,6 +55,11 @@ class RefusedError(SinchError):
 class NotFoundError(RefusedError):
     """404: there is no such fax, service, address or page; or the project id is wrong."""
 
+    @property
+    def told(self) -> bool:
+        """Whether the API itself says so: its answers have a code or a message, those of gateways have none of it."""
+        return bool(self.code or self.message)
+
 
 class RateLimitedError(SinchError):
     """429. ``retry_after_s`` is None when the provider named no time, which is what it does today."""

@@ -11,6 +11,7 @@ from httpx_aiohttp import AiohttpTransport
 from dispatcher.sinch.answers import Answer
 from dispatcher.sinch.body import TOO_LATE, Departure
 from dispatcher.sinch.errors import AnswerLostError, NotSentError, UnreachableError, UnreadableError
+from dispatcher.sinch.reading import clean
 from dispatcher.sinch.saving import FileSink
 
 #: an idle connection is given up before a server is likely to: the hastiest common ones close after 5 s. A POST
@@ -22,6 +23,9 @@ CONNECT_S = 5.0
 
 #: the largest answer that is read into memory; a list of 1,000 faxes has about 1 MB
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+
+#: characters of an error's text that are passed on: it may quote what came
+_REASON_CHARS = 300
 
 #: what httpx lets through of the layers below it, next to its own
 _FOREIGN = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
@@ -89,7 +93,7 @@ def translated(departure: Departure) -> Iterator[None]:
     try:
         yield
     except _FOREIGN as exc:
-        told = str(exc) or type(exc).__name__
+        told = clean(str(exc) or type(exc).__name__, _REASON_CHARS)
         if departure.refused:
             raise NotSentError(TOO_LATE) from exc
         if departure.begun:

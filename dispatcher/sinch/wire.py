@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.reading import json_object, mapping, text, time_ms, whole
+from dispatcher.sinch.reading import identifier, json_object, mapping, text, time_ms, whole
 
 #: labels that we put on every fax and find it again by
 JOB_LABEL = "bulkfax-job"
@@ -14,6 +14,15 @@ ATTEMPT_LABEL = "bulkfax-attempt"
 
 #: the largest page that the provider serves
 LARGEST_PAGE = 1000
+#: more pages than any list that we ask for has
+MOST_PAGES = 10_000
+
+#: characters of a number, of one of our labels, of an error's type, and of a text for people
+_NUMBER_CHARS, _LABEL_CHARS, _TYPE_CHARS, _MESSAGE_CHARS = 64, 100, 64, 500
+#: the largest error code, number of pages and attempt number that are kept
+_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT = 0xFFFF, 0xFFFF, 0xFFFF_FFFF
+#: the last second that RFC 3339 can name, since 1970
+_LAST_S = 253_402_300_799
 
 #: the only final statuses; anything else, known or not, is unfinished
 _FINAL = {"COMPLETED": FaxStatus.COMPLETED, "FAILURE": FaxStatus.FAILURE}
@@ -60,51 +69,74 @@ class ListPage:
     faxes: tuple[FaxNews, ...]
     page: int
     total_pages: int
+    #: The jobs of faxes whose id cannot be used; empty text for one that names no job, which may be any fax. They are
+    #: at the provider, so the list does not prove the absence of theirs.
+    unusable: tuple[str, ...] = ()
 
 
 def news(fax: Mapping[str, object]) -> FaxNews:
-    """What one fax object says. Raises UnreadableError when it has no id, without which nothing can be done."""
-    fax_id = text(fax.get("id"))
+    """What one fax object says. Raises UnreadableError when it has no id that can be used: nothing can be done then."""
+    fax_id = identifier(fax.get("id"))
     if not fax_id:
-        raise UnreadableError("a fax without an id")
-    labels = mapping(fax.get("labels"))
+        raise UnreadableError("a fax without an id that can be used")
+    job, attempt = labels(fax)
     return FaxNews(
         fax_id=fax_id,
-        status=_FINAL.get(text(fax.get("status")).upper(), FaxStatus.UNFINISHED),
-        to=text(fax.get("to")),
-        job=text(labels.get(JOB_LABEL)),
-        attempt=whole(labels.get(ATTEMPT_LABEL)),
-        error_type=text(fax.get("errorType")),
-        error_code=whole(fax.get("errorCode")),
-        message=text(fax.get("errorMessage")),
-        pages_sent=whole(fax.get("pagesSentSuccessfully")),
-        pages_total=whole(fax.get("numberOfPages")),
+        status=_FINAL.get(text(fax.get("status"), _TYPE_CHARS).upper(), FaxStatus.UNFINISHED),
+        to=text(fax.get("to"), _NUMBER_CHARS),
+        job=job,
+        attempt=attempt,
+        error_type=text(fax.get("errorType"), _TYPE_CHARS),
+        error_code=_known(fax.get("errorCode"), _MOST_CODE),
+        message=text(fax.get("errorMessage"), _MESSAGE_CHARS),
+        pages_sent=min(max(whole(fax.get("pagesSentSuccessfully")), 0), _MOST_PAGES),
+        pages_total=min(max(whole(fax.get("numberOfPages")), 0), _MOST_PAGES),
         created_ms=time_ms(fax.get("createTime")),
         ended_ms=time_ms(fax.get("completedTime")),
     )
 
 
-def read_fax(body: bytes) -> FaxNews:
-    """The fax in an answer; a list of one counts as that fax. Raises UnreadableError."""
+def labels(fax: Mapping[str, object]) -> tuple[str, int]:
+    """The job and the attempt that our labels name; empty text and 0 where they name none."""
+    told = mapping(fax.get("labels"))
+    return text(told.get(JOB_LABEL), _LABEL_CHARS), _known(told.get(ATTEMPT_LABEL), _MOST_ATTEMPT)
+
+
+def _known(value: object, most: int) -> int:
+    """A number from 0 to ``most``; any other is not known, which is 0."""
+    number = whole(value)
+    return number if 0 <= number <= most else 0
+
+
+def read_fax(body: bytes, *, status: int = 200) -> FaxNews:
+    """The fax in an answer of that status; a list of one counts as that fax. Raises UnreadableError."""
     answer = json_object(body)
     if answer is None:
-        raise UnreadableError("the answer is not a JSON object")
+        raise UnreadableError("the answer is not a JSON object", status=status)
     faxes = answer.get("faxes")
-    if isinstance(faxes, list) and len(faxes) == 1:
-        return news(mapping(faxes[0]))
-    return news(answer)
+    told = mapping(faxes[0]) if isinstance(faxes, list) and len(faxes) == 1 else answer
+    try:
+        return news(told)
+    except UnreadableError as error:
+        raise UnreadableError(str(error), status=status) from error
 
 
 def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
-    """One page of a list. Raises UnreadableError: an unreadable list must never pass for one without faxes."""
+    """One page of a list. A fax that cannot be used harms no other. Raises UnreadableError: an unreadable list must
+    never pass for one without faxes."""
     answer = json_object(body)
     faxes = None if answer is None else answer.get("faxes")
     if answer is None or not isinstance(faxes, list):
         raise UnreadableError("the answer is not a list of faxes")
+    pages = total_pages(answer, page=page, page_size=query.page_size, items=len(faxes))
+    if pages > MOST_PAGES:
+        raise UnreadableError(f"a list of {pages} pages")
+    items = [mapping(fax) for fax in faxes]
     return ListPage(
-        faxes=tuple(news(mapping(fax)) for fax in faxes),
+        faxes=tuple(news(item) for item in items if identifier(item.get("id"))),
         page=whole(answer.get("page")) or whole(answer.get("pageNumber")) or page,
-        total_pages=total_pages(answer, page=page, page_size=query.page_size, items=len(faxes)),
+        total_pages=pages,
+        unusable=tuple(labels(item)[0] for item in items if not identifier(item.get("id"))),
     )
 
 
@@ -118,8 +150,9 @@ def total_pages(answer: Mapping[str, object], *, page: int, page_size: int, item
 
 
 def _seconds(time: int | None, *, round_up: bool) -> str:
-    """RFC 3339 in whole seconds, as the provider writes times; rounding never narrows the window."""
+    """RFC 3339 in whole seconds, as the provider writes times; rounding never narrows the window. A time before 1970,
+    or after the last that can be written, is cut to that."""
     if time is None:
         return ""
-    seconds = -(-time // 1000) if round_up else time // 1000
+    seconds = min(max(-(-time // 1000) if round_up else time // 1000, 0), _LAST_S)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -94,6 +94,8 @@ def test_bad_credentials_are_one_refusal_whatever_status_says_so(status: int) ->
         (Answer(status=503), UnclearError),
         (Answer(status=200, body=b"<html>"), UnreadableError),
         (Answer(status=200, body=b"{}"), UnreadableError),
+        (Answer(status=200, body=b'{"access_token": "t\xc3\xa9"}'), UnreadableError),
+        (Answer(status=200, body=b'{"access_token": "two words"}'), UnreadableError),
     ],
 )
 def test_any_other_answer_is_what_it_stands_for(answer: Answer, error: type[Exception]) -> None:
@@ -214,8 +216,8 @@ async def test_a_token_endpoint_that_stays_in_trouble_ends_in_not_sent() -> None
 # -- at the API
 
 
-def guarded(*statuses: bytes) -> Behaviour:
-    """A server that hands out tokens t1, t2, ... and answers other requests with ``statuses`` in turn."""
+def guarded(*statuses: bytes, token: bytes = b"") -> Behaviour:
+    """A server that hands out tokens t1, t2, ... (or ``token``) and gives ``statuses`` in turn to other requests."""
     answers = list(statuses)
     tokens = 0
 
@@ -225,7 +227,7 @@ def guarded(*statuses: bytes) -> Behaviour:
             seen = await server.read(reader)
             if "/oauth2/token" in seen.line:
                 tokens += 1
-                writer.write(token_answer(f"t{tokens}"))
+                writer.write(token or token_answer(f"t{tokens}"))
             else:
                 writer.write(answers.pop(0) if len(answers) > 1 else answers[0])
 
@@ -316,3 +318,16 @@ async def test_bad_credentials_at_the_token_endpoint_refuse_the_send() -> None:
     assert isinstance(outcome, Refused)
     assert outcome.status == 401
     assert "key id and secret" in outcome.message
+
+
+@anyio
+@pytest.mark.parametrize("status", [301, 302, 404, 405, 413, 415, 422, 500])
+async def test_no_other_answer_of_the_token_endpoint_speaks_of_the_fax(status: int) -> None:
+    """A 413 there does not make the document too large."""
+    async with (
+        serving(guarded(reply(200, ACCEPTED), token=reply(status))) as server,
+        oauth(server.url, Clock()) as auth,
+        calling(server.url, auth=auth) as client,
+    ):
+        assert isinstance(await client.send(FAX, total_s=1), NotSent)
+    assert posts(server) == []

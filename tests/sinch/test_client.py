@@ -6,13 +6,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, RateLimited, Refused
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, RateLimited, Refused, Unclear
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
 from dispatcher.sinch.errors import (
     AnswerLostError,
     NotSentError,
     RateLimitedError,
     RefusedError,
+    SinchError,
     UnclearError,
     UnreadableError,
 )
@@ -104,7 +105,7 @@ async def test_a_rate_limit_is_not_waited_for_but_told(headers: dict[str, str], 
 
 async def test_one_fax_is_read_and_a_missing_one_is_none() -> None:
     async with (
-        serving(answering(reply(200, ACCEPTED), reply(404))) as server,
+        serving(answering(reply(200, ACCEPTED), reply(404, b'{"code": "404", "message": "No fax"}'))) as server,
         calling(server.url) as client,
     ):
         read = await client.fax("01FAX", total_s=5)
@@ -115,6 +116,39 @@ async def test_one_fax_is_read_and_a_missing_one_is_none() -> None:
         "/v3/projects/project/faxes/01FAX",
         "/v3/projects/project/faxes/..%2Fservices",
     ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [reply(404), reply(404, b"<html>Not Found</html>"), reply(200, b'{"id": "another"}'), reply(200), reply(302)],
+    ids=["a gateway's 404", "its page", "another fax", "nothing", "a redirect"],
+)
+async def test_only_the_provider_itself_says_that_it_does_not_know_a_fax(answer: bytes) -> None:
+    async with serving(answering(answer)) as server, calling(server.url) as client:
+        with pytest.raises(SinchError):
+            await client.fax("01FAX", total_s=5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [
+        ({}, True),
+        (None, True),
+        ({"bulkfax-job": "b1.7", "bulkfax-attempt": "2"}, True),
+        ({"bulkfax-job": "b1.8", "bulkfax-attempt": "2"}, False),
+        ({"bulkfax-job": "b1.7", "bulkfax-attempt": "3"}, False),
+    ],
+)
+async def test_an_answer_to_another_request_is_not_taken_for_ours(labels: object, taken: bool) -> None:
+    """A cache in between may give anything. Without labels the fax is that of our attempt."""
+    body = json.dumps({"id": "01FAX", "status": "IN_PROGRESS", "labels": labels}).encode()
+    async with serving(answering(reply(201, body))) as server, calling(server.url) as client:
+        outcome = await client.send(FAX, total_s=5)
+    if taken:
+        assert isinstance(outcome, Accepted)
+        assert (outcome.news.job, outcome.news.attempt) == ("b1.7", 2)
+    else:
+        assert outcome == Unclear(reason="the answer is a fax with other labels", status=201)
 
 
 async def test_a_list_asks_for_exactly_one_page() -> None:

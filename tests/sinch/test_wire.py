@@ -1,13 +1,15 @@
 import json
+import re
+from itertools import cycle
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.reading import flag, text, texts, time_ms, whole
+from dispatcher.sinch.reading import flag, identifier, text, texts, time_ms, whole
 from dispatcher.sinch.wire import FaxQuery, news, read_fax, read_page
 
 JSON = st.recursive(
@@ -82,9 +84,94 @@ def test_an_unreadable_list_never_passes_for_an_empty_one(body: bytes) -> None:
         read_page(body, FaxQuery(), 1)
 
 
-def test_one_fax_without_an_id_makes_the_whole_list_unreadable() -> None:
+LONG = "x" * 201
+#: faxes that cannot be used, and the jobs that they name
+UNUSABLE = [
+    ({}, ""),
+    (None, ""),
+    ("F1", ""),
+    ({"id": ""}, ""),
+    ({"id": None, "labels": {"bulkfax-job": "b1.7"}}, "b1.7"),
+    ({"id": LONG, "labels": {"bulkfax-job": "b1.7"}}, "b1.7"),
+    ({"id": "F\ud83d", "labels": "b1.7"}, ""),
+    ({"id": "F\n1"}, ""),
+    ({"id": ".."}, ""),
+    ({"id": ["F1"]}, ""),
+]
+
+
+@pytest.mark.parametrize(("fax", "job"), UNUSABLE)
+def test_a_fax_that_cannot_be_used_harms_no_other_of_its_list_and_is_not_passed_over(fax: object, job: str) -> None:
+    """Its job is named: the list must not be taken for a proof that there is none of it."""
+    read = read_page(json.dumps({"faxes": [{"id": "1"}, fax, {"id": "2"}]}).encode(), FaxQuery(), 1)
+    assert [one.fax_id for one in read.faxes] == ["1", "2"]
+    assert read.unusable == (job,)
+
+
+@pytest.mark.parametrize("pages", [10_001, 10**15, "1e300"])
+def test_a_list_that_cannot_end_is_no_list(pages: object) -> None:
     with pytest.raises(UnreadableError):
-        read_page(b'{"faxes": [{"id": "1"}, {}]}', FaxQuery(), 1)
+        read_page(json.dumps({"faxes": [{"id": "1"}], "totalPages": pages}).encode(), FaxQuery(), 1)
+
+
+@settings(max_examples=60)
+@given(st.lists(JSON | st.sampled_from(["\ud83d", "x" * 5_000, 10**400, -1, 1e308, 70_000]), min_size=1, max_size=4))
+def test_whatever_a_fax_says_is_bounded_and_can_be_stored(values: list[object]) -> None:
+    told_of = dict(zip([*FIELDS, "pagesSentSuccessfully", "completedTime"], cycle(values), strict=False))
+    labels = {"bulkfax-job": values[0], "bulkfax-attempt": values[-1]}
+    told = news({"id": "01FAX", **told_of, "labels": labels})
+    for said in (told.to, told.job, told.error_type, told.message):
+        assert len(said.encode()) <= 2_000
+        assert said == "" or said.splitlines() == [said]
+    assert 0 <= told.attempt < 2**32
+    assert max(told.error_code, told.pages_sent, told.pages_total) < 2**16
+    assert min(told.error_code, told.pages_sent, told.pages_total) >= 0
+    for at_ms in (told.created_ms, told.ended_ms):
+        assert at_ms == 0 or 946_684_800_000 <= at_ms < 4_102_444_800_000
+
+
+@pytest.mark.parametrize(
+    ("fax_id", "read"),
+    [
+        ("01JGF3Q8V7ZC4M5N6P7R8S9T0V", True),
+        ("0b9a1a4e-8d0f-4a2c-9d6d-9e2f3a4b5c6d", True),
+        (7, True),
+        ("é" * 100, True),
+        ("é" * 101, False),
+        ("x" * 200, True),
+        (LONG, False),
+        ("a\x00b", False),
+        ("a\ud800", False),
+        (".", False),
+        (True, False),
+        (1.5, False),
+    ],
+)
+def test_an_id_is_taken_as_it_is_or_not_at_all(fax_id: object, read: bool) -> None:
+    """Whatever was changed in it could not be asked for again."""
+    assert identifier(fax_id) == (str(fax_id) if read else "")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("cut in two \ud83d", "cut in two \ufffd"),
+        ("two\r\nlines", "two  lines"),
+        ("a\x1b[31mb\x00", "a [31mb "),
+        ("\u2028\x85", "  "),
+        ("grinning \U0001f600", "grinning \U0001f600"),
+    ],
+)
+def test_text_can_be_encoded_and_stays_on_its_line(value: str, read: str) -> None:
+    assert text(value) == read
+
+
+@pytest.mark.parametrize("time", [-(10**18), -1, 0, 253_402_300_799_999, 10**18])
+def test_every_window_can_be_asked_for(time: int) -> None:
+    """Also one with margins at the ends of the calendar."""
+    params = dict(FaxQuery(created_from_ms=time, created_to_ms=time).params(1))
+    for name in ("createTime>", "createTime<"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", params[name])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +212,10 @@ def test_what_a_query_does_not_name_is_not_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(3, 3), ("3", 3), ("3.0", 3), (3.9, 3), (True, 1), (None, 0), ("x", 0), ([], 0), ("inf", 0), ("nan", 0)],
+    [
+        *[(3, 3), ("3", 3), ("3.0", 3), (3.9, 3), (True, 1), (None, 0), ("x", 0), ([], 0), ("inf", 0), ("nan", 0)],
+        *[(10**4000, 2**53 - 1), (-1e308, 1 - 2**53), ("1e300", 2**53 - 1)],
+    ],
 )
 def test_whole_numbers_are_read_from_anything(value: object, number: int) -> None:
     assert whole(value) == number
@@ -158,6 +248,14 @@ def test_lists_of_text_are_read_from_a_single_one(value: object, read: tuple[str
         ("2027-01-15T09:00:00+01:00", 1_800_000_000_000),
         ("2027-01-15T08:00:00", 1_800_000_000_000),
         ("yesterday", 0),
+        ("0001-01-01T00:00:00Z", 0),
+        ("0001-01-01T00:00:00+14:00", 0),
+        ("9999-12-31T23:59:59Z", 0),
+        ("9999-12-31T23:59:59-14:00", 0),
+        ("1999-12-31T23:59:59.999Z", 0),
+        ("2000-01-01T00:00:00Z", 946_684_800_000),
+        ("2099-12-31T23:59:59Z", 4_102_444_799_000),
+        ("2100-01-01T00:00:00Z", 0),
         (None, 0),
         (5, 0),
     ],

@@ -46,6 +46,8 @@ def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
 
     A fax without an end ends its job after the policy's ``unended``, whether the provider still knows it or not.
     """
+    if news is not None and news.fax_id == record.fax_id:
+        news = replace(news, attempt=news.attempt or record.attempt)  # it is known by its id, with labels or without
     if news is not None and (news.status is not FaxStatus.UNFINISHED or news.fax_id != record.fax_id):
         return after_news(record, news, case)
     if record.state is not State.ACCEPTED:

@@ -1,5 +1,7 @@
 """What it means that the provider was asked and had no news."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.core.job import Fate, Happened, Record, State
@@ -232,9 +234,11 @@ def test_another_fax_of_the_job_is_followed_when_one_never_ends(fate: Fate, stat
     assert step.record.state is state
 
 
-def test_a_read_back_brings_the_end() -> None:
-    delivered = after_read(accepted(), news(COMPLETED), case())
-    failed = after_read(accepted(), failure(BUSY), case())
+@pytest.mark.parametrize("attempt", [1, 0], ids=["with labels", "without"])
+def test_a_read_back_brings_the_end(attempt: int) -> None:
+    """The fax is known by its id."""
+    delivered = after_read(accepted(), replace(news(COMPLETED), attempt=attempt), case())
+    failed = after_read(accepted(), replace(failure(BUSY), attempt=attempt), case())
     assert delivered
     assert failed
     assert (delivered.record.state, failed.record.state) == (State.DELIVERED, State.WAITING)
