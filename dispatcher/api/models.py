@@ -303,6 +303,8 @@ class Account(BaseModel):
     blocked_by: Literal["provider", "minute", "day"] | None
     used_ratio: float
     in_flight: int
+    #: attempts that may have reached the provider, and are looked for there
+    unclear: int
     inbox: int
     holds: list[Hold]
 

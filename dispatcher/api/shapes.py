@@ -129,6 +129,7 @@ def account(view: AccountView) -> models.Account:
         blocked_by=view.blocked_by or None,
         used_ratio=round(view.used_ratio, 4),
         in_flight=view.in_flight,
+        unclear=view.unclear,
         inbox=view.inbox,
         holds=[hold(one) for one in view.holds],
     )

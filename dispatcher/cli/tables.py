@@ -195,9 +195,16 @@ def account_facts(account: Account) -> Table:
         "rate": _rate(account),
         "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
         "blocked until": _blocked(account),
-        "in flight": str(account.in_flight) if account.in_flight is not None else "",
+        "in flight": _in_flight(account),
     }
     return pairs(facts)
+
+
+def _in_flight(account: Account) -> str:
+    if account.in_flight is None:
+        return ""
+    unclear = f", {account.unclear:,} of them unclear" if account.unclear else ""
+    return f"{account.in_flight:,}{unclear}"
 
 
 _BLOCKED_BY = {

@@ -233,6 +233,8 @@ class Account(Answer):
     blocked_by: str | None = None
     used_ratio: float | None = None
     in_flight: int | None = None
+    #: attempts that may have reached the provider, and are looked for there
+    unclear: int | None = None
     holds: tuple[Hold, ...] = ()
 
 

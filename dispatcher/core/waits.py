@@ -10,6 +10,8 @@ from dispatcher.core.rule import Category
 
 #: the longest wait that a provider's Retry-After is believed for
 _RETRY_AFTER_MOST_S = 3600.0
+#: unclear sends are looked for together, so far apart at most
+_LOOKS_APART_S = 30.0
 
 
 def next_look_ms(*, deadline_ms: int, looks: int, policy: Policy) -> int | None:
@@ -17,6 +19,19 @@ def next_look_ms(*, deadline_ms: int, looks: int, policy: Policy) -> int | None:
     if looks >= len(policy.looks_s):
         return None
     return deadline_ms + round(policy.looks_s[looks] * 1000)
+
+
+def look_apart_ms(looks: int, policy: Policy) -> int:
+    """How far apart the times lie at which unclear sends are looked for after so many looks: those of one time share a
+    list of the provider's. The last look is for one number each, and shares nothing."""
+    if looks + 1 >= len(policy.looks_s):
+        return 1
+    return max(1, round(min(_LOOKS_APART_S, policy.looks_s[looks + 1] - policy.looks_s[looks]) * 1000))
+
+
+def shared_ms(at_ms: int, apart_ms: int) -> int:
+    """The first of the shared times that is not before ``at_ms``."""
+    return -(-at_ms // apart_ms) * apart_ms
 
 
 def readback_delay_s(readbacks: int, policy: Policy) -> float:
@@ -35,8 +50,7 @@ def poll_at_ms(polls: int, policy: Policy, now_ms: int) -> int:
     The times lie half a delay apart; a fax waits so much longer at most.
     """
     delay_ms = round(poll_delay_s(polls, policy) * 1000)
-    apart_ms = max(1, delay_ms // 2)
-    return -(-(now_ms + delay_ms) // apart_ms) * apart_ms
+    return shared_ms(now_ms + delay_ms, max(1, delay_ms // 2))
 
 
 def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from dispatcher.core.allowance import Period, aged, free_us, used
 from dispatcher.core.pacing import Pace, used_ratio
+from dispatcher.core.places import Place
 from dispatcher.service.errors import Missing
 from dispatcher.service.views import Hold
 from dispatcher.store.store import Store
@@ -34,6 +35,8 @@ class AccountView:
     used_ratio: float
     #: jobs that are leased, being sent, or accepted without a result
     in_flight: int
+    #: those of them whose attempt may have reached the provider, and is looked for there
+    unclear: int
     #: callbacks that are stored and not settled
     inbox: int
     holds: tuple[Hold, ...]
@@ -52,6 +55,7 @@ async def view_account(store: Store) -> AccountView:
         blocked_by=blocked_by,
         used_ratio=used_ratio(pace, now_ms * 1000),
         in_flight=sum(sizes.values()),
+        unclear=sizes[Place.UNCLEAR],
         inbox=await store.inbox.depth(),
         holds=tuple(await store.holds.all()),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dispatcher.core.job import JobId, Record, State
-from dispatcher.core.places import Place
+from dispatcher.core.places import WATCHED, Place
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
@@ -14,7 +14,6 @@ from dispatcher.store.lua import Argument, Scripts
 
 #: most readings of one job that moves meanwhile
 _READINGS = 5
-_WATCHED = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +75,9 @@ class Audit:
         """Jobs of all batches that are in flight."""
         found: dict[JobId, set[Place]] = {}
         with translated():
-            for state, key in keys.WATCH.items():
+            for place, key in keys.WATCH.items():
                 async for name, _ in self._client.zscan_iter(key, count=1000):
-                    found.setdefault(JobId.parse(name.decode()), set()).add(_WATCHED[state])
+                    found.setdefault(JobId.parse(name.decode()), set()).add(place)
         return found
 
     async def job(self, job: JobId) -> JobFacts | None:
@@ -106,7 +105,7 @@ class Audit:
                 raw, cursor, due, *watched = await pipe.execute()
         if len(raw) != codec.WIDTH:
             return None
-        entries = zip((Place.DUE, *(_WATCHED[state] for state in keys.WATCH)), (due, *watched), strict=True)
+        entries = zip((Place.DUE, *WATCHED), (due, *watched), strict=True)
         places = frozenset(place for place, score in entries if score is not None)
         return JobFacts(record=codec.decode_record(raw), cursor=int(cursor), places=places)
 

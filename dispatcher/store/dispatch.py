@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.core.job import HistoryEntry, JobId, Record
 from dispatcher.core.policy import Policy
+from dispatcher.core.waits import look_apart_ms
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import seen
 from dispatcher.store.client import Client
@@ -87,6 +88,8 @@ class Change:
 class Reaped:
     given_back: int
     held: int
+    #: sends whose deadline passed without an answer
+    unclear: int
     look_at: tuple[JobId, ...]
 
 
@@ -139,12 +142,12 @@ class Dispatch:
         Whoever begins a lease that was begun before is granted nothing.
         """
         policy = self._policy
-        look_s = policy.send_window_s + policy.post_total_s + policy.looks_s[0]
+        sending_s = policy.send_window_s + policy.post_total_s
         arguments: list[Argument] = [
             secrets.token_hex(8),
             lease.number,
             HORIZON_US,
-            int(look_s * 1000),
+            round(sending_s * 1000),
             int(policy.hold_snooze_s * 1000),
             int(policy.number_busy_s * 1000),
             NUMBER_LOCK_MS,
@@ -177,20 +180,23 @@ class Dispatch:
         return [None if answer in (b"done", b"repeat") else codec.decode_record(answer) for answer in answers]
 
     async def reap(self, *, most: int, again_s: float) -> Reaped:
-        """Give back the jobs of leases that ended, and name those in flight that are to be looked at.
+        """Give back the jobs of leases that ended, let sends without an answer become unclear, and name the jobs in
+        flight that are to be looked at.
 
         At most about ``most`` of each; a named job comes due again after ``again_s``.
         """
-        given_back, held, look_at = 0, 0, list[JobId]()
+        given_back, held, unclear, look_at = 0, 0, 0, list[JobId]()
+        policy = self._policy
+        look_ms, apart_ms = round(policy.looks_s[0] * 1000), look_apart_ms(0, policy)
         for _ in range(0, most, _STEP):
-            back, more_held, *jobs = await self._scripts.run(
-                "reap", [min(most, _STEP), int(again_s * 1000), self._policy.max_strikes]
+            back, more_held, late, *jobs = await self._scripts.run(
+                "reap", [min(most, _STEP), int(again_s * 1000), policy.max_strikes, look_ms, apart_ms]
             )
-            given_back, held = given_back + back, held + more_held
+            given_back, held, unclear = given_back + back, held + more_held, unclear + late
             look_at += [JobId.parse(job.decode()) for job in jobs]
-            if back < _STEP and len(jobs) < _STEP:
+            if max(back, late, len(jobs)) < _STEP:
                 break
-        return Reaped(given_back=given_back, held=held, look_at=tuple(look_at))
+        return Reaped(given_back=given_back, held=held, unclear=unclear, look_at=tuple(look_at))
 
     async def drain(self, most: int = 500) -> int:
         """Give waiting jobs of ended batches their final state; returns how many."""
@@ -223,13 +229,13 @@ class Dispatch:
         return [_stored(job, *flat[at * 3 : at * 3 + 3]) for at, job in enumerate(jobs)]
 
     async def sizes(self) -> dict[str, int]:
-        """How many jobs are in flight, by state."""
+        """How many jobs are in flight, by the place they are in."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for watch in keys.WATCH.values():
                     pipe.zcard(watch)
                 sizes = await pipe.execute()
-        return {state.label: size for state, size in zip(keys.WATCH, sizes, strict=True)}
+        return {place.value: size for place, size in zip(keys.WATCH, sizes, strict=True)}
 
 
 def _lease(lease_id: str, raw: bytes) -> Lease:

@@ -9,7 +9,8 @@ bf:timers                               zset    batch -> when it has work again 
 bf:deadlines                            zset    batch -> deadline (ms)                                until it ended
 bf:draining                             set     ended batches whose due set is being emptied          seconds
 bf:watch:leased                         zset    job -> end of its lease (ms)                          in flight
-bf:watch:sending                        zset    job -> next look-up (ms)                              in flight
+bf:watch:sending                        zset    job -> send deadline of its attempt (ms)              in flight
+bf:watch:unclear                        zset    job that may have been sent -> next look-up (ms)      in flight
 bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
 bf:lease:<id>                           string  JSON: jobs of a lease, hold it probes                 lease time
 bf:begun:<call>                         string  answer of begin, for a repeated call                  1 minute
@@ -49,7 +50,8 @@ bf:queue:<name>                         list    messages that no worker has take
 ======================================  ======  ====================================================  ===============
 """
 
-from dispatcher.core.job import JobId, State
+from dispatcher.core.job import JobId
+from dispatcher.core.places import WATCHED
 
 #: rows of a block; row number = block * BLOCK + position
 BLOCK = 1000
@@ -69,7 +71,7 @@ SECRETS = "bf:secrets"
 DOCUMENTS = "bf:documents"
 WRITE_CHECK = "bf:write_check"
 
-WATCH = {state: f"bf:watch:{state.label}" for state in (State.LEASED, State.SENDING, State.ACCEPTED)}
+WATCH = {place: f"bf:watch:{place}" for place in WATCHED}
 
 
 def active(priority: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from dispatcher.core.job import State
+from dispatcher.core.places import WATCHED
 from dispatcher.service.doctor import Finding, examine
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
@@ -35,6 +36,35 @@ async def test_a_number_that_is_locked_by_a_job_that_does_not_call_it_is_freed(s
     assert (await found(store, "number locks")).ok
     client = store.audit._client
     assert [await client.exists("bf:number:n0"), await client.exists("bf:number:n1")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("entries", "right"),
+    [
+        ((), "sending"),
+        (("sending", "unclear"), "unclear"),
+        (("unclear", "leased"), "unclear"),
+        (("accepted",), "sending"),
+    ],
+    ids=str,
+)
+async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
+    store: Store, entries: tuple[str, ...], right: str
+) -> None:
+    """One place is left: where it is looked for, if it was there, or where its deadline leads to that."""
+    await running(store, 1)
+    lease = await store.dispatch.claim("bulk", most=1, ahead=10, in_flight=10)
+    assert lease
+    await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n")], most_sending=10)
+    client, job = store.audit._client, str(lease.jobs[0])
+    for place in WATCHED:
+        await client.zrem(f"bf:watch:{place}", job)
+    for entry in entries:
+        await client.zadd(f"bf:watch:{entry}", {job: 1})
+    assert not (await found(store, "one place")).ok
+    assert (await found(store, "one place", fix=True)).fixed
+    assert (await found(store, "one place")).ok
+    assert (await store.dispatch.sizes())[right] == 1
 
 
 async def test_a_full_server_can_be_examined(store: Store) -> None:

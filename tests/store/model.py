@@ -15,13 +15,15 @@ from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
+from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.waits import look_apart_ms, shared_ms
 from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate
 
 NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
-FLYING = (State.LEASED, State.SENDING, State.ACCEPTED)
+FLYING = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Model:
     active: dict[str, dict[str, float]] = field(default_factory=lambda: {"bulk": {}, "urgent": {}})
     timers: dict[str, int] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
-    watch: dict[State, dict[JobId, int]] = field(default_factory=lambda: {state: {} for state in FLYING})
+    watch: dict[Place, dict[JobId, int]] = field(default_factory=lambda: {place: {} for place in WATCHED})
     #: who calls a number, or "rest"
     numbers: dict[str, str] = field(default_factory=dict)
     locks: dict[JobId, str] = field(default_factory=dict)
@@ -146,8 +148,8 @@ class Model:
 
     def claim(self, priority: str, number: int, most: int, ahead: int, in_flight: int) -> tuple[list[JobId], str]:
         """Jobs leased, and the scope that they probe."""
-        leased = len(self.watch[State.LEASED])
-        under_way = leased + len(self.watch[State.SENDING])
+        leased = len(self.watch[Place.LEASED])
+        under_way = leased + self._being_sent
         room = min(most, ahead - leased, in_flight - under_way, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], ""
@@ -213,7 +215,7 @@ class Model:
         for row in rows:
             batch.due.pop(row, None)
             batch.records[row] = replace(batch.records[row], state=State.LEASED, lease=number)
-            self.watch[State.LEASED][JobId(batch.id, row)] = self.ms + int(self.policy.lease_s * 1000)
+            self.watch[Place.LEASED][JobId(batch.id, row)] = self.ms + int(self.policy.lease_s * 1000)
         if first:
             batch.cursor = rows[-1] + 1
         return [JobId(batch.id, row) for row in rows]
@@ -226,7 +228,7 @@ class Model:
         record = batch.records[one.job.row]
         if record.state is not State.LEASED or record.lease != number:
             return "gone"
-        del self.watch[State.LEASED][one.job]
+        del self.watch[Place.LEASED][one.job]
         word, again_ms = self._obstacle(batch, one, probe, most_sending)
         if not word:
             self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
@@ -246,7 +248,7 @@ class Model:
             return "batch", self.ms
         if scopes & self.holds.keys():
             return "held", self.ms + int(self.policy.hold_snooze_s * 1000)
-        if len(self.watch[State.SENDING]) >= most_sending:
+        if self._being_sent >= most_sending:
             return "full", self.ms + 250
         if one.number_hash in self.numbers:
             return "number", self.ms + int(self.policy.number_busy_s * 1000)
@@ -259,12 +261,16 @@ class Model:
         for scope in self._passed(probe) & self.probes.keys():
             series, sent = self.probes[scope]
             self.probes[scope] = series, sent + 1
-            self.holds[scope] = holding.next_probe_ms(series, sent + 1, sent_ms, self._look_ms)
+            self.holds[scope] = holding.next_probe_ms(series, sent + 1, sent_ms, self._sending_ms)
 
     @property
-    def _look_ms(self) -> int:
-        policy = self.policy
-        return int((policy.send_window_s + policy.post_total_s + policy.looks_s[0]) * 1000)
+    def _being_sent(self) -> int:
+        """Sends whose deadline has not passed."""
+        return sum(at >= self.ms for at in self.watch[Place.SENDING].values())
+
+    @property
+    def _sending_ms(self) -> int:
+        return round((self.policy.send_window_s + self.policy.post_total_s) * 1000)
 
     def hold(self, scope: str, probes_ms: Sequence[int]) -> bool:
         if scope in self.holds:
@@ -297,7 +303,7 @@ class Model:
             changed_ms=self.ms,
             fax_id="",
         )
-        self.watch[State.SENDING][one.job] = slot_ms + self._look_ms
+        self.watch[Place.SENDING][one.job] = slot_ms + self._sending_ms
         self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}"
         self.locks[one.job] = one.number_hash
 
@@ -312,7 +318,8 @@ class Model:
             if batch.control is Control.RUNNING:
                 self._lower_timer(batch, next_ms)
         elif new.state in FLYING:
-            self.watch[new.state][job] = next_ms
+            unclear = new.state is State.SENDING and is_unclear(new)
+            self.watch[Place.UNCLEAR if unclear else FLYING[new.state]][job] = next_ms
         elif new.state.final:
             self._end_if_last(batch)
 
@@ -334,24 +341,28 @@ class Model:
                 if rest_s:
                     self.numbers[number] = "rest"
 
-    def reap(self, again_ms: int) -> tuple[int, int, set[JobId]]:
-        """Leases given back, jobs held, jobs to look at."""
-        late = [job for job, at in self.watch[State.LEASED].items() if at <= self.ms]
+    def reap(self, again_ms: int) -> tuple[int, int, int, set[JobId]]:
+        """Leases given back, jobs held, sends that became unclear, jobs to look at."""
+        late = [job for job, at in self.watch[Place.LEASED].items() if at <= self.ms]
         held = 0
         for job in late:
-            del self.watch[State.LEASED][job]
+            del self.watch[Place.LEASED][job]
             record = self.batches[job.batch].records[job.row]
             strikes, again = record.strikes + 1, self.ms
             if strikes >= self.policy.max_strikes:
                 self.holds[f"job:{job}"] = 0
                 held, strikes, again = held + 1, 0, NEVER_MS
             self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
+        unclear = [job for job, at in self.watch[Place.SENDING].items() if at <= self.ms]
+        for job in unclear:
+            look_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.looks_s[0] * 1000)
+            self.watch[Place.UNCLEAR][job] = shared_ms(look_ms, look_apart_ms(0, self.policy))
         look_at = set()
-        for state in (State.SENDING, State.ACCEPTED):
-            for job in [job for job, at in self.watch[state].items() if at <= self.ms]:
-                self.watch[state][job] = self.ms + again_ms
+        for place in (Place.UNCLEAR, Place.ACCEPTED):
+            for job in [job for job, at in self.watch[place].items() if at <= self.ms]:
+                self.watch[place][job] = self.ms + again_ms
                 look_at.add(job)
-        return len(late), held, look_at
+        return len(late), held, len(unclear), look_at
 
     def drain(self) -> int:
         drained = 0

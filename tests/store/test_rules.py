@@ -8,7 +8,7 @@ from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Command, Control, Priority
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import interval_us
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.settlement import HELD_MS, next_look_at_ms, send_deadline_ms
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, Lease
 from tests.store import snapshot
 from tests.store.world import RATE, World, number, part, words
@@ -220,8 +220,9 @@ async def test_an_urgent_fax_is_claimed_before_100_000_waiting_bulk_jobs(world: 
 async def test_a_job_being_sent_is_named_once_its_look_is_due_and_again_until_it_is_settled(world: World) -> None:
     await world.running("a", 1)
     begun = (await world.sending()).jobs[0]
-    look_s = world.policy.send_window_s + world.policy.post_total_s + world.policy.looks_s[0]
-    await world.pass_ms(int(look_s * 1000) - 50 - 1)  # the slot was 50 ms ago
+    await world.at(send_deadline_ms(begun.record, world.policy) * 1000)
+    assert (await world.dispatch.reap(most=10, again_s=30)).unclear == 1
+    await world.at(next_look_at_ms(begun.record, world.policy) * 1000 - 1)
     assert (await world.dispatch.reap(most=10, again_s=30)).look_at == ()
     await world.pass_ms(1)
     assert (await world.dispatch.reap(most=10, again_s=30)).look_at == (begun.job,)
@@ -237,6 +238,37 @@ async def test_no_more_jobs_are_sent_at_once_than_allowed(world: World) -> None:
     await world.running("a", 5)
     answer = await world.begin(await world.leased(), most_sending=3)
     assert words(answer) == ["go", "go", "go", "full", "full"]
+
+
+@pytest.mark.parametrize("reaped", [False, True], ids=["before", "after the scheduler has looked"])
+async def test_a_send_counts_as_being_sent_until_its_deadline_and_no_longer(world: World, reaped: bool) -> None:
+    """After it no request is under way, whatever became of it: what is unclear stops nobody."""
+    await world.running("a", 9)
+    first = await world.sending(most=3)
+    await world.at(send_deadline_ms(first.jobs[0].record, world.policy) * 1000)
+    assert words(await world.begin(await world.leased(most=2), most_sending=3)) == ["full"] * 2
+    await world.pass_ms(100)
+    if reaped:
+        assert (await world.dispatch.reap(most=10, again_s=30)).unclear == 3
+    assert await world.claim(in_flight=2)
+    assert words(await world.begin(await world.leased(most=2), most_sending=3)) == ["go"] * 2
+    sizes = await world.dispatch.sizes()
+    assert (sizes["sending"], sizes["unclear"]) == ((2, 3) if reaped else (5, 0))
+
+
+async def test_an_unclear_answer_ends_the_send_and_an_answer_after_the_deadline_is_heeded(world: World) -> None:
+    await world.running("a", 2)
+    clear, late = (await world.sending()).jobs
+    unclear = replace(clear.record, unclear=True)
+    change = Change(job=clear.job, old=clear.record, new=unclear, next_ms=world.ms + 9_000, attempt=1)
+    assert await world.dispatch.settle([change]) == [None]
+    assert await world.dispatch.sizes() == {"leased": 0, "sending": 1, "unclear": 1, "accepted": 0}
+    await world.at(send_deadline_ms(late.record, world.policy) * 1000)
+    await world.dispatch.reap(most=10, again_s=30)
+    assert await world.dispatch.sizes() == {"leased": 0, "sending": 0, "unclear": 2, "accepted": 0}
+    await ended(world, late.job, late.record)
+    await ended(world, clear.job, unclear)
+    assert set((await world.dispatch.sizes()).values()) == {0}
 
 
 async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world: World) -> None:

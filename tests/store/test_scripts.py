@@ -43,7 +43,9 @@ def test_lua_numbers_rows_and_states_as_python_does() -> None:
 
 def test_lua_watches_the_same_sets_as_python() -> None:
     (table,) = re.findall(r"^local WATCH = \{(.*)\}$", RECORD_LUA, re.MULTILINE)
-    assert dict(re.findall(r"\[(\w+)\] = '([^']+)'", table)) == {state.name: key for state, key in keys.WATCH.items()}
+    (unclear,) = re.findall(r"^local UNCLEAR = '(.*)'$", RECORD_LUA, re.MULTILINE)
+    found = dict(re.findall(r"\[(\w+)\] = '([^']+)'", table)) | {"UNCLEAR": unclear}
+    assert found == {place.name: key for place, key in keys.WATCH.items()}
 
 
 def test_lua_ends_batches_under_the_same_words_as_python() -> None:

@@ -180,6 +180,9 @@ class Walk:
         state = dice.choice((State.WAITING, State.ACCEPTED, old.state, State.DELIVERED, State.FAILED))
         new = self._moved(old, state)
         evidence = state is old.state
+        if old.state is State.SENDING and dice.random() < 0.3:
+            # its answer was unclear, or it was looked for in vain
+            evidence, state, new = False, old.state, replace(old, unclear=True, looks=min(3, old.looks + 1))
         entry = HistoryEntry(attempt=old.attempt, at_ms=self.world.ms, outcome=Happened.LATE, fax_id=str(dice.random()))
         return Change(
             job=job,
@@ -195,7 +198,8 @@ class Walk:
 
     async def reap(self) -> None:
         reaped = await self.world.dispatch.reap(most=500, again_s=30)
-        self.agree((reaped.given_back, reaped.held, set(reaped.look_at)), self.model.reap(30_000))
+        answer = (reaped.given_back, reaped.held, reaped.unclear, set(reaped.look_at))
+        self.agree(answer, self.model.reap(30_000))
 
     async def drain(self) -> None:
         self.agree(await self.world.dispatch.drain(), self.model.drain())

@@ -5,7 +5,7 @@ applies a step by compare-and-set on the record it was decided from, and decides
 """
 
 from dispatcher.core.settlement.answers import after_send, missed_slot
-from dispatcher.core.settlement.looks import after_empty_look, after_read, look_due_ms
+from dispatcher.core.settlement.looks import after_empty_look, after_read, look_due_ms, next_look_at_ms
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import HELD_MS, Case, HoldWanted, Step, send_deadline_ms
 
@@ -20,5 +20,6 @@ __all__ = [
     "after_send",
     "look_due_ms",
     "missed_slot",
+    "next_look_at_ms",
     "send_deadline_ms",
 ]

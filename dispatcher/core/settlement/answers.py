@@ -9,7 +9,7 @@ from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.retry import backoff_transport, decide
 from dispatcher.core.settlement.ending import Failure, after_failure, past, unless_another
-from dispatcher.core.settlement.looks import look_due_ms
+from dispatcher.core.settlement.looks import next_look_at_ms
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import Case, Step, move
 
@@ -81,7 +81,7 @@ def _unclear(record: Record, outcome: Unclear, case: Case) -> Step:
     status = outcome.status or 0
     rule = classify("http", status, policy=case.policy)
     new = replace(record, unclear=True, category=rule.category, error_type="http", error_code=status)
-    next_ms = max(case.now_ms, look_due_ms(record, case.policy))
+    next_ms = max(case.now_ms, next_look_at_ms(record, case.policy))
     return move(record, Step(event=Event.UNCLEAR, record=new, next_ms=next_ms), case)
 
 

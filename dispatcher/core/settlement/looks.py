@@ -12,16 +12,22 @@ from dispatcher.core.retry import GiveUp, LookUp, decide, decide_absent, next_lo
 from dispatcher.core.settlement.ending import counted, past, unless_another
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import HELD_MS, Case, Step, move, send_deadline_ms
+from dispatcher.core.waits import look_apart_ms, shared_ms
 
 #: how much before its time a look may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
 
 
 def look_due_ms(record: Record, policy: Policy) -> int:
-    """When an attempt that is being sent is looked for next, milliseconds since 1970."""
+    """From when on a look for an attempt that is being sent counts, milliseconds since 1970."""
     deadline_ms = send_deadline_ms(record, policy)
     at_ms = next_look_ms(deadline_ms=deadline_ms, looks=record.looks, policy=policy)
     return deadline_ms if at_ms is None else at_ms
+
+
+def next_look_at_ms(record: Record, policy: Policy) -> int:
+    """When it is looked for next: at a time that it shares with others, unless the look is the last."""
+    return shared_ms(look_due_ms(record, policy), look_apart_ms(record.looks, policy))
 
 
 def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int) -> Step | None:
@@ -37,7 +43,7 @@ def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int)
     looked = replace(record, looks=record.looks + 1)
     if looked.looks >= len(case.policy.looks_s):
         return _vanished(record, case)
-    next_ms = max(case.now_ms, look_due_ms(looked, case.policy))
+    next_ms = max(case.now_ms, next_look_at_ms(looked, case.policy))
     return move(record, Step(event=Event.NO_NEWS, record=looked, next_ms=next_ms), case)
 
 

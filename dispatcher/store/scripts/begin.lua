@@ -1,6 +1,6 @@
 -- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
--- ARGV: id of this call, lease number, horizon (us), time from a slot to the first look-up (ms), snooze when held (ms),
+-- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when held (ms),
 --       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs
 --       being sent at once, scope that this lease probes, then for each job: name, hash of its number, scope of its
 --       country.
@@ -8,7 +8,7 @@
 -- lease's any more), or the reason it went back: batch, held, number, rate, full. Safe to repeat: the id of the call
 -- finds its answer again. A second worker that was told of the same lease has a call of its own and is granted nothing.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local look_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local sending_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local probe = ARGV[11]
 -- holds that this lease may pass: a probe of the account is one of the provider too
@@ -25,7 +25,8 @@ local now = math.floor(us / 1000)
 local pace = load_pace()
 local answer = {text(us), text(pace.epoch)}
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
-local room = most_sending - redis.call('ZCARD', WATCH[SENDING])
+-- A send counts until its deadline: no request is under way after it, whatever became of it.
+local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 
 local function held(job, batch, country)
   if not any_hold then return false end
@@ -79,12 +80,12 @@ local function begin(job, number, country)
   local new = mark_sending(record, attempt + 1, slot_ms)
   write_record(batch, row, new)
   move_count(batch, record, new)
-  redis.call('ZADD', WATCH[SENDING], text(slot_ms + look_ms), job)
+  redis.call('ZADD', WATCH[SENDING], text(slot_ms + sending_ms), job)
   redis.call('SET', 'bf:number:' .. number, job .. '/' .. (attempt + 1), 'PX', text(lock_ms))
   redis.call('HSET', 'bf:locks', job, number)
   if probe ~= '' then
     for _, scope in ipairs({'account', 'provider'}) do
-      if passed[scope] then note_probe(scope, slot_ms, look_ms) end
+      if passed[scope] then note_probe(scope, slot_ms, sending_ms) end
     end
   end
   return {'go', attempt + 1, text(slot), new}

@@ -1,6 +1,6 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
 -- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
---       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending in all.
+--       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending (before their send deadline) in all.
 -- Answer: JSON {"jobs": [...], "probe": scope or null}, or nil when nothing may be leased now. Safe to repeat: the
 -- lease id finds the first answer again.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -14,7 +14,7 @@ local now = math.floor(us / 1000)
 local stored = redis.call('GET', 'bf:lease:' .. lease_id)
 if stored then return stored end
 local leased = redis.call('ZCARD', WATCH[LEASED])
-room = math.min(room, ahead - leased, tonumber(ARGV[10]) - leased - redis.call('ZCARD', WATCH[SENDING]))
+room = math.min(room, ahead - leased, tonumber(ARGV[10]) - leased - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf'))
 if room <= 0 then return false end
 
 -- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.

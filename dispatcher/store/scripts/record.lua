@@ -5,6 +5,8 @@ local VOID, WAITING, LEASED, SENDING, ACCEPTED = 0, 1, 2, 3, 4
 local DELIVERED, CANCELLED, EXPIRED = 10, 13, 14
 local FINAL = DELIVERED -- and all above
 local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [ACCEPTED] = 'bf:watch:accepted'}
+-- where a job that is sending waits once its answer was unclear, or its send deadline has passed without one
+local UNCLEAR = 'bf:watch:unclear'
 -- the due time (ms) of a job that its own hold keeps back
 local NEVER = 253402300799000
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
@@ -51,6 +53,11 @@ end
 local function with_head(record, state, strikes, attempt, lease)
   return struct.pack('<BB', state, strikes) .. string.sub(record, 3, 4) .. struct.pack('<I4I4', attempt, lease)
     .. string.sub(record, 13)
+end
+
+-- Whether the record itself says that the attempt is being looked for: an unclear answer (flag 2), or a look so far.
+local function is_unclear(record)
+  return math.floor(string.byte(record, 21) / 2) % 2 == 1 or string.byte(record, 20) > 0
 end
 
 -- the recipient's country as a number (codec.py); 0 when it is not known

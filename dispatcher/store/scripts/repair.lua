@@ -3,7 +3,8 @@
 local job = ARGV[1]
 local batch, row = parse_job(job)
 local now = math.floor(now_us() / 1000)
-local state = string.byte(read_record(batch, row), 1)
+local record = read_record(batch, row)
+local state = string.byte(record, 1)
 local due, cursor = part_key(batch, 'due'), tonumber(redis.call('HGET', batch_key(batch), 'cursor'))
 local control, changed = redis.call('HGET', batch_key(batch), 'control'), 0
 
@@ -14,8 +15,10 @@ if state == WAITING and row < cursor then
 else
   changed = redis.call('ZREM', due, row)
 end
-for watched, key in pairs(WATCH) do
-  if watched == state then
+local right = WATCH[state]
+if state == SENDING and (is_unclear(record) or redis.call('ZSCORE', UNCLEAR, job)) then right = UNCLEAR end
+for _, key in ipairs({WATCH[LEASED], WATCH[SENDING], UNCLEAR, WATCH[ACCEPTED]}) do
+  if key == right then
     changed = changed + redis.call('ZADD', key, 'NX', text(now), job)
   else
     changed = changed + redis.call('ZREM', key, job)

@@ -1,6 +1,6 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
 -- ARGV: life of a number's lock (ms), then for each job twelve values: batch, row, record as it was read, record as it shall be, time of its next look
---       (ms; its place follows from the state; -1 leaves it where it is; NEVER holds a job that waits, with category
+--       (ms; its place follows from the record; -1 leaves it where it is; NEVER holds a job that waits, with category
 --       and cause of its history line), history line or empty, rest of its number (ms; -1 keeps the lock), holder of
 --       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
 --       attempts to add, totals to add (lines of field TAB number).
@@ -10,17 +10,19 @@ local FIELDS = 12
 local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
 
-local function leave_place(batch, row, state)
+local function leave_place(batch, row, record)
+  local state, job = string.byte(record, 1), job_name(batch, row)
   if state == WAITING then
     redis.call('ZREM', part_key(batch, 'due'), row)
   elseif WATCH[state] then
-    redis.call('ZREM', WATCH[state], job_name(batch, row))
+    local left = not (state == SENDING and is_unclear(record)) and redis.call('ZREM', WATCH[state], job) == 1
+    if state == SENDING and not left then redis.call('ZREM', UNCLEAR, job) end
   end
 end
 
 local function move(batch, row, old, new, next_ms, line)
   local state = string.byte(new, 1)
-  if next_ms >= 0 then leave_place(batch, row, string.byte(old, 1)) end
+  if next_ms >= 0 then leave_place(batch, row, old) end
   if next_ms >= 0 and state == WAITING then
     local put = put_back(batch, row, old, new, next_ms)
     if next_ms == NEVER and string.byte(put, 1) == WAITING then
@@ -31,7 +33,10 @@ local function move(batch, row, old, new, next_ms, line)
   end
   write_record(batch, row, new)
   move_count(batch, old, new)
-  if next_ms >= 0 and WATCH[state] then redis.call('ZADD', WATCH[state], text(next_ms), job_name(batch, row)) end
+  if next_ms >= 0 and WATCH[state] then
+    local watch = state == SENDING and is_unclear(new) and UNCLEAR or WATCH[state]
+    redis.call('ZADD', watch, text(next_ms), job_name(batch, row))
+  end
   -- refusals in a row are over when the provider takes a fax
   if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
 end

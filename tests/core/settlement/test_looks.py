@@ -7,6 +7,7 @@ import pytest
 from dispatcher.core.job import Fate, Happened, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews
+from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import (
     HELD_MS,
     Step,
@@ -14,9 +15,11 @@ from dispatcher.core.settlement import (
     after_news,
     after_read,
     look_due_ms,
+    next_look_at_ms,
     send_deadline_ms,
 )
 from tests.core.settlement.samples import (
+    BEGAN,
     BUSY,
     COMPLETED,
     NOW,
@@ -46,7 +49,23 @@ def look(record: Record, *, attempt: int = 1, late_ms: int = 0) -> Step | None:
 def test_an_unclear_send_is_looked_for_again_at_the_policy_s_times(looks: int, next_s: int) -> None:
     step = look(sending(looks=looks))
     assert step
-    assert (step.event, step.record.looks, step.next_ms) == (Event.NO_NEWS, looks + 1, DEADLINE + next_s * 1000)
+    assert (step.event, step.record.looks) == (Event.NO_NEWS, looks + 1)
+    assert step.next_ms == next_look_at_ms(sending(looks=looks + 1), POLICY)
+    assert 0 <= step.next_ms - DEADLINE - next_s * 1000 < 30_000
+
+
+@pytest.mark.parametrize("looks_s", [POLICY.looks_s, (1.0, 2.0, 4.0, 8.0), (5.0,), (0.0005, 300.0)], ids=str)
+def test_looks_share_their_times_and_the_last_comes_when_it_is_due(looks_s: tuple[float, ...]) -> None:
+    """Those of one time share a list. No look comes before its time, and none after the next one's."""
+    policy = Policy(looks_s=looks_s)
+    for began in range(BEGAN, BEGAN + 60_000, 777):
+        due = [look_due_ms(sending(began_ms=began, looks=n), policy) for n in range(len(looks_s))]
+        at = [next_look_at_ms(sending(began_ms=began, looks=n), policy) for n in range(len(looks_s))]
+        assert all(early <= late for early, late in zip(due, at, strict=True))
+        assert all(late <= following for late, following in zip(at, due[1:], strict=False))
+        assert at[-1] == due[-1]
+    if looks_s == POLICY.looks_s:
+        assert all(one % 30_000 == 0 for one in at[:-1])
 
 
 def test_a_look_that_comes_very_late_is_followed_by_the_next_at_once() -> None:
