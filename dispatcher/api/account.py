@@ -4,7 +4,13 @@ from fastapi import APIRouter
 
 from dispatcher.api import models, shapes
 from dispatcher.api.security import Parts
-from dispatcher.service.account import change_limits, forget_changes, release_hold, view_account
+from dispatcher.service.account import (
+    change_limits,
+    forget_changes,
+    release_hold,
+    unblock_account,
+    view_account,
+)
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
 
@@ -26,6 +32,13 @@ async def change_rate(body: models.Rate, parts: Parts) -> models.Account:
 async def forget_changed_rate(parts: Parts) -> models.Account:
     """Return to the limits of the settings."""
     await forget_changes(parts.store)
+    return await show_account(parts)
+
+
+@router.post("/unblock")
+async def unblock(parts: Parts) -> models.Account:
+    """End the wait that the provider asked for with a 429 or 503; without one nothing changes."""
+    await unblock_account(parts.store)
     return await show_account(parts)
 
 

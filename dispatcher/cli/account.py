@@ -40,6 +40,16 @@ def rate(
     _show(account, as_json=as_json)
 
 
+@app.command()
+def unblock(as_json: JsonOption = False) -> None:
+    """End the wait that the provider asked for with a 429 or a 503; the rate begins where the refusal has cut it."""
+    with Client.from_environment() as client:
+        account = client.unblock()
+    if not as_json:
+        note("The account does not wait for the provider any more.")
+    _show(account, as_json=as_json)
+
+
 def _reset(client: Client) -> Account:
     return client.reset_rate()
 

@@ -213,6 +213,10 @@ class Client:
         """Return to the limits of the settings."""
         return self._read(Account, self._transport.call("DELETE", "/v1/account/rate"))
 
+    def unblock(self) -> Account:
+        """End the wait that the provider asked for; without one nothing changes."""
+        return self._read(Account, self._transport.call("POST", "/v1/account/unblock"))
+
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""
         self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")

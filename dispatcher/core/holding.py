@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
+#: a clock that runs back by less than this was not set
+STEP_MS = 2_000
 #: scopes of holds that stop all sending; a probe of one may end it
 ACCOUNT, PROVIDER = "account", "provider"
 
@@ -33,6 +35,12 @@ def next_probe_ms(series_ms: Sequence[int], probes: int, sent_ms: int, sending_m
     The series grows, and its last value repeats. Never before that last one has had its answer or its time-out.
     """
     return sent_ms + max(series_ms[min(probes, len(series_ms) - 1)], sending_ms)
+
+
+def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int) -> bool:
+    """Whether a probe may go. ``set_ms`` is when its time was set: a clock before that was set back, and then the time
+    says nothing. A probe too many does no harm."""
+    return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms
 
 
 def ended_by(probe: str, outcome: SendOutcome) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ server, rates are faxes per second. A refusal (429) cuts the rate once per epoch
 granted before the cut carry the older epoch and change nothing. Then the rate regains what it had on a cubic curve:
 quickly at first, slowly where it was refused, quickly again beyond. So a limit that stays lower is met seldom, and one
 that is back is used soon. (The shape is that of RFC 9438 for congestion windows.)
+
+What a refusal sets in the future keeps its distance from now when the server's clock is set back.
 """
 
 import math
@@ -14,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dispatcher.core.allowance import MOST_AHEAD_US, Allowance, Period, aged, allowance, counted, free_us
+from dispatcher.core.waits import RETRY_AFTER_MOST_S
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
 CATCH_UP_US = 50_000
@@ -24,6 +27,8 @@ USED = 0.99
 SLOWEST = 0.1
 #: no slot is further ahead than this: more than any horizon and the longest interval together
 FURTHEST_US = 20_000_000
+#: the longest wait after a refusal, and so the furthest end of one
+LONGEST_WAIT_US = round(RETRY_AFTER_MOST_S * 1_000_000)
 #: length of the window over which use is measured
 WINDOW_US = 10_000_000
 
@@ -39,6 +44,8 @@ class Pace:
     #: the rate before the last cut, and from when on it is regained
     peak: float = 0.0
     cut_us: int = 0
+    #: when the last refusal was heard of; a clock that is before it was set back
+    refused_us: int = 0
     #: 429 answers in a row, each in an epoch of its own
     refusals: int = 0
     #: start of the running window of use, permits granted in it, and in the one before
@@ -67,6 +74,7 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     Horizons may differ from caller to caller, up to ``MOST_AHEAD_US``: what others reserved further ahead is
     respected.
     """
+    pace = bounded_wait(pace, now_us)
     if pace.blocked_until_us > now_us:
         return pace, None
     pace = _count_window(_raised(pace, now_us, adapt), now_us)
@@ -87,8 +95,37 @@ def interval_us(rate: float) -> int:
 
 def next_us(pace: Pace, now_us: int) -> int:
     """The earliest slot that there may be."""
-    paced_us = max(pace.blocked_until_us, pace.tat_us, now_us - CATCH_UP_US)
+    paced_us = max(blocked_until_us(pace, now_us), pace.tat_us, now_us - CATCH_UP_US)
     return max([paced_us, *(free_us(aged(one, now_us - CATCH_UP_US)) for one in pace.allowances)])
+
+
+def blocked_until_us(pace: Pace, now_us: int) -> int:
+    """Until when the provider's wait lasts; in the past when there is none."""
+    return bounded_wait(pace, now_us).blocked_until_us
+
+
+def bounded_wait(pace: Pace, now_us: int) -> Pace:
+    """The pace after the server's clock was set back behind the last refusal: what that has put off comes as long from
+    now as it would have come from then. No wait is longer than an hour, whatever was stored.
+    """
+    back_us = max(0, pace.refused_us - now_us)
+    latest_us = now_us + LONGEST_WAIT_US
+    return replace(
+        pace,
+        blocked_until_us=min(max(0, pace.blocked_until_us - back_us), latest_us),
+        cut_us=min(max(0, pace.cut_us - back_us), latest_us),
+        refused_us=pace.refused_us - back_us,
+        tat_us=max(0, pace.tat_us - back_us),
+    )
+
+
+def unblock(pace: Pace, now_us: int) -> Pace:
+    """An operator ends the provider's wait. Slots that were granted before it are kept clear of."""
+    pace = bounded_wait(pace, now_us)
+    if pace.blocked_until_us <= now_us:
+        return pace
+    tat_us = min(pace.tat_us, now_us + max(MOST_AHEAD_US, interval_us(pace.rate)))
+    return replace(pace, blocked_until_us=0, cut_us=min(pace.cut_us, now_us), tat_us=tat_us)
 
 
 def _in_time(pace: Pace, now_us: int, interval_us: int) -> Pace:
@@ -117,7 +154,8 @@ def _count_window(pace: Pace, now_us: int) -> Pace:
 
 def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -> Pace:
     """A 429 to a request that was granted in ``epoch``. A longer wait is honoured even by an older epoch."""
-    blocked = max(pace.blocked_until_us, now_us + wait_us)
+    pace = replace(bounded_wait(pace, now_us), refused_us=now_us)
+    blocked = max(pace.blocked_until_us, now_us + min(max(wait_us, 0), LONGEST_WAIT_US))
     if epoch != pace.epoch:
         return replace(pace, blocked_until_us=blocked)
     return replace(

@@ -3,13 +3,14 @@
 Times are seconds unless the name says milliseconds.
 """
 
+import math
 from collections.abc import Sequence
 
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Category
 
 #: the longest wait that a provider's Retry-After is believed for
-_RETRY_AFTER_MOST_S = 3600.0
+RETRY_AFTER_MOST_S = 3600.0
 #: unclear sends are looked for together, so far apart at most
 _LOOKS_APART_S = 30.0
 
@@ -63,11 +64,20 @@ def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:
     return ()
 
 
+def capped_retry_after_s(retry_after_s: float | None) -> float | None:
+    """How long a provider that names a time is waited for, from 0 to an hour; None where it names none.
+
+    The only place that bounds ``Retry-After``, which may as well be seconds since 1970, the year 9999 or 1e300.
+    """
+    if retry_after_s is None or math.isnan(retry_after_s):
+        return None
+    return min(max(retry_after_s, 0.0), RETRY_AFTER_MOST_S)
+
+
 def backoff_429(n: int, policy: Policy, chance: float, retry_after_s: float | None = None) -> float:
     """Seconds to wait after a 429 that follows ``n`` others: what the provider names, else full jitter."""
-    if retry_after_s is not None:
-        return min(max(retry_after_s, 0.0), _RETRY_AFTER_MOST_S)
-    return _full_jitter(policy.backoff_429_s, n, chance)
+    named_s = capped_retry_after_s(retry_after_s)
+    return _full_jitter(policy.backoff_429_s, n, chance) if named_s is None else named_s
 
 
 def backoff_transport(n: int, policy: Policy, chance: float) -> float:

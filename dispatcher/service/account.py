@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dispatcher.core.allowance import Period, aged, free_us, used
-from dispatcher.core.pacing import Pace, used_ratio
+from dispatcher.core.pacing import Pace, blocked_until_us, used_ratio
 from dispatcher.core.places import Place
 from dispatcher.service.errors import Missing
 from dispatcher.service.views import Hold
@@ -46,12 +46,12 @@ async def view_account(store: Store) -> AccountView:
     now_ms = await store.clock.now_ms()
     pace = await store.limiter.pace()
     sizes = await store.dispatch.sizes()
-    blocked_by, blocked_until_us = _blocked(pace, now_ms * 1000)
+    blocked_by, until_us = _blocked(pace, now_ms * 1000)
     return AccountView(
         ceiling=pace.ceiling,
         rate=pace.rate,
         limits=_limits(pace, await store.limiter.by_operator(), now_ms * 1000),
-        blocked_until_ms=blocked_until_us // 1000,
+        blocked_until_ms=until_us // 1000,
         blocked_by=blocked_by,
         used_ratio=used_ratio(pace, now_ms * 1000),
         in_flight=sum(sizes.values()),
@@ -72,7 +72,7 @@ def _limits(pace: Pace, by_operator: frozenset[Period], now_us: int) -> tuple[Li
 
 def _blocked(pace: Pace, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
     """What stops sending longest, and until when (microseconds); nothing and 0 when there may be a permit now."""
-    until: dict[Literal["", "provider", "minute", "day"], int] = {"provider": pace.blocked_until_us}
+    until: dict[Literal["", "provider", "minute", "day"], int] = {"provider": blocked_until_us(pace, now_us)}
     for one in pace.allowances:
         until["minute" if one.period is Period.MINUTE else "day"] = free_us(aged(one, now_us))
     name = max(until, key=lambda name: until[name])
@@ -87,6 +87,11 @@ async def change_limits(store: Store, limits: Mapping[Period, float]) -> None:
 async def forget_changes(store: Store) -> None:
     """The limits of the settings hold again."""
     await store.limiter.back_to_settings()
+
+
+async def unblock_account(store: Store) -> None:
+    """End the wait that the provider asked for, in all processes at once. Without one nothing changes."""
+    await store.limiter.unblock()
 
 
 async def release_hold(store: Store, scope: str) -> None:

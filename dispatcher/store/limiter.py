@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from dispatcher.core.allowance import Allowance, Period
 from dispatcher.core.pacing import Pace
 from dispatcher.core.policy import Policy
+from dispatcher.core.waits import capped_retry_after_s
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
@@ -39,12 +40,19 @@ class Limiter:
         )
 
     async def set_by_operator(self, limits: Mapping[Period, float]) -> None:
-        """Limits that stand above the settings until they are given back; those not named stay. 0: no such limit."""
+        """Limits that stand above the settings until they are given back; those not named stay. 0: no such limit.
+
+        This and ``back_to_settings`` end a wait that the provider asked for.
+        """
         await self._set("operator", limits)
 
     async def back_to_settings(self) -> None:
         """Forget all limits that operators gave."""
         await self._set("default", {})
+
+    async def unblock(self) -> bool:
+        """End the wait that the provider asked for. False when there was none."""
+        return bool(await self._scripts.run("unblock", []))
 
     async def _set(self, whose: str, limits: Mapping[Period, float]) -> float:
         given: list[Argument] = [repr(limits[period]) if period in limits else "" for period in Period]
@@ -68,7 +76,8 @@ class Limiter:
     async def slow_down(self, epoch: int, retry_after_s: float | None, chance: float) -> float:
         """The provider asked for less. Returns the time until which nothing is sent, in seconds since 1970."""
         base, cap = self._policy.backoff_429_s
-        wait_us = -1 if retry_after_s is None else int(retry_after_s * 1_000_000)
+        named_s = capped_retry_after_s(retry_after_s)
+        wait_us = -1 if named_s is None else int(named_s * 1_000_000)
         arguments: list[Argument] = [
             epoch,
             wait_us,

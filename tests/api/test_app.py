@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -129,6 +130,21 @@ async def test_the_account_shows_its_rate_and_lets_go_of_holds(api: httpx.AsyncC
     assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 204
     assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 404
     assert (await api.get("/v1/account")).json()["holds"] == []
+
+
+@pytest.mark.parametrize("said_s", [1e300, 86_400.0, 1_795_000_000.0])
+async def test_a_wait_of_the_provider_is_shown_and_ended_by_hand(
+    api: httpx.AsyncClient, runtime: Runtime, said_s: float
+) -> None:
+    """Whatever it said, an hour at most."""
+    await runtime.store.limiter.slow_down(0, said_s, 0.0)
+    blocked = (await api.get("/v1/account")).json()
+    assert blocked["blocked_by"] == "provider"
+    wait_s = datetime.fromisoformat(blocked["blocked_until"]).timestamp() - await runtime.store.clock.now_ms() / 1000
+    assert 3500 < wait_s <= 3600
+    ended = (await api.post("/v1/account/unblock")).json()
+    assert (ended["blocked_by"], ended["blocked_until"]) == (None, None)
+    assert (await api.post("/v1/account/unblock")).status_code == 200
 
 
 async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -20,6 +20,13 @@ def test_a_limit_is_changed_shown_and_given_back(connected: Bulkfax) -> None:
     assert after["limits"] == before["limits"]
 
 
+def test_a_wait_is_ended(connected: Bulkfax) -> None:
+    ran = connected("account", "unblock")
+    assert ran.status == 0
+    assert "does not wait" in ran.err
+    assert json.loads(connected("account", "unblock", "--json").last_line)["blocked_until"] is None
+
+
 @pytest.mark.parametrize(
     ("limit", "told"),
     [("50", "50/s, 3000/m or 100000/d"), ("0/s", "stop all sending"), ("1.5/m", "whole number"), ("5/h", "50/s")],

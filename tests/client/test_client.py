@@ -68,6 +68,7 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
         (lambda c: c.account(), "GET", "/v1/account", {"rate_per_second": 5.0, "holds": []}),
         (lambda c: c.set_rate(per_minute=3000), "PATCH", "/v1/account/rate", {}),
         (lambda c: c.reset_rate(), "DELETE", "/v1/account/rate", {}),
+        (lambda c: c.unblock(), "POST", "/v1/account/unblock", {}),
         (lambda c: c.release_hold("batch:b1"), "DELETE", "/v1/account/holds/batch%3Ab1", None),
         (lambda c: c.alive(), "GET", "/healthz", {}),
         (lambda c: c.ready(), "GET", "/readyz", {}),

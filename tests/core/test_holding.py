@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.holding import ACCOUNT, PROVIDER, ended_by, is_providers_failure, next_probe_ms, recent_failures
+from dispatcher.core.holding import (
+    ACCOUNT,
+    PROVIDER,
+    ended_by,
+    is_probe_due,
+    is_providers_failure,
+    next_probe_ms,
+    recent_failures,
+)
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
 ACCEPTED = Accepted(news=FaxNews(fax_id="F", status=FaxStatus.UNFINISHED))
@@ -55,6 +63,13 @@ def test_probes_keep_to_the_series_and_never_overlap(
 ) -> None:
     next_ms = next_probe_ms(series, probes, sent_ms, sending_ms)
     assert next_ms - sent_ms == max(sending_ms, (series + [series[-1]] * 9)[probes])
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "due"), [(99_999, False), (100_000, True), (98_000, False), (97_999, True), (-1, True), (10**15, True)]
+)
+def test_a_clock_that_was_set_back_puts_off_no_probe(now_ms: int, due: bool) -> None:
+    assert is_probe_due(probe_at_ms=100_000, set_ms=100_000, now_ms=now_ms) is due
 
 
 @given(failed=st.lists(st.booleans(), max_size=60), window=st.integers(1, 30))

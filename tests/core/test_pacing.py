@@ -2,22 +2,27 @@
 
 from bisect import bisect_left
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.allowance import MOST_AHEAD_US
 from dispatcher.core.pacing import (
     CATCH_UP_US,
+    LONGEST_WAIT_US,
     SLOWEST,
     USED,
     WINDOW_US,
     Adapt,
     Pace,
+    blocked_until_us,
     interval_us,
+    next_us,
     reserve,
     slow_down,
+    unblock,
     used_ratio,
     with_ceiling,
 )
@@ -187,6 +192,56 @@ def test_every_epoch_has_a_probe_of_its_own_and_older_refusals_none() -> None:
 def test_a_slow_account_is_not_made_quicker_by_its_probe() -> None:
     pace = slow_down(steady(0.2), 0, START, 0, ADAPT)
     assert taken(pace, START, horizon_us=11 * SECOND)[1] == [START, START + interval_us(0.1)]
+
+
+@pytest.mark.parametrize("wait_us", [LONGEST_WAIT_US + 1, 86_400 * SECOND, 1_795_000_000 * SECOND, 10**300])
+def test_no_wait_is_longer_than_an_hour(wait_us: int) -> None:
+    pace = slow_down(steady(10), 0, START, wait_us, ADAPT)
+    assert pace.blocked_until_us == START + 3600 * SECOND
+    assert taken(pace, START + 3600 * SECOND - 1)[1] == []
+    assert taken(pace, START + 3600 * SECOND, horizon_us=0)[1] == [START + 3600 * SECOND]
+
+
+def test_a_wait_that_was_stored_longer_ends_within_an_hour() -> None:
+    """An older version believed the provider whatever it said."""
+    pace = replace(steady(10), blocked_until_us=START * 2, cut_us=START * 2)
+    assert next_us(pace, START) == blocked_until_us(pace, START) == START + 3600 * SECOND
+    pace, _ = taken(pace, START)
+    assert taken(pace, START + 3600 * SECOND)[1] != []
+
+
+@pytest.mark.parametrize("back_s", [1, 60, 1800, 3600, 86_400, 400 * 86_400])
+def test_a_clock_set_back_lengthens_no_wait(back_s: int) -> None:
+    """Neither that of a refusal nor the time in which the rate is regained."""
+    pace = slow_down(steady(100), 0, START, 2 * SECOND, ADAPT)
+    back = START - back_s * SECOND
+    pace, slot = reserve(pace, back, HORIZON, ADAPT)
+    assert (slot, pace.blocked_until_us) == (None, back + 2 * SECOND)
+    assert taken(pace, back + 2 * SECOND, horizon_us=0)[1] == [back + 2 * SECOND]
+    for second in range(30):
+        pace, _ = taken(pace, back + second * SECOND)
+    assert pace.rate == 100
+
+
+def test_an_operator_ends_a_wait_and_the_rate_begins_where_it_was_cut() -> None:
+    blocked = slow_down(steady(100), 0, START, 3600 * SECOND, ADAPT)
+    pace = unblock(blocked, START + SECOND)
+    _, slots = taken(pace, START + SECOND + MOST_AHEAD_US)
+    assert slots[:2] == [START + SECOND + MOST_AHEAD_US, START + 2 * SECOND + MOST_AHEAD_US], "a probe comes first"
+    assert (pace.rate, pace.epoch, pace.cut_us) == (50, 1, START + SECOND)
+    assert unblock(pace, START + 9 * SECOND) == pace, "without a wait nothing changes"
+
+
+@settings(max_examples=30)
+@given(st.sampled_from([0.1, 0.5, 10.0, 33.3]), st.integers(0, 4000), st.integers(0, 10))
+def test_ending_a_wait_grants_no_slot_twice(rate: float, wait_s: int, after_s: int) -> None:
+    """What was granted before the refusal still leaves."""
+    pace, slots = taken(steady(rate), START)
+    pace = unblock(slow_down(pace, 0, START, wait_s * SECOND, ADAPT), START + after_s * SECOND)
+    for second in range(15):
+        pace, more = taken(pace, START + (after_s + second) * SECOND)
+        slots += more
+    assert all(later - earlier >= interval_us(rate) for earlier, later in pairwise(slots))
 
 
 def test_a_longer_wait_is_honoured_even_by_an_older_epoch() -> None:

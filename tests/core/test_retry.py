@@ -34,6 +34,7 @@ from dispatcher.core.retry import (
     probes_s,
     readback_delay_s,
 )
+from dispatcher.core.waits import capped_retry_after_s
 
 POLICY = Policy()
 NOW = 1_772_000_000_000
@@ -378,10 +379,22 @@ def test_backoff_is_full_jitter_up_to_its_cap() -> None:
     assert backoff_429(3, POLICY, 0.0) == 0
 
 
-@pytest.mark.parametrize(("named", "seconds"), [(7.5, 7.5), (0.0, 0.0), (-1.0, 0.0), (1e9, 3600.0)])
+@pytest.mark.parametrize(
+    ("named", "seconds"),
+    [
+        *[(7.5, 7.5), (0.0, 0.0), (-1.0, 0.0), (3600.0, 3600.0), (86_400.0, 3600.0), (1_795_000_000.0, 3600.0)],
+        *[(1e300, 3600.0), (float("inf"), 3600.0), (float("-inf"), 0.0)],
+    ],
+)
 def test_a_named_time_after_429_is_kept_within_reason(named: float, seconds: float) -> None:
     """Retry-After takes the place of the jitter, up to an hour."""
+    assert capped_retry_after_s(named) == seconds
     assert backoff_429(4, POLICY, 0.9, retry_after_s=named) == seconds
+
+
+def test_what_is_no_time_is_not_waited_for() -> None:
+    assert capped_retry_after_s(float("nan")) is None
+    assert backoff_429(0, POLICY, 0.5, retry_after_s=float("nan")) == backoff_429(0, POLICY, 0.5)
 
 
 def test_looks_follow_the_send_deadline_and_end() -> None:

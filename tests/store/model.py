@@ -18,7 +18,7 @@ from dispatcher.core.pacing import Adapt, Pace
 from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
-from dispatcher.core.waits import look_apart_ms, shared_ms
+from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
 from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate
 
 NEVER_MS = HELD_MS
@@ -149,6 +149,7 @@ class Model:
     def claim(self, priority: str, number: int, most: int, ahead: int, in_flight: int) -> tuple[list[JobId], str]:
         """Jobs leased, and the scope that they probe."""
         leased = len(self.watch[Place.LEASED])
+        self.pace = pacing.bounded_wait(self.pace, self.us)
         under_way = leased + self._being_sent
         room = min(most, ahead - leased, in_flight - under_way, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
@@ -379,16 +380,17 @@ class Model:
 
     def slow_down(self, epoch: int, retry_after_s: float | None, chance: float) -> None:
         base_s, cap_s = self.policy.backoff_429_s
-        if retry_after_s is None and epoch != self.pace.epoch:
+        if capped_retry_after_s(retry_after_s) is None and epoch != self.pace.epoch:
             return
         backoff_s = min(cap_s, base_s * 2.0 ** min(self.pace.refusals, 30)) * chance
-        wait_us = backoff_s * 1_000_000 if retry_after_s is None else retry_after_s * 1_000_000
+        named_s = capped_retry_after_s(retry_after_s)
+        wait_us = backoff_s * 1_000_000 if named_s is None else named_s * 1_000_000
         self.pace = pacing.slow_down(self.pace, epoch, self.us, math.floor(wait_us), self._adapt)
 
     def set_limits(self, limits: Mapping[Period, float]) -> None:
         """An operator's limits; those not named stay."""
         self.limits |= limits
-        self.pace = pacing.with_ceiling(self.pace, self.limits[Period.SECOND])
+        self.pace = pacing.with_ceiling(pacing.unblock(self.pace, self.us), self.limits[Period.SECOND])
         self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:

@@ -12,6 +12,7 @@ from dispatcher.core.settlement.ending import Failure, after_failure, past, unle
 from dispatcher.core.settlement.looks import next_look_at_ms
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import Case, Step, move
+from dispatcher.core.waits import capped_retry_after_s
 
 #: how many transport failures in a row a job is taken to have had when its last attempt did not leave either
 _TRANSPORT_AGAIN = 5
@@ -31,13 +32,19 @@ def after_send(record: Record, outcome: SendOutcome, case: Case, *, attempt: int
         case Refused():
             return _refused(record, outcome, case)
         case RateLimited():
-            wait_s = outcome.retry_after_s if outcome.retry_after_s is not None else case.policy.backoff_429_s[0]
-            return _given_back(record, case, wait_s)
+            return _given_back(record, case, _wait_429_s(outcome, case))
         case NotSent():
             return _not_sent(record, case)
         case Unclear():
             return _unclear(record, outcome, case)
     assert_never(outcome)
+
+
+def _wait_429_s(outcome: RateLimited, case: Case) -> float:
+    """Short: it is the account that waits as long as the provider says, and an operator may end that for all jobs."""
+    named_s = capped_retry_after_s(outcome.retry_after_s)
+    first_s = case.policy.backoff_429_s[0]
+    return first_s if named_s is None else min(named_s, first_s)
 
 
 def missed_slot(record: Record, case: Case, *, attempt: int) -> Step | None:

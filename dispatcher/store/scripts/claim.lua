@@ -18,8 +18,9 @@ room = math.min(room, ahead - leased, tonumber(ARGV[10]) - leased - redis.call('
 if room <= 0 then return false end
 
 -- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
-local blocked_until_us, allowances = unpack(redis.call('HMGET', 'bf:limiter', 'blocked_until_us', 'allowances'))
-if tonumber(blocked_until_us or 0) > us then return false end
+-- A clock that was set back is noticed here: nobody takes permits while a wait lasts.
+if is_blocked(us) then return false end
+local allowances = redis.call('HGET', 'bf:limiter', 'allowances')
 if allowances then
   room = math.min(room, permits_left(load_allowances(allowances), us, horizon_us) - leased)
   if room <= 0 then return false end

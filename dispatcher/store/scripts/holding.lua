@@ -3,7 +3,8 @@
 
 -- Opens a hold; one that stands already keeps its beginning and its probes. Returns 1 when it is new.
 local function open_hold(scope, category, cause, probes_ms, now)
-  local hold = {scope = scope, category = category, cause = cause, since_ms = now, probe_at_ms = 0, probes = 0}
+  local hold = {scope = scope, category = category, cause = cause, since_ms = now, set_ms = now, probe_at_ms = 0,
+    probes = 0}
   if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms = probes_ms, now + probes_ms[1] end
   local new = redis.call('HSETNX', 'bf:holds', scope, cjson.encode(hold))
   if new == 1 then add_total('holds|' .. category, 1) end
@@ -19,10 +20,11 @@ local function sends_made()
   return sends
 end
 
--- Whether a hold lets a probe through now.
+-- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.
+local STEP_MS = 2000
 local function is_probe_due(hold, now)
   hold = cjson.decode(hold)
-  return hold.probes_ms and hold.probe_at_ms <= now
+  return hold.probes_ms and (hold.probe_at_ms <= now or now + STEP_MS < (hold.set_ms or hold.since_ms))
 end
 
 local function change_hold(scope, change)
@@ -31,6 +33,7 @@ local function change_hold(scope, change)
   hold = cjson.decode(hold)
   if not hold.probes_ms then return end
   change(hold)
+  hold.set_ms = math.floor(now_us() / 1000)
   redis.call('HSET', 'bf:holds', scope, cjson.encode(hold))
 end
 

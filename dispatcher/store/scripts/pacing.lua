@@ -2,8 +2,8 @@
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
 local USED, CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 0.99, 50000, 0.1, 20000000, 10000000
-local MOST_AHEAD_US = 5000000
-local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refusals',
+local MOST_AHEAD_US, LONGEST_WAIT_US = 5000000, 3600000000
+local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refused_us', 'refusals',
   'window_us', 'granted', 'granted_before', 'probe_gap_us'}
 local EXACT = {ceiling = true, rate = true, peak = true}
 -- length of a bucket (us), and how many make the period
@@ -107,6 +107,36 @@ local function permits_left(allowances, now, horizon_us)
   return left
 end
 
+-- After the clock was set back behind the last refusal, what that has put off comes as long from now as it would have
+-- come from then. No wait is longer than an hour.
+local function bound_wait(pace, now)
+  local back = math.max(0, pace.refused_us - now)
+  pace.blocked_until_us = math.min(math.max(0, pace.blocked_until_us - back), now + LONGEST_WAIT_US)
+  pace.cut_us = math.min(math.max(0, pace.cut_us - back), now + LONGEST_WAIT_US)
+  pace.refused_us, pace.tat_us = pace.refused_us - back, math.max(0, pace.tat_us - back)
+end
+
+-- Whether the provider's wait lasts. Writes only what a step of the clock made wrong.
+local function is_blocked(now)
+  local names, pace = {'blocked_until_us', 'cut_us', 'refused_us', 'tat_us'}, {}
+  local values = redis.call('HMGET', 'bf:limiter', unpack(names))
+  for i, name in ipairs(names) do pace[name] = tonumber(values[i] or 0) end
+  bound_wait(pace, now)
+  for i, name in ipairs(names) do
+    if pace[name] ~= tonumber(values[i] or 0) then redis.call('HSET', 'bf:limiter', name, text(pace[name])) end
+  end
+  return pace.blocked_until_us > now
+end
+
+-- An operator ends the wait. Slots that were granted before it are kept clear of.
+local function unblock(pace, now)
+  bound_wait(pace, now)
+  if pace.blocked_until_us <= now then return false end
+  pace.tat_us = math.min(pace.tat_us, now + math.max(MOST_AHEAD_US, math.ceil(1000000 / (pace.rate * USED))))
+  pace.blocked_until_us, pace.cut_us = 0, math.min(pace.cut_us, now)
+  return true
+end
+
 -- After the clock was set back, the next slot comes after all that may have been granted ahead.
 local function come_in_time(pace, now, interval)
   if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + MOST_AHEAD_US end
@@ -115,12 +145,13 @@ end
 
 -- Returns the slot, or nil and the time at which there may be one.
 local function reserve(pace, now, horizon_us, cut, regain_us)
+  bound_wait(pace, now)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
   raise_rate(pace, now, cut, regain_us)
   count_window(pace, now)
   local interval = math.max(math.ceil(1000000 / (pace.rate * USED)), pace.probe_gap_us)
   come_in_time(pace, now, interval)
-  local slot = math.max(pace.tat_us, now - CATCH_UP_US)
+  local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
   for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
   if slot > now + horizon_us then return nil, slot end
   for _, one in ipairs(pace.allowances or {}) do

@@ -1,4 +1,5 @@
--- set_limits: the account's limits. Settings give theirs at every start; what an operator gave stands above them.
+-- set_limits: the account's limits. Settings give theirs at every start; what an operator gave stands above them. An
+-- operator's change ends a wait that the provider asked for, too.
 -- ARGV: whose they are (`settings`, `operator`, or `default`, which forgets the operator's), then faxes in a second, a
 --       minute, a day; empty: as before, 0: no such limit.
 -- Answer: the limit of a second that is in force. Safe to repeat.
@@ -16,6 +17,8 @@ local function limit(period)
   local given = redis.call('HMGET', 'bf:limiter', 'operator_' .. period, 'settings_' .. period)
   return tonumber(given[1] or given[2] or 0)
 end
+
+if ARGV[1] ~= 'settings' then unblock(pace, now_us()) end
 
 -- An uncut rate follows the limit at once, a cut one stays cut.
 local ceiling = limit('second')

@@ -1,5 +1,7 @@
 """What the answer to a POST means for its job."""
 
+import math
+
 import pytest
 
 from dispatcher.core.job import Fate, Happened, Record, State
@@ -75,8 +77,12 @@ def test_the_provider_s_words_stand_in_the_history() -> None:
     assert step.history.why.endswith("The provider said: to is missing")
 
 
-@pytest.mark.parametrize(("retry_after_s", "wait_ms"), [(None, 1000), (7.5, 7500)])
+@pytest.mark.parametrize(
+    ("retry_after_s", "wait_ms"),
+    [(None, 1000), (0.2, 200), (7.5, 1000), (1e300, 1000), (-5.0, 0), (math.nan, 1000), (1_795_000_000.0, 1000)],
+)
 def test_a_job_over_the_rate_goes_back_unspent(retry_after_s: float | None, wait_ms: int) -> None:
+    """It does not wait by itself for what the account waits for: that may be ended for all of them."""
     step = settled(sending(), RateLimited(retry_after_s=retry_after_s))
     assert (step.event, step.record.state, step.record.lease) == (Event.GIVEN_BACK, State.WAITING, 0)
     assert (step.next_ms, step.rest_s, step.spent, step.history) == (NOW + wait_ms, 0.0, 0, None)

@@ -1,0 +1,123 @@
+"""``pacing.lua`` against ``core/pacing.py`` over random histories, clocks that are set included."""
+
+import math
+import random
+
+import pytest
+
+from dispatcher.core import pacing
+from dispatcher.core.allowance import Period
+from dispatcher.core.pacing import Adapt, Pace, reserve, slow_down, unblock, with_ceiling
+from dispatcher.core.waits import capped_retry_after_s
+from dispatcher.store.limiter import _READ_HORIZON_US
+from tests.store.world import RATE, World
+
+pytestmark = pytest.mark.anyio
+
+ADAPT = Adapt(cut=0.5, regain_us=10_000_000, probe_gap_us=1_000_000)
+#: what a provider may say
+WAITS_S = (0.0, 0.3, 2.0, 600.0, 3600.0, 86_400.0, 1_795_000_000.0, 1e300, -7.0, math.inf)
+#: how time passes, and how far the clock is set
+PASSES_MS = (0, 1, 50, 300, 2_000, 30_000, 3_700_000)
+STEPS_S = (-1, -3, -60, -3_599, -86_400, -40_000_000, 60, 86_400)
+
+
+class History:
+    """The pace of the store and that of the core, side by side."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world, self.dice = world, random.Random(seed)
+        self.pace = Pace(ceiling=RATE, rate=RATE)
+
+    async def take(self) -> None:
+        permit = await self.world.limiter.take()
+        self.pace, slot = reserve(self.pace, self.world.us, _READ_HORIZON_US, ADAPT)
+        assert permit.granted is (slot is not None)
+        if slot is not None:
+            assert permit.wait_s == max(0, slot - self.world.us) / 1_000_000
+
+    async def refuse(self) -> None:
+        epoch, wait_s = max(0, self.pace.epoch - self.dice.choice((0, 0, 1))), self.dice.choice(WAITS_S)
+        until_s = await self.world.limiter.slow_down(epoch, wait_s, 0.5)
+        named_s = capped_retry_after_s(wait_s) or 0.0
+        self.pace = slow_down(self.pace, epoch, self.world.us, int(named_s * 1_000_000), ADAPT)
+        assert until_s == self.pace.blocked_until_us / 1_000_000
+        assert until_s <= self.world.us / 1_000_000 + 3600
+
+    async def unblock(self) -> None:
+        was = pacing.blocked_until_us(self.pace, self.world.us) > self.world.us
+        assert await self.world.limiter.unblock() is was
+        self.pace = unblock(self.pace, self.world.us)
+
+    async def set_limits(self) -> None:
+        rate = self.dice.choice((0.1, 7.3, 100.0, 400.0))
+        await self.world.limiter.set_by_operator({Period.SECOND: rate})
+        self.pace = with_ceiling(unblock(self.pace, self.world.us), rate)
+
+    async def claim(self) -> None:
+        await self.world.claim()
+        self.pace = pacing.bounded_wait(self.pace, self.world.us)
+
+    async def pass_time(self) -> None:
+        await self.world.pass_ms(self.dice.choice(PASSES_MS))
+
+    async def step(self) -> None:
+        await self.world.step_s(self.dice.choice(STEPS_S))
+
+    async def live(self, steps: int) -> None:
+        verbs = (self.take, self.refuse, self.unblock, self.set_limits, self.claim, self.pass_time, self.step)
+        done = []
+        for verb in self.dice.choices(verbs, (8, 3, 1, 1, 2, 6, 2), k=steps):
+            done.append(verb.__name__)
+            await verb()
+            assert await self.world.limiter.pace() == self.pace, done
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_script_and_the_core_agree_whatever_the_clock_does(world: World, seed: int) -> None:
+    await History(world, seed).live(200)
+
+
+@pytest.mark.parametrize("by", ["unblock", "a limit", "the settings again"])
+async def test_an_operator_ends_the_wait_and_a_process_that_starts_does_not(world: World, by: str) -> None:
+    """Seconds later sends go on."""
+    await world.running("a", 3)
+    await world.limiter.slow_down(0, 1e300, 0.0)
+    assert await world.claim() is None
+    await world.limiter.set_ceiling(RATE)
+    assert await world.claim() is None
+    match by:
+        case "unblock":
+            assert await world.limiter.unblock()
+            assert not await world.limiter.unblock()
+        case "a limit":
+            await world.limiter.set_by_operator({Period.SECOND: 50.0})
+        case _:
+            await world.limiter.back_to_settings()
+    await world.pass_ms(5_000)
+    assert [one.word for one in (await world.begin(await world.leased(most=1))).jobs] == ["go"]
+
+
+@pytest.mark.parametrize("back_s", [3, 1_800, 3_600, 86_400])
+async def test_a_clock_set_back_keeps_no_account_blocked(world: World, back_s: int) -> None:
+    """Not with a 429 of two seconds."""
+    await world.running("a", 3)
+    await world.leased(most=1)
+    await world.limiter.slow_down(0, 2.0, 0.0)
+    await world.step_s(-back_s)
+    assert await world.claim() is None
+    await world.pass_ms(2_000)
+    assert await world.claim() is not None
+
+
+@pytest.mark.parametrize("back_s", [-1_800, -86_400])
+async def test_a_clock_set_back_puts_off_no_probe(world: World, back_s: int) -> None:
+    await world.running("a", 3)
+    await world.leased(most=1)
+    await world.holds.open("account", "funds", "why", probes_s=(900,))
+    await world.pass_ms(1_000)
+    assert await world.claim() is None
+    await world.step_s(back_s)
+    lease = await world.leased()
+    assert lease.probe == "account"
+    assert await world.claim() is None, "one at a time all the same"
