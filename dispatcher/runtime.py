@@ -23,11 +23,22 @@ from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
+from dispatcher.store.client import PATIENT, READS, WRITES
 from dispatcher.store.clock import steady_clock
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.store import Store
 
-__all__ = ["Queues", "Runtime", "Waiter", "make_queues", "make_sinch", "make_store", "open_runtime", "read_policy"]
+__all__ = [
+    "Queues",
+    "Runtime",
+    "Waiter",
+    "make_queues",
+    "make_sinch",
+    "make_store",
+    "open_runtime",
+    "open_store",
+    "read_policy",
+]
 
 #: address of documents: valid for at least the first and at most both of these together (seconds)
 _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
@@ -53,13 +64,17 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, at: At | None = None) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, at: At | None = None, *, answers_people: bool = False
+) -> AsyncIterator[Runtime]:
     """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work.
 
-    ``at`` is called at the named points of the parts' ways; only tests give it.
+    Gives the settings' limits to the account, so it is for processes that serve; a command that only looks takes
+    ``open_store``. ``at`` is called at the named points of the parts' ways; only tests give it. ``answers_people``: a
+    Redis that hangs is an error within seconds.
     """
     policy = read_policy(settings)
-    store = make_store(settings, policy)
+    store = make_store(settings, policy, answers_people=answers_people)
     sinch = make_sinch(settings)
     try:
         runtime = await _assemble(settings, policy, store, sinch, at)
@@ -83,12 +98,25 @@ def read_policy(settings: Settings) -> Policy:
         raise SettingsError(f"BULKFAX_POLICY_FILE: {path}: {error}") from error
 
 
-def make_store(settings: Settings, policy: Policy) -> Store:
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store alone, for commands that look at it: opening it changes nothing. Raises SettingsError."""
+    store = make_store(settings, read_policy(settings), answers_people=True)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+def make_store(settings: Settings, policy: Policy, *, answers_people: bool = False) -> Store:
     """Raises SettingsError when the address of Redis is missing or no address."""
+    reads, writes = (READS, WRITES) if answers_people else (PATIENT, PATIENT)
     if not settings.redis_url:
         raise SettingsError("BULKFAX_REDIS_URL: name a Redis server, such as redis://127.0.0.1:6379/0")
     try:
-        return Store(settings.redis_url, policy, documents_max_bytes=settings.documents_max_bytes)
+        return Store(
+            settings.redis_url, policy, documents_max_bytes=settings.documents_max_bytes, reads=reads, writes=writes
+        )
     except ValueError as error:
         raise SettingsError(f"BULKFAX_REDIS_URL: {error}") from error
 

@@ -58,6 +58,6 @@ def _given(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[
 async def _from_settings(app: FastAPI) -> AsyncIterator[None]:
     settings = load_settings()
     ensure_guarded(settings)
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings, answers_people=True) as runtime:
         app.state.runtime = runtime
         yield

@@ -35,14 +35,14 @@ def doctor(
 
 
 async def _examine(settings: Settings, fix: bool) -> "Sequence[Finding]":
-    from dispatcher.runtime import open_runtime
+    from dispatcher.runtime import open_store
     from dispatcher.service.doctor import examine
 
-    async with open_runtime(settings) as runtime:
+    async with open_store(settings) as store:
         with counting("blocks") as bar:
             task = bar.add_task("examining", total=None)
             return await examine(
-                runtime.store, fix=fix, progress=lambda done, total: bar.update(task, completed=done, total=total)
+                store, fix=fix, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from dispatcher.cli.output import Failure
 from dispatcher.core.job import JobId
 from dispatcher.core.policy import Policy
-from dispatcher.runtime import open_runtime, read_policy
+from dispatcher.runtime import open_store, read_policy
 from dispatcher.settings import Settings, load_settings
 from dispatcher.store.keys import place
 from dispatcher.store.server import running_url
@@ -40,8 +40,8 @@ async def stored_record(job: str) -> dict[str, Any]:
     except ValueError as error:
         raise Failure(str(error)) from error
     block, position = place(parsed)
-    async with open_runtime(settings_with_redis()) as runtime:
-        records = await runtime.store.batches.records(parsed.batch, block)
+    async with open_store(settings_with_redis()) as store:
+        records = await store.batches.records(parsed.batch, block)
     if position >= len(records):
         raise Failure(f"there is no job {job}")
     return {**asdict(records[position]), "state": records[position].state.label}

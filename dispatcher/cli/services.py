@@ -81,7 +81,7 @@ async def _serve(settings: Settings) -> None:
     from dispatcher.runtime import open_runtime
 
     configure_logs(settings)
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings, answers_people=True) as runtime:
         config = uvicorn.Config(
             create_app(runtime), host=settings.host, port=settings.port, access_log=False, log_level="warning"
         )

@@ -6,6 +6,7 @@ and counts as a broken connection: whoever asked is repeated, on a new one, with
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import redis
@@ -17,9 +18,8 @@ from redis.backoff import FullJitterBackoff
 #: redis-py types every answer as bytes or text, whatever the client is set to; ours are bytes, and the codec reads them
 Client = Any
 
-#: Every script may be repeated after a lost reply, so the client may retry. All of it (three tries of at most 2 s and
-#: the pauses between) plus a POST's total time is less than a lease.
-_RETRIES, _RETRY_BASE_S, _RETRY_CAP_S, _TIMEOUT_S = 2, 0.05, 0.5, 2.0
+#: waits between the tries of one command
+_RETRY_BASE_S, _RETRY_CAP_S = 0.05, 0.5
 
 #: of one process; who comes when all are taken waits
 _CONNECTIONS = 32
@@ -34,6 +34,24 @@ _NO_MASTER = (
 _NO_MASTER_CODES = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a command waits for Redis: seconds of one try, and tries after the first."""
+
+    timeout_s: float
+    retries: int
+    #: repeat a command that got no answer in time, too, and not only one whose connection broke
+    repeat_unanswered: bool = True
+
+
+#: Of workers and the scheduler. Every script may be repeated after a lost reply. All of it (three tries of at most 2 s
+#: and the pauses between) plus a POST's total time is less than a lease.
+PATIENT = Patience(timeout_s=2.0, retries=2)
+#: Of whoever answers people: a read that hangs is an error within a second, a write within three.
+READS = Patience(timeout_s=0.8, retries=2, repeat_unanswered=False)
+WRITES = Patience(timeout_s=0.8, retries=2)
+
+
 class NoMasterError(redis.ConnectionError):
     """The server at the other end is no master (any more). For redis-py a broken connection, so it connects anew."""
 
@@ -43,15 +61,19 @@ class NoMasterError(redis.ConnectionError):
         self.read_only = isinstance(error, redis.exceptions.ReadOnlyError) or "READONLY" in str(error)
 
 
-def connect(url: str) -> Client:
+def connect(url: str, patience: Patience = PATIENT) -> Client:
     """A client that connects at its first call. Raises ValueError when the URL cannot be read."""
+    repeated: tuple[type[redis.RedisError], ...] = (redis.ConnectionError,)
+    if patience.repeat_unanswered:
+        repeated = (*repeated, redis.TimeoutError)
+    backoff = FullJitterBackoff(cap=min(_RETRY_CAP_S, patience.timeout_s / 4), base=_RETRY_BASE_S)
     pool = _Pool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(FullJitterBackoff(cap=_RETRY_CAP_S, base=_RETRY_BASE_S), _RETRIES),
+        timeout=patience.timeout_s,
+        socket_timeout=patience.timeout_s,
+        socket_connect_timeout=patience.timeout_s,
+        retry=Retry(backoff, patience.retries, supported_errors=repeated),
         health_check_interval=30,
     )
     pool.connection_class = _leaving(pool.connection_class)

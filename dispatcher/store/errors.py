@@ -51,7 +51,11 @@ def translated() -> Iterator[None]:
         if error.read_only:
             raise StoreRefuses(f"Redis takes no writes: {error}") from error
         raise StoreUnavailable(f"Redis does not answer: {error}") from error
-    except (redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
+    except redis.TimeoutError as error:
+        if "connecting" in str(error):
+            raise StoreUnavailable(f"Redis does not answer: {error}") from error
+        raise StoreUnavailable(f"Redis hangs: it took the command and did not answer in time ({error})") from error
+    except (redis.ConnectionError, ConnectionError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis does not answer: {error or type(error).__name__}") from error
     except redis.ResponseError as error:
         if isinstance(error, _REFUSALS) or any(code in str(error) for code in _REFUSAL_CODES):

@@ -9,7 +9,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Batches
-from dispatcher.store.client import connect
+from dispatcher.store.client import PATIENT, Patience, connect
 from dispatcher.store.clock import ServerClock, Sightings, steady_clock
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
@@ -27,14 +27,23 @@ class Store:
     """One Redis, seen through the verbs of the product."""
 
     def __init__(
-        self, url: str, policy: Policy, *, documents_max_bytes: int, steady: Callable[[], float] = steady_clock
+        self,
+        url: str,
+        policy: Policy,
+        *,
+        documents_max_bytes: int,
+        steady: Callable[[], float] = steady_clock,
+        reads: Patience = PATIENT,
+        writes: Patience = PATIENT,
     ) -> None:
         """``steady`` gives seconds, never steps, and counts the time that the machine was suspended.
 
-        Raises ValueError when the URL cannot be read. Connects at the first call.
+        ``reads`` and ``writes`` say how long commands and scripts wait for Redis. Raises ValueError when the URL
+        cannot be read. Connects at the first call.
         """
-        self._client = connect(url)
-        scripts = Scripts(self._client)
+        self._client = connect(url, reads)
+        self._writer = self._client if writes == reads else connect(url, writes)
+        scripts = Scripts(self._writer)
         self.clock = ServerClock(self._client, steady)
         self.sightings = Sightings(self._client)
         self.audit = Audit(self._client, scripts)
@@ -63,9 +72,12 @@ class Store:
             )
 
     async def check_writable(self) -> None:
-        """Raises StoreRefuses when Redis is full, read-only or cannot write its file."""
+        """Raises StoreRefuses when Redis is full, read-only or cannot write its file. Leaves nothing behind."""
         with translated():
-            await self._client.set(keys.WRITE_CHECK, 1, px=60_000)
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.set(keys.WRITE_CHECK, 1, px=60_000)
+                pipe.delete(keys.WRITE_CHECK)
+                await pipe.execute()
 
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}
@@ -78,6 +90,9 @@ class Store:
     async def aclose(self) -> None:
         with suppress(StoreError), translated():
             await self._client.aclose()
+        if self._writer is not self._client:
+            with suppress(StoreError), translated():
+                await self._writer.aclose()
 
 
 def _text(value: object) -> str:

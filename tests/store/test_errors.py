@@ -183,8 +183,20 @@ async def test_documents_beyond_the_cap_are_refused_with_its_name(store: Store) 
     await store.documents.put(b"y" * 400, "b.pdf", 1)
 
 
+def longest_s(patience: client.Patience) -> float:
+    """All tries of a command and the pauses between them."""
+    pause_s = min(client._RETRY_CAP_S, patience.timeout_s / 4)
+    return (patience.retries + 1) * patience.timeout_s + patience.retries * pause_s
+
+
 def test_the_client_gives_up_before_a_lease_ends() -> None:
     """All its tries and pauses, and the POST's total time after them, fit into the default lease."""
-    redis_s = (client._RETRIES + 1) * client._TIMEOUT_S + client._RETRIES * client._RETRY_CAP_S
     policy = Policy()
-    assert redis_s + policy.send_window_s + policy.post_total_s < policy.lease_s
+    assert longest_s(client.PATIENT) + policy.send_window_s + policy.post_total_s < policy.lease_s
+
+
+def test_whoever_answers_people_gives_up_in_time() -> None:
+    """A read that hangs is not repeated."""
+    assert not client.READS.repeat_unanswered
+    assert client.READS.timeout_s < 1
+    assert longest_s(client.WRITES) < 3
