@@ -27,8 +27,10 @@ from dispatcher.store.client import PATIENT, READS, WRITES
 from dispatcher.store.clock import steady_clock
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.store import Store
+from dispatcher.store.wakes import NextDue
 
 __all__ = [
+    "NextDue",
     "Queues",
     "Runtime",
     "Waiter",

@@ -1,23 +1,35 @@
-"""The scheduler process: looks at what is due and tells the workers. Any number of them may run."""
+"""The scheduler process: looks at what is due and tells the workers. Any number of them may run.
+
+It sleeps until the next entry is due, or until a script wakes it because something is due earlier.
+"""
 
 import asyncio
+import math
 import signal
 import sys
+import time
+from collections.abc import Awaitable
 
 import structlog
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.points import At
 from dispatcher.logs import configure_logs
-from dispatcher.runtime import make_queues, open_runtime
+from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
-from dispatcher.service.upkeep import Upkeep, Work
+from dispatcher.service.upkeep import Work
 from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors, declare
 from workers.broker import make_broker
 
-#: between two looks: while there is work, and while there is none; and while Redis is away
-_BUSY_S, _IDLE_S, _AWAY_S = 0.05, 0.2, 1.0
+#: between two looks: while there is work or work is ahead, and while what is due cannot be done yet
+_BUSY_S, _BLOCKED_S = 0.05, 0.2
+#: between two looks at the least, whoever wakes us: many faxes that come together are one look
+_APART_S = 0.01
+#: between two tries to reach Redis
+_AWAY_S = 0.2
+#: a look, whatever is known to be due: while something is leased, and while nothing is
+_LOOK_LEASED_S, _LOOK_S = 1.0, 10.0
 #: jobs that one message asks to be looked at
 _LOOK_AT_MOST = 250
 #: events for which another consumer is called
@@ -27,42 +39,90 @@ log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    def __init__(self, upkeep: Upkeep, actors: Actors) -> None:
-        self._upkeep = upkeep
+    def __init__(self, runtime: Runtime, actors: Actors, queues: Queues) -> None:
+        self._upkeep = runtime.upkeep
+        self._wakes = runtime.store.wakes
         self._actors = actors
+        self._queues = queues
         self._stop = asyncio.Event()
+        self._looked_s = -math.inf
+        #: whether something may be due that nobody has looked at
+        self._look = True
+        self._away = False
 
     def stop(self) -> None:
         """Claim nothing more; what was leased and not told comes back by itself."""
         self._stop.set()
 
     async def run(self) -> None:
+        stopping = asyncio.create_task(self._stop.wait())
         while not self._stop.is_set():
-            pause_s = await self._step()
-            try:
-                await asyncio.wait_for(self._stop.wait(), pause_s)
-            except TimeoutError:
-                continue
+            sleep_s = await self._or_away(self._turn())
+            sleep = asyncio.create_task(self._or_away(self._sleep(sleep_s)))
+            await asyncio.wait([sleep, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not sleep.done():
+                sleep.cancel()
+                break
+            await sleep
+        stopping.cancel()
 
-    async def _step(self) -> float:
+    async def _or_away(self, step: Awaitable[float]) -> float:
+        """A step that Redis kept from being done is tried again soon. One line tells of it, however long that lasts."""
         try:
-            work = await self._upkeep.due()
-            # the broker's client blocks; a message is a fraction of a millisecond
-            await asyncio.to_thread(self._tell, work)
+            sleep_s = await step
         except StoreError as error:
-            log.warning("Redis is away, looking again soon", error=str(error))
-            return _AWAY_S
-        return _BUSY_S if work else _IDLE_S
+            if not self._away:
+                log.warning("Redis is away, looking again soon", error=str(error))
+            self._away = self._look = True
+            await asyncio.sleep(_AWAY_S)
+            return 0.0
+        self._away = False
+        return sleep_s
 
-    def _tell(self, work: Work) -> None:
+    async def _turn(self) -> float:
+        """Do what is due. Returns the seconds to sleep, if nobody wakes us before."""
+        if not self._look:
+            due = await self._wakes.next_due()
+            if (sleep_s := self._nothing_due_s(due)) > 0:
+                return sleep_s
+        self._looked_s = time.monotonic()
+        # the queues' client blocks; a message is a fraction of a millisecond
+        self._look = await asyncio.to_thread(self._tell, await self._upkeep.due())
+        if self._look:
+            return _BUSY_S
+        due = await self._wakes.next_due()
+        self._look = due.in_s == 0
+        return self._nothing_due_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
+
+    def _nothing_due_s(self, due: NextDue) -> float:
+        """How long nothing is due; 0 when something is, or when a look is due whatever is known."""
+        look_s = self._looked_s + (_LOOK_LEASED_S if due.leased else _LOOK_S) - time.monotonic()
+        return max(0.0, min(look_s, math.inf if due.in_s is None else due.in_s))
+
+    async def _sleep(self, seconds: float) -> float:
+        await asyncio.sleep(self._looked_s + _APART_S - time.monotonic())
+        if await self._wakes.wait(seconds):
+            self._look = True
+        return 0.0
+
+    def _tell(self, work: Work) -> bool:
+        """Send messages. False when there is nothing to say that was not said."""
         for priority, lease_id in work.leases:
             submit = self._actors.submit_urgent if priority is Priority.URGENT else self._actors.submit
             submit.send(lease_id)
         names = [str(job) for job in work.look_at]
         for start in range(0, len(names), _LOOK_AT_MOST):
             self._actors.look_at.send(names[start : start + _LOOK_AT_MOST])
-        for _ in range(min(_CONSUMERS, -(-work.events // _EVENTS_EACH))):
+        consumers = self._missing_consumers(work.events)
+        for _ in range(consumers):
             self._actors.settle_events.send()
+        return bool(work.leases or names or consumers)
+
+    def _missing_consumers(self, events: int) -> int:
+        """How many more consumers of the inbox to call: those that were called and not begun will come."""
+        wanted = min(_CONSUMERS, -(-events // _EVENTS_EACH))
+        queue = self._actors.settle_events.queue_name
+        return max(0, wanted - self._queues.lengths([queue])[queue]) if wanted else 0
 
 
 async def serve(at: At | None = None) -> None:
@@ -70,7 +130,8 @@ async def serve(at: At | None = None) -> None:
     settings = load_settings()
     configure_logs(settings)
     async with open_runtime(settings, at) as runtime:
-        scheduler = Scheduler(runtime.upkeep, declare(make_broker(make_queues(settings)), runtime))
+        queues = make_queues(settings)
+        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
         await scheduler.run()

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.logs import configure_logs
-from dispatcher.settings import SettingsError, load_settings
+from dispatcher.registry import open_registry
+from dispatcher.settings import Settings, SettingsError, load_settings
 from workers import identity
 from workers.identity import Identity
 
@@ -26,6 +27,8 @@ from workers.identity import Identity
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 3.0
 #: a process that ran this long before it died is started again at once
 STEADY_S = 3.0
+#: how long a supervisor that stops waits until the end of its processes is reported
+_REPORT_S = 2.0
 #: what a process runs
 PROGRAM = (sys.executable, "-m", "workers.process")
 
@@ -61,8 +64,10 @@ async def supervise(plan: Plan, stop: asyncio.Event) -> None:
     lifeline, held = os.pipe()
     try:
         async with asyncio.TaskGroup() as slots:
-            for name in plan.names:
-                slots.create_task(_Slot(name, plan, lifeline).keep(stop))
+            running = [_Slot(name, plan, lifeline) for name in plan.names]
+            for slot in running:
+                slots.create_task(slot.keep(stop))
+        await asyncio.gather(*(slot.reports_sent() for slot in running))
     finally:
         os.close(lifeline)
         os.close(held)
@@ -76,6 +81,7 @@ class _Slot:
         self._plan = plan
         self._lifeline = lifeline
         self._quick_deaths = 0
+        self._reports = set[asyncio.Task[None]]()
 
     async def keep(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
@@ -100,7 +106,7 @@ class _Slot:
             if not ended.done():
                 process.kill()
                 await ended
-            await self._report(who)
+            self._report(who)
         return self._put_off(process, time.monotonic() - started_s)
 
     async def _start(self, who: Identity) -> asyncio.subprocess.Process:
@@ -128,7 +134,18 @@ class _Slot:
         )
         return wait_s
 
-    async def _report(self, who: Identity) -> None:
+    def _report(self, who: Identity) -> None:
+        """Beside the next start, which waits for no store."""
+        report = asyncio.create_task(self._send_report(who))
+        self._reports.add(report)
+        report.add_done_callback(self._reports.discard)
+
+    async def reports_sent(self) -> None:
+        """Wait for the last ones, not long."""
+        if self._reports:
+            await asyncio.wait(self._reports, timeout=_REPORT_S)
+
+    async def _send_report(self, who: Identity) -> None:
         try:
             await self._plan.report_end(who)
         except Exception as error:  # noqa: BLE001  # whatever it is, the process has to be started again
@@ -144,20 +161,26 @@ def main() -> int:
     options = _options()
     try:
         settings = load_settings()
+        configure_logs(settings)
+        with identity.service_names(settings.redis_url, options.processes) as names:
+            asyncio.run(_serve(settings, names, options))
     except SettingsError as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # before logs are set up
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # whoever starts us reads it
         return 1
-    configure_logs(settings)
-    with identity.service_names(settings.redis_url, options.processes) as names:
-        asyncio.run(_serve(Plan(names=names, stop_s=options.stop_s, program=options.program or PROGRAM)))
     return 0
 
 
-async def _serve(plan: Plan) -> None:
+async def _serve(settings: Settings, names: Sequence[str], options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await supervise(plan, stop)
+    async with open_registry(settings) as registry:
+
+        async def report_end(who: Identity) -> None:
+            await registry.report_end(who.name, who.instance)
+
+        program = options.program or PROGRAM
+        await supervise(Plan(names=names, stop_s=options.stop_s, program=program, report_end=report_end), stop)
 
 
 def _options() -> argparse.Namespace:

@@ -8,6 +8,7 @@ import redis
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
+from dispatcher.store.wakes import wake
 
 _GROUP = "settle"
 #: events; beyond it callbacks are refused with 503 and the provider delivers them again
@@ -25,12 +26,15 @@ class Inbox:
         After an error some of them may be stored, which does no harm: an event that comes again changes nothing.
         """
         with translated():
-            if await self._client.xlen(keys.INBOX) + len(events) > MOST:
+            depth = await self._client.xlen(keys.INBOX)
+            if depth + len(events) > MOST:
                 raise StoreFull("the inbox is full: are workers running?")
             async with self._client.pipeline(transaction=False) as pipe:
                 for event in events:
                     pipe.xadd(keys.INBOX, {"event": event})
-                return list(await pipe.execute())
+                if not depth:  # as long as it is not empty the schedulers look by themselves
+                    wake(pipe)
+                return list(await pipe.execute())[: len(events)]
 
     async def depth(self) -> int:
         with translated():

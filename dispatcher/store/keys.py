@@ -6,6 +6,7 @@ name                                    type    meaning                         
 bf:batches                              zset    batch -> creation time (ms)                           for good
 bf:active:<class>                       zset    batches with work now -> virtual time                 while running
 bf:timers                               zset    batch -> when it has work again (ms)                  while running
+bf:wake                                 list    words that wake sleeping schedulers                   until woken
 bf:deadlines                            zset    batch -> deadline (ms)                                until it ended
 bf:draining                             set     ended batches whose due set is being emptied          seconds
 bf:watch:leased                         zset    job -> end of its lease (ms)                          in flight
@@ -58,6 +59,7 @@ BLOCK = 1000
 
 BATCHES = "bf:batches"
 TIMERS = "bf:timers"
+WAKE = "bf:wake"
 DEADLINES = "bf:deadlines"
 DRAINING = "bf:draining"
 LOCKS = "bf:locks"

@@ -16,6 +16,8 @@ from dispatcher.store import keys
 from dispatcher.store.client import connect_blocking
 from dispatcher.store.errors import translated
 
+#: messages of one queue
+MOST = 1000
 #: seconds; one command that does not block, and how long the answer of one that does may be overdue
 _TIMEOUT_S = 5.0
 #: seconds that a waiter blocks at a time. It is woken by a message; this only finds out that a connection is dead
@@ -40,10 +42,16 @@ class Queues:
         return client
 
     def push(self, queue: str, messages: Sequence[bytes]) -> None:
-        """Put messages behind the others. Wakes one waiter for each of them. Raises StoreError."""
+        """Put messages behind the others. Wakes one waiter for each of them. Raises StoreError.
+
+        Of too many that nobody takes the oldest are dropped.
+        """
         if messages:
             with translated():
-                self._client.rpush(keys.queue(queue), *messages)
+                pipe = self._client.pipeline(transaction=False)
+                pipe.rpush(keys.queue(queue), *messages)
+                pipe.ltrim(keys.queue(queue), -MOST, -1)
+                pipe.execute()
 
     def push_front(self, queue: str, messages: Sequence[bytes]) -> None:
         """Put back messages that were popped and not worked on, before the others and in their order."""

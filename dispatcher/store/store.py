@@ -20,6 +20,7 @@ from dispatcher.store.keep import Keep
 from dispatcher.store.limiter import Limiter
 from dispatcher.store.lua import Scripts
 from dispatcher.store.totals import Totals
+from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
 
@@ -55,6 +56,7 @@ class Store:
         self.keep = Keep(self._client)
         self.limiter = Limiter(self._client, scripts, policy)
         self.totals = Totals(self._client)
+        self.wakes = Wakes(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)
 
     async def ping(self) -> None:

@@ -11,7 +11,7 @@ from dispatcher.core import allowance, fairness, pacing
 from dispatcher.core.batch import Control, Priority
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
-from dispatcher.store import audit, codec, dispatch, keys, lua
+from dispatcher.store import audit, codec, dispatch, keys, lua, wakes
 from tests.store.world import World
 
 SCRIPTS = Path(lua.__file__).parent / "scripts"
@@ -34,6 +34,7 @@ def constants(script: str) -> dict[str, float]:
 def test_lua_numbers_rows_and_states_as_python_does() -> None:
     found = constants("record")
     assert (found.pop("BLOCK"), found.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
+    assert found.pop("LONGEST_SLEEP_MS") == wakes.LONGEST_SLEEP_S * 1000
     assert found.pop("NEVER") == HELD_MS == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
     assert found == {state.name: state for state in State if state.name in found}
     assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(found)
@@ -119,8 +120,23 @@ def test_a_script_says_what_it_takes_and_answers(verb: str) -> None:
 def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
     known = {
         *("DEL", "EXISTS", "GET", "GETRANGE", "HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET"),
-        *("HSET", "HSETNX", "PTTL", "RPUSH", "SADD", "SCARD", "SET", "SETRANGE", "SMISMEMBER", "SRANDMEMBER", "SREM"),
+        *(
+            "HSET",
+            "HSETNX",
+            "LPUSH",
+            "LTRIM",
+            "PTTL",
+            "RPUSH",
+            "SADD",
+            "SCARD",
+            "SET",
+            "SETRANGE",
+            "SMISMEMBER",
+            "SRANDMEMBER",
+            "SREM",
+        ),
         *("TIME", "UNLINK", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE", "ZSCORE"),
+        "XLEN",
     }
     used = set(re.findall(r"redis\.call\('(\w+)'", lua.source(verb)))
     assert used <= known

@@ -1,15 +1,19 @@
 """Random histories, lived by the store and by its model at once."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
+from dispatcher.store import keys
 from dispatcher.store.dispatch import Candidate, Change, Lease
 from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
+from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.store import snapshot
 from tests.store.model import FLYING, Batch, Model
 from tests.store.world import RATE, World, number, part
@@ -67,8 +71,26 @@ class Walk:
             (20, self.wait),
         ]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
-        await chosen()
+        async with self._scheduler_asleep(chosen):
+            await chosen()
         return chosen.__name__
+
+    @asynccontextmanager
+    async def _scheduler_asleep(self, verb: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """A scheduler that sleeps meanwhile is woken when something is due earlier than it knew.
+
+        Not by what schedulers do themselves, nor by the time that passes.
+        """
+        wakes = self.world.wakes
+        await self.world.client.delete(keys.WAKE)
+        before = await wakes.next_due()
+        yield
+        after = await wakes.next_due()
+        if verb in (self.claim, self.reap, self.drain, self.wait, self.set_limits) or before.in_s == 0:
+            return
+        known_s = min(inf if before.in_s is None else before.in_s, LONGEST_SLEEP_S)
+        if after.in_s is not None and after.in_s < known_s:
+            assert await self.world.client.exists(keys.WAKE), f"{verb.__name__}: {before} {after}"
 
     def agree(self, answer: object, expected: object) -> None:
         assert self.lossy or answer == expected

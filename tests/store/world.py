@@ -14,6 +14,7 @@ from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
 from dispatcher.store.holds import Holds
 from dispatcher.store.limiter import Limiter
 from dispatcher.store.lua import Scripts, source
+from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
 #: a Saturday in November 2026, milliseconds since 1970
@@ -40,6 +41,7 @@ class World:
     holds: Holds
     limiter: Limiter
     workers: WorkerRegistry
+    wakes: Wakes
     us: int = 0
     #: by how much the server's clock was set away from the true time
     stepped_us: int = 0
@@ -121,6 +123,7 @@ async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         holds=Holds(client, scripts),
         limiter=Limiter(client, scripts, policy),
         workers=WorkerRegistry(client, scripts),
+        wakes=Wakes(client, scripts),
     )
     await client.flushdb()
     await world.at(START_MS * 1000)

@@ -24,7 +24,8 @@ def settings(redis_url: str) -> Settings:
 async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
         await runtime.store.inbox.add([b"{}"])
-        scheduler = Scheduler(runtime.upkeep, declare(make_broker(make_queues(settings)), runtime))
+        queues = make_queues(settings)
+        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
         with capture_logs() as said:
             running = asyncio.create_task(scheduler.run())
             while not said:

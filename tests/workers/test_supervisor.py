@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from dispatcher.registry import open_registry
+from dispatcher.settings import Settings
 from tests.cli.watching import gone, until
 from workers import identity, supervisor
 from workers.identity import Identity
@@ -119,15 +121,42 @@ async def test_a_report_that_fails_keeps_nobody_from_being_started_again(tmp_pat
     assert "the network is away" in {line.get("error") for line in said}
 
 
-def test_processes_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
-    words = ["-m", "workers.supervisor", "--processes", "2", "--stop-s", "5", "--", *program(CHILD, tmp_path)]
-    running = subprocess.Popen([sys.executable, *words])
+@contextmanager
+def started(folder: Path, redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A supervisor as a process of its own, with two children."""
+    words = ["-m", "workers.supervisor", "--processes", "2", "--stop-s", "5", "--", *program(CHILD, folder)]
+    running = subprocess.Popen([sys.executable, *words], env={**os.environ, "BULKFAX_REDIS_URL": redis_url})
     try:
-        until(lambda: len(identities(tmp_path)) == 2)
+        until(lambda: len(identities(folder)) == 2)
+        yield running
     finally:
         running.kill()
         running.wait()
+
+
+def test_processes_end_when_their_supervisor_is_killed(tmp_path: Path, redis_url: str) -> None:
+    with started(tmp_path, redis_url):
+        pass
     until(lambda: all(gone(child) for child in identities(tmp_path)))
+
+
+async def test_the_end_of_a_process_is_reported_to_the_registry(tmp_path: Path, redis_url: str) -> None:
+    with started(tmp_path, redis_url):
+        async with open_registry(Settings(redis_url=redis_url)) as registry:
+            pid, who = next(iter(identities(tmp_path).items()))
+            await registry.register(who.name, who.instance)
+            os.kill(pid, signal.SIGKILL)
+            async with asyncio.timeout(10):
+                while await registry.all():  # noqa: ASYNC110  # the supervisor reports it
+                    await asyncio.sleep(0.01)
+
+
+def test_settings_that_are_wrong_are_a_sentence() -> None:
+    words = [sys.executable, "-m", "workers.supervisor"]
+    environment = {**os.environ, "BULKFAX_REDIS_URL": "nonsense"}
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("worker: BULKFAX_REDIS_URL: ")
 
 
 def test_services_of_one_host_have_different_names_that_come_back(tmp_path: Path) -> None:

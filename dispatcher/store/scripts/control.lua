@@ -40,6 +40,7 @@ if new == 'running' then
     redis.call('ZADD', 'bf:deadlines', text(deadline), batch)
   end
   redis.call('ZADD', 'bf:timers', text(math.max(start_at, now)), batch)
+  wake()
 elseif new == 'paused' then
   leave_active()
 else
@@ -57,7 +58,10 @@ else
     redis.call('HSET', key, 'unstarted', 0)
   end
   ended[batch] = true
-  if redis.call('ZCARD', part_key(batch, 'due')) > 0 then redis.call('SADD', 'bf:draining', batch) end
+  if redis.call('ZCARD', part_key(batch, 'due')) > 0 then
+    redis.call('SADD', 'bf:draining', batch)
+    wake()
+  end
 end
 redis.call('HSET', key, 'control', new)
 return {new, in_flight()}

@@ -9,6 +9,8 @@ local WATCH = {[LEASED] = 'bf:watch:leased', [SENDING] = 'bf:watch:sending', [AC
 local UNCLEAR = 'bf:watch:unclear'
 -- the due time (ms) of a job that its own hold keeps back
 local NEVER = 253402300799000
+-- no scheduler sleeps longer
+local LONGEST_SLEEP_MS = 1000
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
 local time_us
@@ -128,7 +130,22 @@ local function write_counts()
   end
 end
 
-local function lower_timer(batch, at_ms) redis.call('ZADD', 'bf:timers', 'LT', text(at_ms), batch) end
+-- Wakes schedulers, which sleep until the next entry that they know of and for a second at most (next_due.lua). Two words
+-- wake two of them; one that is awake looks before it sleeps and needs none.
+local function wake()
+  redis.call('LPUSH', 'bf:wake', 1, 1)
+  redis.call('LTRIM', 'bf:wake', 0, 3)
+end
+
+-- Whoever sleeps is woken by a time that comes sooner than all that were known. A batch that is being sent keeps the
+-- schedulers awake.
+local function lower_timer(batch, at_ms)
+  local first = redis.call('ZRANGE', 'bf:timers', 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', 'bf:timers', 'LT', text(at_ms), batch)
+  if at_ms - now_us() / 1000 >= LONGEST_SLEEP_MS or (first and at_ms >= tonumber(first)) then return end
+  local class = redis.call('HGET', batch_key(batch), 'class')
+  if not redis.call('ZSCORE', 'bf:active:' .. class, batch) then wake() end
+end
 
 -- A waiting job's place is its batch's due set; a job of an ended batch becomes final instead.
 local function put_back(batch, row, old, new, due_ms)

@@ -4,4 +4,5 @@ local name, instance, room = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
 local clock = registry_clock(redis.call('HGET', 'bf:workers', CLOCK), now)
 redis.call('HSET', 'bf:workers', CLOCK, clock_text(clock, now), name, instance .. ' ' .. text(clock) .. ' ' .. room)
+wake()
 return 1

@@ -36,6 +36,7 @@ local function move(batch, row, old, new, next_ms, line)
   if next_ms >= 0 and WATCH[state] then
     local watch = state == SENDING and is_unclear(new) and UNCLEAR or WATCH[state]
     redis.call('ZADD', watch, text(next_ms), job_name(batch, row))
+    if next_ms - now < LONGEST_SLEEP_MS then wake() end
   end
   -- refusals in a row are over when the provider takes a fax
   if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end

@@ -1,0 +1,29 @@
+-- next_due: when a scheduler has to look again if nobody wakes it before. Changes nothing.
+-- ARGV: none. Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}. Safe to repeat.
+local now = now_ms()
+
+local function first_of(key) return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge) end
+
+-- When work may be leased: not before the end of a pause, nor before the next probe of a hold.
+local function may_lease_ms()
+  local ms = math.floor(tonumber(redis.call('HGET', 'bf:limiter', 'blocked_until_us') or 0) / 1000)
+  for _, scope in ipairs({'provider', 'account'}) do
+    local hold = redis.call('HGET', 'bf:holds', scope)
+    local probe_ms = hold and cjson.decode(hold).probe_at_ms
+    if probe_ms then ms = math.max(ms, probe_ms > 0 and probe_ms or NEVER) end
+  end
+  return ms
+end
+
+local function work_ms()
+  for _, class in ipairs({'urgent', 'bulk'}) do
+    if redis.call('EXISTS', 'bf:active:' .. class) == 1 then return now end
+  end
+  return first_of('bf:timers')
+end
+
+local next_ms = math.max(work_ms(), may_lease_ms())
+for _, key in ipairs({'bf:deadlines', UNCLEAR}) do next_ms = math.min(next_ms, first_of(key)) end
+for _, key in pairs(WATCH) do next_ms = math.min(next_ms, first_of(key)) end
+if redis.call('EXISTS', 'bf:draining') == 1 or redis.call('XLEN', 'bf:inbox') > 0 then next_ms = now end
+return {next_ms < NEVER and math.max(0, next_ms - now) or -1, redis.call('ZCARD', WATCH[LEASED])}

@@ -1,0 +1,60 @@
+"""How schedulers sleep: until the next entry is due, or until a script wakes them because something is due earlier."""
+
+from dataclasses import dataclass
+
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Scripts
+
+#: seconds; the scripts wake nobody for what is due later than this
+LONGEST_SLEEP_S = 1.0
+#: a wait of 0 would be one without end
+_SHORTEST_S = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextDue:
+    """What a scheduler knows before it sleeps."""
+
+    #: seconds until the next entry is due; 0: now. None when there is none
+    in_s: float | None
+    #: jobs that are leased and not begun
+    leased: int
+
+
+class Wakes:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    async def next_due(self) -> NextDue:
+        """Raises StoreError."""
+        wait_ms, leased = await self._scripts.run("next_due", [])
+        return NextDue(in_s=None if wait_ms < 0 else wait_ms / 1000, leased=leased)
+
+    async def wait(self, seconds: float) -> bool:
+        """Sleep so long, at most ``LONGEST_SLEEP_S``, or until someone is woken. True when that is us.
+
+        Words for others who are awake are taken away with ours: whoever is awake looks before it sleeps. Raises
+        StoreError.
+        """
+        timeout_s = min(max(seconds, _SHORTEST_S), LONGEST_SLEEP_S)
+        with translated():
+            if await self._client.blpop([keys.WAKE], timeout=timeout_s) is None:
+                return False
+            await self._client.unlink(keys.WAKE)
+        return True
+
+    async def wake(self) -> None:
+        """Wake schedulers, as the scripts do."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                wake(pipe)
+                await pipe.execute()
+
+
+def wake(pipe: Client) -> None:
+    """Add the words that wake schedulers to other commands."""
+    pipe.lpush(keys.WAKE, 1, 1)
+    pipe.ltrim(keys.WAKE, 0, 3)

@@ -1,0 +1,99 @@
+"""When a scheduler may sleep, and what wakes it. Random histories (``walk.py``) see that scripts wake it in time."""
+
+import asyncio
+import time
+
+import pytest
+
+from dispatcher.core.batch import Command, Priority
+from dispatcher.store import keys
+from dispatcher.store.inbox import Inbox
+from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
+from tests.store.world import World, number
+
+pytestmark = pytest.mark.anyio
+
+
+async def woken(world: World, *, schedulers: int = 1) -> list[bool]:
+    """Who of those that sleep now is woken at once."""
+    began_s = time.monotonic()
+    answers = await asyncio.gather(*(world.wakes.wait(LONGEST_SLEEP_S) for _ in range(schedulers)))
+    return [answer and time.monotonic() < began_s + LONGEST_SLEEP_S for answer in answers]
+
+
+async def asleep(world: World, schedulers: int) -> "list[asyncio.Task[bool]]":
+    """Schedulers that wait on the server."""
+    sleepers = [asyncio.create_task(world.wakes.wait(LONGEST_SLEEP_S)) for _ in range(schedulers)]
+    while (await world.client.info("clients"))["blocked_clients"] < schedulers:  # noqa: ASYNC110  # the server says it
+        await asyncio.sleep(0)
+    return sleepers
+
+
+async def test_nothing_is_due_in_an_empty_store(world: World) -> None:
+    assert await world.wakes.next_due() == NextDue(in_s=None, leased=0)
+
+
+async def test_a_start_wakes_two_schedulers_and_leaves_no_word_behind(world: World) -> None:
+    await world.draft("a", [number(0)], priority=Priority.URGENT)
+    await world.client.delete(keys.WAKE)
+    sleepers = await asleep(world, 2)
+    await world.batches.command("a", Command.START)
+    assert [await sleeper for sleeper in sleepers] == [True, True]
+    assert not await world.client.exists(keys.WAKE)
+
+
+async def test_one_scheduler_is_woken_once(world: World) -> None:
+    await world.client.delete(keys.WAKE)
+    sleeper = (await asleep(world, 1))[0]
+    await world.wakes.wake()
+    assert await sleeper
+    assert not await world.wakes.wait(0.01)
+
+
+async def test_words_that_nobody_reads_do_not_grow(world: World) -> None:
+    for _ in range(5):
+        await world.wakes.wake()
+    assert await world.client.llen(keys.WAKE) == 4
+
+
+async def test_a_later_start_and_a_deadline_are_known(world: World) -> None:
+    await world.draft("a", [number(0)], start_at_ms=world.ms + 5_000, deadline_ms=world.ms + 60_000)
+    await world.batches.command("a", Command.START)
+    assert await world.wakes.next_due() == NextDue(in_s=5.0, leased=0)
+    await world.batches.command("a", Command.PAUSE)
+    assert await world.wakes.next_due() == NextDue(in_s=60.0, leased=0)
+
+
+async def test_work_that_may_be_leased_is_due_now_and_a_lease_when_it_ends(world: World) -> None:
+    await world.running("a", 3)
+    assert (await world.wakes.next_due()).in_s == 0
+    await world.leased("bulk", 3)
+    assert (await world.wakes.next_due()).leased == 3
+
+
+@pytest.mark.parametrize(("probes_s", "in_s"), [((7.0,), 7.0), ((), None)])
+async def test_work_of_a_held_account_is_due_at_the_next_probe(
+    world: World, probes_s: tuple[float, ...], in_s: float | None
+) -> None:
+    """One that is released by hand has none: the release wakes."""
+    await world.running("a", 3)
+    await world.holds.open("account", "funds", "no money", probes_s=probes_s)
+    assert (await world.wakes.next_due()).in_s == in_s
+    await world.client.delete(keys.WAKE)
+    await world.holds.release("account")
+    assert await woken(world) == [True]
+
+
+async def test_a_pause_that_the_provider_asked_for_is_slept_through(world: World) -> None:
+    await world.running("a", 3)
+    await world.limiter.slow_down(0, 12.0, 0.0)
+    assert (await world.wakes.next_due()).in_s == 12.0
+
+
+async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) -> None:
+    inbox = Inbox(world.client)
+    assert len(await inbox.add([b"{}", b"{}"])) == 2
+    assert await woken(world) == [True]
+    assert (await world.wakes.next_due()).in_s == 0
+    await inbox.add([b"{}"])
+    assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
