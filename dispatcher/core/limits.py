@@ -1,0 +1,142 @@
+"""What limits sending: one closed set of words, and the rule that picks one of them.
+
+Pure. Whenever something could be sent and nothing is, exactly one word says why; several may be true at a time, and the
+first in the order of ``LimitedBy`` counts, because ending it is what would help first.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dispatcher.core.batch import Control
+
+
+class LimitedBy(StrEnum):
+    """Why nothing is sent, or why no more than the rate. In the order in which they are looked at."""
+
+    #: the batch is a draft, or its start time is not reached
+    NOT_STARTED = "not_started"
+    #: only a part of the recipients was started
+    PARTIAL_START = "partial_start"
+    PAUSED = "paused"
+    #: Redis takes no writes
+    STORE = "store"
+    NO_SCHEDULER = "no_scheduler"
+    NO_WORKER = "no_worker"
+    #: too few replicas confirm what is written
+    REPLICAS = "replicas"
+    #: the account, the provider, the batch, its document or the country of all its due jobs is held
+    HOLD = "hold"
+    #: the provider asked to wait (429, or 503 with a time)
+    PROVIDER_WAIT = "provider_wait"
+    #: the limit of a minute or a day is used up
+    ALLOWANCE = "allowance"
+    #: as many sends are in flight as the settings allow
+    IN_FLIGHT = "in_flight"
+    #: all jobs that are left wait for a retry or a later start
+    WAITING_FOR_RETRY = "waiting_for_retry"
+    #: the numbers of all due jobs are in a call or rest after one
+    NUMBER_BUSY = "number_busy"
+    #: the batch's own limit
+    BATCH_RATE = "batch_rate"
+    #: the account's rate is used fully
+    RATE = "rate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """What decides about the whole account. ``due`` counts jobs of running batches that may be leased now."""
+
+    due: int
+    #: jobs of running batches that wait for a later time
+    waiting_later: int = 0
+    #: live jobs of batches that are paused, and of drafts and batches whose start time is not reached
+    paused: int = 0
+    not_started: int = 0
+    #: of the due jobs, those whose batch, document or country is held, and those whose number is busy
+    due_held: int = 0
+    due_busy: int = 0
+    #: the account or the provider is held
+    held: bool = False
+    writable: bool = True
+    scheduler_alive: bool = True
+    workers_alive: int = 1
+    replicas_short: bool = False
+    blocked_by_provider: bool = False
+    allowance_used_up: bool = False
+    in_flight: int = 0
+    max_in_flight: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFacts:
+    """What decides about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now."""
+
+    control: Control
+    live: int
+    waiting: int
+    due: int
+    held: bool = False
+    due_held: int = 0
+    due_busy: int = 0
+
+
+def limits_account(facts: AccountFacts) -> LimitedBy | None:
+    """The word for the account; None when there is nothing to send."""
+    if facts.due <= 0:
+        return _limits_idle(facts)
+    return _limits_all(facts) or _limits_due(facts.due, facts.due_held, facts.due_busy)
+
+
+def limits_batch(batch: BatchFacts, account: AccountFacts) -> LimitedBy | None:
+    """The word for a batch; None when it has nothing to send (any more)."""
+    if batch.control in (Control.DRAFT, Control.SCHEDULED):
+        return LimitedBy.NOT_STARTED
+    if batch.waiting <= 0 or batch.control in (Control.CANCELLED, Control.EXPIRED):
+        return None
+    if batch.control is Control.PAUSED:
+        return LimitedBy.PAUSED
+    if batch.held and not _limits_machines(account):
+        return LimitedBy.HOLD
+    if batch.due <= 0:
+        return LimitedBy.WAITING_FOR_RETRY
+    return _limits_all(account) or _limits_due(batch.due, batch.due_held, batch.due_busy)
+
+
+def _limits_idle(facts: AccountFacts) -> LimitedBy | None:
+    """Nothing is due: the nearest reason for that."""
+    if facts.waiting_later > 0:
+        return LimitedBy.WAITING_FOR_RETRY
+    if facts.paused > 0:
+        return LimitedBy.PAUSED
+    return LimitedBy.NOT_STARTED if facts.not_started > 0 else None
+
+
+def _limits_machines(facts: AccountFacts) -> LimitedBy | None:
+    """What is wrong on our side."""
+    if not facts.writable:
+        return LimitedBy.STORE
+    if not facts.scheduler_alive:
+        return LimitedBy.NO_SCHEDULER
+    if facts.workers_alive <= 0:
+        return LimitedBy.NO_WORKER
+    return LimitedBy.REPLICAS if facts.replicas_short else None
+
+
+def _limits_all(facts: AccountFacts) -> LimitedBy | None:
+    """What stops every batch."""
+    if machines := _limits_machines(facts):
+        return machines
+    if facts.held:
+        return LimitedBy.HOLD
+    if facts.blocked_by_provider:
+        return LimitedBy.PROVIDER_WAIT
+    if facts.allowance_used_up:
+        return LimitedBy.ALLOWANCE
+    return LimitedBy.IN_FLIGHT if facts.in_flight >= facts.max_in_flight else None
+
+
+def _limits_due(due: int, held: int, busy: int) -> LimitedBy:
+    """What keeps the due jobs back when nothing stops all of them."""
+    if held >= due:
+        return LimitedBy.HOLD
+    return LimitedBy.NUMBER_BUSY if held + busy >= due else LimitedBy.RATE
