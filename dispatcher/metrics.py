@@ -15,7 +15,9 @@ from prometheus_client.registry import Collector
 from dispatcher.core.allowance import used
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import JOB_STATES, State
+from dispatcher.core.limits import LimitedBy
 from dispatcher.core.pacing import next_us, used_ratio
+from dispatcher.service.limits import what_limits
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.store.store import Store
 
@@ -89,9 +91,10 @@ class Snapshot:
     limits: Mapping[str, int]
     used: Mapping[str, int]
     next_permit_s: float
+    limited_by: LimitedBy | None
 
 
-async def snapshot(store: Store) -> Snapshot:
+async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     """Raises StoreError."""
     pace = await store.limiter.pace()
     now_us = await store.clock.now_ms() * 1000
@@ -106,13 +109,14 @@ async def snapshot(store: Store) -> Snapshot:
         limits={one.period: one.limit for one in pace.allowances},
         used={one.period: used(one, now_us) for one in pace.allowances},
         next_permit_s=max(0, next_us(pace, now_us) - now_us) / 1_000_000,
+        limited_by=(await what_limits(store, max_in_flight=max_in_flight)).account,
     )
 
 
-async def exposition(store: Store) -> bytes:
-    """The metrics as text for Prometheus. Raises StoreError."""
+async def exposition(store: Store, max_in_flight: int) -> bytes:
+    """The metrics as text for Prometheus; ``max_in_flight`` is the settings' limit. Raises StoreError."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(await snapshot(store)))
+    registry.register(_Snapshot(await snapshot(store, max_in_flight)))
     return generate_latest(registry)
 
 
@@ -175,6 +179,8 @@ def _gauges(taken: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "bulkfax_next_permit_seconds", "Time until the next request may be sent", taken.next_permit_s
     )
+    words = {word.value: int(word is taken.limited_by) for word in LimitedBy}
+    yield _by("reason", "bulkfax_limited_by", "1 for what limits sending now", words)
     yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
     yield GaugeMetricFamily("bulkfax_holds", "Holds in force", taken.holds)
     yield _by("state", "bulkfax_in_flight", "Jobs under a deadline in the watch sets", taken.in_flight)

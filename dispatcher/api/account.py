@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from dispatcher.api import models, shapes
+from dispatcher.api.limits_now import limits_now
 from dispatcher.api.security import Parts
 from dispatcher.service.account import (
     change_limits,
@@ -18,7 +19,8 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 @router.get("")
 async def show_account(parts: Parts) -> models.Account:
     """The rate that is allowed and the one in use, and all holds."""
-    return shapes.account(await view_account(parts.store))
+    limits = await limits_now(parts)
+    return shapes.account(await view_account(parts.store), limits.account)
 
 
 @router.patch("/rate")

@@ -7,11 +7,12 @@ from fastapi.responses import StreamingResponse
 
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
+from dispatcher.api.limits_now import limits_now
 from dispatcher.api.security import Parts
 from dispatcher.core.batch import Command
 from dispatcher.service.report import report
 from dispatcher.service.rerun import Selection
-from dispatcher.service.views import newest_batches, view_batch
+from dispatcher.service.views import BatchView, newest_batches, view_batch
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -23,7 +24,7 @@ async def create_batch(
     """Create a draft. It takes recipients until it is started."""
     view = await parts.mailings.create(shapes.batch_definition(body, parts.settings.default_country), key)
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
-    return shapes.batch(view)
+    return await _shown(parts, view)
 
 
 @router.get("")
@@ -35,13 +36,15 @@ async def list_batches(
     """Batches, newest first. `next` goes into `before`."""
     views = await newest_batches(parts.store, limit, before)
     more = views[-1].definition.id if len(views) == limit else None
-    return models.BatchPage(batches=[shapes.batch(view) for view in views], next=more)
+    words = (await limits_now(parts, *views)).batches
+    shown = [shapes.batch(view, words.get(view.definition.id)) for view in views]
+    return models.BatchPage(batches=shown, next=more)
 
 
 @router.get("/{batch}")
 async def show_batch(batch: str, parts: Parts) -> models.Batch:
     """One batch with its counts by state and category."""
-    return shapes.batch(await view_batch(parts.store, batch))
+    return await _shown(parts, await view_batch(parts.store, batch))
 
 
 @router.post("/{batch}/start")
@@ -70,7 +73,13 @@ async def cancel_batch(batch: str, parts: Parts) -> models.CommandedBatch:
 
 async def _command(parts: Parts, batch: str, command: Command) -> models.CommandedBatch:
     commanded = await parts.mailings.command(batch, command)
-    return shapes.commanded_batch(commanded.batch, commanded.in_flight)
+    words = (await limits_now(parts, commanded.batch)).batches
+    return shapes.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
+
+
+async def _shown(parts: Parts, view: BatchView) -> models.Batch:
+    words = (await limits_now(parts, view)).batches
+    return shapes.batch(view, words.get(view.definition.id))
 
 
 @router.post("/{batch}/rerun", status_code=201)
@@ -84,7 +93,7 @@ async def rerun_batch(
     )
     view = await parts.mailings.rerun(batch, selection, start=body.start, key=key)
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
-    return shapes.batch(view)
+    return await _shown(parts, view)
 
 
 @router.get(

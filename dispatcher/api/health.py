@@ -31,4 +31,4 @@ async def ready(parts: Parts) -> models.Ready:
 )
 async def metrics(parts: Parts) -> Response:
     """For Prometheus. Every web process answers with the figures of the whole cluster."""
-    return Response(await exposition(parts.store), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(parts.store, parts.settings.sinch.most_sending), media_type=CONTENT_TYPE_LATEST)

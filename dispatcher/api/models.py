@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from dispatcher.api.intake import region_of_country
 from dispatcher.core.job import FINAL, JOB_STATES
+from dispatcher.core.limits import LimitedBy
 
 JobState = Literal[
     "waiting", "leased", "sending", "accepted", "delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"
@@ -180,6 +181,8 @@ class Batch(BaseModel):
     attempts: int
     doubled: int
     holds: list[Hold]
+    #: why nothing of it is sent, or no more; one of a closed set of words, null when nothing waits
+    limited_by: LimitedBy | None
     refused_reasons: dict[str, int]
 
 
@@ -301,6 +304,8 @@ class Account(BaseModel):
     limits: list[Limit]
     blocked_until: str | None
     blocked_by: Literal["provider", "minute", "day"] | None
+    #: why nothing is sent, or no more; one of a closed set of words, null when nothing waits
+    limited_by: LimitedBy | None
     used_ratio: float
     in_flight: int
     #: attempts that may have reached the provider, and are looked for there

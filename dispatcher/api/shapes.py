@@ -8,6 +8,7 @@ from dispatcher.api import models
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Definition, FaxOptions, Priority, Tally
 from dispatcher.core.job import JOB_STATES, HistoryEntry, RefusedRow
+from dispatcher.core.limits import LimitedBy
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage
@@ -55,12 +56,12 @@ def _time(at_ms: int | None) -> str | None:
     return rfc3339(at_ms) if at_ms else None
 
 
-def batch(view: BatchView) -> models.Batch:
-    return models.Batch(**_batch_fields(view))
+def batch(view: BatchView, limited_by: LimitedBy | None) -> models.Batch:
+    return models.Batch(**_batch_fields(view), limited_by=limited_by)
 
 
-def commanded_batch(view: BatchView, in_flight: int) -> models.CommandedBatch:
-    return models.CommandedBatch(**_batch_fields(view), in_flight=in_flight)
+def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | None) -> models.CommandedBatch:
+    return models.CommandedBatch(**_batch_fields(view), in_flight=in_flight, limited_by=limited_by)
 
 
 def _batch_fields(view: BatchView) -> dict[str, Any]:
@@ -120,8 +121,9 @@ def upload(answer: UploadAnswer) -> models.Upload:
     )
 
 
-def account(view: AccountView) -> models.Account:
+def account(view: AccountView, limited_by: LimitedBy | None) -> models.Account:
     return models.Account(
+        limited_by=limited_by,
         rate_per_second=view.ceiling,
         rate_now=view.rate,
         limits=[_limit(one) for one in view.limits],

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow
+from dispatcher.core.limits import SENTENCES
 
 #: the order in which states are shown, with their colours
 STATES: Mapping[str, str] = {
@@ -82,6 +83,7 @@ def batch_facts(batch: Batch) -> Table:
         "batch": batch.id,
         "name": batch.name,
         "state": batch.state,
+        "limited by": _limited_by(batch.limited_by),
         "rerun of": batch.parent or "",
         "priority": f"{batch.priority}, weight {batch.weight}",
         "created": when(batch.created_at),
@@ -194,10 +196,19 @@ def account_facts(account: Account) -> Table:
     facts = {
         "rate": _rate(account),
         "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
+        "limited by": _limited_by(account.limited_by),
         "blocked until": _blocked(account),
         "in flight": _in_flight(account),
     }
     return pairs(facts)
+
+
+def _limited_by(word: str | None) -> str:
+    """The word with its sentence; a word that a newer server sends stands alone."""
+    if not word:
+        return ""
+    sentence = next((text for known, text in SENTENCES.items() if known.value == word), "")
+    return f"{word}: {sentence}" if sentence else word
 
 
 def _in_flight(account: Account) -> str:

@@ -116,6 +116,7 @@ class Batch(Answer):
     categories: dict[str, dict[str, int]] = {}
     attempts: int = 0
     doubled: int = 0
+    limited_by: str | None = None
     holds: tuple[Hold, ...] = ()
     refused_reasons: dict[str, int] = {}
     #: attempts that are still running out; only in answers to pause and cancel
@@ -231,6 +232,7 @@ class Account(Answer):
     limits: tuple[Limit, ...] = ()
     blocked_until: datetime | None = None
     blocked_by: str | None = None
+    limited_by: str | None = None
     used_ratio: float | None = None
     in_flight: int | None = None
     #: attempts that may have reached the provider, and are looked for there

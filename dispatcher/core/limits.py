@@ -4,6 +4,7 @@ Pure. Whenever something could be sent and nothing is, exactly one word says why
 first in the order of ``LimitedBy`` counts, because ending it is what would help first.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,6 +41,26 @@ class LimitedBy(StrEnum):
     BATCH_RATE = "batch_rate"
     #: the account's rate is used fully
     RATE = "rate"
+
+
+#: each word in a sentence for people
+SENTENCES: Mapping[LimitedBy, str] = {
+    LimitedBy.NOT_STARTED: "it is not started, or its start time is not reached",
+    LimitedBy.PARTIAL_START: "only a part of its recipients was started",
+    LimitedBy.PAUSED: "it is paused",
+    LimitedBy.STORE: "Redis takes no writes",
+    LimitedBy.NO_SCHEDULER: "no scheduler runs",
+    LimitedBy.NO_WORKER: "no worker runs",
+    LimitedBy.REPLICAS: "too few replicas of Redis confirm what is written",
+    LimitedBy.HOLD: "everything that is due is held",
+    LimitedBy.PROVIDER_WAIT: "the provider asked to wait",
+    LimitedBy.ALLOWANCE: "the limit of a minute or a day is used up",
+    LimitedBy.IN_FLIGHT: "as many sends are in flight as the settings allow",
+    LimitedBy.WAITING_FOR_RETRY: "all jobs that are left wait for a retry or a later start",
+    LimitedBy.NUMBER_BUSY: "the numbers of all due jobs are in a call, or rest after one",
+    LimitedBy.BATCH_RATE: "the batch's own rate is used fully",
+    LimitedBy.RATE: "the account's rate is used fully",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

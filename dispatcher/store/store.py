@@ -8,6 +8,7 @@ import redis
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
+from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import PATIENT, Patience, connect
 from dispatcher.store.clock import ServerClock, Sightings, steady_clock
@@ -48,6 +49,7 @@ class Store:
         self.clock = ServerClock(self._client, steady)
         self.sightings = Sightings(self._client)
         self.audit = Audit(self._client, scripts)
+        self.backlog = Backlog(self._client)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, documents_max_bytes)

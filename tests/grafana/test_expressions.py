@@ -37,7 +37,7 @@ def series_of(text: str) -> set[str]:
 
 @pytest.mark.anyio
 async def test_every_metric_that_is_asked_for_is_told_by_the_service(store: Store) -> None:
-    told = series_of((await exposition(store)).decode())
+    told = series_of((await exposition(store, 512)).decode())
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     asked = {name for expression in all_expressions() for name in metrics_read(expression)}
     assert asked - told - recorded - ITS_OWN == set()

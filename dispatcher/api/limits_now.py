@@ -1,0 +1,11 @@
+"""What limits sending, for answers of the API."""
+
+from dispatcher.runtime import Runtime
+from dispatcher.service.limits import Limits, what_limits
+from dispatcher.service.views import BatchView
+
+
+async def limits_now(runtime: Runtime, *views: BatchView) -> Limits:
+    """The words for the account and for these batches."""
+    batches = [view.definition.id for view in views]
+    return await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.most_sending, batches=batches)

@@ -1,0 +1,93 @@
+"""What limits sending now: gathers the facts and lets the core pick the word."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dispatcher.core.allowance import aged, free_us
+from dispatcher.core.batch import Control
+from dispatcher.core.limits import AccountFacts, BatchFacts, LimitedBy, limits_account, limits_batch
+from dispatcher.core.pacing import Pace, blocked_until_us
+from dispatcher.service.errors import StoreError
+from dispatcher.store.backlog import BatchBacklog
+from dispatcher.store.store import Store
+
+#: seconds after which a scheduler that did not look at the server's clock counts as gone
+SCHEDULER_GONE_S = 5.0
+_RUNNING = (Control.RUNNING,)
+_NOT_STARTED = (Control.DRAFT, Control.SCHEDULED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The words for the account and for the batches that were asked for; None: there is nothing to send."""
+
+    account: LimitedBy | None
+    batches: Mapping[str, LimitedBy | None]
+
+
+async def what_limits(store: Store, *, max_in_flight: int, batches: Sequence[str] = ()) -> Limits:
+    """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read."""
+    now_ms = await store.clock.ask()
+    asked = await store.backlog.of(batches, now_ms)
+    working = await store.backlog.of(await store.backlog.with_work(now_ms), now_ms)
+    held = frozenset(hold.scope for hold in await store.holds.all())
+    account = await _account(store, working, held, now_ms, max_in_flight)
+    words = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
+    return Limits(account=limits_account(account), batches=words)
+
+
+async def _account(
+    store: Store, working: Sequence[BatchBacklog], held: frozenset[str], now_ms: int, max_in_flight: int
+) -> AccountFacts:
+    running = [backlog for backlog in working if backlog.control in _RUNNING]
+    due = sum(backlog.due for backlog in running)
+    pace = await store.limiter.pace()
+    sizes = await store.dispatch.sizes()
+    paused, not_started = await _idle(store, now_ms) if not due else (0, 0)
+    return AccountFacts(
+        due=due,
+        waiting_later=sum(backlog.later for backlog in running),
+        paused=paused,
+        not_started=not_started,
+        due_held=sum(backlog.due for backlog in running if backlog.scopes & held),
+        held=bool(held & {"account", "provider"}),
+        writable=await _writable(store) if due else True,
+        scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms() < SCHEDULER_GONE_S * 1000,
+        workers_alive=sum(worker.alive for worker in await store.workers.all()),
+        blocked_by_provider=blocked_until_us(pace, now_ms * 1000) > now_ms * 1000,
+        allowance_used_up=_used_up(pace, now_ms * 1000),
+        in_flight=sizes["sending"],
+        max_in_flight=max_in_flight,
+    )
+
+
+async def _idle(store: Store, now_ms: int) -> tuple[int, int]:
+    """Jobs of paused batches, and of those that were not started: for the case that nothing is due."""
+    backlogs = await store.backlog.of(await store.backlog.newest(), now_ms)
+    return _waiting(backlogs, (Control.PAUSED,)), _waiting(backlogs, _NOT_STARTED)
+
+
+def _waiting(backlogs: Iterable[BatchBacklog], controls: Sequence[Control]) -> int:
+    return sum(backlog.waiting for backlog in backlogs if backlog.control in controls)
+
+
+async def _writable(store: Store) -> bool:
+    try:
+        await store.check_writable()
+    except StoreError:
+        return False
+    return True
+
+
+def _used_up(pace: Pace, now_us: int) -> bool:
+    return any(free_us(aged(allowance, now_us)) > now_us for allowance in pace.allowances)
+
+
+def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchFacts:
+    return BatchFacts(
+        control=backlog.control,
+        live=backlog.waiting,
+        waiting=backlog.waiting,
+        due=backlog.due,
+        held=bool(backlog.scopes & held),
+    )

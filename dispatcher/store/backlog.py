@@ -1,0 +1,90 @@
+"""What there is to send: how many jobs of which batch are due now, and who is there to send them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dispatcher.core.batch import Control, Priority
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+
+#: batches with work that are looked at; one that is due is enough to explain the others
+_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchBacklog:
+    """The waiting jobs of one batch. ``scopes`` are those whose holds stop all of it, account and provider left out."""
+
+    batch: str
+    control: Control
+    #: jobs that may be leased now, and those that wait for a later time
+    due: int
+    later: int
+    scopes: frozenset[str]
+
+    @property
+    def waiting(self) -> int:
+        return self.due + self.later
+
+
+class Backlog:
+    """Reads only."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def with_work(self, now_ms: int) -> list[str]:
+        """Ids of running batches that have work now or later, those that have it now first."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for priority in Priority:
+                    pipe.zrange(keys.active(priority), 0, _LOOKED_AT - 1)
+                pipe.zrange(keys.TIMERS, 0, _LOOKED_AT - 1)
+                answers = await pipe.execute()
+        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:_LOOKED_AT]
+
+    async def newest(self) -> list[str]:
+        """Ids of the newest batches, whatever became of them."""
+        with translated():
+            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, 0, _LOOKED_AT - 1)]
+
+    async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
+        """In the order of ``batches``; one that does not exist is left out."""
+        if not batches:
+            return []
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for batch in batches:
+                    pipe.hmget(keys.batch(batch), "control", "unstarted", "documents")
+                    pipe.zcount(keys.part(batch, "due"), "-inf", now_ms)
+                    pipe.zcard(keys.part(batch, "due"))
+                answers = await pipe.execute()
+        rows = zip(batches, answers[0::3], answers[1::3], answers[2::3], strict=True)
+        return [_backlog(batch, meta, due, waiting) for batch, meta, due, waiting in rows if meta[0] is not None]
+
+    async def scheduler_seen_ms(self) -> int:
+        """When a scheduler looked at the server's clock last, by that clock; 0 for never."""
+        with translated():
+            seen = await self._client.hvals(keys.CLOCK)
+        return max((_seen_ms(value) for value in seen), default=0)
+
+
+def _seen_ms(value: bytes) -> int:
+    return int(value.partition(b",")[0].strip(b"[ "))
+
+
+def _backlog(batch: str, meta: Sequence[bytes | None], due: int, waiting: int) -> BatchBacklog:
+    control, unstarted, documents = (value or b"" for value in meta)
+    fresh = int(unstarted or 0)
+    return BatchBacklog(
+        batch=batch,
+        control=Control(control.decode()),
+        due=fresh + due,
+        later=waiting - due,
+        scopes=frozenset({f"batch:{batch}", *_document_scopes(documents.decode().split(","))}),
+    )
+
+
+def _document_scopes(documents: Iterable[str]) -> Iterable[str]:
+    return (f"document:{sha256}" for sha256 in documents if sha256)

@@ -1,0 +1,90 @@
+"""What limits sending, on a real store: every word that the store can show comes."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher.core.batch import Command
+from dispatcher.core.limits import LimitedBy
+from dispatcher.service.limits import what_limits
+from dispatcher.store.store import Store
+from tests.service.mailroom import store_in
+from tests.store.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world(redis_url: str) -> AsyncIterator[World]:
+    async with open_world(redis_url) as world:
+        yield world
+
+
+@pytest.fixture
+async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
+    """With a worker and a scheduler that were seen just now."""
+    store = store_in(world, redis_url)
+    await store.workers.register("host/1", "a", room=8)
+    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
+    yield store
+    await store.aclose()
+
+
+async def words(store: Store, *batches: str, max_in_flight: int = 512) -> list[LimitedBy | None]:
+    limits = await what_limits(store, max_in_flight=max_in_flight, batches=batches)
+    return [limits.account, *(limits.batches[batch] for batch in batches)]
+
+
+async def test_nothing_to_send_is_no_limit(store: Store) -> None:
+    assert await words(store) == [None]
+
+
+async def test_a_batch_is_limited_by_the_rate_once_it_is_started(world: World, store: Store) -> None:
+    await world.draft("a", ["+12025550101"])
+    assert await words(store, "a") == [LimitedBy.NOT_STARTED] * 2
+    await store.batches.command("a", Command.START)
+    assert await words(store, "a") == [LimitedBy.RATE] * 2
+    await store.batches.command("a", Command.PAUSE)
+    assert await words(store, "a") == [LimitedBy.PAUSED] * 2
+
+
+async def test_nobody_who_sends_comes_before_everything_else(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await store.holds.open("account", "funds", "no funds")
+    assert await words(store, "a") == [LimitedBy.HOLD] * 2
+    await store.workers.report_end("host/1", "a")
+    assert await words(store, "a") == [LimitedBy.NO_WORKER] * 2
+    await world.client.delete("bf:clock")
+    assert await words(store, "a") == [LimitedBy.NO_SCHEDULER] * 2
+
+
+async def test_a_held_batch_does_not_limit_the_others(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.running("b", 3, first=10)
+    await store.holds.open("batch:a", "config", "wrong cover page")
+    assert await words(store, "a", "b") == [LimitedBy.RATE, LimitedBy.HOLD, LimitedBy.RATE]
+
+
+async def test_a_provider_that_asked_to_wait_and_a_used_up_day(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.limiter.set_ceiling(10, per_day=1)
+    assert (await world.limiter.take()).granted
+    assert await words(store, "a") == [LimitedBy.ALLOWANCE] * 2
+    await world.limiter.slow_down(0, 60.0, 0.5)
+    assert await words(store, "a") == [LimitedBy.PROVIDER_WAIT] * 2
+
+
+async def test_as_many_sends_in_flight_as_are_allowed(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.sending(most=2)
+    assert await words(store, "a", max_in_flight=2) == [LimitedBy.IN_FLIGHT] * 2
+    assert await words(store, "a", max_in_flight=3) == [LimitedBy.RATE] * 2
+
+
+async def test_a_redis_that_takes_no_writes(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.client.config_set("maxmemory", 1)
+    try:
+        assert await words(store, "a") == [LimitedBy.STORE] * 2
+    finally:
+        await world.client.config_set("maxmemory", 0)
