@@ -1,4 +1,4 @@
-"""``./run chaos [--jobs N] [--seed S] [--minutes M] [--json]``."""
+"""``./run chaos [--jobs N] [--seed S] [--minutes M] [--long-search] [--json]``."""
 
 import argparse
 import json
@@ -22,7 +22,13 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-chaos-"))
     note(f"seed {given.seed}, everything runs in {folder}")
     policy = policy_from(tomllib.loads(POLICY.read_text()))
-    order = Order(jobs=given.jobs, seed=given.seed, seconds=given.minutes * 60, policy=policy)
+    order = Order(
+        jobs=given.jobs,
+        seed=given.seed,
+        seconds=given.minutes * 60,
+        policy=policy,
+        search_s=2 * given.minutes * 60 if given.long_search else None,
+    )
     try:
         with terminated_cleanly():
             line, clean = Drill(order, folder).run()
@@ -42,6 +48,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2000, help="recipients in all (default: 2000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed repeats the same fault plan (default: 1)")
     parser.add_argument("--minutes", type=float, default=30.0, help="total time; what is not final then is lost")
+    parser.add_argument(
+        "--long-search",
+        action="store_true",
+        help="unclear sends are searched for longer than the drill lasts: what is unclear at the end is not lost",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     given = parser.parse_args()
     if given.jobs < 1:

@@ -66,12 +66,24 @@ class Crew:
             raise Failure(f"the emulator does not answer any more ({error})") from error
 
 
+def policy_text(search_s: float | None = None) -> str:
+    """The drill's policy, with the last look so long after the send deadline, if that is given."""
+    text = POLICY.read_text()
+    if search_s is None:
+        return text
+    looks = 'looks = ["1s", "2s", "4s", "8s"]'
+    assert looks in text, "the drill's policy has other looks"
+    return text.replace(looks, f'looks = ["1s", "2s", "4s", "8s", "{search_s:g}s"]')
+
+
 @contextmanager
-def running_crew(folder: Path, seed: int) -> Iterator[Crew]:
-    """Start everything in ``folder``, keep it running, and stop it at the end."""
+def running_crew(folder: Path, seed: int, search_s: float | None = None) -> Iterator[Crew]:
+    """Start everything in ``folder``, keep it running, and stop it at the end. ``search_s``: another search period."""
+    policy = folder / "policy.toml"
+    policy.write_text(policy_text(search_s))
     scenario = folder / "scenario.toml"
     scenario.write_text(f"seed = {seed}\n{(_HERE / 'scenario.toml').read_text()}")
-    with LocalSite(folder, scenario=scenario, policy=POLICY, rate=RATE, speed=SPEED, steady_s=STEADY_S) as site:
+    with LocalSite(folder, scenario=scenario, policy=policy, rate=RATE, speed=SPEED, steady_s=STEADY_S) as site:
         second = _second_worker(site)
         supervisor = Supervisor([second], note, steady_s=STEADY_S)
         stop = threading.Event()

@@ -21,6 +21,7 @@ _LOOK_S, _TELL_S = 0.25, 10.0
 #: how long the provider's last calls may take when all our jobs are final, in seconds
 _LAST_CALLS_S = 60.0
 _HOLDS = re.compile(r"^bulkfax_holds (\S+)$", re.MULTILINE)
+_UNCLEAR = re.compile(r'^bulkfax_in_flight\{state="unclear"\} (\S+)$', re.MULTILINE)
 _STATE = re.compile(r'^bulkfax_jobs\{state="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -31,6 +32,9 @@ class Order:
     #: total time of the drill
     seconds: float
     policy: Policy
+    #: the search period in seconds, if it shall not be the policy's: one that is longer than the drill leaves unclear
+    #: sends open to its end
+    search_s: float | None = None
 
     @property
     def freeze_s(self) -> tuple[float, float]:
@@ -49,11 +53,15 @@ class Drill:
         self._began_s = time.monotonic()
         self._told_s = self._began_s
         self._final = 0
+        self._unclear = 0
         self._sendable = SendableTime()
 
     def run(self) -> tuple[dict[str, Any], bool]:
         """The last line, and whether all is as it should be. Raises Failure when it could not be carried out."""
-        with running_crew(self._folder, self._order.seed) as crew, crew.site.client(patience_s=120.0) as client:
+        with (
+            running_crew(self._folder, self._order.seed, self._order.search_s) as crew,
+            crew.site.client(patience_s=120.0) as client,
+        ):
             plan = make_plan(self._order.seed, amounts_for(self._order.jobs, freeze_s=self._order.freeze_s))
             acts = Acts(crew, plan, self._say)
             mailings = make_mailings(self._order.jobs)
@@ -71,7 +79,12 @@ class Drill:
 
     @property
     def _progress(self) -> float:
-        return self._final / self._order.jobs
+        return self._settled / self._order.jobs
+
+    @property
+    def _settled(self) -> int:
+        """Jobs of which nothing more is to be expected."""
+        return self._final + (self._unclear if self._order.search_s else 0)
 
     @property
     def _end_s(self) -> float:
@@ -81,7 +94,7 @@ class Drill:
         while time.monotonic() < self._end_s:
             self._look(crew)
             acts.step(self._progress)
-            if self._final >= self._order.jobs and not producer.is_alive():
+            if self._settled >= self._order.jobs and not producer.is_alive():
                 return
             if producer.error:
                 raise Failure(producer.error)
@@ -98,6 +111,7 @@ class Drill:
         holds = sum(int(float(count)) for count in _HOLDS.findall(metrics))
         self._sendable.note(time.time(), waiting=sendable_jobs(states), held=holds)
         self._final = int(sum(states.get(state, 0) for state in FINAL_STATES))
+        self._unclear = sum(int(float(count)) for count in _UNCLEAR.findall(metrics))
         if time.monotonic() > self._told_s + _TELL_S:
             self._told_s = time.monotonic()
             live = {name: int(count) for name, count in states.items() if count and name not in FINAL_STATES}
@@ -109,7 +123,7 @@ class Drill:
         wait_for(lambda: crew.stats()["unfinished"] == 0, time.monotonic() + _LAST_CALLS_S)
 
     def _conclude(self, crew: Crew, client: Client, acts: Acts, producer: Producer) -> tuple[dict[str, Any], bool]:
-        verdict = judge(crew, client, producer.accepted)
+        verdict = judge(crew, client, producer.accepted, unclear_may_stay=self._order.search_s is not None)
         for sentence in (*verdict.count_errors, *stories(client, verdict)):
             note(sentence)
         seconds = time.monotonic() - self._began_s

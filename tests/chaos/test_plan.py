@@ -1,9 +1,12 @@
 """The fault plan: repeatable, complete, in order."""
 
+import tomllib
 from collections import Counter
 
 import pytest
 
+from dispatcher.core.policy import policy_from
+from tests.chaos.crew import policy_text
 from tests.chaos.plan import Act, Freeze, Kill, Outage, ProviderAway, Victim, amounts_for, make_plan
 
 FREEZE_S = (7.0, 16.0)
@@ -44,3 +47,9 @@ def test_acts_follow_each_other_while_work_is_under_way(plan: tuple[Act, ...]) -
     assert moments[0] > 0
     assert moments[-1] < 0.95
     assert all(act.moment.pause_s >= 1 for act in plan)
+
+
+def test_the_search_period_can_be_longer_than_the_drill() -> None:
+    policy = policy_from(tomllib.loads(policy_text(3600)))
+    assert policy.looks_s == (1, 2, 4, 8, 3600)
+    assert policy_from(tomllib.loads(policy_text())).looks_s == (1, 2, 4, 8)

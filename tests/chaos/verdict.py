@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dispatcher.cli.demo import examine_store
@@ -24,6 +24,8 @@ class Verdict:
     #: sentences: counts and places that are not what the records say
     count_errors: tuple[str, ...]
     faxes: tuple[LedgerFax, ...]
+    #: jobs that are still searched for, where that is no loss
+    unclear: int = 0
 
     @property
     def lost(self) -> int:
@@ -44,19 +46,25 @@ class Verdict:
         return tuple(dict.fromkeys([*found.doubled, *found.wrong_state, *found.lost]))
 
 
-def judge(crew: Crew, client: Client, accepted: Accepted) -> Verdict:
-    """Compare everything. Raises ClientError and Failure when one of the sides cannot be asked."""
+def judge(crew: Crew, client: Client, accepted: Accepted, *, unclear_may_stay: bool = False) -> Verdict:
+    """Compare everything. Raises ClientError and Failure when one of the sides cannot be asked.
+
+    ``unclear_may_stay``: a job that is still searched for is not lost.
+    """
     jobs = {batch: list(client.jobs(batch)) for batch in accepted.batches}
     singles = [client.job(job) for job in accepted.singles]
     ours = [*singles, *(job for listed in jobs.values() for job in listed)]
     faxes = tuple(crew.site.ledger())
     comparison = compare([OurJob(id=job.id, number=job.number, state=job.state) for job in ours], faxes)
+    searched = {job.id for job in ours if job.state == "sending"} if unclear_may_stay else set()
+    comparison = replace(comparison, lost=tuple(job for job in comparison.lost if job not in searched))
     healthy, findings = examine_store(crew.site)
     return Verdict(
         comparison=comparison,
         missing=tuple(_missing(jobs, accepted.batches)),
         count_errors=(*(() if healthy else findings or ("doctor failed",)), *_miscounted(client, jobs)),
         faxes=faxes,
+        unclear=len(searched),
     )
 
 
@@ -101,6 +109,7 @@ def result(
         "lost": verdict.lost,
         "doubled": len(verdict.comparison.doubled),
         "wrong_state": verdict.wrong_state,
+        "unclear": verdict.unclear,
         "count_errors": len(verdict.count_errors),
         "rate_share": round(share, 3),
         "seconds": round(seconds, 1),
