@@ -2,16 +2,40 @@
 
 Pure; the oracle of ``store/scripts/holding.lua`` and of what ``settle.lua`` counts. From the retry policy: half of
 twenty sends open the breaker, and one job at a time finds out whether it may close.
+
+A hold ends when its own probe ends in anything but the failure that opened it:
+
+==============================================  ========  =====  =====
+the probe's outcome                             provider  auth   funds
+==============================================  ========  =====  =====
+no usable answer                                stays     stays  stays
+answer: accepted, rate limited, most refusals   ends      ends   stays
+answer: 401                                     ends      stays  ends
+answer: 402                                     ends      ends   stays
+the fax is found, or ended without a call       stays     ends   stays
+the fax failed for want of funds                stays     ends   stays
+the fax ended by a call                         stays     ends   ends
+==============================================  ========  =====  =====
+
+That a fax exists does not say that sends are answered. A 401 or 402 opens a hold of its own in the other's place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.outcome import NotSent, SendOutcome, Unclear
+from dispatcher.core.rule import Category
 
 #: a clock that runs back by less than this was not set
 STEP_MS = 2_000
-#: scopes of holds that stop all sending; a probe of one may end it
+#: scopes of holds that stop all sending, and that probes may end
 ACCOUNT, PROVIDER = "account", "provider"
+#: causes for which the account is held and probed
+AUTH, FUNDS = Category.AUTH.value, Category.FUNDS.value
+_OF_ACCOUNT = frozenset({AUTH, FUNDS})
+#: what any usable answer to a POST shows to be gone, and what a fax does that is found at the provider
+ANSWERED, FOUND = frozenset({PROVIDER, AUTH}), frozenset({AUTH})
+#: probes of one hold that are remembered until they end: enough for calls of hours with a probe each quarter of an hour
+PROBES_KEPT = 16
 
 
 def is_providers_failure(outcome: SendOutcome) -> bool:
@@ -43,17 +67,26 @@ def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int) -> bool:
     return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms
 
 
-def ended_by(probe: str, outcome: SendOutcome) -> tuple[str, ...]:
-    """Scopes of the holds that the answer to a probe ends.
+def is_ended_by(scope: str, category: str, disproved: Collection[str]) -> bool:
+    """Whether a hold ends when the outcome of its own probe shows that these causes are gone."""
+    return (scope if scope == PROVIDER else category) in disproved
 
-    Any answer but a failure of its own shows that the provider works; only an acceptance shows that the account does.
-    A probe of the account passes a held provider too, or the two would wait for each other. Empty: no probe.
+
+def disproved_by_refusal(category: str) -> frozenset[str]:
+    """What a refused probe shows: the provider answers, and the account is stopped by this at most.
+
+    A refusal that holds the account itself takes the place of a hold for another cause.
     """
-    if probe not in (ACCOUNT, PROVIDER):
-        return ()
-    match outcome:
-        case Accepted():
-            return (PROVIDER, ACCOUNT) if probe == ACCOUNT else (PROVIDER,)
-        case Refused() | RateLimited():
-            return (PROVIDER,)
-    return ()
+    if category in _OF_ACCOUNT:
+        return (ANSWERED | _OF_ACCOUNT) - {category}
+    return ANSWERED
+
+
+def disproved_by_fax(category: str = "", *, called: bool = True) -> frozenset[str]:
+    """What the end of a probe's fax shows. Without a call nothing was paid; ``category`` is that of a failure."""
+    return _OF_ACCOUNT if called and category != FUNDS else FOUND
+
+
+def probes_kept(sent: Sequence[str], probe: str) -> tuple[str, ...]:
+    """The probes whose outcome may end a hold, after one more was sent. A hold must not remember every one."""
+    return (*sent, probe)[-PROBES_KEPT:]

@@ -47,6 +47,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         places,
         counts,
         await _locks(store, fix=fix),
+        await _holds(store, fix=fix),
         await _inbox(store),
         await _attended(store),
         await _clock(store),
@@ -172,6 +173,17 @@ async def _locks(store: Store, *, fix: bool) -> Finding:
         text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_NAMED])}"
         return Finding(check="number locks", ok=False, text=text, fixed=fixed)
     return Finding(check="number locks", ok=True, text="numbers are locked only by jobs that call them")
+
+
+async def _holds(store: Store, *, fix: bool) -> Finding:
+    ended = [hold for hold in await store.holds.all() if await store.audit.has_ended(hold.scope)]
+    standing = {hold.id for hold in await store.holds.all()}
+    idle = [hold for hold in ended if hold.id in standing]
+    if not idle:
+        return Finding(check="holds", ok=True, text="every hold has something to hold")
+    fixed = fix and all([await store.holds.release(hold.scope, hold.id) for hold in idle])
+    text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_NAMED])}"
+    return Finding(check="holds", ok=False, text=text, fixed=fixed)
 
 
 async def _inbox(store: Store) -> Finding:

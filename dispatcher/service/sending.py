@@ -1,14 +1,14 @@
 """The worker's part of a fax's way: a lease becomes POSTs, each no later than its slot allows."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import structlog
 
-from dispatcher.core.holding import PROVIDER, ended_by, is_providers_failure
+from dispatcher.core.holding import PROVIDER, is_providers_failure
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.points import At, Point
@@ -70,6 +70,7 @@ class Sender:
         most_sending: int,
         calls: int,
         at: At | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``clock`` gives seconds and counts the time that the machine was suspended.
 
@@ -84,6 +85,7 @@ class Sender:
         self._clock = clock
         self._most_sending = most_sending
         self._at = at
+        self._sleep = sleep
         self._gate = Gate(calls)
         self._calls = set[asyncio.Task[None]]()
 
@@ -156,7 +158,7 @@ class Sender:
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         fax = self._library.fax(material, begun.record)
-        await asyncio.sleep(max(0.0, slot.at_s - self._clock()))
+        await self._sleep(max(0.0, slot.at_s - self._clock()))
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
             await self._too_late(begun.job, begun.record)
             return
@@ -169,24 +171,20 @@ class Sender:
         if slot.missed and isinstance(outcome, NotSent):
             await self._too_late(begun.job, begun.record)
             return
-        await self._settle(begun, outcome, self._clock() - started_s)
+        await self._settle(begun, outcome, lease, self._clock() - started_s)
         await self._heed(answer, outcome)
-        await self._hold_or_release(lease.probe, outcome)
+        if is_providers_failure(outcome):
+            await self._check_provider()
 
-    async def _hold_or_release(self, probe: str, outcome: SendOutcome) -> None:
-        """What the answer says of more than its own job."""
-        holds = self._store.holds
-        if is_providers_failure(outcome) and await until_it_works(partial(holds.check_provider, self._policy)):
+    async def _check_provider(self) -> None:
+        if await until_it_works(partial(self._store.holds.check_provider, self._policy)):
             log.error("hold opened: the provider fails again and again", scope=PROVIDER)
-        for scope in ended_by(probe, outcome):
-            if await until_it_works(partial(holds.release, scope)):
-                log.info("probe succeeded, hold released", scope=scope)
 
     async def _too_late(self, job: JobId, record: Record) -> None:
         decide = partial(missed_slot, attempt=record.attempt)
         await self._settler.settle(job, decide, known=record, totals={"attempts|missed_slot": 1})
 
-    async def _settle(self, begun: Begun, outcome: SendOutcome, seconds: float) -> None:
+    async def _settle(self, begun: Begun, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
         totals = {f"attempts|{_OUTCOMES[type(outcome)]}": 1, f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
         if is_providers_failure(outcome):
@@ -201,6 +199,12 @@ class Sender:
         )
         if step is None:  # the news of this attempt was quicker than its answer
             await until_it_works(partial(self._store.totals.add, totals))
+            await self._end_probe(lease, outcome)
+
+    async def _end_probe(self, lease: Lease, outcome: SendOutcome) -> None:
+        """What the news could not say: the provider answers."""
+        if PROVIDER in lease.probes and not is_providers_failure(outcome):
+            await until_it_works(partial(self._store.holds.release, PROVIDER, lease.probes[PROVIDER]))
 
     async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
         """A provider that asks for less gets less, from all processes at once."""

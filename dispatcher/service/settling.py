@@ -154,6 +154,7 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], numb
         attempt=old.attempt,
         number_hash=number_hash,
         spent=step.spent,
+        disproves=step.disproves,
         totals=more,
     )
 

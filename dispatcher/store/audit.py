@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.places import WATCHED, Place
 from dispatcher.store import codec, keys
@@ -123,6 +124,24 @@ class Audit:
         with translated():
             first = await self._client.xrange(keys.INBOX, count=1)
         return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
+
+    async def has_ended(self, scope: str) -> bool:
+        """Whether what a hold names is final or does not exist, so that nothing is left to hold."""
+        kind, _, name = scope.partition(":")
+        if kind == "document":
+            with translated():
+                return not await self._client.hexists(keys.DOCUMENTS, name)
+        if kind == "job":
+            facts = await self.job(JobId.parse(name))
+            if facts is None or facts.record.state is State.VOID or facts.record.state.final:
+                return True
+        return kind in ("job", "batch") and await self._batch_has_ended(name.partition(".")[0])
+
+    async def _batch_has_ended(self, batch: str) -> bool:
+        with translated():
+            control, finished_ms = await self._client.hmget(keys.batch(batch), "control", "finished_ms")
+        ended = (Control.CANCELLED, Control.EXPIRED)
+        return control is None or Control(control.decode()) in ended or finished_ms is not None
 
     async def locks(self) -> list[JobId]:
         """Jobs that hold the lock of a number."""

@@ -32,8 +32,8 @@ class Lease:
     id: str
     number: int
     jobs: tuple[JobId, ...]
-    #: scope of the hold that this lease may release; empty for ordinary work
-    probe: str = ""
+    #: holds that this lease may pass and whose probe it is, by scope: their ids. Empty for ordinary work
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,8 @@ class Change:
     number_hash: str = ""
     #: attempts that were made and count
     spent: int = 0
+    #: causes of holds that end when the attempt is a probe of theirs
+    disproves: frozenset[str] = frozenset()
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -154,7 +156,7 @@ class Dispatch:
             policy.rate_cut,
             int(policy.rate_regain_s * 1_000_000),
             most_sending,
-            lease.probe,
+            ",".join(f"{scope}={hold_id}" for scope, hold_id in lease.probes.items()),
         ]
         for candidate in candidates:
             arguments += [str(candidate.job), candidate.number_hash, candidate.country]
@@ -241,7 +243,7 @@ class Dispatch:
 def _lease(lease_id: str, raw: bytes) -> Lease:
     fields = json.loads(raw)
     jobs = tuple(JobId.parse(job) for job in fields["jobs"])
-    return Lease(id=lease_id, number=fields["number"], jobs=jobs, probe=fields["probe"] or "")
+    return Lease(id=lease_id, number=fields["number"], jobs=jobs, probes=fields["probes"])
 
 
 def _arguments(change: Change) -> Iterable[Argument]:
@@ -258,6 +260,7 @@ def _arguments(change: Change) -> Iterable[Argument]:
         change.number_hash,
         fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
         int(change.spent),
+        ",".join(sorted(change.disproves)),
         "\n".join(f"{name}\t{by}" for name, by in change.totals.items()),
     )
 

@@ -1,6 +1,7 @@
-"""Holds: sending stopped for a scope, with a reason, until a probe succeeds or someone releases it."""
+"""Holds: sending stopped for a scope, with a reason, until a probe disproves it or someone releases it."""
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from dispatcher.store.lua import Argument, Scripts
 class Hold:
     """``scope`` is account, provider, batch:<id>, document:<sha256>, country:<region> or job:<id>."""
 
+    #: another one for each hold, of the same scope too
+    id: str
     scope: str
     category: str
     cause: str
@@ -31,17 +34,19 @@ class Holds:
         self._scripts = scripts
 
     async def open(self, scope: str, category: str, cause: str, *, probes_s: Sequence[float] = ()) -> bool:
-        """Hold a scope. False when it was held already.
+        """Hold a scope. False when it was held already, or when what it names has ended.
 
-        ``probes_s`` are the seconds to the first probe and between probes; none: it is released by hand only.
+        ``probes_s`` are the seconds to the first probe and between probes; none: it is released by hand only, and takes
+        the place of one that is probed.
         """
-        arguments: list[Argument] = [scope, category, cause, _series_ms(probes_s)]
+        arguments: list[Argument] = [scope, category, cause, _series_ms(probes_s), _new_id()]
         return bool(await self._scripts.run("hold", arguments))
 
     async def check_provider(self, policy: Policy) -> bool:
         """Hold the provider if too many of the last sends failed by its fault. True when the hold is new."""
         series = _series_ms(policy.probe_provider_s)
-        return bool(await self._scripts.run("breaker", [policy.breaker_sends, policy.breaker_failures, series]))
+        arguments: list[Argument] = [policy.breaker_sends, policy.breaker_failures, series, _new_id()]
+        return bool(await self._scripts.run("breaker", arguments))
 
     async def strike(self, scope: str, hold_after: int, *, attempt: str) -> bool:
         """One more failure of a scope. True when there were enough of them for a hold.
@@ -50,15 +55,19 @@ class Holds:
         """
         return bool(await self._scripts.run("strike", [scope, hold_after, attempt]))
 
-    async def release(self, scope: str) -> bool:
-        """End a hold. False when there was none."""
-        return bool(await self._scripts.run("release", [scope]))
+    async def release(self, scope: str, hold_id: str = "") -> bool:
+        """End a hold, or that one only whose id is given. False when there was none."""
+        return bool(await self._scripts.run("release", [scope, hold_id]))
 
     async def all(self) -> list[Hold]:
         """All holds, the oldest first."""
         with translated():
             raw = await self._client.hvals(keys.HOLDS)
         return sorted(map(_decoded, raw), key=lambda hold: hold.since_ms)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(8)
 
 
 def _series_ms(series_s: Sequence[float]) -> str:

@@ -13,12 +13,12 @@ bf:watch:leased                         zset    job -> end of its lease (ms)    
 bf:watch:sending                        zset    job -> send deadline of its attempt (ms)              in flight
 bf:watch:unclear                        zset    job that may have been sent -> next look-up (ms)      in flight
 bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
-bf:lease:<id>                           string  JSON: jobs of a lease, hold it probes                 lease time
+bf:lease:<id>                           string  JSON: jobs of a lease, holds it probes                lease time
 bf:begun:<call>                         string  answer of begin, for a repeated call                  1 minute
 bf:number:<hash>                        string  <job>/<attempt> calling that number, or ``rest``      attempt + rest
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
-bf:holds                                hash    scope -> JSON of the hold                             until released
+bf:holds                                hash    scope -> JSON of the hold                             until it ends
 bf:breaker                              zset    <job>/<attempt> that the provider failed -> sends by then     20 sends
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good

@@ -123,12 +123,12 @@ async def test_without_redis_everything_answers_503_until_it_is_back(
 
 
 async def test_the_account_shows_its_rate_and_lets_go_of_holds(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    await runtime.store.holds.open("batch:x", "refused_requests", "ten refusals in a row")
+    await runtime.store.holds.open("country:AQ", "not_permitted", "the account may not send there")
     account = (await api.get("/v1/account")).json()
     assert (account["rate_per_second"], account["in_flight"]) == (runtime.settings.sinch.rate_per_second, 0)
-    assert [hold["scope"] for hold in account["holds"]] == ["batch:x"]
-    assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 204
-    assert (await api.delete("/v1/account/holds/batch%3Ax")).status_code == 404
+    assert [hold["scope"] for hold in account["holds"]] == ["country:AQ"]
+    assert (await api.delete("/v1/account/holds/country%3AAQ")).status_code == 204
+    assert (await api.delete("/v1/account/holds/country%3AAQ")).status_code == 404
     assert (await api.get("/v1/account")).json()["holds"] == []
 
 

@@ -6,11 +6,17 @@ from hypothesis import strategies as st
 
 from dispatcher.core.holding import (
     ACCOUNT,
+    ANSWERED,
+    FOUND,
+    PROBES_KEPT,
     PROVIDER,
-    ended_by,
+    disproved_by_fax,
+    disproved_by_refusal,
+    is_ended_by,
     is_probe_due,
     is_providers_failure,
     next_probe_ms,
+    probes_kept,
     recent_failures,
 )
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
@@ -38,23 +44,42 @@ def test_only_sends_without_a_working_provider_behind_them_speak_against_it(
     assert is_providers_failure(outcome) is failure
 
 
-@pytest.mark.parametrize(
-    ("outcome", "of_account", "of_provider"),
-    [
-        (ACCEPTED, {PROVIDER, ACCOUNT}, {PROVIDER}),
-        (Refused(status=402), {PROVIDER}, {PROVIDER}),
-        (RateLimited(), {PROVIDER}, {PROVIDER}),
-        (Unclear(reason="", status=503), set(), set()),
-        (NotSent(reason=""), set(), set()),
-    ],
-)
-def test_a_probe_ends_the_holds_that_its_answer_disproves(
-    outcome: SendOutcome, of_account: set[str], of_provider: set[str]
+#: the outcomes of a probe, and the holds that stay
+STAYS = [
+    (frozenset(), {"provider", "auth", "funds"}),
+    (ANSWERED, {"funds"}),
+    (disproved_by_refusal("auth"), {"auth"}),
+    (disproved_by_refusal("funds"), {"funds"}),
+    (disproved_by_refusal("invalid_request"), {"funds"}),
+    (disproved_by_refusal("not_permitted"), {"funds"}),
+    (FOUND, {"provider", "funds"}),
+    (disproved_by_fax(), {"provider"}),
+    (disproved_by_fax("busy"), {"provider"}),
+    (disproved_by_fax("document_convert", called=False), {"provider", "funds"}),
+    (disproved_by_fax("funds", called=False), {"provider", "funds"}),
+    (disproved_by_fax("funds", called=True), {"provider", "funds"}),
+]
+
+
+@pytest.mark.parametrize(("disproved", "stays"), STAYS)
+def test_a_hold_ends_with_any_outcome_of_its_probe_but_the_failure_that_opened_it(
+    disproved: frozenset[str], stays: set[str]
 ) -> None:
-    """A job that is no probe ends none."""
-    assert set(ended_by(ACCOUNT, outcome)) == of_account
-    assert set(ended_by(PROVIDER, outcome)) == of_provider
-    assert ended_by("", outcome) == ()
+    holds = {"provider": (PROVIDER, "provider_unavailable"), "auth": (ACCOUNT, "auth"), "funds": (ACCOUNT, "funds")}
+    assert {name for name, hold in holds.items() if not is_ended_by(*hold, disproved)} == stays
+
+
+@pytest.mark.parametrize("category", ["config", "record_rolled_back"])
+def test_a_hold_of_the_account_for_any_other_cause_is_ended_by_no_probe(category: str) -> None:
+    assert not any(is_ended_by(ACCOUNT, category, disproved) for disproved, _ in STAYS)
+
+
+@given(sent=st.lists(st.text(max_size=3), max_size=40))
+def test_a_hold_remembers_its_last_probes(sent: list[str]) -> None:
+    kept: tuple[str, ...] = ()
+    for probe in sent:
+        kept = probes_kept(kept, probe)
+    assert kept == tuple(sent[-PROBES_KEPT:])
 
 
 @given(series=SERIES, probes=st.integers(0, 9), sent_ms=st.integers(0, 10**13), sending_ms=st.integers(0, 10**5))

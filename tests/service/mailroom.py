@@ -174,7 +174,15 @@ class Provider:
 class Mailroom:
     """One scheduler and one worker, until they are killed."""
 
-    def __init__(self, store: Store, world: World, provider: Provider, name: str, policy: Policy = POLICY) -> None:
+    def __init__(
+        self,
+        store: Store,
+        world: World,
+        provider: Provider,
+        name: str,
+        policy: Policy = POLICY,
+        most_sending: int = MOST_SENDING,
+    ) -> None:
         self._store = store
         self._before = asyncio.all_tasks()
         self._tasks: set[asyncio.Future[None]] = set()
@@ -194,12 +202,13 @@ class Mailroom:
             permits,
             policy,
             clock=clock,
-            most_sending=MOST_SENDING,
-            calls=MOST_SENDING,
+            most_sending=most_sending,
+            calls=most_sending,
+            sleep=lambda seconds: asyncio.sleep(0),
         )
         self.follower = Follower(store, provider, library, settler, permits, policy)  # type: ignore[arg-type]  # as above
         self.news = News(store, settler, consumer=name, idle_s=0)
-        self.upkeep = Upkeep(store, policy, clock, most_sending=MOST_SENDING)
+        self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)
 
     async def work(self) -> None:
         """Begin everything that is due now."""

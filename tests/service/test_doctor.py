@@ -11,6 +11,9 @@ from tests.service.samples import running
 
 pytestmark = pytest.mark.anyio
 
+#: scopes of nothing that exists
+GONE = ("batch:zz", "job:zz.0", "document:d0c")
+
 
 async def found(store: Store, check: str, *, fix: bool = False) -> Finding:
     findings = await examine(store, fix=fix, progress=lambda done, total: None)
@@ -77,3 +80,19 @@ async def test_a_full_server_can_be_examined(store: Store) -> None:
         await client.config_set("maxmemory", 0)
     assert not findings["server writes"].ok
     assert "in sending" in findings["one place"].text, "a single job is read, too"
+
+
+async def test_a_hold_that_has_nothing_to_hold_is_named_and_ended(store: Store) -> None:
+    """As an older version left them. Others stay: of the account, and of a batch that runs."""
+    batch = await running(store, 2)
+    await store.holds.open("account", "auth", "why")
+    await store.holds.open(f"batch:{batch}", "config", "why")
+    assert (await found(store, "holds")).ok
+    gone = {
+        scope: f'{{"id": "1", "scope": "{scope}", "category": "config", "cause": "", "since_ms": 1}}' for scope in GONE
+    }
+    await store.audit._client.hset("bf:holds", mapping=gone)
+    finding = await found(store, "holds", fix=True)
+    assert (finding.ok, finding.fixed, all(scope in finding.text for scope in GONE)) == (False, True, True)
+    assert (await found(store, "holds")).ok
+    assert {hold.scope for hold in await store.holds.all()} == {"account", f"batch:{batch}"}

@@ -7,7 +7,7 @@ nothing is quick.
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core import allowance, fairness, holding, pacing
@@ -19,10 +19,11 @@ from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
-from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate
+from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate, Change
 
 NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+PROBED = {holding.PROVIDER, holding.ACCOUNT}
 FLYING = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 
 
@@ -73,6 +74,20 @@ class Batch:
 
 
 @dataclass(slots=True)
+class Held:
+    """A hold. Two of them are two objects, of the same scope too."""
+
+    category: str = "funds"
+    #: of probes (ms); empty: it waits for a person
+    series: Sequence[int] = ()
+    probe_at_ms: int = 0
+    set_ms: int = 0
+    probes: int = 0
+    #: attempts that were probes
+    sent: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
 class Model:
     policy: Policy
     pace: Pace
@@ -85,10 +100,7 @@ class Model:
     #: who calls a number, or "rest"
     numbers: dict[str, str] = field(default_factory=dict)
     locks: dict[JobId, str] = field(default_factory=dict)
-    #: scope -> time of the next probe, 0 for none
-    holds: dict[str, int] = field(default_factory=dict)
-    #: scope -> its series of probes (ms), and how many were sent
-    probes: dict[str, tuple[Sequence[int], int]] = field(default_factory=dict)
+    holds: dict[str, Held] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
     failures: dict[str, int] = field(default_factory=dict)
     sends: int = 0
@@ -128,6 +140,7 @@ class Model:
         batch.control = new
         if new in ENDING:
             self.deadlines.pop(batch.id, None)
+            self.holds.pop(f"batch:{batch.id}", None)
             self._end_if_last(batch)
 
     def _run(self, batch: Batch) -> None:
@@ -145,27 +158,30 @@ class Model:
         if batch.finals == len(batch.jobs):
             batch.finished_ms = batch.finished_ms or self.ms
             self.deadlines.pop(batch.id, None)
+            self.holds.pop(f"batch:{batch.id}", None)
 
-    def claim(self, priority: str, number: int, most: int, ahead: int, in_flight: int) -> tuple[list[JobId], str]:
-        """Jobs leased, and the scope that they probe."""
+    def claim(
+        self, priority: str, number: int, most: int, ahead: int, in_flight: int
+    ) -> tuple[list[JobId], dict[str, Held]]:
+        """Jobs leased, and the holds that they probe."""
         leased = len(self.watch[Place.LEASED])
         self.pace = pacing.bounded_wait(self.pace, self.us)
         under_way = leased + self._being_sent
         room = min(most, ahead - leased, in_flight - under_way, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
-            return [], ""
-        probe = ""
-        for scope in (holding.PROVIDER, holding.ACCOUNT):
-            if scope in self.holds:
-                if not 0 < self.holds[scope] <= self.ms:
-                    return [], ""
-                probe, room = scope, 1
+            return [], {}
+        probed = {scope: self.holds[scope] for scope in PROBED if scope in self.holds}
+        for held in probed.values():
+            if not held.series or not holding.is_probe_due(held.probe_at_ms, held.set_ms, self.ms):
+                return [], {}
+            room = 1
         self._promote()
         jobs = self._fill(priority, number, room)
-        if jobs and probe:
-            for scope in {holding.PROVIDER, holding.ACCOUNT} & self.probes.keys():
-                self.holds[scope] = self.ms + int(self.policy.lease_s * 1000)
-        return jobs, probe if jobs else ""
+        if not jobs:
+            return [], {}
+        for held in probed.values():
+            held.probe_at_ms, held.set_ms = self.ms + int(self.policy.lease_s * 1000), self.ms
+        return jobs, probed
 
     def _permits_left(self) -> int:
         ages = [allowance.aged(one, self.us - pacing.CATCH_UP_US) for one in self.pace.allowances]
@@ -221,48 +237,55 @@ class Model:
             batch.cursor = rows[-1] + 1
         return [JobId(batch.id, row) for row in rows]
 
-    def begin(self, number: int, probe: str, candidates: list[Candidate], most_sending: int) -> list[str]:
-        return [self._begin(number, probe, candidate, most_sending) for candidate in candidates]
+    def begin(
+        self, number: int, probed: Mapping[str, Held], candidates: list[Candidate], most_sending: int
+    ) -> list[str]:
+        """``probed`` are the holds that the lease was given to probe; only those that still stand are passed."""
+        passed = {scope: held for scope, held in probed.items() if self.holds.get(scope) is held}
+        return [self._begin(number, passed, candidate, most_sending) for candidate in candidates]
 
-    def _begin(self, number: int, probe: str, one: Candidate, most_sending: int) -> str:
+    def _begin(self, number: int, passed: Mapping[str, Held], one: Candidate, most_sending: int) -> str:
         batch = self.batches[one.job.batch]
         record = batch.records[one.job.row]
         if record.state is not State.LEASED or record.lease != number:
             return "gone"
         del self.watch[Place.LEASED][one.job]
-        word, again_ms = self._obstacle(batch, one, probe, most_sending)
+        word, again_ms = self._obstacle(batch, one, passed, most_sending)
         if not word:
             self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
             if slot is not None:
                 self._send(batch, one, record, slot // 1000)
-                self._note_probe(probe, slot // 1000)
+                for held in passed.values():
+                    self._note_probe(held, f"{one.job}/{record.attempt + 1}", slot // 1000)
                 return "go"
             blocked_us = self.pace.blocked_until_us
             at_us = blocked_us if blocked_us > self.us else pacing.next_us(self.pace, self.us)
             word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
+        for held in passed.values():
+            held.probe_at_ms, held.set_ms = again_ms if word == "rate" else self.ms, self.ms
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
-    def _obstacle(self, batch: Batch, one: Candidate, probe: str, most_sending: int) -> tuple[str, int]:
-        scopes = {"account", "provider", f"batch:{batch.id}", f"job:{one.job}", one.country} - self._passed(probe)
+    def _obstacle(self, batch: Batch, one: Candidate, passed: Mapping[str, Held], most_sending: int) -> tuple[str, int]:
         if batch.control is not Control.RUNNING:
             return "batch", self.ms
-        if scopes & self.holds.keys():
+        if f"job:{one.job}" in self.holds:
+            return "held", NEVER_MS
+        if one.country in self.holds:
             return "held", self.ms + int(self.policy.hold_snooze_s * 1000)
+        if ({*PROBED, f"batch:{batch.id}"} - passed.keys()) & self.holds.keys():
+            return "held", self.ms
         if self._being_sent >= most_sending:
             return "full", self.ms + 250
         if one.number_hash in self.numbers:
             return "number", self.ms + int(self.policy.number_busy_s * 1000)
         return "", 0
 
-    def _passed(self, probe: str) -> set[str]:
-        return {probe, holding.PROVIDER} if probe else set()
-
-    def _note_probe(self, probe: str, sent_ms: int) -> None:
-        for scope in self._passed(probe) & self.probes.keys():
-            series, sent = self.probes[scope]
-            self.probes[scope] = series, sent + 1
-            self.holds[scope] = holding.next_probe_ms(series, sent + 1, sent_ms, self._sending_ms)
+    def _note_probe(self, held: Held, attempt: str, sent_ms: int) -> None:
+        held.probes += 1
+        held.sent = holding.probes_kept(held.sent, attempt)
+        held.probe_at_ms = holding.next_probe_ms(held.series, held.probes, sent_ms, self._sending_ms)
+        held.set_ms = self.ms
 
     @property
     def _being_sent(self) -> int:
@@ -273,13 +296,28 @@ class Model:
     def _sending_ms(self) -> int:
         return round((self.policy.send_window_s + self.policy.post_total_s) * 1000)
 
-    def hold(self, scope: str, probes_ms: Sequence[int]) -> bool:
-        if scope in self.holds:
+    def hold(self, scope: str, category: str, series: Sequence[int]) -> bool:
+        """One that waits for a person takes the place of one that a probe may end."""
+        before = self.holds.get(scope)
+        if self._is_over(scope) or (before and (series or not before.series)):
             return False
-        self.holds[scope] = self.ms + probes_ms[0] if probes_ms else 0
-        if probes_ms:
-            self.probes[scope] = probes_ms, 0
+        first_ms = self.ms + series[0] if series else 0
+        self.holds[scope] = Held(category=category, series=series, probe_at_ms=first_ms, set_ms=self.ms)
+        kind, _, name = scope.partition(":")
+        if kind == "job":
+            job = JobId.parse(name)
+            due = self.batches[job.batch].due
+            due.update({job.row: NEVER_MS} if job.row in due else {})
         return True
+
+    def _is_over(self, scope: str) -> bool:
+        kind, _, name = scope.partition(":")
+        if kind not in ("job", "batch"):
+            return False
+        batch = self.batches[name.partition(".")[0]]
+        if kind == "job" and batch.records[JobId.parse(name).row].state.final:
+            return True
+        return batch.control in ENDING or batch.finished_ms > 0
 
     def check_provider(self) -> bool:
         if holding.PROVIDER not in self.holds:
@@ -288,7 +326,9 @@ class Model:
             if len(recent) < self.policy.breaker_failures:
                 return False
         self.failures = {}
-        return self.hold(holding.PROVIDER, [int(seconds * 1000) for seconds in self.policy.probe_provider_s])
+        return self.hold(
+            holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
+        )
 
     def _send(self, batch: Batch, one: Candidate, record: Record, slot_ms: int) -> None:
         batch.records[one.job.row] = replace(
@@ -313,6 +353,7 @@ class Model:
         batch = self.batches[job.batch]
         if new.state is State.WAITING and batch.control in ENDING:
             new = replace(new, state=ENDING[batch.control], strikes=0, lease=0)
+            self.holds.pop(f"job:{job}", None)
         batch.records[job.row] = new
         if new.state is State.WAITING:
             batch.due[job.row] = next_ms
@@ -324,23 +365,33 @@ class Model:
         elif new.state.final:
             self._end_if_last(batch)
 
-    def settle(self, job: JobId, new: Record, next_ms: int, rest_s: float | None, attempt: int) -> None:
-        batch = self.batches[job.batch]
+    def settle(self, change: Change) -> None:
+        job, new, next_ms, rest_s = change.job, change.new, change.next_ms, change.rest_s
+        batch, attempt = self.batches[job.batch], f"{job}/{change.attempt}"
         if next_ms < 0:
             batch.records[job.row] = new
         else:
+            if change.old.state is State.WAITING or new.state.final:
+                self.holds.pop(f"job:{job}", None)
             batch.due.pop(job.row, None)
             for flying in self.watch.values():
                 flying.pop(job, None)
             self.place(job, new, next_ms)
             if next_ms == NEVER_MS and batch.records[job.row].state is State.WAITING:
-                self.holds[f"job:{job}"] = 0
+                self.holds[f"job:{job}"] = Held()
+        self._end_disproved(attempt, change.disproves)
         if rest_s is not None and job in self.locks:
             number = self.locks.pop(job)
-            if self.numbers.get(number) == f"{job}/{attempt}":
+            if self.numbers.get(number) == attempt:
                 del self.numbers[number]
                 if rest_s:
                     self.numbers[number] = "rest"
+
+    def _end_disproved(self, attempt: str, causes: Collection[str]) -> None:
+        for scope in PROBED & self.holds.keys():
+            held = self.holds[scope]
+            if attempt in held.sent and holding.is_ended_by(scope, held.category, causes):
+                del self.holds[scope]
 
     def reap(self, again_ms: int) -> tuple[int, int, int, set[JobId]]:
         """Leases given back, jobs held, sends that became unclear, jobs to look at."""
@@ -351,9 +402,11 @@ class Model:
             record = self.batches[job.batch].records[job.row]
             strikes, again = record.strikes + 1, self.ms
             if strikes >= self.policy.max_strikes:
-                self.holds[f"job:{job}"] = 0
-                held, strikes, again = held + 1, 0, NEVER_MS
+                strikes, again = 0, NEVER_MS
             self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
+            if again == NEVER_MS and self.batches[job.batch].records[job.row].state is State.WAITING:
+                self.holds[f"job:{job}"] = Held()
+                held += 1
         unclear = [job for job, at in self.watch[Place.SENDING].items() if at <= self.ms]
         for job in unclear:
             look_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.looks_s[0] * 1000)
@@ -370,6 +423,7 @@ class Model:
         for batch in self.batches.values():
             for row in list(batch.due) if batch.control in ENDING else ():
                 del batch.due[row]
+                self.holds.pop(f"job:{JobId(batch.id, row)}", None)
                 self.place(JobId(batch.id, row), batch.records[row], 0)
                 drained += 1
         return drained
@@ -394,7 +448,6 @@ class Model:
         self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:
-        self.probes.pop(scope, None)
         if self.holds.pop(scope, None) is None:
             return False
         kind, _, name = scope.partition(":")

@@ -21,8 +21,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "watch": {place: {str(job): at for job, at in jobs.items()} for place, jobs in model.watch.items()},
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
-        "holds": model.holds,
-        "probes": {scope: sent for scope, (_, sent) in model.probes.items()},
+        "holds": {scope: (held.probe_at_ms, held.probes, held.sent) for scope, held in model.holds.items()},
         "failures": model.failures,
         "pace": model.pace,
         "totals": _model_totals(model),
@@ -55,8 +54,7 @@ async def of_store(world: World) -> dict[str, Any]:
         "watch": {place: _scores(raw, keys.WATCH[place]) for place in WATCHED},
         "numbers": {name: value.decode() for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
-        "holds": {scope.decode(): json.loads(hold)["probe_at_ms"] for scope, hold in raw.get(keys.HOLDS, {}).items()},
-        "probes": {hold.scope: hold.probes for hold in await world.holds.all() if hold.probe_at_ms},
+        "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
         "failures": _scores(raw, "bf:breaker"),
         "pace": await world.limiter.pace(),
         "totals": _stored_totals(raw),
@@ -77,6 +75,11 @@ def _model_totals(model: Model) -> dict[str, int]:
 def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
     totals = {name.decode(): int(jobs) for name, jobs in raw.get(keys.TOTALS, {}).items()}
     return {name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|"))}
+
+
+def _stored_hold(raw: bytes) -> tuple[int, int, tuple[str, ...]]:
+    hold = json.loads(raw)
+    return hold["probe_at_ms"], hold.get("probes", 0), tuple(hold.get("sent", ()))
 
 
 def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import JobId, Record, State
-from dispatcher.store.dispatch import Change
-from tests.store.world import World, words
+from dispatcher.core.batch import Command
+from dispatcher.core.holding import PROBES_KEPT
+from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.settlement import HELD_MS
+from dispatcher.store.dispatch import Begun, Change
+from tests.store.world import World, hash_of, words
 
 pytestmark = pytest.mark.anyio
 
@@ -53,19 +56,19 @@ async def test_a_held_scope_lets_one_job_through_at_each_time_of_its_series(worl
         assert await world.claim() is None
         await world.pass_ms(51)
         probe = await world.leased()
-        assert (len(probe.jobs), probe.probe) == (1, scope)
+        assert (len(probe.jobs), [*probe.probes]) == (1, [scope])
         assert await world.claim() is None
         assert words(await world.begin(probe)) == ["go"]
 
 
-async def test_a_probe_that_never_went_is_made_up_for_when_its_lease_is_over(world: World) -> None:
-    """Its worker died, or the number was busy: the series has not moved."""
+async def test_a_probe_whose_worker_died_is_made_up_for_when_its_lease_is_over(world: World) -> None:
+    """The series has not moved."""
     await world.running("a", 2)
     await world.holds.open("account", "funds", "why", probes_s=(60, 900))
     await world.pass_ms(60_000)
     await world.leased()
     await world.pass_ms(30_000)
-    assert (await world.leased()).probe == "account"
+    assert [*(await world.leased()).probes] == ["account"]
     (hold,) = await world.holds.all()
     assert hold.probes == 0
 
@@ -78,7 +81,7 @@ async def test_no_second_probe_goes_before_the_first_must_have_ended(world: Worl
     await world.pass_ms(int(world.policy.post_total_s * 1000))
     assert await world.claim() is None
     await world.pass_ms(int(world.policy.looks_s[0] * 1000) + 250)
-    assert (await world.leased()).probe == "provider"
+    assert [*(await world.leased()).probes] == ["provider"]
 
 
 async def test_a_probe_of_the_account_passes_a_held_provider_too(world: World) -> None:
@@ -91,8 +94,164 @@ async def test_a_probe_of_the_account_passes_a_held_provider_too(world: World) -
     assert words(await world.begin(of_provider)) == ["held"]
     await world.pass_ms(60_000)
     probe = await world.leased()
-    assert probe.probe == "account"
+    assert probe.probes.keys() == {"account", "provider"}
     assert words(await world.begin(probe)) == ["go"]
+
+
+async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(world: World) -> None:
+    """Its number was busy, or there was no slot. Told twice it says nothing."""
+    await world.running("a", 3)
+    await world.holds.open("account", "funds", "why", probes_s=(60, 900))
+    await world.pass_ms(60_000)
+    busy = await world.leased()
+    await world.client.set(f"bf:number:{hash_of(busy.jobs[0])}", "b.0/1", px=60_000)
+    assert words(await world.begin(busy)) == ["number"]
+    full = await world.leased()
+    assert words(await world.begin(full, most_sending=0)) == ["full"]
+    probe = await world.leased()
+    assert words(await world.begin(busy)) == ["gone"]
+    assert words(await world.begin(probe)) == ["go"]
+    assert await world.claim() is None
+    assert [hold.probes for hold in await world.holds.all()] == [1]
+
+
+async def settle_probe(world: World, begun: Begun, *disproves: str) -> list[str]:
+    """The probe's attempt ends, and shows so much. Returns the scopes that are held then."""
+    new = replace(begun.record, state=State.FAILED, lease=0)
+    attempt = begun.record.attempt
+    change = Change(job=begun.job, old=begun.record, new=new, attempt=attempt, disproves=frozenset(disproves))
+    assert await world.dispatch.settle([change, change]) == [None, None]
+    return [hold.scope for hold in await world.holds.all()]
+
+
+async def probing(world: World, scope: str, category: str) -> Begun:
+    """Hold a scope and send its first probe."""
+    await world.holds.open(scope, category, "why", probes_s=(60, 900))
+    await world.pass_ms(60_000)
+    (begun,) = (await world.begin(await world.leased())).jobs
+    assert begun.word == "go"
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("scope", "category", "ending", "others"),
+    [
+        ("account", "funds", "funds", ("provider", "auth")),
+        ("account", "auth", "auth", ("provider", "funds")),
+        ("provider", "provider_unavailable", "provider", ("auth", "funds")),
+    ],
+)
+async def test_a_hold_ends_with_the_outcome_of_its_probe_that_disproves_its_cause(
+    world: World, scope: str, category: str, ending: str, others: tuple[str, ...]
+) -> None:
+    """And with no other outcome, nor with that of a job that is no probe."""
+    await world.running("a", 4)
+    ordinary = (await world.sending(most=1)).jobs[0]
+    probe = await probing(world, scope, category)
+    assert await settle_probe(world, ordinary, ending, *others) == [scope]
+    assert await settle_probe(world, probe, *others) == [scope]
+    await world.pass_ms(900_000)
+    assert await settle_probe(world, (await world.sending()).jobs[0], ending) == []
+
+
+async def test_the_late_outcome_of_an_old_probe_ends_no_later_hold(world: World) -> None:
+    """Neither the outcome of one that was sent, nor a lease that was given for the hold before."""
+    await world.running("a", 4)
+    old = await probing(world, "account", "auth")
+    await world.holds.release("account")
+    await world.holds.open("account", "funds", "why", probes_s=(60,))
+    await world.pass_ms(60_000)
+    late = await world.leased()
+    await world.holds.release("account")
+    await world.holds.open("account", "auth", "why", probes_s=(60,))
+    assert words(await world.begin(late)) == ["held"]
+    assert await settle_probe(world, old, "provider", "auth", "funds") == ["account"]
+
+
+async def test_a_probe_that_takes_longer_than_the_series_still_ends_its_hold(world: World) -> None:
+    """The next ones go by the series meanwhile: one that is lost blocks nothing."""
+    await world.running("a", 40)
+    first = await probing(world, "account", "funds")
+    for _ in range(PROBES_KEPT - 1):
+        await world.pass_ms(900_000)
+        await world.sending()
+    assert await settle_probe(world, first, "funds") == []
+
+
+async def test_a_hold_remembers_a_bounded_number_of_probes(world: World) -> None:
+    await world.running("a", 40)
+    first = await probing(world, "account", "funds")
+    for _ in range(PROBES_KEPT):
+        await world.pass_ms(900_000)
+        await world.sending()
+    assert await settle_probe(world, first, "funds") == ["account"]
+
+
+async def test_a_hold_that_waits_for_a_person_takes_the_place_of_one_that_a_probe_may_end(world: World) -> None:
+    await world.running("a", 2)
+    probe = await probing(world, "account", "funds")
+    assert await world.holds.open("account", "config", "no access")
+    assert not await world.holds.open("account", "funds", "why", probes_s=(900,))
+    assert await settle_probe(world, probe, "provider", "auth", "funds") == ["account"]
+    assert [hold.category for hold in await world.holds.all()] == ["config"]
+
+
+async def test_a_hold_is_released_by_its_id_if_one_is_given(world: World) -> None:
+    await world.holds.open("account", "funds", "why")
+    (hold,) = await world.holds.all()
+    assert not await world.holds.release("account", "0123456789abcdef")
+    assert await world.holds.release("account", hold.id)
+
+
+@pytest.mark.parametrize("command", [Command.CANCEL, Command.EXPIRE])
+async def test_the_holds_of_a_batch_end_with_it(world: World, command: Command) -> None:
+    """And those of its jobs with them; nothing that has ended is held again."""
+    await world.running("a", 3)
+    lease = await world.leased(most=2)
+    for scope in ("batch:a", "job:a.0", "job:a.1"):
+        await world.holds.open(scope, "config", "why")
+    assert words(await world.begin(lease)) == ["held", "held"]
+    await world.batches.command("a", command)
+    assert {hold.scope for hold in await world.holds.all()} == {"job:a.0", "job:a.1"}
+    assert await world.dispatch.drain() == 2
+    assert await world.holds.all() == []
+    for scope in ("batch:a", "job:a.0", "job:a.2", "batch:zz", "job:zz.0"):
+        assert not await world.holds.open(scope, "config", "why")
+
+
+async def test_the_hold_of_a_batch_ends_with_its_last_job(world: World) -> None:
+    await world.running("a", 2)
+    one, other = (await world.sending()).jobs
+    await world.holds.open("batch:a", "config", "why")
+    assert await settle_probe(world, one) == ["batch:a"]
+    assert await settle_probe(world, other) == []
+
+
+async def test_the_hold_of_a_job_ends_when_news_of_its_fax_comes(world: World) -> None:
+    """It is accepted again, or final; a later retry finds no hold."""
+    await world.running("a", 1)
+    begun = (await world.sending()).jobs[0]
+    waiting = replace(begun.record, state=State.WAITING, lease=0)
+    entry = HistoryEntry(attempt=1, at_ms=1, outcome=Happened.VANISHED, category="submit_unknown", why="It is gone.")
+    held = Change(job=begun.job, old=begun.record, new=waiting, next_ms=HELD_MS, history=entry, attempt=1)
+    assert await world.dispatch.settle([held]) == [None]
+    assert [hold.scope for hold in await world.holds.all()] == ["job:a.0"]
+    adopted = replace(waiting, state=State.ACCEPTED, fax_id="F1")
+    assert await world.dispatch.settle([Change(job=begun.job, old=waiting, new=adopted, next_ms=world.ms)]) == [None]
+    assert await world.holds.all() == []
+
+
+async def test_no_job_of_an_ended_batch_is_held_for_its_lost_leases(world: World) -> None:
+    """The fifth lease ends after the batch."""
+    await world.running("a", 1)
+    for lost in range(1, 6):
+        await world.leased()
+        if lost == 5:
+            await world.batches.command("a", Command.CANCEL)
+        await world.pass_ms(31_000)
+        assert (await world.dispatch.reap(most=10, again_s=30)).held == 0
+    assert await world.holds.all() == []
+    assert (await world.record(JobId("a", 0))).state is State.CANCELLED
 
 
 async def fail(world: World, jobs: int, *, failed: int) -> bool:
@@ -151,6 +310,7 @@ async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(worl
     assert not await strike("batch:a", 3, attempt="a.1/1")
     assert await strike("batch:a", 3, attempt="a.2/1")
     assert await strike("batch:a", 3, attempt="a.2/1")
+    await world.running("a", 1)
     await world.holds.open("batch:a", "rejected", "why")
     assert not await strike("batch:a", 3, attempt="a.3/1")
 

@@ -1,7 +1,7 @@
 """Random histories, lived by the store and by its model at once."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
@@ -15,7 +15,7 @@ from dispatcher.store.dispatch import Candidate, Change, Lease
 from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
 from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.store import snapshot
-from tests.store.model import FLYING, Batch, Model
+from tests.store.model import FLYING, Batch, Held, Model
 from tests.store.world import RATE, World, number, part
 
 #: few numbers, so that they meet over batches and within one
@@ -37,7 +37,8 @@ class Walk:
         self.lossy = lossy
         self.dice = random.Random(seed)
         self.model = Model(policy=world.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
-        self.leases: list[Lease] = []
+        #: with the holds that each was given to probe
+        self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
         self.numbers: dict[JobId, str] = {}
 
     async def live(self, steps: int) -> None:
@@ -150,15 +151,15 @@ class Walk:
         priority, most = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
         ahead, in_flight = self.dice.choice((5, 40, 1000)), self.dice.choice((20, 1000))
         lease = await self.world.claim(priority, most, ahead, in_flight)
-        jobs, probe = self.model.claim(priority, lease.number if lease else 0, most, ahead, in_flight)
-        assert (list(lease.jobs), lease.probe) == (jobs, probe) if lease else not jobs
+        jobs, probed = self.model.claim(priority, lease.number if lease else 0, most, ahead, in_flight)
+        assert (list(lease.jobs), lease.probes.keys()) == (jobs, probed.keys()) if lease else not jobs
         if lease:
-            self.leases.append(lease)
+            self.leases.append((lease, probed))
 
     async def begin(self) -> None:
         if not self.leases:
             return
-        lease = self.leases.pop(self.dice.randrange(len(self.leases)))
+        lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)))
         countries = ("", "country:US", "country:GB")
         candidates = [
             Candidate(job=job, number_hash=self.numbers[job][1:], country=self.dice.choice(countries))
@@ -166,11 +167,11 @@ class Walk:
         ]
         most = self.dice.choice((3, 1000, 1000))
         answer = await self.world.dispatch.begin(lease, candidates, most_sending=most)
-        words = self.model.begin(lease.number, lease.probe, candidates, most)
+        words = self.model.begin(lease.number, probed, candidates, most)
         assert [begun.word for begun in answer.jobs] == words
         assert answer.epoch == self.model.pace.epoch
         if self.dice.random() < 0.2:
-            self.leases.append(lease)  # told twice
+            self.leases.append((lease, probed))  # told twice
 
     async def settle(self) -> None:
         jobs = self.dice.sample(self._movable(), min(len(self._movable()), self.dice.randint(1, 6)))
@@ -182,7 +183,7 @@ class Walk:
                 assert answer == (None if change.new == current else current)
                 continue
             self.agree(answer, None)
-            self.model.settle(change.job, change.new, change.next_ms, change.rest_s, change.attempt)
+            self.model.settle(change)
             self.model.sends += "attempts|accepted" in change.totals or "attempts|unclear" in change.totals
             if "provider_failures" in change.totals:
                 self.model.failures[f"{change.job}/{change.attempt}"] = self.model.sends
@@ -215,6 +216,7 @@ class Walk:
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
             attempt=old.attempt,
             spent=1,
+            disproves=frozenset(dice.choice(((), ("provider", "auth"), ("provider", "auth", "funds")))),
             totals=dice.choice(({}, {"attempts|accepted": 1}, {"attempts|unclear": 1, "provider_failures": 1})),
         )
 
@@ -254,9 +256,10 @@ class Walk:
         jobs = [f"job:{job}" for job in self._movable()[:1]]
         scopes = ["account", "provider", "country:US", f"batch:{self._batch().id}", *jobs]
         scope = self.dice.choice(scopes)
-        probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") else ()
-        fresh = await self.world.holds.open(scope, "funds", "no money", probes_s=probes_s)
-        self.agree(fresh, self.model.hold(scope, [int(seconds * 1000) for seconds in probes_s]))
+        probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") and self.dice.random() < 0.8 else ()
+        category = self.dice.choice(("auth", "funds"))
+        fresh = await self.world.holds.open(scope, category, "why", probes_s=probes_s)
+        self.agree(fresh, self.model.hold(scope, category, [int(seconds * 1000) for seconds in probes_s]))
 
     async def check_provider(self) -> None:
         self.agree(await self.world.holds.check_provider(self.world.policy), self.model.check_provider())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from dispatcher.core.failures import TRANSPORT, Category, classify
+from dispatcher.core.holding import ANSWERED, disproved_by_refusal
 from dispatcher.core.job import Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
@@ -25,14 +26,16 @@ def after_send(record: Record, outcome: SendOutcome, case: Case, *, attempt: int
     not take back the attempt that came after its own.
     """
     if isinstance(outcome, Accepted):
-        return after_news(record, outcome.news, case)
+        step = after_news(record, outcome.news, case)
+        # a probe is known by its attempt, and this one may be an earlier one
+        return step and replace(step, disproves=step.disproves | (ANSWERED if attempt == record.attempt else set()))
     if not _is_sending(record, attempt):
         return None
     match outcome:
         case Refused():
             return _refused(record, outcome, case)
         case RateLimited():
-            return _given_back(record, case, _wait_429_s(outcome, case))
+            return replace(_given_back(record, case, _wait_429_s(outcome, case)), disproves=ANSWERED)
         case NotSent():
             return _not_sent(record, case)
         case Unclear():
@@ -68,7 +71,8 @@ def _refused(record: Record, outcome: Refused, case: Case) -> Step:
         error_code=outcome.status,
         why=f"{decision.why} The provider said: {outcome.message}" if outcome.message else decision.why,
     )
-    return after_failure(record, _left(record, case), Failure(rule=rule, decision=decision, entry=entry), case)
+    step = after_failure(record, _left(record, case), Failure(rule=rule, decision=decision, entry=entry), case)
+    return replace(step, disproves=disproved_by_refusal(rule.category))
 
 
 def _not_sent(record: Record, case: Case) -> Step:

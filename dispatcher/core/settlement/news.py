@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from dispatcher.core.failures import Rule, classify
+from dispatcher.core.holding import FOUND, disproved_by_fax
 from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
@@ -30,6 +31,12 @@ def after_news(record: Record, news: FaxNews, case: Case) -> Step | None:
         return None
     if not _decides(record, news):
         return _evidence(record, news, case)
+    step = _decided(record, news, case)
+    # a probe is known by its attempt; this fax is that of an earlier one
+    return step if news.attempt == record.attempt else replace(step, disproves=frozenset())
+
+
+def _decided(record: Record, news: FaxNews, case: Case) -> Step:
     match news.status:
         case FaxStatus.UNFINISHED:
             return _taken(record, news, case)
@@ -54,14 +61,15 @@ def _decides(record: Record, news: FaxNews) -> bool:
 
 def _taken(record: Record, news: FaxNews, case: Case) -> Step:
     new = replace(_with_fax(record, news, case), state=State.ACCEPTED)
-    step = Step(event=Event.TAKEN, record=new, next_ms=overdue_ms(case), spent=spent_by(record))
+    spent = spent_by(record)
+    step = Step(event=Event.TAKEN, record=new, next_ms=overdue_ms(case), spent=spent, disproves=FOUND)
     return move(record, step, case)
 
 
 def _delivered(record: Record, news: FaxNews, case: Case) -> Step:
     new = replace(_with_fax(record, news, case), state=State.DELIVERED, category="", error_type="", error_code=0)
-    rest_s = case.policy.number_distance_s
-    return move(record, Step(event=Event.DELIVERED, record=new, rest_s=rest_s, spent=spent_by(record)), case)
+    step = Step(event=Event.DELIVERED, record=new, rest_s=case.policy.number_distance_s, spent=spent_by(record))
+    return move(record, replace(step, disproves=disproved_by_fax()), case)
 
 
 def _failed(record: Record, news: FaxNews, case: Case) -> Step:
@@ -73,7 +81,8 @@ def _failed(record: Record, news: FaxNews, case: Case) -> Step:
         rest_s=case.policy.number_distance_s if rule.called else 0.0,
         spent=spent_by(record),
     )
-    return after_failure(record, _with_fax(record, news, case), failure, case)
+    step = after_failure(record, _with_fax(record, news, case), failure, case)
+    return replace(step, disproves=disproved_by_fax(rule.category, called=rule.called))
 
 
 def _evidence(record: Record, news: FaxNews, case: Case) -> Step:

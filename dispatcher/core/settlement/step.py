@@ -62,6 +62,8 @@ class Step:
     #: attempts that count as made
     spent: int = 0
     hold: HoldWanted | None = None
+    #: causes of holds that the outcome shows to be gone, if this attempt is the probe of one
+    disproves: frozenset[str] = frozenset()
 
 
 def move(old: Record, step: Step, case: Case) -> Step:

@@ -2,17 +2,20 @@
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
 -- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when held (ms),
 --       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs
---       being sent at once, scope that this lease probes, then for each job: name, hash of its number, scope of its
---       country.
+--       being sent at once, holds that this lease probes (scope=id, commas between), then for each job: name, hash of
+--       its number, scope of its country.
 -- Answer: {server time (us), epoch, then for each job: word, attempt, slot (us), record}; word is go, gone (not this
 -- lease's any more), or the reason it went back: batch, held, number, rate, full. Safe to repeat: the id of the call
 -- finds its answer again. A second worker that was told of the same lease has a call of its own and is granted nothing.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local sending_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local probe = ARGV[11]
--- holds that this lease may pass: a probe of the account is one of the provider too
-local passed = {[probe] = true, provider = probe == 'account' or probe == 'provider'}
+-- holds that this lease may pass: those that it was leased to probe, if they still stand
+local passed = {}
+for scope, id in string.gmatch(ARGV[11], '(%w+)=(%w+)') do
+  local hold = load_hold(scope)
+  if hold and hold.id == id then passed[scope] = hold end
+end
 local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
 -- Nothing is claimed before there is a permit; and an operator who raises the limit wants all to go on.
 local RATE_MOST_MS = 30000
@@ -28,22 +31,26 @@ local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
 local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 
-local function held(job, batch, country)
-  if not any_hold then return false end
-  local scopes = {'account', 'provider', 'batch:' .. batch, 'job:' .. job, country}
+-- When a job that is held may be looked at again; nil when it is not held. Its batch is not claimed while the batch,
+-- a document, the provider or the account is held, and a job of its own hold waits for the release.
+local function held_until(job, batch, country)
+  if not any_hold then return nil end
+  if redis.call('HEXISTS', 'bf:holds', 'job:' .. job) == 1 then return NEVER end
+  if country ~= '' and redis.call('HEXISTS', 'bf:holds', country) == 1 then return now + held_ms end
+  local scopes = {'account', 'provider', 'batch:' .. batch}
   for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
     scopes[#scopes + 1] = 'document:' .. sha
   end
   for _, scope in ipairs(scopes) do
-    if scope ~= '' and not passed[scope] and redis.call('HEXISTS', 'bf:holds', scope) == 1 then return true end
+    if not passed[scope] and redis.call('HEXISTS', 'bf:holds', scope) == 1 then return now end
   end
-  return false
 end
 
 -- Why a job may not be sent now, and when it may be looked at again.
 local function obstacle(job, batch, number, country)
   if redis.call('HGET', batch_key(batch), 'control') ~= 'running' then return 'batch', now end
-  if held(job, batch, country) then return 'held', now + held_ms end
+  local released_ms = held_until(job, batch, country)
+  if released_ms then return 'held', released_ms end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local key = 'bf:number:' .. number
   if redis.call('EXISTS', key) == 1 then
@@ -72,6 +79,11 @@ local function begin(job, number, country)
   end
   redis.call('ZREM', WATCH[LEASED], job)
   if reason then
+    -- another job may be the probe, as soon as there is a slot
+    for _, hold in pairs(passed) do
+      set_probe(hold, reason == 'rate' and again or now, now)
+      wake()
+    end
     local new = put_back(batch, row, record, with_head(record, WAITING, 0, attempt, 0), again)
     return {reason, attempt, '0', new}
   end
@@ -83,11 +95,7 @@ local function begin(job, number, country)
   redis.call('ZADD', WATCH[SENDING], text(slot_ms + sending_ms), job)
   redis.call('SET', 'bf:number:' .. number, job .. '/' .. (attempt + 1), 'PX', text(lock_ms))
   redis.call('HSET', 'bf:locks', job, number)
-  if probe ~= '' then
-    for _, scope in ipairs({'account', 'provider'}) do
-      if passed[scope] then note_probe(scope, slot_ms, sending_ms) end
-    end
-  end
+  for _, hold in pairs(passed) do note_probe(hold, job .. '/' .. (attempt + 1), slot_ms, sending_ms, now) end
   return {'go', attempt + 1, text(slot), new}
 end
 

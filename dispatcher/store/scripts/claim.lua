@@ -1,7 +1,8 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
 -- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
---       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending (before their send deadline) in all.
--- Answer: JSON {"jobs": [...], "probe": scope or null}, or nil when nothing may be leased now. Safe to repeat: the
+--       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending (before
+--       their send deadline) in all.
+-- Answer: JSON {"number", "jobs": [...], "probes": {scope: id of the hold}}, or nil when nothing may be leased now. Safe to repeat: the
 -- lease id finds the first answer again.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -28,12 +29,12 @@ end
 
 -- A held provider or account lets one job through at each probe time; that job may release the hold. A probe of the
 -- account is one of the provider too.
-local held, probe = redis.call('HLEN', 'bf:holds') > 0, nil
+local held, probed = redis.call('HLEN', 'bf:holds') > 0, {}
 for _, scope in ipairs(held and {'provider', 'account'} or {}) do
-  local hold = redis.call('HGET', 'bf:holds', scope)
+  local hold = load_hold(scope)
   if hold then
     if not is_probe_due(hold, now) then return false end
-    probe, room = scope, 1
+    probed[scope], room = hold, 1
   end
 end
 
@@ -175,10 +176,11 @@ for _ = 1, 64 do
   end
 end
 if #jobs == 0 then return false end
-if probe then
-  put_off_probe('provider', now + lease_ms)
-  put_off_probe('account', now + lease_ms)
+local probes = {}
+for scope, hold in pairs(probed) do
+  set_probe(hold, now + lease_ms, now)
+  probes[scope] = hold.id
 end
-local answer = cjson.encode({number = lease_number, jobs = jobs, probe = probe or cjson.null})
+local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes})
 redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms))
 return answer

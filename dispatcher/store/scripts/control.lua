@@ -46,6 +46,7 @@ elseif new == 'paused' then
 else
   leave_active()
   redis.call('ZREM', 'bf:deadlines', batch)
+  end_holds_of(batch)
   redis.call('UNLINK', part_key(batch, 'seen'))
   local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
   local final = ENDING[new] .. ':0:0'

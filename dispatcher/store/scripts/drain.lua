@@ -9,6 +9,7 @@ for _, batch in ipairs(redis.call('SRANDMEMBER', 'bf:draining', 16)) do
     local _, _, attempt = head(record)
     local new = with_head(record, ending, 0, attempt, 0)
     redis.call('ZREM', due, row)
+    end_hold('job:' .. job_name(batch, row))
     write_record(batch, tonumber(row), new)
     move_count(batch, record, new)
   end

@@ -1,14 +1,36 @@
--- Put in front of the scripts that open holds or let probes through: what is held and why, in the hash bf:holds.
--- core/holding.py is the oracle of the times.
+-- Put in front of the scripts that open holds, let probes through or end holds: what is held and why, in the hash
+-- bf:holds. core/holding.py is the oracle.
 
--- Opens a hold; one that stands already keeps its beginning and its probes. Returns 1 when it is new.
-local function open_hold(scope, category, cause, probes_ms, now)
-  local hold = {scope = scope, category = category, cause = cause, since_ms = now, set_ms = now, probe_at_ms = 0,
-    probes = 0}
-  if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms = probes_ms, now + probes_ms[1] end
-  local new = redis.call('HSETNX', 'bf:holds', scope, cjson.encode(hold))
-  if new == 1 then add_total('holds|' .. category, 1) end
-  return new
+local PROBES_KEPT, STEP_MS = 16, 2000
+
+local function load_hold(scope)
+  local hold = redis.call('HGET', 'bf:holds', scope)
+  return hold and cjson.decode(hold)
+end
+
+local function save_hold(hold) redis.call('HSET', 'bf:holds', hold.scope, cjson.encode(hold)) end
+
+-- What has ended needs no hold: a job or a batch that is final, or does not exist.
+local function is_over(scope)
+  local batch, row = string.match(scope, '^job:(%w+)%.(%d+)$')
+  local state = batch and (string.byte(read_record(batch, tonumber(row))) or VOID)
+  if state and (state == VOID or state >= FINAL) then return true end
+  batch = batch or string.match(scope, '^batch:(%w+)$')
+  if not batch then return false end
+  local control, finished_ms = unpack(redis.call('HMGET', batch_key(batch), 'control', 'finished_ms'))
+  return not control or ENDING[control] ~= nil or finished_ms ~= false
+end
+
+-- Opens a hold. One that stands already keeps its beginning and its probes, but one that waits for a person takes the
+-- place of one that a probe may end. Returns 1 when it is new.
+local function open_hold(id, scope, category, cause, probes_ms, now)
+  local before = load_hold(scope)
+  if is_over(scope) or (before and (#probes_ms > 0 or not before.probes_ms)) then return 0 end
+  local hold = {id = id, scope = scope, category = category, cause = cause, since_ms = now, probe_at_ms = 0, probes = 0}
+  if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms, hold.set_ms = probes_ms, now + probes_ms[1], now end
+  save_hold(hold)
+  add_total('holds|' .. category, 1)
+  return 1
 end
 
 -- Sends whose end is known: a slot that was missed and a 429 say nothing of how the provider works.
@@ -21,32 +43,40 @@ local function sends_made()
 end
 
 -- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.
-local STEP_MS = 2000
 local function is_probe_due(hold, now)
-  hold = cjson.decode(hold)
   return hold.probes_ms and (hold.probe_at_ms <= now or now + STEP_MS < (hold.set_ms or hold.since_ms))
 end
 
-local function change_hold(scope, change)
-  local hold = redis.call('HGET', 'bf:holds', scope)
-  if not hold then return end
-  hold = cjson.decode(hold)
-  if not hold.probes_ms then return end
-  change(hold)
-  hold.set_ms = math.floor(now_us() / 1000)
-  redis.call('HSET', 'bf:holds', scope, cjson.encode(hold))
+local function set_probe(hold, at_ms, now)
+  hold.probe_at_ms, hold.set_ms = at_ms, now
+  save_hold(hold)
 end
 
--- A probe was leased: nobody else probes until it has gone or its lease is over.
-local function put_off_probe(scope, until_ms)
-  change_hold(scope, function(hold) hold.probe_at_ms = until_ms end)
+-- A probe goes: the next one has its time by the series, and not before this one's answer or time-out. The outcome of
+-- its attempt, whenever it comes, is what may end the hold.
+local function note_probe(hold, attempt, sent_ms, sending_ms, now)
+  hold.probes = hold.probes + 1
+  local interval = hold.probes_ms[math.min(hold.probes, #hold.probes_ms - 1) + 1]
+  hold.sent = hold.sent or {}
+  hold.sent[#hold.sent + 1] = attempt
+  if #hold.sent > PROBES_KEPT then table.remove(hold.sent, 1) end
+  set_probe(hold, sent_ms + math.max(interval, sending_ms), now)
 end
 
--- A probe goes: the next one has its time by the series, and not before this one's answer or time-out.
-local function note_probe(scope, sent_ms, sending_ms)
-  change_hold(scope, function(hold)
-    hold.probes = hold.probes + 1
-    local interval = hold.probes_ms[math.min(hold.probes, #hold.probes_ms - 1) + 1]
-    hold.probe_at_ms = sent_ms + math.max(interval, sending_ms)
-  end)
+local function is_probe_of(hold, attempt)
+  for _, sent in ipairs(hold.sent or {}) do
+    if sent == attempt then return true end
+  end
+  return false
+end
+
+-- Ends the holds whose probe this attempt is, if its outcome shows that their cause is gone.
+local function end_disproved(attempt, causes)
+  for _, scope in ipairs({'provider', 'account'}) do
+    local hold = load_hold(scope)
+    local cause = hold and (scope == 'provider' and scope or hold.category)
+    if hold and string.find(',' .. causes .. ',', ',' .. cause .. ',', 1, true) and is_probe_of(hold, attempt) then
+      end_hold(scope)
+    end
+  end
 end

@@ -19,14 +19,15 @@ for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, most)) do
   local state, strikes, attempt = head(record)
   redis.call('ZREM', WATCH[LEASED], job)
   if state == LEASED then
-    local again = now
     strikes = strikes + 1
-    if strikes >= max_strikes then
+    local hold = strikes >= max_strikes
+    local new = with_head(record, WAITING, hold and 0 or strikes, attempt, 0)
+    new = put_back(batch, row, record, new, hold and NEVER or now)
+    -- a job of a batch that has ended is final now
+    if hold and string.byte(new, 1) == WAITING then
       hold_job(job, 'internal', 'its worker vanished ' .. strikes .. ' times before it began', now)
       held = held + 1
-      again, strikes = NEVER, 0
     end
-    put_back(batch, row, record, with_head(record, WAITING, strikes, attempt, 0), again)
     given_back = given_back + 1
   end
 end

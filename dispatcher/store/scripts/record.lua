@@ -112,6 +112,23 @@ local function move_count(batch, old, new)
   end
 end
 
+-- Wakes schedulers, which sleep until the next entry that they know of and for a second at most (next_due.lua). Two words
+-- wake two of them; one that is awake looks before it sleeps and needs none.
+local function wake()
+  redis.call('LPUSH', 'bf:wake', 1, 1)
+  redis.call('LTRIM', 'bf:wake', 0, 3)
+end
+
+local function end_hold(scope)
+  if redis.call('HDEL', 'bf:holds', scope) == 1 then wake() end
+end
+
+-- Nothing of a batch that has ended is held any more, or counted to hold it.
+local function end_holds_of(batch)
+  end_hold('batch:' .. batch)
+  redis.call('UNLINK', 'bf:strikes:batch:' .. batch)
+end
+
 -- Every script ends with this (lua.py). The last final job of a batch ends it, and then it cannot expire any more; a
 -- count of nothing is left out.
 local function write_counts()
@@ -126,15 +143,9 @@ local function write_counts()
     if tonumber(finals) >= tonumber(rows) then
       redis.call('HSETNX', batch_key(batch), 'finished_ms', text(math.floor(now_us() / 1000)))
       redis.call('ZREM', 'bf:deadlines', batch)
+      end_holds_of(batch)
     end
   end
-end
-
--- Wakes schedulers, which sleep until the next entry that they know of and for a second at most (next_due.lua). Two words
--- wake two of them; one that is awake looks before it sleeps and needs none.
-local function wake()
-  redis.call('LPUSH', 'bf:wake', 1, 1)
-  redis.call('LTRIM', 'bf:wake', 0, 3)
 end
 
 -- Whoever sleeps is woken by a time that comes sooner than all that were known. A batch that is being sent keeps the
@@ -153,6 +164,7 @@ local function put_back(batch, row, old, new, due_ms)
   if ENDING[control] then
     local _, _, attempt = head(new)
     new = with_head(new, ENDING[control], 0, attempt, 0)
+    end_hold('job:' .. job_name(batch, row))
   else
     redis.call('ZADD', part_key(batch, 'due'), text(due_ms), row)
     if control == 'running' then lower_timer(batch, due_ms) end
@@ -164,7 +176,8 @@ end
 
 -- Holds one job until someone releases it; it stands in its batch's due set at NEVER.
 local function hold_job(job, category, cause, now_ms)
-  redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({scope = 'job:' .. job, category = category,
+  local id = string.sub(redis.sha1hex(job .. text(now_us())), 1, 16)
+  redis.call('HSET', 'bf:holds', 'job:' .. job, cjson.encode({id = id, scope = 'job:' .. job, category = category,
     cause = cause, since_ms = now_ms, probe_at_ms = 0}))
   add_total('holds|' .. category, 1)
 end

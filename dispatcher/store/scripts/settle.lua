@@ -1,14 +1,17 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
--- ARGV: life of a number's lock (ms), then for each job twelve values: batch, row, record as it was read, record as it shall be, time of its next look
+-- ARGV: life of a number's lock (ms), then for each job thirteen values: batch, row, record as it was read, record as it
+--       shall be, time of its next look
 --       (ms; its place follows from the record; -1 leaves it where it is; NEVER holds a job that waits, with category
 --       and cause of its history line), history line or empty, rest of its number (ms; -1 keeps the lock), holder of
 --       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
---       attempts to add, totals to add (lines of field TAB number).
+--       attempts to add, causes of holds that end if the attempt is a probe of theirs (commas between), totals to add
+--       (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), or the record that stands there instead.
 -- Safe to repeat: what was applied is not applied again.
-local FIELDS = 12
+local FIELDS = 13
 local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
+local any_hold = redis.call('HLEN', 'bf:holds') > 0
 
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
@@ -23,6 +26,10 @@ end
 local function move(batch, row, old, new, next_ms, line)
   local state = string.byte(new, 1)
   if next_ms >= 0 then leave_place(batch, row, old) end
+  -- a job is held while it waits
+  if any_hold and next_ms >= 0 and (string.byte(old, 1) == WAITING or state >= FINAL) then
+    end_hold('job:' .. job_name(batch, row))
+  end
   if next_ms >= 0 and state == WAITING then
     local put = put_back(batch, row, old, new, next_ms)
     if next_ms == NEVER and string.byte(put, 1) == WAITING then
@@ -81,12 +88,14 @@ end
 -- The breaker looks at how many of the last sends these are.
 local function note_providers_failure(attempt) redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt) end
 
-local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts, totals)
+local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts,
+  disproved, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
   if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
   if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
   move(batch, row, old, new, next_ms, line)
+  if any_hold and disproved ~= '' then end_disproved(holder, disproved) end
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
   if number ~= '' then lock_number(job_name(batch, row), number, holder) end

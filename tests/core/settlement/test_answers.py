@@ -10,6 +10,7 @@ from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, Sen
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Step, after_send, missed_slot, next_look_at_ms, send_deadline_ms
 from tests.core.settlement.samples import (
+    COMPLETED,
     NOW,
     POLICY,
     UNFINISHED,
@@ -69,6 +70,30 @@ def test_a_refusal_follows_its_row_of_the_table(
     assert (step.hold.scope if step.hold else None) is hold
     assert step.history
     assert (step.history.outcome, step.history.fate) == (Happened.REFUSED, None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "disproved"),
+    [
+        (ACCEPTED, {"provider", "auth"}),
+        (Accepted(news=news(COMPLETED)), {"provider", "auth", "funds"}),
+        (Refused(status=400), {"provider", "auth"}),
+        (Refused(status=401), {"provider", "funds"}),
+        (Refused(status=402), {"provider", "auth"}),
+        (RateLimited(), {"provider", "auth"}),
+        (NotSent(reason="no route"), set()),
+        (Unclear(reason="", status=503), set()),
+    ],
+    ids=str,
+)
+def test_an_answer_says_which_holds_end_if_it_is_that_of_a_probe(outcome: SendOutcome, disproved: set[str]) -> None:
+    assert settled(sending(), outcome).disproves == disproved
+
+
+def test_the_late_acceptance_of_an_earlier_attempt_is_no_answer_to_a_probe() -> None:
+    """The job waits, and the number of its last attempt was used up by a refusal."""
+    late = Accepted(news=news(UNFINISHED, attempt=1))
+    assert settled(waiting(attempt=2), late).disproves == set()
 
 
 def test_the_provider_s_words_stand_in_the_history() -> None:

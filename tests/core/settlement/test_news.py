@@ -105,6 +105,26 @@ def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
     assert (step.hold.scope, step.hold.probes_s) == (Scope.ACCOUNT, (900.0,))
 
 
+@pytest.mark.parametrize(
+    ("end", "disproved"),
+    [
+        (news(COMPLETED), {"auth", "funds"}),
+        (failure(BUSY), {"auth", "funds"}),
+        (failure(PAGE_UNCONFIRMED, pages_sent=2, pages_total=2), {"auth", "funds"}),
+        (failure(NO_FUNDS), {"auth"}),
+        (failure(("DOCUMENT_CONVERSION_ERROR", 4)), {"auth"}),
+    ],
+    ids=lambda value: getattr(value, "error_type", "") or "",
+)
+@pytest.mark.parametrize("record", [waiting(), sending(), accepted()], ids=state_of)
+def test_the_end_of_a_fax_says_which_holds_end_if_it_was_a_probe(
+    record: Record, end: FaxNews, disproved: set[str]
+) -> None:
+    """That of an earlier attempt says nothing of a probe, which is known by its number."""
+    assert settled(record, end).disproves == disproved
+    assert settled(replace(record, attempt=2, fax_id="F1"), end).disproves == set()
+
+
 def test_a_document_that_does_not_convert_may_hold_itself() -> None:
     step = settled(accepted(), failure(("DOCUMENT_CONVERSION_ERROR", 4)))
     assert step.hold

@@ -1,0 +1,141 @@
+"""Held work with the default policy and a clock that jumps: it fails nobody, costs nothing, and stops nobody else."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from dispatcher.core.batch import Command
+from dispatcher.core.job import State
+from dispatcher.core.outcome import FaxNews, FaxStatus, Refused
+from dispatcher.service.account import view_account
+from dispatcher.service.doctor import examine
+from dispatcher.service.news import encode
+from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from dispatcher.store import keys
+from tests.service.mailroom import Call, Mailroom, store_in
+from tests.service.office import Moody, Office
+from tests.store.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+MOST_SENDING = 512
+#: milliseconds: between two looks of the scheduler, of one call, and of a clock that nothing is due by
+STEP_MS, CALL_MS, FAR_MS = 500, 10_000, 3_600_000
+
+
+class Line(Moody):
+    """A provider whose calls take ten seconds and end as the test says."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        #: how a call ends that fails; None delivers it
+        self.failure: Callable[[Call], tuple[str, int] | None] = lambda call: None
+
+    def end_calls(self, share: float) -> list[FaxNews]:
+        over = [c for c in self.calls if c.status is FaxStatus.UNFINISHED and c.created_ms + CALL_MS <= self._world.ms]
+        for call in over:
+            error = self.failure(call)
+            call.status = FaxStatus.FAILURE if error else FaxStatus.COMPLETED
+            call.error, call.ended_ms = error or call.error, self._world.ms
+        return [call.news for call in over]
+
+
+class Shift(Office):
+    """An office with the default policy."""
+
+    def __init__(self, world: World, url: str) -> None:
+        store = store_in(world, url)
+        super().__init__(world, store, world.policy)
+        self.provider = self.line = Line(world)
+        self.room = Mailroom(store, world, self.line, "room", world.policy, MOST_SENDING)
+
+    async def run(self, seconds: float) -> None:
+        """Work for so long; while there is nothing to do the clock jumps to the next time at which something is due."""
+        end_ms = self.world.ms + round(seconds * 1000)
+        while self.world.ms < end_ms:
+            before = self.line.sends
+            await self._call_back(self.line.end_calls(1.0))
+            await self.room.work()
+            await self.room.rest()
+            next_ms = self.world.ms + STEP_MS
+            if self.line.sends == before:
+                next_ms = max(next_ms, await self._next_due_ms())
+            await self.world.at(min(end_ms, next_ms) * 1000)
+        assert self.room.failures == []
+
+    async def _call_back(self, news: list[FaxNews]) -> None:
+        events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in news]
+        if events:
+            await self.store.inbox.add(events)
+
+    async def _next_due_ms(self) -> int:
+        now_ms, client = self.world.ms, self.world.client
+        times = [call.created_ms + CALL_MS for call in self.line.calls if call.status is FaxStatus.UNFINISHED]
+        times += [hold.probe_at_ms for hold in await self.store.holds.all()]
+        for key in (keys.TIMERS, keys.DEADLINES, *keys.WATCH.values()):
+            times += [int(at) for _, at in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)]
+        return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
+
+    async def states(self, batch: str = "a") -> dict[State, int]:
+        states = [one.state for one in await self.records(batch)]
+        return {state: states.count(state) for state in {*states}}
+
+    async def holds(self) -> list[str]:
+        return [hold.scope for hold in (await view_account(self.store)).holds]
+
+
+@pytest.fixture
+async def shift(redis_url: str) -> AsyncIterator[Shift]:
+    async with open_world(redis_url) as world:
+        await world.limiter.set_ceiling(10.0)
+        shift = Shift(world, redis_url)
+        yield shift
+        await shift.store.aclose()
+
+
+NO_FUNDS = ("FAX_ERROR", 46)
+
+
+@pytest.mark.parametrize("status", [200, 402], ids=["faxes that fail", "refusals"])
+async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(shift: Shift, status: int) -> None:
+    """The 200 of a probe says nothing of funds; its fax does, when it has ended. Then all the others go."""
+    await shift.world.running("a", 150)
+    if status == 200:
+        shift.line.failure = lambda call: NO_FUNDS
+    else:
+        shift.line.refusal = lambda fax: Refused(status=status)
+    await shift.run(60)
+    sent = shift.line.sends
+    assert await shift.holds() == ["account"]
+    assert sent < 120, "what is sent within one call's time"
+    await shift.run(3600)
+    assert shift.line.sends == sent + 4
+    shift.line.failure, shift.line.refusal = lambda call: None, lambda fax: None
+    await shift.run(900 + 30)
+    assert await shift.holds() == []
+    await shift.run(120)
+    assert await shift.states() == {State.DELIVERED: 150}
+
+
+async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(shift: Shift) -> None:
+    await shift.world.running("a", 10)
+    shift.line.failure = lambda call: NO_FUNDS
+    await shift.run(30)
+    shift.line.failure = lambda call: ("CALL_ERROR", 17)
+    await shift.run(900)
+    assert await shift.holds() == []
+
+
+async def test_nothing_that_has_ended_is_held(shift: Shift) -> None:
+    """Batches that were cancelled or expired under a hold, and one that was held when its last job ended."""
+    for name, deadline_s in (("a", 0), ("b", 600), ("c", 0)):
+        deadline_ms = shift.world.ms + deadline_s * 1000 if deadline_s else 0
+        await shift.world.running(name, 10, deadline_ms=deadline_ms)
+    shift.line.refusal = lambda fax: Refused(status=404)
+    await shift.run(20)
+    assert sorted(await shift.holds()) == ["batch:a", "batch:b", "batch:c"]
+    await shift.world.batches.command("a", Command.CANCEL)
+    await shift.run(600)
+    assert await shift.holds() == ["batch:c"]
+    findings = {one.check: one for one in await examine(shift.store, fix=False, progress=lambda *_: None)}
+    assert findings["holds"].ok
