@@ -92,4 +92,6 @@ class LookUp:
     why: str
 
 
-Decision = RetryAt | GiveUp | Hold | LookUp
+#: what may follow an attempt that has ended for sure
+Ending = RetryAt | GiveUp | Hold
+Decision = Ending | LookUp

@@ -45,6 +45,7 @@ __all__ = [
     "Spends",
     "Verdict",
     "classify",
+    "classify_fax",
 ]
 
 
@@ -63,9 +64,27 @@ def classify(
     """
     rule = _by_field(fields) if (error_type, error_code) == ("http", 422) else None
     rule = rule or policy.rules.get((error_type, error_code)) or row_of(error_type, error_code, message)
-    if rule.category is Category.INVALID_REQUEST:
-        return replace(rule, hold_after=policy.reject_run)
-    return rule
+    return _with_runs(rule, policy)
+
+
+def classify_fax(error_type: str, error_code: int, *, message: str = "", policy: Policy) -> Rule:
+    """The same for a fax that failed. The rows of ``http`` are for answers to our own requests: a fax that names that
+    type has one that nobody knows."""
+    return classify(fax_error_type(error_type), error_code, message=message, policy=policy)
+
+
+def fax_error_type(told: str) -> str:
+    """The type of a fax's failure as it is kept."""
+    return "other" if told == "http" else told
+
+
+def _with_runs(rule: Rule, policy: Policy) -> Rule:
+    """How many in a row hold something is the policy's."""
+    wider = replace(rule.wider, hold_after=policy.forbidden_countries) if rule.wider else None
+    if rule.scope is Scope.BATCH and rule.hold_after > 1:
+        run = policy.number_run if rule.category is Category.BAD_NUMBER else policy.reject_run
+        return replace(rule, hold_after=run, wider=wider)
+    return replace(rule, wider=wider) if wider else rule
 
 
 def _by_field(fields: tuple[str, ...]) -> Rule | None:

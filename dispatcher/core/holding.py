@@ -9,7 +9,7 @@ A hold ends when its own probe ends in anything but the failure that opened it:
 the probe's outcome                             provider  auth   funds
 ==============================================  ========  =====  =====
 no usable answer                                stays     stays  stays
-answer: accepted, rate limited, most refusals   ends      ends   stays
+answer: accepted, rate limited, known refusals  ends      ends   stays
 answer: 401                                     ends      stays  ends
 answer: 402                                     ends      ends   stays
 the fax is found, or ended without a call       stays     ends   stays
@@ -22,7 +22,8 @@ That a fax exists does not say that sends are answered. A 401 or 402 opens a hol
 
 from collections.abc import Collection, Iterable, Sequence
 
-from dispatcher.core.outcome import NotSent, SendOutcome, Unclear
+from dispatcher.core.outcome import NotSent, Refused, SendOutcome, Unclear
+from dispatcher.core.retry_table import RULES
 from dispatcher.core.rule import Category
 
 #: a clock that runs back by less than this was not set
@@ -36,15 +37,18 @@ _OF_ACCOUNT = frozenset({AUTH, FUNDS})
 ANSWERED, FOUND = frozenset({PROVIDER, AUTH}), frozenset({AUTH})
 #: probes of one hold that are remembered until they end: enough for calls of hours with a probe each quarter of an hour
 PROBES_KEPT = 16
+#: the refusals that the API has
+_REFUSALS = frozenset(status for kind, status in RULES if kind == "http" and 400 <= status < 500)
 
 
 def is_providers_failure(outcome: SendOutcome) -> bool:
-    """No connection, no answer, or a 5xx. A refusal of any kind is an answer of a provider that works."""
+    """No usable answer: no connection or none at all, a 5xx, a redirect, a page where a fax should be, or a refusal
+    that the API does not have. A refusal that it has, of whatever, is an answer of a provider that works."""
     match outcome:
-        case NotSent():
+        case NotSent() | Unclear():
             return True
-        case Unclear(status=status):
-            return status is None or status == 408 or status >= 500
+        case Refused(status=status):
+            return status not in _REFUSALS
     return False
 
 

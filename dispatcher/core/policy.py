@@ -65,8 +65,13 @@ class Policy:
     max_server_errors: int = 6
     #: leases of one job in a row that ended before the worker began
     max_strikes: int = 5
-    #: refusals of the request's form in a row that hold a batch
+    #: refusals of the request's form, or of its content, in a row that hold a batch
     reject_run: int = 5
+    #: refusals of the recipient's number in a row that hold a batch
+    number_run: int = 20
+    #: countries refused with 403 that hold the account, within so many sends
+    forbidden_countries: int = 3
+    forbidden_sends: int = 20
     #: sends without a connection or an answer, or with a 5xx, that hold the provider, among so many sends
     breaker_failures: int = 10
     breaker_sends: int = 20
@@ -197,6 +202,9 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "max_server_errors": _limit("max_server_errors"),
         "max_strikes": _limit("max_strikes"),
         "reject_run": _limit("reject_run"),
+        "number_run": _limit("number_run"),
+        "forbidden_countries": _limit("forbidden_countries"),
+        "forbidden_sends": _limit("forbidden_sends"),
         "breaker_failures": _limit("breaker_failures"),
         "breaker_sends": _limit("breaker_sends"),
     },

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from dispatcher.core.decision import Counts, Decision, GiveUp, History, Hold, LookUp, Reason, RetryAt
+from dispatcher.core.decision import Counts, Decision, Ending, GiveUp, History, Hold, LookUp, Reason, RetryAt
 from dispatcher.core.delays import due_ms
 from dispatcher.core.durations import duration_text
 from dispatcher.core.explain import Explanation, explain, explain_rule
@@ -28,6 +28,7 @@ from dispatcher.core.waits import (
 __all__ = [
     "Counts",
     "Decision",
+    "Ending",
     "Explanation",
     "GiveUp",
     "History",
@@ -39,6 +40,7 @@ __all__ = [
     "backoff_transport",
     "decide",
     "decide_absent",
+    "decide_ended",
     "explain",
     "explain_rule",
     "next_look_ms",
@@ -121,23 +123,51 @@ def decide(
     counts = _spent(case)
     if ended := _ended_by_pages(case, counts):
         return ended
-    verdict = rule.verdict_now
-    match verdict:
-        case Verdict.PERMANENT:
-            return _failed(counts, Reason.PERMANENT, f"{case.label}: not tried again. {rule.why}")
-        case Verdict.HOLD:
-            return _hold(case)
-        case Verdict.UNCERTAIN:
-            return _look_up(case)
-        case Verdict.RETRY:
-            return _retry(case, counts)
-    assert_never(verdict)
+    return _look_up(case) if rule.verdict_now is Verdict.UNCERTAIN else _end(case, counts)
+
+
+def decide_ended(
+    rule: Rule,
+    *,
+    pages_sent: int = 0,
+    pages_total: int = 0,
+    on_partial: str = "",
+    history: History,
+    policy: Policy,
+    now_ms: int,
+    chance: float,
+) -> Ending:
+    """What to do after an attempt that has surely ended: it is never looked up. Arguments as for ``decide``."""
+    case = _Case(
+        rule=rule,
+        history=history,
+        policy=policy,
+        now_ms=now_ms,
+        chance=chance,
+        pages_sent=pages_sent,
+        pages_total=pages_total,
+        on_partial=on_partial or policy.on_partial,
+    )
+    counts = _spent(case)
+    return _ended_by_pages(case, counts) or _end(case, counts)
 
 
 def decide_absent(rule: Rule, *, history: History, policy: Policy, now_ms: int, chance: float) -> RetryAt | GiveUp:
     """What to do once a send with an unclear answer is believed not to exist. ``rule`` is that of the answer."""
     case = _Case(rule=rule, history=history, policy=policy, now_ms=now_ms, chance=chance)
     return _retry(case, _spent(case))
+
+
+def _end(case: _Case, counts: Counts) -> Ending:
+    rule, verdict = case.rule, case.rule.verdict_now
+    match verdict:
+        case Verdict.PERMANENT:
+            return _failed(counts, Reason.PERMANENT, f"{case.label}: not tried again. {rule.why}")
+        case Verdict.HOLD:
+            return _hold(case)
+        case Verdict.RETRY | Verdict.UNCERTAIN:
+            return _retry(case, counts)
+    assert_never(verdict)
 
 
 #: categories that neither spend nor end: a wait by their number in a row takes the place of a list
@@ -192,7 +222,7 @@ def _retry(case: _Case, counts: Counts) -> RetryAt | GiveUp:
     if case.rule.needs_change and case.history.already_fine:
         why = f"{case.label}: it was sent in FINE already, and nothing else can be changed. {case.rule.why}"
         return _failed(counts, Reason.NOTHING_TO_CHANGE, why)
-    delays = case.rule.delays_for(case.history.proven)
+    delays = case.rule.delays_for(case.history.proven) or (0.0,)
     delay = delays[min(case.failures, len(delays)) - 1]
     at_ms = due_ms(delay, policy=case.policy, now_ms=case.now_ms, chance=case.chance)
     return _retry_at(case, counts, at_ms)

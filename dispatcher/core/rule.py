@@ -171,6 +171,8 @@ class Rule:
     scope: Scope | None = None
     #: failures of one scope, in a row, that hold it; 1: at once
     hold_after: int = 0
+    #: what is held as well when ``hold_after`` of its scopes were held by this rule within the policy's few sends
+    wider: "Rule | None" = None
     #: marked with a diamond in the documents: what happens when some pages arrived is ``on_partial``'s choice
     partial: bool = False
     #: the retry of the category from which FINE is forced; 0: never

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -120,6 +121,13 @@ class Settler:
                 continue
             if await holds.open(scope, wanted.category, wanted.cause, probes_s=wanted.probes_s):
                 log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)
+            if wanted.wider is not None:
+                await self._widen(job, attempt, scope, wanted.wider)
+
+    async def _widen(self, job: JobId, attempt: int, scope: str, wider: HoldWanted) -> None:
+        sends = self._policy.forbidden_sends
+        if await self._store.holds.forbid(scope, countries=wider.hold_after, sends=sends):
+            await self._open_hold(job, attempt, replace(wider, hold_after=1))
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
         match scope:
@@ -134,8 +142,10 @@ class Settler:
         except MaterialMissing:
             return []
         if scope is Scope.COUNTRY:
-            return [f"country:{material.recipient.region}"]
-        return [f"document:{sha256}" for sha256 in material.definition.documents]
+            region = material.recipient.region
+            return [f"country:{region}" if region else f"job:{job}"]
+        # documents that lie elsewhere have no name of their own here: the batch is what shares them
+        return [f"document:{sha256}" for sha256 in material.definition.documents] or [f"batch:{job.batch}"]
 
 
 def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], number_hash: str) -> Change:

@@ -55,6 +55,10 @@ class Holds:
         """
         return bool(await self._scripts.run("strike", [scope, hold_after, attempt]))
 
+    async def forbid(self, scope: str, *, countries: int, sends: int) -> bool:
+        """A country was refused. True when ``countries`` were within the last ``sends``: the account is the cause."""
+        return bool(await self._scripts.run("forbid", [scope, sends, countries]))
+
     async def release(self, scope: str, hold_id: str = "") -> bool:
         """End a hold, or that one only whose id is given. False when there was none."""
         return bool(await self._scripts.run("release", [scope, hold_id]))

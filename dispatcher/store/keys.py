@@ -19,7 +19,8 @@ bf:number:<hash>                        string  <job>/<attempt> calling that num
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until it ends
-bf:breaker                              zset    <job>/<attempt> that the provider failed -> sends by then     20 sends
+bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
+bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it

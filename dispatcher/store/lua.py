@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent / "scripts"
 #: put in front of every script, of those that touch the account's pace, and of those that touch holds
 _RECORD, _WORKERS, _PACING, _HOLDING = "record", "workers", "pacing", "holding"
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
-_HELD = frozenset({"begin", "breaker", "claim", "hold", "release", "settle"})
+_HELD = frozenset({"begin", "breaker", "claim", "forbid", "hold", "release", "settle"})
 
 #: before and after what is put in front: the last argument is not the verb's, and counts are written once
 _ARGUMENTS = "local WORKER = table.remove(ARGV)"

@@ -5,7 +5,7 @@ Each line: code, category, verdict today, counter spent, delays, most attempts, 
 
 import pytest
 
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES, RULES, Category, Rule, Scope, classify
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES, RULES, Category, Rule, Scope, classify, classify_fax
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Named
 
@@ -79,6 +79,9 @@ FAX = [
 ]
 HTTP = [
     (0, "submit_unknown", "uncertain", "server_error", "0s", 0, ""),
+    (301, "config", "hold", "nothing", "", 0, "account after 1, alert"),
+    (307, "config", "hold", "nothing", "", 0, "account after 1, alert"),
+    (308, "config", "hold", "nothing", "", 0, "account after 1, alert"),
     (400, "invalid_request", "permanent", "nothing", "", 1, "batch after 5"),
     (401, "auth", "hold", "nothing", "", 0, "account after 1, alert"),
     (402, "funds", "hold", "nothing", "", 0, "account after 1, alert"),
@@ -108,7 +111,11 @@ UNDOCUMENTED = [
     ("CALL_ERROR", 999, "unknown", "retry", "dial", "10m 1h", 3, "partial, alert"),
     ("FAX_ERROR", 999, "unknown", "retry", "try", "10m 1h", 3, "partial, alert"),
     ("DOCUMENT_CONVERSION_ERROR", 999, "unknown", "retry", "nothing", "10m 1h", 3, "alert"),
-    ("http", 409, "unknown", "retry", "nothing", "10m 1h", 3, "alert"),
+    *(
+        ("http", code, "unknown", "retry", "nothing", "10m 1h", 3, "batch after 5, alert")
+        for code in (405, 409, 410, 423)
+    ),
+    *(("http", code, "submit_unknown", "uncertain", "server_error", "0s", 0, "") for code in (204, 302, 303, 304)),
     ("http", 507, "provider_error", "uncertain", "server_error", "5s 30s 2m 10m 30m", 6, ""),
     ("http", 200, "submit_unknown", "uncertain", "server_error", "0s", 0, ""),
 ]
@@ -202,12 +209,12 @@ def test_a_message_changes_nothing_where_codes_are_published() -> None:
 @pytest.mark.parametrize(
     ("fields", "category", "verdict", "scope"),
     [
-        (("to",), "bad_number", "permanent", None),
-        (("to[0]",), "bad_number", "permanent", None),
+        (("to",), "bad_number", "permanent", Scope.BATCH),
+        (("to[0]",), "bad_number", "permanent", Scope.BATCH),
         (("from",), "config", "hold", Scope.BATCH),
         (("to", "from"), "config", "hold", Scope.BATCH),
-        (("contentUrl",), "document_invalid", "permanent", None),
-        (("files.0.file",), "document_invalid", "permanent", None),
+        (("contentUrl",), "document_invalid", "permanent", Scope.BATCH),
+        (("files.0.file",), "document_invalid", "permanent", Scope.BATCH),
         (("headerText",), "invalid_request", "permanent", Scope.BATCH),
         ((), "invalid_request", "permanent", Scope.BATCH),
     ],
@@ -221,8 +228,28 @@ def test_422_goes_by_the_refused_field(
 
 
 def test_the_run_of_refusals_that_holds_a_batch_is_policy() -> None:
-    """400 carries the policy's number of refusals in a row."""
-    assert classify("http", 400, policy=Policy(reject_run=9)).hold_after == 9
+    """Statuses and fields that a batch's jobs share carry it, and the refusals of numbers one of their own."""
+    policy = Policy(reject_run=9, number_run=30)
+    assert {classify("http", code, policy=policy).hold_after for code in (400, 405, 422, 499)} == {9}
+    assert classify("http", 422, fields=("contentUrl",), policy=policy).hold_after == 9
+    assert classify("http", 422, fields=("to",), policy=policy).hold_after == 30
+    assert classify("http", 422, fields=("from",), policy=policy).hold_after == 1
+
+
+def test_refused_countries_hold_the_account_when_they_are_many() -> None:
+    """A key without access to the project is refused everywhere."""
+    rule = classify("http", 403, policy=Policy(forbidden_countries=4))
+    assert (rule.scope, rule.hold_after) == (Scope.COUNTRY, 1)
+    assert rule.wider
+    assert (rule.wider.scope, rule.wider.category, rule.wider.hold_after) == (Scope.ACCOUNT, Category.CONFIG, 4)
+    assert classify("FAX_ERROR", 133, policy=POLICY).wider is None, "that request was accepted"
+
+
+@pytest.mark.parametrize("code", [0, 17, 301, 404, 429, 503, 999])
+def test_only_answers_of_our_own_have_the_rows_of_requests(code: int) -> None:
+    """A fax whose error type is ``http`` has one that nobody knows."""
+    rule = classify_fax("http", code, policy=POLICY)
+    assert (rule.error_type, rule.category, rule.verdict_now) == ("other", Category.UNKNOWN, "retry")
 
 
 def test_every_missing_remedy_has_a_stated_fallback() -> None:

@@ -30,8 +30,8 @@ SERIES = st.lists(st.integers(min_value=1, max_value=10**6), min_size=1, max_siz
     [
         (NotSent(reason="no connection"), True),
         (Unclear(reason="no answer"), True),
-        *((Unclear(reason="", status=status), True) for status in (408, 500, 502, 503, 504)),
-        (Unclear(reason="unreadable", status=200), False),
+        *((Unclear(reason="", status=status), True) for status in (200, 204, 300, 302, 303, 408, 500, 502, 503, 504)),
+        *((Refused(status=status), True) for status in (301, 307, 308, 405, 406, 409, 410, 423, 451, 499)),
         *((Refused(status=status), False) for status in (400, 401, 402, 403, 404, 413, 415, 422)),
         (RateLimited(), False),
         (ACCEPTED, False),

@@ -103,6 +103,8 @@ class Model:
     holds: dict[str, Held] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
     failures: dict[str, int] = field(default_factory=dict)
+    #: countries that were refused, with the number of sends by then
+    forbidden: dict[str, int] = field(default_factory=dict)
     sends: int = 0
     limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
 
@@ -329,6 +331,12 @@ class Model:
         return self.hold(
             holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
         )
+
+    def forbid(self, scope: str, countries: int, sends: int) -> bool:
+        self.forbidden[scope] = self.sends
+        recent = holding.recent_failures(self.forbidden.values(), self.sends, sends)
+        self.forbidden = {scope: at for scope, at in self.forbidden.items() if at in recent}
+        return len(self.forbidden) >= countries
 
     def _send(self, batch: Batch, one: Candidate, record: Record, slot_ms: int) -> None:
         batch.records[one.job.row] = replace(

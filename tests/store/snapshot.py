@@ -23,6 +23,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": {scope: (held.probe_at_ms, held.probes, held.sent) for scope, held in model.holds.items()},
         "failures": model.failures,
+        "forbidden": model.forbidden,
         "pace": model.pace,
         "totals": _model_totals(model),
     }
@@ -56,6 +57,7 @@ async def of_store(world: World) -> dict[str, Any]:
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
         "failures": _scores(raw, "bf:breaker"),
+        "forbidden": _scores(raw, "bf:forbidden"),
         "pace": await world.limiter.pace(),
         "totals": _stored_totals(raw),
     }

@@ -1,6 +1,7 @@
 """Holds: what they stop, who is let through, and how a run of failures opens one."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -277,6 +278,33 @@ async def test_ten_failures_among_the_last_twenty_sends_hold_the_provider(
     assert await fail(world, sends, failed=failed) is held
     assert (await world.claim() is None) is held
     assert [hold.scope for hold in await world.holds.all()] == ["provider"] * held
+
+
+async def test_the_hold_of_the_provider_names_what_came_instead_of_answers(world: World) -> None:
+    await world.running("a", 10)
+    for status in ("302", "none", "302", "200", "302", "302", "302", "none", "302", "503"):
+        begun = (await world.sending(most=1)).jobs[0]
+        totals = {"attempts|unclear": 1, f"provider_responses|{status}": 1, "provider_failures": 1}
+        new = replace(begun.record, state=State.WAITING, lease=0)
+        change = Change(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        await world.dispatch.settle([change])
+    assert await world.holds.check_provider(world.policy)
+    (hold,) = await world.holds.all()
+    assert hold.cause == "10 of the last 20 sends brought no usable answer: 302 (6), none (2), 200 (1), 503 (1)"
+
+
+async def test_countries_that_are_refused_within_a_few_sends_are_too_many(world: World) -> None:
+    """A country counts once, and one that was refused long ago no more."""
+    await world.running("a", 40)
+    forbid = partial(world.holds.forbid, countries=3, sends=20)
+    assert not await forbid("country:US")
+    assert not await forbid("country:US")
+    assert not await forbid("country:GB")
+    await fail(world, 20, failed=0)
+    assert not await forbid("country:DE")
+    assert not await forbid("country:FR")
+    assert await forbid("country:GB")
+    assert await forbid("country:GB")
 
 
 async def test_failures_that_lie_more_than_twenty_sends_back_are_forgotten(world: World) -> None:

@@ -1,7 +1,7 @@
 """Random histories, lived by the store and by its model at once."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
@@ -23,6 +23,13 @@ NUMBERS = 60
 #: a wait of several of these is longer than a lease and any delay, one is shorter than most
 MOMENTS_MS = (0, 1, 20, 300, 300, 2_500, 2_500, 31_000)
 CATEGORIES = ("busy", "no_answer", "bad_number")
+#: what a settled send counts
+TOTALS: Sequence[dict[str, int]] = (
+    {},
+    {"attempts|accepted": 1},
+    {"attempts|unclear": 1, "provider_failures": 1},
+    {"attempts|unclear": 1, "provider_responses|302": 1, "provider_failures": 1},
+)
 
 
 class Walk:
@@ -68,6 +75,7 @@ class Walk:
             (1, self.set_limits),
             (2, self.hold),
             (10, self.check_provider),
+            (4, self.forbid),
             (6, self.release),
             (20, self.wait),
         ]
@@ -186,7 +194,8 @@ class Walk:
             self.model.settle(change)
             self.model.sends += "attempts|accepted" in change.totals or "attempts|unclear" in change.totals
             if "provider_failures" in change.totals:
-                self.model.failures[f"{change.job}/{change.attempt}"] = self.model.sends
+                status = "302" if "provider_responses|302" in change.totals else "none"
+                self.model.failures[f"{change.job}/{change.attempt} {status}"] = self.model.sends
 
     def _movable(self) -> list[JobId]:
         return [
@@ -217,7 +226,7 @@ class Walk:
             attempt=old.attempt,
             spent=1,
             disproves=frozenset(dice.choice(((), ("provider", "auth"), ("provider", "auth", "funds")))),
-            totals=dice.choice(({}, {"attempts|accepted": 1}, {"attempts|unclear": 1, "provider_failures": 1})),
+            totals=dice.choice(TOTALS),
         )
 
     async def reap(self) -> None:
@@ -263,6 +272,12 @@ class Walk:
 
     async def check_provider(self) -> None:
         self.agree(await self.world.holds.check_provider(self.world.policy), self.model.check_provider())
+
+    async def forbid(self) -> None:
+        scope = self.dice.choice(("country:US", "country:GB", "country:FR", "country:DE"))
+        countries, sends = self.dice.choice(((3, 5), (2, 20)))
+        answer = await self.world.holds.forbid(scope, countries=countries, sends=sends)
+        assert answer is self.model.forbid(scope, countries, sends)
 
     async def release(self) -> None:
         scope = self.dice.choice([*self.model.holds, "country:FR"])

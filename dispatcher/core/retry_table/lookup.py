@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from dispatcher.core.retry_table import OPEN_CODES, OPEN_TYPES, PROVIDER_ERROR, RULES, UNKNOWN, faxes, requests
-from dispatcher.core.rule import ERROR_TYPES, Rule, Spends
+from dispatcher.core.rule import ERROR_TYPES, Rule, Scope, Spends
 
 _MONEY = re.compile(r"\b(funds?|balance|credits?|payment|billing)\b", re.IGNORECASE)
 _TEST = re.compile(r"\bsimulat", re.IGNORECASE)
@@ -45,7 +45,11 @@ def _by_message(message: str) -> Rule:
 
 
 def _by_status(status: int) -> Rule:
-    """Only a 4xx says that nothing was taken; any other answer leaves it open."""
+    """Only a 4xx says that nothing was taken; any other answer leaves it open. A run of an unknown 4xx has a cause that
+    the jobs of a batch share, such as something in between that lets none of its requests through."""
     if 400 <= status < 500:
-        return replace(UNKNOWN, spends=Spends.NOTHING)
+        why = f"The provider answered {status}, which it does not document, so it is retried a little; a run of it is "
+        return replace(
+            UNKNOWN, spends=Spends.NOTHING, scope=Scope.BATCH, hold_after=5, why=f"{why}no fault of one job."
+        )
     return requests.SERVER_ERROR if 500 <= status < 600 else requests.SUBMIT_UNKNOWN

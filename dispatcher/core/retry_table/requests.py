@@ -19,6 +19,13 @@ _refused = partial(_row, verdict=Verdict.PERMANENT, max_attempts=1)
 _held = partial(_row, verdict=Verdict.HOLD, hold_after=1)
 _unclear = partial(_row, verdict=Verdict.UNCERTAIN, spends=Spends.SERVER_ERROR)
 
+MOVED = _held(
+    error_code=301,
+    category=Category.CONFIG,
+    scope=Scope.ACCOUNT,
+    alert=True,
+    why="The provider's API has moved to another address, so no request arrives until the base URL is set to it.",
+)
 SUBMIT_UNKNOWN = _unclear(
     error_code=0,
     category=Category.SUBMIT_UNKNOWN,
@@ -48,10 +55,20 @@ NO_FUNDS = _held(
     alert=True,
     why="The balance is used up; only a real send shows that it has been filled again.",
 )
+#: 403 for several countries at a time
+NO_ACCESS = _held(
+    error_code=403,
+    category=Category.CONFIG,
+    scope=Scope.ACCOUNT,
+    hold_after=3,
+    alert=True,
+    why="Several countries were refused with 403 at a time: the key has no access to the project or to the Fax API.",
+)
 FORBIDDEN = _held(
     error_code=403,
     category=Category.NOT_PERMITTED,
     scope=Scope.COUNTRY,
+    wider=NO_ACCESS,
     why="The account may not send to this country; someone has to change its permissions.",
 )
 CONFIG = _held(
@@ -106,6 +123,9 @@ CALLBACK_UNREACHABLE = _row(
 
 ROWS = (
     SUBMIT_UNKNOWN,
+    MOVED,
+    replace(MOVED, error_code=307),
+    replace(MOVED, error_code=308),
     INVALID_REQUEST,
     AUTH,
     NO_FUNDS,
@@ -126,9 +146,11 @@ ROWS = (
 _BAD_CONTENT = _refused(
     error_code=422,
     category=Category.DOCUMENT_INVALID,
+    scope=Scope.BATCH,
+    hold_after=5,
     remedies=documents.INVALID.remedies,
     fallback=Fallback.UNCHANGED,
-    why="The provider refused the document or its address.",
+    why="The provider refused the document or its address, which the batch's jobs share.",
 )
 
 #: 422 by the field that was refused, the most general fault first; any other field takes the row of 422
@@ -142,6 +164,8 @@ FIELD_RULES: Mapping[str, Rule] = MappingProxyType(
         "to": _refused(
             error_code=422,
             category=Category.BAD_NUMBER,
+            scope=Scope.BATCH,
+            hold_after=20,
             remedies=calls.NOT_OPERATIONAL.remedies,
             fallback=Fallback.UNCHANGED,
             why="The provider does not accept the recipient's number.",

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import assert_never
 
-from dispatcher.core.failures import TRANSPORT, Category, classify
-from dispatcher.core.holding import ANSWERED, disproved_by_refusal
+from dispatcher.core.failures import TRANSPORT, Category, Verdict, classify
+from dispatcher.core.holding import ANSWERED, disproved_by_refusal, is_providers_failure
 from dispatcher.core.job import Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
-from dispatcher.core.retry import backoff_transport, decide
+from dispatcher.core.retry import backoff_transport, decide_ended
 from dispatcher.core.settlement.ending import Failure, after_failure, past, unless_another
 from dispatcher.core.settlement.looks import next_look_at_ms
 from dispatcher.core.settlement.news import after_news
@@ -61,7 +61,11 @@ def _is_sending(record: Record, attempt: int) -> bool:
 
 def _refused(record: Record, outcome: Refused, case: Case) -> Step:
     rule = classify("http", outcome.status, fields=outcome.fields, policy=case.policy)
-    decision = decide(rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance)
+    if rule.verdict_now is Verdict.UNCERTAIN:  # no refusal, then: whether something was taken is open
+        return _unclear(record, Unclear(reason=outcome.message, status=outcome.status), case)
+    decision = decide_ended(
+        rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance
+    )
     entry = HistoryEntry(
         attempt=record.attempt,
         at_ms=case.now_ms,
@@ -72,7 +76,8 @@ def _refused(record: Record, outcome: Refused, case: Case) -> Step:
         why=f"{decision.why} The provider said: {outcome.message}" if outcome.message else decision.why,
     )
     step = after_failure(record, _left(record, case), Failure(rule=rule, decision=decision, entry=entry), case)
-    return replace(step, disproves=disproved_by_refusal(rule.category))
+    usable = not is_providers_failure(outcome)
+    return replace(step, disproves=disproved_by_refusal(rule.category) if usable else frozenset())
 
 
 def _not_sent(record: Record, case: Case) -> Step:

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from dispatcher.core.failures import Rule, Verdict
+from dispatcher.core.failures import Rule, Scope, Verdict
 from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import Decision, GiveUp, History, Hold, LookUp, RetryAt, probes_s
+from dispatcher.core.retry import Ending, GiveUp, History, Hold, RetryAt, probes_s
 from dispatcher.core.settlement.faxes import foremost
 from dispatcher.core.settlement.step import Case, HoldWanted, Step, move, overdue_ms
 
@@ -18,7 +18,7 @@ class Failure:
     """A failed or refused attempt with what was decided about it."""
 
     rule: Rule
-    decision: Decision
+    decision: Ending
     entry: HistoryEntry
     #: seconds that the number rests
     rest_s: float = 0.0
@@ -55,9 +55,9 @@ def unless_another(old: Record, step: Step, case: Case) -> Step:
     return move(old, step, case)
 
 
-def counted(record: Record, decision: Decision) -> Record:
-    """The record with the counters that the decision leaves; a hold and a look-up spend nothing."""
-    if isinstance(decision, Hold | LookUp):
+def counted(record: Record, decision: Ending) -> Record:
+    """The record with the counters that the decision leaves; a hold spends nothing."""
+    if isinstance(decision, Hold):
         return record
     counts = decision.counts
     return replace(record, dials=counts.dials, tries=counts.tries, server_errors=counts.server_errors)
@@ -86,7 +86,7 @@ def _is_failure(entry: HistoryEntry) -> bool:
     return entry.outcome in (Happened.REFUSED, Happened.VANISHED) or entry.fate in (Fate.FAILED, Fate.UNCONFIRMED)
 
 
-def _consequence(ended: Record, decision: Decision) -> tuple[Event, Record, int]:
+def _consequence(ended: Record, decision: Ending) -> tuple[Event, Record, int]:
     match decision:
         case RetryAt():
             return Event.RETRIED, replace(ended, state=State.WAITING, force_fine=decision.force_fine), decision.at_ms
@@ -94,26 +94,28 @@ def _consequence(ended: Record, decision: Decision) -> tuple[Event, Record, int]
             return Event.GIVEN_UP, replace(ended, state=decision.state), 0
         case Hold():
             return Event.RETRIED, replace(ended, state=State.WAITING), decision.at_ms
-        case LookUp():
-            return Event.RETRIED, replace(ended, state=State.WAITING), decision.first_look_ms
     assert_never(decision)
 
 
-def _hold_wanted(rule: Rule, decision: Decision, policy: Policy) -> HoldWanted | None:
+def _hold_wanted(rule: Rule, decision: Ending, policy: Policy) -> HoldWanted | None:
     if isinstance(decision, Hold):
         return HoldWanted(
             scope=decision.scope,
             category=decision.category,
             cause=decision.cause,
             probes_s=decision.probes_s,
+            wider=_hold_of(rule.wider, policy) if rule.wider else None,
         )
     if rule.scope is None or not rule.hold_after:
         return None
-    # the pages arrived, and yet the account has no funds
+    return _hold_of(rule, policy)
+
+
+def _hold_of(rule: Rule, policy: Policy) -> HoldWanted:
+    # a rule that does not hold its own job may hold the others': the pages arrived, and yet the account has no funds
     series = probes_s(rule.category, policy) if rule.verdict is Verdict.HOLD else ()
-    return HoldWanted(
-        scope=rule.scope, category=rule.category, cause=rule.why, hold_after=rule.hold_after, probes_s=series
-    )
+    scope = rule.scope or Scope.JOB
+    return HoldWanted(scope=scope, category=rule.category, cause=rule.why, hold_after=rule.hold_after, probes_s=series)
 
 
 def _adopted(step: Step, other: HistoryEntry, case: Case) -> Step:

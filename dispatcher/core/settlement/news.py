@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import assert_never
 
-from dispatcher.core.failures import Rule, classify
+from dispatcher.core.failures import Rule, classify_fax, fax_error_type
 from dispatcher.core.holding import FOUND, disproved_by_fax
 from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
-from dispatcher.core.retry import Decision, GiveUp, decide
+from dispatcher.core.retry import Ending, GiveUp, decide_ended
 from dispatcher.core.settlement.ending import Failure, after_failure, counted, past, spent_by
 from dispatcher.core.settlement.faxes import known_faxes
 from dispatcher.core.settlement.step import Case, Step, move, overdue_ms
@@ -97,9 +97,9 @@ def _evidence(record: Record, news: FaxNews, case: Case) -> Step:
     return replace(step, history=replace(entry, outcome=Happened.DOUBLED))
 
 
-def _judged(record: Record, news: FaxNews, case: Case) -> tuple[Rule, Decision]:
-    rule = classify(news.error_type, news.error_code, message=news.message, policy=case.policy)
-    decision = decide(
+def _judged(record: Record, news: FaxNews, case: Case) -> tuple[Rule, Ending]:
+    rule = classify_fax(news.error_type, news.error_code, message=news.message, policy=case.policy)
+    decision = decide_ended(
         rule,
         pages_sent=news.pages_sent,
         pages_total=news.pages_total,
@@ -121,13 +121,13 @@ def _late_entry(record: Record, news: FaxNews, case: Case) -> HistoryEntry:
     return replace(_bare_entry(news, Happened.LATE, case), fate=fate, why=why)
 
 
-def _entry(news: FaxNews, outcome: Happened, rule: Rule, decision: Decision, case: Case) -> HistoryEntry:
+def _entry(news: FaxNews, outcome: Happened, rule: Rule, decision: Ending, case: Case) -> HistoryEntry:
     unconfirmed = isinstance(decision, GiveUp) and decision.state is State.DELIVERED_UNCONFIRMED
     return replace(
         _bare_entry(news, outcome, case),
         fate=Fate.UNCONFIRMED if unconfirmed else Fate.FAILED,
         category=rule.category,
-        error_type=news.error_type,
+        error_type=fax_error_type(news.error_type),
         error_code=news.error_code,
         why=decision.why,
     )

@@ -41,6 +41,8 @@ class HoldWanted:
     hold_after: int = 1
     #: seconds to the first probe and between probes; none: until someone releases it
     probes_s: tuple[float, ...] = ()
+    #: what is held as well when its ``hold_after`` scopes were held like this within the policy's few sends
+    wider: "HoldWanted | None" = None
 
 
 #: ``Step.next_ms`` of a job that waits until someone releases it: the store holds it in the same write

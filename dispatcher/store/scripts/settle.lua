@@ -85,8 +85,11 @@ local function add_totals(lines)
   for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do add_total(field, tonumber(by)) end
 end
 
--- The breaker looks at how many of the last sends these are.
-local function note_providers_failure(attempt) redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt) end
+-- The breaker looks at how many of the last sends these are, and names the statuses that came.
+local function note_providers_failure(attempt, totals)
+  local status = string.match(totals, 'provider_responses|(%w+)\t') or 'none'
+  redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt .. ' ' .. status)
+end
 
 local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts,
   disproved, totals)
@@ -103,7 +106,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)
   add_totals(totals)
-  if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder) end
+  if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder, totals) end
   return 'done'
 end
 

@@ -51,7 +51,10 @@ def test_without_callbacks_an_accepted_send_is_polled_soon() -> None:
     ("outcome", "state", "category", "hold"),
     [
         (Refused(status=400), State.FAILED, "invalid_request", Scope.BATCH),
-        (Refused(status=422, fields=("to",)), State.FAILED, "bad_number", None),
+        (Refused(status=422, fields=("to",)), State.FAILED, "bad_number", Scope.BATCH),
+        (Refused(status=405), State.WAITING, "unknown", Scope.BATCH),
+        (Refused(status=301), State.WAITING, "config", Scope.ACCOUNT),
+        (Refused(status=308, message="the address has moved"), State.WAITING, "config", Scope.ACCOUNT),
         (Refused(status=401), State.WAITING, "auth", Scope.ACCOUNT),
         (Refused(status=402), State.WAITING, "funds", Scope.ACCOUNT),
         (Refused(status=403), State.WAITING, "not_permitted", Scope.COUNTRY),
@@ -83,6 +86,9 @@ def test_a_refusal_follows_its_row_of_the_table(
         (RateLimited(), {"provider", "auth"}),
         (NotSent(reason="no route"), set()),
         (Unclear(reason="", status=503), set()),
+        (Unclear(reason="", status=302), set()),
+        (Refused(status=301), set()),
+        (Refused(status=405), set()),
     ],
     ids=str,
 )
@@ -94,6 +100,14 @@ def test_the_late_acceptance_of_an_earlier_attempt_is_no_answer_to_a_probe() -> 
     """The job waits, and the number of its last attempt was used up by a refusal."""
     late = Accepted(news=news(UNFINISHED, attempt=1))
     assert settled(waiting(attempt=2), late).disproves == set()
+
+
+@pytest.mark.parametrize("status", [100, 200, 302, 408, 500, 599, 800, 999])
+def test_what_is_no_refusal_is_looked_for_whoever_calls_it_one(status: int) -> None:
+    """No look-up leads to a job that waits and is sent again without one."""
+    step = settled(sending(), Refused(status=status))
+    assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
+    assert (step.record.error_code, step.history, step.hold) == (status, None, None)
 
 
 def test_the_provider_s_words_stand_in_the_history() -> None:
