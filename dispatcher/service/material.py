@@ -116,8 +116,8 @@ class Library:
         """The same for a job's number. Raises MaterialMissing."""
         return self.number_hash((await self._recipient(job)).number)
 
-    def fax(self, material: Material, record: Record) -> OutgoingFax:
-        """One attempt, ready to be sent."""
+    def fax(self, material: Material, record: Record, write_epoch: int) -> OutgoingFax:
+        """One attempt, ready to be sent. ``write_epoch`` is the account's at its begin."""
         definition, recipient, options = material.definition, material.recipient, material.definition.options
         job, publication = str(material.job), self._publication
         public_url = publication.public_url
@@ -125,6 +125,7 @@ class Library:
             to=recipient.number,
             job=job,
             attempt=record.attempt,
+            write_epoch=write_epoch,
             content_urls=(*definition.content_urls, *material.document_urls),
             files=material.files,
             sender=options.sender,

@@ -20,12 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
-    """An event for the inbox. Job and attempt come from the signed address, not from what the body claims."""
+    """An event for the inbox. Job and attempt come from the signed address, not from what the body claims; an epoch
+    would come from the body alone."""
     news = event.news
     if news is None:
         return b"{}"
     fields = {name: getattr(news, name) for name in FaxNews.__slots__}
-    return json.dumps({**fields, "job": job, "attempt": attempt}, separators=(",", ":")).encode()
+    known = {"job": job, "attempt": attempt, "write_epoch": 0}
+    return json.dumps({**fields, **known}, separators=(",", ":")).encode()
 
 
 def decode(raw: bytes) -> FaxNews:

@@ -39,12 +39,15 @@ class _Slot:
     at_s: float
     send_by_s: float
     one: Pass
+    #: whether the begin that granted it still counts
+    stands: Callable[[], bool]
     #: the last question whether it may be sent was answered with no
     missed: bool = False
 
     def may_send(self) -> bool:
-        self.missed = self.clock() >= self.send_by_s
-        if self.missed:
+        late = self.clock() >= self.send_by_s
+        self.missed = late or not self.stands()
+        if late:
             self.one.leave(late=True)
         return not self.missed
 
@@ -128,7 +131,7 @@ class Sender:
             for unused in passes[len(granted) :]:
                 unused.end()
         for begun, one in zip(granted, passes, strict=False):
-            slot = self._slot(begun, before_s, after_s, one)
+            slot = self._slot(answer, begun, before_s, after_s, one)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
         return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
 
@@ -148,16 +151,20 @@ class Sender:
         country = f"country:{recipient.region}" if recipient.region else ""
         return Candidate(job=material.job, number_hash=self._library.number_hash(recipient.number), country=country)
 
-    def _slot(self, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
+    def _slot(self, answer: BeginAnswer, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
         # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
         # half the window must be left, or a busy machine would miss slot after slot and send nothing.
         at_s = min(after_s, before_s + window_s / 2) + away_s
-        return _Slot(clock=self._clock, at_s=at_s, send_by_s=before_s + away_s + window_s, one=one)
+        send_by_s = before_s + away_s + window_s
+        return _Slot(clock=self._clock, at_s=at_s, send_by_s=send_by_s, one=one, stands=answer.stands)
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
-        fax = self._library.fax(material, begun.record)
+        if not answer.replicated:
+            await self._too_late(begun.job, begun.record)
+            return
+        fax = self._library.fax(material, begun.record, answer.write_epoch)
         await self._sleep(max(0.0, slot.at_s - self._clock()))
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
             await self._too_late(begun.job, begun.record)

@@ -84,9 +84,9 @@ class Batches:
 
     async def create(self, definition: Definition) -> bool:
         """Store a draft. False when the id exists already: the call was a repeat."""
-        key = keys.batch(definition.id)
         fields: dict[str, Argument] = dict.fromkeys((*_SUMS, "unstarted", "finals"), 0)
         fields |= {
+            "control": Control.DRAFT,
             "format": codec.FORMAT,
             "definition": json.dumps(asdict(definition)),
             "class": definition.priority,
@@ -95,13 +95,8 @@ class Batches:
             "start_at_ms": definition.start_at_ms,
             "deadline_ms": definition.deadline_ms,
         }
-        with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hsetnx(key, "control", Control.DRAFT)
-                for name, value in fields.items():
-                    pipe.hsetnx(key, name, value)
-                pipe.zadd(keys.BATCHES, {definition.id: definition.created_ms}, nx=True)
-                return bool((await pipe.execute())[0])
+        flat = [item for field in fields.items() for item in field]
+        return bool(await self._scripts.accept("create", [definition.id, definition.created_ms, *flat]))
 
     async def newest(self, limit: int, before: str = "") -> list[str]:
         """Batch ids, newest first, those older than ``before``."""
@@ -150,7 +145,7 @@ class Batches:
             len(refused),
             *(item for pair in reasons.items() for item in pair),
         ]
-        status, lines_done, *duplicates = await self._scripts.run("add_part", arguments)
+        status, lines_done, *duplicates = await self._scripts.accept("add_part", arguments)
         return PartAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
 
     async def progress(self, batch: str, upload: str) -> UploadProgress | None:
@@ -170,7 +165,7 @@ class Batches:
                 return None
             expected = Control(raw.decode())
             wanted = TRANSITIONS.get((expected, command))
-            answer, in_flight = await self._scripts.run("control", [batch, expected, wanted or expected])
+            answer, in_flight = await self._scripts.accept("control", [batch, expected, wanted or expected])
             now = Control(answer.decode())
             if now in _RESULTS[wanted or expected]:
                 return CommandAnswer(done=wanted is not None, control=now, in_flight=in_flight)

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.core.job import HistoryEntry, JobId, Record
@@ -10,7 +10,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.waits import look_apart_ms
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import seen
-from dispatcher.store.client import Client
+from dispatcher.store.client import BEGIN_WAIT_S, Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
@@ -61,6 +61,12 @@ class Begun:
 class BeginAnswer:
     epoch: int
     jobs: tuple[Begun, ...]
+    #: of the account, after this
+    write_epoch: int
+    #: enough replicas have it; otherwise nothing of it may be sent
+    replicated: bool
+    #: whether it still counts: no longer when Redis has lost writes since, and maybe this one
+    stands: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +166,9 @@ class Dispatch:
         ]
         for candidate in candidates:
             arguments += [str(candidate.job), candidate.number_hash, candidate.country]
-        now_us, epoch, *flat = await self._scripts.run("begin", arguments)
+        seen, losses = self._scripts.epoch, self._scripts.epoch.losses
+        begun = await self._scripts.move("begin", arguments, wait_s=BEGIN_WAIT_S)
+        now_us, epoch, *flat = begun.answer
         rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         jobs = tuple(
             Begun(
@@ -171,7 +179,13 @@ class Dispatch:
             )
             for candidate, (word, _, slot, record) in zip(candidates, rows, strict=True)
         )
-        return BeginAnswer(epoch=int(epoch), jobs=jobs)
+        return BeginAnswer(
+            epoch=int(epoch),
+            jobs=jobs,
+            write_epoch=begun.epoch,
+            replicated=begun.replicated,
+            stands=lambda: seen.losses == losses,
+        )
 
     async def settle(self, changes: Sequence[Change]) -> list[Record | None]:
         """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""

@@ -8,7 +8,7 @@ import redis
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
-from dispatcher.store.wakes import wake
+from dispatcher.store.lua import Scripts
 
 _GROUP = "settle"
 #: events; beyond it callbacks are refused with 503 and the provider delivers them again
@@ -16,25 +16,20 @@ MOST = 1_000_000
 
 
 class Inbox:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
+        self._scripts = scripts
         self._group_exists = False
 
     async def add(self, events: Sequence[bytes]) -> list[bytes]:
         """Store events durably; returns their ids. Raises StoreFull when workers are hopelessly behind.
 
-        After an error some of them may be stored, which does no harm: an event that comes again changes nothing.
+        After an error they may be stored, which does no harm: an event that comes again changes nothing.
         """
-        with translated():
-            depth = await self._client.xlen(keys.INBOX)
-            if depth + len(events) > MOST:
-                raise StoreFull("the inbox is full: are workers running?")
-            async with self._client.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.xadd(keys.INBOX, {"event": event})
-                if not depth:  # as long as it is not empty the schedulers look by themselves
-                    wake(pipe)
-                return list(await pipe.execute())[: len(events)]
+        ids = list(await self._scripts.run("add_events", [MOST, *events]))
+        if len(ids) < len(events):
+            raise StoreFull("the inbox is full: are workers running?")
+        return ids
 
     async def depth(self) -> int:
         with translated():

@@ -24,6 +24,9 @@ bf:forbidden                            zset    scope of a country refused with 
 bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
+bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good
+bf:rollback                             hash    the last loss of writes, and what became of it        for good
+bf:rollback:unknown                     hash    fax id -> JSON of a fax whose job is not there        until the next
 bf:inbox                                stream  callbacks not yet settled                             until settled
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
@@ -68,6 +71,9 @@ LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
 CLOCK = "bf:clock"
 WORKERS = "bf:workers"
+EPOCH = "bf:epoch"
+ROLLBACK = "bf:rollback"
+ROLLBACK_UNKNOWN = "bf:rollback:unknown"
 INBOX = "bf:inbox"
 TOTALS = "bf:totals"
 SECRETS = "bf:secrets"

@@ -49,11 +49,11 @@ local function move(batch, row, old, new, next_ms, line)
   if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
 end
 
--- A fax that is found later is in a call without ever having begun here. Another call of that number keeps its lock.
+-- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its lock.
 local function lock_number(job, number, holder)
   local key = 'bf:number:' .. number
   local by = redis.call('GET', key)
-  if by and by ~= 'rest' then return end
+  if by and by ~= 'rest' and string.match(by, '^(.*)/%d+$') ~= job then return end
   redis.call('SET', key, holder, 'PX', lock_ms)
   redis.call('HSET', 'bf:locks', job, number)
 end
