@@ -127,7 +127,7 @@ class Settler:
     async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
         holds = self._store.holds
         for scope in await self._scopes(job, wanted.scope):
-            if wanted.hold_after > 1 and not await holds.strike(scope, wanted.hold_after, attempt=f"{job}/{attempt}"):
+            if wanted.hold_after > 1 and not await self._is_run(scope, wanted.hold_after, f"{job}/{attempt}"):
                 continue
             if await holds.open(scope, wanted.category, wanted.cause, probes_s=wanted.probes_s):
                 log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)
@@ -138,6 +138,11 @@ class Settler:
         sends = self._policy.forbidden_sends
         if await self._store.holds.forbid(scope, countries=wider.hold_after, sends=sends):
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
+
+    async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
+        """Whether this failure of a scope is the last of so many in a row."""
+        within_s = self._policy.failure_run_s
+        return await self._store.holds.strike(scope, hold_after, attempt=attempt, within_s=within_s)
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
         match scope:

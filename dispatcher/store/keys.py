@@ -21,7 +21,7 @@ bf:limiter                              hash    the account's shared pace (``pac
 bf:holds                                hash    scope -> JSON of the hold                             until it ends
 bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
 bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
-bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
+bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
 bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good

@@ -12,6 +12,8 @@ local FIELDS = 13
 local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
+-- batch -> the most that became of a job of it in this call: accepted, or delivered
+local succeeded = {}
 
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
@@ -45,8 +47,17 @@ local function move(batch, row, old, new, next_ms, line)
     redis.call('ZADD', watch, text(next_ms), job_name(batch, row))
     if next_ms - now < LONGEST_SLEEP_MS then wake() end
   end
-  -- refusals in a row are over when the provider takes a fax
-  if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
+  local success = state ~= string.byte(old, 1) and (state == ACCEPTED or state == DELIVERED)
+  if success then succeeded[batch] = math.max(state, succeeded[batch] or 0) end
+end
+
+-- Failures in a row are over: of a batch when the provider takes a fax, of its documents when one is delivered.
+local function end_runs(batch, state)
+  redis.call('UNLINK', 'bf:strikes:batch:' .. batch)
+  if state ~= DELIVERED then return end
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+    redis.call('UNLINK', 'bf:strikes:document:' .. sha)
+  end
 end
 
 -- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its lock.
@@ -112,4 +123,5 @@ end
 
 local answer = {}
 for i = 2, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer
