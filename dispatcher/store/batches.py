@@ -4,7 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, FaxOptions, Priority, Tally
+from dispatcher.core.batch import (
+    TRANSITIONS,
+    Command,
+    CommandRefusal,
+    Control,
+    Definition,
+    FaxOptions,
+    Priority,
+    Tally,
+)
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.store import codec, keys
@@ -26,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartAnswer:
-    #: ``stored``, ``repeat``, ``closed`` (no draft any more) or ``missing``
+    #: ``stored``, ``repeat``, ``closed`` (no draft any more), ``missing``, or ``gap`` (lines before it are not stored)
     status: str
     #: positions of recipients whose number was in the batch before
     duplicates: tuple[int, ...]
@@ -43,10 +52,15 @@ class UploadProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
-    done: bool
     control: Control
     #: jobs that were being sent at that moment; they finish within the POST's total time
     in_flight: int
+    #: None: the batch is as the command wants it
+    refusal: CommandRefusal | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.refusal is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +162,20 @@ class Batches:
         status, lines_done, *duplicates = await self._scripts.accept("add_part", arguments)
         return PartAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
 
+    async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> str:
+        """Fix which rows of blocks of its parent a rerun takes; what was fixed before stays.
+
+        ``stored``, ``closed`` (no draft any more) or ``missing``.
+        """
+        arguments: list[Argument] = [batch, *(item for pair in blocks.items() for item in pair)]
+        return str((await self._scripts.accept("fix_selection", arguments)).decode())
+
+    async def selection(self, batch: str) -> dict[int, bytes]:
+        """What was fixed, by block of the parent; nothing once the batch was started."""
+        with translated():
+            raw = await self._client.hgetall(keys.part(batch, "selection"))
+        return {int(block): rows for block, rows in raw.items()}
+
     async def progress(self, batch: str, upload: str) -> UploadProgress | None:
         with translated():
             raw = await self._client.hget(keys.part(batch, "uploads"), upload)
@@ -157,7 +185,7 @@ class Batches:
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
 
     async def command(self, batch: str, command: Command) -> CommandAnswer | None:
-        """Ask something of a batch; None when there is no such batch, ``done`` is False when it is not allowed now."""
+        """Ask something of a batch; None when there is no such batch."""
         while True:
             with translated():
                 raw = await self._client.hget(keys.batch(batch), "control")
@@ -165,10 +193,12 @@ class Batches:
                 return None
             expected = Control(raw.decode())
             wanted = TRANSITIONS.get((expected, command))
-            answer, in_flight = await self._scripts.accept("control", [batch, expected, wanted or expected])
+            answer, in_flight, refused = await self._scripts.accept("control", [batch, expected, wanted or expected])
             now = Control(answer.decode())
-            if now in _RESULTS[wanted or expected]:
-                return CommandAnswer(done=wanted is not None, control=now, in_flight=in_flight)
+            refusal = CommandRefusal(refused.decode()) if refused else None
+            if refusal or now in _RESULTS[wanted or expected]:
+                refusal = refusal or (None if wanted else CommandRefusal.NOT_ALLOWED)
+                return CommandAnswer(control=now, in_flight=in_flight, refusal=refusal)
             # somebody else's command came in between: ours may mean something else now, or not be allowed any more
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:

@@ -46,6 +46,7 @@ bf:batch:<id>:refused                   list    refused rows, compressed chunks 
 bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
 bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
 bf:batch:<id>:seen                      set     numbers already in the batch                          until started
+bf:batch:<id>:selection                 hash    block of the parent -> rows that a rerun takes, as bits until started
 ======================================  ======  ====================================================  ===============
 
 In the broker's database (``queues.py``):
@@ -113,7 +114,7 @@ def batch(batch_id: str) -> str:
 
 
 def part(batch_id: str, name: str) -> str:
-    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen."""
+    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, selection."""
     return f"bf:batch:{batch_id}:{name}"
 
 

@@ -19,7 +19,9 @@ _RECORD, _WORKERS, _EPOCH, _PACING, _HOLDING = "record", "workers", "epoch", "pa
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
 _HELD = frozenset({"begin", "breaker", "claim", "forbid", "hold", "release", "report_rollback", "resume", "settle"})
 #: those that move the account's write epoch, and those that only look whether it was lost
-_MOVING = frozenset({"add_events", "add_part", "begin", "claim", "control", "create", "move_epoch", "settle"})
+_MOVING = frozenset(
+    {"add_events", "add_part", "begin", "claim", "control", "create", "fix_selection", "move_epoch", "settle"}
+)
 _LOOKING = frozenset({"beat", "next_due"})
 
 #: before and after what is put in front: the last arguments are not the verb's, and counts are written once

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dispatcher.core import allowance, fairness, holding, pacing
 from dispatcher.core.allowance import Period
-from dispatcher.core.batch import Control
+from dispatcher.core.batch import CommandRefusal, Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
 from dispatcher.core.places import WATCHED, Place, is_unclear
@@ -137,12 +137,18 @@ class Model:
         batch.blocks += 1
         return duplicates
 
-    def control(self, batch: Batch, new: Control) -> None:
+    def control(self, batch: Batch, new: Control) -> CommandRefusal | None:
         if new is batch.control:
-            return
+            return None
+        if batch.finished_ms:
+            self.deadlines.pop(batch.id, None)
+            if new is not Control.RUNNING:
+                return CommandRefusal.ENDED
+        elif new is Control.RUNNING and 0 < batch.deadline_ms <= self.ms:
+            return CommandRefusal.LATE
         if new is Control.RUNNING:
             self._run(batch)
-            return
+            return None
         if batch.id in self.active[batch.priority]:
             batch.vtime = self.active[batch.priority].pop(batch.id)
         self.timers.pop(batch.id, None)
@@ -151,6 +157,7 @@ class Model:
             self.deadlines.pop(batch.id, None)
             self._end_holds_of(batch)
             self._end_if_last(batch)
+        return None
 
     def _run(self, batch: Batch) -> None:
         if batch.control is Control.SCHEDULED:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf
 
 from dispatcher.core.allowance import Period
-from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
+from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
 from dispatcher.store import keys
@@ -152,9 +152,8 @@ class Walk:
         wanted = TRANSITIONS.get((batch.control, command))
         answer = await self.world.batches.command(batch.id, command)
         assert answer is not None
-        assert answer.done is (wanted is not None)
-        if wanted is not None:
-            self.model.control(batch, wanted)
+        refusal = self.model.control(batch, wanted) if wanted else CommandRefusal.NOT_ALLOWED
+        assert answer.refusal is refusal
         assert answer.control is batch.control
         assert answer.in_flight == sum(record.state is State.SENDING for record in batch.records.values())
 
