@@ -16,7 +16,7 @@ from dispatcher.core.rule import Scope
 from dispatcher.core.settlement import Case, HoldWanted, LostWrite, Step
 from dispatcher.service.grouping import Grouped, persistent, until_it_works
 from dispatcher.service.material import Library, Material, MaterialMissing
-from dispatcher.store.dispatch import Change
+from dispatcher.store.dispatch import Change, JobGone, prepare
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
@@ -37,7 +37,7 @@ class Settler:
         self._polling = polling
         self._at = at
         self._reads = Grouped(persistent(store.dispatch.stored))
-        self._writes = Grouped(persistent(store.dispatch.settle))
+        self._writes = Grouped(persistent(store.dispatch.apply))
 
     async def settle(
         self,
@@ -72,7 +72,11 @@ class Settler:
             if self._at:
                 await self._at(Point.DECIDED)
             number_hash = await self._number_to_lock(job, record, step)
-            found = await self._writes.ask(_change(job, record, step, totals or {}, number_hash))
+            # encoded here: what cannot be is this job's trouble and not that of those who share its call
+            found = await self._writes.ask(prepare(_change(job, record, step, totals or {}, number_hash)))
+            if isinstance(found, JobGone):
+                log.error("a result came for a job that is gone", job=str(job))
+                return None
             if found is None:
                 if self._at:
                     await self._at(Point.APPLIED)

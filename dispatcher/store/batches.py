@@ -14,7 +14,7 @@ from dispatcher.core.batch import (
     Priority,
     Tally,
 )
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.failures import CATEGORIES
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
@@ -298,11 +298,12 @@ def _overview(
     finals: dict[tuple[State, str, str], int] = {}
     for field, jobs in counts.items():
         state_code, category_code, type_code = map(int, field.split(b":"))
-        state, category = State(state_code), CATEGORIES[category_code]
+        state, category = State(state_code), codec.category_name(category_code)
         by_state[state] = by_state.get(state, 0) + int(jobs)
         by_category[state, category] = by_category.get((state, category), 0) + int(jobs)
         if state.final:
-            finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
+            ended = (state, category, codec.type_name(type_code))
+            finals[ended] = finals.get(ended, 0) + int(jobs)
     definition = _definition(meta[b"definition"])
     return Overview(
         definition=definition,

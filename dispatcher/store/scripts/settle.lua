@@ -6,7 +6,8 @@
 --       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
 --       attempts to add, causes of holds that end if the attempt is a probe of theirs (commas between), totals to add
 --       (lines of field TAB number).
--- Answer: for each job `done`, `repeat` (it was applied before), or the record that stands there instead.
+-- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that stands
+-- there instead.
 -- Safe to repeat: what was applied is not applied again.
 local FIELDS = 13
 local lock_ms = ARGV[1]
@@ -106,6 +107,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   disproved, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
+  if #current < WIDTH then return 'gone' end
   if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
   if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
   move(batch, row, old, new, next_ms, line)
