@@ -19,6 +19,7 @@ from dispatcher.service.grouping import until_it_works
 from dispatcher.service.material import Library, Material
 from dispatcher.service.permits import Permits
 from dispatcher.service.settling import Settler
+from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
 from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease
 from dispatcher.store.store import Store
@@ -90,6 +91,7 @@ class Sender:
         self._at = at
         self._sleep = sleep
         self._gate = Gate(calls)
+        self._slots = Slots(clock)
         self._calls = set[asyncio.Task[None]]()
 
     async def submit(self, lease_id: str, *, urgent: bool = False) -> None:
@@ -105,7 +107,7 @@ class Sender:
         while candidates:
             passes = await self._gate.enter(len(candidates), urgent=urgent)
             piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
-            slot_in_s = await self._begin(lease, piece, material, passes)
+            slot_in_s = await self._begin(lease, piece, material, passes, urgent=urgent)
             if not urgent:
                 self._gate.granted(slot_in_s)
 
@@ -115,7 +117,13 @@ class Sender:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
 
     async def _begin(
-        self, lease: Lease, candidates: Sequence[Candidate], material: Mapping[JobId, Material], passes: Sequence[Pass]
+        self,
+        lease: Lease,
+        candidates: Sequence[Candidate],
+        material: Mapping[JobId, Material],
+        passes: Sequence[Pass],
+        *,
+        urgent: bool,
     ) -> float:
         """Returns the seconds until the last slot that was granted."""
         granted = list[Begun]()
@@ -132,6 +140,8 @@ class Sender:
                 unused.end()
         for begun, one in zip(granted, passes, strict=False):
             slot = self._slot(answer, begun, before_s, after_s, one)
+            if answer.replicated:
+                self._slots.add(slot, urgent=urgent)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
         return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
 
@@ -165,7 +175,7 @@ class Sender:
             await self._too_late(begun.job, begun.record)
             return
         fax = self._library.fax(material, begun.record, answer.write_epoch)
-        await self._sleep(max(0.0, slot.at_s - self._clock()))
+        await self._wait_for(slot)
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
             await self._too_late(begun.job, begun.record)
             return
@@ -182,6 +192,16 @@ class Sender:
         await self._heed(answer, outcome)
         if is_providers_failure(outcome):
             await self._check_provider()
+
+    async def _wait_for(self, slot: _Slot) -> None:
+        """Until its time comes, which moves when an urgent send goes first."""
+        waited_for_s = None
+        try:
+            while waited_for_s != slot.at_s:
+                waited_for_s = slot.at_s
+                await self._sleep(max(0.0, slot.at_s - self._clock()))
+        finally:
+            self._slots.remove(slot)
 
     async def _check_provider(self) -> None:
         if await until_it_works(partial(self._store.holds.check_provider, self._policy)):
