@@ -18,12 +18,11 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News
 from dispatcher.service.permits import Permits
-from dispatcher.service.rollback import Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
-from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
+from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
 from dispatcher.store.client import PATIENT, READS, WRITES
 from dispatcher.store.clock import steady_clock
 from dispatcher.store.queues import Queues, Waiter
@@ -62,7 +61,6 @@ class Runtime:
     follower: Follower
     news: News
     upkeep: Upkeep
-    recovery: Recovery
     #: for the use-cases that are functions; None but in tests
     at: At | None
 
@@ -84,6 +82,7 @@ async def open_runtime(
         runtime = await _assemble(settings, policy, store, sinch, at)
         yield runtime
         await runtime.sender.finish()
+        await runtime.follower.stop()
     finally:
         await sinch.aclose()
         await store.aclose()
@@ -159,7 +158,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
     await store.limiter.set_ceiling(given.rate_per_second, per_minute=given.rate_per_minute, per_day=given.rate_per_day)
     library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
     settler = Settler(store, library, policy, polling=not settings.public_url, at=at)
-    permits = Permits(store.limiter)
+    permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
     return Runtime(
         settings=settings,
         policy=policy,
@@ -188,7 +187,6 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             idle_s=policy.lease_s / 2,
             at=at,
         ),
-        recovery=Recovery(store, sinch, settler, permits, policy),
         upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
         at=at,
     )

@@ -134,12 +134,7 @@ async def serve(at: At | None = None) -> None:
         scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
-        recovery = asyncio.create_task(runtime.recovery.run())
-        try:
-            await scheduler.run()
-        finally:
-            recovery.cancel()
-            await asyncio.wait([recovery])
+        await scheduler.run()
 
 
 def main() -> int:

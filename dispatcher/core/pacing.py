@@ -25,6 +25,10 @@ CATCH_UP_US = 50_000
 USED = 0.99
 #: the slowest rate that a cut leads to, faxes per second: one probe in ten seconds
 SLOWEST = 0.1
+#: how late a slot is that reads may have beyond their share: nobody wanted it, and it is soon lost
+LEFT_OVER_US = CATCH_UP_US // 2
+#: permits of this time are what reads can save up of their share
+READ_BURST_US = 1_000_000
 #: no slot is further ahead than this: more than any horizon and the longest interval together
 FURTHEST_US = 20_000_000
 #: the longest wait after a refusal, and so the furthest end of one
@@ -54,6 +58,8 @@ class Pace:
     granted_before: int = 0
     #: after a cut, least distance from the first slot to the second: the first is a probe; 0: it was granted
     probe_gap_us: int = 0
+    #: theoretical arrival time of the next permit that is of the reads' own share
+    read_tat_us: int = 0
     #: limits of longer times than a second
     allowances: tuple[Allowance, ...] = ()
 
@@ -86,6 +92,40 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     allowances = tuple(counted(one, slot) for one in pace.allowances)
     granted = pace.granted + 1
     return replace(pace, tat_us=slot + interval, granted=granted, probe_gap_us=0, allowances=allowances), slot
+
+
+def reserve_read(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt, share: float) -> tuple[Pace, int | None]:
+    """Take one permit for a read. Returns the slot, or None.
+
+    ``share`` of the rate is the reads' own: for that much they may take slots further ahead than sends, so that no
+    number of sends keeps them away. Beyond it they get slots that nobody has taken when their time has come.
+    """
+    pace = _reads_in_time(pace, now_us, share)
+    own = pace.read_tat_us <= now_us
+    pace, slot = reserve(pace, now_us, horizon_us if own else -LEFT_OVER_US, adapt)
+    if own and slot is not None:
+        saved_us = max(pace.read_tat_us, now_us - READ_BURST_US)
+        pace = replace(pace, read_tat_us=saved_us + read_interval_us(pace.rate, share))
+    return pace, slot
+
+
+def next_read_us(pace: Pace, now_us: int, share: float) -> int:
+    """When a read that got no permit may ask again."""
+    if pace.blocked_until_us > now_us:
+        return pace.blocked_until_us
+    own_us = _reads_in_time(pace, now_us, share).read_tat_us
+    slot = next_us(pace, now_us)
+    return slot if own_us <= now_us else min(own_us, slot + LEFT_OVER_US)
+
+
+def read_interval_us(rate: float, share: float) -> int:
+    """From one permit of the reads' share to the next."""
+    return math.ceil(interval_us(rate) / share)
+
+
+def _reads_in_time(pace: Pace, now_us: int, share: float) -> Pace:
+    """After the clock was set back, or the rate was raised, the next read is no further away than an interval."""
+    return replace(pace, read_tat_us=min(pace.read_tat_us, now_us + read_interval_us(pace.rate, share)))
 
 
 def interval_us(rate: float) -> int:

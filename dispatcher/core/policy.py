@@ -51,8 +51,6 @@ class Policy:
     number_busy_s: float = 15.0
     #: when a held job is looked at again
     hold_snooze_s: float = 60.0
-    #: failures of a batch or a document that lie further apart are no run
-    failure_run_s: float = 3600.0
     #: between probes of refused credentials; the last repeats
     probe_auth_s: tuple[float, ...] = (60.0, 300.0)
     probe_funds_s: float = 900.0
@@ -80,6 +78,8 @@ class Policy:
 
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = 0.10
+    #: share of the rate that reads have while faxes are due, and no more of it; all that is left when none are
+    read_share: float = 0.10
     #: factor of the shared rate after a 429
     rate_cut: float = 0.5
     #: after a cut the rate is back where it was after this time, and goes on to the ceiling
@@ -178,6 +178,9 @@ def _known_zone(value: str) -> bool:
         return False
 
 
+#: reads that take more than sends would leave nothing to read about
+_MOST_READ_SHARE = 0.5
+
 _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
     "times": {
         "post_total": _time("post_total_s"),
@@ -194,7 +197,6 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "number_distance": _margin("number_distance_s"),
         "number_busy": _time("number_busy_s"),
         "hold_snooze": _time("hold_snooze_s"),
-        "failure_run": _time("failure_run_s"),
         "probe_auth": _time("probe_auth_s", durations),
         "probe_funds": _time("probe_funds_s"),
         "probe_provider": _time("probe_provider_s", durations),
@@ -213,6 +215,9 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
     },
     "rate": {
         "retry_floor": _share("retry_floor"),
+        "read_share": _Option(
+            "read_share", number, "more than 0 and at most 0.5", lambda value: 0 < value <= _MOST_READ_SHARE
+        ),
         "rate_cut": _Option("rate_cut", number, "more than 0 and less than 1", lambda value: 0 < value < 1),
         "rate_regain": _time("rate_regain_s"),
         "probe_gap": _Option("probe_gap_s", parse_duration, "from 0 to 10 seconds", lambda value: 0 <= value <= 10),

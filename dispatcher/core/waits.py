@@ -11,6 +11,8 @@ from dispatcher.core.rule import Category
 
 #: the longest wait that a provider's Retry-After is believed for
 RETRY_AFTER_MOST_S = 3600.0
+#: accepted faxes are asked about together, so far apart at most
+_READS_APART_MS = 60_000
 #: unclear sends are looked for together, so far apart at most
 _LOOKS_APART_S = 30.0
 
@@ -46,12 +48,18 @@ def poll_delay_s(polls: int, policy: Policy) -> float:
 
 
 def poll_at_ms(polls: int, policy: Policy, now_ms: int) -> int:
-    """When a fax is polled for: after its delay, at a time that it shares with others, so that one list tells of all.
+    """When a fax is polled for."""
+    return read_at_ms(poll_delay_s(polls, policy), now_ms)
 
-    The times lie half a delay apart; a fax waits so much longer at most.
+
+def read_at_ms(delay_s: float, now_ms: int) -> int:
+    """When an accepted fax is asked about: after a delay, at a time that it shares with others, so that one list tells
+    of all.
+
+    The times lie half a delay apart, and a minute at most; a fax waits so much longer.
     """
-    delay_ms = round(poll_delay_s(polls, policy) * 1000)
-    return shared_ms(now_ms + delay_ms, max(1, delay_ms // 2))
+    delay_ms = round(delay_s * 1000)
+    return shared_ms(now_ms + delay_ms, max(1, min(delay_ms // 2, _READS_APART_MS)))
 
 
 def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:

@@ -1,156 +1,193 @@
 """Asking the provider: unclear sends are looked for by our label, accepted faxes without news are read back.
 
-A look that failed is no look: the job comes due again, and nothing is concluded.
+A look that failed is no look: the job comes due again, and nothing is concluded. Many faxes are looked for in one list.
+That can only find them: before an attempt is written off, the list of its number alone is asked for, over a wide range.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
-from dispatcher.core.job import JobId, State
+from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.outcome import FaxNews
 from dispatcher.core.policy import Policy
-from dispatcher.core.reading import Overdue, Window, plan
-from dispatcher.core.settlement import after_empty_look, after_news, after_read, send_deadline_ms
+from dispatcher.core.reading import Lookup, Window, plan
+from dispatcher.core.settlement import after_empty_look, after_news, after_read, is_last_look, send_deadline_ms
 from dispatcher.service.material import Library
-from dispatcher.service.permits import NoPermit, Permits
+from dispatcher.service.permits import NoPermit, Permits, ReadKind
+from dispatcher.service.provider_reads import Listed, ProviderReads
 from dispatcher.service.settling import Decide, Settler
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.errors import RateLimitedError, SinchError
+from dispatcher.sinch.errors import SinchError
 from dispatcher.sinch.wire import FaxQuery
 from dispatcher.store.dispatch import Stored
+from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 
 #: Added on both sides when one number is listed. There are few faxes to it, and a fax that is outside of the range is
 #: sent twice: the provider's clock may differ by more than a list of everything could allow for.
 _WIDE_MS = 3_600_000
 
-Answer = TypeVar("Answer")
+Look = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """Looks at jobs that came due while they were in flight."""
+    """Looks at jobs that came due while they were in flight. Belongs to one event loop."""
 
     def __init__(
         self, store: Store, sinch: FaxClient, library: Library, settler: Settler, permits: Permits, policy: Policy
     ) -> None:
         self._store = store
-        self._sinch = sinch
         self._library = library
         self._settler = settler
-        self._permits = permits
         self._policy = policy
+        self._reads = ProviderReads(sinch, permits, policy)
+        #: jobs that are being looked at
+        self._looks = dict[JobId, asyncio.Task[None]]()
+        #: those that the next plan is made for; one round of windows is read at a time
+        self._listable = dict[JobId, Stored]()
+        self._round = asyncio.Lock()
 
     async def look_at(self, jobs: Sequence[JobId]) -> None:
-        """Take each job's step: look up what may have been sent, read back what was accepted."""
-        stored = [one for one in await self._store.dispatch.stored(jobs) if one]
-        sending = [one for one in stored if one.record.state is State.SENDING]
-        accepted = [one for one in stored if one.record.state is State.ACCEPTED]
-        await asyncio.gather(
-            self._read_back(accepted), *(self._careful(partial(self._look_up, one)) for one in sending)
-        )
+        """Begin to look up what may have been sent, and to read back what was accepted.
 
-    async def _careful(self, ask: Callable[[], Awaitable[None]]) -> None:
+        The reads go on after this has returned. What waits for a list shares it with all others that wait.
+        """
+        stored = await self._store.dispatch.stored([job for job in jobs if job not in self._looks])
+        known = [one for one in stored if one and one.record.state in (State.SENDING, State.ACCEPTED)]
+        listable = [one for one in known if not is_named_look(one.record, self._policy)]
+        if listable:
+            self._listable |= {one.job: one for one in listable}
+            self._begin([one.job for one in listable], self._read_windows)
+        for one in known:
+            if is_named_look(one.record, self._policy):
+                self._begin([one.job], partial(self._look_by_name, one))
+
+    async def finish(self) -> None:
+        """Wait until everything that was begun is done."""
+        while self._looks:
+            await asyncio.wait(set(self._looks.values()))
+
+    async def stop(self) -> None:
+        """End all looks at once. The jobs come due again."""
+        looks = set(self._looks.values())
+        for task in looks:
+            task.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
+    def _begin(self, jobs: Sequence[JobId], look: Look) -> None:
+        task = asyncio.create_task(self._careful(look))
+        self._looks |= dict.fromkeys(jobs, task)
+        task.add_done_callback(partial(self._done, jobs))
+
+    def _done(self, jobs: Sequence[JobId], task: "asyncio.Task[None]") -> None:
+        for job in jobs:
+            if self._looks.get(job) is task:
+                del self._looks[job]
+
+    async def _careful(self, look: Look) -> None:
         """A question that brings no answer leaves everything as it is."""
         try:
-            await ask()
+            await look()
         except NoPermit:
-            log.info("no permit for a read in time, it is made later")
+            log.debug("no permit for a read in time, it is made later")
         except SinchError as error:
             log.warning("the provider could not be asked", error=str(error))
+        except StoreError as error:
+            log.warning("the store does not answer, it is asked for later", error=str(error))
         except Exception:  # what one job brings up must not end the look at others
             log.exception("a look at the provider broke off; it is made again")
 
-    async def _look_up(self, stored: Stored) -> None:
-        record, job = stored.record, stored.job
+    async def _read_windows(self) -> None:
+        async with self._round:
+            stored, self._listable = self._listable, {}
+            if not stored:
+                return
+            pace = await self._store.limiter.pace()
+            planned = plan(
+                map(_lookup, stored.values()),
+                rate_per_second=pace.ceiling,
+                margin_s=self._policy.clock_skew_s,
+                now_ms=await self._store.clock.now_ms(),
+            )
+            for lookup in planned.single:
+                self._begin([lookup.job], partial(self._look_by_name, stored[lookup.job]))
+            await asyncio.gather(
+                *(self._careful(partial(self._read_window, window, stored)) for window in planned.windows)
+            )
+
+    async def _read_window(self, window: Window, stored: dict[JobId, Stored]) -> None:
         asked_ms = await self._store.clock.now_ms()
-        if asked_ms < send_deadline_ms(record, self._policy):
+        query = FaxQuery(created_from_ms=window.from_ms, created_to_ms=window.to_ms)
+        listed = await self._reads.listed(query, ReadKind.WINDOW)
+        by_job = _by_job(listed.faxes)
+        by_id = {news.fax_id: news for news in listed.faxes}
+        looks = list[Look]()
+        for lookup in window.lookups:
+            if not lookup.fax_id:
+                found = by_job[str(lookup.job)]
+                settle = partial(self._settle_look, stored[lookup.job], found, listed)
+                looks.append(partial(settle, asked_ms=asked_ms, exact=False))
+            elif lookup.fax_id in by_id or not listed.may_hide(str(lookup.job)):
+                looks.append(partial(self._settle_read, lookup.job, by_id.get(lookup.fax_id)))
+            else:
+                self._begin([lookup.job], partial(self._look_by_name, stored[lookup.job]))
+        await asyncio.gather(*map(self._careful, looks))
+
+    async def _look_by_name(self, stored: Stored) -> None:
+        """Ask about one fax alone: by its id, or by the number that it may have gone to."""
+        if stored.record.state is State.ACCEPTED:
+            await self._settle_read(stored.job, await self._reads.fax(stored.record.fax_id))
             return
-        material = (await self._library.material([job]))[0]
+        asked_ms = await self._store.clock.now_ms()
+        deadline_ms = send_deadline_ms(stored.record, self._policy)
+        if asked_ms < deadline_ms:
+            return
         query = FaxQuery(
-            to=material.recipient.number,
-            created_from_ms=record.began_ms - _WIDE_MS,
-            created_to_ms=send_deadline_ms(record, self._policy) + _WIDE_MS,
+            to=await self._library.number(stored.job),
+            created_from_ms=stored.record.began_ms - _WIDE_MS,
+            created_to_ms=deadline_ms + _WIDE_MS,
         )
-        listed = await self._listed(query)
-        ours = [news for news in listed.faxes if news.job == str(job)]
-        for news in ours:
+        listed = await self._reads.listed(query, ReadKind.NUMBER)
+        found = _by_job(listed.faxes)[str(stored.job)]
+        await self._settle_look(stored, found, listed, asked_ms=asked_ms, exact=True)
+
+    async def _settle_look(
+        self, stored: Stored, found: Sequence[FaxNews], listed: Listed, *, asked_ms: int, exact: bool
+    ) -> None:
+        job, attempt = stored.job, stored.record.attempt
+        for news in found:
             await self._settler.settle(job, _telling(news), news=news)
-        if not listed.may_hide(str(job)) and not any(news.attempt == record.attempt for news in ours):
-            decide = partial(after_empty_look, attempt=record.attempt, asked_ms=asked_ms)
+        if not listed.may_hide(str(job)) and not any(news.attempt == attempt for news in found):
+            decide = partial(after_empty_look, attempt=attempt, asked_ms=asked_ms, exact=exact)
             await self._settler.settle(job, decide)
 
-    async def _read_back(self, accepted: Sequence[Stored]) -> None:
-        if not accepted:
-            return
-        pace = await self._store.limiter.pace()
-        # A list may lag. A fax that was missing once is asked for by its id: that answer alone may end in a hold.
-        missing = [_overdue(one) for one in accepted if one.record.unclear]
-        others = (_overdue(one) for one in accepted if not one.record.unclear)
-        asked = plan(others, rate_per_second=pace.ceiling, margin_s=self._policy.clock_skew_s)
-        windows = (self._careful(partial(self._read_window, window)) for window in asked.windows)
-        single = (self._careful(partial(self._read_one, fax)) for fax in (*missing, *asked.single))
-        await asyncio.gather(*windows, *single)
-
-    async def _read_window(self, window: Window) -> None:
-        margin_ms = round(self._policy.clock_skew_s * 1000)
-        query = FaxQuery(created_from_ms=window.from_ms - margin_ms, created_to_ms=window.to_ms + margin_ms)
-        listed = await self._listed(query)
-        told = {news.fax_id: news for news in listed.faxes}
-        hidden = [fax for fax in window.faxes if fax.fax_id not in told and listed.may_hide(str(fax.job))]
-        shown = [fax for fax in window.faxes if fax not in hidden]
-        await asyncio.gather(
-            *(self._settle_read(fax, told.get(fax.fax_id)) for fax in shown),
-            *(self._careful(partial(self._read_one, fax)) for fax in hidden),
-        )
-
-    async def _read_one(self, fax: Overdue) -> None:
-        news = await self._paid(partial(self._sinch.fax, fax.fax_id, total_s=self._policy.read_total_s))
-        await self._settle_read(fax, news)
-
-    async def _settle_read(self, fax: Overdue, news: FaxNews | None) -> None:
-        await self._settler.settle(fax.job, lambda record, case: after_read(record, news, case), news=news)
-
-    async def _listed(self, query: FaxQuery) -> "_Listed":
-        """All pages of a list, each paid with a permit. Raises SinchError or NoPermit: half a list is no answer."""
-        page, last, faxes, unusable = 1, 1, list[FaxNews](), list[str]()
-        while page <= last:
-            listed = await self._paid(partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s))
-            faxes += listed.faxes
-            unusable += listed.unusable
-            page, last = page + 1, listed.total_pages
-        return _Listed(faxes=tuple(faxes), unusable=frozenset(unusable))
-
-    async def _paid(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        epoch = await self._permits.take()
-        try:
-            return await ask()
-        except RateLimitedError as error:
-            await self._permits.slow_down(epoch, error.retry_after_s)
-            raise
+    async def _settle_read(self, job: JobId, news: FaxNews | None) -> None:
+        await self._settler.settle(job, lambda record, case: after_read(record, news, case), news=news)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
-    """A whole list."""
-
-    faxes: tuple[FaxNews, ...]
-    #: jobs of faxes that cannot be used, and empty text for one that may be any job's
-    unusable: frozenset[str]
-
-    def may_hide(self, job: str) -> bool:
-        """Whether a fax of the job can be in it that was not read: then the list proves no absence."""
-        return not self.unusable.isdisjoint({"", job})
+def is_named_look(record: Record, policy: Policy) -> bool:
+    """Whether the next look at a job has to ask about it alone: the last before its attempt is written off, and one
+    for a fax that a list did not show. A list may lag, so that only the answer by id may end in a hold."""
+    return record.unclear if record.state is State.ACCEPTED else is_last_look(record, policy)
 
 
-def _overdue(stored: Stored) -> Overdue:
-    return Overdue(job=stored.job, fax_id=stored.record.fax_id, began_ms=stored.record.began_ms)
+def _lookup(stored: Stored) -> Lookup:
+    record = stored.record
+    fax_id = record.fax_id if record.state is State.ACCEPTED else ""
+    return Lookup(job=stored.job, began_ms=record.began_ms, fax_id=fax_id)
+
+
+def _by_job(faxes: Iterable[FaxNews]) -> dict[str, list[FaxNews]]:
+    by_job = defaultdict[str, list[FaxNews]](list)
+    for news in faxes:
+        by_job[news.job].append(news)
+    return by_job
 
 
 def _telling(news: FaxNews) -> Decide:

@@ -114,10 +114,14 @@ class Library:
 
     async def number_hash_of(self, job: JobId) -> str:
         """The same for a job's number. Raises MaterialMissing."""
-        return self.number_hash((await self._recipient(job)).number)
+        return self.number_hash(await self.number(job))
 
-    def fax(self, material: Material, record: Record, write_epoch: int) -> OutgoingFax:
-        """One attempt, ready to be sent. ``write_epoch`` is the account's at its begin."""
+    async def number(self, job: JobId) -> str:
+        """The number that a job is for. Raises MaterialMissing."""
+        return (await self._recipient(job)).number
+
+    def fax(self, material: Material, record: Record) -> OutgoingFax:
+        """One attempt, ready to be sent."""
         definition, recipient, options = material.definition, material.recipient, material.definition.options
         job, publication = str(material.job), self._publication
         public_url = publication.public_url
@@ -125,7 +129,6 @@ class Library:
             to=recipient.number,
             job=job,
             attempt=record.attempt,
-            write_epoch=write_epoch,
             content_urls=(*definition.content_urls, *material.document_urls),
             files=material.files,
             sender=options.sender,

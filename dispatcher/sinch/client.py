@@ -35,13 +35,15 @@ from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.services import Services
 from dispatcher.sinch.wire import FaxQuery, ListPage, read_fax, read_page
 
+#: reads of one process at a time, on connections that no send waits for
+READ_CONNECTIONS = 8
 #: total time of the check of credentials
 CHECK_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinchAccount:
-    """Where and as whom to call. ``connections`` is how many calls this process has in flight at most."""
+    """Where and as whom to call. ``connections`` is how many sends this process has in flight at most."""
 
     project_id: str
     key_id: str
@@ -67,17 +69,21 @@ def make_client(account: SinchAccount) -> "FaxClient":
         auth = Basic(account.key_id, account.key_secret)
     else:
         auth = OAuth(pool, account.auth_url, account.key_id, account.key_secret)
-    return FaxClient(pool, auth, account.base_url, account.project_id)
+    return FaxClient(pool, auth, account.base_url, account.project_id, reads=pool.beside(READ_CONNECTIONS))
 
 
 class FaxClient:
     """The operations of one project: ``faxes``, ``services``, ``emails`` and ``cover_pages`` hold the whole API.
 
-    ``total_s`` bounds a whole call: token, connecting, repetitions, answer.
+    ``total_s`` bounds a whole call: token, connecting, repetitions, answer. What the dispatcher reads goes over
+    ``reads``, a pool of its own, if one is given: reads that hang take no connection from sends.
     """
 
-    def __init__(self, pool: HttpPool, auth: Auth, base_url: str, project_id: str) -> None:
+    def __init__(
+        self, pool: HttpPool, auth: Auth, base_url: str, project_id: str, *, reads: HttpPool | None = None
+    ) -> None:
         self._http = SinchHttp(pool, auth, base_url, project_id)
+        self._reads = SinchHttp(reads, auth, base_url, project_id) if reads else self._http
         self.faxes = Faxes(self._http)
         self.services = Services(self._http)
         self.emails = Emails(self._http)
@@ -85,6 +91,8 @@ class FaxClient:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+        if self._reads is not self._http:
+            await self._reads.aclose()
 
     async def prepare(self) -> None:
         """Get what the first call would have to wait for: a token. What fails here is told by that call."""
@@ -114,7 +122,7 @@ class FaxClient:
     async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
         """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
         try:
-            answer = await self._http.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
+            answer = await self._reads.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
         except NotFoundError as exc:
             if not exc.told:  # a gateway's, that says nothing of the fax
                 raise
@@ -126,7 +134,7 @@ class FaxClient:
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         """One page of a list, counted from 1, by one call. Raises SinchError."""
-        answer = await self._http.exchange(get("/faxes", query.params(page)), total_s=total_s)
+        answer = await self._reads.exchange(get("/faxes", query.params(page)), total_s=total_s)
         return read_page(answer.body, query, page)
 
     async def check(self) -> None:
@@ -142,7 +150,7 @@ def _ours(told: FaxNews, fax: OutgoingFax, status: int) -> FaxNews:
     between us and the provider gave us the answer to another request."""
     if (told.job or fax.job, told.attempt or fax.attempt) != (fax.job, fax.attempt):
         raise UnreadableError("the answer is a fax with other labels", status=status)
-    return replace(told, job=fax.job, attempt=fax.attempt, write_epoch=fax.write_epoch)
+    return replace(told, job=fax.job, attempt=fax.attempt)
 
 
 def outcome_of(error: SinchError) -> SendOutcome:

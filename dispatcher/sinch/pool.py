@@ -1,5 +1,6 @@
 """Connections to the provider, each lent to one request at a time, and the end of foreign errors."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import getproxies
@@ -40,12 +41,22 @@ class HttpPool:
     Belongs to one event loop; close with aclose. ``transport`` replaces the network, for tests of logic.
     """
 
-    def __init__(self, connections: int = 64, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        connections: int = 64,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._connections = connections
         # 40 ms and more: made once, and not in the time of the first call
-        self._ssl = httpx.create_ssl_context()
+        self._ssl = context or httpx.create_ssl_context()
         # used without httpx's client: its cookies, redirects and authentication cost a fifth of a request
         self._transport = transport or AiohttpTransport(verify=self._ssl, client=self._session)
+
+    def beside(self, connections: int) -> "HttpPool":
+        """A pool with connections of its own, so that neither waits for those of the other."""
+        return HttpPool(connections, context=self._ssl)
 
     async def aclose(self) -> None:
         """Close the connections, those in use too."""

@@ -8,10 +8,9 @@ from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.sinch.reading import identifier, json_object, mapping, text, time_ms, whole
 
-#: labels that we put on every fax and find it again by, and the account's write epoch when it was begun
+#: labels that we put on every fax and find it again by
 JOB_LABEL = "bulkfax-job"
 ATTEMPT_LABEL = "bulkfax-attempt"
-EPOCH_LABEL = "bulkfax-epoch"
 
 #: the largest page that the provider serves
 LARGEST_PAGE = 1000
@@ -21,7 +20,7 @@ MOST_PAGES = 10_000
 #: characters of a number, of one of our labels, of an error's type, and of a text for people
 _NUMBER_CHARS, _LABEL_CHARS, _TYPE_CHARS, _MESSAGE_CHARS = 64, 100, 64, 500
 #: the largest error code, number of pages and attempt number that are kept
-_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT, _MOST_EPOCH = 0xFFFF, 0xFFFF, 0xFFFF_FFFF, 2**53 - 1
+_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT = 0xFFFF, 0xFFFF, 0xFFFF_FFFF
 #: the last second that RFC 3339 can name, since 1970
 _LAST_S = 253_402_300_799
 
@@ -65,7 +64,7 @@ class FaxQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
-    """One page of a list of faxes. ``page`` counts from 1."""
+    """One page of a list of faxes. ``page`` counts from 1; ``total_pages`` is 0 when the provider does not say."""
 
     faxes: tuple[FaxNews, ...]
     page: int
@@ -87,7 +86,6 @@ def news(fax: Mapping[str, object]) -> FaxNews:
         to=text(fax.get("to"), _NUMBER_CHARS),
         job=job,
         attempt=attempt,
-        write_epoch=_known(mapping(fax.get("labels")).get(EPOCH_LABEL), _MOST_EPOCH),
         error_type=text(fax.get("errorType"), _TYPE_CHARS),
         error_code=_known(fax.get("errorCode"), _MOST_CODE),
         message=text(fax.get("errorMessage"), _MESSAGE_CHARS),
@@ -130,7 +128,7 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
     faxes = None if answer is None else answer.get("faxes")
     if answer is None or not isinstance(faxes, list):
         raise UnreadableError("the answer is not a list of faxes")
-    pages = total_pages(answer, page=page, page_size=query.page_size, items=len(faxes))
+    pages = total_pages(answer)
     if pages > MOST_PAGES:
         raise UnreadableError(f"a list of {pages} pages")
     items = [mapping(fax) for fax in faxes]
@@ -142,13 +140,10 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
     )
 
 
-def total_pages(answer: Mapping[str, object], *, page: int, page_size: int, items: int) -> int:
-    """How many pages a list has; without paging fields a full page is taken for one that has a next."""
-    if "totalPages" in answer:
-        return whole(answer["totalPages"])
-    if "totalItems" in answer:
-        return -(-whole(answer["totalItems"]) // page_size)
-    return page + 1 if items >= page_size else page
+def total_pages(answer: Mapping[str, object]) -> int:
+    """How many pages a list says it has; 0 when it does not. A number of items says nothing of the pages: the provider
+    may give smaller ones than it was asked for."""
+    return max(0, whole(answer.get("totalPages")))
 
 
 def _seconds(time: int | None, *, round_up: bool) -> str:

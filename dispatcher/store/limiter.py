@@ -13,8 +13,8 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
-#: no further ahead than sends are granted theirs, or a backlog of reads would keep them from the account's pace
-_READ_HORIZON_US = 1_000_000
+#: further ahead than sends are granted theirs, so that a backlog of sends leaves reads their share
+_READ_HORIZON_US = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,11 @@ class Limiter:
         return frozenset(period for period, limit in zip(Period, given, strict=True) if limit is not None)
 
     async def take(self) -> Permit:
-        """One permit for a read, at most one second ahead."""
+        """One permit for a read, at most two seconds ahead."""
         policy = self._policy
         regain_us = int(policy.rate_regain_s * 1_000_000)
-        answer = await self._scripts.run("take", [_READ_HORIZON_US, policy.rate_cut, regain_us])
+        arguments: list[Argument] = [_READ_HORIZON_US, policy.rate_cut, regain_us, policy.read_share]
+        answer = await self._scripts.run("take", arguments)
         now, slot, again, epoch = map(int, answer)
         wait_us = max(0, (again if slot < 0 else slot) - now)
         return Permit(granted=slot >= 0, wait_s=wait_us / 1_000_000, epoch=epoch)

@@ -19,8 +19,10 @@ from dispatcher.core.pacing import (
     Pace,
     blocked_until_us,
     interval_us,
+    next_read_us,
     next_us,
     reserve,
+    reserve_read,
     slow_down,
     unblock,
     used_ratio,
@@ -319,3 +321,72 @@ def test_a_new_window_remembers_the_one_before_and_forgets_an_older_one() -> Non
     assert (next_one.granted, next_one.granted_before) == (1, 50)
     assert (later.granted, later.granted_before) == (1, 0)
     assert used_ratio(next_one, START + WINDOW_US + 1) == 0.5
+
+
+READ_HORIZON = 2 * SECOND
+#: how long the account is at work in the tests of reads, seconds
+WORK_S = 20
+
+
+def at_work(rate: float, share: float, *, sends: float, reads: float) -> tuple[list[int], list[int]]:
+    """Slots of sends and of reads. So many of both come due a second, and wait for their permit as workers do."""
+    pace, sent, read = steady(rate), list[int](), list[int]()
+    due_sends, due_reads, step_us = 0.0, 0.0, 5_000
+    for now in range(START, START + WORK_S * SECOND, step_us):
+        due_sends, due_reads = due_sends + sends * step_us / SECOND, due_reads + reads * step_us / SECOND
+        while due_sends >= 1:
+            pace, slot = reserve(pace, now, HORIZON, ADAPT)
+            if slot is None:
+                break
+            sent.append(slot)
+            due_sends -= 1
+        while due_reads >= 1:
+            pace, slot = reserve_read(pace, now, READ_HORIZON, ADAPT, share)
+            if slot is None:
+                assert next_read_us(pace, now, share) > now
+                break
+            read.append(slot)
+            due_reads -= 1
+    return sent, read
+
+
+WORKING = pytest.mark.parametrize("rate", [3.0, 33.3, 100.0])
+
+
+@WORKING
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5])
+def test_reads_have_their_share_of_a_busy_rate_and_no_more(rate: float, share: float) -> None:
+    sent, read = at_work(rate, share, sends=2 * rate, reads=2 * rate)
+    permits = rate * USED * WORK_S
+    assert share * permits - 2 <= len(read) <= share * (permits + rate * 3) + 2
+    assert len(sent) >= (1 - share) * permits - share * rate * 3 - 2
+    assert most_within([*sent, *read], SECOND) <= rate * USED * 1.05 + 2
+
+
+@WORKING
+@pytest.mark.parametrize("sends", [0.0, 0.4, 0.85])
+def test_reads_have_all_that_sends_leave(rate: float, sends: float) -> None:
+    """And sends get what they ask for, whatever the reads want."""
+    sent, read = at_work(rate, 0.1, sends=sends * rate, reads=2 * rate)
+    assert len(sent) >= sends * rate * WORK_S - 2
+    assert len(sent) + len(read) >= 0.9 * rate * USED * WORK_S - 3
+
+
+@WORKING
+def test_a_read_that_comes_seldom_does_not_wait_for_the_sends_before_it(rate: float) -> None:
+    """It is granted a slot at once, behind those that were granted already."""
+    sent, read = at_work(rate, 0.1, sends=2 * rate, reads=0.05 * rate)
+    assert len(read) == int(0.05 * rate * WORK_S + 1e-6)
+    assert not set(sent) & set(read)
+
+
+@pytest.mark.parametrize("step_s", [-300, 300])
+def test_reads_go_on_after_a_step_of_the_clock(step_s: int) -> None:
+    pace, slot = reserve_read(steady(10), START, READ_HORIZON, ADAPT, 0.1)
+    assert slot is not None
+    later = START + step_s * SECOND
+    slot, waited_s = None, -1
+    while slot is None:
+        waited_s += 1
+        pace, slot = reserve_read(pace, later + waited_s * SECOND, READ_HORIZON, ADAPT, 0.1)
+    assert waited_s <= 6

@@ -1,86 +1,141 @@
-"""How news of accepted faxes is asked for with few requests."""
+"""How many faxes are asked about with few requests."""
 
 import math
-from itertools import pairwise
+from collections.abc import Sequence
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.job import JobId
-from dispatcher.core.reading import GAP_MS, PAGE, Overdue, Plan, Window, plan
+from dispatcher.core.reading import PAGE, Lookup, Plan, Window, pages, plan
 
 MINUTE = 60_000
+#: hours after everything that is looked for
+LATER = 10 * 3_600_000
 
 
-def overdue(*began_ms: int) -> list[Overdue]:
-    return [Overdue(job=JobId("b", row), fax_id=f"F{row}", began_ms=ms) for row, ms in enumerate(began_ms)]
+def lookups(*began_ms: int) -> list[Lookup]:
+    return [Lookup(job=JobId("b", row), began_ms=ms, fax_id=f"F{row}" * (row % 2)) for row, ms in enumerate(began_ms)]
 
 
-def asked(plan: Plan) -> list[Overdue]:
-    return [*plan.single, *(fax for window in plan.windows for fax in window.faxes)]
+def asked(plan: Plan) -> list[Lookup]:
+    return [*plan.single, *(lookup for window in plan.windows for lookup in window.lookups)]
 
 
-def requests(plan: Plan, rate: float, margin_s: float) -> int:
+def requests(plan: Plan, rate: float) -> int:
     """How many requests a plan takes at most: a page holds a thousand faxes, ours and all others of the time."""
-    spans_s = [(window.to_ms - window.from_ms) / 1000 + 2 * margin_s for window in plan.windows]
-    return len(plan.single) + sum(max(1, math.ceil(span_s * rate / PAGE)) for span_s in spans_s)
+    return len(plan.single) + sum(pages(window, rate) for window in plan.windows)
 
 
-FAXES = st.lists(st.integers(0, 3_600_000), max_size=60).map(lambda times: overdue(*times))
+TIMES = st.lists(st.integers(0, 3_600_000), max_size=60)
 RATES = st.sampled_from([0.5, 1.0, 10.0, 100.0, 1000.0])
 MARGINS = st.sampled_from([0.0, 5.0, 60.0])
 
 
-def test_nothing_overdue_asks_nothing() -> None:
-    assert plan([], rate_per_second=10, margin_s=60) == Plan(windows=(), single=())
+def test_nothing_to_look_for_asks_nothing() -> None:
+    assert plan([], rate_per_second=10, margin_s=60, now_ms=LATER) == Plan(windows=(), single=())
 
 
-def test_a_single_fax_is_read_by_its_id() -> None:
-    faxes = overdue(5)
-    assert plan(faxes, rate_per_second=1, margin_s=60) == Plan(windows=(), single=tuple(faxes))
+def test_a_fax_alone_is_asked_about_by_itself() -> None:
+    assert plan(lookups(5), rate_per_second=1, margin_s=60, now_ms=LATER) == Plan(windows=(), single=(lookups(5)[0],))
 
 
 def test_faxes_of_one_time_are_listed_together() -> None:
-    faxes = overdue(3_000, 1_000, 2_000)
-    window = Window(from_ms=1_000, to_ms=3_000, faxes=(faxes[1], faxes[2], faxes[0]))
-    assert plan(faxes, rate_per_second=5, margin_s=60) == Plan(windows=(window,), single=())
+    wanted = lookups(3_000, 1_000, 2_000)
+    window = Window(from_ms=1_000 - MINUTE, to_ms=3_000 + MINUTE, lookups=(wanted[1], wanted[2], wanted[0]))
+    assert plan(wanted, rate_per_second=5, margin_s=60, now_ms=LATER) == Plan(windows=(window,), single=())
 
 
 def test_faxes_that_lie_far_apart_are_not_listed_together() -> None:
-    faxes = overdue(0, 1, 2 * MINUTE, 2 * MINUTE + 1)
-    windows = plan(faxes, rate_per_second=1, margin_s=10).windows
-    assert [(window.from_ms, window.to_ms) for window in windows] == [(0, 1), (2 * MINUTE, 2 * MINUTE + 1)]
+    hour = 60 * MINUTE
+    times = [*range(20), *range(hour, hour + 20)]
+    windows = plan(lookups(*times), rate_per_second=10, margin_s=10, now_ms=LATER).windows
+    assert sorted((window.from_ms, window.to_ms) for window in windows) == [
+        (-10_000, 10_019),
+        (hour - 10_000, hour + 10_019),
+    ]
 
 
-@pytest.mark.parametrize(("rate", "windows"), [(8, 1), (16, 1), (17, 0), (100, 0)])
+def test_one_that_lies_off_is_asked_about_beside_the_list_of_the_others() -> None:
+    """A minute of others takes six pages at this rate."""
+    found = plan(lookups(*range(100), MINUTE), rate_per_second=100, margin_s=5, now_ms=LATER)
+    assert [len(window.lookups) for window in found.windows] == [100]
+    assert [lookup.began_ms for lookup in found.single] == [MINUTE]
+
+
+@pytest.mark.parametrize(("rate", "windows"), [(1, 1), (10, 1), (20, 0), (100, 0)])
 def test_a_list_full_of_other_faxes_is_not_walked_for_a_few(rate: float, windows: int) -> None:
-    """Three faxes within a minute are read by their ids once the list around them has three pages."""
-    faxes = overdue(0, 30_000, 5_000)
-    assert len(plan(faxes, rate_per_second=rate, margin_s=45).windows) == windows
+    """Three faxes within a minute are asked about one by one once the list around them may have three pages."""
+    wanted = lookups(0, 30_000, 5_000)
+    assert len(plan(wanted, rate_per_second=rate, margin_s=45, now_ms=LATER).windows) == windows
 
 
 def test_a_thousand_faxes_of_one_second_take_few_requests() -> None:
-    found = plan(overdue(*range(1000)), rate_per_second=50, margin_s=60)
+    found = plan(lookups(*range(1000)), rate_per_second=50, margin_s=60, now_ms=LATER)
     assert (len(found.windows), found.single) == (1, ())
-    assert requests(found, 50, 60) == 7
+    assert requests(found, 50) == 7
 
 
-@given(FAXES, RATES, MARGINS)
-def test_every_fax_is_asked_for_exactly_once(faxes: list[Overdue], rate: float, margin_s: float) -> None:
-    found = plan(faxes, rate_per_second=rate, margin_s=margin_s)
-    assert sorted(fax.job for fax in asked(found)) == [fax.job for fax in faxes]
+def test_all_unclear_sends_of_half_a_minute_at_full_rate_cost_less_than_a_read_a_second() -> None:
+    """A tenth of a hundred sends a second is unclear, and three looks of the default policy fall due at a time."""
+    now = LATER
+    began = [now - s * 1000 - 20_250 - ms for s in (15, 45, 120) for ms in range(0, 30_000, 100)]
+    found = plan(lookups(*began), rate_per_second=100, margin_s=60, now_ms=now)
+    assert found.single == ()
+    assert requests(found, 100) < 30
 
 
-@given(FAXES, RATES, MARGINS)
-def test_a_plan_takes_no_more_requests_than_reading_by_id(faxes: list[Overdue], rate: float, margin_s: float) -> None:
-    assert requests(plan(faxes, rate_per_second=rate, margin_s=margin_s), rate, margin_s) <= len(faxes)
+@given(TIMES, RATES, MARGINS, st.integers(0, 3_700_000))
+def test_every_fax_is_asked_for_exactly_once(times: list[int], rate: float, margin_s: float, now_ms: int) -> None:
+    found = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=now_ms)
+    assert sorted(lookup.job for lookup in asked(found)) == [lookup.job for lookup in lookups(*times)]
 
 
-@given(FAXES, RATES, MARGINS)
-def test_a_window_holds_its_faxes_closely(faxes: list[Overdue], rate: float, margin_s: float) -> None:
-    """It begins with the first and ends with the last of them, and has no gap in which it would list in vain."""
-    for window in plan(faxes, rate_per_second=rate, margin_s=margin_s).windows:
-        times = [fax.began_ms for fax in window.faxes]
-        assert (window.from_ms, window.to_ms) == (times[0], times[-1])
-        assert all(0 <= later - earlier <= GAP_MS for earlier, later in pairwise(times))
+@given(TIMES, RATES, MARGINS)
+def test_a_plan_takes_no_more_requests_than_asking_one_by_one(times: list[int], rate: float, margin_s: float) -> None:
+    assert requests(plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=LATER), rate) <= len(times)
+
+
+@given(TIMES, RATES, MARGINS, st.integers(0, 3_700_000))
+def test_a_window_holds_its_faxes_and_lies_in_the_past(
+    times: list[int], rate: float, margin_s: float, now_ms: int
+) -> None:
+    """What is created from now on has a time behind it, so that its pages do not shift while they are read."""
+    for window in plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=now_ms).windows:
+        held = [lookup.began_ms for lookup in window.lookups]
+        assert held == sorted(held)
+        assert window.from_ms == held[0] - margin_s * 1000
+        assert held[-1] <= window.to_ms <= held[-1] + margin_s * 1000
+        assert window.to_ms // 1000 < now_ms // 1000
+
+
+@given(st.lists(st.integers(0, 300_000), max_size=9), RATES, MARGINS)
+def test_no_other_division_takes_fewer_requests(times: list[int], rate: float, margin_s: float) -> None:
+    """Where each range counts a page more than its length says, as in the plan."""
+    found = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=LATER)
+    page_ms = PAGE * 1000 / rate
+    listed = [(window.to_ms - window.from_ms) / page_ms + 1 for window in found.windows]
+    assert len(found.single) + sum(listed) == pytest.approx(cheapest(tuple(sorted(times)), page_ms, margin_s * 1000))
+
+
+def cheapest(times: Sequence[int], page_ms: float, margin_ms: float) -> float:
+    """By trying every way to begin."""
+
+    @cache
+    def rest(first: int) -> float:
+        if first == len(times):
+            return 0.0
+        listed = (
+            (times[last] - times[first] + 2 * margin_ms) / page_ms + 1 + rest(last + 1)
+            for last in range(first, len(times))
+        )
+        return min(1 + rest(first + 1), *listed)
+
+    return rest(0)
+
+
+def test_pages_are_counted_whole() -> None:
+    window = Window(from_ms=0, to_ms=120_000, lookups=())
+    assert [pages(window, rate) for rate in (0.1, 5, 100, 101)] == [1, 1, 12, math.ceil(12.12)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.paging import Page, read_list, walk
+from dispatcher.sinch.paging import ListReading, Page, read_list, walk
 from dispatcher.sinch.reading import text
 
 
@@ -79,3 +79,59 @@ def test_a_list_is_read_with_its_paging() -> None:
 def test_an_unreadable_list_is_not_an_empty_one(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         read_list(body, "emails", text, page=1, page_size=20)
+
+
+@dataclass
+class CappedList:
+    """A list at a provider that gives pages of 100 whatever it was asked for, and may not say how many there are."""
+
+    items: int
+    says: bool
+    #: pages from this one on are this one again
+    stuck: int = 99
+    asked: int = 0
+
+    async def page(self, number: int) -> Page[int]:
+        self.asked += 1
+        start = (min(number, self.stuck) - 1) * 100
+        items = tuple(range(start, min(start + 100, self.items)))
+        return Page(items=items, number=number, total_pages=-(-self.items // 100) if self.says else 0)
+
+
+@pytest.mark.parametrize(("items", "asked"), [(0, 1), (1, 2), (99, 2), (100, 2), (250, 4), (300, 4)])
+def test_a_list_that_tells_of_no_pages_is_read_until_one_brings_nothing_new(items: int, asked: int) -> None:
+    """However small the pages are that the provider gives: the fax that is looked for may be on the next one."""
+
+    async def collect() -> list[int]:
+        return [item async for item in walk(capped.page, key=lambda item: item)]
+
+    capped = CappedList(items, says=False)
+    assert asyncio.run(collect()) == list(range(items))
+    assert capped.asked == asked
+    capped = CappedList(items, says=True)
+    assert asyncio.run(collect()) == list(range(items))
+    assert capped.asked == max(1, -(-items // 100))
+
+
+@pytest.mark.parametrize(
+    ("pages", "total", "whole"),
+    [
+        ([[1, 2], [3]], 2, True),
+        ([[1, 2], []], 2, True),
+        ([[]], 0, True),
+        ([[]], 1, True),
+        ([[1], [2], [2]], 0, True),
+        ([[1, 2], [], [3]], 3, False),
+        ([[1, 2], [1, 2], [3]], 3, False),
+        ([[]], 4, False),
+    ],
+    ids=str,
+)
+def test_a_list_that_breaks_off_before_its_last_page_is_not_whole(
+    pages: list[list[int]], total: int, whole: bool
+) -> None:
+    reading = ListReading()
+    for page in pages:
+        if not reading.add(page, total):
+            break
+    assert reading.whole is whole

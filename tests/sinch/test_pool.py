@@ -1,11 +1,16 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from dispatcher.core.outcome import Accepted
 from dispatcher.sinch.auth import Basic
 from dispatcher.sinch.body import Departure
+from dispatcher.sinch.client import READ_CONNECTIONS, SinchAccount, make_client
 from dispatcher.sinch.http import Call, SinchHttp
 from dispatcher.sinch.pool import HttpPool
+from dispatcher.sinch.wire import FaxQuery
+from tests.sinch.faxes import ACCEPTED, FAX
 from tests.sinch.wire_server import Reader, WireServer, Writer, reply, serving
 
 pytestmark = pytest.mark.anyio
@@ -42,3 +47,26 @@ async def test_a_departure_is_asked_for_each_try() -> None:
     departure.begin()
     departure.begin()
     assert len(asked) == 2
+
+
+async def test_reads_that_hang_take_no_connection_from_sends() -> None:
+    all_read = asyncio.Event()
+
+    async def answers_posts_only(server: WireServer, reader: Reader, writer: Writer) -> None:
+        while True:
+            if (await server.read(reader)).line.startswith("POST"):
+                writer.write(reply(200, ACCEPTED))
+            if len(server.seen) == READ_CONNECTIONS:
+                all_read.set()
+
+    async with serving(answers_posts_only) as server:
+        account = SinchAccount(project_id="p", key_id="k", key_secret="s", base_url=server.url, auth="basic")
+        client = make_client(replace(account, connections=2))
+        hanging = [asyncio.create_task(client.list_page(FaxQuery(), 1, total_s=20)) for _ in range(20)]
+        await all_read.wait()
+        assert isinstance(await client.send(FAX, total_s=5), Accepted)
+        assert len(server.seen) == READ_CONNECTIONS + 1
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        await client.aclose()

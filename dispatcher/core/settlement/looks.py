@@ -12,7 +12,7 @@ from dispatcher.core.retry import GiveUp, LookUp, decide, decide_absent, next_lo
 from dispatcher.core.settlement.ending import counted, past, unless_another
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import HELD_MS, Case, Step, move, send_deadline_ms
-from dispatcher.core.waits import look_apart_ms, shared_ms
+from dispatcher.core.waits import look_apart_ms, read_at_ms, shared_ms
 
 #: how much before its time a look may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
@@ -30,21 +30,36 @@ def next_look_at_ms(record: Record, policy: Policy) -> int:
     return shared_ms(look_due_ms(record, policy), look_apart_ms(record.looks, policy))
 
 
-def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int) -> Step | None:
+def is_last_look(record: Record, policy: Policy) -> bool:
+    """Whether the next look ends the search: it has to list the number itself, over a wide range of time."""
+    return record.looks + 1 >= len(policy.looks_s)
+
+
+def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int, exact: bool) -> Step | None:
     """A completed look-up found no fax of ``attempt``: it is looked for again, or written off after the last look.
 
     ``asked_ms`` is when the provider was asked. A look that repeats an earlier one (a message that came twice, two
-    that overlap) must not shorten the settling time: it counts only from the time at which it was due.
+    that overlap) must not shorten the settling time: it counts only from the time at which it was due. It counts for
+    all looks that were due by then but the last, which has to follow by itself, and has to be an ``exact`` one that
+    listed the number itself: a window shows what lies in it by the provider's clock, and proves no absence.
     """
     if record.state is not State.SENDING or record.attempt != attempt:
         return None
-    if asked_ms + _EARLY_MS < look_due_ms(record, case.policy):
+    asked_ms += _EARLY_MS
+    if asked_ms < look_due_ms(record, case.policy):
         return None
-    looked = replace(record, looks=record.looks + 1)
-    if looked.looks >= len(case.policy.looks_s):
-        return _vanished(record, case)
+    if is_last_look(record, case.policy):
+        return _vanished(record, case) if exact else None
+    looked = _looked_by(record, asked_ms, case.policy)
     next_ms = max(case.now_ms, next_look_at_ms(looked, case.policy))
     return move(record, Step(event=Event.NO_NEWS, record=looked, next_ms=next_ms), case)
+
+
+def _looked_by(record: Record, asked_ms: int, policy: Policy) -> Record:
+    """The record after all looks that were due by then, but for the last."""
+    while not is_last_look(record, policy) and look_due_ms(record, policy) <= asked_ms:
+        record = replace(record, looks=record.looks + 1)
+    return record
 
 
 def after_read(record: Record, news: FaxNews | None, case: Case) -> Step | None:
@@ -120,7 +135,7 @@ def _unended(record: Record, case: Case) -> Step:
 def _read_at_ms(reads: int, case: Case) -> int:
     if case.polling:
         return poll_at_ms(reads, case.policy, case.now_ms)
-    return case.after_ms(readback_delay_s(reads - 1, case.policy))
+    return read_at_ms(readback_delay_s(reads - 1, case.policy), case.now_ms)
 
 
 def _vanished(record: Record, case: Case) -> Step:

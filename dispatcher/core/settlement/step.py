@@ -9,7 +9,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.retry import poll_at_ms
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement.faxes import is_doubled, known_faxes
-from dispatcher.core.settlement.lost_writes import LostWrite
+from dispatcher.core.waits import read_at_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +67,6 @@ class Step:
     hold: HoldWanted | None = None
     #: causes of holds that the outcome shows to be gone, if this attempt is the probe of one
     disproves: frozenset[str] = frozenset()
-    #: the news proves that the store has lost the begin of this attempt
-    lost: LostWrite | None = None
-    #: the provider has accepted another fax under the same attempt's number before
-    accepted_twice: bool = False
 
 
 def move(old: Record, step: Step, case: Case) -> Step:
@@ -94,4 +90,4 @@ def overdue_ms(case: Case) -> int:
     """When a fax that is accepted now is asked about, if nothing was heard of it."""
     if case.polling:
         return poll_at_ms(0, case.policy, case.now_ms)
-    return case.after_ms(case.policy.callback_overdue_s)
+    return read_at_ms(case.policy.callback_overdue_s, case.now_ms)

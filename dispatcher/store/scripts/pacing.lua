@@ -2,9 +2,9 @@
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
 local USED, CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 0.99, 50000, 0.1, 20000000, 10000000
-local MOST_AHEAD_US, LONGEST_WAIT_US = 5000000, 3600000000
+local MOST_AHEAD_US, LONGEST_WAIT_US, READ_BURST_US, LEFT_OVER_US = 5000000, 3600000000, 1000000, 25000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refused_us', 'refusals',
-  'window_us', 'granted', 'granted_before', 'probe_gap_us'}
+  'window_us', 'granted', 'granted_before', 'probe_gap_us', 'read_tat_us'}
 local EXACT = {ceiling = true, rate = true, peak = true}
 -- length of a bucket (us), and how many make the period
 local BUCKET_US, BUCKETS = {minute = 1000000, day = 900000000}, {minute = 60, day = 96}
@@ -143,13 +143,15 @@ local function come_in_time(pace, now, interval)
   for _, one in ipairs(pace.allowances or {}) do grow_older(one, now - CATCH_UP_US) end
 end
 
+local function interval_of(pace) return math.ceil(1000000 / (pace.rate * USED)) end
+
 -- Returns the slot, or nil and the time at which there may be one.
 local function reserve(pace, now, horizon_us, cut, regain_us)
   bound_wait(pace, now)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
   raise_rate(pace, now, cut, regain_us)
   count_window(pace, now)
-  local interval = math.max(math.ceil(1000000 / (pace.rate * USED)), pace.probe_gap_us)
+  local interval = math.max(interval_of(pace), pace.probe_gap_us)
   come_in_time(pace, now, interval)
   local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
   for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
@@ -160,4 +162,17 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   end
   pace.tat_us, pace.granted, pace.probe_gap_us = slot + interval, pace.granted + 1, 0
   return slot
+end
+
+-- The same for a read: `share` of the rate is its own; beyond that it gets slots that nobody has taken when their time has come.
+local function reserve_read(pace, now, horizon_us, cut, regain_us, share)
+  pace.read_tat_us = math.min(pace.read_tat_us, now + math.ceil(interval_of(pace) / share))
+  local own = pace.read_tat_us <= now
+  local slot, again = reserve(pace, now, own and horizon_us or -LEFT_OVER_US, cut, regain_us)
+  if slot and own then
+    pace.read_tat_us = math.max(pace.read_tat_us, now - READ_BURST_US) + math.ceil(interval_of(pace) / share)
+  elseif again and not own and pace.blocked_until_us <= now then
+    again = math.min(pace.read_tat_us, again + LEFT_OVER_US)
+  end
+  return slot, again
 end

@@ -14,6 +14,7 @@ from dispatcher.core.settlement import (
     after_empty_look,
     after_news,
     after_read,
+    is_last_look,
     look_due_ms,
     next_look_at_ms,
     send_deadline_ms,
@@ -39,10 +40,10 @@ DEADLINE = send_deadline_ms(sending(), POLICY)
 LAST = len(POLICY.looks_s) - 1
 
 
-def look(record: Record, *, attempt: int = 1, late_ms: int = 0) -> Step | None:
+def look(record: Record, *, attempt: int = 1, late_ms: int = 0, exact: bool = True) -> Step | None:
     """A look at the time at which it is due, or later."""
     asked_ms = look_due_ms(record, POLICY) + late_ms
-    return after_empty_look(record, case(now_ms=asked_ms + 50), attempt=attempt, asked_ms=asked_ms)
+    return after_empty_look(record, case(now_ms=asked_ms + 50), attempt=attempt, asked_ms=asked_ms, exact=exact)
 
 
 @pytest.mark.parametrize(("looks", "next_s"), [(0, 45), (1, 120), (2, 300)])
@@ -68,10 +69,21 @@ def test_looks_share_their_times_and_the_last_comes_when_it_is_due(looks_s: tupl
         assert all(one % 30_000 == 0 for one in at[:-1])
 
 
-def test_a_look_that_comes_very_late_is_followed_by_the_next_at_once() -> None:
-    step = look(sending(), late_ms=600_000)
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("looks", range(LAST))
+def test_a_look_that_comes_very_late_is_followed_by_the_last_at_once(looks: int, exact: bool) -> None:
+    """It counts for all that were due by then but the last, which has to be made by itself."""
+    step = look(sending(looks=looks), late_ms=600_000, exact=exact)
     assert step
-    assert step.next_ms == DEADLINE + 615_050
+    assert (step.event, step.record.looks) == (Event.NO_NEWS, LAST)
+    assert step.next_ms == look_due_ms(sending(looks=looks), POLICY) + 600_050
+
+
+@pytest.mark.parametrize("late_ms", [0, 600_000])
+def test_a_window_without_it_does_not_write_an_attempt_off(late_ms: int) -> None:
+    """However late it is: only the list of the number itself may."""
+    assert look(sending(looks=LAST), late_ms=late_ms, exact=False) is None
+    assert [is_last_look(sending(looks=looks), POLICY) for looks in range(LAST + 1)] == [False] * LAST + [True]
 
 
 def test_a_send_without_an_answer_that_is_not_found_is_sent_again() -> None:
@@ -111,7 +123,7 @@ def test_a_look_that_was_asked_before_its_time_counts_for_nothing(looks: int) ->
 )
 def test_a_look_for_an_attempt_that_is_over_counts_for_nothing(record: Record) -> None:
     asked_ms = DEADLINE + 10**7
-    assert after_empty_look(record, case(now_ms=asked_ms), attempt=1, asked_ms=asked_ms) is None
+    assert after_empty_look(record, case(now_ms=asked_ms), attempt=1, asked_ms=asked_ms, exact=True) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +141,7 @@ def test_when_an_attempt_vanished_an_earlier_fax_decides(fate: Fate, state: Stat
     record = sending(attempt=2, looks=LAST, server_errors=server_errors)
     asked_ms = look_due_ms(record, POLICY)
     evidence = entry(fate, "F1", pages_sent=2, pages_total=3, created_ms=77)
-    step = after_empty_look(record, case(evidence, now_ms=asked_ms), attempt=2, asked_ms=asked_ms)
+    step = after_empty_look(record, case(evidence, now_ms=asked_ms), attempt=2, asked_ms=asked_ms, exact=True)
     assert step
     failed = fate is Fate.FAILED
     assert step.record.state is (State.FAILED if failed and server_errors else state)

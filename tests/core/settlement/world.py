@@ -14,6 +14,7 @@ from dispatcher.core.settlement import (
     after_news,
     after_read,
     after_send,
+    is_last_look,
     look_due_ms,
 )
 
@@ -169,13 +170,15 @@ class World:
         """Look for the attempt that is being sent; a list that lags shows nothing of the job."""
         record = self.job.record
         self.now_ms = max(self.now_ms, look_due_ms(record, self.policy))
-        asked_ms = self.now_ms
+        asked_ms, last = self.now_ms, is_last_look(record, self.policy)
         listed = [fax.news(asked_ms) for fax in self.faxes] if visible else []
         for news in listed:
             self.tell(news)
         if not any(news.attempt == record.attempt for news in listed):
             self.job.settle(
-                lambda record, case: after_empty_look(record, case, attempt=record.attempt, asked_ms=asked_ms),
+                lambda record, case: after_empty_look(
+                    record, case, attempt=record.attempt, asked_ms=asked_ms, exact=last
+                ),
                 self.case,
             )
 

@@ -1,0 +1,65 @@
+"""Reads at the provider, each paid with a permit: one fax by its id, and whole lists."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from dispatcher.core.outcome import FaxNews
+from dispatcher.core.policy import Policy
+from dispatcher.service.permits import Permits, ReadKind
+from dispatcher.sinch.client import FaxClient
+from dispatcher.sinch.errors import RateLimitedError, UnreadableError
+from dispatcher.sinch.paging import ListReading
+from dispatcher.sinch.wire import MOST_PAGES, FaxQuery
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A whole list."""
+
+    faxes: tuple[FaxNews, ...]
+    #: jobs of faxes that cannot be used, and empty text for one that may be any job's
+    unusable: frozenset[str]
+
+    def may_hide(self, job: str) -> bool:
+        """Whether a fax of the job can be in it that was not read: then the list proves no absence."""
+        return not self.unusable.isdisjoint({"", job})
+
+
+class ProviderReads:
+    """All raise SinchError, NoPermit and StoreError."""
+
+    def __init__(self, sinch: FaxClient, permits: Permits, policy: Policy) -> None:
+        self._sinch = sinch
+        self._permits = permits
+        self._policy = policy
+
+    async def fax(self, fax_id: str) -> FaxNews | None:
+        """One fax; None when the provider does not know it."""
+        return await self._paid(ReadKind.FAX, partial(self._sinch.fax, fax_id, total_s=self._policy.read_total_s))
+
+    async def listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
+        """All pages of a list. Raises UnreadableError when it breaks off: half a list is no answer."""
+        reading, page, more = ListReading(), 1, True
+        faxes, unusable = dict[str, FaxNews](), list[str]()
+        while more and reading.whole and page <= MOST_PAGES:
+            ask = partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s)
+            listed = await self._paid(kind, ask)
+            faxes |= {news.fax_id: news for news in listed.faxes}
+            unusable += listed.unusable
+            keys = [*(news.fax_id for news in listed.faxes), *((page, at) for at in range(len(listed.unusable)))]
+            more, page = reading.add(keys, listed.total_pages), page + 1
+        if more or not reading.whole:
+            raise UnreadableError("the list of faxes breaks off before its end")
+        return Listed(faxes=tuple(faxes.values()), unusable=frozenset(unusable))
+
+    async def _paid(self, kind: ReadKind, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        async with self._permits.read(kind) as epoch:
+            try:
+                return await ask()
+            except RateLimitedError as error:
+                await self._permits.slow_down(epoch, error.retry_after_s)
+                raise
