@@ -13,12 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from dispatcher.core.allowance import used
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.failures import CATEGORIES
 from dispatcher.core.job import JOB_STATES, State
 from dispatcher.core.limits import LimitedBy
 from dispatcher.core.pacing import next_us, used_ratio
 from dispatcher.service.limits import what_limits
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
+from dispatcher.store.codec import category_name, type_name
 from dispatcher.store.store import Store
 
 Totals = Mapping[tuple[str, ...], int]
@@ -63,7 +64,7 @@ COUNTERS: Sequence[Counter] = (
         "Callbacks and what became of them",
         ("result",),
         "callbacks",
-        tuple((r,) for r in ("settled", "repeated", "forged", "unreadable", "incoming", "other", "dropped")),
+        tuple((r,) for r in ("settled", "repeated", "forged", "unreadable", "incoming", "other", "failed")),
     ),
     Counter(
         "bulkfax_holds_total",
@@ -145,11 +146,14 @@ def _counter(counter: Counter, totals: Totals) -> Metric:
 def _finals(totals: Totals) -> Metric:
     labels = ("state", "category", "error_type")
     metric = CounterMetricFamily("bulkfax_jobs_final_total", "Jobs that ended", labels=labels)
+    sums: dict[tuple[str, str, str], int] = {}
     for key, value in totals.items():
         if key[0] == "final":
             state, category, error_type = map(int, key[1].split(":"))
-            named = (State(state).label, CATEGORIES[category] or "none", ERROR_TYPES[error_type] or "none")
-            metric.add_metric(named, value)
+            names = (State(state).label, category_name(category) or "none", type_name(error_type) or "none")
+            sums[names] = sums.get(names, 0) + value
+    for names, value in sums.items():
+        metric.add_metric(names, value)
     return metric
 
 

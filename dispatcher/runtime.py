@@ -18,6 +18,7 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News
 from dispatcher.service.permits import Permits
+from dispatcher.service.rollback import Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
@@ -61,6 +62,7 @@ class Runtime:
     follower: Follower
     news: News
     upkeep: Upkeep
+    recovery: Recovery
     #: for the use-cases that are functions; None but in tests
     at: At | None
 
@@ -187,6 +189,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             idle_s=policy.lease_s / 2,
             at=at,
         ),
+        recovery=Recovery(store, sinch, settler, permits, policy),
         upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
         at=at,
     )

@@ -22,11 +22,9 @@ ALLOWED = {
     "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store"},
     # An observer: it reads what the service reports and what the store counts, and neither knows it.
     "dispatcher.metrics": SHARED | {"dispatcher.service", "dispatcher.store"},
-    # All that the supervisor of workers needs of the store.
-    "dispatcher.registry": SHARED | {"dispatcher.store"},
     "dispatcher.runtime": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics"},
     "dispatcher.api": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
-    "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.registry", "dispatcher.metrics"},
+    "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
     "dispatcher.cli": SHARED | {"dispatcher.client"},
 }
 

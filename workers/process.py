@@ -1,26 +1,27 @@
-"""One worker process: ``python -m workers.process``. The event loop of its main thread runs the work.
+"""What a worker process does: the event loop of its main thread runs the work that dramatiq's threads are sent.
 
 SIGTERM, or the end of the supervisor, stops it: it begins nothing more, and the calls that it began run to their end.
 """
 
-import argparse
 import asyncio
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 
 import structlog
 
 from dispatcher.core.points import At
+from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
 from dispatcher.settings import Settings, SettingsError, load_settings
+from workers import identity
 from workers.actors import declare
 from workers.broker import make_broker
+from workers.identity import Identity
 from workers.pool import Pool, run_actors_here, threads_by_queue
 
 #: what a process that stops may take beyond the hard total time of a POST, for what it still has to write
@@ -52,7 +53,7 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     pool = Pool(broker, threads_by_queue(runtime.settings.worker_threads))
     pool.start()
     await stop.wait()
-    _end_after(runtime.policy.post_total_s + STOP_MARGIN_S)
+    _end_after(stop_s(runtime.policy))
     await asyncio.to_thread(pool.stop)
     preparing.cancel()
 
@@ -101,17 +102,17 @@ def _end_after(seconds: float) -> None:
     timer.start()
 
 
-def main(words: Sequence[str] | None = None, at: At | None = None) -> int:
+def stop_s(policy: Policy) -> float:
+    """How long a process that was asked to stop may take: the calls that it began, and their record."""
+    return policy.post_total_s + STOP_MARGIN_S
+
+
+def main(who: Identity, lifeline: int, at: At | None = None) -> int:
     """Exit status 0 after a stop, 1 with a sentence when it cannot start. ``at`` is for tests."""
-    parser = argparse.ArgumentParser(prog="workers.process")
-    parser.add_argument("--lifeline", type=int, help="a pipe whose other end only the supervisor holds")
+    os.environ.update({identity.NAME: who.name, identity.INSTANCE: who.instance})
     try:
-        asyncio.run(serve(parser.parse_args(words).lifeline, at))
+        asyncio.run(serve(lifeline, at))
     except SettingsError as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # before logs are set up
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # whoever starts us reads it
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

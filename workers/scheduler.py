@@ -134,7 +134,12 @@ async def serve(at: At | None = None) -> None:
         scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
-        await scheduler.run()
+        recovery = asyncio.create_task(runtime.recovery.run())
+        try:
+            await scheduler.run()
+        finally:
+            recovery.cancel()
+            await asyncio.wait([recovery])
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from dispatcher.cli.output import Failure
+from dispatcher.cli.failure import Failure
 from dispatcher.core.job import JobId
 from dispatcher.core.policy import Policy
 from dispatcher.runtime import open_store, read_policy

@@ -8,6 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from dispatcher.cli.failure import Failure
+
+__all__ = ["Failure", "JsonOption", "note", "notes", "print_json", "results"]
+
 #: width of tables that nobody looks at in a terminal: enough that no id or number is cut
 _PIPE_WIDTH = 160
 
@@ -22,10 +26,6 @@ results = Console(highlight=False, width=_width())
 notes = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for machines.")]
-
-
-class Failure(Exception):
-    """The command cannot do what was asked. The text is a sentence that says why and what to do; exit status 1."""
 
 
 def print_json(value: dict[str, Any]) -> None:

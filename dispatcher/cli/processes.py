@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher.cli.output import Failure
+from dispatcher.cli.failure import Failure
 
 #: how long a process may take to finish what it holds: a begun POST has its hard total time
 STOP_TIMEOUT_S = 30.0

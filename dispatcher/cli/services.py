@@ -1,17 +1,18 @@
 """``web``, ``scheduler``, ``worker``: one process each, as a Procfile or a container starts them."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from dispatcher.cli.output import Failure
-from dispatcher.core.policy import Policy
-from dispatcher.settings import Settings
+from dispatcher.cli.failure import Failure
 
-#: beyond the hard total time of a POST, for what a worker that stops still has to write
-_WORKER_STOP_MARGIN_S = 5.0
+if TYPE_CHECKING:
+    from dispatcher.settings import Settings
 
 
 def web() -> None:
@@ -28,26 +29,42 @@ def web() -> None:
 
 def scheduler() -> None:
     """Run the scheduler: hands out what is due, at the account's rate. Two of them agree."""
-    from dispatcher.cli.local import settings_with_redis
+    with _importing():
+        from workers.scheduler import main
 
-    _become([sys.executable, "-m", "workers.scheduler"], settings_with_redis())
+        _use_redis()
+    sys.exit(main())
 
 
 def worker() -> None:
     """Run workers: they send, and settle what the provider says."""
+    with _importing():
+        from dispatcher.runtime import read_policy
+        from workers.service import run
+
+        settings = _use_redis()
+    sys.exit(run(settings, read_policy(settings)))
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """What is imported stays: the collector would go through it again and again, for a tenth of the time of a start.
+
+    Later it need not look at it either, which would copy the memory that forked processes share.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
+def _use_redis() -> "Settings":
+    """The settings with a Redis that is there, which our processes find in their environment as well."""
     from dispatcher.cli.local import settings_with_redis
-    from dispatcher.runtime import read_policy
 
     settings = settings_with_redis()
-    policy = read_policy(settings)  # a bad one is a sentence here, and a stack trace in every worker process
-    _become(worker_command(settings, policy), settings)
-
-
-def worker_command(settings: Settings, policy: Policy) -> list[str]:
-    """The command of the supervisor of workers. A worker that stops may finish the POSTs that it began."""
-    stop_s = policy.post_total_s + _WORKER_STOP_MARGIN_S
-    options = ["--processes", str(settings.worker_processes), "--stop-s", f"{stop_s:g}"]
-    return [sys.executable, "-m", "workers.supervisor", *options]
+    os.environ["BULKFAX_REDIS_URL"] = settings.redis_url
+    return settings
 
 
 def ensure_port_free(host: str, port: int) -> None:
@@ -72,7 +89,7 @@ def free_port() -> int:
         return port
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: "Settings") -> None:
     """Open the runtime here and not in the server, which would print a failure as a stack trace."""
     import uvicorn
 
@@ -86,10 +103,3 @@ async def _serve(settings: Settings) -> None:
             create_app(runtime), host=settings.host, port=settings.port, access_log=False, log_level="warning"
         )
         await uvicorn.Server(config).serve()
-
-
-def _become(command: list[str], settings: Settings) -> NoReturn:
-    """Turn this process into the command, so that signals reach it and nothing stands between."""
-    sys.stdout.flush()
-    env = {**os.environ, "BULKFAX_REDIS_URL": settings.redis_url}
-    os.execve(command[0], command, env)  # noqa: S606  # our own command, no shell

@@ -26,6 +26,17 @@ class Command(StrEnum):
     EXPIRE = "expire"
 
 
+class CommandRefusal(StrEnum):
+    """Why a command on a batch was not carried out."""
+
+    #: the table of commands does not have it for what was asked of the batch before
+    NOT_ALLOWED = "not_allowed"
+    #: all jobs are final: there is nothing left to pause, cancel or expire
+    ENDED = "ended"
+    #: the deadline passed before the batch was started or resumed
+    LATE = "late"
+
+
 class BatchState(StrEnum):
     DRAFT = "draft"
     SCHEDULED = "scheduled"

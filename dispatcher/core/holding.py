@@ -20,7 +20,7 @@ the fax ended by a call                         stays     ends   ends
 That a fax exists does not say that sends are answered. A 401 or 402 opens a hold of its own in the other's place.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dispatcher.core.outcome import NotSent, Refused, SendOutcome, Unclear
 from dispatcher.core.retry_table import RULES
@@ -69,6 +69,12 @@ def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int) -> bool:
     """Whether a probe may go. ``set_ms`` is when its time was set: a clock before that was set back, and then the time
     says nothing. A probe too many does no harm."""
     return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms
+
+
+def run_of_failures(failed_ms: Mapping[str, int], now_ms: int, within_ms: int, hold_after: int) -> dict[str, int]:
+    """The failures of a scope since its last success that may hold it: none too old, and no more than are needed."""
+    recent = sorted((at, name) for name, at in failed_ms.items() if at > now_ms - within_ms)
+    return {name: at for at, name in recent[-hold_after:]}
 
 
 def is_ended_by(scope: str, category: str, disproved: Collection[str]) -> bool:

@@ -17,13 +17,18 @@ class FaxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxNews:
-    """The state of one fax at the provider. ``job`` and ``attempt`` come from our labels or callback URL."""
+    """The state of one fax at the provider. ``job`` and ``attempt`` come from our labels or callback URL.
+
+    ``write_epoch`` comes from a label of what was read at the provider: a callback's body may say anything.
+    """
 
     fax_id: str
     status: FaxStatus
     to: str = ""
     job: str = ""
     attempt: int = 0
+    #: of the account, when the attempt began; 0 if not told
+    write_epoch: int = 0
     error_type: str = ""
     error_code: int = 0
     message: str = ""

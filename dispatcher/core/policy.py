@@ -51,6 +51,8 @@ class Policy:
     number_busy_s: float = 15.0
     #: when a held job is looked at again
     hold_snooze_s: float = 60.0
+    #: failures of a batch or a document that lie further apart are no run
+    failure_run_s: float = 3600.0
     #: between probes of refused credentials; the last repeats
     probe_auth_s: tuple[float, ...] = (60.0, 300.0)
     probe_funds_s: float = 900.0
@@ -197,6 +199,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "number_distance": _margin("number_distance_s"),
         "number_busy": _time("number_busy_s"),
         "hold_snooze": _time("hold_snooze_s"),
+        "failure_run": _time("failure_run_s"),
         "probe_auth": _time("probe_auth_s", durations),
         "probe_funds": _time("probe_funds_s"),
         "probe_provider": _time("probe_provider_s", durations),

@@ -50,6 +50,7 @@ class Category(StrEnum):
     CALLBACK_UNREACHABLE = "callback_unreachable"
     CALLBACK_MISSING = "callback_missing"
     INTERNAL = "internal"
+    RECORD_ROLLED_BACK = "record_rolled_back"
 
 
 #: what records index: 0 is "no failure"; append only

@@ -7,8 +7,9 @@ from typing import Literal
 from dispatcher.core.allowance import Period, aged, free_us, used
 from dispatcher.core.pacing import Pace, blocked_until_us, used_ratio
 from dispatcher.core.places import Place
-from dispatcher.service.errors import Missing
+from dispatcher.service.errors import Missing, NotAllowed
 from dispatcher.service.views import Hold
+from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
 
 
@@ -95,6 +96,9 @@ async def unblock_account(store: Store) -> None:
 
 
 async def release_hold(store: Store, scope: str) -> None:
-    """End a hold by hand, without waiting for its probe. Raises Missing when there is none."""
+    """End a hold by hand, without waiting for its probe. Raises Missing when there is none, and NotAllowed for the one
+    that lost writes have opened: it ends by ``resume``."""
+    if any(hold.scope == scope and hold.category == ROLLED_BACK for hold in await store.holds.all()):
+        raise NotAllowed("Redis has lost writes: look at what was found, and then bulkfax account resume")
     if not await store.holds.release(scope):
         raise Missing(f"nothing is held under {scope}")

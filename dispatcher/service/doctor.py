@@ -49,6 +49,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         await _locks(store, fix=fix),
         await _holds(store, fix=fix),
         await _inbox(store),
+        await _set_aside(store, fix=fix),
         await _attended(store),
         await _clock(store),
     ]
@@ -192,6 +193,16 @@ async def _inbox(store: Store) -> Finding:
         text = f"{depth:,} callbacks wait, the oldest for {age_s:.0f} s: is a worker running?"
         return Finding(check="inbox", ok=False, text=text)
     return Finding(check="inbox", ok=True, text=f"{depth:,} callbacks wait" if depth else "no callback waits")
+
+
+async def _set_aside(store: Store, *, fix: bool) -> Finding:
+    """Callbacks that could not be settled; ``fix`` lets them be tried again, as by a newer version."""
+    failed = await store.inbox.failed()
+    if not failed:
+        return Finding(check="callbacks set aside", ok=True, text="every callback could be settled")
+    text = f"{len(failed):,} callbacks could not be settled and were set aside, the last for: {failed[0].reason}"
+    fixed = bool(fix and await store.inbox.retry_failed())
+    return Finding(check="callbacks set aside", ok=False, text=text, fixed=fixed)
 
 
 async def _attended(store: Store) -> Finding:

@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Iterable
 
 from anyio import to_thread
-from pypdf import PdfReader
 
 from dispatcher.service.errors import Forged, Missing, TooLarge, Unreadable
 from dispatcher.store.documents import DocumentInfo
@@ -64,6 +63,8 @@ def count_pages(content: bytes) -> int:
 
 
 def _pages(content: bytes) -> int:
+    from pypdf import PdfReader  # late: workers, who sign addresses, have no use for it
+
     try:
         reader = PdfReader(io.BytesIO(content))
         encrypted = reader.is_encrypted

@@ -37,8 +37,12 @@ class Gate:
         self._lines = {False: asyncio.Lock(), True: asyncio.Lock()}
 
     async def enter(self, jobs: int, *, urgent: bool) -> "list[Pass]":
-        """Wait for room; then passes for ``jobs`` or, when there is less room, for as many as a piece at the least."""
-        piece = min(jobs, _PIECE)
+        """Wait for room; then passes for ``jobs`` or, when there is less room, for as many as a piece at the least.
+
+        Never for more than there are calls: what begins and finds no call would only miss its slot.
+        """
+        most = self._calls if urgent else self._calls - self._reserve
+        piece = min(jobs, _PIECE, most)
         async with self._lines[urgent]:
             if not urgent:
                 await asyncio.sleep(self._near_s - asyncio.get_running_loop().time())

@@ -28,10 +28,14 @@ class _Waiting(Generic[Question, Answer]):
 
 
 class Grouped(Generic[Question, Answer]):
-    """Asks in groups, one call at a time. An error belongs to all who share the call."""
+    """Asks in groups, one call at a time.
+
+    An error of the store belongs to all who share the call. Any other is that of one question: each is asked by itself
+    then, and only the one that brings the error up gets it.
+    """
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
-        """``ask`` answers a list of questions in their order."""
+        """``ask`` answers a list of questions in their order, and is safe to repeat."""
         self._ask = ask
         self._queue: list[_Waiting[Question, Answer]] = []
         self._asking: asyncio.Task[None] | None = None
@@ -47,14 +51,23 @@ class Grouped(Generic[Question, Answer]):
     async def _ask_all(self) -> None:
         while self._queue:
             group, self._queue = self._queue[:_MOST], self._queue[_MOST:]
-            try:
-                answers = await self._ask([one.question for one in group])
-            except Exception as error:  # noqa: BLE001  # it belongs to those who asked
+            await self._ask_group(group)
+
+    async def _ask_group(self, group: Sequence[_Waiting[Question, Answer]]) -> None:
+        try:
+            answers = await self._ask([one.question for one in group])
+            pairs = list(zip(group, answers, strict=True))
+        except Exception as error:  # it belongs to those who asked
+            if len(group) == 1 or isinstance(error, StoreError):
                 _fail(group, error)
-            else:
-                for waiting, answer in zip(group, answers, strict=True):
-                    if not waiting.answered.done():
-                        waiting.answered.set_result(answer)
+                return
+            log.exception("one question of a group cannot be answered, each is asked by itself")
+            for one in group:
+                await self._ask_group([one])
+            return
+        for waiting, answer in pairs:
+            if not waiting.answered.done():
+                waiting.answered.set_result(answer)
 
 
 def _fail(group: Sequence[_Waiting[Question, Answer]], error: Exception) -> None:

@@ -4,17 +4,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition
+from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition
 from dispatcher.core.job import JobId, Recipient
 from dispatcher.service.errors import Invalid, Missing, NotAllowed, WrongCredentials
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
-from dispatcher.service.rerun import Selection, copy_selected
-from dispatcher.service.times import now_ms
+from dispatcher.service.rerun import Selection, copy_selected, ensure_copied
+from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
 from dispatcher.sinch.errors import RefusedError, SinchError
-from dispatcher.store.batches import Overview, Part
+from dispatcher.store.batches import CommandAnswer, Overview, Part
 from dispatcher.store.store import Store
 
 #: HTTP status of an account without money: sending is held until there is some, so starting is no mistake
@@ -64,11 +64,7 @@ class Mailings:
         _ensure_allowed(overview, command)
         if command is Command.START and overview.control is not Control.RUNNING:
             await self._ensure_credentials()
-        answer = await self._store.batches.command(batch, command)
-        if answer is None:
-            raise Missing(f"there is no batch {batch}")
-        if not answer.done:
-            raise NotAllowed(_not_allowed(batch, answer.control, command))
+        answer = await self._carry_out(overview, command)
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
 
     async def rerun(self, parent: str, selection: Selection, *, start: bool, key: str | None) -> BatchView:
@@ -133,8 +129,20 @@ class Mailings:
 
     async def _start(self, batch: str) -> None:
         """Start a batch made by this request or by an earlier one with the same key, which may have started it."""
-        if (await find_batch(self._store, batch)).control is Control.DRAFT:
-            await self._store.batches.command(batch, Command.START)
+        overview = await find_batch(self._store, batch)
+        if overview.control is Control.DRAFT:
+            await self._carry_out(overview, Command.START)
+
+    async def _carry_out(self, overview: Overview, command: Command) -> CommandAnswer:
+        batch = overview.definition.id
+        if command is Command.START and overview.control is Control.DRAFT and overview.definition.parent:
+            await ensure_copied(self._store, batch)
+        answer = await self._store.batches.command(batch, command)
+        if answer is None:
+            raise Missing(f"there is no batch {batch}")
+        if answer.refusal:
+            raise NotAllowed(_refused(overview.definition, answer, command))
+        return answer
 
 
 def _faults(wanted: Definition, at_ms: int) -> dict[str, str]:
@@ -154,7 +162,22 @@ def _ensure_allowed(overview: Overview, command: Command) -> None:
         raise NotAllowed(f"batch {batch} has no valid recipient: upload some before you start it")
     changes = TRANSITIONS[overview.control, command] is not overview.control
     if changes and command in (Command.CANCEL, Command.PAUSE) and overview.finished_ms:
-        raise NotAllowed(f"batch {batch} has ended: there is nothing left to stop")
+        raise NotAllowed(_nothing_left(batch))
+
+
+def _refused(definition: Definition, answer: CommandAnswer, command: Command) -> str:
+    batch = definition.id
+    match answer.refusal:
+        case CommandRefusal.ENDED:
+            return _nothing_left(batch)
+        case CommandRefusal.LATE:
+            deadline = rfc3339(definition.deadline_ms)
+            return f"the deadline of batch {batch} ({deadline}) has passed: make a new batch with a later one"
+    return _not_allowed(batch, answer.control, command)
+
+
+def _nothing_left(batch: str) -> str:
+    return f"batch {batch} has ended: there is nothing left to stop"
 
 
 def _not_allowed(batch: str, control: Control, command: Command) -> str:

@@ -120,8 +120,8 @@ class Library:
         """The number that a job is for. Raises MaterialMissing."""
         return (await self._recipient(job)).number
 
-    def fax(self, material: Material, record: Record) -> OutgoingFax:
-        """One attempt, ready to be sent."""
+    def fax(self, material: Material, record: Record, write_epoch: int) -> OutgoingFax:
+        """One attempt, ready to be sent. ``write_epoch`` is the account's at its begin."""
         definition, recipient, options = material.definition, material.recipient, material.definition.options
         job, publication = str(material.job), self._publication
         public_url = publication.public_url
@@ -129,6 +129,7 @@ class Library:
             to=recipient.number,
             job=job,
             attempt=record.attempt,
+            write_epoch=write_epoch,
             content_urls=(*definition.content_urls, *material.document_urls),
             files=material.files,
             sender=options.sender,

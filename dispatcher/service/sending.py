@@ -19,6 +19,7 @@ from dispatcher.service.grouping import until_it_works
 from dispatcher.service.material import Library, Material
 from dispatcher.service.permits import Permits
 from dispatcher.service.settling import Settler
+from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
 from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease
 from dispatcher.store.store import Store
@@ -39,12 +40,15 @@ class _Slot:
     at_s: float
     send_by_s: float
     one: Pass
+    #: whether the begin that granted it still counts
+    stands: Callable[[], bool]
     #: the last question whether it may be sent was answered with no
     missed: bool = False
 
     def may_send(self) -> bool:
-        self.missed = self.clock() >= self.send_by_s
-        if self.missed:
+        late = self.clock() >= self.send_by_s
+        self.missed = late or not self.stands()
+        if late:
             self.one.leave(late=True)
         return not self.missed
 
@@ -87,6 +91,7 @@ class Sender:
         self._at = at
         self._sleep = sleep
         self._gate = Gate(calls)
+        self._slots = Slots(clock)
         self._calls = set[asyncio.Task[None]]()
 
     async def submit(self, lease_id: str, *, urgent: bool = False) -> None:
@@ -102,7 +107,7 @@ class Sender:
         while candidates:
             passes = await self._gate.enter(len(candidates), urgent=urgent)
             piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
-            slot_in_s = await self._begin(lease, piece, material, passes)
+            slot_in_s = await self._begin(lease, piece, material, passes, urgent=urgent)
             if not urgent:
                 self._gate.granted(slot_in_s)
 
@@ -112,7 +117,13 @@ class Sender:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
 
     async def _begin(
-        self, lease: Lease, candidates: Sequence[Candidate], material: Mapping[JobId, Material], passes: Sequence[Pass]
+        self,
+        lease: Lease,
+        candidates: Sequence[Candidate],
+        material: Mapping[JobId, Material],
+        passes: Sequence[Pass],
+        *,
+        urgent: bool,
     ) -> float:
         """Returns the seconds until the last slot that was granted."""
         granted = list[Begun]()
@@ -128,7 +139,9 @@ class Sender:
             for unused in passes[len(granted) :]:
                 unused.end()
         for begun, one in zip(granted, passes, strict=False):
-            slot = self._slot(begun, before_s, after_s, one)
+            slot = self._slot(answer, begun, before_s, after_s, one)
+            if answer.replicated:
+                self._slots.add(slot, urgent=urgent)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
         return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
 
@@ -148,17 +161,21 @@ class Sender:
         country = f"country:{recipient.region}" if recipient.region else ""
         return Candidate(job=material.job, number_hash=self._library.number_hash(recipient.number), country=country)
 
-    def _slot(self, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
+    def _slot(self, answer: BeginAnswer, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
         # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
         # half the window must be left, or a busy machine would miss slot after slot and send nothing.
         at_s = min(after_s, before_s + window_s / 2) + away_s
-        return _Slot(clock=self._clock, at_s=at_s, send_by_s=before_s + away_s + window_s, one=one)
+        send_by_s = before_s + away_s + window_s
+        return _Slot(clock=self._clock, at_s=at_s, send_by_s=send_by_s, one=one, stands=answer.stands)
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
-        fax = self._library.fax(material, begun.record)
-        await self._sleep(max(0.0, slot.at_s - self._clock()))
+        if not answer.replicated:
+            await self._too_late(begun.job, begun.record)
+            return
+        fax = self._library.fax(material, begun.record, answer.write_epoch)
+        await self._wait_for(slot)
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
             await self._too_late(begun.job, begun.record)
             return
@@ -175,6 +192,16 @@ class Sender:
         await self._heed(answer, outcome)
         if is_providers_failure(outcome):
             await self._check_provider()
+
+    async def _wait_for(self, slot: _Slot) -> None:
+        """Until its time comes, which moves when an urgent send goes first."""
+        waited_for_s = None
+        try:
+            while waited_for_s != slot.at_s:
+                waited_for_s = slot.at_s
+                await self._sleep(max(0.0, slot.at_s - self._clock()))
+        finally:
+            self._slots.remove(slot)
 
     async def _check_provider(self) -> None:
         if await until_it_works(partial(self._store.holds.check_provider, self._policy)):

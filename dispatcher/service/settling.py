@@ -13,10 +13,11 @@ from dispatcher.core.outcome import FaxNews
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Case, HoldWanted, Step
+from dispatcher.core.settlement import Case, HoldWanted, LostWrite, Step
 from dispatcher.service.grouping import Grouped, persistent, until_it_works
 from dispatcher.service.material import Library, Material, MaterialMissing
-from dispatcher.store.dispatch import Change
+from dispatcher.store.dispatch import Change, JobGone, prepare
+from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
 Decide = Callable[[Record, Case], Step | None]
@@ -36,7 +37,7 @@ class Settler:
         self._polling = polling
         self._at = at
         self._reads = Grouped(persistent(store.dispatch.stored))
-        self._writes = Grouped(persistent(store.dispatch.settle))
+        self._writes = Grouped(persistent(store.dispatch.apply))
 
     async def settle(
         self,
@@ -59,15 +60,23 @@ class Settler:
             if stored is None:
                 return None
             record, history = known or stored[0], stored[1]
+        if news:
+            self._store.epoch.see(news.write_epoch)
         on_partial = await self._on_partial(job.batch) if news and news.partly_sent else ""
         while True:
             step = decide(record, await self._case(history, on_partial))
             if step is None:
                 return None
+            if step.lost is not None:  # first: the step itself takes the proof away
+                await until_it_works(partial(self._report_loss, job, step.lost))
             if self._at:
                 await self._at(Point.DECIDED)
             number_hash = await self._number_to_lock(job, record, step)
-            found = await self._writes.ask(_change(job, record, step, totals or {}, number_hash))
+            # encoded here: what cannot be is this job's trouble and not that of those who share its call
+            found = await self._writes.ask(prepare(_change(job, record, step, totals or {}, number_hash)))
+            if isinstance(found, JobGone):
+                log.error("a result came for a job that is gone", job=str(job))
+                return None
             if found is None:
                 if self._at:
                     await self._at(Point.APPLIED)
@@ -77,8 +86,9 @@ class Settler:
             record, history = stored or (found, history)
 
     async def _number_to_lock(self, job: JobId, old: Record, step: Step) -> str:
-        """A fax that is found when its job was not sending any more: its number is in a call, and no lock says so."""
-        if step.event is not Event.TAKEN or old.state not in (State.WAITING, State.LEASED):
+        """A fax that is found when its job was not sending any more, or whose attempt the store has lost: its number is
+        in a call, and no lock says so."""
+        if step.event is not Event.TAKEN or not (step.lost or old.state in (State.WAITING, State.LEASED)):
             return ""
         try:
             return await until_it_works(partial(self._library.number_hash_of, job))
@@ -90,6 +100,10 @@ class Settler:
             return (await until_it_works(partial(self._library.definition, batch))).on_partial
         except MaterialMissing:
             return ""
+
+    async def _report_loss(self, job: JobId, lost: LostWrite) -> None:
+        if await self._store.rollbacks.report_attempt(job, lost.attempt, lost.created_ms):
+            log.error("Redis has lost writes: sending is held", job=str(job), attempt=lost.attempt)
 
     async def _case(self, history: Sequence[HistoryEntry], on_partial: str) -> Case:
         return Case(
@@ -117,7 +131,7 @@ class Settler:
     async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
         holds = self._store.holds
         for scope in await self._scopes(job, wanted.scope):
-            if wanted.hold_after > 1 and not await holds.strike(scope, wanted.hold_after, attempt=f"{job}/{attempt}"):
+            if wanted.hold_after > 1 and not await self._is_run(scope, wanted.hold_after, f"{job}/{attempt}"):
                 continue
             if await holds.open(scope, wanted.category, wanted.cause, probes_s=wanted.probes_s):
                 log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)
@@ -128,6 +142,11 @@ class Settler:
         sends = self._policy.forbidden_sends
         if await self._store.holds.forbid(scope, countries=wider.hold_after, sends=sends):
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
+
+    async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
+        """Whether this failure of a scope is the last of so many in a row."""
+        within_s = self._policy.failure_run_s
+        return await self._store.holds.strike(scope, hold_after, attempt=attempt, within_s=within_s)
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
         match scope:
@@ -154,6 +173,10 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], numb
         more[f"failures|{step.history.category}"] = 1
     if step.record.doubled and not old.doubled:
         more["doubled"] = 1
+    if step.accepted_twice:
+        more[ACCEPTED_TWICE] = 1
+    elif step.lost is not None:
+        more[ADOPTED] = 1
     return Change(
         job=job,
         old=old,
@@ -161,7 +184,7 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], numb
         next_ms=step.next_ms if step.event is not None else -1,
         history=step.history,
         rest_s=step.rest_s,
-        attempt=old.attempt,
+        attempt=step.record.attempt if number_hash else old.attempt,
         number_hash=number_hash,
         spent=step.spent,
         disproves=step.disproves,

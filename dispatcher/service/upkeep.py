@@ -138,6 +138,7 @@ class Upkeep:
 
     async def _end_batches(self) -> None:
         for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):
-            await self._store.batches.command(batch, Command.EXPIRE)
-            log.info("batch expired", batch=batch)
+            answer = await self._store.batches.command(batch, Command.EXPIRE)
+            if answer and answer.done:
+                log.info("batch expired", batch=batch)
         await self._store.dispatch.drain()

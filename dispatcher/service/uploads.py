@@ -41,13 +41,14 @@ class UploadAnswer:
 class _Growing:
     """The part that is being filled."""
 
+    #: blank lines before its first row belong to it: each part begins behind the one before
+    first_line: int = 1
+    last_line: int = 0
     recipients: list[Recipient] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
-    first_line: int = 0
-    last_line: int = 0
 
     def add(self, row: Recipient | RefusedRow) -> None:
-        self._lines(row, row)
+        self.last_line = row.line
         if isinstance(row, Recipient):
             self.recipients.append(row)
         else:
@@ -57,12 +58,8 @@ class _Growing:
         """Take recipients from the first on, as many as there is room for; returns how many."""
         taken = accepted[: PART_ROWS - len(self.recipients)]
         self.recipients += taken
-        self._lines(taken[0], taken[-1])
+        self.last_line = taken[-1].line
         return len(taken)
-
-    def _lines(self, first: Recipient | RefusedRow, last: Recipient | RefusedRow) -> None:
-        self.first_line = self.first_line or first.line
-        self.last_line = last.line
 
     @property
     def content(self) -> bytes:
@@ -138,7 +135,7 @@ class Upload:
             await self._store_part()
 
     async def _store_part(self) -> None:
-        part, self._part = self._part, _Growing()
+        part, self._part = self._part, _Growing(first_line=self._part.last_line + 1)
         self._hash.update(part.content)
         self._sample += part.refused[: SAMPLE_ROWS - len(self._sample)]
         await self._claim("part")
@@ -172,6 +169,8 @@ class Upload:
             raise NotAllowed(f"batch {self._batch} is no draft any more, so it takes no more recipients")
         if answer.status == "missing":
             raise Missing(f"there is no batch {self._batch}")
+        if answer.status == "gap":
+            raise Conflict(f"line {answer.lines_done + 1} of the list under the key {self._key!r} is missing")
         self._lines_done = max(self._lines_done, part.last_line)
 
 

@@ -150,7 +150,7 @@ def _ours(told: FaxNews, fax: OutgoingFax, status: int) -> FaxNews:
     between us and the provider gave us the answer to another request."""
     if (told.job or fax.job, told.attempt or fax.attempt) != (fax.job, fax.attempt):
         raise UnreadableError("the answer is a fax with other labels", status=status)
-    return replace(told, job=fax.job, attempt=fax.attempt)
+    return replace(told, job=fax.job, attempt=fax.attempt, write_epoch=fax.write_epoch)
 
 
 def outcome_of(error: SinchError) -> SendOutcome:

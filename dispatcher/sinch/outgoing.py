@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dispatcher.sinch.order import EncodedFile, FaxOrder
-from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL
+from dispatcher.sinch.wire import ATTEMPT_LABEL, EPOCH_LABEL, JOB_LABEL
 
 __all__ = ["EncodedFile", "OutgoingFax"]
 
@@ -18,6 +18,8 @@ class OutgoingFax:
     #: ``<batch>.<row>``
     job: str
     attempt: int
+    #: of the account, when the attempt began; 0: none
+    write_epoch: int = 0
     content_urls: tuple[str, ...] = ()
     files: tuple[EncodedFile, ...] = ()
     sender: str = ""
@@ -47,6 +49,10 @@ class OutgoingFax:
             cover_page_id=self.cover_page_id,
             cover_page_data=self.cover_page_data,
             max_retries=0,
-            labels={JOB_LABEL: self.job, ATTEMPT_LABEL: str(self.attempt)},
+            labels=self._labels(),
             callback_url=self.callback_url,
         )
+
+    def _labels(self) -> Mapping[str, str]:
+        epoch = {EPOCH_LABEL: str(self.write_epoch)} if self.write_epoch else {}
+        return {JOB_LABEL: self.job, ATTEMPT_LABEL: str(self.attempt), **epoch}

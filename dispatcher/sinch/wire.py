@@ -8,9 +8,10 @@ from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.sinch.reading import identifier, json_object, mapping, text, time_ms, whole
 
-#: labels that we put on every fax and find it again by
+#: labels that we put on every fax and find it again by, and the account's write epoch when it was begun
 JOB_LABEL = "bulkfax-job"
 ATTEMPT_LABEL = "bulkfax-attempt"
+EPOCH_LABEL = "bulkfax-epoch"
 
 #: the largest page that the provider serves
 LARGEST_PAGE = 1000
@@ -20,7 +21,7 @@ MOST_PAGES = 10_000
 #: characters of a number, of one of our labels, of an error's type, and of a text for people
 _NUMBER_CHARS, _LABEL_CHARS, _TYPE_CHARS, _MESSAGE_CHARS = 64, 100, 64, 500
 #: the largest error code, number of pages and attempt number that are kept
-_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT = 0xFFFF, 0xFFFF, 0xFFFF_FFFF
+_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT, _MOST_EPOCH = 0xFFFF, 0xFFFF, 0xFFFF_FFFF, 2**53 - 1
 #: the last second that RFC 3339 can name, since 1970
 _LAST_S = 253_402_300_799
 
@@ -86,6 +87,7 @@ def news(fax: Mapping[str, object]) -> FaxNews:
         to=text(fax.get("to"), _NUMBER_CHARS),
         job=job,
         attempt=attempt,
+        write_epoch=_known(mapping(fax.get("labels")).get(EPOCH_LABEL), _MOST_EPOCH),
         error_type=text(fax.get("errorType"), _TYPE_CHARS),
         error_code=_known(fax.get("errorCode"), _MOST_CODE),
         message=text(fax.get("errorMessage"), _MESSAGE_CHARS),

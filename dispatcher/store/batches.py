@@ -4,8 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, FaxOptions, Priority, Tally
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
+from dispatcher.core.batch import (
+    TRANSITIONS,
+    Command,
+    CommandRefusal,
+    Control,
+    Definition,
+    FaxOptions,
+    Priority,
+    Tally,
+)
+from dispatcher.core.failures import CATEGORIES
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
@@ -26,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartAnswer:
-    #: ``stored``, ``repeat``, ``closed`` (no draft any more) or ``missing``
+    #: ``stored``, ``repeat``, ``closed`` (no draft any more), ``missing``, or ``gap`` (lines before it are not stored)
     status: str
     #: positions of recipients whose number was in the batch before
     duplicates: tuple[int, ...]
@@ -43,10 +52,15 @@ class UploadProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
-    done: bool
     control: Control
     #: jobs that were being sent at that moment; they finish within the POST's total time
     in_flight: int
+    #: None: the batch is as the command wants it
+    refusal: CommandRefusal | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.refusal is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +98,9 @@ class Batches:
 
     async def create(self, definition: Definition) -> bool:
         """Store a draft. False when the id exists already: the call was a repeat."""
-        key = keys.batch(definition.id)
         fields: dict[str, Argument] = dict.fromkeys((*_SUMS, "unstarted", "finals"), 0)
         fields |= {
+            "control": Control.DRAFT,
             "format": codec.FORMAT,
             "definition": json.dumps(asdict(definition)),
             "class": definition.priority,
@@ -95,13 +109,8 @@ class Batches:
             "start_at_ms": definition.start_at_ms,
             "deadline_ms": definition.deadline_ms,
         }
-        with translated():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.hsetnx(key, "control", Control.DRAFT)
-                for name, value in fields.items():
-                    pipe.hsetnx(key, name, value)
-                pipe.zadd(keys.BATCHES, {definition.id: definition.created_ms}, nx=True)
-                return bool((await pipe.execute())[0])
+        flat = [item for field in fields.items() for item in field]
+        return bool(await self._scripts.accept("create", [definition.id, definition.created_ms, *flat]))
 
     async def newest(self, limit: int, before: str = "") -> list[str]:
         """Batch ids, newest first, those older than ``before``."""
@@ -150,8 +159,22 @@ class Batches:
             len(refused),
             *(item for pair in reasons.items() for item in pair),
         ]
-        status, lines_done, *duplicates = await self._scripts.run("add_part", arguments)
+        status, lines_done, *duplicates = await self._scripts.accept("add_part", arguments)
         return PartAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
+
+    async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> str:
+        """Fix which rows of blocks of its parent a rerun takes; what was fixed before stays.
+
+        ``stored``, ``closed`` (no draft any more) or ``missing``.
+        """
+        arguments: list[Argument] = [batch, *(item for pair in blocks.items() for item in pair)]
+        return str((await self._scripts.accept("fix_selection", arguments)).decode())
+
+    async def selection(self, batch: str) -> dict[int, bytes]:
+        """What was fixed, by block of the parent; nothing once the batch was started."""
+        with translated():
+            raw = await self._client.hgetall(keys.part(batch, "selection"))
+        return {int(block): rows for block, rows in raw.items()}
 
     async def progress(self, batch: str, upload: str) -> UploadProgress | None:
         with translated():
@@ -162,7 +185,7 @@ class Batches:
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
 
     async def command(self, batch: str, command: Command) -> CommandAnswer | None:
-        """Ask something of a batch; None when there is no such batch, ``done`` is False when it is not allowed now."""
+        """Ask something of a batch; None when there is no such batch."""
         while True:
             with translated():
                 raw = await self._client.hget(keys.batch(batch), "control")
@@ -170,10 +193,12 @@ class Batches:
                 return None
             expected = Control(raw.decode())
             wanted = TRANSITIONS.get((expected, command))
-            answer, in_flight = await self._scripts.run("control", [batch, expected, wanted or expected])
+            answer, in_flight, refused = await self._scripts.accept("control", [batch, expected, wanted or expected])
             now = Control(answer.decode())
-            if now in _RESULTS[wanted or expected]:
-                return CommandAnswer(done=wanted is not None, control=now, in_flight=in_flight)
+            refusal = CommandRefusal(refused.decode()) if refused else None
+            if refusal or now in _RESULTS[wanted or expected]:
+                refusal = refusal or (None if wanted else CommandRefusal.NOT_ALLOWED)
+                return CommandAnswer(control=now, in_flight=in_flight, refusal=refusal)
             # somebody else's command came in between: ours may mean something else now, or not be allowed any more
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
@@ -273,11 +298,12 @@ def _overview(
     finals: dict[tuple[State, str, str], int] = {}
     for field, jobs in counts.items():
         state_code, category_code, type_code = map(int, field.split(b":"))
-        state, category = State(state_code), CATEGORIES[category_code]
+        state, category = State(state_code), codec.category_name(category_code)
         by_state[state] = by_state.get(state, 0) + int(jobs)
         by_category[state, category] = by_category.get((state, category), 0) + int(jobs)
         if state.final:
-            finals[state, category, ERROR_TYPES[type_code]] = int(jobs)
+            ended = (state, category, codec.type_name(type_code))
+            finals[ended] = finals.get(ended, 0) + int(jobs)
     definition = _definition(meta[b"definition"])
     return Overview(
         definition=definition,

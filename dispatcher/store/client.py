@@ -5,8 +5,8 @@ After a failover by name the old connections live on and lead to the demoted ser
 and counts as a broken connection: whoever asked is repeated, on a new one, within the usual number of tries.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import redis
@@ -52,6 +52,18 @@ READS = Patience(timeout_s=0.8, retries=2, repeat_unanswered=False)
 WRITES = Patience(timeout_s=0.8, retries=2)
 
 
+#: seconds that an accepted write and the begin of a send wait for replicas, and that an answer may take beyond that
+ACCEPT_WAIT_S, BEGIN_WAIT_S, _BEYOND_S = 1.0, 0.1, 0.5
+
+
+def for_replicas(patience: Patience) -> Patience:
+    """The same, long enough for a write that waits for replicas. What would last too long together is not repeated."""
+    least_s = ACCEPT_WAIT_S + _BEYOND_S
+    if patience.timeout_s >= least_s:
+        return patience
+    return replace(patience, timeout_s=least_s, repeat_unanswered=False)
+
+
 class NoMasterError(redis.ConnectionError):
     """The server at the other end is no master (any more). For redis-py a broken connection, so it connects anew."""
 
@@ -89,6 +101,18 @@ def connect_blocking(url: str, *, timeout_s: float) -> "redis.Redis":
     return client
 
 
+def leave(client: Client) -> None:
+    """Have a client of ``connect`` make every connection anew: its name may lead to another server by now."""
+    client.connection_pool.leave()
+
+
+def leave_together(*clients: Client) -> None:
+    """Clients of one server: what one of them learns of it, the others heed."""
+    pools = list(dict.fromkeys(client.connection_pool for client in clients))
+    for pool in pools:
+        pool.together = pools
+
+
 class _Marked(Protocol):
     """A connection that its pool makes anew before it is used again."""
 
@@ -108,9 +132,13 @@ class _Pool(BlockingConnectionPool):
         connection.leave = self.leave
         return connection
 
+    #: all that leave with it
+    together: Sequence["_Pool"] = ()
+
     def leave(self) -> None:
         """Make every connection anew: idle ones before they are used again, the others when they are free."""
-        _mark((*self._available_connections, *self._in_use_connections))
+        for pool in self.together or (self,):
+            _mark((*pool._available_connections, *pool._in_use_connections))
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         if connection.should_reconnect():  # type: ignore[no-untyped-call]  # as above

@@ -28,18 +28,42 @@ _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE["other"]
+_ENTRY_FIELDS, _OUTCOMES, _FATES = frozenset(HistoryEntry.__slots__), frozenset(Happened), frozenset(Fate)
 _LETTERS = 26
 #: the region of numbers that belong to no country, such as satellite networks
 _NO_COUNTRY, _NO_COUNTRY_CODE = "001", _LETTERS * _LETTERS + 1
 
 
+class _Newer(str):
+    """A name that only a newer process knows, under one that this one knows. Its number is written back as it was."""
+
+    __slots__ = ("code",)
+    code: int
+
+    @classmethod
+    def named(cls, name: str, code: int) -> "_Newer":
+        newer = cls(name)
+        newer.code = code
+        return newer
+
+
 def category_code(category: str) -> int:
-    return _CATEGORY_CODE[category]
+    return category.code if isinstance(category, _Newer) else _CATEGORY_CODE[category]
 
 
 def type_code(error_type: str) -> int:
     """The stored number of an error type; types that the table does not know are kept as ``other``."""
-    return _TYPE_CODE.get(error_type, _OTHER_TYPE)
+    return error_type.code if isinstance(error_type, _Newer) else _TYPE_CODE.get(error_type, _OTHER_TYPE)
+
+
+def category_name(code: int) -> str:
+    """The category of a stored number; one that a newer process wrote reads as ``unknown``."""
+    return CATEGORIES[code] if code < len(CATEGORIES) else _Newer.named("unknown", code)
+
+
+def type_name(code: int) -> str:
+    """The error type of a stored number; one that a newer process wrote reads as ``other``."""
+    return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _Newer.named("other", code)
 
 
 def country_code(country: str) -> int:
@@ -104,8 +128,8 @@ def decode_record(raw: bytes) -> Record:
         country=country_name(country),
         attempt=attempt,
         lease=lease,
-        category=CATEGORIES[category],
-        error_type=ERROR_TYPES[error_type],
+        category=category_name(category),
+        error_type=type_name(error_type),
         error_code=code,
         dials=dials,
         tries=tries,
@@ -199,5 +223,14 @@ def decode_history(raw: bytes) -> list[HistoryEntry]:
 
 
 def _entry(fields: dict[str, Any]) -> HistoryEntry:
-    fate = Fate(fields["fate"]) if "fate" in fields else None
-    return HistoryEntry(**{**fields, "outcome": Happened(fields["outcome"]), "fate": fate})
+    """A line as far as this process knows what it says. Lines are only added to, so nothing of it is lost."""
+    known = {name: value for name, value in fields.items() if name in _ENTRY_FIELDS}
+    outcome = Happened(fields["outcome"]) if fields["outcome"] in _OUTCOMES else Happened.LATE
+    return HistoryEntry(**{**known, "outcome": outcome, "fate": _fate(fields.get("fate"))})
+
+
+def _fate(told: str | None) -> Fate | None:
+    """What only a newer process knows of a fax is no reason to send another one."""
+    if told is None:
+        return None
+    return Fate(told) if told in _FATES else Fate.UNFINISHED

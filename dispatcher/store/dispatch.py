@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.core.job import HistoryEntry, JobId, Record
@@ -10,7 +10,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.waits import look_apart_ms
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import seen
-from dispatcher.store.client import Client
+from dispatcher.store.client import BEGIN_WAIT_S, Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
 
@@ -61,6 +61,12 @@ class Begun:
 class BeginAnswer:
     epoch: int
     jobs: tuple[Begun, ...]
+    #: of the account, after this
+    write_epoch: int
+    #: enough replicas have it; otherwise nothing of it may be sent
+    replicated: bool
+    #: whether it still counts: no longer when Redis has lost writes since, and maybe this one
+    stands: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +90,18 @@ class Change:
     #: causes of holds that end when the attempt is a probe of theirs
     disproves: frozenset[str] = frozenset()
     totals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChange:
+    """A change as the script takes it. Whatever cannot be encoded has been found out by then."""
+
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobGone:
+    """There is no such job any more: its batch was deleted, or the server lost it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,26 +178,37 @@ class Dispatch:
         ]
         for candidate in candidates:
             arguments += [str(candidate.job), candidate.number_hash, candidate.country]
-        now_us, epoch, *flat = await self._scripts.run("begin", arguments)
+        seen, losses = self._scripts.epoch, self._scripts.epoch.losses
+        begun = await self._scripts.move("begin", arguments, wait_s=BEGIN_WAIT_S)
+        now_us, epoch, *flat = begun.answer
         rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         jobs = tuple(
             Begun(
                 job=candidate.job,
                 word=word.decode(),
-                record=codec.decode_record(record),
+                record=codec.decode_record(record) if record else Record(),
                 slot_in_us=int(slot) - int(now_us),
             )
             for candidate, (word, _, slot, record) in zip(candidates, rows, strict=True)
         )
-        return BeginAnswer(epoch=int(epoch), jobs=jobs)
+        return BeginAnswer(
+            epoch=int(epoch),
+            jobs=jobs,
+            write_epoch=begun.epoch,
+            replicated=begun.replicated,
+            stands=lambda: seen.losses == losses,
+        )
 
-    async def settle(self, changes: Sequence[Change]) -> list[Record | None]:
+    async def settle(self, changes: Sequence[Change]) -> list[Record | JobGone | None]:
         """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""
+        return await self.apply([prepare(change) for change in changes])
+
+    async def apply(self, changes: Sequence[PreparedChange]) -> list[Record | JobGone | None]:
+        """The same for changes that were encoded before."""
         arguments: list[Argument] = [NUMBER_LOCK_MS]
         for change in changes:
-            arguments += _arguments(change)
-        answers = await self._scripts.run("settle", arguments)
-        return [None if answer in (b"done", b"repeat") else codec.decode_record(answer) for answer in answers]
+            arguments += change.arguments
+        return [_settled(answer) for answer in await self._scripts.run("settle", arguments)]
 
     async def reap(self, *, most: int, again_s: float) -> Reaped:
         """Give back the jobs of leases that ended, let sends without an answer become unclear, and name the jobs in
@@ -246,7 +275,18 @@ def _lease(lease_id: str, raw: bytes) -> Lease:
     return Lease(id=lease_id, number=fields["number"], jobs=jobs, probes=fields["probes"])
 
 
-def _arguments(change: Change) -> Iterable[Argument]:
+def prepare(change: Change) -> PreparedChange:
+    """Raises ValueError or struct.error for what has no place in a record."""
+    return PreparedChange(_arguments(change))
+
+
+def _settled(answer: bytes) -> Record | JobGone | None:
+    if answer == b"gone":
+        return JobGone()
+    return None if answer in (b"done", b"repeat") else codec.decode_record(answer)
+
+
+def _arguments(change: Change) -> tuple[Argument, ...]:
     fax_id = change.new.fax_id
     return (
         change.job.batch,

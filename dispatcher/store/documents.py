@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
+from dispatcher.store.lua import Scripts
 
 #: bytes; small enough that one chunk never holds up the server
 CHUNK = 256 * 1024
@@ -22,8 +23,9 @@ class DocumentInfo:
 
 
 class Documents:
-    def __init__(self, client: Client, max_bytes: int) -> None:
+    def __init__(self, client: Client, scripts: Scripts, max_bytes: int) -> None:
         self._client = client
+        self._scripts = scripts
         self._max_bytes = max_bytes
 
     async def put(self, content: bytes, name: str, pages: int) -> DocumentInfo:
@@ -32,6 +34,7 @@ class Documents:
         sha256 = hashlib.sha256(content).hexdigest()
         found = await self.info(sha256)
         if found:
+            await self._scripts.accept("move_epoch", [])
             return found
         with translated():
             seconds, micros = await self._client.time()
@@ -44,6 +47,7 @@ class Documents:
                     "raise BULKFAX_DOCUMENTS_MAX_BYTES"
                 )
             await self._write(info, content)
+        await self._scripts.accept("move_epoch", [])
         return info
 
     async def _write(self, info: DocumentInfo, content: bytes) -> None:

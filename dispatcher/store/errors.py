@@ -1,10 +1,12 @@
 """What can go wrong between us and Redis.
 
 StoreError
-├── StoreUnavailable   Redis does not answer: away, loading, timed out
-├── StoreRefuses       Redis answers but takes no writes: full, read-only, disk error
-├── StoreUnsafe        Redis is set up so that it can lose what was accepted
-└── StoreFull          our own cap on documents or callbacks is reached
+├── StoreUnavailable    Redis does not answer: away, loading, timed out
+├── StoreRefuses        Redis answers but takes no writes: full, read-only, disk error
+├── StoreRolledBack     Redis has lost writes that were acknowledged; nothing was changed
+├── StoreNotReplicated  it is written, and fewer replicas have it than are asked for
+├── StoreUnsafe         Redis is set up so that it can lose what was accepted
+└── StoreFull           our own cap on documents or callbacks is reached
 """
 
 from collections.abc import Iterator
@@ -25,6 +27,14 @@ class StoreUnavailable(StoreError):
 
 class StoreRefuses(StoreError):
     """Raised when Redis refuses to write; reading may still work."""
+
+
+class StoreRolledBack(StoreError):
+    """Raised when Redis has lost writes. Sending is held by then, and the same call works when it is repeated."""
+
+
+class StoreNotReplicated(StoreError):
+    """Raised when a write has not reached enough replicas in time. It may be repeated, and then waits again."""
 
 
 class StoreUnsafe(StoreError):

@@ -48,12 +48,12 @@ class Holds:
         arguments: list[Argument] = [policy.breaker_sends, policy.breaker_failures, series, _new_id()]
         return bool(await self._scripts.run("breaker", arguments))
 
-    async def strike(self, scope: str, hold_after: int, *, attempt: str) -> bool:
-        """One more failure of a scope. True when there were enough of them for a hold.
+    async def strike(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
+        """One more failure of a scope. True when there were enough of them for a hold, in a row and within that time.
 
         ``attempt`` (``<job>/<attempt>``) is counted once, however often it is told.
         """
-        return bool(await self._scripts.run("strike", [scope, hold_after, attempt]))
+        return bool(await self._scripts.run("strike", [scope, hold_after, attempt, round(within_s * 1000)]))
 
     async def forbid(self, scope: str, *, countries: int, sends: int) -> bool:
         """A country was refused. True when ``countries`` were within the last ``sends``: the account is the cause."""

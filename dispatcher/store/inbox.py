@@ -1,6 +1,8 @@
 """The inbox: callbacks stored before they are acknowledged, until a worker has settled them."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -8,33 +10,40 @@ import redis
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
-from dispatcher.store.wakes import wake
+from dispatcher.store.lua import Scripts
 
 _GROUP = "settle"
 #: events; beyond it callbacks are refused with 503 and the provider delivers them again
 MOST = 1_000_000
+#: events that could not be settled and are kept to be looked at; the oldest make room
+MOST_FAILED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedEvent:
+    """An event of the inbox that could not be settled."""
+
+    id: str
+    event: bytes
+    #: for people
+    reason: str
 
 
 class Inbox:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
+        self._scripts = scripts
         self._group_exists = False
 
     async def add(self, events: Sequence[bytes]) -> list[bytes]:
         """Store events durably; returns their ids. Raises StoreFull when workers are hopelessly behind.
 
-        After an error some of them may be stored, which does no harm: an event that comes again changes nothing.
+        After an error they may be stored, which does no harm: an event that comes again changes nothing.
         """
-        with translated():
-            depth = await self._client.xlen(keys.INBOX)
-            if depth + len(events) > MOST:
-                raise StoreFull("the inbox is full: are workers running?")
-            async with self._client.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.xadd(keys.INBOX, {"event": event})
-                if not depth:  # as long as it is not empty the schedulers look by themselves
-                    wake(pipe)
-                return list(await pipe.execute())[: len(events)]
+        ids = list(await self._scripts.run("add_events", [MOST, *events]))
+        if len(ids) < len(events):
+            raise StoreFull("the inbox is full: are workers running?")
+        return ids
 
     async def depth(self) -> int:
         with translated():
@@ -62,6 +71,37 @@ class Inbox:
                 pipe.xdel(keys.INBOX, *ids)
                 await pipe.execute()
 
+    async def set_aside(self, failed: Sequence[FailedEvent]) -> None:
+        """Keep events that cannot be settled, with the reason, where they are in nobody's way."""
+        if not failed:
+            return
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.lpush(keys.INBOX_FAILED, *(_encode_failed(one) for one in failed))
+                pipe.ltrim(keys.INBOX_FAILED, 0, MOST_FAILED - 1)
+                pipe.xack(keys.INBOX, _GROUP, *(one.id for one in failed))
+                pipe.xdel(keys.INBOX, *(one.id for one in failed))
+                await pipe.execute()
+
+    async def failed(self) -> list[FailedEvent]:
+        """Those that were set aside, the newest first."""
+        with translated():
+            return [_decode_failed(raw) for raw in await self._client.lrange(keys.INBOX_FAILED, 0, -1)]
+
+    async def retry_failed(self) -> int:
+        """Put those back that were set aside; returns how many. What cannot be settled yet comes here again."""
+        with translated():
+            raw = await self._client.lrange(keys.INBOX_FAILED, 0, -1)
+        if not raw:
+            return 0
+        await self.add([_decode_failed(one).event for one in raw])
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                for one in raw:
+                    pipe.lrem(keys.INBOX_FAILED, -1, one)
+                await pipe.execute()
+        return len(raw)
+
     async def _make_group(self) -> None:
         try:
             await self._client.xgroup_create(keys.INBOX, _GROUP, id="0", mkstream=True)
@@ -69,6 +109,15 @@ class Inbox:
             if "BUSYGROUP" not in str(error):
                 raise
         self._group_exists = True
+
+
+def _encode_failed(failed: FailedEvent) -> str:
+    return json.dumps({"id": failed.id, "reason": failed.reason, "event": failed.event.decode("latin-1")})
+
+
+def _decode_failed(raw: bytes) -> FailedEvent:
+    fields = json.loads(raw)
+    return FailedEvent(id=fields["id"], reason=fields["reason"], event=fields["event"].encode("latin-1"))
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

@@ -21,10 +21,14 @@ bf:limiter                              hash    the account's shared pace (``pac
 bf:holds                                hash    scope -> JSON of the hold                             until it ends
 bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
 bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
-bf:strikes:<scope>                      set     attempts in a row whose failures may hold it          until held
+bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
+bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good
+bf:rollback                             hash    the last loss of writes, and what became of it        for good
+bf:rollback:unknown                     hash    fax id -> JSON of a fax whose job is not there        until the next
 bf:inbox                                stream  callbacks not yet settled                             until settled
+bf:inbox:failed                         list    JSON of callbacks that could not be settled           the last 1,000
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
 bf:write_check                          string  written by the readiness check                        1 minute
@@ -43,6 +47,7 @@ bf:batch:<id>:refused                   list    refused rows, compressed chunks 
 bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
 bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
 bf:batch:<id>:seen                      set     numbers already in the batch                          until started
+bf:batch:<id>:selection                 hash    block of the parent -> rows that a rerun takes, as bits until started
 ======================================  ======  ====================================================  ===============
 
 In the broker's database (``queues.py``):
@@ -68,7 +73,11 @@ LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
 CLOCK = "bf:clock"
 WORKERS = "bf:workers"
+EPOCH = "bf:epoch"
+ROLLBACK = "bf:rollback"
+ROLLBACK_UNKNOWN = "bf:rollback:unknown"
 INBOX = "bf:inbox"
+INBOX_FAILED = "bf:inbox:failed"
 TOTALS = "bf:totals"
 SECRETS = "bf:secrets"
 DOCUMENTS = "bf:documents"
@@ -107,7 +116,7 @@ def batch(batch_id: str) -> str:
 
 
 def part(batch_id: str, name: str) -> str:
-    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen."""
+    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, selection."""
     return f"bf:batch:{batch_id}:{name}"
 
 

@@ -10,7 +10,7 @@ from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
-from dispatcher.store.client import PATIENT, Patience, connect
+from dispatcher.store.client import PATIENT, Patience, connect, for_replicas, leave_together
 from dispatcher.store.clock import ServerClock, Sightings, steady_clock
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
@@ -20,6 +20,7 @@ from dispatcher.store.inbox import Inbox
 from dispatcher.store.keep import Keep
 from dispatcher.store.limiter import Limiter
 from dispatcher.store.lua import Scripts
+from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.totals import Totals
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
@@ -34,29 +35,36 @@ class Store:
         policy: Policy,
         *,
         documents_max_bytes: int,
+        wait_replicas: int = 0,
         steady: Callable[[], float] = steady_clock,
         reads: Patience = PATIENT,
         writes: Patience = PATIENT,
     ) -> None:
         """``steady`` gives seconds, never steps, and counts the time that the machine was suspended.
 
-        ``reads`` and ``writes`` say how long commands and scripts wait for Redis. Raises ValueError when the URL
-        cannot be read. Connects at the first call.
+        ``reads`` and ``writes`` say how long commands and scripts wait for Redis, ``wait_replicas`` how many replicas
+        must have what is accepted, and the begin of a send. Raises ValueError when the URL cannot be read. Connects at
+        the first call.
         """
+        if wait_replicas:
+            writes = for_replicas(writes)
         self._client = connect(url, reads)
         self._writer = self._client if writes == reads else connect(url, writes)
-        scripts = Scripts(self._writer)
+        leave_together(self._client, self._writer)
+        scripts = Scripts(self._writer, replicas=wait_replicas)
+        self.epoch = scripts.epoch
         self.clock = ServerClock(self._client, steady)
         self.sightings = Sightings(self._client)
         self.audit = Audit(self._client, scripts)
         self.backlog = Backlog(self._client)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
-        self.documents = Documents(self._client, documents_max_bytes)
+        self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.holds = Holds(self._client, scripts)
-        self.inbox = Inbox(self._client)
+        self.inbox = Inbox(self._client, scripts)
         self.keep = Keep(self._client)
         self.limiter = Limiter(self._client, scripts, policy)
+        self.rollbacks = Rollbacks(self._client, scripts)
         self.totals = Totals(self._client)
         self.wakes = Wakes(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)

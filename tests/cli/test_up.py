@@ -51,8 +51,9 @@ class Up:
         found: dict[str, int] = {}
         for pid in descendants(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            known = {b"web": "web", b"workers.scheduler": "scheduler", b"workers.supervisor": "worker"}
-            found |= {name: pid for word, name in known.items() if word in words}
+            known = {b"web": "web", b"scheduler": "scheduler", b"worker": "worker"}
+            # processes that the supervisor forked have its command line, and come behind it
+            found = {name: pid for word, name in known.items() if word in words} | found
             found |= {"redis": pid} if b"server" in words[0] else {}
         return found
 

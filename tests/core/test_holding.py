@@ -18,6 +18,7 @@ from dispatcher.core.holding import (
     next_probe_ms,
     probes_kept,
     recent_failures,
+    run_of_failures,
 )
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
@@ -72,6 +73,21 @@ def test_a_hold_ends_with_any_outcome_of_its_probe_but_the_failure_that_opened_i
 @pytest.mark.parametrize("category", ["config", "record_rolled_back"])
 def test_a_hold_of_the_account_for_any_other_cause_is_ended_by_no_probe(category: str) -> None:
     assert not any(is_ended_by(ACCOUNT, category, disproved) for disproved, _ in STAYS)
+
+
+@given(
+    times=st.lists(st.integers(0, 100), max_size=20),
+    within_ms=st.integers(1, 50),
+    hold_after=st.integers(1, 5),
+)
+def test_a_run_of_failures_is_none_that_is_too_old_and_no_more_than_are_needed(
+    times: list[int], within_ms: int, hold_after: int
+) -> None:
+    failed = {str(name): at for name, at in enumerate(times)}
+    run = run_of_failures(failed, 100, within_ms, hold_after)
+    recent = sorted(at for at in times if at > 100 - within_ms)
+    assert sorted(run.values()) == recent[-hold_after:]
+    assert (len(run) == hold_after) is (len(recent) >= hold_after)
 
 
 @given(sent=st.lists(st.text(max_size=3), max_size=40))

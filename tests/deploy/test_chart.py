@@ -10,9 +10,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from dispatcher.cli.services import worker_command
 from dispatcher.core.policy import Policy
 from dispatcher.settings import Settings, SinchSettings
+from workers.process import stop_s
 
 CHART = Path(__file__).parent.parent.parent / "helm" / "bulkfax"
 TEMPLATES = sorted((CHART / "templates").glob("*"))
@@ -42,8 +42,7 @@ def settings_names() -> set[str]:
 
 def worker_stop_s() -> float:
     """How long a worker finishes what it began, as it is started."""
-    command = worker_command(Settings.model_construct(worker_processes=1, worker_threads=2), Policy())
-    return float(command[command.index("--stop-s") + 1])
+    return stop_s(Policy())
 
 
 def test_the_values_satisfy_their_schema() -> None:

@@ -18,6 +18,7 @@ from dispatcher.service.following import Follower
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News, encode
 from dispatcher.service.permits import Permits
+from dispatcher.service.rollback import Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
@@ -27,6 +28,8 @@ from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.wire import FaxQuery, ListPage
 from dispatcher.store.clock import ServerClock
 from dispatcher.store.errors import StoreError
+from dispatcher.store.inbox import Inbox
+from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.store import Store
 from tests.store.world import World
 
@@ -66,6 +69,7 @@ class Call:
     job: str
     attempt: int
     created_ms: int
+    write_epoch: int = 0
     status: FaxStatus = FaxStatus.UNFINISHED
     ended_ms: int = 0
     #: how it fails, if it does
@@ -82,6 +86,7 @@ class Call:
             to=self.to,
             job=self.job,
             attempt=self.attempt,
+            write_epoch=self.write_epoch,
             error_type=self.error[0] if failed else "",
             error_code=self.error[1] if failed else 0,
             pages_sent=self.pages_sent,
@@ -160,7 +165,12 @@ class Provider:
                 self.forbidden.append(fax.job)
         number = len(self.calls)
         call = Call(
-            id=f"F{number:06}", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=self._world.true_us // 1000
+            id=f"F{number:06}",
+            to=fax.to,
+            job=fax.job,
+            attempt=fax.attempt,
+            write_epoch=fax.write_epoch,
+            created_ms=self._world.true_us // 1000,
         )
         before = (one for one in self.calls if one.to == call.to and one.status is FaxStatus.UNFINISHED)
         self.overlapping += [(one, call) for one in before]
@@ -208,6 +218,7 @@ class Mailroom:
             sleep=lambda seconds: asyncio.sleep(0),
         )
         self.follower = Follower(store, provider, library, settler, permits, policy)  # type: ignore[arg-type]  # as above
+        self.recovery = Recovery(store, provider, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
         self.news = News(store, settler, consumer=name, idle_s=0)
         self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)
 
@@ -270,6 +281,8 @@ def store_in(world: World, url: str) -> Store:
         world.holds,
         world.limiter,
     )
+    store.epoch, store.rollbacks = world.scripts.epoch, Rollbacks(world.client, world.scripts)
+    store.inbox = Inbox(world.client, world.scripts)
     store.clock = ServerClock(_WorldTime(world), lambda: world.true_us / 1_000_000)
     return store
 

@@ -130,3 +130,25 @@ async def test_a_single_call_passes_a_gate_of_one() -> None:
     assert await _waits(entering)
     one.end()
     assert len(await entering) >= 1
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 7, 8, 9, 64])
+@pytest.mark.parametrize("urgent", [False, True])
+async def test_no_more_pass_at_once_than_there_are_calls(calls: int, urgent: bool) -> None:
+    """However large the lease: a job that began and finds no call would miss its slot."""
+    gate, under_way, let_in = Gate(calls), 0, 0
+    for _ in range(20):
+        granted = await gate.enter(32, urgent=urgent)
+        under_way, let_in = under_way + len(granted), let_in + len(granted)
+        assert 0 < under_way <= calls
+        for one in granted:
+            one.leave(late=False)
+            one.end()
+        under_way -= len(granted)
+
+
+@pytest.mark.parametrize("calls", [1, 4, 8, 32])
+async def test_a_small_gate_is_used_to_the_full(calls: int) -> None:
+    """But for the share that urgent jobs keep."""
+    for_bulk = calls - min(URGENT_RESERVE, calls // 4)
+    assert len(await Gate(calls).enter(32, urgent=False)) == min(FIRST_STARTING, for_bulk)

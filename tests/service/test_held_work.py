@@ -139,3 +139,23 @@ async def test_nothing_that_has_ended_is_held(shift: Shift) -> None:
     assert await shift.holds() == ["batch:c"]
     findings = {one.check: one for one in await examine(shift.store, fix=False, progress=lambda *_: None)}
     assert findings["holds"].ok
+
+
+CONVERTER = ("DOCUMENT_CONVERSION_ERROR", 4)
+
+
+@pytest.mark.parametrize("apart", [40, 1], ids=["with deliveries between", "in a row"])
+async def test_two_stumbles_of_the_converter_hold_a_document_only_in_a_row(shift: Shift, apart: int) -> None:
+    """Among faxes that are delivered they say nothing of the document; of one job twice they do."""
+    sha256 = (await shift.store.documents.put(b"%", "letter.pdf", 1)).sha256
+    await shift.world.running("a", 60, documents=(sha256,))
+    stumbling = {f"a.{row}": 0 for row in (3, 3 + apart)}
+
+    def failure(call: Call) -> tuple[str, int] | None:
+        stumbling[call.job] = stumbling.get(call.job, 9) + 1
+        return CONVERTER if stumbling[call.job] == 1 or apart == 1 else None
+
+    shift.line.failure = failure
+    await shift.run(300)
+    assert await shift.holds() == [f"document:{sha256}"] * (apart == 1)
+    assert apart == 1 or await shift.states() == {State.DELIVERED: 60}

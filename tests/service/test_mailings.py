@@ -114,6 +114,31 @@ async def test_a_start_time_in_the_future_makes_the_batch_scheduled(store: Store
     assert (await mailings.command(batch, Command.START)).batch.state is BatchState.SCHEDULED
 
 
+async def test_a_draft_whose_deadline_has_passed_is_not_started(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store, 1, deadline_ms=1_767_225_600_000)
+    with pytest.raises(NotAllowed, match=r"deadline of batch \w+ \(2026-01-01T00:00:00.000Z\) has passed: make a new"):
+        await mailings.command(batch, Command.START)
+    assert (await store.batches.overview(batch)).control is Control.DRAFT  # type: ignore[union-attr]  # it is there
+
+
+async def test_a_batch_that_ends_while_it_is_cancelled_stays_finished(
+    store: Store, mailings: Mailings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last job ends between the look at it and the command."""
+    batch = await running(store, 1)
+    look = store.batches.overview
+
+    async def just_before(name: str) -> object:
+        overview = await look(name)
+        if not (overview and overview.finished_ms):
+            await end_jobs(store, batch, {0: (State.DELIVERED, "")})
+        return overview
+
+    monkeypatch.setattr(store.batches, "overview", just_before)
+    with pytest.raises(NotAllowed, match="has ended: there is nothing left to stop"):
+        await mailings.command(batch, Command.CANCEL)
+
+
 async def test_an_unknown_batch_is_missing(mailings: Mailings) -> None:
     with pytest.raises(Missing):
         await mailings.command("nothere", Command.START)

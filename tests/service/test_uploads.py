@@ -1,5 +1,7 @@
 """Recipients on their way into a draft."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.core.batch import Command
@@ -60,6 +62,17 @@ async def test_an_upload_that_broke_off_goes_on_where_it_stopped(store: Store, r
     assert (answer.accepted, answer.duplicates) == (2_500, 0)
     stored = [row for block in range(3) for row in await store.batches.recipients(batch, block)]
     assert stored == rows
+
+
+async def test_blank_lines_between_two_parts_are_no_gap(store: Store) -> None:
+    """A part begins behind the one before, whatever its first row's line is. A repeat goes on from there as well."""
+    batch = await draft(store)
+    rows = [replace(row, line=row.line + 5 * (row.line > 1000) + 3) for row in recipients(1_500)]
+    for count in (1_200, 1_500):
+        upload = await open_upload(store, batch, "k")
+        await upload.add(rows[:count], [])
+        if count == len(rows):
+            assert (await upload.finish()).accepted == 1_500
 
 
 async def test_the_way_a_list_is_cut_into_slices_does_not_matter(store: Store) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dispatcher.core import allowance, fairness, holding, pacing
 from dispatcher.core.allowance import Period
-from dispatcher.core.batch import Control
+from dispatcher.core.batch import CommandRefusal, Control
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
 from dispatcher.core.places import WATCHED, Place, is_unclear
@@ -34,6 +34,7 @@ class Batch:
     weight: int
     start_at_ms: int = 0
     deadline_ms: int = 0
+    documents: tuple[str, ...] = ()
     control: Control = Control.DRAFT
     #: by row; rows that are no jobs are void, rows between two blocks are missing
     records: dict[int, Record] = field(default_factory=dict)
@@ -45,6 +46,10 @@ class Batch:
     due: dict[int, int] = field(default_factory=dict)
     started_ms: int = 0
     finished_ms: int = 0
+
+    @property
+    def scopes(self) -> set[str]:
+        return {f"batch:{self.id}", *(f"document:{sha256}" for sha256 in self.documents)}
 
     @property
     def jobs(self) -> dict[int, Record]:
@@ -101,6 +106,8 @@ class Model:
     numbers: dict[str, str] = field(default_factory=dict)
     locks: dict[JobId, str] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
+    #: scope -> failures in a row that may hold it, with their times
+    strikes: dict[str, dict[str, int]] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
     failures: dict[str, int] = field(default_factory=dict)
     #: countries that were refused, with the number of sends by then
@@ -130,20 +137,27 @@ class Model:
         batch.blocks += 1
         return duplicates
 
-    def control(self, batch: Batch, new: Control) -> None:
+    def control(self, batch: Batch, new: Control) -> CommandRefusal | None:
         if new is batch.control:
-            return
+            return None
+        if batch.finished_ms:
+            self.deadlines.pop(batch.id, None)
+            if new is not Control.RUNNING:
+                return CommandRefusal.ENDED
+        elif new is Control.RUNNING and 0 < batch.deadline_ms <= self.ms:
+            return CommandRefusal.LATE
         if new is Control.RUNNING:
             self._run(batch)
-            return
+            return None
         if batch.id in self.active[batch.priority]:
             batch.vtime = self.active[batch.priority].pop(batch.id)
         self.timers.pop(batch.id, None)
         batch.control = new
         if new in ENDING:
             self.deadlines.pop(batch.id, None)
-            self.holds.pop(f"batch:{batch.id}", None)
+            self._end_holds_of(batch)
             self._end_if_last(batch)
+        return None
 
     def _run(self, batch: Batch) -> None:
         if batch.control is Control.SCHEDULED:
@@ -160,7 +174,11 @@ class Model:
         if batch.finals == len(batch.jobs):
             batch.finished_ms = batch.finished_ms or self.ms
             self.deadlines.pop(batch.id, None)
-            self.holds.pop(f"batch:{batch.id}", None)
+            self._end_holds_of(batch)
+
+    def _end_holds_of(self, batch: Batch) -> None:
+        self.holds.pop(f"batch:{batch.id}", None)
+        self.strikes.pop(f"batch:{batch.id}", None)
 
     def claim(
         self, priority: str, number: int, most: int, ahead: int, in_flight: int
@@ -204,7 +222,7 @@ class Model:
         while room > len(jobs) and active:
             vtime, name = min((vtime, name) for name, vtime in active.items())
             batch = self.batches[name]
-            if f"batch:{name}" in self.holds:
+            if batch.scopes & self.holds.keys():
                 self._rest(batch, vtime, self.ms + RECHECK_HELD_MS)
                 continue
             served = self._serve(batch, number, min(room - len(jobs), fairness.QUANTUM))
@@ -275,7 +293,7 @@ class Model:
             return "held", NEVER_MS
         if one.country in self.holds:
             return "held", self.ms + int(self.policy.hold_snooze_s * 1000)
-        if ({*PROBED, f"batch:{batch.id}"} - passed.keys()) & self.holds.keys():
+        if ((PROBED | batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
         if self._being_sent >= most_sending:
             return "full", self.ms + 250
@@ -298,8 +316,14 @@ class Model:
     def _sending_ms(self) -> int:
         return round((self.policy.send_window_s + self.policy.post_total_s) * 1000)
 
+    def strike(self, scope: str, hold_after: int, attempt: str, within_ms: int) -> bool:
+        failed = {attempt: self.ms} | self.strikes.get(scope, {})
+        self.strikes[scope] = holding.run_of_failures(failed, self.ms, within_ms, hold_after)
+        return len(self.strikes[scope]) >= hold_after
+
     def hold(self, scope: str, category: str, series: Sequence[int]) -> bool:
         """One that waits for a person takes the place of one that a probe may end."""
+        self.strikes.pop(scope, None)
         before = self.holds.get(scope)
         if self._is_over(scope) or (before and (series or not before.series)):
             return False
@@ -388,12 +412,20 @@ class Model:
             if next_ms == NEVER_MS and batch.records[job.row].state is State.WAITING:
                 self.holds[f"job:{job}"] = Held()
         self._end_disproved(attempt, change.disproves)
+        if new.state is not change.old.state:
+            self._end_runs(batch, new.state)
         if rest_s is not None and job in self.locks:
             number = self.locks.pop(job)
             if self.numbers.get(number) == attempt:
                 del self.numbers[number]
                 if rest_s:
                     self.numbers[number] = "rest"
+
+    def _end_runs(self, batch: Batch, state: State) -> None:
+        if state in (State.ACCEPTED, State.DELIVERED):
+            self.strikes.pop(f"batch:{batch.id}", None)
+        for sha256 in batch.documents if state is State.DELIVERED else ():
+            self.strikes.pop(f"document:{sha256}", None)
 
     def _end_disproved(self, attempt: str, causes: Collection[str]) -> None:
         for scope in PROBED & self.holds.keys():

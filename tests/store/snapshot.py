@@ -11,6 +11,8 @@ from dispatcher.store import codec, keys
 from tests.store.model import Batch, Model
 from tests.store.world import World, dump
 
+STRIKES = "bf:strikes:"
+
 
 def of_model(model: Model) -> dict[str, Any]:
     return {
@@ -22,6 +24,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": {scope: (held.probe_at_ms, held.probes, held.sent) for scope, held in model.holds.items()},
+        "strikes": model.strikes,
         "failures": model.failures,
         "forbidden": model.forbidden,
         "pace": model.pace,
@@ -56,6 +59,7 @@ async def of_store(world: World) -> dict[str, Any]:
         "numbers": {name: value.decode() for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
+        "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
         "failures": _scores(raw, "bf:breaker"),
         "forbidden": _scores(raw, "bf:forbidden"),
         "pace": await world.limiter.pace(),

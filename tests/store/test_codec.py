@@ -1,5 +1,6 @@
 import string
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -173,3 +174,26 @@ def test_numbers_of_up_to_15_digits_are_packed_exactly(numbers: list[str]) -> No
     raw = codec.pack_numbers(numbers)
     unpacked = struct.unpack(f"<{len(numbers)}d", raw)
     assert [f"+{value:.0f}" for value in unpacked] == numbers
+
+
+@given(records, st.integers(len(CATEGORIES), 255), st.integers(len(ERROR_TYPES), 255))
+def test_what_a_newer_process_wrote_is_read_and_written_back_as_it_was(
+    record: Record, category: int, kind: int
+) -> None:
+    """While both run, an older one must neither fail nor forget it."""
+    raw = bytearray(codec.encode_record(record))
+    raw[12], raw[13] = category, kind
+    read = codec.decode_record(bytes(raw))
+    assert (read.category, read.error_type) == ("unknown", "other")
+    assert codec.encode_record(read) == bytes(raw)
+    changed = bytearray(codec.encode_record(replace(read, strikes=read.strikes ^ 1)))
+    assert changed[12:14] == raw[12:14]
+    judged = codec.encode_record(replace(read, category="unknown", error_type="other"))
+    assert judged[12:14] == codec.encode_record(Record(category="unknown", error_type="other"))[12:14]
+
+
+def test_a_history_of_a_newer_process_is_read_as_far_as_it_is_known() -> None:
+    """What it says of a fax that only it knows is no reason to send another one."""
+    line = b'{"attempt":1,"at_ms":2,"outcome":"teleported","fate":"lost in space","colour":"red","why":"so"}'
+    (read,) = codec.decode_history(line)
+    assert read == HistoryEntry(attempt=1, at_ms=2, outcome=Happened.LATE, fate=Fate.UNFINISHED, why="so")

@@ -332,7 +332,7 @@ async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: World) 
 
 
 async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(world: World) -> None:
-    strike = world.holds.strike
+    strike = partial(world.holds.strike, within_s=60)
     assert not await strike("batch:a", 3, attempt="a.0/1")
     assert not await strike("batch:a", 3, attempt="a.0/1")
     assert not await strike("batch:a", 3, attempt="a.1/1")
@@ -346,11 +346,37 @@ async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(worl
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DELIVERED])
 async def test_a_fax_that_is_taken_ends_the_run_of_failures_of_its_batch(world: World, state: State) -> None:
     await world.running("a", 1)
-    await world.holds.strike("batch:a", 2, attempt="a.9/1")
+    strike = partial(world.holds.strike, within_s=60)
+    await strike("batch:a", 2, attempt="a.9/1")
     begun = (await world.sending()).jobs[0]
     new = replace(begun.record, state=state)
     await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
-    assert not await world.holds.strike("batch:a", 2, attempt="a.8/1")
+    assert not await strike("batch:a", 2, attempt="a.8/1")
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.DELIVERED])
+async def test_a_delivered_fax_ends_the_runs_of_failures_of_its_documents(world: World, state: State) -> None:
+    """One that is accepted has yet to be converted."""
+    await world.running("a", 1, documents=("d0c", "d1c"))
+    strike = partial(world.holds.strike, within_s=60)
+    for document in ("d0c", "d1c", "d2c"):
+        await strike(f"document:{document}", 2, attempt="a.9/1")
+    begun = (await world.sending()).jobs[0]
+    new = replace(begun.record, state=state)
+    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
+    runs = [await strike(f"document:{document}", 2, attempt="a.8/1") for document in ("d0c", "d1c", "d2c")]
+    assert runs == [state is State.ACCEPTED, state is State.ACCEPTED, True]
+
+
+async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(world: World) -> None:
+    """A hiccup an hour hold nothing for ever, and a set that nobody looks at any more is gone."""
+    strike = partial(world.holds.strike, within_s=3600)
+    for hour in range(20):
+        assert not await strike("document:d0c", 2, attempt=f"a.{hour}/1")
+        await world.pass_ms(3_600_000)
+    assert await strike("document:d0c", 1, attempt="a.20/1")
+    assert await world.client.zcard("bf:strikes:document:d0c") == 1
+    assert 3_599_000 < await world.client.pttl("bf:strikes:document:d0c") <= 3_600_000
 
 
 async def test_five_lost_leases_hold_the_job_and_its_release_lets_it_go(world: World) -> None:

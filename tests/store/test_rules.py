@@ -9,7 +9,7 @@ from dispatcher.core.batch import Command, Control, Priority
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import interval_us
 from dispatcher.core.settlement import HELD_MS, next_look_at_ms, send_deadline_ms
-from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, Lease
+from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, JobGone, Lease
 from tests.store import snapshot
 from tests.store.world import RATE, World, number, part, words
 
@@ -420,3 +420,32 @@ async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: Wo
     (hold,) = await world.holds.all()
     assert (hold.scope, hold.category, hold.cause) == (f"job:{held.job}", "submit_unknown", "It is gone.")
     assert (await world.record(cancelled.job)).state is State.CANCELLED
+
+
+async def lose(world: World, batch: str) -> None:
+    """What a server forgets that lost its last writes."""
+    await world.client.delete(*[key async for key in world.client.scan_iter(f"bf:batch:{batch}*")])
+
+
+async def test_a_result_for_a_batch_that_is_gone_is_told_and_harms_no_other_of_its_call(world: World) -> None:
+    await world.running("a", 1)
+    await world.running("b", 1, first=1)
+    changes = [
+        Change(job=one.job, old=one.record, new=replace(one.record, state=State.DELIVERED), attempt=1)
+        for one in (await world.sending()).jobs
+    ]
+    await lose(world, "a")
+    assert set(await world.dispatch.settle(changes)) == {JobGone(), None}
+    assert (await world.record(JobId("b", 0))).state is State.DELIVERED
+    assert await world.client.exists("bf:batch:a:records:0") == 0, "nothing of it comes back"
+
+
+async def test_a_lease_goes_on_without_the_jobs_that_are_gone(world: World) -> None:
+    await world.running("a", 1)
+    await world.running("b", 1, first=1)
+    lease = await world.leased()
+    await lose(world, "a")
+    answer = await world.begin(lease)
+    assert sorted(words(answer)) == ["go", "gone"]
+    await world.pass_ms(10**7)
+    assert JobId("b", 0) in (await world.dispatch.reap(most=10, again_s=30)).look_at

@@ -91,7 +91,7 @@ async def test_a_pause_that_the_provider_asked_for_is_slept_through(world: World
 
 
 async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) -> None:
-    inbox = Inbox(world.client)
+    inbox = Inbox(world.client, world.scripts)
     assert len(await inbox.add([b"{}", b"{}"])) == 2
     assert await woken(world) == [True]
     assert (await world.wakes.next_due()).in_s == 0

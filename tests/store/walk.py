@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf
 
 from dispatcher.core.allowance import Period
-from dispatcher.core.batch import TRANSITIONS, Command, Control, Definition, Priority
+from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
 from dispatcher.store import keys
@@ -74,6 +74,7 @@ class Walk:
             (1, self.slow_down),
             (1, self.set_limits),
             (2, self.hold),
+            (4, self.strike),
             (10, self.check_provider),
             (4, self.forbid),
             (6, self.release),
@@ -112,6 +113,7 @@ class Walk:
             weight=dice.choice((1, 1, 2, 5)),
             start_at_ms=dice.choice((0, 0, ms + 3_000)),
             deadline_ms=dice.choice((0, 0, ms + 400_000)),
+            documents=dice.choice(((), ("d0c",), ("d0c", "d1c"))),
         )
         definition = Definition(
             id=name,
@@ -121,6 +123,7 @@ class Walk:
             weight=batch.weight,
             start_at_ms=batch.start_at_ms,
             deadline_ms=batch.deadline_ms,
+            documents=batch.documents,
         )
         self.agree(await self.world.batches.create(definition), True)
         self.model.batches[name] = batch
@@ -149,9 +152,8 @@ class Walk:
         wanted = TRANSITIONS.get((batch.control, command))
         answer = await self.world.batches.command(batch.id, command)
         assert answer is not None
-        assert answer.done is (wanted is not None)
-        if wanted is not None:
-            self.model.control(batch, wanted)
+        refusal = self.model.control(batch, wanted) if wanted else CommandRefusal.NOT_ALLOWED
+        assert answer.refusal is refusal
         assert answer.control is batch.control
         assert answer.in_flight == sum(record.state is State.SENDING for record in batch.records.values())
 
@@ -262,12 +264,18 @@ class Walk:
 
     async def hold(self) -> None:
         jobs = [f"job:{job}" for job in self._movable()[:1]]
-        scopes = ["account", "provider", "country:US", f"batch:{self._batch().id}", *jobs]
+        scopes = ["account", "provider", "country:US", f"batch:{self._batch().id}", "document:d0c", *jobs]
         scope = self.dice.choice(scopes)
         probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") and self.dice.random() < 0.8 else ()
         category = self.dice.choice(("auth", "funds"))
         fresh = await self.world.holds.open(scope, category, "why", probes_s=probes_s)
         self.agree(fresh, self.model.hold(scope, category, [int(seconds * 1000) for seconds in probes_s]))
+
+    async def strike(self) -> None:
+        scope = self.dice.choice((f"batch:{self._batch().id}", "document:d0c", "document:d1c"))
+        attempt = f"a.{self.dice.randrange(9)}/1"
+        answer = await self.world.holds.strike(scope, 3, attempt=attempt, within_s=60)
+        self.agree(answer, self.model.strike(scope, 3, attempt, 60_000))
 
     async def check_provider(self) -> None:
         self.agree(await self.world.holds.check_provider(self.world.policy), self.model.check_provider())

@@ -21,7 +21,7 @@ from dispatcher.store.workers import WorkerRegistry
 START_MS = 1_795_000_000_000
 RATE = 100.0
 _CLOCK = "test:clock"
-_NOT_DUMPED = (_CLOCK.encode(), b"bf:lease:", b"bf:begun:")
+_NOT_DUMPED = (_CLOCK.encode(), b"bf:epoch", b"bf:lease:", b"bf:begun:")
 
 
 def text_with_clock(verb: str) -> str:
@@ -159,7 +159,8 @@ _READERS = {
 
 
 async def dump(client: Client) -> dict[str, Any]:
-    """Everything in the database but the test's own clock, and answers kept for repeated calls: their time runs out."""
+    """Everything in the database but the test's own clock, the epoch, which every call moves, and answers kept for
+    repeated calls: their time runs out."""
     names = [name async for name in client.scan_iter(count=1000) if not name.startswith(_NOT_DUMPED)]
     async with client.pipeline(transaction=False) as pipe:
         for name in names:
@@ -173,3 +174,17 @@ async def dump(client: Client) -> dict[str, Any]:
 
 def words(answer: BeginAnswer) -> list[str]:
     return [begun.word for begun in answer.jobs]
+
+
+async def save(client: Client) -> dict[bytes, bytes]:
+    """Everything in the database but the test's own clock, to be put back as a restored copy would."""
+    names = [name async for name in client.scan_iter(count=1000) if name != _CLOCK.encode()]
+    return {name: await client.dump(name) for name in names}
+
+
+async def restore(client: Client, saved: dict[bytes, bytes]) -> None:
+    """Put the database back to what was saved: all writes since then are lost."""
+    for name in set(await save(client)) - set(saved):
+        await client.delete(name)
+    for name, value in saved.items():
+        await client.restore(name, 0, value, replace=True)

@@ -10,7 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-from dispatcher.cli.services import worker_command
 from dispatcher.core.points import Point
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_runtime, read_policy
@@ -18,7 +17,6 @@ from dispatcher.settings import load_settings
 
 #: variable that names the file with the order: a point and the number of a signal
 ORDER = "MORTAL_ORDER"
-WORKER_PROCESS = "worker_process"
 
 
 def obey(point: Point) -> None:
@@ -58,17 +56,10 @@ def scheduler() -> None:
 
 
 def worker() -> None:
+    from workers.service import run
+
     settings = load_settings()
-    command = worker_command(settings, read_policy(settings))
-    process = [sys.executable, "-m", __spec__.name, WORKER_PROCESS]
-    os.execv(command[0], [*command, "--", *process])
-
-
-def worker_process() -> None:
-    """What the supervisor starts, with its options."""
-    from workers.process import main
-
-    main(sys.argv[2:], at)
+    sys.exit(run(settings, read_policy(settings), at))
 
 
 if __name__ == "__main__":
@@ -79,5 +70,3 @@ if __name__ == "__main__":
             scheduler()
         case "worker":
             worker()
-        case name if name == WORKER_PROCESS:
-            worker_process()

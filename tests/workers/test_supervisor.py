@@ -1,108 +1,123 @@
 """The supervisor keeps independent processes running, and none of them outlives it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from dispatcher.registry import open_registry
+from dispatcher.runtime import open_store
 from dispatcher.settings import Settings
 from tests.cli.watching import gone, until
-from workers import identity, supervisor
+from tests.workers import supervised
+from workers import identity
 from workers.identity import Identity
-from workers.supervisor import Plan, backoff_s, supervise
-
-pytestmark = pytest.mark.anyio
-
-#: notes its process id and its identity, and waits until it is asked to stop or the supervisor is gone
-CHILD = """
-import os, select, signal, sys
-from pathlib import Path
-folder, lifeline = Path(sys.argv[1]), int(sys.argv[sys.argv.index("--lifeline") + 1])
-asked, ask = os.pipe()
-signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"x"))
-note = folder / f"{os.getpid()}"
-draft = note.with_suffix(".draft")
-draft.write_text(os.environ["BULKFAX_WORKER_NAME"] + " " + os.environ["BULKFAX_WORKER_INSTANCE"])
-draft.rename(note)
-select.select([asked, lifeline], [], [])
-"""
-STUBBORN = CHILD.replace("select.select([asked, lifeline], [], [])", "signal.pause(); signal.pause()")
-SHORT = "import sys; sys.exit(3)"
+from workers.service import report_end
+from workers.supervisor import backoff_s, how_it_ended
 
 
-def program(code: str, folder: Path) -> list[str]:
-    return [sys.executable, "-S", "-c", code, str(folder)]
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A supervisor as a process of its own."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    def identities(self) -> dict[int, Identity]:
+        """By process id, of all processes that have got so far, ended ones included."""
+        notes = [path for path in self.folder.iterdir() if path.name.isdigit()]
+        return {int(path.name): Identity(*path.read_text().split()) for path in notes}
+
+    def reported(self) -> list[Identity]:
+        return [Identity(*path.read_text().split()) for path in self.folder.glob("end-*[0-9]")]
+
+    def soon(self, processes: int) -> dict[int, Identity]:
+        until(lambda: len(self.identities()) >= processes)
+        return self.identities()
+
+    def said(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "said").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
 
 
-def identities(folder: Path) -> dict[int, Identity]:
-    """By process id, of all that have got so far."""
-    notes = [path for path in folder.iterdir() if path.name.isdigit()]
-    return {int(path.name): Identity(*path.read_text().split()) for path in notes}
+Start = Callable[..., Running]
 
 
-async def soon(folder: Path, processes: int) -> dict[int, Identity]:
-    async with asyncio.timeout(20):
-        while len(identities(folder)) < processes:  # noqa: ASYNC110  # other processes write the notes
-            await asyncio.sleep(0.01)
-    return identities(folder)
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a supervisor whose processes do a certain work."""
+    started: list[Running] = []
+
+    def start(work: str, *names: str, stop_s: float = 5) -> Running:
+        command = [sys.executable, "-m", supervised.__name__, str(tmp_path), work, str(stop_s), *names]
+        with (tmp_path / "said").open("ab") as said:
+            started.append(Running(subprocess.Popen(command, stderr=said), tmp_path))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
 
 
-@asynccontextmanager
-async def supervised(plan: Plan) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    running = asyncio.create_task(supervise(plan, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
+def test_a_process_that_dies_is_started_again_at_once_and_the_others_go_on(start: Start) -> None:
+    running = start("wait", "a", "b")
+    before = running.soon(2)
+    victim = next(pid for pid, who in before.items() if who.name == "a")
+    os.kill(victim, signal.SIGKILL)
+    after = running.soon(3)
+    new = after[next(pid for pid in after if pid not in before)]
+    assert new.name == "a"
+    assert new.instance != before[victim].instance
+    assert not any(gone(pid) for pid in before if pid != victim)
+    until(lambda: running.reported() == [before[victim]])
+    assert running.stop() == 0
+    assert all(gone(pid) for pid in running.identities())
+    assert running.reported() == [before[victim]], "who stops when it is asked says so itself"
+    assert [(line["worker"], line["how"], line["wait_s"]) for line in running.said()] == [
+        ("a", "killed by SIGKILL", 0.0)
+    ]
 
 
-async def test_a_process_that_dies_is_started_again_at_once_and_the_others_go_on(tmp_path: Path) -> None:
-    ends: list[Identity] = []
-
-    async def report(who: Identity) -> None:
-        ends.append(who)
-
-    plan = Plan(names=["a", "b"], stop_s=5, program=program(CHILD, tmp_path), report_end=report)
-    with capture_logs() as said:
-        async with supervised(plan):
-            before = await soon(tmp_path, 2)
-            victim = next(pid for pid, who in before.items() if who.name == "a")
-            os.kill(victim, signal.SIGKILL)
-            after = await soon(tmp_path, 3)
-            new = after[next(pid for pid in after if pid not in before)]
-            assert (new.name, ends) == ("a", [before[victim]])
-            assert new.instance != before[victim].instance
-            assert not any(gone(pid) for pid in before if pid != victim)
-    assert [(line["worker"], line["how"], line["wait_s"]) for line in said] == [("a", "killed by SIGKILL", 0.0)]
-    assert all(gone(pid) for pid in identities(tmp_path))
-    assert sorted(who.name for who in ends) == ["a", "a", "b"]
+def test_processes_end_when_their_supervisor_is_killed(start: Start) -> None:
+    running = start("wait", "a", "b")
+    running.soon(2)
+    running.process.kill()
+    until(lambda: all(gone(child) for child in running.identities()))
 
 
-async def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
-    with capture_logs() as said:
-        async with supervised(Plan(names=["a"], stop_s=0.1, program=program(STUBBORN, tmp_path))):
-            pid = next(iter(await soon(tmp_path, 1)))
+def test_a_process_that_does_not_stop_in_time_is_killed_and_reported(start: Start) -> None:
+    running = start("hang", "a", stop_s=0.1)
+    pid, who = next(iter(running.soon(1).items()))
+    assert running.stop() == 0
     assert gone(pid)
-    assert [line["event"] for line in said] == ["a worker process did not stop in time and is killed"]
+    assert [line["event"] for line in running.said()] == ["a worker process did not stop in time and is killed"]
+    assert running.reported() == [who]
 
 
-async def test_what_dies_at_once_again_and_again_is_started_ever_later(tmp_path: Path) -> None:
-    with capture_logs() as said:
-        async with supervised(Plan(names=["a"], stop_s=1, program=program(SHORT, tmp_path))), asyncio.timeout(20):
-            while len(said) < 4:  # noqa: ASYNC110  # other processes end
-                await asyncio.sleep(0.01)
-    assert [line["wait_s"] for line in said[:4]] == [0.0, 0.05, 0.1, 0.2]
-    assert {line["how"] for line in said} == {"status 3"}
+def test_what_dies_at_once_again_and_again_is_started_ever_later(start: Start) -> None:
+    running = start("fail", "a")
+    until(lambda: len(running.said()) >= 4)
+    assert [line["wait_s"] for line in running.said()[:4]] == [0.0, 0.05, 0.1, 0.2]
+    assert {line["how"] for line in running.said()} == {"status 3"}
+
+
+def test_an_error_that_nobody_expected_ends_the_process_and_not_the_supervisor(start: Start) -> None:
+    running = start("break_off", "a")
+    until(lambda: len(running.said()) >= 2)
+    assert "LookupError: nobody expected this" in (running.folder / "said").read_text()
+    assert running.stop() == 0
 
 
 @pytest.mark.parametrize(("deaths", "seconds"), [(0, 0), (1, 0), (2, 0.05), (3, 0.1), (8, 3), (10_000, 3)])
@@ -110,53 +125,33 @@ def test_waits_double_up_to_a_few_seconds(deaths: int, seconds: float) -> None:
     assert backoff_s(deaths) == seconds
 
 
-async def test_a_report_that_fails_keeps_nobody_from_being_started_again(tmp_path: Path) -> None:
-    async def report(_: Identity) -> None:
-        raise OSError("the network is away")
-
-    with capture_logs() as said:
-        async with supervised(Plan(names=["a"], stop_s=5, program=program(CHILD, tmp_path), report_end=report)):
-            os.kill(next(iter(await soon(tmp_path, 1))), signal.SIGKILL)
-            await soon(tmp_path, 2)
-    assert "the network is away" in {line.get("error") for line in said}
+def test_a_death_has_a_name() -> None:
+    assert how_it_ended(-signal.SIGTERM) == "killed by SIGTERM"
+    assert how_it_ended(1) == "status 1"
 
 
-@contextmanager
-def started(folder: Path, redis_url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A supervisor as a process of its own, with two children."""
-    words = ["-m", "workers.supervisor", "--processes", "2", "--stop-s", "5", "--", *program(CHILD, folder)]
-    running = subprocess.Popen([sys.executable, *words], env={**os.environ, "BULKFAX_REDIS_URL": redis_url})
-    try:
-        until(lambda: len(identities(folder)) == 2)
-        yield running
-    finally:
-        running.kill()
-        running.wait()
+def test_an_end_is_reported_to_the_registry(redis_url: str) -> None:
+    settings, who = Settings(redis_url=redis_url), Identity("h/0/0", "abc")
+
+    async def known() -> int:
+        async with open_store(settings) as store:
+            return len(await store.workers.all())
+
+    async def register() -> None:
+        async with open_store(settings) as store:
+            await store.workers.register(who.name, who.instance)
+
+    asyncio.run(register())
+    assert asyncio.run(known()) == 1
+    report_end(settings, who)
+    assert asyncio.run(known()) == 0
 
 
-def test_processes_end_when_their_supervisor_is_killed(tmp_path: Path, redis_url: str) -> None:
-    with started(tmp_path, redis_url):
-        pass
-    until(lambda: all(gone(child) for child in identities(tmp_path)))
-
-
-async def test_the_end_of_a_process_is_reported_to_the_registry(tmp_path: Path, redis_url: str) -> None:
-    with started(tmp_path, redis_url):
-        async with open_registry(Settings(redis_url=redis_url)) as registry:
-            pid, who = next(iter(identities(tmp_path).items()))
-            await registry.register(who.name, who.instance)
-            os.kill(pid, signal.SIGKILL)
-            async with asyncio.timeout(10):
-                while await registry.all():  # noqa: ASYNC110  # the supervisor reports it
-                    await asyncio.sleep(0.01)
-
-
-def test_settings_that_are_wrong_are_a_sentence() -> None:
-    words = [sys.executable, "-m", "workers.supervisor"]
-    environment = {**os.environ, "BULKFAX_REDIS_URL": "nonsense"}
-    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith("worker: BULKFAX_REDIS_URL: ")
+def test_what_is_forked_has_one_thread() -> None:
+    """A fork copies the calling thread alone: what another one holds would be held for ever."""
+    code = "import workers.service, os; print(len(os.listdir('/proc/self/task')))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "1\n"
 
 
 def test_services_of_one_host_have_different_names_that_come_back(tmp_path: Path) -> None:
@@ -178,8 +173,3 @@ def test_a_process_without_a_supervisor_is_named_by_its_id() -> None:
     assert own.name == f"{identity.host()}/{os.getpid()}"
     given = identity.own_identity({identity.NAME: "h/0/1", identity.INSTANCE: "abc"})
     assert given == Identity("h/0/1", "abc")
-
-
-def test_a_death_has_a_name() -> None:
-    assert supervisor.how_it_ended(-signal.SIGTERM) == "killed by SIGTERM"
-    assert supervisor.how_it_ended(1) == "status 1"

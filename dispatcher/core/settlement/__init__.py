@@ -6,6 +6,7 @@ applies a step by compare-and-set on the record it was decided from, and decides
 
 from dispatcher.core.settlement.answers import after_send, missed_slot
 from dispatcher.core.settlement.looks import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
+from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import HELD_MS, Case, HoldWanted, Step, send_deadline_ms
 
@@ -13,6 +14,7 @@ __all__ = [
     "HELD_MS",
     "Case",
     "HoldWanted",
+    "LostWrite",
     "Step",
     "after_empty_look",
     "after_news",

@@ -11,6 +11,7 @@ from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.retry import Ending, GiveUp, decide_ended
 from dispatcher.core.settlement.ending import Failure, after_failure, counted, past, spent_by
 from dispatcher.core.settlement.faxes import known_faxes
+from dispatcher.core.settlement.lost_writes import is_accepted_twice, lost_write, raised, twice_entry
 from dispatcher.core.settlement.step import Case, Step, move, overdue_ms
 
 #: of faxes whose end was not told yet
@@ -22,13 +23,24 @@ def after_news(record: Record, news: FaxNews, case: Case) -> Step | None:
 
     News of an earlier attempt counts as long as no later one is under way: a waiting or leased job adopts it. After
     that it is evidence: it is heeded when the attempt that is under way ends, and if the provider had both at a
-    time, the job was doubled.
+    time, the job was doubled. An attempt above the record's was begun by a write that the store has lost.
     """
-    if not 1 <= news.attempt <= record.attempt:
+    if news.attempt < 1:
         return None
-    known = known_faxes(record, case.history).get(news.fax_id)
+    faxes = known_faxes(record, case.history)
+    known = faxes.get(news.fax_id)
     if known and (known.fate not in _OPEN or news.status is FaxStatus.UNFINISHED):
         return None
+    step = _settled(raised(record, news), news, case)
+    twice = is_accepted_twice(faxes, news)
+    if twice:
+        entry = step.history or _late_entry(record, news, case)
+        step = replace(step, accepted_twice=True, history=twice_entry(entry))
+    uncounted = int(news.attempt > record.attempt)
+    return replace(step, lost=lost_write(record, news, twice=twice), spent=step.spent + uncounted)
+
+
+def _settled(record: Record, news: FaxNews, case: Case) -> Step:
     if not _decides(record, news):
         return _evidence(record, news, case)
     step = _decided(record, news, case)

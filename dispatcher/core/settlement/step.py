@@ -9,6 +9,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.retry import poll_at_ms
 from dispatcher.core.rule import Scope
 from dispatcher.core.settlement.faxes import is_doubled, known_faxes
+from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.waits import read_at_ms
 
 
@@ -67,6 +68,10 @@ class Step:
     hold: HoldWanted | None = None
     #: causes of holds that the outcome shows to be gone, if this attempt is the probe of one
     disproves: frozenset[str] = frozenset()
+    #: the news proves that the store has lost the begin of this attempt
+    lost: LostWrite | None = None
+    #: the provider has accepted another fax under the same attempt's number before
+    accepted_twice: bool = False
 
 
 def move(old: Record, step: Step, case: Case) -> Step:

@@ -2,7 +2,8 @@
 -- ARGV: batch, upload, first line, last line, numbers (packed doubles), country codes (packed, two bytes each), block
 --       (compressed), number of recipients, refused chunk (compressed, or empty), number of refused rows, then reason, rows, reason, rows, ...
 -- Answer: {status, last line stored of this upload, positions of duplicates...}; status is stored, repeat, closed
--- (no draft any more) or missing. Safe to repeat: a part whose last line is stored already answers repeat.
+-- (no draft any more), missing, or gap: parts follow each other, and this one does not begin behind the last line that is
+-- stored. Safe to repeat: a part whose last line is stored already answers repeat.
 local batch, upload, first, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local numbers, countries, block, recipients = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local refused_chunk, refused = ARGV[9], tonumber(ARGV[10])
@@ -12,8 +13,10 @@ local control = redis.call('HGET', key, 'control')
 if not control then return {'missing', 0} end
 local progress = redis.call('HGET', uploads, upload) or '0:0:0:0'
 local lines, accepted, refusals, doubles = string.match(progress, '^(%d+):(%d+):(%d+):(%d+)$')
-if first <= tonumber(lines) then return {'repeat', tonumber(lines)} end
-if control ~= 'draft' then return {'closed', tonumber(lines)} end
+lines = tonumber(lines)
+if last <= lines then return {'repeat', lines} end
+if control ~= 'draft' then return {'closed', lines} end
+if first ~= lines + 1 then return {'gap', lines} end
 
 -- Which of the numbers are in the batch already, in few calls: a call each would take most of this script's time.
 local CHUNK = 500

@@ -1,7 +1,9 @@
 -- control: start, pause, resume, cancel or expire a batch, by compare-and-set on what was asked of it before.
 -- ARGV: batch, expected control, new control.
--- Answer: {control now, jobs that are being sent}; running becomes scheduled while the start time is not reached. Touches no rows: unstarted rows of an ended batch take their state
--- from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
+-- Answer: {control now, jobs that are being sent, why it was refused or empty}: `ended` when all jobs are final, so that
+-- nothing can be paused, cancelled or expired any more; `late` when the deadline has passed before the batch runs.
+-- Running becomes scheduled while the start time is not reached. Touches no rows: unstarted rows of an ended batch take
+-- their state from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
 local batch, expected, new = ARGV[1], ARGV[2], ARGV[3]
 local key, counts = batch_key(batch), part_key(batch, 'counts')
 local now = math.floor(now_us() / 1000)
@@ -15,7 +17,15 @@ local function in_flight()
   return sum
 end
 
-if control ~= expected or control == new then return {control or '', in_flight()} end
+if control ~= expected or control == new then return {control or '', in_flight(), ''} end
+
+local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
+if redis.call('HEXISTS', key, 'finished_ms') == 1 then
+  redis.call('ZREM', 'bf:deadlines', batch)
+  if new ~= 'running' then return {control, in_flight(), 'ended'} end
+elseif new == 'running' and deadline > 0 and deadline <= now then
+  return {control, in_flight(), 'late'}
+end
 
 local class = redis.call('HGET', key, 'class')
 local function leave_active()
@@ -34,8 +44,7 @@ if new == 'running' then
   else
     redis.call('HSETNX', key, 'started_ms', text(now))
   end
-  redis.call('UNLINK', part_key(batch, 'seen'))
-  local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
+  redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', 'bf:deadlines', text(deadline), batch)
   end
@@ -47,7 +56,7 @@ else
   leave_active()
   redis.call('ZREM', 'bf:deadlines', batch)
   end_holds_of(batch)
-  redis.call('UNLINK', part_key(batch, 'seen'))
+  redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
   local final = ENDING[new] .. ':0:0'
   if unstarted > 0 then
@@ -65,4 +74,4 @@ else
   end
 end
 redis.call('HSET', key, 'control', new)
-return {new, in_flight()}
+return {new, in_flight(), ''}

@@ -45,8 +45,9 @@ local function parse_job(job)
   return batch, tonumber(row)
 end
 
--- state, strikes, attempt, lease of a record
+-- state, strikes, attempt, lease of a record; a job that is gone has none, and is no job
 local function head(record)
+  if #record < WIDTH then return VOID, 0, 0, 0 end
   local state, strikes, _, attempt, lease = struct.unpack('<BBHI4I4', record)
   return state, strikes, attempt, lease
 end

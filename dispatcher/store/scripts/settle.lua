@@ -6,12 +6,15 @@
 --       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
 --       attempts to add, causes of holds that end if the attempt is a probe of theirs (commas between), totals to add
 --       (lines of field TAB number).
--- Answer: for each job `done`, `repeat` (it was applied before), or the record that stands there instead.
+-- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that stands
+-- there instead.
 -- Safe to repeat: what was applied is not applied again.
 local FIELDS = 13
 local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
+-- batch -> the most that became of a job of it in this call: accepted, or delivered
+local succeeded = {}
 
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
@@ -45,15 +48,24 @@ local function move(batch, row, old, new, next_ms, line)
     redis.call('ZADD', watch, text(next_ms), job_name(batch, row))
     if next_ms - now < LONGEST_SLEEP_MS then wake() end
   end
-  -- refusals in a row are over when the provider takes a fax
-  if state == ACCEPTED or state == DELIVERED then redis.call('UNLINK', 'bf:strikes:batch:' .. batch) end
+  local success = state ~= string.byte(old, 1) and (state == ACCEPTED or state == DELIVERED)
+  if success then succeeded[batch] = math.max(state, succeeded[batch] or 0) end
 end
 
--- A fax that is found later is in a call without ever having begun here. Another call of that number keeps its lock.
+-- Failures in a row are over: of a batch when the provider takes a fax, of its documents when one is delivered.
+local function end_runs(batch, state)
+  redis.call('UNLINK', 'bf:strikes:batch:' .. batch)
+  if state ~= DELIVERED then return end
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+    redis.call('UNLINK', 'bf:strikes:document:' .. sha)
+  end
+end
+
+-- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its lock.
 local function lock_number(job, number, holder)
   local key = 'bf:number:' .. number
   local by = redis.call('GET', key)
-  if by and by ~= 'rest' then return end
+  if by and by ~= 'rest' and string.match(by, '^(.*)/%d+$') ~= job then return end
   redis.call('SET', key, holder, 'PX', lock_ms)
   redis.call('HSET', 'bf:locks', job, number)
 end
@@ -95,6 +107,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   disproved, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
+  if #current < WIDTH then return 'gone' end
   if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
   if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
   move(batch, row, old, new, next_ms, line)
@@ -112,4 +125,5 @@ end
 
 local answer = {}
 for i = 2, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer

@@ -1,0 +1,130 @@
+"""What is known of the last loss of writes: since when, how far the provider's faxes were read, who accepted it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from dispatcher.core.job import JobId
+from dispatcher.core.rule import Category
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import LOST_MARGIN_MS, Argument, Scripts
+
+#: category of the account's hold
+ROLLED_BACK = Category.RECORD_ROLLED_BACK.value
+#: faxes of unknown jobs that are kept for people to see; more are not told from none
+MOST_UNKNOWN = 1000
+#: totals that count what is found
+ADOPTED, ACCEPTED_TWICE = "lost_writes|adopted", "lost_writes|accepted_twice"
+
+
+class Resumed(StrEnum):
+    """What a step towards the end of the hold came to."""
+
+    NONE = "none"
+    OPEN = "open"
+    RESUMED = "resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownFax:
+    """A fax with our labels whose job is not in the store."""
+
+    fax_id: str
+    job: str
+    attempt: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """One loss of writes. Times are milliseconds since 1970, 0 for what has not happened."""
+
+    noticed_ms: int
+    #: writes from here on may be lost
+    since_ms: int
+    cause: str
+    #: epoch that was found, and the higher one that was seen before; 0 when an attempt proved the loss
+    found_epoch: int
+    seen_epoch: int
+    #: the provider's faxes were read up to here
+    listed_ms: int = 0
+    reconciled_ms: int = 0
+    accepted_ms: int = 0
+    resumed_ms: int = 0
+    #: faxes that the record did not know, attempts that the provider accepted twice, faxes of no job of ours
+    adopted: int = 0
+    accepted_twice: int = 0
+    unknown: int = 0
+
+
+class Rollbacks:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    async def report_attempt(self, job: JobId, attempt: int, created_ms: int) -> bool:
+        """An attempt that we signed or labelled is not in the record. False when that loss is known.
+
+        ``created_ms``: when the provider created its fax; 0 when that is not known.
+        """
+        cause = f"Redis has lost writes: it knows nothing of attempt {attempt} of job {job}"
+        return bool(await self._scripts.run("report_rollback", [0, created_ms, LOST_MARGIN_MS, cause]))
+
+    async def last(self) -> Rollback | None:
+        """The last loss, whether sending goes on since or not; None when there was none."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.hgetall(keys.ROLLBACK)
+                pipe.hlen(keys.ROLLBACK_UNKNOWN)
+                pipe.hmget(keys.TOTALS, ADOPTED, ACCEPTED_TWICE)
+                raw, unknown, (adopted, twice) = await pipe.execute()
+        if not raw:
+            return None
+        fields = {name.decode(): value for name, value in raw.items()}
+        cause, adopted_before, twice_before = (fields.pop(name) for name in ("cause", "adopted_before", "twice_before"))
+        return Rollback(
+            cause=cause.decode(),
+            adopted=int(adopted or 0) - int(adopted_before),
+            accepted_twice=int(twice or 0) - int(twice_before),
+            unknown=unknown,
+            **{name: int(value) for name, value in fields.items()},
+        )
+
+    async def accept(self) -> Resumed:
+        """An operator takes the loss as it is. Sending goes on when the provider's faxes are reconciled."""
+        return Resumed((await self._scripts.run("resume", ["accepted"])).decode())
+
+    async def listed(self, rollback: Rollback, until_ms: int, *, all_of_them: bool) -> Resumed:
+        """The provider's faxes were read up to this time. Does nothing for a loss that has become another one."""
+        arguments: list[Argument] = ["listed", rollback.noticed_ms, rollback.since_ms, until_ms, int(all_of_them)]
+        return Resumed((await self._scripts.run("resume", arguments)).decode())
+
+    async def add_unknown(self, faxes: Sequence[UnknownFax]) -> None:
+        with translated():
+            room = MOST_UNKNOWN - await self._client.hlen(keys.ROLLBACK_UNKNOWN)
+            kept = {fax.fax_id: json.dumps(asdict(fax)) for fax in faxes[: max(0, room)]}
+            if kept:
+                await self._client.hset(keys.ROLLBACK_UNKNOWN, mapping=kept)
+
+    async def unknown(self) -> list[UnknownFax]:
+        """Faxes of no job of ours, the oldest first."""
+        with translated():
+            raw = await self._client.hvals(keys.ROLLBACK_UNKNOWN)
+        return sorted((UnknownFax(**json.loads(fax)) for fax in raw), key=lambda fax: (fax.created_ms, fax.fax_id))
+
+    async def raise_epoch(self, epoch: int) -> None:
+        """The provider has a fax of that epoch, and the loss is known: what is sent from now on has a higher one."""
+        if epoch:
+            await self._scripts.run("raise_epoch", [epoch])
+
+    async def check(self) -> None:
+        """Raises StoreRolledBack when the account's epoch is lower than one that this process has seen."""
+        await self._scripts.run("move_epoch", [])
+
+    async def written_ms(self) -> int:
+        """When the account's epoch moved last; 0 when it never did."""
+        with translated():
+            return int(await self._client.hget(keys.EPOCH, "written_ms") or 0)

@@ -1,0 +1,9 @@
+-- fix_selection: fixes which rows of its parent's blocks a rerun takes, before the first of them is copied.
+-- ARGV: batch, then for each block of the parent its number and its rows, one bit each (empty for none).
+-- Answer: stored, closed (no draft any more) or missing. Safe to repeat: what was fixed for a block stays.
+local batch = ARGV[1]
+local control = redis.call('HGET', batch_key(batch), 'control')
+if not control then return 'missing' end
+if control ~= 'draft' then return 'closed' end
+for i = 2, #ARGV, 2 do redis.call('HSETNX', part_key(batch, 'selection'), ARGV[i], ARGV[i + 1]) end
+return 'stored'

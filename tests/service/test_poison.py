@@ -1,0 +1,107 @@
+"""One bad item among many: it is set aside or fails by itself, and the others go on as if it were not there."""
+
+import json
+
+import pytest
+
+from dispatcher.core.job import JobId, State
+from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, SendOutcome
+from dispatcher.service.doctor import Finding, examine
+from dispatcher.service.news import encode
+from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.store.store import Store
+from tests.service.office import Office
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 20
+
+
+def told(**fields: object) -> bytes:
+    """An event as it lies in the inbox."""
+    news = FaxNews(fax_id="F9", status=FaxStatus.COMPLETED)
+    event = json.loads(encode("a.9", 1, CallbackEvent(event=FAX_COMPLETED, news=news)))
+    return json.dumps({**event, **fields}).encode()
+
+
+#: events that this version can do nothing with
+POISON = {
+    "no JSON": b"\xff\x00",
+    "no object": b"[]",
+    "no event": b"{}",
+    "an unknown status": told(status="teleported"),
+    "no job": told(job="a"),
+    "an attempt in words": told(attempt="two"),
+    "pages of no number": told(status="failure", pages_sent="many"),
+    "a type of no text": told(status="failure", error_type=["CALL_ERROR"]),
+}
+
+
+async def checked(store: Store, *, fix: bool = False) -> Finding:
+    findings = await examine(store, fix=fix, progress=lambda done, total: None)
+    return next(one for one in findings if one.check == "callbacks set aside")
+
+
+async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: Office) -> None:
+    """It is counted, kept, and named by the doctor, who can have it tried again."""
+    await office.world.running("a", ROWS)
+    for _ in range(5):
+        await office.room.work()
+        await office.room.rest()
+        await office.world.pass_ms(500)
+    ended_faxes = office.provider.end_calls(1.0)
+    good = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended_faxes]
+    assert good
+    inbox = office.store.inbox
+    mixed = [raw for pair in zip(POISON.values(), good, strict=False) for raw in pair] + good[len(POISON) :]
+    await inbox.add(mixed)
+    assert await office.room.news.settle_events() == len(mixed)
+    assert await inbox.depth() == 0
+    ended = {call.job for call in office.provider.calls}
+    records = await office.records()
+    assert {f"a.{row}" for row, one in enumerate(records) if one.state is State.DELIVERED} == ended
+    assert {one.event for one in await inbox.failed()} == set(POISON.values())
+    assert (await office.store.totals.all())["callbacks", "failed"] == len(POISON)
+    finding = await checked(office.store)
+    assert not finding.ok
+    assert f"{len(POISON)} callbacks" in finding.text
+    assert (await checked(office.store, fix=True)).fixed
+    assert (await inbox.failed(), await inbox.depth()) == ([], len(POISON))
+    await office.room.news.settle_events()
+    assert len(await inbox.failed()) == len(POISON)
+
+
+async def test_what_is_set_aside_does_not_grow_for_ever(office: Office) -> None:
+    await office.store.inbox.add([b"%d" % at for at in range(1_050)])
+    await office.room.news.settle_events()
+    failed = await office.store.inbox.failed()
+    assert len(failed) == 1_000
+    assert failed[-1].event == b"50"
+
+
+async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(office: Office) -> None:
+    await office.world.running("a", 1)
+    await office.room.work()
+    await office.room.rest()
+    (call,) = office.provider.calls
+    await office.store.inbox.add([told(job="a.0", fax_id=call.id, status="failure", error_type="NEW\ud83d\n")])
+    await office.room.news.settle_events()
+    (stored,) = await office.store.dispatch.stored([JobId("a", 0)])
+    assert stored
+    assert [entry.error_type for entry in stored.history] == ["NEW\ufffd "]
+
+
+async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(office: Office) -> None:
+    """The door lets none through. Were there one, its job is looked for, and no other that shares its call."""
+    await office.world.running("a", ROWS)
+    provider = office.provider
+
+    def answer(fax: OutgoingFax) -> SendOutcome | None:
+        if fax.job != "a.7" or fax.attempt > 1:
+            return None
+        return Accepted(news=FaxNews(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=fax.job, attempt=1))
+
+    provider.refusal = answer
+    await office.assert_all_delivered_once()
+    assert provider.sends == ROWS + 1

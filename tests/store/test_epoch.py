@@ -1,0 +1,203 @@
+"""The account's write epoch: what moves it, and what a script does on a server that has lost writes."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from dispatcher.core.batch import Definition
+from dispatcher.core.job import JobId
+from dispatcher.store import lua
+from dispatcher.store.epoch import WriteEpoch
+from dispatcher.store.errors import StoreRolledBack
+from dispatcher.store.inbox import Inbox
+from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.rollback import ROLLED_BACK, Resumed, Rollbacks
+from tests.store.walk import Walk
+from tests.store.world import START_MS, World, dump, open_world, restore, save, text_with_clock
+
+pytestmark = pytest.mark.anyio
+
+MINUTES_10 = 600_000
+
+
+class Recording(Scripts):
+    """Keeps the last arguments of every verb."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.given: dict[str, list[Argument]] = {}
+
+    async def move(self, verb: str, arguments: Any, *, wait_s: float = 0.0) -> Any:
+        self.given[verb] = list(arguments)
+        return await super().move(verb, arguments, wait_s=wait_s)
+
+
+def another(world: World) -> Scripts:
+    """The scripts of another process."""
+    return Scripts(world.client, text_with_clock)
+
+
+async def epoch_of(world: World) -> int:
+    return int(await world.client.hget("bf:epoch", "write_epoch") or 0)
+
+
+async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(redis_url: str) -> None:
+    """And with a higher one than its own it changes nothing at all, whatever it was asked for."""
+    async with open_world(redis_url, Recording) as world:
+        await Walk(world, 7).live(80)
+        scripts = world.scripts
+        assert isinstance(scripts, Recording)
+        await Inbox(world.client, scripts).add([b"{}"])
+        await scripts.run("move_epoch", [])
+        await world.batches.create(Definition(id="z", name="z", created_ms=1))
+        assert set(scripts.given) - lua._LOOKING == lua._MOVING
+        for verb, arguments in scripts.given.items():
+            before, epoch = await dump(world.client), await epoch_of(world)
+            answer, _ = await scripts._call(verb, [*arguments, 10**9], 0)
+            assert answer[:2] == [b"rolled_back", epoch], verb
+            assert (await dump(world.client), await epoch_of(world)) == (before, epoch), verb
+            answer, _ = await scripts._call(verb, [*arguments, epoch], 0)
+            assert answer[0] == b"done", verb
+            moved = verb in lua._MOVING and answer[4] is not None
+            assert await epoch_of(world) == answer[1] == epoch + moved, verb
+
+
+async def test_a_claim_that_leases_nothing_only_looks_at_it(world: World) -> None:
+    """A scheduler with nothing to do writes nothing, and is the first to notice."""
+    before = await dump(world.client)
+    assert await world.claim() is None
+    assert (await dump(world.client), await epoch_of(world)) == (before, 0)
+    world.scripts.epoch.see(1)
+    with pytest.raises(StoreRolledBack):
+        await world.claim()
+
+
+async def test_a_process_is_given_what_another_one_has_moved(world: World) -> None:
+    other = another(world)
+    for scripts in (world.scripts, other, other, world.scripts):
+        await scripts.run("move_epoch", [])
+    assert (world.scripts.epoch.highest, other.epoch.highest) == (4, 3)
+
+
+async def test_lost_writes_hold_the_account_and_the_next_call_works(world: World) -> None:
+    """The hold has no probe; everything but sending goes on; and who lost nothing hears of it with its next call."""
+    await world.running("a", 5)
+    saved, other = await save(world.client), another(world)
+    written_ms = world.ms
+    await other.run("move_epoch", [])
+    await world.pass_ms(5_000)
+    begun = await world.sending()
+    assert begun.stands()
+    await restore(world.client, saved)
+    with pytest.raises(StoreRolledBack, match="Redis has lost writes: its epoch is 3, and 6 was seen before"):
+        await world.claim()
+    (hold,) = await world.holds.all()
+    assert (hold.scope, hold.category, hold.probe_at_ms) == ("account", ROLLED_BACK, 0)
+    assert not begun.stands()
+    assert (await world.batches.create(Definition(id="b", name="b", created_ms=1))) is True
+    assert await world.claim() is None, "nothing is leased while the account is held"
+    rollback = await Rollbacks(world.client, world.scripts).last()
+    assert rollback is not None
+    assert (rollback.found_epoch, rollback.seen_epoch, rollback.noticed_ms) == (3, 6, world.ms)
+    assert rollback.since_ms == written_ms - MINUTES_10
+    assert other.epoch.losses == 0
+    await other.run("move_epoch", [])
+    assert other.epoch.losses == 1, "it has seen no higher epoch, and still drops its slots"
+
+
+async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: World) -> None:
+    """Somebody who has seen little may have written since; then the process that notices knows the time better."""
+    saved, behind = await save(world.client), another(world)
+    await world.scripts.run("move_epoch", [])
+    seen_ms = world.ms
+    for _ in range(9):
+        await world.pass_ms(10_000)
+        await world.scripts.run("move_epoch", [])
+    await restore(world.client, saved)
+    await behind.run("move_epoch", [])
+    with pytest.raises(StoreRolledBack):
+        await world.scripts.run("move_epoch", [])
+    rollback = await Rollbacks(world.client, world.scripts).last()
+    assert rollback is not None
+    assert rollback.since_ms == seen_ms - MINUTES_10
+
+
+async def test_it_takes_the_place_of_a_hold_that_a_probe_would_end(world: World) -> None:
+    await world.holds.open("account", "funds", "no money", probes_s=(1.0,))
+    await Rollbacks(world.client, world.scripts).report_attempt(JobId("a", 1), 2, 0)
+    (hold,) = await world.holds.all()
+    assert (hold.category, hold.probe_at_ms) == (ROLLED_BACK, 0)
+    assert "attempt 2 of job a.1" in hold.cause
+
+
+async def test_an_attempt_that_is_not_in_the_record_is_reported_once(world: World) -> None:
+    """Later ones only move the time since when back, and what was read since then is read again."""
+    rollbacks = Rollbacks(world.client, world.scripts)
+    await world.scripts.run("move_epoch", [])
+    begun_losses = world.scripts.epoch.losses
+    assert await rollbacks.report_attempt(JobId("a", 1), 2, START_MS - 5_000)
+    await world.scripts.run("move_epoch", [])
+    assert world.scripts.epoch.losses == begun_losses + 1
+    first = await rollbacks.last()
+    assert first is not None
+    assert first.since_ms == START_MS - 5_000 - MINUTES_10
+    await rollbacks.listed(first, START_MS, all_of_them=True)
+    assert not await rollbacks.report_attempt(JobId("a", 2), 1, START_MS)
+    assert await rollbacks.last() != first
+    assert not await rollbacks.report_attempt(JobId("a", 3), 1, START_MS - 9_000)
+    again = await rollbacks.last()
+    assert again is not None
+    assert (again.since_ms, again.listed_ms, again.reconciled_ms) == (START_MS - 9_000 - MINUTES_10, 0, 0)
+
+
+@pytest.mark.parametrize("accepted_first", [True, False])
+async def test_sending_goes_on_when_it_is_reconciled_and_accepted(world: World, accepted_first: bool) -> None:
+    rollbacks = Rollbacks(world.client, world.scripts)
+    assert await rollbacks.accept() is Resumed.NONE
+    await rollbacks.report_attempt(JobId("a", 1), 2, 0)
+    rollback = await rollbacks.last()
+    assert rollback is not None
+    steps: list[Callable[[], Awaitable[Resumed]]] = [
+        rollbacks.accept,
+        partial(rollbacks.listed, rollback, world.ms, all_of_them=True),
+    ]
+    if not accepted_first:
+        steps.reverse()
+    assert await rollbacks.listed(rollback, world.ms - 5, all_of_them=False) is Resumed.OPEN
+    assert await steps[0]() is Resumed.OPEN
+    assert [hold.category for hold in await world.holds.all()] == [ROLLED_BACK]
+    assert await steps[1]() is Resumed.RESUMED
+    assert await world.holds.all() == []
+    assert await rollbacks.accept() is Resumed.NONE
+
+
+async def test_what_was_accepted_of_one_loss_is_not_accepted_of_the_next(world: World) -> None:
+    """Nor counts a list that was read for the one before."""
+    rollbacks, saved = Rollbacks(world.client, world.scripts), await save(world.client)
+    await rollbacks.report_attempt(JobId("a", 1), 2, 0)
+    first = await rollbacks.last()
+    assert first is not None
+    await rollbacks.accept()
+    await world.scripts.run("move_epoch", [])
+    await world.pass_ms(1_000)
+    await restore(world.client, saved)
+    with pytest.raises(StoreRolledBack):
+        await world.scripts.run("move_epoch", [])
+    assert await rollbacks.listed(first, world.ms, all_of_them=True) is Resumed.OPEN
+    second = await rollbacks.last()
+    assert second is not None
+    assert (second.accepted_ms, second.reconciled_ms) == (0, 0)
+
+
+def test_a_process_knows_when_it_saw_which_epoch() -> None:
+    epoch = WriteEpoch()
+    for seen, now_ms in ((5, 1_000), (6, 1_500), (7, 2_000), (9, 60_000)):
+        epoch.answered(seen, 0, now_ms)
+    assert [epoch.seen_ms(seen) for seen in (4, 5, 6, 7, 8, 9, 10)] == [0, 1_000, 1_000, 2_000, 2_000, 60_000, 60_000]
+    epoch.see(8)
+    assert (epoch.highest, epoch.losses) == (9, 0)
+    epoch.see(20)
+    epoch.answered(21, 20, 61_000)
+    assert (epoch.highest, epoch.losses) == (21, 1)

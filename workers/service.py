@@ -1,0 +1,48 @@
+"""``bulkfax worker``: a supervisor and the worker processes of one service."""
+
+import asyncio
+
+import structlog
+
+from dispatcher.core.points import At
+from dispatcher.core.policy import Policy
+from dispatcher.logs import configure_logs
+from dispatcher.runtime import open_store
+from dispatcher.service.errors import StoreError
+from dispatcher.settings import Settings
+from workers import identity, process
+from workers.identity import Identity
+from workers.supervisor import Plan, Supervisor
+
+#: seconds that the report of an end may take; later the silence of the process has said so anyway
+_WITHIN_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, policy: Policy, at: At | None = None) -> int:
+    """Run the processes of this service until SIGTERM or SIGINT. ``at`` is for tests."""
+    configure_logs(settings)
+
+    def work(who: Identity, lifeline: int) -> int:
+        return process.main(who, lifeline, at)
+
+    def report(who: Identity) -> None:
+        report_end(settings, who)
+
+    with identity.service_names(settings.redis_url, settings.worker_processes) as names:
+        Supervisor(Plan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy))).run()
+    return 0
+
+
+def report_end(settings: Settings, who: Identity) -> None:
+    """Tell the registry that a process has ended: its leases go to others at once."""
+    try:
+        asyncio.run(_report(settings, who))
+    except (StoreError, TimeoutError) as error:
+        log.warning("the end of a worker process could not be reported", worker=who.name, error=str(error))
+
+
+async def _report(settings: Settings, who: Identity) -> None:
+    async with asyncio.timeout(_WITHIN_S), open_store(settings) as store:
+        await store.workers.report_end(who.name, who.instance)
