@@ -1,13 +1,18 @@
 """What a worker makes of the answers to its sends."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from dispatcher.core.batch import Priority
+from dispatcher.core.batch import Command, Priority
 from dispatcher.core.job import State
+from dispatcher.core.outcome import Refused
 from dispatcher.service.news import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from dispatcher.store.dispatch import PreparedChange
+from dispatcher.store.errors import StoreUnavailable
+from tests.service.mailroom import Mailroom
 from tests.service.office import Office
 
 pytestmark = pytest.mark.anyio
@@ -43,3 +48,28 @@ async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
     await sender.finish()
     # two slots lie in the past, as after any pause
     assert [call.job.partition(".")[0] for call in office.provider.calls] == ["a", "a", "b", "a", "a"]
+
+
+async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_the_account(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was cancelled meanwhile, so that the first settlement has made the job final. It counts once."""
+    apply, lost = office.store.dispatch.apply, list[object]()
+
+    async def lossy(changes: Sequence[PreparedChange]) -> object:
+        if lost:
+            return await apply(changes)
+        await office.store.batches.command("a", Command.CANCEL)
+        lost.append(await apply(changes))
+        raise StoreUnavailable("the answer was lost")
+
+    monkeypatch.setattr(office.store.dispatch, "apply", lossy)
+    room = Mailroom(office.store, office.world, office.provider, "another")
+    await office.world.running("a", 1)
+    office.provider.refusal = lambda fax: Refused(status=401)
+    await room.work()
+    await room.rest()
+    assert lost == [[None]]
+    assert [one.state for one in await office.records()] == [State.CANCELLED]
+    assert [hold.scope for hold in await office.store.holds.all()] == ["account"]
+    assert (await office.store.totals.all())["attempts", "refused"] == 1

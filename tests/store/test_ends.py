@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.core.batch import Command, CommandRefusal, Control
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Overview
 from dispatcher.store.dispatch import Change
@@ -145,3 +145,33 @@ async def test_a_selection_stays_as_it_was_fixed_first(world: World) -> None:
     assert await world.batches.fix_selection("b", {0: b"\x01"}) == "missing"
     record: Record = await world.record(JobId("a", 0))
     assert record.state is State.WAITING
+
+
+@pytest.mark.parametrize("ended_by", ["put back", "drained", "not at all", "claimed"])
+@pytest.mark.parametrize("line", [True, False])
+async def test_a_settlement_whose_answer_was_lost_counts_once(world: World, ended_by: str, line: bool) -> None:
+    """Also when the job has become final by it, since its batch had ended, or has moved on since."""
+    await world.running("a", 1)
+    (begun,) = (await world.sending()).jobs
+    entry = HistoryEntry(attempt=1, at_ms=world.ms, outcome=Happened.REFUSED, category="auth", why="refused")
+    new = replace(begun.record, state=State.WAITING, lease=0)
+    change = Change(
+        job=begun.job,
+        old=begun.record,
+        new=new,
+        next_ms=world.ms,
+        history=entry if line else None,
+        spent=1,
+        totals={"attempts|refused": 1},
+    )
+    if ended_by == "put back":
+        await world.batches.command("a", Command.CANCEL)
+    assert await world.dispatch.settle([change]) == [None]
+    if ended_by == "drained":
+        await world.batches.command("a", Command.CANCEL)
+        await world.dispatch.drain()
+    if ended_by == "claimed" and line:
+        assert (await world.leased()).jobs == (begun.job,)
+    assert await world.dispatch.settle([change]) == [None]
+    assert await world.client.hget("bf:totals", "attempts|refused") == b"1"
+    assert (await overview_of(world)).attempts == 1

@@ -8,7 +8,8 @@
 --       (lines of field TAB number).
 -- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that stands
 -- there instead.
--- Safe to repeat: what was applied is not applied again.
+-- Safe to repeat: what was applied is not applied again, and is known by its history line, or by its record or what an
+-- ended batch makes of it.
 local FIELDS = 13
 local lock_ms = ARGV[1]
 local now = math.floor(now_us() / 1000)
@@ -87,6 +88,20 @@ local function is_told(batch, row, line)
   return line == '' or (before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true))
 end
 
+-- What an ended batch makes of a job that is put back to wait.
+local function as_ended(batch, record)
+  local ending = string.byte(record, 1) == WAITING and ENDING[redis.call('HGET', batch_key(batch), 'control')]
+  if not ending then return record end
+  local _, _, attempt = head(record)
+  return with_head(record, ending, 0, attempt, 0)
+end
+
+-- Whether the change is the one that this call made before, and whose answer was lost.
+local function is_applied(batch, row, current, new, line)
+  if line ~= '' then return is_told(batch, row, line) end
+  return current == new or current == as_ended(batch, new)
+end
+
 -- What is learned later may make a job doubled, or show that it is not.
 local function count_doubled(batch, old, new)
   local by = string.byte(new, 21) % 2 - string.byte(old, 21) % 2
@@ -108,7 +123,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
   local current = read_record(batch, row)
   if #current < WIDTH then return 'gone' end
-  if current ~= old then return current == new and is_told(batch, row, line) and 'repeat' or current end
+  if current ~= old then return is_applied(batch, row, current, new, line) and 'repeat' or current end
   if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
   move(batch, row, old, new, next_ms, line)
   if any_hold and disproved ~= '' then end_disproved(holder, disproved) end
