@@ -32,6 +32,8 @@ STEP_MS = 2_000
 ACCOUNT, PROVIDER = "account", "provider"
 #: causes for which the account is held and probed
 AUTH, FUNDS = Category.AUTH.value, Category.FUNDS.value
+#: category of a hold of the provider whose cause is that no list can be read, while attempts are unclear
+LISTS_FAIL = Category.SUBMIT_UNKNOWN.value
 _OF_ACCOUNT = frozenset({AUTH, FUNDS})
 #: what any usable answer to a POST shows to be gone, and what a fax does that is found at the provider
 ANSWERED, FOUND = frozenset({PROVIDER, AUTH}), frozenset({AUTH})
@@ -78,8 +80,11 @@ def run_of_failures(failed_ms: Mapping[str, int], now_ms: int, within_ms: int, h
 
 
 def is_ended_by(scope: str, category: str, disproved: Collection[str]) -> bool:
-    """Whether a hold ends when the outcome of its own probe shows that these causes are gone."""
-    return (scope if scope == PROVIDER else category) in disproved
+    """Whether a hold ends when the outcome of its own probe shows that these causes are gone.
+
+    That sends are answered says nothing of a list that cannot be read: such a hold ends when one is read.
+    """
+    return (scope if scope == PROVIDER and category != LISTS_FAIL else category) in disproved
 
 
 def disproved_by_refusal(category: str) -> frozenset[str]:

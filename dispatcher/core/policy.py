@@ -56,6 +56,8 @@ class Policy:
     #: between probes of refused credentials; the last repeats
     probe_auth_s: tuple[float, ...] = (60.0, 300.0)
     probe_funds_s: float = 900.0
+    #: without a list that can be read for so long, while attempts are unclear, the provider is held
+    lists_fail_s: float = 600.0
     #: between probes of a provider that failed again and again; the last repeats
     probe_provider_s: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)
 
@@ -77,6 +79,9 @@ class Policy:
     #: sends without a connection or an answer, or with a 5xx, that hold the provider, among so many sends
     breaker_failures: int = 10
     breaker_sends: int = 20
+    #: the share of the last so many sends whose unclear end holds the provider when there are more
+    unclear_share: float = 0.30
+    unclear_sends: int = 200
 
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = 0.10
@@ -202,6 +207,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "failure_run": _time("failure_run_s"),
         "probe_auth": _time("probe_auth_s", durations),
         "probe_funds": _time("probe_funds_s"),
+        "lists_fail": _time("lists_fail_s"),
         "probe_provider": _time("probe_provider_s", durations),
     },
     "caps": {
@@ -215,6 +221,8 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "forbidden_sends": _limit("forbidden_sends"),
         "breaker_failures": _limit("breaker_failures"),
         "breaker_sends": _limit("breaker_sends"),
+        "unclear_share": _share("unclear_share"),
+        "unclear_sends": _limit("unclear_sends"),
     },
     "rate": {
         "retry_floor": _share("retry_floor"),

@@ -46,7 +46,7 @@ class Follower:
         self._library = library
         self._settler = settler
         self._policy = policy
-        self._reads = ProviderReads(sinch, permits, policy)
+        self._reads = ProviderReads(sinch, permits, store.holds, policy)
         #: jobs that are being looked at
         self._looks = dict[JobId, asyncio.Task[None]]()
         #: those that the next plan is made for; one round of windows is read at a time

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
+from dispatcher.core.holding import PROVIDER
 from dispatcher.core.outcome import FaxNews
 from dispatcher.core.policy import Policy
 from dispatcher.service.permits import Permits, ReadKind
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.errors import RateLimitedError, UnreadableError
+from dispatcher.sinch.errors import RateLimitedError, SinchError, UnreadableError
 from dispatcher.sinch.paging import ListReading
 from dispatcher.sinch.wire import MOST_PAGES, FaxQuery
+from dispatcher.store.holds import Holds, ListNote
 
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +38,9 @@ class Listed:
 class ProviderReads:
     """All raise SinchError, NoPermit and StoreError."""
 
-    def __init__(self, sinch: FaxClient, permits: Permits, policy: Policy) -> None:
+    def __init__(self, sinch: FaxClient, permits: Permits, holds: Holds, policy: Policy) -> None:
         self._sinch = sinch
+        self._holds = holds
         self._permits = permits
         self._policy = policy
 
@@ -43,6 +50,24 @@ class ProviderReads:
 
     async def listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         """All pages of a list. Raises UnreadableError when it breaks off: half a list is no answer."""
+        try:
+            listed = await self._listed(query, kind)
+        except RateLimitedError:
+            raise  # it says nothing of the list
+        except SinchError:
+            await self._note(readable=False)
+            raise
+        await self._note(readable=True)
+        return listed
+
+    async def _note(self, *, readable: bool) -> None:
+        match await self._holds.note_list(self._policy, readable=readable):
+            case ListNote.HELD:
+                log.error("hold opened: no list of faxes can be read, and sends are unclear", scope=PROVIDER)
+            case ListNote.RELEASED:
+                log.info("a list of faxes was read, hold released", scope=PROVIDER)
+
+    async def _listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         reading, page, more = ListReading(), 1, True
         faxes, unusable = dict[str, FaxNews](), list[str]()
         while more and reading.whole and page <= MOST_PAGES:

@@ -1,9 +1,11 @@
 """Holds: sending stopped for a scope, with a reason, until a probe disproves it or someone releases it."""
 
 import json
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from dispatcher.core.policy import Policy
 from dispatcher.store import keys
@@ -28,6 +30,14 @@ class Hold:
     probes: int = 0
 
 
+class ListNote(IntEnum):
+    """What followed from a list that was read, or could not be."""
+
+    NOTHING = 0
+    HELD = 1
+    RELEASED = 2
+
+
 class Holds:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
@@ -43,10 +53,19 @@ class Holds:
         return bool(await self._scripts.run("hold", arguments))
 
     async def check_provider(self, policy: Policy) -> bool:
-        """Hold the provider if too many of the last sends failed by its fault. True when the hold is new."""
+        """Hold the provider if too many of the last sends failed by its fault, or ended unclear. True when the hold is
+        new."""
         series = _series_ms(policy.probe_provider_s)
+        most_unclear = math.floor(policy.unclear_share * policy.unclear_sends) + 1
         arguments: list[Argument] = [policy.breaker_sends, policy.breaker_failures, series, _new_id()]
-        return bool(await self._scripts.run("breaker", arguments))
+        return bool(await self._scripts.run("breaker", [*arguments, policy.unclear_sends, most_unclear]))
+
+    async def note_list(self, policy: Policy, *, readable: bool) -> ListNote:
+        """A list of the provider was read, or could not be. None can be for too long while attempts are unclear: the
+        provider is held, until one is read again."""
+        series, limit_ms = _series_ms(policy.probe_provider_s), round(policy.lists_fail_s * 1000)
+        answer = await self._scripts.run("note_list", [int(readable), limit_ms, series, _new_id()])
+        return ListNote(answer)
 
     async def strike(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
         """One more failure of a scope. True when there were enough of them for a hold, in a row and within that time.

@@ -22,6 +22,8 @@ bf:holds                                hash    scope -> JSON of the hold       
 bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
 bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
 bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
+bf:unclear_sends                        zset    <job>/<attempt> of unclear end -> sends by then          200 sends
+bf:lists_fail                           string  since when no list could be read (ms)                 until one is read
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
 bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good

@@ -17,7 +17,9 @@ _FOLDER = Path(__file__).parent / "scripts"
 #: put in front of every script, of those that touch the account's pace, and of those that touch holds
 _RECORD, _WORKERS, _EPOCH, _PACING, _HOLDING = "record", "workers", "epoch", "pacing", "holding"
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
-_HELD = frozenset({"begin", "breaker", "claim", "forbid", "hold", "release", "report_rollback", "resume", "settle"})
+_HELD = frozenset(
+    {"begin", "breaker", "claim", "forbid", "hold", "note_list", "release", "report_rollback", "resume", "settle"}
+)
 #: those that move the account's write epoch, and those that only look whether it was lost
 _MOVING = frozenset(
     {"add_events", "add_part", "begin", "claim", "control", "create", "fix_selection", "move_epoch", "settle"}

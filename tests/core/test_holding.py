@@ -8,6 +8,7 @@ from dispatcher.core.holding import (
     ACCOUNT,
     ANSWERED,
     FOUND,
+    LISTS_FAIL,
     PROBES_KEPT,
     PROVIDER,
     disproved_by_fax,
@@ -68,6 +69,10 @@ def test_a_hold_ends_with_any_outcome_of_its_probe_but_the_failure_that_opened_i
 ) -> None:
     holds = {"provider": (PROVIDER, "provider_unavailable"), "auth": (ACCOUNT, "auth"), "funds": (ACCOUNT, "funds")}
     assert {name for name, hold in holds.items() if not is_ended_by(*hold, disproved)} == stays
+
+
+def test_that_sends_are_answered_says_nothing_of_a_list_that_cannot_be_read() -> None:
+    assert not any(is_ended_by(PROVIDER, LISTS_FAIL, disproved) for disproved, _ in STAYS)
 
 
 @pytest.mark.parametrize("category", ["config", "record_rolled_back"])

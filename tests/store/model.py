@@ -20,6 +20,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
 from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate, Change
+from dispatcher.store.holds import ListNote
 
 NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
@@ -110,6 +111,10 @@ class Model:
     strikes: dict[str, dict[str, int]] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
     failures: dict[str, int] = field(default_factory=dict)
+    #: the same of those with an unclear end
+    unclear: dict[str, int] = field(default_factory=dict)
+    #: since when no list could be read, 0 for no time
+    lists_fail_ms: int = 0
     #: countries that were refused, with the number of sends by then
     forbidden: dict[str, int] = field(default_factory=dict)
     sends: int = 0
@@ -349,12 +354,29 @@ class Model:
         if holding.PROVIDER not in self.holds:
             recent = holding.recent_failures(self.failures.values(), self.sends, self.policy.breaker_sends)
             self.failures = {attempt: at for attempt, at in self.failures.items() if at in recent}
-            if len(recent) < self.policy.breaker_failures:
+            policy = self.policy
+            unclear = holding.recent_failures(self.unclear.values(), self.sends, policy.unclear_sends)
+            self.unclear = {attempt: at for attempt, at in self.unclear.items() if at in unclear}
+            if len(recent) < policy.breaker_failures and len(unclear) <= policy.unclear_share * policy.unclear_sends:
                 return False
-        self.failures = {}
+        self.failures, self.unclear = {}, {}
         return self.hold(
             holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
         )
+
+    def note_list(self, *, readable: bool) -> ListNote:
+        held = self.holds.get(holding.PROVIDER)
+        if readable:
+            self.lists_fail_ms = 0
+            if held is None or held.category != holding.LISTS_FAIL:
+                return ListNote.NOTHING
+            del self.holds[holding.PROVIDER]
+            return ListNote.RELEASED
+        self.lists_fail_ms = self.lists_fail_ms or self.ms
+        if self.ms - self.lists_fail_ms < self.policy.lists_fail_s * 1000 or not self.watch[Place.UNCLEAR]:
+            return ListNote.NOTHING
+        series = [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
+        return ListNote(self.hold(holding.PROVIDER, holding.LISTS_FAIL, series))
 
     def forbid(self, scope: str, countries: int, sends: int) -> bool:
         self.forbidden[scope] = self.sends

@@ -10,6 +10,7 @@ from dispatcher.core.holding import PROBES_KEPT
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store.dispatch import Begun, Change
+from dispatcher.store.holds import ListNote
 from tests.store.world import World, hash_of, words
 
 pytestmark = pytest.mark.anyio
@@ -403,3 +404,65 @@ async def test_a_beginning_ends_the_run_of_lost_leases(world: World) -> None:
     await world.dispatch.reap(most=10, again_s=30)
     assert (await world.record(JobId("a", 0))).strikes == 1
     assert (await world.sending()).jobs[0].record.strikes == 0
+
+
+async def send_unclear(world: World, jobs: int, *, unclear: int) -> bool:
+    """The last of so many sends have an unclear end. Whether that holds the provider."""
+    begun = list[Begun]()
+    while len(begun) < jobs:
+        begun += (await world.sending(most=min(32, jobs - len(begun)))).jobs
+    for at, one in enumerate(begun):
+        is_unclear = at >= jobs - unclear
+        new = replace(one.record, unclear=True) if is_unclear else replace(one.record, state=State.FAILED, lease=0)
+        totals = {"attempts|unclear" if is_unclear else "attempts|accepted": 1}
+        change = Change(job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, totals=totals)
+        await world.dispatch.settle([change])
+    return await world.holds.check_provider(world.policy)
+
+
+@pytest.mark.parametrize(("unclear", "held"), [(60, False), (61, True)])
+async def test_more_than_thirty_percent_of_the_last_two_hundred_sends_of_unclear_end_hold_the_provider(
+    world: World, unclear: int, held: bool
+) -> None:
+    await world.limiter.set_ceiling(10_000.0)
+    await world.running("a", 200)
+    assert await send_unclear(world, 200, unclear=unclear) is held
+    holds = [(hold.scope, hold.category, hold.cause) for hold in await world.holds.all()]
+    cause = "61 of the last 200 sends have an unclear end"
+    assert holds == ([("provider", "provider_unavailable", cause)] if held else [])
+
+
+async def test_without_a_list_for_ten_minutes_the_provider_is_held_until_one_is_read(world: World) -> None:
+    """But only while attempts are unclear. That sends are answered does not end it."""
+    note = partial(world.holds.note_list, world.policy)
+    await world.running("a", 3)
+    assert await note(readable=False) is ListNote.NOTHING
+    await world.pass_ms(600_000)
+    assert await note(readable=False) is ListNote.NOTHING, "nothing is unclear"
+    unclear = (await world.sending(most=1)).jobs[0]
+    change = Change(job=unclear.job, old=unclear.record, new=replace(unclear.record, unclear=True), next_ms=world.ms)
+    await world.dispatch.settle([change])
+    assert await note(readable=True) is ListNote.NOTHING
+    assert await note(readable=False) is ListNote.NOTHING
+    await world.pass_ms(599_999)
+    assert await note(readable=False) is ListNote.NOTHING
+    await world.pass_ms(1)
+    assert await note(readable=False) is ListNote.HELD
+    (hold,) = await world.holds.all()
+    assert (hold.scope, hold.category) == ("provider", "submit_unknown")
+    assert hold.cause.startswith("no list of faxes could be read for 10 minutes, sends of unclear end")
+    assert hold.cause.endswith(": 1")
+    await world.pass_ms(30_000)
+    probe = (await world.begin(await world.leased())).jobs[0]
+    assert await settle_probe(world, probe, "provider", "auth") == ["provider"]
+    assert await note(readable=True) is ListNote.RELEASED
+    assert await world.holds.all() == []
+
+
+async def test_a_clock_that_was_set_back_begins_the_time_without_a_list_anew(world: World) -> None:
+    note = partial(world.holds.note_list, world.policy)
+    await note(readable=False)
+    await world.step_s(-3600)
+    await note(readable=False)
+    await world.pass_ms(600_000)
+    assert int(await world.client.get("bf:lists_fail")) == world.ms - 600_000

@@ -43,7 +43,9 @@ class Walk:
         self.world = world
         self.lossy = lossy
         self.dice = random.Random(seed)
-        self.model = Model(policy=world.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
+        # few sends and little time are enough to hold the provider
+        self.policy = replace(world.policy, unclear_sends=10, unclear_share=0.3, lists_fail_s=3.0)
+        self.model = Model(policy=self.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
         self.numbers: dict[JobId, str] = {}
@@ -76,6 +78,7 @@ class Walk:
             (2, self.hold),
             (4, self.strike),
             (10, self.check_provider),
+            (6, self.note_list),
             (4, self.forbid),
             (6, self.release),
             (20, self.wait),
@@ -195,6 +198,8 @@ class Walk:
             self.agree(answer, None)
             self.model.settle(change)
             self.model.sends += "attempts|accepted" in change.totals or "attempts|unclear" in change.totals
+            if "attempts|unclear" in change.totals:
+                self.model.unclear[f"{change.job}/{change.attempt}"] = self.model.sends
             if "provider_failures" in change.totals:
                 status = "302" if "provider_responses|302" in change.totals else "none"
                 self.model.failures[f"{change.job}/{change.attempt} {status}"] = self.model.sends
@@ -278,13 +283,18 @@ class Walk:
         self.agree(answer, self.model.strike(scope, 3, attempt, 60_000))
 
     async def check_provider(self) -> None:
-        self.agree(await self.world.holds.check_provider(self.world.policy), self.model.check_provider())
+        self.agree(await self.world.holds.check_provider(self.policy), self.model.check_provider())
 
     async def forbid(self) -> None:
         scope = self.dice.choice(("country:US", "country:GB", "country:FR", "country:DE"))
         countries, sends = self.dice.choice(((3, 5), (2, 20)))
         answer = await self.world.holds.forbid(scope, countries=countries, sends=sends)
         assert answer is self.model.forbid(scope, countries, sends)
+
+    async def note_list(self) -> None:
+        readable = self.dice.random() < 0.2
+        answer = await self.world.holds.note_list(self.policy, readable=readable)
+        self.agree(answer, self.model.note_list(readable=readable))
 
     async def release(self) -> None:
         scope = self.dice.choice([*self.model.holds, "country:FR"])

@@ -2,6 +2,8 @@
 -- bf:holds. core/holding.py is the oracle.
 
 local PROBES_KEPT, STEP_MS = 16, 2000
+-- the category of a hold of the provider whose cause is that no list could be read: a probe does not disprove that
+local LISTS_FAIL = 'submit_unknown'
 
 local function load_hold(scope)
   local hold = redis.call('HGET', 'bf:holds', scope)
@@ -74,7 +76,7 @@ end
 local function end_disproved(attempt, causes)
   for _, scope in ipairs({'provider', 'account'}) do
     local hold = load_hold(scope)
-    local cause = hold and (scope == 'provider' and scope or hold.category)
+    local cause = hold and (scope == 'provider' and hold.category ~= LISTS_FAIL and scope or hold.category)
     if hold and string.find(',' .. causes .. ',', ',' .. cause .. ',', 1, true) and is_probe_of(hold, attempt) then
       end_hold(scope)
     end

@@ -135,6 +135,9 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   count_doubled(batch, old, new)
   add_totals(totals)
   if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder, totals) end
+  if string.find(totals, 'attempts|unclear\t', 1, true) then
+    redis.call('ZADD', 'bf:unclear_sends', text(sends_made()), holder)
+  end
   return 'done'
 end
 
