@@ -6,14 +6,14 @@ them over instances with ``max``, never with ``sum``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dispatcher.core.allowance import used
-from dispatcher.core.failures import CATEGORIES
+from dispatcher.core.failures import CATEGORIES, Category
 from dispatcher.core.job import JOB_STATES, State
 from dispatcher.core.limits import LimitedBy
 from dispatcher.core.pacing import next_us, used_ratio
@@ -73,6 +73,13 @@ COUNTERS: Sequence[Counter] = (
         "holds",
         tuple((category,) for category in CATEGORIES if category),
     ),
+    Counter(
+        "bulkfax_lost_writes_faxes_total",
+        "Faxes at the provider that Redis had lost: adopted, or a second one of an attempt (accepted_twice)",
+        ("result",),
+        "lost_writes",
+        (("adopted",), ("accepted_twice",)),
+    ),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )
 
@@ -85,6 +92,7 @@ class Snapshot:
     in_flight: Mapping[str, int]
     inbox: int
     holds: int
+    rolled_back: bool
     rate: float
     ceiling: float
     used_ratio: float
@@ -99,11 +107,13 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     """Raises StoreError."""
     pace = await store.limiter.pace()
     now_us = await store.clock.now_ms() * 1000
+    holds = await store.holds.all()
     return Snapshot(
         totals=await store.totals.all(),
         in_flight=await store.dispatch.sizes(),
         inbox=await store.inbox.depth(),
-        holds=len(await store.holds.all()),
+        holds=len(holds),
+        rolled_back=any(hold.category == Category.RECORD_ROLLED_BACK for hold in holds),
         rate=pace.rate,
         ceiling=pace.ceiling,
         used_ratio=used_ratio(pace, now_us) if pace.ceiling else 0.0,
@@ -114,11 +124,32 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     )
 
 
-async def exposition(store: Store, max_in_flight: int) -> bytes:
-    """The metrics as text for Prometheus; ``max_in_flight`` is the settings' limit. Raises StoreError."""
-    registry = CollectorRegistry()
-    registry.register(_Snapshot(await snapshot(store, max_in_flight)))
-    return generate_latest(registry)
+class Exposition:
+    """The metrics as text for Prometheus. One for each process: its counters never go back.
+
+    Those in Redis do when Redis loses writes, and ``increase()`` would take that for a restart and count all of them
+    once more.
+    """
+
+    def __init__(self) -> None:
+        self._last: Totals = {}
+        self._lost: dict[tuple[str, ...], int] = {}
+
+    async def text(self, store: Store, max_in_flight: int) -> bytes:
+        """``max_in_flight`` is the settings' limit. Raises StoreError."""
+        taken = await snapshot(store, max_in_flight)
+        registry = CollectorRegistry()
+        registry.register(_Snapshot(replace(taken, totals=self.forward(taken.totals))))
+        return generate_latest(registry)
+
+    def forward(self, totals: Totals) -> Totals:
+        """Totals with what they were higher before. Jobs by state are no counter."""
+        for field, before in self._last.items():
+            back = before - totals.get(field, 0)
+            if back > 0 and field[0] != "jobs":
+                self._lost[field] = self._lost.get(field, 0) + back
+        self._last = totals
+        return dict(totals) | {field: totals.get(field, 0) + lost for field, lost in self._lost.items()}
 
 
 class _Snapshot(Collector):
@@ -187,6 +218,9 @@ def _gauges(taken: Snapshot) -> Iterable[Metric]:
     yield _by("reason", "bulkfax_limited_by", "1 for what limits sending now", words)
     yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
     yield GaugeMetricFamily("bulkfax_holds", "Holds in force", taken.holds)
+    yield GaugeMetricFamily(
+        "bulkfax_record_rolled_back", "1 while sending is held because Redis has lost writes", int(taken.rolled_back)
+    )
     yield _by("state", "bulkfax_in_flight", "Jobs under a deadline in the watch sets", taken.in_flight)
 
 

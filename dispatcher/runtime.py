@@ -18,7 +18,7 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News
 from dispatcher.service.permits import Permits
-from dispatcher.service.rollback import Recovery
+from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
@@ -113,6 +113,16 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         await store.aclose()
 
 
+@asynccontextmanager
+async def open_faxes(settings: Settings, store: Store) -> AsyncIterator[FaxList]:
+    """The provider's list, for commands that look at it. Raises SettingsError."""
+    sinch = make_sinch(settings)
+    try:
+        yield FaxList(store, sinch, Permits(store.limiter, at_once=READ_CONNECTIONS), read_policy(settings))
+    finally:
+        await sinch.aclose()
+
+
 def make_store(settings: Settings, policy: Policy, *, answers_people: bool = False) -> Store:
     """Raises SettingsError when the address of Redis is missing or no address."""
     reads, writes = (READS, WRITES) if answers_people else (PATIENT, PATIENT)
@@ -120,7 +130,12 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
         raise SettingsError("BULKFAX_REDIS_URL: name a Redis server, such as redis://127.0.0.1:6379/0")
     try:
         return Store(
-            settings.redis_url, policy, documents_max_bytes=settings.documents_max_bytes, reads=reads, writes=writes
+            settings.redis_url,
+            policy,
+            documents_max_bytes=settings.documents_max_bytes,
+            wait_replicas=settings.redis_wait_replicas,
+            reads=reads,
+            writes=writes,
         )
     except ValueError as error:
         raise SettingsError(f"BULKFAX_REDIS_URL: {error}") from error
@@ -189,7 +204,7 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
             idle_s=policy.lease_s / 2,
             at=at,
         ),
-        recovery=Recovery(store, sinch, settler, permits, policy),
+        recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
         upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
         at=at,
     )

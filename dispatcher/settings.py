@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     redis_url: str = ""
     #: database of the message broker; empty: the one after ``redis_url``'s, on the same server
     broker_url: str = ""
+    #: replicas that must have what is accepted and the begin of a send; 0: Redis alone
+    redis_wait_replicas: int = Field(default=0, ge=0, le=8)
     sinch: SinchSettings = SinchSettings()
     #: where the provider reaches our callbacks and documents; empty: news comes by polling, documents as base64
     public_url: str = ""

@@ -12,6 +12,7 @@ from dispatcher.service.account import (
     unblock_account,
     view_account,
 )
+from dispatcher.service.rollback import resume, view_rollback
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
 
@@ -20,7 +21,8 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 async def show_account(parts: Parts) -> models.Account:
     """The rate that is allowed and the one in use, and all holds."""
     limits = await limits_now(parts)
-    return shapes.account(await view_account(parts.store), limits.account)
+    lost = await view_rollback(parts.store, parts.policy)
+    return shapes.account(await view_account(parts.store), limits.account, lost)
 
 
 @router.patch("/rate")
@@ -41,6 +43,13 @@ async def forget_changed_rate(parts: Parts) -> models.Account:
 async def unblock(parts: Parts) -> models.Account:
     """End the wait that the provider asked for with a 429 or 503; without one nothing changes."""
     await unblock_account(parts.store)
+    return await show_account(parts)
+
+
+@router.post("/resume")
+async def resume_account(body: models.Resume, parts: Parts) -> models.Account:
+    """Accept that Redis has lost writes. Sending goes on once the provider's faxes of that time are reconciled."""
+    await resume(parts.store, accept_rollback=body.accept_rollback)
     return await show_account(parts)
 
 

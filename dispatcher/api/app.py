@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
 from dispatcher.api.limits import BodyLimit
 from dispatcher.api.security import authorize, ensure_guarded
+from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
 
@@ -34,6 +35,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.exposition = Exposition()
     app.add_middleware(BodyLimit)
     problems.install(app)
     for router in _GUARDED:

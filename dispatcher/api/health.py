@@ -1,11 +1,11 @@
 """Whether the process lives, whether it can work, and what it counts."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from dispatcher.api import models
 from dispatcher.api.security import Parts
-from dispatcher.metrics import exposition
+from dispatcher.metrics import Exposition
 
 router = APIRouter(tags=["health"])
 
@@ -29,6 +29,8 @@ async def ready(parts: Parts) -> models.Ready:
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
-async def metrics(parts: Parts) -> Response:
+async def metrics(request: Request, parts: Parts) -> Response:
     """For Prometheus. Every web process answers with the figures of the whole cluster."""
-    return Response(await exposition(parts.store, parts.settings.sinch.most_sending), media_type=CONTENT_TYPE_LATEST)
+    exposition: Exposition = request.app.state.exposition
+    text = await exposition.text(parts.store, parts.settings.sinch.most_sending)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

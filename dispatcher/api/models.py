@@ -295,6 +295,43 @@ class Limit(BaseModel):
     used: int | None
 
 
+class UnknownFax(BaseModel):
+    """A fax with our labels whose job is not there any more."""
+
+    fax_id: str
+    job: str
+    attempt: int
+    created_at: str | None
+
+
+class Rollback(BaseModel):
+    """The last time that Redis lost writes. Sending is held from ``noticed_at`` to ``resumed_at``.
+
+    Faxes since ``since`` are read at the provider: ``adopted`` are those that the record did not know,
+    ``accepted_twice`` attempts that the provider has two faxes of, ``unknown`` faxes of jobs that are not there. All
+    can have been read at ``ready_at``, and have been at ``reconciled_at``.
+    """
+
+    cause: str
+    noticed_at: str
+    since: str
+    ready_at: str
+    reconciled_at: str | None
+    accepted_at: str | None
+    resumed_at: str | None
+    adopted: int
+    accepted_twice: int
+    unknown: int
+    unknown_faxes: list[UnknownFax]
+
+
+class Resume(Request):
+    """What an operator accepts, so that sending goes on."""
+
+    #: writes were lost, and what the reconciliation found was looked at
+    accept_rollback: bool = False
+
+
 class Account(BaseModel):
     """Rates are requests a second. ``used_ratio`` is the share of the rate that was used lately; ``blocked_by`` says
     why nothing is sent until ``blocked_until``: the provider asked for it (429), or a longer limit is used up."""
@@ -312,6 +349,8 @@ class Account(BaseModel):
     unclear: int
     inbox: int
     holds: list[Hold]
+    #: null when Redis has never lost writes
+    rollback: Rollback | None
 
 
 class Alive(BaseModel):

@@ -12,6 +12,7 @@ from dispatcher.core.limits import LimitedBy
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage
+from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.times import rfc3339
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView
@@ -121,7 +122,7 @@ def upload(answer: UploadAnswer) -> models.Upload:
     )
 
 
-def account(view: AccountView, limited_by: LimitedBy | None) -> models.Account:
+def account(view: AccountView, limited_by: LimitedBy | None, lost: RollbackView | None) -> models.Account:
     return models.Account(
         limited_by=limited_by,
         rate_per_second=view.ceiling,
@@ -134,7 +135,30 @@ def account(view: AccountView, limited_by: LimitedBy | None) -> models.Account:
         unclear=view.unclear,
         inbox=view.inbox,
         holds=[hold(one) for one in view.holds],
+        rollback=_rollback(lost) if lost else None,
     )
+
+
+def _rollback(view: RollbackView) -> models.Rollback:
+    found = view.rollback
+    return models.Rollback(
+        cause=found.cause,
+        noticed_at=rfc3339(found.noticed_ms),
+        since=rfc3339(found.since_ms),
+        ready_at=rfc3339(view.ready_ms),
+        reconciled_at=_time(found.reconciled_ms),
+        accepted_at=_time(found.accepted_ms),
+        resumed_at=_time(found.resumed_ms),
+        adopted=found.adopted,
+        accepted_twice=found.accepted_twice,
+        unknown=found.unknown,
+        unknown_faxes=[_unknown_fax(fax) for fax in view.unknown],
+    )
+
+
+def _unknown_fax(fax: UnknownFax) -> models.UnknownFax:
+    created_at = _time(fax.created_ms)
+    return models.UnknownFax(fax_id=fax.fax_id, job=fax.job, attempt=fax.attempt, created_at=created_at)
 
 
 def _limit(view: Limit) -> models.Limit:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.tables import account_facts, limits_table
+from dispatcher.cli.tables import account_facts, limits_table, rollback_facts, unknown_faxes_table
 from dispatcher.client import Account, Client
 
 app = typer.Typer(help="The account's rate: what is allowed, what is used, and changing it.")
@@ -50,6 +50,42 @@ def unblock(as_json: JsonOption = False) -> None:
     _show(account, as_json=as_json)
 
 
+@app.command()
+def resume(
+    accept_rollback: Annotated[
+        bool, typer.Option("--accept-rollback", help="Redis has lost writes; go on with what was reconciled.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was found after Redis had lost writes, and let sending go on."""
+    with Client.from_environment() as client:
+        account = client.account()
+        lost = account.rollback
+        if lost is None or lost.resumed_at is not None:
+            note("error: no lost writes hold the account")
+            raise typer.Exit(1)
+        if accept_rollback:
+            account = client.resume_account(accept_rollback=True)
+    _show_rollback(account, as_json=as_json)
+    if not accept_rollback:
+        note("Sending goes on after `bulkfax account resume --accept-rollback`.")
+        raise typer.Exit(1)
+
+
+def _show_rollback(account: Account, *, as_json: bool) -> None:
+    lost = account.rollback
+    if as_json or lost is None:
+        print_json(account.model_dump(mode="json"))
+        return
+    results.print(rollback_facts(lost))
+    if lost.unknown_faxes:
+        results.print(unknown_faxes_table(lost.unknown_faxes))
+    if lost.resumed_at is not None:
+        note("Sending goes on.")
+    elif lost.accepted_at is not None:
+        note("Accepted. Sending goes on by itself when the provider's list has been read to its end.")
+
+
 def _reset(client: Client) -> Account:
     return client.reset_rate()
 
@@ -78,3 +114,5 @@ def _show(account: Account, *, as_json: bool) -> None:
         return
     results.print(account_facts(account))
     results.print(limits_table(account.limits))
+    if account.rollback is not None and account.rollback.resumed_at is None:
+        results.print(rollback_facts(account.rollback))

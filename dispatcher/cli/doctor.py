@@ -15,16 +15,21 @@ from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
     from dispatcher.service.doctor import Finding
+    from dispatcher.store.store import Store
 
 
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Put right what can be put right.")] = False,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="Look for attempts that the provider accepted twice, too.")
+    ] = False,
+    hours: Annotated[float, typer.Option(help="With --provider: so far back.", min=0.1, max=24 * 90)] = 24.0,
     as_json: JsonOption = False,
 ) -> None:
     """Examine the store. Exit status 1 when something is wrong and was not put right."""
     from dispatcher.cli.local import settings_with_redis  # late: it costs other commands a second
 
-    findings = asyncio.run(_examine(settings_with_redis(), fix))
+    findings = asyncio.run(_examine(settings_with_redis(), fix, hours if provider else 0.0))
     healthy = all(finding.ok or finding.fixed for finding in findings)
     if as_json:
         print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
@@ -34,16 +39,27 @@ def doctor(
         raise typer.Exit(1)
 
 
-async def _examine(settings: Settings, fix: bool) -> "Sequence[Finding]":
+async def _examine(settings: Settings, fix: bool, hours: float) -> "Sequence[Finding]":
     from dispatcher.runtime import open_store
     from dispatcher.service.doctor import examine
 
     async with open_store(settings) as store:
         with counting("blocks") as bar:
             task = bar.add_task("examining", total=None)
-            return await examine(
+            findings = await examine(
                 store, fix=fix, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
+        return [*findings, await _examine_provider(settings, store, hours)] if hours else findings
+
+
+async def _examine_provider(settings: Settings, store: "Store", hours: float) -> "Finding":
+    """Its reads are paced like all others."""
+    from dispatcher.runtime import open_faxes
+    from dispatcher.service.doctor import examine_provider
+
+    now_ms = await store.clock.now_ms()
+    async with open_faxes(settings, store) as faxes:
+        return await examine_provider(faxes.slices(now_ms - round(hours * 3_600_000), now_ms), hours)
 
 
 def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:

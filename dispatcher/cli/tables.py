@@ -8,7 +8,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow
+from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow, Rollback, UnknownFax
 from dispatcher.core.limits import SENTENCES
 
 #: the order in which states are shown, with their colours
@@ -230,6 +230,29 @@ def _blocked(account: Account) -> str:
         return ""
     why = _BLOCKED_BY.get(account.blocked_by or "", account.blocked_by)
     return f"{when(account.blocked_until)}: {why}" if why else when(account.blocked_until)
+
+
+def rollback_facts(lost: Rollback) -> Table:
+    """What is known of lost writes, and what of it is still to come."""
+    not_yet = f"not yet, at {when(lost.ready_at)} at the earliest"
+    facts = {
+        "lost writes": lost.cause,
+        "noticed": when(lost.noticed_at),
+        "lost since": when(lost.since),
+        "reconciled": when(lost.reconciled_at) or not_yet,
+        "accepted": when(lost.accepted_at) or "not yet",
+        "adopted": f"{lost.adopted:,} faxes that the record did not know",
+        "accepted twice": f"{lost.accepted_twice:,} attempts of which the provider has two faxes",
+        "unknown": f"{lost.unknown:,} faxes of jobs that are not there",
+    }
+    return pairs(facts)
+
+
+def unknown_faxes_table(faxes: Iterable[UnknownFax]) -> Table:
+    made = table("fax", "job", "attempt", "created", numbers=("attempt",))
+    for fax in faxes:
+        made.add_row(fax.fax_id, fax.job, str(fax.attempt), when(fax.created_at))
+    return made
 
 
 def limits_table(limits: Iterable[Limit]) -> Table:

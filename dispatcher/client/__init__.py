@@ -33,6 +33,8 @@ from dispatcher.client.models import (
     Readiness,
     RefusedPage,
     RefusedRow,
+    Rollback,
+    UnknownFax,
     Upload,
 )
 
@@ -66,7 +68,9 @@ __all__ = [
     "Readiness",
     "RefusedPage",
     "RefusedRow",
+    "Rollback",
     "Unavailable",
+    "UnknownFax",
     "Upload",
     "recipients_kind",
 ]

@@ -217,6 +217,11 @@ class Client:
         """End the wait that the provider asked for; without one nothing changes."""
         return self._read(Account, self._transport.call("POST", "/v1/account/unblock"))
 
+    def resume_account(self, *, accept_rollback: bool) -> Account:
+        """Accept that Redis has lost writes: sending goes on once the provider's faxes are reconciled."""
+        body = {"accept_rollback": accept_rollback}
+        return self._read(Account, self._transport.call("POST", "/v1/account/resume", json=body))
+
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""
         self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")

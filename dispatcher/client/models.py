@@ -222,6 +222,34 @@ class Limit(Answer):
     used: int | None = None
 
 
+class UnknownFax(Answer):
+    """A fax with our labels whose job is not there any more."""
+
+    fax_id: str
+    job: str
+    attempt: int
+    created_at: datetime | None = None
+
+
+class Rollback(Answer):
+    """The last time that Redis lost writes: sending is held from ``noticed_at`` to ``resumed_at``.
+
+    ``adopted`` faxes were unknown to the record, ``accepted_twice`` are attempts that the provider has two faxes of.
+    """
+
+    cause: str
+    noticed_at: datetime
+    since: datetime
+    ready_at: datetime
+    reconciled_at: datetime | None = None
+    accepted_at: datetime | None = None
+    resumed_at: datetime | None = None
+    adopted: int = 0
+    accepted_twice: int = 0
+    unknown: int = 0
+    unknown_faxes: tuple[UnknownFax, ...] = ()
+
+
 class Account(Answer):
     """How the account's rate is used. Rates are faxes a second; ``raw`` holds everything that was answered."""
 
@@ -238,6 +266,8 @@ class Account(Answer):
     #: attempts that may have reached the provider, and are looked for there
     unclear: int | None = None
     holds: tuple[Hold, ...] = ()
+    #: None when Redis has never lost writes
+    rollback: Rollback | None = None
 
 
 class Readiness(Answer):

@@ -5,12 +5,15 @@ until two readings agree, before it is called wrong.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, State
+from dispatcher.core.outcome import FaxNews
 from dispatcher.core.places import Place, misplaced
+from dispatcher.service.permits import NoPermit
+from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec, keys
 from dispatcher.store.audit import BatchFacts, tally
 from dispatcher.store.errors import StoreError, StoreUnsafe
@@ -53,6 +56,33 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         await _attended(store),
         await _clock(store),
     ]
+
+
+async def examine_provider(lists: AsyncIterator[Sequence[FaxNews]], hours: float) -> Finding:
+    """Whether the provider has two faxes of one attempt: then Redis has lost the first, and somebody may have both.
+
+    ``lists`` are the provider's faxes of the last ``hours``.
+    """
+    try:
+        attempts, twice = await _accepted_twice(lists)
+    except (SinchError, NoPermit) as error:
+        return Finding(check="provider", ok=False, text=f"the provider could not be asked: {error}")
+    if not twice:
+        text = f"each of {attempts:,} attempts of the last {hours:g} h was accepted once"
+        return Finding(check="provider", ok=True, text=text)
+    text = f"{len(twice):,} of {attempts:,} attempts of the last {hours:g} h were accepted twice: "
+    return Finding(check="provider", ok=False, text=text + ", ".join(twice[:_NAMED]))
+
+
+async def _accepted_twice(lists: AsyncIterator[Sequence[FaxNews]]) -> tuple[int, Sequence[str]]:
+    """How many attempts there are, and those of which there are two faxes, as ``<job>/<attempt>``."""
+    first: dict[tuple[str, int], str] = {}
+    twice: dict[str, None] = {}
+    async for faxes in lists:
+        for news in faxes:
+            if news.job and first.setdefault((news.job, news.attempt), news.fax_id) != news.fax_id:
+                twice[f"{news.job}/{news.attempt}"] = None
+    return len(first), list(twice)
 
 
 async def _settings(store: Store) -> Finding:

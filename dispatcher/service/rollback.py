@@ -15,17 +15,20 @@ import structlog
 from dispatcher.core.job import JobId
 from dispatcher.core.outcome import FaxNews
 from dispatcher.core.policy import Policy
-from dispatcher.core.recovery import Slice, next_slice, ready_ms
+from dispatcher.core.recovery import SLICE_MS, Slice, next_slice, ready_ms
 from dispatcher.core.settlement import after_news
 from dispatcher.service.errors import Missing, NotAllowed, StoreError
 from dispatcher.service.permits import NoPermit, Permits, ReadKind
+from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.settling import Decide, Settler
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.errors import RateLimitedError, SinchError
-from dispatcher.sinch.wire import FaxQuery, ListPage
+from dispatcher.sinch.errors import SinchError
+from dispatcher.sinch.wire import FaxQuery
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.rollback import Resumed, Rollback, UnknownFax
 from dispatcher.store.store import Store
+
+__all__ = ["FaxList", "Recovery", "RollbackView", "UnknownFax", "resume", "view_rollback"]
 
 #: seconds between two looks whether writes were lost, and after one that came to nothing
 _IDLE_S, _AGAIN_S = 1.0, 5.0
@@ -65,14 +68,42 @@ async def resume(store: Store, *, accept_rollback: bool) -> None:
     await store.rollbacks.accept()
 
 
+class FaxList:
+    """The provider's faxes of a stretch of time. All raise SinchError, NoPermit and StoreError."""
+
+    def __init__(self, store: Store, sinch: FaxClient, permits: Permits, policy: Policy) -> None:
+        self._sinch = sinch
+        self._permits = permits
+        self._policy = policy
+        self._reads = ProviderReads(sinch, permits, store.holds, policy)
+
+    async def whole(self, from_ms: int, to_ms: int) -> Sequence[FaxNews]:
+        """All of them: half a list is no answer."""
+        return (await self._reads.listed(self._query(from_ms, to_ms), ReadKind.WINDOW)).faxes
+
+    async def slices(self, from_ms: int, to_ms: int) -> AsyncIterator[Sequence[FaxNews]]:
+        """All of them, a slice of the time after the other; a fax may be in two."""
+        for start_ms in range(from_ms, to_ms, SLICE_MS):
+            yield await self.whole(start_ms, min(start_ms + SLICE_MS, to_ms))
+
+    async def newest(self, from_ms: int, to_ms: int) -> Sequence[FaxNews]:
+        """The first page of them."""
+        async with self._permits.read(ReadKind.WINDOW):
+            page = await self._sinch.list_page(self._query(from_ms, to_ms), 1, total_s=self._policy.read_total_s)
+        return page.faxes
+
+    def _query(self, from_ms: int, to_ms: int) -> FaxQuery:
+        margin_ms = round(self._policy.clock_skew_s * 1000)
+        return FaxQuery(created_from_ms=from_ms - margin_ms, created_to_ms=to_ms + margin_ms)
+
+
 class Recovery:
     """Reads the provider's list after a loss. Any number may run: what one has read is in the store."""
 
-    def __init__(self, store: Store, sinch: FaxClient, settler: Settler, permits: Permits, policy: Policy) -> None:
+    def __init__(self, store: Store, faxes: FaxList, settler: Settler, policy: Policy) -> None:
         self._store = store
-        self._sinch = sinch
+        self._faxes = faxes
         self._settler = settler
-        self._permits = permits
         self._policy = policy
         #: the loss and the slice that were read without counting
         self._looked_at = (0, 0)
@@ -89,8 +120,7 @@ class Recovery:
         written_ms = await self._store.rollbacks.written_ms()
         if written_ms:
             now_ms = await self._store.clock.now_ms()
-            page = await self._page(self._query(written_ms, now_ms), 1)
-            known, _ = await self._sorted(page.faxes)
+            known, _ = await self._sorted(await self._faxes.newest(written_ms, now_ms))
             self._store.epoch.see(max((news.write_epoch for news in known), default=0))
             with suppress(StoreRolledBack):
                 await self._store.rollbacks.check()
@@ -133,12 +163,10 @@ class Recovery:
 
     async def _read(self, wanted: Slice) -> None:
         """All pages. Raises SinchError or NoPermit: half a list is no answer."""
-        query = self._query(wanted.from_ms, wanted.to_ms)
-        async for page in self._pages(query):
-            known, unknown = await self._sorted(page.faxes)
-            await self._store.rollbacks.raise_epoch(max((news.write_epoch for news in known), default=0))
-            await self._store.rollbacks.add_unknown([_unknown(news) for news in unknown])
-            await self._adopt(known)
+        known, unknown = await self._sorted(await self._faxes.whole(wanted.from_ms, wanted.to_ms))
+        await self._store.rollbacks.raise_epoch(max((news.write_epoch for news in known), default=0))
+        await self._store.rollbacks.add_unknown([_unknown(news) for news in unknown])
+        await self._adopt(known)
 
     async def _sorted(self, faxes: Iterable[FaxNews]) -> tuple[list[FaxNews], list[FaxNews]]:
         """Faxes of jobs in the store, and those of jobs that are not there; without those of others."""
@@ -157,26 +185,6 @@ class Recovery:
     async def _adopt_of_job(self, faxes: Sequence[FaxNews]) -> None:
         for news in faxes:
             await self._settler.settle(JobId.parse(news.job), _telling(news), news=news)
-
-    def _query(self, from_ms: int, to_ms: int) -> FaxQuery:
-        margin_ms = round(self._policy.clock_skew_s * 1000)
-        return FaxQuery(created_from_ms=from_ms - margin_ms, created_to_ms=to_ms + margin_ms)
-
-    async def _pages(self, query: FaxQuery) -> AsyncIterator[ListPage]:
-        number, last = 1, 1
-        while number <= last:
-            page = await self._page(query, number)
-            yield page
-            number, last = number + 1, page.total_pages
-
-    async def _page(self, query: FaxQuery, number: int) -> ListPage:
-        """One page, paid with a permit."""
-        async with self._permits.read(ReadKind.WINDOW) as epoch:
-            try:
-                return await self._sinch.list_page(query, number, total_s=self._policy.read_total_s)
-            except RateLimitedError as error:
-                await self._permits.slow_down(epoch, error.retry_after_s)
-                raise
 
     async def _pause_of(self, step: Callable[[], Awaitable[float]]) -> float:
         """Seconds until the next step; what came to nothing is tried again."""

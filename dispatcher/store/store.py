@@ -25,6 +25,9 @@ from dispatcher.store.totals import Totals
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
+#: seconds since a replica's last word; it gives one each second
+_LAG_S = 2
+
 
 class Store:
     """One Redis, seen through the verbs of the product."""
@@ -46,6 +49,7 @@ class Store:
         must have what is accepted, and the begin of a send. Raises ValueError when the URL cannot be read. Connects at
         the first call.
         """
+        self._wait_replicas = wait_replicas
         if wait_replicas:
             writes = for_replicas(writes)
         self._client = connect(url, reads)
@@ -90,6 +94,17 @@ class Store:
                 pipe.set(keys.WRITE_CHECK, 1, px=60_000)
                 pipe.delete(keys.WRITE_CHECK)
                 await pipe.execute()
+
+    async def lacks_replicas(self) -> bool:
+        """Whether fewer replicas follow than writes wait for. A server that hides it is believed to have them."""
+        if not self._wait_replicas:
+            return False
+        with translated(), suppress(redis.ResponseError):
+            told = await self._client.info("replication")
+            following = [one for name, one in told.items() if name.startswith("slave") and isinstance(one, dict)]
+            prompt = [one for one in following if one.get("state") == "online" and one.get("lag", 0) <= _LAG_S]
+            return len(prompt) < self._wait_replicas
+        return False
 
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from dispatcher.api.app import create_app
 from dispatcher.api.limits import largest_body
-from dispatcher.runtime import Runtime
+from dispatcher.core.job import JobId
+from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.store.server import EmbeddedServer
 from tests.api.clients import api_with, client_of
@@ -145,6 +146,40 @@ async def test_a_wait_of_the_provider_is_shown_and_ended_by_hand(
     ended = (await api.post("/v1/account/unblock")).json()
     assert (ended["blocked_by"], ended["blocked_until"]) == (None, None)
     assert (await api.post("/v1/account/unblock")).status_code == 200
+
+
+async def test_lost_writes_are_shown_and_accepted(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Only with the word for it, and not as any other hold."""
+    assert (await api.get("/v1/account")).json()["rollback"] is None
+    assert (await api.post("/v1/account/resume", json={"accept_rollback": True})).status_code == 404
+    await runtime.store.rollbacks.report_attempt(JobId("b1", 7), 2, 0)
+    lost = (await api.get("/v1/account")).json()["rollback"]
+    assert "attempt 2 of job b1.7" in lost["cause"]
+    assert (lost["reconciled_at"], lost["accepted_at"], lost["unknown_faxes"]) == (None, None, [])
+    assert lost["since"] < lost["noticed_at"] < lost["ready_at"]
+    refused = await api.delete("/v1/account/holds/account")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:bulkfax:problem:not-allowed")
+    for body in ({}, {"accept_rollback": False}):
+        assert (await api.post("/v1/account/resume", json=body)).status_code == 409
+    accepted = (await api.post("/v1/account/resume", json={"accept_rollback": True})).json()
+    assert accepted["rollback"]["accepted_at"]
+    assert [hold["category"] for hold in accepted["holds"]] == ["record_rolled_back"]
+    found = await runtime.store.rollbacks.last()
+    assert found is not None
+    await runtime.store.rollbacks.listed(found, found.noticed_ms, all_of_them=True)
+    account = (await api.get("/v1/account")).json()
+    assert (account["holds"], bool(account["rollback"]["resumed_at"])) == ([], True)
+
+
+async def test_what_too_few_replicas_have_is_refused_for_a_while(settings: Settings) -> None:
+    """This server has none. The repeat waits again."""
+    own = settings.model_copy(update={"redis_wait_replicas": 1})
+    async with open_runtime(own, answers_people=True) as runtime, client_of(runtime) as client:
+        for _ in range(2):
+            answer = await client.post("/v1/batches", json={"name": "a", "content_urls": ["https://example.com/a.pdf"]})
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"]
+            assert "fewer than 1 replicas" in answer.json()["detail"]
 
 
 async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -96,6 +96,7 @@ def test_the_defaults_of_the_chart_are_values_that_the_service_takes() -> None:
     Settings(
         _env_file=None,
         sinch=sinch,
+        redis_wait_replicas=given["redisWaitReplicas"],
         public_url=given["publicUrl"],
         default_country=given["defaultCountry"],
         log_level=given["logLevel"],

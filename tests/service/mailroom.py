@@ -18,7 +18,7 @@ from dispatcher.service.following import Follower
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News, encode
 from dispatcher.service.permits import Permits
-from dispatcher.service.rollback import Recovery
+from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
 from dispatcher.service.upkeep import Upkeep
@@ -218,7 +218,8 @@ class Mailroom:
             sleep=lambda seconds: asyncio.sleep(0),
         )
         self.follower = Follower(store, provider, library, settler, permits, policy)  # type: ignore[arg-type]  # as above
-        self.recovery = Recovery(store, provider, settler, permits, POLICY)  # type: ignore[arg-type]  # as above
+        faxes = FaxList(store, provider, permits, policy)  # type: ignore[arg-type]  # as above
+        self.recovery = Recovery(store, faxes, settler, policy)
         self.news = News(store, settler, consumer=name, idle_s=0)
         self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)
 

@@ -1,10 +1,14 @@
 """What the doctor can still see, and what it puts right."""
 
+from collections.abc import AsyncIterator, Sequence
+
 import pytest
 
 from dispatcher.core.job import State
+from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.places import WATCHED
-from dispatcher.service.doctor import Finding, examine
+from dispatcher.service.doctor import Finding, examine, examine_provider
+from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
 from tests.service.samples import running
@@ -96,3 +100,30 @@ async def test_a_hold_that_has_nothing_to_hold_is_named_and_ended(store: Store) 
     assert (finding.ok, finding.fixed, all(scope in finding.text for scope in GONE)) == (False, True, True)
     assert (await found(store, "holds")).ok
     assert {hold.scope for hold in await store.holds.all()} == {"account", f"batch:{batch}"}
+
+
+async def listed(*pages: tuple[FaxNews, ...]) -> AsyncIterator[Sequence[FaxNews]]:
+    for faxes in pages:
+        yield faxes
+
+
+def fax(fax_id: str, job: str, attempt: int = 1) -> FaxNews:
+    return FaxNews(fax_id=fax_id, status=FaxStatus.COMPLETED, job=job, attempt=attempt)
+
+
+async def test_attempts_that_the_provider_accepted_twice_are_counted() -> None:
+    """A fax that two pages show is one, and a fax without our labels is none of ours."""
+    pages = (fax("1", "a.0"), fax("2", "a.1"), fax("8", "")), (fax("2", "a.1"), fax("3", "a.0", 2), fax("9", ""))
+    finding = await examine_provider(listed(*pages), 24)
+    assert (finding.ok, finding.text) == (True, "each of 3 attempts of the last 24 h was accepted once")
+    finding = await examine_provider(listed(*pages, (fax("4", "a.1"), fax("5", "a.1"))), 24)
+    assert (finding.ok, finding.text) == (False, "1 of 3 attempts of the last 24 h were accepted twice: a.1/1")
+
+
+async def test_a_provider_that_cannot_be_asked_is_a_finding() -> None:
+    async def failing() -> AsyncIterator[Sequence[FaxNews]]:
+        raise UnreachableError("no connection")
+        yield
+
+    finding = await examine_provider(failing(), 24)
+    assert (finding.ok, finding.text) == (False, "the provider could not be asked: no connection")

@@ -35,6 +35,12 @@ async def states(office: Office) -> set[State]:
     return {record.state for record in await office.records()}
 
 
+async def delivered_once(office: Office) -> None:
+    await office.work(20, 5_000)
+    assert await states(office) == {State.DELIVERED}
+    assert len(office.provider.calls) == ROWS
+
+
 async def call_back(office: Office, news: FaxNews) -> None:
     await office.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
     await office.room.news.settle_events()
@@ -87,7 +93,7 @@ async def test_a_callback_of_a_send_that_was_lost_holds_the_account_and_nobody_i
     await recover(office)
     assert (await rollback(office)).adopted == ROWS
     assert await held(office) == []
-    await office.assert_all_delivered_once()
+    await delivered_once(office)
     assert office.provider.sends == ROWS
 
 
@@ -103,7 +109,7 @@ async def test_a_process_that_has_seen_a_higher_epoch_holds_the_account_at_its_n
     assert (office.provider.sends, await held(office)) == (ROWS, [ROLLED_BACK]), "it waits for a person"
     await resume(office.store, accept_rollback=True)
     assert await held(office) == []
-    await office.assert_all_delivered_once()
+    await delivered_once(office)
     assert office.provider.sends == ROWS
 
 
@@ -218,7 +224,7 @@ async def test_a_list_that_cannot_be_read_counts_for_nothing(office: Office) -> 
     office.provider.list_page = listing  # type: ignore[method-assign]  # works again
     await recover(office)
     assert await held(office) == []
-    await office.assert_all_delivered_once()
+    await delivered_once(office)
 
 
 async def test_a_hold_of_lost_writes_is_not_released_like_others(office: Office) -> None:
@@ -228,3 +234,18 @@ async def test_a_hold_of_lost_writes_is_not_released_like_others(office: Office)
     with pytest.raises(NotAllowed, match="bulkfax account resume"):
         await release_hold(office.store, "account")
     assert await held(office) == [ROLLED_BACK]
+
+
+async def test_a_begin_that_no_replica_has_is_a_missed_slot(office: Office) -> None:
+    """This server has no replica at all. Nothing is sent, nothing is spent, and it goes on when there is one."""
+    await office.world.running("a", ROWS)
+    office.world.scripts._replicas = 1
+    await office.work(2)
+    assert office.provider.sends == 0
+    totals = await office.store.totals.all()
+    assert totals["attempts", "missed_slot"] >= ROWS
+    assert {(record.state, record.tries, record.server_errors) for record in await office.records()} == {
+        (State.WAITING, 0, 0)
+    }
+    office.world.scripts._replicas = 0
+    await delivered_once(office)

@@ -52,6 +52,7 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await Inbox(world.client, scripts).add([b"{}"])
         await scripts.run("move_epoch", [])
         await world.batches.create(Definition(id="z", name="z", created_ms=1))
+        await world.batches.fix_selection("z", {0: b"1"})
         assert set(scripts.given) - lua._LOOKING == lua._MOVING
         for verb, arguments in scripts.given.items():
             before, epoch = await dump(world.client), await epoch_of(world)

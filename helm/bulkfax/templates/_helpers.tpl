@@ -45,6 +45,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ int64 .ratePerMinute | quote }}
 - name: BULKFAX_SINCH__RATE_PER_DAY
   value: {{ int64 .ratePerDay | quote }}
+- name: BULKFAX_REDIS_WAIT_REPLICAS
+  value: {{ int64 .redisWaitReplicas | quote }}
 - name: BULKFAX_SINCH__AUTH
   value: {{ .auth }}
 {{- with .baseUrl }}

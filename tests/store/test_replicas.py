@@ -1,0 +1,89 @@
+"""Writes that wait for a replica: a real one, which is frozen and thawed."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatcher.core.batch import Command, Definition
+from dispatcher.core.policy import Policy
+from dispatcher.store.client import READS, WRITES
+from dispatcher.store.dispatch import BeginAnswer, Candidate
+from dispatcher.store.errors import StoreNotReplicated
+from dispatcher.store.store import Store
+from tests.store.replicas import Pair, open_pair
+from tests.store.world import number, part
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    async with open_pair(tmp_path_factory.mktemp("pair")) as pair:
+        yield pair
+
+
+@pytest.fixture
+async def store(pair: Pair) -> AsyncIterator[Store]:
+    """Of a web process, which waits for one replica."""
+    await pair.at_master.flushall()
+    store = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=1, reads=READS, writes=WRITES)
+    await store.limiter.set_ceiling(100.0)
+    yield store
+    os.kill(pair.replica.pid, signal.SIGCONT)
+    await pair.in_step()
+    await store.aclose()
+
+
+def batch(name: str) -> Definition:
+    return Definition(id=name, name=name, created_ms=1)
+
+
+async def start(store: Store) -> None:
+    await store.batches.create(batch("a"))
+    await store.batches.add_part("a", part([number(0)]))
+    await store.batches.command("a", Command.START)
+
+
+async def begin(store: Store) -> BeginAnswer:
+    lease = await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1)
+    assert lease is not None
+    candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+    return await store.dispatch.begin(lease, candidates, most_sending=1)
+
+
+async def test_a_replica_that_follows_has_what_was_accepted_and_begun(pair: Pair, store: Store) -> None:
+    """At the moment of the answer, and not some time later."""
+    await start(store)
+    await store.documents.put(b"x", "x.pdf", 1)
+    assert await pair.at_replica.hget("bf:batch:a", "control") == b"running"
+    assert await pair.at_replica.hlen("bf:documents") == 1
+    assert (await begin(store)).replicated
+    assert await pair.at_replica.zcard("bf:watch:sending") == 1
+    assert not await store.lacks_replicas()
+
+
+async def test_a_frozen_replica_has_accepted_work_refused_and_a_repeat_waits_again(pair: Pair, store: Store) -> None:
+    """The master has it since the first call, and a repeat writes nothing of its own but the epoch."""
+    os.kill(pair.replica.pid, signal.SIGSTOP)
+    for call in (store.batches.create, store.batches.create):
+        with pytest.raises(StoreNotReplicated, match="fewer than 1 replicas"):
+            await call(batch("a"))
+    os.kill(pair.replica.pid, signal.SIGCONT)
+    assert not await store.batches.create(batch("a")), "it was there"
+    assert await pair.at_replica.hget("bf:batch:a", "control") == b"draft"
+
+
+async def test_a_begin_that_no_replica_has_in_time_says_so(pair: Pair, store: Store) -> None:
+    await start(store)
+    os.kill(pair.replica.pid, signal.SIGSTOP)
+    answer = await begin(store)
+    assert [begun.word for begun in answer.jobs] == ["go"]
+    assert not answer.replicated
+
+
+async def test_replicas_that_are_not_there_are_missed(pair: Pair) -> None:
+    store = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=2)
+    assert await store.lacks_replicas()
+    await store.aclose()
