@@ -18,6 +18,7 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News
 from dispatcher.service.permits import Permits
+from dispatcher.service.presence import Presence
 from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
@@ -63,26 +64,36 @@ class Runtime:
     news: News
     upkeep: Upkeep
     recovery: Recovery
+    #: of a worker process; every other leaves it alone
+    presence: Presence
     #: for the use-cases that are functions; None but in tests
     at: At | None
 
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, at: At | None = None, *, answers_people: bool = False
+    settings: Settings,
+    at: At | None = None,
+    *,
+    answers_people: bool = False,
+    worker_name: str = "",
+    worker_instance: str = "",
 ) -> AsyncIterator[Runtime]:
     """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work.
 
     Gives the settings' limits to the account, so it is for processes that serve; a command that only looks takes
     ``open_store``. ``at`` is called at the named points of the parts' ways; only tests give it. ``answers_people``: a
-    Redis that hangs is an error within seconds.
+    Redis that hangs is an error within seconds. A worker process has a name that it keeps over restarts, and an
+    instance that is new with each of them.
     """
     policy = read_policy(settings)
     store = make_store(settings, policy, answers_people=answers_people)
     sinch = make_sinch(settings)
     try:
-        runtime = await _assemble(settings, policy, store, sinch, at)
+        name = worker_name or f"{socket.gethostname()}/{os.getpid()}"
+        runtime = await _assemble(settings, policy, store, sinch, (name, worker_instance), at)
         yield runtime
+        await runtime.presence.stop()
         await runtime.sender.finish()
         await runtime.follower.stop()
     finally:
@@ -167,7 +178,9 @@ def make_sinch(settings: Settings) -> FaxClient:
         raise SettingsError(f"BULKFAX_SINCH__BASE_URL or BULKFAX_SINCH__AUTH_URL: {error}") from error
 
 
-async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: FaxClient, at: At | None) -> Runtime:
+async def _assemble(
+    settings: Settings, policy: Policy, store: Store, sinch: FaxClient, worker: tuple[str, str], at: At | None
+) -> Runtime:
     if not settings.allow_unsafe_redis:
         await store.check_settings()
     keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
@@ -176,6 +189,19 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
     library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
     settler = Settler(store, library, policy, polling=not settings.public_url, at=at)
     permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
+    sender = Sender(
+        store,
+        sinch,
+        library,
+        settler,
+        permits,
+        policy,
+        clock=steady_clock,
+        most_sending=settings.sinch.most_sending,
+        calls=settings.sinch.connections,
+        at=at,
+    )
+    presence = Presence(store, *worker, room=lambda: sender.room)
     return Runtime(
         settings=settings,
         policy=policy,
@@ -184,28 +210,18 @@ async def _assemble(settings: Settings, policy: Policy, store: Store, sinch: Fax
         callback_keys=keys,
         mailings=Mailings(store, sinch.check),
         receiver=Receiver(store, keys, at=at),
-        sender=Sender(
-            store,
-            sinch,
-            library,
-            settler,
-            permits,
-            policy,
-            clock=steady_clock,
-            most_sending=settings.sinch.most_sending,
-            calls=settings.sinch.connections,
-            at=at,
-        ),
+        sender=sender,
         follower=Follower(store, sinch, library, settler, permits, policy),
         news=News(
             store,
             settler,
-            consumer=f"{socket.gethostname()}-{os.getpid()}",
+            consumer=worker[0],
             idle_s=policy.lease_s / 2,
             at=at,
         ),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
         upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
+        presence=presence,
         at=at,
     )
 

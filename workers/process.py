@@ -52,7 +52,9 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     preparing = asyncio.create_task(runtime.sinch.prepare())
     pool = Pool(broker, threads_by_queue(runtime.settings.worker_threads))
     pool.start()
+    runtime.presence.start()
     await stop.wait()
+    await runtime.presence.stop()
     _end_after(stop_s(runtime.policy))
     await asyncio.to_thread(pool.stop)
     preparing.cancel()
@@ -63,7 +65,9 @@ async def _opened(stack: AsyncExitStack, settings: Settings, at: At | None, stop
     said = ""
     while not stop.is_set():
         try:
-            return await stack.enter_async_context(open_runtime(settings, at))
+            who = identity.own_identity()
+            opened = open_runtime(settings, at, worker_name=who.name, worker_instance=who.instance)
+            return await stack.enter_async_context(opened)
         except StoreError as error:
             if str(error) != said:
                 said = str(error)

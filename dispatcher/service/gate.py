@@ -59,6 +59,11 @@ class Gate:
             return self._calls - self._under_way
         return min(self._calls - self._reserve - self._under_way, int(self._most_starting) - self._starting)
 
+    @property
+    def room(self) -> int:
+        """Calls that could begin now."""
+        return max(0, self._calls - self._under_way)
+
     def granted(self, slot_in_s: float) -> None:
         """Bulk work was granted a slot so far ahead: what comes after it waits until it is near."""
         self._near_s = max(self._near_s, asyncio.get_running_loop().time() + slot_in_s - NEAR_S)

@@ -13,15 +13,15 @@ from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import after_send, missed_slot
+from dispatcher.core.settlement import after_send, missed_slot, unsendable
 from dispatcher.service.gate import Gate, Pass
 from dispatcher.service.grouping import until_it_works
-from dispatcher.service.material import Library, Material
+from dispatcher.service.material import Library, Material, MaterialMissing
 from dispatcher.service.permits import Permits
 from dispatcher.service.settling import Settler
 from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
-from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease
+from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease, new_call
 from dispatcher.store.store import Store
 
 #: seconds; upper bounds of the histogram of POST times
@@ -94,16 +94,22 @@ class Sender:
         self._slots = Slots(clock)
         self._calls = set[asyncio.Task[None]]()
 
+    @property
+    def room(self) -> int:
+        """Calls that this process could begin now."""
+        return self._gate.room
+
     async def submit(self, lease_id: str, *, urgent: bool = False) -> None:
         """Begin the jobs of a lease; their calls go on after this has returned.
 
-        A lease that is over, or was taken before, is left alone.
+        A lease that is over, or that another process has, is left alone. While the store is away this waits: a lease
+        that was fetched is this process's to begin.
         """
-        lease = await self._store.dispatch.lease(lease_id)
+        lease = await until_it_works(partial(self._store.dispatch.fetch, lease_id))
         if lease is None:
             return
-        material = {one.job: one for one in await self._library.material(lease.jobs)}
-        candidates = [self._candidate(material[job]) for job in lease.jobs]
+        material = {job: one for job in lease.jobs if (one := await self._material(lease, job))}
+        candidates = [self._candidate(one) for one in material.values()]
         while candidates:
             passes = await self._gate.enter(len(candidates), urgent=urgent)
             piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
@@ -115,6 +121,18 @@ class Sender:
         """Wait for the calls that were begun, as long as a call may take and its record some seconds more."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
+
+    async def _material(self, lease: Lease, job: JobId) -> Material | None:
+        """None when something of it is missing: that job alone is held, and its neighbours go on."""
+        try:
+            return (await until_it_works(partial(self._library.material, [job])))[0]
+        except MaterialMissing as error:
+            why = f"It cannot be sent: {error}."
+        except Exception as error:  # a block or document that cannot be read
+            log.exception("the material of a job cannot be read", job=str(job))
+            why = f"It cannot be sent: its batch or document cannot be read ({type(error).__name__})."
+        await self._settler.settle(job, partial(unsendable, lease=lease.number, why=why))
+        return None
 
     async def _begin(
         self,
@@ -128,9 +146,7 @@ class Sender:
         """Returns the seconds until the last slot that was granted."""
         granted = list[Begun]()
         try:
-            # Read before begin: whatever delays the answer only makes send_by come sooner, never later.
-            before_s = self._clock()
-            answer = await self._store.dispatch.begin(lease, candidates, most_sending=self._most_sending)
+            answer, before_s = await self._ask_to_begin(lease, candidates)
             after_s = self._clock()
             if self._at:
                 await self._at(Point.BEGUN)
@@ -144,6 +160,23 @@ class Sender:
                 self._slots.add(slot, urgent=urgent)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
         return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
+
+    async def _ask_to_begin(self, lease: Lease, candidates: Sequence[Candidate]) -> tuple[BeginAnswer, float]:
+        """The answer, and a time before the try that it comes from, by this machine's clock.
+
+        Whatever delays the answer only makes send_by come sooner, never later. One call is tried until it is answered:
+        what it began without an answer has missed its slots, and goes back at once.
+        """
+        call, tries = new_call(), list[float]()
+
+        async def ask() -> BeginAnswer:
+            tries.append(self._clock())
+            return await self._store.dispatch.begin(
+                lease, candidates, most_sending=self._most_sending, call=call, tried=len(tries) - 1
+            )
+
+        answer = await until_it_works(ask)
+        return answer, tries[answer.tried]
 
     def _start(self, call: Coroutine[Any, Any, None], one: Pass) -> None:
         task = asyncio.create_task(call)

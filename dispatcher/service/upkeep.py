@@ -28,6 +28,8 @@ _REAP_MOST = 500
 _PACE_AGE_S = 1.0
 #: between two notes of what was seen of the server's clock; less than a step that counts
 _TELL_S = 1.0
+#: seconds within which the server has to tell its time for the answer to be compared with another clock
+_PROMPT_S = 1.0
 #: seconds that a job is looked at again later at most, while no read can be paid for: an operator may change that
 _MOST_PUT_OFF_S = 300.0
 
@@ -64,29 +66,40 @@ class Upkeep:
         self._at = at
         self._seen: Sighting | None = None
         self._told_s = -math.inf
+        #: leases to announce and jobs to look at that nobody was told of yet
+        self._leases: list[tuple[Priority, str]] = []
+        self._look_at: list[JobId] = []
         self._pace = Pace(ceiling=0.0, rate=0.0)
         #: leases that bulk work is owed for the urgent ones that went before it
         self._owed = 0.0
         self._pace_read_s = -math.inf
 
     async def due(self) -> Work:
-        """Everything that is due now, leased or put off so that no one else is told of it soon."""
-        leases = await self._claim()
-        look_at = await self._sweep()
-        await self._end_batches()
-        return Work(leases=tuple(leases), look_at=look_at, events=await self._store.inbox.depth())
+        """Everything that is due now, leased or put off so that no one else is told of it soon.
 
-    async def _claim(self) -> list[tuple[Priority, str]]:
+        Has to be asked once a second at least while anything is leased. Raises StoreError; what was leased before it
+        is told with the next answer.
+        """
+        await self._end_batches()
+        workers = await self._sweep()
+        if workers:
+            await self._claim()
+        # nobody would read what is said while no worker lives
+        events = await self._store.inbox.depth() if workers else 0
+        work = Work(leases=tuple(self._leases), look_at=tuple(self._look_at), events=events)
+        self._leases, self._look_at = [], []
+        return work
+
+    async def _claim(self) -> None:
         rate = (await self._current_pace()).rate
         most = max(1, min(LEASE_MOST, round(rate * LEASE_S)))
         ahead = max(2, math.ceil(rate * AHEAD_S))
-        leases: list[tuple[Priority, str]] = []
 
         async def claim(priority: Priority, room: int) -> bool:
             in_flight = self._most_sending + WAITING_AHEAD + room - ahead
             lease = await self._store.dispatch.claim(priority, most=most, ahead=room, in_flight=in_flight)
             if lease:
-                leases.append((priority, lease.id))
+                self._leases.append((priority, lease.id))
                 if self._at:
                     await self._at(Point.CLAIMED)
             return lease is not None
@@ -98,7 +111,6 @@ class Upkeep:
         self._owed = min(self._owed, 1.0)
         while await claim(Priority.BULK, ahead):
             pass
-        return leases
 
     async def _current_pace(self) -> Pace:
         if self._clock() - self._pace_read_s > _PACE_AGE_S:
@@ -111,20 +123,36 @@ class Upkeep:
         permit_s = next_us(await self._current_pace(), server_ms * 1000) / 1_000_000 - server_ms / 1000
         return max(self._policy.read_total_s + 10, min(permit_s, _MOST_PUT_OFF_S))
 
-    async def _sweep(self) -> tuple[JobId, ...]:
-        server_ms = await self._store.clock.ask()
-        if not await self._steady(server_ms):
-            log.warning("the clock of Redis stepped: nothing is given back or written off for a settling time")
-            return ()
-        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=await self._again_s(server_ms))
+    async def _sweep(self) -> int:
+        """Find what is due among leases and sends in flight. Returns how many worker processes live.
+
+        Leases come back whatever the clock does: begin checks them, and no time of theirs decides about a send.
+        """
+        server_ms, steady = await self._look_at_clock()
+        again_s = await self._again_s(server_ms)
+        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=again_s, look=steady)
+        self._leases += reaped.announce
+        self._look_at += reaped.look_at
         if reaped.held:
-            log.error("jobs are held: their workers vanished again and again", jobs=reaped.held)
+            log.error("jobs are held: their workers ended again and again", jobs=reaped.held)
         if reaped.given_back:
-            log.warning("leases ended before their workers began", jobs=reaped.given_back)
-        return reaped.look_at
+            log.warning("leases that nobody will begin were taken back", jobs=reaped.given_back)
+        return reaped.workers
+
+    async def _look_at_clock(self) -> tuple[int, bool]:
+        """The server's time (ms), and whether deadlines may be believed."""
+        asked_s = self._clock()
+        server_ms = await self._store.clock.ask()
+        if self._clock() - asked_s > _PROMPT_S:
+            # which moment the answer tells of is not known: it is neither a step nor none
+            return server_ms, False
+        steady = await self._steady(server_ms)
+        if not steady:
+            log.warning("the clock of Redis stepped: nothing is written off for a settling time")
+        return server_ms, steady
 
     async def _steady(self, server_ms: int) -> bool:
-        """Whether deadlines may be believed. What was seen is stored for schedulers that start later."""
+        """Whether there was no step lately. What was seen is stored for schedulers that start later."""
         policy, last = self._policy, self._seen or await self._store.sightings.last()
         # a send that is under way at the step may take its whole time before it begins to settle
         wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s

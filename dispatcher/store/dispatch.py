@@ -1,10 +1,11 @@
-"""The way of a job through the store: claim, begin, settle, reap. One method per script, effects as data in."""
+"""The way of a job through the store: claim, fetch, begin, settle, reap. One method per script, effects as data in."""
 
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record
 from dispatcher.core.policy import Policy
 from dispatcher.core.waits import look_apart_ms
@@ -27,7 +28,7 @@ RECHECK_HELD_MS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One worker's right to act on a few jobs until a deadline."""
+    """The right of one worker process to begin a few jobs, until a deadline or its end."""
 
     id: str
     number: int
@@ -60,6 +61,8 @@ class Begun:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginAnswer:
     epoch: int
+    #: which of the tries of one call it was that did this
+    tried: int
     jobs: tuple[Begun, ...]
     #: of the account, after this
     write_epoch: int
@@ -110,6 +113,10 @@ class Reaped:
     held: int
     #: sends whose deadline passed without an answer
     unclear: int
+    #: worker processes that live
+    workers: int
+    #: leases that nobody has fetched, by the priority of their jobs: their message may be lost
+    announce: tuple[tuple[Priority, str], ...]
     look_at: tuple[JobId, ...]
 
 
@@ -129,9 +136,12 @@ class Dispatch:
         self._policy = policy
 
     async def claim(self, priority: str, *, most: int, ahead: int, in_flight: int) -> Lease | None:
-        """Lease up to ``most`` jobs of a class; None when nothing is due, all is held, or enough work is ahead.
+        """Lease up to ``most`` jobs of a class.
 
-        At most ``ahead`` jobs are leased at a time, and ``in_flight`` leased or being sent, over all processes.
+        None when nothing is due, all is held, enough work is ahead, or no worker lives.
+
+        At most ``ahead`` jobs are leased within a second, four times as many at a time, and ``in_flight`` leased or
+        being sent, over all processes.
         """
         lease_id = secrets.token_hex(8)
         policy = self._policy
@@ -150,21 +160,26 @@ class Dispatch:
         raw = await self._scripts.run("claim", arguments)
         return _lease(lease_id, raw) if raw else None
 
-    async def lease(self, lease_id: str) -> Lease | None:
-        """A lease by its id; None when its time is over."""
-        with translated():
-            raw = await self._client.get(keys.lease(lease_id))
+    async def fetch(self, lease_id: str) -> Lease | None:
+        """Take a lease by its id; None when it is over, or another process has it.
+
+        From now on it ends with this worker process. Whoever is no worker only reads.
+        """
+        raw = await self._scripts.run("fetch", [lease_id])
         return _lease(lease_id, raw) if raw else None
 
-    async def begin(self, lease: Lease, candidates: Sequence[Candidate], *, most_sending: int) -> BeginAnswer:
+    async def begin(
+        self, lease: Lease, candidates: Sequence[Candidate], *, most_sending: int, call: str = "", tried: int = 0
+    ) -> BeginAnswer:
         """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent.
 
-        Whoever begins a lease that was begun before is granted nothing.
+        Whoever begins a lease that was begun before is granted nothing. A call that is tried again has the id of the
+        first try (``new_call``) and a number of its own in ``tried``.
         """
         policy = self._policy
         sending_s = policy.send_window_s + policy.post_total_s
         arguments: list[Argument] = [
-            secrets.token_hex(8),
+            call or new_call(),
             lease.number,
             HORIZON_US,
             round(sending_s * 1000),
@@ -175,12 +190,14 @@ class Dispatch:
             int(policy.rate_regain_s * 1_000_000),
             most_sending,
             ",".join(f"{scope}={hold_id}" for scope, hold_id in lease.probes.items()),
+            lease.id,
+            tried,
         ]
         for candidate in candidates:
             arguments += [str(candidate.job), candidate.number_hash, candidate.country]
         seen, losses = self._scripts.epoch, self._scripts.epoch.losses
         begun = await self._scripts.move("begin", arguments, wait_s=BEGIN_WAIT_S)
-        now_us, epoch, *flat = begun.answer
+        now_us, epoch, tried_then, *flat = begun.answer
         rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         jobs = tuple(
             Begun(
@@ -193,6 +210,7 @@ class Dispatch:
         )
         return BeginAnswer(
             epoch=int(epoch),
+            tried=int(tried_then),
             jobs=jobs,
             write_epoch=begun.epoch,
             replicated=begun.replicated,
@@ -210,24 +228,37 @@ class Dispatch:
             arguments += change.arguments
         return [_settled(answer) for answer in await self._scripts.run("settle", arguments)]
 
-    async def reap(self, *, most: int, again_s: float) -> Reaped:
-        """Give back the jobs of leases that ended, let sends without an answer become unclear, and name the jobs in
-        flight that are to be looked at.
+    async def reap(self, *, most: int, again_s: float, look: bool = True) -> Reaped:
+        """Give back the jobs of leases that nobody will begin, let sends without an answer become unclear, and name the
+        jobs in flight that are to be looked at.
 
-        At most about ``most`` of each; a named job comes due again after ``again_s``.
+        At most about ``most`` of each, and none in flight without ``look``; a named job comes due again after
+        ``again_s``. Has to be called once a second at least while leases are open.
         """
-        given_back, held, unclear, look_at = 0, 0, 0, list[JobId]()
-        policy = self._policy
-        look_ms, apart_ms = round(policy.looks_s[0] * 1000), look_apart_ms(0, policy)
+        given_back, held, unclear, living = 0, 0, 0, 0
+        announce, look_at = list[tuple[Priority, str]](), list[JobId]()
+        arguments = self._reap_arguments(min(most, _STEP), again_s, look=look)
         for _ in range(0, most, _STEP):
-            back, more_held, late, *jobs = await self._scripts.run(
-                "reap", [min(most, _STEP), int(again_s * 1000), policy.max_strikes, look_ms, apart_ms]
-            )
+            back, more_held, late, living, leases, jobs = await self._scripts.run("reap", arguments)
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
+            names = [name.decode() for name in leases]
+            announce += [(Priority(names[at]), names[at + 1]) for at in range(0, len(names), 2)]
             look_at += [JobId.parse(job.decode()) for job in jobs]
             if max(back, late, len(jobs)) < _STEP:
                 break
-        return Reaped(given_back=given_back, held=held, unclear=unclear, look_at=tuple(look_at))
+        return Reaped(
+            given_back=given_back,
+            held=held,
+            unclear=unclear,
+            workers=living,
+            announce=tuple(announce),
+            look_at=tuple(look_at),
+        )
+
+    def _reap_arguments(self, step: int, again_s: float, *, look: bool) -> list[Argument]:
+        policy = self._policy
+        times = [int(again_s * 1000), policy.max_strikes, int(policy.lease_s * 1000)]
+        return [step, step if look else 0, *times, round(policy.looks_s[0] * 1000), look_apart_ms(0, policy)]
 
     async def drain(self, most: int = 500) -> int:
         """Give waiting jobs of ended batches their final state; returns how many."""
@@ -267,6 +298,11 @@ class Dispatch:
                     pipe.zcard(watch)
                 sizes = await pipe.execute()
         return {place.value: size for place, size in zip(keys.WATCH, sizes, strict=True)}
+
+
+def new_call() -> str:
+    """An id under which a call of begin and its repetitions are one."""
+    return secrets.token_hex(8)
 
 
 def _lease(lease_id: str, raw: bytes) -> Lease:

@@ -13,9 +13,10 @@ bf:watch:leased                         zset    job -> end of its lease (ms)    
 bf:watch:sending                        zset    job -> send deadline of its attempt (ms)              in flight
 bf:watch:unclear                        zset    job that may have been sent -> next look-up (ms)      in flight
 bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
-bf:lease:<id>                           string  JSON: jobs of a lease, holds it probes                lease time
+bf:leases                               hash    lease -> times, jobs left, worker (``leases.lua``)    until begun
+bf:lease:<id>                           string  JSON: jobs of a lease, holds it probes                until begun
 bf:begun:<call>                         string  answer of begin, for a repeated call                  1 minute
-bf:number:<hash>                        string  <job>/<attempt> calling that number, or ``rest``      attempt + rest
+bf:number:<hash>                        string  <job>/<attempt> calling it, or ``rest``, until (ms)   attempt + rest
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until it ends
@@ -78,6 +79,7 @@ WORKERS = "bf:workers"
 EPOCH = "bf:epoch"
 ROLLBACK = "bf:rollback"
 ROLLBACK_UNKNOWN = "bf:rollback:unknown"
+LEASES = "bf:leases"
 INBOX = "bf:inbox"
 INBOX_FAILED = "bf:inbox:failed"
 TOTALS = "bf:totals"

@@ -1,6 +1,7 @@
 """Loads the scripts, one file per verb, and runs them by their names."""
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,11 +15,16 @@ from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreNotReplicated, StoreRolledBack, translated
 
 _FOLDER = Path(__file__).parent / "scripts"
-#: put in front of every script, of those that touch the account's pace, and of those that touch holds
-_RECORD, _WORKERS, _EPOCH, _PACING, _HOLDING = "record", "workers", "epoch", "pacing", "holding"
+#: put in front of every script (two), of those that touch leases, the account's pace, and holds
+_RECORD, _WORKERS, _EPOCH = "record", "workers", "epoch"
+_LEASES, _PACING, _HOLDING = "leases", "pacing", "holding"
+_LEASED = frozenset({"begin", "claim", "fetch", "reap", "sign_off"})
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
 _HELD = frozenset(
-    {"begin", "breaker", "claim", "forbid", "hold", "note_list", "release", "report_rollback", "resume", "settle"}
+    {
+        *("begin", "breaker", "claim", "forbid", "hold", "note_list", "reap", "release"),
+        *("report_rollback", "resume", "settle"),
+    }
 )
 #: those that move the account's write epoch, and those that only look whether it was lost
 _MOVING = frozenset(
@@ -43,7 +49,7 @@ Argument = str | bytes | int | float
 def source(verb: str) -> str:
     """The whole text of a script as the server sees it. The last argument names the worker that runs it; the one before
     is the highest epoch seen, for those that heed it."""
-    some = {_EPOCH: _END_OF, _PACING: _PACED, _HOLDING: _HELD}
+    some = {_EPOCH: _END_OF, _LEASES: _LEASED, _PACING: _PACED, _HOLDING: _HELD}
     shared = [_RECORD, _WORKERS, *(name for name, verbs in some.items() if verb in verbs)]
     parts = [_ARGUMENTS, *map(_part, shared), f"local function run()\n{_part(verb)}\nend", _END_OF.get(verb, _END)]
     return "\n".join(parts)
@@ -76,6 +82,8 @@ class Scripts:
         self.epoch = WriteEpoch()
         #: "<name> <instance> <room>" of the worker process that this is; empty for any other (``workers.lua``)
         self.worker: Callable[[], str] = str
+        #: when the server last answered, by the monotonic clock (seconds)
+        self.answered_s = 0.0
 
     async def run(self, verb: str, arguments: Sequence[Argument]) -> Any:
         """The script's answer as redis-py gives it. Raises StoreError."""
@@ -117,10 +125,12 @@ class Scripts:
         """The script's answer, and whether enough replicas have what it wrote."""
         given = [*arguments, self.worker()]
         try:
-            return await self._send("EVALSHA", self._hash(verb), given, wait_s)
+            answer = await self._send("EVALSHA", self._hash(verb), given, wait_s)
         except NoScriptError:
             # in one command: after a failover what comes next may go to another server, which does not know it
-            return await self._send("EVAL", self._text(verb), given, wait_s)
+            answer = await self._send("EVAL", self._text(verb), given, wait_s)
+        self.answered_s = time.monotonic()
+        return answer
 
     async def _send(self, command: str, script: str, given: Sequence[Argument], wait_s: float) -> tuple[Any, bool]:
         if not (wait_s and self._replicas):

@@ -61,14 +61,27 @@ class WorkerRegistry:
         _check(name, instance)
         return bool(await self._scripts.run("beat", [name, instance, room]))
 
-    async def report_end(self, name: str, instance: str) -> None:
-        """The process has ended, however that came about. Does nothing when it was replaced already."""
+    async def report_end(self, name: str, instance: str = "") -> None:
+        """The process has ended, however that came about. Does nothing when it was replaced already.
+
+        Without an instance: whoever has the name has ended.
+        """
         await self._scripts.run("report_end", [name, instance])
+
+    async def sign_off(self, name: str, instance: str) -> None:
+        """The process ends by its own will: what it fetched and has not begun goes to others at once."""
+        self._scripts.worker = str
+        await self._scripts.run("sign_off", [name, instance])
 
     def speak_as(self, name: str, instance: str, room: Callable[[], int]) -> None:
         """From now on every script that this store runs is a heartbeat of that process."""
         _check(name, instance)
         self._scripts.worker = lambda: f"{name} {instance} {max(0, room())}"
+
+    @property
+    def spoke_s(self) -> float:
+        """When this process last reached the registry, by the monotonic clock (seconds)."""
+        return self._scripts.answered_s
 
     async def all(self) -> list[WorkerProcess]:
         """Every process that is known, the dead ones that nobody has forgotten yet included."""

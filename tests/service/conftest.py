@@ -17,8 +17,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    """An empty store on a real server."""
+    """An empty store on a real server; every script is a heartbeat of a worker."""
     store = Store(redis_url, Policy(), documents_max_bytes=DOCUMENTS_MAX_BYTES)
+    store.workers.speak_as("worker", "first", lambda: 100)
     await store.limiter.set_ceiling(1000.0)
     yield store
     await store.aclose()

@@ -221,6 +221,8 @@ class Mailroom:
         faxes = FaxList(store, provider, permits, policy)  # type: ignore[arg-type]  # as above
         self.recovery = Recovery(store, faxes, settler, policy)
         self.news = News(store, settler, consumer=name, idle_s=0)
+        # the scheduler's scripts are heartbeats of the worker too: the two die together
+        store.workers.speak_as(name, "1", lambda: self.sender.room)
         self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)
 
     async def work(self) -> None:
@@ -284,6 +286,7 @@ def store_in(world: World, url: str) -> Store:
     )
     store.epoch, store.rollbacks = world.scripts.epoch, Rollbacks(world.client, world.scripts)
     store.inbox = Inbox(world.client, world.scripts)
+    store.workers = world.workers
     store.clock = ServerClock(_WorldTime(world), lambda: world.true_us / 1_000_000)
     return store
 

@@ -46,7 +46,7 @@ async def test_an_unclear_fax_is_found_and_not_sent_again(
     assert len(provider.calls) == 1
     await world.step_s(step_s)
     if restarted:
-        room = Mailroom(store, world, provider, "another room")
+        room = Mailroom(store, world, provider, "another-room")
     for _ in range(LIST_DELAY_MS // 100):
         await room.work()
         await room.rest()

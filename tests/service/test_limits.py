@@ -24,6 +24,8 @@ async def world(redis_url: str) -> AsyncIterator[World]:
 async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
     """With a worker and a scheduler that were seen just now."""
     store = store_in(world, redis_url)
+    world.scripts.worker = str
+    await world.client.delete("bf:workers")
     await store.workers.register("host/1", "a", room=8)
     await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
     yield store

@@ -23,7 +23,7 @@ def upkeep(store: Store) -> Upkeep:
 
 
 async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priority: Priority) -> int:
-    found = [await store.dispatch.lease(lease) for wanted, lease in leases if wanted is priority]
+    found = [await store.dispatch.fetch(lease) for wanted, lease in leases if wanted is priority]
     return sum(len(lease.jobs) for lease in found if lease)
 
 
@@ -39,7 +39,7 @@ async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
     """How many jobs of these leases are granted a permit."""
     words = []
     for _, lease_id in leases:
-        lease = await store.dispatch.lease(lease_id)
+        lease = await store.dispatch.fetch(lease_id)
         assert lease
         candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
         answer = await store.dispatch.begin(lease, candidates, most_sending=1000)
@@ -98,7 +98,7 @@ async def test_bulk_work_keeps_a_tenth_of_the_leases_while_urgent_work_waits(sto
 
 async def give_back(store: Store, lease_id: str) -> None:
     """Make room for the next claims, as begin does when it grants nothing."""
-    lease = await store.dispatch.lease(lease_id)
+    lease = await store.dispatch.fetch(lease_id)
     assert lease
     candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
     await store.dispatch.begin(lease, candidates, most_sending=0)

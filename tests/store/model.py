@@ -19,13 +19,52 @@ from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
-from dispatcher.store.dispatch import HORIZON_US, RECHECK_HELD_MS, Candidate, Change
+from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, RECHECK_HELD_MS, Candidate, Change
 from dispatcher.store.holds import ListNote
 
 NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 PROBED = {holding.PROVIDER, holding.ACCOUNT}
 FLYING = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
+#: milliseconds: a silent worker is dead, a step of the registry's clock, a heartbeat that is written again
+DEAD_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3_000, 1_000, 250, 50
+#: ages of leases: young, not fetched and announced again, not fetched and taken back
+YOUNG_MS, AGAIN_MS, UNFETCHED_MS = 1_000, 2_000, 10_000
+#: work ahead in all, strikes of a suspect, when it is looked at again while another one is leased
+MOST_AHEAD, SUSPECT, SUSPECT_AGAIN_MS = 4, 2, 250
+
+
+@dataclass(slots=True)
+class Worker:
+    instance: str
+    heartbeat_ms: int
+    room: int
+
+
+@dataclass(slots=True)
+class OpenLease:
+    made_ms: int
+    announced_ms: int
+    left: int
+    priority: str
+    suspect: bool
+    number: int
+    jobs: list[JobId]
+    #: holds that it was given to probe
+    probed: "Mapping[str, Held]"
+    #: worker process and instance that fetched it
+    holder: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Claim:
+    """What one claim has leased so far."""
+
+    number: int
+    room: int
+    jobs: list[JobId] = field(default_factory=list)
+    full: bool = False
+    suspect: bool = False
 
 
 @dataclass(slots=True)
@@ -103,8 +142,8 @@ class Model:
     timers: dict[str, int] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
     watch: dict[Place, dict[JobId, int]] = field(default_factory=lambda: {place: {} for place in WATCHED})
-    #: who calls a number, or "rest"
-    numbers: dict[str, str] = field(default_factory=dict)
+    #: who calls a number, or "rest", and until when that counts
+    numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
     locks: dict[JobId, str] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
     #: scope -> failures in a row that may hold it, with their times
@@ -119,6 +158,10 @@ class Model:
     forbidden: dict[str, int] = field(default_factory=dict)
     sends: int = 0
     limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
+    leases: dict[str, OpenLease] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    #: the registry's clock, and the time at which it was written
+    clock: tuple[int, int] = (0, 0)
 
     @property
     def ms(self) -> int:
@@ -185,14 +228,57 @@ class Model:
         self.holds.pop(f"batch:{batch.id}", None)
         self.strikes.pop(f"batch:{batch.id}", None)
 
+    def _clock_ms(self) -> int:
+        clock, moved = self.clock
+        return clock + max(0, min(self.ms - moved, LONGEST_STEP_MS))
+
+    def register(self, name: str, instance: str, room: int) -> None:
+        self.clock = self._clock_ms(), self.ms
+        self.workers[name] = Worker(instance, self.clock[0], room)
+
+    def renew(self, name: str, instance: str, room: int) -> bool:
+        known, clock = self.workers.get(name), self._clock_ms()
+        if known and known.instance != instance:
+            return False
+        if not known or clock - known.heartbeat_ms >= RENEW_MS or (known.room == 0) != (room == 0):
+            self.register(name, instance, room)
+        return True
+
+    def report_end(self, name: str, instance: str) -> None:
+        if name in self.workers and self.workers[name].instance == instance:
+            del self.workers[name]
+
+    def sign_off(self, name: str, instance: str) -> None:
+        self.report_end(name, instance)
+        for lease in self.leases.values():
+            if lease.holder == (name, instance):
+                lease.holder, lease.announced_ms = None, 0
+
+    def _living(self) -> dict[str, Worker]:
+        clock = self._clock_ms()
+        if abs(self.ms - self.clock[1]) >= CLOCK_STEP_MS:
+            self.clock = clock, self.ms
+        return {name: one for name, one in self.workers.items() if clock - one.heartbeat_ms <= DEAD_MS}
+
+    def fetch(self, lease_id: str, worker: tuple[str, str]) -> bool:
+        """Whether that worker process has the lease now."""
+        lease = self.leases.get(lease_id)
+        if lease is None or lease.holder not in (None, worker) or self.workers[worker[0]].instance != worker[1]:
+            return False
+        lease.holder = worker
+        return True
+
     def claim(
-        self, priority: str, number: int, most: int, ahead: int, in_flight: int
+        self, priority: str, lease_id: str, number: int, most: int, ahead: int, in_flight: int
     ) -> tuple[list[JobId], dict[str, Held]]:
         """Jobs leased, and the holds that they probe."""
         leased = len(self.watch[Place.LEASED])
+        young = sum(at >= self.ms + self._lease_ms - YOUNG_MS for at in self.watch[Place.LEASED].values())
+        room = min(most, ahead - young, MOST_AHEAD * ahead - leased, in_flight - leased - self._being_sent)
+        if room <= 0 or not self._living():
+            return [], {}
         self.pace = pacing.bounded_wait(self.pace, self.us)
-        under_way = leased + self._being_sent
-        room = min(most, ahead - leased, in_flight - under_way, self._permits_left() - leased)
+        room = min(room, self._permits_left() - leased)
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], {}
         probed = {scope: self.holds[scope] for scope in PROBED if scope in self.holds}
@@ -201,12 +287,19 @@ class Model:
                 return [], {}
             room = 1
         self._promote()
-        jobs = self._fill(priority, number, room)
-        if not jobs:
+        claim = Claim(number, room)
+        self._fill(priority, claim)
+        if not claim.jobs:
             return [], {}
         for held in probed.values():
-            held.probe_at_ms, held.set_ms = self.ms + int(self.policy.lease_s * 1000), self.ms
+            held.probe_at_ms, held.set_ms = self.ms + self._lease_ms, self.ms
+        jobs = claim.jobs
+        self.leases[lease_id] = OpenLease(self.ms, self.ms, len(jobs), priority, claim.suspect, number, jobs, probed)
         return jobs, probed
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.policy.lease_s * 1000)
 
     def _permits_left(self) -> int:
         ages = [allowance.aged(one, self.us - pacing.CATCH_UP_US) for one in self.pace.allowances]
@@ -222,21 +315,19 @@ class Model:
             if batch.control is Control.RUNNING and name not in active:
                 active[name] = fairness.join(batch.vtime, min(active.values(), default=None))
 
-    def _fill(self, priority: str, number: int, room: int) -> list[JobId]:
-        active, jobs = self.active[priority], list[JobId]()
-        while room > len(jobs) and active:
+    def _fill(self, priority: str, claim: Claim) -> None:
+        active = self.active[priority]
+        while claim.room > len(claim.jobs) and active and not claim.full:
             vtime, name = min((vtime, name) for name, vtime in active.items())
             batch = self.batches[name]
             if batch.scopes & self.holds.keys():
                 self._rest(batch, vtime, self.ms + RECHECK_HELD_MS)
                 continue
-            served = self._serve(batch, number, min(room - len(jobs), fairness.QUANTUM))
-            jobs += served
+            served = self._serve(batch, claim, min(claim.room - len(claim.jobs), fairness.QUANTUM))
             if served:
-                active[name] = fairness.advance(vtime, len(served), batch.weight)
-            else:
+                active[name] = fairness.advance(vtime, served, batch.weight)
+            elif not claim.full:
                 self._rest(batch, vtime, min(batch.due.values(), default=None))
-        return jobs
 
     def _rest(self, batch: Batch, vtime: float, next_ms: int | None) -> None:
         del self.active[batch.priority][batch.id]
@@ -247,27 +338,56 @@ class Model:
     def _lower_timer(self, batch: Batch, at_ms: int) -> None:
         self.timers[batch.id] = min(at_ms, self.timers.get(batch.id, at_ms))
 
-    def _serve(self, batch: Batch, number: int, room: int) -> list[JobId]:
+    def _serve(self, batch: Batch, claim: Claim, room: int) -> int:
         ready = sorted((at, str(row)) for row, at in batch.due.items() if at <= self.ms)
         fresh = batch.unstarted
-        first, retries, batch.credit = fairness.split(
-            room, len(fresh), len(ready), batch.credit, self.policy.retry_floor
-        )
-        rows = [int(row) for _, row in ready[:retries]] + fresh[:first]
-        for row in rows:
-            batch.due.pop(row, None)
-            batch.records[row] = replace(batch.records[row], state=State.LEASED, lease=number)
-            self.watch[Place.LEASED][JobId(batch.id, row)] = self.ms + int(self.policy.lease_s * 1000)
-        if first:
-            batch.cursor = rows[-1] + 1
-        return [JobId(batch.id, row) for row in rows]
+        first, retries, credit = fairness.split(room, len(fresh), len(ready), batch.credit, self.policy.retry_floor)
+        taken = sum(self._lease_retry(batch, claim, int(row)) for _, row in ready[:retries])
+        batch.credit = max(0.0, batch.credit - taken) if claim.full else credit
+        if claim.full or not first:
+            return taken
+        for row in fresh[:first]:
+            self._lease(batch, claim, row)
+        batch.cursor = fresh[first - 1] + 1
+        return taken + first
+
+    def _lease_retry(self, batch: Batch, claim: Claim, row: int) -> bool:
+        """A job with strikes is leased alone; one with two only while no other such job is leased."""
+        strikes = batch.records[row].strikes
+        if claim.full:
+            return False
+        if strikes and claim.jobs:
+            claim.full = True
+            return False
+        if strikes >= SUSPECT and any(lease.suspect for lease in self.leases.values()):
+            batch.due[row] = self.ms + SUSPECT_AGAIN_MS
+            return False
+        del batch.due[row]
+        self._lease(batch, claim, row)
+        claim.full, claim.suspect = strikes > 0, strikes >= SUSPECT
+        return True
+
+    def _lease(self, batch: Batch, claim: Claim, row: int) -> None:
+        batch.records[row] = replace(batch.records[row], state=State.LEASED, lease=claim.number)
+        claim.jobs.append(JobId(batch.id, row))
+        self.watch[Place.LEASED][claim.jobs[-1]] = self.ms + self._lease_ms
 
     def begin(
-        self, number: int, probed: Mapping[str, Held], candidates: list[Candidate], most_sending: int
+        self,
+        lease_id: str,
+        number: int,
+        probed: Mapping[str, Held],
+        candidates: list[Candidate],
+        most_sending: int,
     ) -> list[str]:
         """``probed`` are the holds that the lease was given to probe; only those that still stand are passed."""
         passed = {scope: held for scope, held in probed.items() if self.holds.get(scope) is held}
-        return [self._begin(number, passed, candidate, most_sending) for candidate in candidates]
+        words = [self._begin(number, passed, candidate, most_sending) for candidate in candidates]
+        if lease_id in self.leases:
+            self.leases[lease_id].left -= sum(word != "gone" for word in words)
+            if self.leases[lease_id].left <= 0:
+                del self.leases[lease_id]
+        return words
 
     def _begin(self, number: int, passed: Mapping[str, Held], one: Candidate, most_sending: int) -> str:
         batch = self.batches[one.job.batch]
@@ -294,6 +414,8 @@ class Model:
     def _obstacle(self, batch: Batch, one: Candidate, passed: Mapping[str, Held], most_sending: int) -> tuple[str, int]:
         if batch.control is not Control.RUNNING:
             return "batch", self.ms
+        if 0 < batch.deadline_ms <= self.ms:
+            return "deadline", self.ms
         if f"job:{one.job}" in self.holds:
             return "held", NEVER_MS
         if one.country in self.holds:
@@ -302,9 +424,14 @@ class Model:
             return "held", self.ms
         if self._being_sent >= most_sending:
             return "full", self.ms + 250
-        if one.number_hash in self.numbers:
-            return "number", self.ms + int(self.policy.number_busy_s * 1000)
+        holder, until_ms = self._number_lock(one.number_hash)
+        if holder:
+            return "number", min(until_ms, self.ms + int(self.policy.number_busy_s * 1000))
         return "", 0
+
+    def _number_lock(self, number: str) -> tuple[str, int]:
+        holder, until_ms = self.numbers.get(number, ("", 0))
+        return (holder, until_ms) if until_ms > self.ms else ("", 0)
 
     def _note_probe(self, held: Held, attempt: str, sent_ms: int) -> None:
         held.probes += 1
@@ -372,7 +499,7 @@ class Model:
                 return ListNote.NOTHING
             del self.holds[holding.PROVIDER]
             return ListNote.RELEASED
-        self.lists_fail_ms = self.lists_fail_ms or self.ms
+        self.lists_fail_ms = min(self.lists_fail_ms or self.ms, self.ms)
         if self.ms - self.lists_fail_ms < self.policy.lists_fail_s * 1000 or not self.watch[Place.UNCLEAR]:
             return ListNote.NOTHING
         series = [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
@@ -399,7 +526,7 @@ class Model:
             fax_id="",
         )
         self.watch[Place.SENDING][one.job] = slot_ms + self._sending_ms
-        self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}"
+        self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}", self.ms + NUMBER_LOCK_MS
         self.locks[one.job] = one.number_hash
 
     def place(self, job: JobId, new: Record, next_ms: int) -> None:
@@ -438,10 +565,10 @@ class Model:
             self._end_runs(batch, new.state)
         if rest_s is not None and job in self.locks:
             number = self.locks.pop(job)
-            if self.numbers.get(number) == attempt:
+            if self._number_lock(number)[0] == attempt:
                 del self.numbers[number]
                 if rest_s:
-                    self.numbers[number] = "rest"
+                    self.numbers[number] = "rest", self.ms + int(rest_s * 1000)
 
     def _end_runs(self, batch: Batch, state: State) -> None:
         if state in (State.ACCEPTED, State.DELIVERED):
@@ -455,30 +582,69 @@ class Model:
             if attempt in held.sent and holding.is_ended_by(scope, held.category, causes):
                 del self.holds[scope]
 
-    def reap(self, again_ms: int) -> tuple[int, int, int, set[JobId]]:
-        """Leases given back, jobs held, sends that became unclear, jobs to look at."""
-        late = [job for job, at in self.watch[Place.LEASED].items() if at <= self.ms]
-        held = 0
-        for job in late:
-            del self.watch[Place.LEASED][job]
-            record = self.batches[job.batch].records[job.row]
-            strikes, again = record.strikes + 1, self.ms
-            if strikes >= self.policy.max_strikes:
-                strikes, again = 0, NEVER_MS
-            self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
-            if again == NEVER_MS and self.batches[job.batch].records[job.row].state is State.WAITING:
-                self.holds[f"job:{job}"] = Held()
-                held += 1
+    def reap(self, again_ms: int) -> tuple[int, int, int, int, set[str], set[JobId]]:
+        """Jobs given back, jobs held, sends that became unclear, workers that live, leases to announce, jobs to look
+        at."""
+        living = self._living()
+        before = len(self.holds)
+        back = [self._give_back(lease_id, struck) for lease_id, struck in self._over(living)]
+        held = len(self.holds) - before
+        announce = self._lost(living)
         unclear = [job for job, at in self.watch[Place.SENDING].items() if at <= self.ms]
         for job in unclear:
             look_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.looks_s[0] * 1000)
             self.watch[Place.UNCLEAR][job] = shared_ms(look_ms, look_apart_ms(0, self.policy))
         look_at = set()
-        for place in (Place.UNCLEAR, Place.ACCEPTED):
+        for place in (Place.UNCLEAR, Place.ACCEPTED) if living else ():
             for job in [job for job, at in self.watch[place].items() if at <= self.ms]:
                 self.watch[place][job] = self.ms + again_ms
                 look_at.add(job)
-        return len(late), held, len(unclear), look_at
+        return sum(back), held, len(unclear), len(living), announce, look_at
+
+    def _lost(self, living: Mapping[str, Worker]) -> set[str]:
+        """Leases that nobody has fetched in time, though a worker has room."""
+        announce = set()
+        for lease_id, lease in self.leases.items():
+            if lease.made_ms > self.ms:
+                lease.made_ms = lease.announced_ms = self.ms
+            lost = not lease.holder and self.ms - lease.announced_ms >= AGAIN_MS
+            if lost and any(worker.room for worker in living.values()):
+                lease.announced_ms = self.ms
+                announce.add(lease_id)
+        return announce
+
+    def _over(self, living: Mapping[str, Worker]) -> list[tuple[str, bool]]:
+        """Leases that nobody will begin, and whether the process that had fetched them has ended."""
+        over = []
+        fetchable = not living or any(worker.room for worker in living.values())
+        for lease_id, lease in self.leases.items():
+            name, instance = lease.holder or ("", "")
+            ended = bool(name) and (name not in living or living[name].instance != instance)
+            age = self.ms - lease.made_ms
+            if ended or age >= self._lease_ms or (not name and age >= UNFETCHED_MS and fetchable):
+                over.append((lease_id, ended))
+        return over
+
+    def _give_back(self, lease_id: str, struck: bool) -> int:
+        lease = self.leases.pop(lease_id)
+        jobs = [job for job in lease.jobs if self._is_leased(job, lease.number)]
+        for job in jobs:
+            del self.watch[Place.LEASED][job]
+            record = self.batches[job.batch].records[job.row]
+            strikes, again = record.strikes + struck, self.ms
+            if strikes >= self.policy.max_strikes:
+                strikes, again = 0, NEVER_MS
+            self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
+            if again == NEVER_MS and self.batches[job.batch].records[job.row].state is State.WAITING:
+                self.holds[f"job:{job}"] = Held()
+        for scope, held in lease.probed.items():
+            if self.holds.get(scope) is held:
+                held.probe_at_ms = held.set_ms = self.ms
+        return len(jobs)
+
+    def _is_leased(self, job: JobId, number: int) -> bool:
+        record = self.batches[job.batch].records[job.row]
+        return record.state is State.LEASED and record.lease == number
 
     def drain(self) -> int:
         drained = 0

@@ -8,7 +8,7 @@ from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.places import WATCHED, Place
 from dispatcher.store import codec, keys
-from tests.store.model import Batch, Model
+from tests.store.model import Batch, Model, OpenLease
 from tests.store.world import World, dump
 
 STRIKES = "bf:strikes:"
@@ -29,9 +29,22 @@ def of_model(model: Model) -> dict[str, Any]:
         "unclear": model.unclear,
         "lists_fail": model.lists_fail_ms,
         "forbidden": model.forbidden,
+        "leases": {name: _of_lease(lease) for name, lease in model.leases.items()},
+        "workers": {name: (one.instance, one.heartbeat_ms, one.room) for name, one in model.workers.items()},
+        "clock": model.clock,
         "pace": model.pace,
         "totals": _model_totals(model),
     }
+
+
+def _of_lease(lease: OpenLease) -> tuple[object, ...]:
+    holder = lease.holder or ("-", "-")
+    return lease.made_ms, lease.announced_ms, lease.left, lease.priority, int(lease.suspect), *holder
+
+
+def _stored_lease(stored: bytes) -> tuple[object, ...]:
+    made, announced, left, priority, suspect, *holder = stored.decode().split()
+    return int(made), int(announced), int(left), priority, int(suspect), *holder
 
 
 def _of_batch(batch: Batch) -> dict[str, Any]:
@@ -52,13 +65,17 @@ async def of_store(world: World) -> dict[str, Any]:
     raw = await dump(world.client)
     names = [name.decode() for name, _ in raw.get(keys.BATCHES, [])]
     numbers = {name.removeprefix("bf:number:"): value for name, value in raw.items() if name.startswith("bf:number:")}
+    workers = dict(raw.get(keys.WORKERS, {}))
+    clock = workers.pop(b":clock", b"0 0")
+    said = {name async for name in world.client.scan_iter(match=keys.lease("*"), count=1000)}
+    assert said == {keys.lease(lease.decode()).encode() for lease in raw.get(keys.LEASES, {})}
     return {
         "batches": {name: _stored_batch(raw, name) for name in names},
         "active": {name: _scores(raw, keys.active(name)) for name in ("bulk", "urgent")},
         "timers": _scores(raw, keys.TIMERS),
         "deadlines": _scores(raw, keys.DEADLINES),
         "watch": {place: _scores(raw, keys.WATCH[place]) for place in WATCHED},
-        "numbers": {name: value.decode() for name, value in numbers.items()},
+        "numbers": {name: _lock(value) for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
         "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
@@ -66,9 +83,22 @@ async def of_store(world: World) -> dict[str, Any]:
         "unclear": _scores(raw, "bf:unclear_sends"),
         "lists_fail": int(raw.get("bf:lists_fail", 0)),
         "forbidden": _scores(raw, "bf:forbidden"),
+        "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(keys.LEASES, {}).items()},
+        "workers": {name.decode(): _worker(value) for name, value in workers.items()},
+        "clock": tuple(map(int, clock.split())),
         "pace": await world.limiter.pace(),
         "totals": _stored_totals(raw),
     }
+
+
+def _lock(value: bytes) -> tuple[str, int]:
+    holder, until_ms = value.decode().split()
+    return holder, int(until_ms)
+
+
+def _worker(value: bytes) -> tuple[str, int, int]:
+    instance, heartbeat_ms, room = value.decode().split()
+    return instance, int(heartbeat_ms), int(room)
 
 
 def _model_totals(model: Model) -> dict[str, int]:

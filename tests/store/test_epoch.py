@@ -67,6 +67,7 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
 
 async def test_a_claim_that_leases_nothing_only_looks_at_it(world: World) -> None:
     """A scheduler with nothing to do writes nothing, and is the first to notice."""
+    await world.workers.beat("worker", "first", room=100)
     before = await dump(world.client)
     assert await world.claim() is None
     assert (await dump(world.client), await epoch_of(world)) == (before, 0)

@@ -41,6 +41,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 async def store(server: EmbeddedServer) -> AsyncIterator[Store]:
     store = Store(server.url, Policy(), documents_max_bytes=DOCUMENTS_MAX)
     await store.limiter.set_ceiling(100.0)
+    store.workers.speak_as("worker", "first", lambda: 100)
     yield store
     await store.aclose()
 

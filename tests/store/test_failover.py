@@ -59,6 +59,7 @@ async def test_every_connection_leaves_a_demoted_master_at_the_first_refusal(pai
 async def test_the_store_goes_on_with_its_scripts_and_transactions(pair: Pair, name: MovingName) -> None:
     store = Store(name.url, Policy(), documents_max_bytes=1_000)
     await store.limiter.set_ceiling(100.0)
+    store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
     await fail_over(pair, name)
     assert (await store.batches.add_part("a", part([number(0)]))).status == "stored"

@@ -9,7 +9,7 @@ from dispatcher.core.batch import Command
 from dispatcher.core.holding import PROBES_KEPT
 from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
-from dispatcher.store.dispatch import Begun, Change
+from dispatcher.store.dispatch import Begun, Change, Reaped
 from dispatcher.store.holds import ListNote
 from tests.store.world import World, hash_of, words
 
@@ -106,7 +106,7 @@ async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(wor
     await world.holds.open("account", "funds", "why", probes_s=(60, 900))
     await world.pass_ms(60_000)
     busy = await world.leased()
-    await world.client.set(f"bf:number:{hash_of(busy.jobs[0])}", "b.0/1", px=60_000)
+    await world.client.set(f"bf:number:{hash_of(busy.jobs[0])}", f"b.0/1 {world.ms + 60_000}")
     assert words(await world.begin(busy)) == ["number"]
     full = await world.leased()
     assert words(await world.begin(full, most_sending=0)) == ["full"]
@@ -380,28 +380,33 @@ async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(w
     assert 3_599_000 < await world.client.pttl("bf:strikes:document:d0c") <= 3_600_000
 
 
-async def test_five_lost_leases_hold_the_job_and_its_release_lets_it_go(world: World) -> None:
+async def lose(world: World) -> Reaped:
+    """A worker fetches the next lease, and is replaced."""
+    lease = await world.leased()
+    world.workers.speak_as("mortal", "1", lambda: 5)
+    await world.workers.register("mortal", "1")
+    assert await world.dispatch.fetch(lease.id)
+    world.workers.speak_as("worker", "first", lambda: 100)
+    await world.workers.report_end("mortal")
+    return await world.dispatch.reap(most=10, again_s=30)
+
+
+async def test_five_workers_that_ended_hold_the_job_and_its_release_lets_it_go(world: World) -> None:
     """Four do not; after the release it has five again."""
     await world.running("a", 1)
     for lost in range(1, 6):
-        await world.leased()
-        await world.pass_ms(31_000)
-        reaped = await world.dispatch.reap(most=10, again_s=30)
+        reaped = await lose(world)
         assert (reaped.given_back, reaped.held) == (1, int(lost == 5))
     assert [hold.scope for hold in await world.holds.all()] == ["job:a.0"]
     await world.pass_ms(10**9)
     assert await world.claim() is None
     await world.holds.release("job:a.0")
-    await world.leased()
-    await world.pass_ms(31_000)
-    assert (await world.dispatch.reap(most=10, again_s=30)).held == 0
+    assert (await lose(world)).held == 0
 
 
-async def test_a_beginning_ends_the_run_of_lost_leases(world: World) -> None:
+async def test_a_beginning_ends_the_run_of_workers_that_ended(world: World) -> None:
     await world.running("a", 1)
-    await world.leased()
-    await world.pass_ms(31_000)
-    await world.dispatch.reap(most=10, again_s=30)
+    await lose(world)
     assert (await world.record(JobId("a", 0))).strikes == 1
     assert (await world.sending()).jobs[0].record.strikes == 0
 

@@ -35,6 +35,7 @@ async def name(pair: Pair) -> AsyncIterator[MovingName]:
 async def store(name: MovingName) -> AsyncIterator[Store]:
     store = Store(name.url, Policy(), documents_max_bytes=1_000)
     await store.limiter.set_ceiling(100.0)
+    store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
     await store.batches.add_part("a", part([number(0)]))
     await store.batches.command("a", Command.START)

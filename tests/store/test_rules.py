@@ -65,9 +65,9 @@ async def test_a_number_rests_after_a_call(world: World) -> None:
     first = await begin_calling(world, await world.leased(most=1), "same")
     await ended(world, first.jobs[0].job, first.jobs[0].record, rest_s=60.0)
     assert words(await begin_calling(world, await world.leased(), "same")) == ["number"]
-    assert 59_000 < await world.client.pttl("bf:number:same") <= 60_000
-    await world.client.delete("bf:number:same")  # a minute later
-    await world.pass_ms(60_000)
+    await world.pass_ms(59_999)
+    assert words(await begin_calling(world, await world.leased(), "same")) == ["number"]
+    await world.pass_ms(1)
     assert words(await begin_calling(world, await world.leased(), "same")) == ["go"]
 
 
@@ -78,7 +78,7 @@ async def test_the_end_of_a_call_leaves_the_lock_of_another_job_alone(world: Wor
     await world.client.delete("bf:number:same")
     second = await begin_calling(world, await world.leased(most=1), "same")
     await ended(world, first.jobs[0].job, first.jobs[0].record)
-    assert await world.client.get("bf:number:same") == f"{second.jobs[0].job}/1".encode()
+    assert (await world.client.get("bf:number:same")).split()[0] == f"{second.jobs[0].job}/1".encode()
 
 
 async def test_no_job_begins_after_pause_has_answered(world: World) -> None:
@@ -401,7 +401,7 @@ async def test_a_fax_that_is_found_takes_no_lock_from_another_call(world: World)
     found = Change(job=job, old=leased, new=adopted, next_ms=world.ms + 900_000, number_hash="same")
     assert await world.dispatch.settle([found]) == [None]
     await ended(world, job, adopted)
-    assert await world.client.get("bf:number:same") == f"{calling.jobs[0].job}/1".encode()
+    assert (await world.client.get("bf:number:same")).split()[0] == f"{calling.jobs[0].job}/1".encode()
 
 
 async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: World) -> None:

@@ -7,6 +7,13 @@ from tests.store.world import World
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+async def nobody(world: World) -> None:
+    """The world's own worker has nothing to say here."""
+    world.scripts.worker = str
+    await world.client.delete("bf:workers")
+
+
 async def alive(world: World) -> dict[str, bool]:
     return {one.name: one.alive for one in await world.workers.all()}
 

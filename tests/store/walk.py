@@ -20,8 +20,9 @@ from tests.store.world import RATE, World, number, part
 
 #: few numbers, so that they meet over batches and within one
 NUMBERS = 60
-#: a wait of several of these is longer than a lease and any delay, one is shorter than most
-MOMENTS_MS = (0, 1, 20, 300, 300, 2_500, 2_500, 31_000)
+#: a wait of several of these is longer than a lease and any delay, one is shorter than most; once the clock is set back
+MOMENTS_MS = (0, 1, 20, 300, 300, 1_000, 1_000, 2_500, 2_500, 11_000, 31_000, -4_000)
+WORKERS = ("w0", "w1")
 CATEGORIES = ("busy", "no_answer", "bad_number")
 #: what a settled send counts
 TOTALS: Sequence[dict[str, int]] = (
@@ -35,12 +36,13 @@ TOTALS: Sequence[dict[str, int]] = (
 class Walk:
     """One random history. Each step is asked of both, and both must answer the same.
 
-    A ``lossy`` walk is one in which calls are repeated below it, so that an answer may tell of the repetition: then
-    only what is stored is compared.
+    In a ``crashing`` walk most leases end with the worker that fetched them. A ``lossy`` one is one in which calls are
+    repeated below it, so that an answer may tell of the repetition: then only what is stored is compared.
     """
 
-    def __init__(self, world: World, seed: int, *, lossy: bool = False) -> None:
+    def __init__(self, world: World, seed: int, *, lossy: bool = False, crashing: bool = False) -> None:
         self.world = world
+        self.crashing = crashing
         self.lossy = lossy
         self.dice = random.Random(seed)
         # few sends and little time are enough to hold the provider
@@ -48,10 +50,19 @@ class Walk:
         self.model = Model(policy=self.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
+        self.most_strikes = 0
+        #: instance of each worker
+        self.instances: dict[str, str] = {}
+        #: worker, instance and room that the scripts speak for
+        self.speaker: tuple[str, str, int] | None = None
         self.numbers: dict[JobId, str] = {}
 
     async def live(self, steps: int) -> None:
-        """Four batches and so many steps; all that is stored is compared after each."""
+        """Four batches, two workers and so many steps; all that is stored is compared after each."""
+        await self.world.client.delete(keys.WORKERS)
+        self.speak_as(None)
+        for name in WORKERS:
+            await self.start_worker(name)
         for name in ("a", "b", "c", "d"):
             await self.create(name)
         for name in ("a", "b", "c"):
@@ -67,10 +78,13 @@ class Walk:
         verbs: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (2, self.add_part),
             (6, self.any_command),
-            (16, self.claim),
-            (16, self.begin),
+            (18, self.claim),
+            (14, self.fetch),
+            (14, self.begin),
             (20, self.settle),
-            (6, self.reap),
+            (12, self.reap),
+            (8, self.end_worker),
+            (8, self.beat),
             (4, self.drain),
             (3, self.take),
             (1, self.slow_down),
@@ -83,9 +97,19 @@ class Walk:
             (6, self.release),
             (20, self.wait),
         ]
+        if self.crashing:
+            often = [(30, self.claim), (30, self.crash), (20, self.wait)]
+            verbs = [
+                *often,
+                *((2, verb) for _, verb in verbs if verb not in (self.any_command, self.hold, self.forbid)),
+            ]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
         async with self._scheduler_asleep(chosen):
+            # reads and settlements are a worker's, and each says that it lives
+            workers = chosen in (self.fetch, self.begin, self.settle, self.take)
+            self.speak_as(self.dice.choice(WORKERS) if workers else None)
             await chosen()
+            self.speak_as(None)
         return chosen.__name__
 
     @asynccontextmanager
@@ -99,11 +123,60 @@ class Walk:
         before = await wakes.next_due()
         yield
         after = await wakes.next_due()
-        if verb in (self.claim, self.reap, self.drain, self.wait, self.set_limits) or before.in_s == 0:
+        if verb in (self.claim, self.reap, self.crash, self.drain, self.wait, self.set_limits) or before.in_s == 0:
             return
         known_s = min(inf if before.in_s is None else before.in_s, LONGEST_SLEEP_S)
         if after.in_s is not None and after.in_s < known_s:
             assert await self.world.client.exists(keys.WAKE), f"{verb.__name__}: {before} {after}"
+
+    def speak_as(self, name: str | None) -> None:
+        """The scripts that follow are those of that worker."""
+        self.speaker = (name, self.instances[name], self.dice.choice((0, 7))) if name else None
+        self.world.scripts.worker = lambda: " ".join(map(str, self.speaker)) if self.speaker else ""
+
+    def heard(self) -> bool:
+        """A script was run."""
+        return self.model.renew(*self.speaker) if self.speaker else True
+
+    async def start_worker(self, name: str) -> None:
+        """The first of that name, or the next one."""
+        self.instances[name] = f"i{self.dice.randrange(10**6)}"
+        await self.world.workers.register(name, self.instances[name], room=5)
+        self.model.register(name, self.instances[name], 5)
+
+    async def end_worker(self) -> None:
+        """It is replaced, its end is reported, it ends by its own will, or a second late report of its end comes."""
+        name, way = self.dice.choice(WORKERS), self.dice.choice(("replaced", "reported", "signed off", "late"))
+        if way == "replaced":
+            await self.start_worker(name)
+        elif way == "signed off":
+            await self.world.workers.sign_off(name, self.instances[name])
+            self.model.sign_off(name, self.instances[name])
+        else:
+            instance = self.instances[name] if way == "reported" else "another"
+            await self.world.workers.report_end(name, instance)
+            self.model.report_end(name, instance)
+
+    async def crash(self) -> None:
+        """A worker fetches what is announced and ends."""
+        self.speak_as(self.dice.choice(WORKERS))
+        for lease, _ in self.leases:
+            await self._fetch(lease)
+        self.leases.clear()
+        assert self.speaker
+        name = self.speaker[0]
+        self.speak_as(None)
+        await self.start_worker(name)
+        await self.reap()
+        records = [record for batch in self.model.batches.values() for record in batch.records.values()]
+        self.most_strikes = max([self.most_strikes, *(record.strikes for record in records)])
+
+    async def beat(self) -> None:
+        name, room = self.dice.choice(WORKERS), self.dice.choice((0, 3))
+        instance = self.dice.choice((self.instances[name], self.instances[name], "another"))
+        answer = await self.world.workers.beat(name, instance, room=room)
+        self.agree(answer, self.model.renew(name, instance, room))
+        self.instances[name] = self.model.workers[name].instance
 
     def agree(self, answer: object, expected: object) -> None:
         assert self.lossy or answer == expected
@@ -164,10 +237,22 @@ class Walk:
         priority, most = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
         ahead, in_flight = self.dice.choice((5, 40, 1000)), self.dice.choice((20, 1000))
         lease = await self.world.claim(priority, most, ahead, in_flight)
-        jobs, probed = self.model.claim(priority, lease.number if lease else 0, most, ahead, in_flight)
+        lease_id, lease_number = (lease.id, lease.number) if lease else ("", 0)
+        jobs, probed = self.model.claim(priority, lease_id, lease_number, most, ahead, in_flight)
         assert (list(lease.jobs), lease.probes.keys()) == (jobs, probed.keys()) if lease else not jobs
         if lease:
             self.leases.append((lease, probed))
+
+    async def fetch(self) -> None:
+        if self.leases:
+            await self._fetch(self.dice.choice(self.leases)[0])
+
+    async def _fetch(self, lease: Lease) -> None:
+        assert self.speaker
+        fetched = await self.world.dispatch.fetch(lease.id)
+        self.heard()
+        mine = self.model.fetch(lease.id, self.speaker[:2])
+        assert fetched == (lease if mine else None)
 
     async def begin(self) -> None:
         if not self.leases:
@@ -180,7 +265,8 @@ class Walk:
         ]
         most = self.dice.choice((3, 1000, 1000))
         answer = await self.world.dispatch.begin(lease, candidates, most_sending=most)
-        words = self.model.begin(lease.number, probed, candidates, most)
+        self.heard()
+        words = self.model.begin(lease.id, lease.number, probed, candidates, most)
         assert [begun.word for begun in answer.jobs] == words
         assert answer.epoch == self.model.pace.epoch
         if self.dice.random() < 0.2:
@@ -190,6 +276,7 @@ class Walk:
         jobs = self.dice.sample(self._movable(), min(len(self._movable()), self.dice.randint(1, 6)))
         changes = [self._change(job) for job in jobs]
         answers = await self.world.dispatch.settle(changes)
+        self.heard()
         for change, answer in zip(changes, answers, strict=True):
             current = self.model.batches[change.job.batch].records[change.job.row]
             if change.old != current:
@@ -238,7 +325,9 @@ class Walk:
 
     async def reap(self) -> None:
         reaped = await self.world.dispatch.reap(most=500, again_s=30)
-        answer = (reaped.given_back, reaped.held, reaped.unclear, set(reaped.look_at))
+        announce = {lease for _, lease in reaped.announce}
+        worked = reaped.given_back, reaped.held, reaped.unclear, reaped.workers
+        answer = (*worked, announce, set(reaped.look_at))
         self.agree(answer, self.model.reap(30_000))
 
     async def drain(self) -> None:
@@ -248,6 +337,7 @@ class Walk:
         if self.lossy:
             return  # a repeated call takes another permit
         permit = await self.world.limiter.take()
+        self.heard()
         slot, again = self.model.take(READ_HORIZON_US)
         assert permit.granted is (slot is not None)
         assert permit.wait_s == max(0, (again if slot is None else slot) - self.world.us) / 1_000_000

@@ -4,7 +4,7 @@ Pure: a record and what was learned go in, a ``Step`` comes out, or None where t
 applies a step by compare-and-set on the record it was decided from, and decides anew when another one stands there.
 """
 
-from dispatcher.core.settlement.answers import after_send, missed_slot
+from dispatcher.core.settlement.answers import after_send, missed_slot, unsendable
 from dispatcher.core.settlement.looks import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
 from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.news import after_news
@@ -25,4 +25,5 @@ __all__ = [
     "missed_slot",
     "next_look_at_ms",
     "send_deadline_ms",
+    "unsendable",
 ]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from dispatcher.core.failures import TRANSPORT, Category, Verdict, classify
+from dispatcher.core.failures import INTERNAL, TRANSPORT, Category, Verdict, classify
 from dispatcher.core.holding import ANSWERED, disproved_by_refusal, is_providers_failure
 from dispatcher.core.job import Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
@@ -12,7 +12,7 @@ from dispatcher.core.retry import backoff_transport, decide_ended
 from dispatcher.core.settlement.ending import Failure, after_failure, past, unless_another
 from dispatcher.core.settlement.looks import next_look_at_ms
 from dispatcher.core.settlement.news import after_news
-from dispatcher.core.settlement.step import Case, Step, move
+from dispatcher.core.settlement.step import HELD_MS, Case, Step, move
 from dispatcher.core.waits import capped_retry_after_s
 
 #: how many transport failures in a row a job is taken to have had when its last attempt did not leave either
@@ -53,6 +53,24 @@ def _wait_429_s(outcome: RateLimited, case: Case) -> float:
 def missed_slot(record: Record, case: Case, *, attempt: int) -> Step | None:
     """The worker was too late for its slot and sent nothing."""
     return _given_back(record, case, 0.0) if _is_sending(record, attempt) else None
+
+
+def unsendable(record: Record, case: Case, *, lease: int, why: str) -> Step | None:
+    """Something that the fax is made of is missing. The job waits for a person; nothing was sent, nothing is spent."""
+    if record.state is not State.LEASED or record.lease != lease:
+        return None
+    entry = HistoryEntry(
+        attempt=record.attempt,
+        at_ms=case.now_ms,
+        outcome=Happened.REFUSED,
+        category=INTERNAL.category,
+        error_type=INTERNAL.error_type,
+        error_code=INTERNAL.error_code,
+        why=why,
+    )
+    held = replace(record, state=State.WAITING, strikes=0, lease=0, category=entry.category, changed_ms=case.now_ms)
+    held = replace(held, error_type=entry.error_type, error_code=entry.error_code)
+    return move(record, Step(event=Event.RETRIED, record=held, next_ms=HELD_MS, history=entry), case)
 
 
 def _is_sending(record: Record, attempt: int) -> bool:

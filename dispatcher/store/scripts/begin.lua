@@ -1,15 +1,17 @@
 -- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
 -- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when held (ms),
---       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs
---       being sent at once, holds that this lease probes (scope=id, commas between), then for each job: name, hash of
---       its number, scope of its country.
--- Answer: {server time (us), epoch, then for each job: word, attempt, slot (us), record}; word is go, gone (not this
--- lease's any more), or the reason it went back: batch, held, number, rate, full. Safe to repeat: the id of the call
--- finds its answer again. A second worker that was told of the same lease has a call of its own and is granted nothing.
+--       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most
+--       jobs being sent at once, holds that this lease probes (scope=id, commas between), lease id, which try of the call
+--       this is, then for each job: name, hash of its number, scope of its country.
+-- Answer: {server time (us), epoch, the try that did it, then for each job: word, attempt, slot (us), record}; word is
+-- go, gone (not this lease's any more), or the reason it went back: batch, deadline, held, number, rate, full. Safe to
+-- repeat: the id of the call finds its answer again. A second worker that was told of the same lease has a call of its
+-- own and is granted nothing.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local sending_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local lease_id = ARGV[12]
 -- holds that this lease may pass: those that it was leased to probe, if they still stand
 local passed = {}
 for scope, id in string.gmatch(ARGV[11], '(%w+)=(%w+)') do
@@ -26,10 +28,19 @@ if stored then return cmsgpack.unpack(stored) end
 local us = now_us()
 local now = math.floor(us / 1000)
 local pace = load_pace()
-local answer = {text(us), text(pace.epoch)}
+local answer, handled = {text(us), text(pace.epoch), ARGV[13]}, 0
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
 local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
+
+local known = {}
+local function facts(batch)
+  if not known[batch] then
+    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'documents')
+    known[batch] = {control = fields[1], deadline = tonumber(fields[2] or 0), documents = fields[3] or ''}
+  end
+  return known[batch]
+end
 
 -- When a job that is held may be looked at again; nil when it is not held. Its batch is not claimed while the batch,
 -- a document, the provider or the account is held, and a job of its own hold waits for the release.
@@ -38,7 +49,7 @@ local function held_until(job, batch, country)
   if redis.call('HEXISTS', 'bf:holds', 'job:' .. job) == 1 then return NEVER end
   if country ~= '' and redis.call('HEXISTS', 'bf:holds', country) == 1 then return now + held_ms end
   local scopes = {'account', 'provider', 'batch:' .. batch}
-  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+  for sha in string.gmatch(facts(batch).documents, '[^,]+') do
     scopes[#scopes + 1] = 'document:' .. sha
   end
   for _, scope in ipairs(scopes) do
@@ -48,14 +59,14 @@ end
 
 -- Why a job may not be sent now, and when it may be looked at again.
 local function obstacle(job, batch, number, country)
-  if redis.call('HGET', batch_key(batch), 'control') ~= 'running' then return 'batch', now end
+  if facts(batch).control ~= 'running' then return 'batch', now end
+  -- the scheduler ends its batch, now or when it is back
+  if facts(batch).deadline > 0 and facts(batch).deadline <= now then return 'deadline', now end
   local released_ms = held_until(job, batch, country)
   if released_ms then return 'held', released_ms end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
-  local key = 'bf:number:' .. number
-  if redis.call('EXISTS', key) == 1 then
-    return 'number', now + math.min(busy_ms, math.max(1, redis.call('PTTL', key)))
-  end
+  local holder, until_ms = number_lock(number)
+  if holder then return 'number', math.min(now + busy_ms, until_ms) end
 end
 
 -- All flags stay but unclear (2), which was said of the attempt before.
@@ -69,6 +80,7 @@ end
 local function begin(job, number, country)
   local batch, row = parse_job(job)
   local record = read_record(batch, row)
+  if #record < WIDTH then return {'gone', 0, '0', record} end
   local state, _, attempt, lease = head(record)
   if state ~= LEASED or lease ~= lease_number then return {'gone', 0, '0', record} end
   local reason, again = obstacle(job, batch, number, country)
@@ -78,6 +90,7 @@ local function begin(job, number, country)
     if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
   end
   redis.call('ZREM', WATCH[LEASED], job)
+  handled = handled + 1
   if reason then
     -- another job may be the probe, as soon as there is a slot
     for _, hold in pairs(passed) do
@@ -93,14 +106,19 @@ local function begin(job, number, country)
   write_record(batch, row, new)
   move_count(batch, record, new)
   redis.call('ZADD', WATCH[SENDING], text(slot_ms + sending_ms), job)
-  redis.call('SET', 'bf:number:' .. number, job .. '/' .. (attempt + 1), 'PX', text(lock_ms))
+  lock_number(number, job .. '/' .. text(attempt + 1), lock_ms)
   redis.call('HSET', 'bf:locks', job, number)
   for _, hold in pairs(passed) do note_probe(hold, job .. '/' .. (attempt + 1), slot_ms, sending_ms, now) end
   return {'go', attempt + 1, text(slot), new}
 end
 
-for i = 12, #ARGV, 3 do
+for i = 14, #ARGV, 3 do
   for _, value in ipairs(begin(ARGV[i], ARGV[i + 1], ARGV[i + 2])) do answer[#answer + 1] = value end
+end
+local lease = handled > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
+if lease then
+  lease.left = lease.left - handled
+  if lease.left > 0 then save_lease(lease_id, lease) else forget_lease(lease_id) end
 end
 save_pace(pace)
 redis.call('SET', 'bf:begun:' .. call_id, cmsgpack.pack(answer), 'PX', REPEATABLE_MS)

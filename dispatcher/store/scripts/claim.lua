@@ -1,22 +1,28 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
--- ARGV: lease id, lease number, class, most jobs, most jobs leased in all (work ahead), lease time (ms), retry floor,
---       recheck time of held batches (ms), how far ahead slots are granted (us), most jobs leased and sending (before
---       their send deadline) in all.
--- Answer: JSON {"number", "jobs": [...], "probes": {scope: id of the hold}}, or nil when nothing may be leased now. Safe to repeat: the
--- lease id finds the first answer again.
+-- ARGV: lease id, lease number, class, most jobs, most jobs leased within a second (work ahead; at most four times as
+--       many in all), lease time (ms), retry floor, recheck time of held batches (ms), how far ahead slots are granted
+--       (us), most jobs leased and sending (before their send deadline) in all.
+-- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, or nil when nothing may be leased now, as
+-- while no worker lives. Safe to repeat: while the lease is open, its id finds the first answer again.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local retry_floor, recheck_ms, horizon_us = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local QUANTUM, STRIDE = 8, 1000
 local MOST_WALKED, walked = 960, 0
+local YOUNG_MS, MOST_AHEAD, MOST_LEASES = 1000, 4, 1000
+-- strikes from which a job is leased only while no other such job is, and when it is looked at again meanwhile
+local SUSPECT, SUSPECT_AGAIN_MS = 2, 250
 local us = now_us()
 local now = math.floor(us / 1000)
 
 local stored = redis.call('GET', 'bf:lease:' .. lease_id)
 if stored then return stored end
+-- Leases that are not begun within a second wait for a worker that has no room, or has ended: others may go on.
 local leased = redis.call('ZCARD', WATCH[LEASED])
-room = math.min(room, ahead - leased, tonumber(ARGV[10]) - leased - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf'))
-if room <= 0 then return false end
+local young = redis.call('ZCOUNT', WATCH[LEASED], text(now + lease_ms - YOUNG_MS), '+inf')
+local sending = redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
+room = math.min(room, ahead - young, MOST_AHEAD * ahead - leased, tonumber(ARGV[10]) - leased - sending)
+if room <= 0 or redis.call('HLEN', 'bf:leases') >= MOST_LEASES or living_workers().count == 0 then return false end
 
 -- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
 -- A clock that was set back is noticed here: nobody takes permits while a wait lasts.
@@ -79,6 +85,8 @@ local function is_held(batch)
 end
 
 local jobs = {}
+-- nothing may be added to this lease any more; whether it tries a suspect
+local full, suspect = false, false
 
 local function lease(batch, row, record)
   local _, strikes, attempt = head(record)
@@ -89,14 +97,43 @@ local function lease(batch, row, record)
   redis.call('ZADD', WATCH[LEASED], text(now + lease_ms), jobs[#jobs])
 end
 
-local function lease_retries(batch, most)
-  local due = part_key(batch, 'due')
-  local rows = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, most)
-  for _, row in ipairs(rows) do
-    redis.call('ZREM', due, row)
-    lease(batch, tonumber(row), read_record(batch, tonumber(row)))
+local function a_suspect_is_leased()
+  for _, open in ipairs(redis.call('HVALS', 'bf:leases')) do
+    if load_lease(open).suspect == '1' then return true end
   end
-  return #rows
+  return false
+end
+
+-- A job whose worker has ended is leased alone, so that the one that ends workers is found. One that met this twice is
+-- leased only while no other such job is: else the others would meet it again, with the one that is to blame.
+local function lease_retry(batch, due, row, record)
+  local _, strikes = head(record)
+  if strikes > 0 and #jobs > 0 then
+    full = true
+    return 0
+  end
+  if strikes >= SUSPECT and a_suspect_is_leased() then
+    redis.call('ZADD', due, text(now + SUSPECT_AGAIN_MS), row)
+    return 0
+  end
+  redis.call('ZREM', due, row)
+  lease(batch, row, record)
+  full, suspect = strikes > 0, strikes >= SUSPECT
+  return 1
+end
+
+local function lease_retries(batch, most)
+  local due, taken = part_key(batch, 'due'), 0
+  for _, row in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, most)) do
+    if full then break end
+    local record = read_record(batch, tonumber(row))
+    if #record < WIDTH then
+      redis.call('ZREM', due, row)
+    else
+      taken = taken + lease_retry(batch, due, tonumber(row), record)
+    end
+  end
+  return taken
 end
 
 -- Walks on from the cursor; rows that are no jobs are passed over, so all walks of one call together have a limit.
@@ -147,7 +184,8 @@ local function serve(batch, most)
   local first, retries, left = split(most, tonumber(fresh), due, tonumber(credit or 0))
   local served, more = 0, false
   if retries > 0 then served = lease_retries(batch, retries) end
-  if first > 0 then
+  if full then left = math.max(0, tonumber(credit or 0) - served) end
+  if first > 0 and not full then
     local taken
     taken, more = lease_fresh(batch, first)
     served = served + taken
@@ -158,7 +196,7 @@ end
 
 promote()
 for _ = 1, 64 do
-  if room <= 0 or walked >= MOST_WALKED then break end
+  if room <= 0 or full or walked >= MOST_WALKED then break end
   local batch, vtime = unpack(redis.call('ZRANGE', active, 0, 0, 'WITHSCORES'))
   if not batch then break end
   if held and is_held(batch) then
@@ -166,7 +204,7 @@ for _ = 1, 64 do
   else
     local served, more = serve(batch, math.min(room, QUANTUM))
     room = room - served
-    if served == 0 and not more then
+    if served == 0 and not more and not full then
       local next_due = redis.call('ZRANGE', part_key(batch, 'due'), 0, 0, 'WITHSCORES')[2]
       deactivate(batch, vtime, next_due and tonumber(next_due))
     elseif served > 0 then
@@ -182,5 +220,7 @@ for scope, hold in pairs(probed) do
   probes[scope] = hold.id
 end
 local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes})
-redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms))
+redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms + CLEAN_UP_MS))
+save_lease(lease_id, {made = now, announced = now, left = #jobs, class = class, suspect = suspect and '1' or '0',
+  name = NOBODY, instance = NOBODY})
 return answer

@@ -1,38 +1,90 @@
--- reap: an entry comes due and somebody looks. Leases that ended give their jobs back (after too many of them the job
--- is held); sends whose deadline has passed without an answer become unclear; jobs that are unclear or accepted are named
--- for a look-up or read-back, and come due again until it is settled.
--- ARGV: most entries of each kind, time until a named job comes due again (ms), leases that may end before a job is
---       held, time from a send deadline to the first look (ms), which is put off to a whole multiple of (ms).
--- Answer: {leases given back, jobs held, sends that became unclear, then the jobs to look at...}. Safe to repeat.
-local most, again_ms, max_strikes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local look_ms, apart_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local now = math.floor(now_us() / 1000)
-local given_back, held, unclear, look_at = 0, 0, 0, {}
+-- reap: an entry comes due and somebody looks. Leases that nobody will begin give their jobs back; sends whose deadline
+-- has passed without an answer become unclear; jobs that are unclear or accepted are named for a look-up or read-back,
+-- and come due again until it is settled.
+-- ARGV: most jobs that are given back, most in flight that are named of each kind (0: none), time until a named job comes
+--       due again (ms), times that the worker of a job may end before the job is held, lease time (ms), time from a send
+--       deadline to the first look (ms), which is put off to a whole multiple of (ms).
+-- Answer: {jobs given back, jobs held, sends that became unclear, worker processes that live, {class and id of each
+-- lease to announce again...}, {jobs to look at...}}. Safe to repeat.
+local most, most_looks, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_strikes, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+local look_ms, apart_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
+-- ages of a lease that nobody has fetched: when it is announced again, and again, and when it is given back
+local AGAIN_MS, UNFETCHED_MS = 2000, 10000
+local now = now_ms()
+write_though_full()
+local living = living_workers()
+local given_back, held, unclear, announce, look_at = 0, 0, 0, {}, {}
+
+-- Jobs that have been begun, or leased again, are not this lease's any more.
+local function give_back(job, number, struck)
+  local batch, row = parse_job(job)
+  local record = read_record(batch, row)
+  if #record < WIDTH then return redis.call('ZREM', WATCH[LEASED], job) end
+  local state, strikes, attempt, lease = head(record)
+  if state ~= LEASED or (number and lease ~= number) then return end
+  redis.call('ZREM', WATCH[LEASED], job)
+  if struck then strikes = strikes + 1 end
+  local hold = strikes >= max_strikes
+  local new = with_head(record, WAITING, hold and 0 or strikes, attempt, 0)
+  new = put_back(batch, row, record, new, hold and NEVER or now)
+  -- a job of a batch that has ended is final now
+  if hold and string.byte(new, 1) == WAITING then
+    hold_job(job, 'internal', 'its worker ended ' .. strikes .. ' times before it began', now)
+    held = held + 1
+  end
+  given_back = given_back + 1
+end
+
+local function take_back(id, struck)
+  local said = redis.call('GET', 'bf:lease:' .. id)
+  forget_lease(id)
+  if not said then return end
+  said = cjson.decode(said)
+  for _, job in ipairs(said.jobs) do give_back(job, said.number, struck) end
+  -- another job may be the probe
+  for scope, hold_id in pairs(said.probes) do
+    local hold = load_hold(scope)
+    if hold and hold.id == hold_id then set_probe(hold, now, now) end
+  end
+end
+
+-- A strike counts only when the process that had fetched the lease has ended.
+local function look_after(id, lease)
+  local fetched, age = lease.name ~= NOBODY, now - lease.made
+  local ended = fetched and living.instances[lease.name] ~= lease.instance
+  if ended or age >= lease_ms then return take_back(id, ended) end
+  if age < 0 then -- the clock was set back
+    lease.made, lease.announced = now, now
+    return save_lease(id, lease)
+  end
+  -- a worker without room may have it in its queue; without a worker nothing is announced
+  if fetched or (living.count > 0 and not living.room) then return end
+  if age >= UNFETCHED_MS then return take_back(id, false) end
+  if now - lease.announced >= AGAIN_MS and living.room then
+    lease.announced = now
+    save_lease(id, lease)
+    announce[#announce + 1], announce[#announce + 2] = lease.class, id
+  end
+end
+
+local leases = redis.call('HGETALL', 'bf:leases')
+for i = 1, #leases, 2 do
+  if given_back >= most then break end
+  look_after(leases[i], load_lease(leases[i + 1]))
+end
 
 local function due(watch, ...)
   return redis.call('ZRANGEBYSCORE', watch, '-inf', text(now), ...)
 end
 
+-- jobs whose lease is not known any more
 for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, most)) do
-  local batch, row = parse_job(job)
-  local record = read_record(batch, row)
-  local state, strikes, attempt = head(record)
+  give_back(job, nil, false)
   redis.call('ZREM', WATCH[LEASED], job)
-  if state == LEASED then
-    strikes = strikes + 1
-    local hold = strikes >= max_strikes
-    local new = with_head(record, WAITING, hold and 0 or strikes, attempt, 0)
-    new = put_back(batch, row, record, new, hold and NEVER or now)
-    -- a job of a batch that has ended is final now
-    if hold and string.byte(new, 1) == WAITING then
-      hold_job(job, 'internal', 'its worker vanished ' .. strikes .. ' times before it began', now)
-      held = held + 1
-    end
-    given_back = given_back + 1
-  end
 end
 
-local late = due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, most)
+local late = most_looks > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, most) or {}
 for i = 1, #late, 2 do
   local job, batch, row = late[i], parse_job(late[i])
   redis.call('ZREM', WATCH[SENDING], job)
@@ -43,7 +95,7 @@ for i = 1, #late, 2 do
 end
 
 local function name(watch, state)
-  for _, job in ipairs(due(watch, 'LIMIT', 0, most)) do
+  for _, job in ipairs(due(watch, 'LIMIT', 0, most_looks)) do
     local batch, row = parse_job(job)
     if string.byte(read_record(batch, row), 1) == state then
       redis.call('ZADD', watch, text(now + again_ms), job)
@@ -54,6 +106,9 @@ local function name(watch, state)
   end
 end
 
-name(UNCLEAR, SENDING)
-name(WATCH[ACCEPTED], ACCEPTED)
-return {given_back, held, unclear, unpack(look_at)}
+-- Without a worker nobody is told: they stay due until there is one.
+if living.count > 0 then
+  name(UNCLEAR, SENDING)
+  name(WATCH[ACCEPTED], ACCEPTED)
+end
+return {given_back, held, unclear, living.count, announce, look_at}

@@ -11,6 +11,8 @@ local UNCLEAR = 'bf:watch:unclear'
 local NEVER = 253402300799000
 -- no scheduler sleeps longer
 local LONGEST_SLEEP_MS = 1000
+-- how much longer a key lives than the time that it tells
+local CLEAN_UP_MS = 60000
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
 local time_us
@@ -183,13 +185,25 @@ local function hold_job(job, category, cause, now_ms)
   add_total('holds|' .. category, 1)
 end
 
+-- Who calls a number (<job>/<attempt>) or `rest`, and until when that counts (ms). The key's own expiry only cleans up.
+local function number_lock(hash)
+  local holder, until_ms = string.match(redis.call('GET', 'bf:number:' .. hash) or '', '^(%S+) (%d+)$')
+  until_ms = tonumber(until_ms or 0)
+  if until_ms > math.floor(now_us() / 1000) then return holder, until_ms end
+end
+
+local function lock_number(hash, holder, life_ms)
+  local until_ms = math.floor(now_us() / 1000) + life_ms
+  redis.call('SET', 'bf:number:' .. hash, holder .. ' ' .. text(until_ms), 'PX', text(life_ms + CLEAN_UP_MS))
+end
+
 local function free_number(job, holder, rest_ms)
   local hash = redis.call('HGET', 'bf:locks', job)
   if not hash then return end
   redis.call('HDEL', 'bf:locks', job)
-  if redis.call('GET', 'bf:number:' .. hash) ~= holder then return end
+  if number_lock(hash) ~= holder then return end
   if rest_ms > 0 then
-    redis.call('SET', 'bf:number:' .. hash, 'rest', 'PX', text(rest_ms))
+    lock_number(hash, 'rest', rest_ms)
   else
     redis.call('DEL', 'bf:number:' .. hash)
   end

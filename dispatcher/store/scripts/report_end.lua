@@ -1,4 +1,7 @@
--- report_end: a worker process has ended, says whoever started it. One that has its name meanwhile stays.
--- ARGV: name, instance. Answer: 1 when it was registered until now. Safe to repeat.
-if parse_worker(redis.call('HGET', 'bf:workers', ARGV[1])) ~= ARGV[2] then return 0 end
-return redis.call('HDEL', 'bf:workers', ARGV[1])
+-- report_end: a worker process has ended, says whoever started it. Another that has its name meanwhile stays.
+-- ARGV: name, instance (empty: whoever has the name). Answer: 1 when it was registered until now. Safe to repeat.
+local name, instance = ARGV[1], ARGV[2]
+if instance ~= '' and parse_worker(redis.call('HGET', 'bf:workers', name)) ~= instance then return 0 end
+local known = redis.call('HDEL', 'bf:workers', name)
+if known == 1 then wake() end
+return known

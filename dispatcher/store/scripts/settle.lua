@@ -11,7 +11,7 @@
 -- Safe to repeat: what was applied is not applied again, and is known by its history line, or by its record or what an
 -- ended batch makes of it.
 local FIELDS = 13
-local lock_ms = ARGV[1]
+local lock_ms = tonumber(ARGV[1])
 local now = math.floor(now_us() / 1000)
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- batch -> the most that became of a job of it in this call: accepted, or delivered
@@ -63,11 +63,10 @@ local function end_runs(batch, state)
 end
 
 -- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its lock.
-local function lock_number(job, number, holder)
-  local key = 'bf:number:' .. number
-  local by = redis.call('GET', key)
+local function lock_found(job, number, holder)
+  local by = number_lock(number)
   if by and by ~= 'rest' and string.match(by, '^(.*)/%d+$') ~= job then return end
-  redis.call('SET', key, holder, 'PX', lock_ms)
+  lock_number(number, holder, lock_ms)
   redis.call('HSET', 'bf:locks', job, number)
 end
 
@@ -129,7 +128,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if any_hold and disproved ~= '' then end_disproved(holder, disproved) end
   append_history(batch, row, line)
   if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
-  if number ~= '' then lock_number(job_name(batch, row), number, holder) end
+  if number ~= '' then lock_found(job_name(batch, row), number, holder) end
   if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids:' .. text(math.floor(row / BLOCK))), row, long_id) end
   if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)

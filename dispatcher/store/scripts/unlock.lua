@@ -5,7 +5,7 @@ local batch, row = parse_job(job)
 local state = string.byte(read_record(batch, row), 1)
 if state == SENDING or state == ACCEPTED then return 0 end
 local hash = redis.call('HGET', 'bf:locks', job)
-local holder = hash and redis.call('GET', 'bf:number:' .. hash)
+local holder = hash and number_lock(hash)
 if holder and string.match(holder, '^(.*)/%d+$') == job then redis.call('DEL', 'bf:number:' .. hash) end
 redis.call('HDEL', 'bf:locks', job)
 return 1

@@ -7,7 +7,7 @@
 -- WORKER is the process that runs this script, "<name> <instance> <room>", or empty when it is no worker.
 
 local CLOCK = ':clock'
-local DEAD_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3000, 1000, 250, 50
+local DEAD_MS, FORGET_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3000, 3600000, 1000, 250, 50
 
 local function now_ms() return math.floor(now_us() / 1000) end
 
@@ -25,7 +25,7 @@ local function parse_worker(stored)
   return instance, tonumber(heartbeat), tonumber(room)
 end
 
--- A heartbeat of a process. False when another one has registered under its name since. What is fresh is not written again.
+-- A heartbeat of a process. False when another one has registered under its name since. A fresh one is not written again.
 local function renew(name, instance, room)
   local now = now_ms()
   local stored_clock, stored = unpack(redis.call('HMGET', 'bf:workers', CLOCK, name))
@@ -33,7 +33,8 @@ local function renew(name, instance, room)
   local known, heartbeat, known_room = parse_worker(stored)
   if known and known ~= instance then return false end
   if not known or clock - heartbeat >= RENEW_MS or (known_room == 0) ~= (tonumber(room) == 0) then
-    redis.call('HSET', 'bf:workers', CLOCK, clock_text(clock, now), name, instance .. ' ' .. text(clock) .. ' ' .. room)
+    -- a server that takes no writes refuses what the script is for, not that its worker lives
+    redis.pcall('HSET', 'bf:workers', CLOCK, clock_text(clock, now), name, instance .. ' ' .. text(clock) .. ' ' .. room)
   end
   return true
 end
