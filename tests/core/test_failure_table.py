@@ -15,11 +15,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 DOCUMENT = [
     (4, "document_convert", "retry", "nothing", "2m", 2, "document after 2"),
     (54, "document_fetch", "retry", "nothing", "30s 2m 10m 30m", 5, ""),
-    (55, "document_invalid", "permanent", "nothing", "", 1, ""),
+    (55, "document_invalid", "permanent", "nothing", "", 1, "document after 1"),
     (57, "provider_storage", "retry", "nothing", "1m 5m 20m", 4, ""),
     (69, "provider_storage", "retry", "nothing", "1m 5m 20m", 4, ""),
     (122, "simulated", "permanent", "nothing", "", 1, "alert"),
-    (128, "document_invalid", "permanent", "nothing", "0s", 2, ""),
+    (128, "document_invalid", "permanent", "nothing", "0s", 2, "document after 1"),
     (129, "document_unsupported", "permanent", "nothing", "", 1, "document after 1"),
     (130, "document_unsupported", "permanent", "nothing", "", 1, "document after 1"),
     (133, "document_convert", "permanent", "nothing", "0s", 2, "document after 2"),

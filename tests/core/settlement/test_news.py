@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from dispatcher.core.failures import ERROR_TYPES
 from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews, FaxStatus
@@ -278,3 +281,32 @@ def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() ->
     assert step
     assert step.history
     assert (step.record.state, step.history.fate) == (State.WAITING, Fate.FAILED)
+
+
+@pytest.mark.parametrize("code", [0, 17, 301, 302, 404, 429, 503, 800])
+def test_a_fax_that_fails_with_the_type_of_our_own_requests_has_a_type_that_nobody_knows(code: int) -> None:
+    """It is neither looked up, nor held for, nor called again soon: the rows of requests say nothing of calls."""
+    step = settled(accepted(), failure(("http", code)))
+    assert (step.event, step.record.state, step.record.category) == (Event.RETRIED, State.WAITING, "unknown")
+    assert (step.record.error_type, step.record.dials, step.hold) == ("other", 1, None)
+    assert step.next_ms == NOW + 600_000
+    assert step.history
+    assert step.history.error_type == "other"
+
+
+@given(st.lists(st.tuples(st.sampled_from(("http", *ERROR_TYPES, "NEW_ERROR", "")), st.integers(0, 999)), min_size=80))
+@settings(max_examples=30)
+def test_no_failure_that_comes_again_and_again_has_a_job_called_without_end(pairs: list[tuple[str, int]]) -> None:
+    """Whatever the provider says each time: in the end the job has ended, or waits for a person or for funds."""
+    record, history = accepted(), list[HistoryEntry]()
+    for attempt, pair in enumerate(pairs, start=1):
+        step = after_news(
+            replace(record, attempt=attempt), failure(pair, f"F{attempt}", attempt=attempt), case(*history)
+        )
+        assert step
+        if step.record.state.final or (step.hold and step.hold.hold_after == 1 and not step.record.state.final):
+            return
+        assert step.next_ms >= NOW + 30_000 * 0.8, "never at once"
+        history += [step.history] if step.history else []
+        record = replace(step.record, state=State.ACCEPTED, attempt=attempt + 1, fax_id=f"F{attempt + 1}")
+    pytest.fail("the job is still called")

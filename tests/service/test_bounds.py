@@ -1,0 +1,94 @@
+"""Numbers and ids at and beyond the sizes that were thought to be enough."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.core.job import JobId, State
+from dispatcher.core.outcome import Accepted, SendOutcome, Unclear
+from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.store import codec
+from tests.service.office import Moody, Office
+from tests.store.world import World
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 6
+#: the answers to the first sends: the job goes on by a callback, by a look that finds it, or after one that does not
+ANSWERS: dict[str, Callable[[Moody], None]] = {
+    "accepted": lambda provider: None,
+    "unclear and taken": lambda provider: setattr(provider, "takes_unclear", True),
+    "unclear and lost": lambda provider: setattr(provider, "takes_unclear", False),
+}
+
+
+async def with_attempts(world: World, batch: str, attempts: int) -> None:
+    """Jobs whose numbers of attempts were used up by missed slots and refusals."""
+    for row in range(ROWS):
+        raw = codec.encode_record(replace(await world.record(JobId(batch, row)), attempt=attempts))
+        await world.client.setrange(f"bf:batch:{batch}:records:0", row * codec.WIDTH, raw)
+
+
+async def deliver_all(office: Office) -> None:
+    """Every job by exactly one fax."""
+    for _ in range(60):
+        await office.work(1, 2_000)
+        if {one.state for one in await office.records()} == {State.DELIVERED}:
+            break
+    assert sorted(call.job for call in office.provider.calls) == [f"a.{row}" for row in range(ROWS)]
+
+
+@pytest.mark.parametrize(("first", "attempts"), [*((first, 65_535) for first in ANSWERS), ("accepted", 2**32 - 10)])
+async def test_attempts_beyond_65535_are_followed_like_any_other(office: Office, first: str, attempts: int) -> None:
+    """Their callbacks, looks and repeats find them."""
+    await office.world.running("a", ROWS)
+    await with_attempts(office.world, "a", attempts)
+    provider = office.provider
+    ANSWERS[first](provider)
+    provider.refusal = lambda fax: (
+        Unclear(reason="no answer") if first != "accepted" and fax.attempt == attempts + 1 else None
+    )
+    await deliver_all(office)
+    lost = first == "unclear and lost"
+    assert {one.attempt for one in await office.records()} == {attempts + 1 + lost}
+    assert {call.attempt for call in provider.calls} == {attempts + 1 + lost}
+
+
+@pytest.mark.parametrize("length", [31, 200])
+async def test_fax_ids_of_any_length_are_kept_whole(office: Office, length: int) -> None:
+    """The provider's have 26 characters, and UUIDs have 36."""
+    await office.world.running("a", ROWS)
+    provider = office.provider
+
+    def answer(fax: OutgoingFax) -> SendOutcome | None:
+        call = provider._take(fax)
+        call.id = f"{call.id}{'x' * (length - len(call.id))}"
+        return Accepted(news=call.news)
+
+    provider.refusal = answer
+    await deliver_all(office)
+    records = await office.records()
+    assert {one.fax_id for one in records} == {call.id for call in provider.calls}
+    assert {len(one.fax_id) for one in records} == {length}
+    stored = await office.store.dispatch.stored([JobId("a", row) for row in range(ROWS)])
+    assert [one.record for one in stored if one] == records
+    assert {one.state for one in records} == {State.DELIVERED}
+
+
+async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(office: Office) -> None:
+    """Counted in what Redis sends for it."""
+    world = office.world
+    await world.running("a", ROWS)
+
+    async def sent_bytes() -> int:
+        before = (await world.client.info("stats"))["total_net_output_bytes"]
+        await office.store.batches.records("a", 0)
+        await office.store.dispatch.stored([JobId("a", 1)])
+        return int((await world.client.info("stats"))["total_net_output_bytes"]) - int(before)
+
+    alone = await sent_bytes()
+    for block in range(1, 20):
+        ids = {str(block * 1000 + row): "x" * 200 for row in range(1000)}
+        await world.client.hset(f"bf:batch:a:long_ids:{block}", mapping=ids)
+    assert abs(await sent_bytes() - alone) < 1_000
