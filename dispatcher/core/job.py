@@ -153,7 +153,7 @@ class Record:
     country: str = ""
     #: number of the latest attempt begun; numbers are never used twice, refused sends leave gaps
     attempt: int = 0
-    #: token of the lease that holds the job; 0 when none does
+    #: token of the lease that holds the job, and of the call that began it while it is being sent; 0 when none does
     lease: int = 0
     category: str = ""
     error_type: str = ""

@@ -154,6 +154,8 @@ class Sender:
         finally:
             for unused in passes[len(granted) :]:
                 unused.end()
+        for unheard in (begun for begun in answer.jobs if begun.word == "unheard"):
+            await self._too_late(unheard.job, unheard.record)
         for begun, one in zip(granted, passes, strict=False):
             slot = self._slot(answer, begun, before_s, after_s, one)
             if answer.replicated:

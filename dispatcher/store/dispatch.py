@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Priority
-from dispatcher.core.job import HistoryEntry, JobId, Record
+from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.policy import Policy
 from dispatcher.core.waits import look_apart_ms
 from dispatcher.store import codec, keys
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What begin said of one job: ``go``, or why it went back."""
+    """What begin said of one job: ``go``, ``unheard``, or why it went back."""
 
     job: JobId
     word: str
@@ -174,12 +174,14 @@ class Dispatch:
         """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent.
 
         Whoever begins a lease that was begun before is granted nothing. A call that is tried again has the id of the
-        first try (``new_call``) and a number of its own in ``tried``.
+        first try (``new_call``) and a number of its own in ``tried``. Jobs that it began earlier, and whose slots were
+        not heard of, are ``unheard``.
         """
+        call = call or new_call()
         policy = self._policy
         sending_s = policy.send_window_s + policy.post_total_s
         arguments: list[Argument] = [
-            call or new_call(),
+            call,
             lease.number,
             HORIZON_US,
             round(sending_s * 1000),
@@ -202,11 +204,12 @@ class Dispatch:
         jobs = tuple(
             Begun(
                 job=candidate.job,
-                word=word.decode(),
-                record=codec.decode_record(record) if record else Record(),
+                word=_word(word.decode(), record, call),
+                record=record,
                 slot_in_us=int(slot) - int(now_us),
             )
-            for candidate, (word, _, slot, record) in zip(candidates, rows, strict=True)
+            for candidate, (word, _, slot, raw) in zip(candidates, rows, strict=True)
+            for record in [codec.decode_record(raw) if raw else Record()]
         )
         return BeginAnswer(
             epoch=int(epoch),
@@ -303,6 +306,12 @@ class Dispatch:
 def new_call() -> str:
     """An id under which a call of begin and its repetitions are one."""
     return secrets.token_hex(8)
+
+
+def _word(word: str, record: Record, call: str) -> str:
+    """A job that is gone, but by this very call, was begun without the caller's hearing of it."""
+    begun = record.state is State.SENDING and record.lease == int(call[:8], 16)
+    return "unheard" if word == "gone" and begun else word
 
 
 def _lease(lease_id: str, raw: bytes) -> Lease:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from dispatcher.core.job import State
 from dispatcher.core.outcome import Refused
 from dispatcher.service.news import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from dispatcher.store.dispatch import PreparedChange
+from dispatcher.store.dispatch import BeginAnswer, PreparedChange
 from dispatcher.store.errors import StoreUnavailable
 from tests.service.mailroom import Mailroom
 from tests.service.office import Office
@@ -31,6 +32,39 @@ async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(offi
     assert [one.state for one in await office.records()] == [State.DELIVERED]
     totals = await office.store.totals.all()
     assert totals["attempts", "accepted"] == totals["provider_responses", "200"] == 1
+
+
+@pytest.mark.parametrize("away_s", [10, 100], ids=["ten seconds", "longer than answers are kept"])
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch, done: bool, away_s: int
+) -> None:
+    """The worker knows that it sent nothing: no look-up, no server error, and the job is sent at once."""
+    begin, lost = office.store.dispatch.begin, list[object]()
+
+    async def lossy(*arguments: Any, **more: Any) -> BeginAnswer:
+        if lost:
+            return await begin(*arguments, **more)
+        if done:
+            await begin(*arguments, **more)
+        lost.append(arguments)
+        await office.world.pass_ms(away_s * 1000)
+        for answer in await office.world.client.keys("bf:begun:*") if away_s > 60 else ():
+            await office.world.client.delete(answer)
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(office.store.dispatch, "begin", lossy)
+    await office.world.running("a", 3)
+    await office.room.work()
+    await office.room.rest()
+    assert lost
+    assert office.provider.sends == (0 if done else 3), "what the later try begins is in time for its own slots"
+    assert State.SENDING not in {one.state for one in await office.records()}
+    await office.work(6)
+    records = await office.records()
+    assert {(one.server_errors, one.looks) for one in records} == {(0, 0)}
+    assert {one.state for one in records} <= {State.ACCEPTED, State.DELIVERED}
+    assert office.provider.sends == 3
 
 
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(

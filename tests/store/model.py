@@ -157,6 +157,8 @@ class Model:
     #: countries that were refused, with the number of sends by then
     forbidden: dict[str, int] = field(default_factory=dict)
     sends: int = 0
+    #: of the call of begin that was made last
+    call_number: int = 0
     limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
     leases: dict[str, OpenLease] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
@@ -379,8 +381,10 @@ class Model:
         probed: Mapping[str, Held],
         candidates: list[Candidate],
         most_sending: int,
+        call: str,
     ) -> list[str]:
         """``probed`` are the holds that the lease was given to probe; only those that still stand are passed."""
+        self.call_number = int(call[:8], 16)
         passed = {scope: held for scope, held in probed.items() if self.holds.get(scope) is held}
         words = [self._begin(number, passed, candidate, most_sending) for candidate in candidates]
         if lease_id in self.leases:
@@ -516,6 +520,7 @@ class Model:
             record,
             state=State.SENDING,
             strikes=0,
+            lease=self.call_number,
             attempt=record.attempt + 1,
             looks=0,
             unclear=False,

@@ -11,7 +11,7 @@ from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control,
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
 from dispatcher.store import keys
-from dispatcher.store.dispatch import Candidate, Change, Lease
+from dispatcher.store.dispatch import Candidate, Change, Lease, new_call
 from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
 from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.store import snapshot
@@ -264,9 +264,10 @@ class Walk:
             for job in lease.jobs
         ]
         most = self.dice.choice((3, 1000, 1000))
-        answer = await self.world.dispatch.begin(lease, candidates, most_sending=most)
+        call = new_call()
+        answer = await self.world.dispatch.begin(lease, candidates, most_sending=most, call=call)
         self.heard()
-        words = self.model.begin(lease.id, lease.number, probed, candidates, most)
+        words = self.model.begin(lease.id, lease.number, probed, candidates, most, call)
         assert [begun.word for begun in answer.jobs] == words
         assert answer.epoch == self.model.pace.epoch
         if self.dice.random() < 0.2:

@@ -8,6 +8,8 @@
 -- go, gone (not this lease's any more), or the reason it went back: batch, deadline, held, number, rate, full. Safe to
 -- repeat: the id of the call finds its answer again. A second worker that was told of the same lease has a call of its
 -- own and is granted nothing.
+-- The record of a job that is being sent keeps the number of the call that began it (the first half of its id) in the
+-- place of its lease, so that a caller who got no answer for longer than that knows which jobs are his.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local sending_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -18,6 +20,7 @@ for scope, id in string.gmatch(ARGV[11], '(%w+)=(%w+)') do
   local hold = load_hold(scope)
   if hold and hold.id == id then passed[scope] = hold end
 end
+local call_number = tonumber(string.sub(call_id, 1, 8), 16)
 local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
 -- Nothing is claimed before there is a permit; and an operator who raises the limit wants all to go on.
 local RATE_MOST_MS = 30000
@@ -73,7 +76,7 @@ end
 local function mark_sending(record, attempt, slot_ms)
   local flags = string.byte(record, 21)
   flags = flags - math.floor(flags / 2) % 2 * 2
-  return with_head(string.sub(record, 1, 19), SENDING, 0, attempt, lease_number) .. '\0' .. string.char(flags)
+  return with_head(string.sub(record, 1, 19), SENDING, 0, attempt, call_number) .. '\0' .. string.char(flags)
     .. string.rep('\0', 5) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 30)
 end
 
