@@ -21,7 +21,7 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("record", "row", "right"), RIGHT, ids=str)
+@pytest.mark.parametrize(("record", "row", "right"), RIGHT)
 def test_a_job_is_where_its_record_says_and_in_one_place_only(record: Record, row: int, right: set[Place]) -> None:
     """One that is sending may have become unclear without a change of its record."""
     assert right_places(record, row, CURSOR) == right

@@ -90,7 +90,6 @@ def test_a_refusal_follows_its_row_of_the_table(
         (Refused(status=301), set()),
         (Refused(status=405), set()),
     ],
-    ids=str,
 )
 def test_an_answer_says_which_holds_end_if_it_is_that_of_a_probe(outcome: SendOutcome, disproved: set[str]) -> None:
     assert settled(sending(), outcome).disproves == disproved
