@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core import pacing
 from dispatcher.core.allowance import Period
-from dispatcher.core.pacing import Adapt, Pace, reserve, slow_down, unblock, with_ceiling
+from dispatcher.core.pacing import Adapt, Pace, reserve_read, slow_down, unblock, with_ceiling
 from dispatcher.core.waits import capped_retry_after_s
 from dispatcher.store.limiter import _READ_HORIZON_US
 from tests.store.world import RATE, World
@@ -31,7 +31,7 @@ class History:
 
     async def take(self) -> None:
         permit = await self.world.limiter.take()
-        self.pace, slot = reserve(self.pace, self.world.us, _READ_HORIZON_US, ADAPT)
+        self.pace, slot = reserve_read(self.pace, self.world.us, _READ_HORIZON_US, ADAPT, self.world.policy.read_share)
         assert permit.granted is (slot is not None)
         if slot is not None:
             assert permit.wait_s == max(0, slot - self.world.us) / 1_000_000
