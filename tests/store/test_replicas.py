@@ -30,6 +30,7 @@ async def store(pair: Pair) -> AsyncIterator[Store]:
     await pair.at_master.flushall()
     store = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=1, reads=READS, writes=WRITES)
     await store.limiter.set_ceiling(100.0)
+    store.workers.speak_as("worker", "first", lambda: 100)
     yield store
     os.kill(pair.replica.pid, signal.SIGCONT)
     await pair.in_step()
