@@ -183,16 +183,16 @@ async def test_what_too_few_replicas_have_is_refused_for_a_while(settings: Setti
 
 
 async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    changed = (await api.patch("/v1/account/rate", json={"per_second": 7.5, "per_day": 3})).json()
+    changed = (await api.patch("/v1/account/rate", json={"per_second": 7.5, "per_day": 1})).json()
     assert (changed["rate_per_second"], changed["rate_now"], changed["blocked_by"]) == (7.5, 7.5, None)
     assert [(one["per"], one["limit"], one["source"], one["used"]) for one in changed["limits"]] == [
         ("second", 7.5, "operator", None),
-        ("day", 3, "operator", 0),
+        ("day", 1, "operator", 0),
     ]
     while (await runtime.store.limiter.take()).granted:
         pass
     blocked = (await api.get("/v1/account")).json()
-    assert (blocked["blocked_by"], blocked["limits"][1]["used"]) == ("day", 3)
+    assert (blocked["blocked_by"], blocked["limits"][1]["used"]) == ("day", 1)
     assert blocked["blocked_until"] is not None
     back = (await api.delete("/v1/account/rate")).json()
     assert (back["rate_per_second"], len(back["limits"])) == (runtime.settings.sinch.rate_per_second, 1)
