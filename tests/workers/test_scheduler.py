@@ -24,13 +24,15 @@ def settings(redis_url: str) -> Settings:
 async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
         await runtime.store.inbox.add([b"{}"])
+        await runtime.store.workers.register("host/1", "first", room=8)  # without a worker nobody is told anything
         queues = make_queues(settings)
         scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
         with capture_logs() as said:
             running = asyncio.create_task(scheduler.run())
-            while not said:
-                assert not running.done(), "the scheduler ended"
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(30):
+                while not said:
+                    assert not running.done(), "the scheduler ended"
+                    await asyncio.sleep(0.01)
         scheduler.stop()
         await running
     assert said[0]["event"] == "Redis is away, looking again soon"
