@@ -3,7 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import accept, accept_raw, callbacks, dispatch, emulator, growth, memory, pace, query, recovery, urgent
+from benchmarks import (
+    accept,
+    accept_raw,
+    callbacks,
+    dispatch,
+    emulator,
+    growth,
+    idle,
+    memory,
+    pace,
+    query,
+    recovery,
+    startup,
+    urgent,
+)
 from benchmarks.figures import Figure
 from benchmarks.setting import Setting
 
@@ -22,6 +36,8 @@ _ALL = (
     Bench(name="dispatch", what="faxes a second with 500 ms latency and 256 in flight", measure=dispatch.measure),
     Bench(name="pace", what="the account's rate: used, not overrun, regained", measure=pace.measure),
     Bench(name="urgent", what="single urgent faxes beside a million-row batch", measure=urgent.measure),
+    Bench(name="idle", what="processor time with nothing to do", measure=idle.measure),
+    Bench(name="startup", what="processor time until a worker is ready", measure=startup.measure),
     Bench(name="recovery", what="what kills, restarts and failing sends cost of the rate", measure=recovery.measure),
     Bench(name="callbacks", what="callbacks accepted and settled a second", measure=callbacks.measure),
     Bench(name="growth", what="the cost of a job at the beginning and at the end of a batch", measure=growth.measure),

@@ -9,12 +9,22 @@ from dispatcher.cli.output import Failure
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MB = 1024
 #: fields of ``/proc/<pid>/stat`` behind the command: process group, user, system, and the same of waited-for children
-_GROUP, _TIMES = 2, slice(11, 15)
+_GROUP, _TIMES, _OWN_TIMES = 2, slice(11, 15), slice(11, 13)
 
 
 def cpu_s(group: int) -> float:
     """Seconds of processor that a process group has used, ended children included. Raises Failure without /proc."""
     return sum(sum(map(int, fields[_TIMES])) for _, fields in _members(group)) / _TICKS
+
+
+def own_cpu_s(pid: int) -> float:
+    """Seconds of processor that one process has used itself; 0 when it has ended."""
+    return sum(map(int, _stat(Path(f"/proc/{pid}"))[_OWN_TIMES])) / _TICKS
+
+
+def children(pid: int) -> list[int]:
+    """Processes that one has started and that have not been waited for."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def resident_mb(group: int) -> float:

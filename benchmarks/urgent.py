@@ -1,4 +1,7 @@
-"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle site."""
+"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle site.
+
+From our 201 to the first byte of its POST at the provider.
+"""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from dispatcher.client import Client, NewFax
 
 ROWS, RATE = 1_000_000, 100
 FAXES, IDLE_FAXES = 300, 60
+MEDIAN_S, P99_S = 0.05, 0.2
 #: between two urgent faxes; no multiple of the scheduler's pauses
 _EVERY_S = 0.173
 #: so long the batch has the site to itself before
@@ -36,7 +40,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def _waits(site: Site, client: Client, recipients: Sequence[Row]) -> list[float]:
-    """Seconds from our 201 to the provider's acceptance of each fax."""
+    """Seconds from our 201 to the first byte of each fax's POST. Both are times of this machine."""
     accepted_at = {}
     for row in recipients:
         if len(row.number) > 9:
@@ -46,26 +50,26 @@ def _waits(site: Site, client: Client, recipients: Sequence[Row]) -> list[float]
     posted_at: dict[str, float] = {}
 
     def all_posted() -> bool:
-        posted_at.update({fax["labels"]["bulkfax-job"]: fax["createTime"] / 1000 for fax in site.ledger()})
+        posted_at.update({fax["labels"]["bulkfax-job"]: fax["requestTime"] / 1000 for fax in site.ledger()})
         return accepted_at.keys() <= posted_at.keys()
 
     site.wait(all_posted, _WITHIN_S, "an urgent fax was not sent")
-    return [posted_at[job] - at_s for job, at_s in accepted_at.items()]
+    return [max(0.0, posted_at[job] - at_s) for job, at_s in accepted_at.items()]
 
 
 def _figures(waits: Sequence[float], idle: Sequence[float]) -> list[Figure]:
     figures = []
-    for name, share, goal in (("p99", 0.99, Goal(most=1.0)), ("median", 0.5, None)):
+    for name, share, most_s in (("p99", 0.99, P99_S), ("median", 0.5, MEDIAN_S)):
         value, alone = percentile(waits, share), percentile(idle, share)
         figures.append(
             Figure(
                 bench="urgent",
-                figure=f"accept to POST, {name}",
+                figure=f"accept to the first byte of the POST, {name}",
                 value=value,
                 unit="s",
                 against=f"nothing else to send: {alone:.3f} s",
-                ratio=value / alone,
-                goal=goal,
+                ratio=value / max(alone, 0.001),
+                goal=Goal(most=most_s),
             )
         )
     return figures

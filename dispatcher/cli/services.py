@@ -14,6 +14,10 @@ from dispatcher.cli.failure import Failure
 if TYPE_CHECKING:
     from dispatcher.settings import Settings
 
+#: Optional parts of structlog, httpx and redis-py, which workers and schedulers do not use: tables, colours, a command
+#: line, tracing. They are a fifth of all that would be imported.
+_LEFT_OUT = ("rich", "click", "pygments", "opentelemetry")
+
 
 def web() -> None:
     """Run the API: batches, callbacks, documents, metrics."""
@@ -48,14 +52,21 @@ def worker() -> None:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """What is imported stays: the collector would go through it again and again, for a tenth of the time of a start.
+    """Imports of processes that are started again and again, and have to be ready soon.
 
-    Later it need not look at it either, which would copy the memory that forked processes share.
+    What is imported stays: the collector would go through it many times, and later copy the memory that forked
+    processes share.
     """
+    left_out = [name for name in _LEFT_OUT if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None: as if it were not installed
     gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        for name in left_out:
+            del sys.modules[name]
 
 
 def _use_redis() -> "Settings":

@@ -33,6 +33,8 @@ class Fax:
     visible_ms: int
     settings: dict[str, Any]
     labels: dict[str, str] | None = None
+    #: When the request for it began to come.
+    requested_ms: int = 0
     callback_url: str | None = None
     callback_type: str = "multipart/form-data"
     content_urls: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ from dispatcher.emulator.emulator import Emulator
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path, not a secret
 _API = "/v3/"
+#: where the time at which a POST of a fax began to come is handed on
+REQUESTED_MS = "emulator.requested_ms"
 
 
 class Gate:
@@ -32,7 +34,8 @@ class Gate:
         stats = self._emulator.stats
         stats.request_began()
         if scope["method"] == "POST" and scope["path"].endswith("/faxes"):
-            stats.posts_per_second[self._emulator.clock.now_ms() // 1000] += 1
+            scope[REQUESTED_MS] = now_ms = self._emulator.clock.now_ms()
+            stats.posts_per_second[now_ms // 1000] += 1
         try:
             await (self._refusal(scope) or self._app)(scope, receive, self._delayed(send))
         finally:

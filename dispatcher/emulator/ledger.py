@@ -30,6 +30,7 @@ def entry(fax: Fax, now_ms: int) -> dict[str, Any]:
         "to": fax.to,
         "from": fax.sender,
         "labels": fax.labels or {},
+        "requestTime": fax.requested_ms,
         "createTime": fax.created_ms,
         "status": status_at(fax, now_ms),
         "errorType": error_type,

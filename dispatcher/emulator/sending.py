@@ -11,6 +11,7 @@ from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import Fax, view
 from dispatcher.emulator.fetching import FetchError
+from dispatcher.emulator.gate import REQUESTED_MS
 from dispatcher.emulator.life import TEST_NUMBER
 from dispatcher.emulator.scenario import RequestFault
 from dispatcher.emulator.send_form import read_fields
@@ -29,7 +30,7 @@ async def send_fax(request: Request) -> Response:
         emulator.stats.fault(f"request {fault.name}")
         if not fault.accepts:
             return fault_answer(fault, len(emulator.faxes.all))
-    faxes = _accept(emulator, order, fault)
+    faxes = _accept(emulator, order, fault, requested_ms=request.scope[REQUESTED_MS])
     shown = [view(fax, fax.created_ms) for fax in faxes]
     for fax in faxes:
         await _start(emulator, order, fax)
@@ -55,9 +56,9 @@ def fault_answer(fault: RequestFault, count: int) -> Response:
     return error_answer(fault.status, "Asked for by the scenario", wrong, headers)
 
 
-def _accept(emulator: Emulator, order: Order, fault: RequestFault | None) -> list[Fax]:
+def _accept(emulator: Emulator, order: Order, fault: RequestFault | None, *, requested_ms: int) -> list[Fax]:
     """Make one fax for each recipient and count it."""
-    shared = _shared(emulator, order)
+    shared = _shared(emulator, order) | {"requested_ms": requested_ms}
     now_ms = emulator.clock.now_ms()
     faxes = [_fax(emulator, to, now_ms, shared) for to in order.recipients]
     for fax in faxes:

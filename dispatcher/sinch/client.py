@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from dispatcher.core.outcome import (
     Accepted,
@@ -16,8 +17,6 @@ from dispatcher.core.outcome import (
 )
 from dispatcher.core.points import At
 from dispatcher.sinch.auth import Auth, Basic, OAuth
-from dispatcher.sinch.cover_pages import CoverPages
-from dispatcher.sinch.emails import Emails
 from dispatcher.sinch.errors import (
     NotFoundError,
     NotSentError,
@@ -27,13 +26,17 @@ from dispatcher.sinch.errors import (
     UnclearError,
     UnreadableError,
 )
-from dispatcher.sinch.faxes import Faxes
 from dispatcher.sinch.http import Call, SinchHttp, get, segment
 from dispatcher.sinch.order import json_body
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.pool import HttpPool
-from dispatcher.sinch.services import Services
 from dispatcher.sinch.wire import FaxQuery, ListPage, read_fax, read_page
+
+if TYPE_CHECKING:
+    from dispatcher.sinch.cover_pages import CoverPages
+    from dispatcher.sinch.emails import Emails
+    from dispatcher.sinch.faxes import Faxes
+    from dispatcher.sinch.services import Services
 
 #: reads of one process at a time, on connections that no send waits for
 READ_CONNECTIONS = 8
@@ -84,10 +87,32 @@ class FaxClient:
     ) -> None:
         self._http = SinchHttp(pool, auth, base_url, project_id)
         self._reads = SinchHttp(reads, auth, base_url, project_id) if reads else self._http
-        self.faxes = Faxes(self._http)
-        self.services = Services(self._http)
-        self.emails = Emails(self._http)
-        self.cover_pages = CoverPages(self._http)
+
+    # late, all of them: what sends and looks faxes up does not need them, and has to be ready soon
+
+    @cached_property
+    def faxes(self) -> "Faxes":
+        from dispatcher.sinch.faxes import Faxes
+
+        return Faxes(self._http)
+
+    @cached_property
+    def services(self) -> "Services":
+        from dispatcher.sinch.services import Services
+
+        return Services(self._http)
+
+    @cached_property
+    def emails(self) -> "Emails":
+        from dispatcher.sinch.emails import Emails
+
+        return Emails(self._http)
+
+    @cached_property
+    def cover_pages(self) -> "CoverPages":
+        from dispatcher.sinch.cover_pages import CoverPages
+
+        return CoverPages(self._http)
 
     async def aclose(self) -> None:
         await self._http.aclose()

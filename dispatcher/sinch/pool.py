@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import getproxies
 
-import aiohttp
+from dispatcher.sinch.quick_aiohttp import aiohttp  # isort: skip  # before whoever imports it otherwise
 import httpx
 from httpx_aiohttp import AiohttpTransport
 

@@ -13,6 +13,7 @@ def test_the_ledger_tells_what_was_accepted_with_times_in_ms(well: Caller) -> No
     assert (entry["status"], entry["errorType"], entry["errorCode"]) == ("FAILURE", "FAX_ERROR", 8)
     assert (entry["pages"], entry["pagesSent"]) == (2, 1)
     assert 0 <= entry["finalTime"] - entry["createTime"] < 60_000
+    assert 0 <= entry["createTime"] - entry["requestTime"] < 10_000, "it came before it was accepted"
     assert entry["createTime"] > 1_700_000_000_000
     assert entry["callbacks"] == []
 

@@ -70,3 +70,11 @@ async def test_reads_that_hang_take_no_connection_from_sends() -> None:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
         await client.aclose()
+
+
+async def test_connections_trust_the_usual_certificates() -> None:
+    """Those that aiohttp reads for itself are left out (``quick_aiohttp.py``)."""
+    pool = HttpPool()
+    assert len(pool._ssl.get_ca_certs()) > 20
+    async with pool._session() as session:
+        assert session.connector._ssl is pool._ssl  # type: ignore[union-attr]  # of aiohttp
