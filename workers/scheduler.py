@@ -9,8 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable
+from typing import Any
 
 import structlog
+from dramatiq import Actor
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.points import At
@@ -30,8 +32,8 @@ _APART_S = 0.01
 _AWAY_S = 0.2
 #: a look, whatever is known to be due: while something is leased, and while nothing is
 _LOOK_LEASED_S, _LOOK_S = 1.0, 10.0
-#: jobs that one message asks to be looked at
-_LOOK_AT_MOST = 250
+#: jobs that one message asks to be looked at, and such messages that may lie unread
+_LOOK_AT_MOST, _LOOKS_UNREAD = 250, 4
 #: events for which another consumer is called
 _EVENTS_EACH, _CONSUMERS = 500, 4
 
@@ -111,18 +113,21 @@ class Scheduler:
             submit = self._actors.submit_urgent if priority is Priority.URGENT else self._actors.submit
             submit.send(lease_id)
         names = [str(job) for job in work.look_at]
-        for start in range(0, len(names), _LOOK_AT_MOST):
-            self._actors.look_at.send(names[start : start + _LOOK_AT_MOST])
-        consumers = self._missing_consumers(work.events)
+        looks = [names[start : start + _LOOK_AT_MOST] for start in range(0, len(names), _LOOK_AT_MOST)]
+        # jobs that nobody has room to look at come due again; so nothing is said twice to workers that do not listen
+        looks = looks[: self._room(self._actors.look_at, _LOOKS_UNREAD)] if looks else []
+        for jobs in looks:
+            self._actors.look_at.send(jobs)
+        wanted = min(_CONSUMERS, -(-work.events // _EVENTS_EACH))
+        consumers = self._room(self._actors.settle_events, wanted) if wanted else 0
         for _ in range(consumers):
             self._actors.settle_events.send()
-        return bool(work.leases or names or consumers)
+        return bool(work.leases or looks or consumers)
 
-    def _missing_consumers(self, events: int) -> int:
-        """How many more consumers of the inbox to call: those that were called and not begun will come."""
-        wanted = min(_CONSUMERS, -(-events // _EVENTS_EACH))
-        queue = self._actors.settle_events.queue_name
-        return max(0, wanted - self._queues.lengths([queue])[queue]) if wanted else 0
+    def _room(self, actor: Actor[..., Any], most: int) -> int:
+        """How many more messages may be sent to an actor of which ``most`` may lie unread."""
+        queue = actor.queue_name
+        return max(0, most - self._queues.lengths([queue])[queue])
 
 
 async def serve(at: At | None = None) -> None:

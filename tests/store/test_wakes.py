@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
 from dispatcher.core.batch import Command, Priority
+from dispatcher.core.job import State
 from dispatcher.store import keys
+from dispatcher.store.dispatch import Change
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
 from tests.store.world import World, number
@@ -97,3 +100,16 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) 
     assert (await world.wakes.next_due()).in_s == 0
     await inbox.add([b"{}"])
     assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
+
+
+@pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
+async def test_a_retry_that_comes_before_all_that_was_known_wakes(world: World, in_ms: int, wakes: bool) -> None:
+    """A scheduler finds what is due later by itself: it sleeps for a second at most."""
+    await world.running("a", 1)
+    begun = (await world.sending("bulk", 1)).jobs[0]
+    assert await world.claim() is None
+    await world.client.delete(keys.WAKE)
+    waiting = replace(begun.record, state=State.WAITING, lease=0)
+    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=waiting, next_ms=world.ms + in_ms)])
+    assert await world.client.exists(keys.WAKE) == wakes
+    assert (await world.wakes.next_due()).in_s == in_ms / 1000

@@ -4,17 +4,20 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import dramatiq
 import pytest
 from structlog.testing import capture_logs
 
+from dispatcher.runtime import Runtime
 from dispatcher.service.errors import StoreUnavailable
 from dispatcher.store import queues as queues_module
 from dispatcher.store.queues import Queues
 from tests.cli.watching import until
+from workers.actors import declare
 from workers.broker import QueueBroker, make_broker
-from workers.pool import Pool, run_actors_here
+from workers.pool import Pool, run_actors_here, threads_by_queue
 
 
 @pytest.fixture
@@ -144,3 +147,10 @@ def test_a_message_is_never_delayed(broker: QueueBroker) -> None:
     work = actor(broker, "bulk", lambda: None)
     with pytest.raises(ValueError, match="never delayed"):
         work.send_with_options(delay=1000)
+
+
+def test_every_kind_of_work_has_a_queue_and_threads_of_its_own(broker: QueueBroker) -> None:
+    actors = declare(broker, cast(Runtime, None))
+    queues = [getattr(actors, kind).queue_name for kind in actors.__slots__]
+    assert len(set(queues)) == len(queues)
+    assert set(queues) == set(threads_by_queue(24))

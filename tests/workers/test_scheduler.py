@@ -1,4 +1,4 @@
-"""The scheduler goes on when Redis goes away while it tells the workers."""
+"""The scheduler goes on when Redis goes away, and says nothing twice to workers that do not listen."""
 
 import asyncio
 
@@ -6,8 +6,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from dispatcher.cli.services import free_port
+from dispatcher.core.batch import Priority
+from dispatcher.core.job import JobId
 from dispatcher.runtime import make_queues, open_runtime
+from dispatcher.service.upkeep import Work
 from dispatcher.settings import Settings
+from dispatcher.store.queues import MOST
 from workers.actors import declare
 from workers.broker import make_broker
 from workers.scheduler import Scheduler
@@ -37,3 +41,20 @@ async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settin
         await running
     assert said[0]["event"] == "Redis is away, looking again soon"
     assert said[0]["error"].startswith("Redis does not answer")
+
+
+async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -> None:
+    """However often the scheduler finds the same things due."""
+    settings = Settings(redis_url=redis_url, broker_url=redis_url, allow_unsafe_redis=True)
+    async with open_runtime(settings) as runtime:
+        queues = make_queues(settings)
+        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
+        looks = tuple(JobId("a", row) for row in range(2000))
+        for _ in range(50):
+            scheduler._tell(Work(leases=(), look_at=looks, events=100_000))
+        assert queues.lengths(["looks", "news"]) == {"looks": 4, "news": 4}
+        assert not scheduler._tell(Work(leases=(), look_at=looks, events=100_000)), "then it may sleep longer"
+        for number in range(1500):
+            scheduler._tell(Work(leases=((Priority.BULK, f"lease{number}"),), look_at=(), events=0))
+        assert queues.lengths(["bulk"])["bulk"] == MOST
+        queues.close()
