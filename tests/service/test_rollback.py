@@ -122,6 +122,19 @@ async def test_a_restored_copy_is_noticed_by_the_labels_when_a_scheduler_starts(
     assert await states(office) == {State.ACCEPTED}
 
 
+async def test_an_epoch_above_that_of_redis_is_enough(office: Office) -> None:
+    """The record knows of the attempt, by a begin that came after the loss; the label is of one before it."""
+    await office.world.running("a", 1)
+    await office.room.work()
+    await office.room.rest()
+    (call,) = office.provider.calls
+    call.write_epoch += 1_000
+    await office.world.pass_ms(LIST_DELAY_MS)
+    await office.room.recovery.look_back()
+    assert await held(office) == [ROLLED_BACK]
+    assert (await rollback(office)).seen_epoch == call.write_epoch
+
+
 async def test_a_scheduler_that_starts_and_finds_all_as_it_was_holds_nothing(office: Office) -> None:
     await office.work(0)
     await office.room.recovery.look_back()

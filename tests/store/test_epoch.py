@@ -126,8 +126,10 @@ async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: Worl
     assert rollback.since_ms == seen_ms - MINUTES_10
 
 
-async def test_it_takes_the_place_of_a_hold_that_a_probe_would_end(world: World) -> None:
-    await world.holds.open("account", "funds", "no money", probes_s=(1.0,))
+@pytest.mark.parametrize("probes_s", [(1.0,), ()], ids=["probed", "by hand"])
+async def test_it_takes_the_place_of_any_other_hold_of_the_account(world: World, probes_s: tuple[float, ...]) -> None:
+    """Its probe, or whoever releases it, must not end this one."""
+    await world.holds.open("account", "config", "a bad project", probes_s=probes_s)
     await Rollbacks(world.client, world.scripts).report_attempt(JobId("a", 1), 2, 0)
     (hold,) = await world.holds.all()
     assert (hold.category, hold.probe_at_ms) == (ROLLED_BACK, 0)

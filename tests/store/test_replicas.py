@@ -1,5 +1,6 @@
 """Writes that wait for a replica: a real one, which is frozen and thawed."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -66,14 +67,28 @@ async def test_a_replica_that_follows_has_what_was_accepted_and_begun(pair: Pair
 
 
 async def test_a_frozen_replica_has_accepted_work_refused_and_a_repeat_waits_again(pair: Pair, store: Store) -> None:
-    """The master has it since the first call, and a repeat writes nothing of its own but the epoch."""
+    """The master has it since the first call. Another process repeats it, whose connection has written nothing but the
+    epoch, and WAIT knows only of what its own connection wrote."""
     os.kill(pair.replica.pid, signal.SIGSTOP)
-    for call in (store.batches.create, store.batches.create):
+    other = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=1)
+    for process in (store, other):
         with pytest.raises(StoreNotReplicated, match="fewer than 1 replicas"):
-            await call(batch("a"))
+            await process.batches.create(batch("a"))
+    await other.aclose()
     os.kill(pair.replica.pid, signal.SIGCONT)
     assert not await store.batches.create(batch("a")), "it was there"
     assert await pair.at_replica.hget("bf:batch:a", "control") == b"draft"
+
+
+async def test_each_of_many_writes_waits_on_the_connection_that_wrote_it(pair: Pair, store: Store) -> None:
+    """Their scripts and their waits go out in one pipeline each: a wait elsewhere would find nothing to wait for."""
+    await asyncio.gather(*(store.ping() for _ in range(8)))
+    before = (await pair.at_master.info("commandstats"))["cmdstat_wait"]["calls"]
+    os.kill(pair.replica.pid, signal.SIGSTOP)
+    calls = (store.batches.create(batch(f"b{number}")) for number in range(4))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StoreNotReplicated] * 4
+    assert (await pair.at_master.info("commandstats"))["cmdstat_wait"]["calls"] == before + 4
 
 
 async def test_a_begin_that_no_replica_has_in_time_says_so(pair: Pair, store: Store) -> None:
