@@ -64,7 +64,13 @@ COUNTERS: Sequence[Counter] = (
         "Callbacks and what became of them",
         ("result",),
         "callbacks",
-        tuple((r,) for r in ("settled", "repeated", "forged", "unreadable", "incoming", "other", "failed")),
+        tuple(
+            (result,)
+            for result in (
+                *("settled", "repeated", "forged", "unreadable", "incoming", "other", "failed"),
+                *("mismatched", "deferred", "unconfirmed"),
+            )
+        ),
     ),
     Counter(
         "bulkfax_holds_total",

@@ -19,6 +19,7 @@ from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News
 from dispatcher.service.permits import Permits
 from dispatcher.service.presence import Presence
+from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
@@ -215,6 +216,8 @@ async def _assemble(
         news=News(
             store,
             settler,
+            library,
+            ProviderReads(sinch, permits, store.holds, policy),
             consumer=worker[0],
             idle_s=policy.lease_s / 2,
             at=at,

@@ -102,6 +102,8 @@ class Happened(StrEnum):
     VANISHED = "vanished"
     #: accepted, and the provider never told an end
     UNENDED = "unended"
+    #: a callback of a fax that the provider did not know: it changed nothing
+    UNCONFIRMED = "unconfirmed"
     #: news of another fax than the one that counted just then
     LATE = "late"
     #: the same, and the provider had both at a time

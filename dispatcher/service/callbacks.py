@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from dispatcher.core.outcome import FaxNews
 from dispatcher.core.points import At, Point
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.service.grouping import Grouped
@@ -56,12 +57,20 @@ class Receiver:
             # events that we do not know are the provider's to invent: refusing them would only have them sent again
             await self._totals.count(CALLBACKS, ("other",))
             return
+        if event.news and not _is_of(event.news, job, attempt):
+            await self._totals.count(CALLBACKS, ("mismatched",))
+            return
         if self._at:
             await self._at(Point.CALLBACK_READ)
         # counted when it is settled
         await self._adds.ask(encode(job, attempt, event))
         if self._at:
             await self._at(Point.CALLBACK_STORED)
+
+
+def _is_of(news: FaxNews, job: str, attempt: int) -> bool:
+    """Whether the labels are those of the signed address, as far as there are any."""
+    return news.job in ("", job) and news.attempt in (0, attempt)
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

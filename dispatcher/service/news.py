@@ -3,16 +3,32 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import structlog
 
-from dispatcher.core.job import JobId
+from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.points import At, Point
-from dispatcher.core.settlement import after_news
+from dispatcher.core.settlement import (
+    Case,
+    Judgement,
+    Step,
+    Trust,
+    after_news,
+    after_unknown_ms,
+    contradicts,
+    count_read,
+    judge_callback,
+    unconfirmed,
+)
+from dispatcher.service.material import Library, MaterialMissing
+from dispatcher.service.permits import NoPermit
+from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.settling import Settler
 from dispatcher.sinch.callbacks import CallbackEvent
+from dispatcher.sinch.errors import SinchError
 from dispatcher.sinch.reading import clean
 from dispatcher.store.errors import StoreError
 from dispatcher.store.inbox import FailedEvent
@@ -20,8 +36,15 @@ from dispatcher.store.store import Store
 
 #: events taken at once
 _MOST = 200
+#: when a fax is read again that could not be read
+_UNREAD_AGAIN_MS = 30_000
+#: a deferred event that was taken comes again after so long, unless it was settled
+_DEFERRED_AGAIN_MS = 60_000
 #: characters of the reason for which one is set aside
 _REASON = 300
+
+#: the fields of an event and what their values are
+_KINDS = {one.name: type(one.default) if isinstance(one.default, int) else str for one in fields(FaxNews)}
 
 log = structlog.get_logger(__name__)
 
@@ -32,32 +55,47 @@ def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
     news = event.news
     if news is None:
         return b"{}"
-    fields = {name: getattr(news, name) for name in FaxNews.__slots__}
+    told = {name: getattr(news, name) for name in FaxNews.__slots__}
     known = {"job": job, "attempt": attempt, "write_epoch": 0}
-    return json.dumps({**fields, **known}, separators=(",", ":")).encode()
+    return json.dumps({**told, **known}, separators=(",", ":")).encode()
 
 
 def decode(raw: bytes) -> FaxNews:
     """Raises ValueError, KeyError or TypeError for no event of ours. What only newer processes write is left out."""
     told = {name: value for name, value in json.loads(raw).items() if name in FaxNews.__slots__}
-    fields: dict[str, Any] = {name: clean(value) if isinstance(value, str) else value for name, value in told.items()}
-    return FaxNews(**{**fields, "status": FaxStatus(fields["status"])})
+    read: dict[str, Any] = {name: clean(value) if isinstance(value, str) else value for name, value in told.items()}
+    for name, value in read.items():
+        if type(value) is not _KINDS[name]:
+            raise TypeError(f"{name} is {value!r}")
+    return FaxNews(**{**read, "status": FaxStatus(read["status"])})
 
 
 class News:
     """Settles the events of the inbox."""
 
-    def __init__(self, store: Store, settler: Settler, *, consumer: str, idle_s: float, at: At | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settler: Settler,
+        library: Library,
+        reads: ProviderReads,
+        *,
+        consumer: str,
+        idle_s: float,
+        at: At | None = None,
+    ) -> None:
         """``idle_s``: how long the events of a consumer that vanished lie before another takes them."""
         self._store = store
         self._settler = settler
+        self._library = library
+        self._reads = reads
         self._consumer = consumer
         self._idle_ms = round(idle_s * 1000)
         self._at = at
 
     async def settle_events(self) -> int:
         """Settle what lies in the inbox until it is empty; returns how many events that were."""
-        settled = 0
+        settled = await self._settle_deferred()
         while entries := await self._store.inbox.take(self._consumer, _MOST, self._idle_ms):
             outcomes = await asyncio.gather(*(self._settle(raw) for _, raw in entries), return_exceptions=True)
             if self._at:
@@ -67,13 +105,13 @@ class News:
         return settled
 
     async def _acknowledge(
-        self, entries: Sequence[tuple[str, bytes]], outcomes: Sequence[BaseException | None]
+        self, entries: Sequence[tuple[str, bytes]], outcomes: Sequence[BaseException | bool]
     ) -> None:
         """One event that cannot be settled keeps none of the others back. What the store could not do now is done when
         the event is taken again."""
         inbox, failed, later = self._store.inbox, list[FailedEvent](), list[BaseException]()
         for (entry_id, raw), error in zip(entries, outcomes, strict=True):
-            if error is None:
+            if isinstance(error, bool):
                 continue
             if isinstance(error, StoreError) or not isinstance(error, Exception):
                 later.append(error)
@@ -81,23 +119,120 @@ class News:
                 reason = clean(f"{type(error).__name__}: {error}", _REASON)
                 log.error("an event of the inbox cannot be settled and is set aside", id=entry_id, reason=reason)
                 failed.append(FailedEvent(id=entry_id, event=raw, reason=reason))
-        await inbox.done([entry_id for (entry_id, _), error in zip(entries, outcomes, strict=True) if error is None])
+        await inbox.done(
+            [entry_id for (entry_id, _), error in zip(entries, outcomes, strict=True) if isinstance(error, bool)]
+        )
         if failed:
             await inbox.set_aside(failed)
             await self._store.totals.count("callbacks", ("failed",), len(failed))
         if later:
             raise later[0]
 
-    async def _settle(self, raw: bytes) -> None:
+    async def _settle_deferred(self) -> int:
+        """Those whose time has come. What the store could not do now is done when they come again."""
+        events = await self._store.inbox.take_deferred(_MOST, _DEFERRED_AGAIN_MS)
+        outcomes = await asyncio.gather(*map(self._settle_again, events), return_exceptions=True)
+        for raw, error in zip(events, outcomes, strict=True):
+            if isinstance(error, Exception) and not isinstance(error, StoreError):
+                log.error("a deferred callback cannot be settled and is dropped", error=clean(str(error), _REASON))
+                await self._store.inbox.drop_deferred(raw)
+                await self._store.totals.count("callbacks", ("failed",))
+        return len(events)
+
+    async def _settle_again(self, raw: bytes) -> None:
+        if await self._settle(raw):
+            await self._store.inbox.drop_deferred(raw)
+
+    async def _settle(self, raw: bytes) -> bool:
+        """Settle one event, as far as it can be believed. False: it was deferred."""
         news = decode(raw)
         job = JobId.parse(news.job)
         if self._at:
             await self._at(Point.EVENT_TAKEN)
-        counted = {"callbacks|settled": 1}
-        step = await self._settler.settle(
-            job, lambda record, case: after_news(record, news, case), news=news, totals=counted
-        )
+        if news.to and news.to != await self._number(job):
+            await self._store.totals.count("callbacks", ("mismatched",))
+            return True
+        judged = await self._believe(job, news)
         if self._at:
             await self._at(Point.EVENT_SETTLED)
+        match judged.trust:
+            case Trust.DEFER:
+                return not await self._defer(raw, judged.again_ms)
+            case Trust.READ:
+                return await self._confirm(job, news, raw)
+            case Trust.ADOPT:
+                await self._adopt(job, news)
+            case Trust.UNCONFIRMED:
+                await self._give_up(job, news)
+        return True
+
+    async def _number(self, job: JobId) -> str:
+        """Empty for a job that is not there, which settling finds out."""
+        try:
+            return await self._library.number(job)
+        except MaterialMissing:
+            return ""
+
+    async def _believe(self, job: JobId, news: FaxNews) -> Judgement:
+        """Apply the callback, if the provider itself has named its fax."""
+        judged = Judgement(trust=Trust.APPLY)
+
+        def decide(record: Record, case: Case) -> Step | None:
+            nonlocal judged
+            judged = judge_callback(record, news, case)
+            return after_news(record, news, case) if judged.trust is Trust.APPLY else None
+
+        step = await self._settler.settle(job, decide, news=news, totals={"callbacks|settled": 1})
+        if step is None and judged.trust is Trust.APPLY:
+            await self._store.totals.count("callbacks", ("repeated",))
+        return judged
+
+    async def _confirm(self, job: JobId, news: FaxNews, raw: bytes) -> bool:
+        """Read the fax, and apply what was read. What the provider does not know is asked for again later."""
+        again_ms = 0
+
+        def count(record: Record, case: Case) -> Step | None:
+            nonlocal again_ms
+            again_ms = after_unknown_ms(record.confirming_reads + 1, case)
+            return count_read(record, case)
+
+        try:
+            read = await self._reads.fax(news.fax_id)
+        except (NoPermit, SinchError) as error:
+            log.info("a callback cannot be confirmed now", error=str(error))
+            return not await self._defer(raw, await self._store.clock.now_ms() + _UNREAD_AGAIN_MS)
+        await self._settler.settle(job, count)
+        if read is None:
+            return not await self._defer(raw, again_ms)
+        if contradicts(read, news):
+            await self._store.totals.count("callbacks", ("mismatched",))
+            return True
+        await self._apply(job, read)
+        return True
+
+    async def _adopt(self, job: JobId, news: FaxNews) -> None:
+        """The store has lost the attempt. What cannot be read now is followed as a fax that has not ended."""
+        try:
+            read = await self._reads.fax(news.fax_id)
+        except (NoPermit, SinchError):
+            read = None
+        known = read if read and not contradicts(read, news) else None
+        await self._apply(job, known or replace(news, status=FaxStatus.UNFINISHED, ended_ms=0))
+
+    async def _apply(self, job: JobId, news: FaxNews) -> None:
+        step = await self._settler.settle(
+            job, lambda record, case: after_news(record, news, case), news=news, totals={"callbacks|settled": 1}
+        )
         if step is None:
             await self._store.totals.count("callbacks", ("repeated",))
+
+    async def _defer(self, raw: bytes, again_ms: int) -> bool:
+        await self._store.totals.count("callbacks", ("deferred",))
+        if await self._store.inbox.defer(raw, again_ms):
+            return True
+        log.error("too many callbacks wait to be confirmed: one is dropped, and its fax is read back in time")
+        return False
+
+    async def _give_up(self, job: JobId, news: FaxNews) -> None:
+        await self._settler.settle(job, lambda record, case: unconfirmed(record, news, case))
+        await self._store.totals.count("callbacks", ("unconfirmed",))

@@ -85,7 +85,7 @@ class Upkeep:
         if workers:
             await self._claim()
         # nobody would read what is said while no worker lives
-        events = await self._store.inbox.depth() if workers else 0
+        events = await self._store.inbox.ready(await self._store.clock.now_ms()) if workers else 0
         work = Work(leases=tuple(self._leases), look_at=tuple(self._look_at), events=events)
         self._leases, self._look_at = [], []
         return work

@@ -19,6 +19,10 @@ MOST = 1_000_000
 MOST_FAILED = 1_000
 
 
+#: events that wait to be confirmed; of more than these only what the provider is asked by itself is learned
+MOST_DEFERRED = 100_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
     """An event of the inbox that could not be settled."""
@@ -70,6 +74,26 @@ class Inbox:
                 pipe.xack(keys.INBOX, _GROUP, *ids)
                 pipe.xdel(keys.INBOX, *ids)
                 await pipe.execute()
+
+    async def ready(self, now_ms: int) -> int:
+        """Events that can be settled now: those in the inbox, and the deferred ones whose time has come."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.xlen(keys.INBOX)
+                pipe.zcount(keys.INBOX_DEFERRED, "-inf", now_ms)
+                return sum(await pipe.execute())
+
+    async def defer(self, event: bytes, again_ms: int) -> bool:
+        """Keep an event until a later time. False when too many are kept."""
+        return bool(await self._scripts.run("defer", [MOST_DEFERRED, again_ms, event]))
+
+    async def take_deferred(self, most: int, again_ms: int) -> list[bytes]:
+        """Events whose time has come; each comes again after ``again_ms`` unless it is dropped or deferred anew."""
+        return list(await self._scripts.run("take_deferred", [most, again_ms]))
+
+    async def drop_deferred(self, event: bytes) -> None:
+        with translated():
+            await self._client.zrem(keys.INBOX_DEFERRED, event)
 
     async def set_aside(self, failed: Sequence[FailedEvent]) -> None:
         """Keep events that cannot be settled, with the reason, where they are in nobody's way."""

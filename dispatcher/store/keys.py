@@ -31,6 +31,7 @@ bf:epoch                                hash    write epoch, when it moved, what
 bf:rollback                             hash    the last loss of writes, and what became of it        for good
 bf:rollback:unknown                     hash    fax id -> JSON of a fax whose job is not there        until the next
 bf:inbox                                stream  callbacks not yet settled                             until settled
+bf:inbox:deferred                       zset    callback -> when it is looked at again (ms)           until confirmed
 bf:inbox:failed                         list    JSON of callbacks that could not be settled           the last 1,000
 bf:totals                               hash    counters of the whole cluster, for metrics            for good
 bf:secrets                              hash    keys made once: callback, number                      for good
@@ -81,6 +82,7 @@ ROLLBACK = "bf:rollback"
 ROLLBACK_UNKNOWN = "bf:rollback:unknown"
 LEASES = "bf:leases"
 INBOX = "bf:inbox"
+INBOX_DEFERRED = "bf:inbox:deferred"
 INBOX_FAILED = "bf:inbox:failed"
 TOTALS = "bf:totals"
 SECRETS = "bf:secrets"

@@ -18,6 +18,7 @@ from dispatcher.service.following import Follower
 from dispatcher.service.material import Library, Publication
 from dispatcher.service.news import News, encode
 from dispatcher.service.permits import Permits
+from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
@@ -220,7 +221,14 @@ class Mailroom:
         self.follower = Follower(store, provider, library, settler, permits, policy)  # type: ignore[arg-type]  # as above
         faxes = FaxList(store, provider, permits, policy)  # type: ignore[arg-type]  # as above
         self.recovery = Recovery(store, faxes, settler, policy)
-        self.news = News(store, settler, consumer=name, idle_s=0)
+        self.news = News(
+            store,
+            settler,
+            library,
+            ProviderReads(provider, permits, store.holds, policy),  # type: ignore[arg-type]  # as above
+            consumer=name,
+            idle_s=0,
+        )
         # the scheduler's scripts are heartbeats of the worker too: the two die together
         store.workers.speak_as(name, "1", lambda: self.sender.room)
         self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)

@@ -29,6 +29,8 @@ async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(offi
     office.provider.before_answer = call_back
     await office.room.work()
     await office.room.rest()
+    await office.world.pass_ms(1_000)
+    await office.room.news.settle_events()
     assert [one.state for one in await office.records()] == [State.DELIVERED]
     totals = await office.store.totals.all()
     assert totals["attempts", "accepted"] == totals["provider_responses", "200"] == 1

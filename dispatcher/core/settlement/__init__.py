@@ -5,6 +5,15 @@ applies a step by compare-and-set on the record it was decided from, and decides
 """
 
 from dispatcher.core.settlement.answers import after_send, missed_slot, unsendable
+from dispatcher.core.settlement.callbacks import (
+    Judgement,
+    Trust,
+    after_unknown_ms,
+    contradicts,
+    count_read,
+    judge_callback,
+    unconfirmed,
+)
 from dispatcher.core.settlement.looks import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
 from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.news import after_news
@@ -14,16 +23,23 @@ __all__ = [
     "HELD_MS",
     "Case",
     "HoldWanted",
+    "Judgement",
     "LostWrite",
     "Step",
+    "Trust",
     "after_empty_look",
     "after_news",
     "after_read",
     "after_send",
+    "after_unknown_ms",
+    "contradicts",
+    "count_read",
     "is_last_look",
+    "judge_callback",
     "look_due_ms",
     "missed_slot",
     "next_look_at_ms",
     "send_deadline_ms",
+    "unconfirmed",
     "unsendable",
 ]

@@ -1,0 +1,175 @@
+"""Callbacks from valid addresses with false contents, as a list of attacks, with the default policy."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.core.job import Happened, JobId, Record, State
+from dispatcher.core.outcome import FaxNews, FaxStatus, Unclear
+from dispatcher.core.policy import Policy
+from dispatcher.service.news import encode
+from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
+from tests.service.mailroom import Call
+from tests.service.office import Office, open_office
+
+pytestmark = pytest.mark.anyio
+
+JOB = JobId("a", 0)
+
+
+@pytest.fixture
+async def office(redis_url: str) -> AsyncIterator[Office]:
+    async with open_office(redis_url, Policy()) as opened:
+        yield opened
+
+
+async def work(office: Office, pass_ms: int = 0) -> None:
+    await office.world.pass_ms(pass_ms)
+    await office.room.work()
+    await office.room.rest()
+    assert office.room.failures == []
+
+
+async def call_back(office: Office, news: FaxNews, job: JobId = JOB, attempt: int = 1) -> None:
+    await office.store.inbox.add([encode(str(job), attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+    await office.room.news.settle_events()
+
+
+async def record(office: Office, job: JobId = JOB) -> Record:
+    (stored,) = await office.store.dispatch.stored([job])
+    assert stored
+    return stored.record
+
+
+async def counted(office: Office, result: str) -> int:
+    return (await office.store.totals.all()).get(("callbacks", result), 0)
+
+
+async def accepted(office: Office, jobs: int = 1) -> Call:
+    await office.world.running("a", jobs)
+    for _ in range(jobs):
+        await work(office)
+    assert len(office.provider.calls) == jobs
+    return next(call for call in office.provider.calls if call.job == str(JOB))
+
+
+async def unclear(office: Office) -> Call:
+    """The provider took the fax, and its answer was lost."""
+    office.provider.takes_unclear = True
+    office.provider.refusal = lambda fax: Unclear(reason="reset")
+    await office.world.running("a", 1)
+    await work(office)
+    (call,) = office.provider.calls
+    return call
+
+
+def completed(call: Call) -> FaxNews:
+    return replace(call.news, status=FaxStatus.COMPLETED)
+
+
+async def test_the_fax_that_the_answer_named_needs_no_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = await accepted(office)
+
+    async def no_read(fax_id: str, *, total_s: float) -> FaxNews | None:
+        raise AssertionError("it is read")
+
+    monkeypatch.setattr(office.provider, "fax", no_read)
+    office.provider.end_calls(1.0)
+    await call_back(office, call.news)
+    assert (await record(office)).state is State.DELIVERED
+    assert await counted(office, "settled") == 1
+
+
+async def test_another_number(office: Office) -> None:
+    call = await accepted(office)
+    await call_back(office, replace(completed(call), to="+12025550199"))
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "mismatched") == 1
+
+
+async def test_a_foreign_fax_of_somebody_else_in_the_account(office: Office) -> None:
+    call = await accepted(office)
+    foreign = Call(id="X1", to=call.to, job="", attempt=0, created_ms=call.created_ms, status=FaxStatus.COMPLETED)
+    office.provider.calls.append(foreign)
+    await call_back(office, replace(completed(call), fax_id="X1"))
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "mismatched") == 1
+
+
+async def test_the_fax_of_another_job(office: Office) -> None:
+    call = await accepted(office, 2)
+    other = next(one for one in office.provider.calls if one.job != call.job)
+    other.status = FaxStatus.COMPLETED
+    await call_back(office, replace(completed(call), fax_id=other.id))
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "mismatched") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(FaxStatus.UNFINISHED, State.ACCEPTED), (FaxStatus.FAILURE, State.WAITING)]
+)
+async def test_completed_for_a_fax_that_is_not(office: Office, status: FaxStatus, state: State) -> None:
+    """The answer to the POST was lost: what is read counts, and not what is called back."""
+    call = await unclear(office)
+    call.status = status
+    await office.world.pass_ms(21_000)
+    await call_back(office, completed(call))
+    assert (await record(office)).state is state
+
+
+async def test_before_the_answer_to_the_post_nothing_is_believed(office: Office) -> None:
+    call = await unclear(office)
+    await call_back(office, completed(call))
+    assert (await record(office)).state is State.SENDING
+    assert await counted(office, "deferred") == 1
+    assert await office.store.inbox.depth() == 0
+
+
+async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(office: Office) -> None:
+    """It waits for the answer until the send deadline, and is stored meanwhile."""
+    call = await unclear(office)
+    office.provider.end_calls(1.0)
+    await call_back(office, call.news)
+    for _ in range(21):
+        assert (await record(office)).state is State.SENDING
+        await work(office, 1_000)
+    assert (await record(office)).state is State.DELIVERED
+    assert await office.store.inbox.ready(office.world.ms + 10**9) == 0
+
+
+async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_refuted(office: Office) -> None:
+    """It is asked for five times over the search period; then the callback is in the history and changes nothing."""
+    call = await accepted(office)
+    asked = []
+    read = office.provider.fax
+
+    async def fax(fax_id: str, *, total_s: float) -> FaxNews | None:
+        asked.append(fax_id)
+        return await read(fax_id, total_s=total_s)
+
+    office.provider.fax = fax  # type: ignore[method-assign]  # counted
+    await call_back(office, replace(completed(call), fax_id="X1"))
+    for _ in range(60):
+        await office.world.pass_ms(20_000)
+        await office.room.news.settle_events()
+    assert asked == ["X1"] * 5
+    (stored,) = await office.store.dispatch.stored([JOB])
+    assert stored
+    assert (stored.record.state, stored.record.confirming_reads) == (State.ACCEPTED, 5)
+    assert [(one.outcome, one.fax_id) for one in stored.history] == [(Happened.UNCONFIRMED, "X1")]
+    assert await counted(office, "unconfirmed") == 1
+    assert await office.store.inbox.ready(office.world.ms + 10**9) == 0
+
+
+async def test_many_false_callbacks_cost_five_reads_of_an_attempt(office: Office) -> None:
+    call = await accepted(office)
+    for number in range(20):
+        await call_back(office, replace(completed(call), fax_id=f"X{number}"))
+    (stored,) = await office.store.dispatch.stored([JOB])
+    assert stored
+    assert stored.record.confirming_reads == 5
+    assert len(stored.history) == 5
+    office.provider.end_calls(1.0)
+    await call_back(office, call.news)
+    assert (await record(office)).state is State.DELIVERED
