@@ -11,6 +11,8 @@ class Place(StrEnum):
 
     CURSOR = "cursor"
     DUE = "due"
+    #: its country is held
+    PARKED = "parked"
     LEASED = "leased"
     SENDING = "sending"
     #: the attempt may have reached the provider, and is looked for there; the job is still ``sending``
@@ -30,7 +32,7 @@ def right_places(record: Record, row: int, cursor: int) -> frozenset[Place]:
     """
     match record.state:
         case State.WAITING:
-            return frozenset({Place.DUE if row < cursor else Place.CURSOR})
+            return frozenset({Place.DUE, Place.PARKED} if row < cursor else {Place.CURSOR})
         case State.LEASED:
             return frozenset({Place.LEASED})
         case State.SENDING:

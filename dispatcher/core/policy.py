@@ -49,7 +49,7 @@ class Policy:
     number_distance_s: float = 60.0
     #: how long a job waits when another one is calling its number
     number_busy_s: float = 15.0
-    #: when a held job is looked at again
+    #: when the job whose failure opened a hold is looked at again
     hold_snooze_s: float = 60.0
     #: failures of a batch or a document that lie further apart are no run
     failure_run_s: float = 3600.0

@@ -5,7 +5,7 @@ until two readings agree, before it is called wrong.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control
@@ -146,14 +146,14 @@ class _Walk:
 
 async def _walk(store: Store, batch: str, facts: BatchFacts, watched: dict[JobId, set[Place]]) -> _Walk:
     for _ in range(_COUNTS):
-        due = await store.audit.due_rows(batch)
+        waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
         counted: Counter[str] = Counter()
         suspects: list[JobId] = []
         for block in range(facts.blocks):
             records = await store.audit.raw_records(batch, block)
             first = block * keys.BLOCK
             counted += tally(records, first, facts.cursor, _ENDED.get(Control(facts.control)))
-            suspects += _suspects(batch, records, first, facts.cursor, due, watched)
+            suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)
         moving = after != facts
         walk = _Walk(
@@ -166,12 +166,17 @@ async def _walk(store: Store, batch: str, facts: BatchFacts, watched: dict[JobId
 
 
 def _suspects(
-    batch: str, records: Sequence[bytes], first: int, cursor: int, due: set[int], watched: dict[JobId, set[Place]]
+    batch: str,
+    records: Sequence[bytes],
+    first: int,
+    cursor: int,
+    waiting: Mapping[Place, set[int]],
+    watched: dict[JobId, set[Place]],
 ) -> list[JobId]:
     found = []
     for at, raw in enumerate(records):
         job = JobId(batch, first + at)
-        places = watched.get(job, set()) | ({Place.DUE} if job.row in due else set())
+        places = watched.get(job, set()) | {place for place, rows in waiting.items() if job.row in rows}
         if misplaced(codec.decode_record(raw), job.row, cursor, places):
             found.append(job)
     return found
@@ -210,11 +215,19 @@ async def _holds(store: Store, *, fix: bool) -> Finding:
     ended = [hold for hold in await store.holds.all() if await store.audit.has_ended(hold.scope)]
     standing = {hold.id for hold in await store.holds.all()}
     idle = [hold for hold in ended if hold.id in standing]
-    if not idle:
-        return Finding(check="holds", ok=True, text="every hold has something to hold")
-    fixed = fix and all([await store.holds.release(hold.scope, hold.id) for hold in idle])
-    text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_NAMED])}"
-    return Finding(check="holds", ok=False, text=text, fixed=fixed)
+    if idle:
+        fixed = fix and all([await store.holds.release(hold.scope, hold.id) for hold in idle])
+        text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_NAMED])}"
+        return Finding(check="holds", ok=False, text=text, fixed=fixed)
+    forgotten = {scope for batch in await store.audit.batches() for scope in await store.audit.forgotten(batch)}
+    if forgotten:
+        for scope in forgotten if fix else ():
+            await store.holds.release(scope)
+        text = f"batches wait for holds that have ended: {', '.join(sorted(forgotten)[:_NAMED])}"
+        return Finding(check="holds", ok=False, text=text, fixed=fix)
+    return Finding(
+        check="holds", ok=True, text="every hold has something to hold, and nothing waits for one that ended"
+    )
 
 
 async def _inbox(store: Store) -> Finding:

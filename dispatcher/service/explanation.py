@@ -22,7 +22,7 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
             return _sending(record, job.next_ms)
         case State.ACCEPTED:
             return f"The provider has the fax and no result yet; without news it is read back {_when(job.next_ms)}."
-    return _stopped(batch) or _due(job.next_ms, history, now_ms)
+    return _stopped(batch) or _parked(batch, record) or _due(job.next_ms, history, now_ms)
 
 
 def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
@@ -59,6 +59,12 @@ def _stopped(batch: BatchView) -> str:
         case BatchState.HELD:
             return f"The batch is held: {'; '.join(f'{h.scope}: {h.cause}' for h in batch.holds) or 'see its holds'}."
     return ""
+
+
+def _parked(batch: BatchView, record: Record) -> str:
+    """Its country is held, and it waits without a time."""
+    scope = f"country:{record.country}"
+    return next((f"Its country is held ({scope}): {hold.cause}" for hold in batch.holds if hold.scope == scope), "")
 
 
 def _due(next_ms: int | None, history: Sequence[HistoryEntry], now_ms: int) -> str:

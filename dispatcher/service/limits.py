@@ -28,9 +28,9 @@ class Limits:
 async def what_limits(store: Store, *, max_in_flight: int, batches: Sequence[str] = ()) -> Limits:
     """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read."""
     now_ms = await store.clock.ask()
-    asked = await store.backlog.of(batches, now_ms)
-    working = await store.backlog.of(await store.backlog.with_work(now_ms), now_ms)
     held = frozenset(hold.scope for hold in await store.holds.all())
+    asked = await store.backlog.of(batches, now_ms)
+    working = await store.backlog.of(await store.backlog.with_work(now_ms, held), now_ms)
     account = await _account(store, working, held, now_ms, max_in_flight)
     words = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
     return Limits(account=limits_account(account), batches=words)
@@ -49,7 +49,7 @@ async def _account(
         waiting_later=sum(backlog.later for backlog in running),
         paused=paused,
         not_started=not_started,
-        due_held=sum(backlog.due for backlog in running if backlog.scopes & held),
+        due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
         held=bool(held & {"account", "provider"}),
         writable=await _writable(store) if due else True,
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms() < SCHEDULER_GONE_S * 1000,
@@ -91,4 +91,5 @@ def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchFacts:
         waiting=backlog.waiting,
         due=backlog.due,
         held=bool(backlog.scopes & held),
+        due_held=backlog.held,
     )

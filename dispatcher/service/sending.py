@@ -192,9 +192,7 @@ class Sender:
             log.error("a send broke off; its job is looked up", exc_info=task.exception())
 
     def _candidate(self, material: Material) -> Candidate:
-        recipient = material.recipient
-        country = f"country:{recipient.region}" if recipient.region else ""
-        return Candidate(job=material.job, number_hash=self._library.number_hash(recipient.number), country=country)
+        return Candidate(job=material.job, number_hash=self._library.number_hash(material.recipient.number))
 
     def _slot(self, answer: BeginAnswer, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000

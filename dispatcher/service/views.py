@@ -15,7 +15,7 @@ __all__ = ["BatchView", "Hold", "JobStory", "JobView", "find_batch", "newest_bat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """A batch with its counts, its state as people see it, and the holds that stop it."""
+    """A batch with its counts, its state as people see it, and the holds that stop it or its jobs to a country."""
 
     overview: Overview
     state: BatchState
@@ -68,5 +68,5 @@ async def newest_batches(store: Store, limit: int, before: str) -> list[BatchVie
 
 def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:
     state = batch_state(overview.control, overview.tally, held=overview.held)
-    scopes = overview.definition.scopes
+    scopes = overview.definition.scopes | overview.held_countries
     return BatchView(overview=overview, state=state, holds=tuple(hold for hold in holds if hold.scope in scopes))

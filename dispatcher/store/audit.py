@@ -72,6 +72,30 @@ class Audit:
         with translated():
             return {int(row) async for row, _ in self._client.zscan_iter(keys.part(batch, "due"), count=1000)}
 
+    async def parked_rows(self, batch: str) -> set[int]:
+        """Rows of a batch that wait for the end of their country's hold."""
+        with translated():
+            countries = await self._client.smembers(keys.part(batch, "parked"))
+            bitmaps = [await self._client.get(keys.parked_rows(batch, country.decode())) for country in countries]
+        return {row for bitmap in bitmaps for row in codec.rows_of(bitmap or b"")}
+
+    async def forgotten(self, batch: str) -> list[str]:
+        """Scopes for whose holds a batch waits although they have ended, and nobody is about to wake it."""
+        with translated():
+            documents = await self._client.hget(keys.batch(batch), "documents")
+            countries = await self._client.smembers(keys.part(batch, "parked"))
+            scopes = [f"batch:{batch}", *(f"country:{country.decode()}" for country in countries)]
+            scopes += [f"document:{sha256}" for sha256 in (documents or b"").decode().split(",") if sha256]
+            return [scope for scope in scopes if await self._is_forgotten(batch, scope)]
+
+    async def _is_forgotten(self, batch: str, scope: str) -> bool:
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.sismember(keys.parked(scope), batch)
+            pipe.hexists(keys.HOLDS, scope)
+            pipe.sismember(keys.RELEASED, scope)
+            waits, held, released = await pipe.execute()
+        return bool(waits and not held and not released)
+
     async def watched(self) -> dict[JobId, set[Place]]:
         """Jobs of all batches that are in flight."""
         found: dict[JobId, set[Place]] = {}
@@ -104,11 +128,13 @@ class Audit:
                 for key in keys.WATCH.values():
                     pipe.zscore(key, str(job))
                 raw, cursor, due, *watched = await pipe.execute()
-        if len(raw) != codec.WIDTH:
-            return None
-        entries = zip((Place.DUE, *WATCHED), (due, *watched), strict=True)
-        places = frozenset(place for place, score in entries if score is not None)
-        return JobFacts(record=codec.decode_record(raw), cursor=int(cursor), places=places)
+            if len(raw) != codec.WIDTH:
+                return None
+            record = codec.decode_record(raw)
+            parked = record.country and await self._client.getbit(keys.parked_rows(job.batch, record.country), job.row)
+        entries = zip((Place.DUE, Place.PARKED, *WATCHED), (due, parked or None, *watched), strict=True)
+        places = frozenset(place for place, entry in entries if entry is not None)
+        return JobFacts(record=record, cursor=int(cursor), places=places)
 
     async def longest_overdue_s(self, now_ms: int) -> float:
         """How long the oldest entry of the watch sets has been due; 0 when none is."""

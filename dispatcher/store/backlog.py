@@ -1,9 +1,10 @@
 """What there is to send: how many jobs of which batch are due now, and who is there to send them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control, Priority
+from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
@@ -18,9 +19,11 @@ class BatchBacklog:
 
     batch: str
     control: Control
-    #: jobs that may be leased now, and those that wait for a later time
+    #: jobs that may be leased now if nothing of theirs is held, and those that wait for a later time
     due: int
     later: int
+    #: of those that are due, jobs that wait for the end of their own or their country's hold
+    held: int
     scopes: frozenset[str]
 
     @property
@@ -34,13 +37,16 @@ class Backlog:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def with_work(self, now_ms: int) -> list[str]:
-        """Ids of running batches that have work now or later, those that have it now first."""
+    async def with_work(self, now_ms: int, held: Iterable[str]) -> list[str]:
+        """Ids of running batches that have work now or later, those that have it now first. ``held`` are the scopes of
+        all holds."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for priority in Priority:
                     pipe.zrange(keys.active(priority), 0, _LOOKED_AT - 1)
                 pipe.zrange(keys.TIMERS, 0, _LOOKED_AT - 1)
+                for scope in list(held)[:_LOOKED_AT]:
+                    pipe.srandmember(keys.parked(scope), _LOOKED_AT)
                 answers = await pipe.execute()
         return list(dict.fromkeys(name.decode() for names in answers for name in names))[:_LOOKED_AT]
 
@@ -59,9 +65,29 @@ class Backlog:
                     pipe.hmget(keys.batch(batch), "control", "unstarted", "documents")
                     pipe.zcount(keys.part(batch, "due"), "-inf", now_ms)
                     pipe.zcard(keys.part(batch, "due"))
+                    pipe.zcount(keys.part(batch, "due"), HELD_MS, HELD_MS)
+                    pipe.smembers(keys.part(batch, "parked"))
                 answers = await pipe.execute()
-        rows = zip(batches, answers[0::3], answers[1::3], answers[2::3], strict=True)
-        return [_backlog(batch, meta, due, waiting) for batch, meta, due, waiting in rows if meta[0] is not None]
+        rows = list(zip(batches, *(answers[at::5] for at in range(5)), strict=True))
+        parked = await self._parked({batch: countries for batch, *_, countries in rows})
+        return [
+            _backlog(batch, meta, due, waiting, held_jobs, parked[batch])
+            for batch, meta, due, waiting, held_jobs, _ in rows
+            if meta[0] is not None
+        ]
+
+    async def _parked(self, countries: Mapping[str, set[bytes]]) -> dict[str, int]:
+        """How many rows of each batch wait for the end of their country's hold."""
+        bitmaps = [(batch, country.decode()) for batch, names in countries.items() for country in names]
+        parked = dict.fromkeys(countries, 0)
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for batch, country in bitmaps:
+                    pipe.bitcount(keys.parked_rows(batch, country))
+                counts = await pipe.execute()
+        for (batch, _), rows in zip(bitmaps, counts, strict=True):
+            parked[batch] += rows
+        return parked
 
     async def scheduler_seen_ms(self) -> int:
         """When a scheduler looked at the server's clock last, by that clock; 0 for never."""
@@ -74,14 +100,17 @@ def _seen_ms(value: bytes) -> int:
     return int(value.partition(b",")[0].strip(b"[ "))
 
 
-def _backlog(batch: str, meta: Sequence[bytes | None], due: int, waiting: int) -> BatchBacklog:
+def _backlog(
+    batch: str, meta: Sequence[bytes | None], due: int, waiting: int, held_jobs: int, parked: int
+) -> BatchBacklog:
     control, unstarted, documents = (value or b"" for value in meta)
-    fresh = int(unstarted or 0)
+    held = held_jobs + parked
     return BatchBacklog(
         batch=batch,
         control=Control(control.decode()),
-        due=fresh + due,
-        later=waiting - due,
+        due=int(unstarted or 0) + due + held,
+        later=waiting - due - held_jobs,
+        held=held,
         scopes=frozenset({f"batch:{batch}", *_document_scopes(documents.decode().split(","))}),
     )
 

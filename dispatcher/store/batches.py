@@ -73,6 +73,8 @@ class Overview:
     #: finals by (state, category, error type)
     finals: Mapping[tuple[State, str, str], int]
     held: bool
+    #: holds of countries for which some of its jobs wait
+    held_countries: frozenset[str]
     #: jobs; lines = jobs + duplicates + refused
     rows: int
     lines: int
@@ -136,9 +138,12 @@ class Batches:
                 pipe.hgetall(keys.part(batch, "counts"))
                 pipe.hgetall(keys.part(batch, "reasons"))
                 pipe.hkeys(keys.HOLDS)
+                pipe.smembers(keys.part(batch, "parked"))
                 pipe.hgetall(keys.batch(batch))
-                counts, reasons, holds, meta = await pipe.execute()
-        return _overview(meta, counts, reasons, {scope.decode() for scope in holds}) if meta else None
+                counts, reasons, holds, parked, meta = await pipe.execute()
+        scopes = frozenset(scope.decode() for scope in holds)
+        countries = frozenset(f"country:{country.decode()}" for country in parked)
+        return _overview(meta, counts, reasons, scopes, scopes & countries) if meta else None
 
     async def add_part(self, batch: str, part: Part) -> PartAnswer:
         """Store one slice durably; at most 1,000 recipients. Safe to repeat."""
@@ -291,7 +296,8 @@ def _overview(
     meta: Mapping[bytes, bytes],
     counts: Mapping[bytes, bytes],
     reasons: Mapping[bytes, bytes],
-    holds: set[str],
+    holds: frozenset[str],
+    held_countries: frozenset[str],
 ) -> Overview:
     by_state: dict[State, int] = {}
     by_category: dict[tuple[State, str], int] = {}
@@ -311,6 +317,7 @@ def _overview(
         tally=Tally(by_state=by_state, by_category=by_category),
         finals=finals,
         held=not definition.scopes.isdisjoint(holds),
+        held_countries=held_countries,
         refused_reasons={reason.decode(): int(rows) for reason, rows in reasons.items()},
         started_ms=int(meta.get(b"started_ms", 0)),
         finished_ms=int(meta.get(b"finished_ms", 0)),

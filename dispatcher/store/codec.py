@@ -9,7 +9,7 @@ opaque to them.
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict
 from typing import Any
 
@@ -82,6 +82,13 @@ def country_name(code: int) -> str:
         return _NO_COUNTRY if code else ""
     first, second = divmod(code - 1, _LETTERS)
     return chr(ord("A") + first) + chr(ord("A") + second)
+
+
+def rows_of(bitmap: bytes) -> Iterator[int]:
+    """The rows whose bits are set, in their order."""
+    for at, byte in enumerate(bitmap):
+        if byte:
+            yield from (at * 8 + bit for bit in range(8) if byte & (0x80 >> bit))
 
 
 def encode_record(record: Record) -> bytes:

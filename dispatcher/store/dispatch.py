@@ -22,8 +22,8 @@ _STEP = 50
 HORIZON_US = 1_000_000
 #: a lock that nothing frees is gone after this time; an attempt's end frees it long before
 NUMBER_LOCK_MS = 6 * 3_600_000
-#: time after which claim looks again at a batch that was held
-RECHECK_HELD_MS = 2_000
+#: what claim answers when it has only passed over rows of held countries, and how often in a row it is asked again
+_MORE, _MOST_PASSES = b"more", 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,6 @@ class Candidate:
 
     job: JobId
     number_hash: str
-    #: ``country:<region>``, or empty
-    country: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +151,14 @@ class Dispatch:
             ahead,
             int(policy.lease_s * 1000),
             policy.retry_floor,
-            RECHECK_HELD_MS,
             HORIZON_US,
             in_flight,
         ]
-        raw = await self._scripts.run("claim", arguments)
-        return _lease(lease_id, raw) if raw else None
+        raw = _MORE
+        for _ in range(_MOST_PASSES):
+            if raw == _MORE:
+                raw = await self._scripts.run("claim", arguments)
+        return _lease(lease_id, raw) if raw and raw != _MORE else None
 
     async def fetch(self, lease_id: str) -> Lease | None:
         """Take a lease by its id; None when it is over, or another process has it.
@@ -185,7 +185,6 @@ class Dispatch:
             lease.number,
             HORIZON_US,
             round(sending_s * 1000),
-            int(policy.hold_snooze_s * 1000),
             int(policy.number_busy_s * 1000),
             NUMBER_LOCK_MS,
             policy.rate_cut,
@@ -196,7 +195,7 @@ class Dispatch:
             tried,
         ]
         for candidate in candidates:
-            arguments += [str(candidate.job), candidate.number_hash, candidate.country]
+            arguments += [str(candidate.job), candidate.number_hash]
         seen, losses = self._scripts.epoch, self._scripts.epoch.losses
         begun = await self._scripts.move("begin", arguments, wait_s=BEGIN_WAIT_S)
         now_us, epoch, tried_then, *flat = begun.answer

@@ -20,6 +20,8 @@ bf:number:<hash>                        string  <job>/<attempt> calling it, or `
 bf:locks                                hash    job -> number hash it holds                           in flight
 bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
 bf:holds                                hash    scope -> JSON of the hold                             until it ends
+bf:parked:<scope>                       set     batches with work that waits for the end of that hold         while held
+bf:released                             set     scopes of ended holds whose batches are still to be woken     seconds
 bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
 bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
 bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
@@ -47,6 +49,8 @@ bf:batch:<id>:records:<n>               string  one fixed-width record for each 
 bf:batch:<id>:history:<n>               hash    row -> what became of its attempts                    for good
 bf:batch:<id>:long_ids:<n>              hash    row -> fax id that is too long for the record         for good
 bf:batch:<id>:due                       zset    row -> when it may be leased again (ms)               while waiting
+bf:batch:<id>:parked                    set     held countries for which rows are parked                      while held
+bf:batch:<id>:parked:<country>          string  bitmap: rows that wait for the end of that country's hold     while held
 bf:batch:<id>:refused                   list    refused rows, compressed chunks                       for good
 bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
 bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
@@ -75,6 +79,7 @@ DRAINING = "bf:draining"
 LOCKS = "bf:locks"
 LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
+RELEASED = "bf:released"
 CLOCK = "bf:clock"
 WORKERS = "bf:workers"
 EPOCH = "bf:epoch"
@@ -122,8 +127,17 @@ def batch(batch_id: str) -> str:
 
 
 def part(batch_id: str, name: str) -> str:
-    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, selection."""
+    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, parked, selection."""
     return f"bf:batch:{batch_id}:{name}"
+
+
+def parked(scope: str) -> str:
+    """Batches with work that waits for the end of a hold."""
+    return f"bf:parked:{scope}"
+
+
+def parked_rows(batch_id: str, country: str) -> str:
+    return part(batch_id, f"parked:{country}")
 
 
 def block_part(batch_id: str, name: str, block: int) -> str:

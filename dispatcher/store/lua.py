@@ -15,11 +15,12 @@ from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreNotReplicated, StoreRolledBack, translated
 
 _FOLDER = Path(__file__).parent / "scripts"
-#: put in front of every script (two), of those that touch leases, the account's pace, and holds
+#: put in front of every script (two), of those that touch leases, the account's pace, holds, and rows of held countries
 _RECORD, _WORKERS, _EPOCH = "record", "workers", "epoch"
-_LEASES, _PACING, _HOLDING = "leases", "pacing", "holding"
+_LEASES, _PACING, _HOLDING, _PARKING = "leases", "pacing", "holding", "parking"
 _LEASED = frozenset({"begin", "claim", "fetch", "reap", "sign_off"})
 _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
+_PARKED = frozenset({"begin", "claim", "drain", "repair"})
 _HELD = frozenset(
     {
         *("begin", "breaker", "claim", "forbid", "hold", "note_list", "reap", "release"),
@@ -49,7 +50,7 @@ Argument = str | bytes | int | float
 def source(verb: str) -> str:
     """The whole text of a script as the server sees it. The last argument names the worker that runs it; the one before
     is the highest epoch seen, for those that heed it."""
-    some = {_EPOCH: _END_OF, _LEASES: _LEASED, _PACING: _PACED, _HOLDING: _HELD}
+    some = {_EPOCH: _END_OF, _LEASES: _LEASED, _PACING: _PACED, _HOLDING: _HELD, _PARKING: _PARKED}
     shared = [_RECORD, _WORKERS, *(name for name, verbs in some.items() if verb in verbs)]
     parts = [_ARGUMENTS, *map(_part, shared), f"local function run()\n{_part(verb)}\nend", _END_OF.get(verb, _END)]
     return "\n".join(parts)

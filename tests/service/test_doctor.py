@@ -127,3 +127,18 @@ async def test_a_provider_that_cannot_be_asked_is_a_finding() -> None:
 
     finding = await examine_provider(failing(), 24)
     assert (finding.ok, finding.text) == (False, "the provider could not be asked: no connection")
+
+
+async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: Store) -> None:
+    """A hold that was taken away without a word to those who wait for it."""
+    batch = await running(store, 2)
+    await store.holds.open("country:US", "not_permitted", "why")
+    assert await store.dispatch.claim("bulk", most=8, ahead=8, in_flight=8) is None
+    assert (await found(store, "one place")).ok
+    assert (await found(store, "holds")).ok
+    await store.audit._client.hdel("bf:holds", "country:US")
+    finding = await found(store, "holds", fix=True)
+    assert (finding.ok, finding.fixed, "country:US" in finding.text) == (False, True, True)
+    lease = await store.dispatch.claim("bulk", most=8, ahead=8, in_flight=8)
+    assert lease
+    assert [job.batch for job in lease.jobs] == [batch] * 2

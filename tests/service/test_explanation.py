@@ -81,3 +81,15 @@ async def test_a_waiting_job_of_a_batch_that_is_stopped_says_so_first(
 ) -> None:
     stopped = BatchView(overview=batch.overview, state=state, holds=())
     assert words in explain(stopped, job(Record(), LATER_MS), [BUSY], NOW_MS)
+
+
+async def test_a_job_whose_country_is_held_says_so(store: Store) -> None:
+    """The batch runs, and names the hold."""
+    name = await draft(store, 1)
+    await store.holds.open("country:US", "not_permitted", "no permission")
+    await store.batches.command(name, Command.START)
+    assert await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1) is None
+    batch = await view_batch(store, name)
+    assert (batch.state, [hold.scope for hold in batch.holds]) == (BatchState.RUNNING, ["country:US"])
+    words = explain(batch, job(Record(country="US")), [], NOW_MS)
+    assert words == "Its country is held (country:US): no permission"

@@ -14,17 +14,19 @@ from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store import keys
 from tests.service.mailroom import Call, Mailroom, store_in
 from tests.service.office import Moody, Office
-from tests.store.world import World, open_world
+from tests.store.world import World, number, open_world, part
 
 pytestmark = pytest.mark.anyio
 
 MOST_SENDING = 512
+#: rows of a country that the account may not send to, and those behind them
+BARRED, OTHERS = 1000, 100
 #: milliseconds: between two looks of the scheduler, of one call, and of a clock that nothing is due by
-STEP_MS, CALL_MS, FAR_MS = 500, 10_000, 3_600_000
+STEP_MS, CALL_MS, FAR_MS = 500, 2_000, 3_600_000
 
 
 class Line(Moody):
-    """A provider whose calls take ten seconds and end as the test says."""
+    """A provider whose calls take two seconds and end as the test says."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -87,7 +89,7 @@ class Shift(Office):
 @pytest.fixture
 async def shift(redis_url: str) -> AsyncIterator[Shift]:
     async with open_world(redis_url) as world:
-        await world.limiter.set_ceiling(10.0)
+        await world.limiter.set_ceiling(20.0)
         shift = Shift(world, redis_url)
         yield shift
         await shift.store.aclose()
@@ -99,7 +101,7 @@ NO_FUNDS = ("FAX_ERROR", 46)
 @pytest.mark.parametrize("status", [200, 402], ids=["faxes that fail", "refusals"])
 async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(shift: Shift, status: int) -> None:
     """The 200 of a probe says nothing of funds; its fax does, when it has ended. Then all the others go."""
-    await shift.world.running("a", 150)
+    await shift.world.running("a", 80)
     if status == 200:
         shift.line.failure = lambda call: NO_FUNDS
     else:
@@ -107,14 +109,14 @@ async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(sh
     await shift.run(60)
     sent = shift.line.sends
     assert await shift.holds() == ["account"]
-    assert sent < 120, "what is sent within one call's time"
+    assert sent < 60, "what is sent within one call's time"
     await shift.run(3600)
     assert shift.line.sends == sent + 4
     shift.line.failure, shift.line.refusal = lambda call: None, lambda fax: None
     await shift.run(900 + 30)
     assert await shift.holds() == []
     await shift.run(120)
-    assert await shift.states() == {State.DELIVERED: 150}
+    assert await shift.states() == {State.DELIVERED: 80}
 
 
 async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(shift: Shift) -> None:
@@ -159,3 +161,35 @@ async def test_two_stumbles_of_the_converter_hold_a_document_only_in_a_row(shift
     await shift.run(300)
     assert await shift.holds() == [f"document:{sha256}"] * (apart == 1)
     assert apart == 1 or await shift.states() == {State.DELIVERED: 60}
+
+
+async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_is_released(shift: Shift) -> None:
+    """They stand first. Those behind them begin at once, at the full rate."""
+    numbers = [number(at) for at in range(BARRED + OTHERS)]
+    await shift.world.draft("a", [])
+    for first in range(0, BARRED, 1000):
+        rows = numbers[first : min(first + 1000, BARRED)]
+        more = part(rows, upload=f"u{first}", regions=["US"] * len(rows))
+        await shift.world.batches.add_part("a", more)
+    others = part(numbers[BARRED:], upload="others", regions=["GB"] * OTHERS)
+    await shift.world.batches.add_part("a", others)
+    await shift.world.batches.command("a", Command.START)
+    barred = {*numbers[:BARRED]}
+    shift.line.refusal = lambda fax: Refused(status=403) if fax.to in barred else None
+    await shift.run(2)
+    assert await shift.holds() == ["country:US"]
+    assert any(call.to not in barred for call in shift.line.calls), "within two seconds"
+    await shift.run(OTHERS / 20 + 3)
+    assert len(shift.line.calls) == OTHERS
+    refused = shift.line.sends - OTHERS
+    assert refused < 20, "what had a slot when the hold came"
+    await shift.run(24 * 3600)
+    assert (shift.line.sends, await shift.holds()) == (OTHERS + refused, ["country:US"])
+    shift.line.refusal = lambda fax: None
+    await shift.world.limiter.set_ceiling(200.0)
+    await shift.store.holds.release("country:US")
+    await shift.run(60)
+    assert len(shift.line.calls) == BARRED + OTHERS
+    blocks = range(-(-BARRED // 1000) + 2)
+    states = [one.state for block in blocks for one in await shift.store.batches.records("a", block)]
+    assert states == [State.DELIVERED] * (BARRED + OTHERS)

@@ -9,7 +9,7 @@ from dispatcher.core.limits import LimitedBy
 from dispatcher.service.limits import what_limits
 from dispatcher.store.store import Store
 from tests.service.mailroom import store_in
-from tests.store.world import World, open_world
+from tests.store.world import World, number, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +90,26 @@ async def test_a_redis_that_takes_no_writes(world: World, store: Store) -> None:
         assert await words(store, "a") == [LimitedBy.STORE] * 2
     finally:
         await world.client.config_set("maxmemory", 0)
+
+
+async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(world: World, store: Store) -> None:
+    """Parked rows have no time, and a batch that is held is in no list of those with work."""
+    await world.draft("a", [number(at) for at in range(3)], regions=["US"] * 3)
+    await store.holds.open("country:US", "not_permitted", "why")
+    await store.batches.command("a", Command.START)
+    assert await world.claim() is None
+    assert await words(store, "a") == [LimitedBy.HOLD] * 2
+    await store.holds.release("country:US")
+    await world.leased(most=2)
+    assert await words(store, "a") == [LimitedBy.RATE] * 2
+    await store.holds.open("batch:a", "config", "why")
+    assert await world.claim() is None
+    assert await words(store, "a") == [LimitedBy.HOLD] * 2
+
+
+async def test_a_job_that_waits_for_a_person_is_held(world: World, store: Store) -> None:
+    await world.running("a", 1)
+    lease = await world.leased()
+    await store.holds.open("job:a.0", "internal", "why")
+    await world.begin(lease)
+    assert await words(store, "a") == [LimitedBy.HOLD] * 2

@@ -7,7 +7,7 @@ nothing is quick.
 import math
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core import allowance, fairness, holding, pacing
@@ -19,11 +19,13 @@ from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
-from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, RECHECK_HELD_MS, Candidate, Change
+from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, Change
 from dispatcher.store.holds import ListNote
 
 NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+#: rows that come back from a release at a time
+UNPARKED = 100
 PROBED = {holding.PROVIDER, holding.ACCOUNT}
 FLYING = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 #: milliseconds: a silent worker is dead, a step of the registry's clock, a heartbeat that is written again
@@ -84,12 +86,14 @@ class Batch:
     vtime: float = 0.0
     credit: float = 0.0
     due: dict[int, int] = field(default_factory=dict)
+    #: country -> rows that wait for the end of its hold
+    parked: dict[str, set[int]] = field(default_factory=dict)
     started_ms: int = 0
     finished_ms: int = 0
 
     @property
-    def scopes(self) -> set[str]:
-        return {f"batch:{self.id}", *(f"document:{sha256}" for sha256 in self.documents)}
+    def scopes(self) -> list[str]:
+        return [f"batch:{self.id}", *(f"document:{sha256}" for sha256 in self.documents)]
 
     @property
     def jobs(self) -> dict[int, Record]:
@@ -146,6 +150,9 @@ class Model:
     numbers: dict[str, tuple[str, int]] = field(default_factory=dict)
     locks: dict[JobId, str] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
+    #: scope -> batches with work that waits for the end of its hold
+    parked: dict[str, set[str]] = field(default_factory=dict)
+    released: set[str] = field(default_factory=set)
     #: scope -> failures in a row that may hold it, with their times
     strikes: dict[str, dict[str, int]] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
@@ -176,11 +183,11 @@ class Model:
         gap_us = int(policy.probe_gap_s * 1_000_000)
         return Adapt(cut=policy.rate_cut, regain_us=regain_us, probe_gap_us=gap_us)
 
-    def add_part(self, batch: Batch, numbers: list[str]) -> list[int]:
+    def add_part(self, batch: Batch, numbers: Sequence[str], countries: Sequence[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000
         for at, number in enumerate(numbers):
             void = number in batch.numbers
-            batch.records[first + at] = Record(state=State.VOID if void else State.WAITING)
+            batch.records[first + at] = Record(state=State.VOID if void else State.WAITING, country=countries[at])
             batch.numbers.add(number)
             if void:
                 duplicates.append(at)
@@ -227,7 +234,9 @@ class Model:
             self._end_holds_of(batch)
 
     def _end_holds_of(self, batch: Batch) -> None:
-        self.holds.pop(f"batch:{batch.id}", None)
+        for scope in batch.scopes:
+            self._wait_no_more(batch.id, scope)
+        self._end_hold(f"batch:{batch.id}")
         self.strikes.pop(f"batch:{batch.id}", None)
 
     def _clock_ms(self) -> int:
@@ -288,6 +297,7 @@ class Model:
             if not held.series or not holding.is_probe_due(held.probe_at_ms, held.set_ms, self.ms):
                 return [], {}
             room = 1
+        self._wake_released()
         self._promote()
         claim = Claim(number, room)
         self._fill(priority, claim)
@@ -307,6 +317,27 @@ class Model:
         ages = [allowance.aged(one, self.us - pacing.CATCH_UP_US) for one in self.pace.allowances]
         return min((allowance.room(one, self.us + HORIZON_US) for one in ages), default=sys.maxsize)
 
+    def _end_hold(self, scope: str) -> bool:
+        """What waits for it is woken by the next claim."""
+        if self.holds.pop(scope, None) is None:
+            return False
+        if scope in self.parked:
+            self.released.add(scope)
+        return True
+
+    def _wait_no_more(self, batch: str, scope: str) -> None:
+        waiting = self.parked.get(scope, set())
+        waiting.discard(batch)
+        if not waiting:
+            self.parked.pop(scope, None)
+
+    def _wake_released(self) -> None:
+        for scope in self.released - self.holds.keys():
+            for name in self.parked.pop(scope, set()):
+                if self.batches[name].control is Control.RUNNING:
+                    self._lower_timer(self.batches[name], self.ms)
+        self.released.clear()
+
     def _promote(self) -> None:
         for name in [name for name, at in sorted(self.timers.items(), key=lambda item: item[::-1]) if at <= self.ms]:
             del self.timers[name]
@@ -322,8 +353,9 @@ class Model:
         while claim.room > len(claim.jobs) and active and not claim.full:
             vtime, name = min((vtime, name) for name, vtime in active.items())
             batch = self.batches[name]
-            if batch.scopes & self.holds.keys():
-                self._rest(batch, vtime, self.ms + RECHECK_HELD_MS)
+            if held := [scope for scope in batch.scopes if scope in self.holds]:
+                self.parked.setdefault(held[0], set()).add(name)
+                self._rest(batch, vtime, None)
                 continue
             served = self._serve(batch, claim, min(claim.room - len(claim.jobs), fairness.QUANTUM))
             if served:
@@ -341,23 +373,32 @@ class Model:
         self.timers[batch.id] = min(at_ms, self.timers.get(batch.id, at_ms))
 
     def _serve(self, batch: Batch, claim: Claim, room: int) -> int:
+        self._unpark(batch)
         ready = sorted((at, str(row)) for row, at in batch.due.items() if at <= self.ms)
         fresh = batch.unstarted
         first, retries, credit = fairness.split(room, len(fresh), len(ready), batch.credit, self.policy.retry_floor)
-        taken = sum(self._lease_retry(batch, claim, int(row)) for _, row in ready[:retries])
+        wanted, rows = first + retries, iter([int(row) for _, row in ready])
+        taken = self._lease_retries(batch, claim, rows, retries)
         batch.credit = max(0.0, batch.credit - taken) if claim.full else credit
-        if claim.full or not first:
-            return taken
-        for row in fresh[:first]:
-            self._lease(batch, claim, row)
-        batch.cursor = fresh[first - 1] + 1
-        return taken + first
+        if fresh and taken < wanted and not claim.full:
+            taken += self._lease_fresh(batch, claim, fresh, wanted - taken)
+        if self.holds:
+            taken += self._lease_retries(batch, claim, rows, wanted - taken)
+        return taken
+
+    def _lease_retries(self, batch: Batch, claim: Claim, rows: Iterator[int], most: int) -> int:
+        taken = 0
+        while taken < most and not claim.full and (row := next(rows, None)) is not None:
+            if self._is_barred(batch, row):
+                del batch.due[row]
+                self._park(batch, row)
+            else:
+                taken += self._lease_retry(batch, claim, row)
+        return taken
 
     def _lease_retry(self, batch: Batch, claim: Claim, row: int) -> bool:
         """A job with strikes is leased alone; one with two only while no other such job is leased."""
         strikes = batch.records[row].strikes
-        if claim.full:
-            return False
         if strikes and claim.jobs:
             claim.full = True
             return False
@@ -369,10 +410,50 @@ class Model:
         claim.full, claim.suspect = strikes > 0, strikes >= SUSPECT
         return True
 
+    def _lease_fresh(self, batch: Batch, claim: Claim, fresh: list[int], most: int) -> int:
+        taken = 0
+        for row in fresh:
+            if taken == most:
+                break
+            batch.cursor = row + 1
+            if self._is_barred(batch, row):
+                self._park(batch, row)
+            else:
+                self._lease(batch, claim, row)
+                taken += 1
+        if taken < most:
+            batch.cursor = batch.blocks * 1000
+        return taken
+
     def _lease(self, batch: Batch, claim: Claim, row: int) -> None:
         batch.records[row] = replace(batch.records[row], state=State.LEASED, lease=claim.number)
         claim.jobs.append(JobId(batch.id, row))
         self.watch[Place.LEASED][claim.jobs[-1]] = self.ms + self._lease_ms
+
+    def _is_barred(self, batch: Batch, row: int) -> bool:
+        return f"country:{batch.records[row].country}" in self.holds
+
+    def _park(self, batch: Batch, row: int) -> None:
+        country = batch.records[row].country
+        batch.parked.setdefault(country, set()).add(row)
+        self.parked.setdefault(f"country:{country}", set()).add(batch.id)
+
+    def _unpark(self, batch: Batch) -> None:
+        """Rows of countries that are not held any more come back, while little is due."""
+        for country in sorted(batch.parked):
+            if f"country:{country}" in self.holds:
+                self.parked.setdefault(f"country:{country}", set()).add(batch.id)
+                continue
+            due = sum(at <= self.ms for at in batch.due.values())
+            for row in sorted(batch.parked[country])[: max(0, UNPARKED - due)]:
+                batch.due[row] = self.ms
+                self._forget_parked(batch, country, row)
+
+    def _forget_parked(self, batch: Batch, country: str, row: int) -> None:
+        batch.parked[country].remove(row)
+        if not batch.parked[country]:
+            del batch.parked[country]
+            self._wait_no_more(batch.id, f"country:{country}")
 
     def begin(
         self,
@@ -412,6 +493,10 @@ class Model:
             word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
         for held in passed.values():
             held.probe_at_ms, held.set_ms = again_ms if word == "rate" else self.ms, self.ms
+        if word == "country":
+            batch.records[one.job.row] = replace(record, state=State.WAITING, strikes=0, lease=0)
+            self._park(batch, one.job.row)
+            return "held"
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
@@ -422,9 +507,9 @@ class Model:
             return "deadline", self.ms
         if f"job:{one.job}" in self.holds:
             return "held", NEVER_MS
-        if one.country in self.holds:
-            return "held", self.ms + int(self.policy.hold_snooze_s * 1000)
-        if ((PROBED | batch.scopes) - passed.keys()) & self.holds.keys():
+        if f"country:{batch.records[one.job.row].country}" in self.holds:
+            return "country", NEVER_MS
+        if (PROBED.union(batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
         if self._being_sent >= most_sending:
             return "full", self.ms + 250
@@ -452,10 +537,24 @@ class Model:
     def _sending_ms(self) -> int:
         return round((self.policy.send_window_s + self.policy.post_total_s) * 1000)
 
+    @property
+    def sent_as_probes(self) -> list[JobId]:
+        """Jobs under way whose outcome may end a hold."""
+        sent = {attempt for held in self.holds.values() for attempt in held.sent}
+        return [
+            JobId(batch.id, row)
+            for batch in self.batches.values()
+            for row, record in batch.records.items()
+            if f"{batch.id}.{row}/{record.attempt}" in sent and not record.state.final
+        ]
+
     def strike(self, scope: str, hold_after: int, attempt: str, within_ms: int) -> bool:
         failed = {attempt: self.ms} | self.strikes.get(scope, {})
-        self.strikes[scope] = holding.run_of_failures(failed, self.ms, within_ms, hold_after)
-        return len(self.strikes[scope]) >= hold_after
+        run = holding.run_of_failures(failed, self.ms, within_ms, hold_after)
+        self.strikes |= {scope: run}
+        if not run:
+            del self.strikes[scope]
+        return len(run) >= hold_after
 
     def hold(self, scope: str, category: str, series: Sequence[int]) -> bool:
         """One that waits for a person takes the place of one that a probe may end."""
@@ -539,7 +638,7 @@ class Model:
         batch = self.batches[job.batch]
         if new.state is State.WAITING and batch.control in ENDING:
             new = replace(new, state=ENDING[batch.control], strikes=0, lease=0)
-            self.holds.pop(f"job:{job}", None)
+            self._end_hold(f"job:{job}")
         batch.records[job.row] = new
         if new.state is State.WAITING:
             batch.due[job.row] = next_ms
@@ -558,7 +657,7 @@ class Model:
             batch.records[job.row] = new
         else:
             if change.old.state is State.WAITING or new.state.final:
-                self.holds.pop(f"job:{job}", None)
+                self._end_hold(f"job:{job}")
             batch.due.pop(job.row, None)
             for flying in self.watch.values():
                 flying.pop(job, None)
@@ -585,7 +684,7 @@ class Model:
         for scope in PROBED & self.holds.keys():
             held = self.holds[scope]
             if attempt in held.sent and holding.is_ended_by(scope, held.category, causes):
-                del self.holds[scope]
+                self._end_hold(scope)
 
     def reap(self, again_ms: int) -> tuple[int, int, int, int, set[str], set[JobId]]:
         """Jobs given back, jobs held, sends that became unclear, workers that live, leases to announce, jobs to look
@@ -654,12 +753,19 @@ class Model:
     def drain(self) -> int:
         drained = 0
         for batch in self.batches.values():
-            for row in list(batch.due) if batch.control in ENDING else ():
-                del batch.due[row]
-                self.holds.pop(f"job:{JobId(batch.id, row)}", None)
+            for row in self._take_waiting(batch) if batch.control in ENDING else ():
+                self._end_hold(f"job:{JobId(batch.id, row)}")
                 self.place(JobId(batch.id, row), batch.records[row], 0)
                 drained += 1
         return drained
+
+    def _take_waiting(self, batch: Batch) -> list[int]:
+        parked = [(country, row) for country, rows in batch.parked.items() for row in rows]
+        rows = [*batch.due, *(row for _, row in parked)]
+        batch.due.clear()
+        for country, row in parked:
+            self._forget_parked(batch, country, row)
+        return rows
 
     def take(self, horizon_us: int) -> tuple[int | None, int]:
         """The slot of a read, or None; and when one that got none asks again."""
@@ -683,7 +789,7 @@ class Model:
         self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:
-        if self.holds.pop(scope, None) is None:
+        if not self._end_hold(scope):
             return False
         kind, _, name = scope.partition(":")
         if kind == "job":
@@ -691,6 +797,6 @@ class Model:
             name = job.batch
             if job.row in self.batches[name].due:
                 self.batches[name].due[job.row] = self.ms
-        if kind in ("job", "batch") and self.batches[name].control is Control.RUNNING:
-            self._lower_timer(self.batches[name], self.ms)
+            if self.batches[name].control is Control.RUNNING:
+                self._lower_timer(self.batches[name], self.ms)
         return True

@@ -11,7 +11,7 @@ from dispatcher.store import codec, keys
 from tests.store.model import Batch, Model, OpenLease
 from tests.store.world import World, dump
 
-STRIKES = "bf:strikes:"
+STRIKES, PARKED = "bf:strikes:", "bf:parked:"
 
 
 def of_model(model: Model) -> dict[str, Any]:
@@ -24,6 +24,8 @@ def of_model(model: Model) -> dict[str, Any]:
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": {scope: (held.probe_at_ms, held.probes, held.sent) for scope, held in model.holds.items()},
+        "parked": model.parked,
+        "released": model.released,
         "strikes": model.strikes,
         "failures": model.failures,
         "unclear": model.unclear,
@@ -53,6 +55,7 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
         "cursor": batch.cursor,
         "records": batch.records,
         "due": batch.due,
+        "parked": batch.parked,
         "counts": {count: jobs for count, jobs in batch.counts.items() if jobs},
         "sums": (len(batch.jobs), len(batch.unstarted), batch.finals),
         "doubled": sum(record.doubled for record in batch.records.values()),
@@ -78,6 +81,8 @@ async def of_store(world: World) -> dict[str, Any]:
         "numbers": {name: _lock(value) for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
         "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
+        "parked": {name.removeprefix(PARKED): _names(raw, name) for name in raw if name.startswith(PARKED)},
+        "released": _names(raw, keys.RELEASED),
         "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
         "failures": _scores(raw, "bf:breaker"),
         "unclear": _scores(raw, "bf:unclear_sends"),
@@ -122,6 +127,18 @@ def _stored_hold(raw: bytes) -> tuple[int, int, tuple[str, ...]]:
     return hold["probe_at_ms"], hold.get("probes", 0), tuple(hold.get("sent", ()))
 
 
+def _names(raw: dict[str, Any], key: str) -> set[str]:
+    return {name.decode() for name in raw.get(key, ())}
+
+
+def _stored_parked(raw: dict[str, Any], batch: str) -> dict[str, set[int]]:
+    """The bitmaps; the set of their countries has to name all of them and no more."""
+    prefix = keys.parked_rows(batch, "")
+    parked = {name.removeprefix(prefix): {*codec.rows_of(raw[name])} for name in raw if name.startswith(prefix)}
+    assert parked.keys() == _names(raw, keys.part(batch, "parked"))
+    return parked
+
+
 def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
     return {member.decode(): score for member, score in raw.get(key, [])}
 
@@ -134,6 +151,7 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "cursor": int(meta["cursor"]),
         "records": _records(raw, name, int(meta["blocks"])),
         "due": {int(row): at for row, at in _scores(raw, keys.part(name, "due")).items()},
+        "parked": _stored_parked(raw, name),
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
         "doubled": int(meta["doubled"]),
@@ -170,9 +188,10 @@ def wrong_places(shown: dict[str, Any]) -> list[str]:
         for row, record in batch["records"].items():
             job = str(JobId(name, row))
             places = [place for place, jobs in shown["watch"].items() if job in jobs]
-            in_due = record.state is State.WAITING and row < batch["cursor"]
-            if places not in _RIGHT.get(record.state, ([],)) or (row in batch["due"]) is not in_due:
-                wrong.append(f"{job} is {record.state.label}, watched as {places}")
+            waits = [where for where in (batch["due"], *batch["parked"].values()) if row in where]
+            started = record.state is State.WAITING and row < batch["cursor"]
+            if places not in _RIGHT.get(record.state, ([],)) or len(waits) != started:
+                wrong.append(f"{job} is {record.state.label}, watched as {places}, waits in {len(waits)} places")
     return wrong
 
 

@@ -19,15 +19,14 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c", "country:US", "job:a.0"])
 async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, scope: str) -> None:
     """Whatever was leased before the hold goes back unspent."""
-    await world.running("a", 1, documents=("d0c",))
+    await world.running("a", 1, documents=("d0c",), regions=["US"])
     lease = await world.leased()
     await world.holds.open(scope, "funds", "why")
-    held = await world.begin(lease, country="country:US")
+    held = await world.begin(lease)
     assert words(held) == ["held"]
-    assert held.jobs[0].record == Record()
+    assert held.jobs[0].record == Record(country="US")
     await world.holds.release(scope)
-    await world.pass_ms(60_000)
-    assert words(await world.begin(await world.leased(), country="country:US")) == ["go"]
+    assert words(await world.begin(await world.leased())) == ["go"]
 
 
 @pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c"])
@@ -36,8 +35,33 @@ async def test_nothing_is_claimed_under_a_hold(world: World, scope: str) -> None
     await world.holds.open(scope, "funds", "why")
     assert await world.claim() is None
     await world.holds.release(scope)
-    await world.pass_ms(2_000)
     assert await world.claim() is not None
+
+
+@pytest.mark.parametrize("scope", ["batch:a", "document:d0c"])
+async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: World, scope: str) -> None:
+    """Nobody looks at it again and again; what comes back of it in the meantime is not claimed either."""
+    await world.running("a", 3, documents=("d0c",))
+    lease = await world.leased(most=1)
+    await world.holds.open(scope, "config", "why")
+    assert await world.claim() is None
+    assert await world.client.exists("bf:active:bulk", "bf:timers") == 0
+    assert words(await world.begin(lease)) == ["held"]
+    assert await world.claim() is None
+    assert await world.client.exists("bf:active:bulk", "bf:timers") == 0
+    await world.holds.release(scope)
+    assert len((await world.leased()).jobs) == 3
+
+
+async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: World) -> None:
+    for at in range(70):
+        await world.running(f"b{at}", 1, first=at, documents=("d0c",))
+    await world.holds.open("document:d0c", "config", "why")
+    assert await world.claim() is None
+    await world.holds.release("document:d0c")
+    claims = [await world.claim() for _ in range(4)]
+    assert sum(len(lease.jobs) for lease in claims if lease) == 70
+    assert await world.client.exists("bf:released", "bf:parked:document:d0c") == 0
 
 
 async def test_a_hold_of_one_batch_leaves_the_others_alone(world: World) -> None:

@@ -23,6 +23,8 @@ NUMBERS = 60
 #: a wait of several of these is longer than a lease and any delay, one is shorter than most; once the clock is set back
 MOMENTS_MS = (0, 1, 20, 300, 300, 1_000, 1_000, 2_500, 2_500, 11_000, 31_000, -4_000)
 WORKERS = ("w0", "w1")
+#: few, so that a hold meets many rows; some numbers are of no country that is known
+COUNTRIES = ("US", "US", "GB", "001", "")
 CATEGORIES = ("busy", "no_answer", "bad_number")
 #: what a settled send counts
 TOTALS: Sequence[dict[str, int]] = (
@@ -89,7 +91,8 @@ class Walk:
             (3, self.take),
             (1, self.slow_down),
             (1, self.set_limits),
-            (2, self.hold),
+            (5, self.hold),
+            (4, self.probe),
             (4, self.strike),
             (10, self.check_provider),
             (6, self.note_list),
@@ -123,7 +126,8 @@ class Walk:
         before = await wakes.next_due()
         yield
         after = await wakes.next_due()
-        if verb in (self.claim, self.reap, self.crash, self.drain, self.wait, self.set_limits) or before.in_s == 0:
+        own = (self.claim, self.probe, self.reap, self.crash, self.drain, self.wait, self.set_limits)
+        if verb in own or before.in_s == 0:
             return
         known_s = min(inf if before.in_s is None else before.in_s, LONGEST_SLEEP_S)
         if after.in_s is not None and after.in_s < known_s:
@@ -215,9 +219,11 @@ class Walk:
 
     async def _fill(self, batch: Batch) -> None:
         numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
-        answer = await self.world.batches.add_part(batch.id, part(numbers, upload=f"part{batch.blocks}"))
+        countries = [self.dice.choice(COUNTRIES) for _ in numbers]
+        given = part(numbers, upload=f"part{batch.blocks}", regions=countries)
+        answer = await self.world.batches.add_part(batch.id, given)
         first = batch.blocks * 1000
-        self.agree(list(answer.duplicates), self.model.add_part(batch, numbers))
+        self.agree(list(answer.duplicates), self.model.add_part(batch, numbers, countries))
         self.numbers |= {JobId(batch.id, first + at): one for at, one in enumerate(numbers)}
 
     async def any_command(self) -> None:
@@ -254,15 +260,11 @@ class Walk:
         mine = self.model.fetch(lease.id, self.speaker[:2])
         assert fetched == (lease if mine else None)
 
-    async def begin(self) -> None:
+    async def begin(self, at: int | None = None) -> None:
         if not self.leases:
             return
-        lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)))
-        countries = ("", "country:US", "country:GB")
-        candidates = [
-            Candidate(job=job, number_hash=self.numbers[job][1:], country=self.dice.choice(countries))
-            for job in lease.jobs
-        ]
+        lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)) if at is None else at)
+        candidates = [Candidate(job=job, number_hash=self.numbers[job][1:]) for job in lease.jobs]
         most = self.dice.choice((3, 1000, 1000))
         call = new_call()
         answer = await self.world.dispatch.begin(lease, candidates, most_sending=most, call=call)
@@ -274,7 +276,8 @@ class Walk:
             self.leases.append((lease, probed))  # told twice
 
     async def settle(self) -> None:
-        jobs = self.dice.sample(self._movable(), min(len(self._movable()), self.dice.randint(1, 6)))
+        sent = [*self.model.sent_as_probes, *self._movable()]
+        jobs = {*sent[:1], *self.dice.sample(sent, min(len(sent), self.dice.randint(1, 6)))}
         changes = [self._change(job) for job in jobs]
         answers = await self.world.dispatch.settle(changes)
         self.heard()
@@ -360,12 +363,22 @@ class Walk:
 
     async def hold(self) -> None:
         jobs = [f"job:{job}" for job in self._movable()[:1]]
-        scopes = ["account", "provider", "country:US", f"batch:{self._batch().id}", "document:d0c", *jobs]
+        countries = ("country:US", "country:US", "country:US", "country:001")
+        scopes = ["account", "provider", *countries, f"batch:{self._batch().id}", "document:d0c", *jobs]
         scope = self.dice.choice(scopes)
         probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") and self.dice.random() < 0.8 else ()
         category = self.dice.choice(("auth", "funds"))
         fresh = await self.world.holds.open(scope, category, "why", probes_s=probes_s)
         self.agree(fresh, self.model.hold(scope, category, [int(seconds * 1000) for seconds in probes_s]))
+
+    async def probe(self) -> None:
+        """Send a probe of the account or the provider, if there is anything to send."""
+        if not self.model.holds.keys() & {"account", "provider"}:
+            await self.world.holds.open("account", "funds", "why", probes_s=(1.0, 2.0))
+            self.model.hold("account", "funds", [1000, 2000])
+        await self._pass_ms(2_500)
+        await self.claim()
+        await self.begin(-1)
 
     async def strike(self) -> None:
         scope = self.dice.choice((f"batch:{self._batch().id}", "document:d0c", "document:d1c"))
@@ -392,7 +405,10 @@ class Walk:
         self.agree(await self.world.holds.release(scope), self.model.release(scope))
 
     async def wait(self) -> None:
-        await self.world.pass_ms(self.dice.choice(MOMENTS_MS))
+        await self._pass_ms(self.dice.choice(MOMENTS_MS))
+
+    async def _pass_ms(self, ms: int) -> None:
+        await self.world.pass_ms(ms)
         self.model.us = self.world.us
 
     def _batch(self) -> Batch:

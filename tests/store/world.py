@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from dispatcher.core.batch import Command, Definition
@@ -68,15 +69,15 @@ class World:
     async def pass_ms(self, ms: int) -> None:
         await self.at(self.us + ms * 1000)
 
-    async def draft(self, batch: str, numbers: Sequence[str], **more: Any) -> None:
-        """A draft with these numbers in one block."""
+    async def draft(self, batch: str, numbers: Sequence[str], *, regions: Sequence[str] = (), **more: Any) -> None:
+        """A draft with these numbers in one block; ``regions`` are their countries, where they have any."""
         fields: dict[str, Any] = {
             "name": batch,
             "created_ms": self.ms,
             "content_urls": ("https://example.com/a.pdf",),
         } | more
         await self.batches.create(Definition(id=batch, **fields))
-        await self.batches.add_part(batch, part(numbers))
+        await self.batches.add_part(batch, part(numbers, regions=regions))
 
     async def running(self, batch: str, jobs: int, first: int = 0, **more: Any) -> None:
         await self.draft(batch, [number(at) for at in range(first, first + jobs)], **more)
@@ -92,9 +93,9 @@ class World:
         assert lease is not None
         return lease
 
-    async def begin(self, lease: Lease, *, country: str = "", most_sending: int = 1000) -> BeginAnswer:
+    async def begin(self, lease: Lease, *, most_sending: int = 1000) -> BeginAnswer:
         """Each job's number is known by its own hash, except that rows n and n + 1,000 share one."""
-        candidates = [Candidate(job=job, number_hash=hash_of(job), country=country) for job in lease.jobs]
+        candidates = [Candidate(job=job, number_hash=hash_of(job)) for job in lease.jobs]
         return await self.dispatch.begin(lease, candidates, most_sending=most_sending)
 
     async def sending(self, priority: str = "bulk", most: int = 32) -> BeginAnswer:
@@ -141,8 +142,9 @@ def number(at: int) -> str:
     return f"+1{201 + at // 100}55501{at % 100:02d}"
 
 
-def part(numbers: Sequence[str], upload: str = "u", first_line: int = 1) -> Part:
-    rows = [Recipient(line=first_line + at, number=one) for at, one in enumerate(numbers)]
+def part(numbers: Sequence[str], upload: str = "u", first_line: int = 1, regions: Sequence[str] = ()) -> Part:
+    countries = zip_longest(numbers, regions, fillvalue="")
+    rows = [Recipient(line=first_line + at, number=one, region=region) for at, (one, region) in enumerate(countries)]
     return Part(upload=upload, first_line=first_line, last_line=first_line + len(rows) - 1, recipients=rows)
 
 

@@ -1,9 +1,9 @@
 -- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
 -- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
--- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when held (ms),
---       snooze when the number is busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most
---       jobs being sent at once, holds that this lease probes (scope=id, commas between), lease id, which try of the call
---       this is, then for each job: name, hash of its number, scope of its country.
+-- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when the number is
+--       busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs being sent at once,
+--       holds that this lease probes (scope=id, commas between), lease id, which try of the call this is, then for each
+--       job: name, hash of its number.
 -- Answer: {server time (us), epoch, the try that did it, then for each job: word, attempt, slot (us), record}; word is
 -- go, gone (not this lease's any more), or the reason it went back: batch, deadline, held, number, rate, full. Safe to
 -- repeat: the id of the call finds its answer again. A second worker that was told of the same lease has a call of its
@@ -11,12 +11,12 @@
 -- The record of a job that is being sent keeps the number of the call that began it (the first half of its id) in the
 -- place of its lease, so that a caller who got no answer for longer than that knows which jobs are his.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local sending_ms, held_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local cut, regain_us, most_sending = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local lease_id = ARGV[12]
+local sending_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local cut, regain_us, most_sending = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local lease_id = ARGV[11]
 -- holds that this lease may pass: those that it was leased to probe, if they still stand
 local passed = {}
-for scope, id in string.gmatch(ARGV[11], '(%w+)=(%w+)') do
+for scope, id in string.gmatch(ARGV[10], '(%w+)=(%w+)') do
   local hold = load_hold(scope)
   if hold and hold.id == id then passed[scope] = hold end
 end
@@ -31,7 +31,7 @@ if stored then return cmsgpack.unpack(stored) end
 local us = now_us()
 local now = math.floor(us / 1000)
 local pace = load_pace()
-local answer, handled = {text(us), text(pace.epoch), ARGV[13]}, 0
+local answer, handled = {text(us), text(pace.epoch), ARGV[12]}, 0
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
 local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
@@ -39,34 +39,32 @@ local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+in
 local known = {}
 local function facts(batch)
   if not known[batch] then
-    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'documents')
-    known[batch] = {control = fields[1], deadline = tonumber(fields[2] or 0), documents = fields[3] or ''}
+    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms')
+    known[batch] = {control = fields[1], deadline = tonumber(fields[2] or 0)}
   end
   return known[batch]
 end
 
--- When a job that is held may be looked at again; nil when it is not held. Its batch is not claimed while the batch,
--- a document, the provider or the account is held, and a job of its own hold waits for the release.
+local function is_held(scope) return redis.call('HEXISTS', 'bf:holds', scope) == 1 end
+
+-- When a job that is held may be looked at again, and the country that is held; nil when nothing of it is. Nothing is
+-- claimed of a batch while it, a document, the provider or the account is held.
 local function held_until(job, batch, country)
   if not any_hold then return nil end
-  if redis.call('HEXISTS', 'bf:holds', 'job:' .. job) == 1 then return NEVER end
-  if country ~= '' and redis.call('HEXISTS', 'bf:holds', country) == 1 then return now + held_ms end
-  local scopes = {'account', 'provider', 'batch:' .. batch}
-  for sha in string.gmatch(facts(batch).documents, '[^,]+') do
-    scopes[#scopes + 1] = 'document:' .. sha
-  end
-  for _, scope in ipairs(scopes) do
-    if not passed[scope] and redis.call('HEXISTS', 'bf:holds', scope) == 1 then return now end
+  if is_held('job:' .. job) then return NEVER end
+  if country and is_held(country_scope(country)) then return NEVER, country end
+  for _, scope in ipairs({'account', 'provider', unpack(scopes_of(batch))}) do
+    if not passed[scope] and is_held(scope) then return now end
   end
 end
 
--- Why a job may not be sent now, and when it may be looked at again.
+-- Why a job may not be sent now, when it may be looked at again, and for which country it is parked.
 local function obstacle(job, batch, number, country)
   if facts(batch).control ~= 'running' then return 'batch', now end
   -- the scheduler ends its batch, now or when it is back
   if facts(batch).deadline > 0 and facts(batch).deadline <= now then return 'deadline', now end
-  local released_ms = held_until(job, batch, country)
-  if released_ms then return 'held', released_ms end
+  local released_ms, parked_for = held_until(job, batch, country)
+  if released_ms then return 'held', released_ms, parked_for end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local holder, until_ms = number_lock(number)
   if holder then return 'number', math.min(now + busy_ms, until_ms) end
@@ -80,13 +78,14 @@ local function mark_sending(record, attempt, slot_ms)
     .. string.rep('\0', 5) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 30)
 end
 
-local function begin(job, number, country)
+local function begin(job, number)
   local batch, row = parse_job(job)
   local record = read_record(batch, row)
   if #record < WIDTH then return {'gone', 0, '0', record} end
   local state, _, attempt, lease = head(record)
   if state ~= LEASED or lease ~= lease_number then return {'gone', 0, '0', record} end
-  local reason, again = obstacle(job, batch, number, country)
+  local code = country_code(record)
+  local reason, again, parked_for = obstacle(job, batch, number, code > 0 and country_name(code))
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
@@ -100,7 +99,14 @@ local function begin(job, number, country)
       set_probe(hold, reason == 'rate' and again or now, now)
       wake()
     end
-    local new = put_back(batch, row, record, with_head(record, WAITING, 0, attempt, 0), again)
+    local new = with_head(record, WAITING, 0, attempt, 0)
+    if parked_for then
+      write_record(batch, row, new)
+      move_count(batch, record, new)
+      park(batch, parked_for, {row})
+    else
+      new = put_back(batch, row, record, new, again)
+    end
     return {reason, attempt, '0', new}
   end
   room = room - 1
@@ -115,8 +121,8 @@ local function begin(job, number, country)
   return {'go', attempt + 1, text(slot), new}
 end
 
-for i = 14, #ARGV, 3 do
-  for _, value in ipairs(begin(ARGV[i], ARGV[i + 1], ARGV[i + 2])) do answer[#answer + 1] = value end
+for i = 13, #ARGV, 2 do
+  for _, value in ipairs(begin(ARGV[i], ARGV[i + 1])) do answer[#answer + 1] = value end
 end
 local lease = handled > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
 if lease then

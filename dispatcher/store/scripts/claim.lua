@@ -1,14 +1,18 @@
 -- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
 -- ARGV: lease id, lease number, class, most jobs, most jobs leased within a second (work ahead; at most four times as
---       many in all), lease time (ms), retry floor, recheck time of held batches (ms), how far ahead slots are granted
---       (us), most jobs leased and sending (before their send deadline) in all.
--- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, or nil when nothing may be leased now, as
--- while no worker lives. Safe to repeat: while the lease is open, its id finds the first answer again.
+--       many in all), lease time (ms), retry floor, how far ahead slots are granted (us), most jobs leased and sending
+--       (before their send deadline) in all.
+-- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, `more` when this call only passed over rows
+-- and there are more behind them, or nil when nothing may be leased now, as while no worker lives. Safe to repeat: while
+-- the lease is open, its id finds the first answer again.
+-- Rows of a held country are parked without a lease, and batches that are held themselves wait for the end of the hold.
 local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local retry_floor, recheck_ms, horizon_us = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local retry_floor, horizon_us = tonumber(ARGV[7]), tonumber(ARGV[8])
 local QUANTUM, STRIDE = 8, 1000
-local MOST_WALKED, walked = 960, 0
+-- rows that one call passes over: they are no jobs, or parked, or come back
+local MOST_PASSED, passed = 960, 0
+local CHUNK, LONG_CHUNK, UNPARKED = 32, 240, 100
 local YOUNG_MS, MOST_AHEAD, MOST_LEASES = 1000, 4, 1000
 -- strikes from which a job is leased only while no other such job is, and when it is looked at again meanwhile
 local SUSPECT, SUSPECT_AGAIN_MS = 2, 250
@@ -21,7 +25,7 @@ if stored then return stored end
 local leased = redis.call('ZCARD', WATCH[LEASED])
 local young = redis.call('ZCOUNT', WATCH[LEASED], text(now + lease_ms - YOUNG_MS), '+inf')
 local sending = redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
-room = math.min(room, ahead - young, MOST_AHEAD * ahead - leased, tonumber(ARGV[10]) - leased - sending)
+room = math.min(room, ahead - young, MOST_AHEAD * ahead - leased, tonumber(ARGV[9]) - leased - sending)
 if room <= 0 or redis.call('HLEN', 'bf:leases') >= MOST_LEASES or living_workers().count == 0 then return false end
 
 -- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
@@ -54,6 +58,19 @@ local function activate(batch, batch_class)
   redis.call('ZADD', set, 'NX', string.format('%.17g', vtime), batch)
 end
 
+-- Batches that waited for a hold that has ended have work again, some of them at each call.
+local function wake_released()
+  for _, scope in ipairs(redis.call('SRANDMEMBER', 'bf:released', 4)) do
+    local waiting = 'bf:parked:' .. scope
+    local batches = held and redis.call('HEXISTS', 'bf:holds', scope) == 1 and {} or redis.call('SRANDMEMBER', waiting, 32)
+    for _, batch in ipairs(batches) do
+      redis.call('SREM', waiting, batch)
+      if redis.call('HGET', batch_key(batch), 'control') == 'running' then lower_timer(batch, now) end
+    end
+    if #batches < 32 then redis.call('SREM', 'bf:released', scope) end
+  end
+end
+
 local function promote()
   for _, batch in ipairs(redis.call('ZRANGEBYSCORE', 'bf:timers', '-inf', text(now), 'LIMIT', 0, 32)) do
     local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
@@ -72,16 +89,19 @@ local function deactivate(batch, vtime, next_ms)
   if next_ms then lower_timer(batch, next_ms) end
 end
 
--- Whether the batch or one of its documents is held.
-local function is_held(batch)
-  local scopes = {'batch:' .. batch}
-  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
-    scopes[#scopes + 1] = 'document:' .. sha
+-- The hold of the batch or of one of its documents; nil when there is none.
+local function hold_of(batch)
+  for _, scope in ipairs(held and scopes_of(batch) or {}) do
+    if redis.call('HEXISTS', 'bf:holds', scope) == 1 then return scope end
   end
-  for _, scope in ipairs(scopes) do
-    if redis.call('HEXISTS', 'bf:holds', scope) == 1 then return true end
+end
+
+local country_held = {}
+local function is_country_held(code)
+  if code > 0 and country_held[code] == nil then
+    country_held[code] = redis.call('HEXISTS', 'bf:holds', country_scope(country_name(code))) == 1
   end
-  return false
+  return code > 0 and country_held[code]
 end
 
 local jobs = {}
@@ -97,11 +117,15 @@ local function lease(batch, row, record)
   redis.call('ZADD', WATCH[LEASED], text(now + lease_ms), jobs[#jobs])
 end
 
+local suspect_leased
 local function a_suspect_is_leased()
-  for _, open in ipairs(redis.call('HVALS', 'bf:leases')) do
-    if load_lease(open).suspect == '1' then return true end
+  if suspect_leased == nil then
+    suspect_leased = false
+    for _, open in ipairs(redis.call('HVALS', 'bf:leases')) do
+      suspect_leased = suspect_leased or load_lease(open).suspect == '1'
+    end
   end
-  return false
+  return suspect_leased
 end
 
 -- A job whose worker has ended is leased alone, so that the one that ends workers is found. One that met this twice is
@@ -122,46 +146,98 @@ local function lease_retry(batch, due, row, record)
   return 1
 end
 
-local function lease_retries(batch, most)
-  local due, taken = part_key(batch, 'due'), 0
-  for _, row in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, most)) do
-    if full then break end
-    local record = read_record(batch, tonumber(row))
-    if #record < WIDTH then
-      redis.call('ZREM', due, row)
-    else
-      taken = taken + lease_retry(batch, due, tonumber(row), record)
-    end
-  end
-  return taken
+-- Few rows at first, and more when they are parked.
+local function next_chunk(short, parked)
+  return parked > 0 and math.max(short, math.min(LONG_CHUNK, MOST_PASSED - passed)) or short
 end
 
--- Walks on from the cursor; rows that are no jobs are passed over, so all walks of one call together have a limit.
--- Returns jobs leased, and whether there is more behind that limit.
+local function add_row(of_country, code, row)
+  local rows = of_country[code] or {}
+  rows[#rows + 1], of_country[code] = row, rows
+end
+
+local function park_all(batch, of_country)
+  for code, rows in pairs(of_country) do park(batch, country_name(code), rows) end
+end
+
+-- Leases what is due, and parks what is due of held countries. Returns jobs leased, and whether there may be more behind
+-- the limit of what one call passes over.
+local function lease_retries(batch, most)
+  local due, taken, chunk = part_key(batch, 'due'), 0, most
+  while taken < most and not full do
+    local rows, gone, of_country = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, chunk), {}, {}
+    if #rows == 0 then return taken, false end
+    for _, row in ipairs(rows) do
+      if taken == most or full then break end
+      row = tonumber(row)
+      local record = read_record(batch, row)
+      local code = held and #record == WIDTH and country_code(record) or 0
+      local leases = 0
+      if is_country_held(code) then
+        add_row(of_country, code, row)
+        gone[#gone + 1] = row
+      elseif #record < WIDTH then
+        gone[#gone + 1] = row
+      else
+        leases = lease_retry(batch, due, row, record)
+      end
+      taken, passed = taken + leases, passed + 1 - leases
+    end
+    if #gone > 0 then redis.call('ZREM', due, unpack(gone)) end
+    park_all(batch, of_country)
+    if passed >= MOST_PASSED then return taken, taken < most and not full end
+    chunk = next_chunk(most - taken, #gone)
+  end
+  return taken, false
+end
+
+-- Walks on from the cursor. Returns jobs leased, and whether there is more behind the limit.
 local function lease_fresh(batch, most)
-  local key, taken = batch_key(batch), 0
+  local key, taken, started, chunk = batch_key(batch), 0, 0, CHUNK
   local cursor, blocks = unpack(redis.call('HMGET', key, 'cursor', 'blocks'))
   cursor = tonumber(cursor)
   local last = blocks * BLOCK
-  while taken < most and walked < MOST_WALKED and cursor < last do
-    local start = (cursor % BLOCK) * WIDTH
-    local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + 32 * WIDTH - 1)
-    if records == '' then
-      cursor, walked = (math.floor(cursor / BLOCK) + 1) * BLOCK, walked + 1
-    end
+  while taken < most and cursor < last do
+    local start, of_country, parked = (cursor % BLOCK) * WIDTH, {}, 0
+    local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + chunk * WIDTH - 1)
     for at = 1, #records, WIDTH do
       if taken == most then break end
-      local record = string.sub(records, at, at + WIDTH - 1)
-      if string.byte(record, 1) == WAITING then
-        lease(batch, cursor, record)
-        taken = taken + 1
+      local state, _, low, high = string.byte(records, at, at + 3)
+      local code = held and state == WAITING and low + 256 * high or 0
+      if is_country_held(code) then
+        add_row(of_country, code, cursor)
+        parked = parked + 1
+      elseif state == WAITING then
+        lease(batch, cursor, string.sub(records, at, at + WIDTH - 1))
+        taken, passed = taken + 1, passed - 1
       end
-      cursor, walked = cursor + 1, walked + 1
+      cursor, passed = cursor + 1, passed + 1
     end
+    park_all(batch, of_country)
+    started = started + parked
+    if records == '' then cursor, passed = (math.floor(cursor / BLOCK) + 1) * BLOCK, passed + 1 end
+    if passed >= MOST_PASSED then break end
+    chunk = next_chunk(CHUNK, parked)
   end
   redis.call('HSET', key, 'cursor', text(cursor))
-  if taken > 0 then redis.call('HINCRBY', key, 'unstarted', -taken) end
+  if started + taken > 0 then redis.call('HINCRBY', key, 'unstarted', -started - taken) end
   return taken, taken < most and cursor < last
+end
+
+-- Rows that were parked for countries that are not held any more come back, while little is due. Returns how many.
+local function unpark(batch, due)
+  local back = 0
+  for _, country in ipairs(parked_countries(batch)) do
+    if held and redis.call('HEXISTS', 'bf:holds', country_scope(country)) == 1 then
+      note_parked(batch, country)
+    elseif due + back < UNPARKED then
+      local rows = take_parked(batch, country, UNPARKED - due - back)
+      for _, row in ipairs(rows) do redis.call('ZADD', part_key(batch, 'due'), text(now), row) end
+      back = back + #rows
+    end
+  end
+  passed = passed + back
+  return back
 end
 
 local function split(most, fresh, due, credit)
@@ -177,43 +253,66 @@ local function split(most, fresh, due, credit)
   return first, retries + more, math.max(0, credit - retries)
 end
 
+-- Where rows of one kind were parked instead, more of the other are leased. Returns jobs leased, and whether there may be
+-- more behind the limit.
 local function serve(batch, most)
   local key = batch_key(batch)
   local fresh, credit = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit'))
   local due = redis.call('ZCOUNT', part_key(batch, 'due'), '-inf', text(now))
+  due = due + unpark(batch, due)
   local first, retries, left = split(most, tonumber(fresh), due, tonumber(credit or 0))
-  local served, more = 0, false
-  if retries > 0 then served = lease_retries(batch, retries) end
+  local served, wanted, more, more_fresh = 0, first + retries, false, false
+  if retries > 0 then served, more = lease_retries(batch, retries) end
   if full then left = math.max(0, tonumber(credit or 0) - served) end
-  if first > 0 and not full then
-    local taken
-    taken, more = lease_fresh(batch, first)
-    served = served + taken
+  if tonumber(fresh) > 0 and served < wanted and not full then
+    first, more_fresh = lease_fresh(batch, wanted - served)
+    served = served + first
+  end
+  if held and served < wanted and not full then
+    retries, more = lease_retries(batch, wanted - served)
+    served = served + retries
   end
   redis.call('HSET', key, 'retry_credit', string.format('%.17g', left))
-  return served, more
+  return served, more or more_fresh
 end
 
-promote()
-for _ = 1, 64 do
-  if room <= 0 or full or walked >= MOST_WALKED then break end
-  local batch, vtime = unpack(redis.call('ZRANGE', active, 0, 0, 'WITHSCORES'))
-  if not batch then break end
-  if held and is_held(batch) then
-    deactivate(batch, vtime, now + recheck_ms)
-  else
-    local served, more = serve(batch, math.min(room, QUANTUM))
-    room = room - served
-    if served == 0 and not more and not full then
-      local next_due = redis.call('ZRANGE', part_key(batch, 'due'), 0, 0, 'WITHSCORES')[2]
-      deactivate(batch, vtime, next_due and tonumber(next_due))
-    elseif served > 0 then
-      local weight = tonumber(redis.call('HGET', batch_key(batch), 'weight'))
-      redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / weight), batch)
-    end
+-- Batches of which only rows were passed over; they stand first, and go on at the next call.
+local walking = {}
+
+local function serve_next()
+  local batch, vtime = unpack(redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES'))
+  if not batch then return false end
+  local scope = hold_of(batch)
+  if scope then
+    redis.call('SADD', 'bf:parked:' .. scope, batch)
+    deactivate(batch, vtime)
+    return true
   end
+  local served, more = serve(batch, math.min(room, QUANTUM))
+  room = room - served
+  if served > 0 then
+    local weight = tonumber(redis.call('HGET', batch_key(batch), 'weight'))
+    redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / weight), batch)
+  elseif more then
+    walking[#walking + 1] = batch
+  elseif not full then
+    local next_due = redis.call('ZRANGE', part_key(batch, 'due'), 0, 0, 'WITHSCORES')[2]
+    deactivate(batch, vtime, next_due and tonumber(next_due))
+  end
+  return true
 end
-if #jobs == 0 then return false end
+
+wake_released()
+promote()
+local more = true
+for _ = 1, 64 do
+  more = room > 0 and not full and serve_next()
+  if not more then break end
+end
+-- Passing over rows earns no share of the rate.
+local others = #walking > 0 and redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES')[2]
+for _, batch in ipairs(others and walking or {}) do redis.call('ZADD', active, 'GT', others, batch) end
+if #jobs == 0 then return (more or #walking > 0) and 'more' end
 local probes = {}
 for scope, hold in pairs(probed) do
   set_probe(hold, now + lease_ms, now)

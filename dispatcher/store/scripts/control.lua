@@ -68,7 +68,7 @@ else
     redis.call('HSET', key, 'unstarted', 0)
   end
   ended[batch] = true
-  if redis.call('ZCARD', part_key(batch, 'due')) > 0 then
+  if redis.call('ZCARD', part_key(batch, 'due')) > 0 or redis.call('EXISTS', part_key(batch, 'parked')) == 1 then
     redis.call('SADD', 'bf:draining', batch)
     wake()
   end

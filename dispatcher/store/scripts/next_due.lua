@@ -16,6 +16,7 @@ local function may_lease_ms()
 end
 
 local function work_ms()
+  if redis.call('EXISTS', 'bf:released') == 1 then return now end
   for _, class in ipairs({'urgent', 'bulk'}) do
     if redis.call('EXISTS', 'bf:active:' .. class) == 1 then return now end
   end

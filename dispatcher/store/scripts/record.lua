@@ -67,8 +67,8 @@ end
 
 -- the recipient's country as a number (codec.py); 0 when it is not known
 local function country_code(record)
-  local code = struct.unpack('<H', string.sub(record, 3, 4))
-  return code
+  local low, high = string.byte(record, 3, 4)
+  return low + 256 * high
 end
 
 -- state:category:type, the field of the counts hash
@@ -123,11 +123,23 @@ local function wake()
 end
 
 local function end_hold(scope)
-  if redis.call('HDEL', 'bf:holds', scope) == 1 then wake() end
+  if redis.call('HDEL', 'bf:holds', scope) == 0 then return end
+  if redis.call('EXISTS', 'bf:parked:' .. scope) == 1 then redis.call('SADD', 'bf:released', scope) end
+  wake()
+end
+
+-- Scopes whose holds stop the whole batch, account and provider left out.
+local function scopes_of(batch)
+  local scopes = {'batch:' .. batch}
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+    scopes[#scopes + 1] = 'document:' .. sha
+  end
+  return scopes
 end
 
 -- Nothing of a batch that has ended is held any more, or counted to hold it.
 local function end_holds_of(batch)
+  for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', 'bf:parked:' .. scope, batch) end
   end_hold('batch:' .. batch)
   redis.call('UNLINK', 'bf:strikes:batch:' .. batch)
 end

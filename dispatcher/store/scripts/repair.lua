@@ -4,16 +4,29 @@ local job = ARGV[1]
 local batch, row = parse_job(job)
 local now = math.floor(now_us() / 1000)
 local record = read_record(batch, row)
-local state = string.byte(record, 1)
-local due, cursor = part_key(batch, 'due'), tonumber(redis.call('HGET', batch_key(batch), 'cursor'))
-local control, changed = redis.call('HGET', batch_key(batch), 'control'), 0
+local state, code = string.byte(record, 1), country_code(record)
+local due = part_key(batch, 'due')
+local control, cursor = unpack(redis.call('HMGET', batch_key(batch), 'control', 'cursor'))
+local waits, changed = state == WAITING and row < tonumber(cursor), 0
 
-if state == WAITING and row < cursor then
-  changed = redis.call('ZADD', due, 'NX', text(now), row)
-  if changed == 1 and control == 'running' then lower_timer(batch, now) end
-  if changed == 1 and ENDING[control] then redis.call('SADD', 'bf:draining', batch) end
+-- A row of a held country may be parked, and nowhere else.
+local country = code > 0 and country_name(code)
+local parked = country and redis.call('GETBIT', parked_key(batch, country), row) == 1
+local stays_parked = parked and waits and not ENDING[control] and not redis.call('ZSCORE', due, row)
+  and redis.call('HEXISTS', 'bf:holds', country_scope(country)) == 1
+if stays_parked then
+  note_parked(batch, country)
+elseif parked then
+  changed = redis.call('SETBIT', parked_key(batch, country), row, 0)
+  if redis.call('BITPOS', parked_key(batch, country), 1) < 0 then forget_parked(batch, country) end
+end
+if waits and not stays_parked then
+  local new = redis.call('ZADD', due, 'NX', text(now), row)
+  if new == 1 and control == 'running' then lower_timer(batch, now) end
+  if new == 1 and ENDING[control] then redis.call('SADD', 'bf:draining', batch) end
+  changed = changed + new
 else
-  changed = redis.call('ZREM', due, row)
+  changed = changed + redis.call('ZREM', due, row)
 end
 local right = WATCH[state]
 if state == SENDING and (is_unclear(record) or redis.call('ZSCORE', UNCLEAR, job)) then right = UNCLEAR end

@@ -1,0 +1,183 @@
+"""Rows of a held country: they are parked without a lease, stand in nobody's way, and come back when it is released."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from dispatcher.core.batch import Command
+from dispatcher.core.job import JobId
+from dispatcher.core.places import Place
+from dispatcher.store import keys
+from dispatcher.store.audit import Audit
+from dispatcher.store.lua import Argument
+from tests.store import snapshot
+from tests.store.world import World, number, part, words
+
+pytestmark = pytest.mark.anyio
+
+US = "country:US"
+#: rows that one call of claim passes over at most
+MOST_PASSED = 1000
+#: arguments of one call of claim
+ONE_CALL: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 1000]
+
+
+async def mailing(world: World, barred: int, others: int, batch: str = "a") -> None:
+    """So many rows of a held country, and others behind them."""
+    numbers = [number(at) for at in range(barred + others)]
+    await world.draft(batch, numbers, regions=["US"] * barred + ["GB"] * others)
+    await world.holds.open(US, "not_permitted", "why")
+    await world.batches.command(batch, Command.START)
+
+
+async def leased_rows(world: World, batch: str = "a") -> list[int]:
+    """Lease all there is."""
+    rows: list[int] = []
+    while lease := await world.claim():
+        rows += [job.row for job in lease.jobs if job.batch == batch]
+    return rows
+
+
+async def stored(world: World, batch: str = "a") -> Any:
+    shown = await snapshot.of_store(world)
+    assert snapshot.wrong_places(shown) == []
+    return shown["batches"][batch]
+
+
+async def test_claim_parks_the_rows_of_a_held_country_and_goes_on_behind_them(world: World) -> None:
+    """They wait without a time, count as before, and no lease was ever made for them."""
+    await mailing(world, 40, 3)
+    assert await leased_rows(world) == [40, 41, 42]
+    shown = await stored(world)
+    assert (shown["parked"], shown["due"]) == ({"US": set(range(40))}, {})
+    assert shown["sums"] == (43, 0, 0)
+    assert await world.batches.due_times("a", [0, 39]) == [None, None]
+
+
+async def test_a_release_brings_them_back_in_steps(world: World) -> None:
+    """No more than a hundred at a time stand among what is due."""
+    await mailing(world, 250, 1)
+    assert await leased_rows(world) == [250]
+    await world.holds.release(US)
+    first = [job.row for job in (await world.leased()).jobs]
+    assert max(first) < 140
+    assert len((await stored(world))["due"]) <= 100
+    assert sorted([*first, *await leased_rows(world)]) == list(range(250))
+    assert await world.client.exists("bf:released", f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US") == 0
+    assert await world.client.zcard(keys.WATCH[Place.LEASED]) == 251
+
+
+async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: World) -> None:
+    """However many of them came due first."""
+    numbers = [number(at) for at in range(400)]
+    await world.draft("a", numbers, regions=["US"] * 399 + ["GB"])
+    await world.batches.command("a", Command.START)
+    assert len(await leased_rows(world)) == 400
+    await world.pass_ms(31_000)
+    await world.dispatch.reap(most=500, again_s=30)
+    await world.holds.open(US, "not_permitted", "why")
+    assert (await world.leased()).jobs == (JobId("a", 399),)
+    assert len((await stored(world))["parked"]["US"]) == 399
+
+
+async def test_a_job_that_meets_the_hold_of_its_country_in_begin_is_parked(world: World) -> None:
+    await world.running("a", 2, regions=["US", "GB"])
+    lease = await world.leased()
+    await world.holds.open(US, "not_permitted", "why")
+    assert words(await world.begin(lease)) == ["held", "go"]
+    assert (await stored(world))["parked"] == {"US": {0}}
+    await world.pass_ms(10**9)
+    assert await world.claim() is None
+    await world.holds.release(US)
+    assert (await world.leased()).jobs == (JobId("a", 0),)
+
+
+async def test_a_country_that_is_held_again_keeps_what_had_not_come_back(world: World) -> None:
+    await mailing(world, 300, 0)
+    assert await world.claim() is None
+    await world.holds.release(US)
+    first = await world.leased()
+    await world.holds.open(US, "not_permitted", "why")
+    assert await leased_rows(world) == []
+    assert len((await stored(world))["parked"]["US"]) == 300 - len(first.jobs)
+    await world.holds.release(US)
+    assert len(await leased_rows(world)) == 300 - len(first.jobs)
+
+
+async def barred_list(world: World, blocks: int, batch: str = "a") -> None:
+    """So many thousand rows of a held country, and one row of another behind them."""
+    await world.draft(batch, [number(9_999)], regions=["US"])
+    for block in range(blocks):
+        rows = [f"+1{block:03d}555{at:04d}" for at in range(1000)]
+        await world.batches.add_part(batch, part(rows, upload=f"u{block}", regions=["US"] * 1000))
+    await world.batches.add_part(batch, part(["+442079460000"], upload="last", regions=["GB"]))
+    await world.holds.open(US, "not_permitted", "why")
+    await world.batches.command(batch, Command.START)
+
+
+async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_goes_on_at_once(world: World) -> None:
+    """The job behind twenty thousand barred ones is found without a pause between the calls."""
+    await barred_list(world, 20)
+    parked = [0]
+    for _ in range(5):
+        assert await world.scripts.run("claim", ONE_CALL) == b"more"
+        parked.append(await world.client.bitcount("bf:batch:a:parked:US"))
+    assert all(900 < after - before <= MOST_PASSED for before, after in pairwise(parked))
+    assert len((await world.leased()).jobs) == 1
+    assert await world.client.bitcount("bf:batch:a:parked:US") == 20_001
+
+
+async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world: World) -> None:
+    """And earns no share of the rate by it."""
+    await barred_list(world, 20)
+    await world.running("b", 100)
+    await world.scripts.run("claim", ONE_CALL)
+    assert await world.client.zcard(keys.WATCH[Place.LEASED]) == 8
+    scores = dict(await world.client.zrange("bf:active:bulk", 0, -1, withscores=True))
+    assert scores[b"a"] == scores[b"b"]
+
+
+@pytest.mark.parametrize("command", [Command.CANCEL, Command.EXPIRE])
+async def test_parked_rows_end_with_their_batch_in_bounded_steps(world: World, command: Command) -> None:
+    await mailing(world, 130, 0)
+    assert await world.claim() is None
+    await world.batches.command("a", command)
+    assert [await world.dispatch.drain(100), await world.dispatch.drain(100)] == [100, 30]
+    overview = await world.batches.overview("a")
+    assert overview is not None
+    assert overview.tally.final == 130
+    assert overview.finished_ms == world.ms
+    names = ("bf:draining", f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US", "bf:released")
+    assert await world.client.exists(*names) == 0
+
+
+async def test_a_paused_batch_keeps_its_parked_rows_and_finds_them_after_a_release(world: World) -> None:
+    await mailing(world, 20, 0)
+    assert await world.claim() is None
+    await world.batches.command("a", Command.PAUSE)
+    await world.holds.release(US)
+    assert await world.claim() is None
+    await world.batches.command("a", Command.RESUME)
+    assert sorted(await leased_rows(world)) == list(range(20))
+
+
+@pytest.mark.parametrize("spoilt", [Place.DUE, Place.PARKED, Place.LEASED])
+async def test_repair_puts_a_row_where_it_belongs(world: World, spoilt: Place) -> None:
+    """One that is due and parked, one that is in no place, and one that is parked although it is leased."""
+    await world.draft("a", [number(at) for at in range(40)], regions=["US"] * 40)
+    await world.batches.command("a", Command.START)
+    await world.leased(most=32)
+    await world.holds.open(US, "not_permitted", "why")
+    assert await world.claim() is None
+    job = JobId("a", 0 if spoilt is Place.LEASED else 39)
+    if spoilt is Place.DUE:
+        await world.client.zadd("bf:batch:a:due", {"39": 1})
+    else:
+        await world.client.setbit("bf:batch:a:parked:US", job.row, spoilt is Place.LEASED)
+    audit = Audit(world.client, world.scripts)
+    assert await audit.repair(job)
+    facts = await audit.job(job)
+    assert facts is not None
+    assert facts.places == {Place.LEASED if spoilt is Place.LEASED else Place.DUE}
+    assert not await audit.repair(job)
