@@ -1,7 +1,8 @@
 """When the breaker of the provider opens, when a hold is probed, and what ends it.
 
 Pure; the oracle of ``store/scripts/holding.lua`` and of what ``settle.lua`` counts. From the retry policy: half of
-twenty sends open the breaker, and one job at a time finds out whether it may close.
+twenty sends open the breaker, and so do a few in a row when no other send was answered for some time: mailings are
+small too. One job at a time finds out whether it may close.
 
 A hold ends when its own probe ends in anything but the failure that opened it:
 
@@ -20,7 +21,9 @@ the fax ended by a call                         stays     ends   ends
 That a fax exists does not say that sends are answered. A 401 or 402 opens a hold of its own in the other's place.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from dispatcher.core.outcome import NotSent, Refused, SendOutcome, Unclear
 from dispatcher.core.retry_table import RULES
@@ -43,6 +46,14 @@ PROBES_KEPT = 16
 _REFUSALS = frozenset(status for kind, status in RULES if kind == "http" and 400 <= status < 500)
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The last usable answer to a send: when it came (milliseconds since 1970, 0 for never), and the sends by then."""
+
+    at_ms: int = 0
+    sends: int = 0
+
+
 def is_providers_failure(outcome: SendOutcome) -> bool:
     """No usable answer: no connection or none at all, a 5xx, a redirect, a page where a fax should be, or a refusal
     that the API does not have. A refusal that it has, of whatever, is an answer of a provider that works."""
@@ -59,6 +70,18 @@ def recent_failures(failures: Iterable[int], sends: int, window: int) -> tuple[i
     return tuple(at for at in failures if at > sends - window)
 
 
+def is_down(failed: Mapping[str, int], answered: Answered, now_ms: int, quiet_ms: int, run: int) -> bool:
+    """Whether few failures say that the provider is down, because it has answered nobody for some time.
+
+    They come in a row: too many of them, or two of one job, which was looked for in between. ``failed`` are attempts
+    (``<job>/<attempt>``) with the number of sends by then. An answer of a time to come is by a clock that was set back.
+    """
+    if now_ms - quiet_ms < answered.at_ms <= now_ms:
+        return False
+    jobs = Counter(attempt.partition("/")[0] for attempt, sends in failed.items() if sends > answered.sends)
+    return jobs.total() >= run or any(failures > 1 for failures in jobs.values())
+
+
 def next_probe_ms(series_ms: Sequence[int], probes: int, sent_ms: int, sending_ms: int) -> int:
     """When the next probe may go, after ``probes`` were sent and the last of them at ``sent_ms``.
 
@@ -67,10 +90,20 @@ def next_probe_ms(series_ms: Sequence[int], probes: int, sent_ms: int, sending_m
     return sent_ms + max(series_ms[min(probes, len(series_ms) - 1)], sending_ms)
 
 
-def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int) -> bool:
+def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int, *, only_job: str = "", free_ms: int = 0) -> bool:
     """Whether a probe may go. ``set_ms`` is when its time was set: a clock before that was set back, and then the time
-    says nothing. A probe too many does no harm."""
-    return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms
+    says nothing. A probe too many does no harm.
+
+    While all failures came from ``only_job``, it may be that job that fails: the next one need not wait for the series
+    and goes as soon as no probe is under way, from ``free_ms`` on.
+    """
+    return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms or (bool(only_job) and free_ms <= now_ms)
+
+
+def only_job_of(failed: Iterable[str]) -> str:
+    """The job that all these attempts (``<job>/<attempt>``) are of; empty when there are several."""
+    jobs = {attempt.partition("/")[0] for attempt in failed}
+    return jobs.pop() if len(jobs) == 1 else ""
 
 
 def run_of_failures(failed_ms: Mapping[str, int], now_ms: int, within_ms: int, hold_after: int) -> dict[str, int]:

@@ -140,6 +140,8 @@ class HistoryEntry:
     ended_ms: int = 0
     pages_sent: int = 0
     pages_total: int = 0
+    #: the provider answered nobody while the attempt was searched for: it counts for nothing
+    excused: bool = False
     #: the decision in a sentence
     why: str = ""
 

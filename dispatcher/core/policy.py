@@ -51,6 +51,8 @@ class Policy:
     number_busy_s: float = 15.0
     #: when the job whose failure opened a hold is looked at again
     hold_snooze_s: float = 60.0
+    #: without a usable answer to any send for so long, a few failures hold the provider
+    breaker_quiet_s: float = 60.0
     #: failures of a batch or a document that lie further apart are no run
     failure_run_s: float = 3600.0
     #: between probes of refused credentials; the last repeats
@@ -79,6 +81,8 @@ class Policy:
     #: sends without a connection or an answer, or with a 5xx, that hold the provider, among so many sends
     breaker_failures: int = 10
     breaker_sends: int = 20
+    #: sends in a row that failed so, with no other answer for some time, that hold it too
+    breaker_run: int = 3
     #: the share of the last so many sends whose unclear end holds the provider when there are more
     unclear_share: float = 0.30
     unclear_sends: int = 200
@@ -204,6 +208,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "number_distance": _margin("number_distance_s"),
         "number_busy": _time("number_busy_s"),
         "hold_snooze": _time("hold_snooze_s"),
+        "breaker_quiet": _time("breaker_quiet_s"),
         "failure_run": _time("failure_run_s"),
         "probe_auth": _time("probe_auth_s", durations),
         "probe_funds": _time("probe_funds_s"),
@@ -221,6 +226,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
         "forbidden_sends": _limit("forbidden_sends"),
         "breaker_failures": _limit("breaker_failures"),
         "breaker_sends": _limit("breaker_sends"),
+        "breaker_run": _limit("breaker_run"),
         "unclear_share": _share("unclear_share"),
         "unclear_sends": _limit("unclear_sends"),
     },

@@ -5,7 +5,7 @@ Cancelling and deadlines are the caller's: it may turn a ``RetryAt`` into an end
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from dispatcher.core.decision import Counts, Decision, Ending, GiveUp, History, Hold, LookUp, Reason, RetryAt
@@ -152,10 +152,26 @@ def decide_ended(
     return _ended_by_pages(case, counts) or _end(case, counts)
 
 
-def decide_absent(rule: Rule, *, history: History, policy: Policy, now_ms: int, chance: float) -> RetryAt | GiveUp:
-    """What to do once a send with an unclear answer is believed not to exist. ``rule`` is that of the answer."""
+def decide_absent(
+    rule: Rule, *, history: History, policy: Policy, now_ms: int, chance: float, answered: bool = True
+) -> RetryAt | GiveUp:
+    """What to do once a send with an unclear answer is believed not to exist. ``rule`` is that of the answer.
+
+    ``answered``: the provider has answered some send since. If not, it is down, and its failures are not the job's:
+    they spend nothing and end nothing, however many they are.
+    """
     case = _Case(rule=rule, history=history, policy=policy, now_ms=now_ms, chance=chance)
-    return _retry(case, _spent(case))
+    return _retry(case, _spent(case)) if answered else _wait_for_provider(case)
+
+
+def _wait_for_provider(case: _Case) -> RetryAt:
+    """What keeps the job waiting is the hold of the provider, and not a delay of its own."""
+    history = case.history
+    delay = (case.rule.delays_for(history.proven) or (0.0,))[0]
+    at_ms = due_ms(delay, policy=case.policy, now_ms=case.now_ms, chance=case.chance)
+    counts = Counts(dials=history.dials, tries=history.tries, server_errors=history.server_errors)
+    retry = _retry_at(case, counts, at_ms)
+    return replace(retry, why=f"{retry.why}; the provider has answered no send since, so nothing is spent")
 
 
 def _end(case: _Case, counts: Counts) -> Ending:

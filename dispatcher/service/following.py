@@ -164,7 +164,8 @@ class Follower:
         for news in found:
             await self._settler.settle(job, _telling(news), news=news)
         if not listed.may_hide(str(job)) and not any(news.attempt == attempt for news in found):
-            decide = partial(after_empty_look, attempt=attempt, asked_ms=asked_ms, exact=exact)
+            answered = not exact or await self._store.holds.answered_ms() > stored.record.began_ms
+            decide = partial(after_empty_look, attempt=attempt, asked_ms=asked_ms, exact=exact, answered=answered)
             await self._settler.settle(job, decide)
 
     async def _settle_read(self, job: JobId, news: FaxNews | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from dispatcher.core.holding import ANSWERED, PROVIDER, is_ended_by, is_providers_failure
+from dispatcher.core.holding import PROVIDER, is_providers_failure
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.points import At, Point
@@ -259,15 +259,12 @@ class Sender:
         )
         if step is None:  # the news of this attempt was quicker than its answer
             await until_it_works(partial(self._store.totals.add, totals))
-            await self._end_probe(lease, outcome)
+            await self._note_answer(lease, outcome)
 
-    async def _end_probe(self, lease: Lease, outcome: SendOutcome) -> None:
+    async def _note_answer(self, lease: Lease, outcome: SendOutcome) -> None:
         """What the news could not say: the provider answers."""
-        if PROVIDER not in lease.probes or is_providers_failure(outcome):
-            return
-        for hold in await until_it_works(self._store.holds.all):
-            if hold.id == lease.probes[PROVIDER] and is_ended_by(PROVIDER, hold.category, ANSWERED):
-                await until_it_works(partial(self._store.holds.release, PROVIDER, hold.id))
+        if not is_providers_failure(outcome):
+            await until_it_works(partial(self._store.holds.note_answer, lease.probes.get(PROVIDER, "")))
 
     async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
         """A provider that asks for less gets less, from all processes at once."""

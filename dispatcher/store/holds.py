@@ -53,12 +53,23 @@ class Holds:
         return bool(await self._scripts.run("hold", arguments))
 
     async def check_provider(self, policy: Policy) -> bool:
-        """Hold the provider if too many of the last sends failed by its fault, or ended unclear. True when the hold is
-        new."""
+        """Hold the provider if too many of the last sends failed by its fault or ended unclear, or a few while it
+        answered nobody. True when the hold is new."""
         series = _series_ms(policy.probe_provider_s)
         most_unclear = math.floor(policy.unclear_share * policy.unclear_sends) + 1
         arguments: list[Argument] = [policy.breaker_sends, policy.breaker_failures, series, _new_id()]
-        return bool(await self._scripts.run("breaker", [*arguments, policy.unclear_sends, most_unclear]))
+        arguments += [policy.unclear_sends, most_unclear, policy.breaker_run, round(policy.breaker_quiet_s * 1000)]
+        return bool(await self._scripts.run("breaker", arguments))
+
+    async def note_answer(self, probed: str = "") -> None:
+        """The provider answered a send, and no settlement says so. ``probed`` is the id of the provider's hold whose
+        probe the send was."""
+        await self._scripts.run("note_answer", [probed])
+
+    async def answered_ms(self) -> int:
+        """When the provider last answered a send, milliseconds since 1970; 0 for never."""
+        with translated():
+            return int(await self._client.hget(keys.ANSWERED, "at_ms") or 0)
 
     async def note_list(self, policy: Policy, *, readable: bool) -> ListNote:
         """A list of the provider was read, or could not be. None can be for too long while attempts are unclear: the

@@ -23,6 +23,7 @@ bf:holds                                hash    scope -> JSON of the hold       
 bf:parked:<scope>                       set     batches with work that waits for the end of that hold         while held
 bf:released                             set     scopes of ended holds whose batches are still to be woken     seconds
 bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
+bf:answered                             hash    last usable answer to a send: when (ms), sends by then        for good
 bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
 bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
 bf:unclear_sends                        zset    <job>/<attempt> of unclear end -> sends by then          200 sends
@@ -80,6 +81,7 @@ LOCKS = "bf:locks"
 LIMITER = "bf:limiter"
 HOLDS = "bf:holds"
 RELEASED = "bf:released"
+ANSWERED = "bf:answered"
 CLOCK = "bf:clock"
 WORKERS = "bf:workers"
 EPOCH = "bf:epoch"

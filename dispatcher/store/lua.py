@@ -23,7 +23,7 @@ _PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unbloc
 _PARKED = frozenset({"begin", "claim", "drain", "repair"})
 _HELD = frozenset(
     {
-        *("begin", "breaker", "claim", "forbid", "hold", "note_list", "reap", "release"),
+        *("begin", "breaker", "claim", "forbid", "hold", "note_answer", "note_list", "reap", "release"),
         *("report_rollback", "resume", "settle"),
     }
 )

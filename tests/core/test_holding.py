@@ -11,12 +11,15 @@ from dispatcher.core.holding import (
     LISTS_FAIL,
     PROBES_KEPT,
     PROVIDER,
+    Answered,
     disproved_by_fax,
     disproved_by_refusal,
+    is_down,
     is_ended_by,
     is_probe_due,
     is_providers_failure,
     next_probe_ms,
+    only_job_of,
     probes_kept,
     recent_failures,
     run_of_failures,
@@ -24,6 +27,7 @@ from dispatcher.core.holding import (
 from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
 ACCEPTED = Accepted(news=FaxNews(fax_id="F", status=FaxStatus.UNFINISHED))
+NOW = 1_795_000_000_000
 SERIES = st.lists(st.integers(min_value=1, max_value=10**6), min_size=1, max_size=5).map(sorted)
 
 
@@ -80,6 +84,26 @@ def test_a_hold_of_the_account_for_any_other_cause_is_ended_by_no_probe(category
     assert not any(is_ended_by(ACCOUNT, category, disproved) for disproved, _ in STAYS)
 
 
+@pytest.mark.parametrize(
+    ("failed", "answered", "down"),
+    [
+        ({"a.0/1": 1, "a.1/1": 2}, Answered(), False),
+        ({"a.0/1": 1, "a.1/1": 2, "b.0/1": 3}, Answered(), True),
+        ({"a.0/1": 1, "a.0/2": 2}, Answered(), True),
+        ({"a.0/1": 3, "a.0/2 503": 9}, Answered(at_ms=NOW - 60_000, sends=2), True),
+        ({"a.0/1": 3, "a.0/2 503": 9}, Answered(at_ms=NOW - 60_000, sends=3), False),
+        ({"a.0/1": 7, "a.1/1": 8, "a.2/1": 9}, Answered(at_ms=NOW - 60_000, sends=6), True),
+        ({"a.0/1": 7, "a.1/1": 8, "a.2/1": 9}, Answered(at_ms=NOW - 59_999, sends=6), False),
+        ({"a.0/1": 7, "a.1/1": 8, "a.2/1": 9}, Answered(at_ms=NOW, sends=6), False),
+        ({"a.0/1": 7, "a.1/1": 8, "a.2/1": 9}, Answered(at_ms=NOW + 86_400_000, sends=6), True),
+    ],
+)
+def test_few_failures_say_that_the_provider_is_down_when_it_answered_nobody_for_some_time(
+    failed: dict[str, int], answered: Answered, down: bool
+) -> None:
+    assert is_down(failed, answered, NOW, 60_000, 3) is down
+
+
 @given(
     times=st.lists(st.integers(0, 100), max_size=20),
     within_ms=st.integers(1, 50),
@@ -116,6 +140,17 @@ def test_probes_keep_to_the_series_and_never_overlap(
 )
 def test_a_clock_that_was_set_back_puts_off_no_probe(now_ms: int, due: bool) -> None:
     assert is_probe_due(probe_at_ms=100_000, set_ms=100_000, now_ms=now_ms) is due
+
+
+@pytest.mark.parametrize(
+    ("failed", "only_job"), [([], ""), (["a.0/1", "a.0/2 503"], "a.0"), (["a.0/1", "a.0/2", "a.1/1"], "")]
+)
+def test_while_all_failures_are_one_jobs_another_may_try_as_soon_as_no_probe_is_under_way(
+    failed: list[str], only_job: str
+) -> None:
+    assert only_job_of(failed) == only_job
+    due = [is_probe_due(100_000, 0, now_ms, only_job=only_job, free_ms=20_000) for now_ms in (19_999, 20_000, 100_000)]
+    assert due == [False, bool(only_job), True]
 
 
 @given(failed=st.lists(st.booleans(), max_size=60), window=st.integers(1, 30))

@@ -322,6 +322,23 @@ def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
     assert wait_s(decision) == 120
 
 
+@pytest.mark.parametrize("server_errors", [0, 5, 200])
+def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothing(server_errors: int) -> None:
+    """The job goes when the hold of the provider lets it go, and not after a delay that grows."""
+    decision = decide_absent(
+        rule("http", 500),
+        history=History(failures={"provider_error": server_errors}, server_errors=server_errors),
+        policy=POLICY,
+        now_ms=NOW,
+        chance=MIDDLE,
+        answered=False,
+    )
+    assert wait_s(decision) == 5
+    assert isinstance(decision, RetryAt)
+    assert decision.counts == Counts(dials=0, tries=0, server_errors=server_errors)
+    assert "nothing is spent" in decision.why
+
+
 def test_server_errors_have_a_cap_of_their_own() -> None:
     """The sixth failure of the provider's servers ends the job, though their kinds differ."""
     decision = decide_absent(

@@ -5,22 +5,23 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from dispatcher.core.batch import Command
+from dispatcher.core.holding import ACCOUNT, PROVIDER
 from dispatcher.core.job import State
-from dispatcher.core.outcome import FaxNews, FaxStatus, Refused
+from dispatcher.core.outcome import FaxNews, FaxStatus, NotSent, Refused, SendOutcome, Unclear
 from dispatcher.service.account import view_account
 from dispatcher.service.doctor import examine
 from dispatcher.service.news import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store import keys
 from tests.service.mailroom import Call, Mailroom, store_in
-from tests.service.office import Moody, Office
+from tests.service.office import RATE, Moody, Office
 from tests.store.world import World, number, open_world, part
 
 pytestmark = pytest.mark.anyio
 
 MOST_SENDING = 512
 #: rows of a country that the account may not send to, and those behind them
-BARRED, OTHERS = 1000, 100
+BARRED, OTHERS = 300, 60
 #: milliseconds: between two looks of the scheduler, of one call, and of a clock that nothing is due by
 STEP_MS, CALL_MS, FAR_MS = 500, 2_000, 3_600_000
 
@@ -72,8 +73,12 @@ class Shift(Office):
 
     async def _next_due_ms(self) -> int:
         now_ms, client = self.world.ms, self.world.client
+        holds = await self.store.holds.all()
+        stopped = any(hold.scope in (ACCOUNT, PROVIDER) and hold.probe_at_ms > now_ms for hold in holds)
+        if not stopped and await client.zcount(keys.TIMERS, "-inf", now_ms):
+            return now_ms
         times = [call.created_ms + CALL_MS for call in self.line.calls if call.status is FaxStatus.UNFINISHED]
-        times += [hold.probe_at_ms for hold in await self.store.holds.all()]
+        times += [hold.probe_at_ms for hold in holds]
         for key in (keys.TIMERS, keys.DEADLINES, *keys.WATCH.values()):
             times += [int(at) for _, at in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)]
         return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
@@ -101,7 +106,7 @@ NO_FUNDS = ("FAX_ERROR", 46)
 @pytest.mark.parametrize("status", [200, 402], ids=["faxes that fail", "refusals"])
 async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(shift: Shift, status: int) -> None:
     """The 200 of a probe says nothing of funds; its fax does, when it has ended. Then all the others go."""
-    await shift.world.running("a", 80)
+    await shift.world.running("a", 50)
     if status == 200:
         shift.line.failure = lambda call: NO_FUNDS
     else:
@@ -109,14 +114,14 @@ async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(sh
     await shift.run(60)
     sent = shift.line.sends
     assert await shift.holds() == ["account"]
-    assert sent < 60, "what is sent within one call's time"
+    assert sent < 45, "what is sent within one call's time"
     await shift.run(3600)
     assert shift.line.sends == sent + 4
     shift.line.failure, shift.line.refusal = lambda call: None, lambda fax: None
     await shift.run(900 + 30)
     assert await shift.holds() == []
     await shift.run(120)
-    assert await shift.states() == {State.DELIVERED: 80}
+    assert await shift.states() == {State.DELIVERED: 50}
 
 
 async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(shift: Shift) -> None:
@@ -183,7 +188,7 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     assert len(shift.line.calls) == OTHERS
     refused = shift.line.sends - OTHERS
     assert refused < 20, "what had a slot when the hold came"
-    await shift.run(24 * 3600)
+    await shift.run(6 * 3600)
     assert (shift.line.sends, await shift.holds()) == (OTHERS + refused, ["country:US"])
     shift.line.refusal = lambda fax: None
     await shift.world.limiter.set_ceiling(200.0)
@@ -193,3 +198,33 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     blocks = range(-(-BARRED // 1000) + 2)
     states = [one.state for block in blocks for one in await shift.store.batches.records("a", block)]
     assert states == [State.DELIVERED] * (BARRED + OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "hours", "outcome"),
+    [
+        (1, 4, Unclear(reason="down", status=503)),
+        (3, 1, Unclear(reason="no answer")),
+        (9, 1, NotSent(reason="no connection")),
+        (40, 1, Unclear(reason="down", status=500)),
+    ],
+    ids=["one", "three", "nine", "forty"],
+)
+async def test_a_provider_that_is_away_for_hours_fails_nobody(
+    shift: Shift, jobs: int, hours: float, outcome: SendOutcome
+) -> None:
+    """However small the mailing is: the provider is held, asked with one fax at a time, and then all are delivered."""
+    await shift.world.limiter.set_ceiling(RATE)
+    await shift.world.running("a", jobs)
+    shift.line.refusal = lambda fax: outcome
+    await shift.run(1800)
+    assert await shift.holds() == ["provider"]
+    sent = shift.line.sends
+    assert sent <= 2 * jobs + 10
+    await shift.run(hours * 3600)
+    assert hours * 10 <= shift.line.sends - sent <= hours * 12 + 1, "one each five minutes"
+    assert {*await shift.states()} <= {State.WAITING, State.SENDING}
+    shift.line.refusal = lambda fax: None
+    await shift.run(1800)
+    assert await shift.states() == {State.DELIVERED: jobs}
+    assert await shift.holds() == []

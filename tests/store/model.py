@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from dispatcher.core import allowance, fairness, holding, pacing
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import CommandRefusal, Control
+from dispatcher.core.holding import Answered
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import Adapt, Pace
 from dispatcher.core.places import WATCHED, Place, is_unclear
@@ -134,6 +135,17 @@ class Held:
     probes: int = 0
     #: attempts that were probes
     sent: tuple[str, ...] = ()
+    #: the job that all failures came from, and until when a probe may be under way
+    only_job: str = ""
+    free_ms: int = 0
+
+    def may_probe(self, now_ms: int) -> bool:
+        only_job, free_ms = self.only_job, self.free_ms
+        due = holding.is_probe_due(self.probe_at_ms, self.set_ms, now_ms, only_job=only_job, free_ms=free_ms)
+        return bool(self.series) and due
+
+    def put_off(self, at_ms: int, now_ms: int) -> None:
+        self.probe_at_ms, self.free_ms, self.set_ms = at_ms, at_ms, now_ms
 
 
 @dataclass(slots=True)
@@ -157,6 +169,7 @@ class Model:
     strikes: dict[str, dict[str, int]] = field(default_factory=dict)
     #: attempts that the provider failed, with the number of sends by then
     failures: dict[str, int] = field(default_factory=dict)
+    answered: Answered = field(default_factory=Answered)
     #: the same of those with an unclear end
     unclear: dict[str, int] = field(default_factory=dict)
     #: since when no list could be read, 0 for no time
@@ -294,7 +307,7 @@ class Model:
             return [], {}
         probed = {scope: self.holds[scope] for scope in PROBED if scope in self.holds}
         for held in probed.values():
-            if not held.series or not holding.is_probe_due(held.probe_at_ms, held.set_ms, self.ms):
+            if not held.may_probe(self.ms):
                 return [], {}
             room = 1
         self._wake_released()
@@ -304,7 +317,7 @@ class Model:
         if not claim.jobs:
             return [], {}
         for held in probed.values():
-            held.probe_at_ms, held.set_ms = self.ms + self._lease_ms, self.ms
+            held.put_off(self.ms + self._lease_ms, self.ms)
         jobs = claim.jobs
         self.leases[lease_id] = OpenLease(self.ms, self.ms, len(jobs), priority, claim.suspect, number, jobs, probed)
         return jobs, probed
@@ -492,7 +505,7 @@ class Model:
             at_us = blocked_us if blocked_us > self.us else pacing.next_us(self.pace, self.us)
             word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
         for held in passed.values():
-            held.probe_at_ms, held.set_ms = again_ms if word == "rate" else self.ms, self.ms
+            held.put_off(again_ms if word == "rate" else self.ms, self.ms)
         if word == "country":
             batch.records[one.job.row] = replace(record, state=State.WAITING, strikes=0, lease=0)
             self._park(batch, one.job.row)
@@ -525,7 +538,10 @@ class Model:
     def _note_probe(self, held: Held, attempt: str, sent_ms: int) -> None:
         held.probes += 1
         held.sent = holding.probes_kept(held.sent, attempt)
+        held.put_off(sent_ms + self._sending_ms, self.ms)
         held.probe_at_ms = holding.next_probe_ms(held.series, held.probes, sent_ms, self._sending_ms)
+        if held.only_job != attempt.partition("/")[0]:
+            held.only_job = ""
         held.set_ms = self.ms
 
     @property
@@ -587,12 +603,16 @@ class Model:
             policy = self.policy
             unclear = holding.recent_failures(self.unclear.values(), self.sends, policy.unclear_sends)
             self.unclear = {attempt: at for attempt, at in self.unclear.items() if at in unclear}
-            if len(recent) < policy.breaker_failures and len(unclear) <= policy.unclear_share * policy.unclear_sends:
+            many = len(recent) >= policy.breaker_failures or len(unclear) > policy.unclear_share * policy.unclear_sends
+            quiet_ms = round(policy.breaker_quiet_s * 1000)
+            if not many and not holding.is_down(self.failures, self.answered, self.ms, quiet_ms, policy.breaker_run):
                 return False
+        only_job, series = holding.only_job_of(self.failures), self.policy.probe_provider_s
         self.failures, self.unclear = {}, {}
-        return self.hold(
-            holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
-        )
+        new = self.hold(holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in series])
+        if new:
+            self.holds[holding.PROVIDER].only_job = only_job
+        return new
 
     def note_list(self, *, readable: bool) -> ListNote:
         held = self.holds.get(holding.PROVIDER)
@@ -743,7 +763,7 @@ class Model:
                 self.holds[f"job:{job}"] = Held()
         for scope, held in lease.probed.items():
             if self.holds.get(scope) is held:
-                held.probe_at_ms = held.set_ms = self.ms
+                held.put_off(self.ms, self.ms)
         return len(jobs)
 
     def _is_leased(self, job: JobId, number: int) -> bool:

@@ -23,11 +23,14 @@ def of_model(model: Model) -> dict[str, Any]:
         "watch": {place: {str(job): at for job, at in jobs.items()} for place, jobs in model.watch.items()},
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
-        "holds": {scope: (held.probe_at_ms, held.probes, held.sent) for scope, held in model.holds.items()},
+        "holds": {
+            scope: (held.probe_at_ms, held.probes, held.sent, held.only_job) for scope, held in model.holds.items()
+        },
         "parked": model.parked,
         "released": model.released,
         "strikes": model.strikes,
         "failures": model.failures,
+        "answered": (model.answered.at_ms, model.answered.sends),
         "unclear": model.unclear,
         "lists_fail": model.lists_fail_ms,
         "forbidden": model.forbidden,
@@ -85,6 +88,7 @@ async def of_store(world: World) -> dict[str, Any]:
         "released": _names(raw, keys.RELEASED),
         "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
         "failures": _scores(raw, "bf:breaker"),
+        "answered": tuple(int(raw.get(keys.ANSWERED, {}).get(name, 0)) for name in (b"at_ms", b"sends")),
         "unclear": _scores(raw, "bf:unclear_sends"),
         "lists_fail": int(raw.get("bf:lists_fail", 0)),
         "forbidden": _scores(raw, "bf:forbidden"),
@@ -122,9 +126,9 @@ def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
     return {name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|"))}
 
 
-def _stored_hold(raw: bytes) -> tuple[int, int, tuple[str, ...]]:
+def _stored_hold(raw: bytes) -> tuple[int, int, tuple[str, ...], str]:
     hold = json.loads(raw)
-    return hold["probe_at_ms"], hold.get("probes", 0), tuple(hold.get("sent", ()))
+    return hold["probe_at_ms"], hold.get("probes", 0), tuple(hold.get("sent", ())), hold.get("only_job", "")
 
 
 def _names(raw: dict[str, Any], key: str) -> set[str]:

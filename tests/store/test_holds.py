@@ -294,7 +294,7 @@ async def fail(world: World, jobs: int, *, failed: int) -> bool:
     return held
 
 
-@pytest.mark.parametrize(("sends", "failed", "held"), [(9, 9, False), (10, 10, True), (40, 9, False), (40, 10, True)])
+@pytest.mark.parametrize(("sends", "failed", "held"), [(10, 9, False), (11, 10, True), (40, 9, False), (40, 10, True)])
 async def test_ten_failures_among_the_last_twenty_sends_hold_the_provider(
     world: World, sends: int, failed: int, held: bool
 ) -> None:
@@ -332,16 +332,77 @@ async def test_countries_that_are_refused_within_a_few_sends_are_too_many(world:
     assert await forbid("country:GB")
 
 
+async def test_a_few_failures_hold_the_provider_when_no_send_was_answered_for_a_minute(world: World) -> None:
+    """A mailing may have three jobs. Among sends that are answered three in a row say nothing."""
+    await world.running("a", 20)
+    assert not await fail(world, 1, failed=0)
+    await world.pass_ms(59_999)
+    assert not await fail(world, 3, failed=3)
+    await world.pass_ms(1)
+    assert await fail(world, 1, failed=1)
+    (hold,) = await world.holds.all()
+    cause = "4 sends in a row brought no usable answer, and no other was answered for long: none (4)"
+    assert (hold.category, hold.cause) == ("provider_unavailable", cause)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["nobody answered", "another answered in between"])
+async def test_the_second_failure_of_one_job_holds_the_provider_when_no_send_was_answered(
+    world: World, answered: bool
+) -> None:
+    """It was looked for in between, which takes minutes; a mailing may have one job."""
+    await world.running("a", 2)
+    for attempt in (1, 2):
+        begun = (await world.sending(most=1)).jobs[0]
+        assert (begun.job, begun.record.attempt) == (JobId("a", 0), attempt)
+        new = replace(begun.record, state=State.WAITING, lease=0)
+        totals = {"attempts|unclear": 1, "provider_failures": 1}
+        due_ms = world.ms + 300_000
+        change = Change(
+            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
+        )
+        await world.dispatch.settle([change])
+        assert await world.holds.check_provider(world.policy) is (attempt == 2 and not answered)
+        if answered and attempt == 1:
+            assert not await fail(world, 1, failed=0)
+        elif attempt == 1:
+            await world.leased(most=1)  # another job, whose turn comes before a retry's
+        await world.pass_ms(300_000)
+
+
+async def test_one_job_that_always_fails_keeps_no_other_waiting(world: World) -> None:
+    """It may be the job that is to blame: the next mailing is probed with at once, and goes when it is answered."""
+    await world.running("a", 1)
+    for _ in range(2):
+        begun = (await world.sending()).jobs[0]
+        new = replace(begun.record, state=State.WAITING, lease=0)
+        totals = {"attempts|unclear": 1, "provider_failures": 1}
+        due_ms, attempt = world.ms + 300_000, begun.record.attempt
+        change = Change(
+            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
+        )
+        await world.dispatch.settle([change])
+        await world.pass_ms(300_000)
+    assert await world.holds.check_provider(world.policy)
+    await world.leased()  # the job itself, whose worker dies
+    await world.running("b", 2, first=1)
+    assert await world.claim() is None, "one probe at a time"
+    await world.pass_ms(30_000)
+    probe = (await world.sending()).jobs[0]
+    assert probe.job.batch == "b"
+    assert await world.claim() is None
+    assert await settle_probe(world, probe, "provider") == []
+
+
 async def test_failures_that_lie_more_than_twenty_sends_back_are_forgotten(world: World) -> None:
     await world.running("a", 60)
-    assert not await fail(world, 9, failed=9)
+    assert not await fail(world, 10, failed=9)
     assert not await fail(world, 29, failed=9)
     assert await fail(world, 1, failed=1)
 
 
 async def test_a_provider_that_is_released_has_ten_failures_again(world: World) -> None:
     await world.running("a", 40)
-    assert await fail(world, 10, failed=10)
+    assert await fail(world, 11, failed=10)
     await world.holds.release("provider")
     await world.pass_ms(2_000)
     assert not await fail(world, 9, failed=9)

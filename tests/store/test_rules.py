@@ -10,6 +10,7 @@ from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import interval_us
 from dispatcher.core.settlement import HELD_MS, next_look_at_ms, send_deadline_ms
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Change, JobGone, Lease
+from dispatcher.store.lua import Argument
 from tests.store import snapshot
 from tests.store.world import RATE, World, number, part, words
 
@@ -317,8 +318,12 @@ async def test_rows_that_are_no_jobs_are_passed_over_a_bounded_number_at_a_time(
         else:
             await world.batches.add_part("a", part(numbers, first_line=block * 1000 + 1))
     await world.batches.command("a", Command.START)
-    claims = [await world.claim() for _ in range(4)]
-    assert [lease.jobs if lease else () for lease in claims] == [(JobId("a", 0),), (), (JobId("a", 2001),), ()]
+    assert (await world.leased()).jobs == (JobId("a", 0),)
+    one_call: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 1000]
+    assert await world.scripts.run("claim", one_call) == b"more"
+    assert int(await world.client.hget("bf:batch:a", "cursor")) < 2001
+    assert (await world.leased()).jobs == (JobId("a", 2001),)
+    assert await world.claim() is None
 
 
 async def test_one_batch_with_wrong_sums_does_not_stop_the_others(world: World) -> None:

@@ -8,6 +8,7 @@ from math import inf
 
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
+from dispatcher.core.holding import Answered
 from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
 from dispatcher.core.pacing import Pace
 from dispatcher.store import keys
@@ -294,6 +295,8 @@ class Walk:
             if "provider_failures" in change.totals:
                 status = "302" if "provider_responses|302" in change.totals else "none"
                 self.model.failures[f"{change.job}/{change.attempt} {status}"] = self.model.sends
+            elif "attempts|accepted" in change.totals:
+                self.model.answered = Answered(self.model.ms, self.model.sends)
 
     def _movable(self) -> list[JobId]:
         return [

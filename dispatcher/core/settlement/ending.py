@@ -70,7 +70,7 @@ def spent_by(record: Record) -> int:
 
 def past(record: Record, case: Case) -> History:
     """What the retry decision has to know of the job so far."""
-    failures = [entry for entry in case.history if _is_failure(entry)]
+    failures = [entry for entry in case.history if _is_failure(entry) and not entry.excused]
     return History(
         failures=Counter(entry.category for entry in failures),
         dials=record.dials,

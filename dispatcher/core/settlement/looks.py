@@ -14,6 +14,8 @@ from dispatcher.core.settlement.news import after_news
 from dispatcher.core.settlement.step import HELD_MS, Case, Step, move, send_deadline_ms
 from dispatcher.core.waits import look_apart_ms, read_at_ms, shared_ms
 
+#: entries of a history for attempts that failed while the provider was down; the others would only repeat them
+_EXCUSED_KEPT = 20
 #: how much before its time a look may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
 
@@ -35,13 +37,16 @@ def is_last_look(record: Record, policy: Policy) -> bool:
     return record.looks + 1 >= len(policy.looks_s)
 
 
-def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int, exact: bool) -> Step | None:
+def after_empty_look(
+    record: Record, case: Case, *, attempt: int, asked_ms: int, exact: bool, answered: bool = True
+) -> Step | None:
     """A completed look-up found no fax of ``attempt``: it is looked for again, or written off after the last look.
 
     ``asked_ms`` is when the provider was asked. A look that repeats an earlier one (a message that came twice, two
     that overlap) must not shorten the settling time: it counts only from the time at which it was due. It counts for
     all looks that were due by then but the last, which has to follow by itself, and has to be an ``exact`` one that
     listed the number itself: a window shows what lies in it by the provider's clock, and proves no absence.
+    ``answered``: the provider has answered some send since the attempt began; else its absence counts for nothing.
     """
     if record.state is not State.SENDING or record.attempt != attempt:
         return None
@@ -49,7 +54,7 @@ def after_empty_look(record: Record, case: Case, *, attempt: int, asked_ms: int,
     if asked_ms < look_due_ms(record, case.policy):
         return None
     if is_last_look(record, case.policy):
-        return _vanished(record, case) if exact else None
+        return _vanished(record, case, answered=answered) if exact else None
     looked = _looked_by(record, asked_ms, case.policy)
     next_ms = max(case.now_ms, next_look_at_ms(looked, case.policy))
     return move(record, Step(event=Event.NO_NEWS, record=looked, next_ms=next_ms), case)
@@ -138,10 +143,10 @@ def _read_at_ms(reads: int, case: Case) -> int:
     return read_at_ms(readback_delay_s(reads - 1, case.policy), case.now_ms)
 
 
-def _vanished(record: Record, case: Case) -> Step:
+def _vanished(record: Record, case: Case, *, answered: bool) -> Step:
     rule, code = _rule_of_absence(record, case.policy)
     decision = decide_absent(
-        rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance
+        rule, history=past(record, case), policy=case.policy, now_ms=case.now_ms, chance=case.chance, answered=answered
     )
     entry = HistoryEntry(
         attempt=record.attempt,
@@ -150,6 +155,7 @@ def _vanished(record: Record, case: Case) -> Step:
         category=rule.category,
         error_type="http",
         error_code=code,
+        excused=not answered,
         why=decision.why,
     )
     ended = replace(counted(record, decision), lease=0, looks=0, unclear=False, changed_ms=case.now_ms)
@@ -158,7 +164,8 @@ def _vanished(record: Record, case: Case) -> Step:
         step = Step(event=Event.GIVEN_UP, record=replace(ended, state=decision.state))
     else:
         step = Step(event=Event.VANISHED, record=replace(ended, state=State.WAITING), next_ms=decision.at_ms)
-    return unless_another(record, replace(step, history=entry, rest_s=0.0, spent=1), case)
+    told = entry if answered or sum(one.excused for one in case.history) < _EXCUSED_KEPT else None
+    return unless_another(record, replace(step, history=told, rest_s=0.0, spent=1), case)
 
 
 def _rule_of_absence(record: Record, policy: Policy) -> tuple[Rule, int]:

@@ -96,7 +96,8 @@ local function begin(job, number)
   if reason then
     -- another job may be the probe, as soon as there is a slot
     for _, hold in pairs(passed) do
-      set_probe(hold, reason == 'rate' and again or now, now)
+      local at = reason == 'rate' and again or now
+      set_probe(hold, at, at, now)
       wake()
     end
     local new = with_head(record, WAITING, 0, attempt, 0)

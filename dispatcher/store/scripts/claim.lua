@@ -315,7 +315,7 @@ for _, batch in ipairs(others and walking or {}) do redis.call('ZADD', active, '
 if #jobs == 0 then return (more or #walking > 0) and 'more' end
 local probes = {}
 for scope, hold in pairs(probed) do
-  set_probe(hold, now + lease_ms, now)
+  set_probe(hold, now + lease_ms, now + lease_ms, now)
   probes[scope] = hold.id
 end
 local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes})

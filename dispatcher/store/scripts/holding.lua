@@ -24,12 +24,14 @@ local function is_over(scope)
 end
 
 -- Opens a hold. One that stands already keeps its beginning and its probes, but one that waits for a person takes the
--- place of one that a probe may end. Returns 1 when it is new.
-local function open_hold(id, scope, category, cause, probes_ms, now)
+-- place of one that a probe may end. ``only_job`` is the job that all failures came from, or nil. Returns 1 when it is
+-- new.
+local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
   local before = load_hold(scope)
   if is_over(scope) or (before and (#probes_ms > 0 or not before.probes_ms)) then return 0 end
   local hold = {id = id, scope = scope, category = category, cause = cause, since_ms = now, probe_at_ms = 0, probes = 0}
   if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms, hold.set_ms = probes_ms, now + probes_ms[1], now end
+  hold.only_job = only_job
   save_hold(hold)
   add_total('holds|' .. category, 1)
   return 1
@@ -44,13 +46,22 @@ local function sends_made()
   return sends
 end
 
--- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.
-local function is_probe_due(hold, now)
-  return hold.probes_ms and (hold.probe_at_ms <= now or now + STEP_MS < (hold.set_ms or hold.since_ms))
+-- The last usable answer to a send.
+local function note_answer()
+  redis.call('HSET', 'bf:answered', 'at_ms', text(now_ms()), 'sends', text(sends_made()))
 end
 
-local function set_probe(hold, at_ms, now)
-  hold.probe_at_ms, hold.set_ms = at_ms, now
+-- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.
+-- While all failures came from one job, the next one goes as soon as no probe is under way.
+local function is_probe_due(hold, now)
+  if not hold.probes_ms then return false end
+  local early = hold.only_job and (hold.free_ms or 0) <= now
+  return hold.probe_at_ms <= now or now + STEP_MS < (hold.set_ms or hold.since_ms) or early
+end
+
+-- When the next probe may go, and until when none can be under way.
+local function set_probe(hold, at_ms, free_ms, now)
+  hold.probe_at_ms, hold.free_ms, hold.set_ms = at_ms, free_ms, now
   save_hold(hold)
 end
 
@@ -62,7 +73,8 @@ local function note_probe(hold, attempt, sent_ms, sending_ms, now)
   hold.sent = hold.sent or {}
   hold.sent[#hold.sent + 1] = attempt
   if #hold.sent > PROBES_KEPT then table.remove(hold.sent, 1) end
-  set_probe(hold, sent_ms + math.max(interval, sending_ms), now)
+  if hold.only_job ~= string.match(attempt, '^(.*)/') then hold.only_job = nil end
+  set_probe(hold, sent_ms + math.max(interval, sending_ms), sent_ms + sending_ms, now)
 end
 
 local function is_probe_of(hold, attempt)

@@ -45,7 +45,7 @@ local function take_back(id, struck)
   -- another job may be the probe
   for scope, hold_id in pairs(said.probes) do
     local hold = load_hold(scope)
-    if hold and hold.id == hold_id then set_probe(hold, now, now) end
+    if hold and hold.id == hold_id then set_probe(hold, now, now, now) end
   end
 end
 

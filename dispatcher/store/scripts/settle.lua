@@ -117,6 +117,13 @@ local function note_providers_failure(attempt, totals)
   redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt .. ' ' .. status)
 end
 
+local function is_answer(totals)
+  for _, outcome in ipairs({'accepted', 'refused', 'rate_limited'}) do
+    if string.find(totals, 'attempts|' .. outcome .. '\t', 1, true) then return true end
+  end
+  return false
+end
+
 local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts,
   disproved, totals)
   row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
@@ -133,7 +140,11 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)
   add_totals(totals)
-  if string.find(totals, 'provider_failures\t', 1, true) then note_providers_failure(holder, totals) end
+  if string.find(totals, 'provider_failures\t', 1, true) then
+    note_providers_failure(holder, totals)
+  elseif is_answer(totals) then
+    note_answer()
+  end
   if string.find(totals, 'attempts|unclear\t', 1, true) then
     redis.call('ZADD', 'bf:unclear_sends', text(sends_made()), holder)
   end

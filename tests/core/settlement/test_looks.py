@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import Fate, Happened, Record, State
+from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxNews
 from dispatcher.core.policy import Policy
@@ -40,10 +40,18 @@ DEADLINE = send_deadline_ms(sending(), POLICY)
 LAST = len(POLICY.looks_s) - 1
 
 
-def look(record: Record, *, attempt: int = 1, late_ms: int = 0, exact: bool = True) -> Step | None:
+def look(
+    record: Record,
+    *history: HistoryEntry,
+    attempt: int = 1,
+    late_ms: int = 0,
+    exact: bool = True,
+    answered: bool = True,
+) -> Step | None:
     """A look at the time at which it is due, or later."""
     asked_ms = look_due_ms(record, POLICY) + late_ms
-    return after_empty_look(record, case(now_ms=asked_ms + 50), attempt=attempt, asked_ms=asked_ms, exact=exact)
+    seen = case(*history, now_ms=asked_ms + 50)
+    return after_empty_look(record, seen, attempt=attempt, asked_ms=asked_ms, exact=exact, answered=answered)
 
 
 @pytest.mark.parametrize(("looks", "next_s"), [(0, 45), (1, 120), (2, 300)])
@@ -108,6 +116,30 @@ def test_too_many_vanished_sends_end_the_job() -> None:
     step = look(sending(looks=LAST, server_errors=5))
     assert step
     assert (step.event, step.record.state, step.next_ms) == (Event.GIVEN_UP, State.FAILED, 0)
+
+
+def test_vanished_sends_of_a_provider_that_answered_nobody_never_end_the_job() -> None:
+    """Its history says that they count for nothing, and does not grow without end."""
+    record, history = sending(looks=LAST, server_errors=5), list[HistoryEntry]()
+    for attempt in range(1, 200):
+        step = look(replace(record, attempt=attempt), *history, attempt=attempt, answered=False)
+        assert step
+        assert (step.event, step.record.state, step.record.server_errors) == (Event.VANISHED, State.WAITING, 5)
+        if step.history:
+            history.append(step.history)
+    assert len(history) == 20
+    assert all(entry.excused for entry in history)
+
+
+def test_an_outage_leaves_all_server_errors_to_a_job() -> None:
+    """It has met one before, and nineteen failures while nobody was answered."""
+    history = [entry(None, attempt=n, category="provider_error", excused=n > 1) for n in range(1, 21)]
+    record = sending(attempt=21, looks=LAST, server_errors=1, unclear=True, error_type="http", error_code=500)
+    step = look(record, *history, attempt=21)
+    assert step
+    assert (step.record.state, step.record.server_errors) == (State.WAITING, 2)
+    assert step.history
+    assert not step.history.excused
 
 
 @pytest.mark.parametrize("looks", range(LAST + 1))
