@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dispatcher.store.server import ServerNotStarted
+from tests.simulation.many import forgetful_server
+
+
+@pytest.fixture(scope="session")
+def simulated_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a server for histories: what it keeps on disk is not asked for, so it keeps nothing."""
+    folder: Path = tmp_path_factory.mktemp("simulated")
+    try:
+        with forgetful_server(folder) as url:
+            yield url
+    except ServerNotStarted as error:
+        pytest.skip(str(error))

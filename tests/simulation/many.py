@@ -1,0 +1,78 @@
+"""Many histories one after the other: for tests, and for ``./run chaos --simulated``."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from dispatcher.store.server import EmbeddedServer
+from tests.simulation.faults import ENABLED, Fault
+from tests.simulation.history import Report, run_history
+
+
+@dataclass(slots=True)
+class Sum:
+    """What came of many histories."""
+
+    histories: int = 0
+    jobs: int = 0
+    hours: float = 0.0
+    answers: Counter[str] = field(default_factory=Counter)
+    wrong: list[Report] = field(default_factory=list)
+
+    def add(self, report: Report) -> None:
+        self.histories += 1
+        self.jobs += report.jobs
+        self.hours += report.hours
+        self.answers += report.answers
+        if report.faults:
+            self.wrong.append(report)
+
+    @property
+    def events(self) -> int:
+        """Faults and answers."""
+        return self.answers.total()
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {
+            "histories": self.histories,
+            "jobs": self.jobs,
+            "simulated_hours": round(self.hours, 1),
+            "events": self.events,
+            "faults": dict(self.answers.most_common()),
+            "wrong": [report.seed for report in self.wrong],
+        }
+
+
+@contextmanager
+def forgetful_server(folder: Path) -> Iterator[str]:
+    """URL of a server that writes nothing to disk."""
+    with EmbeddedServer(folder) as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("appendonly", "no")
+        yield server.url
+
+
+def run_histories(
+    url: str,
+    seeds: Iterable[int],
+    of: frozenset[Fault] = ENABLED,
+    *,
+    until_s: float = float("inf"),
+    told: Callable[[Report], None] = lambda report: None,
+) -> Sum:
+    """Play histories until there are no more, or that time (of the monotonic clock) has come."""
+    found = Sum()
+    for seed in seeds:
+        if time.monotonic() > until_s:
+            break
+        report = run_history(url, seed, of)
+        found.add(report)
+        told(report)
+    return found

@@ -1,0 +1,70 @@
+"""No set in Redis grows with time alone, whatever state the mailings are in."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from dispatcher.core.batch import Command
+from tests.simulation import clock as simulated
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.history import History, open_history
+from tests.simulation.redis_client import Server
+
+#: seconds until what was begun is done, and of idle time after it
+_SETTLED_S, _IDLE_S = 900.0, 600.0
+_SIZES = {b"hash": "HLEN", b"set": "SCARD", b"zset": "ZCARD", b"list": "LLEN", b"stream": "XLEN", b"string": "STRLEN"}
+
+
+def sizes(server: Server) -> dict[bytes, Any]:
+    """Of every key that lives for good. What has an end is only cleaned up then."""
+    (names,) = server.call([("KEYS", "bf:*")])
+    kinds = server.call([("TYPE", name) for name in names])
+    lives = server.call([("PTTL", name) for name in names])
+    lasting = [(name, kind) for name, kind, life in zip(names, kinds, lives, strict=True) if life < 0]
+    counts = server.call([(_SIZES[kind if isinstance(kind, bytes) else kind.encode()], name) for name, kind in lasting])
+    return {name: count for (name, _), count in zip(lasting, counts, strict=True)}
+
+
+async def nothing(history: History) -> None:
+    """All mailings end."""
+
+
+async def pause(history: History) -> None:
+    for mailing in history.mailings:
+        await history.ask(lambda runtime, batch=mailing.batch: runtime.store.batches.command(batch, Command.PAUSE))
+
+
+async def hold(history: History) -> None:
+    await history.ask(lambda runtime: runtime.store.holds.open("account", "funds", "nothing left"))
+
+
+async def end_workers(history: History) -> None:
+    for worker in history.engine.workers:
+        worker.end()
+
+
+async def end_schedulers(history: History) -> None:
+    for scheduler in history.engine.schedulers:
+        scheduler.end()
+
+
+@pytest.mark.parametrize("prepare", [nothing, pause, hold, end_workers, end_schedulers])
+def test_nothing_grows_with_time_alone(simulated_url: str, prepare: Callable[[History], Awaitable[None]]) -> None:
+    async def play(clock: SimulatedClock) -> tuple[dict[bytes, Any], dict[bytes, Any], int]:
+        async with open_history(simulated_url, clock, 1, frozenset()) as history:
+            sending = asyncio.create_task(history.send_all())
+            await asyncio.sleep(1.0)
+            await prepare(history)
+            await sending
+            await asyncio.sleep(_SETTLED_S)
+            history.stay_awake()
+            server, broker = history.engine.server, history.engine.broker
+            before = sizes(server)
+            await asyncio.sleep(_IDLE_S)
+            return before, sizes(server), broker.size
+
+    before, after, messages = simulated.run(play, seed=1)
+    assert after == before
+    assert messages < 100

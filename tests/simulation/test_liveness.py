@@ -1,0 +1,15 @@
+"""While at least one job may be sent, a fax leaves within ten seconds; every batch ends; nobody is lost or doubled."""
+
+import pytest
+
+from tests.simulation.many import run_histories
+
+#: histories of one test
+_EACH = 5
+_HISTORIES = 20
+
+
+@pytest.mark.parametrize("first", range(1, _HISTORIES, _EACH))
+def test_histories_of_everything_that_may_go_wrong(simulated_url: str, first: int) -> None:
+    found = run_histories(simulated_url, range(first, first + _EACH))
+    assert not found.wrong, "\n\n".join(map(str, found.wrong))
