@@ -9,12 +9,12 @@ import math
 import sys
 import traceback
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import structlog
@@ -176,7 +176,7 @@ class Engine:
         except (Forged, Unreadable) as error:
             self.errors.append(f"a callback of {job} was refused: {error}")
 
-    def _hear(self, _: Any, level: str, event: dict[str, Any]) -> Any:
+    def _hear(self, _: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:
         """What the product writes to its log."""
         error = event.pop("exc_info", None)
         if error is True:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 from unittest import mock
@@ -220,7 +221,7 @@ class History:
         await self.ask(unblock)
         self.engine.provider.asked_until_s = self._clock.now_s
         for mailing in self.mailings:
-            await self.ask(lambda runtime, batch=mailing.batch: runtime.store.batches.command(batch, Command.RESUME))
+            await self.ask(partial(command, batch=mailing.batch, command=Command.RESUME))
 
     def _all_ended(self) -> bool:
         found = self._server.call([("HMGET", f"bf:batch:{one.batch}", "finals", "rows") for one in self.mailings])
@@ -244,6 +245,8 @@ class History:
         jobs = []
         for mailing in self.mailings:
             (raw,) = self._server.call([("GET", f"bf:batch:{mailing.batch}:records:0")])
+            if raw is None:  # cancelled as a draft, before its recipients came
+                continue
             (control,) = self._server.call([("HGET", f"bf:batch:{mailing.batch}", "control")])
             for row, (record, recipient) in enumerate(zip(codec.split_records(raw), mailing.recipients, strict=True)):
                 state = State(record[0])
@@ -251,6 +254,10 @@ class History:
                     state = State[control.decode().upper()]
                 jobs.append(OurJob(id=f"{mailing.batch}.{row}", number=recipient.number, state=state.label))
         return jobs
+
+
+async def command(runtime: Runtime, batch: str, command: Command) -> None:
+    await runtime.store.batches.command(batch, command)
 
 
 def _told(found: Comparison) -> list[str]:

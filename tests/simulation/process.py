@@ -107,7 +107,7 @@ class _Steps(Coroutine[Any, Any, Any]):
             return self._work.throw(late)
         return self._work.send(value)
 
-    def throw(self, error: Any, *more: Any) -> Any:  # type: ignore[override]  # the older form has three arguments
+    def throw(self, error: Any, *more: Any) -> Any:
         if self._process.stopped is not None:
             self._late = error
             return self._wait(self._process.stopped)

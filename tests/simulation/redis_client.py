@@ -51,6 +51,7 @@ class Server:
         #: entries of streams that a consumer has, and since when (us)
         self._taken: dict[bytes, int] = {}
         self._exchange([("HELLO", "3"), ("SELECT", parts.path.strip("/") or "0"), ("FLUSHDB",)])
+        self.forget_scripts()  # else a history would depend on those that were played before it
 
     @property
     def us(self) -> int:
@@ -94,10 +95,10 @@ class Server:
         """Entries of a stream were given to a consumer."""
         self._taken |= {entry[0]: self.us for entry in entries}
 
-    def settled(self, ids: Sequence[str]) -> None:
+    def settled(self, ids: Sequence[str | bytes]) -> None:
         """Entries of a stream are gone."""
         for entry_id in ids:
-            self._taken.pop(entry_id.encode(), None)
+            self._taken.pop(entry_id if isinstance(entry_id, bytes) else entry_id.encode(), None)
 
     def left_lying(self, idle_ms: int) -> list[bytes]:
         """Entries that were given to a consumer so long ago."""
@@ -133,7 +134,7 @@ def _words(command: Command) -> Command:
 
 
 def _error(text: str) -> Exception:
-    error = BaseParser.parse_error(text)
+    error = BaseParser.parse_error(text)  # type: ignore[no-untyped-call]  # redis-py has no type here
     return error if isinstance(error, Exception) else ResponseError(text)
 
 

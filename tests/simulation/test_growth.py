@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from dispatcher.core.batch import Command
 from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.history import History, open_history
+from tests.simulation.history import History, command, open_history
 from tests.simulation.redis_client import Server
 
 #: seconds until what was begun is done, and of idle time after it
@@ -33,7 +34,7 @@ async def nothing(history: History) -> None:
 
 async def pause(history: History) -> None:
     for mailing in history.mailings:
-        await history.ask(lambda runtime, batch=mailing.batch: runtime.store.batches.command(batch, Command.PAUSE))
+        await history.ask(partial(command, batch=mailing.batch, command=Command.PAUSE))
 
 
 async def hold(history: History) -> None:
