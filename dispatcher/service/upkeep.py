@@ -158,6 +158,8 @@ class Upkeep:
         wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s
         seen = look(last, server_ms, self._clock(), wait_s=wait_s)
         stepped = last is None or seen.suspended_until_s != last.suspended_until_s
+        if stepped:
+            await self._store.inbox.restart_idle_times()
         if stepped or seen.own_s - self._told_s > _TELL_S:
             await self._store.sightings.remember(seen)
             self._told_s = seen.own_s

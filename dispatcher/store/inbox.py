@@ -13,6 +13,10 @@ from dispatcher.store.errors import StoreFull, translated
 from dispatcher.store.lua import Scripts
 
 _GROUP = "settle"
+#: has events until somebody takes them over
+_NOBODY = "nobody"
+#: events whose idle time one command restarts
+_RESTARTED = 200
 #: events; beyond it callbacks are refused with 503 and the provider delivers them again
 MOST = 1_000_000
 #: events that could not be settled and are kept to be looked at; the oldest make room
@@ -64,6 +68,21 @@ class Inbox:
                 fresh = await self._client.xreadgroup(_GROUP, consumer, {keys.INBOX: ">"}, count=most - len(entries))
                 entries += _entries(fresh)
         return [(entry_id.decode(), fields[b"event"]) for entry_id, fields in entries if fields]
+
+    async def restart_idle_times(self) -> None:
+        """Count from now on how long consumers have left lying what they took.
+
+        The server keeps when an entry was taken, by its own clock. After the clock was set back that is a time to come,
+        and nobody would take over the events of a consumer that has ended until the clock gets there.
+        """
+        with translated():
+            if not self._group_exists:
+                await self._make_group()
+            start = b"0-0"
+            while True:
+                start, *_ = await self._client.xautoclaim(keys.INBOX, _GROUP, _NOBODY, 0, start, count=_RESTARTED)
+                if start == b"0-0":
+                    return
 
     async def done(self, ids: Sequence[str]) -> None:
         """These were settled, or can never be."""

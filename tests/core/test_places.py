@@ -9,7 +9,7 @@ CURSOR = 5
 
 RIGHT = [
     (Record(state=State.WAITING), 5, {Place.CURSOR}),
-    (Record(state=State.WAITING), 4, {Place.DUE}),
+    (Record(state=State.WAITING), 4, {Place.DUE, Place.PARKED}),
     (Record(state=State.LEASED), 0, {Place.LEASED}),
     (Record(state=State.SENDING), 0, {Place.SENDING, Place.UNCLEAR}),
     (Record(state=State.SENDING, unclear=True), 0, {Place.UNCLEAR}),

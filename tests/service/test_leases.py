@@ -204,7 +204,7 @@ async def test_the_job_that_kills_its_workers_is_held_and_its_neighbours_are_sen
     await there.world.running("a", 60)
     await there.start_worker("h/0")
     there.killers.add(JobId("a", 7))
-    await there.run_s(20)
+    await there.run_s(40)
     assert await there.held() == ["job:a.7"]
     records = await there.world.batches.records("a", 0)
     assert [row for row, record in enumerate(records) if record.state is not State.ACCEPTED] == [7]
@@ -225,7 +225,7 @@ async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> Non
     await there.world.pass_ms(900)
     await there.scheduler.upkeep.due()
     assert [one.alive for one in await there.world.workers.all()] == [True, True]
-    await there.run_s(1)
+    await there.run_s(3)
     assert await there.strikes("a") == 0
     assert await there.states("a") == {State.ACCEPTED}
 
@@ -285,11 +285,11 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
     await there.world.running("a", 20)
     await there.start_worker("h/0")
 
-    async def away() -> int:
+    async def away(now_ms: int) -> int:
         raise StoreUnavailable("Redis does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(there.scheduler._store.inbox, "depth", away)
+        patch.setattr(there.scheduler._store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
             await there.scheduler.upkeep.due()
     made = [name.decode() for name in await there.world.client.hkeys("bf:leases")]

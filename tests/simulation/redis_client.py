@@ -30,6 +30,8 @@ _CLOCK = "test:clock"
 _READ_BYTES = 1 << 16
 #: entries of a stream that one call takes over
 _CLAIMED = 100
+#: entries that are looked at in all
+_PENDING = 10_000
 
 
 class Server:
@@ -95,13 +97,14 @@ class Server:
         """Entries of a stream were given to a consumer."""
         self._taken |= {entry[0]: self.us for entry in entries}
 
-    def settled(self, ids: Sequence[str | bytes]) -> None:
-        """Entries of a stream are gone."""
-        for entry_id in ids:
-            self._taken.pop(entry_id if isinstance(entry_id, bytes) else entry_id.encode(), None)
-
-    def left_lying(self, idle_ms: int) -> list[bytes]:
-        """Entries that were given to a consumer so long ago."""
+    def left_lying(self, key: str, group: str, idle_ms: int) -> list[bytes]:
+        """Entries that were given to a consumer so long ago; for 0 those with a time to come as well, as the server does."""
+        (pending,) = self.call([("XPENDING", key, group, "-", "+", _PENDING)])
+        taken = [] if isinstance(pending, Exception) else [entry[0] for entry in pending]
+        # those whose consumer never got the answer count from the first look
+        self._taken = {entry_id: self._taken.get(entry_id, self.us) for entry_id in taken}
+        if not idle_ms:
+            return taken
         late_us = self.us - idle_ms * 1000
         return [entry_id for entry_id, taken_us in self._taken.items() if taken_us <= late_us][:_CLAIMED]
 
@@ -194,13 +197,12 @@ class SimulatedRedis(Redis):
 
     async def _claim(self, key: str, group: str, consumer: str, idle_ms: int) -> Any:
         """Entries that somebody left lying, by the simulated clock."""
-        ids = self._server.left_lying(int(idle_ms))
+        ids = self._server.left_lying(key, group, int(idle_ms))
         if not ids:
             return [b"0-0", [], []]
         (entries,) = await self._ask([("XCLAIM", key, group, consumer, 0, *ids)])
         if isinstance(entries, Exception):
             return entries
-        self._server.settled([entry_id.decode() for entry_id in ids])
         self._server.take(entries)
         return [b"0-0", entries, []]
 
@@ -219,9 +221,6 @@ class SimulatedPipeline(Pipeline):
         commands = [args for args, _ in stack]
         if not commands:
             return []
-        for command in commands:
-            if command[0] == "XDEL":
-                self.server.settled(command[2:])
         if self.is_transaction:
             *_, answers = await self.ask([("MULTI",), *commands, ("EXEC",)])
         else:
