@@ -27,9 +27,9 @@ from dispatcher.store.dispatch import Stored
 from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 
-#: Added on both sides when one number is listed. There are few faxes to it, and a fax that is outside of the range is
-#: sent twice: the provider's clock may differ by more than a list of everything could allow for.
-_WIDE_MS = 3_600_000
+#: Added on both sides when one number is listed: a day, so that a clock of another time zone hides nothing. There are few
+#: faxes to one number, and a fax that is outside of the range is sent twice.
+_WIDE_MS = 86_400_000
 
 Look = Callable[[], Awaitable[None]]
 

@@ -15,8 +15,9 @@ FIRST_STARTING, LEAST_STARTING, MOST_STARTING = 16, 8, 64
 NEAR_S = 0.1
 #: calls that only urgent jobs may make, of those that a process may make at a time (at most a quarter)
 URGENT_RESERVE = 8
-#: a lease goes through in pieces of this size at the least, where it has as many
-_PIECE = 8
+#: a lease goes through in pieces of this size at the least, where it has as many; and where that is no more than a part
+#: of the calls: else a single call that hangs would keep all the others waiting
+_PIECE, _PIECES = 8, 4
 
 
 class Gate:
@@ -42,7 +43,7 @@ class Gate:
         Never for more than there are calls: what begins and finds no call would only miss its slot.
         """
         most = self._calls if urgent else self._calls - self._reserve
-        piece = min(jobs, _PIECE, most)
+        piece = min(jobs, _PIECE, max(1, most // _PIECES))
         async with self._lines[urgent]:
             if not urgent:
                 await asyncio.sleep(self._near_s - asyncio.get_running_loop().time())

@@ -114,13 +114,25 @@ async def test_slots_that_are_near_let_more_begin() -> None:
 
 async def test_who_waits_longer_goes_first() -> None:
     gate = Gate(4)
-    (one, *_) = await gate.enter(3, urgent=False)
+    (one, two, _) = await gate.enter(3, urgent=False)
     first = asyncio.create_task(gate.enter(2, urgent=False))
     assert await _waits(first)
     second = asyncio.create_task(gate.enter(1, urgent=False))
     one.end()
-    assert await _waits(second), "there is room for one, but another waits for two"
-    assert not first.done()
+    assert await _waits(second)
+    assert len(first.result()) == 1
+    two.end()
+    assert len(await second) == 1
+
+
+@pytest.mark.parametrize("calls", [2, 4, 8, 32, 64])
+async def test_a_call_that_hangs_keeps_no_other_waiting(calls: int) -> None:
+    gate = Gate(calls)
+    for_bulk = calls - min(URGENT_RESERVE, calls // 4)
+    (_hangs, *others) = await _enters_and_leaves(gate, for_bulk)
+    for one in others:
+        one.end()
+    assert len(await gate.enter(30, urgent=False)) > 0
 
 
 async def test_a_single_call_passes_a_gate_of_one() -> None:

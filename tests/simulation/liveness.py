@@ -120,7 +120,7 @@ class Watch:
         engine = self._engine
         room = engine.site.connections - min(_URGENT_RESERVE, engine.site.connections // 4)
         free = [one.up_s for one in engine.workers if engine.provider.under_way[one.name] < room]
-        redis_s = engine.clock.now_s - engine.network.away_until_s
+        redis_s = engine.clock.now_s - max(engine.network.away_until_s, engine.network.hangs_until_s)
         pause_s = engine.clock.now_s - engine.provider.asked_until_s
         return min(max(free, default=0.0), max(one.up_s for one in engine.schedulers), redis_s, pause_s)
 

@@ -28,6 +28,8 @@ class Network:
         #: whether calls hang during an outage, instead of being refused at once
         self.hangs = False
         self.lost_replies = 0
+        #: until when a command waits for a reply that was lost
+        self.hangs_until_s = 0.0
         self._clock = clock
         self._weather = weather
         self._chance = Random(f"network {seed}")
@@ -64,7 +66,9 @@ class Network:
         answers = self.server.call(commands)
         if self._weather.strikes(Fault.REPLY_LOST):
             self.lost_replies += 1
-            await asyncio.sleep(self._chance.choice((0.0, _TIMEOUT_S)))
+            hangs_s = self._chance.choice((0.0, _TIMEOUT_S))
+            self.hangs_until_s = max(self.hangs_until_s, self._clock.now_s + hangs_s)
+            await asyncio.sleep(hangs_s)
             raise redis.ConnectionError("Connection closed by server")
         if self._chance.random() < _SLOW:
             await asyncio.sleep(self._chance.expovariate(1 / _SLOW_S))

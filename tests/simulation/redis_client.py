@@ -98,7 +98,7 @@ class Server:
         self._taken |= {entry[0]: self.us for entry in entries}
 
     def left_lying(self, key: str, group: str, idle_ms: int) -> list[bytes]:
-        """Entries that were given to a consumer so long ago; for 0 those with a time to come as well, as the server does."""
+        """Entries that were given to a consumer so long ago; for 0 all of them, as the server does."""
         (pending,) = self.call([("XPENDING", key, group, "-", "+", _PENDING)])
         taken = [] if isinstance(pending, Exception) else [entry[0] for entry in pending]
         # those whose consumer never got the answer count from the first look
