@@ -27,8 +27,8 @@ from dispatcher.store.dispatch import Stored
 from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 
-#: Added on both sides when one number is listed: a day, so that a clock of another time zone hides nothing. There are few
-#: faxes to one number, and a fax that is outside of the range is sent twice.
+#: Added on both sides when one number is listed: a day, so that a clock of another time zone hides nothing. There are
+#: few faxes to one number, and a fax that is outside of the range is sent twice.
 _WIDE_MS = 86_400_000
 
 Look = Callable[[], Awaitable[None]]
