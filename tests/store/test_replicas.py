@@ -88,6 +88,7 @@ async def test_a_frozen_replica_has_accepted_work_refused_and_a_repeat_waits_aga
 
 async def test_each_of_many_writes_waits_on_the_connection_that_wrote_it(pair: Pair, store: Store) -> None:
     """Their scripts and their waits go out in one pipeline each: a wait elsewhere would find nothing to wait for."""
+    await store.batches.create(batch("first"))  # a script that the server does not know yet is sent, and waits, twice
     await asyncio.gather(*(store.ping() for _ in range(8)))
     before = await waits(pair)
     os.kill(pair.replica.pid, signal.SIGSTOP)
