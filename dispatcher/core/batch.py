@@ -1,6 +1,6 @@
 """A batch: one mailing. What was asked for, who may change it when, and the state that people see."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -119,8 +119,12 @@ class Definition:
     @property
     def scopes(self) -> frozenset[str]:
         """Scopes of holds that stop the whole batch."""
-        documents = (f"document:{sha256}" for sha256 in self.documents)
-        return frozenset({"account", "provider", f"batch:{self.id}", *documents})
+        return own_scopes(self.id, self.documents) | {"account", "provider"}
+
+
+def own_scopes(batch: str, documents: Iterable[str]) -> frozenset[str]:
+    """Scopes of holds that stop the whole batch, account and provider left out. ``documents`` are SHA-256 sums."""
+    return frozenset({f"batch:{batch}", *(f"document:{sha256}" for sha256 in documents if sha256)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,19 +109,17 @@ class News:
     ) -> None:
         """One event that cannot be settled keeps none of the others back. What the store could not do now is done when
         the event is taken again."""
-        inbox, failed, later = self._store.inbox, list[FailedEvent](), list[BaseException]()
+        inbox, done, failed, later = self._store.inbox, list[str](), list[FailedEvent](), list[BaseException]()
         for (entry_id, raw), error in zip(entries, outcomes, strict=True):
             if isinstance(error, bool):
-                continue
-            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                done.append(entry_id)
+            elif isinstance(error, StoreError) or not isinstance(error, Exception):
                 later.append(error)
             else:
                 reason = clean(f"{type(error).__name__}: {error}", _REASON)
                 log.error("an event of the inbox cannot be settled and is set aside", id=entry_id, reason=reason)
                 failed.append(FailedEvent(id=entry_id, event=raw, reason=reason))
-        await inbox.done(
-            [entry_id for (entry_id, _), error in zip(entries, outcomes, strict=True) if isinstance(error, bool)]
-        )
+        await inbox.done(done)
         if failed:
             await inbox.set_aside(failed)
             await self._store.totals.count("callbacks", ("failed",), len(failed))

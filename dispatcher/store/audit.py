@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispatcher.core.batch import Control
+from dispatcher.core.batch import Control, own_scopes
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.places import WATCHED, Place
 from dispatcher.store import codec, keys
@@ -84,8 +84,8 @@ class Audit:
         with translated():
             documents = await self._client.hget(keys.batch(batch), "documents")
             countries = await self._client.smembers(keys.part(batch, "parked"))
-            scopes = [f"batch:{batch}", *(f"country:{country.decode()}" for country in countries)]
-            scopes += [f"document:{sha256}" for sha256 in (documents or b"").decode().split(",") if sha256]
+            scopes = [*own_scopes(batch, (documents or b"").decode().split(","))]
+            scopes += [f"country:{country.decode()}" for country in countries]
             return [scope for scope in scopes if await self._is_forgotten(batch, scope)]
 
     async def _is_forgotten(self, batch: str, scope: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dispatcher.core.batch import Control, Priority
+from dispatcher.core.batch import Control, Priority, own_scopes
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import keys
 from dispatcher.store.client import Client
@@ -111,9 +111,5 @@ def _backlog(
         due=int(unstarted or 0) + due + held,
         later=waiting - due - held_jobs,
         held=held,
-        scopes=frozenset({f"batch:{batch}", *_document_scopes(documents.decode().split(","))}),
+        scopes=own_scopes(batch, documents.decode().split(",")),
     )
-
-
-def _document_scopes(documents: Iterable[str]) -> Iterable[str]:
-    return (f"document:{sha256}" for sha256 in documents if sha256)

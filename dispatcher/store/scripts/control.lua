@@ -6,7 +6,7 @@
 -- their state from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
 local batch, expected, new = ARGV[1], ARGV[2], ARGV[3]
 local key, counts = batch_key(batch), part_key(batch, 'counts')
-local now = math.floor(now_us() / 1000)
+local now = now_ms()
 local control = redis.call('HGET', key, 'control')
 
 local function in_flight()

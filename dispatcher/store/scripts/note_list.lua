@@ -10,7 +10,7 @@ if ARGV[1] == '1' then
   end_hold('provider')
   return 2
 end
-local now = math.floor(now_us() / 1000)
+local now = now_ms()
 local since = tonumber(redis.call('GET', 'bf:lists_fail') or now)
 -- a clock that was set back begins the time anew
 since = math.min(since, now)

@@ -1,6 +1,6 @@
 -- release: ends a hold; its work is claimed again at once. What still waits for a hold that has ended is woken as well.
 -- ARGV: scope, id of the hold (empty: whichever stands). Answer: 1 when there was such a hold. Safe to repeat.
-local scope, now = ARGV[1], math.floor(now_us() / 1000)
+local scope, now = ARGV[1], now_ms()
 local hold = load_hold(scope)
 if not hold and redis.call('EXISTS', 'bf:parked:' .. scope) == 1 then
   redis.call('SADD', 'bf:released', scope)

@@ -2,7 +2,7 @@
 -- ARGV: job. Answer: 1 when something was changed. Safe to repeat.
 local job = ARGV[1]
 local batch, row = parse_job(job)
-local now = math.floor(now_us() / 1000)
+local now = now_ms()
 local record = read_record(batch, row)
 local state, code = string.byte(record, 1), country_code(record)
 local due = part_key(batch, 'due')

@@ -5,7 +5,7 @@
 -- Answer: 1 when it is a new loss, 0 when the epoch stands or the loss is known. Safe to repeat.
 local CATEGORY = 'record_rolled_back'
 local seen, since, margin, cause = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local now = math.floor(now_us() / 1000)
+local now = now_ms()
 local write_epoch, written = unpack(redis.call('HMGET', 'bf:epoch', 'write_epoch', 'written_ms'))
 write_epoch, written = tonumber(write_epoch or 0), tonumber(written or now)
 if since == 0 or since > written then since = written end

@@ -12,7 +12,7 @@
 -- ended batch makes of it.
 local FIELDS = 13
 local lock_ms = tonumber(ARGV[1])
-local now = math.floor(now_us() / 1000)
+local now = now_ms()
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- batch -> the most that became of a job of it in this call: accepted, or delivered
 local succeeded = {}
