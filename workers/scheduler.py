@@ -97,9 +97,13 @@ class Scheduler:
         return self._nothing_due_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
 
     def _nothing_due_s(self, due: NextDue) -> float:
-        """How long nothing is due; 0 when something is, or when a look is due whatever is known."""
+        """How long nothing is due; 0 when something is, or when a look is due whatever is known.
+
+        Slots that come free shortly after each other are one look.
+        """
         look_s = self._looked_s + (_LOOK_LEASED_S if due.leased else _LOOK_S) - time.monotonic()
-        return max(0.0, min(look_s, math.inf if due.in_s is None else due.in_s))
+        due_s = math.inf if due.in_s is None else due.in_s
+        return max(0.0, min(look_s, due_s and max(due_s, _BUSY_S)))
 
     async def _sleep(self, seconds: float) -> float:
         await asyncio.sleep(self._looked_s + _APART_S - time.monotonic())

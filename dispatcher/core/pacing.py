@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dispatcher.core.allowance import MOST_AHEAD_US, Allowance, Period, aged, allowance, counted, free_us
+from dispatcher.core.allowance import MOST_AHEAD_US, Allowance, Period, aged, allowance, counted, free_us, room
 from dispatcher.core.waits import RETRY_AFTER_MOST_S
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
@@ -92,6 +92,19 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     allowances = tuple(counted(one, slot) for one in pace.allowances)
     granted = pace.granted + 1
     return replace(pace, tat_us=slot + interval, granted=granted, probe_gap_us=0, allowances=allowances), slot
+
+
+def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
+    """How many permits there are at the present rate up to the horizon. No more work than that is worth leasing."""
+    pace = bounded_wait(pace, now_us)
+    interval = interval_us(pace.rate)
+    first_gap = max(interval, pace.probe_gap_us)
+    pace = _in_time(pace, now_us, first_gap)
+    left_us = now_us + horizon_us - next_us(pace, now_us)
+    if left_us < 0:
+        return 0
+    paced = 1 if left_us < first_gap else 2 + (left_us - first_gap) // interval
+    return min([paced, *(room(one, now_us + horizon_us) for one in pace.allowances)])
 
 
 def reserve_read(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt, share: float) -> tuple[Pace, int | None]:

@@ -15,6 +15,8 @@ from dispatcher.store.lua import Scripts
 _GROUP = "settle"
 #: has events until somebody takes them over
 _NOBODY = "nobody"
+#: a consumer that has asked for nothing for so long has ended (ms); one that has not comes back with its next question
+_ENDED_MS = 3_600_000
 #: events whose idle time one command restarts
 _RESTARTED = 200
 #: events; beyond it callbacks are refused with 503 and the provider delivers them again
@@ -61,7 +63,7 @@ class Inbox:
         """Events with their ids: first those that another consumer left lying for ``idle_ms``, then new ones."""
         with translated():
             if not self._group_exists:
-                await self._make_group()
+                await self._join()
             claimed = await self._client.xautoclaim(keys.INBOX, _GROUP, consumer, idle_ms, count=most)
             entries = list(claimed[1])
             if len(entries) < most:
@@ -77,7 +79,7 @@ class Inbox:
         """
         with translated():
             if not self._group_exists:
-                await self._make_group()
+                await self._join()
             start = b"0-0"
             while True:
                 start, *_ = await self._client.xautoclaim(keys.INBOX, _GROUP, _NOBODY, 0, start, count=_RESTARTED)
@@ -145,12 +147,14 @@ class Inbox:
                 await pipe.execute()
         return len(raw)
 
-    async def _make_group(self) -> None:
+    async def _join(self) -> None:
+        """Make the group, and remove the consumers of processes that ended long ago."""
         try:
             await self._client.xgroup_create(keys.INBOX, _GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+        await self._scripts.run("remove_consumers", [_GROUP, _ENDED_MS])
         self._group_exists = True
 
 

@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).parent / "scripts"
 _RECORD, _WORKERS, _EPOCH = "record", "workers", "epoch"
 _LEASES, _PACING, _HOLDING, _PARKING = "leases", "pacing", "holding", "parking"
 _LEASED = frozenset({"begin", "claim", "fetch", "reap", "sign_off"})
-_PACED = frozenset({"begin", "claim", "take", "slow_down", "set_limits", "unblock"})
+_PACED = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take", "unblock"})
 _PARKED = frozenset({"begin", "claim", "drain", "repair"})
 _HELD = frozenset(
     {

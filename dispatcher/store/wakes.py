@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dispatcher.store import keys
 from dispatcher.store.client import Client
+from dispatcher.store.dispatch import HORIZON_US
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
@@ -30,7 +31,7 @@ class Wakes:
 
     async def next_due(self) -> NextDue:
         """Raises StoreError."""
-        wait_ms, leased = await self._scripts.run("next_due", [])
+        wait_ms, leased = await self._scripts.run("next_due", [HORIZON_US])
         return NextDue(in_s=None if wait_ms < 0 else wait_ms / 1000, leased=leased)
 
     async def wait(self, seconds: float) -> bool:

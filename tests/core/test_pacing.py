@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.allowance import MOST_AHEAD_US
+from dispatcher.core.allowance import MOST_AHEAD_US, Period
 from dispatcher.core.pacing import (
     CATCH_UP_US,
     LONGEST_WAIT_US,
@@ -23,9 +23,11 @@ from dispatcher.core.pacing import (
     next_us,
     reserve,
     reserve_read,
+    slots_within,
     slow_down,
     unblock,
     used_ratio,
+    with_allowances,
     with_ceiling,
 )
 
@@ -54,6 +56,20 @@ def most_within(slots: list[int], span_us: int) -> int:
     """The most slots that fall into any span of that length."""
     slots = sorted(slots)
     return max((bisect_left(slots, slot + span_us) - at for at, slot in enumerate(slots)), default=0)
+
+
+@given(rate=RATES, ahead_us=st.integers(0, 30 * SECOND), gap_us=st.sampled_from([0, SECOND // 3, 3 * SECOND]))
+def test_as_many_slots_are_promised_as_are_granted(rate: float, ahead_us: int, gap_us: int) -> None:
+    pace = replace(steady(rate), tat_us=START + ahead_us - SECOND, probe_gap_us=gap_us)
+    assert slots_within(pace, START, HORIZON) == len(taken(pace, START)[1])
+
+
+@given(limit=st.integers(0, 30), used=st.integers(0, 30))
+def test_no_more_slots_are_promised_than_the_limit_of_a_minute_leaves(limit: int, used: int) -> None:
+    pace = with_allowances(steady(10), {Period.MINUTE: used})
+    pace, _ = taken(pace, START - 5 * SECOND, 3 * SECOND)
+    pace = with_allowances(pace, {Period.MINUTE: limit})
+    assert slots_within(pace, START, HORIZON) == len(taken(pace, START)[1])
 
 
 def test_slots_keep_their_distance() -> None:

@@ -104,6 +104,29 @@ async def give_back(store: Store, lease_id: str) -> None:
     await store.dispatch.begin(lease, candidates, most_sending=0)
 
 
+async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it falls: a pause while the server is asked leaves open which moment its answer tells of."""
+    own_s, paused_s = 0.0, 0.0
+
+    async def ask() -> int:
+        nonlocal own_s
+        asked_ms = 1_795_000_000_000 + round(own_s * 1000)
+        own_s += paused_s
+        return asked_ms
+
+    monkeypatch.setattr(store.clock, "ask", ask)
+    scheduler = Upkeep(store, Policy(), lambda: own_s, most_sending=100)
+    own_s = 1e6
+    await scheduler._look_at_clock()
+    own_s += Policy().settling_s * 2
+    steady = []
+    for pause_s in (0.0, 5.0, 0.0, 60.0, 0.0):
+        own_s, paused_s = own_s + 1, pause_s
+        steady.append((await scheduler._look_at_clock())[1])
+        own_s += 30.0  # and one between two looks
+    assert steady == [True, False, True, False, True]
+
+
 async def test_nothing_to_do_is_no_work(store: Store) -> None:
     await draft(store, 10)
     assert not await upkeep(store).due()

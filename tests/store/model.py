@@ -5,12 +5,11 @@ nothing is quick.
 """
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core import allowance, fairness, holding, pacing
+from dispatcher.core import fairness, holding, pacing
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import CommandRefusal, Control
 from dispatcher.core.holding import Answered
@@ -302,7 +301,7 @@ class Model:
         if room <= 0 or not self._living():
             return [], {}
         self.pace = pacing.bounded_wait(self.pace, self.us)
-        room = min(room, self._permits_left() - leased)
+        room = min(room, pacing.slots_within(self.pace, self.us, HORIZON_US) - young)
         if room <= 0 or self.pace.blocked_until_us > self.us:
             return [], {}
         probed = {scope: self.holds[scope] for scope in PROBED if scope in self.holds}
@@ -325,10 +324,6 @@ class Model:
     @property
     def _lease_ms(self) -> int:
         return int(self.policy.lease_s * 1000)
-
-    def _permits_left(self) -> int:
-        ages = [allowance.aged(one, self.us - pacing.CATCH_UP_US) for one in self.pace.allowances]
-        return min((allowance.room(one, self.us + HORIZON_US) for one in ages), default=sys.maxsize)
 
     def _end_hold(self, scope: str) -> bool:
         """What waits for it is woken by the next claim."""

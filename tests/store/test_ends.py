@@ -9,7 +9,7 @@ from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Overview
 from dispatcher.store.dispatch import Change
-from tests.store.world import World, number, part
+from tests.store.world import World, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +34,22 @@ async def deliver_all(world: World) -> None:
         new = replace(begun.record, state=State.DELIVERED, lease=0)
         change = Change(job=begun.job, old=begun.record, new=new, rest_s=0.0, attempt=1)
         assert await world.dispatch.settle([change]) == [None]
+
+
+@pytest.mark.parametrize(("late_ms", "word"), [(-1, "go"), (0, "deadline"), (19_000, "deadline")])
+async def test_no_job_is_begun_at_the_deadline_or_later_whether_a_scheduler_lives_or_not(
+    world: World, late_ms: int, word: str
+) -> None:
+    """It goes back unspent, and ends with its batch."""
+    await world.running("a", 1, deadline_ms=world.ms + DEADLINE_MS)
+    await world.pass_ms(DEADLINE_MS - 500)
+    lease = await world.leased()
+    await world.pass_ms(500 + late_ms)
+    assert words(await world.begin(lease)) == [word]
+    if word == "deadline":
+        assert await refused(world, Command.EXPIRE) is None
+        await world.dispatch.drain()
+        assert (await world.batches.records("a", 0))[0].state is State.EXPIRED
 
 
 @pytest.mark.parametrize("late_ms", [0, 1, 10_000_000])

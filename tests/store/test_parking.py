@@ -25,6 +25,7 @@ ONE_CALL: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 100
 
 async def mailing(world: World, barred: int, others: int, batch: str = "a") -> None:
     """So many rows of a held country, and others behind them."""
+    await world.limiter.set_ceiling(10_000.0)
     numbers = [number(at) for at in range(barred + others)]
     await world.draft(batch, numbers, regions=["US"] * barred + ["GB"] * others)
     await world.holds.open(US, "not_permitted", "why")
@@ -70,6 +71,7 @@ async def test_a_release_brings_them_back_in_steps(world: World) -> None:
 
 async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: World) -> None:
     """However many of them came due first."""
+    await world.limiter.set_ceiling(10_000.0)
     numbers = [number(at) for at in range(400)]
     await world.draft("a", numbers, regions=["US"] * 399 + ["GB"])
     await world.batches.command("a", Command.START)

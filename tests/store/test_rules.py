@@ -274,9 +274,10 @@ async def test_an_unclear_answer_ends_the_send_and_an_answer_after_the_deadline_
 
 async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world: World) -> None:
     """A second of the rate may be begun ahead, and what there was no slot for is due when there is one."""
-    await world.limiter.set_ceiling(10.0)
     await world.running("a", 20)
-    answer = await world.begin(await world.leased())
+    lease = await world.leased()
+    await world.limiter.set_ceiling(10.0)
+    answer = await world.begin(lease)
     slots = [begun.slot_in_us for begun in answer.jobs if begun.word == "go"]
     assert slots == [-50_000 + interval_us(10) * at for at in range(11)]
     assert words(answer)[11:] == ["rate"] * 9
@@ -298,6 +299,35 @@ async def test_jobs_that_miss_the_last_permits_of_a_day_wait_no_longer_than_half
     await world.limiter.set_by_operator({Period.DAY: 3})
     (begun,) = (await world.begin(await world.leased())).jobs
     assert begun.word == "go"
+
+
+async def test_at_a_low_rate_no_job_is_leased_that_has_no_slot_yet(world: World) -> None:
+    """They would be leased, refused and put back at every slot, however many are due."""
+    await world.limiter.set_ceiling(0.1)
+    await world.running("a", 20)
+    lease = await world.leased()
+    assert len(lease.jobs) == 1
+    assert await world.claim() is None
+    assert words(await world.begin(lease)) == ["go"]
+    assert await world.claim() is None
+    due = await world.wakes.next_due()
+    assert due.in_s is not None
+    assert 8.0 < due.in_s < 10.2
+    await world.pass_ms(int(due.in_s * 1000) - 2)
+    assert await world.claim() is None
+    await world.pass_ms(2)
+    assert words(await world.begin(await world.leased())) == ["go"]
+
+
+async def test_the_end_of_a_days_limit_is_slept_through(world: World) -> None:
+    await world.limiter.set_ceiling(RATE, per_day=2)
+    await world.running("a", 5)
+    assert words(await world.begin(await world.leased())) == ["go", "go"]
+    due = await world.wakes.next_due()
+    assert due.in_s is not None
+    assert due.in_s > 15, "nothing but the ends of the two sends"
+    await world.limiter.set_by_operator({Period.DAY: 3})
+    assert (await world.wakes.next_due()).in_s == 0
 
 
 async def test_nothing_is_claimed_while_the_provider_wants_no_more(world: World) -> None:

@@ -124,11 +124,37 @@ def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
         *("BITFIELD", "BITPOS", "DEL", "EXISTS", "GET", "GETBIT", "GETRANGE", "HDEL", "HEXISTS", "HGET", "HGETALL"),
         *("HINCRBY", "HLEN", "HMGET", "HSET", "HSETNX", "HVALS", "LPUSH", "LTRIM", "PEXPIRE", "RPUSH", "SADD"),
         *("SCARD", "SET", "SETBIT", "SETRANGE", "SMEMBERS", "SMISMEMBER", "SRANDMEMBER", "SREM", "TIME", "UNLINK"),
-        *("XADD", "XLEN", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE"),
+        *("XADD", "XGROUP", "XINFO", "XLEN", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE"),
         *("ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZSCORE"),
     }
     used = set(re.findall(r"redis\.call\('(\w+)'", lua.source(verb)))
     assert used <= known
+
+
+#: lives of keys that do not end with a time for cleaning up, and why nothing is decided by their end
+_LIVES = {
+    # a repeat that comes later finds that the lease or the jobs are not its any more
+    "begin": ["REPEATABLE_MS"],
+}
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.lua")))
+def test_the_end_of_a_keys_life_decides_nothing(script: str) -> None:
+    """Times that decide are stored and compared with the server's; a key lives on for a while after its time."""
+    text = (SCRIPTS / f"{script}.lua").read_text()
+    lives = re.findall(r"'PX', ([^\n]*)\)$", text, re.MULTILINE) + re.findall(
+        r"'PEXPIRE', key, (.*)\)$", text, re.MULTILINE
+    )
+    assert len(lives) == len(re.findall(r"'(?:PX|EX|PXAT|EXAT|P?EXPIRE(?:AT)?)'", text))
+    assert [life for life in lives if not life.endswith("+ CLEAN_UP_MS)")] == _LIVES.get(script, [])
+    assert not re.search(r"'P?(TTL|EXPIRETIME)'", text)
+
+
+def test_python_gives_no_key_a_life_that_anything_depends_on() -> None:
+    """But for idempotency keys, which are promised for days at the least, and the trace of a check that Redis writes."""
+    gives = re.compile(r"\b(px|ex|pxat|exat)=|\.p?expire(at)?\(|setex\(")
+    paths = Path(lua.__file__).parent.glob("*.py")
+    assert {path.name for path in paths if gives.search(path.read_text())} == {"keep.py", "store.py"}
 
 
 def test_every_key_that_lua_names_is_in_the_table() -> None:

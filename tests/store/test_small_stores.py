@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
+import redis.asyncio as aioredis
 
 from dispatcher.core.policy import Policy
-from dispatcher.store import keys
+from dispatcher.store import inbox, keys
 from dispatcher.store.documents import CHUNK
 from dispatcher.store.store import Store
 from dispatcher.store.totals import field
@@ -58,6 +59,36 @@ async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
     await store.inbox.done([])
     assert await store.inbox.depth() == 0
     assert await store.inbox.take("w2", most=10, idle_ms=0) == []
+
+
+async def consumers(redis_url: str) -> list[bytes]:
+    async with aioredis.Redis.from_url(redis_url) as client:
+        return [each["name"] for each in await client.xinfo_consumers(keys.INBOX, "settle")]
+
+
+async def live_once(redis_url: str, consumer: str) -> None:
+    """A process that starts, settles an event and ends."""
+    process = Store(redis_url, Policy(), documents_max_bytes=MAX_BYTES)
+    await process.inbox.add([b"settled"])
+    taken = await process.inbox.take(consumer, most=10, idle_ms=60_000)
+    await process.inbox.done([entry for entry, _ in taken])
+    await process.aclose()
+
+
+async def test_a_process_that_starts_removes_the_consumers_of_those_that_ended(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred restarts leave no two hundred consumers; one that ended with an event keeps it for the others."""
+    await store.inbox.add([b"left"])
+    await store.inbox.take("killed", most=1, idle_ms=60_000)
+    for restart in range(3):
+        await live_once(redis_url, f"w{restart}")
+    assert await consumers(redis_url) == [b"killed", b"w0", b"w1", b"w2"]
+    monkeypatch.setattr(inbox, "_ENDED_MS", 0)
+    for restart in range(3, 6):
+        await live_once(redis_url, f"w{restart}")
+    assert await consumers(redis_url) == [b"killed", b"w5"]
+    assert [event for _, event in await store.inbox.take("w0", most=2, idle_ms=0)] == [b"left"]
 
 
 async def test_an_empty_inbox_gives_nothing(store: Store) -> None:

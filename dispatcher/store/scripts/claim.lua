@@ -28,14 +28,11 @@ local sending = redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 room = math.min(room, ahead - young, MOST_AHEAD * ahead - leased, tonumber(ARGV[9]) - leased - sending)
 if room <= 0 or redis.call('HLEN', 'bf:leases') >= MOST_LEASES or living_workers().count == 0 then return false end
 
--- No more is leased than begin can find permits for: nothing goes to and fro while a day's allowance is used up.
--- A clock that was set back is noticed here: nobody takes permits while a wait lasts.
+-- No more is leased than begin can find slots for: nothing goes to and fro while the next slot is far away, or while a
+-- day's allowance is used up. A clock that was set back is noticed here: nobody takes permits while a wait lasts.
 if is_blocked(us) then return false end
-local allowances = redis.call('HGET', 'bf:limiter', 'allowances')
-if allowances then
-  room = math.min(room, permits_left(load_allowances(allowances), us, horizon_us) - leased)
-  if room <= 0 then return false end
-end
+room = math.min(room, slots_within(us, horizon_us) - young)
+if room <= 0 then return false end
 
 -- A held provider or account lets one job through at each probe time; that job may release the hold. A probe of the
 -- account is one of the provider too.

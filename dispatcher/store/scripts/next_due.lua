@@ -1,12 +1,14 @@
 -- next_due: when a scheduler has to look again if nobody wakes it before. Changes nothing.
--- ARGV: none. Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}. Safe to repeat.
+-- ARGV: how far ahead slots are granted (us).
+-- Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}. Safe to repeat.
 local now = now_ms()
 
 local function first_of(key) return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge) end
 
--- When work may be leased: not before the end of a pause, nor before the next probe of a hold.
+-- When work may be leased: not before there is a slot for it, nor before the next probe of a hold.
 local function may_lease_ms()
-  local ms = math.floor(tonumber(redis.call('HGET', 'bf:limiter', 'blocked_until_us') or 0) / 1000)
+  local slot, pace = stored_next_slot(now_us())
+  local ms = math.ceil(math.max(pace.blocked_until_us, slot - tonumber(ARGV[1])) / 1000)
   for _, scope in ipairs({'provider', 'account'}) do
     local hold = redis.call('HGET', 'bf:holds', scope)
     local probe_ms = hold and cjson.decode(hold).probe_at_ms

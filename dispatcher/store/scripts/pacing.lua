@@ -145,6 +145,31 @@ end
 
 local function interval_of(pace) return math.ceil(1000000 / (pace.rate * USED)) end
 
+-- The earliest slot that there may be.
+local function next_slot(pace, now)
+  local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
+  for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
+  return slot
+end
+
+-- The earliest slot as the state is stored, which is not changed.
+local function stored_next_slot(now)
+  local pace = load_pace()
+  bound_wait(pace, now)
+  come_in_time(pace, now, math.max(interval_of(pace), pace.probe_gap_us))
+  return next_slot(pace, now), pace
+end
+
+-- How many permits there are at the present rate up to the horizon.
+local function slots_within(now, horizon_us)
+  local slot, pace = stored_next_slot(now)
+  local left, interval = now + horizon_us - slot, interval_of(pace)
+  if left < 0 then return 0 end
+  local first_gap = math.max(interval, pace.probe_gap_us)
+  local slots = left < first_gap and 1 or 2 + math.floor((left - first_gap) / interval)
+  return pace.allowances and math.min(slots, permits_left(pace.allowances, now, horizon_us)) or slots
+end
+
 -- Returns the slot, or nil and the time at which there may be one.
 local function reserve(pace, now, horizon_us, cut, regain_us)
   bound_wait(pace, now)
@@ -153,8 +178,7 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   count_window(pace, now)
   local interval = math.max(interval_of(pace), pace.probe_gap_us)
   come_in_time(pace, now, interval)
-  local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
-  for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
+  local slot = next_slot(pace, now)
   if slot > now + horizon_us then return nil, slot end
   for _, one in ipairs(pace.allowances or {}) do
     move_to(one, slot)

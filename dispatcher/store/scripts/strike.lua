@@ -7,5 +7,5 @@ local now = now_ms()
 redis.call('ZADD', key, 'NX', text(now), ARGV[3])
 redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - within_ms))
 redis.call('ZREMRANGEBYRANK', key, 0, -hold_after - 1)
-redis.call('PEXPIRE', key, text(within_ms))
+redis.call('PEXPIRE', key, text(within_ms + CLEAN_UP_MS))
 return redis.call('ZCARD', key) >= hold_after and 1 or 0
