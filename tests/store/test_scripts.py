@@ -151,7 +151,7 @@ def test_the_end_of_a_keys_life_decides_nothing(script: str) -> None:
 
 
 def test_python_gives_no_key_a_life_that_anything_depends_on() -> None:
-    """But for idempotency keys, which are promised for days at the least, and the trace of a check that Redis writes."""
+    """Idempotency keys are promised for days at least; the other is the trace of a check that Redis writes."""
     gives = re.compile(r"\b(px|ex|pxat|exat)=|\.p?expire(at)?\(|setex\(")
     paths = Path(lua.__file__).parent.glob("*.py")
     assert {path.name for path in paths if gives.search(path.read_text())} == {"keep.py", "store.py"}
