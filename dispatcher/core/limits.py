@@ -33,10 +33,10 @@ class LimitedBy(StrEnum):
     ALLOWANCE = "allowance"
     #: as many sends are in flight as the settings allow
     IN_FLIGHT = "in_flight"
+    #: nothing is due, and the number of a job that was due is in a call or rests after one
+    NUMBER_BUSY = "number_busy"
     #: all jobs that are left wait for a retry or a later start
     WAITING_FOR_RETRY = "waiting_for_retry"
-    #: the numbers of all due jobs are in a call or rest after one
-    NUMBER_BUSY = "number_busy"
     #: the batch's own limit
     BATCH_RATE = "batch_rate"
     #: the account's rate is used fully
@@ -56,8 +56,8 @@ SENTENCES: Mapping[LimitedBy, str] = {
     LimitedBy.PROVIDER_WAIT: "the provider asked to wait",
     LimitedBy.ALLOWANCE: "the limit of a minute or a day is used up",
     LimitedBy.IN_FLIGHT: "as many sends are in flight as the settings allow",
+    LimitedBy.NUMBER_BUSY: "the numbers of the jobs that were due are in a call, or rest after one",
     LimitedBy.WAITING_FOR_RETRY: "all jobs that are left wait for a retry or a later start",
-    LimitedBy.NUMBER_BUSY: "the numbers of all due jobs are in a call, or rest after one",
     LimitedBy.BATCH_RATE: "the batch's own rate is used fully",
     LimitedBy.RATE: "the account's rate is used fully",
 }
@@ -68,14 +68,14 @@ class AccountFacts:
     """What decides about the whole account. ``due`` counts jobs of running batches that may be leased now."""
 
     due: int
-    #: jobs of running batches that wait for a later time
+    #: jobs of running batches that wait for a later time, and whether some of them wait for their number
     waiting_later: int = 0
+    number_busy: bool = False
     #: live jobs of batches that are paused, and of drafts and batches whose start time is not reached
     paused: int = 0
     not_started: int = 0
-    #: of the due jobs, those whose batch, document or country is held, and those whose number is busy
+    #: of the due jobs, those whose batch, document or country is held
     due_held: int = 0
-    due_busy: int = 0
     #: the account or the provider is held
     held: bool = False
     writable: bool = True
@@ -90,7 +90,10 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFacts:
-    """What decides about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now."""
+    """What decides about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now.
+
+    ``number_busy``: some of those that are not due wait for the end of another call to their number.
+    """
 
     control: Control
     live: int
@@ -98,14 +101,14 @@ class BatchFacts:
     due: int
     held: bool = False
     due_held: int = 0
-    due_busy: int = 0
+    number_busy: bool = False
 
 
 def limits_account(facts: AccountFacts) -> LimitedBy | None:
     """The word for the account; None when there is nothing to send."""
     if facts.due <= 0:
         return _limits_idle(facts)
-    return _limits_all(facts) or _limits_due(facts.due, facts.due_held, facts.due_busy)
+    return _limits_all(facts) or _limits_due(facts.due, facts.due_held)
 
 
 def limits_batch(batch: BatchFacts, account: AccountFacts) -> LimitedBy | None:
@@ -119,14 +122,14 @@ def limits_batch(batch: BatchFacts, account: AccountFacts) -> LimitedBy | None:
     if batch.held and not _limits_machines(account):
         return LimitedBy.HOLD
     if batch.due <= 0:
-        return LimitedBy.WAITING_FOR_RETRY
-    return _limits_all(account) or _limits_due(batch.due, batch.due_held, batch.due_busy)
+        return LimitedBy.NUMBER_BUSY if batch.number_busy else LimitedBy.WAITING_FOR_RETRY
+    return _limits_all(account) or _limits_due(batch.due, batch.due_held)
 
 
 def _limits_idle(facts: AccountFacts) -> LimitedBy | None:
     """Nothing is due: the nearest reason for that."""
     if facts.waiting_later > 0:
-        return LimitedBy.WAITING_FOR_RETRY
+        return LimitedBy.NUMBER_BUSY if facts.number_busy else LimitedBy.WAITING_FOR_RETRY
     if facts.paused > 0:
         return LimitedBy.PAUSED
     return LimitedBy.NOT_STARTED if facts.not_started > 0 else None
@@ -156,8 +159,6 @@ def _limits_all(facts: AccountFacts) -> LimitedBy | None:
     return LimitedBy.IN_FLIGHT if facts.in_flight >= facts.max_in_flight else None
 
 
-def _limits_due(due: int, held: int, busy: int) -> LimitedBy:
+def _limits_due(due: int, held: int) -> LimitedBy:
     """What keeps the due jobs back when nothing stops all of them."""
-    if held >= due:
-        return LimitedBy.HOLD
-    return LimitedBy.NUMBER_BUSY if held + busy >= due else LimitedBy.RATE
+    return LimitedBy.HOLD if held >= due else LimitedBy.RATE

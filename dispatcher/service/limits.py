@@ -47,6 +47,7 @@ async def _account(
     return AccountFacts(
         due=due,
         waiting_later=sum(backlog.later for backlog in running),
+        number_busy=any(backlog.number_busy for backlog in running),
         paused=paused,
         not_started=not_started,
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
@@ -92,4 +93,5 @@ def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchFacts:
         due=backlog.due,
         held=bool(backlog.scopes & held),
         due_held=backlog.held,
+        number_busy=backlog.number_busy,
     )

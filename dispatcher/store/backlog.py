@@ -25,6 +25,8 @@ class BatchBacklog:
     #: of those that are due, jobs that wait for the end of their own or their country's hold
     held: int
     scopes: frozenset[str]
+    #: whether jobs wait for the end of another call to their number
+    number_busy: bool = False
 
     @property
     def waiting(self) -> int:
@@ -62,7 +64,7 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch in batches:
-                    pipe.hmget(keys.batch(batch), "control", "unstarted", "documents")
+                    pipe.hmget(keys.batch(batch), "control", "unstarted", "documents", "number_busy_ms")
                     pipe.zcount(keys.part(batch, "due"), "-inf", now_ms)
                     pipe.zcard(keys.part(batch, "due"))
                     pipe.zcount(keys.part(batch, "due"), HELD_MS, HELD_MS)
@@ -71,7 +73,7 @@ class Backlog:
         rows = list(zip(batches, *(answers[at::5] for at in range(5)), strict=True))
         parked = await self._parked({batch: countries for batch, *_, countries in rows})
         return [
-            _backlog(batch, meta, due, waiting, held_jobs, parked[batch])
+            _backlog(batch, meta, due, waiting, held_jobs, parked[batch], now_ms)
             for batch, meta, due, waiting, held_jobs, _ in rows
             if meta[0] is not None
         ]
@@ -101,9 +103,9 @@ def _seen_ms(value: bytes) -> int:
 
 
 def _backlog(
-    batch: str, meta: Sequence[bytes | None], due: int, waiting: int, held_jobs: int, parked: int
+    batch: str, meta: Sequence[bytes | None], due: int, waiting: int, held_jobs: int, parked: int, now_ms: int
 ) -> BatchBacklog:
-    control, unstarted, documents = (value or b"" for value in meta)
+    control, unstarted, documents, number_busy_ms = (value or b"" for value in meta)
     held = held_jobs + parked
     return BatchBacklog(
         batch=batch,
@@ -112,4 +114,5 @@ def _backlog(
         later=waiting - due - held_jobs,
         held=held,
         scopes=own_scopes(batch, documents.decode().split(",")),
+        number_busy=int(number_busy_ms or 0) > now_ms,
     )

@@ -6,7 +6,9 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.limits import LimitedBy
+from dispatcher.core.policy import Policy
 from dispatcher.service.limits import what_limits
+from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
 from tests.service.mailroom import store_in
 from tests.store.world import World, number, open_world
@@ -27,9 +29,13 @@ async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
     world.scripts.worker = str
     await world.client.delete("bf:workers")
     await store.workers.register("host/1", "a", room=8)
-    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
+    await see_scheduler(world)
     yield store
     await store.aclose()
+
+
+async def see_scheduler(world: World) -> None:
+    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
 
 
 async def words(store: Store, *batches: str, max_in_flight: int = 512) -> list[LimitedBy | None]:
@@ -113,3 +119,15 @@ async def test_a_job_that_waits_for_a_person_is_held(world: World, store: Store)
     await store.holds.open("job:a.0", "internal", "why")
     await world.begin(lease)
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
+
+
+async def test_a_job_that_waits_for_the_end_of_another_call_to_its_number(world: World, store: Store) -> None:
+    await world.running("a", 2)
+    lease = await world.leased()
+    same = [Candidate(job=job, number_hash="one number") for job in lease.jobs]
+    answer = await world.dispatch.begin(lease, same, most_sending=512)
+    assert [begun.word for begun in answer.jobs] == ["go", "number"]
+    assert await words(store, "a") == [LimitedBy.NUMBER_BUSY] * 2
+    await world.pass_ms(round(Policy().number_busy_s * 1000))
+    await see_scheduler(world)
+    assert await words(store, "a") == [LimitedBy.RATE] * 2

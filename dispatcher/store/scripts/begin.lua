@@ -58,6 +58,15 @@ local function held_until(job, batch, country)
   end
 end
 
+-- Until when a job of the batch waits for its number: for those who ask what limits it.
+local function note_busy(batch, until_ms)
+  local known = tonumber(redis.call('HGET', batch_key(batch), 'number_busy_ms') or 0)
+  if until_ms > known or known > now + busy_ms then
+    redis.call('HSET', batch_key(batch), 'number_busy_ms', text(until_ms))
+  end
+  return until_ms
+end
+
 -- Why a job may not be sent now, when it may be looked at again, and for which country it is parked.
 local function obstacle(job, batch, number, country)
   if facts(batch).control ~= 'running' then return 'batch', now end
@@ -67,7 +76,7 @@ local function obstacle(job, batch, number, country)
   if released_ms then return 'held', released_ms, parked_for end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local holder, until_ms = number_lock(number)
-  if holder then return 'number', math.min(now + busy_ms, until_ms) end
+  if holder then return 'number', note_busy(batch, math.min(now + busy_ms, until_ms)) end
 end
 
 -- All flags stay but unclear (2), which was said of the attempt before.
