@@ -88,8 +88,8 @@ class Scheduler:
             if (sleep_s := self._nothing_due_s(due)) > 0:
                 return sleep_s
         self._looked_s = time.monotonic()
-        # the queues' client blocks; a message is a fraction of a millisecond
-        self._look = await asyncio.to_thread(self._tell, await self._upkeep.due())
+        urgent = await self._announce(await self._upkeep.urgent())
+        self._look = await self._announce(await self._upkeep.due()) or urgent
         if self._look:
             return _BUSY_S
         due = await self._wakes.next_due()
@@ -110,6 +110,10 @@ class Scheduler:
         if await self._wakes.wait(seconds):
             self._look = True
         return 0.0
+
+    async def _announce(self, work: Work) -> bool:
+        """The queues' client blocks; a message is a fraction of a millisecond."""
+        return bool(work) and await asyncio.to_thread(self._tell, work)
 
     def _tell(self, work: Work) -> bool:
         """Send messages. False when there is nothing to say that was not said."""

@@ -49,6 +49,14 @@ class Work:
         return bool(self.leases or self.look_at or self.events)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Jobs that one lease may have, and that may be leased ahead of the workers."""
+
+    lease: int
+    ahead: int
+
+
 class Upkeep:
     """One scheduler. Any number of them may run: all they agree on is in Redis."""
 
@@ -90,27 +98,39 @@ class Upkeep:
         self._leases, self._look_at = [], []
         return work
 
+    async def urgent(self) -> Work:
+        """The urgent work that is due now, leased: it need not wait for the rest of a look. Raises StoreError."""
+        await self._claim_urgent(await self._room())
+        leases, self._leases = tuple(self._leases), []
+        return Work(leases=leases, look_at=(), events=0)
+
     async def _claim(self) -> None:
-        rate = (await self._current_pace()).rate
-        most = max(1, min(LEASE_MOST, round(rate * LEASE_S)))
-        ahead = max(2, math.ceil(rate * AHEAD_S))
+        room = await self._room()
+        await self._claim_urgent(room)
+        while await self._claim_one(Priority.BULK, room, 0):
+            pass
 
-        async def claim(priority: Priority, room: int) -> bool:
-            in_flight = self._most_sending + WAITING_AHEAD + room - ahead
-            lease = await self._store.dispatch.claim(priority, most=most, ahead=room, in_flight=in_flight)
-            if lease:
-                self._leases.append((priority, lease.id))
-                if self._at:
-                    await self._at(Point.CLAIMED)
-            return lease is not None
-
-        while await claim(Priority.URGENT, ahead + URGENT_AHEAD):
+    async def _claim_urgent(self, room: Room) -> None:
+        while await self._claim_one(Priority.URGENT, room, URGENT_AHEAD):
             self._owed += BULK_FLOOR
-            if self._owed >= 1 and await claim(Priority.BULK, ahead + URGENT_AHEAD + most):
+            if self._owed >= 1 and await self._claim_one(Priority.BULK, room, URGENT_AHEAD + room.lease):
                 self._owed -= 1
         self._owed = min(self._owed, 1.0)
-        while await claim(Priority.BULK, ahead):
-            pass
+
+    async def _claim_one(self, priority: Priority, room: Room, beyond: int) -> bool:
+        """Lease once, ``beyond`` jobs further ahead than ordinary work. False when nothing is due."""
+        in_flight = self._most_sending + WAITING_AHEAD + beyond
+        ahead = room.ahead + beyond
+        lease = await self._store.dispatch.claim(priority, most=room.lease, ahead=ahead, in_flight=in_flight)
+        if lease:
+            self._leases.append((priority, lease.id))
+            if self._at:
+                await self._at(Point.CLAIMED)
+        return lease is not None
+
+    async def _room(self) -> Room:
+        rate = (await self._current_pace()).rate
+        return Room(lease=max(1, min(LEASE_MOST, round(rate * LEASE_S))), ahead=max(2, math.ceil(rate * AHEAD_S)))
 
     async def _current_pace(self) -> Pace:
         if self._clock() - self._pace_read_s > _PACE_AGE_S:
