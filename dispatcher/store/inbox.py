@@ -21,8 +21,6 @@ _RESTARTED = 200
 MOST = 1_000_000
 #: events that could not be settled and are kept to be looked at; the oldest make room
 MOST_FAILED = 1_000
-
-
 #: events that wait to be confirmed; of more than these only what the provider is asked by itself is learned
 MOST_DEFERRED = 100_000
 
@@ -108,7 +106,7 @@ class Inbox:
 
     async def take_deferred(self, most: int, again_ms: int) -> list[bytes]:
         """Events whose time has come; each comes again after ``again_ms`` unless it is dropped or deferred anew."""
-        return list(await self._scripts.run("take_deferred", [most, again_ms]))
+        return list(await self._scripts.run("take_deferred", [most, again_ms]) or ())
 
     async def drop_deferred(self, event: bytes) -> None:
         with translated():

@@ -49,7 +49,10 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await Walk(world, 7).live(80)
         scripts = world.scripts
         assert isinstance(scripts, Recording)
-        await Inbox(world.client, scripts).add([b"{}"])
+        inbox = Inbox(world.client, scripts)
+        await inbox.add([b"{}"])
+        await inbox.defer(b"{}", world.ms)
+        assert await inbox.take_deferred(1, 1_000) == [b"{}"]
         await scripts.run("move_epoch", [])
         await world.batches.create(Definition(id="z", name="z", created_ms=1))
         await world.batches.fix_selection("z", {0: b"1"})

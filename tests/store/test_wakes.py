@@ -12,7 +12,7 @@ from dispatcher.store import keys
 from dispatcher.store.dispatch import Change
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
-from tests.store.world import World, number
+from tests.store.world import World, dump, number
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +100,28 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) 
     assert (await world.wakes.next_due()).in_s == 0
     await inbox.add([b"{}"])
     assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
+
+
+@pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
+async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soon(
+    world: World, in_ms: int, wakes: bool
+) -> None:
+    inbox = Inbox(world.client, world.scripts)
+    assert await inbox.defer(b"{}", world.ms + in_ms)
+    assert await world.client.exists(keys.WAKE) == wakes
+    assert (await world.wakes.next_due()).in_s == in_ms / 1000
+    await world.pass_ms(in_ms)
+    assert (await world.wakes.next_due()).in_s == 0
+    assert await inbox.take_deferred(10, 60_000) == [b"{}"]
+    assert (await world.wakes.next_due()).in_s == 60.0
+
+
+async def test_taking_deferred_callbacks_writes_nothing_when_none_is_due(world: World) -> None:
+    inbox = Inbox(world.client, world.scripts)
+    await inbox.defer(b"{}", world.ms + 500)
+    before = await dump(world.client)
+    assert await inbox.take_deferred(10, 60_000) == []
+    assert await dump(world.client) == before
 
 
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
