@@ -8,6 +8,7 @@ import pytest
 
 from dispatcher.api.limits import largest_body
 from dispatcher.core.outcome import FaxStatus
+from dispatcher.core.settlement import Shown
 from dispatcher.runtime import Runtime
 from dispatcher.service.news import decode
 from dispatcher.sinch.callback_url import callback_url
@@ -49,7 +50,8 @@ async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged
     assert (await api.post(address, **body)).status_code == 200
     (event,) = await stored(runtime)
     assert len(event) < 500
-    news = decode(event)
+    news, labels = decode(event)
+    assert labels is Shown.ABSENT
     assert (news.job, news.attempt, news.fax_id) == (JOB, ATTEMPT, "01F")
     assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
 
