@@ -71,6 +71,25 @@ async def test_an_address_that_we_did_not_make_is_refused_and_counted(
     assert await counted(runtime, "forged") == 1
 
 
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        ({"bulkfax-job": JOB, "bulkfax-attempt": str(ATTEMPT)}, [Shown.RIGHT]),
+        ({"bulkfax-job": JOB}, [Shown.ABSENT]),
+        ({}, [Shown.ABSENT]),
+        ({"bulkfax-job": "b1.1", "bulkfax-attempt": str(ATTEMPT)}, []),
+        ({"bulkfax-job": JOB, "bulkfax-attempt": "1"}, []),
+    ],
+)
+async def test_what_the_labels_show_is_stored_and_wrong_ones_are_dropped(
+    api: httpx.AsyncClient, runtime: Runtime, address: str, labels: dict[str, str], kept: list[Shown]
+) -> None:
+    answer = await api.post(address, json={**EVENT, "fax": {**FAX, "labels": labels}})
+    assert answer.status_code == 200
+    assert [decode(event)[1] for event in await stored(runtime)] == kept
+    assert await counted(runtime, "mismatched") == (not kept)
+
+
 async def test_an_event_that_we_do_not_know_is_acknowledged_and_counted(
     api: httpx.AsyncClient, runtime: Runtime, address: str
 ) -> None:
