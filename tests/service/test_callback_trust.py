@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import Happened, JobId, Record, State
+from dispatcher.core.job import Happened, JobId, Recipient, Record, State
 from dispatcher.core.outcome import FaxNews, FaxStatus, Unclear
 from dispatcher.core.policy import Policy
 from dispatcher.service.news import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.store.errors import StoreError
-from tests.service.mailroom import Call
+from tests.service.mailroom import Call, Mailroom
 from tests.service.office import Office, open_office
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +81,26 @@ async def test_the_fax_that_the_answer_named_needs_no_read(office: Office, monke
     await call_back(office, call.news)
     assert (await record(office)).state is State.DELIVERED
     assert await counted(office, "settled") == 1
+
+
+async def test_callbacks_that_are_settled_together_read_their_rows_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(office, 5)
+    read, blocks = office.store.batches.recipients, list[tuple[str, int]]()
+
+    async def recipients(batch: str, block: int) -> tuple[Recipient, ...]:
+        blocks.append((batch, block))
+        return await read(batch, block)
+
+    monkeypatch.setattr(office.store.batches, "recipients", recipients)
+    ended = office.provider.end_calls(1.0)
+    events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended]
+    await office.store.inbox.add(events)
+    fresh = Mailroom(office.store, office.world, office.provider, "fresh", Policy())
+    assert await fresh.news.settle_events() == 5
+    assert blocks == [("a", 0)]
+    assert await counted(office, "settled") == 5
 
 
 async def test_another_number(office: Office) -> None:
