@@ -12,7 +12,7 @@ from dispatcher.store import keys
 from dispatcher.store.dispatch import Change
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
-from tests.store.world import World, dump, number
+from tests.store.world import World, number
 
 pytestmark = pytest.mark.anyio
 
@@ -114,14 +114,6 @@ async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soo
     assert (await world.wakes.next_due()).in_s == 0
     assert await inbox.take_deferred(10, 60_000) == [b"{}"]
     assert (await world.wakes.next_due()).in_s == 60.0
-
-
-async def test_taking_deferred_callbacks_writes_nothing_when_none_is_due(world: World) -> None:
-    inbox = Inbox(world.client, world.scripts)
-    await inbox.defer(b"{}", world.ms + 500)
-    before = await dump(world.client)
-    assert await inbox.take_deferred(10, 60_000) == []
-    assert await dump(world.client) == before
 
 
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
