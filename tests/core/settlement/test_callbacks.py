@@ -69,8 +69,8 @@ TOGETHER = {
 
 
 def callback(labels: Shown = RIGHT, number: Shown = RIGHT, *, fax_id: str = "F1", attempt: int = 1) -> Callback:
-    told = news(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
-    return Callback(news=told, labels=labels, number=NUMBER)
+    shown = news(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
+    return Callback(news=shown, labels=labels, number=NUMBER)
 
 
 @pytest.mark.parametrize("reads", range(MOST_READS + 1))
@@ -124,8 +124,8 @@ def test_an_attempt_above_the_records_proves_that_its_begin_was_lost(shown: Show
     [(JOB, 2, RIGHT), ("", 2, ABSENT), (JOB, 0, ABSENT), ("", 0, ABSENT), ("a.1", 2, WRONG), (JOB, 1, WRONG)],
 )
 def test_labels_are_those_of_the_address(job: str, attempt: int, shown: Shown) -> None:
-    told = FaxNews(fax_id="F1", status=COMPLETED, job=job, attempt=attempt)
-    assert shown_labels(told, JOB, 2) is shown
+    fax = FaxNews(fax_id="F1", status=COMPLETED, job=job, attempt=attempt)
+    assert shown_labels(fax, JOB, 2) is shown
 
 
 @pytest.mark.parametrize("shown", Shown)
