@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from dispatcher.core.outcome import FaxNews
 from dispatcher.core.points import At, Point
+from dispatcher.core.settlement import Shown, shown_labels
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.service.grouping import Grouped
 from dispatcher.service.news import encode
@@ -57,7 +57,7 @@ class Receiver:
             # events that we do not know are the provider's to invent: refusing them would only have them sent again
             await self._totals.count(CALLBACKS, ("other",))
             return
-        if event.news and not _is_of(event.news, job, attempt):
+        if event.news and shown_labels(event.news, job, attempt) is Shown.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
             return
         if self._at:
@@ -66,11 +66,6 @@ class Receiver:
         await self._adds.ask(encode(job, attempt, event))
         if self._at:
             await self._at(Point.CALLBACK_STORED)
-
-
-def _is_of(news: FaxNews, job: str, attempt: int) -> bool:
-    """Whether the labels are those of the signed address, as far as there are any."""
-    return news.job in ("", job) and news.attempt in (0, attempt)
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

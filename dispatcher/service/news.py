@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,15 +13,18 @@ from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import FaxNews, FaxStatus
 from dispatcher.core.points import At, Point
 from dispatcher.core.settlement import (
+    Callback,
     Case,
     Judgement,
+    Shown,
     Step,
     Trust,
     after_news,
     after_unknown_ms,
-    contradicts,
+    confirmed,
     count_read,
     judge_callback,
+    shown_labels,
     unconfirmed,
 )
 from dispatcher.service.material import Library, MaterialMissing
@@ -31,7 +35,7 @@ from dispatcher.sinch.callbacks import CallbackEvent
 from dispatcher.sinch.errors import SinchError
 from dispatcher.sinch.reading import clean
 from dispatcher.store.errors import StoreError
-from dispatcher.store.inbox import FailedEvent
+from dispatcher.store.inbox import DEFERRED, Entry, FailedEvent
 from dispatcher.store.store import Store
 
 #: events taken at once
@@ -42,6 +46,8 @@ _UNREAD_AGAIN_MS = 30_000
 _DEFERRED_AGAIN_MS = 60_000
 #: characters of the reason for which one is set aside
 _REASON = 300
+#: what its labels showed, in an event
+_LABELS = "labels"
 
 #: the fields of an event and what their values are
 _KINDS = {one.name: type(one.default) if isinstance(one.default, int) else str for one in fields(FaxNews)}
@@ -55,19 +61,26 @@ def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
     news = event.news
     if news is None:
         return b"{}"
-    told = {name: getattr(news, name) for name in FaxNews.__slots__}
-    known = {"job": job, "attempt": attempt, "write_epoch": 0}
-    return json.dumps({**told, **known}, separators=(",", ":")).encode()
+    claimed = {name: getattr(news, name) for name in FaxNews.__slots__}
+    known = {"job": job, "attempt": attempt, "write_epoch": 0, _LABELS: shown_labels(news, job, attempt)}
+    return json.dumps({**claimed, **known}, separators=(",", ":")).encode()
 
 
-def decode(raw: bytes) -> FaxNews:
-    """Raises ValueError, KeyError or TypeError for no event of ours. What only newer processes write is left out."""
-    told = {name: value for name, value in json.loads(raw).items() if name in FaxNews.__slots__}
-    read: dict[str, Any] = {name: clean(value) if isinstance(value, str) else value for name, value in told.items()}
+def decode(raw: bytes) -> tuple[FaxNews, Shown]:
+    """The news, and what its labels showed. Raises ValueError, KeyError or TypeError for no event of ours. What only
+    newer processes write is left out."""
+    event = json.loads(raw)
+    fields = {name: value for name, value in event.items() if name in FaxNews.__slots__}
+    read: dict[str, Any] = {name: clean(value) if isinstance(value, str) else value for name, value in fields.items()}
     for name, value in read.items():
         if type(value) is not _KINDS[name]:
             raise TypeError(f"{name} is {value!r}")
-    return FaxNews(**{**read, "status": FaxStatus(read["status"])})
+    return FaxNews(**{**read, "status": FaxStatus(read["status"])}), Shown(event.get(_LABELS, Shown.ABSENT))
+
+
+def _always(record: Record, case: Case) -> Judgement:
+    """What the provider itself says needs no judgement."""
+    return Judgement(trust=Trust.APPLY)
 
 
 class News:
@@ -97,27 +110,35 @@ class News:
         """Settle what lies in the inbox until it is empty; returns how many events that were."""
         settled = await self._settle_deferred()
         while entries := await self._store.inbox.take(self._consumer, _MOST, self._idle_ms):
-            outcomes = await asyncio.gather(*(self._settle(raw) for _, raw in entries), return_exceptions=True)
-            if self._at:
-                await self._at(Point.EVENTS_SETTLED)
-            await self._acknowledge(entries, outcomes)
+            await self._settle_all(entries)
             settled += len(entries)
         return settled
 
-    async def _acknowledge(
-        self, entries: Sequence[tuple[str, bytes]], outcomes: Sequence[BaseException | bool]
-    ) -> None:
+    async def _settle_deferred(self) -> int:
+        """Those whose time has come."""
+        events = await self._store.inbox.take_deferred(_MOST, _DEFERRED_AGAIN_MS)
+        if events:
+            await self._settle_all([(DEFERRED, raw) for raw in events])
+        return len(events)
+
+    async def _settle_all(self, entries: Sequence[Entry]) -> None:
+        outcomes = await asyncio.gather(*(self._settle(raw) for _, raw in entries), return_exceptions=True)
+        if self._at:
+            await self._at(Point.EVENTS_SETTLED)
+        await self._acknowledge(entries, outcomes)
+
+    async def _acknowledge(self, entries: Sequence[Entry], outcomes: Sequence[BaseException | bool]) -> None:
         """One event that cannot be settled keeps none of the others back. What the store could not do now is done when
         the event is taken again."""
-        inbox, done, failed, later = self._store.inbox, list[str](), list[FailedEvent](), list[BaseException]()
+        inbox, done, failed, later = self._store.inbox, list[Entry](), list[FailedEvent](), list[BaseException]()
         for (entry_id, raw), error in zip(entries, outcomes, strict=True):
             if isinstance(error, bool):
-                done.append(entry_id)
+                done += [(entry_id, raw)] if error or entry_id != DEFERRED else []
             elif isinstance(error, StoreError) or not isinstance(error, Exception):
                 later.append(error)
             else:
                 reason = clean(f"{type(error).__name__}: {error}", _REASON)
-                log.error("an event of the inbox cannot be settled and is set aside", id=entry_id, reason=reason)
+                log.error("a callback cannot be settled and is set aside", id=entry_id, reason=reason)
                 failed.append(FailedEvent(id=entry_id, event=raw, reason=reason))
         await inbox.done(done)
         if failed:
@@ -126,42 +147,27 @@ class News:
         if later:
             raise later[0]
 
-    async def _settle_deferred(self) -> int:
-        """Those whose time has come. What the store could not do now is done when they come again."""
-        events = await self._store.inbox.take_deferred(_MOST, _DEFERRED_AGAIN_MS)
-        outcomes = await asyncio.gather(*map(self._settle_again, events), return_exceptions=True)
-        for raw, error in zip(events, outcomes, strict=True):
-            if isinstance(error, Exception) and not isinstance(error, StoreError):
-                log.error("a deferred callback cannot be settled and is dropped", error=clean(str(error), _REASON))
-                await self._store.inbox.drop_deferred(raw)
-                await self._store.totals.count("callbacks", ("failed",))
-        return len(events)
-
-    async def _settle_again(self, raw: bytes) -> None:
-        if await self._settle(raw):
-            await self._store.inbox.drop_deferred(raw)
-
     async def _settle(self, raw: bytes) -> bool:
         """Settle one event, as far as it can be believed. False: it was deferred."""
-        news = decode(raw)
+        news, labels = decode(raw)
         job = JobId.parse(news.job)
         if self._at:
             await self._at(Point.EVENT_TAKEN)
-        if news.to and news.to != await self._number(job):
-            await self._store.totals.count("callbacks", ("mismatched",))
-            return True
-        judged = await self._believe(job, news)
+        callback = Callback(news=news, labels=labels, number=await self._number(job))
+        judged = await self._apply(job, news, partial(judge_callback, callback))
         if self._at:
             await self._at(Point.EVENT_SETTLED)
         match judged.trust:
             case Trust.DEFER:
                 return not await self._defer(raw, judged.again_ms)
             case Trust.READ:
-                return await self._confirm(job, news, raw)
+                return await self._confirm(job, callback, raw, judged.known_attempt)
             case Trust.ADOPT:
-                await self._adopt(job, news)
+                await self._adopt(job, callback)
             case Trust.UNCONFIRMED:
                 await self._give_up(job, news)
+            case Trust.MISMATCHED:
+                await self._count("mismatched")
         return True
 
     async def _number(self, job: JobId) -> str:
@@ -171,22 +177,42 @@ class News:
         except MaterialMissing:
             return ""
 
-    async def _believe(self, job: JobId, news: FaxNews) -> Judgement:
-        """Apply the callback, if the provider itself has named its fax."""
-        judged = Judgement(trust=Trust.APPLY)
+    async def _apply(
+        self, job: JobId, news: FaxNews, judge: Callable[[Record, Case], Judgement] = _always
+    ) -> Judgement:
+        """Apply the news, if it is judged to be believed."""
+        # nothing is right about a job that is not there
+        judged = Judgement(trust=Trust.MISMATCHED)
 
         def decide(record: Record, case: Case) -> Step | None:
             nonlocal judged
-            judged = judge_callback(record, news, case)
+            judged = judge(record, case)
             return after_news(record, news, case) if judged.trust is Trust.APPLY else None
 
         step = await self._settler.settle(job, decide, news=news, totals={"callbacks|settled": 1})
         if step is None and judged.trust is Trust.APPLY:
-            await self._store.totals.count("callbacks", ("repeated",))
+            await self._count("repeated")
         return judged
 
-    async def _confirm(self, job: JobId, news: FaxNews, raw: bytes) -> bool:
+    async def _confirm(self, job: JobId, callback: Callback, raw: bytes, known_attempt: int) -> bool:
         """Read the fax, and apply what was read. What the provider does not know is asked for again later."""
+        try:
+            read = await self._reads.fax(callback.news.fax_id)
+        except (NoPermit, SinchError) as error:
+            log.info("a callback cannot be confirmed now", error=str(error))
+            return not await self._defer(raw, await self._store.clock.now_ms() + _UNREAD_AGAIN_MS)
+        again_ms = await self._count_read(job)
+        if read is None:
+            return not await self._defer(raw, again_ms)
+        news = confirmed(read, callback, known_attempt)
+        if news:
+            await self._apply(job, news)
+        else:
+            await self._count("mismatched")
+        return True
+
+    async def _count_read(self, job: JobId) -> int:
+        """Returns when the fax is asked for again, if the provider does not know it (ms)."""
         again_ms = 0
 
         def count(record: Record, case: Case) -> Step | None:
@@ -194,38 +220,20 @@ class News:
             again_ms = after_unknown_ms(record.confirming_reads + 1, case)
             return count_read(record, case)
 
-        try:
-            read = await self._reads.fax(news.fax_id)
-        except (NoPermit, SinchError) as error:
-            log.info("a callback cannot be confirmed now", error=str(error))
-            return not await self._defer(raw, await self._store.clock.now_ms() + _UNREAD_AGAIN_MS)
         await self._settler.settle(job, count)
-        if read is None:
-            return not await self._defer(raw, again_ms)
-        if contradicts(read, news):
-            await self._store.totals.count("callbacks", ("mismatched",))
-            return True
-        await self._apply(job, read)
-        return True
+        return again_ms
 
-    async def _adopt(self, job: JobId, news: FaxNews) -> None:
+    async def _adopt(self, job: JobId, callback: Callback) -> None:
         """The store has lost the attempt. What cannot be read now is followed as a fax that has not ended."""
         try:
-            read = await self._reads.fax(news.fax_id)
+            read = await self._reads.fax(callback.news.fax_id)
         except (NoPermit, SinchError):
             read = None
-        known = read if read and not contradicts(read, news) else None
-        await self._apply(job, known or replace(news, status=FaxStatus.UNFINISHED, ended_ms=0))
-
-    async def _apply(self, job: JobId, news: FaxNews) -> None:
-        step = await self._settler.settle(
-            job, lambda record, case: after_news(record, news, case), news=news, totals={"callbacks|settled": 1}
-        )
-        if step is None:
-            await self._store.totals.count("callbacks", ("repeated",))
+        news = confirmed(read, callback, 0) if read else None
+        await self._apply(job, news or replace(callback.news, status=FaxStatus.UNFINISHED, ended_ms=0))
 
     async def _defer(self, raw: bytes, again_ms: int) -> bool:
-        await self._store.totals.count("callbacks", ("deferred",))
+        await self._count("deferred")
         if await self._store.inbox.defer(raw, again_ms):
             return True
         log.error("too many callbacks wait to be confirmed: one is dropped, and its fax is read back in time")
@@ -233,4 +241,7 @@ class News:
 
     async def _give_up(self, job: JobId, news: FaxNews) -> None:
         await self._settler.settle(job, lambda record, case: unconfirmed(record, news, case))
-        await self._store.totals.count("callbacks", ("unconfirmed",))
+        await self._count("unconfirmed")
+
+    async def _count(self, result: str) -> None:
+        await self._store.totals.count("callbacks", (result,))

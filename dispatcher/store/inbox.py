@@ -23,16 +23,20 @@ _RESTARTED = 200
 MOST = 1_000_000
 #: events that could not be settled and are kept to be looked at; the oldest make room
 MOST_FAILED = 1_000
-
-
 #: events that wait to be confirmed; of more than these only what the provider is asked by itself is learned
 MOST_DEFERRED = 100_000
+
+#: an event with its id
+Entry = tuple[str, bytes]
+#: in place of the id of an event that was deferred
+DEFERRED = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
-    """An event of the inbox that could not be settled."""
+    """An event that could not be settled, of the inbox or a deferred one."""
 
+    #: in the inbox; ``DEFERRED`` for one that is not in it any more
     id: str
     event: bytes
     #: for people
@@ -59,7 +63,7 @@ class Inbox:
         with translated():
             return int(await self._client.xlen(keys.INBOX))
 
-    async def take(self, consumer: str, most: int, idle_ms: int) -> list[tuple[str, bytes]]:
+    async def take(self, consumer: str, most: int, idle_ms: int) -> list[Entry]:
         """Events with their ids: first those that another consumer left lying for ``idle_ms``, then new ones."""
         with translated():
             if not self._group_exists:
@@ -86,14 +90,13 @@ class Inbox:
                 if start == b"0-0":
                     return
 
-    async def done(self, ids: Sequence[str]) -> None:
-        """These were settled, or can never be."""
-        if not ids:
+    async def done(self, entries: Sequence[Entry]) -> None:
+        """These were settled, or can never be, or were deferred."""
+        if not entries:
             return
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.xack(keys.INBOX, _GROUP, *ids)
-                pipe.xdel(keys.INBOX, *ids)
+                _remove(pipe, entries)
                 await pipe.execute()
 
     async def ready(self, now_ms: int) -> int:
@@ -109,12 +112,8 @@ class Inbox:
         return bool(await self._scripts.run("defer", [MOST_DEFERRED, again_ms, event]))
 
     async def take_deferred(self, most: int, again_ms: int) -> list[bytes]:
-        """Events whose time has come; each comes again after ``again_ms`` unless it is dropped or deferred anew."""
-        return list(await self._scripts.run("take_deferred", [most, again_ms]))
-
-    async def drop_deferred(self, event: bytes) -> None:
-        with translated():
-            await self._client.zrem(keys.INBOX_DEFERRED, event)
+        """Events whose time has come; each comes again after ``again_ms`` unless it is done or deferred anew."""
+        return list(await self._scripts.run("take_deferred", [most, again_ms]) or ())
 
     async def set_aside(self, failed: Sequence[FailedEvent]) -> None:
         """Keep events that cannot be settled, with the reason, where they are in nobody's way."""
@@ -122,10 +121,9 @@ class Inbox:
             return
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.lpush(keys.INBOX_FAILED, *(_encode_failed(one) for one in failed))
+                pipe.lpush(keys.INBOX_FAILED, *map(_encode_failed, failed))
                 pipe.ltrim(keys.INBOX_FAILED, 0, MOST_FAILED - 1)
-                pipe.xack(keys.INBOX, _GROUP, *(one.id for one in failed))
-                pipe.xdel(keys.INBOX, *(one.id for one in failed))
+                _remove(pipe, [(event.id, event.event) for event in failed])
                 await pipe.execute()
 
     async def failed(self) -> list[FailedEvent]:
@@ -156,6 +154,15 @@ class Inbox:
                 raise
         await self._scripts.run("remove_consumers", [_GROUP, _ENDED_MS])
         self._group_exists = True
+
+
+def _remove(pipe: Client, entries: Sequence[Entry]) -> None:
+    """Add to other commands those that take events from where they lie."""
+    if ids := [entry_id for entry_id, _ in entries if entry_id != DEFERRED]:
+        pipe.xack(keys.INBOX, _GROUP, *ids)
+        pipe.xdel(keys.INBOX, *ids)
+    if deferred := [event for entry_id, event in entries if entry_id == DEFERRED]:
+        pipe.zrem(keys.INBOX_DEFERRED, *deferred)
 
 
 def _encode_failed(failed: FailedEvent) -> str:

@@ -29,7 +29,10 @@ _HELD = frozenset(
 )
 #: those that move the account's write epoch, and those that only look whether it was lost
 _MOVING = frozenset(
-    {"add_events", "add_part", "begin", "claim", "control", "create", "fix_selection", "move_epoch", "settle"}
+    {
+        *("add_events", "add_part", "begin", "claim", "control", "create", "defer", "fix_selection", "move_epoch"),
+        *("settle", "take_deferred"),
+    }
 )
 _LOOKING = frozenset({"beat", "next_due"})
 

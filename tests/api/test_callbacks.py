@@ -8,6 +8,7 @@ import pytest
 
 from dispatcher.api.limits import largest_body
 from dispatcher.core.outcome import FaxStatus
+from dispatcher.core.settlement import Shown
 from dispatcher.runtime import Runtime
 from dispatcher.service.news import decode
 from dispatcher.sinch.callback_url import callback_url
@@ -49,7 +50,8 @@ async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged
     assert (await api.post(address, **body)).status_code == 200
     (event,) = await stored(runtime)
     assert len(event) < 500
-    news = decode(event)
+    news, labels = decode(event)
+    assert labels is Shown.ABSENT
     assert (news.job, news.attempt, news.fax_id) == (JOB, ATTEMPT, "01F")
     assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
 
@@ -67,6 +69,25 @@ async def test_an_address_that_we_did_not_make_is_refused_and_counted(
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:bulkfax:problem:forged")
     assert await stored(runtime) == []
     assert await counted(runtime, "forged") == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        ({"bulkfax-job": JOB, "bulkfax-attempt": str(ATTEMPT)}, [Shown.RIGHT]),
+        ({"bulkfax-job": JOB}, [Shown.ABSENT]),
+        ({}, [Shown.ABSENT]),
+        ({"bulkfax-job": "b1.1", "bulkfax-attempt": str(ATTEMPT)}, []),
+        ({"bulkfax-job": JOB, "bulkfax-attempt": "1"}, []),
+    ],
+)
+async def test_what_the_labels_show_is_stored_and_wrong_ones_are_dropped(
+    api: httpx.AsyncClient, runtime: Runtime, address: str, labels: dict[str, str], kept: list[Shown]
+) -> None:
+    answer = await api.post(address, json={**EVENT, "fax": {**FAX, "labels": labels}})
+    assert answer.status_code == 200
+    assert [decode(event)[1] for event in await stored(runtime)] == kept
+    assert await counted(runtime, "mismatched") == (not kept)
 
 
 async def test_an_event_that_we_do_not_know_is_acknowledged_and_counted(

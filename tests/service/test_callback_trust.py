@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import Happened, JobId, Record, State
+from dispatcher.core.job import Happened, JobId, Recipient, Record, State
 from dispatcher.core.outcome import FaxNews, FaxStatus, Unclear
 from dispatcher.core.policy import Policy
 from dispatcher.service.news import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from tests.service.mailroom import Call
+from dispatcher.sinch.errors import UnreadableError
+from dispatcher.store.errors import StoreError
+from tests.service.mailroom import Call, Mailroom
 from tests.service.office import Office, open_office
 
 pytestmark = pytest.mark.anyio
@@ -81,11 +83,128 @@ async def test_the_fax_that_the_answer_named_needs_no_read(office: Office, monke
     assert await counted(office, "settled") == 1
 
 
+async def test_callbacks_that_are_settled_together_read_their_rows_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accepted(office, 5)
+    read, blocks = office.store.batches.recipients, list[tuple[str, int]]()
+
+    async def recipients(batch: str, block: int) -> tuple[Recipient, ...]:
+        blocks.append((batch, block))
+        return await read(batch, block)
+
+    monkeypatch.setattr(office.store.batches, "recipients", recipients)
+    ended = office.provider.end_calls(1.0)
+    events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended]
+    await office.store.inbox.add(events)
+    fresh = Mailroom(office.store, office.world, office.provider, "fresh", Policy())
+    assert await fresh.news.settle_events() == 5
+    assert blocks == [("a", 0)]
+    assert await counted(office, "settled") == 5
+
+
 async def test_another_number(office: Office) -> None:
     call = await accepted(office)
     await call_back(office, replace(completed(call), to="+12025550199"))
     assert (await record(office)).state is State.ACCEPTED
     assert await counted(office, "mismatched") == 1
+
+
+@pytest.mark.parametrize("labels", [{"job": "a.1"}, {"attempt": 2}])
+async def test_labels_of_another_job_or_attempt(office: Office, labels: dict[str, object]) -> None:
+    """From the receiver such a one does not come: what lies in the inbox is judged all the same."""
+    call = await accepted(office)
+    await call_back(office, replace(completed(call), **labels))  # type: ignore[arg-type]  # of its kind
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "mismatched") == 1
+
+
+SHOWS_LITTLE = pytest.mark.parametrize("without", [{"to": ""}, {"job": "", "attempt": 0}, {"attempt": 0}])
+
+
+@SHOWS_LITTLE
+async def test_one_without_number_or_labels_is_read_and_the_read_counts(
+    office: Office, without: dict[str, object]
+) -> None:
+    """Its fax failed, and the callback says that it arrived."""
+    call = await accepted(office)
+    call.status = FaxStatus.FAILURE
+    await call_back(office, replace(completed(call), **without))  # type: ignore[arg-type]  # as above
+    stored = await record(office)
+    assert (stored.state, stored.category) == (State.WAITING, "busy")
+
+
+@SHOWS_LITTLE
+async def test_a_true_one_without_number_or_labels_is_not_lost(office: Office, without: dict[str, object]) -> None:
+    """While nothing can be read it is kept; and what is read may show no more than it did."""
+    call = await accepted(office)
+    office.provider.end_calls(1.0)
+    read, answers = office.provider.fax, [True]
+
+    async def fax(fax_id: str, *, total_s: float) -> FaxNews | None:
+        if answers:
+            answers.clear()
+            raise UnreadableError("no answer")
+        news = await read(fax_id, total_s=total_s)
+        return news and replace(news, **without)  # type: ignore[arg-type]  # as above
+
+    office.provider.fax = fax  # type: ignore[method-assign]  # shows little
+    await call_back(office, replace(call.news, **without))  # type: ignore[arg-type]  # as above
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "deferred") == 1
+    await work(office, 30_000)
+    assert (await record(office)).state is State.DELIVERED
+
+
+async def test_false_callbacks_that_use_up_the_reads_do_not_cost_the_true_one(office: Office) -> None:
+    """The answer to the POST was lost. It waits until the fax is named, by the search or by the end of it."""
+    call = await unclear(office)
+    await office.world.pass_ms(21_000)
+    for number in range(5):
+        await call_back(office, replace(completed(call), fax_id=f"X{number}"))
+    office.provider.end_calls(1.0)
+    await call_back(office, call.news)
+    stored = await record(office)
+    assert (stored.state, stored.confirming_reads) == (State.SENDING, 5)
+    assert await counted(office, "unconfirmed") == 0
+    for _ in range(10):
+        await work(office, 5_000)
+    assert (await record(office)).state is State.DELIVERED
+
+
+async def test_a_deferred_one_that_cannot_be_settled_is_set_aside(office: Office) -> None:
+    """It keeps no other back, is counted and reported, and can be tried again."""
+    call = await accepted(office)
+    office.provider.end_calls(1.0)
+    inbox = office.store.inbox
+    await inbox.defer(b"no JSON", office.world.ms)
+    await inbox.defer(encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=call.news)), office.world.ms)
+    await office.room.news.settle_events()
+    assert (await record(office)).state is State.DELIVERED
+    assert [event.event for event in await inbox.failed()] == [b"no JSON"]
+    assert await counted(office, "failed") == 1
+    assert await inbox.ready(office.world.ms + 10**9) == 0
+    assert await inbox.retry_failed() == 1
+    assert await inbox.depth() == 1
+
+
+async def test_a_deferred_one_that_the_store_cannot_settle_now_comes_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await accepted(office)
+    event = encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=call.news))
+    await office.store.inbox.defer(event, office.world.ms)
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.room.news._settler, "settle", away)
+        with pytest.raises(StoreError):
+            await office.room.news.settle_events()
+    assert await office.store.inbox.failed() == []
+    assert await office.store.inbox.ready(office.world.ms) == 0
+    assert await office.store.inbox.ready(office.world.ms + 60_000) == 1
 
 
 async def test_a_foreign_fax_of_somebody_else_in_the_account(office: Office) -> None:

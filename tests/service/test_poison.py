@@ -85,7 +85,9 @@ async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(off
     await office.room.work()
     await office.room.rest()
     (call,) = office.provider.calls
-    await office.store.inbox.add([told(job="a.0", fax_id=call.id, status="failure", error_type="NEW\ud83d\n")])
+    await office.store.inbox.add(
+        [told(job="a.0", fax_id=call.id, to=call.to, labels="right", status="failure", error_type="NEW\ud83d\n")]
+    )
     await office.room.news.settle_events()
     (stored,) = await office.store.dispatch.stored([JobId("a", 0)])
     assert stored

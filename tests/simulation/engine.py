@@ -43,7 +43,10 @@ THREADS = threads_by_queue(24)
 #: seconds until a process that ended is started again
 _RESTART_S = 1.0
 #: what is due at the time of its first entry, and what is worked at while there is any
-_DUE = ("bf:timers", "bf:deadlines", "bf:watch:sending", "bf:watch:unclear", "bf:watch:accepted")
+_DUE = (
+    *("bf:timers", "bf:deadlines", "bf:watch:sending", "bf:watch:unclear", "bf:watch:accepted"),
+    "bf:inbox:deferred",
+)
 _IN_WORK = ("bf:watch:leased", "bf:active:urgent", "bf:active:bulk", "bf:draining")
 #: scripts after which no more may be sent than before
 _LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fetch", "note_list"})

@@ -49,7 +49,10 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await Walk(world, 7).live(80)
         scripts = world.scripts
         assert isinstance(scripts, Recording)
-        await Inbox(world.client, scripts).add([b"{}"])
+        inbox = Inbox(world.client, scripts)
+        await inbox.add([b"{}"])
+        await inbox.defer(b"{}", world.ms)
+        assert await inbox.take_deferred(1, 1_000) == [b"{}"]
         await scripts.run("move_epoch", [])
         await world.batches.create(Definition(id="z", name="z", created_ms=1))
         await world.batches.fix_selection("z", {0: b"1"})
@@ -74,6 +77,27 @@ async def test_a_claim_that_leases_nothing_only_looks_at_it(world: World) -> Non
     world.scripts.epoch.see(1)
     with pytest.raises(StoreRolledBack):
         await world.claim()
+
+
+async def test_taking_deferred_callbacks_when_none_is_due_only_looks_at_it(world: World) -> None:
+    inbox = Inbox(world.client, world.scripts)
+    await inbox.defer(b"{}", world.ms + 500)
+    before, epoch = await dump(world.client), await epoch_of(world)
+    assert await inbox.take_deferred(10, 60_000) == []
+    assert (await dump(world.client), await epoch_of(world)) == (before, epoch)
+
+
+async def test_deferred_callbacks_of_a_server_that_has_lost_writes_are_left_alone(world: World) -> None:
+    """Neither kept nor taken by a call that sees the loss; the next one works."""
+    inbox = Inbox(world.client, world.scripts)
+    await inbox.defer(b"first", world.ms)
+    before = await dump(world.client)
+    for lossy in (partial(inbox.defer, b"second", world.ms), partial(inbox.take_deferred, 10, 60_000)):
+        world.scripts.epoch.see(await epoch_of(world) + 10)
+        with pytest.raises(StoreRolledBack):
+            await lossy()
+        assert (await dump(world.client))["bf:inbox:deferred"] == before["bf:inbox:deferred"]
+    assert await inbox.take_deferred(10, 60_000) == [b"first"]
 
 
 async def test_a_process_is_given_what_another_one_has_moved(world: World) -> None:

@@ -53,7 +53,7 @@ async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Stor
 
 async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
     await store.inbox.add([b"one"])
-    ((entry, _),) = await store.inbox.take("w1", most=10, idle_ms=60_000)
+    (entry,) = await store.inbox.take("w1", most=10, idle_ms=60_000)
     await store.inbox.done([entry])
     await store.inbox.done([entry])
     await store.inbox.done([])

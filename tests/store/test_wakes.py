@@ -103,6 +103,20 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) 
 
 
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
+async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soon(
+    world: World, in_ms: int, wakes: bool
+) -> None:
+    inbox = Inbox(world.client, world.scripts)
+    assert await inbox.defer(b"{}", world.ms + in_ms)
+    assert await world.client.exists(keys.WAKE) == wakes
+    assert (await world.wakes.next_due()).in_s == in_ms / 1000
+    await world.pass_ms(in_ms)
+    assert (await world.wakes.next_due()).in_s == 0
+    assert await inbox.take_deferred(10, 60_000) == [b"{}"]
+    assert (await world.wakes.next_due()).in_s == 60.0
+
+
+@pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
 async def test_a_retry_that_comes_before_all_that_was_known_wakes(world: World, in_ms: int, wakes: bool) -> None:
     """A scheduler finds what is due later by itself: it sleeps for a second at most."""
     await world.running("a", 1)

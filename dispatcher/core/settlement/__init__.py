@@ -6,12 +6,15 @@ applies a step by compare-and-set on the record it was decided from, and decides
 
 from dispatcher.core.settlement.answers import after_send, missed_slot, unsendable
 from dispatcher.core.settlement.callbacks import (
+    Callback,
     Judgement,
+    Shown,
     Trust,
     after_unknown_ms,
-    contradicts,
+    confirmed,
     count_read,
     judge_callback,
+    shown_labels,
     unconfirmed,
 )
 from dispatcher.core.settlement.looks import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
@@ -21,10 +24,12 @@ from dispatcher.core.settlement.step import HELD_MS, Case, HoldWanted, Step, sen
 
 __all__ = [
     "HELD_MS",
+    "Callback",
     "Case",
     "HoldWanted",
     "Judgement",
     "LostWrite",
+    "Shown",
     "Step",
     "Trust",
     "after_empty_look",
@@ -32,7 +37,7 @@ __all__ = [
     "after_read",
     "after_send",
     "after_unknown_ms",
-    "contradicts",
+    "confirmed",
     "count_read",
     "is_last_look",
     "judge_callback",
@@ -40,6 +45,7 @@ __all__ = [
     "missed_slot",
     "next_look_at_ms",
     "send_deadline_ms",
+    "shown_labels",
     "unconfirmed",
     "unsendable",
 ]

@@ -26,7 +26,7 @@ local function work_ms()
 end
 
 local next_ms = math.max(work_ms(), may_lease_ms())
-for _, key in ipairs({'bf:deadlines', UNCLEAR}) do next_ms = math.min(next_ms, first_of(key)) end
+for _, key in ipairs({'bf:deadlines', 'bf:inbox:deferred', UNCLEAR}) do next_ms = math.min(next_ms, first_of(key)) end
 for _, key in pairs(WATCH) do next_ms = math.min(next_ms, first_of(key)) end
 if redis.call('EXISTS', 'bf:draining') == 1 or redis.call('XLEN', 'bf:inbox') > 0 then next_ms = now end
 return {next_ms < NEVER and math.max(0, next_ms - now) or -1, redis.call('ZCARD', WATCH[LEASED])}

@@ -45,6 +45,18 @@ local function forget_parked(batch, country)
   redis.call('SREM', 'bf:parked:' .. country_scope(country), batch)
 end
 
+-- A bitmap without a row is none. No row before that byte is parked.
+local function forget_if_empty(batch, country, byte)
+  if redis.call('BITPOS', parked_key(batch, country), 1, byte) < 0 then forget_parked(batch, country) end
+end
+
+-- Takes one row out again. Returns how many that were.
+local function unpark(batch, country, row)
+  local before = redis.call('SETBIT', parked_key(batch, country), row, 0)
+  forget_if_empty(batch, country, 0)
+  return before
+end
+
 -- Takes rows out again, the first ones first. Returns them.
 local function take_parked(batch, country, most)
   local key, rows, from = parked_key(batch, country), {}, 0
@@ -54,7 +66,7 @@ local function take_parked(batch, country, most)
     redis.call('SETBIT', key, row, 0)
     rows[#rows + 1], from = row, math.floor(row / 8)
   end
-  if redis.call('BITPOS', key, 1, from) < 0 then forget_parked(batch, country) end
+  forget_if_empty(batch, country, from)
   return rows
 end
 

@@ -17,8 +17,7 @@ local stays_parked = parked and waits and not ENDING[control] and not redis.call
 if stays_parked then
   note_parked(batch, country)
 elseif parked then
-  changed = redis.call('SETBIT', parked_key(batch, country), row, 0)
-  if redis.call('BITPOS', parked_key(batch, country), 1) < 0 then forget_parked(batch, country) end
+  changed = unpark(batch, country, row)
 end
 if waits and not stays_parked then
   local new = redis.call('ZADD', due, 'NX', text(now), row)
