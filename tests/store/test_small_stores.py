@@ -71,7 +71,7 @@ async def live_once(redis_url: str, consumer: str) -> None:
     process = Store(redis_url, Policy(), documents_max_bytes=MAX_BYTES)
     await process.inbox.add([b"settled"])
     taken = await process.inbox.take(consumer, most=10, idle_ms=60_000)
-    await process.inbox.done([entry for entry, _ in taken])
+    await process.inbox.done(taken)
     await process.aclose()
 
 
