@@ -111,6 +111,8 @@ def _wait_until_ms(record: Record, news: FaxNews, case: Case) -> int:
     """
     if record.state is not State.SENDING or news.attempt != record.attempt:
         return 0
+    if case.now_ms < record.began_ms:
+        return 0  # the clock was set back: the deadline may be hours away
     deadline_ms = send_deadline_ms(record, case.policy)
     if case.now_ms < deadline_ms:
         return min(deadline_ms, case.after_ms(_ANSWER_S))

@@ -94,6 +94,12 @@ def test_the_answer_to_the_post_is_looked_for_every_second() -> None:
     assert judged == Judgement(trust=DEFER, again_ms=BEGAN + 1_000)
 
 
+def test_after_the_clock_was_set_back_nobody_waits_for_the_deadline() -> None:
+    """It may be hours away, and the callback would be looked at every second."""
+    judged = judge_callback(callback(), sending(), case(now_ms=BEGAN - 1))
+    assert judged.trust is READ
+
+
 @pytest.mark.parametrize("shown", [RIGHT, ABSENT])
 @pytest.mark.parametrize(
     ("record", "attempt", "reads_left"),
