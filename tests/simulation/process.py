@@ -20,14 +20,15 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
-        #: set while it is stopped; done when it is continued
-        self.stopped: asyncio.Future[None] | None = None
+        self.stopped = False
+        #: what tasks wait for that would go on while it is stopped
+        self._standing: list[asyncio.Future[None]] = []
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._at_end: list[Callable[[], None]] = []
 
     @property
     def runs(self) -> bool:
-        return self.alive and self.stopped is None
+        return self.alive and not self.stopped
 
     def run(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Begin work inside of the process. Its errors belong to the caller."""
@@ -52,14 +53,21 @@ class Process:
 
     def stop(self) -> None:
         """As SIGSTOP does: no task takes another step; what it waits for goes on."""
-        if self.runs:
-            self.stopped = asyncio.get_running_loop().create_future()
+        self.stopped = self.alive
 
     def proceed(self) -> None:
         """As SIGCONT does."""
-        if self.stopped is not None:
-            self.stopped.set_result(None)
-            self.stopped = None
+        self.stopped = False
+        standing, self._standing = self._standing, []
+        for future in standing:
+            if not future.done():
+                future.set_result(None)
+
+    def continued(self) -> "asyncio.Future[None]":
+        """Done when it is continued. One for each task: a task that is cancelled cancels what it waits for."""
+        future = asyncio.get_running_loop().create_future()
+        self._standing.append(future)
+        return future
 
     def at_end(self, call: Callable[[], None]) -> None:
         """Called when it is killed."""
@@ -100,17 +108,17 @@ class _Steps(Coroutine[Any, Any, Any]):
         self._late: BaseException | None = None
 
     def send(self, value: Any) -> Any:
-        if self._process.stopped is not None:
-            return self._wait(self._process.stopped)
+        if self._process.stopped:
+            return self._wait()
         if self._late is not None:
             late, self._late = self._late, None
             return self._work.throw(late)
         return self._work.send(value)
 
     def throw(self, error: Any, *more: Any) -> Any:
-        if self._process.stopped is not None:
+        if self._process.stopped:
             self._late = error
-            return self._wait(self._process.stopped)
+            return self._wait()
         return self._work.throw(error)
 
     def close(self) -> None:
@@ -119,8 +127,8 @@ class _Steps(Coroutine[Any, Any, Any]):
     def __await__(self) -> Generator[Any, Any, Any]:
         raise NotImplementedError("it is the body of a task")
 
-    @staticmethod
-    def _wait(continued: "asyncio.Future[None]") -> Any:
+    def _wait(self) -> Any:
+        continued = self._process.continued()
         # what ``await continued`` would give to the task
         continued._asyncio_future_blocking = True
         return continued
