@@ -237,7 +237,7 @@ class Model:
             batch.started_ms = batch.started_ms or self.ms
         if batch.deadline_ms and not batch.finished_ms:
             self.deadlines[batch.id] = batch.deadline_ms
-        self.timers[batch.id] = max(batch.start_at_ms, self.ms)
+        self.timers[batch.id] = batch.start_at_ms if later else 0
 
     def _end_if_last(self, batch: Batch) -> None:
         if batch.finals == len(batch.jobs):

@@ -188,6 +188,12 @@ async def control_of(world: World) -> Control:
     return overview.control
 
 
+async def test_a_started_batch_is_due_although_the_clock_is_set_back_before_anybody_looks(world: World) -> None:
+    await world.running("b1", 1)
+    await world.step_s(-3600)
+    assert (await world.leased()).jobs == (JobId("b1", 0),)
+
+
 async def test_claimers_together_keep_no_more_work_ahead_than_one(world: World) -> None:
     await world.running("a", 100)
     taken = 0

@@ -48,7 +48,8 @@ if new == 'running' then
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', 'bf:deadlines', text(deadline), batch)
   end
-  redis.call('ZADD', 'bf:timers', text(math.max(start_at, now)), batch)
+  -- what may begin at once is due whatever the clock shows: it may be set back before anybody looks
+  redis.call('ZADD', 'bf:timers', text(start_at > now and start_at or 0), batch)
   wake()
 elseif new == 'paused' then
   leave_active()
