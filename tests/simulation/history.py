@@ -27,10 +27,14 @@ from tests.simulation.operators import Storm, release, unblock
 from tests.simulation.redis_client import Server
 
 _COUNTRIES = ("US", "US", "US", "DE", "FR", "BR")
+#: seconds of a storm
+_STORMS_S = (15.0, 15.0, 30.0, 30.0, 30.0, 30.0, 60.0, 60.0, 60.0, 60.0, 120.0, 450.0)
 #: hours of the clock after which every batch has to have ended
 _LONGEST_H = 300.0
+#: seconds between two visits of people, and looks at whether all is over between them
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _ENDED_LOOKS = 60.0, 1800.0, 10
 #: seconds between two looks of a scheduler, as in ``workers/scheduler.py``
-_BUSY_S, _BLOCKED_S = 0.2, 0.5
+_BUSY_S, _BLOCKED_S, _APART_S = 0.5, 1.0, 0.1
 #: lines of its log that a failed history shows
 _SHOWN = 120
 
@@ -80,7 +84,7 @@ async def open_history(url: str, clock: SimulatedClock, seed: int, of: frozenset
     server = Server(url, clock)
     history = History(server, clock, seed, of)
     # a look costs as much as two faxes, and ten seconds leave room for fewer of them
-    with mock.patch.multiple("workers.scheduler", _BUSY_S=_BUSY_S, _BLOCKED_S=_BLOCKED_S):
+    with mock.patch.multiple("workers.scheduler", _BUSY_S=_BUSY_S, _BLOCKED_S=_BLOCKED_S, _APART_S=_APART_S):
         history.engine.start()
         try:
             await asyncio.sleep(1.0)
@@ -97,7 +101,7 @@ class History:
         self._clock = clock
         self._server = server
         self._seed = seed
-        storm_s = self._chance.choice((30.0, 60.0, 240.0))
+        storm_s = self._chance.choice(_STORMS_S)
         weather = draw_weather(seed, of, storm_s=storm_s)
         self.engine = Engine(server, clock, weather, self._site(), seed)
         self.mailings = list(self._drawn_mailings())
@@ -110,7 +114,7 @@ class History:
         sending = asyncio.create_task(self.send_all())
         storm = asyncio.create_task(Storm(self.engine, [one.batch for one in self.mailings], self._seed).run())
         await asyncio.sleep(self.engine.weather.storm_s)
-        await storm
+        storm.cancel()  # who was stopped goes on in the calm, and what is paused is resumed
         await sending
         await self._calm()
         ended = await self._until_all_ended()
@@ -156,7 +160,7 @@ class History:
         numbers = [f"+1{201 + at // 100}55501{at % 100:02d}" for at in chance.sample(range(10_000), 800)]
         mailings, first = [], 0
         for n in range(chance.randint(2, 5)):
-            rows = chance.choice((1, 30, 100, 150))
+            rows = chance.choice((1, 30, 60, 150))
             # some numbers are in two mailings, and only one of them may call at a time
             first = max(0, first - chance.choice((0, 0, 0, 8)))
             recipients = tuple(
@@ -207,14 +211,22 @@ class History:
 
     async def _until_all_ended(self) -> bool:
         """People look from time to time, release what is held and resume what is paused."""
-        pause_s = 60.0
+        pause_s = _FIRST_PAUSE_S
         while self._clock.passed_s < _LONGEST_H * 3600:
-            if self._all_ended():
+            if await self._ended_within(pause_s):
                 return True
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 1800.0)
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
             await self._set_going()
         return self._all_ended()
+
+    async def _ended_within(self, seconds: float) -> bool:
+        """Whether all mailings end; looked at often, since nothing that happens after it is of use."""
+        end_s = self._clock.now_s + seconds
+        while not self._all_ended():
+            if self._clock.now_s >= end_s:
+                return False
+            await asyncio.sleep(min(seconds / _ENDED_LOOKS, end_s - self._clock.now_s))
+        return True
 
     async def _set_going(self) -> None:
         await self.ask(release)

@@ -71,6 +71,8 @@ class Watch:
     def __init__(self, engine: Engine, mailings: list[Mailing]) -> None:
         self._engine = engine
         self._mailings = mailings
+        #: numbers of several jobs, and where these are: batch and row
+        self._shared = _shared(mailings)
         self.violations: list[str] = []
         self.looks = 0
 
@@ -186,17 +188,21 @@ class Watch:
     def _resting(self, batches: list[_Batch], now_ms: int) -> dict[str, int]:
         """Numbers of several jobs that were called a short time ago, and until when they rest."""
         shared: dict[str, int] = {}
-        for number, places in self._shared(batches).items():
-            changed = [codec.decode_record(batch.record(row)).changed_ms for batch, row in places]
-            shared[number] = round(max(changed) + POLICY.number_distance_s * 1000)
+        written = {batch.mailing.batch: batch for batch in batches}
+        for number, places in self._shared.items():
+            records = [written[batch].record(row) for batch, row in places if batch in written]
+            if len(records) > 1:
+                changed_ms = max(codec.decode_record(record).changed_ms for record in records)
+                shared[number] = round(changed_ms + POLICY.number_distance_s * 1000)
         return shared
 
-    def _shared(self, batches: list[_Batch]) -> dict[str, list[tuple[_Batch, int]]]:
-        places: dict[str, list[tuple[_Batch, int]]] = {}
-        for batch in batches:
-            for row, recipient in enumerate(batch.mailing.recipients):
-                places.setdefault(recipient.number, []).append((batch, row))
-        return {number: found for number, found in places.items() if len(found) > 1}
+
+def _shared(mailings: list[Mailing]) -> dict[str, list[tuple[str, int]]]:
+    places: dict[str, list[tuple[str, int]]] = {}
+    for mailing in mailings:
+        for row, recipient in enumerate(mailing.recipients):
+            places.setdefault(recipient.number, []).append((mailing.batch, row))
+    return {number: jobs for number, jobs in places.items() if len(jobs) > 1}
 
 
 def _scopes(mailing: Mailing) -> tuple[str, ...]:

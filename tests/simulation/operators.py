@@ -16,7 +16,9 @@ from tests.simulation.engine import Engine
 from tests.simulation.faults import OPERATOR_FAULTS, PROCESS_FAULTS, Fault
 
 #: mean seconds between two acts of one class
-_BETWEEN_S = (4.0, 15.0, 60.0)
+_BETWEEN_S = (1.0, 3.0, 10.0, 40.0)
+#: seconds between two of them at the least
+_APART_S = 0.3
 
 
 class Storm:
@@ -36,7 +38,7 @@ class Storm:
         engine, chance = self._engine, Random(f"{fault} {self._seed}")
         mean_s = chance.choice(_BETWEEN_S)
         while True:
-            await asyncio.sleep(chance.expovariate(1 / mean_s) + 1.0)
+            await asyncio.sleep(chance.expovariate(1 / mean_s) + _APART_S)
             if engine.weather.over or engine.clock.passed_s > engine.weather.storm_s:
                 return
             engine.counts[str(fault)] += 1

@@ -25,8 +25,8 @@ from tests.simulation.process import Process
 #: seconds after a failed delivery of a callback, as the provider's documents say
 REDELIVERIES_S = (300.0, 600.0, 1200.0, 1800.0, *[21_600.0] * 12)
 _PAGES = 3
-#: faxes of one history that never end: each is read back for days
-_NEVER_END = 2
+#: faxes of one history that never end. Each is read back for days, which costs as much as ten other histories.
+_NEVER_END = (*[0] * 15, 1, 2)
 _DOCUMENTED = sorted(MESSAGES)
 _ODD_ENDS = (
     *(("LINE_ERROR", 89), ("FATAL_ERROR", 9), ("GENERAL_ERROR", 1), ("FAX_ERROR", 999), ("CALL_ERROR", 0)),
@@ -115,6 +115,7 @@ class Provider:
         self._long_ids = self._chance.random() < 0.3
         self._success = self._chance.choice((0.95, 0.8, 0.5))
         self._call_s = self._chance.choice((5.0, 20.0, 60.0))
+        self._never_end = self._chance.choice(_NEVER_END)
         #: calls end, and answers come, at times so far apart: what comes together is settled together
         self._apart_s = self._chance.choice((0.05, 0.5, 2.0))
 
@@ -254,7 +255,7 @@ class Provider:
 
     def _let_it_end(self, fax: Fax) -> None:
         weather, chance = self._weather, self._chance
-        if self.counts[Fault.NEVER_ENDS] < _NEVER_END and weather.strikes(Fault.NEVER_ENDS):
+        if self.counts[Fault.NEVER_ENDS] < self._never_end and weather.strikes(Fault.NEVER_ENDS):
             self._count(Fault.NEVER_ENDS)
             fax.never_ends = True
             return

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 _CLOCK = "test:clock"
 _READ_BYTES = 1 << 16
+#: commands after which no list is longer
+_READS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HMGET", "HVALS", "LLEN", "LPOP", "XLEN", "ZCARD", "ZRANGE"})
 #: entries of a stream that one call takes over
 _CLAIMED = 100
 #: entries that are looked at in all
@@ -75,7 +78,8 @@ class Server:
             front = [("HSET", _CLOCK, "s", s, "us", rest)]
             self._shown_us = us
         sent = [command for command in commands if command[0] != "TIME"]
-        waited = [("LLEN", key) for key, waiting in self._waiting.items() if waiting]
+        writes = any(command[0] not in _READS for command in sent)
+        waited = [("LLEN", key) for key, waiting in self._waiting.items() if waiting] if writes else []
         answers = self._exchange([*front, *sent, *waited])
         self._wake(waited, answers[len(front) + len(sent) :])
         found = iter(answers[len(front) :])
@@ -145,7 +149,7 @@ class SimulatedRedis(Redis):
     """redis-py's client above a function that asks the server."""
 
     def __init__(self, url: str, ask: Ask, server: Server) -> None:
-        super().__init__(connection_pool=connect(url).connection_pool)
+        super().__init__(connection_pool=_pool(url))
         self._ask = ask
         self._server = server
 
@@ -207,6 +211,12 @@ class SimulatedRedis(Redis):
         return [b"0-0", entries, []]
 
 
+@cache
+def _pool(url: str) -> Any:
+    """What a client is made with. Nobody connects through it."""
+    return connect(url).connection_pool
+
+
 def _end(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
@@ -240,13 +250,20 @@ def _read(client: Redis, name: Any, answer: Any, options: dict[str, Any]) -> Any
     return read(answer, **options) if read else answer
 
 
+#: hashes of scripts by their verbs
+_HASHES: dict[str, str] = {}
+
+_text = cache(text_with_clock)
+
+
 class SimulatedScripts(Scripts):
     """Scripts whose clock is the simulation's. ``ran`` is called with the verb of each that was run."""
 
     ran: Callable[[str], None]
 
     def __init__(self, client: Any, **more: Any) -> None:
-        super().__init__(client, text_with_clock, **more)
+        super().__init__(client, _text, **more)
+        self._hashes = _HASHES  # of all processes: the texts are the same
 
     async def _call(self, verb: str, arguments: Sequence[Argument], wait_s: float) -> tuple[Any, bool]:
         answer = await super()._call(verb, arguments, wait_s)
