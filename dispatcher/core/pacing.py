@@ -85,7 +85,7 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
         return pace, None
     pace = _count_window(_raised(pace, now_us, adapt), now_us)
     interval = max(interval_us(pace.rate), pace.probe_gap_us)
-    pace = _in_time(pace, now_us, interval)
+    pace = _in_time(pace, now_us)
     slot = next_us(pace, now_us)
     if slot > now_us + horizon_us:
         return pace, None
@@ -99,7 +99,7 @@ def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
     pace = bounded_wait(pace, now_us)
     interval = interval_us(pace.rate)
     first_gap = max(interval, pace.probe_gap_us)
-    pace = _in_time(pace, now_us, first_gap)
+    pace = _in_time(pace, now_us)
     left_us = now_us + horizon_us - next_us(pace, now_us)
     if left_us < 0:
         return 0
@@ -181,12 +181,15 @@ def unblock(pace: Pace, now_us: int) -> Pace:
     return replace(pace, blocked_until_us=0, cut_us=min(pace.cut_us, now_us), tat_us=tat_us)
 
 
-def _in_time(pace: Pace, now_us: int, interval_us: int) -> Pace:
+def bounded_slot(pace: Pace, now_us: int) -> Pace:
     """After the server's clock was set back, the next slot comes after all that may have been granted ahead."""
-    tat_us = pace.tat_us
-    if tat_us > now_us + FURTHEST_US + interval_us:
-        tat_us = now_us + MOST_AHEAD_US
-    return replace(pace, tat_us=tat_us, allowances=tuple(aged(one, now_us - CATCH_UP_US) for one in pace.allowances))
+    interval = max(interval_us(pace.rate), pace.probe_gap_us)
+    return replace(pace, tat_us=now_us + MOST_AHEAD_US) if pace.tat_us > now_us + FURTHEST_US + interval else pace
+
+
+def _in_time(pace: Pace, now_us: int) -> Pace:
+    pace = bounded_slot(pace, now_us)
+    return replace(pace, allowances=tuple(aged(one, now_us - CATCH_UP_US) for one in pace.allowances))
 
 
 def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:

@@ -301,8 +301,11 @@ class Model:
         if room <= 0 or not self._living():
             return [], {}
         self.pace = pacing.bounded_wait(self.pace, self.us)
+        if self.pace.blocked_until_us > self.us:
+            return [], {}
+        self.pace = pacing.bounded_slot(self.pace, self.us)
         room = min(room, pacing.slots_within(self.pace, self.us, HORIZON_US) - young)
-        if room <= 0 or self.pace.blocked_until_us > self.us:
+        if room <= 0:
             return [], {}
         probed = {scope: self.holds[scope] for scope in PROBED if scope in self.holds}
         for held in probed.values():

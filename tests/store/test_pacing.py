@@ -121,3 +121,13 @@ async def test_a_clock_set_back_puts_off_no_probe(world: World, back_s: int) -> 
     lease = await world.leased()
     assert [*lease.probes] == ["account"]
     assert await world.claim() is None, "one at a time all the same"
+
+
+@pytest.mark.parametrize("back_s", [60, 3_600])
+async def test_a_clock_set_back_behind_the_last_slot_puts_off_no_lease_for_long(world: World, back_s: int) -> None:
+    await world.running("a", 3)
+    await world.begin(await world.leased(most=1))
+    await world.step_s(-back_s)
+    assert await world.claim() is None, "slots may have been granted ahead"
+    await world.pass_ms(5_000)
+    assert await world.claim() is not None

@@ -160,9 +160,13 @@ local function stored_next_slot(now)
   return next_slot(pace, now), pace
 end
 
--- How many permits there are at the present rate up to the horizon.
+-- How many permits there are at the present rate up to the horizon. Writes only what a step of the clock made wrong:
+-- while there is no slot nobody takes permits, and the next one would stay as far away for ever.
 local function slots_within(now, horizon_us)
   local slot, pace = stored_next_slot(now)
+  if pace.tat_us ~= tonumber(redis.call('HGET', 'bf:limiter', 'tat_us') or 0) then
+    redis.call('HSET', 'bf:limiter', 'tat_us', text(pace.tat_us))
+  end
   local left, interval = now + horizon_us - slot, interval_of(pace)
   if left < 0 then return 0 end
   local first_gap = math.max(interval, pace.probe_gap_us)
