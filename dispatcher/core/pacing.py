@@ -95,11 +95,16 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
 
 
 def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
-    """How many permits there are at the present rate up to the horizon. No more work than that is worth leasing."""
+    """How many permits there are at the present rate up to the horizon; none while the provider's wait lasts.
+
+    No more work than that is worth leasing.
+    """
     pace = bounded_wait(pace, now_us)
+    if pace.blocked_until_us > now_us:
+        return 0
+    pace = _in_time(pace, now_us)
     interval = interval_us(pace.rate)
     first_gap = max(interval, pace.probe_gap_us)
-    pace = _in_time(pace, now_us)
     left_us = now_us + horizon_us - next_us(pace, now_us)
     if left_us < 0:
         return 0

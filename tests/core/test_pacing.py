@@ -64,6 +64,13 @@ def test_as_many_slots_are_promised_as_are_granted(rate: float, ahead_us: int, g
     assert slots_within(pace, START, HORIZON) == len(taken(pace, START)[1])
 
 
+def test_no_slot_is_promised_while_the_providers_wait_lasts() -> None:
+    """Not even one within the horizon: none is granted yet."""
+    pace = replace(steady(10), blocked_until_us=START + HORIZON // 2)
+    assert slots_within(pace, START, HORIZON) == len(taken(pace, START)[1]) == 0
+    assert slots_within(pace, START + HORIZON // 2, HORIZON) > 0
+
+
 @given(limit=st.integers(0, 30), used=st.integers(0, 30))
 def test_no_more_slots_are_promised_than_the_limit_of_a_minute_leaves(limit: int, used: int) -> None:
     pace = with_allowances(steady(10), {Period.MINUTE: used})

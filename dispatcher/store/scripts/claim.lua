@@ -30,7 +30,6 @@ if room <= 0 or redis.call('HLEN', 'bf:leases') >= MOST_LEASES or living_workers
 
 -- No more is leased than begin can find slots for: nothing goes to and fro while the next slot is far away, or while a
 -- day's allowance is used up. A clock that was set back is noticed here: nobody takes permits while a wait lasts.
-if is_blocked(us) then return false end
 room = math.min(room, slots_within(us, horizon_us) - young)
 if room <= 0 then return false end
 

@@ -7,8 +7,10 @@ local function first_of(key) return tonumber(redis.call('ZRANGE', key, 0, 0, 'WI
 
 -- When work may be leased: not before there is a slot for it, nor before the next probe of a hold.
 local function may_lease_ms()
-  local slot, pace = stored_next_slot(now_us())
-  local ms = math.ceil(math.max(pace.blocked_until_us, slot - tonumber(ARGV[1])) / 1000)
+  local us, pace = now_us(), load_pace()
+  bound_wait(pace, us)
+  come_in_time(pace, us)
+  local ms = math.ceil(math.max(pace.blocked_until_us, next_slot(pace, us) - tonumber(ARGV[1])) / 1000)
   for _, scope in ipairs({'provider', 'account'}) do
     local hold = redis.call('HGET', 'bf:holds', scope)
     local probe_ms = hold and cjson.decode(hold).probe_at_ms

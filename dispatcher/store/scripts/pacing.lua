@@ -116,34 +116,23 @@ local function bound_wait(pace, now)
   pace.refused_us, pace.tat_us = pace.refused_us - back, math.max(0, pace.tat_us - back)
 end
 
--- Whether the provider's wait lasts. Writes only what a step of the clock made wrong.
-local function is_blocked(now)
-  local names, pace = {'blocked_until_us', 'cut_us', 'refused_us', 'tat_us'}, {}
-  local values = redis.call('HMGET', 'bf:limiter', unpack(names))
-  for i, name in ipairs(names) do pace[name] = tonumber(values[i] or 0) end
-  bound_wait(pace, now)
-  for i, name in ipairs(names) do
-    if pace[name] ~= tonumber(values[i] or 0) then redis.call('HSET', 'bf:limiter', name, text(pace[name])) end
-  end
-  return pace.blocked_until_us > now
-end
+local function interval_of(pace) return math.ceil(1000000 / (pace.rate * USED)) end
 
 -- An operator ends the wait. Slots that were granted before it are kept clear of.
 local function unblock(pace, now)
   bound_wait(pace, now)
   if pace.blocked_until_us <= now then return false end
-  pace.tat_us = math.min(pace.tat_us, now + math.max(MOST_AHEAD_US, math.ceil(1000000 / (pace.rate * USED))))
+  pace.tat_us = math.min(pace.tat_us, now + math.max(MOST_AHEAD_US, interval_of(pace)))
   pace.blocked_until_us, pace.cut_us = 0, math.min(pace.cut_us, now)
   return true
 end
 
 -- After the clock was set back, the next slot comes after all that may have been granted ahead.
-local function come_in_time(pace, now, interval)
+local function come_in_time(pace, now)
+  local interval = math.max(interval_of(pace), pace.probe_gap_us)
   if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + MOST_AHEAD_US end
   for _, one in ipairs(pace.allowances or {}) do grow_older(one, now - CATCH_UP_US) end
 end
-
-local function interval_of(pace) return math.ceil(1000000 / (pace.rate * USED)) end
 
 -- The earliest slot that there may be.
 local function next_slot(pace, now)
@@ -152,26 +141,26 @@ local function next_slot(pace, now)
   return slot
 end
 
--- The earliest slot as the state is stored, which is not changed.
-local function stored_next_slot(now)
-  local pace = load_pace()
-  bound_wait(pace, now)
-  come_in_time(pace, now, math.max(interval_of(pace), pace.probe_gap_us))
-  return next_slot(pace, now), pace
-end
-
--- How many permits there are at the present rate up to the horizon. Writes only what a step of the clock made wrong:
--- while there is no slot nobody takes permits, and the next one would stay as far away for ever.
-local function slots_within(now, horizon_us)
-  local slot, pace = stored_next_slot(now)
-  if pace.tat_us ~= tonumber(redis.call('HGET', 'bf:limiter', 'tat_us') or 0) then
-    redis.call('HSET', 'bf:limiter', 'tat_us', text(pace.tat_us))
-  end
-  local left, interval = now + horizon_us - slot, interval_of(pace)
+local function free_slots(pace, now, horizon_us)
+  come_in_time(pace, now)
+  local left, interval = now + horizon_us - next_slot(pace, now), interval_of(pace)
   if left < 0 then return 0 end
   local first_gap = math.max(interval, pace.probe_gap_us)
   local slots = left < first_gap and 1 or 2 + math.floor((left - first_gap) / interval)
   return pace.allowances and math.min(slots, permits_left(pace.allowances, now, horizon_us)) or slots
+end
+
+-- How many permits there are at the present rate up to the horizon; none while the provider's wait lasts. Writes only
+-- what a step of the clock made wrong: while there is no slot nobody takes permits, and it would stay wrong for ever.
+local function slots_within(now, horizon_us)
+  local names, pace, stored, slots = {'blocked_until_us', 'cut_us', 'refused_us', 'tat_us'}, load_pace(), {}, 0
+  for i, name in ipairs(names) do stored[i] = pace[name] end
+  bound_wait(pace, now)
+  if pace.blocked_until_us <= now then slots = free_slots(pace, now, horizon_us) end
+  for i, name in ipairs(names) do
+    if pace[name] ~= stored[i] then redis.call('HSET', 'bf:limiter', name, text(pace[name])) end
+  end
+  return slots
 end
 
 -- Returns the slot, or nil and the time at which there may be one.
@@ -181,7 +170,7 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   raise_rate(pace, now, cut, regain_us)
   count_window(pace, now)
   local interval = math.max(interval_of(pace), pace.probe_gap_us)
-  come_in_time(pace, now, interval)
+  come_in_time(pace, now)
   local slot = next_slot(pace, now)
   if slot > now + horizon_us then return nil, slot end
   for _, one in ipairs(pace.allowances or {}) do

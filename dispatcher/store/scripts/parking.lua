@@ -51,7 +51,7 @@ local function forget_if_empty(batch, country, byte)
 end
 
 -- Takes one row out again. Returns how many that were.
-local function unpark(batch, country, row)
+local function unpark_row(batch, country, row)
   local before = redis.call('SETBIT', parked_key(batch, country), row, 0)
   forget_if_empty(batch, country, 0)
   return before

@@ -17,7 +17,7 @@ local stays_parked = parked and waits and not ENDING[control] and not redis.call
 if stays_parked then
   note_parked(batch, country)
 elseif parked then
-  changed = unpark(batch, country, row)
+  changed = unpark_row(batch, country, row)
 end
 if waits and not stays_parked then
   local new = redis.call('ZADD', due, 'NX', text(now), row)

@@ -1,4 +1,4 @@
--- take_deferred: deferred callbacks whose time has come. They come again until they are dropped or deferred anew.
+-- take_deferred: deferred callbacks whose time has come. They come again until they are done or deferred anew.
 -- ARGV: most of them, time until they come again (ms).
 -- Answer: the events, or nothing. Safe to repeat.
 local now = now_ms()
