@@ -114,9 +114,11 @@ class History:
         sending = asyncio.create_task(self.send_all())
         storm = asyncio.create_task(Storm(self.engine, [one.batch for one in self.mailings], self._seed).run())
         await asyncio.sleep(self.engine.weather.storm_s)
-        storm.cancel()  # who was stopped goes on in the calm, and what is paused is resumed
+        storm.cancel()
+        self._end_storm()
         await sending
-        await self._calm()
+        await asyncio.sleep(2.0)
+        await self._set_going()
         ended = await self._until_all_ended()
         if watching.done():
             watching.result()
@@ -199,15 +201,14 @@ class History:
 
         await self.ask(create)
 
-    async def _calm(self) -> None:
+    def _end_storm(self) -> None:
+        """Who was stopped goes on. What acts of the storm would have ended later, people end."""
         engine = self.engine
         engine.log("weather", "the storm is over")
         engine.weather.over = True
         for member in engine.members:
             if member.process.stopped:
                 member.proceed()
-        await asyncio.sleep(2.0)
-        await self._set_going()
 
     async def _until_all_ended(self) -> bool:
         """People look from time to time, release what is held and resume what is paused."""
