@@ -43,10 +43,9 @@ THREADS = threads_by_queue(24)
 #: seconds until a process that ended is started again
 _RESTART_S = 1.0
 #: what is due at the time of its first entry, and what is worked at while there is any
-_DUE = (
-    *("bf:timers", "bf:deadlines", "bf:watch:sending", "bf:watch:unclear", "bf:watch:accepted"),
-    "bf:inbox:deferred",
-)
+_DUE = ("bf:timers", "bf:deadlines", "bf:inbox:deferred")
+#: the same, but not while a step of the clock is waited out
+_WATCHED = ("bf:watch:sending", "bf:watch:unclear", "bf:watch:accepted")
 _IN_WORK = ("bf:watch:leased", "bf:active:urgent", "bf:active:bulk", "bf:draining")
 #: scripts after which no more may be sent than before
 _LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fetch", "note_list"})
@@ -192,13 +191,19 @@ class Engine:
 
     def _quiet_s(self) -> float:
         """Seconds until the next entry in Redis is due."""
-        firsts = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in _DUE]
+        firsts = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (*_DUE, *_WATCHED)]
         *found, leased, urgent, bulk, draining, inbox = self.server.call(
             [*firsts, *(("EXISTS", key) for key in _IN_WORK), ("XLEN", "bf:inbox")]
         )
         if leased or urgent or bulk or draining or inbox:
             return 0.0
-        return min([(first[0][1] - self.server.ms) / 1000 for first in found if first], default=math.inf)
+        dues_s = [(first[0][1] - self.server.ms) / 1000 if first else math.inf for first in found]
+        return min([*dues_s[: len(_DUE)], *(max(due_s, self._unsteady_s()) for due_s in dues_s[len(_DUE) :])])
+
+    def _unsteady_s(self) -> float:
+        """Seconds for which every scheduler waits out a step of the clock."""
+        seen = [one.runtime.upkeep._seen for one in self.schedulers if one.runtime]
+        return min([one.suspended_until_s - self.clock.now_s if one else 0.0 for one in seen], default=0.0)
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

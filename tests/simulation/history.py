@@ -161,8 +161,8 @@ class History:
         chance = self._chance
         numbers = [f"+1{201 + at // 100}55501{at % 100:02d}" for at in chance.sample(range(10_000), 800)]
         mailings, first = [], 0
-        for n in range(chance.randint(2, 5)):
-            rows = chance.choice((1, 30, 60, 150))
+        for n in range(chance.randint(2, 4)):
+            rows = chance.choice((1, 20, 60, 100))
             # some numbers are in two mailings, and only one of them may call at a time
             first = max(0, first - chance.choice((0, 0, 0, 8)))
             recipients = tuple(

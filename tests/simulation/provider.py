@@ -26,7 +26,7 @@ from tests.simulation.process import Process
 REDELIVERIES_S = (300.0, 600.0, 1200.0, 1800.0, *[21_600.0] * 12)
 _PAGES = 3
 #: faxes of one history that never end. Each is read back for days, which costs as much as ten other histories.
-_NEVER_END = (*[0] * 15, 1, 2)
+_NEVER_END = (*[0] * 40, 2)
 _DOCUMENTED = sorted(MESSAGES)
 _ODD_ENDS = (
     *(("LINE_ERROR", 89), ("FATAL_ERROR", 9), ("GENERAL_ERROR", 1), ("FAX_ERROR", 999), ("CALL_ERROR", 0)),
