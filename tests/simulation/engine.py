@@ -5,6 +5,7 @@ belongs to the simulation: clock, event loop, chance, the way to Redis, messages
 """
 
 import asyncio
+import hashlib
 import math
 import sys
 import traceback
@@ -18,12 +19,14 @@ from typing import Any, NoReturn
 from unittest import mock
 
 import structlog
+from redis.exceptions import NoScriptError
 
 from dispatcher.core.job import JobId
 from dispatcher.core.policy import Policy
 from dispatcher.runtime import Runtime, _assemble
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.settings import Settings, SinchSettings
+from dispatcher.store.dispatch import HORIZON_US
 from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 from tests.simulation.broker import Broker, Message, Sender
@@ -33,6 +36,7 @@ from tests.simulation.network import Network
 from tests.simulation.process import Process, task_factory
 from tests.simulation.provider import REDELIVERIES_S, Provider
 from tests.simulation.redis_client import Server, SimulatedRedis, SimulatedScripts
+from tests.store.world import text_with_clock
 from workers.actors import Actors
 from workers.pool import threads_by_queue
 from workers.scheduler import Scheduler
@@ -42,15 +46,22 @@ POLICY = Policy()
 THREADS = threads_by_queue(24)
 #: seconds until a process that ended is started again
 _RESTART_S = 1.0
-#: what is due at the time of its first entry, and what is worked at while there is any
-_DUE = ("bf:timers", "bf:deadlines", "bf:inbox:deferred")
-#: the same, but not while a step of the clock is waited out
-_WATCHED = ("bf:watch:sending", "bf:watch:unclear", "bf:watch:accepted")
-_IN_WORK = ("bf:watch:leased", "bf:active:urgent", "bf:active:bulk", "bf:draining")
 #: scripts after which no more may be sent than before
 _LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fetch", "note_list"})
 #: lines of the log that are kept
 _LINES = 4000
+
+
+def _unsteady(text: str) -> str:
+    """The script that says when to look, without what is not looked at while a step of the clock is waited out."""
+    for watched, rest in ((", UNCLEAR}", "}"), ("pairs(WATCH)", "pairs({WATCH[LEASED]})")):
+        assert text.count(watched) == 1
+        text = text.replace(watched, rest)
+    return text
+
+
+_NEXT_STEADY = text_with_clock("next_due")
+_NEXT_UNSTEADY = _unsteady(_NEXT_STEADY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,15 +201,19 @@ class Engine:
         raise structlog.DropEvent
 
     def _quiet_s(self) -> float:
-        """Seconds until the next entry in Redis is due."""
-        firsts = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in (*_DUE, *_WATCHED)]
-        *found, leased, urgent, bulk, draining, inbox = self.server.call(
-            [*firsts, *(("EXISTS", key) for key in _IN_WORK), ("XLEN", "bf:inbox")]
-        )
-        if leased or urgent or bulk or draining or inbox:
-            return 0.0
-        dues_s = [(first[0][1] - self.server.ms) / 1000 if first else math.inf for first in found]
-        return min([*dues_s[: len(_DUE)], *(max(due_s, self._unsteady_s()) for due_s in dues_s[len(_DUE) :])])
+        """Seconds until a scheduler has to look, as it would be told now; 0 while anything is leased."""
+        unsteady_s = self._unsteady_s()
+        wait_ms, leased = self._next_due(_NEXT_STEADY if unsteady_s <= 0 else _NEXT_UNSTEADY)
+        in_s = math.inf if wait_ms < 0 else wait_ms / 1000
+        return 0.0 if leased else min(in_s, unsteady_s) if unsteady_s > 0 else in_s
+
+    def _next_due(self, text: str) -> tuple[int, int]:
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        (answer,) = self.server.call([("EVALSHA", digest, 0, HORIZON_US, 0, "")])
+        if isinstance(answer, NoScriptError):
+            (answer,) = self.server.call([("EVAL", text, 0, HORIZON_US, 0, "")])
+        *_, (wait_ms, leased) = answer
+        return wait_ms, leased
 
     def _unsteady_s(self) -> float:
         """Seconds for which every scheduler waits out a step of the clock."""
