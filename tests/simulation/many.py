@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ import redis
 from dispatcher.store.server import EmbeddedServer
 from tests.simulation.faults import ENABLED, Fault
 from tests.simulation.history import Report, run_history
+
+#: what is kept as a table is told in an order that each server draws anew
+_ORDERED = {
+    "hash-max-ziplist-entries": 10_000,
+    "hash-max-ziplist-value": 100_000,
+    "set-max-listpack-entries": 10_000,
+    "set-max-listpack-value": 100_000,
+}
 
 
 @dataclass(slots=True)
@@ -52,10 +60,13 @@ class Sum:
 
 @contextmanager
 def forgetful_server(folder: Path) -> Iterator[str]:
-    """URL of a server that writes nothing to disk."""
+    """URL of a server that writes nothing to disk, and tells the entries of a small hash or set in their order."""
     with EmbeddedServer(folder) as server:
         with redis.Redis.from_url(server.url) as client:
             client.config_set("appendonly", "no")
+            for setting, value in _ORDERED.items():
+                with suppress(redis.ResponseError):  # one of a newer server
+                    client.config_set(setting, value)
         yield server.url
 
 
