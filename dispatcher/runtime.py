@@ -27,7 +27,7 @@ from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
 from dispatcher.store.client import PATIENT, READS, WRITES
-from dispatcher.store.clock import steady_clock
+from dispatcher.store.clock import SendingClock, steady_clock
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
@@ -197,7 +197,7 @@ async def _assemble(
         settler,
         permits,
         policy,
-        clock=steady_clock,
+        clock=SendingClock(),
         most_sending=settings.sinch.most_sending,
         calls=settings.sinch.connections,
         at=at,

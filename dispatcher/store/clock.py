@@ -21,6 +21,37 @@ def steady_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def wall_clock() -> float:
+    """Seconds since 1970 as this machine believes."""
+    return time.time()
+
+
+class SendingClock:
+    """Seconds that decide whether a send may still leave. They pass as fast as the faster of two clocks.
+
+    A steady clock does not count the time in which a hypervisor had the whole machine stand still. The wall clock is
+    set to the right time afterwards, on hosts that do so: then the steady clock is late by the step, and so are sends
+    that were begun before it. A wall clock that is set back changes nothing.
+    """
+
+    #: a smaller difference is that between the two readings, seconds
+    _STEP_S = 0.05
+
+    def __init__(self, steady: Callable[[], float] = steady_clock, wall: Callable[[], float] = wall_clock) -> None:
+        self._steady = steady
+        self._wall = wall
+        self._apart_s = wall() - steady()
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        steady_s = self._steady()
+        step_s = self._wall() - steady_s - self._apart_s
+        if abs(step_s) > self._STEP_S:
+            self._apart_s += step_s
+            self._ahead_s += max(0.0, step_s)
+        return steady_s + self._ahead_s
+
+
 class ServerClock:
     """Milliseconds since 1970 by the server, asked anew every few seconds and counted on in between."""
 

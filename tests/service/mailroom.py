@@ -27,7 +27,7 @@ from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.client import READ_CONNECTIONS
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.wire import FaxQuery, ListPage
-from dispatcher.store.clock import ServerClock
+from dispatcher.store.clock import SendingClock, ServerClock
 from dispatcher.store.errors import StoreError
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.rollback import Rollbacks
@@ -203,8 +203,14 @@ class Mailroom:
         settler = Settler(store, library, policy, polling=False)
         permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
 
-        def clock() -> float:
+        #: time in which the whole machine stood still, and that its steady clock did not count
+        self.uncounted_s = 0.0
+
+        def wall() -> float:
             return world.true_us / 1_000_000
+
+        def steady() -> float:
+            return wall() - self.uncounted_s
 
         self.sender = Sender(
             store,
@@ -213,7 +219,7 @@ class Mailroom:
             settler,
             permits,
             policy,
-            clock=clock,
+            clock=SendingClock(steady, wall),
             most_sending=most_sending,
             calls=most_sending,
             sleep=lambda seconds: asyncio.sleep(0),
@@ -231,7 +237,7 @@ class Mailroom:
         )
         # the scheduler's scripts are heartbeats of the worker too: the two die together
         store.workers.speak_as(name, "1", lambda: self.sender.room)
-        self.upkeep = Upkeep(store, policy, clock, most_sending=most_sending)
+        self.upkeep = Upkeep(store, policy, steady, most_sending=most_sending)
 
     async def work(self) -> None:
         """Begin everything that is due now."""

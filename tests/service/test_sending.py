@@ -69,6 +69,24 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
     assert office.provider.sends == 3
 
 
+async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_anybody_waits(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hypervisor may stop a machine between begin and the first byte, and its steady clock does not count that."""
+    room = office.room
+
+    async def stand_still(seconds: float) -> None:
+        room.uncounted_s += 900.0
+        await office.world.pass_ms(900_000)
+
+    monkeypatch.setattr(room.sender, "_sleep", stand_still)
+    await office.world.running("a", 1)
+    await room.work()
+    await room.rest()
+    assert office.provider.sends == 0
+    assert [one.state for one in await office.records()] == [State.WAITING]
+
+
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
