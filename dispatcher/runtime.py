@@ -65,6 +65,7 @@ class Runtime:
     news: News
     upkeep: Upkeep
     recovery: Recovery
+    permits: Permits
     #: of a worker process; every other leaves it alone
     presence: Presence
     #: for the use-cases that are functions; None but in tests
@@ -224,6 +225,7 @@ async def _assemble(
         ),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
         upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
+        permits=permits,
         presence=presence,
         at=at,
     )

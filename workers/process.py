@@ -55,6 +55,7 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     runtime.presence.start()
     await stop.wait()
     await runtime.presence.stop()
+    runtime.permits.close()
     _end_after(stop_s(runtime.policy))
     await asyncio.to_thread(pool.stop)
     preparing.cancel()

@@ -5,6 +5,7 @@ while there is a connection for the next one, so that no permit is taken and lef
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -56,6 +57,12 @@ class Permits:
         self._freed = asyncio.Event()
         self._lines = {kind: deque[_Waiting]() for kind in ReadKind}
         self._asking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """The process is about to stop: whoever waits, or comes later, gets no permit."""
+        self._closed = True
+        self._refuse(math.inf)
 
     @asynccontextmanager
     async def read(self, kind: ReadKind) -> AsyncIterator[int]:
@@ -72,6 +79,8 @@ class Permits:
         await until_it_works(partial(self._limiter.slow_down, epoch, retry_after_s, random.random()))
 
     async def _wait(self, kind: ReadKind) -> Permit:
+        if self._closed:
+            raise NoPermit
         waiting = _Waiting(time.monotonic() + LONGEST_WAIT_S)
         self._lines[kind].append(waiting)
         if self._asking is None or self._asking.done():

@@ -113,3 +113,16 @@ async def test_nobody_waits_longer_than_he_would_anyway() -> None:
     limiter, log = Limiter(0, Permit(granted=False, wait_s=LONGEST_WAIT_S + 1, epoch=7)), list[str]()
     await read(permits(limiter), ReadKind.WINDOW, log)
     assert log == ["none"]
+
+
+async def test_a_process_that_stops_waits_for_no_permit() -> None:
+    """Work that waits for one would keep its process from stopping for half a minute."""
+    soon = Permit(granted=False, wait_s=20.0, epoch=7)
+    waiting, log = permits(Limiter(0, soon)), list[str]()
+    reads = [asyncio.create_task(read(waiting, kind, log)) for kind in ReadKind]
+    await asyncio.sleep(0.01)
+    assert log == []
+    waiting.close()
+    await asyncio.wait_for(asyncio.gather(*reads), 1)
+    await read(waiting, ReadKind.FAX, log)
+    assert log == ["none"] * 4
