@@ -84,7 +84,7 @@ class Scheduler:
     async def _turn(self) -> float:
         """Do what is due. Returns the seconds to sleep, if nobody wakes us before."""
         if not self._look:
-            due = await self._wakes.next_due()
+            due = await self._wakes.next_due(looks=self._upkeep.steady)
             if (sleep_s := self._nothing_due_s(due)) > 0:
                 return sleep_s
         self._looked_s = time.monotonic()
@@ -92,7 +92,7 @@ class Scheduler:
         self._look = await self._announce(await self._upkeep.due()) or urgent
         if self._look:
             return _BUSY_S
-        due = await self._wakes.next_due()
+        due = await self._wakes.next_due(looks=self._upkeep.steady)
         self._look = due.in_s == 0
         return self._nothing_due_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
 

@@ -74,6 +74,7 @@ class Upkeep:
         self._at = at
         self._seen: Sighting | None = None
         self._told_s = -math.inf
+        self._believed = True
         #: leases to announce and jobs to look at that nobody was told of yet
         self._leases: list[tuple[Priority, str]] = []
         self._look_at: list[JobId] = []
@@ -81,6 +82,11 @@ class Upkeep:
         #: leases that bulk work is owed for the urgent ones that went before it
         self._owed = 0.0
         self._pace_read_s = -math.inf
+
+    @property
+    def steady(self) -> bool:
+        """Whether the server's clock was believed at the last look: else nothing is looked for."""
+        return self._believed
 
     async def due(self) -> Work:
         """Everything that is due now, leased or put off so that no one else is told of it soon.
@@ -148,9 +154,9 @@ class Upkeep:
 
         Leases come back whatever the clock does: begin checks them, and no time of theirs decides about a send.
         """
-        server_ms, steady = await self._look_at_clock()
+        server_ms, self._believed = await self._look_at_clock()
         again_s = await self._again_s(server_ms)
-        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=again_s, look=steady)
+        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=again_s, look=self._believed)
         self._leases += reaped.announce
         self._look_at += reaped.look_at
         if reaped.held:
@@ -166,10 +172,7 @@ class Upkeep:
         if self._clock() - asked_s > _PROMPT_S:
             # which moment the answer tells of is not known: it is neither a step nor none
             return server_ms, False
-        steady = await self._steady(server_ms)
-        if not steady:
-            log.warning("the clock of Redis stepped: nothing is written off for a settling time")
-        return server_ms, steady
+        return server_ms, await self._steady(server_ms)
 
     async def _steady(self, server_ms: int) -> bool:
         """Whether there was no step lately. What was seen is stored for schedulers that start later."""
@@ -178,6 +181,8 @@ class Upkeep:
         wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s
         seen = look(last, server_ms, self._clock(), wait_s=wait_s)
         stepped = last is None or seen.suspended_until_s != last.suspended_until_s
+        if stepped and not seen.steady:
+            log.warning("the clock of Redis stepped: nothing is written off for a settling time")
         if stepped:
             await self._store.inbox.restart_idle_times()
         if stepped or seen.own_s - self._told_s > _TELL_S:

@@ -102,6 +102,15 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) 
     assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
 
 
+async def test_while_a_step_of_the_clock_is_waited_out_nobody_looks_for_what_was_sent(world: World) -> None:
+    await world.running("a", 1)
+    await world.sending("bulk", 1)
+    assert await world.claim() is None
+    await world.pass_ms(3_600_000)
+    assert (await world.wakes.next_due()).in_s == 0
+    assert (await world.wakes.next_due(looks=False)).in_s is None
+
+
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
 async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soon(
     world: World, in_ms: int, wakes: bool

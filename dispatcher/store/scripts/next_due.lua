@@ -1,5 +1,6 @@
 -- next_due: when a scheduler has to look again if nobody wakes it before. Changes nothing.
--- ARGV: how far ahead slots are granted (us).
+-- ARGV: how far ahead slots are granted (us), 1 if what was sent or accepted may be looked for (0: a step of the clock
+--       is waited out).
 -- Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}. Safe to repeat.
 local now = now_ms()
 
@@ -28,7 +29,10 @@ local function work_ms()
 end
 
 local next_ms = math.max(work_ms(), may_lease_ms())
-for _, key in ipairs({'bf:deadlines', 'bf:inbox:deferred', UNCLEAR}) do next_ms = math.min(next_ms, first_of(key)) end
-for _, key in pairs(WATCH) do next_ms = math.min(next_ms, first_of(key)) end
+local watched = {'bf:deadlines', 'bf:inbox:deferred', WATCH[LEASED]}
+if ARGV[2] == '1' then
+  for _, key in ipairs({WATCH[SENDING], UNCLEAR, WATCH[ACCEPTED]}) do watched[#watched + 1] = key end
+end
+for _, key in ipairs(watched) do next_ms = math.min(next_ms, first_of(key)) end
 if redis.call('EXISTS', 'bf:draining') == 1 or redis.call('XLEN', 'bf:inbox') > 0 then next_ms = now end
 return {next_ms < NEVER and math.max(0, next_ms - now) or -1, redis.call('ZCARD', WATCH[LEASED])}
