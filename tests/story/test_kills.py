@@ -2,13 +2,18 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from dispatcher.cli.processes import Process
+from dispatcher.cli.up import PROGRAM
 from dispatcher.client import Batch
-from tests.story.conftest import Site
+from tests.cli.watching import descendants, gone, until
+from tests.story.conftest import PATIENCE_S, Site
 
 pytestmark = pytest.mark.story
 NUMBERS = [f"+1{area}555{n:04}" for area in (202, 212, 312, 415) for n in range(100, 200)]
@@ -30,6 +35,33 @@ def test_a_batch_survives_the_kill_of_each_process(site: Site) -> None:
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
     assert sum(ended.counts.values()) == len(NUMBERS)
     assert site.doctor() == []
+
+
+def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(site: Site) -> None:
+    """Nobody starts it again. Its processes end by themselves, and what they had leased is sent by the other."""
+    with second_worker(site, processes=2) as supervisor:
+        children = descendants(supervisor.pid)
+        batch = site.start_batch(NUMBERS[:200])
+        site.wait(batch.id, partial(_has_done, jobs=20))
+        os.kill(supervisor.pid, signal.SIGKILL)
+        until(lambda: all(map(gone, children)), PATIENCE_S)
+        ended = site.wait(batch.id)
+    found = site.compare(batch.id)
+    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    assert sum(ended.counts.values()) == 200
+    assert site.doctor() == []
+
+
+@contextmanager
+def second_worker(site: Site, processes: int) -> Iterator[Process]:
+    env = site.local.env | {"BULKFAX_WORKER_PROCESSES": f"{processes}"}
+    service = Process("worker", [*PROGRAM, "worker"], env=env, log=site.local.folder / "second.log")
+    service.start()
+    try:
+        until(lambda: len(descendants(service.pid)) >= processes, PATIENCE_S)
+        yield service
+    finally:
+        service.stop()
 
 
 def _has_done(batch: Batch, jobs: int) -> bool:
