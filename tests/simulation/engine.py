@@ -50,18 +50,8 @@ _RESTART_S = 1.0
 _LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fetch", "note_list"})
 #: lines of the log that are kept
 _LINES = 4000
-
-
-def _unsteady(text: str) -> str:
-    """The script that says when to look, without what is not looked at while a step of the clock is waited out."""
-    for watched, rest in ((", UNCLEAR}", "}"), ("pairs(WATCH)", "pairs({WATCH[LEASED]})")):
-        assert text.count(watched) == 1
-        text = text.replace(watched, rest)
-    return text
-
-
-_NEXT_STEADY = text_with_clock("next_due")
-_NEXT_UNSTEADY = _unsteady(_NEXT_STEADY)
+_NEXT_DUE = text_with_clock("next_due")
+_NEXT_DUE_HASH = hashlib.sha1(_NEXT_DUE.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,15 +193,16 @@ class Engine:
     def _quiet_s(self) -> float:
         """Seconds until a scheduler has to look, as it would be told now; 0 while anything is leased."""
         unsteady_s = self._unsteady_s()
-        wait_ms, leased = self._next_due(_NEXT_STEADY if unsteady_s <= 0 else _NEXT_UNSTEADY)
+        wait_ms, leased = self._next_due(looks=unsteady_s <= 0)
         in_s = math.inf if wait_ms < 0 else wait_ms / 1000
         return 0.0 if leased else min(in_s, unsteady_s) if unsteady_s > 0 else in_s
 
-    def _next_due(self, text: str) -> tuple[int, int]:
-        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        (answer,) = self.server.call([("EVALSHA", digest, 0, HORIZON_US, 0, "")])
+    def _next_due(self, *, looks: bool) -> tuple[int, int]:
+        """Asked past the network, which may be away."""
+        arguments = (0, HORIZON_US, int(looks), 0, "")
+        (answer,) = self.server.call([("EVALSHA", _NEXT_DUE_HASH, *arguments)])
         if isinstance(answer, NoScriptError):
-            (answer,) = self.server.call([("EVAL", text, 0, HORIZON_US, 0, "")])
+            (answer,) = self.server.call([("EVAL", _NEXT_DUE, *arguments)])
         *_, (wait_ms, leased) = answer
         return wait_ms, leased
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,22 +21,34 @@ from dispatcher.store.errors import StoreError
 from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.engine import Engine, Site
-from tests.simulation.faults import ENABLED, Fault, draw_weather
+from tests.simulation.faults import ENABLED, Fault, Weather, draw_weather
 from tests.simulation.liveness import Mailing, Watch
 from tests.simulation.operators import Storm, release, unblock
 from tests.simulation.redis_client import Server
 
 _COUNTRIES = ("US", "US", "US", "DE", "FR", "BR")
 #: seconds of a storm
-_STORMS_S = (15.0, 15.0, 30.0, 30.0, 30.0, 30.0, 60.0, 60.0, 60.0, 60.0, 120.0, 450.0)
+_STORMS_S = (10.0, 15.0, 15.0, 20.0, 20.0, 30.0, 30.0, 30.0, 60.0, 60.0, 120.0)
 #: hours of the clock after which every batch has to have ended
 _LONGEST_H = 300.0
 #: seconds between two visits of people, and looks at whether all is over between them
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _ENDED_LOOKS = 60.0, 1800.0, 10
-#: seconds between two looks of a scheduler, as in ``workers/scheduler.py``
-_BUSY_S, _BLOCKED_S, _APART_S = 0.5, 1.0, 0.1
+#: seconds between two looks of a scheduler, in place of those in ``workers/scheduler.py``. A look costs as much as two
+#: faxes, and ten seconds leave room for fewer of them; where the rate has to be used fully they do not
+SPARSE_LOOKS_S = {"_BUSY_S": 2.0, "_BLOCKED_S": 3.0, "_APART_S": 1.0}
+DENSE_LOOKS_S = {"_BUSY_S": 0.5, "_BLOCKED_S": 1.0, "_APART_S": 0.1}
 #: lines of its log that a failed history shows
 _SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a history begins with."""
+
+    seed: int
+    site: Site
+    weather: Weather
+    mailings: Sequence[Mailing]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +83,7 @@ def run_history(url: str, seed: int, of: frozenset[Fault] = ENABLED) -> Report:
     """Play the history of that seed with the faults of these classes, in a database of its own."""
 
     async def play(clock: SimulatedClock) -> Report:
-        async with open_history(url, clock, seed, of) as history:
+        async with open_history(url, clock, drawn_setup(seed, of)) as history:
             await history.play()
         return history.report
 
@@ -79,12 +91,13 @@ def run_history(url: str, seed: int, of: frozenset[Fault] = ENABLED) -> Report:
 
 
 @asynccontextmanager
-async def open_history(url: str, clock: SimulatedClock, seed: int, of: frozenset[Fault]) -> AsyncIterator["History"]:
+async def open_history(
+    url: str, clock: SimulatedClock, setup: Setup, looks_s: Mapping[str, Any] = SPARSE_LOOKS_S
+) -> AsyncIterator["History"]:
     """A history before its first event; its report is complete at the end."""
     server = Server(url, clock)
-    history = History(server, clock, seed, of)
-    # a look costs as much as two faxes, and ten seconds leave room for fewer of them
-    with mock.patch.multiple("workers.scheduler", _BUSY_S=_BUSY_S, _BLOCKED_S=_BLOCKED_S, _APART_S=_APART_S):
+    history = History(server, clock, setup)
+    with mock.patch.multiple("workers.scheduler", **looks_s):
         history.engine.start()
         try:
             await asyncio.sleep(1.0)
@@ -95,17 +108,48 @@ async def open_history(url: str, clock: SimulatedClock, seed: int, of: frozenset
             server.close()
 
 
+def drawn_setup(seed: int, of: frozenset[Fault]) -> Setup:
+    """The setup that follows from the seed, with faults of these classes."""
+    chance = Random(f"history {seed}")
+    weather = draw_weather(seed, of, storm_s=chance.choice(_STORMS_S))
+    return Setup(seed=seed, site=_drawn_site(chance), weather=weather, mailings=tuple(_drawn_mailings(chance)))
+
+
+def _drawn_site(chance: Random) -> Site:
+    return Site(
+        rate=chance.choice((10.0, 100.0, 100.0, 300.0)),
+        most_sending=chance.choice((16, 64, 512)),
+        connections=chance.choice((8, 64)),
+        workers=chance.choice((1, 2, 2, 3)),
+        schedulers=chance.choice((1, 1, 2)),
+        public_url="https://fax.example.com" if chance.random() < 0.75 else "",
+    )
+
+
+def _drawn_mailings(chance: Random) -> Iterator[Mailing]:
+    numbers = [f"+1{201 + at // 100}55501{at % 100:02d}" for at in chance.sample(range(10_000), 800)]
+    first = 0
+    for n in range(chance.randint(2, 3)):
+        rows = chance.choice((1, 20, 40, 80))
+        # some numbers are in two mailings, and only one of them may call at a time
+        first = max(0, first - chance.choice((0, 0, 0, 8)))
+        recipients = tuple(
+            Recipient(line=line, number=number, region=chance.choice(_COUNTRIES))
+            for line, number in enumerate(numbers[first : first + rows], start=1)
+        )
+        first += rows
+        yield Mailing(batch=f"b{n}", recipients=recipients)
+
+
 class History:
-    def __init__(self, server: Server, clock: SimulatedClock, seed: int, of: frozenset[Fault]) -> None:
-        self._chance = Random(f"history {seed}")
+    def __init__(self, server: Server, clock: SimulatedClock, setup: Setup) -> None:
+        self._chance = Random(f"producer {setup.seed}")
         self._clock = clock
         self._server = server
-        self._seed = seed
-        storm_s = self._chance.choice(_STORMS_S)
-        weather = draw_weather(seed, of, storm_s=storm_s)
-        self.engine = Engine(server, clock, weather, self._site(), seed)
-        self.mailings = list(self._drawn_mailings())
-        self.report = Report(seed=seed, jobs=sum(len(one.recipients) for one in self.mailings))
+        self._seed = setup.seed
+        self.engine = Engine(server, clock, setup.weather, setup.site, setup.seed)
+        self.mailings = list(setup.mailings)
+        self.report = Report(seed=setup.seed, jobs=sum(len(one.recipients) for one in self.mailings))
         self._watch = Watch(self.engine, self.mailings)
 
     async def play(self) -> None:
@@ -117,13 +161,17 @@ class History:
         storm.cancel()
         self._end_storm()
         await sending
-        await asyncio.sleep(2.0)
-        await self._set_going()
-        ended = await self._until_all_ended()
+        await self.calm()
         if watching.done():
             watching.result()
         watching.cancel()
-        await self._judge(ended=ended)
+
+    async def calm(self) -> None:
+        """Nothing goes wrong any more. People set going what waits for them until all mailings have ended."""
+        self._end_storm()
+        await asyncio.sleep(2.0)
+        await self._set_going()
+        await self._judge(ended=await self._until_all_ended())
 
     async def ask(self, call: Callable[[Runtime], Awaitable[Any]]) -> Any:
         """Ask web, as often as it takes."""
@@ -146,41 +194,15 @@ class History:
         report.answers[str(Fault.REPLY_LOST)] += engine.network.lost_replies
         report.log = engine.lines
 
-    def _site(self) -> Site:
-        chance = self._chance
-        return Site(
-            rate=chance.choice((10.0, 100.0, 100.0, 300.0)),
-            most_sending=chance.choice((16, 64, 512)),
-            connections=chance.choice((8, 64)),
-            workers=chance.choice((1, 2, 2, 3)),
-            schedulers=chance.choice((1, 1, 2)),
-            public_url="https://fax.example.com" if chance.random() < 0.75 else "",
-        )
-
-    def _drawn_mailings(self) -> "Sequence[Mailing]":
-        chance = self._chance
-        numbers = [f"+1{201 + at // 100}55501{at % 100:02d}" for at in chance.sample(range(10_000), 800)]
-        mailings, first = [], 0
-        for n in range(chance.randint(2, 4)):
-            rows = chance.choice((1, 20, 60, 100))
-            # some numbers are in two mailings, and only one of them may call at a time
-            first = max(0, first - chance.choice((0, 0, 0, 8)))
-            recipients = tuple(
-                Recipient(line=at + 1, number=number, region=chance.choice(_COUNTRIES))
-                for at, number in enumerate(numbers[first : first + rows])
-            )
-            first += rows
-            mailings.append(Mailing(batch=f"b{n}", recipients=recipients))
-        return mailings
-
     async def send_all(self) -> None:
         """One mailing at once, the others during the storm."""
         between_s = self.engine.weather.storm_s * 0.8 / len(self.mailings)
         for mailing in self.mailings:
-            await self._send(mailing)
+            await self.send(mailing)
             await asyncio.sleep(self._chance.uniform(0.2, 1.0) * between_s)
 
-    async def _send(self, mailing: Mailing) -> None:
+    async def send(self, mailing: Mailing) -> None:
+        """Create a mailing and start it."""
         chance = self._chance
         definition = Definition(
             id=mailing.batch,

@@ -81,7 +81,7 @@ class Storm:
         self._engine.network.away_until_s = self._engine.clock.now_s + 0.5
 
     async def _step_clock(self, chance: Random) -> None:
-        seconds = chance.choice((-3600, -60, -3, 3, 60, 3600))
+        seconds = chance.choice((-600, -60, -3, 3, 60, 3600))
         self._engine.log("redis", f"has its clock set by {seconds} s")
         self._engine.server.stepped_us += seconds * 1_000_000
 

@@ -99,6 +99,8 @@ class Provider:
         self.counts: Counter[str] = Counter()
         #: when a request to send left last, whatever became of it; seconds of the clock
         self.left_s = clock.now_s
+        #: requests to send that left
+        self.posts = 0
         #: until when the provider asked for a pause, seconds of the clock; an hour at most counts
         self.asked_until_s = 0.0
         #: sends that no answer came to yet, by process
@@ -117,7 +119,7 @@ class Provider:
         self._call_s = self._chance.choice((5.0, 20.0, 60.0))
         self._never_end = self._chance.choice(_NEVER_END)
         #: calls end, and answers come, at times so far apart: what comes together is settled together
-        self._apart_s = self._chance.choice((0.05, 0.5, 2.0))
+        self._apart_s = self._chance.choice((0.1, 2.0, 5.0, 10.0))
 
     def client(self, process: Process) -> FaxClient:
         """The real client of a process, above this instead of the network."""
@@ -151,6 +153,7 @@ class Provider:
         if may_send is not None and not may_send():
             raise NotSentError(TOO_LATE)
         self.left_s = self._clock.now_s
+        self.posts += 1
         assert call.body is not None
         order = json.loads(b"".join(bytes(chunk) for chunk in call.body.chunks()))
         self.under_way[process.name] += 1
@@ -281,6 +284,8 @@ class Provider:
             if weather.strikes(Fault.PAGES_MISSING):
                 self._count(Fault.PAGES_MISSING)
                 fax.pages_sent = chance.randint(1, _PAGES)
+        else:
+            self._count("delivered")
         self._log("provider", fax.job, fax.status, fax.error or "", fax.id)
         if fax.callback_url:
             self._call_back(fax)

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.core.batch import Command
 from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.history import History, command, open_history
+from tests.simulation.history import History, command, drawn_setup, open_history
 from tests.simulation.redis_client import Server
 
 #: seconds until what was begun is done, and of idle time after it
@@ -54,7 +54,7 @@ async def end_schedulers(history: History) -> None:
 @pytest.mark.parametrize("prepare", [nothing, pause, hold, end_workers, end_schedulers])
 def test_nothing_grows_with_time_alone(simulated_url: str, prepare: Callable[[History], Awaitable[None]]) -> None:
     async def play(clock: SimulatedClock) -> tuple[dict[bytes, Any], dict[bytes, Any], int]:
-        async with open_history(simulated_url, clock, 1, frozenset()) as history:
+        async with open_history(simulated_url, clock, drawn_setup(1, frozenset())) as history:
             sending = asyncio.create_task(history.send_all())
             await asyncio.sleep(1.0)
             await prepare(history)

@@ -4,12 +4,12 @@ import pytest
 
 from tests.simulation.many import run_histories
 
-#: histories of one test
-_EACH = 5
-_HISTORIES = 20
+#: histories of one test, and of this file. Those of ``test_liveness_more.py`` run beside them
+_EACH, _HISTORIES = 10, 60
 
 
 @pytest.mark.parametrize("first", range(1, _HISTORIES, _EACH))
 def test_histories_of_everything_that_may_go_wrong(simulated_url: str, first: int) -> None:
-    found = run_histories(simulated_url, range(first, first + _EACH))
-    assert not found.wrong, "\n\n".join(map(str, found.wrong))
+    histories = run_histories(simulated_url, range(first, first + _EACH))
+    assert histories.histories == _EACH
+    assert not histories.wrong, "\n\n".join(map(str, histories.wrong))

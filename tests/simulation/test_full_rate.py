@@ -1,0 +1,131 @@
+"""With the default policy the rate is used while many sends are unclear, lists fail, and faxes wait to be read back."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Any
+
+import pytest
+
+from dispatcher.core.job import Recipient
+from dispatcher.sinch.answers import Answer
+from dispatcher.sinch.http import Call
+from tests.simulation import clock as simulated
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.engine import POLICY, Site
+from tests.simulation.faults import Fault, Weather
+from tests.simulation.history import DENSE_LOOKS_S, History, Setup, open_history
+from tests.simulation.liveness import Mailing
+from tests.simulation.process import Process
+
+#: few may be sent at a time, so that soon more are unclear
+_RATE, _MOST_SENDING = 10.0, 12
+_SITE = Site(
+    rate=_RATE,
+    most_sending=_MOST_SENDING,
+    connections=64,
+    workers=2,
+    schedulers=1,
+    public_url="https://fax.example.com",
+)
+#: of the rate: a tenth may be used by reads, and a hundredth is left over
+_SENDS, _SLICE_S = 0.88, 10.0
+
+
+def mailing(batch: str, rows: int, area: int) -> Mailing:
+    numbers = [f"+1{area + row // 100}55501{row % 100:02d}" for row in range(rows)]
+    recipients = tuple(Recipient(line=n, number=number, region="US") for n, number in enumerate(numbers, start=1))
+    return Mailing(batch=batch, recipients=recipients)
+
+
+def play(url: str, scene: Callable[[History], Awaitable[Any]], shares: Mapping[Fault, float], *rows: int) -> None:
+    """Play a scene with faults of these shares, then let all mailings end. Nobody may be lost, doubled or wrong."""
+    mailings = [mailing(f"b{n}", count, 201 + 20 * n) for n, count in enumerate(rows)]
+    weather = Weather(
+        chance=Random("full rate"), faults=frozenset(shares), shares=shares, episodes=(), storm_s=math.inf
+    )
+
+    async def run(clock: SimulatedClock) -> list[str]:
+        setup = Setup(seed=1, site=_SITE, weather=weather, mailings=mailings)
+        async with open_history(url, clock, setup, DENSE_LOOKS_S) as history:
+            await scene(history)
+            await history.calm()
+        return history.report.faults
+
+    assert simulated.run(run, seed=1) == []
+
+
+async def sends_in(history: History, seconds: float) -> list[float]:
+    """Sends a second, by slices."""
+    counts = []
+    for _ in range(round(seconds / _SLICE_S)):
+        before = history.engine.provider.posts
+        await asyncio.sleep(_SLICE_S)
+        counts.append((history.engine.provider.posts - before) / _SLICE_S)
+    return counts
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1])
+def test_sends_that_are_answered_with_500_stop_no_other(simulated_url: str, share: float) -> None:
+    """More of them are unclear after some seconds than may be sent at a time."""
+
+    async def scene(history: History) -> None:
+        await history.send(history.mailings[0])
+        await asyncio.sleep(5.0)
+        sends = await sends_in(history, 2 / share)
+        assert await unclear(history) > _MOST_SENDING
+        assert sum(sends) / len(sends) >= _SENDS * _RATE
+        assert min(sends) >= 0.8 * _RATE
+
+    play(simulated_url, scene, {Fault.SERVER_ERROR: share}, round(25 / share))
+
+
+def test_unclear_sends_whose_lists_fail_stop_no_other_for_ten_minutes_and_then_the_provider_is_held(
+    simulated_url: str,
+) -> None:
+    async def scene(history: History) -> None:
+        history.engine.provider.read = failing  # type: ignore[method-assign]  # it can send and not read
+        await history.send(history.mailings[0])
+        await asyncio.sleep(5.0)
+        sends = await sends_in(history, 40.0)
+        assert sum(sends) / len(sends) >= _SENDS * _RATE
+        await asyncio.sleep(540.0)
+        assert await history.ask(lambda runtime: runtime.store.holds.all()) == []
+        await asyncio.sleep(90.0)
+        (hold,) = await history.ask(lambda runtime: runtime.store.holds.all())
+        assert (hold.scope, hold.category) == ("provider", "submit_unknown")
+        assert "list" in hold.cause
+        del history.engine.provider.read
+
+    async def failing(process: Process, call: Call, total_s: float) -> Answer:
+        await asyncio.sleep(0.2)
+        process.check()
+        return Answer(status=500)
+
+    play(simulated_url, scene, {Fault.SERVER_ERROR: 0.05}, 450)
+
+
+def test_faxes_that_have_to_be_read_back_one_by_one_stop_no_send(simulated_url: str) -> None:
+    """Their callbacks are lost, and no list shows them."""
+
+    async def scene(history: History) -> None:
+        provider = history.engine.provider
+        provider._page_of = lambda call: Answer(status=200, body=b'{"faxes": [], "totalPages": 0}')  # type: ignore[method-assign]
+        first, second = history.mailings
+        await history.send(first)
+        await asyncio.sleep(POLICY.callback_overdue_s)
+        while (reads := provider.counts["read"]) < 10:  # noqa: ASYNC110  # on the simulated clock it costs nothing
+            await asyncio.sleep(1.0)
+        await history.send(second)
+        await asyncio.sleep(2.0)
+        sends = await sends_in(history, 20.0)
+        assert 10 < provider.counts["read"] - reads < 150, "they are read beside the sends"
+        assert sum(sends) / len(sends) >= _SENDS * _RATE
+
+    play(simulated_url, scene, {Fault.CALLBACK_LOST: 1.0}, 200, 250)
+
+
+async def unclear(history: History) -> int:
+    (count,) = history.engine.server.call([("ZCARD", "bf:watch:unclear")])
+    return int(count)
