@@ -27,7 +27,7 @@ from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
 from dispatcher.store.client import PATIENT, READS, WRITES
-from dispatcher.store.clock import SendingClock, steady_clock
+from dispatcher.store.clock import StandStill, steady_clock
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
@@ -198,7 +198,8 @@ async def _assemble(
         settler,
         permits,
         policy,
-        clock=SendingClock(),
+        clock=steady_clock,
+        stood_still=StandStill(),
         most_sending=settings.sinch.most_sending,
         calls=settings.sinch.connections,
         at=at,

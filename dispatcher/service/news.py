@@ -28,7 +28,7 @@ from dispatcher.core.settlement import (
     unconfirmed,
 )
 from dispatcher.service.material import Library, MaterialMissing
-from dispatcher.service.permits import NoPermit
+from dispatcher.service.permits import NoPermit, Stopping
 from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.settling import Settler
 from dispatcher.sinch.callbacks import CallbackEvent
@@ -107,9 +107,12 @@ class News:
         self._at = at
 
     async def settle_events(self) -> int:
-        """Settle what lies in the inbox until it is empty; returns how many events that were."""
+        """Settle what lies in the inbox until it is empty, or the process stops; returns how many events that were."""
         settled = await self._settle_deferred()
-        while entries := await self._store.inbox.take(self._consumer, _MOST, self._idle_ms):
+        while not self._reads.stopping:
+            entries = await self._store.inbox.take(self._consumer, _MOST, self._idle_ms)
+            if not entries:
+                break
             await self._settle_all(entries)
             settled += len(entries)
         return settled
@@ -134,6 +137,8 @@ class News:
         for (entry_id, raw), error in zip(entries, outcomes, strict=True):
             if isinstance(error, bool):
                 done += [(entry_id, raw)] if error or entry_id != DEFERRED else []
+            elif isinstance(error, Stopping):
+                continue  # another process takes it
             elif isinstance(error, StoreError) or not isinstance(error, Exception):
                 later.append(error)
             else:
@@ -198,6 +203,8 @@ class News:
         """Read the fax, and apply what was read. What the provider does not know is asked for again later."""
         try:
             read = await self._reads.fax(callback.news.fax_id)
+        except Stopping:
+            raise
         except (NoPermit, SinchError) as error:
             log.info("a callback cannot be confirmed now", error=str(error))
             return not await self._defer(raw, await self._store.clock.now_ms() + _UNREAD_AGAIN_MS)
@@ -227,6 +234,8 @@ class News:
         """The store has lost the attempt. What cannot be read now is followed as a fax that has not ended."""
         try:
             read = await self._reads.fax(callback.news.fax_id)
+        except Stopping:
+            raise
         except (NoPermit, SinchError):
             read = None
         news = confirmed(read, callback, 0) if read else None

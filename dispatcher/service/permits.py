@@ -29,6 +29,10 @@ class NoPermit(Exception):
     """Raised when no permit came in time; the read is made another time."""
 
 
+class Stopping(NoPermit):
+    """Raised when the process is about to stop: another one makes the read."""
+
+
 class ReadKind(StrEnum):
     """What a read is for. Each kind has its turn, so that many of one keep no other away."""
 
@@ -60,9 +64,13 @@ class Permits:
         self._closed = False
 
     def close(self) -> None:
-        """The process is about to stop: whoever waits, or comes later, gets no permit."""
+        """The process is about to stop: whoever waits, or comes later, gets no permit (``Stopping``)."""
         self._closed = True
         self._refuse(math.inf)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     @asynccontextmanager
     async def read(self, kind: ReadKind) -> AsyncIterator[int]:
@@ -80,7 +88,7 @@ class Permits:
 
     async def _wait(self, kind: ReadKind) -> Permit:
         if self._closed:
-            raise NoPermit
+            raise Stopping
         waiting = _Waiting(time.monotonic() + LONGEST_WAIT_S)
         self._lines[kind].append(waiting)
         if self._asking is None or self._asking.done():
@@ -137,7 +145,7 @@ class Permits:
             while line and (line[0].until_s < at_s or line[0].granted.done()):
                 waiting = line.popleft()
                 if not waiting.granted.done():
-                    waiting.granted.set_exception(NoPermit())
+                    waiting.granted.set_exception(Stopping() if self._closed else NoPermit())
         return any(self._lines.values())
 
     def _fail(self, error: StoreError) -> None:

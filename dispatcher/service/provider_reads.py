@@ -44,6 +44,11 @@ class ProviderReads:
         self._permits = permits
         self._policy = policy
 
+    @property
+    def stopping(self) -> bool:
+        """Whether this process makes no more reads."""
+        return self._permits.closed
+
     async def fax(self, fax_id: str) -> FaxNews | None:
         """One fax; None when the provider does not know it."""
         return await self._paid(ReadKind.FAX, partial(self._sinch.fax, fax_id, total_s=self._policy.read_total_s))

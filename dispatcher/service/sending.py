@@ -32,6 +32,14 @@ _RECORD_S = 3.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moment:
+    """By this machine's clock (seconds), and how much of the time that clock had not counted."""
+
+    own_s: float
+    stood_still_s: float
+
+
 @dataclass(slots=True, kw_only=True)
 class _Slot:
     """When one job may be sent, by this machine's own clock (seconds)."""
@@ -42,11 +50,15 @@ class _Slot:
     one: Pass
     #: whether the begin that granted it still counts
     stands: Callable[[], bool]
+    #: seconds that the clock has not counted so far, and that it had not before the begin
+    stood_still: Callable[[], float]
+    stood_still_s: float
     #: the last question whether it may be sent was answered with no
     missed: bool = False
 
     def may_send(self) -> bool:
-        late = self.clock() >= self.send_by_s
+        uncounted_s = self.stood_still() - self.stood_still_s
+        late = self.clock() + uncounted_s >= self.send_by_s
         self.missed = late or not self.stands()
         if late:
             self.one.leave(late=True)
@@ -71,12 +83,14 @@ class Sender:
         policy: Policy,
         *,
         clock: Callable[[], float],
+        stood_still: Callable[[], float],
         most_sending: int,
         calls: int,
         at: At | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``clock`` gives seconds and counts the time that the machine was suspended.
+        """``clock`` gives seconds and counts the time that the machine was suspended; ``stood_still`` gives the seconds
+        so far that it did not count.
 
         ``most_sending`` faxes may be sent at a time by all processes, ``calls`` of them by this one.
         """
@@ -87,6 +101,7 @@ class Sender:
         self._permits = permits
         self._policy = policy
         self._clock = clock
+        self._stood_still = stood_still
         self._most_sending = most_sending
         self._at = at
         self._sleep = sleep
@@ -146,7 +161,7 @@ class Sender:
         """Returns the seconds until the last slot that was granted."""
         granted = list[Begun]()
         try:
-            answer, before_s = await self._ask_to_begin(lease, candidates)
+            answer, before = await self._ask_to_begin(lease, candidates)
             after_s = self._clock()
             if self._at:
                 await self._at(Point.BEGUN)
@@ -157,22 +172,22 @@ class Sender:
         for unheard in (begun for begun in answer.jobs if begun.word == "unheard"):
             await self._too_late(unheard.job, unheard.record)
         for begun, one in zip(granted, passes, strict=False):
-            slot = self._slot(answer, begun, before_s, after_s, one)
+            slot = self._slot(answer, begun, before, after_s, one)
             if answer.replicated:
                 self._slots.add(slot, urgent=urgent)
             self._start(self._send(lease, answer, begun, material[begun.job], slot), one)
         return max((begun.slot_in_us for begun in granted), default=0) / 1_000_000
 
-    async def _ask_to_begin(self, lease: Lease, candidates: Sequence[Candidate]) -> tuple[BeginAnswer, float]:
-        """The answer, and a time before the try that it comes from, by this machine's clock.
+    async def _ask_to_begin(self, lease: Lease, candidates: Sequence[Candidate]) -> tuple[BeginAnswer, _Moment]:
+        """The answer, and a moment before the try that it comes from.
 
         Whatever delays the answer only makes send_by come sooner, never later. One call is tried until it is answered:
         what it began without an answer has missed its slots, and goes back at once.
         """
-        call, tries = new_call(), list[float]()
+        call, tries = new_call(), list[_Moment]()
 
         async def ask() -> BeginAnswer:
-            tries.append(self._clock())
+            tries.append(_Moment(own_s=self._clock(), stood_still_s=self._stood_still()))
             return await self._store.dispatch.begin(
                 lease, candidates, most_sending=self._most_sending, call=call, tried=len(tries) - 1
             )
@@ -194,14 +209,21 @@ class Sender:
     def _candidate(self, material: Material) -> Candidate:
         return Candidate(job=material.job, number_hash=self._library.number_hash(material.recipient.number))
 
-    def _slot(self, answer: BeginAnswer, begun: Begun, before_s: float, after_s: float, one: Pass) -> _Slot:
+    def _slot(self, answer: BeginAnswer, begun: Begun, before: _Moment, after_s: float, one: Pass) -> _Slot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
         # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
         # half the window must be left, or a busy machine would miss slot after slot and send nothing.
-        at_s = min(after_s, before_s + window_s / 2) + away_s
-        send_by_s = before_s + away_s + window_s
-        return _Slot(clock=self._clock, at_s=at_s, send_by_s=send_by_s, one=one, stands=answer.stands)
+        at_s = min(after_s, before.own_s + window_s / 2) + away_s
+        return _Slot(
+            clock=self._clock,
+            at_s=at_s,
+            send_by_s=before.own_s + away_s + window_s,
+            one=one,
+            stands=answer.stands,
+            stood_still=self._stood_still,
+            stood_still_s=before.stood_still_s,
+        )
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         if not answer.replicated:

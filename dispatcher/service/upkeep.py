@@ -74,7 +74,6 @@ class Upkeep:
         self._at = at
         self._seen: Sighting | None = None
         self._told_s = -math.inf
-        self._believed = True
         #: leases to announce and jobs to look at that nobody was told of yet
         self._leases: list[tuple[Priority, str]] = []
         self._look_at: list[JobId] = []
@@ -85,8 +84,8 @@ class Upkeep:
 
     @property
     def steady(self) -> bool:
-        """Whether the server's clock was believed at the last look: else nothing is looked for."""
-        return self._believed
+        """False while a step of the server's clock is waited out, in which nothing is looked for."""
+        return self._seen is None or self._seen.steady
 
     async def due(self) -> Work:
         """Everything that is due now, leased or put off so that no one else is told of it soon.
@@ -154,9 +153,9 @@ class Upkeep:
 
         Leases come back whatever the clock does: begin checks them, and no time of theirs decides about a send.
         """
-        server_ms, self._believed = await self._look_at_clock()
+        server_ms, steady = await self._look_at_clock()
         again_s = await self._again_s(server_ms)
-        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=again_s, look=self._believed)
+        reaped = await self._store.dispatch.reap(most=_REAP_MOST, again_s=again_s, look=steady)
         self._leases += reaped.announce
         self._look_at += reaped.look_at
         if reaped.held:

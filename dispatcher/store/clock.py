@@ -26,30 +26,32 @@ def wall_clock() -> float:
     return time.time()
 
 
-class SendingClock:
-    """Seconds that decide whether a send may still leave. They pass as fast as the faster of two clocks.
+class StandStill:
+    """Seconds for which this machine has stood still without its steady clock counting them, as far as is known.
 
-    A steady clock does not count the time in which a hypervisor had the whole machine stand still. The wall clock is
-    set to the right time afterwards, on hosts that do so: then the steady clock is late by the step, and so are sends
-    that were begun before it. A wall clock that is set back changes nothing.
+    A steady clock does not count the time in which a hypervisor had the whole machine stand still. On hosts that set
+    the wall clock right afterwards, that clock steps forward. A step back says nothing.
     """
 
-    #: a smaller difference is that between the two readings, seconds
+    #: what lies between two readings is no step, seconds
     _STEP_S = 0.05
 
     def __init__(self, steady: Callable[[], float] = steady_clock, wall: Callable[[], float] = wall_clock) -> None:
         self._steady = steady
         self._wall = wall
         self._apart_s = wall() - steady()
-        self._ahead_s = 0.0
+        self._seconds = 0.0
 
     def __call__(self) -> float:
-        steady_s = self._steady()
-        step_s = self._wall() - steady_s - self._apart_s
-        if abs(step_s) > self._STEP_S:
-            self._apart_s += step_s
-            self._ahead_s += max(0.0, step_s)
-        return steady_s + self._ahead_s
+        # a pause between the readings is on both clocks, and must count as a step in neither direction
+        before_s, wall_s, after_s = self._steady(), self._wall(), self._steady()
+        forward_s, back_s = wall_s - after_s - self._apart_s, self._apart_s - (wall_s - before_s)
+        if forward_s > self._STEP_S:
+            self._apart_s += forward_s
+            self._seconds += forward_s
+        elif back_s > self._STEP_S:
+            self._apart_s -= back_s
+        return self._seconds
 
 
 class ServerClock:

@@ -27,7 +27,7 @@ from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.client import READ_CONNECTIONS
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.wire import FaxQuery, ListPage
-from dispatcher.store.clock import SendingClock, ServerClock
+from dispatcher.store.clock import ServerClock, StandStill
 from dispatcher.store.errors import StoreError
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.rollback import Rollbacks
@@ -201,7 +201,7 @@ class Mailroom:
         self.failures: list[BaseException] = []
         library = Library(store, Publication(public_url="", callback_key=b"", document_url=str), b"key")
         settler = Settler(store, library, policy, polling=False)
-        permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
+        self.permits = permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
 
         #: time in which the whole machine stood still, and that its steady clock did not count
         self.uncounted_s = 0.0
@@ -219,7 +219,8 @@ class Mailroom:
             settler,
             permits,
             policy,
-            clock=SendingClock(steady, wall),
+            clock=steady,
+            stood_still=StandStill(steady, wall),
             most_sending=most_sending,
             calls=most_sending,
             sleep=lambda seconds: asyncio.sleep(0),

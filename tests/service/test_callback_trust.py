@@ -257,6 +257,21 @@ async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(offic
     assert await office.store.inbox.ready(office.world.ms + 10**9) == 0
 
 
+async def test_a_process_that_stops_leaves_what_it_cannot_read_to_another(office: Office) -> None:
+    call = await accepted(office)
+    office.provider.end_calls(1.0)
+    await office.store.inbox.add(
+        [encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=replace(call.news, to="")))]
+    )
+    office.room.permits.close()
+    await office.room.news.settle_events()
+    assert (await record(office)).state is State.ACCEPTED
+    assert await counted(office, "deferred") == 0
+    other = Mailroom(office.store, office.world, office.provider, "other", Policy())
+    await other.news.settle_events()
+    assert (await record(office)).state is State.DELIVERED
+
+
 async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_refuted(office: Office) -> None:
     """It is asked for five times over the search period; then the callback is in the history and changes nothing."""
     call = await accepted(office)

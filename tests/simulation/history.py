@@ -27,8 +27,8 @@ from tests.simulation.operators import Storm, release, unblock
 from tests.simulation.redis_client import Server
 
 _COUNTRIES = ("US", "US", "US", "DE", "FR", "BR")
-#: seconds of a storm
-_STORMS_S = (10.0, 15.0, 15.0, 20.0, 20.0, 30.0, 30.0, 30.0, 60.0, 60.0, 120.0)
+#: seconds of a storm; in the longest ones sends are written off
+_STORMS_S = (*2 * (10.0, 15.0, 15.0, 20.0, 20.0, 30.0, 30.0, 30.0, 60.0, 60.0, 120.0), 600.0)
 #: hours of the clock after which every batch has to have ended
 _LONGEST_H = 300.0
 #: seconds between two visits of people, and looks at whether all is over between them

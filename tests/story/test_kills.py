@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from dispatcher.cli.processes import Process
 from dispatcher.cli.up import PROGRAM
@@ -39,16 +40,20 @@ def test_a_batch_survives_the_kill_of_each_process(site: Site) -> None:
 
 def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(site: Site) -> None:
     """Nobody starts it again. Its processes end by themselves, and what they had leased is sent by the other."""
+    redis = Redis.from_url(site.local.server.url, decode_responses=True)
+    before = set(redis.hkeys("bf:workers"))
     with second_worker(site, processes=2) as supervisor:
+        until(lambda: len(set(redis.hkeys("bf:workers")) - before) == 2, PATIENCE_S)
+        names = set(redis.hkeys("bf:workers")) - before
         children = descendants(supervisor.pid)
         batch = site.start_batch(NUMBERS[:200])
-        site.wait(batch.id, partial(_has_done, jobs=20))
+        until(lambda: any(str(name) in str(lease) for name in names for lease in redis.hvals("bf:leases")), PATIENCE_S)
         os.kill(supervisor.pid, signal.SIGKILL)
         until(lambda: all(map(gone, children)), PATIENCE_S)
         ended = site.wait(batch.id)
     found = site.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
-    assert sum(ended.counts.values()) == 200
+    assert ended.final == 200
     assert site.doctor() == []
 
 
