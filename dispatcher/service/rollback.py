@@ -31,7 +31,7 @@ from dispatcher.store.store import Store
 __all__ = ["FaxList", "Recovery", "RollbackView", "UnknownFax", "resume", "view_rollback"]
 
 #: seconds between two looks whether writes were lost, and after one that came to nothing
-_IDLE_S, _AGAIN_S = 1.0, 5.0
+_IDLE_S, _AGAIN_S = 5.0, 5.0
 
 log = structlog.get_logger(__name__)
 
