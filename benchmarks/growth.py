@@ -1,15 +1,29 @@
-"""What a job costs Redis at the beginning, in the middle and at the end of a million-row batch: it must not grow."""
+"""What a job costs Redis at the beginning, in the middle and at the end of a million-row batch: it must not grow.
+
+And how long Redis serves nobody else meanwhile: the longest scripts at the end of the batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from pathlib import Path
+from statistics import quantiles
 
 from benchmarks.figures import Figure, Goal
 from benchmarks.million import HASTY, Million, ensure, million
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
+from dispatcher.store import lua
 
 ROWS, WINDOW = 1_000_000, 10_000
 #: commands that the measuring itself sends, and those of connections
 _NOT_COUNTED = ("info", "client", "hello", "config", "select", "ping")
 #: commands may differ by so much: claims and begins are cut differently at the edges of windows
 _SAME, _TIME = 1.01, 1.3
+#: ms; a script that was run less often has no 99th percentile
+_P99_MS, _OFTEN = 5.0, 100
+#: entries of Redis' slow log, which takes every command while it is asked to
+_LOGGED = 1_000_000
 
 
 def measure(setting: Setting) -> list[Figure]:
@@ -25,10 +39,51 @@ def measure(setting: Setting) -> list[Figure]:
         at = 0
         for name, start in (("first", 0), ("middle", (jobs - window) // 2), ("last", jobs - window)):
             _drive(there, start - at)
+            if name == "last":
+                _log_all(there)
             costs[name] = _cost(there, window)
             at = start + window
             setting.say(f"  {name}: {costs[name][0]:.2f} commands and {costs[name][1]:.1f} us of scripts a job")
-    return _figures(costs)
+        times = _times(there)
+    for verb, spent in sorted(times.items()):
+        setting.say(f"  {verb}: run {len(spent):,} times, 99 % of them within {_p99_ms(spent):.2f} ms")
+    return [*_figures(costs), _longest(times)]
+
+
+def _log_all(there: Million) -> None:
+    there.redis.config_set("slowlog-max-len", _LOGGED)
+    there.redis.config_set("slowlog-log-slower-than", 0)
+    there.redis.slowlog_reset()
+
+
+def _times(there: Million) -> Mapping[str, Sequence[float]]:
+    """Milliseconds of each run of each script that was run often, by its verb, as Redis measured them."""
+    names = [path.stem for path in Path(lua.__file__).with_name("scripts").glob("*.lua")]
+    verbs = {sha1(lua.source(name).encode(), usedforsecurity=False).hexdigest(): name for name in names}
+    times = defaultdict[str, list[float]](list)
+    for entry in there.redis.slowlog_get(_LOGGED):
+        name, _, arguments = entry["command"].decode(errors="replace").partition(" ")
+        if name.upper() == "EVALSHA":
+            times[verbs.get(arguments.partition(" ")[0], "another")].append(entry["duration"] / 1000)
+    return {verb: spent for verb, spent in times.items() if len(spent) >= _OFTEN}
+
+
+def _p99_ms(spent: Sequence[float]) -> float:
+    return quantiles(spent, n=100)[98]
+
+
+def _longest(times: Mapping[str, Sequence[float]]) -> Figure:
+    verb = max(times, key=lambda verb: _p99_ms(times[verb]))
+    value = _p99_ms(times[verb])
+    return Figure(
+        bench="growth",
+        figure="p99 of the longest script, last rows",
+        value=value,
+        unit="ms",
+        against=f"{verb}, of {len(times)} scripts",
+        ratio=value / _P99_MS,
+        goal=Goal(most=_P99_MS),
+    )
 
 
 def _figures(costs: dict[str, tuple[float, float]]) -> list[Figure]:
