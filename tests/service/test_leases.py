@@ -271,6 +271,32 @@ async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in
     assert await there.strikes("a") == 0
 
 
+async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_counts_against_nobody(
+    there: Installation,
+) -> None:
+    await there.world.running("a", 20)
+    await there.start_worker("h/0")
+    worker = there.stores["h/0"]
+    first = [lease for _, lease in (await there.scheduler.upkeep.due()).leases]
+    assert all([await worker.dispatch.fetch(lease) for lease in first])
+    for _ in range(round(POLICY.lease_s)):
+        assert all([await worker.dispatch.fetch(lease) for lease in first])
+        await there.world.pass_ms(1_000)
+        await there.scheduler.upkeep.due()
+    assert not any([await worker.dispatch.fetch(lease) for lease in first])
+    assert await there.strikes("a") == 0
+
+
+async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation) -> None:
+    await there.world.running("a", 5)
+    await there.start_worker("h/0")
+    ((_, lease),) = (await there.scheduler.upkeep.due()).leases
+    assert await there.stores["h/0"].dispatch.fetch(lease)
+    await there.start_worker("h/0")
+    leases = [await there.stores["h/0"].dispatch.fetch(one) for _, one in (await there.scheduler.upkeep.due()).leases]
+    assert [len(one.jobs) for one in leases if one] == [1] * 5
+
+
 async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there: Installation) -> None:
     await there.world.running("a", 20)
     await there.start_worker("h/0")

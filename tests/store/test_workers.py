@@ -90,3 +90,13 @@ async def test_every_script_that_a_process_runs_is_a_heartbeat_of_it(world: Worl
 async def test_a_name_that_the_scripts_could_not_read_is_refused(world: World, name: str) -> None:
     with pytest.raises(ValueError, match="no spaces"):
         await world.workers.register(name, "1")
+
+
+async def test_nothing_is_leased_while_no_process_lives(world: World) -> None:
+    await world.running("a", 1)
+    assert await world.claim() is None
+    await world.workers.register("host/0", "i1")
+    assert await world.claim() is not None
+    await world.workers.report_end("host/0", "i1")
+    await world.running("b", 1, first=10)
+    assert await world.claim() is None
