@@ -28,7 +28,7 @@ _LOGGED = 1_000_000
 
 def measure(setting: Setting) -> list[Figure]:
     count = setting.size(ROWS, least=3000)
-    window = min(WINDOW, count // 4)
+    window = min(WINDOW, count // 6)
     path = setting.folder / "growth.csv"
     setting.say(f"  writing {count:,} rows")
     write_csv(path, count)
