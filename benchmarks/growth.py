@@ -21,7 +21,7 @@ _NOT_COUNTED = ("info", "client", "hello", "config", "select", "ping")
 #: commands may differ by so much: claims and begins are cut differently at the edges of windows
 _SAME, _TIME = 1.01, 1.3
 #: ms; a script that was run less often has no 99th percentile
-_P99_MS, _OFTEN = 5.0, 100
+_P99_MS, _OFTEN = 5.0, 10
 #: entries of Redis' slow log, which takes every command while it is asked to
 _LOGGED = 1_000_000
 
