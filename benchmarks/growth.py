@@ -5,7 +5,6 @@ And how long Redis serves nobody else meanwhile: the longest scripts at the end 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from hashlib import sha1
 from pathlib import Path
 from statistics import quantiles
 
@@ -59,7 +58,7 @@ def _log_all(there: Million) -> None:
 def _times(there: Million) -> Mapping[str, Sequence[float]]:
     """Milliseconds of each run of each script that was run often, by its verb, as Redis measured them."""
     names = [path.stem for path in Path(lua.__file__).with_name("scripts").glob("*.lua")]
-    verbs = {sha1(lua.source(name).encode(), usedforsecurity=False).hexdigest(): name for name in names}
+    verbs = {lua.digest(lua.source(name)): name for name in names}
     times = defaultdict[str, list[float]](list)
     for entry in there.redis.slowlog_get(_LOGGED):
         name, _, arguments = entry["command"].decode(errors="replace").partition(" ")

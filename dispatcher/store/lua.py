@@ -59,6 +59,11 @@ def source(verb: str) -> str:
     return "\n".join(parts)
 
 
+def digest(text: str) -> str:
+    """What ``EVALSHA`` and the slow log know a script by."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _part(name: str) -> str:
     return (_FOLDER / f"{name}.lua").read_text()
 
@@ -148,5 +153,5 @@ class Scripts:
 
     def _hash(self, verb: str) -> str:
         if verb not in self._hashes:
-            self._hashes[verb] = hashlib.sha1(self._text(verb).encode(), usedforsecurity=False).hexdigest()
+            self._hashes[verb] = digest(self._text(verb))
         return self._hashes[verb]

@@ -5,7 +5,6 @@ belongs to the simulation: clock, event loop, chance, the way to Redis, messages
 """
 
 import asyncio
-import hashlib
 import math
 import sys
 import traceback
@@ -28,6 +27,7 @@ from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.settings import Settings, SinchSettings
 from dispatcher.store.dispatch import HORIZON_US
 from dispatcher.store.errors import StoreError
+from dispatcher.store.lua import digest
 from dispatcher.store.store import Store
 from tests.simulation.broker import Broker, Message, Sender
 from tests.simulation.clock import SimulatedClock, SimulatedLoop, routine
@@ -51,7 +51,7 @@ _LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fe
 #: lines of the log that are kept
 _LINES = 4000
 _NEXT_DUE = text_with_clock("next_due")
-_NEXT_DUE_HASH = hashlib.sha1(_NEXT_DUE.encode(), usedforsecurity=False).hexdigest()
+_NEXT_DUE_HASH = digest(_NEXT_DUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,16 +159,16 @@ class History:
         storm = asyncio.create_task(Storm(self.engine, [one.batch for one in self.mailings], self._seed).run())
         await asyncio.sleep(self.engine.weather.storm_s)
         storm.cancel()
-        self._end_storm()
-        await sending
-        await self.calm()
+        await self.calm(sending)
         if watching.done():
             watching.result()
         watching.cancel()
 
-    async def calm(self) -> None:
-        """Nothing goes wrong any more. People set going what waits for them until all mailings have ended."""
+    async def calm(self, *sending: Awaitable[None]) -> None:
+        """Nothing goes wrong any more, also for who is still sending. People set going what waits for them until all
+        mailings have ended."""
         self._end_storm()
+        await asyncio.gather(*sending)
         await asyncio.sleep(2.0)
         await self._set_going()
         await self._judge(ended=await self._until_all_ended())

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,3 +87,10 @@ def run_histories(
         found.add(report)
         told(report)
     return found
+
+
+def assert_all_well(url: str, seeds: Sequence[int]) -> None:
+    """Play these histories; nothing may be wrong in any."""
+    histories = run_histories(url, seeds)
+    assert histories.histories == len(seeds)
+    assert not histories.wrong, "\n\n".join(map(str, histories.wrong))

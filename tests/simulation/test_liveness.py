@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.many import run_histories
+from tests.simulation.many import assert_all_well
 
 #: histories of one test, and of this file. Those of ``test_liveness_more.py`` run beside them
 _EACH, _HISTORIES = 10, 60
@@ -10,6 +10,4 @@ _EACH, _HISTORIES = 10, 60
 
 @pytest.mark.parametrize("first", range(1, _HISTORIES, _EACH))
 def test_histories_of_everything_that_may_go_wrong(simulated_url: str, first: int) -> None:
-    histories = run_histories(simulated_url, range(first, first + _EACH))
-    assert histories.histories == _EACH
-    assert not histories.wrong, "\n\n".join(map(str, histories.wrong))
+    assert_all_well(simulated_url, range(first, first + _EACH))
