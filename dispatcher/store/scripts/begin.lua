@@ -87,6 +87,16 @@ local function mark_sending(record, attempt, slot_ms)
     .. string.rep('\0', 5) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 30)
 end
 
+-- What changes for each job in one set or hash is written once, at the end: jobs that are leased no more; deadline and job
+-- of each send; job and locked number of each send.
+local unleased, sends, locks = {}, {}, {}
+
+local function note_send(job, number, slot_ms)
+  local n = #sends
+  sends[n + 1], sends[n + 2] = text(slot_ms + sending_ms), job
+  locks[n + 1], locks[n + 2] = job, number
+end
+
 local function begin(job, number)
   local batch, row = parse_job(job)
   local record = read_record(batch, row)
@@ -100,7 +110,7 @@ local function begin(job, number)
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
     if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
   end
-  redis.call('ZREM', WATCH[LEASED], job)
+  unleased[handled + 1] = job
   handled = handled + 1
   if reason then
     -- another job may be the probe, as soon as there is a slot
@@ -124,15 +134,19 @@ local function begin(job, number)
   local new = mark_sending(record, attempt + 1, slot_ms)
   write_record(batch, row, new)
   move_count(batch, record, new)
-  redis.call('ZADD', WATCH[SENDING], text(slot_ms + sending_ms), job)
   lock_number(number, job .. '/' .. text(attempt + 1), lock_ms)
-  redis.call('HSET', 'bf:locks', job, number)
+  note_send(job, number, slot_ms)
   for _, hold in pairs(passed) do note_probe(hold, job .. '/' .. (attempt + 1), slot_ms, sending_ms, now) end
   return {'go', attempt + 1, text(slot), new}
 end
 
 for i = 13, #ARGV, 2 do
   for _, value in ipairs(begin(ARGV[i], ARGV[i + 1])) do answer[#answer + 1] = value end
+end
+if handled > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
+if #sends > 0 then
+  redis.call('ZADD', WATCH[SENDING], unpack(sends))
+  redis.call('HSET', 'bf:locks', unpack(locks))
 end
 local lease = handled > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
 if lease then

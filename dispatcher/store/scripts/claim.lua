@@ -101,6 +101,8 @@ local function is_country_held(code)
 end
 
 local jobs = {}
+-- end of the lease and job, for each job
+local watched, lease_end = {}, text(now + lease_ms)
 -- nothing may be added to this lease any more; whether it tries a suspect
 local full, suspect = false, false
 
@@ -110,7 +112,8 @@ local function lease(batch, row, record)
   write_record(batch, row, new)
   move_count(batch, record, new)
   jobs[#jobs + 1] = job_name(batch, row)
-  redis.call('ZADD', WATCH[LEASED], text(now + lease_ms), jobs[#jobs])
+  local n = #watched
+  watched[n + 1], watched[n + 2] = lease_end, jobs[#jobs]
 end
 
 local suspect_leased
@@ -309,6 +312,7 @@ end
 local others = #walking > 0 and redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES')[2]
 for _, batch in ipairs(others and walking or {}) do redis.call('ZADD', active, 'GT', others, batch) end
 if #jobs == 0 then return (more or #walking > 0) and 'more' end
+redis.call('ZADD', WATCH[LEASED], unpack(watched))
 local probes = {}
 for scope, hold in pairs(probed) do
   set_probe(hold, now + lease_ms, now + lease_ms, now)

@@ -38,17 +38,16 @@ local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
 end
 
 -- Sends whose end is known: a slot that was missed and a 429 say nothing of how the provider works.
+local SENDS = {'attempts|accepted', 'attempts|refused', 'attempts|unclear', 'attempts|not_sent'}
 local function sends_made()
   local sends = 0
-  for _, outcome in ipairs({'accepted', 'refused', 'unclear', 'not_sent'}) do
-    sends = sends + total('attempts|' .. outcome)
-  end
+  for _, outcome in ipairs(SENDS) do sends = sends + total(outcome) end
   return sends
 end
 
--- The last usable answer to a send.
-local function note_answer()
-  redis.call('HSET', 'bf:answered', 'at_ms', text(now_ms()), 'sends', text(sends_made()))
+-- The last usable answer to a send, and how many sends there were by then.
+local function note_answer(sends)
+  redis.call('HSET', 'bf:answered', 'at_ms', text(now_ms()), 'sends', text(sends))
 end
 
 -- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.

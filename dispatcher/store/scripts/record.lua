@@ -23,12 +23,19 @@ local function now_us()
   return time_us
 end
 
-local function text(number) return string.format('%.0f', number) end
+-- A number as a whole one, in digits; numbers in arguments of commands are slower.
+local function text(number) return string.format('%d', math.floor(number + 0.5)) end
 local function batch_key(batch) return 'bf:batch:' .. batch end
 local function part_key(batch, name) return 'bf:batch:' .. batch .. ':' .. name end
 
+-- The same few keys are asked for again and again.
+local known_keys = {}
 local function records_key(batch, row)
-  return 'bf:batch:' .. batch .. ':records:' .. text(math.floor(row / BLOCK))
+  local block = math.floor(row / BLOCK)
+  local keys = known_keys[batch] or {}
+  known_keys[batch] = keys
+  keys[block] = keys[block] or part_key(batch, 'records:' .. text(block))
+  return keys[block]
 end
 
 local function read_record(batch, row)
@@ -71,14 +78,16 @@ local function country_code(record)
   return low + 256 * high
 end
 
--- state:category:type, the field of the counts hash
-local function count_field(record)
-  return string.byte(record, 1) .. ':' .. string.byte(record, 13) .. ':' .. string.byte(record, 14)
-end
+-- What jobs are counted by: state, category and type, a byte each.
+local function count_of(record) return string.sub(record, 1, 1) .. string.sub(record, 13, 14) end
 
--- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum. Then the batches
--- are looked at that may have ended by it.
-local added, ended = {}, {}
+-- state:category:type, the field of the counts hash
+local function count_field(count) return table.concat({string.byte(count, 1, 3)}, ':') end
+
+-- Counts are changed at the end of a script, once for each field and not for each job: key, field, sum. Jobs that move
+-- from one count to another are gathered first: batch, both counts, jobs. Then the batches are looked at that may have
+-- ended by it.
+local added, moved, ended = {}, {}, {}
 
 local function add(key, field, by)
   local fields = added[key] or {}
@@ -88,10 +97,14 @@ end
 
 local function add_total(field, by) add('bf:totals', field, by) end
 
+-- Totals as they were before this script, by field.
+local totals_before = {}
+
 -- A total with what this script adds to it.
 local function total(field)
+  totals_before[field] = totals_before[field] or tonumber(redis.call('HGET', 'bf:totals', field) or 0)
   local fields = added['bf:totals'] or {}
-  return tonumber(redis.call('HGET', 'bf:totals', field) or 0) + (fields[field] or 0)
+  return totals_before[field] + (fields[field] or 0)
 end
 
 local function move_jobs(from_state, to_state, jobs)
@@ -102,15 +115,20 @@ end
 -- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
 -- batch's sum and to the totals.
 local function move_count(batch, old, new)
-  local from, to = count_field(old), count_field(new)
+  local moves, both = moved[batch] or {}, count_of(old) .. count_of(new)
+  moved[batch] = moves
+  moves[both] = (moves[both] or 0) + 1
+end
+
+local function add_moves(batch, from, to, jobs)
   if from == to then return end
-  local counts = part_key(batch, 'counts')
-  add(counts, from, -1)
-  add(counts, to, 1)
-  move_jobs(string.byte(old, 1), string.byte(new, 1), 1)
-  if string.byte(new, 1) >= FINAL and string.byte(old, 1) < FINAL then
-    add_total('final|' .. to, 1)
-    add(batch_key(batch), 'finals', 1)
+  local counts, old_state, new_state = part_key(batch, 'counts'), string.byte(from), string.byte(to)
+  add(counts, count_field(from), -jobs)
+  add(counts, count_field(to), jobs)
+  move_jobs(old_state, new_state, jobs)
+  if new_state >= FINAL and old_state < FINAL then
+    add_total('final|' .. count_field(to), jobs)
+    add(batch_key(batch), 'finals', jobs)
     ended[batch] = true
   end
 end
@@ -147,6 +165,9 @@ end
 -- Every script ends with this (lua.py). The last final job of a batch ends it, and then it cannot expire any more; a
 -- count of nothing is left out.
 local function write_counts()
+  for batch, moves in pairs(moved) do
+    for both, jobs in pairs(moves) do add_moves(batch, string.sub(both, 1, 3), string.sub(both, 4), jobs) end
+  end
   for key, fields in pairs(added) do
     for field, by in pairs(fields) do
       local count = by ~= 0 and redis.call('HINCRBY', key, field, by)
@@ -199,7 +220,9 @@ end
 
 -- Who calls a number (<job>/<attempt>) or `rest`, and until when that counts (ms). The key's own expiry only cleans up.
 local function number_lock(hash)
-  local holder, until_ms = string.match(redis.call('GET', 'bf:number:' .. hash) or '', '^(%S+) (%d+)$')
+  local stored = redis.call('GET', 'bf:number:' .. hash)
+  if not stored then return nil end
+  local holder, until_ms = string.match(stored, '^(%S+) (%d+)$')
   until_ms = tonumber(until_ms or 0)
   if until_ms > math.floor(now_us() / 1000) then return holder, until_ms end
 end

@@ -16,6 +16,8 @@ local now = now_ms()
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- batch -> the most that became of a job of it in this call: accepted, or delivered
 local succeeded = {}
+-- sends made by the last usable answer of this call
+local answered_sends
 
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
@@ -117,12 +119,8 @@ local function note_providers_failure(attempt, totals)
   redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt .. ' ' .. status)
 end
 
-local function is_answer(totals)
-  for _, outcome in ipairs({'accepted', 'refused', 'rate_limited'}) do
-    if string.find(totals, 'attempts|' .. outcome .. '\t', 1, true) then return true end
-  end
-  return false
-end
+local ANSWERS = {accepted = true, refused = true, rate_limited = true}
+local function is_answer(totals) return ANSWERS[string.match(totals, 'attempts|([%w_]+)\t')] or false end
 
 local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts,
   disproved, totals)
@@ -143,7 +141,7 @@ local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, numb
   if string.find(totals, 'provider_failures\t', 1, true) then
     note_providers_failure(holder, totals)
   elseif is_answer(totals) then
-    note_answer()
+    answered_sends = sends_made()
   end
   if string.find(totals, 'attempts|unclear\t', 1, true) then
     redis.call('ZADD', 'bf:unclear_sends', text(sends_made()), holder)
@@ -153,5 +151,6 @@ end
 
 local answer = {}
 for i = 2, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+if answered_sends then note_answer(answered_sends) end
 for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer
