@@ -1,8 +1,10 @@
 """What a job costs Redis at the beginning, in the middle and at the end of a million-row batch: it must not grow.
 
-And how long Redis serves nobody else meanwhile: the longest scripts at the end of the batch.
+And how long Redis serves nobody else meanwhile: the longest scripts at the end of the batch, and once more while Redis
+rewrites its append-only file, when each page of memory that a script writes to is copied first.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +23,15 @@ _NOT_COUNTED = ("info", "client", "hello", "config", "select", "ping")
 _SAME, _TIME = 1.01, 1.3
 #: ms; a script that was run less often has no 99th percentile
 _P99_MS, _OFTEN = 5.0, 10
+#: a rewrite of the append-only file takes no longer; how often is looked
+_REWRITE_S, _LOOK_S = 60.0, 0.1
 #: entries of Redis' slow log, which takes every command while it is asked to
 _LOGGED = 1_000_000
 
 
 def measure(setting: Setting) -> list[Figure]:
     count = setting.size(ROWS, least=3000)
-    window = min(WINDOW, count // 6)
+    window = min(WINDOW, count // 9)
     path = setting.folder / "growth.csv"
     setting.say(f"  writing {count:,} rows")
     write_csv(path, count)
@@ -36,26 +40,35 @@ def measure(setting: Setting) -> list[Figure]:
     with million(setting, "growth") as there:
         there.started("growth", path)
         at = 0
-        for name, start in (("first", 0), ("middle", (jobs - window) // 2), ("last", jobs - 2 * window)):
+        for name, start in (("first", 0), ("middle", (jobs - window) // 2), ("last", jobs - 3 * window)):
             _drive(there, start - at)
             costs[name] = _cost(there, window)
             at = start + window
             setting.say(f"  {name}: {costs[name][0]:.2f} commands and {costs[name][1]:.1f} us of scripts a job")
-        _log_all(there)  # which costs time of its own
-        _drive(there, window)
-        times = _times(there)
-    for verb, spent in sorted(times.items()):
-        setting.say(f"  {verb}: run {len(spent):,} times, 99 % of them within {_p99_ms(spent):.2f} ms")
-    return [*_figures(costs), _longest(times)]
+        longest = [_longest(setting, _times(there, window, rewrite=rewrite), rewrite) for rewrite in (False, True)]
+    return [*_figures(costs), *longest]
 
 
-def _log_all(there: Million) -> None:
+def _times(there: Million, jobs: int, *, rewrite: bool) -> Mapping[str, Sequence[float]]:
+    """Milliseconds of each run of each script meanwhile, by its verb, with a rewrite of the file or without."""
+    there.redis.config_set("auto-aof-rewrite-percentage", 0)
+    _await_rewrite(there)
     there.redis.config_set("slowlog-max-len", _LOGGED)
-    there.redis.config_set("slowlog-log-slower-than", 0)
+    there.redis.config_set("slowlog-log-slower-than", 0)  # which costs time of its own
     there.redis.slowlog_reset()
+    if rewrite:
+        there.redis.bgrewriteaof()
+    _drive(there, jobs)
+    return _logged(there)
 
 
-def _times(there: Million) -> Mapping[str, Sequence[float]]:
+def _await_rewrite(there: Million) -> None:
+    end_s = time.monotonic() + _REWRITE_S
+    while there.redis.info("persistence")["aof_rewrite_in_progress"] and time.monotonic() < end_s:
+        time.sleep(_LOOK_S)
+
+
+def _logged(there: Million) -> Mapping[str, Sequence[float]]:
     """Milliseconds of each run of each script that was run often, by its verb, as Redis measured them."""
     names = [path.stem for path in Path(lua.__file__).with_name("scripts").glob("*.lua")]
     verbs = {lua.digest(lua.source(name)): name for name in names}
@@ -71,17 +84,20 @@ def _p99_ms(spent: Sequence[float]) -> float:
     return quantiles(spent, n=100)[98]
 
 
-def _longest(times: Mapping[str, Sequence[float]]) -> Figure:
+def _longest(setting: Setting, times: Mapping[str, Sequence[float]], rewrite: bool) -> Figure:
+    meanwhile = ", file rewritten meanwhile" if rewrite else ""
+    for verb, spent in sorted(times.items()):
+        setting.say(f"  {verb}: run {len(spent):,} times, 99 % of them within {_p99_ms(spent):.2f} ms{meanwhile}")
     verb = max(times, key=lambda verb: _p99_ms(times[verb]))
     value = _p99_ms(times[verb])
     return Figure(
         bench="growth",
-        figure="p99 of the longest script, last rows",
+        figure=f"p99 of the longest script, last rows{meanwhile}",
         value=value,
         unit="ms",
         against=f"{verb}, of {len(times)} scripts",
         ratio=value / _P99_MS,
-        goal=Goal(most=_P99_MS),
+        goal=None if rewrite else Goal(most=_P99_MS),
     )
 
 
