@@ -20,7 +20,7 @@ _RECORD, _WORKERS, _EPOCH = "record", "workers", "epoch"
 _LEASES, _PACING, _HOLDING, _PARKING = "leases", "pacing", "holding", "parking"
 _LEASED = frozenset({"begin", "claim", "fetch", "reap", "sign_off"})
 _PACED = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take", "unblock"})
-_PARKED = frozenset({"begin", "claim", "drain", "repair"})
+_PARKED = frozenset({"begin", "claim", "drain", "repair", "settle"})
 _HELD = frozenset(
     {
         *("begin", "breaker", "claim", "forbid", "hold", "note_answer", "note_list", "reap", "release"),

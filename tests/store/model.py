@@ -677,6 +677,8 @@ class Model:
             if change.old.state is State.WAITING or new.state.final:
                 self._end_hold(f"job:{job}")
             batch.due.pop(job.row, None)
+            for country in [country for country, rows in batch.parked.items() if job.row in rows]:
+                self._forget_parked(batch, country, job.row)
             for flying in self.watch.values():
                 flying.pop(job, None)
             self.place(job, new, next_ms)

@@ -1,15 +1,17 @@
 """Rows of a held country: they are parked without a lease, stand in nobody's way, and come back when it is released."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.job import JobId
+from dispatcher.core.job import JobId, State
 from dispatcher.core.places import Place
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
+from dispatcher.store.dispatch import Change
 from dispatcher.store.lua import Argument
 from tests.store import snapshot
 from tests.store.world import World, number, part, words
@@ -183,3 +185,42 @@ async def test_repair_puts_a_row_where_it_belongs(world: World, spoilt: Place) -
     assert facts is not None
     assert facts.places == {Place.LEASED if spoilt is Place.LEASED else Place.DUE}
     assert not await audit.repair(job)
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED, State.WAITING])
+async def test_late_news_of_a_parked_job_takes_it_out_of_where_it_is_parked(world: World, state: State) -> None:
+    """Else it would be sent once more when the hold of its country ends."""
+    await mailing(world, 3, 1)
+    await leased_rows(world)
+    job = JobId("a", 1)
+    record = await world.record(job)
+    news = replace(record, state=state, evidence=1)
+    assert await world.dispatch.settle([Change(job=job, old=record, new=news, next_ms=world.ms + 60_000)]) == [None]
+    shown = await stored(world)
+    assert shown["parked"] == {"US": {0, 2}}
+    assert list(shown["due"]) == ([1] if state is State.WAITING else [])
+    await world.holds.release(US)
+    assert sorted(await leased_rows(world)) == [0, 2]
+
+
+async def test_news_of_the_only_parked_job_leaves_nothing_parked(world: World) -> None:
+    await mailing(world, 1, 1)
+    await leased_rows(world)
+    record = await world.record(JobId("a", 0))
+    change = Change(job=JobId("a", 0), old=record, new=replace(record, state=State.DELIVERED), next_ms=0)
+    assert await world.dispatch.settle([change]) == [None]
+    assert await world.client.exists(f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US") == 0
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.VOID, State.WAITING)])
+async def test_only_what_waits_is_leased_whatever_stands_in_the_due_set(world: World, state: State) -> None:
+    """A row too many there must not become a second fax."""
+    await world.running("a", 2)
+    await leased_rows(world)
+    job = JobId("a", 1)
+    record = await world.record(job)
+    await world.dispatch.settle([Change(job=job, old=record, new=replace(record, state=state, lease=0), next_ms=-1)])
+    await world.client.zadd(keys.part("a", "due"), {"1": world.ms})
+    await world.client.zadd(keys.TIMERS, {"a": 0})
+    assert await leased_rows(world) == []
+    assert await world.client.zcard(keys.part("a", "due")) == 0

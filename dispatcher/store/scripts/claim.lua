@@ -175,7 +175,7 @@ local function lease_retries(batch, most)
       if is_country_held(code) then
         add_row(of_country, code, row)
         gone[#gone + 1] = row
-      elseif #record < WIDTH then
+      elseif #record < WIDTH or string.byte(record) ~= WAITING then -- a row too many must not become a second fax
         gone[#gone + 1] = row
       else
         leases = lease_retry(batch, due, row, record)

@@ -57,6 +57,13 @@ local function unpark_row(batch, country, row)
   return before
 end
 
+-- A row that waits no more, or for a time of its own, is parked no more.
+local function leave_parked(batch, row, record)
+  local code = country_code(record)
+  local country = code > 0 and country_name(code)
+  if country and redis.call('GETBIT', parked_key(batch, country), row) == 1 then unpark_row(batch, country, row) end
+end
+
 -- Takes rows out again, the first ones first. Returns them.
 local function take_parked(batch, country, most)
   local key, rows, from = parked_key(batch, country), {}, 0

@@ -23,6 +23,7 @@ local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
   if state == WAITING then
     redis.call('ZREM', part_key(batch, 'due'), row)
+    leave_parked(batch, row, record)
   elseif WATCH[state] then
     local left = not (state == SENDING and is_unclear(record)) and redis.call('ZREM', WATCH[state], job) == 1
     if state == SENDING and not left then redis.call('ZREM', UNCLEAR, job) end
