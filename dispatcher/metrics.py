@@ -12,17 +12,20 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dispatcher.core.allowance import used
-from dispatcher.core.failures import CATEGORIES, Category
+from dispatcher.core.endings import final_pairs, hold_pairs
+from dispatcher.core.failures import CATEGORIES, ERROR_TYPES, RULES
 from dispatcher.core.job import JOB_STATES, State
 from dispatcher.core.limits import LimitedBy
-from dispatcher.core.pacing import next_us, used_ratio
-from dispatcher.service.limits import what_limits
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
+from dispatcher.service.snapshot import Snapshot, Totals, snapshot
 from dispatcher.store.codec import category_name, type_name
 from dispatcher.store.store import Store
 
-Totals = Mapping[tuple[str, ...], int]
+#: what may become of an attempt
+OUTCOMES = ("accepted", "refused", "rate_limited", "not_sent", "unclear", "missed_slot")
+#: statuses that the provider documents; none: no answer came
+_STATUSES = ("200", *sorted({str(code) for kind, code in RULES if kind == "http" and code}), "none")
+_CATEGORIES = tuple((category,) for category in CATEGORIES if category)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,38 @@ class Counter:
 COUNTERS: Sequence[Counter] = (
     Counter(
         "bulkfax_attempts_total",
-        "Ends of POST /faxes by what they mean",
+        "Ends of POST /faxes by what they mean, those of probes left out",
         ("outcome",),
         "attempts",
-        tuple((o,) for o in ("accepted", "refused", "rate_limited", "not_sent", "unclear", "missed_slot")),
+        tuple((outcome,) for outcome in OUTCOMES),
+    ),
+    Counter(
+        "bulkfax_probes_total",
+        "Ends of POST /faxes that were to find out whether a hold may end",
+        ("outcome",),
+        "probes",
+        tuple((outcome,) for outcome in OUTCOMES),
+    ),
+    Counter(
+        "bulkfax_attempts_unended_total",
+        "Attempts whose send deadline passed without an end: their worker ended, or could not write it down",
+        (),
+        "attempts_unended",
+        ((),),
     ),
     Counter(
         "bulkfax_provider_responses_total",
         "Answers of the provider to POST /faxes by HTTP status; none: no answer came",
         ("status",),
         "provider_responses",
-        (("200",), ("429",), ("500",), ("none",)),
+        tuple((status,) for status in _STATUSES),
     ),
     Counter(
         "bulkfax_failures_total",
         "Failed, refused and vanished attempts",
         ("category",),
         "failures",
-        tuple((category,) for category in CATEGORIES if category),
+        _CATEGORIES,
     ),
     Counter(
         "bulkfax_callbacks_total",
@@ -72,13 +89,7 @@ COUNTERS: Sequence[Counter] = (
             )
         ),
     ),
-    Counter(
-        "bulkfax_holds_total",
-        "Holds opened",
-        ("category",),
-        "holds",
-        tuple((category,) for category in CATEGORIES if category),
-    ),
+    Counter("bulkfax_holds_opened_total", "Holds opened", ("category",), "holds", _CATEGORIES),
     Counter(
         "bulkfax_lost_writes_faxes_total",
         "Faxes at the provider that Redis had lost: adopted, or a second one of an attempt (accepted_twice)",
@@ -88,46 +99,6 @@ COUNTERS: Sequence[Counter] = (
     ),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """All that the metrics are made of, read at one moment."""
-
-    totals: Totals
-    in_flight: Mapping[str, int]
-    inbox: int
-    holds: int
-    rolled_back: bool
-    rate: float
-    ceiling: float
-    used_ratio: float
-    #: limits of longer times by period, and what is used of them
-    limits: Mapping[str, int]
-    used: Mapping[str, int]
-    next_permit_s: float
-    limited_by: LimitedBy | None
-
-
-async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
-    """Raises StoreError."""
-    pace = await store.limiter.pace()
-    now_us = await store.clock.now_ms() * 1000
-    holds = await store.holds.all()
-    return Snapshot(
-        totals=await store.totals.all(),
-        in_flight=await store.dispatch.sizes(),
-        inbox=await store.inbox.depth(),
-        holds=len(holds),
-        rolled_back=any(hold.category == Category.RECORD_ROLLED_BACK for hold in holds),
-        rate=pace.rate,
-        ceiling=pace.ceiling,
-        used_ratio=used_ratio(pace, now_us) if pace.ceiling else 0.0,
-        limits={one.period: one.limit for one in pace.allowances},
-        used={one.period: used(one, now_us) for one in pace.allowances},
-        next_permit_s=max(0, next_us(pace, now_us) - now_us) / 1_000_000,
-        limited_by=(await what_limits(store, max_in_flight=max_in_flight)).account,
-    )
 
 
 class Exposition:
@@ -163,34 +134,48 @@ class _Snapshot(Collector):
         self._taken = taken
 
     def collect(self) -> Iterator[Metric]:
-        totals = self._taken.totals
+        totals = probes_apart(self._taken.totals)
         yield from (_counter(counter, totals) for counter in COUNTERS)
-        yield _finals(totals)
+        yield from _finals(totals)
         yield _jobs(totals)
         yield _submit_seconds(totals)
         yield from _gauges(self._taken)
 
 
 def _counter(counter: Counter, totals: Totals) -> Metric:
-    metric = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
     values = dict.fromkeys(counter.known, 0)
     values |= {key[1:]: value for key, value in totals.items() if key[0] == counter.source}
-    for labels, value in sorted(values.items()):
-        metric.add_metric(labels, value)
-    return metric
+    return _family(counter.name, counter.help, counter.labels, values)
 
 
-def _finals(totals: Totals) -> Metric:
-    labels = ("state", "category", "error_type")
-    metric = CounterMetricFamily("bulkfax_jobs_final_total", "Jobs that ended", labels=labels)
-    sums: dict[tuple[str, str, str], int] = {}
+def probes_apart(totals: Totals) -> Totals:
+    """Attempts without those that are counted as probes."""
+    return {
+        key: value - totals.get(("probes", *key[1:]), 0) if key[0] == "attempts" else value
+        for key, value in totals.items()
+    }
+
+
+def _finals(totals: Totals) -> Iterator[Metric]:
+    """Jobs that ended, by state and category, and by the error type of their last failure. Every one of both is there
+    from the start."""
+    states: dict[tuple[str, ...], int] = {(state.label, category or "none"): 0 for state, category in final_pairs()}
+    types: dict[tuple[str, ...], int] = {(kind or "none",): 0 for kind in ERROR_TYPES}
     for key, value in totals.items():
         if key[0] == "final":
             state, category, error_type = map(int, key[1].split(":"))
-            names = (State(state).label, category_name(category) or "none", type_name(error_type) or "none")
-            sums[names] = sums.get(names, 0) + value
-    for names, value in sums.items():
-        metric.add_metric(names, value)
+            pair = State(state).label, category_name(category) or "none"
+            states[pair] = states.get(pair, 0) + value
+            types[(type_name(error_type) or "none",)] += value
+    yield _family("bulkfax_jobs_final_total", "Jobs that ended", ("state", "category"), states)
+    text = "Jobs that ended, by the error type of their last failure; none: without a failure"
+    yield _family("bulkfax_job_error_types_total", text, ("error_type",), types)
+
+
+def _family(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], int]) -> Metric:
+    metric = CounterMetricFamily(name, text, labels=labels)
+    for value in sorted(values):
+        metric.add_metric(value, values[value])
     return metric
 
 
@@ -212,7 +197,11 @@ def _submit_seconds(totals: Totals) -> Metric:
 
 
 def _gauges(taken: Snapshot) -> Iterable[Metric]:
-    yield GaugeMetricFamily("bulkfax_rate_used_ratio", "Permits granted against the account's limit", taken.used_ratio)
+    yield GaugeMetricFamily(
+        "bulkfax_rate_used_ratio",
+        "Slots of the last 10 s that were granted, against the account's limit",
+        taken.used_ratio,
+    )
     yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, faxes per second", taken.ceiling)
     yield GaugeMetricFamily("bulkfax_rate", "The rate now, after cuts by 429, faxes per second", taken.rate)
     yield _by("period", "bulkfax_allowance", "Most requests in a minute, in a day, if limited", taken.limits)
@@ -222,15 +211,45 @@ def _gauges(taken: Snapshot) -> Iterable[Metric]:
     )
     words = {word.value: int(word is taken.limited_by) for word in LimitedBy}
     yield _by("reason", "bulkfax_limited_by", "1 for what limits sending now", words)
-    yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
-    yield GaugeMetricFamily("bulkfax_holds", "Holds in force", taken.holds)
-    yield GaugeMetricFamily(
-        "bulkfax_record_rolled_back", "1 while sending is held because Redis has lost writes", int(taken.rolled_back)
-    )
+    yield from _work(taken)
+    yield _holds(taken)
     yield _by("state", "bulkfax_in_flight", "Jobs under a deadline in the watch sets", taken.in_flight)
+    yield _by(
+        "process", "bulkfax_last_seen_seconds", "Time since the last sign of life of any of them", taken.last_seen_s
+    )
+    yield GaugeMetricFamily("bulkfax_worker_processes", "Worker processes that live", taken.workers_alive)
 
 
-def _by(label: str, name: str, text: str, values: Mapping[str, int]) -> Metric:
+def _work(taken: Snapshot) -> Iterable[Metric]:
+    """What there is to do, and for how long."""
+    yield GaugeMetricFamily(
+        "bulkfax_jobs_due", "Jobs that are due, those of drafts, pauses, later starts and holds left out", taken.due
+    )
+    yield GaugeMetricFamily(
+        "bulkfax_jobs_due_held",
+        "Jobs that are due but for a hold of their batch, document, country or own",
+        taken.due_held,
+    )
+    yield GaugeMetricFamily("bulkfax_oldest_due_seconds", "For how long the oldest due job is due", taken.oldest_due_s)
+    yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
+    yield GaugeMetricFamily("bulkfax_oldest_inbox_event_seconds", "Age of the oldest of them", taken.oldest_event_s)
+    yield GaugeMetricFamily(
+        "bulkfax_unclear_attempts", "Attempts of unclear end that are looked for", taken.in_flight["unclear"]
+    )
+    yield GaugeMetricFamily(
+        "bulkfax_oldest_unclear_seconds", "For how long the oldest of them is looked for", taken.oldest_unclear_s
+    )
+
+
+def _holds(taken: Snapshot) -> Metric:
+    metric = GaugeMetricFamily("bulkfax_holds", "Holds in force", labels=("kind", "category"))
+    holds = dict.fromkeys(hold_pairs(), 0) | dict(taken.holds)
+    for pair in sorted(holds):
+        metric.add_metric(pair, holds[pair])
+    return metric
+
+
+def _by(label: str, name: str, text: str, values: Mapping[str, float]) -> Metric:
     metric = GaugeMetricFamily(name, text, labels=(label,))
     for value, number in values.items():
         metric.add_metric((value,), number)

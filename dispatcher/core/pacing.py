@@ -52,7 +52,7 @@ class Pace:
     refused_us: int = 0
     #: 429 answers in a row, each in an epoch of its own
     refusals: int = 0
-    #: start of the running window of use, permits granted in it, and in the one before
+    #: start of the window of the last slot, permits granted for slots in it, and in the one before
     window_us: int = 0
     granted: int = 0
     granted_before: int = 0
@@ -83,15 +83,14 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     pace = bounded_wait(pace, now_us)
     if pace.blocked_until_us > now_us:
         return pace, None
-    pace = _count_window(_raised(pace, now_us, adapt), now_us)
+    pace = _raised(pace, now_us, adapt)
     interval = max(interval_us(pace.rate), pace.probe_gap_us)
     pace = _in_time(pace, now_us)
     slot = next_us(pace, now_us)
     if slot > now_us + horizon_us:
         return pace, None
     allowances = tuple(counted(one, slot) for one in pace.allowances)
-    granted = pace.granted + 1
-    return replace(pace, tat_us=slot + interval, granted=granted, probe_gap_us=0, allowances=allowances), slot
+    return _counted(replace(pace, tat_us=slot + interval, probe_gap_us=0, allowances=allowances), slot), slot
 
 
 def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
@@ -205,12 +204,14 @@ def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
     return replace(pace, rate=rate, refusals=0 if rate >= min(pace.peak, pace.ceiling) else pace.refusals)
 
 
-def _count_window(pace: Pace, now_us: int) -> Pace:
-    elapsed = now_us - pace.window_us
-    if 0 <= elapsed < WINDOW_US:
-        return pace
-    before = pace.granted if WINDOW_US <= elapsed < 2 * WINDOW_US else 0
-    return replace(pace, window_us=now_us, granted=0, granted_before=before)
+def _counted(pace: Pace, slot_us: int) -> Pace:
+    """One permit more in the window that its slot lies in. Slots follow each other, so a window that has a successor is
+    complete."""
+    start_us = slot_us - slot_us % WINDOW_US
+    if start_us == pace.window_us:
+        return replace(pace, granted=pace.granted + 1)
+    before = pace.granted if start_us == pace.window_us + WINDOW_US else 0
+    return replace(pace, window_us=start_us, granted=1, granted_before=before)
 
 
 def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -> Pace:
@@ -248,9 +249,13 @@ def with_allowances(pace: Pace, limits: Mapping[Period, int]) -> Pace:
 
 
 def used_ratio(pace: Pace, now_us: int) -> float:
-    """Permits of the last full window against what the ceiling allows; 0 when nothing was sent for a window."""
+    """Slots of the last full window against what the ceiling allows, 1.0 at the most; 0 when nothing was sent for a
+    window.
+
+    Slots of the running window may all be granted already: they lie ahead.
+    """
     elapsed = now_us - pace.window_us
     if elapsed >= 2 * WINDOW_US:
         return 0.0
     granted = pace.granted if elapsed >= WINDOW_US else pace.granted_before
-    return granted / (pace.ceiling * WINDOW_US / 1_000_000)
+    return min(1.0, granted / (pace.ceiling * WINDOW_US / 1_000_000))

@@ -8,7 +8,7 @@ from dispatcher.core.batch import Control
 from dispatcher.core.limits import AccountFacts, BatchFacts, LimitedBy, limits_account, limits_batch
 from dispatcher.core.pacing import Pace, blocked_until_us
 from dispatcher.service.errors import StoreError
-from dispatcher.store.backlog import BatchBacklog
+from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
 from dispatcher.store.store import Store
 
 #: seconds after which a scheduler that did not look at the server's clock counts as gone
@@ -18,22 +18,51 @@ _NOT_STARTED = (Control.DRAFT, Control.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Jobs of running batches that are due."""
+
+    #: those that nothing but the account and the provider may hold, and those that a hold of their own, of their
+    #: country, document or batch keeps back
+    jobs: int
+    held: int
+    #: since when the oldest of the first is due, milliseconds since 1970; 0: there is none
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The words for the account and for the batches that were asked for; None: there is nothing to send."""
 
     account: LimitedBy | None
     batches: Mapping[str, LimitedBy | None]
+    due: Due
 
 
-async def what_limits(store: Store, *, max_in_flight: int, batches: Sequence[str] = ()) -> Limits:
-    """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read."""
+async def what_limits(
+    store: Store, *, max_in_flight: int, batches: Sequence[str] = (), most: int = LOOKED_AT
+) -> Limits:
+    """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read.
+
+    ``most``: batches with work that are looked at.
+    """
     now_ms = await store.clock.ask()
     held = frozenset(hold.scope for hold in await store.holds.all())
     asked = await store.backlog.of(batches, now_ms)
-    working = await store.backlog.of(await store.backlog.with_work(now_ms, held), now_ms)
+    working = await store.backlog.of(await store.backlog.with_work(held, most), now_ms)
     account = await _account(store, working, held, now_ms, max_in_flight)
     words = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
-    return Limits(account=limits_account(account), batches=words)
+    return Limits(account=limits_account(account), batches=words, due=_due(working, held))
+
+
+def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> Due:
+    running = [backlog for backlog in working if backlog.control in _RUNNING]
+    free = [backlog for backlog in running if not backlog.scopes & held]
+    jobs = sum(backlog.due - backlog.held for backlog in free)
+    return Due(
+        jobs=jobs,
+        held=sum(backlog.due for backlog in running) - jobs,
+        since_ms=min((backlog.due_since_ms for backlog in free if backlog.due_since_ms), default=0),
+    )
 
 
 async def _account(

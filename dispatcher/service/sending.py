@@ -170,7 +170,7 @@ class Sender:
             for unused in passes[len(granted) :]:
                 unused.end()
         for unheard in (begun for begun in answer.jobs if begun.word == "unheard"):
-            await self._too_late(unheard.job, unheard.record)
+            await self._too_late(unheard.job, unheard.record, lease)
         for begun, one in zip(granted, passes, strict=False):
             slot = self._slot(answer, begun, before, after_s, one)
             if answer.replicated:
@@ -227,12 +227,12 @@ class Sender:
 
     async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
         if not answer.replicated:
-            await self._too_late(begun.job, begun.record)
+            await self._too_late(begun.job, begun.record, lease)
             return
         fax = self._library.fax(material, begun.record, answer.write_epoch)
         await self._wait_for(slot)
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
-            await self._too_late(begun.job, begun.record)
+            await self._too_late(begun.job, begun.record, lease)
             return
         started_s = self._clock()
         total_s = self._policy.post_total_s
@@ -241,7 +241,7 @@ class Sender:
         if self._at:
             await self._at(Point.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):
-            await self._too_late(begun.job, begun.record)
+            await self._too_late(begun.job, begun.record, lease)
             return
         await self._settle(begun, outcome, lease, self._clock() - started_s)
         await self._heed(answer, outcome)
@@ -262,12 +262,12 @@ class Sender:
         if await until_it_works(partial(self._store.holds.check_provider, self._policy)):
             log.error("hold opened: the provider fails again and again", scope=PROVIDER)
 
-    async def _too_late(self, job: JobId, record: Record) -> None:
+    async def _too_late(self, job: JobId, record: Record, lease: Lease) -> None:
         decide = partial(missed_slot, attempt=record.attempt)
-        await self._settler.settle(job, decide, known=record, totals={"attempts|missed_slot": 1})
+        await self._settler.settle(job, decide, known=record, totals=_ended("missed_slot", lease))
 
     async def _settle(self, begun: Begun, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
-        totals = {f"attempts|{_OUTCOMES[type(outcome)]}": 1, f"provider_responses|{_status(outcome)}": 1}
+        totals = _ended(_OUTCOMES[type(outcome)], lease) | {f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
         if is_providers_failure(outcome):
             totals["provider_failures"] = 1
@@ -292,6 +292,11 @@ class Sender:
         """A provider that asks for less gets less, from all processes at once."""
         if isinstance(outcome, RateLimited) or (isinstance(outcome, Unclear) and outcome.retry_after_s is not None):
             await self._permits.slow_down(answer.epoch, outcome.retry_after_s)
+
+
+def _ended(outcome: str, lease: Lease) -> dict[str, int]:
+    """The totals of an attempt that has ended. One that probes a hold is counted as a probe, too."""
+    return {f"attempts|{outcome}": 1} | ({f"probes|{outcome}": 1} if lease.probes else {})
 
 
 _OUTCOMES = {

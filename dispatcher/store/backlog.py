@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dispatcher.core.batch import Control, Priority, own_scopes
 from dispatcher.core.settlement import HELD_MS
@@ -9,8 +10,9 @@ from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 
-#: batches with work that are looked at; one that is due is enough to explain the others
-_LOOKED_AT = 200
+#: batches with work that are looked at to explain what limits them; one that is due is enough
+LOOKED_AT = 200
+_META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class BatchBacklog:
     #: of those that are due, jobs that wait for the end of their own or their country's hold
     held: int
     scopes: frozenset[str]
+    #: since when the oldest of the jobs that are due and not held is due, milliseconds since 1970; 0: there is none
+    due_since_ms: int = 0
     #: whether jobs wait for the end of another call to their number
     number_busy: bool = False
 
@@ -39,23 +43,25 @@ class Backlog:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def with_work(self, now_ms: int, held: Iterable[str]) -> list[str]:
-        """Ids of running batches that have work now or later, those that have it now first. ``held`` are the scopes of
-        all holds."""
+    async def with_work(self, held: Iterable[str], most: int = LOOKED_AT) -> list[str]:
+        """Ids of running batches that have work now or later, those that have it now first.
+
+        ``held`` are the scopes of all holds, ``most`` so many ids at the most.
+        """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for priority in Priority:
-                    pipe.zrange(keys.active(priority), 0, _LOOKED_AT - 1)
-                pipe.zrange(keys.TIMERS, 0, _LOOKED_AT - 1)
-                for scope in list(held)[:_LOOKED_AT]:
-                    pipe.srandmember(keys.parked(scope), _LOOKED_AT)
+                    pipe.zrange(keys.active(priority), 0, most - 1)
+                pipe.zrange(keys.TIMERS, 0, most - 1)
+                for scope in list(held)[:most]:
+                    pipe.srandmember(keys.parked(scope), most)
                 answers = await pipe.execute()
-        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:_LOOKED_AT]
+        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:most]
 
     async def newest(self) -> list[str]:
         """Ids of the newest batches, whatever became of them."""
         with translated():
-            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, 0, _LOOKED_AT - 1)]
+            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, 0, LOOKED_AT - 1)]
 
     async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
         """In the order of ``batches``; one that does not exist is left out."""
@@ -64,17 +70,18 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch in batches:
-                    pipe.hmget(keys.batch(batch), "control", "unstarted", "documents", "number_busy_ms")
+                    pipe.hmget(keys.batch(batch), *_META)
                     pipe.zcount(keys.part(batch, "due"), "-inf", now_ms)
                     pipe.zcard(keys.part(batch, "due"))
                     pipe.zcount(keys.part(batch, "due"), HELD_MS, HELD_MS)
+                    pipe.zrange(keys.part(batch, "due"), 0, 0, withscores=True)
                     pipe.smembers(keys.part(batch, "parked"))
                 answers = await pipe.execute()
-        rows = list(zip(batches, *(answers[at::5] for at in range(5)), strict=True))
+        rows = list(zip(batches, *(answers[at::6] for at in range(6)), strict=True))
         parked = await self._parked({batch: countries for batch, *_, countries in rows})
         return [
-            _backlog(batch, meta, due, waiting, held_jobs, parked[batch], now_ms)
-            for batch, meta, due, waiting, held_jobs, _ in rows
+            _backlog(_Read(batch, meta, due, waiting, held_jobs, first, parked[batch]), now_ms)
+            for batch, meta, due, waiting, held_jobs, first, _ in rows
             if meta[0] is not None
         ]
 
@@ -102,17 +109,31 @@ def _seen_ms(value: bytes) -> int:
     return int(value.partition(b",")[0].strip(b"[ "))
 
 
-def _backlog(
-    batch: str, meta: Sequence[bytes | None], due: int, waiting: int, held_jobs: int, parked: int, now_ms: int
-) -> BatchBacklog:
-    control, unstarted, documents, number_busy_ms = (value or b"" for value in meta)
-    held = held_jobs + parked
+class _Read(NamedTuple):
+    """What was read of one batch: fields of its hash, entries of its due set by their time, rows that are parked."""
+
+    batch: str
+    meta: Sequence[bytes | None]
+    due: int
+    waiting: int
+    held_jobs: int
+    first: Sequence[tuple[bytes, float]]
+    parked: int
+
+
+def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
+    control, documents, *numbers = (value or b"" for value in read.meta)
+    unstarted, number_busy_ms, started_ms, running_ms = (int(number or 0) for number in numbers)
+    held = read.held_jobs + read.parked
+    times = [int(score) for _, score in read.first if score <= now_ms] + ([started_ms] if unstarted else [])
     return BatchBacklog(
-        batch=batch,
+        batch=read.batch,
         control=Control(control.decode()),
-        due=int(unstarted or 0) + due + held,
-        later=waiting - due - held_jobs,
+        due=unstarted + read.due + held,
+        later=read.waiting - read.due - read.held_jobs,
         held=held,
-        scopes=own_scopes(batch, documents.decode().split(",")),
-        number_busy=int(number_busy_ms or 0) > now_ms,
+        scopes=own_scopes(read.batch, documents.decode().split(",")),
+        # nothing was due while the batch was paused
+        due_since_ms=max(min(times), running_ms) if times else 0,
+        number_busy=number_busy_ms > now_ms,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
+from dispatcher.core.places import Place
 from dispatcher.core.policy import Policy
 from dispatcher.core.waits import look_apart_ms
 from dispatcher.store import codec, keys
@@ -300,6 +301,25 @@ class Dispatch:
                     pipe.zcard(watch)
                 sizes = await pipe.execute()
         return {place.value: size for place, size in zip(keys.WATCH, sizes, strict=True)}
+
+    async def unclear_since_ms(self, most: int = 500) -> int:
+        """Since when the oldest unclear attempt is looked for, milliseconds since 1970; 0: none is.
+
+        Of more than ``most`` those count that are looked for next.
+        """
+        with translated():
+            names = await self._client.zrange(keys.WATCH[Place.UNCLEAR], 0, most - 1)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for block, at, batch in ((*keys.place(job), job.batch) for job in map(_job, names)):
+                    start = at * codec.WIDTH
+                    pipe.getrange(keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
+                raw = await pipe.execute()
+        records = (codec.decode_record(record) for record in raw if len(record) == codec.WIDTH)
+        return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
+
+
+def _job(name: bytes) -> JobId:
+    return JobId.parse(name.decode())
 
 
 def new_call() -> str:

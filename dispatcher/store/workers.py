@@ -8,6 +8,7 @@ Heartbeats are measured by a clock of the registry that stands still while nobod
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dispatcher.store import keys
 from dispatcher.store.client import Client
@@ -85,13 +86,33 @@ class WorkerRegistry:
 
     async def all(self) -> list[WorkerProcess]:
         """Every process that is known, the dead ones that nobody has forgotten yet included."""
+        return (await self._read()).processes
+
+    async def seen_ms(self) -> int:
+        """When any of them was heard of last, by the server's clock in milliseconds since 1970; 0: none is known."""
+        read = await self._read()
+        # while nobody calls, the registry's clock stands still and the server's goes on
+        alive_ms = (read.moved_ms - round(process.silent_s * 1000) for process in read.processes)
+        return max([read.ended_ms, *alive_ms])
+
+    async def _read(self) -> "_Read":
         with translated():
             raw = await self._client.hgetall(keys.WORKERS)
-        clock_ms = int(raw.pop(_CLOCK, b"0 0").split()[0])
-        return [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
+        clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
+        ended_ms = int(raw.pop(_ENDED, 0))
+        processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
+        return _Read(processes=processes, moved_ms=moved_ms, ended_ms=ended_ms)
 
 
-_CLOCK = b":clock"
+class _Read(NamedTuple):
+    """The registry; times are the server's, in milliseconds since 1970: when its clock moved, when a process ended."""
+
+    processes: list[WorkerProcess]
+    moved_ms: int
+    ended_ms: int
+
+
+_CLOCK, _ENDED = b":clock", b":ended"
 
 
 def _worker(name: str, instance: str, heartbeat_ms: str, room: str, *, clock_ms: int) -> WorkerProcess:

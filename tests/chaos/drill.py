@@ -20,7 +20,7 @@ from tests.chaos.verdict import Verdict, judge, result, stories
 _LOOK_S, _TELL_S = 0.25, 10.0
 #: how long the provider's last calls may take when all our jobs are final, in seconds
 _LAST_CALLS_S = 60.0
-_HOLDS = re.compile(r"^bulkfax_holds (\S+)$", re.MULTILINE)
+_HOLDS = re.compile(r"^bulkfax_holds\{.*\} (\S+)$", re.MULTILINE)
 _UNCLEAR = re.compile(r'^bulkfax_in_flight\{state="unclear"\} (\S+)$', re.MULTILINE)
 _STATE = re.compile(r'^bulkfax_jobs\{state="(\w+)"\} (\S+)$', re.MULTILINE)
 

@@ -90,7 +90,7 @@ def test_what_is_further_away_than_the_horizon_is_not_granted_and_nothing_is_los
     assert (again, slot) == (pace, None)
     later, slots = taken(pace, START + SECOND // 2)
     assert len(slots) == 5
-    assert later.granted == 16
+    assert later.granted + later.granted_before == 16
 
 
 def test_a_pause_is_made_up_for_only_by_the_catch_up_time() -> None:
@@ -339,11 +339,39 @@ def test_use_is_that_of_the_last_full_window(asked_s: float, ratio: float) -> No
 
 def test_a_new_window_remembers_the_one_before_and_forgets_an_older_one() -> None:
     pace = replace(steady(10), window_us=START, granted=50, tat_us=START)
-    next_one, _ = reserve(pace, START + WINDOW_US, HORIZON, ADAPT)
-    later, _ = reserve(pace, START + 2 * WINDOW_US, HORIZON, ADAPT)
+    next_one, _ = reserve(pace, START + WINDOW_US + SECOND, HORIZON, ADAPT)
+    later, _ = reserve(pace, START + 2 * WINDOW_US + SECOND, HORIZON, ADAPT)
     assert (next_one.granted, next_one.granted_before) == (1, 50)
     assert (later.granted, later.granted_before) == (1, 0)
-    assert used_ratio(next_one, START + WINDOW_US + 1) == 0.5
+    assert used_ratio(next_one, START + WINDOW_US + SECOND) == 0.5
+
+
+@given(
+    RATES, st.integers(0, WINDOW_US), st.lists(st.tuples(st.integers(1, 400), st.integers(0, 5 * SECOND)), max_size=8)
+)
+def test_use_counts_by_slot_and_is_never_more_than_all(
+    rate: float, start_us: int, leases: list[tuple[int, int]]
+) -> None:
+    """However far ahead slots are granted, and however many at a time. The last window without room for more counts."""
+    pace, now_us, slots = steady(rate), START + start_us, list[int]()
+    for jobs, pause_us in leases:
+        for _ in range(jobs):
+            pace, slot = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
+            slots += [slot] if slot is not None else []
+        now_us += pause_us
+        last_us = slots[-1] // WINDOW_US * WINDOW_US
+        full_us = last_us if last_us + WINDOW_US <= now_us else last_us - WINDOW_US
+        sent = sum(full_us <= slot < full_us + WINDOW_US for slot in slots)
+        assert used_ratio(pace, now_us) == min(1.0, sent / (rate * WINDOW_US / SECOND))
+
+
+def test_a_rate_that_is_used_fully_is_shown_so() -> None:
+    """All but the hundredth that is never used."""
+    pace, now_us = steady(20), START
+    for _ in range(400):
+        pace, _ = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
+        now_us += SECOND // 20
+    assert 0.98 <= used_ratio(pace, START + WINDOW_US + SECOND) <= 0.99
 
 
 READ_HORIZON = 2 * SECOND

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.core import allowance, fairness, pacing
 from dispatcher.core.batch import Control, Priority
 from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.pacing import CATCH_UP_US, interval_us
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import audit, codec, dispatch, keys, lua, wakes
 from tests.store.world import World
@@ -192,4 +193,5 @@ async def test_times_in_microseconds_are_written_whole(world: World) -> None:
     await world.at(1_795_000_000_123_457)
     permit = await world.limiter.take()
     assert permit.granted
-    assert (await world.limiter.pace()).window_us == 1_795_000_000_123_457
+    pace = await world.limiter.pace()
+    assert pace.tat_us == 1_795_000_000_123_457 - CATCH_UP_US + interval_us(pace.rate)

@@ -75,5 +75,6 @@ def test_the_metrics_count_what_the_batch_says(site: Site, batch: Batch) -> None
     text = site.metrics()
     delivered = batch.counts["delivered"]
     assert f'bulkfax_jobs{{state="delivered"}} {float(delivered)}' in text
-    assert 'bulkfax_jobs_final_total{category="bad_number",error_type="CALL_ERROR",state="failed"} 1.0' in text
+    assert 'bulkfax_jobs_final_total{category="bad_number",state="failed"} 1.0' in text
+    assert 'bulkfax_job_error_types_total{error_type="CALL_ERROR"} 1.0' in text
     assert 'bulkfax_provider_responses_total{status="429"} 1.0' in text

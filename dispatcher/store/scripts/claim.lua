@@ -74,6 +74,7 @@ local function promote()
     if control == 'scheduled' then
       redis.call('HSET', batch_key(batch), 'control', 'running')
       redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
+      redis.call('HSET', batch_key(batch), 'running_ms', text(now))
     end
     if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
   end

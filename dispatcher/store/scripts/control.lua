@@ -43,6 +43,7 @@ if new == 'running' then
     new = 'scheduled'
   else
     redis.call('HSETNX', key, 'started_ms', text(now))
+    redis.call('HSET', key, 'running_ms', text(now))
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then

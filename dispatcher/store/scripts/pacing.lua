@@ -89,11 +89,13 @@ local function raise_rate(pace, now, cut, regain_us)
   if pace.rate >= math.min(pace.peak, pace.ceiling) then pace.refusals = 0 end
 end
 
-local function count_window(pace, now)
-  local elapsed = now - pace.window_us
-  if elapsed >= 0 and elapsed < WINDOW_US then return end
-  pace.granted_before = (elapsed >= WINDOW_US and elapsed < 2 * WINDOW_US) and pace.granted or 0
-  pace.window_us, pace.granted = now, 0
+local function count_slot(pace, slot)
+  local start = slot - slot % WINDOW_US
+  if start ~= pace.window_us then
+    pace.granted_before = start == pace.window_us + WINDOW_US and pace.granted or 0
+    pace.window_us, pace.granted = start, 0
+  end
+  pace.granted = pace.granted + 1
 end
 
 -- How many permits there may be for slots at that time.
@@ -168,7 +170,6 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   bound_wait(pace, now)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
   raise_rate(pace, now, cut, regain_us)
-  count_window(pace, now)
   local interval = math.max(interval_of(pace), pace.probe_gap_us)
   come_in_time(pace, now)
   local slot = next_slot(pace, now)
@@ -177,7 +178,8 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
     move_to(one, slot)
     one.counts[1] = one.counts[1] + 1
   end
-  pace.tat_us, pace.granted, pace.probe_gap_us = slot + interval, pace.granted + 1, 0
+  pace.tat_us, pace.probe_gap_us = slot + interval, 0
+  count_slot(pace, slot)
   return slot
 end
 

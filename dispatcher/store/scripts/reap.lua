@@ -90,6 +90,7 @@ for i = 1, #late, 2 do
   redis.call('ZREM', WATCH[SENDING], job)
   if string.byte(read_record(batch, row), 1) == SENDING then
     redis.call('ZADD', UNCLEAR, text(math.ceil((late[i + 1] + look_ms) / apart_ms) * apart_ms), job)
+    add_total('attempts_unended', 1)
   end
   unclear = unclear + 1
 end

@@ -2,6 +2,6 @@
 -- ARGV: name, instance (empty: whoever has the name). Answer: 1 when it was registered until now. Safe to repeat.
 local name, instance = ARGV[1], ARGV[2]
 if instance ~= '' and parse_worker(redis.call('HGET', 'bf:workers', name)) ~= instance then return 0 end
-local known = redis.call('HDEL', 'bf:workers', name)
+local known = remove_worker(name)
 if known == 1 then wake() end
 return known

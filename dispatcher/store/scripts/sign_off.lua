@@ -2,7 +2,7 @@
 -- ARGV: name, instance. Answer: leases that it left. Safe to repeat.
 local name, instance, left = ARGV[1], ARGV[2], 0
 write_though_full()
-if parse_worker(redis.call('HGET', 'bf:workers', name)) == instance then redis.call('HDEL', 'bf:workers', name) end
+if parse_worker(redis.call('HGET', 'bf:workers', name)) == instance then remove_worker(name) end
 local all = redis.call('HGETALL', 'bf:leases')
 for i = 1, #all, 2 do
   local lease = load_lease(all[i + 1])

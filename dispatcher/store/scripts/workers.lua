@@ -4,9 +4,10 @@
 -- Heartbeats are times of the registry's own clock, the field :clock, "<clock (ms)> <TIME when it moved (ms)>". It goes
 -- only while somebody calls, and one call moves it by a second at most. So a pause of Redis, of the machine or of
 -- everybody, and a step of the server's clock, make nobody dead: those that live have time to say so.
+-- The field :ended is TIME (ms) when a process ended that is registered no more.
 -- WORKER is the process that runs this script, "<name> <instance> <room>", or empty when it is no worker.
 
-local CLOCK = ':clock'
+local CLOCK, ENDED = ':clock', ':ended'
 local DEAD_MS, FORGET_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3000, 3600000, 1000, 250, 50
 
 local function now_ms() return math.floor(now_us() / 1000) end
@@ -23,6 +24,14 @@ local function clock_text(clock, now) return text(clock) .. ' ' .. text(now) end
 local function parse_worker(stored)
   local instance, heartbeat, room = string.match(stored or '', '^(%S+) (%d+) (%d+)$')
   return instance, tonumber(heartbeat), tonumber(room)
+end
+
+-- A process has ended. Returns 1 when it was registered until now.
+local function remove_worker(name)
+  local known = redis.call('HDEL', 'bf:workers', name)
+  -- a server that takes no writes removes it all the same
+  if known == 1 then redis.pcall('HSET', 'bf:workers', ENDED, text(now_ms())) end
+  return known
 end
 
 -- A heartbeat of a process. False when another one has registered under its name since. A fresh one is not written again.

@@ -1,0 +1,215 @@
+"""The metrics: what is there before anything has happened, and what is counted then."""
+
+import math
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as families
+
+from dispatcher.core.batch import Command
+from dispatcher.core.job import JobId, Record, State
+from dispatcher.metrics import COUNTERS, Exposition, probes_apart
+from dispatcher.store.dispatch import Change
+from dispatcher.store.store import Store
+from tests.service.mailroom import store_in
+from tests.store.world import World, open_world
+
+pytestmark = pytest.mark.anyio
+
+Series = dict[tuple[str, str], float]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def world(redis_url: str) -> AsyncIterator[World]:
+    async with open_world(redis_url) as world:
+        yield world
+
+
+@pytest.fixture
+async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
+    store = store_in(world, redis_url)
+    yield store
+    await store.aclose()
+
+
+async def series(store: Store) -> Series:
+    """Every sample by its name and labels, as ``a=1,b=2``."""
+    text = (await Exposition().text(store, 512)).decode()
+    return {
+        (sample.name, ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
+        for family in families(text)
+        for sample in family.samples
+    }
+
+
+async def value(store: Store, name: str, labels: str = "") -> float:
+    return (await series(store))[name, labels]
+
+
+def ended(job: JobId, old: Record, state: State, category: str = "", error_type: str = "") -> Change:
+    new = replace(old, state=state, lease=0, category=category, error_type=error_type)
+    return Change(job=job, old=old, new=new, next_ms=0)
+
+
+async def test_every_category_of_a_failure_is_there_at_nothing_before_the_first(store: Store) -> None:
+    """Else ``increase()`` does not see the first one."""
+    told = await series(store)
+    finals = {labels: count for (name, labels), count in told.items() if name == "bulkfax_jobs_final_total"}
+    assert finals["category=busy,state=failed"] == finals["category=none,state=delivered"] == 0
+    assert len(finals) > 100
+    assert set(finals.values()) == {0}
+    assert told["bulkfax_job_error_types_total", "error_type=CALL_ERROR"] == 0
+    assert told["bulkfax_provider_responses_total", "status=402"] == 0
+
+
+async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: World, store: Store) -> None:
+    before = await series(store)
+    await world.running("a", 3)
+    await world.leased()
+    for row, (state, category, kind) in enumerate(
+        [(State.DELIVERED, "", ""), (State.FAILED, "busy", "CALL_ERROR"), (State.FAILED, "busy", "FAX_ERROR")]
+    ):
+        job = JobId("a", row)
+        assert await world.dispatch.settle([ended(job, await world.record(job), state, category, kind)]) == [None]
+    after = await series(store)
+    moved = {key: count - before[key] for key, count in after.items() if key[0].endswith("_total")}
+    changed = {key: by for key, by in moved.items() if by}
+    assert changed == {
+        ("bulkfax_jobs_final_total", "category=none,state=delivered"): 1,
+        ("bulkfax_jobs_final_total", "category=busy,state=failed"): 2,
+        ("bulkfax_job_error_types_total", "error_type=none"): 1,
+        ("bulkfax_job_error_types_total", "error_type=CALL_ERROR"): 1,
+        ("bulkfax_job_error_types_total", "error_type=FAX_ERROR"): 1,
+    }
+
+
+async def test_nothing_that_rests_is_due(world: World, store: Store) -> None:
+    """Drafts, paused batches and later starts."""
+    await world.draft("draft", ["+12025550101"])
+    await world.draft("later", ["+12025550102"], start_at_ms=world.ms + 60_000)
+    await world.batches.command("later", Command.START)
+    await world.running("paused", 3, first=10)
+    await world.batches.command("paused", Command.PAUSE)
+    told = await series(store)
+    assert (told["bulkfax_jobs_due", ""], told["bulkfax_oldest_due_seconds", ""]) == (0, 0)
+    assert told["bulkfax_jobs", "state=waiting"] == 5
+
+
+async def test_what_is_due_is_so_since_its_batch_runs(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.pass_ms(90_000)
+    assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (3, 90)
+    await world.batches.command("a", Command.PAUSE)
+    await world.pass_ms(3_600_000)
+    await world.batches.command("a", Command.RESUME)
+    await world.pass_ms(5_000)
+    assert await value(store, "bulkfax_oldest_due_seconds") == 5
+
+
+async def test_a_retry_is_due_when_its_time_has_come(world: World, store: Store) -> None:
+    await world.running("a", 1)
+    await world.leased()
+    job = JobId("a", 0)
+    record = await world.record(job)
+    new = replace(record, state=State.WAITING, lease=0)
+    await world.dispatch.settle([Change(job=job, old=record, new=new, next_ms=world.ms + 60_000)])
+    assert await value(store, "bulkfax_jobs_due") == 0
+    await world.pass_ms(70_000)
+    assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (1, 10)
+
+
+async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_is(world: World, store: Store) -> None:
+    await world.running("a", 3)
+    await world.running("b", 2, first=10)
+    await world.holds.open("batch:a", "config", "wrong cover page")
+    await world.holds.open("account", "funds", "no funds", probes_s=(900.0,))
+    told = await series(store)
+    assert (told["bulkfax_jobs_due", ""], told["bulkfax_jobs_due_held", ""]) == (2, 3)
+    holds = {labels: count for (name, labels), count in told.items() if name == "bulkfax_holds" and count}
+    assert holds == {"category=config,kind=batch": 1, "category=funds,kind=account": 1}
+    assert told["bulkfax_holds_opened_total", "category=funds"] == 1
+
+
+async def test_processes_that_never_were_are_unseen_for_ever(world: World, store: Store) -> None:
+    await world.client.delete("bf:workers")
+    world.scripts.worker = str
+    assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == math.inf
+    assert await value(store, "bulkfax_last_seen_seconds", "process=scheduler") == math.inf
+    await store.workers.register("host/1", "a", room=8)
+    assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == 0
+    assert await value(store, "bulkfax_worker_processes") == 1
+
+
+@pytest.mark.parametrize("way", ["killed", "reported", "signed off"])
+async def test_workers_are_missed_however_they_ended(world: World, store: Store, way: str) -> None:
+    """While nobody calls, the clock of the registry stands still, and that of the server goes on."""
+    await world.client.delete("bf:workers")
+    world.scripts.worker = str
+    await world.workers.register("host/1", "a", room=8)
+    await world.pass_ms(500)
+    if way == "reported":
+        await world.workers.report_end("host/1")
+    if way == "signed off":
+        await world.workers.sign_off("host/1", "a")
+    await world.pass_ms(61_000)
+    assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == (61.5 if way == "killed" else 61)
+
+
+async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_registry(
+    world: World, store: Store
+) -> None:
+    await world.running("a", 1)
+    await world.client.delete("bf:workers")
+    world.scripts.worker = str
+    await world.workers.register("host/1", "a", room=8)
+    for _ in range(90):
+        await world.pass_ms(1_000)
+        await world.claim()
+    assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == pytest.approx(90, abs=1)
+
+
+async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: World, store: Store) -> None:
+    await world.running("a", 2)
+    await world.sending()
+    assert await value(store, "bulkfax_unclear_attempts") == 0
+    await world.pass_ms(60_000)
+    await world.dispatch.reap(most=10, again_s=30)
+    told = await series(store)
+    assert (told["bulkfax_attempts_unended_total", ""], told["bulkfax_unclear_attempts", ""]) == (2, 2)
+    assert told["bulkfax_oldest_unclear_seconds", ""] == pytest.approx(60, abs=0.1)
+
+
+async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: World, store: Store) -> None:
+    assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
+    await world.client.xadd("bf:inbox", {"event": "{}"}, id=f"{world.ms - 95_000}-0")
+    assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)
+
+
+def test_probes_are_counted_apart_from_attempts() -> None:
+    totals = {("attempts", "accepted"): 10, ("attempts", "refused"): 4, ("probes", "refused"): 3, ("doubled",): 1}
+    assert probes_apart(totals) == totals | {("attempts", "refused"): 1}
+
+
+async def test_no_metric_has_the_name_of_another_ones_family(store: Store) -> None:
+    """A counter's family is its name without ``_total``: readers of OpenMetrics refuse two families of one name."""
+    text = (await Exposition().text(store, 512)).decode()
+    names = [name.removesuffix("_total") for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)]
+    assert len(set(names)) == len(names)
+
+
+def test_counters_know_every_label_that_the_code_counts() -> None:
+    """Found in the source: a label that is not known from the start loses its first one."""
+    sources = [*Path("dispatcher").rglob("*.py"), *Path("dispatcher").rglob("*.lua")]
+    counted = {pair for path in sources for pair in re.findall(r"[\"'](\w+)\|(\w+)[\"']", path.read_text())}
+    known = {(counter.source, labels[0]) for counter in COUNTERS for labels in counter.known if labels}
+    asked = {(source, label) for source, label in counted if source in {source for source, _ in known}}
+    assert asked
+    assert asked <= known
