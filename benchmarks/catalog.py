@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks import (
     accept,
     accept_raw,
+    alerts,
     callbacks,
     dispatch,
     emulator,
@@ -39,6 +40,7 @@ _ALL = (
     Bench(name="idle", what="processor time with nothing to do", measure=idle.measure),
     Bench(name="startup", what="processor time until a worker is ready", measure=startup.measure),
     Bench(name="recovery", what="what kills, restarts and failing sends cost of the rate", measure=recovery.measure),
+    Bench(name="alerts", what="seconds from an outage until somebody is paged", measure=alerts.measure),
     Bench(name="callbacks", what="callbacks accepted and settled a second", measure=callbacks.measure),
     Bench(name="growth", what="the cost of a job at the beginning and at the end of a batch", measure=growth.measure),
     Bench(name="query", what="questions about a million-row batch", measure=query.measure),

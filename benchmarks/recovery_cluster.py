@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -91,6 +92,12 @@ class RecoveryCluster:
 
     def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
         self.site.wait(lambda: not process.running, within_s, f"{process.name} did not end")
+
+    def wait_until_web_is_gone(self) -> None:
+        """``wait`` of the site would take its end for a failure."""
+        web, end_s = self.site.processes["web"], time.monotonic() + 40.0
+        while web.running and time.monotonic() < end_s:
+            time.sleep(0.05)
 
     def _started(self, program: str) -> list[Process]:
         processes = [self._process(program, place) for place in range(self._counts[program])]

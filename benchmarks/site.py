@@ -114,6 +114,13 @@ class Site:
         answer: dict[str, Any] = read_json(f"{self.emulator_url}/emulator/stats")
         return answer
 
+    def play(self, scenario: str) -> None:
+        """Let the emulator go on with another scenario (TOML); an empty one: all goes well."""
+        url = f"{self.emulator_url}/emulator/scenario"
+        request = urllib.request.Request(url, data=scenario.encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
     def accepted_at(self) -> list[float]:
         """When the emulator accepted each fax, seconds since 1970, in that order."""
         return [fax["createTime"] / 1000 for fax in self.ledger()]

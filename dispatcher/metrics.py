@@ -77,6 +77,13 @@ COUNTERS: Sequence[Counter] = (
         _CATEGORIES,
     ),
     Counter(
+        "bulkfax_first_calls_total",
+        "First calls to recipients that ended, by the category of their failure; none: delivered",
+        ("category",),
+        "first_calls",
+        (("none",), *_CATEGORIES),
+    ),
+    Counter(
         "bulkfax_callbacks_total",
         "Callbacks and what became of them",
         ("result",),

@@ -167,10 +167,23 @@ class Settler:
         return [f"document:{sha256}" for sha256 in material.definition.documents] or [f"batch:{job.batch}"]
 
 
+def _first_call(old: Record, step: Step) -> str | None:
+    """How the first call to a recipient ended: the category of its failure, or ``none`` when the fax was delivered. None
+    for everything else. Retries go to those that are hard to reach, so they say little about how calls go."""
+    if old.dials or old.tries or step.event is None:
+        return None
+    if step.event is Event.DELIVERED:
+        return "none"
+    called = step.record.dials + step.record.tries > 0
+    return step.record.category if called and step.history is not None else None
+
+
 def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], number_hash: str) -> Change:
     more: dict[str, int] = dict(totals)
     if step.event is not None and step.history is not None:
         more[f"failures|{step.history.category}"] = 1
+    if (end := _first_call(old, step)) is not None:
+        more[f"first_calls|{end}"] = 1
     if step.record.doubled and not old.doubled:
         more["doubled"] = 1
     if step.accepted_twice:

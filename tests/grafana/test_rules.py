@@ -1,7 +1,6 @@
 """Every alert has a name, a weight and a place in the runbook, and the rules do what their examples say."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from dispatcher.core.policy import Policy
 from tests.grafana.expressions import GRAFANA, metrics_read, rules
+from tests.grafana.programs import prometheus_program
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
 RECORDS = [rule for rule in rules() if "record" in rule]
@@ -62,8 +62,25 @@ def test_provisioning_files_are_of_the_form_that_grafana_reads(name: str) -> Non
     assert document["apiVersion"] == 1
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is missing; Debian: apt-get install prometheus")
+def examples() -> list[tuple[str, bool]]:
+    """Alerts of the examples, and whether each fires there."""
+    document = yaml.safe_load((GRAFANA / "rules" / "bulkfax.test.yaml").read_text(encoding="utf-8"))
+    checks = [check for case in document["tests"] for check in case["alert_rule_test"]]
+    return [(check["alertname"], bool(check["exp_alerts"])) for check in checks]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=named)
+def test_an_alert_has_an_example_in_which_it_fires_and_one_in_which_it_does_not(rule: dict[str, Any]) -> None:
+    assert {fires for alert, fires in examples() if alert == rule["alert"]} == {True, False}
+
+
+def test_an_unclear_send_is_looked_for_no_longer_than_the_alert_waits() -> None:
+    (old,) = (rule for rule in ALERTS if rule["alert"] == "BulkfaxUnclearOld")
+    assert Policy().looks_s[-1] < float(old["expr"].split(">")[1])
+
+
 def test_the_rules_do_what_their_examples_say() -> None:
-    command = ["promtool", "test", "rules", str(GRAFANA / "rules" / "bulkfax.test.yaml")]
+    promtool = prometheus_program("promtool")
+    command = [promtool, "test", "rules", str(GRAFANA / "rules" / "bulkfax.test.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,201 @@
+"""Prometheus and Alertmanager as they run in earnest, with our rules, and somebody who is paged."""
+
+import json
+import re
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import yaml
+
+from benchmarks.site import clean_environment, read_json
+from dispatcher.cli.output import Failure
+from dispatcher.cli.processes import Process, uninterrupted
+from dispatcher.cli.services import free_port
+
+RULES = Path(__file__).resolve().parent.parent / "grafana" / "rules" / "bulkfax.yaml"
+#: seconds between two scrapes and evaluations, and that alerts of one kind wait for each other, before they are divided
+_SCRAPE_S, _GROUP_S = 15.0, 30.0
+_START_S = 30.0
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d+)(ms|[smhd])")
+_RANGE = re.compile(r"\[([\dsmhd]+)\]")
+#: a number that seconds are compared with
+_SECONDS = re.compile(r"(_seconds(?:\{[^}]*\})?\)*\s*[<>]=?\s*)(\d+)")
+
+
+class MissingProgram(Exception):
+    """A program of Prometheus is not installed."""
+
+
+def program(name: str) -> str:
+    """The path of ``prometheus``, ``promtool`` or ``alertmanager``. Raises MissingProgram."""
+    path = shutil.which(name) or shutil.which(f"prometheus-{name}")
+    if path is None:
+        raise MissingProgram(f"{name} is missing; Debian: apt-get install prometheus prometheus-alertmanager")
+    return path
+
+
+def faster(rules: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """A file of rules with all its times divided: windows, the time that an alert waits, seconds that are compared."""
+    return {"groups": [group | {"rules": [_faster(rule, by) for rule in group["rules"]]} for group in rules["groups"]]}
+
+
+def _faster(rule: Mapping[str, Any], by: int) -> dict[str, Any]:
+    expression = _RANGE.sub(lambda found: f"[{divided(found[1], by)}]", rule["expr"])
+    expression = _SECONDS.sub(lambda found: f"{found[1]}{int(found[2]) / by:g}", expression)
+    waits = {"for": divided(rule["for"], by)} if "for" in rule else {}
+    return {**rule, "expr": expression, **waits}
+
+
+def divided(duration: str, by: float) -> str:
+    """A duration of Prometheus' as whole milliseconds."""
+    seconds = sum(int(number) * _UNITS_S[unit] for number, unit in _DURATION.findall(duration))
+    return f"{round(seconds * 1000 / by)}ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An alert that came to the receiver."""
+
+    name: str
+    severity: str
+    firing: bool
+    #: seconds since 1970
+    came_s: float
+
+
+class Monitoring:
+    """Prometheus that scrapes ``targets``, Alertmanager, and a receiver. Use it with ``with``.
+
+    ``by`` divides all times of the rules, of scraping and of grouping.
+    """
+
+    def __init__(self, folder: Path, targets: Sequence[str], *, by: int = 1) -> None:
+        self._folder = folder
+        self._targets = targets
+        self._by = by
+        self.pages: list[Page] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(self.pages))
+        self._url = f"http://127.0.0.1:{free_port()}"
+        self._processes: list[Process] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        with uninterrupted():
+            try:
+                self._start()
+            except BaseException:
+                self._stop()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """What Prometheus answers now: the vector's samples."""
+        answer = read_json(f"{self._url}/api/v1/query?{urlencode({'query': expression})}")
+        samples: list[dict[str, Any]] = answer["data"]["result"]
+        return samples
+
+    def firing(self) -> set[str]:
+        """Alerts that fire now, whether anybody was told or not."""
+        return {sample["metric"]["alertname"] for sample in self.query('ALERTS{alertstate="firing"}')}
+
+    def _start(self) -> None:
+        alertmanager_port = free_port()
+        self._write("alertmanager.yml", self._alertmanager_config())
+        self._write("rules.yml", faster(yaml.safe_load(RULES.read_text(encoding="utf-8")), self._by))
+        self._write("prometheus.yml", self._prometheus_config(alertmanager_port))
+        self._processes = [
+            self._process(
+                "alertmanager",
+                "--config.file=alertmanager.yml",
+                "--storage.path=alertmanager",
+                f"--web.listen-address=127.0.0.1:{alertmanager_port}",
+                "--cluster.listen-address=",
+            ),
+            self._process(
+                "prometheus",
+                "--config.file=prometheus.yml",
+                "--storage.tsdb.path=prometheus",
+                f"--web.listen-address={self._url.removeprefix('http://')}",
+            ),
+        ]
+        for process in self._processes:
+            process.start()
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        end_s = time.monotonic() + _START_S
+        while True:
+            try:
+                if self.query("up == 1"):
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > end_s:
+                raise Failure(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
+            time.sleep(0.1)
+
+    def _stop(self) -> None:
+        for process in reversed(self._processes):
+            process.stop()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _process(self, name: str, *options: str) -> Process:
+        log = self._folder / f"{name}.log"
+        return Process(name, [program(name), *options], env=clean_environment(), cwd=self._folder, log=log)
+
+    def _write(self, name: str, document: Mapping[str, Any]) -> None:
+        (self._folder / name).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+    def _alertmanager_config(self) -> dict[str, Any]:
+        port = self._server.server_address[1]
+        wait = divided(f"{_GROUP_S:.0f}s", self._by)
+        route = {"receiver": "bench", "group_by": ["..."], "group_wait": wait, "group_interval": wait}
+        hook = {"url": f"http://127.0.0.1:{port}/", "send_resolved": True}
+        return {
+            "route": route | {"repeat_interval": "24h"},
+            "receivers": [{"name": "bench", "webhook_configs": [hook]}],
+        }
+
+    def _prometheus_config(self, alertmanager_port: int) -> dict[str, Any]:
+        interval = divided(f"{_SCRAPE_S:.0f}s", self._by)
+        manager = {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
+        return {
+            "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+            "rule_files": ["rules.yml"],
+            "alerting": {"alertmanagers": [manager]},
+            "scrape_configs": [{"job_name": "bulkfax", "static_configs": [{"targets": list(self._targets)}]}],
+        }
+
+
+def _receiver(pages: list[Page]) -> type[BaseHTTPRequestHandler]:
+    """Notes every alert that it is told."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            for alert in body["alerts"]:
+                labels = alert["labels"]
+                firing = alert["status"] == "firing"
+                pages.append(Page(labels["alertname"], labels["severity"], firing, time.time()))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Receiver

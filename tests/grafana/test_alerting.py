@@ -1,0 +1,80 @@
+"""The alerts as they reach somebody: real processes, a real Prometheus and Alertmanager, all times divided by ten."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmarks.alerts import OUTAGES, Outage, monitored, play
+from benchmarks.monitoring import RULES, Monitoring, divided, faster
+from benchmarks.recovery_cluster import RecoveryCluster
+from benchmarks.setting import Setting
+from tests.grafana.programs import prometheus_program
+
+#: all times are divided by it
+BY = 10
+#: seconds in which all is well before the first outage: longer than any critical alert takes
+WELL_S = 20.0
+
+
+def rule(**of: Any) -> dict[str, Any]:
+    return {"groups": [{"name": "g", "rules": [{"alert": "A", "labels": {"severity": "warning"}, **of}]}]}
+
+
+@pytest.mark.parametrize(
+    ("expr", "divided_expr"),
+    [
+        ("increase(a_total[5m]) > 10", "increase(a_total[30000ms]) > 10"),
+        ("rate(a_total[1h30m])", "rate(a_total[540000ms])"),
+        ('max by (job) (a_seconds{process="worker"}) > 60', 'max by (job) (a_seconds{process="worker"}) > 6'),
+        ("max by (job) (a_seconds) >= 15 unless b > 60", "max by (job) (a_seconds) >= 1.5 unless b > 60"),
+        ("(sum(increase(a[1m])) >= 20) > 0.8", "(sum(increase(a[6000ms])) >= 20) > 0.8"),
+        ('a{le="5"} == 0', 'a{le="5"} == 0'),
+    ],
+)
+def test_windows_and_seconds_are_divided_and_nothing_else(expr: str, divided_expr: str) -> None:
+    assert faster(rule(expr=expr), BY) == rule(expr=divided_expr)
+
+
+def test_the_time_that_an_alert_waits_is_divided() -> None:
+    assert faster(rule(expr="a", **{"for": "90s"}), BY) == rule(expr="a", **{"for": "9000ms"})
+    assert (divided("1d", 10), divided("15s", 10), divided("1h1m1s", 1)) == ("8640000ms", "1500ms", "3661000ms")
+
+
+def test_every_time_of_our_rules_is_divided() -> None:
+    rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))
+    assert faster(faster(rules, 10), 10) == faster(rules, 100)
+    text = yaml.safe_dump(faster(rules, 10), width=10_000)
+    assert not [
+        time for time in ("[1m]", "[5m]", "[15m]", "[1h]", "> 60", "> 3600", "for: 1m", "for: 30s") if time in text
+    ]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RecoveryCluster, Monitoring]]:
+    """An installation that sends, with an idle draft and a paused batch."""
+    for name in ("prometheus", "alertmanager"):
+        prometheus_program(name)
+    setting = Setting(folder=tmp_path_factory.mktemp("alerts"), say=print)
+    with monitored(setting, 6_000, by=BY) as (cluster, monitoring):
+        time.sleep(WELL_S)
+        yield cluster, monitoring
+
+
+def test_an_idle_draft_and_a_paused_batch_beside_one_that_is_sent_alert_nobody(
+    site: tuple[RecoveryCluster, Monitoring],
+) -> None:
+    _, monitoring = site
+    assert [page for page in monitoring.pages if page.firing] == []
+    assert monitoring.query("sum(bulkfax_attempts_total) > 100"), "and something was sent"
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.name)
+def test_an_outage_pages_with_the_alert_that_names_it_and_no_other(
+    site: tuple[RecoveryCluster, Monitoring], outage: Outage
+) -> None:
+    result = play(*site, outage, by=BY)
+    assert result.paged_s is not None
+    assert result.others == []
