@@ -168,8 +168,10 @@ class Settler:
 
 
 def _first_call(old: Record, step: Step) -> str | None:
-    """How the first call to a recipient ended: the category of its failure, or ``none`` when the fax was delivered. None
-    for everything else. Retries go to those that are hard to reach, so they say little about how calls go."""
+    """How the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
+
+    None for everything else: later calls go to those that are hard to reach, and say little about how calls go.
+    """
     if old.dials or old.tries or step.event is None:
         return None
     if step.event is Event.DELIVERED:
