@@ -80,17 +80,21 @@ def quantile(share: float) -> str:
 _ALL_ATTEMPTS = f"sum({rate('bulkfax_attempts_total', by='outcome')})"
 _REFUSED_BY_RATE = rate("bulkfax_attempts_total", 'outcome="rate_limited"')
 _ALLOWANCE_USED = f"{level('bulkfax_allowance_used', by='period')} / {level('bulkfax_allowance', by='period')}"
+_WITH_ERROR = 'error_type!="none"'
 _LIVE = 'state=~"waiting|leased|sending|accepted"'
-_ENDED = {"by": "state, category, error_type"}
+_ENDED = {"by": "state, category"}
+_PROBES = f"sum({rate('bulkfax_probes_total', by='outcome')})"
+#: an age is infinite while what it is the age of has never been, which no panel can draw
+_SEEN = f"{level('bulkfax_last_seen_seconds', by='process')} < +Inf"
 _DELIVERED = in_range("bulkfax_jobs_final_total", 'state=~"delivered.*"', **_ENDED)
 _FAILED = rate("bulkfax_jobs_final_total", 'state="failed"', **_ENDED)
 
 NOW = (
     Figure(
-        title="Waiting",
-        description=f"Jobs that wait to be sent, or to be sent again; also {_NOT_DUE}.",
+        title="Due",
+        description=f"Jobs that may be sent now. Not {_NOT_DUE}, and not what a hold of its own keeps back.",
         unit="short",
-        expr=level("bulkfax_jobs", 'state="waiting"'),
+        expr=level("bulkfax_jobs_due"),
     ),
     Figure(
         title="In flight",
@@ -100,7 +104,7 @@ NOW = (
     ),
     Figure(
         title="Rate used",
-        description="Permits granted in the last full window of 10 s against the account's limit.",
+        description="Slots of the last full 10 s that were granted, against the account's limit.",
         unit="percentunit",
         expr=level("bulkfax_rate_used_ratio"),
     ),
@@ -121,15 +125,15 @@ NOW = (
         title="Holds",
         description="Scopes for which sending is stopped. See them: bulkfax holds list.",
         unit="short",
-        expr=level("bulkfax_holds"),
+        expr=f"sum({level('bulkfax_holds', by='kind, category')})",
         red_from=1,
     ),
     Figure(
         title="Inbox",
-        description="Callbacks that are stored and not yet settled.",
-        unit="short",
-        expr=level("bulkfax_inbox_events"),
-        red_from=1000,
+        description="Age of the oldest callback that is stored and not yet settled.",
+        unit="s",
+        expr=level("bulkfax_oldest_inbox_event_seconds"),
+        red_from=60,
     ),
     Figure(
         title="Doubled",
@@ -145,7 +149,10 @@ THROUGHPUT = (
         title="Attempts by outcome",
         description="Ends of POST /faxes per second, by what they mean. missed_slot: not sent, a worker was too late.",
         unit="cps",
-        lines=[Line(expr=rate("bulkfax_attempts_total", by="outcome"), legend="{{outcome}}")],
+        lines=[
+            Line(expr=rate("bulkfax_attempts_total", by="outcome"), legend="{{outcome}}"),
+            Line(expr=_PROBES, legend="probes of a hold"),
+        ],
         stacked=True,
     ),
     Graph(
@@ -160,7 +167,7 @@ THROUGHPUT = (
     ),
     Graph(
         title="Rate used",
-        description="Permits granted against the account's limit. Near 100 % while jobs wait and nothing is held.",
+        description="Slots that were granted, against the account's limit: 99 % while enough is due, never over 100.",
         unit="percentunit",
         lines=[Line(expr=level("bulkfax_rate_used_ratio"), legend="used")],
     ),
@@ -181,6 +188,23 @@ THROUGHPUT = (
 )
 
 JOBS = (
+    Graph(
+        title="Due jobs",
+        description=f"Jobs that may be sent now, and those that a hold keeps back. Not {_NOT_DUE}.",
+        unit="short",
+        lines=[
+            Line(expr=level("bulkfax_jobs_due"), legend="due"),
+            Line(expr=level("bulkfax_jobs_due_held"), legend="held"),
+        ],
+        width=12,
+    ),
+    Graph(
+        title="Oldest due job",
+        description="For how long the oldest due job is due. In a large mailing that is since its start.",
+        unit="s",
+        lines=[Line(expr=level("bulkfax_oldest_due_seconds"), legend="oldest")],
+        width=12,
+    ),
     Graph(
         title="Live jobs by state",
         description=f"Jobs that have not ended. waiting holds also {_NOT_DUE}.",
@@ -206,6 +230,27 @@ JOBS = (
 )
 
 FAILURES = (
+    Graph(
+        title="First calls by their end",
+        description="First calls to recipients per second; none: delivered. Later ones go to the hard to reach.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_first_calls_total", by="category"), legend="{{category}}")],
+        stacked=True,
+        width=12,
+    ),
+    Graph(
+        title="Jobs that ended, by error type",
+        description="Jobs per minute that ended, by the error type of their last failure; without those that had none.",
+        unit="cpm",
+        lines=[
+            Line(
+                expr=f"60 * {rate('bulkfax_job_error_types_total', _WITH_ERROR, by='error_type')}",
+                legend="{{error_type}}",
+            )
+        ],
+        stacked=True,
+        width=12,
+    ),
     Graph(
         title="Failed attempts by category",
         description="Failed, refused and vanished attempts per second. Most are tried again: bulkfax policy explain.",
@@ -257,14 +302,37 @@ NEWS = (
         lines=[Line(expr=level("bulkfax_inbox_events"), legend="callbacks")],
     ),
     Graph(
-        title="Holds and doubled",
-        description="Holds in force, and jobs that were doubled, ever.",
+        title="Unclear attempts",
+        description="Attempts that the provider may have accepted: each is looked for during a few minutes.",
         unit="short",
         lines=[
-            Line(expr=level("bulkfax_holds"), legend="holds in force"),
-            Line(expr=level("bulkfax_holds_total", by="category"), legend="holds opened, ever: {{category}}"),
-            Line(expr=level("bulkfax_doubled_total"), legend="doubled, ever"),
+            Line(expr=level("bulkfax_unclear_attempts"), legend="looked for"),
+            Line(expr=in_range("bulkfax_attempts_unended_total"), legend="without an end, in this time range"),
         ],
+    ),
+)
+
+HOLDS = (
+    Graph(
+        title="Holds in force",
+        description="Scopes for which sending is stopped, by kind and category. account and provider stop everything.",
+        unit="short",
+        lines=[Line(expr=f"{level('bulkfax_holds', by='kind, category')} > 0", legend="{{kind}}: {{category}}")],
+    ),
+    Graph(
+        title="Holds opened, and doubled",
+        description="In this time range: holds by category, and jobs for which two faxes were accepted.",
+        unit="short",
+        lines=[
+            Line(expr=f"{in_range('bulkfax_holds_opened_total', by='category')} > 0", legend="opened: {{category}}"),
+            Line(expr=in_range("bulkfax_doubled_total"), legend="doubled"),
+        ],
+    ),
+    Graph(
+        title="Last seen",
+        description="Time since the last sign of life of any scheduler and any worker.",
+        unit="s",
+        lines=[Line(expr=_SEEN, legend="{{process}}")],
     ),
 )
 
@@ -274,7 +342,8 @@ ROWS: Mapping[str, Sequence[Figure | Graph]] = {
     "Jobs": JOBS,
     "Failures": FAILURES,
     "Provider": PROVIDER,
-    "News, holds": NEWS,
+    "News": NEWS,
+    "Holds, processes": HOLDS,
 }
 
 

@@ -1,0 +1,109 @@
+"""What Prometheus adds up of a first batch is what the API says of it, the first job of each category included."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.monitoring import Monitoring
+from benchmarks.recipients import write_csv
+from benchmarks.recovery_cluster import RecoveryCluster
+from benchmarks.setting import Setting
+from benchmarks.site import draft
+from dispatcher.client import Batch
+from tests.grafana.programs import prometheus_program
+
+JOBS, RATE = 949, 100
+#: area codes in which every call fails, each in a way of its own: a handful of recipients each
+FAILING = {
+    "201": "busy",
+    "202": "no_answer",
+    "203": "no_fax_machine",
+    "205": "incompatible",
+    "206": "protocol",
+    "207": "training",
+    "208": "dropped",
+    "209": "congestion",
+    "210": "bad_number",
+}
+SCENARIO = "\n".join(f'[[numbers]]\nprefix = "+1{area}"\noutcomes = "{outcome}"\n' for area, outcome in FAILING.items())
+PATIENCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[tuple[Batch, Monitoring, int]]:
+    """The batch when it has ended, the Prometheus that watched all of it, and the faxes that the provider accepted."""
+    for name in ("prometheus", "alertmanager"):
+        prometheus_program(name)
+    folder = tmp_path_factory.mktemp("sums")
+    setting = Setting(folder=folder, say=print)
+    policy = repository / "examples" / "fast-policy.toml"
+    (folder / "watch").mkdir()
+    with (
+        RecoveryCluster(setting, rate=RATE, services=1, scenario=SCENARIO, policy=policy) as cluster,
+        Monitoring(folder / "watch", [cluster.site.url.removeprefix("http://")], by=10) as monitoring,
+        cluster.site.client() as client,
+    ):
+        path = folder / "recipients.csv"
+        write_csv(path, JOBS)
+        batch = draft(client, "first", path)
+        client.start(batch.id)
+        cluster.site.wait(lambda: client.batch(batch.id).ended, PATIENCE_S, "the batch did not end")
+        batch = client.batch(batch.id)
+        final = f"sum(bulkfax_jobs_final_total) == {JOBS}"
+        cluster.site.wait(lambda: bool(monitoring.query(final)), PATIENCE_S, "Prometheus did not see the end")
+        yield batch, monitoring, int(cluster.site.stats()["accepted"])
+
+
+def summed(monitoring: Monitoring, expression: str, label: str) -> dict[str, float]:
+    """Values by a label, those of nothing left out."""
+    values = {sample["metric"][label]: float(sample["value"][1]) for sample in monitoring.query(expression)}
+    return {name: value for name, value in values.items() if value}
+
+
+def test_final_states_add_up_to_those_of_the_batch(seen: tuple[Batch, Monitoring, int]) -> None:
+    batch, monitoring, _ = seen
+    states = {state: jobs for state, jobs in batch.counts.items() if jobs}
+    assert sum(states.values()) == JOBS
+    assert states["failed"] > 20
+    assert summed(monitoring, "sum by (state) (bulkfax_jobs_final_total)", "state") == states
+    growth = summed(monitoring, "sum by (state) (increase(bulkfax_jobs_final_total[10m]))", "state")
+    # Prometheus extends what it saw to the ends of the window
+    assert all(math.isclose(growth[state], jobs, rel_tol=0.1) for state, jobs in states.items()), growth
+    assert all(growth[state] >= jobs - 0.01 for state, jobs in states.items()), growth
+
+
+def test_failed_jobs_add_up_by_category(seen: tuple[Batch, Monitoring, int]) -> None:
+    """Every series was there at nothing before its first job."""
+    batch, monitoring, _ = seen
+    assert len(batch.categories["failed"]) > 5
+    for state, categories in batch.categories.items():
+        series = f'bulkfax_jobs_final_total{{state="{state}", category!="none"}}'
+        assert summed(monitoring, f"sum by (category) ({series})", "category") == categories
+        first = f"sum by (category) (min_over_time({series}[10m]))"
+        assert summed(monitoring, first, "category") == {}
+
+
+def test_jobs_add_up_by_error_type_to_all_of_them(seen: tuple[Batch, Monitoring, int]) -> None:
+    batch, monitoring, _ = seen
+    types = summed(monitoring, "sum by (error_type) (bulkfax_job_error_types_total)", "error_type")
+    assert sum(types.values()) == JOBS
+    assert types["none"] == batch.counts["delivered"]
+
+
+def test_accepted_attempts_are_the_faxes_that_the_provider_took(seen: tuple[Batch, Monitoring, int]) -> None:
+    _, monitoring, accepted = seen
+    both = 'sum(bulkfax_attempts_total{outcome="accepted"}) + sum(bulkfax_probes_total{outcome="accepted"})'
+    assert float(monitoring.query(both)[0]["value"][1]) == accepted
+
+
+def test_first_calls_are_one_for_each_recipient(seen: tuple[Batch, Monitoring, int]) -> None:
+    _, monitoring, _ = seen
+    assert float(monitoring.query("sum(bulkfax_first_calls_total)")[0]["value"][1]) == JOBS
+
+
+def test_the_rate_used_never_exceeds_all_of_it(seen: tuple[Batch, Monitoring, int]) -> None:
+    _, monitoring, _ = seen
+    most = float(monitoring.query("max(max_over_time(bulkfax_rate_used_ratio[10m]))")[0]["value"][1])
+    assert 0.0 <= most <= 1.0
