@@ -48,9 +48,12 @@ class Result:
 
 
 def _start_workers(cluster: RecoveryCluster) -> None:
-    for worker in cluster.workers:
-        cluster.wait_until_gone(worker)
-        worker.start()
+    cluster.replace_workers()
+
+
+def _deafen_workers(cluster: RecoveryCluster) -> None:
+    """They live, and hear of no work: their broker is another one than the scheduler's."""
+    cluster.replace_workers(BULKFAX_BROKER_URL=cluster.site.server.url.replace("/0", "/7"))
 
 
 def _start_schedulers(cluster: RecoveryCluster) -> None:
@@ -103,6 +106,12 @@ OUTAGES = (
         end=_start_schedulers,
     ),
     Outage(name="402 to every send", alert="BulkfaxHeld", begin=_answers('requests = "402_before"'), end=_well_again),
+    Outage(
+        name="workers at the wrong broker",
+        alert="BulkfaxNotSending",
+        begin=_deafen_workers,
+        end=_start_workers,
+    ),
     Outage(
         name="every call fails",
         alert="BulkfaxFirstCallsFail",

@@ -90,6 +90,13 @@ class RecoveryCluster:
             self.wait_until_gone(worker)
             worker.start()
 
+    def replace_workers(self, **env: str) -> None:
+        """Kill the workers, and start others with further settings."""
+        kill([worker for worker in self.workers if worker.running])
+        for worker in self.workers:
+            self.wait_until_gone(worker)
+        self.workers = self._started("worker", env)
+
     def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
         self.site.wait(lambda: not process.running, within_s, f"{process.name} did not end")
 
@@ -99,15 +106,15 @@ class RecoveryCluster:
         while web.running and time.monotonic() < end_s:
             time.sleep(0.05)
 
-    def _started(self, program: str) -> list[Process]:
-        processes = [self._process(program, place) for place in range(self._counts[program])]
+    def _started(self, program: str, env: Mapping[str, str] | None = None) -> list[Process]:
+        processes = [self._process(program, place, env or {}) for place in range(self._counts[program])]
         for process in processes:
             process.start()
         return processes
 
-    def _process(self, program: str, place: int) -> Process:
+    def _process(self, program: str, place: int, more: Mapping[str, str]) -> Process:
         name = f"{program}-{place + 1}"
-        env: Mapping[str, str] = self.site.env
+        env = {**self.site.env, **more}
         return Process(name, [*PROGRAM, program], env=env, cwd=self.site.folder, log=self.site.folder / f"{name}.log")
 
     def _stop(self) -> None:
