@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.recovery_cluster import RecoveryCluster
 from benchmarks.setting import Setting
 from benchmarks.site import draft
 from dispatcher.client import Batch
+from tests.grafana.expressions import panels
 from tests.grafana.programs import prometheus_program
 
 JOBS, RATE = 949, 100
@@ -107,3 +109,21 @@ def test_the_rate_used_never_exceeds_all_of_it(seen: tuple[Batch, Monitoring, in
     _, monitoring, _ = seen
     most = float(monitoring.query("max(max_over_time(bulkfax_rate_used_ratio[10m]))")[0]["value"][1])
     assert 0.0 <= most <= 1.0
+
+
+#: panels that are empty where the account has no such limits, or nothing is held
+EMPTY = {"Limits of a minute and a day", "Holds in force"}
+
+
+def test_every_panel_of_the_dashboard_has_data(seen: tuple[Batch, Monitoring, int]) -> None:
+    """And every query is one that Prometheus takes."""
+    _, monitoring, _ = seen
+    values = {"$job": "bulkfax", "$__rate_interval": "1m", "$__range": "10m"}
+    answers = {
+        panel["title"]: [
+            monitoring.query(reduce(lambda text, name: text.replace(name, values[name]), values, target["expr"]))
+            for target in panel["targets"]
+        ]
+        for panel in panels()
+    }
+    assert {title for title, of_queries in answers.items() if not any(of_queries)} == EMPTY
