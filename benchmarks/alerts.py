@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import redis
+
 from benchmarks.figures import Figure, Goal
 from benchmarks.monitoring import Monitoring, Page
 from benchmarks.recipients import write_csv
@@ -68,6 +70,16 @@ def _stop_redis(cluster: RecoveryCluster) -> None:
 
 def _go_on_redis(cluster: RecoveryCluster) -> None:
     os.kill(cluster.site.server.pid, signal.SIGCONT)
+
+
+def _fill_redis(cluster: RecoveryCluster) -> None:
+    with redis.Redis.from_url(cluster.site.server.url) as client:
+        client.config_set("maxmemory", 1)
+
+
+def _empty_redis(cluster: RecoveryCluster) -> None:
+    with redis.Redis.from_url(cluster.site.server.url) as client:
+        client.config_set("maxmemory", 0)
 
 
 def _kill_web(cluster: RecoveryCluster) -> None:
@@ -128,6 +140,7 @@ MORE_OUTAGES = (
         end=_well_again,
     ),
     Outage(name="the only web process killed", alert="BulkfaxDown", begin=_kill_web, end=_start_web),
+    Outage(name="Redis is full", alert="BulkfaxStoreRefusesWrites", begin=_fill_redis, end=_empty_redis),
     Outage(name="Redis hangs", alert="BulkfaxDown", begin=_stop_redis, end=_go_on_redis),
 )
 

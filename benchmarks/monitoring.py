@@ -28,7 +28,7 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+)(ms|[smhd])")
 _RANGE = re.compile(r"\[([\dsmhd]+)\]")
 #: a number that seconds are compared with
-_SECONDS = re.compile(r"(_seconds(?:\{[^}]*\})?\)*\s*[<>]=?\s*)(\d+)")
+_SECONDS = re.compile(r"(_seconds[\w:]*(?:\{[^}]*\})?(?:\[[^\]]*\])?\)*\s*[<>]=?\s*)(\d+)")
 
 
 class MissingProgram(Exception):

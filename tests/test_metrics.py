@@ -15,7 +15,7 @@ from dispatcher.metrics import COUNTERS, Exposition, probes_apart
 from dispatcher.store.dispatch import Change
 from dispatcher.store.store import Store
 from tests.service.mailroom import store_in
-from tests.store.world import World, open_world
+from tests.store.world import World, open_world, words
 
 pytestmark = pytest.mark.anyio
 
@@ -126,6 +126,20 @@ async def test_a_retry_is_due_when_its_time_has_come(world: World, store: Store)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (1, 10)
 
 
+async def test_what_is_leased_is_due_until_it_is_begun(world: World, store: Store) -> None:
+    """Else a few jobs that no worker begins would never be due for long: they are leased again and again."""
+    await world.running("a", 5)
+    await world.leased()
+    assert await value(store, "bulkfax_jobs_due") == 5
+    await world.pass_ms(11_000)
+    await world.dispatch.reap(most=10, again_s=30)
+    lease = await world.leased()
+    assert await value(store, "bulkfax_jobs_due") == 5
+    begun = words(await world.begin(lease)).count("go")
+    assert begun
+    assert await value(store, "bulkfax_jobs_due") == 5 - begun
+
+
 async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_is(world: World, store: Store) -> None:
     await world.running("a", 3)
     await world.running("b", 2, first=10)
@@ -163,6 +177,19 @@ async def test_workers_are_missed_however_they_ended(world: World, store: Store,
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == (61.5 if way == "killed" else 61)
 
 
+async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: World, store: Store) -> None:
+    """The clock of Redis was set back by an hour, and nobody lives: what was seen before lies an hour ahead."""
+    await world.client.delete("bf:workers")
+    world.scripts.worker = str
+    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
+    await world.workers.register("host/1", "a", room=8)
+    await world.workers.report_end("host/1")
+    await world.at(world.us - 3_600_000_000)
+    told = await series(store)
+    assert told["bulkfax_last_seen_seconds", "process=worker"] == math.inf
+    assert told["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
+
+
 async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_registry(
     world: World, store: Store
 ) -> None:
@@ -191,6 +218,15 @@ async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: World, st
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
     await world.client.xadd("bf:inbox", {"event": "{}"}, id=f"{world.ms - 95_000}-0")
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)
+
+
+def test_attempts_never_go_back_when_redis_loses_writes_and_probes_follow() -> None:
+    exposition = Exposition()
+    shown = [
+        exposition.forward(probes_apart({("attempts", "refused"): attempts, ("probes", "refused"): probes}))
+        for attempts, probes in ((10, 0), (12, 4), (13, 4), (3, 3), (5, 4))
+    ]
+    assert [totals["attempts", "refused"] for totals in shown] == [10, 10, 11, 11, 12]
 
 
 def test_probes_are_counted_apart_from_attempts() -> None:

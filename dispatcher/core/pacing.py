@@ -33,8 +33,8 @@ READ_BURST_US = 1_000_000
 FURTHEST_US = 20_000_000
 #: the longest wait after a refusal, and so the furthest end of one
 LONGEST_WAIT_US = round(RETRY_AFTER_MOST_S * 1_000_000)
-#: length of the window over which use is measured
-WINDOW_US = 10_000_000
+#: length of the window over which use is measured, and slots at the account's limit that it has at the least
+WINDOW_US, WINDOW_SLOTS = 10_000_000, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +207,10 @@ def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
 def _counted(pace: Pace, slot_us: int) -> Pace:
     """One permit more in the window that its slot lies in. Slots follow each other, so a window that has a successor is
     complete."""
-    start_us = slot_us - slot_us % WINDOW_US
+    start_us = slot_us - slot_us % window_us(pace)
     if start_us == pace.window_us:
         return replace(pace, granted=pace.granted + 1)
-    before = pace.granted if start_us == pace.window_us + WINDOW_US else 0
+    before = pace.granted if start_us == pace.window_us + window_us(pace) else 0
     return replace(pace, window_us=start_us, granted=1, granted_before=before)
 
 
@@ -248,14 +248,19 @@ def with_allowances(pace: Pace, limits: Mapping[Period, int]) -> Pace:
     return replace(pace, allowances=tuple(allowances))
 
 
+def window_us(pace: Pace) -> int:
+    """Length of the window over which use is measured: longer for an account that may send seldom."""
+    return max(WINDOW_US, math.ceil(WINDOW_SLOTS * 1_000_000 / pace.ceiling))
+
+
 def used_ratio(pace: Pace, now_us: int) -> float:
     """Slots of the last full window against what the ceiling allows, 1.0 at the most; 0 when nothing was sent for a
     window.
 
-    Slots of the running window may all be granted already: they lie ahead.
+    Slots of the running window may all be granted already: they lie ahead, but no further than ``MOST_AHEAD_US``.
     """
-    elapsed = now_us - pace.window_us
-    if elapsed >= 2 * WINDOW_US:
+    length_us, elapsed = window_us(pace), now_us - pace.window_us
+    if not -MOST_AHEAD_US <= elapsed < 2 * length_us:
         return 0.0
-    granted = pace.granted if elapsed >= WINDOW_US else pace.granted_before
-    return min(1.0, granted / (pace.ceiling * WINDOW_US / 1_000_000))
+    granted = pace.granted if elapsed >= length_us else pace.granted_before
+    return min(1.0, granted / (pace.ceiling * length_us / 1_000_000))

@@ -82,7 +82,7 @@ async def _account(
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
         held=bool(held & {"account", "provider"}),
         writable=await _writable(store) if due else True,
-        scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms() < SCHEDULER_GONE_S * 1000,
+        scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
         workers_alive=sum(worker.alive for worker in await store.workers.all()),
         replicas_short=await store.lacks_replicas(),
         blocked_by_provider=blocked_until_us(pace, now_ms * 1000) > now_ms * 1000,

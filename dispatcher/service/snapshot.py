@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dispatcher.core.allowance import used
 from dispatcher.core.limits import LimitedBy
 from dispatcher.core.pacing import next_us, used_ratio
+from dispatcher.core.places import Place
 from dispatcher.service.limits import what_limits
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
@@ -38,9 +39,10 @@ class Snapshot:
     used: Mapping[str, int]
     next_permit_s: float
     limited_by: LimitedBy | None
-    #: jobs that are due, those of them that a hold keeps back, and for how long the oldest of the others is due
+    #: jobs that are due or leased and not begun, and others that only a hold keeps back
     due: int
     due_held: int
+    #: for how long the oldest that nobody has leased is due
     oldest_due_s: float
     #: for how long the oldest attempt is unclear
     oldest_unclear_s: float
@@ -54,9 +56,10 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     pace = await store.limiter.pace()
     now_ms = await store.clock.ask()
     limits = await what_limits(store, max_in_flight=max_in_flight, most=_BATCHES)
+    in_flight = await store.dispatch.sizes()
     return Snapshot(
         totals=await store.totals.all(),
-        in_flight=await store.dispatch.sizes(),
+        in_flight=in_flight,
         inbox=await store.inbox.depth(),
         oldest_event_s=await store.audit.oldest_event_s(now_ms),
         holds=Counter(map(_kind, await store.holds.all())),
@@ -67,13 +70,13 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         used={one.period: used(one, now_ms * 1000) for one in pace.allowances},
         next_permit_s=max(0, next_us(pace, now_ms * 1000) - now_ms * 1000) / 1_000_000,
         limited_by=limits.account,
-        due=limits.due.jobs,
+        due=limits.due.jobs + in_flight[Place.LEASED],
         due_held=limits.due.held,
         oldest_due_s=_age_s(limits.due.since_ms, now_ms, none=0.0),
         oldest_unclear_s=_age_s(await store.dispatch.unclear_since_ms(), now_ms, none=0.0),
         last_seen_s={
-            "scheduler": _age_s(await store.backlog.scheduler_seen_ms(), now_ms, none=math.inf),
-            "worker": _age_s(await store.workers.seen_ms(), now_ms, none=math.inf),
+            "scheduler": _age_s(await store.backlog.scheduler_seen_ms(now_ms), now_ms, none=math.inf),
+            "worker": _age_s(await store.workers.seen_ms(now_ms), now_ms, none=math.inf),
         },
         workers_alive=sum(worker.alive for worker in await store.workers.all()),
     )

@@ -8,6 +8,7 @@ from dispatcher.core.batch import Control, Priority, own_scopes
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import keys
 from dispatcher.store.client import Client
+from dispatcher.store.clock import AHEAD_MS
 from dispatcher.store.errors import translated
 
 #: batches with work that are looked at to explain what limits them; one that is due is enough
@@ -98,11 +99,14 @@ class Backlog:
             parked[batch] += rows
         return parked
 
-    async def scheduler_seen_ms(self) -> int:
-        """When a scheduler looked at the server's clock last, by that clock; 0 for never."""
+    async def scheduler_seen_ms(self, now_ms: int) -> int:
+        """When a scheduler looked at the server's clock last, by that clock; 0 for never.
+
+        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
+        """
         with translated():
             seen = await self._client.hvals(keys.CLOCK)
-        return max((_seen_ms(value) for value in seen), default=0)
+        return max((seen_ms for seen_ms in map(_seen_ms, seen) if seen_ms <= now_ms + AHEAD_MS), default=0)
 
 
 def _seen_ms(value: bytes) -> int:

@@ -14,6 +14,8 @@ from dispatcher.store.errors import translated
 
 #: seconds for which this machine's steady clock is trusted to have kept pace with the server's
 _FRESH_S = 5.0
+#: a stored time that lies further ahead of the server's clock is of before the clock was set back
+AHEAD_MS = 5_000
 
 
 def steady_clock() -> float:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from dispatcher.store import keys
 from dispatcher.store.client import Client
+from dispatcher.store.clock import AHEAD_MS
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
@@ -88,20 +89,25 @@ class WorkerRegistry:
         """Every process that is known, the dead ones that nobody has forgotten yet included."""
         return (await self._read()).processes
 
-    async def seen_ms(self) -> int:
-        """When any of them was heard of last, by the server's clock in milliseconds since 1970; 0: none is known."""
+    async def seen_ms(self, now_ms: int) -> int:
+        """When any of them was heard of last, by the server's clock in milliseconds since 1970; 0: none is known.
+
+        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
+        """
         read = await self._read()
         # while nobody calls, the registry's clock stands still and the server's goes on
-        alive_ms = (read.moved_ms - round(process.silent_s * 1000) for process in read.processes)
-        return max([read.ended_ms, *alive_ms])
+        alive_ms = (min(read.moved_ms, now_ms) - round(process.silent_s * 1000) for process in read.processes)
+        return max([read.ended_ms if read.ended_ms <= now_ms + AHEAD_MS else 0, *alive_ms])
 
     async def _read(self) -> "_Read":
         with translated():
-            raw = await self._client.hgetall(keys.WORKERS)
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.hgetall(keys.WORKERS)
+                pipe.get(keys.WORKERS_ENDED)
+                raw, ended_ms = await pipe.execute()
         clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
-        ended_ms = int(raw.pop(_ENDED, 0))
         processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
-        return _Read(processes=processes, moved_ms=moved_ms, ended_ms=ended_ms)
+        return _Read(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
 
 
 class _Read(NamedTuple):
@@ -112,7 +118,7 @@ class _Read(NamedTuple):
     ended_ms: int
 
 
-_CLOCK, _ENDED = b":clock", b":ended"
+_CLOCK = b":clock"
 
 
 def _worker(name: str, instance: str, heartbeat_ms: str, room: str, *, clock_ms: int) -> WorkerProcess:

@@ -27,6 +27,7 @@ from dispatcher.core.pacing import (
     slow_down,
     unblock,
     used_ratio,
+    window_us,
     with_allowances,
     with_ceiling,
 )
@@ -359,19 +360,28 @@ def test_use_counts_by_slot_and_is_never_more_than_all(
             pace, slot = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
             slots += [slot] if slot is not None else []
         now_us += pause_us
-        last_us = slots[-1] // WINDOW_US * WINDOW_US
-        full_us = last_us if last_us + WINDOW_US <= now_us else last_us - WINDOW_US
-        sent = sum(full_us <= slot < full_us + WINDOW_US for slot in slots)
-        assert used_ratio(pace, now_us) == min(1.0, sent / (rate * WINDOW_US / SECOND))
+        length_us = window_us(pace)
+        last_us = slots[-1] // length_us * length_us
+        full_us = last_us if last_us + length_us <= now_us else last_us - length_us
+        sent = sum(full_us <= slot < full_us + length_us for slot in slots)
+        assert used_ratio(pace, now_us) == min(1.0, sent / (rate * length_us / SECOND))
 
 
-def test_a_rate_that_is_used_fully_is_shown_so() -> None:
-    """All but the hundredth that is never used."""
-    pace, now_us = steady(20), START
-    for _ in range(400):
+@pytest.mark.parametrize("rate", [0.05, 0.3, 1, 20, 200])
+def test_a_rate_that_is_used_fully_is_shown_so(rate: float) -> None:
+    """All but the hundredth that is never used, and one slot for the edges of the window: at no time is it less."""
+    pace, now_us = steady(rate), START
+    for _ in range(round(max(60, 6 * rate * WINDOW_US / SECOND))):
         pace, _ = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
-        now_us += SECOND // 20
-    assert 0.98 <= used_ratio(pace, START + WINDOW_US + SECOND) <= 0.99
+        now_us += round(SECOND / rate)
+        if now_us > START + 2 * window_us(pace):
+            assert 0.9 <= used_ratio(pace, now_us) <= 1.0
+
+
+def test_a_clock_that_was_set_back_leaves_no_use_from_times_to_come() -> None:
+    pace = replace(steady(10), window_us=START, granted=50, granted_before=99)
+    assert used_ratio(pace, START - MOST_AHEAD_US) == 0.99
+    assert used_ratio(pace, START - MOST_AHEAD_US - 1) == 0
 
 
 READ_HORIZON = 2 * SECOND

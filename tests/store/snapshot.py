@@ -73,7 +73,6 @@ async def of_store(world: World) -> dict[str, Any]:
     numbers = {name.removeprefix("bf:number:"): value for name, value in raw.items() if name.startswith("bf:number:")}
     workers = dict(raw.get(keys.WORKERS, {}))
     clock = workers.pop(b":clock", b"0 0")
-    workers.pop(b":ended", None)
     said = {name async for name in world.client.scan_iter(match=keys.lease("*"), count=1000)}
     assert said == {keys.lease(lease.decode()).encode() for lease in raw.get(keys.LEASES, {})}
     return {

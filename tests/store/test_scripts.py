@@ -60,7 +60,16 @@ def test_lua_ends_batches_under_the_same_words_as_python() -> None:
 def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
     claim, pace = constants("claim"), constants("pacing")
     assert (claim["QUANTUM"], claim["STRIDE"]) == (fairness.QUANTUM, fairness.STRIDE)
-    names = {"USED", "CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US", "MOST_AHEAD_US", "LONGEST_WAIT_US"}
+    names = {
+        "USED",
+        "CATCH_UP_US",
+        "SLOWEST",
+        "FURTHEST_US",
+        "WINDOW_US",
+        "WINDOW_SLOTS",
+        "MOST_AHEAD_US",
+        "LONGEST_WAIT_US",
+    }
     names |= {"READ_BURST_US", "LEFT_OVER_US"}
     assert pace == {name: getattr(pacing, name) for name in names}
     text = (SCRIPTS / "pacing.lua").read_text()

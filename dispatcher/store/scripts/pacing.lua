@@ -1,7 +1,8 @@
 -- Put in front of the scripts that take permits: the account's pace, kept in the hash bf:limiter.
 -- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
 
-local USED, CATCH_UP_US, SLOWEST, FURTHEST_US, WINDOW_US = 0.99, 50000, 0.1, 20000000, 10000000
+local USED, CATCH_UP_US, SLOWEST, FURTHEST_US = 0.99, 50000, 0.1, 20000000
+local WINDOW_US, WINDOW_SLOTS = 10000000, 20
 local MOST_AHEAD_US, LONGEST_WAIT_US, READ_BURST_US, LEFT_OVER_US = 5000000, 3600000000, 1000000, 25000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refused_us', 'refusals',
   'window_us', 'granted', 'granted_before', 'probe_gap_us', 'read_tat_us'}
@@ -90,9 +91,10 @@ local function raise_rate(pace, now, cut, regain_us)
 end
 
 local function count_slot(pace, slot)
-  local start = slot - slot % WINDOW_US
+  local length = math.max(WINDOW_US, math.ceil(WINDOW_SLOTS * 1000000 / pace.ceiling))
+  local start = slot - slot % length
   if start ~= pace.window_us then
-    pace.granted_before = start == pace.window_us + WINDOW_US and pace.granted or 0
+    pace.granted_before = start == pace.window_us + length and pace.granted or 0
     pace.window_us, pace.granted = start, 0
   end
   pace.granted = pace.granted + 1

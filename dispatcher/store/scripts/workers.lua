@@ -4,10 +4,10 @@
 -- Heartbeats are times of the registry's own clock, the field :clock, "<clock (ms)> <TIME when it moved (ms)>". It goes
 -- only while somebody calls, and one call moves it by a second at most. So a pause of Redis, of the machine or of
 -- everybody, and a step of the server's clock, make nobody dead: those that live have time to say so.
--- The field :ended is TIME (ms) when a process ended that is registered no more.
+-- bf:workers:ended is TIME (ms) when a process ended that is registered no more.
 -- WORKER is the process that runs this script, "<name> <instance> <room>", or empty when it is no worker.
 
-local CLOCK, ENDED = ':clock', ':ended'
+local CLOCK = ':clock'
 local DEAD_MS, FORGET_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3000, 3600000, 1000, 250, 50
 
 local function now_ms() return math.floor(now_us() / 1000) end
@@ -30,7 +30,7 @@ end
 local function remove_worker(name)
   local known = redis.call('HDEL', 'bf:workers', name)
   -- a server that takes no writes removes it all the same
-  if known == 1 then redis.pcall('HSET', 'bf:workers', ENDED, text(now_ms())) end
+  if known == 1 then redis.pcall('SET', 'bf:workers:ended', text(now_ms())) end
   return known
 end
 
