@@ -16,7 +16,7 @@ import redis
 from benchmarks.figures import Figure, Goal
 from benchmarks.monitoring import Monitoring, Page
 from benchmarks.recipients import write_csv
-from benchmarks.recovery_cluster import RecoveryCluster, kill
+from benchmarks.recovery_cluster import RecoveryCluster, kill, restart
 from benchmarks.setting import Setting
 from benchmarks.site import draft
 
@@ -49,10 +49,6 @@ class Result:
     others: Sequence[str]
 
 
-def _start_workers(cluster: RecoveryCluster) -> None:
-    cluster.replace_workers()
-
-
 def _deafen_workers(cluster: RecoveryCluster) -> None:
     """They live, and hear of no work: their broker is another one than the scheduler's."""
     cluster.replace_workers(BULKFAX_BROKER_URL=cluster.site.server.url.replace("/0", "/7"))
@@ -60,36 +56,21 @@ def _deafen_workers(cluster: RecoveryCluster) -> None:
 
 def _start_schedulers(cluster: RecoveryCluster) -> None:
     for scheduler in cluster.schedulers:
-        cluster.wait_until_gone(scheduler)
-        scheduler.start()
+        restart(scheduler)
 
 
-def _stop_redis(cluster: RecoveryCluster) -> None:
-    os.kill(cluster.site.server.pid, signal.SIGSTOP)
+def _signal_redis(number: signal.Signals) -> Callable[[RecoveryCluster], None]:
+    return lambda cluster: os.kill(cluster.site.server.pid, number)
 
 
-def _go_on_redis(cluster: RecoveryCluster) -> None:
-    os.kill(cluster.site.server.pid, signal.SIGCONT)
+def _limit_redis(most_bytes: int) -> Callable[[RecoveryCluster], None]:
+    """0: no limit."""
 
+    def limit(cluster: RecoveryCluster) -> None:
+        with redis.Redis.from_url(cluster.site.server.url) as client:
+            client.config_set("maxmemory", most_bytes)
 
-def _fill_redis(cluster: RecoveryCluster) -> None:
-    with redis.Redis.from_url(cluster.site.server.url) as client:
-        client.config_set("maxmemory", 1)
-
-
-def _empty_redis(cluster: RecoveryCluster) -> None:
-    with redis.Redis.from_url(cluster.site.server.url) as client:
-        client.config_set("maxmemory", 0)
-
-
-def _kill_web(cluster: RecoveryCluster) -> None:
-    kill([cluster.site.processes["web"]])
-
-
-def _start_web(cluster: RecoveryCluster) -> None:
-    web = cluster.site.processes["web"]
-    cluster.wait_until_web_is_gone()
-    web.start()
+    return limit
 
 
 def _answers(scenario: str) -> Callable[[RecoveryCluster], None]:
@@ -109,7 +90,7 @@ OUTAGES = (
         name="all workers killed",
         alert="BulkfaxWorkersGone",
         begin=lambda cluster: kill(cluster.workers),
-        end=_start_workers,
+        end=RecoveryCluster.replace_workers,
     ),
     Outage(
         name="the only scheduler killed",
@@ -122,7 +103,7 @@ OUTAGES = (
         name="workers at the wrong broker",
         alert="BulkfaxNotSending",
         begin=_deafen_workers,
-        end=_start_workers,
+        end=RecoveryCluster.replace_workers,
     ),
     Outage(
         name="every call fails",
@@ -139,9 +120,16 @@ MORE_OUTAGES = (
         begin=_answers('requests = "drop_before"'),
         end=_well_again,
     ),
-    Outage(name="the only web process killed", alert="BulkfaxDown", begin=_kill_web, end=_start_web),
-    Outage(name="Redis is full", alert="BulkfaxStoreRefusesWrites", begin=_fill_redis, end=_empty_redis),
-    Outage(name="Redis hangs", alert="BulkfaxDown", begin=_stop_redis, end=_go_on_redis),
+    Outage(
+        name="the only web process killed",
+        alert="BulkfaxDown",
+        begin=lambda cluster: kill([cluster.web]),
+        end=lambda cluster: restart(cluster.web),
+    ),
+    Outage(name="Redis is full", alert="BulkfaxStoreRefusesWrites", begin=_limit_redis(1), end=_limit_redis(0)),
+    Outage(
+        name="Redis hangs", alert="BulkfaxDown", begin=_signal_redis(signal.SIGSTOP), end=_signal_redis(signal.SIGCONT)
+    ),
 )
 
 
@@ -174,7 +162,7 @@ def monitored(setting: Setting, jobs: int, *, by: int = 1) -> Iterator[tuple[Rec
     with RecoveryCluster(setting, rate=_RATE) as cluster:
         _rest(cluster)
         cluster.send(jobs)
-        with Monitoring(folder, [cluster.site.url.removeprefix("http://")], by=by) as monitoring:
+        with Monitoring(folder, cluster.site.url, by=by) as monitoring:
             yield cluster, monitoring
 
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,14 +73,14 @@ class Page:
 
 
 class Monitoring:
-    """Prometheus that scrapes ``targets``, Alertmanager, and a receiver. Use it with ``with``.
+    """Prometheus that scrapes the web process at ``target`` (its URL), Alertmanager and a receiver; for ``with``.
 
     ``by`` divides all times of the rules, of scraping and of grouping.
     """
 
-    def __init__(self, folder: Path, targets: Sequence[str], *, by: int = 1) -> None:
+    def __init__(self, folder: Path, target: str, *, by: int = 1) -> None:
         self._folder = folder
-        self._targets = targets
+        self._target = target.removeprefix("http://")
         self._by = by
         self.pages: list[Page] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(self.pages))
@@ -178,7 +178,7 @@ class Monitoring:
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [manager]},
-            "scrape_configs": [{"job_name": "bulkfax", "static_configs": [{"targets": list(self._targets)}]}],
+            "scrape_configs": [{"job_name": "bulkfax", "static_configs": [{"targets": [self._target]}]}],
         }
 
 

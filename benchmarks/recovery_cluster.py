@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +66,10 @@ class RecoveryCluster:
     ) -> None:
         self._stop()
 
+    @property
+    def web(self) -> Process:
+        return self.site.processes["web"]
+
     def send(self, jobs: int) -> None:
         """Start a batch of so many recipients. Returns when its first fax is accepted."""
         path = self.site.folder / "recipients.csv"
@@ -94,17 +97,11 @@ class RecoveryCluster:
         """Kill the workers, and start others with further settings."""
         kill([worker for worker in self.workers if worker.running])
         for worker in self.workers:
-            self.wait_until_gone(worker)
+            worker.stop()
         self.workers = self._started("worker", env)
 
     def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
         self.site.wait(lambda: not process.running, within_s, f"{process.name} did not end")
-
-    def wait_until_web_is_gone(self) -> None:
-        """``wait`` of the site would take its end for a failure."""
-        web, end_s = self.site.processes["web"], time.monotonic() + 40.0
-        while web.running and time.monotonic() < end_s:
-            time.sleep(0.05)
 
     def _started(self, program: str, env: Mapping[str, str] | None = None) -> list[Process]:
         processes = [self._process(program, place, env or {}) for place in range(self._counts[program])]
@@ -130,6 +127,12 @@ def kill(processes: Sequence[Process]) -> None:
     """Kill processes with all that they started."""
     for process in processes:
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def restart(process: Process) -> None:
+    """Start one again that was killed."""
+    process.stop()
+    process.start()
 
 
 def _children(pid: int) -> list[int]:

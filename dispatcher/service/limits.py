@@ -83,7 +83,7 @@ async def _account(
         held=bool(held & {"account", "provider"}),
         writable=await _writable(store) if due else True,
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
-        workers_alive=sum(worker.alive for worker in await store.workers.all()),
+        workers_alive=(await store.workers.read()).alive,
         replicas_short=await store.lacks_replicas(),
         blocked_by_provider=blocked_until_us(pace, now_ms * 1000) > now_ms * 1000,
         allowance_used_up=_used_up(pace, now_ms * 1000),

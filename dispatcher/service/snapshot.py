@@ -57,6 +57,7 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     now_ms = await store.clock.ask()
     limits = await what_limits(store, max_in_flight=max_in_flight, most=_BATCHES)
     in_flight = await store.dispatch.sizes()
+    workers = await store.workers.read()
     return Snapshot(
         totals=await store.totals.all(),
         in_flight=in_flight,
@@ -76,9 +77,9 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         oldest_unclear_s=_age_s(await store.dispatch.unclear_since_ms(), now_ms, none=0.0),
         last_seen_s={
             "scheduler": _age_s(await store.backlog.scheduler_seen_ms(now_ms), now_ms, none=math.inf),
-            "worker": _age_s(await store.workers.seen_ms(now_ms), now_ms, none=math.inf),
+            "worker": _age_s(workers.seen_ms(now_ms), now_ms, none=math.inf),
         },
-        workers_alive=sum(worker.alive for worker in await store.workers.all()),
+        workers_alive=workers.alive,
     )
 
 

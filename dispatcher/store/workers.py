@@ -87,19 +87,10 @@ class WorkerRegistry:
 
     async def all(self) -> list[WorkerProcess]:
         """Every process that is known, the dead ones that nobody has forgotten yet included."""
-        return (await self._read()).processes
+        return (await self.read()).processes
 
-    async def seen_ms(self, now_ms: int) -> int:
-        """When any of them was heard of last, by the server's clock in milliseconds since 1970; 0: none is known.
-
-        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
-        """
-        read = await self._read()
-        # while nobody calls, the registry's clock stands still and the server's goes on
-        alive_ms = (min(read.moved_ms, now_ms) - round(process.silent_s * 1000) for process in read.processes)
-        return max([read.ended_ms if read.ended_ms <= now_ms + AHEAD_MS else 0, *alive_ms])
-
-    async def _read(self) -> "_Read":
+    async def read(self) -> "Registry":
+        """All of it at once."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.WORKERS)
@@ -107,15 +98,29 @@ class WorkerRegistry:
                 raw, ended_ms = await pipe.execute()
         clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
         processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
-        return _Read(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
+        return Registry(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
 
 
-class _Read(NamedTuple):
-    """The registry; times are the server's, in milliseconds since 1970: when its clock moved, when a process ended."""
+class Registry(NamedTuple):
+    """What is known of worker processes; times are the server's, in milliseconds since 1970: when the registry's clock
+    moved, when a process ended."""
 
     processes: list[WorkerProcess]
     moved_ms: int
     ended_ms: int
+
+    @property
+    def alive(self) -> int:
+        return sum(process.alive for process in self.processes)
+
+    def seen_ms(self, now_ms: int) -> int:
+        """When any process was heard of last; 0: none is known.
+
+        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
+        """
+        # while nobody calls, the registry's clock stands still and the server's goes on
+        alive_ms = (min(self.moved_ms, now_ms) - round(process.silent_s * 1000) for process in self.processes)
+        return max([self.ended_ms if self.ended_ms <= now_ms + AHEAD_MS else 0, *alive_ms])
 
 
 _CLOCK = b":clock"

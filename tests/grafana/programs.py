@@ -15,3 +15,9 @@ def prometheus_program(name: str) -> str:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
+
+
+def need_monitoring() -> None:
+    """Skip the test, or fail in CI, where Prometheus and Alertmanager are missing."""
+    for name in ("prometheus", "alertmanager"):
+        prometheus_program(name)

@@ -14,7 +14,7 @@ from benchmarks.setting import Setting
 from benchmarks.site import draft
 from dispatcher.client import Batch
 from tests.grafana.expressions import panels
-from tests.grafana.programs import prometheus_program
+from tests.grafana.programs import need_monitoring
 
 JOBS, RATE = 949, 100
 #: area codes in which every call fails, each in a way of its own: a handful of recipients each
@@ -36,15 +36,14 @@ PATIENCE_S = 120.0
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[tuple[Batch, Monitoring, int]]:
     """The batch when it has ended, the Prometheus that watched all of it, and the faxes that the provider accepted."""
-    for name in ("prometheus", "alertmanager"):
-        prometheus_program(name)
+    need_monitoring()
     folder = tmp_path_factory.mktemp("sums")
     setting = Setting(folder=folder, say=print)
     policy = repository / "examples" / "fast-policy.toml"
     (folder / "watch").mkdir()
     with (
         RecoveryCluster(setting, rate=RATE, services=1, scenario=SCENARIO, policy=policy) as cluster,
-        Monitoring(folder / "watch", [cluster.site.url.removeprefix("http://")], by=10) as monitoring,
+        Monitoring(folder / "watch", cluster.site.url, by=10) as monitoring,
         cluster.site.client() as client,
     ):
         path = folder / "recipients.csv"

@@ -31,7 +31,7 @@ if stored then return cmsgpack.unpack(stored) end
 local us = now_us()
 local now = math.floor(us / 1000)
 local pace = load_pace()
-local answer, handled = {text(us), text(pace.epoch), ARGV[12]}, 0
+local answer = {text(us), text(pace.epoch), ARGV[12]}
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
 local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
@@ -110,8 +110,7 @@ local function begin(job, number)
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
     if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
   end
-  unleased[handled + 1] = job
-  handled = handled + 1
+  unleased[#unleased + 1] = job
   if reason then
     -- another job may be the probe, as soon as there is a slot
     for _, hold in pairs(passed) do
@@ -143,14 +142,14 @@ end
 for i = 13, #ARGV, 2 do
   for _, value in ipairs(begin(ARGV[i], ARGV[i + 1])) do answer[#answer + 1] = value end
 end
-if handled > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
+if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
 if #sends > 0 then
   redis.call('ZADD', WATCH[SENDING], unpack(sends))
   redis.call('HSET', 'bf:locks', unpack(locks))
 end
-local lease = handled > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
+local lease = #unleased > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
 if lease then
-  lease.left = lease.left - handled
+  lease.left = lease.left - #unleased
   if lease.left > 0 then save_lease(lease_id, lease) else forget_lease(lease_id) end
 end
 save_pace(pace)

@@ -102,8 +102,6 @@ local function is_country_held(code)
 end
 
 local jobs = {}
--- end of the lease and job, for each job
-local watched, lease_end = {}, text(now + lease_ms)
 -- nothing may be added to this lease any more; whether it tries a suspect
 local full, suspect = false, false
 
@@ -113,8 +111,6 @@ local function lease(batch, row, record)
   write_record(batch, row, new)
   move_count(batch, record, new)
   jobs[#jobs + 1] = job_name(batch, row)
-  local n = #watched
-  watched[n + 1], watched[n + 2] = lease_end, jobs[#jobs]
 end
 
 local suspect_leased
@@ -313,6 +309,8 @@ end
 local others = #walking > 0 and redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES')[2]
 for _, batch in ipairs(others and walking or {}) do redis.call('ZADD', active, 'GT', others, batch) end
 if #jobs == 0 then return (more or #walking > 0) and 'more' end
+local watched, lease_end = {}, text(now + lease_ms)
+for i, job in ipairs(jobs) do watched[2 * i - 1], watched[2 * i] = lease_end, job end
 redis.call('ZADD', WATCH[LEASED], unpack(watched))
 local probes = {}
 for scope, hold in pairs(probed) do

@@ -112,14 +112,14 @@ local function move_jobs(from_state, to_state, jobs)
   add_total('jobs|' .. to_state, jobs)
 end
 
--- Moves one job from the count of its old record to that of its new one; a job that becomes final is added to the
--- batch's sum and to the totals.
+-- Moves one job from the count of its old record to that of its new one.
 local function move_count(batch, old, new)
   local moves, both = moved[batch] or {}, count_of(old) .. count_of(new)
   moved[batch] = moves
   moves[both] = (moves[both] or 0) + 1
 end
 
+-- Jobs that become final are added to the batch's sum and to the totals.
 local function add_moves(batch, from, to, jobs)
   if from == to then return end
   local counts, old_state, new_state = part_key(batch, 'counts'), string.byte(from), string.byte(to)
