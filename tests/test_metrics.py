@@ -12,8 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.metrics import COUNTERS, Exposition, probes_apart
+from dispatcher.service.limits import SCHEDULER_GONE_S
 from dispatcher.store.dispatch import Change
 from dispatcher.store.store import Store
+from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.service.mailroom import store_in
 from tests.store.world import World, open_world, words
 
@@ -188,6 +190,16 @@ async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: World, store:
     told = await series(store)
     assert told["bulkfax_last_seen_seconds", "process=worker"] == math.inf
     assert told["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
+
+
+async def test_a_scheduler_that_asks_what_is_due_lives(world: World, store: Store) -> None:
+    """While all sending is held it looks at nothing else for ten seconds, and it is missed after five."""
+    ages = []
+    for _ in range(10):
+        await world.wakes.next_due()
+        ages.append(await value(store, "bulkfax_last_seen_seconds", "process=scheduler"))
+        await world.pass_ms(1_000)
+    assert max(ages) == 2 < SCHEDULER_GONE_S - LONGEST_SLEEP_S
 
 
 async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_registry(

@@ -86,7 +86,6 @@ class Scheduler:
         if not self._look:
             due = await self._wakes.next_due(looks=self._upkeep.steady)
             if (sleep_s := self._nothing_due_s(due)) > 0:
-                await self._upkeep.show_life()
                 return sleep_s
         self._looked_s = time.monotonic()
         urgent = await self._announce(await self._upkeep.urgent())

@@ -28,8 +28,6 @@ _REAP_MOST = 500
 _PACE_AGE_S = 1.0
 #: between two notes of what was seen of the server's clock; less than a step that counts
 _TELL_S = 1.0
-#: seconds after which a scheduler that has nothing to look for shows that it lives; after five it is missed (limits.py)
-LIFE_S = 3.0
 #: seconds within which the server has to tell its time for the answer to be compared with another clock
 _PROMPT_S = 1.0
 #: seconds that a job is looked at again later at most, while no read can be paid for: an operator may change that
@@ -110,12 +108,6 @@ class Upkeep:
         await self._claim_urgent(await self._room())
         leases, self._leases = tuple(self._leases), []
         return Work(leases=leases, look_at=(), events=0)
-
-    async def show_life(self) -> None:
-        """Look at the clock when nothing else was looked for lately: that is a scheduler's sign of life. Raises
-        StoreError."""
-        if self._clock() - self._told_s > LIFE_S:
-            await self._look_at_clock()
 
     async def _claim(self) -> None:
         room = await self._room()

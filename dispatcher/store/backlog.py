@@ -100,13 +100,17 @@ class Backlog:
         return parked
 
     async def scheduler_seen_ms(self, now_ms: int) -> int:
-        """When a scheduler looked at the server's clock last, by that clock; 0 for never.
+        """When a scheduler looked at the server's clock or asked what is due last, by that clock; 0 for never.
 
         A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
         """
         with translated():
-            seen = await self._client.hvals(keys.CLOCK)
-        return max((seen_ms for seen_ms in map(_seen_ms, seen) if seen_ms <= now_ms + AHEAD_MS), default=0)
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.hvals(keys.CLOCK)
+                pipe.get(keys.SCHEDULER_SEEN)
+                looked, asked_ms = await pipe.execute()
+        seen = [*map(_seen_ms, looked), int(asked_ms or 0)]
+        return max(seen_ms for seen_ms in [*seen, 0] if seen_ms <= now_ms + AHEAD_MS)
 
 
 def _seen_ms(value: bytes) -> int:

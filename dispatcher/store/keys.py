@@ -31,6 +31,7 @@ bf:lists_fail                           string  since when no list could be read
 bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
 bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
 bf:workers:ended                        string  when a worker process ended last (ms)                 for good
+bf:scheduler:seen                       string  when a scheduler asked last what is due (ms)          for good
 bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good
 bf:rollback                             hash    the last loss of writes, and what became of it        for good
 bf:rollback:unknown                     hash    fax id -> JSON of a fax whose job is not there        until the next
@@ -86,6 +87,7 @@ ANSWERED = "bf:answered"
 CLOCK = "bf:clock"
 WORKERS = "bf:workers"
 WORKERS_ENDED = "bf:workers:ended"
+SCHEDULER_SEEN = "bf:scheduler:seen"
 EPOCH = "bf:epoch"
 ROLLBACK = "bf:rollback"
 ROLLBACK_UNKNOWN = "bf:rollback:unknown"

@@ -9,12 +9,9 @@ from dispatcher.cli.services import free_port
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import JobId
 from dispatcher.runtime import make_queues, open_runtime
-from dispatcher.service.limits import SCHEDULER_GONE_S
-from dispatcher.service.upkeep import LIFE_S, Upkeep, Work
+from dispatcher.service.upkeep import Work
 from dispatcher.settings import Settings
-from dispatcher.store import keys
 from dispatcher.store.queues import MOST
-from dispatcher.store.wakes import LONGEST_SLEEP_S
 from workers.actors import declare
 from workers.broker import make_broker
 from workers.scheduler import Scheduler
@@ -61,19 +58,3 @@ async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -
             scheduler._tell(Work(leases=((Priority.BULK, f"lease{number}"),), look_at=(), events=0))
         assert queues.lengths(["bulk"])["bulk"] == MOST
         queues.close()
-
-
-async def test_a_scheduler_with_nothing_to_do_shows_that_it_lives_before_it_is_missed(settings: Settings) -> None:
-    """While all sending is held, for one: its looks are further apart than that."""
-    now_s = 0.0
-    async with open_runtime(settings) as runtime:
-        store = runtime.store
-        upkeep = Upkeep(store, runtime.policy, lambda: now_s, most_sending=10)
-        await upkeep.due()
-        seen = []
-        for now_s in (1.0, 2.0, 4.0, 5.0, 8.0):  # noqa: B007  # the clock of the upkeep
-            await store._client.delete(keys.CLOCK)
-            await upkeep.show_life()
-            seen.append(await store.backlog.scheduler_seen_ms(await store.clock.ask()) > 0)
-    assert seen == [False, False, True, False, True]
-    assert LIFE_S + LONGEST_SLEEP_S < SCHEDULER_GONE_S

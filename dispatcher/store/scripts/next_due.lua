@@ -2,6 +2,10 @@
 -- ARGV: how far ahead slots are granted (us), 1 if what was sent or accepted may be looked for (0: a step of the clock
 --       is waited out).
 -- Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}. Safe to repeat.
+-- Whoever asks is a scheduler that lives, and that is written down every few seconds: it may look at nothing else for long.
+local SHOW_LIFE_MS = 3000
+local shown = tonumber(redis.call('GET', 'bf:scheduler:seen') or 0)
+if math.abs(now_ms() - shown) >= SHOW_LIFE_MS then redis.pcall('SET', 'bf:scheduler:seen', text(now_ms())) end
 local now = now_ms()
 
 local function first_of(key) return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge) end
