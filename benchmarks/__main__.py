@@ -17,7 +17,7 @@ from benchmarks.catalog import BENCHES
 from benchmarks.figures import Figure, as_json
 from benchmarks.setting import Setting
 from benchmarks.table import table
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
 from dispatcher.store.errors import StoreError
@@ -73,7 +73,7 @@ def _measure_all(names: Iterable[str], setting: Setting) -> tuple[list[Figure], 
         _say(f"{name}: {BENCHES[name].what}")
         try:
             figures += BENCHES[name].measure(setting)
-        except (ClientError, Failure, StoreError, OSError, TimeoutError) as error:
+        except (ClientError, CommandFailed, StoreError, OSError, TimeoutError) as error:
             _say(f"{name} could not be measured: {error}; what its processes said is in {setting.folder}")
             failed = True
     return figures, failed

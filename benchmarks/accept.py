@@ -9,7 +9,7 @@ from benchmarks.recipients import CHECKSUMS, Write, bad_rows, write_csv, write_n
 from benchmarks.setting import Setting
 from benchmarks.site import DOCUMENT_URL, Site
 from benchmarks.stopwatch import Stopwatch
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client, NewBatch
 
 ROWS, PEER_ROWS = 1_000_000, 20_000
@@ -62,7 +62,7 @@ def _write_lists(setting: Setting) -> dict[str, Path]:
         paths[form] = setting.folder / f"accept.{form}"
         made = write(paths[form], count)
         if made != CHECKSUMS.get((form, count), made):
-            raise Failure(f"the {form} list of {count:,} rows is not the one that these benches are about")
+            raise CommandFailed(f"the {form} list of {count:,} rows is not the one that these benches are about")
     return paths
 
 
@@ -89,7 +89,7 @@ def _upload(site: Site, client: Client, form: str, path: Path, count: int) -> di
     upload = client.upload_recipients(batch.id, path, progress=look)
     seconds = clock.seconds
     if (upload.accepted, upload.refused) != (count - bad_rows(count), bad_rows(count)):
-        raise Failure(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")
+        raise CommandFailed(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")
     return {
         form: count / seconds,
         f"{form} cpu": count / (site.cpu_s("web") - before_s),

@@ -9,7 +9,7 @@ from benchmarks.recipients import bad_rows, raw_rows, write_raw
 from benchmarks.setting import Setting
 from benchmarks.site import Site, draft
 from benchmarks.stopwatch import Stopwatch
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 ROWS = 200_000
 
@@ -26,7 +26,7 @@ def measure(setting: Setting) -> list[Figure]:
             batch = draft(client, "raw", path)
             seconds = clock.seconds
         if (batch.rows, batch.refused) != (count - bad_rows(count), bad_rows(count)):
-            raise Failure(f"of {count:,} rows {batch.rows:,} were accepted and {batch.refused:,} refused")
+            raise CommandFailed(f"of {count:,} rows {batch.rows:,} were accepted and {batch.refused:,} refused")
         bare = _bare_loop(raw_rows(count))
         runs.append({"rate": count / seconds, "bare": bare, "ratio": count / seconds / bare})
         setting.say(f"  {count / seconds:,.0f} rows/s, the bare loop {bare:,.0f}")
@@ -57,5 +57,5 @@ def _bare_loop(rows: list[tuple[str, str]]) -> float:
             good += bool(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     seconds = time.perf_counter() - began_s
     if good != len(rows) - bad_rows(len(rows)):
-        raise Failure(f"the bare loop finds {good:,} of {len(rows):,} numbers valid")
+        raise CommandFailed(f"the bare loop finds {good:,} of {len(rows):,} numbers valid")
     return len(rows) / seconds

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.site import START_S, clean_environment, module
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.cli.processes import Process
 from dispatcher.cli.services import free_port
 
@@ -38,4 +38,4 @@ def _wait(url: str, process: Process) -> None:
             time.sleep(_LOOK_S)
         else:
             return
-    raise Failure(f"the bare server {process.how_it_ended()}: {process.last_words()}")
+    raise CommandFailed(f"the bare server {process.how_it_ended()}: {process.last_words()}")

@@ -15,7 +15,7 @@ from benchmarks.load import Answered, post, send_all
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
 from benchmarks.site import Site, draft
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client
 
 CALLBACKS = 3000
@@ -82,7 +82,7 @@ def _run(site: Site, client: Client, batch: str, bare: str, kind: str, document:
     taken = _ensure_good(send_all(site.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
     while not client.batch(batch).ended:
         if time.perf_counter() - began_s > _WITHIN_S:
-            raise Failure(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
+            raise CommandFailed(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
         time.sleep(_LOOK_S)
     settled = len(faxes) / (time.perf_counter() - began_s)
     return {"bare": alone.per_second, "accepted": taken.per_second, "settled": settled}
@@ -90,7 +90,7 @@ def _run(site: Site, client: Client, batch: str, bare: str, kind: str, document:
 
 def _ensure_good(answered: Answered, wanted: int) -> Answered:
     if answered.good != wanted:
-        raise Failure(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
+        raise CommandFailed(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
     return answered
 
 

@@ -15,7 +15,7 @@ from benchmarks.peers.running import LIBRARIES, enqueue, peer_env, running_worke
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
 from benchmarks.site import Site, clean_environment, draft, module
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.store.server import EmbeddedServer
 
 IN_FLIGHT = 256
@@ -101,7 +101,7 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
             command, env=clean_environment(), capture_output=True, text=True, timeout=_WITHIN_S, check=False
         )
         if done.returncode:
-            raise Failure(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
+            raise CommandFailed(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
         return {
             "bare": rate(site.accepted_at(), load.in_flight),
             "bare cpu": json.loads(done.stdout)["cpu_s"] / load.faxes * 1000,
@@ -115,7 +115,7 @@ def _ours(setting: Setting, load: Load) -> dict[str, float]:
         "BULKFAX_SINCH__RATE_PER_SECOND": "10000",
         "BULKFAX_SINCH__CONNECTIONS": str(load.in_flight),
         # connections bound what is in flight; this counts a fax from its permit to its record
-        "BULKFAX_SINCH__MOST_SENDING": str(load.in_flight * 2),
+        "BULKFAX_SINCH__MAX_IN_FLIGHT": str(load.in_flight * 2),
         "BULKFAX_POLICY_FILE": str(folder / "policy.toml"),
         "BULKFAX_PUBLIC_URL": "",
     }

@@ -12,10 +12,10 @@ from functools import partial
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import Case, Step, after_news
-from dispatcher.store.dispatch import Candidate, Change
+from dispatcher.core.settlement import DecisionContext, Transition, after_update
+from dispatcher.store.dispatch import Candidate, StoredTransition
 from dispatcher.store.store import Store
 
 #: jobs of a lease, as the scheduler makes them at high rates
@@ -56,7 +56,7 @@ class Driver:
 
     async def run(self, jobs: int) -> int:
         """Make so many attempts, or as many as come due before nothing does for a moment; returns how many."""
-        await self._store.limiter.set_ceiling(_NO_LIMIT)
+        await self._store.rate_limiter.set_ceiling(_NO_LIMIT)
         # nothing is leased where no worker lives
         self._store.workers.speak_as("bench", "driver", lambda: _NO_LIMIT)
         done = idle = 0
@@ -83,11 +83,11 @@ class Driver:
     async def _lease(self, most: int) -> int:
         """One lease from claim to the end of its calls; returns how many were begun."""
         dispatch = self._store.dispatch
-        lease = await dispatch.claim(Priority.BULK, most=most, ahead=_NO_LIMIT, in_flight=_NO_LIMIT)
+        lease = await dispatch.claim(Priority.BULK, max_jobs=most, max_ahead=_NO_LIMIT, max_in_flight=_NO_LIMIT)
         if lease is None:
             return 0
         candidates = [Candidate(job=job, number_hash=_number_hash(job)) for job in lease.jobs]
-        answer = await dispatch.begin(lease, candidates, most_sending=_NO_LIMIT)
+        answer = await dispatch.begin(lease, candidates, max_in_flight=_NO_LIMIT)
         records = [(begun.job, begun.record) for begun in answer.jobs if begun.word == "go"]
         accepted = await self._news(records, partial(_news, status=FaxStatus.UNFINISHED))
         if self._settle:
@@ -95,14 +95,14 @@ class Driver:
         return len(records)
 
     async def _news(
-        self, records: Sequence[tuple[JobId, Record]], news: Callable[[JobId, Record], FaxNews]
+        self, records: Sequence[tuple[JobId, Record]], news: Callable[[JobId, Record], FaxUpdate]
     ) -> list[tuple[JobId, Record]]:
         now_ms = await self._store.clock.now_ms()
         histories = await self._histories([job for job, record in records if record.attempt > 1])
         changes = []
         for job, record in records:
-            case = Case(policy=self._policy, now_ms=now_ms, chance=0.5, history=histories.get(job, ()))
-            step = after_news(record, news(job, record), case)
+            case = DecisionContext(policy=self._policy, now_ms=now_ms, chance=0.5, history=histories.get(job, ()))
+            step = after_update(record, news(job, record), case)
             assert step is not None, f"news of {job} meant nothing"
             changes.append(_change(job, record, step))
         if changes:
@@ -114,16 +114,16 @@ class Driver:
         stored = await self._store.dispatch.stored(jobs) if jobs else []
         return {one.job: one.history for one in stored if one is not None}
 
-    def _end(self, job: JobId, record: Record) -> FaxNews:
+    def _end(self, job: JobId, record: Record) -> FaxUpdate:
         end = self._fate(job.row, record.attempt)
         status = FaxStatus.FAILURE if end.error_type else FaxStatus.COMPLETED
         return _news(job, record, status=status, end=end)
 
 
-def _news(job: JobId, record: Record, *, status: FaxStatus, end: End = DELIVERED) -> FaxNews:
+def _news(job: JobId, record: Record, *, status: FaxStatus, end: End = DELIVERED) -> FaxUpdate:
     digest = hashlib.blake2b(f"{job}/{record.attempt}".encode(), digest_size=13).hexdigest().upper()
     delivered = status is FaxStatus.COMPLETED
-    return FaxNews(
+    return FaxUpdate(
         fax_id=digest,
         status=status,
         job=str(job),
@@ -137,8 +137,8 @@ def _news(job: JobId, record: Record, *, status: FaxStatus, end: End = DELIVERED
     )
 
 
-def _change(job: JobId, old: Record, step: Step) -> Change:
-    return Change(
+def _change(job: JobId, old: Record, step: Transition) -> StoredTransition:
+    return StoredTransition(
         job=job,
         old=old,
         new=step.record,

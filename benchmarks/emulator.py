@@ -16,7 +16,7 @@ from benchmarks.load import Answered, flood, post
 from benchmarks.recipients import rows
 from benchmarks.setting import Setting
 from benchmarks.site import Site
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 FAXES, IN_FLIGHT = 20_000, 1000
 _DOCUMENT_BYTES = 2000
@@ -90,7 +90,7 @@ async def _with_sink(site: Site, faxes: int, letter: str) -> Answered:
 
 def _ensure_good(answered: Answered, wanted: int) -> Answered:
     if answered.good != wanted:
-        raise Failure(f"of {wanted:,} faxes {answered.good:,} were taken: {dict(answered.statuses)}")
+        raise CommandFailed(f"of {wanted:,} faxes {answered.good:,} were taken: {dict(answered.statuses)}")
     return answered
 
 

@@ -11,7 +11,7 @@ import redis
 from benchmarks.drive import Driver, Fate, all_delivered
 from benchmarks.setting import Setting
 from benchmarks.site import Site, draft
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.core.policy import Policy, policy_from
 from dispatcher.runtime import make_store
 from dispatcher.settings import Settings
@@ -59,7 +59,7 @@ class Million:
             self.drive(_MOST_CALLS * client.batch(batch).rows, HASTY, fate)
             seen = client.batch(batch)
         if not seen.ended:
-            raise Failure(f"of {seen.rows:,} jobs {seen.final:,} ended")
+            raise CommandFailed(f"of {seen.rows:,} jobs {seen.final:,} ended")
 
     def used_memory(self) -> int:
         """Bytes that Redis uses, once nothing in it is there for a while only."""
@@ -87,4 +87,4 @@ def million(setting: Setting, name: str) -> Iterator[Million]:
 def ensure(driven: int, wanted: int) -> None:
     """Raises Failure when a batch did not go as far as the bench says."""
     if driven < wanted:
-        raise Failure(f"only {driven:,} of {wanted:,} calls could be driven")
+        raise CommandFailed(f"only {driven:,} of {wanted:,} calls could be driven")

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import yaml
 
 from benchmarks.site import clean_environment, read_json
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.cli.processes import Process, uninterrupted
 from dispatcher.cli.services import free_port
 
@@ -145,7 +145,7 @@ class Monitoring:
             except OSError:
                 pass
             if time.monotonic() > end_s:
-                raise Failure(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
+                raise CommandFailed(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
             time.sleep(0.1)
 
     def _stop(self) -> None:

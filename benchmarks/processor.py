@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MB = 1024
@@ -34,7 +34,7 @@ def resident_mb(group: int) -> float:
 
 def _members(group: int) -> Iterator[tuple[int, list[str]]]:
     if not Path("/proc/self/stat").exists():
-        raise Failure("processor time is read from /proc, which only Linux has")
+        raise CommandFailed("processor time is read from /proc, which only Linux has")
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             fields = _stat(folder)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from benchmarks.processor import cpu_s
 from dispatcher.cli.emulator import emulator_command
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.cli.processes import Process, uninterrupted
 from dispatcher.cli.services import free_port
 from dispatcher.cli.up import service_processes
@@ -135,9 +135,9 @@ class Site:
         while not until():
             for process in (*self.processes.values(), self.emulator):
                 if not process.running:
-                    raise Failure(f"{process.name} {process.how_it_ended()}: {process.last_words()}")
+                    raise CommandFailed(f"{process.name} {process.how_it_ended()}: {process.last_words()}")
             if time.monotonic() > end_s:
-                raise Failure(f"{what}: not within {within_s:.0f} s")
+                raise CommandFailed(f"{what}: not within {within_s:.0f} s")
             time.sleep(_LOOK_S)
 
     def _start(self) -> None:

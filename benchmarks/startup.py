@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, Goal
 from benchmarks.processor import children, own_cpu_s
 from benchmarks.setting import Setting
 from benchmarks.site import Site
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 STARTS = 20
 #: seconds of processor
@@ -65,7 +65,7 @@ def _wait(until: Callable[[], bool]) -> None:
     end_s = time.monotonic() + _WITHIN_S
     while not until():
         if time.monotonic() > end_s:
-            raise Failure("a worker did not get ready")
+            raise CommandFailed("a worker did not get ready")
         time.sleep(0.002)
 
 

@@ -9,26 +9,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.policy import Policy, PolicyError, policy_from
-from dispatcher.service.callbacks import Receiver
+from dispatcher.service.callbacks import CallbackReceiver
 from dispatcher.service.documents import document_url
-from dispatcher.service.following import Follower
+from dispatcher.service.fax_builder import FaxBuilder, PublicUrls
+from dispatcher.service.inbox_consumer import InboxConsumer
 from dispatcher.service.mailings import Mailings
-from dispatcher.service.material import Library, Publication
-from dispatcher.service.news import News
-from dispatcher.service.permits import Permits
+from dispatcher.service.permits import ReadPermits
 from dispatcher.service.presence import Presence
 from dispatcher.service.provider_reads import ProviderReads
+from dispatcher.service.reconciling import Reconciler
 from dispatcher.service.rollback import FaxList, Recovery
+from dispatcher.service.scheduling import Scheduler
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
-from dispatcher.service.upkeep import Upkeep
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
 from dispatcher.store.client import PATIENT, READS, WRITES
-from dispatcher.store.clock import StandStill, steady_clock
 from dispatcher.store.queues import Queues, Waiter
+from dispatcher.store.server_clock import SuspensionMeter, steady_clock
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
 
@@ -59,23 +59,23 @@ class Runtime:
     sinch: FaxClient
     callback_keys: list[bytes]
     mailings: Mailings
-    receiver: Receiver
+    callback_receiver: CallbackReceiver
     sender: Sender
-    follower: Follower
-    news: News
-    upkeep: Upkeep
+    reconciler: Reconciler
+    inbox_consumer: InboxConsumer
+    scheduler: Scheduler
     recovery: Recovery
-    permits: Permits
+    permits: ReadPermits
     #: of a worker process; every other leaves it alone
     presence: Presence
     #: for the use-cases that are functions; None but in tests
-    at: At | None
+    failpoint: FailpointHook | None
 
 
 @asynccontextmanager
 async def open_runtime(
     settings: Settings,
-    at: At | None = None,
+    failpoint: FailpointHook | None = None,
     *,
     answers_people: bool = False,
     worker_name: str = "",
@@ -93,11 +93,11 @@ async def open_runtime(
     sinch = make_sinch(settings)
     try:
         name = worker_name or f"{socket.gethostname()}/{os.getpid()}"
-        runtime = await _assemble(settings, policy, store, sinch, (name, worker_instance), at)
+        runtime = await _assemble(settings, policy, store, sinch, (name, worker_instance), failpoint)
         yield runtime
         await runtime.presence.stop()
         await runtime.sender.finish()
-        await runtime.follower.stop()
+        await runtime.reconciler.stop()
     finally:
         await sinch.aclose()
         await store.aclose()
@@ -131,7 +131,7 @@ async def open_faxes(settings: Settings, store: Store) -> AsyncIterator[FaxList]
     """The provider's list, for commands that look at it. Raises SettingsError."""
     sinch = make_sinch(settings)
     try:
-        yield FaxList(store, sinch, Permits(store.limiter, at_once=READ_CONNECTIONS), read_policy(settings))
+        yield FaxList(store, sinch, ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS), read_policy(settings))
     finally:
         await sinch.aclose()
 
@@ -181,16 +181,23 @@ def make_sinch(settings: Settings) -> FaxClient:
 
 
 async def _assemble(
-    settings: Settings, policy: Policy, store: Store, sinch: FaxClient, worker: tuple[str, str], at: At | None
+    settings: Settings,
+    policy: Policy,
+    store: Store,
+    sinch: FaxClient,
+    worker: tuple[str, str],
+    at: FailpointHook | None,
 ) -> Runtime:
     if not settings.allow_unsafe_redis:
         await store.check_settings()
     keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
     given = settings.sinch
-    await store.limiter.set_ceiling(given.rate_per_second, per_minute=given.rate_per_minute, per_day=given.rate_per_day)
-    library = Library(store, _publication(settings, keys[0]), await store.keep.secret("number"))
-    settler = Settler(store, library, policy, polling=not settings.public_url, at=at)
-    permits = Permits(store.limiter, at_once=READ_CONNECTIONS)
+    await store.rate_limiter.set_ceiling(
+        given.rate_per_second, per_minute=given.rate_per_minute, per_day=given.rate_per_day
+    )
+    library = FaxBuilder(store, _publication(settings, keys[0]), await store.keep.secret("number"))
+    settler = Settler(store, library, policy, polling=not settings.public_url, failpoint=at)
+    permits = ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS)
     sender = Sender(
         store,
         sinch,
@@ -199,10 +206,10 @@ async def _assemble(
         permits,
         policy,
         clock=steady_clock,
-        stood_still=StandStill(),
-        most_sending=settings.sinch.most_sending,
+        stood_still=SuspensionMeter(),
+        max_in_flight=settings.sinch.max_in_flight,
         calls=settings.sinch.connections,
-        at=at,
+        failpoint=at,
     )
     presence = Presence(store, *worker, room=lambda: sender.room)
     return Runtime(
@@ -212,30 +219,30 @@ async def _assemble(
         sinch=sinch,
         callback_keys=keys,
         mailings=Mailings(store, sinch.check),
-        receiver=Receiver(store, keys, at=at),
+        callback_receiver=CallbackReceiver(store, keys, failpoint=at),
         sender=sender,
-        follower=Follower(store, sinch, library, settler, permits, policy),
-        news=News(
+        reconciler=Reconciler(store, sinch, library, settler, permits, policy),
+        inbox_consumer=InboxConsumer(
             store,
             settler,
             library,
             ProviderReads(sinch, permits, store.holds, policy),
             consumer=worker[0],
             idle_s=policy.lease_s / 2,
-            at=at,
+            failpoint=at,
         ),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
-        upkeep=Upkeep(store, policy, steady_clock, most_sending=settings.sinch.most_sending, at=at),
+        scheduler=Scheduler(store, policy, steady_clock, max_in_flight=settings.sinch.max_in_flight, failpoint=at),
         permits=permits,
         presence=presence,
-        at=at,
+        failpoint=at,
     )
 
 
-def _publication(settings: Settings, key: bytes) -> Publication:
+def _publication(settings: Settings, key: bytes) -> PublicUrls:
     def address(sha256: str) -> str:
         rounded_s = int(time.time()) // _DOCUMENT_ROUNDING_S * _DOCUMENT_ROUNDING_S
         expires_s = rounded_s + _DOCUMENT_ROUNDING_S + _DOCUMENT_LIFE_S
         return document_url(settings.public_url, sha256, expires_s, key)
 
-    return Publication(public_url=settings.public_url, callback_key=key, document_url=address)
+    return PublicUrls(public_url=settings.public_url, callback_key=key, document_url=address)

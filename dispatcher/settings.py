@@ -40,7 +40,7 @@ class SinchSettings(BaseModel):
     #: one connection per call in flight, in this many calls for each worker process
     connections: int = Field(default=64, ge=1, le=1024)
     #: most faxes being sent at once, over all processes
-    most_sending: int = Field(default=512, ge=1, le=10_000)
+    max_in_flight: int = Field(default=512, ge=1, le=10_000)
 
     @field_validator("rate_per_minute", "rate_per_day", mode="before")
     @classmethod

@@ -13,11 +13,11 @@ from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.metrics import COUNTERS, Exposition, probes_apart
 from dispatcher.service.limits import SCHEDULER_GONE_S
-from dispatcher.store.dispatch import Change
+from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import LONGEST_SLEEP_S
-from tests.service.mailroom import store_in
-from tests.store.world import World, open_world, words
+from tests.service.fake_provider import store_in
+from tests.store.fixture import StoreFixture, open_world, words
 
 pytestmark = pytest.mark.anyio
 
@@ -30,13 +30,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[World]:
+async def world(redis_url: str) -> AsyncIterator[StoreFixture]:
     async with open_world(redis_url) as world:
         yield world
 
 
 @pytest.fixture
-async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
+async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
     store = store_in(world, redis_url)
     yield store
     await store.aclose()
@@ -56,9 +56,9 @@ async def value(store: Store, name: str, labels: str = "") -> float:
     return (await series(store))[name, labels]
 
 
-def ended(job: JobId, old: Record, state: State, category: str = "", error_type: str = "") -> Change:
+def ended(job: JobId, old: Record, state: State, category: str = "", error_type: str = "") -> StoredTransition:
     new = replace(old, state=state, lease=0, category=category, error_type=error_type)
-    return Change(job=job, old=old, new=new, next_ms=0)
+    return StoredTransition(job=job, old=old, new=new, next_ms=0)
 
 
 async def test_every_category_of_a_failure_is_there_at_nothing_before_the_first(store: Store) -> None:
@@ -72,7 +72,7 @@ async def test_every_category_of_a_failure_is_there_at_nothing_before_the_first(
     assert told["bulkfax_provider_responses_total", "status=402"] == 0
 
 
-async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: World, store: Store) -> None:
+async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreFixture, store: Store) -> None:
     before = await series(store)
     await world.running("a", 3)
     await world.leased()
@@ -93,7 +93,7 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: World,
     }
 
 
-async def test_nothing_that_rests_is_due(world: World, store: Store) -> None:
+async def test_nothing_that_rests_is_due(world: StoreFixture, store: Store) -> None:
     """Drafts, paused batches and later starts."""
     await world.draft("draft", ["+12025550101"])
     await world.draft("later", ["+12025550102"], start_at_ms=world.ms + 60_000)
@@ -105,7 +105,7 @@ async def test_nothing_that_rests_is_due(world: World, store: Store) -> None:
     assert told["bulkfax_jobs", "state=waiting"] == 5
 
 
-async def test_what_is_due_is_so_since_its_batch_runs(world: World, store: Store) -> None:
+async def test_what_is_due_is_so_since_its_batch_runs(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await world.pass_ms(90_000)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (3, 90)
@@ -116,25 +116,25 @@ async def test_what_is_due_is_so_since_its_batch_runs(world: World, store: Store
     assert await value(store, "bulkfax_oldest_due_seconds") == 5
 
 
-async def test_a_retry_is_due_when_its_time_has_come(world: World, store: Store) -> None:
+async def test_a_retry_is_due_when_its_time_has_come(world: StoreFixture, store: Store) -> None:
     await world.running("a", 1)
     await world.leased()
     job = JobId("a", 0)
     record = await world.record(job)
     new = replace(record, state=State.WAITING, lease=0)
-    await world.dispatch.settle([Change(job=job, old=record, new=new, next_ms=world.ms + 60_000)])
+    await world.dispatch.settle([StoredTransition(job=job, old=record, new=new, next_ms=world.ms + 60_000)])
     assert await value(store, "bulkfax_jobs_due") == 0
     await world.pass_ms(70_000)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (1, 10)
 
 
-async def test_what_is_leased_is_due_until_it_is_begun(world: World, store: Store) -> None:
+async def test_what_is_leased_is_due_until_it_is_begun(world: StoreFixture, store: Store) -> None:
     """Else a few jobs that no worker begins would never be due for long: they are leased again and again."""
     await world.running("a", 5)
     await world.leased()
     assert await value(store, "bulkfax_jobs_due") == 5
     await world.pass_ms(11_000)
-    await world.dispatch.reap(most=10, again_s=30)
+    await world.dispatch.reclaim(max_jobs=10, again_s=30)
     lease = await world.leased()
     assert await value(store, "bulkfax_jobs_due") == 5
     begun = words(await world.begin(lease)).count("go")
@@ -142,7 +142,9 @@ async def test_what_is_leased_is_due_until_it_is_begun(world: World, store: Stor
     assert await value(store, "bulkfax_jobs_due") == 5 - begun
 
 
-async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_is(world: World, store: Store) -> None:
+async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_is(
+    world: StoreFixture, store: Store
+) -> None:
     await world.running("a", 3)
     await world.running("b", 2, first=10)
     await world.holds.open("batch:a", "config", "wrong cover page")
@@ -154,7 +156,7 @@ async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_i
     assert told["bulkfax_holds_opened_total", "category=funds"] == 1
 
 
-async def test_processes_that_never_were_are_unseen_for_ever(world: World, store: Store) -> None:
+async def test_processes_that_never_were_are_unseen_for_ever(world: StoreFixture, store: Store) -> None:
     await world.client.delete("bf:workers")
     world.scripts.worker = str
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == math.inf
@@ -165,7 +167,7 @@ async def test_processes_that_never_were_are_unseen_for_ever(world: World, store
 
 
 @pytest.mark.parametrize("way", ["killed", "reported", "signed off"])
-async def test_workers_are_missed_however_they_ended(world: World, store: Store, way: str) -> None:
+async def test_workers_are_missed_however_they_ended(world: StoreFixture, store: Store, way: str) -> None:
     """While nobody calls, the clock of the registry stands still, and that of the server goes on."""
     await world.client.delete("bf:workers")
     world.scripts.worker = str
@@ -179,7 +181,7 @@ async def test_workers_are_missed_however_they_ended(world: World, store: Store,
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == (61.5 if way == "killed" else 61)
 
 
-async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: World, store: Store) -> None:
+async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: StoreFixture, store: Store) -> None:
     """The clock of Redis was set back by an hour, and nobody lives: what was seen before lies an hour ahead."""
     await world.client.delete("bf:workers")
     world.scripts.worker = str
@@ -192,7 +194,7 @@ async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: World, store:
     assert told["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
 
 
-async def test_a_scheduler_that_asks_what_is_due_lives(world: World, store: Store) -> None:
+async def test_a_scheduler_that_asks_what_is_due_lives(world: StoreFixture, store: Store) -> None:
     """While all sending is held it looks at nothing else for ten seconds, and it is missed after five."""
     ages = []
     for _ in range(10):
@@ -203,7 +205,7 @@ async def test_a_scheduler_that_asks_what_is_due_lives(world: World, store: Stor
 
 
 async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_registry(
-    world: World, store: Store
+    world: StoreFixture, store: Store
 ) -> None:
     await world.running("a", 1)
     await world.client.delete("bf:workers")
@@ -215,18 +217,18 @@ async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == pytest.approx(90, abs=1)
 
 
-async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: World, store: Store) -> None:
+async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: StoreFixture, store: Store) -> None:
     await world.running("a", 2)
     await world.sending()
     assert await value(store, "bulkfax_unclear_attempts") == 0
     await world.pass_ms(60_000)
-    await world.dispatch.reap(most=10, again_s=30)
+    await world.dispatch.reclaim(max_jobs=10, again_s=30)
     told = await series(store)
     assert (told["bulkfax_attempts_unended_total", ""], told["bulkfax_unclear_attempts", ""]) == (2, 2)
     assert told["bulkfax_oldest_unclear_seconds", ""] == pytest.approx(60, abs=0.1)
 
 
-async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: World, store: Store) -> None:
+async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: StoreFixture, store: Store) -> None:
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
     await world.client.xadd("bf:inbox", {"event": "{}"}, id=f"{world.ms - 95_000}-0")
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)

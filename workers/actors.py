@@ -17,7 +17,7 @@ class Actors:
 
     submit: Actor[..., Any]
     submit_urgent: Actor[..., Any]
-    look_at: Actor[..., Any]
+    reconcile: Actor[..., Any]
     settle_events: Actor[..., Any]
 
 
@@ -32,19 +32,19 @@ def declare(broker: Broker, runtime: Runtime) -> Actors:
         """Send the jobs of a lease, before all others."""
         await runtime.sender.submit(lease_id, urgent=True)
 
-    async def look_at(jobs: list[str]) -> None:
+    async def reconcile(jobs: list[str]) -> None:
         """Take the step of jobs that came due while they were in flight."""
-        await runtime.follower.look_at([JobId.parse(job) for job in jobs])
+        await runtime.reconciler.reconcile([JobId.parse(job) for job in jobs])
 
     async def settle_events() -> None:
         """Settle the callbacks in the inbox."""
-        await runtime.news.settle_events()
+        await runtime.inbox_consumer.settle_events()
 
     # a store that is away is no surprise: ``StoreErrors`` writes one line of it, dramatiq would write a trace
     ours = partial(actor, broker=broker, throws=StoreError)
     return Actors(
         submit=ours(queue_name="bulk")(submit),
         submit_urgent=ours(queue_name="urgent")(submit_urgent),
-        look_at=ours(queue_name="looks")(look_at),
+        reconcile=ours(queue_name="looks")(reconcile),
         settle_events=ours(queue_name="news")(settle_events),
     )

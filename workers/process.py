@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
@@ -32,14 +32,14 @@ _RETRY_S = 0.2
 log = structlog.get_logger(__name__)
 
 
-async def serve(lifeline: int | None = None, at: At | None = None) -> None:
+async def serve(lifeline: int | None = None, failpoint: FailpointHook | None = None) -> None:
     """Work until SIGTERM, or until the supervisor is gone. Raises SettingsError."""
     settings = load_settings()
     configure_logs(settings)
     stop = asyncio.Event()
     _listen(stop, lifeline)
     async with AsyncExitStack() as stack:
-        runtime = await _opened(stack, settings, at, stop)
+        runtime = await _opened(stack, settings, failpoint, stop)
         if runtime is not None:
             await _work(runtime, stop)
 
@@ -61,13 +61,15 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     preparing.cancel()
 
 
-async def _opened(stack: AsyncExitStack, settings: Settings, at: At | None, stop: asyncio.Event) -> Runtime | None:
+async def _opened(
+    stack: AsyncExitStack, settings: Settings, failpoint: FailpointHook | None, stop: asyncio.Event
+) -> Runtime | None:
     """The runtime as soon as the store is there; None when the process is stopped before."""
     said = ""
     while not stop.is_set():
         try:
             who = identity.own_identity()
-            opened = open_runtime(settings, at, worker_name=who.name, worker_instance=who.instance)
+            opened = open_runtime(settings, failpoint, worker_name=who.name, worker_instance=who.instance)
             return await stack.enter_async_context(opened)
         except StoreError as error:
             if str(error) != said:
@@ -112,11 +114,11 @@ def stop_s(policy: Policy) -> float:
     return policy.post_total_s + STOP_MARGIN_S
 
 
-def main(who: Identity, lifeline: int, at: At | None = None) -> int:
+def main(who: Identity, lifeline: int, failpoint: FailpointHook | None = None) -> int:
     """Exit status 0 after a stop, 1 with a sentence when it cannot start. ``at`` is for tests."""
     os.environ.update({identity.NAME: who.name, identity.INSTANCE: who.instance})
     try:
-        asyncio.run(serve(lifeline, at))
+        asyncio.run(serve(lifeline, failpoint))
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # whoever starts us reads it
         return 1

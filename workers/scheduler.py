@@ -15,11 +15,11 @@ import structlog
 from dramatiq import Actor
 
 from dispatcher.core.batch import Priority
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
-from dispatcher.service.upkeep import Work
+from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors, declare
 from workers.broker import make_broker
@@ -40,9 +40,9 @@ _EVENTS_EACH, _CONSUMERS = 500, 4
 log = structlog.get_logger(__name__)
 
 
-class Scheduler:
+class SchedulerLoop:
     def __init__(self, runtime: Runtime, actors: Actors, queues: Queues) -> None:
-        self._upkeep = runtime.upkeep
+        self._upkeep = runtime.scheduler
         self._wakes = runtime.store.wakes
         self._actors = actors
         self._queues = queues
@@ -88,8 +88,8 @@ class Scheduler:
             if (sleep_s := self._nothing_due_s(due)) > 0:
                 return sleep_s
         self._looked_s = time.monotonic()
-        urgent = await self._announce(await self._upkeep.urgent())
-        self._look = await self._announce(await self._upkeep.due()) or urgent
+        urgent = await self._announce(await self._upkeep.lease_urgent())
+        self._look = await self._announce(await self._upkeep.tick()) or urgent
         if self._look:
             return _BUSY_S
         due = await self._wakes.next_due(looks=self._upkeep.steady)
@@ -111,21 +111,21 @@ class Scheduler:
             self._look = True
         return 0.0
 
-    async def _announce(self, work: Work) -> bool:
+    async def _announce(self, work: DueTasks) -> bool:
         """The queues' client blocks; a message is a fraction of a millisecond."""
         return bool(work) and await asyncio.to_thread(self._tell, work)
 
-    def _tell(self, work: Work) -> bool:
+    def _tell(self, work: DueTasks) -> bool:
         """Send messages. False when there is nothing to say that was not said."""
         for priority, lease_id in work.leases:
             submit = self._actors.submit_urgent if priority is Priority.URGENT else self._actors.submit
             submit.send(lease_id)
-        names = [str(job) for job in work.look_at]
+        names = [str(job) for job in work.reconcile]
         looks = [names[start : start + _LOOK_AT_MOST] for start in range(0, len(names), _LOOK_AT_MOST)]
         # jobs that nobody has room to look at come due again; so nothing is said twice to workers that do not listen
-        looks = looks[: self._room(self._actors.look_at, _LOOKS_UNREAD)] if looks else []
+        looks = looks[: self._room(self._actors.reconcile, _LOOKS_UNREAD)] if looks else []
         for jobs in looks:
-            self._actors.look_at.send(jobs)
+            self._actors.reconcile.send(jobs)
         wanted = min(_CONSUMERS, -(-work.events // _EVENTS_EACH))
         consumers = self._room(self._actors.settle_events, wanted) if wanted else 0
         for _ in range(consumers):
@@ -138,13 +138,13 @@ class Scheduler:
         return max(0, most - self._queues.lengths([queue])[queue])
 
 
-async def serve(at: At | None = None) -> None:
+async def serve(failpoint: FailpointHook | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises SettingsError and StoreError when it cannot start. ``at`` is for tests."""
     settings = load_settings()
     configure_logs(settings)
-    async with open_runtime(settings, at) as runtime:
+    async with open_runtime(settings, failpoint) as runtime:
         queues = make_queues(settings)
-        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
+        scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
         recovery = asyncio.create_task(runtime.recovery.run())

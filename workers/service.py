@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_store
@@ -12,7 +12,7 @@ from dispatcher.service.errors import StoreError
 from dispatcher.settings import Settings
 from workers import identity, process
 from workers.identity import Identity
-from workers.supervisor import Plan, Supervisor
+from workers.supervisor import Supervisor, SupervisorPlan
 
 #: seconds that the report of an end may take; later the silence of the process has said so anyway
 _WITHIN_S = 5.0
@@ -20,18 +20,18 @@ _WITHIN_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, policy: Policy, at: At | None = None) -> int:
+def run(settings: Settings, policy: Policy, failpoint: FailpointHook | None = None) -> int:
     """Run the processes of this service until SIGTERM or SIGINT. ``at`` is for tests."""
     configure_logs(settings)
 
     def work(who: Identity, lifeline: int) -> int:
-        return process.main(who, lifeline, at)
+        return process.main(who, lifeline, failpoint)
 
     def report(who: Identity) -> None:
         report_end(settings, who)
 
     with identity.service_names(settings.redis_url, settings.worker_processes) as names:
-        Supervisor(Plan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy))).run()
+        Supervisor(SupervisorPlan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy))).run()
     return 0
 
 

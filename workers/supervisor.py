@@ -45,7 +45,7 @@ def backoff_s(quick_deaths: int) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SupervisorPlan:
     """What to keep running: one process for each name."""
 
     names: Sequence[str]
@@ -58,7 +58,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class _Slot:
+class _Child:
     """One place for a process, under one name."""
 
     name: str
@@ -79,8 +79,8 @@ class _Slot:
 class Supervisor:
     """Keeps the processes of a plan running; ``run`` it once, on the main thread of a process without other threads."""
 
-    plan: Plan
-    _slots: list[_Slot] = field(init=False)
+    plan: SupervisorPlan
+    _slots: list[_Child] = field(init=False)
     #: process ids of those that report
     _reporters: set[int] = field(default_factory=set)
     _stopping: bool = False
@@ -91,7 +91,7 @@ class Supervisor:
     _signals: int = -1
 
     def __post_init__(self) -> None:
-        self._slots = [_Slot(name) for name in self.plan.names]
+        self._slots = [_Child(name) for name in self.plan.names]
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; then every process is asked to stop and waited for."""
@@ -157,7 +157,7 @@ class Supervisor:
             if slot := by_pid.get(pid):
                 self._ended(slot, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, slot: _Slot, code: int) -> None:
+    def _ended(self, slot: _Child, code: int) -> None:
         pid, slot.pid = slot.pid, 0
         if code or not self._stopping:
             self._reporters.add(self._fork(partial(self._report, slot.who)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.site import clean_environment, module
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.cli.processes import Process
 from dispatcher.store.server import EmbeddedServer
 
@@ -37,7 +37,7 @@ def enqueue(library: str, rows: int, env: Mapping[str, str]) -> float:
     command = module("benchmarks.peers.enqueue", library, str(rows))
     done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     if done.returncode:
-        raise Failure(f"{library} took no messages: {done.stderr.strip().splitlines()[-1:]}")
+        raise CommandFailed(f"{library} took no messages: {done.stderr.strip().splitlines()[-1:]}")
     seconds: float = json.loads(done.stdout)["seconds"]
     return seconds
 

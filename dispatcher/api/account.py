@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from dispatcher.api import models, shapes
 from dispatcher.api.limits_now import limits_now
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.service.account import (
     change_limits,
     forget_changes,
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 
 
 @router.get("")
-async def show_account(parts: Parts) -> models.Account:
+async def show_account(parts: RuntimeDep) -> models.Account:
     """The rate that is allowed and the one in use, and all holds."""
     limits = await limits_now(parts)
     lost = await view_rollback(parts.store, parts.policy)
@@ -26,34 +26,34 @@ async def show_account(parts: Parts) -> models.Account:
 
 
 @router.patch("/rate")
-async def change_rate(body: models.Rate, parts: Parts) -> models.Account:
+async def change_rate(body: models.Rate, parts: RuntimeDep) -> models.Account:
     """Change limits of the account while everything runs. They stand above the settings, also after restarts."""
     await change_limits(parts.store, shapes.limits(body))
     return await show_account(parts)
 
 
 @router.delete("/rate")
-async def forget_changed_rate(parts: Parts) -> models.Account:
+async def forget_changed_rate(parts: RuntimeDep) -> models.Account:
     """Return to the limits of the settings."""
     await forget_changes(parts.store)
     return await show_account(parts)
 
 
 @router.post("/unblock")
-async def unblock(parts: Parts) -> models.Account:
+async def unblock(parts: RuntimeDep) -> models.Account:
     """End the wait that the provider asked for with a 429 or 503; without one nothing changes."""
     await unblock_account(parts.store)
     return await show_account(parts)
 
 
 @router.post("/resume")
-async def resume_account(body: models.Resume, parts: Parts) -> models.Account:
+async def resume_account(body: models.Resume, parts: RuntimeDep) -> models.Account:
     """Accept that Redis has lost writes. Sending goes on once the provider's faxes of that time are reconciled."""
     await resume(parts.store, accept_rollback=body.accept_rollback)
     return await show_account(parts)
 
 
 @router.delete("/holds/{scope}", status_code=204)
-async def release_one_hold(scope: str, parts: Parts) -> None:
+async def release_one_hold(scope: str, parts: RuntimeDep) -> None:
     """Let a held scope send again without waiting for its probe."""
     await release_hold(parts.store, scope)

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limits_now import limits_now
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.core.batch import Command
 from dispatcher.service.report import report
 from dispatcher.service.rerun import Selection
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 @router.post("", status_code=201)
 async def create_batch(
-    body: models.NewBatch, parts: Parts, response: Response, key: IdempotencyKey = None
+    body: models.NewBatch, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> models.Batch:
     """Create a draft. It takes recipients until it is started."""
     view = await parts.mailings.create(shapes.batch_definition(body, parts.settings.default_country), key)
@@ -29,7 +29,7 @@ async def create_batch(
 
 @router.get("")
 async def list_batches(
-    parts: Parts,
+    parts: RuntimeDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str, Query(max_length=64)] = "",
 ) -> models.BatchPage:
@@ -42,49 +42,49 @@ async def list_batches(
 
 
 @router.get("/{batch}")
-async def show_batch(batch: str, parts: Parts) -> models.Batch:
+async def show_batch(batch: str, parts: RuntimeDep) -> models.Batch:
     """One batch with its counts by state and category."""
     return await _shown(parts, await view_batch(parts.store, batch))
 
 
 @router.post("/{batch}/start")
-async def start_batch(batch: str, parts: Parts) -> models.CommandedBatch:
+async def start_batch(batch: str, parts: RuntimeDep) -> models.CommandedBatch:
     """Start sending, or wait for `start_at`. The provider's credentials are checked before."""
     return await _command(parts, batch, Command.START)
 
 
 @router.post("/{batch}/pause")
-async def pause_batch(batch: str, parts: Parts) -> models.CommandedBatch:
-    """Begin no further job. Those that were begun end on their own; `in_flight` says how many."""
+async def pause_batch(batch: str, parts: RuntimeDep) -> models.CommandedBatch:
+    """Begin no further job. Those that were begun end on their own; `max_in_flight` says how many."""
     return await _command(parts, batch, Command.PAUSE)
 
 
 @router.post("/{batch}/resume")
-async def resume_batch(batch: str, parts: Parts) -> models.CommandedBatch:
+async def resume_batch(batch: str, parts: RuntimeDep) -> models.CommandedBatch:
     """Go on after a pause."""
     return await _command(parts, batch, Command.RESUME)
 
 
 @router.post("/{batch}/cancel")
-async def cancel_batch(batch: str, parts: Parts) -> models.CommandedBatch:
-    """End a batch for good. Calls under way end on their own; `in_flight` says how many."""
+async def cancel_batch(batch: str, parts: RuntimeDep) -> models.CommandedBatch:
+    """End a batch for good. Calls under way end on their own; `max_in_flight` says how many."""
     return await _command(parts, batch, Command.CANCEL)
 
 
-async def _command(parts: Parts, batch: str, command: Command) -> models.CommandedBatch:
+async def _command(parts: RuntimeDep, batch: str, command: Command) -> models.CommandedBatch:
     commanded = await parts.mailings.command(batch, command)
     words = (await limits_now(parts, commanded.batch)).batches
     return shapes.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
 
 
-async def _shown(parts: Parts, view: BatchView) -> models.Batch:
+async def _shown(parts: RuntimeDep, view: BatchView) -> models.Batch:
     words = (await limits_now(parts, view)).batches
     return shapes.batch(view, words.get(view.definition.id))
 
 
 @router.post("/{batch}/rerun", status_code=201)
 async def rerun_batch(
-    batch: str, body: models.NewRerun, parts: Parts, response: Response, key: IdempotencyKey = None
+    batch: str, body: models.NewRerun, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> models.Batch:
     """A new batch of those jobs of this one that ended in one of the states (and categories)."""
     selection = Selection(
@@ -101,7 +101,7 @@ async def rerun_batch(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def report_batch(batch: str, parts: Parts) -> StreamingResponse:
+async def report_batch(batch: str, parts: RuntimeDep) -> StreamingResponse:
     """Every line that was uploaded and what became of it, as CSV."""
     name = f'attachment; filename="{batch}.csv"'
     return StreamingResponse(

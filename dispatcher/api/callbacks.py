@@ -16,14 +16,14 @@ _ATTEMPT_DIGITS = 9
 
 async def incoming_fax(request: Request) -> Response:
     """Incoming faxes are acknowledged and dropped: this software only sends."""
-    await runtime_of(request).receiver.drop_incoming(request.stream())
+    await runtime_of(request).callback_receiver.drop_incoming(request.stream())
     return _taken()
 
 
 async def fax_event(request: Request) -> Response:
     """News of one attempt, on disk before it is acknowledged."""
     path = request.path_params
-    await runtime_of(request).receiver.receive(
+    await runtime_of(request).callback_receiver.receive(
         job=path["job"],
         attempt=_attempt(path["attempt"]),
         signature=path["signature"],

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import file_name
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -33,7 +33,7 @@ _FORM = "multipart/form-data"
         }
     },
 )
-async def upload_document(request: Request, parts: Parts) -> models.Document:
+async def upload_document(request: Request, parts: RuntimeDep) -> models.Document:
     """Upload a PDF, as the body or as the form field `file`. The same bytes again give the same id."""
     content, name = await _content(request)
     return shapes.document(await take_document(parts.store, content, name))
@@ -50,7 +50,7 @@ async def _content(request: Request) -> tuple[bytes, str]:
 
 
 @router.get("/{sha256}")
-async def show_document(sha256: str, parts: Parts) -> models.Document:
+async def show_document(sha256: str, parts: RuntimeDep) -> models.Document:
     """Size, pages and name of a document."""
     return shapes.document(await find_document(parts.store, sha256))
 
@@ -62,7 +62,7 @@ async def show_document(sha256: str, parts: Parts) -> models.Document:
 )
 async def fetch_document(
     sha256: str,
-    parts: Parts,
+    parts: RuntimeDep,
     expires: Annotated[int, Query(description="Second since 1970 until which the address holds.")],
     signature: str,
 ) -> StreamingResponse:

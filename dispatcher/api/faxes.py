@@ -4,16 +4,18 @@ from fastapi import APIRouter, Response
 
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.intake import Refusal, normalize_number
-from dispatcher.api.security import Parts
+from dispatcher.api.intake import RefusedNumber, normalize_number
+from dispatcher.api.security import RuntimeDep
 from dispatcher.core.job import Recipient
-from dispatcher.service.errors import Invalid
+from dispatcher.service.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
 
 @router.post("", status_code=202)
-async def send_fax(body: models.NewFax, parts: Parts, response: Response, key: IdempotencyKey = None) -> models.Job:
+async def send_fax(
+    body: models.NewFax, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
+) -> models.Job:
     """Send one fax, ahead of all bulk work."""
     definition = shapes.fax_definition(body, parts.settings.default_country)
     recipient = _recipient(body, definition.default_country)
@@ -24,8 +26,8 @@ async def send_fax(body: models.NewFax, parts: Parts, response: Response, key: I
 
 def _recipient(body: models.NewFax, country: str) -> Recipient:
     number = normalize_number(body.to, default_region=country)
-    if isinstance(number, Refusal):
-        raise Invalid({"to": number.sentence})
+    if isinstance(number, RefusedNumber):
+        raise InvalidInput({"to": number.sentence})
     return Recipient(
         line=1, number=number.number, region=number.region, reference=body.reference, fields=dict(body.fields)
     )

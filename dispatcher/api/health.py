@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from dispatcher.api import models
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.metrics import Exposition
 
 router = APIRouter(tags=["health"])
@@ -17,7 +17,7 @@ async def alive() -> models.Alive:
 
 
 @router.get("/readyz")
-async def ready(parts: Parts) -> models.Ready:
+async def ready(parts: RuntimeDep) -> models.Ready:
     """Redis is reachable, takes writes, and is set up to keep them; otherwise 503 and why not."""
     await parts.store.ping()
     await parts.store.check_writable()
@@ -29,8 +29,8 @@ async def ready(parts: Parts) -> models.Ready:
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
-async def metrics(request: Request, parts: Parts) -> Response:
+async def metrics(request: Request, parts: RuntimeDep) -> Response:
     """For Prometheus. Every web process answers with the figures of the whole cluster."""
     exposition: Exposition = request.app.state.exposition
-    text = await exposition.text(parts.store, parts.settings.sinch.most_sending)
+    text = await exposition.text(parts.store, parts.settings.sinch.max_in_flight)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from dispatcher.api import models, shapes
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.service.jobs import JobFilter, list_jobs, show_job
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 @router.get("/batches/{batch}/jobs")
 async def list_batch_jobs(
     batch: str,
-    parts: Parts,
+    parts: RuntimeDep,
     state: Annotated[frozenset[models.JobState], Query(description="May be given several times.")] = frozenset(),
     category: Annotated[frozenset[str], Query(description="May be given several times.")] = frozenset(),
     reference: Annotated[str, Query(max_length=200)] = "",
@@ -33,7 +33,7 @@ async def list_batch_jobs(
 
 
 @router.get("/jobs/{job}")
-async def show_one_job(job: str, parts: Parts) -> models.JobStory:
+async def show_one_job(job: str, parts: RuntimeDep) -> models.JobStory:
     """One job with the history of its attempts and a sentence on what it waits for."""
     return shapes.job_story(await show_job(parts.store, job))
 

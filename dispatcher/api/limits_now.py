@@ -8,4 +8,4 @@ from dispatcher.service.views import BatchView
 async def limits_now(runtime: Runtime, *views: BatchView) -> Limits:
     """The words for the account and for these batches."""
     batches = [view.definition.id for view in views]
-    return await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.most_sending, batches=batches)
+    return await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight, batches=batches)

@@ -51,9 +51,9 @@ class UploadBroken(Exception):
 #: status, short name and title of every error that a use-case or the store may raise
 _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Missing: (404, "not-found", "Not found"),
-    errors.NotAllowed: (409, "not-allowed", "Not allowed in this state"),
+    errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
     errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
-    errors.Invalid: (422, "invalid", "Fields cannot be used"),
+    errors.InvalidInput: (422, "invalid", "Fields cannot be used"),
     errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
     errors.TooLarge: (413, "too-large", "The body is too large"),
     errors.Forged: (403, "forged", "Not an address of ours"),
@@ -154,7 +154,7 @@ def _broken(error: UploadBroken) -> Problem:
 
 def _faults(error: Exception) -> list[Fault]:
     match error:
-        case errors.Invalid():
+        case errors.InvalidInput():
             return [Fault(field=name, message=message) for name, message in error.faults.items()]
         case IntakeError():
             return [Fault(line=error.line, message=f"{error.what} {error.what_to_do}")]

@@ -10,7 +10,7 @@ from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.intake import IntakeError, read_rows
 from dispatcher.api.problems import UploadBroken
-from dispatcher.api.security import Parts
+from dispatcher.api.security import RuntimeDep
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
 from dispatcher.service.uploads import Upload, UploadAnswer, open_upload
@@ -30,12 +30,14 @@ _KEY_BYTES = 16
         }
     },
 )
-async def upload_recipients(batch: str, request: Request, parts: Parts, key: IdempotencyKey = None) -> models.Upload:
+async def upload_recipients(
+    batch: str, request: Request, parts: RuntimeDep, key: IdempotencyKey = None
+) -> models.Upload:
     """Stream recipients into a draft: CSV, NDJSON or a JSON array, by `Content-Type`.
 
     They are stored as they arrive. A repeat with the same `Idempotency-Key` goes on behind what is stored.
     """
-    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES), parts.at)
+    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES), parts.failpoint)
     try:
         answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
     except (IntakeError, ServiceError, StoreError, HTTPException) as error:
@@ -52,7 +54,7 @@ async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) 
 @router.get("/refused")
 async def list_refused_rows(
     batch: str,
-    parts: Parts,
+    parts: RuntimeDep,
     after: Annotated[int, Query(ge=-1, le=10**12)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> models.RefusedPage:

@@ -24,7 +24,7 @@ async def _parts(request: Request) -> Runtime:
     return runtime_of(request)  # a dependency that is no coroutine would be run in a thread
 
 
-Parts = Annotated[Runtime, Depends(_parts)]
+RuntimeDep = Annotated[Runtime, Depends(_parts)]
 
 
 def ensure_guarded(settings: Settings) -> None:
@@ -44,7 +44,7 @@ def is_loopback(host: str) -> bool:
 
 
 async def authorize(
-    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, parts: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
     """Let a request pass, or answer 401 or 403."""
     keys = [key.get_secret_value() for key in parts.settings.api_keys]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
@@ -122,7 +122,7 @@ def report(
     """Write what became of every line, as CSV."""
     path = output or Path(f"{batch}.csv")
     if path.exists() and not force:
-        raise Failure(f"{path} is there already: name another file with --output, or write over it with --force")
+        raise CommandFailed(f"{path} is there already: name another file with --output, or write over it with --force")
     with Client.from_environment() as client:
         size = fetch_report(client, client.batch(batch), path)
     if as_json:

@@ -16,14 +16,14 @@ from dispatcher.cli.batches import fetch_report
 from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.demo_result import DemoResult
 from dispatcher.cli.ledger import OurJob, compare
-from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
 from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.cli.send import prepare
 from dispatcher.cli.watch import watch
 from dispatcher.client import Batch, Client, NewBatch
 
 if TYPE_CHECKING:
-    from dispatcher.cli.site import LocalSite
+    from dispatcher.cli.site import LocalCluster
 
 EXAMPLES = Path(dispatcher.__file__).resolve().parent.parent / "examples"
 #: requests a second that the emulated account allows, for lists up to 2,400 rows
@@ -69,20 +69,23 @@ def ensure_examples() -> None:
     wanted = ("letter.pdf", "recipients.csv", "fast-policy.toml", "scenarios/messy.toml")
     missing = [name for name in wanted if not (EXAMPLES / name).is_file()]
     if missing:
-        raise Failure(
+        raise CommandFailed(
             f"{EXAMPLES} has no {', '.join(missing)}: the demo runs from a clone of the repository; "
             f"clone it and start ./run demo there"
         )
 
 
 def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
-    from dispatcher.cli.site import LocalSite  # late: it costs other commands half a second
+    from dispatcher.cli.site import LocalCluster  # late: it costs other commands half a second
 
     rows = write_list(EXAMPLES / "recipients.csv", folder / "recipients.csv", recipients)
     rate = min(MOST_RATE, max(RATE, rows / 60))
     note(f"starting Redis, the emulated provider, web, scheduler and worker in {folder}")
     policy, scenario = EXAMPLES / "fast-policy.toml", EXAMPLES / "scenarios" / "messy.toml"
-    with LocalSite(folder, scenario=scenario, policy=policy, rate=rate, speed=SPEED) as site, site.client() as client:
+    with (
+        LocalCluster(folder, scenario=scenario, policy=policy, rate=rate, speed=SPEED) as site,
+        site.client() as client,
+    ):
         batch = _send(client, folder / "recipients.csv", time_s=rows * 2 / rate + SLACK_S)
         fetch_report(client, batch, folder / "report.csv")
         jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in client.jobs(batch.id)]
@@ -107,7 +110,7 @@ def _send(client: Client, recipients: Path, time_s: float) -> Batch:
     return watch(client, batch.id, until=lambda batch: batch.ended or time.monotonic() > end_s)
 
 
-def examine_store(site: "LocalSite") -> tuple[bool, tuple[str, ...]]:
+def examine_store(site: "LocalCluster") -> tuple[bool, tuple[str, ...]]:
     """Run ``bulkfax doctor`` as people would; whether it is content, and what it found wrong."""
     command = [sys.executable, "-m", "dispatcher.cli", "doctor", "--json"]
     done = subprocess.run(  # noqa: S603  # our own command

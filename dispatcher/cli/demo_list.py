@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 #: prefix of numbers that are reserved for fiction, and how many digits follow; none of them ever rings
 _FICTIONAL = (
@@ -34,7 +34,7 @@ def write_list(example: Path, target: Path, rows: int | None) -> int:
     try:
         header, *lines = example.read_bytes().splitlines(keepends=True)
     except (OSError, ValueError) as error:
-        raise Failure(f"the example {example} cannot be read: {error}") from error
+        raise CommandFailed(f"the example {example} cannot be read: {error}") from error
     wanted = len(lines) if rows is None else rows
     target.write_bytes(b"".join([header, *lines[:wanted], *_made_up(header, lines, wanted - len(lines))]))
     return wanted
@@ -48,7 +48,7 @@ def _made_up(header: bytes, lines: list[bytes], count: int) -> list[bytes]:
     numbers = list(islice(fresh, count))
     if len(numbers) < count:
         most = len(lines) + len(numbers)
-        raise Failure(f"the demo has {most:,} fictional numbers: ask for no more rows than that")
+        raise CommandFailed(f"the demo has {most:,} fictional numbers: ask for no more rows than that")
     names = header.decode("utf-8-sig").strip()
     delimiter = max(",;\t", key=names.count)
     columns = next(csv.reader([names], delimiter=delimiter))

@@ -15,7 +15,7 @@ JOB_LABEL = "bulkfax-job"
 _FINAL = frozenset({"delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"})
 
 
-class Fate(StrEnum):
+class ProviderOutcome(StrEnum):
     """What became of one fax at the provider."""
 
     UNFINISHED = "unfinished"
@@ -35,7 +35,7 @@ class LedgerFax:
     to: str
     #: our job id, from the label; empty when the fax carries none
     job: str
-    fate: Fate
+    fate: ProviderOutcome
     accepted_ms: int
     #: None while unfinished
     ended_ms: int | None
@@ -92,7 +92,7 @@ def compare(jobs: Sequence[OurJob], faxes: Iterable[LedgerFax]) -> Comparison:
         wrong_state=tuple(job.id for job, sent in ids if is_wrong(job, sent)),
         strays=tuple(fax.id for fax in faxes if (fax.to, fax.job) not in own),
         retried_to_delivery=sum(
-            1 for _, sent in ids if len(sent) > 1 and any(fax.fate is Fate.DELIVERED for fax in sent[1:])
+            1 for _, sent in ids if len(sent) > 1 and any(fax.fate is ProviderOutcome.DELIVERED for fax in sent[1:])
         ),
     )
 
@@ -101,7 +101,7 @@ def is_lost(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
     """Not final at the end, or final as delivered without a delivered fax at the provider."""
     if job.state not in _FINAL:
         return True
-    return job.state == "delivered" and not any(fax.fate is Fate.DELIVERED for fax in sent)
+    return job.state == "delivered" and not any(fax.fate is ProviderOutcome.DELIVERED for fax in sent)
 
 
 def is_doubled(sent: Sequence[LedgerFax]) -> bool:
@@ -116,35 +116,40 @@ def is_wrong(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
 
 def _stands_against(earlier: LedgerFax, later: LedgerFax) -> bool:
     ended = earlier.ended_ms is not None and earlier.ended_ms <= later.accepted_ms
-    return not ended or earlier.fate in (Fate.DELIVERED, Fate.UNCONFIRMED)
+    return not ended or earlier.fate in (ProviderOutcome.DELIVERED, ProviderOutcome.UNCONFIRMED)
 
 
-def _outcome(sent: Sequence[LedgerFax]) -> Fate:
+def _outcome(sent: Sequence[LedgerFax]) -> ProviderOutcome:
     """The fate that counts among all faxes of a job; none sent is as good as all failed."""
     fates = {fax.fate for fax in sent}
-    order = (Fate.DELIVERED, Fate.UNFINISHED, Fate.UNCONFIRMED, Fate.PARTIAL)
-    return next((fate for fate in order if fate in fates), Fate.FAILED)
+    order = (
+        ProviderOutcome.DELIVERED,
+        ProviderOutcome.UNFINISHED,
+        ProviderOutcome.UNCONFIRMED,
+        ProviderOutcome.PARTIAL,
+    )
+    return next((fate for fate in order if fate in fates), ProviderOutcome.FAILED)
 
 
 #: our final states that agree with the provider's outcome; whether some of the pages count as a delivery depends on the
 #: kind of failure and on the policy
-_AGREEING: Mapping[Fate, frozenset[str]] = {
-    Fate.DELIVERED: frozenset({"delivered"}),
-    Fate.UNCONFIRMED: frozenset({"delivered_unconfirmed"}),
-    Fate.PARTIAL: frozenset({"delivered_unconfirmed", "failed", "cancelled", "expired"}),
-    Fate.FAILED: frozenset({"failed", "cancelled", "expired"}),
-    Fate.UNFINISHED: frozenset(),
+_AGREEING: Mapping[ProviderOutcome, frozenset[str]] = {
+    ProviderOutcome.DELIVERED: frozenset({"delivered"}),
+    ProviderOutcome.UNCONFIRMED: frozenset({"delivered_unconfirmed"}),
+    ProviderOutcome.PARTIAL: frozenset({"delivered_unconfirmed", "failed", "cancelled", "expired"}),
+    ProviderOutcome.FAILED: frozenset({"failed", "cancelled", "expired"}),
+    ProviderOutcome.UNFINISHED: frozenset(),
 }
 
 
-def _fate(status: str, pages: int, pages_sent: int) -> Fate:
+def _fate(status: str, pages: int, pages_sent: int) -> ProviderOutcome:
     if status == "COMPLETED":
-        return Fate.DELIVERED
+        return ProviderOutcome.DELIVERED
     if status != "FAILURE":
-        return Fate.UNFINISHED
+        return ProviderOutcome.UNFINISHED
     if pages_sent <= 0:
-        return Fate.FAILED
-    return Fate.UNCONFIRMED if pages_sent >= pages else Fate.PARTIAL
+        return ProviderOutcome.FAILED
+    return ProviderOutcome.UNCONFIRMED if pages_sent >= pages else ProviderOutcome.PARTIAL
 
 
 def _by_recipient_and_job(faxes: Iterable[LedgerFax]) -> dict[tuple[str, str], list[LedgerFax]]:

@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from typing import Any
 
-from dispatcher.cli.failure import Failure
+from dispatcher.cli.failure import CommandFailed
 from dispatcher.core.job import JobId
 from dispatcher.core.policy import Policy
 from dispatcher.runtime import open_store, read_policy
 from dispatcher.settings import Settings, load_settings
-from dispatcher.store.keys import place
+from dispatcher.store.keys import locate
 from dispatcher.store.server import running_url
 
 
@@ -22,7 +22,7 @@ def settings_with_redis() -> Settings:
         return settings
     if url := running_url(settings.data_dir / "redis"):
         return settings.model_copy(update={"redis_url": url})
-    raise Failure(
+    raise CommandFailed(
         f"no Redis is named and none runs in {settings.data_dir}: set BULKFAX_REDIS_URL, "
         f"or start everything with `bulkfax up`, which brings its own"
     )
@@ -38,10 +38,10 @@ async def stored_record(job: str) -> dict[str, Any]:
     try:
         parsed = JobId.parse(job)
     except ValueError as error:
-        raise Failure(str(error)) from error
-    block, position = place(parsed)
+        raise CommandFailed(str(error)) from error
+    block, position = locate(parsed)
     async with open_store(settings_with_redis()) as store:
         records = await store.batches.records(parsed.batch, block)
     if position >= len(records):
-        raise Failure(f"there is no job {job}")
+        raise CommandFailed(f"there is no job {job}")
     return {**asdict(records[position]), "state": records[position].state.label}

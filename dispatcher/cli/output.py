@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dispatcher.cli.failure import Failure
+from dispatcher.cli.failure import CommandFailed
 
-__all__ = ["Failure", "JsonOption", "note", "notes", "print_json", "results"]
+__all__ = ["CommandFailed", "JsonOption", "note", "notes", "print_json", "results"]
 
 #: width of tables that nobody looks at in a terminal: enough that no id or number is cut
 _PIPE_WIDTH = 160

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher.cli.failure import Failure
+from dispatcher.cli.failure import CommandFailed
 
 #: how long a process may take to finish what it holds: a begun POST has its hard total time
 STOP_TIMEOUT_S = 30.0
@@ -27,7 +27,7 @@ STEADY_S = 60.0
 _LOOK_S = 0.1
 
 
-class Part(Protocol):
+class ManagedProcess(Protocol):
     """Something that runs: a process, or the embedded server."""
 
     @property
@@ -172,20 +172,22 @@ def backoff_s(deaths: int) -> float:
 class _Run:
     """How one part has been doing."""
 
-    part: Part
+    part: ManagedProcess
     started_s: float = 0.0
     deaths: int = 0
     #: when it is started again; None while it runs
     restart_s: float | None = None
 
 
-class Supervisor:
+class LocalSupervisor:
     """Starts parts in their order, restarts who dies, stops them in the opposite order. ``say`` tells people.
 
     A part that ran for ``steady_s`` seconds before it died starts again at the first wait.
     """
 
-    def __init__(self, parts: Sequence[Part], say: Callable[[str], None], *, steady_s: float = STEADY_S) -> None:
+    def __init__(
+        self, parts: Sequence[ManagedProcess], say: Callable[[str], None], *, steady_s: float = STEADY_S
+    ) -> None:
         self._runs = [_Run(part) for part in parts]
         self._say = say
         self._steady_s = steady_s
@@ -195,7 +197,7 @@ class Supervisor:
         for run in self._runs:
             self._start(run)
 
-    def first_dead(self) -> Part | None:
+    def first_dead(self) -> ManagedProcess | None:
         """The first part that does not run, in the order of starting."""
         return next((run.part for run in self._runs if not run.part.running), None)
 
@@ -229,7 +231,7 @@ class Supervisor:
     def _restart(self, run: _Run, now_s: float) -> None:
         try:
             self._start(run)
-        except Failure as error:
+        except CommandFailed as error:
             run.deaths += 1
             self._put_off(run, now_s, f"could not be started: {error}")
         else:

@@ -1,10 +1,10 @@
 """The embedded Redis among the processes of a machine."""
 
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.store.server import EmbeddedServer, ServerNotStarted
 
 
-class RedisPart:
+class RedisProcess:
     """The embedded server, seen as one of the processes."""
 
     name = "redis"
@@ -20,7 +20,7 @@ class RedisPart:
         try:
             self.server.start()
         except ServerNotStarted as error:
-            raise Failure(str(error)) from error
+            raise CommandFailed(str(error)) from error
 
     def ask_to_stop(self) -> None:
         """It must outlive the others, who still write to it."""

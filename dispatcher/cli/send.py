@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from dispatcher.cli import fax_options
-from dispatcher.cli.output import Failure, JsonOption, note, notes, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, note, notes, print_json, results
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.watch import watch
@@ -101,7 +101,7 @@ def _send(
 def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path) -> tuple[Batch, Upload]:
     """Upload the letters, make the draft, fill it. A draft that could not be filled is cancelled again."""
     if not recipients.is_file():
-        raise Failure(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
+        raise CommandFailed(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
     recipients_kind(recipients)
     batch = client.create_batch(_with_letters(client, new, letters))
     try:
@@ -109,8 +109,8 @@ def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: 
             upload = client.upload_recipients(batch.id, recipients, progress=progress)
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
-            raise Failure(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
-    except (ClientError, Failure):
+            raise CommandFailed(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
+    except (ClientError, CommandFailed):
         _discard(client, batch)
         raise
     return client.batch(batch.id), upload

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dispatcher.cli.failure import Failure
+from dispatcher.cli.failure import CommandFailed
 
 if TYPE_CHECKING:
     from dispatcher.settings import Settings
@@ -86,7 +86,7 @@ def ensure_port_free(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        raise Failure(
+        raise CommandFailed(
             f"port {port} on {host} cannot be listened on ({error.strerror}): stop what uses it, "
             f"or choose another with BULKFAX_PORT"
         ) from error

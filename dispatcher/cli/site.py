@@ -18,9 +18,9 @@ from typing import Self
 
 from dispatcher.cli.emulator import emulator_command
 from dispatcher.cli.ledger import LedgerFax, fax_from
-from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import STEADY_S, Process, Supervisor, uninterrupted
-from dispatcher.cli.redis_part import RedisPart
+from dispatcher.cli.output import CommandFailed, note
+from dispatcher.cli.processes import STEADY_S, LocalSupervisor, Process, uninterrupted
+from dispatcher.cli.redis_part import RedisProcess
 from dispatcher.cli.services import free_port
 from dispatcher.cli.up import PROGRAM, service_processes, wait_until_ready
 from dispatcher.client import Client
@@ -30,7 +30,7 @@ EMULATOR_START_S = 30.0
 _PROJECT, _KEY = "demo-project", "demo-key"
 
 
-class LocalSite:
+class LocalCluster:
     """Redis, emulator, web, scheduler and worker in ``folder``; use it with ``with``.
 
     ``rate`` is the account's limit in requests a second, ``speed`` divides the lives of faxes at the emulator,
@@ -71,7 +71,7 @@ class LocalSite:
         #: what every process but the emulator is set up by; for further ones, too
         self.env: dict[str, str] = {}
         self.processes: dict[str, Process] = {}
-        self._supervisor: Supervisor | None = None
+        self._supervisor: LocalSupervisor | None = None
         self._watcher: threading.Thread | None = None
 
     @property
@@ -112,7 +112,9 @@ class LocalSite:
             with urllib.request.urlopen(f"{self.emulator_url}/emulator/ledger", timeout=60) as answer:  # noqa: S310  # our own address
                 return [fax_from(json.loads(line)) for line in answer]
         except OSError as error:
-            raise Failure(f"the emulator does not answer any more ({error}); see {self.folder}/emulator.log") from error
+            raise CommandFailed(
+                f"the emulator does not answer any more ({error}); see {self.folder}/emulator.log"
+            ) from error
 
     def _start(self) -> None:
         with uninterrupted():
@@ -122,7 +124,7 @@ class LocalSite:
         self.env = self._environment(free_port())
         services = service_processes(self.env, cwd=self.folder, logs=self.folder, program=self._program)
         self.processes = {process.name: process for process in services}
-        self._supervisor = Supervisor([RedisPart(self.server), *services], note, steady_s=self._steady_s)
+        self._supervisor = LocalSupervisor([RedisProcess(self.server), *services], note, steady_s=self._steady_s)
         with uninterrupted():
             self._supervisor.start()
         wait_until_ready(self.url, self._supervisor, self._stop)
@@ -137,7 +139,9 @@ class LocalSite:
             if newline and first.startswith("emulator: http"):
                 return first.split()[1]
             time.sleep(0.05)
-        raise Failure(f"the emulator {self.emulator.how_it_ended()} and did not start: {self.emulator.last_words()}")
+        raise CommandFailed(
+            f"the emulator {self.emulator.how_it_ended()} and did not start: {self.emulator.last_words()}"
+        )
 
     def _environment(self, port: int) -> dict[str, str]:
         return _clean_environment() | {

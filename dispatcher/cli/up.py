@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dispatcher.cli.output import Failure, note
-from dispatcher.cli.processes import Part, Process, Supervisor
+from dispatcher.cli.output import CommandFailed, note
+from dispatcher.cli.processes import LocalSupervisor, ManagedProcess, Process
 from dispatcher.cli.services import ensure_port_free
 from dispatcher.client import Client, ClientError
 from dispatcher.settings import Settings, load_settings
@@ -27,7 +27,7 @@ def up() -> None:
     with stopped_by_signals() as stop:
         redis, url = _redis(settings)
         env = {**os.environ, "BULKFAX_REDIS_URL": url}
-        supervisor = Supervisor([*redis, *service_processes(env)], note)
+        supervisor = LocalSupervisor([*redis, *service_processes(env)], note)
         try:
             supervisor.start()
             wait_until_ready(_local_url(settings), supervisor, stop)
@@ -39,16 +39,16 @@ def up() -> None:
             supervisor.stop()
 
 
-def _redis(settings: Settings) -> tuple[list[Part], str]:
+def _redis(settings: Settings) -> tuple[list[ManagedProcess], str]:
     """The embedded server where no other is named, started already because the others are told its address."""
     if settings.redis_url:
         return [], settings.redis_url
-    from dispatcher.cli.redis_part import RedisPart  # late: it costs other commands half a second
+    from dispatcher.cli.redis_part import RedisProcess  # late: it costs other commands half a second
     from dispatcher.store.server import EmbeddedServer
 
     server = EmbeddedServer(settings.data_dir / "redis")
     server.start()
-    return [RedisPart(server)], server.url
+    return [RedisProcess(server)], server.url
 
 
 #: what starts each process, its name being the last word
@@ -71,7 +71,7 @@ def service_processes(
     ]
 
 
-def wait_until_ready(url: str, supervisor: Supervisor, stop: threading.Event) -> None:
+def wait_until_ready(url: str, supervisor: LocalSupervisor, stop: threading.Event) -> None:
     """Wait until web answers that it is ready. Raises Failure when a process ends first, or it takes too long."""
     end_s = time.monotonic() + READY_TIMEOUT_S
     reason = "it does not answer"
@@ -79,7 +79,7 @@ def wait_until_ready(url: str, supervisor: Supervisor, stop: threading.Event) ->
         while not stop.wait(_LOOK_S):
             if dead := supervisor.first_dead():
                 words = dead.last_words() or "its own words above say why"
-                raise Failure(f"{dead.name} {dead.how_it_ended()} before everything ran: {words}")
+                raise CommandFailed(f"{dead.name} {dead.how_it_ended()} before everything ran: {words}")
             try:
                 readiness = client.ready()
             except ClientError:
@@ -89,7 +89,7 @@ def wait_until_ready(url: str, supervisor: Supervisor, stop: threading.Event) ->
                     return
                 reason = readiness.reason
             if time.monotonic() > end_s:
-                raise Failure(f"web was not ready after {READY_TIMEOUT_S:.0f} s: {reason}")
+                raise CommandFailed(f"web was not ready after {READY_TIMEOUT_S:.0f} s: {reason}")
 
 
 @contextmanager

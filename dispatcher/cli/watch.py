@@ -6,7 +6,7 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from dispatcher.cli.output import Failure, note, notes
+from dispatcher.cli.output import CommandFailed, note, notes
 from dispatcher.cli.progress import counting
 from dispatcher.cli.tables import counts_table, holds_table
 from dispatcher.client import Batch, Client
@@ -21,7 +21,7 @@ def watch(client: Client, batch: str, *, until: Callable[[Batch], bool] = lambda
     """Show the batch until it has ended, and return it. Raises Failure when it was never started, ClientError."""
     now = client.batch(batch)
     if now.state == "draft":
-        raise Failure(f"batch {batch} is a draft: it was never started")
+        raise CommandFailed(f"batch {batch} is a draft: it was never started")
     return _live(client, now, until) if notes.is_terminal else _lines(client, now, until)
 
 

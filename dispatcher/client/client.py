@@ -123,14 +123,14 @@ class Client:
         return self._command(batch, "start")
 
     def pause(self, batch: str) -> Batch:
-        """Stop sending; ``in_flight`` of the answer says how many attempts are still running out."""
+        """Stop sending; ``max_in_flight`` of the answer says how many attempts are still running out."""
         return self._command(batch, "pause")
 
     def resume(self, batch: str) -> Batch:
         return self._command(batch, "resume")
 
     def cancel(self, batch: str) -> Batch:
-        """End the batch; ``in_flight`` of the answer says how many attempts are still running out."""
+        """End the batch; ``max_in_flight`` of the answer says how many attempts are still running out."""
         return self._command(batch, "cancel")
 
     def rerun(

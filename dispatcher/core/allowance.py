@@ -44,14 +44,14 @@ def allowance(period: Period, limit: int) -> Allowance:
     return Allowance(period=period, limit=limit, newest=0, counts=(0,) * (BUCKETS[period][1] + 1))
 
 
-def aged(one: Allowance, now_us: int) -> Allowance:
+def aged(allowance: Allowance, now_us: int) -> Allowance:
     """Forget the buckets that no window from now on touches.
 
     When the server's clock was set back, the buckets move with it: no permit lies further ahead than
     ``MOST_AHEAD_US``, and two buckets more make up for where in theirs they lie.
     """
-    furthest = (now_us + MOST_AHEAD_US) // one.bucket_us + 2
-    return _moved(replace(one, newest=min(one.newest, furthest)), now_us)
+    furthest = (now_us + MOST_AHEAD_US) // allowance.bucket_us + 2
+    return _moved(replace(allowance, newest=min(allowance.newest, furthest)), now_us)
 
 
 def counted(one: Allowance, slot_us: int) -> Allowance:

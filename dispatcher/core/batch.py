@@ -57,7 +57,7 @@ class Priority(StrEnum):
 
 #: Which command is allowed when, and what it leads to. A command whose result is the present control is a repeat.
 #: To start a draft or to resume a paused batch before its start time leads to SCHEDULED instead.
-TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
+COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
     (Control.DRAFT, Command.START): Control.RUNNING,
     (Control.DRAFT, Command.CANCEL): Control.CANCELLED,
     (Control.SCHEDULED, Command.START): Control.RUNNING,

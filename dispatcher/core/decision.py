@@ -13,7 +13,7 @@ from dispatcher.core.rule import Category, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class FailureHistory:
     """What happened to a job before the failure that is decided on."""
 
     #: failures so far by category
@@ -32,7 +32,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class AttemptCounters:
     """The job's counters after the failure."""
 
     dials: int
@@ -40,7 +40,7 @@ class Counts:
     server_errors: int
 
 
-class Reason(StrEnum):
+class GiveUpReason(StrEnum):
     """Why a job is given up."""
 
     PERMANENT = "permanent"
@@ -57,7 +57,7 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryAt:
     at_ms: int
-    counts: Counts
+    counters: AttemptCounters
     force_fine: bool
     why: str
 
@@ -65,13 +65,13 @@ class RetryAt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
     state: Literal[State.FAILED, State.DELIVERED_UNCONFIRMED]
-    counts: Counts
-    reason: Reason
+    counters: AttemptCounters
+    reason: GiveUpReason
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class OpenHold:
     """Sending stops for the scope. The job waits and its counters stay."""
 
     scope: Scope
@@ -93,5 +93,5 @@ class LookUp:
 
 
 #: what may follow an attempt that has ended for sure
-Ending = RetryAt | GiveUp | Hold
+Ending = RetryAt | GiveUp | OpenHold
 Decision = Ending | LookUp

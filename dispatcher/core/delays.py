@@ -17,7 +17,7 @@ def due_ms(delay: Delay, *, policy: Policy, now_ms: int, chance: float) -> int:
     """When the delay ends: with jitter either way, or some time after a named time, never before it."""
     if isinstance(delay, Named) and policy.delay_scale == 1:
         at_ms = _named_ms(delay, policy, now_ms) + int(_SPREAD_S * chance * 1000)
-        return at_ms if policy.delay_most_s is None else min(at_ms, now_ms + round(policy.delay_most_s * 1000))
+        return at_ms if policy.max_delay_s is None else min(at_ms, now_ms + round(policy.max_delay_s * 1000))
     moved = 1 + policy.jitter * (2 * chance - 1)
     return now_ms + round(scaled_s(delay, policy) * moved * 1000)
 
@@ -25,13 +25,13 @@ def due_ms(delay: Delay, *, policy: Policy, now_ms: int, chance: float) -> int:
 def scaled_s(delay: Delay, policy: Policy) -> float:
     """The delay in seconds with the policy's factor and limit; a named time counts as one day."""
     seconds = (_DAY_S if isinstance(delay, Named) else delay) * policy.delay_scale
-    return seconds if policy.delay_most_s is None else min(seconds, policy.delay_most_s)
+    return seconds if policy.max_delay_s is None else min(seconds, policy.max_delay_s)
 
 
 def delay_text(delay: Delay, policy: Policy, least_s: float = 0.0) -> str:
     """The delay in words, as this policy has it and no less than ``least_s``."""
     if isinstance(delay, Named) and policy.delay_scale == 1:
-        most_s = policy.delay_most_s
+        most_s = policy.max_delay_s
         return delay.value if most_s is None else f"{delay.value}, in {duration_text(most_s)} at the latest"
     seconds = max(scaled_s(delay, policy), least_s)
     return duration_text(seconds) if seconds else "at once"

@@ -87,10 +87,10 @@ class RefusedRow:
 
 
 #: ``Record.evidence`` begins anew after so many
-EVIDENCE_TURN = 32
+REVISION_MODULUS = 32
 
 
-class Happened(StrEnum):
+class AttemptOutcome(StrEnum):
     """What an entry of a job's history tells."""
 
     #: the provider took the fax and it failed
@@ -110,7 +110,7 @@ class Happened(StrEnum):
     DOUBLED = "doubled"
 
 
-class Fate(StrEnum):
+class FaxFate(StrEnum):
     """What is known of one fax at the provider."""
 
     UNFINISHED = "unfinished"
@@ -128,13 +128,13 @@ class HistoryEntry:
 
     attempt: int
     at_ms: int
-    outcome: Happened
+    outcome: AttemptOutcome
     category: str = ""
     error_type: str = ""
     error_code: int = 0
     fax_id: str = ""
     #: of the fax; None where there is none
-    fate: Fate | None = None
+    fate: FaxFate | None = None
     #: when the provider created the fax and when it ended, by the provider's clock; 0 where it did not say
     created_ms: int = 0
     ended_ms: int = 0
@@ -178,8 +178,8 @@ class Record:
     unclear: bool = False
     #: the next attempt is sent in FINE, whatever the batch asks for
     force_fine: bool = False
-    #: how much evidence the history was given, modulo ``EVIDENCE_TURN``: what was decided without it does not stand
-    evidence: int = 0
+    #: how much evidence the history was given, modulo ``REVISION_MODULUS``: what was decided without it does not stand
+    history_revision: int = 0
     #: reads of the present attempt that were made to confirm a callback
     confirming_reads: int = 0
     pages_sent: int = 0
@@ -194,7 +194,7 @@ class Record:
 def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:
     """How many attempts the provider accepted or may have accepted. ``record.attempt`` is a number, not a count:
     a send that surely did not arrive uses up a number only."""
-    made = {entry.attempt for entry in history if entry.outcome is not Happened.REFUSED}
+    made = {entry.attempt for entry in history if entry.outcome is not AttemptOutcome.REFUSED}
     if record.state in (State.SENDING, State.ACCEPTED, State.DELIVERED):
         made.add(record.attempt)
     return len(made)

@@ -18,7 +18,7 @@ class Event(StrEnum):
     #: the answer to the POST was unclear, or nobody saw it: it is being looked for
     UNCLEAR = "unclear"
     #: the provider has the fax
-    TAKEN = "taken"
+    ACCEPTED = "taken"
     #: a look-up or read-back brought no news yet
     NO_NEWS = "no_news"
     DELIVERED = "delivered"
@@ -38,16 +38,16 @@ _DELIVERED = frozenset({State.DELIVERED})
 _BACK = frozenset({State.WAITING})
 
 #: (state, event) -> states it may lead to. What is not here is ignored as evidence, never applied.
-MOVES: Mapping[tuple[State, Event], frozenset[State]] = {
+TRANSITIONS: Mapping[tuple[State, Event], frozenset[State]] = {
     (State.WAITING, Event.CLAIMED): frozenset({State.LEASED}),
-    (State.WAITING, Event.TAKEN): frozenset({State.ACCEPTED}),
+    (State.WAITING, Event.ACCEPTED): frozenset({State.ACCEPTED}),
     (State.WAITING, Event.DELIVERED): _DELIVERED,
     (State.WAITING, Event.RETRIED): _BACK,
     (State.WAITING, Event.GIVEN_UP): _GIVEN_UP,
     (State.WAITING, Event.BATCH_ENDED): _ENDED,
     (State.LEASED, Event.GIVEN_BACK): _BACK,
     (State.LEASED, Event.BEGUN): frozenset({State.SENDING}),
-    (State.LEASED, Event.TAKEN): frozenset({State.ACCEPTED}),
+    (State.LEASED, Event.ACCEPTED): frozenset({State.ACCEPTED}),
     (State.LEASED, Event.DELIVERED): _DELIVERED,
     (State.LEASED, Event.RETRIED): _BACK,
     (State.LEASED, Event.GIVEN_UP): _GIVEN_UP,
@@ -55,14 +55,14 @@ MOVES: Mapping[tuple[State, Event], frozenset[State]] = {
     (State.SENDING, Event.GIVEN_BACK): _BACK,
     (State.SENDING, Event.UNCLEAR): frozenset({State.SENDING}),
     (State.SENDING, Event.NO_NEWS): frozenset({State.SENDING}),
-    (State.SENDING, Event.TAKEN): frozenset({State.ACCEPTED}),
+    (State.SENDING, Event.ACCEPTED): frozenset({State.ACCEPTED}),
     (State.SENDING, Event.DELIVERED): _DELIVERED,
     (State.SENDING, Event.RETRIED): _BACK,
     (State.SENDING, Event.VANISHED): _BACK,
     (State.SENDING, Event.GIVEN_UP): _GIVEN_UP,
     (State.ACCEPTED, Event.NO_NEWS): frozenset({State.ACCEPTED}),
     # the fax failed, and another one of the job turned out to be under way
-    (State.ACCEPTED, Event.TAKEN): frozenset({State.ACCEPTED}),
+    (State.ACCEPTED, Event.ACCEPTED): frozenset({State.ACCEPTED}),
     (State.ACCEPTED, Event.DELIVERED): _DELIVERED,
     (State.ACCEPTED, Event.RETRIED): _BACK,
     # the provider no longer knows the fax: it waits for a person
@@ -71,11 +71,11 @@ MOVES: Mapping[tuple[State, Event], frozenset[State]] = {
 }
 
 
-class IllegalMove(Exception):
+class IllegalTransition(Exception):
     """Raised when code asks for a move that the table does not have: a mistake of ours, never of the provider."""
 
 
 def check_move(state: State, event: Event, to: State) -> None:
     """Raises IllegalMove unless the table allows it."""
-    if to not in MOVES.get((state, event), frozenset()):
-        raise IllegalMove(f"{state.label} may not become {to.label} by {event}")
+    if to not in TRANSITIONS.get((state, event), frozenset()):
+        raise IllegalTransition(f"{state.label} may not become {to.label} by {event}")

@@ -64,7 +64,7 @@ SENTENCES: Mapping[LimitedBy, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountFacts:
+class AccountWork:
     """What decides about the whole account. ``due`` counts jobs of running batches that may be leased now."""
 
     due: int
@@ -89,7 +89,7 @@ class AccountFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFacts:
+class BatchWork:
     """What decides about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now.
 
     ``number_busy``: some of those that are not due wait for the end of another call to their number.
@@ -104,14 +104,14 @@ class BatchFacts:
     number_busy: bool = False
 
 
-def limits_account(facts: AccountFacts) -> LimitedBy | None:
+def limits_account(facts: AccountWork) -> LimitedBy | None:
     """The word for the account; None when there is nothing to send."""
     if facts.due <= 0:
         return _limits_idle(facts)
     return _limits_all(facts) or _limits_due(facts.due, facts.due_held)
 
 
-def limits_batch(batch: BatchFacts, account: AccountFacts) -> LimitedBy | None:
+def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
     """The word for a batch; None when it has nothing to send (any more)."""
     if batch.control in (Control.DRAFT, Control.SCHEDULED):
         return LimitedBy.NOT_STARTED
@@ -126,7 +126,7 @@ def limits_batch(batch: BatchFacts, account: AccountFacts) -> LimitedBy | None:
     return _limits_all(account) or _limits_due(batch.due, batch.due_held)
 
 
-def _limits_idle(facts: AccountFacts) -> LimitedBy | None:
+def _limits_idle(facts: AccountWork) -> LimitedBy | None:
     """Nothing is due: the nearest reason for that."""
     if facts.waiting_later > 0:
         return LimitedBy.NUMBER_BUSY if facts.number_busy else LimitedBy.WAITING_FOR_RETRY
@@ -135,7 +135,7 @@ def _limits_idle(facts: AccountFacts) -> LimitedBy | None:
     return LimitedBy.NOT_STARTED if facts.not_started > 0 else None
 
 
-def _limits_machines(facts: AccountFacts) -> LimitedBy | None:
+def _limits_machines(facts: AccountWork) -> LimitedBy | None:
     """What is wrong on our side."""
     if not facts.writable:
         return LimitedBy.STORE
@@ -146,7 +146,7 @@ def _limits_machines(facts: AccountFacts) -> LimitedBy | None:
     return LimitedBy.REPLICAS if facts.replicas_short else None
 
 
-def _limits_all(facts: AccountFacts) -> LimitedBy | None:
+def _limits_all(facts: AccountWork) -> LimitedBy | None:
     """What stops every batch."""
     if machines := _limits_machines(facts):
         return machines

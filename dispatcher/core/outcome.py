@@ -2,7 +2,7 @@
 
 ``SendOutcome`` is the closed set of answers to one POST, told apart by what may be done next: only an
 ``Unclear`` send may exist at the provider without our knowing, and only ``NotSent``, ``RateLimited`` and
-``Refused`` certainly do not. ``FaxNews`` is what a callback, a read-back, a list or a look-up says of one fax.
+``Refused`` certainly do not. ``FaxUpdate`` is what a callback, a read-back, a list or a look-up says of one fax.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class FaxStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaxNews:
+class FaxUpdate:
     """The state of one fax at the provider. ``job`` and ``attempt`` come from our labels or callback URL.
 
     ``write_epoch`` comes from a label of what was read at the provider: a callback's body may say anything.
@@ -49,7 +49,7 @@ class FaxNews:
 class Accepted:
     """2xx with a readable fax."""
 
-    news: FaxNews
+    update: FaxUpdate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

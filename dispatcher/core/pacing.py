@@ -38,7 +38,7 @@ WINDOW_US, WINDOW_SLOTS = 10_000_000, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class RateState:
     ceiling: float
     rate: float
     #: theoretical arrival time of the next permit
@@ -65,7 +65,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adapt:
+class Adaptation:
     """How the rate moves (policy): factor of a cut, time until it is back where it was cut, and time from the first
     permit after a cut to the second."""
 
@@ -74,7 +74,7 @@ class Adapt:
     probe_gap_us: int = 1_000_000
 
 
-def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pace, int | None]:
+def reserve(pace: RateState, now_us: int, horizon_us: int, adapt: Adaptation) -> tuple[RateState, int | None]:
     """Take one permit. Returns the slot, or None when the next one is further away than the horizon.
 
     Horizons may differ from caller to caller, up to ``MOST_AHEAD_US``: what others reserved further ahead is
@@ -93,7 +93,7 @@ def reserve(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt) -> tuple[Pac
     return _counted(replace(pace, tat_us=slot + interval, probe_gap_us=0, allowances=allowances), slot), slot
 
 
-def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
+def slots_within(pace: RateState, now_us: int, horizon_us: int) -> int:
     """How many permits there are at the present rate up to the horizon; none while the provider's wait lasts.
 
     No more work than that is worth leasing.
@@ -111,7 +111,9 @@ def slots_within(pace: Pace, now_us: int, horizon_us: int) -> int:
     return min([paced, *(room(one, now_us + horizon_us) for one in pace.allowances)])
 
 
-def reserve_read(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt, share: float) -> tuple[Pace, int | None]:
+def reserve_read(
+    pace: RateState, now_us: int, horizon_us: int, adapt: Adaptation, share: float
+) -> tuple[RateState, int | None]:
     """Take one permit for a read. Returns the slot, or None.
 
     ``share`` of the rate is the reads' own: for that much they may take slots further ahead than sends, so that no
@@ -126,7 +128,7 @@ def reserve_read(pace: Pace, now_us: int, horizon_us: int, adapt: Adapt, share: 
     return pace, slot
 
 
-def next_read_us(pace: Pace, now_us: int, share: float) -> int:
+def next_read_us(pace: RateState, now_us: int, share: float) -> int:
     """When a read that got no permit may ask again."""
     if pace.blocked_until_us > now_us:
         return pace.blocked_until_us
@@ -140,7 +142,7 @@ def read_interval_us(rate: float, share: float) -> int:
     return math.ceil(interval_us(rate) / share)
 
 
-def _reads_in_time(pace: Pace, now_us: int, share: float) -> Pace:
+def _reads_in_time(pace: RateState, now_us: int, share: float) -> RateState:
     """After the clock was set back, or the rate was raised, the next read is no further away than an interval."""
     return replace(pace, read_tat_us=min(pace.read_tat_us, now_us + read_interval_us(pace.rate, share)))
 
@@ -150,18 +152,18 @@ def interval_us(rate: float) -> int:
     return math.ceil(1_000_000 / (rate * USED))
 
 
-def next_us(pace: Pace, now_us: int) -> int:
+def next_us(pace: RateState, now_us: int) -> int:
     """The earliest slot that there may be."""
     paced_us = max(blocked_until_us(pace, now_us), pace.tat_us, now_us - CATCH_UP_US)
     return max([paced_us, *(free_us(aged(one, now_us - CATCH_UP_US)) for one in pace.allowances)])
 
 
-def blocked_until_us(pace: Pace, now_us: int) -> int:
+def blocked_until_us(pace: RateState, now_us: int) -> int:
     """Until when the provider's wait lasts; in the past when there is none."""
     return bounded_wait(pace, now_us).blocked_until_us
 
 
-def bounded_wait(pace: Pace, now_us: int) -> Pace:
+def bounded_wait(pace: RateState, now_us: int) -> RateState:
     """The pace after the server's clock was set back behind the last refusal: what that has put off comes as long from
     now as it would have come from then. No wait is longer than an hour, whatever was stored.
     """
@@ -176,7 +178,7 @@ def bounded_wait(pace: Pace, now_us: int) -> Pace:
     )
 
 
-def unblock(pace: Pace, now_us: int) -> Pace:
+def unblock(pace: RateState, now_us: int) -> RateState:
     """An operator ends the provider's wait. Slots that were granted before it are kept clear of."""
     pace = bounded_wait(pace, now_us)
     if pace.blocked_until_us <= now_us:
@@ -185,18 +187,18 @@ def unblock(pace: Pace, now_us: int) -> Pace:
     return replace(pace, blocked_until_us=0, cut_us=min(pace.cut_us, now_us), tat_us=tat_us)
 
 
-def bounded_slot(pace: Pace, now_us: int) -> Pace:
+def bounded_slot(pace: RateState, now_us: int) -> RateState:
     """After the server's clock was set back, the next slot comes after all that may have been granted ahead."""
     interval = max(interval_us(pace.rate), pace.probe_gap_us)
     return replace(pace, tat_us=now_us + MOST_AHEAD_US) if pace.tat_us > now_us + FURTHEST_US + interval else pace
 
 
-def _in_time(pace: Pace, now_us: int) -> Pace:
+def _in_time(pace: RateState, now_us: int) -> RateState:
     pace = bounded_slot(pace, now_us)
     return replace(pace, allowances=tuple(aged(one, now_us - CATCH_UP_US) for one in pace.allowances))
 
 
-def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
+def _raised(pace: RateState, now_us: int, adapt: Adaptation) -> RateState:
     if pace.rate >= pace.ceiling or now_us <= pace.cut_us:
         return pace
     way = (now_us - pace.cut_us) / adapt.regain_us - 1.0
@@ -204,7 +206,7 @@ def _raised(pace: Pace, now_us: int, adapt: Adapt) -> Pace:
     return replace(pace, rate=rate, refusals=0 if rate >= min(pace.peak, pace.ceiling) else pace.refusals)
 
 
-def _counted(pace: Pace, slot_us: int) -> Pace:
+def _counted(pace: RateState, slot_us: int) -> RateState:
     """One permit more in the window that its slot lies in. Slots follow each other, so a window that has a successor is
     complete."""
     start_us = slot_us - slot_us % window_us(pace)
@@ -214,7 +216,7 @@ def _counted(pace: Pace, slot_us: int) -> Pace:
     return replace(pace, window_us=start_us, granted=1, granted_before=before)
 
 
-def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -> Pace:
+def slow_down(pace: RateState, epoch: int, now_us: int, wait_us: int, adapt: Adaptation) -> RateState:
     """A 429 to a request that was granted in ``epoch``. A longer wait is honoured even by an older epoch."""
     pace = replace(bounded_wait(pace, now_us), refused_us=now_us)
     blocked = max(pace.blocked_until_us, now_us + min(max(wait_us, 0), LONGEST_WAIT_US))
@@ -233,13 +235,13 @@ def slow_down(pace: Pace, epoch: int, now_us: int, wait_us: int, adapt: Adapt) -
     )
 
 
-def with_ceiling(pace: Pace, ceiling: float) -> Pace:
+def with_ceiling(pace: RateState, ceiling: float) -> RateState:
     """The account's limit was changed: an uncut rate follows it at once, a cut one stays cut."""
     rate = ceiling if pace.rate >= pace.ceiling else min(pace.rate, ceiling)
     return replace(pace, ceiling=ceiling, rate=rate)
 
 
-def with_allowances(pace: Pace, limits: Mapping[Period, int]) -> Pace:
+def with_allowances(pace: RateState, limits: Mapping[Period, int]) -> RateState:
     """The limits of longer times were changed; what was granted under those that stay is remembered. 0: none."""
     present = {one.period: one for one in pace.allowances}
     allowances = (
@@ -248,12 +250,12 @@ def with_allowances(pace: Pace, limits: Mapping[Period, int]) -> Pace:
     return replace(pace, allowances=tuple(allowances))
 
 
-def window_us(pace: Pace) -> int:
+def window_us(pace: RateState) -> int:
     """Length of the window over which use is measured: longer for an account that may send seldom."""
     return max(WINDOW_US, math.ceil(WINDOW_SLOTS * 1_000_000 / pace.ceiling))
 
 
-def used_ratio(pace: Pace, now_us: int) -> float:
+def used_ratio(pace: RateState, now_us: int) -> float:
     """Slots of the last full window against what the ceiling allows, 1.0 at the most; 0 when nothing was sent for a
     window.
 

@@ -106,7 +106,7 @@ class Policy:
     #: factor of every delay of the table; with any other than 1 a named time counts as one day times it
     delay_scale: float = 1.0
     #: longest delay of the table, after the factor; None: no limit
-    delay_most_s: float | None = None
+    max_delay_s: float | None = None
     #: name of the time zone of the business morning, as in the tz database
     time_zone: str = "UTC"
     #: hours and minutes at which calls on the next business morning begin
@@ -244,7 +244,7 @@ _SECTIONS: Mapping[str, Mapping[str, _Option]] = {
     "delays": {
         "jitter": _share("jitter", most=0.5),
         "scale": _Option("delay_scale", number, "more than 0", _above_zero),
-        "most": _time("delay_most_s"),
+        "most": _time("max_delay_s"),
         "time_zone": _Option("time_zone", text, "a time zone such as UTC or Europe/Berlin", _known_zone),
         "business_morning": _Option(
             "business_morning",

@@ -15,7 +15,7 @@ _AHEAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class TimeSlice:
     """Creation times of faxes, milliseconds since 1970. One that does not count is read again later."""
 
     from_ms: int
@@ -33,7 +33,7 @@ def ready_ms(noticed_ms: int, policy: Policy) -> int:
     return until_ms(noticed_ms, policy) + round(policy.settling_s * 1000)
 
 
-def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, policy: Policy) -> Slice | None:
+def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, policy: Policy) -> TimeSlice | None:
     """The slice after those that were read (up to ``listed_ms``); None when all were.
 
     One that cannot count yet is read all the same, up to now: what it shows is adopted early.
@@ -43,4 +43,4 @@ def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, p
         return None
     to_ms = min(from_ms + SLICE_MS, end_ms)
     counts = to_ms + round(policy.settling_s * 1000) <= now_ms
-    return Slice(from_ms=from_ms, to_ms=to_ms if counts else max(from_ms, min(now_ms, end_ms)), counts=counts)
+    return TimeSlice(from_ms=from_ms, to_ms=to_ms if counts else max(from_ms, min(now_ms, end_ms)), counts=counts)

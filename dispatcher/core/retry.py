@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from dispatcher.core.decision import Counts, Decision, Ending, GiveUp, History, Hold, LookUp, Reason, RetryAt
+from dispatcher.core.decision import (
+    AttemptCounters,
+    Decision,
+    Ending,
+    FailureHistory,
+    GiveUp,
+    GiveUpReason,
+    LookUp,
+    OpenHold,
+    RetryAt,
+)
 from dispatcher.core.delays import due_ms
 from dispatcher.core.durations import duration_text
 from dispatcher.core.explain import Explanation, explain, explain_rule
@@ -26,15 +36,15 @@ from dispatcher.core.waits import (
 )
 
 __all__ = [
-    "Counts",
+    "AttemptCounters",
     "Decision",
     "Ending",
     "Explanation",
+    "FailureHistory",
     "GiveUp",
-    "History",
-    "Hold",
+    "GiveUpReason",
     "LookUp",
-    "Reason",
+    "OpenHold",
     "RetryAt",
     "backoff_429",
     "backoff_transport",
@@ -63,7 +73,7 @@ class _Case:
     """One failure with all that its decision rests on."""
 
     rule: Rule
-    history: History
+    history: FailureHistory
     policy: Policy
     now_ms: int
     chance: float
@@ -97,7 +107,7 @@ def decide(
     pages_sent: int = 0,
     pages_total: int = 0,
     on_partial: str = "",
-    history: History,
+    history: FailureHistory,
     policy: Policy,
     now_ms: int,
     chance: float,
@@ -132,7 +142,7 @@ def decide_ended(
     pages_sent: int = 0,
     pages_total: int = 0,
     on_partial: str = "",
-    history: History,
+    history: FailureHistory,
     policy: Policy,
     now_ms: int,
     chance: float,
@@ -153,7 +163,7 @@ def decide_ended(
 
 
 def decide_absent(
-    rule: Rule, *, history: History, policy: Policy, now_ms: int, chance: float, answered: bool = True
+    rule: Rule, *, history: FailureHistory, policy: Policy, now_ms: int, chance: float, answered: bool = True
 ) -> RetryAt | GiveUp:
     """What to do once a send with an unclear answer is believed not to exist. ``rule`` is that of the answer.
 
@@ -169,16 +179,16 @@ def _wait_for_provider(case: _Case) -> RetryAt:
     history = case.history
     delay = (case.rule.delays_for(history.proven) or (0.0,))[0]
     at_ms = due_ms(delay, policy=case.policy, now_ms=case.now_ms, chance=case.chance)
-    counts = Counts(dials=history.dials, tries=history.tries, server_errors=history.server_errors)
+    counts = AttemptCounters(dials=history.dials, tries=history.tries, server_errors=history.server_errors)
     retry = _retry_at(case, counts, at_ms)
     return replace(retry, why=f"{retry.why}; the provider has answered no send since, so nothing is spent")
 
 
-def _end(case: _Case, counts: Counts) -> Ending:
+def _end(case: _Case, counts: AttemptCounters) -> Ending:
     rule, verdict = case.rule, case.rule.verdict_now
     match verdict:
         case Verdict.PERMANENT:
-            return _failed(counts, Reason.PERMANENT, f"{case.label}: not tried again. {rule.why}")
+            return _failed(counts, GiveUpReason.PERMANENT, f"{case.label}: not tried again. {rule.why}")
         case Verdict.HOLD:
             return _hold(case)
         case Verdict.RETRY | Verdict.UNCERTAIN:
@@ -193,42 +203,42 @@ _BACKOFFS: Mapping[Category, Callable[[int, Policy, float], float]] = {
 }
 
 
-def _spent(case: _Case) -> Counts:
+def _spent(case: _Case) -> AttemptCounters:
     """One counter rises. A call that got further than any before starts the count of tries anew."""
     history, spends = case.history, case.rule.spends
     progress = case.pages_sent > history.best_pages
-    return Counts(
+    return AttemptCounters(
         dials=history.dials + (spends is Spends.DIAL),
         tries=0 if progress else history.tries + (spends is Spends.TRY),
         server_errors=history.server_errors + (spends is Spends.SERVER_ERROR),
     )
 
 
-def _ended_by_pages(case: _Case, counts: Counts) -> GiveUp | None:
+def _ended_by_pages(case: _Case, counts: AttemptCounters) -> GiveUp | None:
     """The far side holds pages: stop where sending again would put the same paper there twice.
 
     When it acknowledged all of them the fax has arrived, whatever failed afterwards.
     """
     if 0 < case.pages_total <= case.pages_sent:
         why = f"all {case.pages_total} pages arrived although the call failed ({case.label}): not sent again"
-        return _unconfirmed(counts, Reason.PAGES_CONFIRMED, why)
+        return _unconfirmed(counts, GiveUpReason.PAGES_CONFIRMED, why)
     if case.rule.partial and case.pages_sent > 0 and case.on_partial == "stop":
         total = case.pages_total or "an unknown number of"
         why = f"{case.pages_sent} of {total} pages arrived before the call failed ({case.label}): on_partial is stop"
-        return _unconfirmed(counts, Reason.PARTIAL, why)
+        return _unconfirmed(counts, GiveUpReason.PARTIAL, why)
     # the remaining pages alone cannot be sent yet, so "resume" sends the whole fax like "resend"
     return None
 
 
-def _unconfirmed(counts: Counts, reason: Reason, why: str) -> GiveUp:
-    return GiveUp(state=State.DELIVERED_UNCONFIRMED, counts=counts, reason=reason, why=why)
+def _unconfirmed(counts: AttemptCounters, reason: GiveUpReason, why: str) -> GiveUp:
+    return GiveUp(state=State.DELIVERED_UNCONFIRMED, counters=counts, reason=reason, why=why)
 
 
-def _failed(counts: Counts, reason: Reason, why: str) -> GiveUp:
-    return GiveUp(state=State.FAILED, counts=counts, reason=reason, why=why)
+def _failed(counts: AttemptCounters, reason: GiveUpReason, why: str) -> GiveUp:
+    return GiveUp(state=State.FAILED, counters=counts, reason=reason, why=why)
 
 
-def _retry(case: _Case, counts: Counts) -> RetryAt | GiveUp:
+def _retry(case: _Case, counts: AttemptCounters) -> RetryAt | GiveUp:
     if backoff := _BACKOFFS.get(case.rule.category):
         wait_s = backoff(case.failures - 1, case.policy, case.chance)
         return _retry_at(case, counts, case.now_ms + round(wait_s * 1000))
@@ -237,27 +247,27 @@ def _retry(case: _Case, counts: Counts) -> RetryAt | GiveUp:
         return _failed(counts, reason, f"{case.attempt}: {why}")
     if case.rule.needs_change and case.history.already_fine:
         why = f"{case.label}: it was sent in FINE already, and nothing else can be changed. {case.rule.why}"
-        return _failed(counts, Reason.NOTHING_TO_CHANGE, why)
+        return _failed(counts, GiveUpReason.NOTHING_TO_CHANGE, why)
     delays = case.rule.delays_for(case.history.proven) or (0.0,)
     delay = delays[min(case.failures, len(delays)) - 1]
     at_ms = due_ms(delay, policy=case.policy, now_ms=case.now_ms, chance=case.chance)
     return _retry_at(case, counts, at_ms)
 
 
-def _limit_reached(case: _Case, counts: Counts) -> tuple[Reason, str] | None:
+def _limit_reached(case: _Case, counts: AttemptCounters) -> tuple[GiveUpReason, str] | None:
     policy = case.policy
     if case.limit and case.failures >= case.limit:
-        return Reason.ATTEMPTS, "no attempt is left"
+        return GiveUpReason.ATTEMPTS, "no attempt is left"
     if counts.dials >= policy.max_dials:
-        return Reason.DIALS, f"the job has made {counts.dials} calls without an answer, which is the limit"
+        return GiveUpReason.DIALS, f"the job has made {counts.dials} calls without an answer, which is the limit"
     if counts.tries >= policy.max_tries:
-        return Reason.TRIES, f"{counts.tries} answered calls without a page more are the limit"
+        return GiveUpReason.TRIES, f"{counts.tries} answered calls without a page more are the limit"
     if counts.server_errors >= policy.max_server_errors:
-        return Reason.SERVER_ERRORS, f"{counts.server_errors} failures of the provider's servers are the limit"
+        return GiveUpReason.SERVER_ERRORS, f"{counts.server_errors} failures of the provider's servers are the limit"
     return None
 
 
-def _retry_at(case: _Case, counts: Counts, at_ms: int) -> RetryAt:
+def _retry_at(case: _Case, counts: AttemptCounters, at_ms: int) -> RetryAt:
     """Holds the least distance between two calls to one number."""
     distance_s = case.policy.number_distance_s if case.rule.called else 0.0
     at_ms = max(at_ms, case.now_ms + round(distance_s * 1000))
@@ -265,7 +275,7 @@ def _retry_at(case: _Case, counts: Counts, at_ms: int) -> RetryAt:
     what = "call" if case.rule.called else "send"
     when = f"in {duration_text((at_ms - case.now_ms) / 1000)}" if at_ms > case.now_ms else "at once"
     why = f"{case.attempt}: next {what} {when}{', in FINE' if fine else ''}"
-    return RetryAt(at_ms=at_ms, counts=counts, force_fine=fine, why=why)
+    return RetryAt(at_ms=at_ms, counters=counts, force_fine=fine, why=why)
 
 
 def _fine(case: _Case) -> bool:
@@ -274,11 +284,11 @@ def _fine(case: _Case) -> bool:
     return any(case.history.failures.get(category, 0) >= n for category, n in _FINE_AFTER.items())
 
 
-def _hold(case: _Case) -> Hold:
+def _hold(case: _Case) -> OpenHold:
     rule, scope = case.rule, case.rule.scope or Scope.JOB
     series = probes_s(rule.category, case.policy)
     until = f"first probe in {duration_text(series[0])}" if series else "until someone releases it"
-    return Hold(
+    return OpenHold(
         scope=scope,
         category=rule.category,
         cause=rule.why,
@@ -288,7 +298,7 @@ def _hold(case: _Case) -> Hold:
     )
 
 
-def _look_up(case: _Case) -> LookUp | Hold:
+def _look_up(case: _Case) -> LookUp | OpenHold:
     if case.rule.looks is Looks.BY_ID:
         return _read_back(case)
     start_ms = max(case.now_ms, case.deadline_ms)
@@ -298,7 +308,7 @@ def _look_up(case: _Case) -> LookUp | Hold:
     return LookUp(first_look_ms=at_ms, why=why)
 
 
-def _read_back(case: _Case) -> LookUp | Hold:
+def _read_back(case: _Case) -> LookUp | OpenHold:
     """By the number of read-backs so far; a rule with a limit ends in a person's hands."""
     rule, looks = case.rule, case.history.looks
     if rule.max_attempts and looks + 1 >= rule.max_attempts:

@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dispatcher.emulator import cover_pages, emails, ledger, openapi, reading, service_api
-from dispatcher.emulator.answers import ApiError, error_answer, json_answer, unauthorized
+from dispatcher.emulator import cover_pages, emails, fax_routes, ledger, openapi, service_api
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.gate import TOKEN_PATH, Gate
 from dispatcher.emulator.incoming import post_incoming
+from dispatcher.emulator.request_checks import TOKEN_PATH, RequestChecks
+from dispatcher.emulator.responses import ApiError, error_answer, json_answer, unauthorized
 from dispatcher.emulator.sending import send_fax
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -40,7 +40,7 @@ def create_app(config: EmulatorConfig) -> FastAPI:
     routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in _ROUTES]
     # Before FastAPI's own pages, as the first route that matches is taken.
     app.router.routes[:0] = routes
-    app.add_middleware(Gate, emulator=emulator)
+    app.add_middleware(RequestChecks, emulator=emulator)
     return app
 
 
@@ -83,12 +83,12 @@ _SERVICE = f"{_PROJECT}/services/{{serviceId}}"
 #: The order is the order of matching: what is called most comes first.
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", f"{_PROJECT}/faxes", send_fax),
-    ("GET", f"{_PROJECT}/faxes", reading.list_faxes),
-    ("GET", f"{_PROJECT}/faxes/{{faxId}}", reading.get_fax),
+    ("GET", f"{_PROJECT}/faxes", fax_routes.list_faxes),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}", fax_routes.get_fax),
     ("POST", TOKEN_PATH, issue_token),
-    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file", reading.get_content),
-    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file.pdf", reading.get_content),
-    ("DELETE", f"{_PROJECT}/faxes/{{faxId}}/file", reading.delete_content),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file", fax_routes.get_content),
+    ("GET", f"{_PROJECT}/faxes/{{faxId}}/file.pdf", fax_routes.get_content),
+    ("DELETE", f"{_PROJECT}/faxes/{{faxId}}/file", fax_routes.delete_content),
     ("POST", f"{_PROJECT}/services", service_api.create_service),
     ("GET", f"{_PROJECT}/services", service_api.list_services),
     ("GET", _SERVICE, service_api.get_service),

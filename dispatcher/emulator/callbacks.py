@@ -5,10 +5,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from dispatcher.emulator.answers import encode_json
 from dispatcher.emulator.clock import Clock, rfc3339
-from dispatcher.emulator.faxes import Fax, view
+from dispatcher.emulator.faxes import EmulatedFax, view
 from dispatcher.emulator.outbound import Outbound, UnreachableError
+from dispatcher.emulator.responses import encode_json
 from dispatcher.emulator.stats import Stats
 
 #: Seconds between tries: 5, 10, 20, 30 minutes, then 12 times 6 hours.
@@ -26,7 +26,7 @@ class Notice:
 
     event: str
     event_time: str
-    fax: Fax
+    fax: EmulatedFax
     url: str
     content_type: str
     with_file: bool = True
@@ -44,7 +44,7 @@ class Callbacks:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Notice] = []
 
-    def completed(self, fax: Fax) -> None:
+    def completed(self, fax: EmulatedFax) -> None:
         """Announce the end of an outbound fax, in the way that the scenario wants for it."""
         notice = self.completion(fax)
         if notice is None:
@@ -62,17 +62,17 @@ class Callbacks:
             self.send(notice)
             self._later(fault.seconds, notice)
 
-    def completion(self, fax: Fax) -> Notice | None:
+    def completion(self, fax: EmulatedFax) -> Notice | None:
         """The FAX_COMPLETED of a fax; None without a callback URL."""
         return self._notice(fax, "FAX_COMPLETED", with_file=True)
 
-    def page_sent(self, fax: Fax) -> None:
+    def page_sent(self, fax: EmulatedFax) -> None:
         """Announce that a page went through."""
         notice = self._notice(fax, PAGE_EVENT, with_file=False)
         if notice is not None:
             self.send(notice)
 
-    def _notice(self, fax: Fax, event: str, *, with_file: bool) -> Notice | None:
+    def _notice(self, fax: EmulatedFax, event: str, *, with_file: bool) -> Notice | None:
         if fax.callback_url is None:
             return None
         return Notice(

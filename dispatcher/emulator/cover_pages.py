@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError, json_answer, no_content
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.documents import Documents
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.lists import page_of, query
+from dispatcher.emulator.paging import page_of, query
+from dispatcher.emulator.responses import ApiError, json_answer, no_content
 from dispatcher.emulator.send_form import read_json
 
 _name = checks.text_up_to(60)

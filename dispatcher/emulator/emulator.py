@@ -10,18 +10,18 @@ from typing import Any
 from dispatcher.emulator.auth import Auth
 from dispatcher.emulator.bucket import bucket
 from dispatcher.emulator.callbacks import Callbacks
-from dispatcher.emulator.chance import draw
 from dispatcher.emulator.clock import Clock
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.documents import MAX_FILE_BYTES, Documents
 from dispatcher.emulator.faxes import Faxes
 from dispatcher.emulator.fetching import Fetcher
 from dispatcher.emulator.ids import Ulids
-from dispatcher.emulator.life import Lives
 from dispatcher.emulator.outbound import Outbound
 from dispatcher.emulator.scenario import Outage, ReadFault, RequestFault, Scenario
+from dispatcher.emulator.seeded_random import draw
+from dispatcher.emulator.service_tables import ServiceTables
 from dispatcher.emulator.services import Services
-from dispatcher.emulator.shelves import Shelves
+from dispatcher.emulator.simulation import Simulation
 from dispatcher.emulator.stats import Stats
 
 #: Sender of the service that is there from the start; a fictional number.
@@ -48,8 +48,8 @@ class Emulator:
         self.documents = Documents()
         self.faxes = Faxes()
         self.services = Services(config.project_id, self.ids)
-        self.emails = Shelves("email address")
-        self.cover_pages = Shelves("cover page")
+        self.emails = ServiceTables("email address")
+        self.cover_pages = ServiceTables("cover page")
         self._start_services()
         self._requests_to: Counter[str] = Counter()
         self._faxes_to: Counter[str] = Counter()
@@ -76,7 +76,7 @@ class Emulator:
         )
         self.downloads = Outbound(connections=8, max_body=MAX_FILE_BYTES)
         self.fetcher = Fetcher(self.documents, self.downloads, enabled=config.fetch_content)
-        self.lives = Lives(
+        self.lives = Simulation(
             clock=self.clock,
             documents=self.documents,
             callbacks=self.callbacks,

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dispatcher.emulator import times
-from dispatcher.emulator.faxes import RETENTION_MS, Fax, Faxes, status_at, view
-from dispatcher.emulator.lists import page_of, refuse
+from dispatcher.emulator import timestamps
+from dispatcher.emulator.faxes import RETENTION_MS, EmulatedFax, Faxes, status_at, view
+from dispatcher.emulator.paging import page_of, refuse
 
 #: The window when a query names no time: the last seven days.
 _DEFAULT_WINDOW_MS = 7 * 86_400_000
@@ -16,7 +16,7 @@ _DIRECTIONS = ("OUTBOUND", "INBOUND")
 _STATUSES = ("QUEUED", "IN_PROGRESS", "COMPLETED", "FAILURE")
 _LABEL = re.compile(r"labels\[([^\]]*)\]")
 
-Keep = Callable[[Fax], bool]
+Keep = Callable[[EmulatedFax], bool]
 
 
 def list_page(faxes: Faxes, asked: dict[str, str], now_ms: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def list_page(faxes: Faxes, asked: dict[str, str], now_ms: int) -> dict[str, Any
     )
 
 
-def matching(faxes: Faxes, asked: dict[str, str], now_ms: int) -> Sequence[Fax]:
+def matching(faxes: Faxes, asked: dict[str, str], now_ms: int) -> Sequence[EmulatedFax]:
     """All faxes that a query names, newest first. Raises ApiError 422."""
     first_ms, end_ms = window(asked, now_ms)
     to, sender = _prefix(asked, "to"), _prefix(asked, "from")
@@ -55,10 +55,10 @@ def matching(faxes: Faxes, asked: dict[str, str], now_ms: int) -> Sequence[Fax]:
 def window(asked: dict[str, str], now_ms: int) -> tuple[int, int]:
     """The times of creation that a query names, as [first, end) in ms; both bounds are inclusive there."""
     if "createTime" in asked:
-        first_ms, end_ms = _times(asked, "createTime", times.rest_of_day)
+        first_ms, end_ms = _times(asked, "createTime", timestamps.rest_of_day)
     elif "createTime>" in asked or "createTime<" in asked:
-        first_ms = _times(asked, "createTime>", times.span)[0] if "createTime>" in asked else 0
-        end_ms = _times(asked, "createTime<", times.span)[1] if "createTime<" in asked else _FAR_MS
+        first_ms = _times(asked, "createTime>", timestamps.span)[0] if "createTime>" in asked else 0
+        end_ms = _times(asked, "createTime<", timestamps.span)[1] if "createTime<" in asked else _FAR_MS
     else:
         first_ms, end_ms = now_ms - _DEFAULT_WINDOW_MS, _FAR_MS
     return max(first_ms, now_ms - RETENTION_MS + 1), end_ms
@@ -67,7 +67,7 @@ def window(asked: dict[str, str], now_ms: int) -> tuple[int, int]:
 def _times(asked: dict[str, str], name: str, read: Callable[[str], tuple[int, int]]) -> tuple[int, int]:
     try:
         return read(asked[name].strip())
-    except times.NotATimeError:
+    except timestamps.NotATimeError:
         raise refuse(name, "must be a date or time such as 2026-02-01 or 2026-02-01T10:00:00Z") from None
 
 

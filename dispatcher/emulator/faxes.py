@@ -17,7 +17,7 @@ RETENTION_MS = 396 * 86_400_000
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Fax:
+class EmulatedFax:
     """One fax to or from one number. Times are milliseconds since 1970.
 
     `settings` holds the plain fields as they are shown; faxes with equal ones share one map.
@@ -63,13 +63,13 @@ class Fax:
     bar_codes: list[dict[str, Any]] | None = None
 
 
-def status_at(fax: Fax, now_ms: int) -> str:
+def status_at(fax: EmulatedFax, now_ms: int) -> str:
     if fax.status == "QUEUED" and fax.progress_ms <= now_ms:
         return "IN_PROGRESS"
     return fax.status
 
 
-def view(fax: Fax, now_ms: int) -> dict[str, Any]:
+def view(fax: EmulatedFax, now_ms: int) -> dict[str, Any]:
     """The Fax object as the API shows it; unset fields are left out."""
     shown: dict[str, Any] = {
         "id": fax.id,
@@ -102,7 +102,7 @@ def view(fax: Fax, now_ms: int) -> dict[str, Any]:
     return shown
 
 
-def _add_end(shown: dict[str, Any], fax: Fax, ends_ms: int) -> None:
+def _add_end(shown: dict[str, Any], fax: EmulatedFax, ends_ms: int) -> None:
     shown["completedTime"] = rfc3339(ends_ms)
     shown["retryCount"] = fax.retries
     amount = int(float(fax.price_per_page) * 1000) * fax.pages_sent / 1000
@@ -116,15 +116,15 @@ class Faxes:
     """All faxes, oldest first, with an index by id and by both numbers."""
 
     def __init__(self) -> None:
-        self.all: list[Fax] = []
+        self.all: list[EmulatedFax] = []
         #: When the fax that shows last of all in the list will show.
         self.last_visible_ms = 0
-        self._by_id: dict[str, Fax] = {}
+        self._by_id: dict[str, EmulatedFax] = {}
         self._settings: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._by_to = NumberIndex()
         self._by_sender = NumberIndex()
 
-    def add(self, fax: Fax) -> None:
+    def add(self, fax: EmulatedFax) -> None:
         self.all.append(fax)
         self._by_id[fax.id] = fax
         self._by_to.add(fax.to, fax)
@@ -136,21 +136,21 @@ class Faxes:
         """The one map that all faxes with these settings share: a mailing has a million equal ones."""
         return self._settings.setdefault(tuple(settings.items()), settings)
 
-    def get(self, fax_id: str, now_ms: int) -> Fax | None:
+    def get(self, fax_id: str, now_ms: int) -> EmulatedFax | None:
         """The fax with this id, unless its retention has ended."""
         fax = self._by_id.get(fax_id)
         return fax if fax is not None and fax.created_ms > now_ms - RETENTION_MS else None
 
-    def between(self, first_ms: int, end_ms: int) -> list[Fax]:
+    def between(self, first_ms: int, end_ms: int) -> list[EmulatedFax]:
         """Faxes created from `first_ms` up to, not including, `end_ms`; oldest first."""
         created = attrgetter("created_ms")
         return self.all[bisect_left(self.all, first_ms, key=created) : bisect_left(self.all, end_ms, key=created)]
 
-    def to_numbers(self, prefix: str) -> list[Fax]:
+    def to_numbers(self, prefix: str) -> list[EmulatedFax]:
         """Faxes whose `to` begins like this; oldest first."""
         return self._by_to.starting_with(prefix)
 
-    def from_numbers(self, prefix: str) -> list[Fax]:
+    def from_numbers(self, prefix: str) -> list[EmulatedFax]:
         return self._by_sender.starting_with(prefix)
 
 
@@ -158,10 +158,10 @@ class NumberIndex:
     """Faxes by number, found by the beginning of the number without looking at all of them."""
 
     def __init__(self) -> None:
-        self._faxes: dict[str, list[Fax]] = {}
+        self._faxes: dict[str, list[EmulatedFax]] = {}
         self._sorted: list[str] = []
 
-    def add(self, number: str, fax: Fax) -> None:
+    def add(self, number: str, fax: EmulatedFax) -> None:
         known = self._faxes.get(number)
         if known is None:
             self._faxes[number] = [fax]
@@ -169,7 +169,7 @@ class NumberIndex:
         else:
             known.append(fax)
 
-    def starting_with(self, prefix: str) -> list[Fax]:
+    def starting_with(self, prefix: str) -> list[EmulatedFax]:
         found = [fax for number in self._numbers(prefix) for fax in self._faxes[number]]
         found.sort(key=attrgetter("created_ms", "id"))
         return found

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError, json_answer
 from dispatcher.emulator.callbacks import Notice
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.faxes import Fax, view
+from dispatcher.emulator.faxes import EmulatedFax, view
+from dispatcher.emulator.responses import ApiError, json_answer
 from dispatcher.emulator.send_form import read_json
 
 _CHECKS: dict[str, checks.Check] = {
@@ -41,10 +41,10 @@ async def post_incoming(request: Request) -> Response:
     return json_answer(view(fax, emulator.clock.now_ms()))
 
 
-def _arrived(emulator: Emulator, service: dict[str, Any], fields: dict[str, Any]) -> Fax:
+def _arrived(emulator: Emulator, service: dict[str, Any], fields: dict[str, Any]) -> EmulatedFax:
     now_ms = emulator.clock.now_ms()
     document = _document(emulator, fields)
-    return Fax(
+    return EmulatedFax(
         id=emulator.ids.new(now_ms),
         direction="INBOUND",
         to=fields["to"],
@@ -70,7 +70,7 @@ def _document(emulator: Emulator, fields: dict[str, Any]) -> Document:
         raise ApiError(422, "The request has invalid parameters", [("file", str(error))]) from error
 
 
-def _announce(emulator: Emulator, service: dict[str, Any], fax: Fax) -> None:
+def _announce(emulator: Emulator, service: dict[str, Any], fax: EmulatedFax) -> None:
     if "incomingWebhookUrl" not in service:
         return
     emulator.callbacks.send(

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError, json_answer
 from dispatcher.emulator.callbacks import UNREACHABLE
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.faxes import Fax, status_at
-from dispatcher.emulator.lists import query
+from dispatcher.emulator.faxes import EmulatedFax, status_at
+from dispatcher.emulator.paging import query
+from dispatcher.emulator.responses import ApiError, json_answer
 from dispatcher.emulator.scenario_file import ScenarioError, outage_from, parse_scenario, scenario_from
 from dispatcher.emulator.send_form import read_json
 from dispatcher.emulator.urls import masked
@@ -21,7 +21,7 @@ from dispatcher.emulator.urls import masked
 _CHUNK = 200
 
 
-def entry(fax: Fax, now_ms: int) -> dict[str, Any]:
+def entry(fax: EmulatedFax, now_ms: int) -> dict[str, Any]:
     """One line of the ledger. Times are milliseconds since 1970; not final is null."""
     error_type, error_code = fax.error[:2] if fax.error else (None, None)
     return {
@@ -44,14 +44,14 @@ def entry(fax: Fax, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _tried(fax: Fax, at_ms: int, status: int, event: str) -> dict[str, Any]:
+def _tried(fax: EmulatedFax, at_ms: int, status: int, event: str) -> dict[str, Any]:
     tried: dict[str, Any] = {"time": at_ms, "status": status, "event": event}
     if status == UNREACHABLE:
         tried["error"] = f"Could not connect to URL: {masked(fax.callback_url or '')}"
     return tried
 
 
-def _lines(faxes: list[Fax], now_ms: int) -> Iterator[bytes]:
+def _lines(faxes: list[EmulatedFax], now_ms: int) -> Iterator[bytes]:
     for start in range(0, len(faxes), _CHUNK):
         yield b"".join(to_json(entry(fax, now_ms)) + b"\n" for fax in faxes[start : start + _CHUNK])
 

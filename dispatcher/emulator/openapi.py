@@ -3,7 +3,7 @@
 from typing import Any
 
 from dispatcher.emulator import schemas
-from dispatcher.emulator.lists import MOST_PER_PAGE
+from dispatcher.emulator.paging import MOST_PER_PAGE
 from dispatcher.emulator.schemas import Schema, page, ref, text, whole
 
 _PROJECT = "/v3/projects/{projectId}"

@@ -8,7 +8,7 @@ Nothing here acts; the file format is in `scenario_file`.
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from dispatcher.emulator.chance import draw
+from dispatcher.emulator.seeded_random import draw
 
 T = TypeVar("T")
 

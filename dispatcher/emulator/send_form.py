@@ -14,8 +14,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from dispatcher.emulator.answers import ApiError
 from dispatcher.emulator.documents import MAX_FILE_BYTES
+from dispatcher.emulator.responses import ApiError
 
 #: No source gives a limit for a whole request; this holds two of the largest files as base64.
 MAX_BODY_BYTES = 3 * MAX_FILE_BYTES

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError
 from dispatcher.emulator.documents import FILE_TYPES, Document, Documents
+from dispatcher.emulator.responses import ApiError
 from dispatcher.emulator.send_form import UploadedFile
 
 CHECKS: dict[str, checks.Check] = {

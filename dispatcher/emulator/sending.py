@@ -6,16 +6,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dispatcher.emulator.answers import ApiError, NoAnswer, error_answer, json_answer, odd_answer, unauthorized
 from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.faxes import Fax, view
+from dispatcher.emulator.faxes import EmulatedFax, view
 from dispatcher.emulator.fetching import FetchError
-from dispatcher.emulator.gate import REQUESTED_MS
-from dispatcher.emulator.life import TEST_NUMBER
+from dispatcher.emulator.request_checks import REQUESTED_MS
+from dispatcher.emulator.responses import ApiError, NoAnswer, error_answer, json_answer, odd_answer, unauthorized
 from dispatcher.emulator.scenario import RequestFault
 from dispatcher.emulator.send_form import read_fields
 from dispatcher.emulator.send_order import Order, callback_type, order_from, settings_of
+from dispatcher.emulator.simulation import TEST_NUMBER
 
 #: The documented 500 mostly has no body; one in this many faxes gets one.
 _BODY_EVERY = 4
@@ -56,7 +56,7 @@ def fault_answer(fault: RequestFault, count: int) -> Response:
     return error_answer(fault.status, "Asked for by the scenario", wrong, headers)
 
 
-def _accept(emulator: Emulator, order: Order, fault: RequestFault | None, *, requested_ms: int) -> list[Fax]:
+def _accept(emulator: Emulator, order: Order, fault: RequestFault | None, *, requested_ms: int) -> list[EmulatedFax]:
     """Make one fax for each recipient and count it."""
     shared = _shared(emulator, order) | {"requested_ms": requested_ms}
     now_ms = emulator.clock.now_ms()
@@ -93,9 +93,9 @@ def _shared(emulator: Emulator, order: Order) -> dict[str, Any]:
     }
 
 
-def _fax(emulator: Emulator, to: str, now_ms: int, shared: dict[str, Any]) -> Fax:
+def _fax(emulator: Emulator, to: str, now_ms: int, shared: dict[str, Any]) -> EmulatedFax:
     ordinal = emulator.next_ordinal(to)
-    return Fax(
+    return EmulatedFax(
         id=emulator.ids.new(now_ms),
         to=to,
         created_ms=now_ms,
@@ -119,7 +119,7 @@ def _cover(
     return () if page is None else (emulator.documents.from_base64(page["file"]["fileContent"], "PDF"),)
 
 
-async def _start(emulator: Emulator, order: Order, fax: Fax) -> None:
+async def _start(emulator: Emulator, order: Order, fax: EmulatedFax) -> None:
     """Start the life of a fax; an early callback is delivered before this returns."""
     early = fax.callback_fault is not None and fax.callback_fault.kind == "early"
     if not order.content_urls:
@@ -132,7 +132,7 @@ async def _start(emulator: Emulator, order: Order, fax: Fax) -> None:
         await _tell_early(emulator, fax)
 
 
-async def _fetch_and_begin(emulator: Emulator, order: Order, fax: Fax, *, early: bool) -> None:
+async def _fetch_and_begin(emulator: Emulator, order: Order, fax: EmulatedFax, *, early: bool) -> None:
     try:
         fetched = [await emulator.fetcher.get(url) for url in order.content_urls]
     except FetchError as error:
@@ -141,7 +141,7 @@ async def _fetch_and_begin(emulator: Emulator, order: Order, fax: Fax, *, early:
         emulator.lives.begin(fax, [*fax.documents, *fetched, *order.documents], at_once=early)
 
 
-async def _tell_early(emulator: Emulator, fax: Fax) -> None:
+async def _tell_early(emulator: Emulator, fax: EmulatedFax) -> None:
     notice = emulator.callbacks.completion(fax)
     if notice is not None and fax.ends_ms is not None:
         emulator.stats.fault("callback early")

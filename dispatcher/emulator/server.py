@@ -10,9 +10,9 @@ from typing import cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dispatcher.emulator.answers import DROP
 from dispatcher.emulator.app import create_app
 from dispatcher.emulator.config import EmulatorConfig
+from dispatcher.emulator.responses import DROP
 
 _BACKLOG = 2048
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.answers import ApiError
 from dispatcher.emulator.ids import Ulids
+from dispatcher.emulator.responses import ApiError
 
 FIELDS: dict[str, checks.Check] = {
     "name": checks.text_up_to(60),

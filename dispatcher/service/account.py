@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dispatcher.core.allowance import Period, aged, free_us, used
-from dispatcher.core.pacing import Pace, blocked_until_us, used_ratio
+from dispatcher.core.pacing import RateState, blocked_until_us, used_ratio
 from dispatcher.core.places import Place
-from dispatcher.service.errors import Missing, NotAllowed
+from dispatcher.service.errors import ActionNotAllowed, Missing
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
@@ -45,13 +45,13 @@ class AccountView:
 
 async def view_account(store: Store) -> AccountView:
     now_ms = await store.clock.now_ms()
-    pace = await store.limiter.pace()
+    pace = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
     blocked_by, until_us = _blocked(pace, now_ms * 1000)
     return AccountView(
         ceiling=pace.ceiling,
         rate=pace.rate,
-        limits=_limits(pace, await store.limiter.by_operator(), now_ms * 1000),
+        limits=_limits(pace, await store.rate_limiter.by_operator(), now_ms * 1000),
         blocked_until_ms=until_us // 1000,
         blocked_by=blocked_by,
         used_ratio=used_ratio(pace, now_ms * 1000),
@@ -62,7 +62,7 @@ async def view_account(store: Store) -> AccountView:
     )
 
 
-def _limits(pace: Pace, by_operator: frozenset[Period], now_us: int) -> tuple[Limit, ...]:
+def _limits(pace: RateState, by_operator: frozenset[Period], now_us: int) -> tuple[Limit, ...]:
     def limit(period: Period, value: float, used: int | None = None) -> Limit:
         source: Literal["settings", "operator"] = "operator" if period in by_operator else "settings"
         return Limit(period=period, limit=value, source=source, used=used)
@@ -71,7 +71,7 @@ def _limits(pace: Pace, by_operator: frozenset[Period], now_us: int) -> tuple[Li
     return limit(Period.SECOND, pace.ceiling), *longer
 
 
-def _blocked(pace: Pace, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
+def _blocked(pace: RateState, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
     """What stops sending longest, and until when (microseconds); nothing and 0 when there may be a permit now."""
     until: dict[Literal["", "provider", "minute", "day"], int] = {"provider": blocked_until_us(pace, now_us)}
     for one in pace.allowances:
@@ -82,23 +82,23 @@ def _blocked(pace: Pace, now_us: int) -> tuple[Literal["", "provider", "minute",
 
 async def change_limits(store: Store, limits: Mapping[Period, float]) -> None:
     """Limits that stand above the settings, in all processes from their next permit on; those not named stay."""
-    await store.limiter.set_by_operator(limits)
+    await store.rate_limiter.set_by_operator(limits)
 
 
 async def forget_changes(store: Store) -> None:
     """The limits of the settings hold again."""
-    await store.limiter.back_to_settings()
+    await store.rate_limiter.back_to_settings()
 
 
 async def unblock_account(store: Store) -> None:
     """End the wait that the provider asked for, in all processes at once. Without one nothing changes."""
-    await store.limiter.unblock()
+    await store.rate_limiter.unblock()
 
 
 async def release_hold(store: Store, scope: str) -> None:
     """End a hold by hand, without waiting for its probe. Raises Missing when there is none, and NotAllowed for the one
     that lost writes have opened: it ends by ``resume``."""
     if any(hold.scope == scope and hold.category == ROLLED_BACK for hold in await store.holds.all()):
-        raise NotAllowed("Redis has lost writes: look at what was found, and then bulkfax account resume")
+        raise ActionNotAllowed("Redis has lost writes: look at what was found, and then bulkfax account resume")
     if not await store.holds.release(scope):
         raise Missing(f"nothing is held under {scope}")

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from dispatcher.core.points import At, Point
-from dispatcher.core.settlement import Shown, shown_labels
+from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.settlement import CallbackProof, shown_labels
+from dispatcher.service.batching import Batcher
 from dispatcher.service.errors import Forged, Unreadable
-from dispatcher.service.grouping import Grouped
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callback_url import verify
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent, CallbackReader
 from dispatcher.sinch.errors import CallbackError
@@ -16,15 +16,15 @@ from dispatcher.store.store import Store
 CALLBACKS = "callbacks"
 
 
-class Receiver:
+class CallbackReceiver:
     """Takes callbacks; those that come at the same time go to disk together."""
 
-    def __init__(self, store: Store, keys: Sequence[bytes], *, at: At | None = None) -> None:
+    def __init__(self, store: Store, keys: Sequence[bytes], *, failpoint: FailpointHook | None = None) -> None:
         """``keys`` sign the addresses that we give to the provider."""
-        self._totals = store.totals
-        self._adds = Grouped(store.inbox.add)
+        self._totals = store.metric_totals
+        self._adds = Batcher(store.inbox.add)
         self._keys = keys
-        self._at = at
+        self._at = failpoint
 
     async def receive(
         self, *, job: str, attempt: int, signature: str, content_type: str, body: AsyncIterator[bytes]
@@ -44,7 +44,7 @@ class Receiver:
             raise Unreadable(str(error)) from error
         await self._keep(job, attempt, event)
         if self._at:
-            await self._at(Point.CALLBACK_TAKEN)
+            await self._at(Failpoint.CALLBACK_TAKEN)
 
     async def drop_incoming(self, body: AsyncIterator[bytes]) -> None:
         """Acknowledge an incoming fax, which is none of our business: read to its end, counted, dropped."""
@@ -57,15 +57,15 @@ class Receiver:
             # events that we do not know are the provider's to invent: refusing them would only have them sent again
             await self._totals.count(CALLBACKS, ("other",))
             return
-        if event.news and shown_labels(event.news, job, attempt) is Shown.WRONG:
+        if event.news and shown_labels(event.news, job, attempt) is CallbackProof.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
             return
         if self._at:
-            await self._at(Point.CALLBACK_READ)
+            await self._at(Failpoint.CALLBACK_READ)
         # counted when it is settled
-        await self._adds.ask(encode(job, attempt, event))
+        await self._adds.submit(encode(job, attempt, event))
         if self._at:
-            await self._at(Point.CALLBACK_STORED)
+            await self._at(Failpoint.CALLBACK_STORED)
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

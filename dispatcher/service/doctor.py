@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, State
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.places import Place, misplaced
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec, keys
-from dispatcher.store.audit import BatchFacts, tally
+from dispatcher.store.audit import StoredBatch, tally
 from dispatcher.store.errors import StoreError, StoreUnsafe
 from dispatcher.store.store import Store
 
@@ -58,7 +58,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
     ]
 
 
-async def examine_provider(lists: AsyncIterator[Sequence[FaxNews]], hours: float) -> Finding:
+async def examine_provider(lists: AsyncIterator[Sequence[FaxUpdate]], hours: float) -> Finding:
     """Whether the provider has two faxes of one attempt: then Redis has lost the first, and somebody may have both.
 
     ``lists`` are the provider's faxes of the last ``hours``.
@@ -74,7 +74,7 @@ async def examine_provider(lists: AsyncIterator[Sequence[FaxNews]], hours: float
     return Finding(check="provider", ok=False, text=text + ", ".join(twice[:_NAMED]))
 
 
-async def _accepted_twice(lists: AsyncIterator[Sequence[FaxNews]]) -> tuple[int, Sequence[str]]:
+async def _accepted_twice(lists: AsyncIterator[Sequence[FaxUpdate]]) -> tuple[int, Sequence[str]]:
     """How many attempts there are, and those of which there are two faxes, as ``<job>/<attempt>``."""
     first: dict[tuple[str, int], str] = {}
     twice: dict[str, None] = {}
@@ -144,7 +144,7 @@ class _Walk:
         return self.moving or self.stored == self.counted
 
 
-async def _walk(store: Store, batch: str, facts: BatchFacts, watched: dict[JobId, set[Place]]) -> _Walk:
+async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _Walk:
     for _ in range(_COUNTS):
         waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
         counted: Counter[str] = Counter()

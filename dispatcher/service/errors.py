@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from dispatcher.store.errors import StoreError, StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe, translated
 
 __all__ = [
+    "ActionNotAllowed",
     "Conflict",
     "Forged",
-    "Invalid",
+    "InvalidInput",
     "Missing",
-    "NotAllowed",
     "ServiceError",
     "StoreError",
     "StoreFull",
@@ -45,7 +45,7 @@ class Missing(ServiceError):
     """Nothing has the id that was asked for."""
 
 
-class NotAllowed(ServiceError):
+class ActionNotAllowed(ServiceError):
     """The command is not allowed in the present state; nothing was changed."""
 
 
@@ -53,7 +53,7 @@ class Conflict(ServiceError):
     """An idempotency key was used before, with other content; nothing was changed."""
 
 
-class Invalid(ServiceError):
+class InvalidInput(ServiceError):
     """Fields that cannot be used. ``faults`` maps the field's name to a sentence that says what to do."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
 from dispatcher.service.times import now_ms
 from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
-from dispatcher.store.keys import BLOCK, place
+from dispatcher.store.keys import BLOCK, locate
 from dispatcher.store.store import Store
 
 #: blocks whose rows one request unpacks at most, and blocks whose states and categories it looks at; the answer then
@@ -111,14 +111,14 @@ async def show_job(store: Store, text: str) -> JobStory:
     job = _job_id(text)
     batch = await view_batch(store, job.batch)
     view = await view_job(store, job)
-    block, _ = place(job)
+    block, _ = locate(job)
     history = (await store.batches.histories(job.batch, block)).get(job.row, [])
     return JobStory(job=view, history=tuple(history), explanation=explain(batch, view, history, now_ms()))
 
 
 async def view_job(store: Store, job: JobId) -> JobView:
     """Raises Missing when the batch has no such job."""
-    block, position = place(job)
+    block, position = locate(job)
     records = await store.batches.records(job.batch, block)
     if position >= len(records) or records[position].state is State.VOID:
         raise Missing(f"there is no job {job}")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dispatcher.core.allowance import aged, free_us
 from dispatcher.core.batch import Control
-from dispatcher.core.limits import AccountFacts, BatchFacts, LimitedBy, limits_account, limits_batch
-from dispatcher.core.pacing import Pace, blocked_until_us
+from dispatcher.core.limits import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
+from dispatcher.core.pacing import RateState, blocked_until_us
 from dispatcher.service.errors import StoreError
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
 from dispatcher.store.store import Store
@@ -18,7 +18,7 @@ _NOT_STARTED = (Control.DRAFT, Control.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class DueWork:
     """Jobs of running batches that are due."""
 
     #: those that nothing but the account and the provider may hold, and those that a hold of their own, of their
@@ -35,11 +35,11 @@ class Limits:
 
     account: LimitedBy | None
     batches: Mapping[str, LimitedBy | None]
-    due: Due
+    due: DueWork
 
 
 async def what_limits(
-    store: Store, *, max_in_flight: int, batches: Sequence[str] = (), most: int = LOOKED_AT
+    store: Store, *, max_in_flight: int, batches: Sequence[str] = (), max_batches: int = LOOKED_AT
 ) -> Limits:
     """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read.
 
@@ -48,17 +48,17 @@ async def what_limits(
     now_ms = await store.clock.ask()
     held = frozenset(hold.scope for hold in await store.holds.all())
     asked = await store.backlog.of(batches, now_ms)
-    working = await store.backlog.of(await store.backlog.with_work(held, most), now_ms)
+    working = await store.backlog.of(await store.backlog.with_work(held, max_batches), now_ms)
     account = await _account(store, working, held, now_ms, max_in_flight)
     words = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
     return Limits(account=limits_account(account), batches=words, due=_due(working, held))
 
 
-def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> Due:
+def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> DueWork:
     running = [backlog for backlog in working if backlog.control in _RUNNING]
     free = [backlog for backlog in running if not backlog.scopes & held]
     jobs = sum(backlog.due - backlog.held for backlog in free)
-    return Due(
+    return DueWork(
         jobs=jobs,
         held=sum(backlog.due for backlog in running) - jobs,
         since_ms=min((backlog.due_since_ms for backlog in free if backlog.due_since_ms), default=0),
@@ -67,13 +67,13 @@ def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> Due:
 
 async def _account(
     store: Store, working: Sequence[BatchBacklog], held: frozenset[str], now_ms: int, max_in_flight: int
-) -> AccountFacts:
+) -> AccountWork:
     running = [backlog for backlog in working if backlog.control in _RUNNING]
     due = sum(backlog.due for backlog in running)
-    pace = await store.limiter.pace()
+    pace = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
     paused, not_started = await _idle(store, now_ms) if not due else (0, 0)
-    return AccountFacts(
+    return AccountWork(
         due=due,
         waiting_later=sum(backlog.later for backlog in running),
         number_busy=any(backlog.number_busy for backlog in running),
@@ -110,12 +110,12 @@ async def _writable(store: Store) -> bool:
     return True
 
 
-def _used_up(pace: Pace, now_us: int) -> bool:
+def _used_up(pace: RateState, now_us: int) -> bool:
     return any(free_us(aged(allowance, now_us)) > now_us for allowance in pace.allowances)
 
 
-def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchFacts:
-    return BatchFacts(
+def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchWork:
+    return BatchWork(
         control=backlog.control,
         live=backlog.waiting,
         waiting=backlog.waiting,

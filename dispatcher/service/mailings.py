@@ -4,9 +4,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
 from dispatcher.core.job import JobId, Recipient
-from dispatcher.service.errors import Invalid, Missing, NotAllowed, WrongCredentials
+from dispatcher.service.errors import ActionNotAllowed, InvalidInput, Missing, WrongCredentials
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
@@ -14,7 +14,7 @@ from dispatcher.service.rerun import Selection, copy_selected, ensure_copied
 from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
 from dispatcher.sinch.errors import RefusedError, SinchError
-from dispatcher.store.batches import CommandAnswer, Overview, Part
+from dispatcher.store.batches import CommandAnswer, Overview, UploadChunk
 from dispatcher.store.store import Store
 
 #: HTTP status of an account without money: sending is held until there is some, so starting is no mistake
@@ -74,7 +74,9 @@ class Mailings:
         """
         overview = await find_batch(self._store, parent)
         if not selection.count(overview.tally):
-            raise NotAllowed(f"batch {parent} has no final job in these states and categories: nothing to run again")
+            raise ActionNotAllowed(
+                f"batch {parent} has no final job in these states and categories: nothing to run again"
+            )
         if start:
             await self._ensure_credentials()
         old = overview.definition
@@ -96,8 +98,8 @@ class Mailings:
         if time.monotonic() > self._good_until_s:
             await self._ensure_credentials()
         batch = await self._create(wanted, "fax", key, fingerprint(wanted, recipient))
-        part = Part(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
-        await self._store.batches.add_part(batch, part)
+        part = UploadChunk(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
+        await self._store.batches.add_chunk(batch, part)
         await self._start(batch)
         return await view_job(self._store, JobId(batch, 0))
 
@@ -114,7 +116,7 @@ class Mailings:
             if await self._store.documents.info(sha256) is None:
                 faults[f"documents[{position}]"] = f"no document {sha256} is here: upload it first"
         if faults:
-            raise Invalid(faults)
+            raise InvalidInput(faults)
 
     async def _ensure_credentials(self) -> None:
         """A provider that cannot be reached stops nobody: faxes wait for it as they would at any later moment."""
@@ -141,7 +143,7 @@ class Mailings:
         if answer is None:
             raise Missing(f"there is no batch {batch}")
         if answer.refusal:
-            raise NotAllowed(_refused(overview.definition, answer, command))
+            raise ActionNotAllowed(_refused(overview.definition, answer, command))
         return answer
 
 
@@ -156,13 +158,13 @@ def _faults(wanted: Definition, at_ms: int) -> dict[str, str]:
 
 def _ensure_allowed(overview: Overview, command: Command) -> None:
     batch = overview.definition.id
-    if (overview.control, command) not in TRANSITIONS:
-        raise NotAllowed(_not_allowed(batch, overview.control, command))
+    if (overview.control, command) not in COMMAND_TRANSITIONS:
+        raise ActionNotAllowed(_not_allowed(batch, overview.control, command))
     if command is Command.START and not overview.rows:
-        raise NotAllowed(f"batch {batch} has no valid recipient: upload some before you start it")
-    changes = TRANSITIONS[overview.control, command] is not overview.control
+        raise ActionNotAllowed(f"batch {batch} has no valid recipient: upload some before you start it")
+    changes = COMMAND_TRANSITIONS[overview.control, command] is not overview.control
     if changes and command in (Command.CANCEL, Command.PAUSE) and overview.finished_ms:
-        raise NotAllowed(_nothing_left(batch))
+        raise ActionNotAllowed(_nothing_left(batch))
 
 
 def _refused(definition: Definition, answer: CommandAnswer, command: Command) -> str:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from dispatcher.service.grouping import until_it_works
+from dispatcher.service.batching import retry_forever
 from dispatcher.store.errors import StoreError
-from dispatcher.store.limiter import Limiter, Permit
+from dispatcher.store.rate_limiter import Permit, RateLimiter
 
 #: seconds; no read waits longer than this for its permit
 LONGEST_WAIT_S = 30.0
@@ -45,21 +45,21 @@ class ReadKind(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
+class _WaitingRead:
     #: by the monotonic clock
     until_s: float
     granted: "asyncio.Future[Permit]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Permits:
+class ReadPermits:
     """Belongs to one event loop."""
 
-    def __init__(self, limiter: Limiter, *, at_once: int) -> None:
+    def __init__(self, limiter: RateLimiter, *, at_once: int) -> None:
         """``at_once`` reads are made at a time."""
         self._limiter = limiter
         self._free = at_once
         self._freed = asyncio.Event()
-        self._lines = {kind: deque[_Waiting]() for kind in ReadKind}
+        self._lines = {kind: deque[_WaitingRead]() for kind in ReadKind}
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -84,12 +84,12 @@ class Permits:
 
     async def slow_down(self, epoch: int, retry_after_s: float | None) -> None:
         """The provider answered 429, or 503 with a time, to a request of that epoch."""
-        await until_it_works(partial(self._limiter.slow_down, epoch, retry_after_s, random.random()))
+        await retry_forever(partial(self._limiter.slow_down, epoch, retry_after_s, random.random()))
 
     async def _wait(self, kind: ReadKind) -> Permit:
         if self._closed:
             raise Stopping
-        waiting = _Waiting(time.monotonic() + LONGEST_WAIT_S)
+        waiting = _WaitingRead(time.monotonic() + LONGEST_WAIT_S)
         self._lines[kind].append(waiting)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
@@ -110,7 +110,7 @@ class Permits:
                 await self._connection()
                 continue
             try:
-                permit = await self._limiter.take()
+                permit = await self._limiter.take_permit()
             except StoreError as error:
                 self._fail(error)
                 return

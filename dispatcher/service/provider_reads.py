@@ -8,9 +8,9 @@ from typing import TypeVar
 import structlog
 
 from dispatcher.core.holding import PROVIDER
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.service.permits import Permits, ReadKind
+from dispatcher.service.permits import ReadKind, ReadPermits
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import RateLimitedError, SinchError, UnreadableError
 from dispatcher.sinch.paging import ListReading
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 class Listed:
     """A whole list."""
 
-    faxes: tuple[FaxNews, ...]
+    faxes: tuple[FaxUpdate, ...]
     #: jobs of faxes that cannot be used, and empty text for one that may be any job's
     unusable: frozenset[str]
 
@@ -38,7 +38,7 @@ class Listed:
 class ProviderReads:
     """All raise SinchError, NoPermit and StoreError."""
 
-    def __init__(self, sinch: FaxClient, permits: Permits, holds: Holds, policy: Policy) -> None:
+    def __init__(self, sinch: FaxClient, permits: ReadPermits, holds: Holds, policy: Policy) -> None:
         self._sinch = sinch
         self._holds = holds
         self._permits = permits
@@ -49,7 +49,7 @@ class ProviderReads:
         """Whether this process makes no more reads."""
         return self._permits.closed
 
-    async def fax(self, fax_id: str) -> FaxNews | None:
+    async def fax(self, fax_id: str) -> FaxUpdate | None:
         """One fax; None when the provider does not know it."""
         return await self._paid(ReadKind.FAX, partial(self._sinch.fax, fax_id, total_s=self._policy.read_total_s))
 
@@ -74,7 +74,7 @@ class ProviderReads:
 
     async def _listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         reading, page, more = ListReading(), 1, True
-        faxes, unusable = dict[str, FaxNews](), list[str]()
+        faxes, unusable = dict[str, FaxUpdate](), list[str]()
         while more and reading.whole and page <= MOST_PAGES:
             ask = partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s)
             listed = await self._paid(kind, ask)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dispatcher.core.batch import Tally
 from dispatcher.core.job import FINAL, Recipient, Record, State
-from dispatcher.service.errors import NotAllowed
-from dispatcher.store.batches import Overview, Part
+from dispatcher.service.errors import ActionNotAllowed
+from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -47,13 +47,15 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
         await _copy(store, parent, child, rows)
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
-        raise NotAllowed(f"batch {child} was started or cancelled before all was copied into it: run {name} again")
+        raise ActionNotAllowed(
+            f"batch {child} was started or cancelled before all was copied into it: run {name} again"
+        )
 
 
 async def ensure_copied(store: Store, child: str) -> None:
     """Raises NotAllowed for a draft into which not all recipients were copied yet."""
     if await _blocks_done(store, child) < len(await store.batches.selection(child)):
-        raise NotAllowed(
+        raise ActionNotAllowed(
             f"batch {child} does not have all its recipients yet: repeat the rerun with its Idempotency-Key to go on, "
             "or cancel the batch"
         )
@@ -111,11 +113,11 @@ async def _blocks_done(store: Store, child: str) -> int:
 
 
 async def _store(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> str:
-    part = Part(
+    part = UploadChunk(
         upload=UPLOAD,
         first_line=blocks.start * BLOCK + 1,
         last_line=blocks.stop * BLOCK,
         recipients=recipients,
         refused=(),
     )
-    return (await store.batches.add_part(child, part)).status
+    return (await store.batches.add_chunk(child, part)).status

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.core.job import JobId
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.recovery import SLICE_MS, Slice, next_slice, ready_ms
-from dispatcher.core.settlement import after_news
-from dispatcher.service.errors import Missing, NotAllowed, StoreError
-from dispatcher.service.permits import NoPermit, Permits, ReadKind
+from dispatcher.core.recovery import SLICE_MS, TimeSlice, next_slice, ready_ms
+from dispatcher.core.settlement import after_update
+from dispatcher.service.errors import ActionNotAllowed, Missing, StoreError
+from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.settling import Decide, Settler
 from dispatcher.sinch.client import FaxClient
@@ -64,29 +64,29 @@ async def resume(store: Store, *, accept_rollback: bool) -> None:
     if rollback is None or rollback.resumed_ms:
         raise Missing("no lost writes hold the account")
     if not accept_rollback:
-        raise NotAllowed(f"{rollback.cause}. Look at what was found, and then accept it with accept_rollback")
+        raise ActionNotAllowed(f"{rollback.cause}. Look at what was found, and then accept it with accept_rollback")
     await store.rollbacks.accept()
 
 
 class FaxList:
     """The provider's faxes of a stretch of time. All raise SinchError, NoPermit and StoreError."""
 
-    def __init__(self, store: Store, sinch: FaxClient, permits: Permits, policy: Policy) -> None:
+    def __init__(self, store: Store, sinch: FaxClient, permits: ReadPermits, policy: Policy) -> None:
         self._sinch = sinch
         self._permits = permits
         self._policy = policy
         self._reads = ProviderReads(sinch, permits, store.holds, policy)
 
-    async def whole(self, from_ms: int, to_ms: int) -> Sequence[FaxNews]:
+    async def whole(self, from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
         """All of them: half a list is no answer."""
         return (await self._reads.listed(self._query(from_ms, to_ms), ReadKind.WINDOW)).faxes
 
-    async def slices(self, from_ms: int, to_ms: int) -> AsyncIterator[Sequence[FaxNews]]:
+    async def slices(self, from_ms: int, to_ms: int) -> AsyncIterator[Sequence[FaxUpdate]]:
         """All of them, a slice of the time after the other; a fax may be in two."""
         for start_ms in range(from_ms, to_ms, SLICE_MS):
             yield await self.whole(start_ms, min(start_ms + SLICE_MS, to_ms))
 
-    async def newest(self, from_ms: int, to_ms: int) -> Sequence[FaxNews]:
+    async def newest(self, from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
         """The first page of them."""
         async with self._permits.read(ReadKind.WINDOW):
             page = await self._sinch.list_page(self._query(from_ms, to_ms), 1, total_s=self._policy.read_total_s)
@@ -146,7 +146,7 @@ class Recovery:
         await self._note(rollback, wanted)
         return 0.0
 
-    async def _note(self, rollback: Rollback, read: Slice | None) -> None:
+    async def _note(self, rollback: Rollback, read: TimeSlice | None) -> None:
         if read and not read.counts:
             self._looked_at = (rollback.noticed_ms, read.from_ms)
             return
@@ -161,28 +161,28 @@ class Recovery:
         if await self._store.rollbacks.listed(rollback, to_ms, all_of_them=whole is None) is Resumed.RESUMED:
             log.warning("lost writes are reconciled and accepted: sending goes on")
 
-    async def _read(self, wanted: Slice) -> None:
+    async def _read(self, wanted: TimeSlice) -> None:
         """All pages. Raises SinchError or NoPermit: half a list is no answer."""
         known, unknown = await self._sorted(await self._faxes.whole(wanted.from_ms, wanted.to_ms))
         await self._store.rollbacks.raise_epoch(max((news.write_epoch for news in known), default=0))
         await self._store.rollbacks.add_unknown([_unknown(news) for news in unknown])
         await self._adopt(known)
 
-    async def _sorted(self, faxes: Iterable[FaxNews]) -> tuple[list[FaxNews], list[FaxNews]]:
+    async def _sorted(self, faxes: Iterable[FaxUpdate]) -> tuple[list[FaxUpdate], list[FaxUpdate]]:
         """Faxes of jobs in the store, and those of jobs that are not there; without those of others."""
         ours = {news: job for news in faxes if (job := _job(news))}
         jobs = list(dict.fromkeys(ours.values()))
         there = {job for job, stored in zip(jobs, await self._store.dispatch.stored(jobs), strict=True) if stored}
         return [news for news in ours if ours[news] in there], [news for news in ours if ours[news] not in there]
 
-    async def _adopt(self, faxes: Sequence[FaxNews]) -> None:
+    async def _adopt(self, faxes: Sequence[FaxUpdate]) -> None:
         """One fax of a job after the other, as they were made: an earlier one's end comes before a later one."""
-        by_job = defaultdict[str, list[FaxNews]](list)
+        by_job = defaultdict[str, list[FaxUpdate]](list)
         for news in sorted(faxes, key=lambda news: (news.created_ms, news.attempt)):
             by_job[news.job].append(news)
         await asyncio.gather(*map(self._adopt_of_job, by_job.values()))
 
-    async def _adopt_of_job(self, faxes: Sequence[FaxNews]) -> None:
+    async def _adopt_of_job(self, faxes: Sequence[FaxUpdate]) -> None:
         for news in faxes:
             await self._settler.settle(JobId.parse(news.job), _telling(news), news=news)
 
@@ -197,7 +197,7 @@ class Recovery:
         return _AGAIN_S
 
 
-def _job(news: FaxNews) -> JobId | None:
+def _job(news: FaxUpdate) -> JobId | None:
     """The job of our label; None for a fax that somebody else has sent."""
     try:
         return JobId.parse(news.job) if news.attempt > 0 else None
@@ -205,9 +205,9 @@ def _job(news: FaxNews) -> JobId | None:
         return None
 
 
-def _unknown(news: FaxNews) -> UnknownFax:
+def _unknown(news: FaxUpdate) -> UnknownFax:
     return UnknownFax(fax_id=news.fax_id, job=news.job, attempt=news.attempt, created_ms=news.created_ms)
 
 
-def _telling(news: FaxNews) -> Decide:
-    return lambda record, case: after_news(record, news, case)
+def _telling(news: FaxUpdate) -> Decide:
+    return lambda record, case: after_update(record, news, case)

@@ -8,16 +8,16 @@ from typing import Any
 
 import structlog
 
+from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.core.holding import PROVIDER, is_providers_failure
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
-from dispatcher.core.points import At, Point
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import after_send, missed_slot, unsendable
-from dispatcher.service.gate import Gate, Pass
-from dispatcher.service.grouping import until_it_works
-from dispatcher.service.material import Library, Material, MaterialMissing
-from dispatcher.service.permits import Permits
+from dispatcher.service.batching import retry_forever
+from dispatcher.service.concurrency import ConcurrencyLimiter, ConcurrencyToken
+from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
+from dispatcher.service.permits import ReadPermits
 from dispatcher.service.settling import Settler
 from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
@@ -41,13 +41,13 @@ class _Moment:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Slot:
+class _SendSlot:
     """When one job may be sent, by this machine's own clock (seconds)."""
 
     clock: Callable[[], float]
     at_s: float
     send_by_s: float
-    one: Pass
+    one: ConcurrencyToken
     #: whether the begin that granted it still counts
     stands: Callable[[], bool]
     #: seconds that the clock has not counted so far, and that it had not before the begin
@@ -61,12 +61,12 @@ class _Slot:
         late = self.clock() + uncounted_s >= self.send_by_s
         self.missed = late or not self.stands()
         if late:
-            self.one.leave(late=True)
+            self.one.mark_sent(late=True)
         return not self.missed
 
     def leaves(self) -> bool:
         """Whether the first byte, which is about to leave, may."""
-        self.one.leave(late=self.clock() > (self.at_s + self.send_by_s) / 2)
+        self.one.mark_sent(late=self.clock() > (self.at_s + self.send_by_s) / 2)
         return self.may_send()
 
 
@@ -77,42 +77,42 @@ class Sender:
         self,
         store: Store,
         sinch: FaxClient,
-        library: Library,
+        fax_builder: FaxBuilder,
         settler: Settler,
-        permits: Permits,
+        permits: ReadPermits,
         policy: Policy,
         *,
         clock: Callable[[], float],
         stood_still: Callable[[], float],
-        most_sending: int,
+        max_in_flight: int,
         calls: int,
-        at: At | None = None,
+        failpoint: FailpointHook | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``clock`` gives seconds and counts the time that the machine was suspended; ``stood_still`` gives the seconds
         so far that it did not count.
 
-        ``most_sending`` faxes may be sent at a time by all processes, ``calls`` of them by this one.
+        ``max_in_flight`` faxes may be sent at a time by all processes, ``calls`` of them by this one.
         """
         self._store = store
         self._sinch = sinch
-        self._library = library
+        self._fax_builder = fax_builder
         self._settler = settler
         self._permits = permits
         self._policy = policy
         self._clock = clock
         self._stood_still = stood_still
-        self._most_sending = most_sending
-        self._at = at
+        self._max_in_flight = max_in_flight
+        self._at = failpoint
         self._sleep = sleep
-        self._gate = Gate(calls)
+        self._limiter = ConcurrencyLimiter(calls)
         self._slots = Slots(clock)
         self._calls = set[asyncio.Task[None]]()
 
     @property
     def room(self) -> int:
         """Calls that this process could begin now."""
-        return self._gate.room
+        return self._limiter.room
 
     async def submit(self, lease_id: str, *, urgent: bool = False) -> None:
         """Begin the jobs of a lease; their calls go on after this has returned.
@@ -120,28 +120,28 @@ class Sender:
         A lease that is over, or that another process has, is left alone. While the store is away this waits: a lease
         that was fetched is this process's to begin.
         """
-        lease = await until_it_works(partial(self._store.dispatch.fetch, lease_id))
+        lease = await retry_forever(partial(self._store.dispatch.fetch, lease_id))
         if lease is None:
             return
         material = {job: one for job in lease.jobs if (one := await self._material(lease, job))}
         candidates = [self._candidate(one) for one in material.values()]
         while candidates:
-            passes = await self._gate.enter(len(candidates), urgent=urgent)
+            passes = await self._limiter.enter(len(candidates), urgent=urgent)
             piece, candidates = candidates[: len(passes)], candidates[len(passes) :]
             slot_in_s = await self._begin(lease, piece, material, passes, urgent=urgent)
             if not urgent:
-                self._gate.granted(slot_in_s)
+                self._limiter.granted(slot_in_s)
 
     async def finish(self) -> None:
         """Wait for the calls that were begun, as long as a call may take and its record some seconds more."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
 
-    async def _material(self, lease: Lease, job: JobId) -> Material | None:
+    async def _material(self, lease: Lease, job: JobId) -> FaxInputs | None:
         """None when something of it is missing: that job alone is held, and its neighbours go on."""
         try:
-            return (await until_it_works(partial(self._library.material, [job])))[0]
-        except MaterialMissing as error:
+            return (await retry_forever(partial(self._fax_builder.inputs, [job])))[0]
+        except FaxInputsMissing as error:
             why = f"It cannot be sent: {error}."
         except Exception as error:  # a block or document that cannot be read
             log.exception("the material of a job cannot be read", job=str(job))
@@ -153,8 +153,8 @@ class Sender:
         self,
         lease: Lease,
         candidates: Sequence[Candidate],
-        material: Mapping[JobId, Material],
-        passes: Sequence[Pass],
+        material: Mapping[JobId, FaxInputs],
+        passes: Sequence[ConcurrencyToken],
         *,
         urgent: bool,
     ) -> float:
@@ -164,7 +164,7 @@ class Sender:
             answer, before = await self._ask_to_begin(lease, candidates)
             after_s = self._clock()
             if self._at:
-                await self._at(Point.BEGUN)
+                await self._at(Failpoint.BEGUN)
             granted = [begun for begun in answer.jobs if begun.word == "go"]
         finally:
             for unused in passes[len(granted) :]:
@@ -189,33 +189,35 @@ class Sender:
         async def ask() -> BeginAnswer:
             tries.append(_Moment(own_s=self._clock(), stood_still_s=self._stood_still()))
             return await self._store.dispatch.begin(
-                lease, candidates, most_sending=self._most_sending, call=call, tried=len(tries) - 1
+                lease, candidates, max_in_flight=self._max_in_flight, call=call, tried=len(tries) - 1
             )
 
-        answer = await until_it_works(ask)
+        answer = await retry_forever(ask)
         return answer, tries[answer.tried]
 
-    def _start(self, call: Coroutine[Any, Any, None], one: Pass) -> None:
+    def _start(self, call: Coroutine[Any, Any, None], one: ConcurrencyToken) -> None:
         task = asyncio.create_task(call)
         self._calls.add(task)
         task.add_done_callback(partial(self._done, one))
 
-    def _done(self, one: Pass, task: "asyncio.Task[None]") -> None:
+    def _done(self, one: ConcurrencyToken, task: "asyncio.Task[None]") -> None:
         self._calls.discard(task)
         one.end()
         if not task.cancelled() and task.exception():
             log.error("a send broke off; its job is looked up", exc_info=task.exception())
 
-    def _candidate(self, material: Material) -> Candidate:
-        return Candidate(job=material.job, number_hash=self._library.number_hash(material.recipient.number))
+    def _candidate(self, material: FaxInputs) -> Candidate:
+        return Candidate(job=material.job, number_hash=self._fax_builder.number_hash(material.recipient.number))
 
-    def _slot(self, answer: BeginAnswer, begun: Begun, before: _Moment, after_s: float, one: Pass) -> _Slot:
+    def _slot(
+        self, answer: BeginAnswer, begun: Begun, before: _Moment, after_s: float, one: ConcurrencyToken
+    ) -> _SendSlot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
         # The slot lies somewhere between these two by our clock. The later one is never early, but after a slow begin
         # half the window must be left, or a busy machine would miss slot after slot and send nothing.
         at_s = min(after_s, before.own_s + window_s / 2) + away_s
-        return _Slot(
+        return _SendSlot(
             clock=self._clock,
             at_s=at_s,
             send_by_s=before.own_s + away_s + window_s,
@@ -225,21 +227,23 @@ class Sender:
             stood_still_s=before.stood_still_s,
         )
 
-    async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, material: Material, slot: _Slot) -> None:
+    async def _send(
+        self, lease: Lease, answer: BeginAnswer, begun: Begun, material: FaxInputs, slot: _SendSlot
+    ) -> None:
         if not answer.replicated:
             await self._too_late(begun.job, begun.record, lease)
             return
-        fax = self._library.fax(material, begun.record, answer.write_epoch)
+        fax = self._fax_builder.fax(material, begun.record, answer.write_epoch)
         await self._wait_for(slot)
         if not slot.may_send():  # asked again before the first byte; a worker that is late spares itself the rest
             await self._too_late(begun.job, begun.record, lease)
             return
         started_s = self._clock()
         total_s = self._policy.post_total_s
-        outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.leaves, at=self._at)
+        outcome = await self._sinch.send(fax, total_s=total_s, may_send=slot.leaves, failpoint=self._at)
         slot.one.end()  # the next call need not wait until the record of this one is written
         if self._at:
-            await self._at(Point.ANSWERED)
+            await self._at(Failpoint.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):
             await self._too_late(begun.job, begun.record, lease)
             return
@@ -248,7 +252,7 @@ class Sender:
         if is_providers_failure(outcome):
             await self._check_provider()
 
-    async def _wait_for(self, slot: _Slot) -> None:
+    async def _wait_for(self, slot: _SendSlot) -> None:
         """Until its time comes, which moves when an urgent send goes first."""
         waited_for_s = None
         try:
@@ -259,7 +263,7 @@ class Sender:
             self._slots.remove(slot)
 
     async def _check_provider(self) -> None:
-        if await until_it_works(partial(self._store.holds.check_provider, self._policy)):
+        if await retry_forever(partial(self._store.holds.check_provider, self._policy)):
             log.error("hold opened: the provider fails again and again", scope=PROVIDER)
 
     async def _too_late(self, job: JobId, record: Record, lease: Lease) -> None:
@@ -275,18 +279,18 @@ class Sender:
         step = await self._settler.settle(
             begun.job,
             lambda record, case: after_send(record, outcome, case, attempt=attempt),
-            news=outcome.news if isinstance(outcome, Accepted) else None,
+            news=outcome.update if isinstance(outcome, Accepted) else None,
             known=begun.record,
             totals=totals,
         )
         if step is None:  # the news of this attempt was quicker than its answer
-            await until_it_works(partial(self._store.totals.add, totals))
+            await retry_forever(partial(self._store.metric_totals.add, totals))
             await self._note_answer(lease, outcome)
 
     async def _note_answer(self, lease: Lease, outcome: SendOutcome) -> None:
         """What the news could not say: the provider answers."""
         if not is_providers_failure(outcome):
-            await until_it_works(partial(self._store.holds.note_answer, lease.probes.get(PROVIDER, "")))
+            await retry_forever(partial(self._store.holds.note_answer, lease.probes.get(PROVIDER, "")))
 
     async def _heed(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
         """A provider that asks for less gets less, from all processes at once."""

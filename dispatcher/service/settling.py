@@ -7,20 +7,20 @@ from functools import partial
 
 import structlog
 
+from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcome import FaxNews
-from dispatcher.core.points import At, Point
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
 from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Case, HoldWanted, LostWrite, Step
-from dispatcher.service.grouping import Grouped, persistent, until_it_works
-from dispatcher.service.material import Library, Material, MaterialMissing
-from dispatcher.store.dispatch import Change, JobGone, prepare
+from dispatcher.core.settlement import DecisionContext, HoldRequest, LostWrite, Transition
+from dispatcher.service.batching import Batcher, retry_forever, retrying
+from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
+from dispatcher.store.dispatch import JobGone, StoredTransition, prepare
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
-Decide = Callable[[Record, Case], Step | None]
+Decide = Callable[[Record, DecisionContext], Transition | None]
 
 NO_HISTORY: tuple[HistoryEntry, ...] = ()
 
@@ -30,24 +30,32 @@ log = structlog.get_logger(__name__)
 class Settler:
     """The one door through which results reach the store."""
 
-    def __init__(self, store: Store, library: Library, policy: Policy, *, polling: bool, at: At | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        fax_builder: FaxBuilder,
+        policy: Policy,
+        *,
+        polling: bool,
+        failpoint: FailpointHook | None = None,
+    ) -> None:
         self._store = store
-        self._library = library
+        self._fax_builder = fax_builder
         self._policy = policy
         self._polling = polling
-        self._at = at
-        self._reads = Grouped(persistent(store.dispatch.stored))
-        self._writes = Grouped(persistent(store.dispatch.apply))
+        self._at = failpoint
+        self._reads = Batcher(retrying(store.dispatch.stored))
+        self._writes = Batcher(retrying(store.dispatch.apply))
 
     async def settle(
         self,
         job: JobId,
         decide: Decide,
         *,
-        news: FaxNews | None = None,
+        news: FaxUpdate | None = None,
         known: Record | None = None,
         totals: Mapping[str, int] | None = None,
-    ) -> Step | None:
+    ) -> Transition | None:
         """Decide and apply one job's step, anew whenever another record stands there.
 
         ``news`` is what ``decide`` rests on, if it is news of a fax: what was asked of the batch is looked up for it.
@@ -68,47 +76,47 @@ class Settler:
             if step is None:
                 return None
             if step.lost is not None:  # first: the step itself takes the proof away
-                await until_it_works(partial(self._report_loss, job, step.lost))
+                await retry_forever(partial(self._report_loss, job, step.lost))
             if self._at:
-                await self._at(Point.DECIDED)
+                await self._at(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, step)
             # encoded here: what cannot be is this job's trouble and not that of those who share its call
-            found = await self._writes.ask(prepare(_change(job, record, step, totals or {}, number_hash)))
+            found = await self._writes.submit(prepare(_change(job, record, step, totals or {}, number_hash)))
             if isinstance(found, JobGone):
                 log.error("a result came for a job that is gone", job=str(job))
                 return None
             if found is None:
                 if self._at:
-                    await self._at(Point.APPLIED)
+                    await self._at(Failpoint.APPLIED)
                 await self._afterwards(job, record, step)
                 return step
             stored = await self._read(job)
             record, history = stored or (found, history)
 
-    async def _number_to_lock(self, job: JobId, old: Record, step: Step) -> str:
+    async def _number_to_lock(self, job: JobId, old: Record, step: Transition) -> str:
         """A fax that is found when its job was not sending any more, or whose attempt the store has lost: its number is
         in a call, and no lock says so."""
-        if step.event is not Event.TAKEN or not (step.lost or old.state in (State.WAITING, State.LEASED)):
+        if step.event is not Event.ACCEPTED or not (step.lost or old.state in (State.WAITING, State.LEASED)):
             return ""
         try:
-            return await until_it_works(partial(self._library.number_hash_of, job))
-        except MaterialMissing:
+            return await retry_forever(partial(self._fax_builder.number_hash_of, job))
+        except FaxInputsMissing:
             return ""
 
     async def _on_partial(self, batch: str) -> str:
         try:
-            return (await until_it_works(partial(self._library.definition, batch))).on_partial
-        except MaterialMissing:
+            return (await retry_forever(partial(self._fax_builder.definition, batch))).on_partial
+        except FaxInputsMissing:
             return ""
 
     async def _report_loss(self, job: JobId, lost: LostWrite) -> None:
         if await self._store.rollbacks.report_attempt(job, lost.attempt, lost.created_ms):
             log.error("Redis has lost writes: sending is held", job=str(job), attempt=lost.attempt)
 
-    async def _case(self, history: Sequence[HistoryEntry], on_partial: str) -> Case:
-        return Case(
+    async def _case(self, history: Sequence[HistoryEntry], on_partial: str) -> DecisionContext:
+        return DecisionContext(
             policy=self._policy,
-            now_ms=await until_it_works(self._store.clock.now_ms),
+            now_ms=await retry_forever(self._store.clock.now_ms),
             chance=random.random(),
             history=history,
             on_partial=on_partial,
@@ -116,19 +124,19 @@ class Settler:
         )
 
     async def _read(self, job: JobId) -> tuple[Record, tuple[HistoryEntry, ...]] | None:
-        stored = await self._reads.ask(job)
+        stored = await self._reads.submit(job)
         return (stored.record, stored.history) if stored else None
 
-    async def _afterwards(self, job: JobId, old: Record, step: Step) -> None:
+    async def _afterwards(self, job: JobId, old: Record, step: Transition) -> None:
         """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
         if step.hold is not None:
-            await until_it_works(partial(self._open_hold, job, step.record.attempt, step.hold))
+            await retry_forever(partial(self._open_hold, job, step.record.attempt, step.hold))
         if step.history is not None:
             _log_entry(job, step.history, step)
         if step.record.doubled and not old.doubled:
             log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
-    async def _open_hold(self, job: JobId, attempt: int, wanted: HoldWanted) -> None:
+    async def _open_hold(self, job: JobId, attempt: int, wanted: HoldRequest) -> None:
         holds = self._store.holds
         for scope in await self._scopes(job, wanted.scope):
             if wanted.hold_after > 1 and not await self._is_run(scope, wanted.hold_after, f"{job}/{attempt}"):
@@ -138,15 +146,15 @@ class Settler:
             if wanted.wider is not None:
                 await self._widen(job, attempt, scope, wanted.wider)
 
-    async def _widen(self, job: JobId, attempt: int, scope: str, wider: HoldWanted) -> None:
+    async def _widen(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
         sends = self._policy.forbidden_sends
-        if await self._store.holds.forbid(scope, countries=wider.hold_after, sends=sends):
+        if await self._store.holds.count_forbidden_country(scope, countries=wider.hold_after, sends=sends):
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
 
     async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
         """Whether this failure of a scope is the last of so many in a row."""
         within_s = self._policy.failure_run_s
-        return await self._store.holds.strike(scope, hold_after, attempt=attempt, within_s=within_s)
+        return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
         match scope:
@@ -157,8 +165,8 @@ class Settler:
             case Scope.JOB:
                 return [f"job:{job}"]
         try:
-            material: Material = (await self._library.material([job]))[0]
-        except MaterialMissing:
+            material: FaxInputs = (await self._fax_builder.inputs([job]))[0]
+        except FaxInputsMissing:
             return []
         if scope is Scope.COUNTRY:
             region = material.recipient.region
@@ -167,7 +175,7 @@ class Settler:
         return [f"document:{sha256}" for sha256 in material.definition.documents] or [f"batch:{job.batch}"]
 
 
-def _first_call(old: Record, step: Step) -> str | None:
+def _first_call(old: Record, step: Transition) -> str | None:
     """How the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
 
     None for everything else: later calls go to those that are hard to reach, and say little about how calls go.
@@ -180,7 +188,7 @@ def _first_call(old: Record, step: Step) -> str | None:
     return step.record.category if called and step.history is not None else None
 
 
-def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], number_hash: str) -> Change:
+def _change(job: JobId, old: Record, step: Transition, totals: Mapping[str, int], number_hash: str) -> StoredTransition:
     more: dict[str, int] = dict(totals)
     if step.event is not None and step.history is not None:
         more[f"failures|{step.history.category}"] = 1
@@ -192,7 +200,7 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], numb
         more[ACCEPTED_TWICE] = 1
     elif step.lost is not None:
         more[ADOPTED] = 1
-    return Change(
+    return StoredTransition(
         job=job,
         old=old,
         new=step.record,
@@ -207,7 +215,7 @@ def _change(job: JobId, old: Record, step: Step, totals: Mapping[str, int], numb
     )
 
 
-def _log_entry(job: JobId, entry: HistoryEntry, step: Step) -> None:
+def _log_entry(job: JobId, entry: HistoryEntry, step: Transition) -> None:
     log.info(
         "attempt ended" if step.event else "evidence",
         job=str(job),

@@ -7,7 +7,7 @@ from typing import Protocol
 SPARE_S = 0.1
 
 
-class Waiting(Protocol):
+class WaitingSend(Protocol):
     """A send that was granted a slot, by this machine's own clock (seconds)."""
 
     at_s: float
@@ -20,9 +20,9 @@ class Slots:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._bulk: dict[int, Waiting] = {}
+        self._bulk: dict[int, WaitingSend] = {}
 
-    def add(self, send: Waiting, *, urgent: bool) -> None:
+    def add(self, send: WaitingSend, *, urgent: bool) -> None:
         """A send begins to wait. An urgent one takes the earliest slot that the others can spare.
 
         Changes ``at_s`` of sends that wait already.
@@ -32,11 +32,11 @@ class Slots:
         else:
             self._bulk[id(send)] = send
 
-    def remove(self, send: Waiting) -> None:
+    def remove(self, send: WaitingSend) -> None:
         """It waits no more."""
         self._bulk.pop(id(send), None)
 
-    def _hurry(self, send: Waiting) -> None:
+    def _hurry(self, send: WaitingSend) -> None:
         now_s = self._clock()
         others = sorted((one for one in self._bulk.values() if now_s < one.at_s < send.at_s), key=lambda one: one.at_s)
         for one in reversed(others):

@@ -53,13 +53,13 @@ class Snapshot:
 
 async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     """``max_in_flight`` is the settings' limit. Raises StoreError."""
-    pace = await store.limiter.pace()
+    pace = await store.rate_limiter.state()
     now_ms = await store.clock.ask()
-    limits = await what_limits(store, max_in_flight=max_in_flight, most=_BATCHES)
+    limits = await what_limits(store, max_in_flight=max_in_flight, max_batches=_BATCHES)
     in_flight = await store.dispatch.sizes()
     workers = await store.workers.read()
     return Snapshot(
-        totals=await store.totals.all(),
+        totals=await store.metric_totals.all(),
         in_flight=in_flight,
         inbox=await store.inbox.depth(),
         oldest_event_s=await store.audit.oldest_event_s(now_ms),

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from heapq import merge
 
 from dispatcher.core.batch import Control, Definition
+from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.core.job import Recipient, RefusedRow
-from dispatcher.core.points import At, Point
-from dispatcher.service.errors import Conflict, Missing, NotAllowed
+from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
-from dispatcher.store.batches import Part
+from dispatcher.store.batches import UploadChunk
 from dispatcher.store.store import Store
 
 #: accepted recipients, and refused rows, after which a part is stored
@@ -76,14 +76,16 @@ class _Growing:
 class Upload:
     """One list of recipients for one batch, under one key. Made by ``open_upload``."""
 
-    def __init__(self, store: Store, batch: Definition, key: str, lines_done: int, at: At | None = None) -> None:
+    def __init__(
+        self, store: Store, batch: Definition, key: str, lines_done: int, failpoint: FailpointHook | None = None
+    ) -> None:
         #: country (two letters) of numbers in national form whose row names none
         self.default_country = batch.default_country
         self._store = store
         self._batch = batch.id
         self._key = key
         self._lines_done = lines_done
-        self._at = at
+        self._at = failpoint
         self._part = _Growing()
         self._parts = 0
         self._hash = hashlib.sha256()
@@ -118,7 +120,7 @@ class Upload:
             await self._store_part()
         await self._claim("end")
         if self._at:
-            await self._at(Point.LIST_STORED)
+            await self._at(Failpoint.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._key)
         accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
         return UploadAnswer(
@@ -142,10 +144,10 @@ class Upload:
         self._parts += 1
         if part.last_line > self._lines_done:
             if self._at:
-                await self._at(Point.PART_READ)
+                await self._at(Failpoint.PART_READ)
             await self._add_part(part)
             if self._at:
-                await self._at(Point.PART_STORED)
+                await self._at(Failpoint.PART_STORED)
 
     async def _claim(self, kind: str) -> None:
         """Note what comes at this place of the list, or find that it was something else before."""
@@ -155,9 +157,9 @@ class Upload:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; take a new key")
 
     async def _add_part(self, part: _Growing) -> None:
-        answer = await self._store.batches.add_part(
+        answer = await self._store.batches.add_chunk(
             self._batch,
-            Part(
+            UploadChunk(
                 upload=self._key,
                 first_line=part.first_line,
                 last_line=part.last_line,
@@ -166,7 +168,7 @@ class Upload:
             ),
         )
         if answer.status == "closed":
-            raise NotAllowed(f"batch {self._batch} is no draft any more, so it takes no more recipients")
+            raise ActionNotAllowed(f"batch {self._batch} is no draft any more, so it takes no more recipients")
         if answer.status == "missing":
             raise Missing(f"there is no batch {self._batch}")
         if answer.status == "gap":
@@ -174,7 +176,7 @@ class Upload:
         self._lines_done = max(self._lines_done, part.last_line)
 
 
-async def open_upload(store: Store, batch: str, key: str, at: At | None = None) -> Upload:
+async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHook | None = None) -> Upload:
     """Begin an upload, or go on with one that broke off.
 
     Raises Missing for an unknown batch and NotAllowed when it is no draft and the key is new to it.
@@ -182,8 +184,8 @@ async def open_upload(store: Store, batch: str, key: str, at: At | None = None) 
     overview = await find_batch(store, batch)
     progress = await store.batches.progress(batch, key)
     if progress is None and overview.control is not Control.DRAFT:
-        raise NotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
-    return Upload(store, overview.definition, key, progress.lines_done if progress else 0, at)
+        raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
+    return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)
 
 
 def _by_line(accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> Iterator[Recipient | RefusedRow]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import islice
 
+from dispatcher.sinch.coerce import clean, json_object, mapping, text
 from dispatcher.sinch.errors import (
     NotFoundError,
     RateLimitedError,
@@ -15,7 +16,6 @@ from dispatcher.sinch.errors import (
     SinchError,
     UnclearError,
 )
-from dispatcher.sinch.reading import clean, json_object, mapping, text
 
 #: longest text of the provider's that is passed on, longest address and name of a field, and most fields
 _MESSAGE_CHARS, _ADDRESS_CHARS, _NAME_CHARS, _MOST_FIELDS = 500, 200, 100, 20

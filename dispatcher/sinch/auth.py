@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.body import Body, BodyStream, Departure
+from dispatcher.sinch.coerce import json_object, text, whole
 from dispatcher.sinch.errors import (
     NotSentError,
     RateLimitedError,
@@ -27,7 +28,6 @@ from dispatcher.sinch.errors import (
     UnreadableError,
 )
 from dispatcher.sinch.pool import HttpPool, address
-from dispatcher.sinch.reading import json_object, text, whole
 
 #: a token request, all its tries and waits included
 TOKEN_TOTAL_S = 45.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from dispatcher.core.points import At, Point
+from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.sinch.errors import NotSentError
 
 #: bodies up to this size go out in one write; larger ones in views of this size, so that nothing large is copied
@@ -75,7 +75,7 @@ class Departure:
 
     __slots__ = ("at", "begun", "may_send", "over", "refused")
 
-    def __init__(self, may_send: Callable[[], bool] | None = None, at: At | None = None) -> None:
+    def __init__(self, may_send: Callable[[], bool] | None = None, at: FailpointHook | None = None) -> None:
         self.begun = False
         #: the last question was answered with no; what carries the body may tell of it as an error of its own
         self.refused = False
@@ -101,11 +101,11 @@ class BodyStream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         at = self._departure.at
         if at:
-            await at(Point.FIRST_BYTE)
+            await at(Failpoint.FIRST_BYTE)
         self._departure.begin()
         if self._body is not None:
             for chunk in self._body.chunks():
                 # aiohttp takes any buffer
                 yield chunk  # type: ignore[misc]
         if at:
-            await at(Point.LAST_BYTE)
+            await at(Failpoint.LAST_BYTE)

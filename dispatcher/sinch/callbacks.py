@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.outcome import FaxUpdate
+from dispatcher.sinch.coerce import json_object, mapping, text
 from dispatcher.sinch.errors import CallbackError, UnreadableError
-from dispatcher.sinch.reading import json_object, mapping, text
 from dispatcher.sinch.wire import news
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CallbackEvent:
 
     event: str
     #: what it says of its fax; None when it names none
-    news: FaxNews | None
+    news: FaxUpdate | None
     fax_id: str = ""
 
 
@@ -58,9 +58,9 @@ class CallbackReader:
     def __init__(self, content_type: str) -> None:
         kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
         self._json = bytearray()
-        self._parts: _Parts | None = None
+        self._parts: _MultipartFields | None = None
         if kind == b"multipart/form-data":
-            self._parts = _Parts(options.get(b"boundary", b""))
+            self._parts = _MultipartFields(options.get(b"boundary", b""))
 
     def feed(self, piece: bytes) -> None:
         if self._parts is None:
@@ -75,7 +75,7 @@ class CallbackReader:
         return _event(kept.get("event"), kept.get("fax"))
 
 
-class _Parts:
+class _MultipartFields:
     """The kept parts of a multipart body, by name. A part that comes twice counts once, as it came first."""
 
     def __init__(self, boundary: bytes) -> None:
@@ -134,7 +134,7 @@ class _Parts:
         self._ended = True
 
 
-def _callbacks(parts: _Parts) -> "MultipartCallbacks":
+def _callbacks(parts: _MultipartFields) -> "MultipartCallbacks":
     return {
         "on_part_begin": parts.part_begin,
         "on_header_field": parts.header_field,

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.outcome import (
     Accepted,
-    FaxNews,
+    FaxUpdate,
     NotSent,
     RateLimited,
     Refused,
     SendOutcome,
     Unclear,
 )
-from dispatcher.core.points import At
 from dispatcher.sinch.auth import Auth, Basic, OAuth
 from dispatcher.sinch.errors import (
     NotFoundError,
@@ -130,7 +130,7 @@ class FaxClient:
         *,
         total_s: float,
         may_send: Callable[[], bool] | None = None,
-        at: At | None = None,
+        failpoint: FailpointHook | None = None,
     ) -> SendOutcome:
         """Make one POST and say what came of it. Never raises for anything that provider or network do.
 
@@ -139,12 +139,12 @@ class FaxClient:
         """
         call = Call(method="POST", path="/faxes", body=json_body(fax.order()))
         try:
-            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=at)
-            return Accepted(news=_ours(read_fax(answer.body, status=answer.status), fax, answer.status))
+            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=failpoint)
+            return Accepted(update=_ours(read_fax(answer.body, status=answer.status), fax, answer.status))
         except SinchError as exc:
             return outcome_of(exc)
 
-    async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
+    async def fax(self, fax_id: str, *, total_s: float) -> FaxUpdate | None:
         """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
         try:
             answer = await self._reads.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
@@ -170,7 +170,7 @@ class FaxClient:
             raise _explained(exc) from exc
 
 
-def _ours(told: FaxNews, fax: OutgoingFax, status: int) -> FaxNews:
+def _ours(told: FaxUpdate, fax: OutgoingFax, status: int) -> FaxUpdate:
     """The fax that the answer to our own POST names. Labels that name another one raise UnreadableError: something
     between us and the provider gave us the answer to another request."""
     if (told.job or fax.job, told.attempt or fax.attempt) != (fax.job, fax.attempt):

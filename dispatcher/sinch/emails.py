@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
+from dispatcher.sinch.coerce import text
 from dispatcher.sinch.http import CALL_S, Call, SinchHttp, get, json_call, segment
 from dispatcher.sinch.models import Email, EmailNumber, read_answer, read_resource
 from dispatcher.sinch.paging import Page, page_query, read_list, walk
-from dispatcher.sinch.reading import text
 
 PAGE_SIZE = 100
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from dispatcher.sinch.coerce import json_object
 from dispatcher.sinch.errors import NotFoundError, UnreadableError
 from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get, segment
 from dispatcher.sinch.models import Fax, read_answer, read_resource
 from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
 from dispatcher.sinch.paging import Page, read_list, walk
-from dispatcher.sinch.reading import json_object
 from dispatcher.sinch.wire import FaxQuery
 
 #: what the provider lists when no time is asked for

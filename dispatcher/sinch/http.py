@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
 from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.auth import Auth
 from dispatcher.sinch.body import Body, BodyStream, Departure
@@ -68,7 +68,7 @@ class SinchHttp:
         total_s: float,
         may_send: Callable[[], bool] | None = None,
         into: FileSink | None = None,
-        at: At | None = None,
+        at: FailpointHook | None = None,
     ) -> Answer:
         """Make a call and return its 2xx answer, within ``total_s`` in all: token, connecting, repetitions, reading.
 

@@ -11,12 +11,12 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from dispatcher.sinch import reading
+from dispatcher.sinch import coerce
 from dispatcher.sinch.errors import UnreadableError
 
 
 def _time(value: object) -> datetime | None:
-    read = reading.time_ms(value)
+    read = coerce.time_ms(value)
     return datetime.fromtimestamp(read / 1000, UTC) if read else None
 
 
@@ -27,15 +27,15 @@ def _objects(value: object) -> list[object]:
 def _numbers(value: object) -> list[object]:
     """Objects, or plain numbers as older servers and one page of the reference have them."""
     items = value if isinstance(value, list) else []
-    objects = [{"number": item} if isinstance(item, str) else reading.mapping(item) for item in items]
-    return [item for item in objects if reading.text(item.get("number"))]
+    objects = [{"number": item} if isinstance(item, str) else coerce.mapping(item) for item in items]
+    return [item for item in objects if coerce.text(item.get("number"))]
 
 
-Text = Annotated[str, BeforeValidator(reading.text)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(reading.texts)]
-Whole = Annotated[int, BeforeValidator(reading.whole)]
-Flag = Annotated[bool, BeforeValidator(reading.flag)]
-TextMap = Annotated[dict[str, str], BeforeValidator(reading.text_map)]
+Text = Annotated[str, BeforeValidator(coerce.text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(coerce.texts)]
+Whole = Annotated[int, BeforeValidator(coerce.whole)]
+Flag = Annotated[bool, BeforeValidator(coerce.flag)]
+TextMap = Annotated[dict[str, str], BeforeValidator(coerce.text_map)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
@@ -73,7 +73,7 @@ class Fax(Resource):
     status: Text = ""
     number_of_pages: Whole = 0
     pages_sent_successfully: Whole = 0
-    price: Annotated[Price, BeforeValidator(reading.mapping)] = Price()
+    price: Annotated[Price, BeforeValidator(coerce.mapping)] = Price()
     create_time: Time = None
     completed_time: Time = None
     header_text: Text = ""
@@ -177,4 +177,4 @@ def read_resource(model: type[R], value: object) -> R:
 
 def read_answer(model: type[R], body: bytes) -> R:
     """The resource in the body of an answer. Raises UnreadableError."""
-    return read_resource(model, reading.json_object(body))
+    return read_resource(model, coerce.json_object(body))

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from dispatcher.sinch.coerce import json_object, whole
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.reading import json_object, whole
 from dispatcher.sinch.wire import total_pages
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from dispatcher.sinch.answers import Answer
 from dispatcher.sinch.body import TOO_LATE, Departure
+from dispatcher.sinch.coerce import clean
 from dispatcher.sinch.errors import AnswerLostError, NotSentError, UnreachableError, UnreadableError
-from dispatcher.sinch.reading import clean
 from dispatcher.sinch.saving import FileSink
 
 #: an idle connection is given up before a server is likely to: the hastiest common ones close after 5 s. A POST

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
+from dispatcher.sinch.coerce import identifier, json_object, mapping, text, time_ms, whole
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.reading import identifier, json_object, mapping, text, time_ms, whole
 
 #: labels that we put on every fax and find it again by, and the account's write epoch when it was begun
 JOB_LABEL = "bulkfax-job"
@@ -67,7 +67,7 @@ class FaxQuery:
 class ListPage:
     """One page of a list of faxes. ``page`` counts from 1; ``total_pages`` is 0 when the provider does not say."""
 
-    faxes: tuple[FaxNews, ...]
+    faxes: tuple[FaxUpdate, ...]
     page: int
     total_pages: int
     #: The jobs of faxes whose id cannot be used; empty text for one that names no job, which may be any fax. They are
@@ -75,13 +75,13 @@ class ListPage:
     unusable: tuple[str, ...] = ()
 
 
-def news(fax: Mapping[str, object]) -> FaxNews:
+def news(fax: Mapping[str, object]) -> FaxUpdate:
     """What one fax object says. Raises UnreadableError when it has no id that can be used: nothing can be done then."""
     fax_id = identifier(fax.get("id"))
     if not fax_id:
         raise UnreadableError("a fax without an id that can be used")
     job, attempt = labels(fax)
-    return FaxNews(
+    return FaxUpdate(
         fax_id=fax_id,
         status=_FINAL.get(text(fax.get("status"), _TYPE_CHARS).upper(), FaxStatus.UNFINISHED),
         to=text(fax.get("to"), _NUMBER_CHARS),
@@ -110,7 +110,7 @@ def _known(value: object, most: int) -> int:
     return number if 0 <= number <= most else 0
 
 
-def read_fax(body: bytes, *, status: int = 200) -> FaxNews:
+def read_fax(body: bytes, *, status: int = 200) -> FaxUpdate:
     """The fax in an answer of that status; a list of one counts as that fax. Raises UnreadableError."""
     answer = json_object(body)
     if answer is None:

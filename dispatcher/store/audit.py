@@ -18,8 +18,8 @@ _READINGS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFacts:
-    """The small part of a batch. ``counts`` by state:category:type as stored."""
+class StoredBatch:
+    """The small part of a batch. ``counters`` by state:category:type as stored."""
 
     blocks: int
     rows: int
@@ -30,7 +30,7 @@ class BatchFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
+class StoredJob:
     """One job with all places that it has an entry in."""
 
     record: Record
@@ -47,14 +47,14 @@ class Audit:
         with translated():
             return [name.decode() for name in await self._client.zrange(keys.BATCHES, 0, -1)]
 
-    async def facts(self, batch: str) -> BatchFacts:
+    async def facts(self, batch: str) -> StoredBatch:
         with translated():
             # no transaction: a full server refuses MULTI, and then the doctor is needed most
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
                 pipe.hgetall(keys.part(batch, "counts"))
                 (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
-        return BatchFacts(
+        return StoredBatch(
             blocks=int(blocks),
             rows=int(rows),
             cursor=int(cursor),
@@ -105,7 +105,7 @@ class Audit:
                     found.setdefault(JobId.parse(name.decode()), set()).add(place)
         return found
 
-    async def job(self, job: JobId) -> JobFacts | None:
+    async def job(self, job: JobId) -> StoredJob | None:
         """Everything about one job; None when it does not exist.
 
         Read until two readings agree: what moved in the middle of one is where it belongs in the next.
@@ -117,8 +117,8 @@ class Audit:
                 break
         return facts
 
-    async def _job(self, job: JobId) -> JobFacts | None:
-        block, at = keys.place(job)
+    async def _job(self, job: JobId) -> StoredJob | None:
+        block, at = keys.locate(job)
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 start = at * codec.WIDTH
@@ -134,7 +134,7 @@ class Audit:
             parked = record.country and await self._client.getbit(keys.parked_rows(job.batch, record.country), job.row)
         entries = zip((Place.DUE, Place.PARKED, *WATCHED), (due, parked or None, *watched), strict=True)
         places = frozenset(place for place, entry in entries if entry is not None)
-        return JobFacts(record=record, cursor=int(cursor), places=places)
+        return StoredJob(record=record, cursor=int(cursor), places=places)
 
     async def longest_overdue_s(self, now_ms: int) -> float:
         """How long the oldest entry of the watch sets has been due; 0 when none is."""

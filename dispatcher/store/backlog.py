@@ -8,8 +8,8 @@ from dispatcher.core.batch import Control, Priority, own_scopes
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import keys
 from dispatcher.store.client import Client
-from dispatcher.store.clock import AHEAD_MS
 from dispatcher.store.errors import translated
+from dispatcher.store.server_clock import AHEAD_MS
 
 #: batches with work that are looked at to explain what limits them; one that is due is enough
 LOOKED_AT = 200

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dispatcher.core.batch import (
-    TRANSITIONS,
+    COMMAND_TRANSITIONS,
     Command,
     CommandRefusal,
     Control,
@@ -23,7 +23,7 @@ from dispatcher.store.lua import Argument, Scripts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class UploadChunk:
     """What one slice of an upload adds to a batch. Lines count from 1 within the upload."""
 
     upload: str
@@ -34,7 +34,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartAnswer:
+class ChunkAnswer:
     #: ``stored``, ``repeat``, ``closed`` (no draft any more), ``missing``, or ``gap`` (lines before it are not stored)
     status: str
     #: positions of recipients whose number was in the batch before
@@ -145,7 +145,7 @@ class Batches:
         countries = frozenset(f"country:{country.decode()}" for country in parked)
         return _overview(meta, counts, reasons, scopes, scopes & countries) if meta else None
 
-    async def add_part(self, batch: str, part: Part) -> PartAnswer:
+    async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
         """Store one slice durably; at most 1,000 recipients. Safe to repeat."""
         recipients, refused = part.recipients, part.refused
         reasons: dict[str, int] = {}
@@ -165,7 +165,7 @@ class Batches:
             *(item for pair in reasons.items() for item in pair),
         ]
         status, lines_done, *duplicates = await self._scripts.accept("add_part", arguments)
-        return PartAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
+        return ChunkAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
 
     async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> str:
         """Fix which rows of blocks of its parent a rerun takes; what was fixed before stays.
@@ -197,7 +197,7 @@ class Batches:
             if raw is None:
                 return None
             expected = Control(raw.decode())
-            wanted = TRANSITIONS.get((expected, command))
+            wanted = COMMAND_TRANSITIONS.get((expected, command))
             answer, in_flight, refused = await self._scripts.accept("control", [batch, expected, wanted or expected])
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None

@@ -14,7 +14,16 @@ from dataclasses import asdict
 from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import (
+    REVISION_MODULUS,
+    AttemptOutcome,
+    FaxFate,
+    HistoryEntry,
+    Recipient,
+    Record,
+    RefusedRow,
+    State,
+)
 
 #: stored with every batch; raise it when anything below changes its meaning
 FORMAT = 2
@@ -28,42 +37,42 @@ _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE["other"]
-_ENTRY_FIELDS, _OUTCOMES, _FATES = frozenset(HistoryEntry.__slots__), frozenset(Happened), frozenset(Fate)
+_ENTRY_FIELDS, _OUTCOMES, _FATES = frozenset(HistoryEntry.__slots__), frozenset(AttemptOutcome), frozenset(FaxFate)
 _LETTERS = 26
 #: the region of numbers that belong to no country, such as satellite networks
 _NO_COUNTRY, _NO_COUNTRY_CODE = "001", _LETTERS * _LETTERS + 1
 
 
-class _Newer(str):
+class _UnknownCode(str):
     """A name that only a newer process knows, under one that this one knows. Its number is written back as it was."""
 
     __slots__ = ("code",)
     code: int
 
     @classmethod
-    def named(cls, name: str, code: int) -> "_Newer":
+    def named(cls, name: str, code: int) -> "_UnknownCode":
         newer = cls(name)
         newer.code = code
         return newer
 
 
 def category_code(category: str) -> int:
-    return category.code if isinstance(category, _Newer) else _CATEGORY_CODE[category]
+    return category.code if isinstance(category, _UnknownCode) else _CATEGORY_CODE[category]
 
 
 def type_code(error_type: str) -> int:
     """The stored number of an error type; types that the table does not know are kept as ``other``."""
-    return error_type.code if isinstance(error_type, _Newer) else _TYPE_CODE.get(error_type, _OTHER_TYPE)
+    return error_type.code if isinstance(error_type, _UnknownCode) else _TYPE_CODE.get(error_type, _OTHER_TYPE)
 
 
 def category_name(code: int) -> str:
     """The category of a stored number; one that a newer process wrote reads as ``unknown``."""
-    return CATEGORIES[code] if code < len(CATEGORIES) else _Newer.named("unknown", code)
+    return CATEGORIES[code] if code < len(CATEGORIES) else _UnknownCode.named("unknown", code)
 
 
 def type_name(code: int) -> str:
     """The error type of a stored number; one that a newer process wrote reads as ``other``."""
-    return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _Newer.named("other", code)
+    return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _UnknownCode.named("other", code)
 
 
 def country_code(country: str) -> int:
@@ -120,7 +129,7 @@ def encode_record(record: Record) -> bytes:
 def _flags(record: Record) -> int:
     """Three bits, and above them five of the count of evidence."""
     bits = record.doubled * _DOUBLED | record.unclear * _UNCLEAR | record.force_fine * _FINE
-    return bits | record.evidence % EVIDENCE_TURN * _EVIDENCE
+    return bits | record.history_revision % REVISION_MODULUS * _EVIDENCE
 
 
 def decode_record(raw: bytes) -> Record:
@@ -145,7 +154,7 @@ def decode_record(raw: bytes) -> Record:
         doubled=bool(flags & _DOUBLED),
         unclear=bool(flags & _UNCLEAR),
         force_fine=bool(flags & _FINE),
-        evidence=flags // _EVIDENCE,
+        history_revision=flags // _EVIDENCE,
         confirming_reads=confirming_reads,
         pages_sent=pages_sent,
         pages_total=pages_total,
@@ -232,12 +241,12 @@ def decode_history(raw: bytes) -> list[HistoryEntry]:
 def _entry(fields: dict[str, Any]) -> HistoryEntry:
     """A line as far as this process knows what it says. Lines are only added to, so nothing of it is lost."""
     known = {name: value for name, value in fields.items() if name in _ENTRY_FIELDS}
-    outcome = Happened(fields["outcome"]) if fields["outcome"] in _OUTCOMES else Happened.LATE
+    outcome = AttemptOutcome(fields["outcome"]) if fields["outcome"] in _OUTCOMES else AttemptOutcome.LATE
     return HistoryEntry(**{**known, "outcome": outcome, "fate": _fate(fields.get("fate"))})
 
 
-def _fate(told: str | None) -> Fate | None:
+def _fate(told: str | None) -> FaxFate | None:
     """What only a newer process knows of a fax is no reason to send another one."""
     if told is None:
         return None
-    return Fate(told) if told in _FATES else Fate.UNFINISHED
+    return FaxFate(told) if told in _FATES else FaxFate.UNFINISHED

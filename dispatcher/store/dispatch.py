@@ -72,7 +72,7 @@ class BeginAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StoredTransition:
     """One job's step, decided from ``old``. Its new place follows from the new state."""
 
     job: JobId
@@ -95,7 +95,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedChange:
+class EncodedTransition:
     """A change as the script takes it. Whatever cannot be encoded has been found out by then."""
 
     arguments: tuple[Argument, ...]
@@ -107,7 +107,7 @@ class JobGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reaped:
+class Reclaimed:
     given_back: int
     held: int
     #: sends whose deadline passed without an answer
@@ -134,13 +134,14 @@ class Dispatch:
         self._scripts = scripts
         self._policy = policy
 
-    async def claim(self, priority: str, *, most: int, ahead: int, in_flight: int) -> Lease | None:
-        """Lease up to ``most`` jobs of a class.
+    async def claim(self, priority: str, *, max_jobs: int, max_ahead: int, max_in_flight: int) -> Lease | None:
+        """Lease up to ``max_jobs`` jobs of a priority class.
 
-        None when nothing is due, all is held, enough work is ahead, or no worker lives.
+        At most ``max_ahead`` jobs are leased within a second, four times as many at a time, and ``max_in_flight`` are
+        leased or being sent, over all processes.
 
-        At most ``ahead`` jobs are leased within a second, four times as many at a time, and ``in_flight`` leased or
-        being sent, over all processes.
+        Returns:
+            None when nothing is due, everything is held, enough work is ahead, or no worker is alive.
         """
         lease_id = secrets.token_hex(8)
         policy = self._policy
@@ -148,12 +149,12 @@ class Dispatch:
             lease_id,
             1 + secrets.randbelow(_LEASE_NUMBERS),
             priority,
-            most,
-            ahead,
+            max_jobs,
+            max_ahead,
             int(policy.lease_s * 1000),
             policy.retry_floor,
             HORIZON_US,
-            in_flight,
+            max_in_flight,
         ]
         raw = _MORE
         for _ in range(_MOST_PASSES):
@@ -170,7 +171,7 @@ class Dispatch:
         return _lease(lease_id, raw) if raw else None
 
     async def begin(
-        self, lease: Lease, candidates: Sequence[Candidate], *, most_sending: int, call: str = "", tried: int = 0
+        self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", tried: int = 0
     ) -> BeginAnswer:
         """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent.
 
@@ -190,7 +191,7 @@ class Dispatch:
             NUMBER_LOCK_MS,
             policy.rate_cut,
             int(policy.rate_regain_s * 1_000_000),
-            most_sending,
+            max_in_flight,
             ",".join(f"{scope}={hold_id}" for scope, hold_id in lease.probes.items()),
             lease.id,
             tried,
@@ -220,18 +221,18 @@ class Dispatch:
             stands=lambda: seen.losses == losses,
         )
 
-    async def settle(self, changes: Sequence[Change]) -> list[Record | JobGone | None]:
+    async def settle(self, changes: Sequence[StoredTransition]) -> list[Record | JobGone | None]:
         """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""
         return await self.apply([prepare(change) for change in changes])
 
-    async def apply(self, changes: Sequence[PreparedChange]) -> list[Record | JobGone | None]:
+    async def apply(self, changes: Sequence[EncodedTransition]) -> list[Record | JobGone | None]:
         """The same for changes that were encoded before."""
         arguments: list[Argument] = [NUMBER_LOCK_MS]
         for change in changes:
             arguments += change.arguments
         return [_settled(answer) for answer in await self._scripts.run("settle", arguments)]
 
-    async def reap(self, *, most: int, again_s: float, look: bool = True) -> Reaped:
+    async def reclaim(self, *, max_jobs: int, again_s: float, look: bool = True) -> Reclaimed:
         """Give back the jobs of leases that nobody will begin, let sends without an answer become unclear, and name the
         jobs in flight that are to be looked at.
 
@@ -240,8 +241,8 @@ class Dispatch:
         """
         given_back, held, unclear, living = 0, 0, 0, 0
         announce, look_at = list[tuple[Priority, str]](), list[JobId]()
-        arguments = self._reap_arguments(min(most, _STEP), again_s, look=look)
-        for _ in range(0, most, _STEP):
+        arguments = self._reclaim_arguments(min(max_jobs, _STEP), again_s, look=look)
+        for _ in range(0, max_jobs, _STEP):
             back, more_held, late, living, leases, jobs = await self._scripts.run("reap", arguments)
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
             names = [name.decode() for name in leases]
@@ -249,7 +250,7 @@ class Dispatch:
             look_at += [JobId.parse(job.decode()) for job in jobs]
             if max(back, late, len(jobs)) < _STEP:
                 break
-        return Reaped(
+        return Reclaimed(
             given_back=given_back,
             held=held,
             unclear=unclear,
@@ -258,16 +259,16 @@ class Dispatch:
             look_at=tuple(look_at),
         )
 
-    def _reap_arguments(self, step: int, again_s: float, *, look: bool) -> list[Argument]:
+    def _reclaim_arguments(self, step: int, again_s: float, *, look: bool) -> list[Argument]:
         policy = self._policy
         times = [int(again_s * 1000), policy.max_strikes, int(policy.lease_s * 1000)]
         return [step, step if look else 0, *times, round(policy.looks_s[0] * 1000), look_apart_ms(0, policy)]
 
-    async def drain(self, most: int = 500) -> int:
+    async def finalize(self, max_jobs: int = 500) -> int:
         """Give waiting jobs of ended batches their final state; returns how many."""
         drained = 0
-        while drained < most:
-            step = min(_STEP, most - drained)
+        while drained < max_jobs:
+            step = min(_STEP, max_jobs - drained)
             done = int(await self._scripts.run("drain", [step]))
             drained += done
             if done < step:
@@ -285,7 +286,7 @@ class Dispatch:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for job in jobs:
-                    block, at = keys.place(job)
+                    block, at = keys.locate(job)
                     start = at * codec.WIDTH
                     pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
                     pipe.hget(keys.block_part(job.batch, "history", block), str(job.row))
@@ -302,15 +303,15 @@ class Dispatch:
                 sizes = await pipe.execute()
         return {place.value: size for place, size in zip(keys.WATCH, sizes, strict=True)}
 
-    async def unclear_since_ms(self, most: int = 500) -> int:
+    async def unclear_since_ms(self, max_jobs: int = 500) -> int:
         """Since when the oldest unclear attempt is looked for, milliseconds since 1970; 0: none is.
 
         Of more than ``most`` those count that are looked for next.
         """
         with translated():
-            names = await self._client.zrange(keys.WATCH[Place.UNCLEAR], 0, most - 1)
+            names = await self._client.zrange(keys.WATCH[Place.UNCLEAR], 0, max_jobs - 1)
             async with self._client.pipeline(transaction=False) as pipe:
-                for block, at, batch in ((*keys.place(job), job.batch) for job in map(_job, names)):
+                for block, at, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
                     start = at * codec.WIDTH
                     pipe.getrange(keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
                 raw = await pipe.execute()
@@ -339,9 +340,9 @@ def _lease(lease_id: str, raw: bytes) -> Lease:
     return Lease(id=lease_id, number=fields["number"], jobs=jobs, probes=fields["probes"])
 
 
-def prepare(change: Change) -> PreparedChange:
+def prepare(change: StoredTransition) -> EncodedTransition:
     """Raises ValueError or struct.error for what has no place in a record."""
-    return PreparedChange(_arguments(change))
+    return EncodedTransition(_arguments(change))
 
 
 def _settled(answer: bytes) -> Record | JobGone | None:
@@ -350,7 +351,7 @@ def _settled(answer: bytes) -> Record | JobGone | None:
     return None if answer in (b"done", b"repeat") else codec.decode_record(answer)
 
 
-def _arguments(change: Change) -> tuple[Argument, ...]:
+def _arguments(change: StoredTransition) -> tuple[Argument, ...]:
     fax_id = change.new.fax_id
     return (
         change.job.batch,

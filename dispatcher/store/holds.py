@@ -78,14 +78,14 @@ class Holds:
         answer = await self._scripts.run("note_list", [int(readable), limit_ms, series, _new_id()])
         return ListNote(answer)
 
-    async def strike(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
+    async def count_failure(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
         """One more failure of a scope. True when there were enough of them for a hold, in a row and within that time.
 
         ``attempt`` (``<job>/<attempt>``) is counted once, however often it is told.
         """
         return bool(await self._scripts.run("strike", [scope, hold_after, attempt, round(within_s * 1000)]))
 
-    async def forbid(self, scope: str, *, countries: int, sends: int) -> bool:
+    async def count_forbidden_country(self, scope: str, *, countries: int, sends: int) -> bool:
         """A country was refused. True when ``countries`` were within the last ``sends``: the account is the cause."""
         return bool(await self._scripts.run("forbid", [scope, sends, countries]))
 

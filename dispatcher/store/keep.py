@@ -22,7 +22,7 @@ class Reservation:
     fresh: bool
 
 
-class Keep:
+class IdempotencyKeys:
     def __init__(self, client: Client) -> None:
         self._client = client
 

@@ -151,6 +151,6 @@ def block_part(batch_id: str, name: str, block: int) -> str:
     return f"bf:batch:{batch_id}:{name}:{block}"
 
 
-def place(job: JobId) -> tuple[int, int]:
+def locate(job: JobId) -> tuple[int, int]:
     """Block and position of a job's row."""
     return divmod(job.row, BLOCK)

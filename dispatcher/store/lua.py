@@ -69,7 +69,7 @@ def _part(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class WriteAnswer:
     """What a script answered that moves the account's write epoch."""
 
     answer: Any
@@ -108,7 +108,7 @@ class Scripts:
             raise StoreNotReplicated(f"fewer than {self._replicas} replicas of Redis have it: repeat the request")
         return moved.answer
 
-    async def move(self, verb: str, arguments: Sequence[Argument], *, wait_s: float = 0.0) -> Moved:
+    async def move(self, verb: str, arguments: Sequence[Argument], *, wait_s: float = 0.0) -> WriteAnswer:
         """Run a verb that heeds the epoch, and wait for replicas if there is time to. Raises StoreRolledBack."""
         for last in (False, True):
             given = self.epoch.highest
@@ -117,7 +117,7 @@ class Scripts:
             if word == b"done":
                 raised_to, now_ms, answer = more
                 self.epoch.answered(epoch, raised_to, now_ms)
-                return Moved(answer, epoch, replicated)
+                return WriteAnswer(answer, epoch, replicated)
             self.epoch.losses += 1
             # it may be a master that was, at the end of an old connection
             leave(self._client)

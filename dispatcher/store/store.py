@@ -11,17 +11,17 @@ from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import PATIENT, Patience, connect, for_replicas, leave_together
-from dispatcher.store.clock import ServerClock, Sightings, steady_clock
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
 from dispatcher.store.holds import Holds
 from dispatcher.store.inbox import Inbox
-from dispatcher.store.keep import Keep
-from dispatcher.store.limiter import Limiter
+from dispatcher.store.keep import IdempotencyKeys
 from dispatcher.store.lua import Scripts
+from dispatcher.store.metric_totals import MetricTotals
+from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.rollback import Rollbacks
-from dispatcher.store.totals import Totals
+from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
@@ -58,7 +58,7 @@ class Store:
         scripts = Scripts(self._writer, replicas=wait_replicas)
         self.epoch = scripts.epoch
         self.clock = ServerClock(self._client, steady)
-        self.sightings = Sightings(self._client)
+        self.clock_readings = ClockReadings(self._client)
         self.audit = Audit(self._client, scripts)
         self.backlog = Backlog(self._client)
         self.batches = Batches(self._client, scripts)
@@ -66,10 +66,10 @@ class Store:
         self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.holds = Holds(self._client, scripts)
         self.inbox = Inbox(self._client, scripts)
-        self.keep = Keep(self._client)
-        self.limiter = Limiter(self._client, scripts, policy)
+        self.keep = IdempotencyKeys(self._client)
+        self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.rollbacks = Rollbacks(self._client, scripts)
-        self.totals = Totals(self._client)
+        self.metric_totals = MetricTotals(self._client)
         self.wakes = Wakes(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)
 

@@ -30,7 +30,7 @@ class Wakes:
         self._scripts = scripts
 
     async def next_due(self, *, looks: bool = True) -> NextDue:
-        """``looks``: whether what was sent or accepted may be looked for, as for ``reap``. Raises StoreError."""
+        """``looks``: whether what was sent or accepted may be looked for, as for ``reclaim``. Raises StoreError."""
         wait_ms, leased = await self._scripts.run("next_due", [HORIZON_US, int(looks)])
         return NextDue(in_s=None if wait_ms < 0 else wait_ms / 1000, leased=leased)
 

@@ -1,4 +1,4 @@
-"""Which worker processes live. A lease of a process that has ended is taken back (``reap.lua``).
+"""Which worker processes live. A lease of a process that has ended is taken back (``reclaim.lua``).
 
 A process has a name, which it keeps over restarts, and an instance, which is new with each start. It has ended when its
 end was reported, when another instance registered under its name, or when its last heartbeat lies more than 3 s behind.
@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from dispatcher.store import keys
 from dispatcher.store.client import Client
-from dispatcher.store.clock import AHEAD_MS
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
+from dispatcher.store.server_clock import AHEAD_MS
 
 #: seconds by which a living process's heartbeat may lie behind the newest one
 DEAD_S = 3.0
@@ -89,7 +89,7 @@ class WorkerRegistry:
         """Every process that is known, the dead ones that nobody has forgotten yet included."""
         return (await self.read()).processes
 
-    async def read(self) -> "Registry":
+    async def read(self) -> "WorkerStatus":
         """All of it at once."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
@@ -98,10 +98,10 @@ class WorkerRegistry:
                 raw, ended_ms = await pipe.execute()
         clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
         processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
-        return Registry(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
+        return WorkerStatus(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
 
 
-class Registry(NamedTuple):
+class WorkerStatus(NamedTuple):
     """What is known of worker processes; times are the server's, in milliseconds since 1970: when the registry's clock
     moved, when a process ended."""
 

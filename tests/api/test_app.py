@@ -138,7 +138,7 @@ async def test_a_wait_of_the_provider_is_shown_and_ended_by_hand(
     api: httpx.AsyncClient, runtime: Runtime, said_s: float
 ) -> None:
     """Whatever it said, an hour at most."""
-    await runtime.store.limiter.slow_down(0, said_s, 0.0)
+    await runtime.store.rate_limiter.slow_down(0, said_s, 0.0)
     blocked = (await api.get("/v1/account")).json()
     assert blocked["blocked_by"] == "provider"
     wait_s = datetime.fromisoformat(blocked["blocked_until"]).timestamp() - await runtime.store.clock.now_ms() / 1000
@@ -189,7 +189,7 @@ async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.Async
         ("second", 7.5, "operator", None),
         ("day", 1, "operator", 0),
     ]
-    while (await runtime.store.limiter.take()).granted:
+    while (await runtime.store.rate_limiter.take_permit()).granted:
         pass
     blocked = (await api.get("/v1/account")).json()
     assert (blocked["blocked_by"], blocked["limits"][1]["used"]) == ("day", 1)

@@ -8,9 +8,9 @@ import pytest
 
 from dispatcher.api.limits import largest_body
 from dispatcher.core.outcome import FaxStatus
-from dispatcher.core.settlement import Shown
+from dispatcher.core.settlement import CallbackProof
 from dispatcher.runtime import Runtime
-from dispatcher.service.news import decode
+from dispatcher.service.inbox_consumer import decode
 from dispatcher.sinch.callback_url import callback_url
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ async def stored(runtime: Runtime) -> list[bytes]:
 
 
 async def counted(runtime: Runtime, result: str) -> int:
-    return (await runtime.store.totals.all()).get(("callbacks", result), 0)
+    return (await runtime.store.metric_totals.all()).get(("callbacks", result), 0)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged
     (event,) = await stored(runtime)
     assert len(event) < 500
     news, labels = decode(event)
-    assert labels is Shown.ABSENT
+    assert labels is CallbackProof.ABSENT
     assert (news.job, news.attempt, news.fax_id) == (JOB, ATTEMPT, "01F")
     assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
 
@@ -74,15 +74,15 @@ async def test_an_address_that_we_did_not_make_is_refused_and_counted(
 @pytest.mark.parametrize(
     ("labels", "kept"),
     [
-        ({"bulkfax-job": JOB, "bulkfax-attempt": str(ATTEMPT)}, [Shown.RIGHT]),
-        ({"bulkfax-job": JOB}, [Shown.ABSENT]),
-        ({}, [Shown.ABSENT]),
+        ({"bulkfax-job": JOB, "bulkfax-attempt": str(ATTEMPT)}, [CallbackProof.RIGHT]),
+        ({"bulkfax-job": JOB}, [CallbackProof.ABSENT]),
+        ({}, [CallbackProof.ABSENT]),
         ({"bulkfax-job": "b1.1", "bulkfax-attempt": str(ATTEMPT)}, []),
         ({"bulkfax-job": JOB, "bulkfax-attempt": "1"}, []),
     ],
 )
 async def test_what_the_labels_show_is_stored_and_wrong_ones_are_dropped(
-    api: httpx.AsyncClient, runtime: Runtime, address: str, labels: dict[str, str], kept: list[Shown]
+    api: httpx.AsyncClient, runtime: Runtime, address: str, labels: dict[str, str], kept: list[CallbackProof]
 ) -> None:
     answer = await api.post(address, json={**EVENT, "fax": {**FAX, "labels": labels}})
     assert answer.status_code == 200

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipients import BAD_EVERY, CHECKSUMS, MOST_ROWS, bad_rows, raw_rows, rows, write_csv, write_ndjson
-from dispatcher.api.intake import Accepted, normalize_number
+from dispatcher.api.intake import AcceptedNumber, normalize_number
 
 
 @pytest.mark.parametrize(("form", "write"), [("csv", write_csv), ("ndjson", write_ndjson)])
@@ -18,7 +18,7 @@ def test_the_lists_are_the_ones_that_were_measured(
 
 def test_every_number_is_valid_and_there_once_but_for_the_bad_ones() -> None:
     numbers = [row.number for row in rows(5000)]
-    valid = [number for number in numbers if isinstance(normalize_number(number), Accepted)]
+    valid = [number for number in numbers if isinstance(normalize_number(number), AcceptedNumber)]
     assert len(set(valid)) == len(valid) == 5000 - bad_rows(5000)
     assert bad_rows(5000) == 5000 // BAD_EVERY
 
@@ -27,7 +27,7 @@ def test_raw_rows_name_the_same_recipients_in_another_form() -> None:
     good = [(row.number, raw) for row, raw in zip(rows(900), raw_rows(900), strict=True)]
     for number, (written, country) in good:
         found = normalize_number(written, country)
-        assert isinstance(found, Accepted)
+        assert isinstance(found, AcceptedNumber)
         assert found.number == number
 
 

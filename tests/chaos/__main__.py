@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dispatcher.cli.output import Failure, note
+from dispatcher.cli.output import CommandFailed, note
 from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
 from dispatcher.core.policy import policy_from
 from dispatcher.store.server import ServerNotStarted
-from tests.chaos.crew import POLICY
+from tests.chaos.cluster import POLICY
 from tests.chaos.drill import Drill, Order
 from tests.simulation.history import Report
 from tests.simulation.many import forgetful_server, run_histories
@@ -59,7 +59,7 @@ def _drill(given: argparse.Namespace) -> int:
     try:
         with terminated_cleanly():
             line, clean = Drill(order, folder).run()
-    except (Failure, ClientError) as error:
+    except (CommandFailed, ClientError) as error:
         note(f"error: {error}; the words of each process are in {folder}")
         return 1
     if clean:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dispatcher.cli.output import Failure, note
+from dispatcher.cli.output import CommandFailed, note
 from dispatcher.client import FINAL_STATES, Client
 from dispatcher.core.policy import Policy
-from tests.chaos.acts import Acts
-from tests.chaos.crew import RATE, Crew, running_crew
+from tests.chaos.cluster import RATE, Crew, running_crew
+from tests.chaos.faults import Acts
 from tests.chaos.mailings import Producer, make_mailings, wait_for
 from tests.chaos.plan import amounts_for, make_plan
 from tests.chaos.share import SendableTime, sendable_jobs
@@ -73,7 +73,7 @@ class Drill:
                 acts.end()
                 producer.stop()
             if producer.error:
-                raise Failure(producer.error)
+                raise CommandFailed(producer.error)
             self._let_calls_end(crew)
             return self._conclude(crew, client, acts, producer)
 
@@ -97,7 +97,7 @@ class Drill:
             if self._settled >= self._order.jobs and not producer.is_alive():
                 return
             if producer.error:
-                raise Failure(producer.error)
+                raise CommandFailed(producer.error)
             time.sleep(_LOOK_S)
         self._say("the time is over")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dispatcher.cli.demo import EXAMPLES
 from dispatcher.cli.demo_list import fictional_numbers
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client, ClientError, NewBatch, NewFax
 
 #: batches that the jobs are divided into; some of them wait while others are sent
@@ -33,7 +33,7 @@ def make_mailings(jobs: int) -> tuple[Mailing, ...]:
     """Divide so many fictional numbers, no two alike. Raises Failure when there are not enough of them."""
     numbers = list(islice(fictional_numbers(), jobs))
     if len(numbers) < jobs:
-        raise Failure(f"there are {len(numbers):,} fictional numbers: ask for no more jobs than that")
+        raise CommandFailed(f"there are {len(numbers):,} fictional numbers: ask for no more jobs than that")
     return tuple(
         Mailing(name=f"chaos-{n}", numbers=tuple(part)) for n in range(BATCHES) if (part := numbers[n::BATCHES])
     )

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from dispatcher.core.policy import policy_from
-from tests.chaos.crew import policy_text
+from tests.chaos.cluster import policy_text
 from tests.chaos.plan import Act, Freeze, Kill, Outage, ProviderAway, Victim, amounts_for, make_plan
 
 FREEZE_S = (7.0, 16.0)

@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher.cli.demo import examine_store
 from dispatcher.cli.ledger import Comparison, LedgerFax, OurJob, compare
 from dispatcher.client import Client, Job
-from tests.chaos.crew import Crew
+from tests.chaos.cluster import Crew
 from tests.chaos.mailings import Accepted
 
 #: jobs whose whole story is told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.main import run
-from dispatcher.cli.site import LocalSite
+from dispatcher.cli.site import LocalCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ def bulkfax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalSite]:
+def site(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalCluster]:
     """Redis, emulator, web, scheduler and worker, all for real; every fax arrives within a moment."""
     examples = repository / "examples"
     folder = tmp_path_factory.mktemp("site")
     scenario, policy = examples / "scenarios" / "all-well.toml", examples / "fast-policy.toml"
-    with LocalSite(folder, scenario=scenario, policy=policy, rate=200, speed=30) as site:
+    with LocalCluster(folder, scenario=scenario, policy=policy, rate=200, speed=30) as site:
         yield site
 
 
 @pytest.fixture
-def connected(bulkfax: Bulkfax, site: LocalSite, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
+def connected(bulkfax: Bulkfax, site: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
     """The command, pointed at the site."""
     for name, value in site.env.items():
         if name.startswith("BULKFAX_"):

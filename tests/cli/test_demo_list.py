@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.api.intake import Accepted, normalize_number
+from dispatcher.api.intake import AcceptedNumber, normalize_number
 from dispatcher.cli.demo_list import fictional_numbers, write_list
-from dispatcher.cli.output import Failure
+from dispatcher.cli.output import CommandFailed
 
 EXAMPLE = b"\xef\xbb\xbfCustomer,Fax,Country\r\nC1,(202) 555-0101,US\r\nC2,+441614960102,GB\r\nC3,,US\r\n"
 
@@ -49,12 +49,12 @@ def test_made_up_rows_use_the_delimiter_of_the_example(example: Path, tmp_path: 
 
 
 def test_more_rows_than_there_are_fictional_numbers_is_an_error(example: Path, tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="ask for no more rows"):
+    with pytest.raises(CommandFailed, match="ask for no more rows"):
         write_list(example, tmp_path / "list.csv", 10_000_000)
 
 
 def test_an_example_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match=r"no\.csv cannot be read"):
+    with pytest.raises(CommandFailed, match=r"no\.csv cannot be read"):
         write_list(tmp_path / "no.csv", tmp_path / "list.csv", None)
 
 
@@ -62,4 +62,4 @@ def test_fictional_numbers_come_once_and_are_taken_by_the_intake() -> None:
     numbers = list(fictional_numbers())
     assert len(numbers) == len(set(numbers))
     for number in islice(numbers, 0, None, 97):
-        assert isinstance(normalize_number(number, "US"), Accepted), number
+        assert isinstance(normalize_number(number, "US"), AcceptedNumber), number

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.cli.ledger import Fate, LedgerFax, OurJob, compare, fax_from, is_doubled, is_lost, is_wrong
+from dispatcher.cli.ledger import LedgerFax, OurJob, ProviderOutcome, compare, fax_from, is_doubled, is_lost, is_wrong
 
 NUMBER = "+12025550101"
 STATES = (
@@ -24,8 +24,8 @@ FINAL = STATES[4:]
 
 
 def fax(fate: str, accepted: int = 0, ended: int | None = None, *, job: str = "b.0", to: str = NUMBER) -> LedgerFax:
-    kind = Fate(fate)
-    if ended is None and kind is not Fate.UNFINISHED:
+    kind = ProviderOutcome(fate)
+    if ended is None and kind is not ProviderOutcome.UNFINISHED:
         ended = accepted + 10
     return LedgerFax(id=f"{job}@{accepted}", to=to, job=job, fate=kind, accepted_ms=accepted, ended_ms=ended)
 
@@ -111,16 +111,16 @@ def test_a_clean_batch_has_its_faxes_counted_and_the_deliveries_of_retries() -> 
 @pytest.mark.parametrize(
     ("status", "pages", "sent", "fate"),
     [
-        ("QUEUED", 0, 0, Fate.UNFINISHED),
-        ("IN_PROGRESS", 2, 1, Fate.UNFINISHED),
-        ("COMPLETED", 2, 2, Fate.DELIVERED),
-        ("FAILURE", 2, 0, Fate.FAILED),
-        ("FAILURE", 0, 0, Fate.FAILED),
-        ("FAILURE", 2, 1, Fate.PARTIAL),
-        ("FAILURE", 2, 2, Fate.UNCONFIRMED),
+        ("QUEUED", 0, 0, ProviderOutcome.UNFINISHED),
+        ("IN_PROGRESS", 2, 1, ProviderOutcome.UNFINISHED),
+        ("COMPLETED", 2, 2, ProviderOutcome.DELIVERED),
+        ("FAILURE", 2, 0, ProviderOutcome.FAILED),
+        ("FAILURE", 0, 0, ProviderOutcome.FAILED),
+        ("FAILURE", 2, 1, ProviderOutcome.PARTIAL),
+        ("FAILURE", 2, 2, ProviderOutcome.UNCONFIRMED),
     ],
 )
-def test_a_line_of_the_ledger_is_read(status: str, pages: int, sent: int, fate: Fate) -> None:
+def test_a_line_of_the_ledger_is_read(status: str, pages: int, sent: int, fate: ProviderOutcome) -> None:
     line = {
         "id": "01F",
         "to": NUMBER,
@@ -129,7 +129,7 @@ def test_a_line_of_the_ledger_is_read(status: str, pages: int, sent: int, fate: 
         "status": status,
         "pages": pages,
         "pagesSent": sent,
-        "finalTime": 9 if fate is not Fate.UNFINISHED else None,
+        "finalTime": 9 if fate is not ProviderOutcome.UNFINISHED else None,
     }
     read = fax_from(line)
     assert (read.job, read.fate, read.accepted_ms) == ("b.0", fate, 5)
@@ -140,7 +140,7 @@ def test_a_line_without_our_label_belongs_to_no_job() -> None:
     assert compare([job("failed")], [fax_from({**line, "finalTime": None})]).strays == ("x",)
 
 
-fates = st.sampled_from(list(Fate))
+fates = st.sampled_from(list(ProviderOutcome))
 faxes = st.lists(
     st.builds(lambda f, at, took: fax(f, at, at + took), fates, st.integers(0, 50), st.integers(0, 30)), max_size=5
 )
@@ -161,7 +161,7 @@ def test_every_fax_is_counted_once_and_a_job_that_agrees_is_in_no_list(sent: lis
     found = compare([job(state)], sent)
     assert found.faxes + len(found.strays) == len(sent)
     if state == "delivered":
-        assert bool(found.lost) is not any(f.fate is Fate.DELIVERED for f in sent)
+        assert bool(found.lost) is not any(f.fate is ProviderOutcome.DELIVERED for f in sent)
     if len(sent) < 2:
         assert not found.doubled
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.site import LocalSite
+from dispatcher.cli.site import LocalCluster
 from tests.cli.conftest import Bulkfax, Ran
 
 LIST = (
@@ -165,7 +165,7 @@ def test_a_wrong_api_key_is_said(connected: Bulkfax, monkeypatch: pytest.MonkeyP
 
 
 def test_what_the_site_sent_is_in_the_providers_ledger(
-    connected: Bulkfax, site: LocalSite, letter: Path, recipients: Path
+    connected: Bulkfax, site: LocalCluster, letter: Path, recipients: Path
 ) -> None:
     batch = answer(connected("send", letter, recipients, "--watch", "--json"))["id"]
     assert sorted(fax.to for fax in site.ledger() if fax.job.startswith(batch)) == ["+12025550101", "+441614960102"]

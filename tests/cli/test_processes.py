@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli import processes
-from dispatcher.cli.output import Failure
-from dispatcher.cli.processes import Process, Supervisor, backoff_s, uninterrupted
-from dispatcher.cli.redis_part import RedisPart
+from dispatcher.cli.output import CommandFailed
+from dispatcher.cli.processes import LocalSupervisor, Process, backoff_s, uninterrupted
+from dispatcher.cli.redis_part import RedisProcess
 from dispatcher.store.server import EmbeddedServer
 from tests.cli.watching import gone, until
 
@@ -150,13 +150,13 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Callable[..., Supervisor]]:
+def watched(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Callable[..., LocalSupervisor]]:
     """Makes supervisors that watch in a thread, and stops them at the end."""
     monkeypatch.setattr(processes, "FIRST_BACKOFF_S", 0.02)
     stop, running = threading.Event(), []
 
-    def make(*parts: processes.Part) -> Supervisor:
-        supervisor = Supervisor(parts, said.append)
+    def make(*parts: processes.ManagedProcess) -> LocalSupervisor:
+        supervisor = LocalSupervisor(parts, said.append)
         supervisor.start()
         thread = threading.Thread(target=supervisor.watch, args=(stop,))
         thread.start()
@@ -170,7 +170,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Callab
         supervisor.stop()
 
 
-def test_who_dies_is_started_again_and_it_is_said(watched: Callable[..., Supervisor], said: list[str]) -> None:
+def test_who_dies_is_started_again_and_it_is_said(watched: Callable[..., LocalSupervisor], said: list[str]) -> None:
     process = python("import time; time.sleep(600)", name="worker")
     watched(process)
     first = process.pid
@@ -180,7 +180,9 @@ def test_who_dies_is_started_again_and_it_is_said(watched: Callable[..., Supervi
     assert said[0] == "worker was killed by SIGKILL; starting it again in 0.02 s"
 
 
-def test_who_dies_at_once_every_time_is_started_ever_later(watched: Callable[..., Supervisor], said: list[str]) -> None:
+def test_who_dies_at_once_every_time_is_started_ever_later(
+    watched: Callable[..., LocalSupervisor], said: list[str]
+) -> None:
     watched(python("raise SystemExit(3)", name="web"))
     until(lambda: sum("ended with status 3" in line for line in said) >= 3)
     waits = [line.rpartition("in ")[2] for line in said if "ended with status 3" in line]
@@ -188,10 +190,10 @@ def test_who_dies_at_once_every_time_is_started_ever_later(watched: Callable[...
 
 
 def test_a_killed_redis_comes_back_under_its_address(
-    watched: Callable[..., Supervisor], said: list[str], tmp_path: Path
+    watched: Callable[..., LocalSupervisor], said: list[str], tmp_path: Path
 ) -> None:
     server = EmbeddedServer(tmp_path)
-    watched(RedisPart(server))
+    watched(RedisProcess(server))
     url = server.url
     os.kill(server.pid, signal.SIGKILL)
     until(lambda: "redis runs again" in said)
@@ -210,7 +212,7 @@ class Failing:
     def start(self) -> None:
         self.starts += 1
         if self.starts > 1:
-            raise Failure("the disk is full")
+            raise CommandFailed("the disk is full")
 
     def ask_to_stop(self) -> None: ...
 
@@ -223,7 +225,7 @@ class Failing:
         return ""
 
 
-def test_a_restart_that_fails_is_said_and_tried_again(watched: Callable[..., Supervisor], said: list[str]) -> None:
+def test_a_restart_that_fails_is_said_and_tried_again(watched: Callable[..., LocalSupervisor], said: list[str]) -> None:
     part = Failing()
     watched(part)
     until(lambda: part.starts >= 3)
@@ -232,7 +234,7 @@ def test_a_restart_that_fails_is_said_and_tried_again(watched: Callable[..., Sup
 
 def test_the_first_dead_part_is_named() -> None:
     alive, dead = python("import time; time.sleep(600)"), python("", name="dead")
-    supervisor = Supervisor([alive, dead], print)
+    supervisor = LocalSupervisor([alive, dead], print)
     supervisor.start()
     try:
         until(lambda: supervisor.first_dead() is dead)

@@ -1,14 +1,14 @@
 """Draws the tables of states as docs/state_machine.md shows them."""
 
-from dispatcher.core.batch import TRANSITIONS, Command, Control
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, Control
 from dispatcher.core.job import FINAL, State
-from dispatcher.core.lifecycle import MOVES, Event
+from dispatcher.core.lifecycle import TRANSITIONS, Event
 
 
 def job_diagram() -> str:
     """A mermaid diagram: one arrow for each pair of states, with the events that lead from one to the other."""
     arrows: dict[tuple[State, State], list[Event]] = {}
-    for (state, event), targets in MOVES.items():
+    for (state, event), targets in TRANSITIONS.items():
         for target in sorted(targets):
             arrows.setdefault((state, target), []).append(event)
     lines = [f"    {state.label} --> {target.label}: {', '.join(events)}" for (state, target), events in arrows.items()]
@@ -22,7 +22,7 @@ EVENTS = {
     Event.GIVEN_BACK: "it goes back unspent: its lease ended, begin granted nothing, or the provider took nothing",
     Event.BEGUN: "it was written down as being sent, before the first byte",
     Event.UNCLEAR: "the answer to the POST was unclear: the fax is being looked for",
-    Event.TAKEN: "the provider has the fax",
+    Event.ACCEPTED: "the provider has the fax",
     Event.NO_NEWS: "a look-up or a read-back brought no news yet",
     Event.DELIVERED: "the fax arrived",
     Event.RETRIED: "the fax failed, or the request was refused, and is tried again or waits for a hold to end",
@@ -34,13 +34,18 @@ EVENTS = {
 
 def event_table() -> str:
     """A table: each event, the states in which it can happen, its meaning."""
-    rows = [(event, [state.label for state, other in MOVES if other is event], text) for event, text in EVENTS.items()]
+    rows = [
+        (event, [state.label for state, other in TRANSITIONS if other is event], text) for event, text in EVENTS.items()
+    ]
     lines = [f"| `{event}` | {', '.join(states)} | {text} |" for event, states, text in rows]
     return "\n".join(["| event | happens in | meaning |", "| --- | --- | --- |", *lines])
 
 
 def batch_table() -> str:
     """A table: what was asked of a batch, and what each command makes of it; a dash where it is refused."""
-    rows = [[f"`{control}`", *(TRANSITIONS.get((control, command), "–") for command in Command)] for control in Control]
+    rows = [
+        [f"`{control}`", *(COMMAND_TRANSITIONS.get((control, command), "–") for command in Command)]
+        for control in Control
+    ]
     head = ["asked so far", *Command]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])

@@ -8,24 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.allowance import BUCKETS, MOST_AHEAD_US, Allowance, Period, allowance, counted, free_us, room, used
-from dispatcher.core.pacing import CATCH_UP_US, Adapt, Pace, next_us, reserve, slow_down, with_allowances
+from dispatcher.core.pacing import CATCH_UP_US, Adaptation, RateState, next_us, reserve, slow_down, with_allowances
 
 SECOND = 1_000_000
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 LENGTH = {Period.MINUTE: MINUTE, Period.DAY: DAY}
 #: the beginning of a bucket of both kinds
 START = 1_772_532_000_000_000 // 900_000_000 * 900_000_000
-ADAPT = Adapt()
+ADAPT = Adaptation()
 LONGER = (Period.MINUTE, Period.DAY)
 PERIODS = st.sampled_from(LONGER)
 
 
-def limited(rate: float, **limits: int) -> Pace:
+def limited(rate: float, **limits: int) -> RateState:
     limits_of = {Period(name): limit for name, limit in limits.items()}
-    return with_allowances(Pace(ceiling=rate, rate=rate), limits_of)
+    return with_allowances(RateState(ceiling=rate, rate=rate), limits_of)
 
 
-def drawn(pace: Pace, now_us: int, horizon_us: int = SECOND, most: int = 10**9) -> tuple[Pace, list[int]]:
+def drawn(pace: RateState, now_us: int, horizon_us: int = SECOND, most: int = 10**9) -> tuple[RateState, list[int]]:
     """Permits that are to be had at one moment."""
     slots: list[int] = []
     while len(slots) < most:

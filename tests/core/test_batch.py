@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.batch import TRANSITIONS, BatchState, Command, Control, Tally, batch_state
+from dispatcher.core.batch import COMMAND_TRANSITIONS, BatchState, Command, Control, Tally, batch_state
 from dispatcher.core.job import FINAL, JOB_STATES, LIVE, State
 
 STARTED = [control for control in Control if control is not Control.DRAFT]
@@ -41,19 +41,19 @@ def tally(**counts: int) -> Tally:
 @pytest.mark.parametrize(("control", "command"), list(product(Control, Command)))
 def test_a_command_leads_to_its_one_result_or_is_refused(control: Control, command: Command) -> None:
     expected = RESULTS[command] if command in ALLOWED[control] else None
-    assert TRANSITIONS.get((control, command)) is expected
+    assert COMMAND_TRANSITIONS.get((control, command)) is expected
 
 
-@pytest.mark.parametrize(("control", "command"), list(TRANSITIONS), ids=lambda value: value)
+@pytest.mark.parametrize(("control", "command"), list(COMMAND_TRANSITIONS), ids=lambda value: value)
 def test_a_command_that_was_carried_out_may_be_repeated(control: Control, command: Command) -> None:
     """A client whose answer was lost asks again and comes to the same."""
-    result = TRANSITIONS[control, command]
-    assert TRANSITIONS[result, command] is result
+    result = COMMAND_TRANSITIONS[control, command]
+    assert COMMAND_TRANSITIONS[result, command] is result
 
 
 @pytest.mark.parametrize("control", ENDED)
 def test_an_ended_batch_stays_ended(control: Control) -> None:
-    assert {to for (before, _), to in TRANSITIONS.items() if before is control} == {control}
+    assert {to for (before, _), to in COMMAND_TRANSITIONS.items() if before is control} == {control}
 
 
 @pytest.mark.parametrize(

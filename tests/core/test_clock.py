@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.clock import Sighting, look
+from dispatcher.core.clock_step import ClockReading, read_clock
 
 WAIT_S = 300.0
 
@@ -13,10 +13,10 @@ class Watch:
     """Somebody who keeps looking."""
 
     def __init__(self) -> None:
-        self.seen: Sighting | None = None
+        self.seen: ClockReading | None = None
 
     def steady(self, server_ms: int, own_s: float) -> bool:
-        self.seen = look(self.seen, server_ms, own_s, wait_s=WAIT_S)
+        self.seen = read_clock(self.seen, server_ms, own_s, wait_s=WAIT_S)
         return self.seen.steady
 
 

@@ -65,9 +65,9 @@ def test_a_factor_shortens_named_times_too() -> None:
 
 def test_the_longest_delay_bounds_them_all() -> None:
     """The limit holds after the factor, for seconds and for named times."""
-    assert due_ms(7200.0, policy=Policy(delay_most_s=600), now_ms=0, chance=0.5) == 600_000
-    assert due_ms(Named.NEXT_DAY, policy=Policy(delay_most_s=600), now_ms=0, chance=0.5) == 600_000
-    assert due_ms(Named.NEXT_DAY, policy=Policy(delay_scale=0.5, delay_most_s=600), now_ms=0, chance=0.5) == 600_000
+    assert due_ms(7200.0, policy=Policy(max_delay_s=600), now_ms=0, chance=0.5) == 600_000
+    assert due_ms(Named.NEXT_DAY, policy=Policy(max_delay_s=600), now_ms=0, chance=0.5) == 600_000
+    assert due_ms(Named.NEXT_DAY, policy=Policy(delay_scale=0.5, max_delay_s=600), now_ms=0, chance=0.5) == 600_000
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_the_longest_delay_bounds_them_all() -> None:
         (0.0, Policy(), 0.0, "at once"),
         (0.0, Policy(), 60.0, "1 m"),
         (Named.NEXT_DAY, Policy(), 60.0, "next day"),
-        (Named.NEXT_DAY, Policy(delay_most_s=7200), 0.0, "next day, in 2 h at the latest"),
-        (Named.NEXT_DAY, Policy(delay_scale=0.01, delay_most_s=3), 0.0, "3 s"),
+        (Named.NEXT_DAY, Policy(max_delay_s=7200), 0.0, "next day, in 2 h at the latest"),
+        (Named.NEXT_DAY, Policy(delay_scale=0.01, max_delay_s=3), 0.0, "3 s"),
         (180.0, Policy(delay_scale=0.01), 0.0, "1.8 s"),
     ],
 )

@@ -10,7 +10,7 @@ from dispatcher.core.endings import all_rules, final_pairs, hold_pairs
 from dispatcher.core.failures import ERROR_TYPES, RULES, Rule, Scope, Verdict, classify
 from dispatcher.core.job import FINAL, State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import GiveUp, History, Hold, LookUp, decide, decide_absent
+from dispatcher.core.retry import FailureHistory, GiveUp, LookUp, OpenHold, decide, decide_absent
 
 POLICY = Policy()
 CODES = st.sampled_from([code for _, code in RULES]) | st.integers(0, 999)
@@ -20,7 +20,7 @@ def ends_of(rule: Rule, **asked: Any) -> set[State]:
     """What a failure ends its job as, asked once for its first and once for its last attempt."""
     ends = set[State]()
     for many in (0, 1_000):
-        history = History(failures={rule.category: many}, dials=many, tries=many, server_errors=many)
+        history = FailureHistory(failures={rule.category: many}, dials=many, tries=many, server_errors=many)
         common: dict[str, Any] = {"history": history, "policy": POLICY, "now_ms": 1_772_532_000_000, "chance": 0.5}
         decision: Any = decide(rule, **asked, **common)
         if isinstance(decision, LookUp):
@@ -70,6 +70,8 @@ def test_every_rule_that_holds_is_among_them() -> None:
     held = {rule for rule in all_rules() if rule.verdict is Verdict.HOLD}
     assert {(str(rule.scope or Scope.JOB), str(rule.category)) for rule in held} <= hold_pairs()
     assert isinstance(
-        decide(next(iter(held)), history=History(failures={}), policy=POLICY, now_ms=1_772_532_000_000, chance=0.5),
-        Hold,
+        decide(
+            next(iter(held)), history=FailureHistory(failures={}), policy=POLICY, now_ms=1_772_532_000_000, chance=0.5
+        ),
+        OpenHold,
     )

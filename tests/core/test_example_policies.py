@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dispatcher.core.failures import classify
 from dispatcher.core.policy import Policy, policy_from
-from dispatcher.core.retry import GiveUp, History, RetryAt, decide
+from dispatcher.core.retry import FailureHistory, GiveUp, RetryAt, decide
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -42,7 +42,7 @@ def test_the_fast_policy_retries_a_busy_line_within_seconds() -> None:
     rule = classify("CALL_ERROR", 17, policy=policy)
     waits_s = []
     for before in range(8):
-        history = History(failures={"busy": before}, dials=before)
+        history = FailureHistory(failures={"busy": before}, dials=before)
         decision = decide(rule, history=history, policy=policy, now_ms=0, chance=0.99)
         if isinstance(decision, RetryAt):
             waits_s.append(decision.at_ms / 1000)

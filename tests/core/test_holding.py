@@ -24,9 +24,9 @@ from dispatcher.core.holding import (
     recent_failures,
     run_of_failures,
 )
-from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
-ACCEPTED = Accepted(news=FaxNews(fax_id="F", status=FaxStatus.UNFINISHED))
+ACCEPTED = Accepted(update=FaxUpdate(fax_id="F", status=FaxStatus.UNFINISHED))
 NOW = 1_795_000_000_000
 SERIES = st.lists(st.integers(min_value=1, max_value=10**6), min_size=1, max_size=5).map(sorted)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.job import FINAL, LIVE, Happened, HistoryEntry, JobId, Record, State, attempts_made
+from dispatcher.core.job import FINAL, LIVE, AttemptOutcome, HistoryEntry, JobId, Record, State, attempts_made
 
 
 @given(st.from_regex(r"[0-9a-z]{1,20}", fullmatch=True), st.integers(0, 10**9))
@@ -23,7 +23,7 @@ def test_states_are_named_in_small_letters_and_known_to_be_final() -> None:
     assert [state.final for state in (*LIVE, *FINAL)] == [False] * 4 + [True] * 5
 
 
-def entry(attempt: int, outcome: Happened) -> HistoryEntry:
+def entry(attempt: int, outcome: AttemptOutcome) -> HistoryEntry:
     return HistoryEntry(attempt=attempt, at_ms=1, outcome=outcome)
 
 
@@ -33,10 +33,14 @@ def entry(attempt: int, outcome: Happened) -> HistoryEntry:
         (Record(), (), 0),
         (Record(attempt=3), (), 0),
         (Record(state=State.DELIVERED, attempt=3), (), 1),
-        (Record(state=State.DELIVERED, attempt=4), (entry(2, Happened.FAILED), entry(3, Happened.VANISHED)), 3),
-        (Record(state=State.FAILED, attempt=2), (entry(1, Happened.FAILED), entry(2, Happened.FAILED)), 2),
-        (Record(state=State.FAILED, attempt=1), (entry(1, Happened.REFUSED),), 0),
-        (Record(state=State.SENDING, attempt=2), (entry(1, Happened.FAILED), entry(1, Happened.LATE)), 2),
+        (
+            Record(state=State.DELIVERED, attempt=4),
+            (entry(2, AttemptOutcome.FAILED), entry(3, AttemptOutcome.VANISHED)),
+            3,
+        ),
+        (Record(state=State.FAILED, attempt=2), (entry(1, AttemptOutcome.FAILED), entry(2, AttemptOutcome.FAILED)), 2),
+        (Record(state=State.FAILED, attempt=1), (entry(1, AttemptOutcome.REFUSED),), 0),
+        (Record(state=State.SENDING, attempt=2), (entry(1, AttemptOutcome.FAILED), entry(1, AttemptOutcome.LATE)), 2),
     ],
 )
 def test_attempts_are_counted_and_sends_that_did_not_arrive_are_not(

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from dispatcher.core.decision import Counts
+from dispatcher.core.decision import AttemptCounters
 from dispatcher.core.failures import SUBMIT_UNKNOWN, classify
 from dispatcher.core.job import State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import GiveUp, History, Hold, LookUp, RetryAt, decide, decide_absent, next_look_ms
+from dispatcher.core.retry import FailureHistory, GiveUp, LookUp, OpenHold, RetryAt, decide, decide_absent, next_look_ms
 
 #: Tuesday, 3 March 2026, 10:00 UTC
 START_MS = 1_772_532_000_000
@@ -24,9 +24,9 @@ class Life:
     now_ms: int = START_MS
     waits_s: list[float] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
-    counts: Counts = field(default_factory=lambda: Counts(dials=0, tries=0, server_errors=0))
+    counts: AttemptCounters = field(default_factory=lambda: AttemptCounters(dials=0, tries=0, server_errors=0))
     best_pages: int = 0
-    end: GiveUp | Hold | None = None
+    end: GiveUp | OpenHold | None = None
 
     def run(self, failures: Iterable[tuple[str, int, int, int]]) -> "Life":
         """Each failure is a type, a code, the pages sent and all pages."""
@@ -57,12 +57,12 @@ class Life:
         self.best_pages = max(self.best_pages, sent)
         if isinstance(decision, RetryAt):
             self.waits_s.append((decision.at_ms - self.now_ms) / 1000)
-            self.now_ms, self.counts = decision.at_ms, decision.counts
+            self.now_ms, self.counts = decision.at_ms, decision.counters
         else:
             self.end = decision
 
-    def _history(self) -> History:
-        return History(
+    def _history(self) -> FailureHistory:
+        return FailureHistory(
             failures=self.failures,
             dials=self.counts.dials,
             tries=self.counts.tries,
@@ -80,7 +80,7 @@ def test_a_line_that_is_always_busy_is_called_eight_times() -> None:
     life = Life().run(always("CALL_ERROR", 17))
     assert life.waits_s == [3 * M, 5 * M, 10 * M, 20 * M, 30 * M, 60 * M, 120 * M]
     assert isinstance(life.end, GiveUp)
-    assert (life.end.state, life.end.counts.dials) == (State.FAILED, 8)
+    assert (life.end.state, life.end.counters.dials) == (State.FAILED, 8)
     assert life.end.why == "busy, attempt 8 of 8: no attempt is left"
 
 
@@ -113,7 +113,7 @@ def test_a_machine_that_always_breaks_the_protocol_gets_four_tries() -> None:
     life = Life().run(always("FAX_ERROR", 6))
     assert life.waits_s == [1 * M, 5 * M, 30 * M]
     assert isinstance(life.end, GiveUp)
-    assert life.end.counts.tries == 4
+    assert life.end.counters.tries == 4
 
 
 def test_a_fax_that_breaks_after_its_second_page_is_stopped() -> None:
@@ -130,7 +130,7 @@ def test_a_provider_that_answers_500_all_day_is_asked_six_times() -> None:
     assert life.waits_s == [5, 30, 2 * M, 10 * M, 30 * M]
     assert life.now_ms - START_MS == (6 * 300 + 5 + 30 + 120 + 600 + 1800) * 1000
     assert isinstance(life.end, GiveUp)
-    assert life.end.counts == Counts(dials=0, tries=0, server_errors=6)
+    assert life.end.counters == AttemptCounters(dials=0, tries=0, server_errors=6)
 
 
 def test_sends_that_vanish_are_repeated_only_after_the_settling_time() -> None:
@@ -143,13 +143,13 @@ def test_sends_that_vanish_are_repeated_only_after_the_settling_time() -> None:
 def test_an_empty_account_holds_the_job_unspent() -> None:
     """A fax that failed for lack of funds waits with its counters as they were."""
     life = Life().run([("CALL_ERROR", 17, 0, 0), ("FAX_ERROR", 46, 0, 0)])
-    assert isinstance(life.end, Hold)
-    assert life.counts == Counts(dials=1, tries=0, server_errors=0)
+    assert isinstance(life.end, OpenHold)
+    assert life.counts == AttemptCounters(dials=1, tries=0, server_errors=0)
 
 
 def test_a_life_under_an_hour_of_429_spends_nothing() -> None:
     """Refusals by rate leave the job as it was, however many come."""
     life = Life().run([("http", 429, 0, 0)] * 50)
     assert life.end is None
-    assert life.counts == Counts(dials=0, tries=0, server_errors=0)
+    assert life.counts == AttemptCounters(dials=0, tries=0, server_errors=0)
     assert max(life.waits_s) == 30

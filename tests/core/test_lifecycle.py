@@ -3,11 +3,11 @@
 import pytest
 
 from dispatcher.core.job import FINAL, JOB_STATES, LIVE, State
-from dispatcher.core.lifecycle import MOVES, Event, IllegalMove, check_move
+from dispatcher.core.lifecycle import TRANSITIONS, Event, IllegalTransition, check_move
 
 
 def after(state: State) -> set[State]:
-    return {target for (source, _), targets in MOVES.items() if source is state for target in targets}
+    return {target for (source, _), targets in TRANSITIONS.items() if source is state for target in targets}
 
 
 def test_every_state_is_live_final_or_no_job() -> None:
@@ -19,11 +19,11 @@ def test_every_state_is_live_final_or_no_job() -> None:
 @pytest.mark.parametrize("state", State, ids=lambda state: state.label)
 def test_a_move_is_allowed_exactly_if_the_table_has_it(state: State, event: Event) -> None:
     """Whatever is not in the table raises, so the table is closed."""
-    allowed = MOVES.get((state, event), frozenset())
+    allowed = TRANSITIONS.get((state, event), frozenset())
     for to in allowed:
         check_move(state, event, to)
     for to in set(State) - allowed:
-        with pytest.raises(IllegalMove, match=f"{state.label} may not become {to.label} by {event}"):
+        with pytest.raises(IllegalTransition, match=f"{state.label} may not become {to.label} by {event}"):
             check_move(state, event, to)
 
 
@@ -46,12 +46,12 @@ def test_every_live_state_leads_to_delivery(state: State) -> None:
 
 
 def test_every_event_can_happen() -> None:
-    assert {event for _, event in MOVES} == set(Event)
+    assert {event for _, event in TRANSITIONS} == set(Event)
 
 
 def test_a_job_is_sent_only_after_begin() -> None:
     """There is one way into sending, and it is written ahead."""
-    ways = {key for key, targets in MOVES.items() if State.SENDING in targets and key[0] is not State.SENDING}
+    ways = {key for key, targets in TRANSITIONS.items() if State.SENDING in targets and key[0] is not State.SENDING}
     assert ways == {(State.LEASED, Event.BEGUN)}
 
 
@@ -63,4 +63,4 @@ def test_within_an_attempt_states_only_move_forward() -> None:
 
 def test_an_attempt_in_flight_is_not_ended_by_its_batch() -> None:
     in_flight = {State.SENDING, State.ACCEPTED}
-    assert {state for state, event in MOVES if event is Event.BATCH_ENDED} & in_flight == set()
+    assert {state for state, event in TRANSITIONS if event is Event.BATCH_ENDED} & in_flight == set()

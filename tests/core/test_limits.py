@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.batch import Control
-from dispatcher.core.limits import AccountFacts, BatchFacts, LimitedBy, limits_account, limits_batch
+from dispatcher.core.limits import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
 
-SENDING = AccountFacts(due=10, max_in_flight=512)
-RUNNING = BatchFacts(control=Control.RUNNING, live=10, waiting=10, due=10)
+SENDING = AccountWork(due=10, max_in_flight=512)
+RUNNING = BatchWork(control=Control.RUNNING, live=10, waiting=10, due=10)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_the_word_for_the_account(changes: dict[str, int], word: LimitedBy | Non
         ({}, replace(SENDING, held=True), LimitedBy.HOLD),
     ],
 )
-def test_the_word_for_a_batch(changes: dict[str, object], account: AccountFacts, word: LimitedBy | None) -> None:
+def test_the_word_for_a_batch(changes: dict[str, object], account: AccountWork, word: LimitedBy | None) -> None:
     assert limits_batch(replace(RUNNING, **changes), account) == word  # type: ignore[arg-type]
 
 
 FACTS = st.builds(
-    AccountFacts,
+    AccountWork,
     due=st.integers(0, 3),
     waiting_later=st.integers(0, 3),
     paused=st.integers(0, 3),
@@ -83,7 +83,7 @@ FACTS = st.builds(
 
 
 @given(FACTS)
-def test_whenever_something_is_due_a_word_says_what_limits_it(facts: AccountFacts) -> None:
+def test_whenever_something_is_due_a_word_says_what_limits_it(facts: AccountWork) -> None:
     assert facts.due == 0 or limits_account(facts) is not None
 
 

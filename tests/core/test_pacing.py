@@ -15,8 +15,8 @@ from dispatcher.core.pacing import (
     SLOWEST,
     USED,
     WINDOW_US,
-    Adapt,
-    Pace,
+    Adaptation,
+    RateState,
     blocked_until_us,
     interval_us,
     next_read_us,
@@ -35,15 +35,15 @@ from dispatcher.core.pacing import (
 START = 1_772_532_000_000_000
 SECOND = 1_000_000
 HORIZON = SECOND
-ADAPT = Adapt()
+ADAPT = Adaptation()
 RATES = st.sampled_from([0.1, 0.5, 1.0, 3.0, 10.0, 33.3, 100.0, 1000.0])
 
 
-def steady(rate: float) -> Pace:
-    return Pace(ceiling=rate, rate=rate)
+def steady(rate: float) -> RateState:
+    return RateState(ceiling=rate, rate=rate)
 
 
-def taken(pace: Pace, now_us: int, horizon_us: int = HORIZON) -> tuple[Pace, list[int]]:
+def taken(pace: RateState, now_us: int, horizon_us: int = HORIZON) -> tuple[RateState, list[int]]:
     """All permits that are to be had at one moment."""
     slots: list[int] = []
     while True:
@@ -276,7 +276,7 @@ def test_a_longer_wait_is_honoured_even_by_an_older_epoch() -> None:
     assert slow_down(pace, 0, START, SECOND // 2, ADAPT) == pace
 
 
-def rates_after(pace: Pace, seconds: int) -> list[float]:
+def rates_after(pace: RateState, seconds: int) -> list[float]:
     """The rate at the end of each second, with somebody asking all the time."""
     rates = []
     for second in range(1, seconds + 1):

@@ -9,22 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.job import JobId
-from dispatcher.core.reading import PAGE, Lookup, Plan, Window, pages, plan
+from dispatcher.core.readback_plan import PAGE, ListWindow, ReadbackJob, ReadbackPlan, pages, plan
 
 MINUTE = 60_000
 #: hours after everything that is looked for
 LATER = 10 * 3_600_000
 
 
-def lookups(*began_ms: int) -> list[Lookup]:
-    return [Lookup(job=JobId("b", row), began_ms=ms, fax_id=f"F{row}" * (row % 2)) for row, ms in enumerate(began_ms)]
+def lookups(*began_ms: int) -> list[ReadbackJob]:
+    return [
+        ReadbackJob(job=JobId("b", row), began_ms=ms, fax_id=f"F{row}" * (row % 2)) for row, ms in enumerate(began_ms)
+    ]
 
 
-def asked(plan: Plan) -> list[Lookup]:
-    return [*plan.single, *(lookup for window in plan.windows for lookup in window.lookups)]
+def asked(plan: ReadbackPlan) -> list[ReadbackJob]:
+    return [*plan.single, *(lookup for window in plan.windows for lookup in window.jobs)]
 
 
-def requests(plan: Plan, rate: float) -> int:
+def requests(plan: ReadbackPlan, rate: float) -> int:
     """How many requests a plan takes at most: a page holds a thousand faxes, ours and all others of the time."""
     return len(plan.single) + sum(pages(window, rate) for window in plan.windows)
 
@@ -35,17 +37,19 @@ MARGINS = st.sampled_from([0.0, 5.0, 60.0])
 
 
 def test_nothing_to_look_for_asks_nothing() -> None:
-    assert plan([], rate_per_second=10, margin_s=60, now_ms=LATER) == Plan(windows=(), single=())
+    assert plan([], rate_per_second=10, margin_s=60, now_ms=LATER) == ReadbackPlan(windows=(), single=())
 
 
 def test_a_fax_alone_is_asked_about_by_itself() -> None:
-    assert plan(lookups(5), rate_per_second=1, margin_s=60, now_ms=LATER) == Plan(windows=(), single=(lookups(5)[0],))
+    assert plan(lookups(5), rate_per_second=1, margin_s=60, now_ms=LATER) == ReadbackPlan(
+        windows=(), single=(lookups(5)[0],)
+    )
 
 
 def test_faxes_of_one_time_are_listed_together() -> None:
     wanted = lookups(3_000, 1_000, 2_000)
-    window = Window(from_ms=1_000 - MINUTE, to_ms=3_000 + MINUTE, lookups=(wanted[1], wanted[2], wanted[0]))
-    assert plan(wanted, rate_per_second=5, margin_s=60, now_ms=LATER) == Plan(windows=(window,), single=())
+    window = ListWindow(from_ms=1_000 - MINUTE, to_ms=3_000 + MINUTE, jobs=(wanted[1], wanted[2], wanted[0]))
+    assert plan(wanted, rate_per_second=5, margin_s=60, now_ms=LATER) == ReadbackPlan(windows=(window,), single=())
 
 
 def test_faxes_that_lie_far_apart_are_not_listed_together() -> None:
@@ -61,7 +65,7 @@ def test_faxes_that_lie_far_apart_are_not_listed_together() -> None:
 def test_one_that_lies_off_is_asked_about_beside_the_list_of_the_others() -> None:
     """A minute of others takes six pages at this rate."""
     found = plan(lookups(*range(100), MINUTE), rate_per_second=100, margin_s=5, now_ms=LATER)
-    assert [len(window.lookups) for window in found.windows] == [100]
+    assert [len(window.jobs) for window in found.windows] == [100]
     assert [lookup.began_ms for lookup in found.single] == [MINUTE]
 
 
@@ -104,7 +108,7 @@ def test_a_window_holds_its_faxes_and_lies_in_the_past(
 ) -> None:
     """What is created from now on has a time behind it, so that its pages do not shift while they are read."""
     for window in plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=now_ms).windows:
-        held = [lookup.began_ms for lookup in window.lookups]
+        held = [lookup.began_ms for lookup in window.jobs]
         assert held == sorted(held)
         assert window.from_ms == held[0] - margin_s * 1000
         assert held[-1] <= window.to_ms <= held[-1] + margin_s * 1000
@@ -137,5 +141,5 @@ def cheapest(times: Sequence[int], page_ms: float, margin_ms: float) -> float:
 
 
 def test_pages_are_counted_whole() -> None:
-    window = Window(from_ms=0, to_ms=120_000, lookups=())
+    window = ListWindow(from_ms=0, to_ms=120_000, jobs=())
     assert [pages(window, rate) for rate in (0.1, 5, 100, 101)] == [1, 1, 12, math.ceil(12.12)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from dispatcher.core.policy import Policy
-from dispatcher.core.recovery import SLICE_MS, Slice, next_slice, ready_ms, until_ms
+from dispatcher.core.recovery import SLICE_MS, TimeSlice, next_slice, ready_ms, until_ms
 
 POLICY = Policy()
 NOTICED = 1_795_000_000_000
@@ -23,24 +23,24 @@ class At:
 @pytest.mark.parametrize(
     ("at", "wanted"),
     [
-        (At(), Slice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=False)),
+        (At(), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=False)),
         (
             At(since=NOTICED - 3 * SLICE_MS),
-            Slice(from_ms=NOTICED - 3 * SLICE_MS, to_ms=NOTICED - 2 * SLICE_MS, counts=True),
+            TimeSlice(from_ms=NOTICED - 3 * SLICE_MS, to_ms=NOTICED - 2 * SLICE_MS, counts=True),
         ),
         (
             At(since=NOTICED - 3 * SLICE_MS, listed=NOTICED - 2 * SLICE_MS),
-            Slice(from_ms=NOTICED - 2 * SLICE_MS, to_ms=NOTICED - SLICE_MS, counts=True),
+            TimeSlice(from_ms=NOTICED - 2 * SLICE_MS, to_ms=NOTICED - SLICE_MS, counts=True),
         ),
-        (At(now=NOTICED + SETTLING_MS - 1), Slice(from_ms=NOTICED - SLICE_MS, to_ms=UNTIL, counts=False)),
-        (At(now=NOTICED + SETTLING_MS), Slice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=True)),
-        (At(listed=NOTICED, now=NOTICED + SETTLING_MS), Slice(from_ms=NOTICED, to_ms=UNTIL, counts=False)),
-        (At(listed=NOTICED, now=UNTIL + SETTLING_MS), Slice(from_ms=NOTICED, to_ms=UNTIL, counts=True)),
+        (At(now=NOTICED + SETTLING_MS - 1), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=UNTIL, counts=False)),
+        (At(now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=True)),
+        (At(listed=NOTICED, now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=False)),
+        (At(listed=NOTICED, now=UNTIL + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=True)),
         (At(listed=UNTIL, now=UNTIL), None),
         (At(since=UNTIL + 5, now=NOTICED), None),
     ],
 )
-def test_the_next_slice(at: At, wanted: Slice | None) -> None:
+def test_the_next_slice(at: At, wanted: TimeSlice | None) -> None:
     found = next_slice(since_ms=at.since, listed_ms=at.listed, noticed_ms=NOTICED, now_ms=at.now, policy=POLICY)
     assert found == wanted
 

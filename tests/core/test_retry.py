@@ -17,13 +17,13 @@ from dispatcher.core.failures import (
 from dispatcher.core.job import State
 from dispatcher.core.policy import OnPartial, Policy
 from dispatcher.core.retry import (
-    Counts,
+    AttemptCounters,
     Decision,
+    FailureHistory,
     GiveUp,
-    History,
-    Hold,
+    GiveUpReason,
     LookUp,
-    Reason,
+    OpenHold,
     RetryAt,
     backoff_429,
     backoff_transport,
@@ -48,7 +48,7 @@ def rule(error_type: str, code: int, policy: Policy = POLICY) -> Rule:
 
 def after(
     failure: Rule,
-    history: History | None = None,
+    history: FailureHistory | None = None,
     *,
     pages: tuple[int, int] = (0, 0),
     on_partial: str = "",
@@ -60,7 +60,7 @@ def after(
         pages_sent=pages[0],
         pages_total=pages[1],
         on_partial=on_partial,
-        history=history or History(),
+        history=history or FailureHistory(),
         policy=policy,
         now_ms=NOW,
         chance=MIDDLE,
@@ -76,29 +76,29 @@ def wait_s(decision: Decision) -> float:
 @pytest.mark.parametrize(("before", "seconds"), [(0, 180), (1, 300), (2, 600), (6, 7200)])
 def test_busy_walks_down_its_list(before: int, seconds: int) -> None:
     """Each failure of a category takes the next delay of its list."""
-    decision = after(rule("CALL_ERROR", 17), History(failures={"busy": before}, dials=before))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": before}, dials=before))
     assert wait_s(decision) == seconds
 
 
 def test_each_category_walks_its_own_list() -> None:
     """Busy lines before it do not lengthen the wait after the first unanswered call."""
-    history = History(failures={"busy": 5}, dials=5)
+    history = FailureHistory(failures={"busy": 5}, dials=5)
     assert wait_s(after(rule("CALL_ERROR", 16), history)) == 300
 
 
 def test_a_retry_says_which_attempt_it_was_and_when_the_next_comes() -> None:
     """The sentence for people names category, attempt, limit and wait."""
-    decision = after(rule("CALL_ERROR", 17), History(failures={"busy": 1}, dials=1))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 1}, dials=1))
     assert decision.why == "busy, attempt 2 of 8: next call in 5 m"
 
 
 def test_the_last_attempt_of_a_category_ends_the_job() -> None:
     """After eight busy lines the job fails, with its dials counted."""
-    decision = after(rule("CALL_ERROR", 17), History(failures={"busy": 7}, dials=7))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 7}, dials=7))
     assert decision == GiveUp(
         state=State.FAILED,
-        counts=Counts(dials=8, tries=0, server_errors=0),
-        reason=Reason.ATTEMPTS,
+        counters=AttemptCounters(dials=8, tries=0, server_errors=0),
+        reason=GiveUpReason.ATTEMPTS,
         why="busy, attempt 8 of 8: no attempt is left",
     )
 
@@ -106,27 +106,27 @@ def test_the_last_attempt_of_a_category_ends_the_job() -> None:
 def test_twelve_dials_end_a_job_whatever_their_categories() -> None:
     """The cap over all failed calls holds although no category is exhausted."""
     decision = after(
-        rule("CALL_ERROR", 17), History(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, dials=11)
+        rule("CALL_ERROR", 17), FailureHistory(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, dials=11)
     )
     assert isinstance(decision, GiveUp)
-    assert (decision.state, decision.reason, decision.counts.dials) == (State.FAILED, Reason.DIALS, 12)
+    assert (decision.state, decision.reason, decision.counters.dials) == (State.FAILED, GiveUpReason.DIALS, 12)
 
 
 def test_four_tries_without_progress_end_a_job() -> None:
     """Answered calls have a smaller cap of their own."""
-    decision = after(rule("FAX_ERROR", 12), History(failures={"fax_protocol": 3}, tries=3))
+    decision = after(rule("FAX_ERROR", 12), FailureHistory(failures={"fax_protocol": 3}, tries=3))
     assert isinstance(decision, GiveUp)
-    assert decision.reason is Reason.TRIES
+    assert decision.reason is GiveUpReason.TRIES
 
 
 def test_a_page_more_than_ever_starts_the_count_of_tries_anew() -> None:
     """A call that got further than all before it does not count against the cap."""
     policy = Policy(on_partial="resend")
-    history = History(failures={"training": 3}, tries=3, best_pages=1)
+    history = FailureHistory(failures={"training": 3}, tries=3, best_pages=1)
     further = after(rule("FAX_ERROR", 6, policy), history, pages=(2, 5), policy=policy)
     no_further = after(rule("FAX_ERROR", 6, policy), history, pages=(1, 5), policy=policy)
     assert isinstance(further, RetryAt)
-    assert further.counts.tries == 0
+    assert further.counters.tries == 0
     assert isinstance(no_further, GiveUp)
 
 
@@ -134,15 +134,15 @@ def test_permanent_is_never_tried_again() -> None:
     """A number out of operation ends the job at its first failure."""
     decision = after(rule("CALL_ERROR", 34))
     assert isinstance(decision, GiveUp)
-    assert (decision.state, decision.reason) == (State.FAILED, Reason.PERMANENT)
+    assert (decision.state, decision.reason) == (State.FAILED, GiveUpReason.PERMANENT)
 
 
 @pytest.mark.parametrize(("proven", "seconds", "limit"), [(True, 300, 5), (False, 900, 3)])
 def test_unproven_numbers_get_the_shorter_list(proven: bool, seconds: int, limit: int) -> None:
     """Without a success in memory a number that gives no fax tone is called less."""
     tone = rule("CALL_ERROR", 30)
-    assert wait_s(after(tone, History(proven=proven))) == seconds
-    last = after(tone, History(failures={"no_fax_tone": limit - 1}, dials=limit - 1, proven=proven))
+    assert wait_s(after(tone, FailureHistory(proven=proven))) == seconds
+    last = after(tone, FailureHistory(failures={"no_fax_tone": limit - 1}, dials=limit - 1, proven=proven))
     assert isinstance(last, GiveUp)
 
 
@@ -158,9 +158,9 @@ def test_a_failure_without_a_call_has_no_distance_to_keep() -> None:
 
 def test_a_failed_fetch_spends_no_counter() -> None:
     """Faults of documents and of the provider's storage leave dials and tries as they are."""
-    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), History(dials=2, tries=1))
+    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), FailureHistory(dials=2, tries=1))
     assert isinstance(decision, RetryAt)
-    assert decision.counts == Counts(dials=2, tries=1, server_errors=0)
+    assert decision.counters == AttemptCounters(dials=2, tries=1, server_errors=0)
 
 
 @pytest.mark.parametrize(
@@ -169,23 +169,23 @@ def test_a_failed_fetch_spends_no_counter() -> None:
 def test_fine_is_forced_where_the_row_says(code: int, before: int, fine: bool) -> None:
     """The second retry after a protocol error is in FINE, the first after some others."""
     failure = rule("FAX_ERROR", code)
-    decision = after(failure, History(failures={failure.category: before}, tries=before))
+    decision = after(failure, FailureHistory(failures={failure.category: before}, tries=before))
     assert isinstance(decision, RetryAt)
     assert decision.force_fine is fine
 
 
 def test_fine_stays_forced_when_the_next_failure_is_another() -> None:
     """A machine that could not take the resolution gets FINE after a busy line as well."""
-    decision = after(rule("CALL_ERROR", 17), History(failures={"capability": 1}, tries=1))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"capability": 1}, tries=1))
     assert isinstance(decision, RetryAt)
     assert decision.force_fine
 
 
 def test_a_refused_size_fails_when_the_fax_was_in_fine_already() -> None:
     """Without anything to change the same pages are not sent again."""
-    decision = after(rule("FAX_ERROR", 7), History(already_fine=True))
+    decision = after(rule("FAX_ERROR", 7), FailureHistory(already_fine=True))
     assert isinstance(decision, GiveUp)
-    assert decision.reason is Reason.NOTHING_TO_CHANGE
+    assert decision.reason is GiveUpReason.NOTHING_TO_CHANGE
 
 
 @pytest.mark.parametrize("code", [128, 129, 133])
@@ -219,7 +219,7 @@ def test_all_pages_sent_is_never_sent_again(on_partial: OnPartial, pair: tuple[s
     """When every page arrived the job ends unconfirmed, whatever failed and whatever is done with partly sent faxes."""
     decision = after(rule(*pair), pages=(3, 3), policy=Policy(on_partial=on_partial), on_partial=on_partial)
     assert isinstance(decision, GiveUp)
-    assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, Reason.PAGES_CONFIRMED)
+    assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, GiveUpReason.PAGES_CONFIRMED)
 
 
 #: marked, or without a documented row
@@ -232,7 +232,7 @@ def test_a_partly_sent_fax_stops_by_default(pages: tuple[int, int], pair: tuple[
     """Some pages arrived: the job ends unconfirmed, also when the number of pages is not known."""
     decision = after(rule(*pair), pages=pages)
     assert isinstance(decision, GiveUp)
-    assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, Reason.PARTIAL)
+    assert (decision.state, decision.reason) == (State.DELIVERED_UNCONFIRMED, GiveUpReason.PARTIAL)
 
 
 @pytest.mark.parametrize("on_partial", ["resend", "resume"])
@@ -269,7 +269,7 @@ def test_refusals_that_are_not_the_jobs_fault_hold_their_scope(
 ) -> None:
     """The job waits unspent; a probe or a person ends the hold."""
     decision = after(rule("http", status))
-    assert isinstance(decision, Hold)
+    assert isinstance(decision, OpenHold)
     assert (decision.scope, decision.category, decision.probes_s) == (scope, category, series)
     assert decision.at_ms == NOW + 60_000
 
@@ -277,7 +277,7 @@ def test_refusals_that_are_not_the_jobs_fault_hold_their_scope(
 def test_work_that_keeps_failing_here_is_held_for_a_person() -> None:
     """A job whose workers vanish again and again is held alone and by hand."""
     decision = after(INTERNAL)
-    assert isinstance(decision, Hold)
+    assert isinstance(decision, OpenHold)
     assert (decision.scope, decision.category, decision.probes_s) == (Scope.JOB, Category.INTERNAL, ())
 
 
@@ -304,17 +304,17 @@ def test_looks_count_from_now_when_the_deadline_has_passed() -> None:
 
 def test_a_send_that_was_never_found_is_sent_again() -> None:
     """Once believed absent it goes out again without a further wait and counts as a server error."""
-    decision = decide_absent(SUBMIT_UNKNOWN, history=History(), policy=POLICY, now_ms=NOW, chance=MIDDLE)
+    decision = decide_absent(SUBMIT_UNKNOWN, history=FailureHistory(), policy=POLICY, now_ms=NOW, chance=MIDDLE)
     assert wait_s(decision) == 0
     assert isinstance(decision, RetryAt)
-    assert decision.counts == Counts(dials=0, tries=0, server_errors=1)
+    assert decision.counters == AttemptCounters(dials=0, tries=0, server_errors=1)
 
 
 def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
     """After the look-ups of a 500 the delays of the row hold."""
     decision = decide_absent(
         rule("http", 500),
-        history=History(failures={"provider_error": 2}, server_errors=2),
+        history=FailureHistory(failures={"provider_error": 2}, server_errors=2),
         policy=POLICY,
         now_ms=NOW,
         chance=MIDDLE,
@@ -327,7 +327,7 @@ def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothin
     """The job goes when the hold of the provider lets it go, and not after a delay that grows."""
     decision = decide_absent(
         rule("http", 500),
-        history=History(failures={"provider_error": server_errors}, server_errors=server_errors),
+        history=FailureHistory(failures={"provider_error": server_errors}, server_errors=server_errors),
         policy=POLICY,
         now_ms=NOW,
         chance=MIDDLE,
@@ -335,7 +335,7 @@ def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothin
     )
     assert wait_s(decision) == 5
     assert isinstance(decision, RetryAt)
-    assert decision.counts == Counts(dials=0, tries=0, server_errors=server_errors)
+    assert decision.counters == AttemptCounters(dials=0, tries=0, server_errors=server_errors)
     assert "nothing is spent" in decision.why
 
 
@@ -343,19 +343,19 @@ def test_server_errors_have_a_cap_of_their_own() -> None:
     """The sixth failure of the provider's servers ends the job, though their kinds differ."""
     decision = decide_absent(
         SUBMIT_UNKNOWN,
-        history=History(failures={"provider_error": 5}, server_errors=5),
+        history=FailureHistory(failures={"provider_error": 5}, server_errors=5),
         policy=POLICY,
         now_ms=NOW,
         chance=MIDDLE,
     )
     assert isinstance(decision, GiveUp)
-    assert decision.reason is Reason.SERVER_ERRORS
+    assert decision.reason is GiveUpReason.SERVER_ERRORS
 
 
 @pytest.mark.parametrize(("looks", "seconds"), [(0, 120), (1, 300), (2, 600), (9, 600)])
 def test_an_overdue_fax_is_read_back_for_as_long_as_it_takes(looks: int, seconds: int) -> None:
     """The last delay between read-backs repeats."""
-    decision = after(CALLBACK_MISSING, History(looks=looks))
+    decision = after(CALLBACK_MISSING, FailureHistory(looks=looks))
     assert isinstance(decision, LookUp)
     assert decision.first_look_ms == NOW + seconds * 1000
 
@@ -364,18 +364,18 @@ def test_an_accepted_fax_that_cannot_be_read_ends_in_a_persons_hands() -> None:
     """404 on a read-back is looked at three times more, then the job is held, neither failed nor resent."""
     waits = []
     for looks in range(3):
-        decision = after(READBACK_MISSING, History(looks=looks))
+        decision = after(READBACK_MISSING, FailureHistory(looks=looks))
         assert isinstance(decision, LookUp)
         waits.append((decision.first_look_ms - NOW) / 1000)
     assert waits == [30, 120, 600]
-    last = after(READBACK_MISSING, History(looks=3))
-    assert isinstance(last, Hold)
+    last = after(READBACK_MISSING, FailureHistory(looks=3))
+    assert isinstance(last, OpenHold)
     assert last.scope is Scope.JOB
 
 
 def test_an_unreachable_callback_is_no_failure_of_the_job() -> None:
     """The news is fetched every two minutes instead."""
-    decision = after(rule("http", 800), History(looks=7))
+    decision = after(rule("http", 800), FailureHistory(looks=7))
     assert isinstance(decision, LookUp)
     assert decision.first_look_ms == NOW + 120_000
 
@@ -383,9 +383,9 @@ def test_an_unreachable_callback_is_no_failure_of_the_job() -> None:
 @pytest.mark.parametrize("failure", [rule("http", 429), TRANSPORT])
 def test_a_job_that_was_not_taken_waits_without_spending_or_ending(failure: Rule) -> None:
     """A hundred refusals by rate, or lost connections, leave the job where it was."""
-    decision = after(failure, History(failures={failure.category: 100}, dials=3))
+    decision = after(failure, FailureHistory(failures={failure.category: 100}, dials=3))
     assert isinstance(decision, RetryAt)
-    assert decision.counts == Counts(dials=3, tries=0, server_errors=0)
+    assert decision.counters == AttemptCounters(dials=3, tries=0, server_errors=0)
     assert wait_s(decision) == 30
 
 

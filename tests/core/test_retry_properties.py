@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from dispatcher.core.failures import ERROR_TYPES, RULES, Category, Named, Rule, Verdict, classify
 from dispatcher.core.job import State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import Decision, GiveUp, History, Hold, LookUp, RetryAt, decide, decide_absent
+from dispatcher.core.retry import Decision, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt, decide, decide_absent
 
 #: a machine under load is no failure of these tests
 UNHURRIED = settings(deadline=None)
@@ -21,7 +21,7 @@ POLICIES = st.builds(
     number_distance_s=st.floats(min_value=0, max_value=600),
     jitter=st.floats(min_value=0, max_value=0.5),
     delay_scale=st.sampled_from([1.0, 0.5, 0.002]),
-    delay_most_s=st.none() | st.floats(min_value=0.1, max_value=7200),
+    max_delay_s=st.none() | st.floats(min_value=0.1, max_value=7200),
     max_dials=st.integers(min_value=1, max_value=15),
     max_tries=st.integers(min_value=1, max_value=6),
     max_server_errors=st.integers(min_value=1, max_value=8),
@@ -30,7 +30,7 @@ POLICIES = st.builds(
     on_partial=st.sampled_from(["stop", "resend", "resume"]),
 )
 HISTORIES = st.builds(
-    History,
+    FailureHistory,
     failures=st.dictionaries(st.sampled_from([str(category) for category in Category]), SMALL),
     dials=SMALL,
     tries=SMALL,
@@ -48,7 +48,7 @@ PAIRS = st.sampled_from(sorted(RULES)) | st.tuples(
 
 
 def outcome(
-    rule: Rule, pages: tuple[int, int], history: History, policy: Policy, now_ms: int, chance: float
+    rule: Rule, pages: tuple[int, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> Decision:
     return decide(
         rule,
@@ -64,7 +64,7 @@ def outcome(
 @UNHURRIED
 @given(PAIRS, PAGES, HISTORIES, POLICIES, NOWS, CHANCES)
 def test_every_failure_gets_a_decision_that_is_not_in_the_past(
-    pair: tuple[str, int], pages: tuple[int, int], history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], pages: tuple[int, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """Nothing is due before now, and a number that was called is not called again within the distance."""
     rule = classify(*pair, policy=policy)
@@ -74,7 +74,7 @@ def test_every_failure_gets_a_decision_that_is_not_in_the_past(
         case RetryAt(at_ms=at_ms):
             distance_ms = round(policy.number_distance_s * 1000) if rule.called else 0
             assert at_ms >= now_ms + distance_ms
-        case Hold(at_ms=at_ms) | LookUp(first_look_ms=at_ms):
+        case OpenHold(at_ms=at_ms) | LookUp(first_look_ms=at_ms):
             assert at_ms > now_ms
         case GiveUp(state=state):
             assert state in (State.FAILED, State.DELIVERED_UNCONFIRMED)
@@ -83,13 +83,13 @@ def test_every_failure_gets_a_decision_that_is_not_in_the_past(
 @UNHURRIED
 @given(PAIRS, PAGES, HISTORIES, POLICIES, NOWS, CHANCES)
 def test_no_retry_is_past_a_cap(
-    pair: tuple[str, int], pages: tuple[int, int], history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], pages: tuple[int, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """A retry leaves every counter below its cap and the category below its limit, unless it is free."""
     rule = classify(*pair, policy=policy)
     decision = outcome(rule, pages, history, policy, now_ms, chance)
     if isinstance(decision, RetryAt) and rule.category not in (Category.RATE_LIMITED, Category.TRANSPORT):
-        counts = decision.counts
+        counts = decision.counters
         assert counts.dials < policy.max_dials
         assert counts.tries < policy.max_tries
         assert counts.server_errors < policy.max_server_errors
@@ -100,7 +100,7 @@ def test_no_retry_is_past_a_cap(
 @UNHURRIED
 @given(st.sampled_from(sorted(RULES)), HISTORIES, POLICIES, NOWS, CHANCES)
 def test_a_retry_lies_within_the_jitter_of_its_delay(
-    pair: tuple[str, int], history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """The wait is the row's delay moved by at most the jitter, or the least distance if that is longer."""
     rule = classify(*pair, policy=policy)
@@ -111,7 +111,7 @@ def test_a_retry_lies_within_the_jitter_of_its_delay(
     delay = delays[min(history.failures.get(rule.category, 0), len(delays) - 1)]
     if isinstance(delay, Named):
         return
-    nominal_s = min(delay * policy.delay_scale, policy.delay_most_s or delay)
+    nominal_s = min(delay * policy.delay_scale, policy.max_delay_s or delay)
     distance_s = policy.number_distance_s if rule.called else 0
     waited_s = (decision.at_ms - now_ms) / 1000
     assert waited_s >= nominal_s * (1 - policy.jitter) - 0.001
@@ -121,7 +121,7 @@ def test_a_retry_lies_within_the_jitter_of_its_delay(
 @UNHURRIED
 @given(PAIRS, PAGES, HISTORIES, POLICIES, NOWS, CHANCES)
 def test_a_verdict_allows_only_its_decisions(
-    pair: tuple[str, int], pages: tuple[int, int], history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], pages: tuple[int, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """Permanent never retries, a hold spends nothing, and what is uncertain is never sent before a look-up.
 
@@ -134,8 +134,8 @@ def test_a_verdict_allows_only_its_decisions(
         return
     allowed = {
         Verdict.PERMANENT: (GiveUp,),
-        Verdict.HOLD: (Hold,),
-        Verdict.UNCERTAIN: (LookUp, Hold),
+        Verdict.HOLD: (OpenHold,),
+        Verdict.UNCERTAIN: (LookUp, OpenHold),
         Verdict.RETRY: (RetryAt, GiveUp),
     }
     assert isinstance(decision, allowed[rule.verdict_now])
@@ -144,7 +144,7 @@ def test_a_verdict_allows_only_its_decisions(
 @UNHURRIED
 @given(PAIRS, st.integers(min_value=1, max_value=20), HISTORIES, POLICIES, NOWS, CHANCES)
 def test_a_fax_whose_pages_all_arrived_is_not_sent_again(
-    pair: tuple[str, int], pages: int, history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], pages: int, history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """Whatever failed after it, and whatever the policy says of faxes that were sent in part."""
     rule = classify(*pair, policy=policy)
@@ -156,7 +156,7 @@ def test_a_fax_whose_pages_all_arrived_is_not_sent_again(
 @UNHURRIED
 @given(PAIRS, HISTORIES, POLICIES, NOWS, CHANCES)
 def test_an_absent_send_is_repeated_within_the_cap_of_server_errors(
-    pair: tuple[str, int], history: History, policy: Policy, now_ms: int, chance: float
+    pair: tuple[str, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> None:
     """Whatever the unclear answer was, its repeats end."""
     rule = classify(*pair, policy=policy)
@@ -165,7 +165,7 @@ def test_an_absent_send_is_repeated_within_the_cap_of_server_errors(
     decision = decide_absent(rule, history=history, policy=policy, now_ms=now_ms, chance=chance)
     if isinstance(decision, RetryAt):
         assert now_ms <= decision.at_ms
-        assert decision.counts.server_errors < policy.max_server_errors
+        assert decision.counters.server_errors < policy.max_server_errors
 
 
 #: the failures of a fax that are tried again
@@ -183,17 +183,17 @@ def test_every_life_of_failed_faxes_ends(
     failures: list[tuple[tuple[str, int], tuple[int, int]]], policy: Policy, proven: bool, chance: float
 ) -> None:
     """No order of failures and pages keeps a job alive: the limits of the categories add up to less than 75."""
-    history = History(proven=proven)
+    history = FailureHistory(proven=proven)
     for pair, pages in failures:
         rule = classify(*pair, policy=policy)
         decision = outcome(rule, pages, history, policy, 1_772_000_000_000, chance)
         if isinstance(decision, GiveUp):
             return
         assert isinstance(decision, RetryAt)
-        history = History(
+        history = FailureHistory(
             failures={**history.failures, rule.category: history.failures.get(rule.category, 0) + 1},
-            dials=decision.counts.dials,
-            tries=decision.counts.tries,
+            dials=decision.counters.dials,
+            tries=decision.counters.tries,
             best_pages=max(history.best_pages, pages[0]),
             proven=proven,
         )

@@ -3,13 +3,13 @@
 import pytest
 
 from dispatcher.emulator import parse_scenario
-from dispatcher.emulator.life import TEST_NUMBER, Plan, pages_sent, plan
 from dispatcher.emulator.scenario import Outcome, Scenario
+from dispatcher.emulator.simulation import TEST_NUMBER, SimulationPlan, pages_sent, plan
 
 NUMBER = "+12025550101"
 
 
-def planned(scenario: Scenario, *, to: str = NUMBER, first: int = 0, retries: int = 3) -> Plan:
+def planned(scenario: Scenario, *, to: str = NUMBER, first: int = 0, retries: int = 3) -> SimulationPlan:
     return plan(scenario, to, first, pages=2, max_retries=retries, retry_delay_s=60)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dispatcher.emulator import EmulatorConfig, parse_scenario, running
 from dispatcher.emulator.fax_list import list_page
-from dispatcher.emulator.faxes import Fax, Faxes
+from dispatcher.emulator.faxes import EmulatedFax, Faxes
 from tests.emulator.caller import TWO_PAGES, Caller
 
 
@@ -193,8 +193,8 @@ def test_after_thirteen_months_a_fax_is_gone() -> None:
         assert caller.get("/faxes?createTime%3E=2020").json()["totalItems"] == 0
 
 
-def fax_number(count: int) -> Fax:
-    return Fax(
+def fax_number(count: int) -> EmulatedFax:
+    return EmulatedFax(
         id=f"{count:026}",
         direction="OUTBOUND",
         to=f"+1202555{count % 10:04}",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dispatcher.emulator import times
+from dispatcher.emulator import timestamps
 
 
 def ms(*parts: int) -> int:
@@ -26,15 +26,15 @@ def ms(*parts: int) -> int:
     ],
 )
 def test_a_value_covers_a_year_a_month_a_day_or_a_second(text: str, first: int, end: int) -> None:
-    assert times.span(text) == (first, end)
+    assert timestamps.span(text) == (first, end)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "=2026-01-01", "26-01-01", "2026-13", "2026-02-30", "0000"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(times.NotATimeError):
-        times.span(text)
+    with pytest.raises(timestamps.NotATimeError):
+        timestamps.span(text)
 
 
 def test_a_moment_alone_reaches_to_the_end_of_its_day() -> None:
-    assert times.rest_of_day("2026-02-01T10:00:00Z") == (ms(2026, 2, 1, 10), ms(2026, 2, 2))
-    assert times.rest_of_day("2026-02") == (ms(2026, 2, 1), ms(2026, 3, 1))
+    assert timestamps.rest_of_day("2026-02-01T10:00:00Z") == (ms(2026, 2, 1, 10), ms(2026, 2, 2))
+    assert timestamps.rest_of_day("2026-02") == (ms(2026, 2, 1), ms(2026, 3, 1))

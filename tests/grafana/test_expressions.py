@@ -22,7 +22,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
     store = Store(redis_url, Policy(), documents_max_bytes=1_000_000)
-    await store.limiter.set_ceiling(10.0)
+    await store.rate_limiter.set_ceiling(10.0)
     yield store
     await store.aclose()
 

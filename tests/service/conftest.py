@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
-from tests.service.office import Office, open_office
+from tests.service.system import InProcessSystem, open_office
 
 DOCUMENTS_MAX_BYTES = 1_000_000
 
@@ -20,12 +20,12 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
     """An empty store on a real server; every script is a heartbeat of a worker."""
     store = Store(redis_url, Policy(), documents_max_bytes=DOCUMENTS_MAX_BYTES)
     store.workers.speak_as("worker", "first", lambda: 100)
-    await store.limiter.set_ceiling(1000.0)
+    await store.rate_limiter.set_ceiling(1000.0)
     yield store
     await store.aclose()
 
 
 @pytest.fixture
-async def office(redis_url: str) -> AsyncIterator[Office]:
+async def office(redis_url: str) -> AsyncIterator[InProcessSystem]:
     async with open_office(redis_url) as opened:
         yield opened

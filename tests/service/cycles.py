@@ -7,11 +7,11 @@ from collections import Counter
 from random import Random
 
 from dispatcher.cli.ledger import OurJob
-from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control
 from dispatcher.store.server import EmbeddedServer
 from dispatcher.store.store import Store
-from tests.service.mailroom import Mailroom, Provider, tell
-from tests.store.world import World, number
+from tests.service.fake_provider import FakeProvider, Mailroom, tell
+from tests.store.fixture import StoreFixture, number
 
 #: batches that run at a time, and their recipients
 RUNNING, ROWS = 5, 30
@@ -23,14 +23,16 @@ _WORDS, _WEIGHTS = ("pause", "resume", "cancel", "restart"), (33, 45, 2, 20)
 
 
 class Cycles:
-    def __init__(self, world: World, store: Store, server: EmbeddedServer, dice: Random, *, step_s: int = 0) -> None:
+    def __init__(
+        self, world: StoreFixture, store: Store, server: EmbeddedServer, dice: Random, *, step_s: int = 0
+    ) -> None:
         """``step_s``: one cycle in four sets the server's clock by so much, forward or back."""
         self.step_s = step_s
         self.world = world
         self.store = store
         self.server = server
         self.dice = dice
-        self.provider = Provider(dice, world)
+        self.provider = FakeProvider(dice, world)
         self.controls: dict[str, Control] = {}
         self.numbers: dict[str, list[str]] = {}
         self.done: Counter[str] = Counter()
@@ -103,7 +105,7 @@ class Cycles:
     async def _ask(self, batch: str, command: Command) -> None:
         """Ask the store and the model. From the answer on nothing begins that may not."""
         before = self.controls[batch]
-        wanted = TRANSITIONS.get((before, command))
+        wanted = COMMAND_TRANSITIONS.get((before, command))
         answer = await self.store.batches.command(batch, command)
         assert answer is not None
         if answer.refusal is CommandRefusal.ENDED:  # its last job ended a moment ago

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pypdf import PdfWriter
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Recipient, RefusedRow, State
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Recipient, RefusedRow, State
 from dispatcher.service.ids import batch_id
-from dispatcher.store.batches import Part
-from dispatcher.store.dispatch import Change
+from dispatcher.store.batches import UploadChunk
+from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
 
 URL = "https://example.com/letter.pdf"
@@ -62,8 +62,8 @@ async def draft(store: Store, count: int = 0, **more: object) -> str:
     await store.batches.create(replace(wanted(**more), id=batch, created_ms=1))  # type: ignore[arg-type]
     for first in range(0, count, 1000):
         rows = recipients(min(1000, count - first), first)
-        part = Part(upload="u", first_line=rows[0].line, last_line=rows[-1].line, recipients=rows)
-        await store.batches.add_part(batch, part)
+        part = UploadChunk(upload="u", first_line=rows[0].line, last_line=rows[-1].line, recipients=rows)
+        await store.batches.add_chunk(batch, part)
     return batch
 
 
@@ -75,16 +75,16 @@ async def running(store: Store, count: int, **more: object) -> str:
 
 async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str]], why: str = "") -> None:
     """Let jobs of a running batch end, each in a state and category. Leases all that are due on the way."""
-    while lease := await store.dispatch.claim("bulk", most=32, ahead=_PLENTY, in_flight=_PLENTY):
+    while lease := await store.dispatch.claim("bulk", max_jobs=32, max_ahead=_PLENTY, max_in_flight=_PLENTY):
         assert {job.batch for job in lease.jobs} == {batch}
     rows = sorted(ends)
     stored = await store.dispatch.stored([JobId(batch, row) for row in rows])
     changes = [
-        Change(
+        StoredTransition(
             job=found.job,
             old=found.record,
             new=replace(found.record, state=ends[row][0], category=ends[row][1], attempt=1, lease=0, changed_ms=2),
-            history=HistoryEntry(attempt=1, at_ms=2, outcome=Happened.FAILED, category=ends[row][1], why=why)
+            history=HistoryEntry(attempt=1, at_ms=2, outcome=AttemptOutcome.FAILED, category=ends[row][1], why=why)
             if why
             else None,
             spent=1,

@@ -9,28 +9,28 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import Accepted, SendOutcome, Unclear
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store import codec
-from tests.service.office import Moody, Office
-from tests.store.world import World
+from tests.service.system import FaultyProvider, InProcessSystem
+from tests.store.fixture import StoreFixture
 
 pytestmark = pytest.mark.anyio
 
 ROWS = 6
 #: the answers to the first sends: the job goes on by a callback, by a look that finds it, or after one that does not
-ANSWERS: dict[str, Callable[[Moody], None]] = {
+ANSWERS: dict[str, Callable[[FaultyProvider], None]] = {
     "accepted": lambda provider: None,
     "unclear and taken": lambda provider: setattr(provider, "takes_unclear", True),
     "unclear and lost": lambda provider: setattr(provider, "takes_unclear", False),
 }
 
 
-async def with_attempts(world: World, batch: str, attempts: int) -> None:
+async def with_attempts(world: StoreFixture, batch: str, attempts: int) -> None:
     """Jobs whose numbers of attempts were used up by missed slots and refusals."""
     for row in range(ROWS):
         raw = codec.encode_record(replace(await world.record(JobId(batch, row)), attempt=attempts))
         await world.client.setrange(f"bf:batch:{batch}:records:0", row * codec.WIDTH, raw)
 
 
-async def deliver_all(office: Office) -> None:
+async def deliver_all(office: InProcessSystem) -> None:
     """Every job by exactly one fax."""
     for _ in range(60):
         await office.work(1, 2_000)
@@ -40,7 +40,9 @@ async def deliver_all(office: Office) -> None:
 
 
 @pytest.mark.parametrize(("first", "attempts"), [*((first, 65_535) for first in ANSWERS), ("accepted", 2**32 - 10)])
-async def test_attempts_beyond_65535_are_followed_like_any_other(office: Office, first: str, attempts: int) -> None:
+async def test_attempts_beyond_65535_are_followed_like_any_other(
+    office: InProcessSystem, first: str, attempts: int
+) -> None:
     """Their callbacks, looks and repeats find them."""
     await office.world.running("a", ROWS)
     await with_attempts(office.world, "a", attempts)
@@ -56,7 +58,7 @@ async def test_attempts_beyond_65535_are_followed_like_any_other(office: Office,
 
 
 @pytest.mark.parametrize("length", [31, 200])
-async def test_fax_ids_of_any_length_are_kept_whole(office: Office, length: int) -> None:
+async def test_fax_ids_of_any_length_are_kept_whole(office: InProcessSystem, length: int) -> None:
     """The provider's have 26 characters, and UUIDs have 36."""
     await office.world.running("a", ROWS)
     provider = office.provider
@@ -64,7 +66,7 @@ async def test_fax_ids_of_any_length_are_kept_whole(office: Office, length: int)
     def answer(fax: OutgoingFax) -> SendOutcome | None:
         call = provider._take(fax)
         call.id = f"{call.id}{'x' * (length - len(call.id))}"
-        return Accepted(news=call.news)
+        return Accepted(update=call.news)
 
     provider.refusal = answer
     await deliver_all(office)
@@ -76,7 +78,7 @@ async def test_fax_ids_of_any_length_are_kept_whole(office: Office, length: int)
     assert {one.state for one in records} == {State.DELIVERED}
 
 
-async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(office: Office) -> None:
+async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(office: InProcessSystem) -> None:
     """Counted in what Redis sends for it."""
     world = office.world
     await world.running("a", ROWS)

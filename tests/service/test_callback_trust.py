@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import Happened, JobId, Recipient, Record, State
-from dispatcher.core.outcome import FaxNews, FaxStatus, Unclear
+from dispatcher.core.job import AttemptOutcome, JobId, Recipient, Record, State
+from dispatcher.core.outcome import FaxStatus, FaxUpdate, Unclear
 from dispatcher.core.policy import Policy
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.store.errors import StoreError
-from tests.service.mailroom import Call, Mailroom
-from tests.service.office import Office, open_office
+from tests.service.fake_provider import Call, Mailroom
+from tests.service.system import InProcessSystem, open_office
 
 pytestmark = pytest.mark.anyio
 
@@ -21,34 +21,34 @@ JOB = JobId("a", 0)
 
 
 @pytest.fixture
-async def office(redis_url: str) -> AsyncIterator[Office]:
+async def office(redis_url: str) -> AsyncIterator[InProcessSystem]:
     async with open_office(redis_url, Policy()) as opened:
         yield opened
 
 
-async def work(office: Office, pass_ms: int = 0) -> None:
+async def work(office: InProcessSystem, pass_ms: int = 0) -> None:
     await office.world.pass_ms(pass_ms)
     await office.room.work()
     await office.room.rest()
     assert office.room.failures == []
 
 
-async def call_back(office: Office, news: FaxNews, job: JobId = JOB, attempt: int = 1) -> None:
+async def call_back(office: InProcessSystem, news: FaxUpdate, job: JobId = JOB, attempt: int = 1) -> None:
     await office.store.inbox.add([encode(str(job), attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
     await office.room.news.settle_events()
 
 
-async def record(office: Office, job: JobId = JOB) -> Record:
+async def record(office: InProcessSystem, job: JobId = JOB) -> Record:
     (stored,) = await office.store.dispatch.stored([job])
     assert stored
     return stored.record
 
 
-async def counted(office: Office, result: str) -> int:
-    return (await office.store.totals.all()).get(("callbacks", result), 0)
+async def counted(office: InProcessSystem, result: str) -> int:
+    return (await office.store.metric_totals.all()).get(("callbacks", result), 0)
 
 
-async def accepted(office: Office, jobs: int = 1) -> Call:
+async def accepted(office: InProcessSystem, jobs: int = 1) -> Call:
     await office.world.running("a", jobs)
     for _ in range(jobs):
         await work(office)
@@ -56,7 +56,7 @@ async def accepted(office: Office, jobs: int = 1) -> Call:
     return next(call for call in office.provider.calls if call.job == str(JOB))
 
 
-async def unclear(office: Office) -> Call:
+async def unclear(office: InProcessSystem) -> Call:
     """The provider took the fax, and its answer was lost."""
     office.provider.takes_unclear = True
     office.provider.refusal = lambda fax: Unclear(reason="reset")
@@ -66,14 +66,16 @@ async def unclear(office: Office) -> Call:
     return call
 
 
-def completed(call: Call) -> FaxNews:
+def completed(call: Call) -> FaxUpdate:
     return replace(call.news, status=FaxStatus.COMPLETED)
 
 
-async def test_the_fax_that_the_answer_named_needs_no_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_fax_that_the_answer_named_needs_no_read(
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call = await accepted(office)
 
-    async def no_read(fax_id: str, *, total_s: float) -> FaxNews | None:
+    async def no_read(fax_id: str, *, total_s: float) -> FaxUpdate | None:
         raise AssertionError("it is read")
 
     monkeypatch.setattr(office.provider, "fax", no_read)
@@ -84,7 +86,7 @@ async def test_the_fax_that_the_answer_named_needs_no_read(office: Office, monke
 
 
 async def test_callbacks_that_are_settled_together_read_their_rows_once(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await accepted(office, 5)
     read, blocks = office.store.batches.recipients, list[tuple[str, int]]()
@@ -103,7 +105,7 @@ async def test_callbacks_that_are_settled_together_read_their_rows_once(
     assert await counted(office, "settled") == 5
 
 
-async def test_another_number(office: Office) -> None:
+async def test_another_number(office: InProcessSystem) -> None:
     call = await accepted(office)
     await call_back(office, replace(completed(call), to="+12025550199"))
     assert (await record(office)).state is State.ACCEPTED
@@ -111,7 +113,7 @@ async def test_another_number(office: Office) -> None:
 
 
 @pytest.mark.parametrize("labels", [{"job": "a.1"}, {"attempt": 2}])
-async def test_labels_of_another_job_or_attempt(office: Office, labels: dict[str, object]) -> None:
+async def test_labels_of_another_job_or_attempt(office: InProcessSystem, labels: dict[str, object]) -> None:
     """From the receiver such a one does not come: what lies in the inbox is judged all the same."""
     call = await accepted(office)
     await call_back(office, replace(completed(call), **labels))  # type: ignore[arg-type]  # of its kind
@@ -124,7 +126,7 @@ SHOWS_LITTLE = pytest.mark.parametrize("without", [{"to": ""}, {"job": "", "atte
 
 @SHOWS_LITTLE
 async def test_one_without_number_or_labels_is_read_and_the_read_counts(
-    office: Office, without: dict[str, object]
+    office: InProcessSystem, without: dict[str, object]
 ) -> None:
     """Its fax failed, and the callback says that it arrived."""
     call = await accepted(office)
@@ -135,13 +137,15 @@ async def test_one_without_number_or_labels_is_read_and_the_read_counts(
 
 
 @SHOWS_LITTLE
-async def test_a_true_one_without_number_or_labels_is_not_lost(office: Office, without: dict[str, object]) -> None:
+async def test_a_true_one_without_number_or_labels_is_not_lost(
+    office: InProcessSystem, without: dict[str, object]
+) -> None:
     """While nothing can be read it is kept; and what is read may show no more than it did."""
     call = await accepted(office)
     office.provider.end_calls(1.0)
     read, answers = office.provider.fax, [True]
 
-    async def fax(fax_id: str, *, total_s: float) -> FaxNews | None:
+    async def fax(fax_id: str, *, total_s: float) -> FaxUpdate | None:
         if answers:
             answers.clear()
             raise UnreadableError("no answer")
@@ -156,7 +160,7 @@ async def test_a_true_one_without_number_or_labels_is_not_lost(office: Office, w
     assert (await record(office)).state is State.DELIVERED
 
 
-async def test_false_callbacks_that_use_up_the_reads_do_not_cost_the_true_one(office: Office) -> None:
+async def test_false_callbacks_that_use_up_the_reads_do_not_cost_the_true_one(office: InProcessSystem) -> None:
     """The answer to the POST was lost. It waits until the fax is named, by the search or by the end of it."""
     call = await unclear(office)
     await office.world.pass_ms(21_000)
@@ -172,7 +176,7 @@ async def test_false_callbacks_that_use_up_the_reads_do_not_cost_the_true_one(of
     assert (await record(office)).state is State.DELIVERED
 
 
-async def test_a_deferred_one_that_cannot_be_settled_is_set_aside(office: Office) -> None:
+async def test_a_deferred_one_that_cannot_be_settled_is_set_aside(office: InProcessSystem) -> None:
     """It keeps no other back, is counted and reported, and can be tried again."""
     call = await accepted(office)
     office.provider.end_calls(1.0)
@@ -189,7 +193,7 @@ async def test_a_deferred_one_that_cannot_be_settled_is_set_aside(office: Office
 
 
 async def test_a_deferred_one_that_the_store_cannot_settle_now_comes_again(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = await accepted(office)
     event = encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=call.news))
@@ -207,7 +211,7 @@ async def test_a_deferred_one_that_the_store_cannot_settle_now_comes_again(
     assert await office.store.inbox.ready(office.world.ms + 60_000) == 1
 
 
-async def test_a_foreign_fax_of_somebody_else_in_the_account(office: Office) -> None:
+async def test_a_foreign_fax_of_somebody_else_in_the_account(office: InProcessSystem) -> None:
     call = await accepted(office)
     foreign = Call(id="X1", to=call.to, job="", attempt=0, created_ms=call.created_ms, status=FaxStatus.COMPLETED)
     office.provider.calls.append(foreign)
@@ -216,7 +220,7 @@ async def test_a_foreign_fax_of_somebody_else_in_the_account(office: Office) -> 
     assert await counted(office, "mismatched") == 1
 
 
-async def test_the_fax_of_another_job(office: Office) -> None:
+async def test_the_fax_of_another_job(office: InProcessSystem) -> None:
     call = await accepted(office, 2)
     other = next(one for one in office.provider.calls if one.job != call.job)
     other.status = FaxStatus.COMPLETED
@@ -228,7 +232,7 @@ async def test_the_fax_of_another_job(office: Office) -> None:
 @pytest.mark.parametrize(
     ("status", "state"), [(FaxStatus.UNFINISHED, State.ACCEPTED), (FaxStatus.FAILURE, State.WAITING)]
 )
-async def test_completed_for_a_fax_that_is_not(office: Office, status: FaxStatus, state: State) -> None:
+async def test_completed_for_a_fax_that_is_not(office: InProcessSystem, status: FaxStatus, state: State) -> None:
     """The answer to the POST was lost: what is read counts, and not what is called back."""
     call = await unclear(office)
     call.status = status
@@ -237,7 +241,7 @@ async def test_completed_for_a_fax_that_is_not(office: Office, status: FaxStatus
     assert (await record(office)).state is state
 
 
-async def test_before_the_answer_to_the_post_nothing_is_believed(office: Office) -> None:
+async def test_before_the_answer_to_the_post_nothing_is_believed(office: InProcessSystem) -> None:
     call = await unclear(office)
     await call_back(office, completed(call))
     assert (await record(office)).state is State.SENDING
@@ -245,7 +249,7 @@ async def test_before_the_answer_to_the_post_nothing_is_believed(office: Office)
     assert await office.store.inbox.depth() == 0
 
 
-async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(office: Office) -> None:
+async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(office: InProcessSystem) -> None:
     """It waits for the answer until the send deadline, and is stored meanwhile."""
     call = await unclear(office)
     office.provider.end_calls(1.0)
@@ -257,7 +261,7 @@ async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(offic
     assert await office.store.inbox.ready(office.world.ms + 10**9) == 0
 
 
-async def test_a_process_that_stops_leaves_what_it_cannot_read_to_another(office: Office) -> None:
+async def test_a_process_that_stops_leaves_what_it_cannot_read_to_another(office: InProcessSystem) -> None:
     call = await accepted(office)
     office.provider.end_calls(1.0)
     await office.store.inbox.add(
@@ -272,13 +276,13 @@ async def test_a_process_that_stops_leaves_what_it_cannot_read_to_another(office
     assert (await record(office)).state is State.DELIVERED
 
 
-async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_refuted(office: Office) -> None:
+async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_refuted(office: InProcessSystem) -> None:
     """It is asked for five times over the search period; then the callback is in the history and changes nothing."""
     call = await accepted(office)
     asked = []
     read = office.provider.fax
 
-    async def fax(fax_id: str, *, total_s: float) -> FaxNews | None:
+    async def fax(fax_id: str, *, total_s: float) -> FaxUpdate | None:
         asked.append(fax_id)
         return await read(fax_id, total_s=total_s)
 
@@ -291,12 +295,12 @@ async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_re
     (stored,) = await office.store.dispatch.stored([JOB])
     assert stored
     assert (stored.record.state, stored.record.confirming_reads) == (State.ACCEPTED, 5)
-    assert [(one.outcome, one.fax_id) for one in stored.history] == [(Happened.UNCONFIRMED, "X1")]
+    assert [(one.outcome, one.fax_id) for one in stored.history] == [(AttemptOutcome.UNCONFIRMED, "X1")]
     assert await counted(office, "unconfirmed") == 1
     assert await office.store.inbox.ready(office.world.ms + 10**9) == 0
 
 
-async def test_many_false_callbacks_cost_five_reads_of_an_attempt(office: Office) -> None:
+async def test_many_false_callbacks_cost_five_reads_of_an_attempt(office: InProcessSystem) -> None:
     call = await accepted(office)
     for number in range(20):
         await call_back(office, replace(completed(call), fax_id=f"X{number}"))

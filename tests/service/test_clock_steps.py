@@ -9,8 +9,8 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import State
 from dispatcher.store.store import Store
-from tests.service.mailroom import LIST_DELAY_MS, POLICY, Mailroom, Provider, store_in
-from tests.store.world import World, number, open_world
+from tests.service.fake_provider import LIST_DELAY_MS, POLICY, FakeProvider, Mailroom, store_in
+from tests.store.fixture import StoreFixture, number, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ class Unanswered(Random):
 
 
 @pytest.fixture
-async def parts(redis_url: str) -> AsyncIterator[tuple[World, Store]]:
+async def parts(redis_url: str) -> AsyncIterator[tuple[StoreFixture, Store]]:
     async with open_world(redis_url) as world:
         store = store_in(world, redis_url)
         yield world, store
@@ -33,11 +33,11 @@ async def parts(redis_url: str) -> AsyncIterator[tuple[World, Store]]:
 @pytest.mark.parametrize("restarted", [False, True], ids=["", "and the scheduler is restarted in it"])
 @pytest.mark.parametrize("step_s", [300, -300])
 async def test_an_unclear_fax_is_found_and_not_sent_again(
-    parts: tuple[World, Store], step_s: int, restarted: bool
+    parts: tuple[StoreFixture, Store], step_s: int, restarted: bool
 ) -> None:
     """Its list shows it late: looks that follow each other at once would find nothing and write it off."""
     world, store = parts
-    provider = Provider(Unanswered(), world)
+    provider = FakeProvider(Unanswered(), world)
     room = Mailroom(store, world, provider, "room")
     await world.draft("a", [number(0)])
     await store.batches.command("a", Command.START)

@@ -8,13 +8,13 @@ import pytest
 
 from dispatcher.cli.ledger import compare
 from dispatcher.core.batch import Control
-from dispatcher.service import upkeep
+from dispatcher.service import scheduling
 from dispatcher.service.doctor import examine
 from dispatcher.store.server import EmbeddedServer
 from dispatcher.store.store import Store
 from tests.service.cycles import Cycles
-from tests.service.mailroom import MOST_SENDING, store_in
-from tests.store.world import World, open_world
+from tests.service.fake_provider import MAX_IN_FLIGHT, store_in
+from tests.store.fixture import StoreFixture, open_world
 
 CYCLES, STEP_CYCLES = 1000, 100
 SEED = 20
@@ -23,10 +23,12 @@ RATE = 10_000.0
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[World, Store, EmbeddedServer]]:
+async def parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[StoreFixture, Store, EmbeddedServer]]:
     """A server of its own, and small leases: commands shall meet batches that have hardly begun."""
-    monkeypatch.setattr(upkeep, "LEASE_S", 2 / RATE)
-    monkeypatch.setattr(upkeep, "AHEAD_S", MOST_SENDING / RATE)
+    monkeypatch.setattr(scheduling, "LEASE_S", 2 / RATE)
+    monkeypatch.setattr(scheduling, "AHEAD_S", MAX_IN_FLIGHT / RATE)
     with EmbeddedServer(tmp_path / "redis") as server:
         async with open_world(server.url) as world:
             await world.limiter.set_ceiling(RATE)
@@ -44,7 +46,7 @@ async def faults(cycles: Cycles) -> list[str]:
 @pytest.mark.story
 @pytest.mark.anyio
 async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
-    parts: tuple[World, Store, EmbeddedServer],
+    parts: tuple[StoreFixture, Store, EmbeddedServer],
 ) -> None:
     cycles = Cycles(*parts, Random(SEED))
     await run_to_the_end(cycles, CYCLES)
@@ -54,7 +56,7 @@ async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
 @pytest.mark.story
 @pytest.mark.anyio
 async def test_steps_of_the_servers_clock_double_nobody_and_lose_nobody(
-    parts: tuple[World, Store, EmbeddedServer],
+    parts: tuple[StoreFixture, Store, EmbeddedServer],
 ) -> None:
     """By five minutes in either direction, among commands and restarts; the provider's clock and ours go on."""
     cycles = Cycles(*parts, Random(SEED), step_s=300)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from dispatcher.core.job import State
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.places import WATCHED
 from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
@@ -27,10 +27,10 @@ async def found(store: Store, check: str, *, fix: bool = False) -> Finding:
 async def lock_idly(store: Store) -> None:
     """Two jobs lock their numbers; one of them is made to wait without a word to its lock."""
     await running(store, 2)
-    lease = await store.dispatch.claim("bulk", most=2, ahead=10, in_flight=10)
+    lease = await store.dispatch.claim("bulk", max_jobs=2, max_ahead=10, max_in_flight=10)
     assert lease
     candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
-    begun = await store.dispatch.begin(lease, candidates, most_sending=10)
+    begun = await store.dispatch.begin(lease, candidates, max_in_flight=10)
     assert [one.word for one in begun.jobs] == ["go", "go"]
     block = f"bf:batch:{lease.jobs[0].batch}:records:0"
     await store.audit._client.setrange(block, 0, bytes([State.WAITING]))
@@ -60,9 +60,9 @@ async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
 ) -> None:
     """One place is left: where it is looked for, if it was there, or where its deadline leads to that."""
     await running(store, 1)
-    lease = await store.dispatch.claim("bulk", most=1, ahead=10, in_flight=10)
+    lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=10, max_in_flight=10)
     assert lease
-    await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n")], most_sending=10)
+    await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n")], max_in_flight=10)
     client, job = store.audit._client, str(lease.jobs[0])
     for place in WATCHED:
         await client.zrem(f"bf:watch:{place}", job)
@@ -102,13 +102,13 @@ async def test_a_hold_that_has_nothing_to_hold_is_named_and_ended(store: Store) 
     assert {hold.scope for hold in await store.holds.all()} == {"account", f"batch:{batch}"}
 
 
-async def listed(*pages: tuple[FaxNews, ...]) -> AsyncIterator[Sequence[FaxNews]]:
+async def listed(*pages: tuple[FaxUpdate, ...]) -> AsyncIterator[Sequence[FaxUpdate]]:
     for faxes in pages:
         yield faxes
 
 
-def fax(fax_id: str, job: str, attempt: int = 1) -> FaxNews:
-    return FaxNews(fax_id=fax_id, status=FaxStatus.COMPLETED, job=job, attempt=attempt)
+def fax(fax_id: str, job: str, attempt: int = 1) -> FaxUpdate:
+    return FaxUpdate(fax_id=fax_id, status=FaxStatus.COMPLETED, job=job, attempt=attempt)
 
 
 async def test_attempts_that_the_provider_accepted_twice_are_counted() -> None:
@@ -121,7 +121,7 @@ async def test_attempts_that_the_provider_accepted_twice_are_counted() -> None:
 
 
 async def test_a_provider_that_cannot_be_asked_is_a_finding() -> None:
-    async def failing() -> AsyncIterator[Sequence[FaxNews]]:
+    async def failing() -> AsyncIterator[Sequence[FaxUpdate]]:
         raise UnreachableError("no connection")
         yield
 
@@ -133,12 +133,12 @@ async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: St
     """A hold that was taken away without a word to those who wait for it."""
     batch = await running(store, 2)
     await store.holds.open("country:US", "not_permitted", "why")
-    assert await store.dispatch.claim("bulk", most=8, ahead=8, in_flight=8) is None
+    assert await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8) is None
     assert (await found(store, "one place")).ok
     assert (await found(store, "holds")).ok
     await store.audit._client.hdel("bf:holds", "country:US")
     finding = await found(store, "holds", fix=True)
     assert (finding.ok, finding.fixed, "country:US" in finding.text) == (False, True, True)
-    lease = await store.dispatch.claim("bulk", most=8, ahead=8, in_flight=8)
+    lease = await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8)
     assert lease
     assert [job.batch for job in lease.jobs] == [batch] * 2

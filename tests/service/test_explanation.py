@@ -3,7 +3,7 @@
 import pytest
 
 from dispatcher.core.batch import BatchState, Command
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.service.explanation import explain
 from dispatcher.service.views import BatchView, JobView, view_batch
@@ -15,7 +15,9 @@ pytestmark = pytest.mark.anyio
 NOW_MS = 1_767_225_600_000
 LATER_MS = NOW_MS + 60_000
 LATER = "2026-01-01T00:01:00.000Z"
-BUSY = HistoryEntry(attempt=1, at_ms=NOW_MS, outcome=Happened.FAILED, category="busy", why="Busy: again in a minute.")
+BUSY = HistoryEntry(
+    attempt=1, at_ms=NOW_MS, outcome=AttemptOutcome.FAILED, category="busy", why="Busy: again in a minute."
+)
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ async def test_a_job_whose_country_is_held_says_so(store: Store) -> None:
     name = await draft(store, 1)
     await store.holds.open("country:US", "not_permitted", "no permission")
     await store.batches.command(name, Command.START)
-    assert await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1) is None
+    assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is None
     batch = await view_batch(store, name)
     assert (batch.state, [hold.scope for hold in batch.holds]) == (BatchState.RUNNING, ["country:US"])
     words = explain(batch, job(Record(country="US")), [], NOW_MS)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dispatcher.service.grouping import Grouped
+from dispatcher.service.batching import Batcher
 from dispatcher.store.errors import StoreUnavailable
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +28,8 @@ class Asked:
 
 
 async def answers(asked: Asked, *numbers: int) -> list[object]:
-    grouped = Grouped(asked)
-    found = await asyncio.gather(*map(grouped.ask, numbers), return_exceptions=True)
+    grouped = Batcher(asked)
+    found = await asyncio.gather(*map(grouped.submit, numbers), return_exceptions=True)
     return [type(one) if isinstance(one, BaseException) else one for one in found]
 
 
@@ -55,6 +55,6 @@ async def test_an_answer_too_few_is_an_error_and_nobody_waits_for_ever() -> None
     async def forgetful(numbers: Sequence[int]) -> Sequence[int]:
         return numbers[1:]
 
-    grouped = Grouped(forgetful)
-    found = await asyncio.wait_for(asyncio.gather(grouped.ask(1), grouped.ask(2), return_exceptions=True), 10)
+    grouped = Batcher(forgetful)
+    found = await asyncio.wait_for(asyncio.gather(grouped.submit(1), grouped.submit(2), return_exceptions=True), 10)
     assert [type(one) for one in found] == [ValueError, ValueError]

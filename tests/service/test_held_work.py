@@ -7,34 +7,35 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.holding import ACCOUNT, PROVIDER
 from dispatcher.core.job import State
-from dispatcher.core.outcome import FaxNews, FaxStatus, NotSent, Refused, SendOutcome, Unclear
+from dispatcher.core.outcome import FaxStatus, FaxUpdate, NotSent, Refused, SendOutcome, Unclear
+from dispatcher.core.pacing import blocked_until_us
 from dispatcher.service.account import view_account
 from dispatcher.service.doctor import examine
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store import keys
-from tests.service.mailroom import Call, Mailroom, store_in
-from tests.service.office import RATE, Moody, Office
-from tests.store.world import World, number, open_world, part
+from tests.service.fake_provider import Call, Mailroom, store_in
+from tests.service.system import RATE, FaultyProvider, InProcessSystem
+from tests.store.fixture import StoreFixture, number, open_world, part
 
 pytestmark = pytest.mark.anyio
 
-MOST_SENDING = 512
+MAX_IN_FLIGHT = 512
 #: rows of a country that the account may not send to, and those behind them
 BARRED, OTHERS = 300, 60
 #: milliseconds: between two looks of the scheduler, of one call, and of a clock that nothing is due by
 STEP_MS, CALL_MS, FAR_MS = 500, 2_000, 3_600_000
 
 
-class Line(Moody):
+class Line(FaultyProvider):
     """A provider whose calls take two seconds and end as the test says."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: StoreFixture) -> None:
         super().__init__(world)
         #: how a call ends that fails; None delivers it
         self.failure: Callable[[Call], tuple[str, int] | None] = lambda call: None
 
-    def end_calls(self, share: float) -> list[FaxNews]:
+    def end_calls(self, share: float) -> list[FaxUpdate]:
         over = [c for c in self.calls if c.status is FaxStatus.UNFINISHED and c.created_ms + CALL_MS <= self._world.ms]
         for call in over:
             error = self.failure(call)
@@ -43,14 +44,14 @@ class Line(Moody):
         return [call.news for call in over]
 
 
-class Shift(Office):
+class Shift(InProcessSystem):
     """An office with the default policy."""
 
-    def __init__(self, world: World, url: str) -> None:
+    def __init__(self, world: StoreFixture, url: str) -> None:
         store = store_in(world, url)
         super().__init__(world, store, world.policy)
         self.provider = self.line = Line(world)
-        self.room = Mailroom(store, world, self.line, "room", world.policy, MOST_SENDING)
+        self.room = Mailroom(store, world, self.line, "room", world.policy, MAX_IN_FLIGHT)
 
     async def run(self, seconds: float) -> None:
         """Work for so long; while there is nothing to do the clock jumps to the next time at which something is due."""
@@ -66,7 +67,7 @@ class Shift(Office):
             await self.world.at(min(end_ms, next_ms) * 1000)
         assert self.room.failures == []
 
-    async def _call_back(self, news: list[FaxNews]) -> None:
+    async def _call_back(self, news: list[FaxUpdate]) -> None:
         events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in news]
         if events:
             await self.store.inbox.add(events)
@@ -74,11 +75,12 @@ class Shift(Office):
     async def _next_due_ms(self) -> int:
         now_ms, client = self.world.ms, self.world.client
         holds = await self.store.holds.all()
+        paused_until_ms = blocked_until_us(await self.store.rate_limiter.state(), now_ms * 1000) // 1000
         stopped = any(hold.scope in (ACCOUNT, PROVIDER) and hold.probe_at_ms > now_ms for hold in holds)
-        if not stopped and await client.zcount(keys.TIMERS, "-inf", now_ms):
+        if not stopped and paused_until_ms <= now_ms and await client.zcount(keys.TIMERS, "-inf", now_ms):
             return now_ms
         times = [call.created_ms + CALL_MS for call in self.line.calls if call.status is FaxStatus.UNFINISHED]
-        times += [hold.probe_at_ms for hold in holds]
+        times += [hold.probe_at_ms for hold in holds] + [paused_until_ms]
         for key in (keys.TIMERS, keys.DEADLINES, *keys.WATCH.values()):
             times += [int(at) for _, at in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)]
         return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
@@ -175,9 +177,9 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     for first in range(0, BARRED, 1000):
         rows = numbers[first : min(first + 1000, BARRED)]
         more = part(rows, upload=f"u{first}", regions=["US"] * len(rows))
-        await shift.world.batches.add_part("a", more)
+        await shift.world.batches.add_chunk("a", more)
     others = part(numbers[BARRED:], upload="others", regions=["GB"] * OTHERS)
-    await shift.world.batches.add_part("a", others)
+    await shift.world.batches.add_chunk("a", others)
     await shift.world.batches.command("a", Command.START)
     barred = {*numbers[:BARRED]}
     shift.line.refusal = lambda fax: Refused(status=403) if fax.to in barred else None

@@ -6,7 +6,7 @@ from dispatcher.core.job import State
 from dispatcher.core.outcome import Refused, Unclear
 from dispatcher.service.account import release_hold, view_account
 from dispatcher.service.views import view_batch
-from tests.service.office import Office
+from tests.service.system import InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ ROWS = 40
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by a probe"])
 @pytest.mark.parametrize(("status", "category"), [(402, "funds"), (401, "auth")])
 async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_the_release(
-    office: Office, status: int, category: str, by_hand: bool
+    office: InProcessSystem, status: int, category: str, by_hand: bool
 ) -> None:
     """The hold names its cause and when it is probed, and no job has spent anything."""
     await office.world.running("a", ROWS)
@@ -41,7 +41,9 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["not taken", "taken all the same"])
-async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(office: Office, taken: bool) -> None:
+async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(
+    office: InProcessSystem, taken: bool
+) -> None:
     """One job at a time is sent meanwhile, and what was unclear is looked up and never sent twice."""
     await office.world.running("a", ROWS)
     provider = office.provider
@@ -62,7 +64,7 @@ async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(o
     assert await office.store.holds.all() == []
 
 
-async def test_refusals_never_open_the_breaker(office: Office) -> None:
+async def test_refusals_never_open_the_breaker(office: InProcessSystem) -> None:
     """However many numbers and documents the provider refuses, it works."""
     await office.world.running("a", ROWS)
     office.provider.refusal = lambda fax: Refused(status=422, fields=("to",))
@@ -77,7 +79,7 @@ async def test_refusals_never_open_the_breaker(office: Office) -> None:
     ids=["a run of 400s", "a bad sender"],
 )
 async def test_a_batch_that_is_refused_as_a_whole_is_held_and_others_go_on(
-    office: Office, refusal: Refused, category: str
+    office: InProcessSystem, refusal: Refused, category: str
 ) -> None:
     """It waits for a person: no probe is made."""
     await office.world.running("a", ROWS)

@@ -11,15 +11,15 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
 from dispatcher.core.policy import Policy
-from dispatcher.service import gate
-from dispatcher.service.material import Material
+from dispatcher.service import concurrency
+from dispatcher.service.fax_builder import FaxInputs
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.lua import Scripts
 from dispatcher.store.store import Store
 from dispatcher.store.workers import WorkerRegistry
-from tests.service.mailroom import Mailroom, Provider, store_in
-from tests.store.world import World, number, open_world, text_with_clock
+from tests.service.fake_provider import FakeProvider, Mailroom, store_in
+from tests.store.fixture import StoreFixture, number, open_world, text_with_clock
 
 pytestmark = pytest.mark.anyio
 
@@ -32,10 +32,10 @@ class Died(BaseException):
     """What a job does to the worker that reads its material."""
 
 
-class Takes(Provider):
+class Takes(FakeProvider):
     """Takes every fax."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: StoreFixture) -> None:
         super().__init__(Random(1), world)
         self.sent = list[str]()
 
@@ -51,7 +51,7 @@ class Certain(Random):
         return [population[0]]
 
 
-def store_of_a_process(world: World, url: str) -> Store:
+def store_of_a_process(world: StoreFixture, url: str) -> Store:
     """With scripts of its own, which speak for nobody yet."""
     store = store_in(world, url)
     scripts = Scripts(world.client, text_with_clock)
@@ -63,7 +63,7 @@ def store_of_a_process(world: World, url: str) -> Store:
 class Installation:
     """One scheduler, any number of workers, and the messages between them."""
 
-    def __init__(self, world: World, url: str) -> None:
+    def __init__(self, world: StoreFixture, url: str) -> None:
         self.world = world
         self.url = url
         self.provider = Takes(world)
@@ -84,17 +84,17 @@ class Installation:
         self.starts += 1
         await store.workers.register(name, f"i{self.starts}", room=room.sender.room)
         store.workers.speak_as(name, f"i{self.starts}", lambda: room.sender.room)
-        library = room.sender._library
-        library.material = self._deadly(library.material)  # type: ignore[method-assign, assignment]  # a job that kills
+        library = room.sender._fax_builder
+        library.inputs = self._deadly(library.inputs)  # type: ignore[method-assign, assignment]  # a job that kills
         self.workers[name], self.stores[name] = room, store
         self._stores.append(store)
 
     def _deadly(self, material: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        async def of(jobs: list[JobId]) -> list[Material]:
+        async def of(jobs: list[JobId]) -> list[FaxInputs]:
             if self.killers & set(jobs):
                 await asyncio.sleep(0.005)  # the neighbours are on their way, too
                 raise Died
-            found: list[Material] = await material(jobs)
+            found: list[FaxInputs] = await material(jobs)
             return found
 
         return of
@@ -105,7 +105,7 @@ class Installation:
 
     async def tick(self) -> None:
         """The scheduler looks, the workers do what they are told, and speak; then time passes."""
-        self.messages += [lease for _, lease in (await self.scheduler.upkeep.due()).leases]
+        self.messages += [lease for _, lease in (await self.scheduler.upkeep.tick()).leases]
         for name in list(self.workers):
             died = await self._work(name)
             if died:
@@ -155,7 +155,7 @@ class Installation:
 @pytest.fixture
 async def there(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     # the gate waits for slots by the loop's own clock, while the world's stands still
-    monkeypatch.setattr(gate, "NEAR_S", 60.0)
+    monkeypatch.setattr(concurrency, "NEAR_S", 60.0)
     async with open_world(redis_url) as world:
         world.scripts.worker = str
         await world.client.delete("bf:workers")
@@ -174,7 +174,7 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
     await there.world.running("a", 1000)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    leases = (await there.scheduler.upkeep.due()).leases
+    leases = (await there.scheduler.upkeep.tick()).leases
     for at, (_, lease) in enumerate(leases):
         assert await there.stores[f"h/{at % 2}"].dispatch.fetch(lease)
     for name in ("h/0", "h/1"):
@@ -194,7 +194,7 @@ async def test_faxes_wait_for_a_worker_without_a_lease_a_message_or_a_hold(there
     for name in ("a", "b", "c"):
         await there.world.running(name, 1, first=ord(name))
     for _ in range(175):
-        assert not await there.scheduler.upkeep.due()
+        assert not await there.scheduler.upkeep.tick()
         await there.world.pass_ms(1_000)
     assert await there.held() == []
     assert await there.world.client.hlen("bf:leases") == 0
@@ -223,12 +223,12 @@ async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> Non
     await there.world.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    ((_, lease), *_) = (await there.scheduler.upkeep.due()).leases
+    ((_, lease), *_) = (await there.scheduler.upkeep.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
     await there.world.pass_ms(60_000)
-    await there.scheduler.upkeep.due()
+    await there.scheduler.upkeep.tick()
     await there.world.pass_ms(900)
-    await there.scheduler.upkeep.due()
+    await there.scheduler.upkeep.tick()
     assert [one.alive for one in await there.world.workers.all()] == [True, True]
     await there.run_s(3)
     assert await there.strikes("a") == 0
@@ -240,7 +240,7 @@ async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_sec
     await there.world.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    ((_, lease), *_) = (await there.scheduler.upkeep.due()).leases
+    ((_, lease), *_) = (await there.scheduler.upkeep.tick()).leases
     silent = there.stores["h/0"]
     fetched = await silent.dispatch.fetch(lease)
     assert fetched
@@ -257,13 +257,13 @@ async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_sec
 async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in_the_end(there: Installation) -> None:
     await there.world.running("a", 20)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.due()).leases
+    leases = (await there.scheduler.upkeep.tick()).leases
     assert leases
     told = list[Any]()
     for _ in range(50):
         await there.world.pass_ms(TICK_MS)
         await there.stores["h/0"].workers.beat("h/0", there._instance("h/0"), room=64)
-        told.append((await there.scheduler.upkeep.due()).leases)
+        told.append((await there.scheduler.upkeep.tick()).leases)
     again = [at for at, one in enumerate(told) if one]
     assert [told[at] for at in again[:4]] == [leases] * 4
     assert [(at + 1) * TICK_MS for at in again] == [2_000, 4_000, 6_000, 8_000, 10_000]
@@ -277,12 +277,12 @@ async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_c
     await there.world.running("a", 20)
     await there.start_worker("h/0")
     worker = there.stores["h/0"]
-    first = [lease for _, lease in (await there.scheduler.upkeep.due()).leases]
+    first = [lease for _, lease in (await there.scheduler.upkeep.tick()).leases]
     assert all([await worker.dispatch.fetch(lease) for lease in first])
     for _ in range(round(POLICY.lease_s)):
         assert all([await worker.dispatch.fetch(lease) for lease in first])
         await there.world.pass_ms(1_000)
-        await there.scheduler.upkeep.due()
+        await there.scheduler.upkeep.tick()
     assert not any([await worker.dispatch.fetch(lease) for lease in first])
     assert await there.strikes("a") == 0
 
@@ -290,23 +290,23 @@ async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_c
 async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation) -> None:
     await there.world.running("a", 5)
     await there.start_worker("h/0")
-    ((_, lease),) = (await there.scheduler.upkeep.due()).leases
+    ((_, lease),) = (await there.scheduler.upkeep.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
     await there.start_worker("h/0")
-    leases = [await there.stores["h/0"].dispatch.fetch(one) for _, one in (await there.scheduler.upkeep.due()).leases]
+    leases = [await there.stores["h/0"].dispatch.fetch(one) for _, one in (await there.scheduler.upkeep.tick()).leases]
     assert [len(one.jobs) for one in leases if one] == [1] * 5
 
 
 async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there: Installation) -> None:
     await there.world.running("a", 20)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.due()).leases
+    leases = (await there.scheduler.upkeep.tick()).leases
     for _, lease in leases:
         assert await there.stores["h/0"].dispatch.fetch(lease)
     leaving, instance = there.stores["h/0"].workers, there._instance("h/0")
     await there.start_worker("h/1")
     await leaving.sign_off("h/0", instance)
-    assert (await there.scheduler.upkeep.due()).leases == leases
+    assert (await there.scheduler.upkeep.tick()).leases == leases
     assert await there.strikes("a") == 0
 
 
@@ -322,10 +322,10 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
     with monkeypatch.context() as patch:
         patch.setattr(there.scheduler._store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
-            await there.scheduler.upkeep.due()
+            await there.scheduler.upkeep.tick()
     made = [name.decode() for name in await there.world.client.hkeys("bf:leases")]
     assert made
-    assert [lease for _, lease in (await there.scheduler.upkeep.due()).leases] == made
+    assert [lease for _, lease in (await there.scheduler.upkeep.tick()).leases] == made
 
 
 async def test_a_job_whose_document_is_lost_is_held_alone(there: Installation) -> None:
@@ -346,7 +346,7 @@ async def test_a_batch_whose_records_are_lost_stops_no_other(there: Installation
     await there.world.running("a", 3)
     await there.world.running("b", 3, first=50)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.due()).leases
+    leases = (await there.scheduler.upkeep.tick()).leases
     await there.world.client.delete("bf:batch:b:records:0", "bf:batch:b:block:0")
     there.messages += [lease for _, lease in leases]
     await there.run_s(1)

@@ -10,20 +10,20 @@ from dispatcher.core.policy import Policy
 from dispatcher.service.limits import what_limits
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
-from tests.service.mailroom import store_in
-from tests.store.world import World, number, open_world
+from tests.service.fake_provider import store_in
+from tests.store.fixture import StoreFixture, number, open_world
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[World]:
+async def world(redis_url: str) -> AsyncIterator[StoreFixture]:
     async with open_world(redis_url) as world:
         yield world
 
 
 @pytest.fixture
-async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
+async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
     """With a worker and a scheduler that were seen just now."""
     store = store_in(world, redis_url)
     world.scripts.worker = str
@@ -34,7 +34,7 @@ async def store(world: World, redis_url: str) -> AsyncIterator[Store]:
     await store.aclose()
 
 
-async def see_scheduler(world: World) -> None:
+async def see_scheduler(world: StoreFixture) -> None:
     await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
 
 
@@ -47,7 +47,7 @@ async def test_nothing_to_send_is_no_limit(store: Store) -> None:
     assert await words(store) == [None]
 
 
-async def test_a_batch_is_limited_by_the_rate_once_it_is_started(world: World, store: Store) -> None:
+async def test_a_batch_is_limited_by_the_rate_once_it_is_started(world: StoreFixture, store: Store) -> None:
     await world.draft("a", ["+12025550101"])
     assert await words(store, "a") == [LimitedBy.NOT_STARTED] * 2
     await store.batches.command("a", Command.START)
@@ -56,7 +56,7 @@ async def test_a_batch_is_limited_by_the_rate_once_it_is_started(world: World, s
     assert await words(store, "a") == [LimitedBy.PAUSED] * 2
 
 
-async def test_nobody_who_sends_comes_before_everything_else(world: World, store: Store) -> None:
+async def test_nobody_who_sends_comes_before_everything_else(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await store.holds.open("account", "funds", "no funds")
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
@@ -66,30 +66,30 @@ async def test_nobody_who_sends_comes_before_everything_else(world: World, store
     assert await words(store, "a") == [LimitedBy.NO_SCHEDULER] * 2
 
 
-async def test_a_held_batch_does_not_limit_the_others(world: World, store: Store) -> None:
+async def test_a_held_batch_does_not_limit_the_others(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await world.running("b", 3, first=10)
     await store.holds.open("batch:a", "config", "wrong cover page")
     assert await words(store, "a", "b") == [LimitedBy.RATE, LimitedBy.HOLD, LimitedBy.RATE]
 
 
-async def test_a_provider_that_asked_to_wait_and_a_used_up_day(world: World, store: Store) -> None:
+async def test_a_provider_that_asked_to_wait_and_a_used_up_day(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await world.limiter.set_ceiling(10, per_day=1)
-    assert (await world.limiter.take()).granted
+    assert (await world.limiter.take_permit()).granted
     assert await words(store, "a") == [LimitedBy.ALLOWANCE] * 2
     await world.limiter.slow_down(0, 60.0, 0.5)
     assert await words(store, "a") == [LimitedBy.PROVIDER_WAIT] * 2
 
 
-async def test_as_many_sends_in_flight_as_are_allowed(world: World, store: Store) -> None:
+async def test_as_many_sends_in_flight_as_are_allowed(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
-    await world.sending(most=2)
+    await world.sending(max_jobs=2)
     assert await words(store, "a", max_in_flight=2) == [LimitedBy.IN_FLIGHT] * 2
     assert await words(store, "a", max_in_flight=3) == [LimitedBy.RATE] * 2
 
 
-async def test_a_redis_that_takes_no_writes(world: World, store: Store) -> None:
+async def test_a_redis_that_takes_no_writes(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await world.client.config_set("maxmemory", 1)
     try:
@@ -98,7 +98,9 @@ async def test_a_redis_that_takes_no_writes(world: World, store: Store) -> None:
         await world.client.config_set("maxmemory", 0)
 
 
-async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(world: World, store: Store) -> None:
+async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(
+    world: StoreFixture, store: Store
+) -> None:
     """Parked rows have no time, and a batch that is held is in no list of those with work."""
     await world.draft("a", [number(at) for at in range(3)], regions=["US"] * 3)
     await store.holds.open("country:US", "not_permitted", "why")
@@ -113,7 +115,7 @@ async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
 
 
-async def test_a_job_that_waits_for_a_person_is_held(world: World, store: Store) -> None:
+async def test_a_job_that_waits_for_a_person_is_held(world: StoreFixture, store: Store) -> None:
     await world.running("a", 1)
     lease = await world.leased()
     await store.holds.open("job:a.0", "internal", "why")
@@ -121,11 +123,11 @@ async def test_a_job_that_waits_for_a_person_is_held(world: World, store: Store)
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
 
 
-async def test_a_job_that_waits_for_the_end_of_another_call_to_its_number(world: World, store: Store) -> None:
+async def test_a_job_that_waits_for_the_end_of_another_call_to_its_number(world: StoreFixture, store: Store) -> None:
     await world.running("a", 2)
     lease = await world.leased()
     same = [Candidate(job=job, number_hash="one number") for job in lease.jobs]
-    answer = await world.dispatch.begin(lease, same, most_sending=512)
+    answer = await world.dispatch.begin(lease, same, max_in_flight=512)
     assert [begun.word for begun in answer.jobs] == ["go", "number"]
     assert await words(store, "a") == [LimitedBy.NUMBER_BUSY] * 2
     await world.pass_ms(round(Policy().number_busy_s * 1000))

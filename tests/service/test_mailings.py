@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core.batch import BatchState, Command, Control, Priority
 from dispatcher.core.job import Recipient, State
-from dispatcher.service.errors import Conflict, Invalid, Missing, NotAllowed, WrongCredentials
+from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing, WrongCredentials
 from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
@@ -69,7 +69,7 @@ async def test_the_same_key_with_other_content_is_a_conflict(mailings: Mailings)
 async def test_a_batch_that_could_not_be_sent_is_refused_by_its_field(
     store: Store, mailings: Mailings, more: dict[str, object], field: str
 ) -> None:
-    with pytest.raises(Invalid) as raised:
+    with pytest.raises(InvalidInput) as raised:
         await mailings.create(wanted(**more), None)  # type: ignore[arg-type]
     assert list(raised.value.faults) == [field]
     assert await store.batches.newest(10) == []
@@ -99,13 +99,13 @@ async def test_the_same_command_again_changes_nothing(store: Store, mailings: Ma
 async def test_a_cancelled_batch_takes_no_further_command(store: Store, mailings: Mailings, command: Command) -> None:
     batch = await running(store, 3)
     await mailings.command(batch, Command.CANCEL)
-    with pytest.raises(NotAllowed, match="is cancelled: it cannot be"):
+    with pytest.raises(ActionNotAllowed, match="is cancelled: it cannot be"):
         await mailings.command(batch, command)
 
 
 async def test_a_batch_without_valid_recipient_does_not_start(store: Store, mailings: Mailings) -> None:
     batch = await draft(store)
-    with pytest.raises(NotAllowed, match="no valid recipient"):
+    with pytest.raises(ActionNotAllowed, match="no valid recipient"):
         await mailings.command(batch, Command.START)
 
 
@@ -116,7 +116,9 @@ async def test_a_start_time_in_the_future_makes_the_batch_scheduled(store: Store
 
 async def test_a_draft_whose_deadline_has_passed_is_not_started(store: Store, mailings: Mailings) -> None:
     batch = await draft(store, 1, deadline_ms=1_767_225_600_000)
-    with pytest.raises(NotAllowed, match=r"deadline of batch \w+ \(2026-01-01T00:00:00.000Z\) has passed: make a new"):
+    with pytest.raises(
+        ActionNotAllowed, match=r"deadline of batch \w+ \(2026-01-01T00:00:00.000Z\) has passed: make a new"
+    ):
         await mailings.command(batch, Command.START)
     assert (await store.batches.overview(batch)).control is Control.DRAFT  # type: ignore[union-attr]  # it is there
 
@@ -135,7 +137,7 @@ async def test_a_batch_that_ends_while_it_is_cancelled_stays_finished(
         return overview
 
     monkeypatch.setattr(store.batches, "overview", just_before)
-    with pytest.raises(NotAllowed, match="has ended: there is nothing left to stop"):
+    with pytest.raises(ActionNotAllowed, match="has ended: there is nothing left to stop"):
         await mailings.command(batch, Command.CANCEL)
 
 
@@ -193,7 +195,7 @@ async def test_a_repeated_rerun_gives_the_same_batch_and_copies_nothing_twice(st
 
 async def test_a_rerun_of_nothing_makes_no_batch(store: Store, mailings: Mailings) -> None:
     parent = await running(store, 2)
-    with pytest.raises(NotAllowed, match="nothing to run again"):
+    with pytest.raises(ActionNotAllowed, match="nothing to run again"):
         await mailings.rerun(parent, FAILED, start=True, key=None)
     assert await store.batches.newest(10) == [parent]
 

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.batch import FaxOptions
 from dispatcher.core.job import Recipient
-from dispatcher.service.material import merge_fields
+from dispatcher.service.fax_builder import merge_fields
 
 
 @pytest.mark.parametrize(

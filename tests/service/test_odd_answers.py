@@ -11,11 +11,11 @@ from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, State
 from dispatcher.service import permits
-from dispatcher.store.batches import Part
+from dispatcher.store.batches import UploadChunk
 from tests.service.wire import WireShift
 from tests.sinch.odd import EVERY_ODD_ANSWER, HTML
 from tests.sinch.wire_server import reply
-from tests.store.world import number, open_world
+from tests.store.fixture import number, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +109,7 @@ async def test_an_operator_need_not_wait_for_it(shift: WireShift) -> None:
     shift.wire.odd = lambda method, path: None
     await shift.run(60)
     assert shift.wire.sends == sends
-    await shift.store.limiter.unblock()
+    await shift.store.rate_limiter.unblock()
     await shift.run(60)
     await assert_all_delivered_once(shift)
 
@@ -126,7 +126,7 @@ async def test_no_answer_breaks_anything_off(shift: WireShift, seed: int, monkey
     for _ in range(12):
         await shift.run(20)
         await release_by_hand(shift)
-        await shift.store.limiter.unblock()
+        await shift.store.rate_limiter.unblock()
         await shift.world.pass_ms(20_000)
     assert shift.wire.reads > 5
     shift.wire.odd = lambda method, path: None
@@ -140,8 +140,8 @@ async def running_to(shift: WireShift, *countries: str) -> None:
     await shift.world.draft("a", [])
     to = zip(range(ROWS), cycle(countries), strict=False)
     rows = [Recipient(line=at + 1, number=number(at), region=country) for at, country in to]
-    part = Part(upload="v", first_line=1, last_line=ROWS, recipients=rows)
-    await shift.world.batches.add_part("a", part)
+    part = UploadChunk(upload="v", first_line=1, last_line=ROWS, recipients=rows)
+    await shift.world.batches.add_chunk("a", part)
     await shift.world.batches.command("a", Command.START)
 
 

@@ -6,16 +6,16 @@ import pytest
 
 from dispatcher.core.job import Record, State
 from dispatcher.core.outcome import Accepted, FaxStatus, Unclear
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.outgoing import OutgoingFax
-from tests.service.mailroom import Call
-from tests.service.office import Office
+from tests.service.fake_provider import Call
+from tests.service.system import InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
 
-async def sent(office: Office, on_partial: str) -> None:
+async def sent(office: InProcessSystem, on_partial: str) -> None:
     """Three of ten pages of the one fax arrive, and then nothing more."""
     await office.world.running("a", 1, on_partial=on_partial)
     await office.room.work()
@@ -23,27 +23,27 @@ async def sent(office: Office, on_partial: str) -> None:
     fail(office)
 
 
-def fail(office: Office) -> None:
+def fail(office: InProcessSystem) -> None:
     for call in office.provider.calls:
         call.status, call.error, call.pages_sent, call.pages_total = FaxStatus.FAILURE, ("FAX_ERROR", 8), 3, 10
         call.ended_ms = office.world.ms
 
 
-async def by_callback(office: Office, on_partial: str) -> None:
+async def by_callback(office: InProcessSystem, on_partial: str) -> None:
     await sent(office, on_partial)
     news = office.provider.calls[0].news
     await office.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
     await office.room.news.settle_events()
 
 
-async def by_read_back(office: Office, on_partial: str) -> None:
+async def by_read_back(office: InProcessSystem, on_partial: str) -> None:
     await sent(office, on_partial)
     await office.world.pass_ms(20_000)
     await office.room.work()
     await office.room.rest()
 
 
-async def by_look_up(office: Office, on_partial: str) -> None:
+async def by_look_up(office: InProcessSystem, on_partial: str) -> None:
     """The answer to the POST was lost."""
     office.provider.takes_unclear = True
     office.provider.refusal = lambda fax: Unclear(reason="reset")
@@ -54,12 +54,12 @@ async def by_look_up(office: Office, on_partial: str) -> None:
     await office.room.rest()
 
 
-async def by_answer(office: Office, on_partial: str) -> None:
+async def by_answer(office: InProcessSystem, on_partial: str) -> None:
     def ended_at_once(fax: OutgoingFax) -> Accepted:
         call = Call(id="F9", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=office.world.ms)
         office.provider.calls.append(call)
         fail(office)
-        return Accepted(news=call.news)
+        return Accepted(update=call.news)
 
     office.provider.refusal = ended_at_once
     await sent(office, on_partial)
@@ -71,14 +71,14 @@ async def by_answer(office: Office, on_partial: str) -> None:
     [("", State.DELIVERED_UNCONFIRMED), ("stop", State.DELIVERED_UNCONFIRMED), ("resend", State.WAITING)],
 )
 async def test_the_batch_decides_whether_a_partly_sent_fax_is_sent_again(
-    office: Office, way: Callable[[Office, str], Awaitable[None]], on_partial: str, state: State
+    office: InProcessSystem, way: Callable[[InProcessSystem, str], Awaitable[None]], on_partial: str, state: State
 ) -> None:
     await way(office, on_partial)
     (record,) = await office.records()
     assert (record.state, record.pages_sent, record.category) == (state, 3, "page_unconfirmed")
 
 
-async def test_what_a_batch_asked_for_is_read_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_batch_asked_for_is_read_once(office: InProcessSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for each of its jobs, and not for news that does not depend on it."""
     reads = []
     read = office.store.batches.definition

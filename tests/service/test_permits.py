@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from dispatcher.service.permits import LONGEST_WAIT_S, NoPermit, Permits, ReadKind
+from dispatcher.service.permits import LONGEST_WAIT_S, NoPermit, ReadKind, ReadPermits
 from dispatcher.store.errors import StoreUnavailable
-from dispatcher.store.limiter import Permit
+from dispatcher.store.rate_limiter import Permit
 
 pytestmark = pytest.mark.anyio
 
@@ -38,11 +38,11 @@ class Limiter:
         return self.then
 
 
-def permits(limiter: Limiter, at_once: int = 100) -> Permits:
-    return Permits(limiter, at_once=at_once)  # type: ignore[arg-type]  # the part of Limiter that is asked for
+def permits(limiter: Limiter, at_once: int = 100) -> ReadPermits:
+    return ReadPermits(limiter, at_once=at_once)  # type: ignore[arg-type]  # the part of Limiter that is asked for
 
 
-async def read(permits: Permits, kind: ReadKind, log: list[str]) -> None:
+async def read(permits: ReadPermits, kind: ReadKind, log: list[str]) -> None:
     try:
         async with permits.read(kind) as epoch:
             log.append(f"{kind}")

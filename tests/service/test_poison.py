@@ -5,13 +5,13 @@ import json
 import pytest
 
 from dispatcher.core.job import JobId, State
-from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, SendOutcome
+from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
 from dispatcher.service.doctor import Finding, examine
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store.store import Store
-from tests.service.office import Office
+from tests.service.system import InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ ROWS = 20
 
 def told(**fields: object) -> bytes:
     """An event as it lies in the inbox."""
-    news = FaxNews(fax_id="F9", status=FaxStatus.COMPLETED)
+    news = FaxUpdate(fax_id="F9", status=FaxStatus.COMPLETED)
     event = json.loads(encode("a.9", 1, CallbackEvent(event=FAX_COMPLETED, news=news)))
     return json.dumps({**event, **fields}).encode()
 
@@ -43,7 +43,7 @@ async def checked(store: Store, *, fix: bool = False) -> Finding:
     return next(one for one in findings if one.check == "callbacks set aside")
 
 
-async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: Office) -> None:
+async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: InProcessSystem) -> None:
     """It is counted, kept, and named by the doctor, who can have it tried again."""
     await office.world.running("a", ROWS)
     for _ in range(5):
@@ -62,7 +62,7 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: Off
     records = await office.records()
     assert {f"a.{row}" for row, one in enumerate(records) if one.state is State.DELIVERED} == ended
     assert {one.event for one in await inbox.failed()} == set(POISON.values())
-    assert (await office.store.totals.all())["callbacks", "failed"] == len(POISON)
+    assert (await office.store.metric_totals.all())["callbacks", "failed"] == len(POISON)
     finding = await checked(office.store)
     assert not finding.ok
     assert f"{len(POISON)} callbacks" in finding.text
@@ -72,7 +72,7 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: Off
     assert len(await inbox.failed()) == len(POISON)
 
 
-async def test_what_is_set_aside_does_not_grow_for_ever(office: Office) -> None:
+async def test_what_is_set_aside_does_not_grow_for_ever(office: InProcessSystem) -> None:
     await office.store.inbox.add([b"%d" % at for at in range(1_050)])
     await office.room.news.settle_events()
     failed = await office.store.inbox.failed()
@@ -80,7 +80,7 @@ async def test_what_is_set_aside_does_not_grow_for_ever(office: Office) -> None:
     assert failed[-1].event == b"50"
 
 
-async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(office: Office) -> None:
+async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(office: InProcessSystem) -> None:
     await office.world.running("a", 1)
     await office.room.work()
     await office.room.rest()
@@ -94,7 +94,7 @@ async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(off
     assert [entry.error_type for entry in stored.history] == ["NEW\ufffd "]
 
 
-async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(office: Office) -> None:
+async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(office: InProcessSystem) -> None:
     """The door lets none through. Were there one, its job is looked for, and no other that shares its call."""
     await office.world.running("a", ROWS)
     provider = office.provider
@@ -102,7 +102,7 @@ async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(off
     def answer(fax: OutgoingFax) -> SendOutcome | None:
         if fax.job != "a.7" or fax.attempt > 1:
             return None
-        return Accepted(news=FaxNews(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=fax.job, attempt=1))
+        return Accepted(update=FaxUpdate(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=fax.job, attempt=1))
 
     provider.refusal = answer
     await office.assert_all_delivered_once()

@@ -11,13 +11,13 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
 from dispatcher.service import rerun
-from dispatcher.service.errors import NotAllowed
+from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection, copy_selected
 from dispatcher.service.uploads import open_upload
 from dispatcher.service.views import BatchView
-from dispatcher.store.batches import Part
-from dispatcher.store.dispatch import Change
+from dispatcher.store.batches import UploadChunk
+from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
 from tests.service.samples import draft, end_jobs, recipients, running
 
@@ -45,8 +45,8 @@ async def parent(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
     batch = await draft(store)
     for first in range(0, 72, 9):
         rows = [replace(row, reference=f"r{ROWS[row.line - 1]}") for row in recipients(9, first)]
-        part = Part(upload="u", first_line=first + 1, last_line=first + 9, recipients=rows)
-        assert (await store.batches.add_part(batch, part)).status == "stored"
+        part = UploadChunk(upload="u", first_line=first + 1, last_line=first + 9, recipients=rows)
+        assert (await store.batches.add_chunk(batch, part)).status == "stored"
     await store.batches.command(batch, Command.START)
     await end_jobs(store, batch, dict.fromkeys(FAILED_BEFORE, (State.FAILED, "busy")))
     return batch
@@ -125,7 +125,7 @@ async def fail_one_in_each_block(store: Store, parent: str, at: int) -> None:
     for stored in await store.dispatch.stored(jobs):
         assert stored
         failed = replace(stored.record, state=State.FAILED, category="busy", attempt=1, lease=0)
-        assert await store.dispatch.settle([Change(job=stored.job, old=stored.record, new=failed)]) == [None]
+        assert await store.dispatch.settle([StoredTransition(job=stored.job, old=stored.record, new=failed)]) == [None]
 
 
 async def kill() -> None:
@@ -175,7 +175,7 @@ async def test_requests_that_overtake_each_other_lose_and_double_nobody(
 
 async def half_copied(store: Store, parent: str, mailings: Mailings, monkeypatch: pytest.MonkeyPatch) -> str:
     """The process is killed after the first part; returns the child."""
-    add_part = store.batches.add_part
+    add_part = store.batches.add_chunk
 
     async def killed(*arguments: Any) -> None:
         await add_part(*arguments)
@@ -193,7 +193,7 @@ async def test_a_rerun_that_is_not_complete_does_not_start(
 ) -> None:
     """Nobody would notice who is missing. Its request can be repeated, and then it starts."""
     child = await half_copied(store, parent, mailings, monkeypatch)
-    with pytest.raises(NotAllowed, match="does not have all its recipients yet: repeat the rerun"):
+    with pytest.raises(ActionNotAllowed, match="does not have all its recipients yet: repeat the rerun"):
         await mailings.command(child, Command.START)
     await mailings.rerun(parent, FAILED, start=False, key="k")
     assert (await mailings.command(child, Command.START)).batch.overview.rows == len(FAILED_BEFORE)
@@ -203,7 +203,7 @@ async def test_a_rerun_that_was_cancelled_half_way_is_not_answered_as_done(
     store: Store, parent: str, mailings: Mailings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await mailings.command(await half_copied(store, parent, mailings, monkeypatch), Command.CANCEL)
-    with pytest.raises(NotAllowed, match=f"before all was copied into it: run {parent} again"):
+    with pytest.raises(ActionNotAllowed, match=f"before all was copied into it: run {parent} again"):
         await mailings.rerun(parent, FAILED, start=False, key="k")
 
 

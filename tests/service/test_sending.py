@@ -9,17 +9,17 @@ import pytest
 from dispatcher.core.batch import Command, Priority
 from dispatcher.core.job import State
 from dispatcher.core.outcome import Refused
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from dispatcher.store.dispatch import BeginAnswer, PreparedChange
+from dispatcher.store.dispatch import BeginAnswer, EncodedTransition
 from dispatcher.store.errors import StoreUnavailable
-from tests.service.mailroom import Mailroom
-from tests.service.office import Office
+from tests.service.fake_provider import Mailroom
+from tests.service.system import InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(office: Office) -> None:
+async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(office: InProcessSystem) -> None:
     async def call_back() -> None:
         (news,) = office.provider.end_calls(1.0)
         await office.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
@@ -32,14 +32,14 @@ async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(offi
     await office.world.pass_ms(1_000)
     await office.room.news.settle_events()
     assert [one.state for one in await office.records()] == [State.DELIVERED]
-    totals = await office.store.totals.all()
+    totals = await office.store.metric_totals.all()
     assert totals["attempts", "accepted"] == totals["provider_responses", "200"] == 1
 
 
 @pytest.mark.parametrize("away_s", [10, 100], ids=["ten seconds", "longer than answers are kept"])
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_again(
-    office: Office, monkeypatch: pytest.MonkeyPatch, done: bool, away_s: int
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, done: bool, away_s: int
 ) -> None:
     """The worker knows that it sent nothing: no look-up, no server error, and the job is sent at once."""
     begin, lost = office.store.dispatch.begin, list[object]()
@@ -70,7 +70,7 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
 
 
 async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_anybody_waits(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hypervisor may stop a machine between begin and the first byte, and its steady clock does not count that."""
     room = office.room
@@ -88,7 +88,7 @@ async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_an
 
 
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender, world = office.room.sender, office.world
     later = asyncio.Condition()
@@ -116,12 +116,12 @@ async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
 
 
 async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_the_account(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch was cancelled meanwhile, so that the first settlement has made the job final. It counts once."""
     apply, lost = office.store.dispatch.apply, list[object]()
 
-    async def lossy(changes: Sequence[PreparedChange]) -> object:
+    async def lossy(changes: Sequence[EncodedTransition]) -> object:
         if lost:
             return await apply(changes)
         await office.store.batches.command("a", Command.CANCEL)
@@ -137,4 +137,4 @@ async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_t
     assert lost == [[None]]
     assert [one.state for one in await office.records()] == [State.CANCELLED]
     assert [hold.scope for hold in await office.store.holds.all()] == ["account"]
-    assert (await office.store.totals.all())["attempts", "refused"] == 1
+    assert (await office.store.metric_totals.all())["attempts", "refused"] == 1

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.core.batch import BatchState, Command
-from dispatcher.core.job import Happened, JobId, State
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.job import AttemptOutcome, JobId, State
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.service.news import encode
+from dispatcher.service.inbox_consumer import encode
 from dispatcher.service.views import view_batch
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from tests.service.office import Office, open_office
+from tests.service.system import InProcessSystem, open_office
 
 pytestmark = pytest.mark.anyio
 
@@ -19,24 +19,24 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-async def office(redis_url: str) -> AsyncIterator[Office]:
+async def office(redis_url: str) -> AsyncIterator[InProcessSystem]:
     async with open_office(redis_url, Policy()) as opened:
         yield opened
 
 
-async def work(office: Office, pass_ms: int) -> None:
+async def work(office: InProcessSystem, pass_ms: int) -> None:
     await office.world.pass_ms(pass_ms)
     await office.room.work()
     await office.room.rest()
     assert office.room.failures == []
 
 
-async def state_of(office: Office) -> BatchState:
+async def state_of(office: InProcessSystem) -> BatchState:
     return (await view_batch(office.store, "a")).state
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["the provider knows it", "and forgets it in the end"])
-async def test_its_batch_ends_after_80_hours(office: Office, known: bool) -> None:
+async def test_its_batch_ends_after_80_hours(office: InProcessSystem, known: bool) -> None:
     """A batch that was cancelled does not wait for it for ever, and it is never sent again."""
     await office.world.running("a", 1)
     await work(office, 0)
@@ -53,18 +53,18 @@ async def test_its_batch_ends_after_80_hours(office: Office, known: bool) -> Non
     assert office.provider.sends == 1
 
 
-async def test_its_end_is_told_later(office: Office) -> None:
+async def test_its_end_is_told_later(office: InProcessSystem) -> None:
     """The state stays, and the history has it."""
     await office.world.running("a", 1)
     await work(office, 0)
     await work(office, 80 * HOUR_MS)
-    news: FaxNews = office.provider.end_calls(1.0)[0]
+    news: FaxUpdate = office.provider.end_calls(1.0)[0]
     await office.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
     await office.room.news.settle_events()
     (stored,) = await office.store.dispatch.stored([JobId("a", 0)])
     assert stored
     assert stored.record.state is State.DELIVERED_UNCONFIRMED
     assert [(one.outcome, one.fate) for one in stored.history] == [
-        (Happened.UNENDED, "unended"),
-        (Happened.LATE, "delivered"),
+        (AttemptOutcome.UNENDED, "unended"),
+        (AttemptOutcome.LATE, "delivered"),
     ]

@@ -7,10 +7,10 @@ import pytest
 from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Priority
 from dispatcher.core.policy import Policy
-from dispatcher.service.permits import NoPermit, Permits, ReadKind
-from dispatcher.service.upkeep import AHEAD_S, Upkeep
-from dispatcher.store.clock import steady_clock
+from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
+from dispatcher.service.scheduling import AHEAD_S, Scheduler
 from dispatcher.store.dispatch import Candidate
+from dispatcher.store.server_clock import steady_clock
 from dispatcher.store.store import Store
 from tests.service.samples import draft, running
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 RATE = 1000
 
 
-def upkeep(store: Store) -> Upkeep:
-    return Upkeep(store, Policy(), steady_clock, most_sending=10_000)
+def upkeep(store: Store) -> Scheduler:
+    return Scheduler(store, Policy(), steady_clock, max_in_flight=10_000)
 
 
 async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priority: Priority) -> int:
@@ -30,7 +30,7 @@ async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priori
 async def test_no_more_work_is_leased_than_half_a_second_of_the_rate(store: Store) -> None:
     await running(store, 2000)
     one, other = upkeep(store), upkeep(store)
-    work = [await one.due(), await other.due(), await one.due()]
+    work = [await one.tick(), await other.tick(), await one.tick()]
     jobs = [await jobs_of(store, found.leases, Priority.BULK) for found in work]
     assert jobs == [RATE * AHEAD_S, 0, 0], "two schedulers keep no more ahead than one"
 
@@ -42,32 +42,32 @@ async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
         lease = await store.dispatch.fetch(lease_id)
         assert lease
         candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
-        answer = await store.dispatch.begin(lease, candidates, most_sending=1000)
+        answer = await store.dispatch.begin(lease, candidates, max_in_flight=1000)
         words += [one.word for one in answer.jobs]
     return words.count("go") if set(words) <= {"go"} else -1
 
 
 async def test_no_more_is_leased_than_the_day_allows_until_an_operator_raises_it(store: Store, redis_url: str) -> None:
     """What is leased gets its permit, and while there is none nothing is leased. The operator's is another process."""
-    await store.limiter.set_ceiling(1000.0, per_day=5)
+    await store.rate_limiter.set_ceiling(1000.0, per_day=5)
     await running(store, 20)
     scheduler = upkeep(store)
-    assert await begun(store, (await scheduler.due()).leases) == 5
-    assert (await scheduler.due()).leases == ()
+    assert await begun(store, (await scheduler.tick()).leases) == 5
+    assert (await scheduler.tick()).leases == ()
     other = Store(redis_url, Policy(), documents_max_bytes=1)
-    await other.limiter.set_by_operator({Period.DAY: 8})
-    assert await begun(store, (await scheduler.due()).leases) == 3
-    await other.limiter.set_ceiling(1000.0, per_day=20)
-    assert (await scheduler.due()).leases == (), "settings of a process that starts change nothing"
-    await other.limiter.back_to_settings()
-    assert await begun(store, (await scheduler.due()).leases) == 12
+    await other.rate_limiter.set_by_operator({Period.DAY: 8})
+    assert await begun(store, (await scheduler.tick()).leases) == 3
+    await other.rate_limiter.set_ceiling(1000.0, per_day=20)
+    assert (await scheduler.tick()).leases == (), "settings of a process that starts change nothing"
+    await other.rate_limiter.back_to_settings()
+    assert await begun(store, (await scheduler.tick()).leases) == 12
     await other.aclose()
 
 
 async def test_a_read_that_no_permit_comes_for_is_given_up_at_once(store: Store) -> None:
     """The job comes due again; nobody waits for hours."""
-    await store.limiter.set_ceiling(1000.0, per_day=1)
-    permits = Permits(store.limiter, at_once=1)
+    await store.rate_limiter.set_ceiling(1000.0, per_day=1)
+    permits = ReadPermits(store.rate_limiter, at_once=1)
     async with permits.read(ReadKind.FAX):
         pass
     with pytest.raises(NoPermit):
@@ -76,9 +76,9 @@ async def test_a_read_that_no_permit_comes_for_is_given_up_at_once(store: Store)
 
 async def test_urgent_work_is_leased_beyond_that(store: Store) -> None:
     await running(store, 1000)
-    await upkeep(store).due()
+    await upkeep(store).tick()
     await running(store, 10, priority=Priority.URGENT)
-    work = await upkeep(store).due()
+    work = await upkeep(store).tick()
     assert await jobs_of(store, work.leases, Priority.URGENT) == 10
 
 
@@ -87,7 +87,7 @@ async def test_bulk_work_keeps_a_tenth_of_the_leases_while_urgent_work_waits(sto
     await running(store, 2000, priority=Priority.URGENT)
     scheduler, urgent, bulk = upkeep(store), 0, 0
     for _ in range(3):
-        leases = (await scheduler.due()).leases
+        leases = (await scheduler.tick()).leases
         urgent += sum(priority is Priority.URGENT for priority, _ in leases)
         bulk += sum(priority is Priority.BULK for priority, _ in leases)
         for _, lease_id in leases:
@@ -101,7 +101,7 @@ async def give_back(store: Store, lease_id: str) -> None:
     lease = await store.dispatch.fetch(lease_id)
     assert lease
     candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
-    await store.dispatch.begin(lease, candidates, most_sending=0)
+    await store.dispatch.begin(lease, candidates, max_in_flight=0)
 
 
 async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, mo
         return asked_ms
 
     monkeypatch.setattr(store.clock, "ask", ask)
-    scheduler = Upkeep(store, Policy(), lambda: own_s, most_sending=100)
+    scheduler = Scheduler(store, Policy(), lambda: own_s, max_in_flight=100)
     own_s = 1e6
     await scheduler._look_at_clock()
     own_s += Policy().settling_s * 2
@@ -129,7 +129,7 @@ async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, mo
 
 async def test_nothing_to_do_is_no_work(store: Store) -> None:
     await draft(store, 10)
-    assert not await upkeep(store).due()
+    assert not await upkeep(store).tick()
 
 
 async def test_a_batch_ends_at_its_deadline(store: Store) -> None:
@@ -137,7 +137,7 @@ async def test_a_batch_ends_at_its_deadline(store: Store) -> None:
     batch = await running(store, 10, deadline_ms=deadline_ms)
     while await store.clock.now_ms() <= deadline_ms:  # noqa: ASYNC110  # a clock tells nobody that time has passed
         await asyncio.sleep(0.01)
-    await upkeep(store).due()
+    await upkeep(store).tick()
     overview = await store.batches.overview(batch)
     assert overview
     assert overview.control == "expired"

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, RefusedRow
-from dispatcher.service.errors import Conflict, Missing, NotAllowed
+from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.uploads import SAMPLE_ROWS, UploadAnswer, open_upload
 from dispatcher.store.store import Store
 from tests.service.samples import draft, recipients, refusals
@@ -118,7 +118,7 @@ async def test_another_key_adds_to_the_batch_and_finds_duplicates_of_the_first(s
 async def test_a_batch_that_was_started_takes_no_new_list(store: Store) -> None:
     batch = await draft(store, 1)
     await store.batches.command(batch, Command.START)
-    with pytest.raises(NotAllowed, match="draft"):
+    with pytest.raises(ActionNotAllowed, match="draft"):
         await open_upload(store, batch, "k")
 
 
@@ -127,7 +127,7 @@ async def test_a_start_in_the_middle_of_an_upload_ends_it(store: Store) -> None:
     upload = await open_upload(store, batch, "k")
     await upload.add(recipients(1_000), [])
     await store.batches.command(batch, Command.START)
-    with pytest.raises(NotAllowed, match="no draft any more"):
+    with pytest.raises(ActionNotAllowed, match="no draft any more"):
         await upload.add(recipients(1_000, 1_000), [])
 
 

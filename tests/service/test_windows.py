@@ -9,8 +9,8 @@ from dispatcher.core.job import State
 from dispatcher.core.outcome import Unclear
 from dispatcher.service.permits import ReadKind
 from dispatcher.sinch.wire import FaxQuery, ListPage
-from tests.service.mailroom import Call
-from tests.service.office import Moody, Office
+from tests.service.fake_provider import Call
+from tests.service.system import FaultyProvider, InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ class FreePermits:
 class Lists:
     """The lists of a provider, by a clock that is ahead of ours, and how often each kind was asked for."""
 
-    def __init__(self, provider: Moody, ahead_ms: int) -> None:
+    def __init__(self, provider: FaultyProvider, ahead_ms: int) -> None:
         self._provider = provider
         self._ahead_ms = ahead_ms
         self.windows = 0
@@ -48,7 +48,7 @@ class Lists:
         return ListPage(faxes=tuple(call.news for call in found), page=1, total_pages=1)
 
 
-async def unclear(office: Office, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:
+async def unclear(office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:
     """All sends are taken and answered with a 500, and looked for until that has an end."""
     lists = Lists(office.provider, ahead_ms)
     monkeypatch.setattr(office.provider, "list_page", lists.page)
@@ -63,14 +63,14 @@ async def unclear(office: Office, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: 
     return lists
 
 
-def sent(office: Office) -> dict[str, int]:
+def sent(office: InProcessSystem) -> dict[str, int]:
     calls: list[Call] = office.provider.calls
     return {job: sum(call.job == job for call in calls) for job in {call.job for call in calls}}
 
 
 @pytest.mark.parametrize("ahead_s", [-300, 300])
 async def test_nobody_is_faxed_twice_when_the_providers_clock_is_five_minutes_off(
-    office: Office, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, ahead_s: int
 ) -> None:
     """No window shows the faxes at any look. The list of each number does, before the attempt is written off."""
     lists = await unclear(office, monkeypatch, ahead_ms=ahead_s * 1000)
@@ -83,7 +83,7 @@ async def test_nobody_is_faxed_twice_when_the_providers_clock_is_five_minutes_of
     assert lists.numbers >= 10
 
 
-async def test_one_window_finds_all_of_a_moment(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_window_finds_all_of_a_moment(office: InProcessSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = await unclear(office, monkeypatch, ahead_ms=0)
     found = [one for one in await office.records() if one.state is State.ACCEPTED]
     assert len(found) >= 10

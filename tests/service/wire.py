@@ -7,22 +7,22 @@ from urllib.parse import unquote
 
 import httpx
 
-from dispatcher.core.outcome import FaxNews, SendOutcome
-from dispatcher.core.points import At
+from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.outcome import FaxUpdate, SendOutcome
 from dispatcher.sinch.auth import Basic
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL, FaxQuery, ListPage
-from tests.service.mailroom import Call, Mailroom
-from tests.service.test_held_work import MOST_SENDING, Line, Shift
-from tests.store.world import World
+from tests.service.fake_provider import Call, Mailroom
+from tests.service.test_held_work import MAX_IN_FLIGHT, Line, Shift
+from tests.store.fixture import StoreFixture
 
 
 class WireLine(Line):
     """``odd`` gives the answer to a request instead of the true one, from its method and path; None: the true one."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: StoreFixture) -> None:
         super().__init__(world)
         self.odd: Callable[[str, str], bytes | None] = lambda method, path: None
         #: the same for a POST, from the number that is called
@@ -31,11 +31,11 @@ class WireLine(Line):
         self.client = FaxClient(HttpPool(transport=_Wire(self)), Basic("key", "secret"), "http://provider.test", "p")
 
     async def send(
-        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, at: At | None = None
+        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
     ) -> SendOutcome:
         return await self.client.send(fax, total_s=total_s, may_send=may_send if callable(may_send) else None)
 
-    async def fax(self, fax_id: str, *, total_s: float) -> FaxNews | None:
+    async def fax(self, fax_id: str, *, total_s: float) -> FaxUpdate | None:
         return await self.client.fax(fax_id, total_s=total_s)
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
@@ -118,7 +118,7 @@ def _time(ms: int) -> str:
 class WireShift(Shift):
     """A shift whose provider speaks HTTP."""
 
-    def __init__(self, world: World, url: str) -> None:
+    def __init__(self, world: StoreFixture, url: str) -> None:
         super().__init__(world, url)
         self.provider = self.line = self.wire = WireLine(world)
-        self.room = Mailroom(self.store, world, self.wire, "room", world.policy, MOST_SENDING)
+        self.room = Mailroom(self.store, world, self.wire, "room", world.policy, MAX_IN_FLIGHT)

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 from unittest import mock
 
-from tests.store.world import START_MS
+from tests.store.fixture import START_MS
 
 #: what the loop's clock shows at the beginning; any number that is not 0
 _FIRST_S = 1_000.0

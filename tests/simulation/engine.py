@@ -36,10 +36,10 @@ from tests.simulation.network import Network
 from tests.simulation.process import Process, task_factory
 from tests.simulation.provider import REDELIVERIES_S, Provider
 from tests.simulation.redis_client import Server, SimulatedRedis, SimulatedScripts
-from tests.store.world import text_with_clock
+from tests.store.fixture import text_with_clock
 from workers.actors import Actors
 from workers.pool import threads_by_queue
-from workers.scheduler import Scheduler
+from workers.scheduler import SchedulerLoop
 
 POLICY = Policy()
 #: messages of each queue that a worker process works at
@@ -59,7 +59,7 @@ class Site:
     """How the site of one history is set up."""
 
     rate: float
-    most_sending: int
+    max_in_flight: int
     connections: int
     workers: int
     schedulers: int
@@ -82,7 +82,7 @@ class Engine:
         self.broker = Broker(weather, seed, self.log)
         # not validated: reading them takes as long as twenty faxes
         sinch = SinchSettings.model_construct(
-            rate_per_second=site.rate, most_sending=site.most_sending, connections=site.connections
+            rate_per_second=site.rate, max_in_flight=site.max_in_flight, connections=site.connections
         )
         self.settings = Settings.model_construct(
             redis_url="redis://simulated", public_url=site.public_url, allow_unsafe_redis=True, sinch=sinch
@@ -162,7 +162,7 @@ class Engine:
         *_, job, attempt, signature = url.split("/")
         try:
             await self.ask_web(
-                lambda runtime: runtime.receiver.receive(
+                lambda runtime: runtime.callback_receiver.receive(
                     job=job,
                     attempt=int(attempt),
                     signature=signature,
@@ -208,7 +208,7 @@ class Engine:
 
     def _unsteady_s(self) -> float:
         """Seconds for which every scheduler waits out a step of the clock."""
-        seen = [one.runtime.upkeep._seen for one in self.schedulers if one.runtime]
+        seen = [one.runtime.scheduler._seen for one in self.schedulers if one.runtime]
         return min([one.suspended_until_s - self.clock.now_s if one else 0.0 for one in seen], default=0.0)
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -326,7 +326,7 @@ class Member:
 _ACTORS: dict[str, Callable[..., Awaitable[Any]]] = {
     "submit": lambda runtime, lease: runtime.sender.submit(lease),
     "submit_urgent": lambda runtime, lease: runtime.sender.submit(lease, urgent=True),
-    "look_at": lambda runtime, jobs: runtime.follower.look_at([JobId.parse(job) for job in jobs]),
+    "reconcile": lambda runtime, jobs: runtime.reconciler.reconcile([JobId.parse(job) for job in jobs]),
     "settle_events": lambda runtime: runtime.news.settle_events(),
 }
 
@@ -348,12 +348,12 @@ async def _serve_scheduler(member: Member) -> None:
     actors = Actors(
         submit=Sender(broker, "bulk", "submit"),  # type: ignore[arg-type]  # all that is asked of an actor
         submit_urgent=Sender(broker, "urgent", "submit_urgent"),  # type: ignore[arg-type]
-        look_at=Sender(broker, "looks", "look_at"),  # type: ignore[arg-type]
+        reconcile=Sender(broker, "looks", "reconcile"),  # type: ignore[arg-type]
         settle_events=Sender(broker, "news", "settle_events"),  # type: ignore[arg-type]
     )
     with routine():
         asyncio.get_running_loop().create_task(member.runtime.recovery.run())
-    await Scheduler(member.runtime, actors, broker).run()  # type: ignore[arg-type]  # all that is asked of queues
+    await SchedulerLoop(member.runtime, actors, broker).run()  # type: ignore[arg-type]  # all that is asked of queues
 
 
 async def _reported(runtime: Runtime, name: str, instance: str) -> None:

@@ -16,7 +16,7 @@ from dispatcher.core.job import Recipient, State
 from dispatcher.runtime import Runtime
 from dispatcher.service.doctor import examine
 from dispatcher.store import codec
-from dispatcher.store.batches import Part
+from dispatcher.store.batches import UploadChunk
 from dispatcher.store.errors import StoreError
 from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
@@ -118,7 +118,7 @@ def drawn_setup(seed: int, of: frozenset[Fault]) -> Setup:
 def _drawn_site(chance: Random) -> Site:
     return Site(
         rate=chance.choice((10.0, 100.0, 100.0, 300.0)),
-        most_sending=chance.choice((16, 64, 512)),
+        max_in_flight=chance.choice((16, 64, 512)),
         connections=chance.choice((8, 64)),
         workers=chance.choice((1, 2, 2, 3)),
         schedulers=chance.choice((1, 1, 2)),
@@ -214,11 +214,11 @@ class History:
             start_at_ms=self._clock.true_ms + 30_000 if chance.random() < 0.1 else 0,
         )
         rows = mailing.recipients
-        part = Part(upload="u", first_line=1, last_line=len(rows), recipients=rows)
+        part = UploadChunk(upload="u", first_line=1, last_line=len(rows), recipients=rows)
 
         async def create(runtime: Runtime) -> None:
             await runtime.store.batches.create(definition)
-            await runtime.store.batches.add_part(mailing.batch, part)
+            await runtime.store.batches.add_chunk(mailing.batch, part)
             await runtime.store.batches.command(mailing.batch, Command.START)
 
         await self.ask(create)

@@ -130,7 +130,7 @@ class Watch:
         self.looks += 1
         now_ms = self._engine.server.ms
         batches, holds = self._read()
-        if self._in_flight(batches, now_ms) >= self._engine.site.most_sending:
+        if self._in_flight(batches, now_ms) >= self._engine.site.max_in_flight:
             return _Seen("", now_ms + 1000)
         busy = {batch.number(row) for batch in batches for row in batch.rows(State.SENDING, State.ACCEPTED)}
         resting = self._resting(batches, now_ms)
@@ -181,7 +181,7 @@ class Watch:
     def _in_flight(self, batches: list[_Batch], now_ms: int) -> int:
         """Sends that may still be under way."""
         rows = [batch.record(row) for batch in batches for row in batch.rows(State.SENDING)]
-        if len(rows) < self._engine.site.most_sending:
+        if len(rows) < self._engine.site.max_in_flight:
             return len(rows)
         return sum(codec.decode_record(raw).began_ms + _SENDING_MS > now_ms for raw in rows)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from dispatcher.cli.ledger import Fate, LedgerFax
+from dispatcher.cli.ledger import LedgerFax, ProviderOutcome
 from dispatcher.emulator.fax_errors import MESSAGES
 from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.body import TOO_LATE
@@ -79,15 +79,15 @@ class Fax:
         return shown | dict(self.odd or {})
 
     @property
-    def fate(self) -> Fate:
+    def fate(self) -> ProviderOutcome:
         if self.status == "COMPLETED":
-            return Fate.DELIVERED
+            return ProviderOutcome.DELIVERED
         if self.status != "FAILURE":
             # nobody will ever know
-            return Fate.UNCONFIRMED if self.never_ends else Fate.UNFINISHED
+            return ProviderOutcome.UNCONFIRMED if self.never_ends else ProviderOutcome.UNFINISHED
         if self.pages_sent <= 0:
-            return Fate.FAILED
-        return Fate.UNCONFIRMED if self.pages_sent >= _PAGES else Fate.PARTIAL
+            return ProviderOutcome.FAILED
+        return ProviderOutcome.UNCONFIRMED if self.pages_sent >= _PAGES else ProviderOutcome.PARTIAL
 
 
 class Provider:

@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from dispatcher.store.client import connect
 from dispatcher.store.lua import Argument, Scripts
 from tests.simulation.clock import SimulatedClock, routine
-from tests.store.world import text_with_clock
+from tests.store.fixture import text_with_clock
 
 Command = tuple[Any, ...]
 Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]

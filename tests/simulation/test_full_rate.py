@@ -20,10 +20,10 @@ from tests.simulation.liveness import Mailing
 from tests.simulation.process import Process
 
 #: few may be sent at a time, so that soon more are unclear
-_RATE, _MOST_SENDING = 10.0, 12
+_RATE, _MAX_IN_FLIGHT = 10.0, 12
 _SITE = Site(
     rate=_RATE,
-    most_sending=_MOST_SENDING,
+    max_in_flight=_MAX_IN_FLIGHT,
     connections=64,
     workers=2,
     schedulers=1,
@@ -74,7 +74,7 @@ def test_sends_that_are_answered_with_500_stop_no_other(simulated_url: str, shar
         await history.send(history.mailings[0])
         await asyncio.sleep(5.0)
         sends = await sends_in(history, 2 / share)
-        assert await unclear(history) > _MOST_SENDING
+        assert await unclear(history) > _MAX_IN_FLIGHT
         assert sum(sends) / len(sends) >= _SENDS * _RATE
         assert min(sends) >= 0.8 * _RATE
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, RateLimited, Refused, Unclear
+from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, RateLimited, Refused, Unclear
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
 from dispatcher.sinch.errors import (
     AnswerLostError,
@@ -34,8 +34,8 @@ async def closes_after_reading(server: WireServer, reader: Reader, writer: Write
 async def test_an_accepted_fax_is_news_of_its_job_and_attempt() -> None:
     async with serving(answering(reply(200, ACCEPTED))) as server, calling(server.url) as client:
         outcome = await client.send(FAX, total_s=5)
-    news = FaxNews(fax_id="01FAX", status=FaxStatus.UNFINISHED, to="+12025550123", job="b1.7", attempt=2)
-    assert outcome == Accepted(news=news)
+    news = FaxUpdate(fax_id="01FAX", status=FaxStatus.UNFINISHED, to="+12025550123", job="b1.7", attempt=2)
+    assert outcome == Accepted(update=news)
 
 
 def at(server: WireServer) -> FaxClient:
@@ -146,7 +146,7 @@ async def test_an_answer_to_another_request_is_not_taken_for_ours(labels: object
         outcome = await client.send(FAX, total_s=5)
     if taken:
         assert isinstance(outcome, Accepted)
-        assert (outcome.news.job, outcome.news.attempt) == ("b1.7", 2)
+        assert (outcome.update.job, outcome.update.attempt) == ("b1.7", 2)
     else:
         assert outcome == Unclear(reason="the answer is a fax with other labels", status=201)
 

@@ -48,7 +48,7 @@ def answering_by_name(answers: Mapping[str, bytes]) -> Behaviour:
 def faults_of(outcome: SendOutcome) -> list[str]:
     """Why it could not be logged or stored."""
     match outcome:
-        case Accepted(news=news):
+        case Accepted(update=news):
             texts = [news.fax_id, news.error_type, news.message, news.to, news.job]
         case Refused(message=message, fields=fields):
             texts = [message, *fields]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.sinch.coerce import text
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.sinch.paging import ListReading, Page, read_list, walk
-from dispatcher.sinch.reading import text
 
 
 @dataclass

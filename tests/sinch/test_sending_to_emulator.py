@@ -42,12 +42,12 @@ async def test_a_fax_is_sent_read_back_and_found_in_the_list(emulator: Caller, a
     async with using(emulator, auth=auth) as client:
         outcome = await client.send(fax_to(number), total_s=10)
         assert isinstance(outcome, Accepted)
-        assert (outcome.news.job, outcome.news.attempt, outcome.news.to) == ("b1.7", 2, number)
-        assert await final(client, outcome.news.fax_id) is FaxStatus.COMPLETED
-        began_ms = outcome.news.created_ms
+        assert (outcome.update.job, outcome.update.attempt, outcome.update.to) == ("b1.7", 2, number)
+        assert await final(client, outcome.update.fax_id) is FaxStatus.COMPLETED
+        began_ms = outcome.update.created_ms
         query = FaxQuery(to=number, created_from_ms=began_ms, created_to_ms=began_ms)
         page = await client.list_page(query, 1, total_s=10)
-    assert [(news.fax_id, news.job, news.attempt) for news in page.faxes] == [(outcome.news.fax_id, "b1.7", 2)]
+    assert [(news.fax_id, news.job, news.attempt) for news in page.faxes] == [(outcome.update.fax_id, "b1.7", 2)]
     assert page.total_pages == 1
 
 
@@ -55,7 +55,7 @@ async def test_no_send_lets_the_provider_repeat_calls(emulator: Caller) -> None:
     async with using(emulator) as client:
         outcome = await client.send(fax_to("+12025550112"), total_s=10)
         assert isinstance(outcome, Accepted)
-        assert (await client.faxes.get(outcome.news.fax_id)).max_retries == 0
+        assert (await client.faxes.get(outcome.update.fax_id)).max_retries == 0
 
 
 async def test_an_unknown_fax_is_none(emulator: Caller) -> None:
@@ -155,7 +155,7 @@ async def test_a_callback_tells_the_same_as_reading_back(emulator: Caller, recei
         event.feed(delivery.body)
         told = event.finish()
         assert told.event == FAX_COMPLETED
-        assert told.news == await client.fax(outcome.news.fax_id, total_s=10)
+        assert told.news == await client.fax(outcome.update.fax_id, total_s=10)
     assert delivery.path.startswith("/prefix/callbacks/sinch/b1.7/2/")
 
 

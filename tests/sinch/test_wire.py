@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
+from dispatcher.sinch.coerce import flag, identifier, text, texts, time_ms, whole
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.reading import flag, identifier, text, texts, time_ms, whole
 from dispatcher.sinch.wire import FaxQuery, news, read_fax, read_page
 
 JSON = st.recursive(
@@ -35,7 +35,7 @@ def test_a_fax_is_read_into_our_terms() -> None:
             "createTime": "2027-01-15T08:00:00Z",
         }
     )
-    assert told == FaxNews(
+    assert told == FaxUpdate(
         fax_id="01FAX",
         status=FaxStatus.FAILURE,
         to="+12025550123",

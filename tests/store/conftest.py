@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.store.world import World, open_world
+from tests.store.fixture import StoreFixture, open_world
 
 
 @pytest.fixture(scope="session")
@@ -12,7 +12,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[World]:
+async def world(redis_url: str) -> AsyncIterator[StoreFixture]:
     """An empty store whose scripts go by a clock that the test sets."""
     async with open_world(redis_url) as world:
         yield world

@@ -14,12 +14,12 @@ from dispatcher.core.allowance import Period
 from dispatcher.core.batch import CommandRefusal, Control
 from dispatcher.core.holding import Answered
 from dispatcher.core.job import JobId, Record, State
-from dispatcher.core.pacing import Adapt, Pace
+from dispatcher.core.pacing import Adaptation, RateState
 from dispatcher.core.places import WATCHED, Place, is_unclear
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
-from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, Change
+from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, StoredTransition
 from dispatcher.store.holds import ListNote
 
 NEVER_MS = HELD_MS
@@ -150,7 +150,7 @@ class Held:
 @dataclass(slots=True)
 class Model:
     policy: Policy
-    pace: Pace
+    pace: RateState
     us: int
     batches: dict[str, Batch] = field(default_factory=dict)
     active: dict[str, dict[str, float]] = field(default_factory=lambda: {"bulk": {}, "urgent": {}})
@@ -189,11 +189,11 @@ class Model:
         return self.us // 1000
 
     @property
-    def _adapt(self) -> Adapt:
+    def _adapt(self) -> Adaptation:
         policy = self.policy
         regain_us = int(policy.rate_regain_s * 1_000_000)
         gap_us = int(policy.probe_gap_s * 1_000_000)
-        return Adapt(cut=policy.rate_cut, regain_us=regain_us, probe_gap_us=gap_us)
+        return Adaptation(cut=policy.rate_cut, regain_us=regain_us, probe_gap_us=gap_us)
 
     def add_part(self, batch: Batch, numbers: Sequence[str], countries: Sequence[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000
@@ -472,26 +472,26 @@ class Model:
         number: int,
         probed: Mapping[str, Held],
         candidates: list[Candidate],
-        most_sending: int,
+        max_in_flight: int,
         call: str,
     ) -> list[str]:
         """``probed`` are the holds that the lease was given to probe; only those that still stand are passed."""
         self.call_number = int(call[:8], 16)
         passed = {scope: held for scope, held in probed.items() if self.holds.get(scope) is held}
-        words = [self._begin(number, passed, candidate, most_sending) for candidate in candidates]
+        words = [self._begin(number, passed, candidate, max_in_flight) for candidate in candidates]
         if lease_id in self.leases:
             self.leases[lease_id].left -= sum(word != "gone" for word in words)
             if self.leases[lease_id].left <= 0:
                 del self.leases[lease_id]
         return words
 
-    def _begin(self, number: int, passed: Mapping[str, Held], one: Candidate, most_sending: int) -> str:
+    def _begin(self, number: int, passed: Mapping[str, Held], one: Candidate, max_in_flight: int) -> str:
         batch = self.batches[one.job.batch]
         record = batch.records[one.job.row]
         if record.state is not State.LEASED or record.lease != number:
             return "gone"
         del self.watch[Place.LEASED][one.job]
-        word, again_ms = self._obstacle(batch, one, passed, most_sending)
+        word, again_ms = self._obstacle(batch, one, passed, max_in_flight)
         if not word:
             self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
             if slot is not None:
@@ -511,7 +511,9 @@ class Model:
         self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
-    def _obstacle(self, batch: Batch, one: Candidate, passed: Mapping[str, Held], most_sending: int) -> tuple[str, int]:
+    def _obstacle(
+        self, batch: Batch, one: Candidate, passed: Mapping[str, Held], max_in_flight: int
+    ) -> tuple[str, int]:
         if batch.control is not Control.RUNNING:
             return "batch", self.ms
         if 0 < batch.deadline_ms <= self.ms:
@@ -522,7 +524,7 @@ class Model:
             return "country", NEVER_MS
         if (PROBED.union(batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
-        if self._being_sent >= most_sending:
+        if self._being_sent >= max_in_flight:
             return "full", self.ms + 250
         holder, until_ms = self._number_lock(one.number_hash)
         if holder:
@@ -668,7 +670,7 @@ class Model:
         elif new.state.final:
             self._end_if_last(batch)
 
-    def settle(self, change: Change) -> None:
+    def settle(self, change: StoredTransition) -> None:
         job, new, next_ms, rest_s = change.job, change.new, change.next_ms, change.rest_s
         batch, attempt = self.batches[job.batch], f"{job}/{change.attempt}"
         if next_ms < 0:

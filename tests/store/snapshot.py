@@ -5,11 +5,11 @@ from collections import Counter
 from typing import Any
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.places import WATCHED, Place
 from dispatcher.store import codec, keys
+from tests.store.fixture import StoreFixture, dump
 from tests.store.model import Batch, Model, OpenLease
-from tests.store.world import World, dump
 
 STRIKES, PARKED = "bf:strikes:", "bf:parked:"
 
@@ -67,7 +67,7 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
     }
 
 
-async def of_store(world: World) -> dict[str, Any]:
+async def of_store(world: StoreFixture) -> dict[str, Any]:
     raw = await dump(world.client)
     names = [name.decode() for name, _ in raw.get(keys.BATCHES, [])]
     numbers = {name.removeprefix("bf:number:"): value for name, value in raw.items() if name.startswith("bf:number:")}
@@ -95,7 +95,7 @@ async def of_store(world: World) -> dict[str, Any]:
         "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(keys.LEASES, {}).items()},
         "workers": {name.decode(): _worker(value) for name, value in workers.items()},
         "clock": tuple(map(int, clock.split())),
-        "pace": await world.limiter.pace(),
+        "pace": await world.limiter.state(),
         "totals": _stored_totals(raw),
     }
 
@@ -201,4 +201,4 @@ def wrong_places(shown: dict[str, Any]) -> list[str]:
 
 def evidence(fax_id: str) -> HistoryEntry:
     """News of an earlier fax of a job."""
-    return HistoryEntry(attempt=1, at_ms=1, outcome=Happened.LATE, fax_id=fax_id)
+    return HistoryEntry(attempt=1, at_ms=1, outcome=AttemptOutcome.LATE, fax_id=fax_id)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.store.clock import StandStill
+from dispatcher.store.server_clock import SuspensionMeter
 
 
 class Machine:
@@ -13,7 +13,7 @@ class Machine:
         self.steady_s, self.wall_s = 100.0, 1_700_000_000.0
         #: seconds that pass after the next reading of a clock
         self.pause_s = 0.0
-        self.stood_still = StandStill(lambda: self._read("steady_s"), lambda: self._read("wall_s"))
+        self.stood_still = SuspensionMeter(lambda: self._read("steady_s"), lambda: self._read("wall_s"))
 
     def passes(self, seconds: float) -> None:
         self.steady_s += seconds

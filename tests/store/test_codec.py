@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
-from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import (
+    REVISION_MODULUS,
+    AttemptOutcome,
+    FaxFate,
+    HistoryEntry,
+    Recipient,
+    Record,
+    RefusedRow,
+    State,
+)
 from dispatcher.store import codec
 
 #: JSON keeps every text but halves of surrogate pairs, which no decoded input has
@@ -37,7 +46,7 @@ records = st.builds(
     doubled=st.booleans(),
     unclear=st.booleans(),
     force_fine=st.booleans(),
-    evidence=st.integers(0, EVIDENCE_TURN - 1),
+    history_revision=st.integers(0, REVISION_MODULUS - 1),
     confirming_reads=BYTE,
     pages_sent=SHORT,
     pages_total=SHORT,
@@ -57,8 +66,8 @@ entries = st.builds(
     HistoryEntry,
     attempt=SHORT,
     at_ms=MS,
-    outcome=st.sampled_from(Happened),
-    fate=st.none() | st.sampled_from(Fate),
+    outcome=st.sampled_from(AttemptOutcome),
+    fate=st.none() | st.sampled_from(FaxFate),
     created_ms=MS,
     ended_ms=MS,
     category=st.sampled_from(CATEGORIES),
@@ -85,7 +94,7 @@ KNOWN = Record(
     looks=13,
     doubled=True,
     force_fine=True,
-    evidence=5,
+    history_revision=5,
     confirming_reads=14,
     pages_sent=0x0E0F,
     pages_total=0x1011,
@@ -196,4 +205,4 @@ def test_a_history_of_a_newer_process_is_read_as_far_as_it_is_known() -> None:
     """What it says of a fax that only it knows is no reason to send another one."""
     line = b'{"attempt":1,"at_ms":2,"outcome":"teleported","fate":"lost in space","colour":"red","why":"so"}'
     (read,) = codec.decode_history(line)
-    assert read == HistoryEntry(attempt=1, at_ms=2, outcome=Happened.LATE, fate=Fate.UNFINISHED, why="so")
+    assert read == HistoryEntry(attempt=1, at_ms=2, outcome=AttemptOutcome.LATE, fate=FaxFate.UNFINISHED, why="so")

@@ -14,8 +14,8 @@ from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.lua import Argument, Scripts
 from dispatcher.store.rollback import ROLLED_BACK, Resumed, Rollbacks
-from tests.store.walk import Walk
-from tests.store.world import START_MS, World, dump, open_world, restore, save, text_with_clock
+from tests.store.fixture import START_MS, StoreFixture, dump, open_world, restore, save, text_with_clock
+from tests.store.walk import RandomHistory
 
 pytestmark = pytest.mark.anyio
 
@@ -34,19 +34,19 @@ class Recording(Scripts):
         return await super().move(verb, arguments, wait_s=wait_s)
 
 
-def another(world: World) -> Scripts:
+def another(world: StoreFixture) -> Scripts:
     """The scripts of another process."""
     return Scripts(world.client, text_with_clock)
 
 
-async def epoch_of(world: World) -> int:
+async def epoch_of(world: StoreFixture) -> int:
     return int(await world.client.hget("bf:epoch", "write_epoch") or 0)
 
 
 async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(redis_url: str) -> None:
     """And with a higher one than its own it changes nothing at all, whatever it was asked for."""
     async with open_world(redis_url, Recording) as world:
-        await Walk(world, 7).live(80)
+        await RandomHistory(world, 7).live(80)
         scripts = world.scripts
         assert isinstance(scripts, Recording)
         inbox = Inbox(world.client, scripts)
@@ -68,7 +68,7 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
             assert await epoch_of(world) == answer[1] == epoch + moved, verb
 
 
-async def test_a_claim_that_leases_nothing_only_looks_at_it(world: World) -> None:
+async def test_a_claim_that_leases_nothing_only_looks_at_it(world: StoreFixture) -> None:
     """A scheduler with nothing to do writes nothing, and is the first to notice."""
     await world.workers.beat("worker", "first", room=100)
     before = await dump(world.client)
@@ -79,7 +79,7 @@ async def test_a_claim_that_leases_nothing_only_looks_at_it(world: World) -> Non
         await world.claim()
 
 
-async def test_taking_deferred_callbacks_when_none_is_due_only_looks_at_it(world: World) -> None:
+async def test_taking_deferred_callbacks_when_none_is_due_only_looks_at_it(world: StoreFixture) -> None:
     inbox = Inbox(world.client, world.scripts)
     await inbox.defer(b"{}", world.ms + 500)
     before, epoch = await dump(world.client), await epoch_of(world)
@@ -87,7 +87,7 @@ async def test_taking_deferred_callbacks_when_none_is_due_only_looks_at_it(world
     assert (await dump(world.client), await epoch_of(world)) == (before, epoch)
 
 
-async def test_deferred_callbacks_of_a_server_that_has_lost_writes_are_left_alone(world: World) -> None:
+async def test_deferred_callbacks_of_a_server_that_has_lost_writes_are_left_alone(world: StoreFixture) -> None:
     """Neither kept nor taken by a call that sees the loss; the next one works."""
     inbox = Inbox(world.client, world.scripts)
     await inbox.defer(b"first", world.ms)
@@ -100,14 +100,14 @@ async def test_deferred_callbacks_of_a_server_that_has_lost_writes_are_left_alon
     assert await inbox.take_deferred(10, 60_000) == [b"first"]
 
 
-async def test_a_process_is_given_what_another_one_has_moved(world: World) -> None:
+async def test_a_process_is_given_what_another_one_has_moved(world: StoreFixture) -> None:
     other = another(world)
     for scripts in (world.scripts, other, other, world.scripts):
         await scripts.run("move_epoch", [])
     assert (world.scripts.epoch.highest, other.epoch.highest) == (4, 3)
 
 
-async def test_lost_writes_hold_the_account_and_the_next_call_works(world: World) -> None:
+async def test_lost_writes_hold_the_account_and_the_next_call_works(world: StoreFixture) -> None:
     """The hold has no probe; everything but sending goes on; and who lost nothing hears of it with its next call."""
     await world.running("a", 5)
     saved, other = await save(world.client), another(world)
@@ -133,7 +133,7 @@ async def test_lost_writes_hold_the_account_and_the_next_call_works(world: World
     assert other.epoch.losses == 1, "it has seen no higher epoch, and still drops its slots"
 
 
-async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: World) -> None:
+async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: StoreFixture) -> None:
     """Somebody who has seen little may have written since; then the process that notices knows the time better."""
     saved, behind = await save(world.client), another(world)
     await world.scripts.run("move_epoch", [])
@@ -151,7 +151,9 @@ async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: Worl
 
 
 @pytest.mark.parametrize("probes_s", [(1.0,), ()], ids=["probed", "by hand"])
-async def test_it_takes_the_place_of_any_other_hold_of_the_account(world: World, probes_s: tuple[float, ...]) -> None:
+async def test_it_takes_the_place_of_any_other_hold_of_the_account(
+    world: StoreFixture, probes_s: tuple[float, ...]
+) -> None:
     """Its probe, or whoever releases it, must not end this one."""
     await world.holds.open("account", "config", "a bad project", probes_s=probes_s)
     await Rollbacks(world.client, world.scripts).report_attempt(JobId("a", 1), 2, 0)
@@ -160,7 +162,7 @@ async def test_it_takes_the_place_of_any_other_hold_of_the_account(world: World,
     assert "attempt 2 of job a.1" in hold.cause
 
 
-async def test_an_attempt_that_is_not_in_the_record_is_reported_once(world: World) -> None:
+async def test_an_attempt_that_is_not_in_the_record_is_reported_once(world: StoreFixture) -> None:
     """Later ones only move the time since when back, and what was read since then is read again."""
     rollbacks = Rollbacks(world.client, world.scripts)
     await world.scripts.run("move_epoch", [])
@@ -181,7 +183,7 @@ async def test_an_attempt_that_is_not_in_the_record_is_reported_once(world: Worl
 
 
 @pytest.mark.parametrize("accepted_first", [True, False])
-async def test_sending_goes_on_when_it_is_reconciled_and_accepted(world: World, accepted_first: bool) -> None:
+async def test_sending_goes_on_when_it_is_reconciled_and_accepted(world: StoreFixture, accepted_first: bool) -> None:
     rollbacks = Rollbacks(world.client, world.scripts)
     assert await rollbacks.accept() is Resumed.NONE
     await rollbacks.report_attempt(JobId("a", 1), 2, 0)
@@ -201,7 +203,7 @@ async def test_sending_goes_on_when_it_is_reconciled_and_accepted(world: World, 
     assert await rollbacks.accept() is Resumed.NONE
 
 
-async def test_what_was_accepted_of_one_loss_is_not_accepted_of_the_next(world: World) -> None:
+async def test_what_was_accepted_of_one_loss_is_not_accepted_of_the_next(world: StoreFixture) -> None:
     """Nor counts a list that was read for the one before."""
     rollbacks, saved = Rollbacks(world.client, world.scripts), await save(world.client)
     await rollbacks.report_attempt(JobId("a", 1), 2, 0)

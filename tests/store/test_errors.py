@@ -17,7 +17,7 @@ from dispatcher.store import client
 from dispatcher.store.errors import StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
 from dispatcher.store.server import EmbeddedServer, ServerNotStarted
 from dispatcher.store.store import Store, unsafe
-from tests.store.world import number, part
+from tests.store.fixture import number, part
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 @pytest.fixture
 async def store(server: EmbeddedServer) -> AsyncIterator[Store]:
     store = Store(server.url, Policy(), documents_max_bytes=DOCUMENTS_MAX)
-    await store.limiter.set_ceiling(100.0)
+    await store.rate_limiter.set_ceiling(100.0)
     store.workers.speak_as("worker", "first", lambda: 100)
     yield store
     await store.aclose()
@@ -58,7 +58,7 @@ def wait_for_end(server: EmbeddedServer) -> None:
 
 async def add_batch(store: Store, name: str = "a") -> None:
     await store.batches.create(Definition(id=name, name=name, created_ms=1))
-    await store.batches.add_part(name, part([number(0), number(1)]))
+    await store.batches.add_chunk(name, part([number(0), number(1)]))
     await store.batches.command(name, Command.START)
 
 
@@ -72,7 +72,7 @@ async def test_a_stopped_server_is_unavailable_for_every_part_of_the_store(
         with pytest.raises(StoreUnavailable, match="Redis does not answer"):
             await ask()
     with pytest.raises(StoreUnavailable):
-        await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1)
+        await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1)
 
 
 async def test_a_server_that_was_restarted_is_used_again_with_all_it_had(server: EmbeddedServer, store: Store) -> None:
@@ -80,7 +80,7 @@ async def test_a_server_that_was_restarted_is_used_again_with_all_it_had(server:
     await add_batch(store)
     server.stop()
     server.start()
-    lease = await store.dispatch.claim("bulk", most=10, ahead=10, in_flight=10)
+    lease = await store.dispatch.claim("bulk", max_jobs=10, max_ahead=10, max_in_flight=10)
     assert lease is not None
     assert len(lease.jobs) == 2
 
@@ -89,7 +89,7 @@ async def test_scripts_that_the_server_forgot_are_loaded_again(server: EmbeddedS
     await add_batch(store)
     with redis.Redis.from_url(server.url) as asking:
         asking.script_flush()
-    assert await store.dispatch.claim("bulk", most=10, ahead=10, in_flight=10) is not None
+    assert await store.dispatch.claim("bulk", max_jobs=10, max_ahead=10, max_in_flight=10) is not None
 
 
 async def test_a_killed_server_has_what_it_acknowledged(server: EmbeddedServer, store: Store) -> None:
@@ -117,7 +117,7 @@ async def test_a_full_server_takes_nothing_new_and_still_answers_questions(
         with pytest.raises(StoreRefuses, match="Redis takes no writes"):
             await call()
     assert await store.batches.overview("a") is not None
-    assert await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1) is not None
+    assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is not None
     configure(server, "maxmemory", "0")
     await store.check_writable()
     assert await store.holds.open("account", "funds", "why")
@@ -128,7 +128,10 @@ async def test_a_read_only_server_refuses_and_still_answers_questions(server: Em
     await add_batch(store)
     with redis.Redis.from_url(server.url) as asking:
         asking.replicaof("127.0.0.1", "1")
-        for call in (store.check_writable, partial(store.dispatch.claim, "bulk", most=1, ahead=1, in_flight=1)):
+        for call in (
+            store.check_writable,
+            partial(store.dispatch.claim, "bulk", max_jobs=1, max_ahead=1, max_in_flight=1),
+        ):
             with pytest.raises(StoreRefuses, match="Redis takes no writes"):
                 await call()
         asking.replicaof("NO", "ONE")

@@ -13,9 +13,9 @@ from dispatcher.store import client as client_module
 from dispatcher.store.client import connect, connect_blocking
 from dispatcher.store.errors import StoreRefuses, StoreUnavailable, translated
 from dispatcher.store.store import Store
+from tests.store.fixture import number, part
 from tests.store.moving_name import MovingName
 from tests.store.replicas import Pair, open_pair, until
-from tests.store.world import number, part
 
 pytestmark = pytest.mark.anyio
 
@@ -58,13 +58,13 @@ async def test_every_connection_leaves_a_demoted_master_at_the_first_refusal(pai
 
 async def test_the_store_goes_on_with_its_scripts_and_transactions(pair: Pair, name: MovingName) -> None:
     store = Store(name.url, Policy(), documents_max_bytes=1_000)
-    await store.limiter.set_ceiling(100.0)
+    await store.rate_limiter.set_ceiling(100.0)
     store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
     await fail_over(pair, name)
-    assert (await store.batches.add_part("a", part([number(0)]))).status == "stored"
+    assert (await store.batches.add_chunk("a", part([number(0)]))).status == "stored"
     await store.batches.command("a", Command.START)
-    assert await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1) is not None
+    assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is not None
     assert await store.batches.create(Definition(id="b", name="b", created_ms=1))
     await store.documents.put(b"x", "x.pdf", 1)
     await store.aclose()

@@ -9,9 +9,9 @@ from dispatcher.service.doctor import examine
 from dispatcher.store import keys
 from dispatcher.store.lua import Scripts
 from dispatcher.store.store import Store
+from tests.store.fixture import StoreFixture, dump, open_world
 from tests.store.lossy_proxy import LossyProxy
-from tests.store.walk import Walk
-from tests.store.world import World, dump, open_world
+from tests.store.walk import RandomHistory
 
 pytestmark = pytest.mark.anyio
 
@@ -19,22 +19,22 @@ STEPS = 120
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_every_script_does_what_the_model_says(world: World, seed: int) -> None:
+async def test_every_script_does_what_the_model_says(world: StoreFixture, seed: int) -> None:
     """Answers and everything stored agree after each step, and every live job is in exactly one place."""
-    await Walk(world, seed).live(STEPS)
+    await RandomHistory(world, seed).live(STEPS)
 
 
 @pytest.mark.parametrize("seed", range(402, 405))
-async def test_leases_of_workers_that_end_go_on_as_the_model_says(world: World, seed: int) -> None:
+async def test_leases_of_workers_that_end_go_on_as_the_model_says(world: StoreFixture, seed: int) -> None:
     """Strikes, jobs that are leased alone, suspects that are tried one at a time, jobs that are held."""
-    walk = Walk(world, seed, crashing=True)
+    walk = RandomHistory(world, seed, crashing=True)
     await walk.live(STEPS)
     assert walk.most_strikes >= 2
 
 
-async def test_the_doctor_finds_nothing_after_a_random_history(world: World, redis_url: str) -> None:
+async def test_the_doctor_finds_nothing_after_a_random_history(world: StoreFixture, redis_url: str) -> None:
     """It looks at records, places and counts by code of its own."""
-    await Walk(world, 300).live(STEPS // 2)
+    await RandomHistory(world, 300).live(STEPS // 2)
     store = Store(redis_url, world.policy, documents_max_bytes=1)
     findings = await examine(store, fix=False, progress=lambda done, total: None)
     await store.aclose()
@@ -67,7 +67,7 @@ class Twice(Scripts):
 async def test_any_script_run_twice_with_the_same_arguments_changes_nothing(redis_url: str, seed: int) -> None:
     """Compared is everything in the database; claim, begin and control also give the first answer again."""
     async with open_world(redis_url, Twice) as world:
-        await Walk(world, seed).live(STEPS // 2)
+        await RandomHistory(world, seed).live(STEPS // 2)
 
 
 @pytest.mark.parametrize("seed", range(200, 202))
@@ -75,5 +75,5 @@ async def test_answers_that_are_lost_on_their_way_lead_to_the_same_store(redis_u
     """The server has done its work, the connection ends before the answer, the client asks again: nothing doubles."""
     answers = count(1)
     async with LossyProxy(redis_url, lose=lambda: next(answers) % 9 == 0) as proxy, open_world(proxy.url) as world:
-        await Walk(world, seed, lossy=True).live(STEPS // 2)
+        await RandomHistory(world, seed, lossy=True).live(STEPS // 2)
         assert proxy.lost > 10

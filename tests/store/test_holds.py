@@ -7,17 +7,17 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.holding import PROBES_KEPT
-from dispatcher.core.job import Happened, HistoryEntry, JobId, Record, State
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.settlement import HELD_MS
-from dispatcher.store.dispatch import Begun, Change, Reaped
+from dispatcher.store.dispatch import Begun, Reclaimed, StoredTransition
 from dispatcher.store.holds import ListNote
-from tests.store.world import World, hash_of, words
+from tests.store.fixture import StoreFixture, hash_of, words
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c", "country:US", "job:a.0"])
-async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, scope: str) -> None:
+async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: StoreFixture, scope: str) -> None:
     """Whatever was leased before the hold goes back unspent."""
     await world.running("a", 1, documents=("d0c",), regions=["US"])
     lease = await world.leased()
@@ -30,7 +30,7 @@ async def test_a_hold_stops_begin_and_its_release_lets_the_job_go(world: World, 
 
 
 @pytest.mark.parametrize("scope", ["account", "provider", "batch:a", "document:d0c"])
-async def test_nothing_is_claimed_under_a_hold(world: World, scope: str) -> None:
+async def test_nothing_is_claimed_under_a_hold(world: StoreFixture, scope: str) -> None:
     await world.running("a", 1, documents=("d0c",))
     await world.holds.open(scope, "funds", "why")
     assert await world.claim() is None
@@ -39,7 +39,7 @@ async def test_nothing_is_claimed_under_a_hold(world: World, scope: str) -> None
 
 
 @pytest.mark.parametrize("scope", ["batch:a", "document:d0c"])
-async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: World, scope: str) -> None:
+async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: StoreFixture, scope: str) -> None:
     """Nobody looks at it again and again; what comes back of it in the meantime is not claimed either."""
     await world.running("a", 3, documents=("d0c",))
     lease = await world.leased(most=1)
@@ -53,7 +53,7 @@ async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: Wo
     assert len((await world.leased()).jobs) == 3
 
 
-async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: World) -> None:
+async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: StoreFixture) -> None:
     for at in range(70):
         await world.running(f"b{at}", 1, first=at, documents=("d0c",))
     await world.holds.open("document:d0c", "config", "why")
@@ -64,7 +64,7 @@ async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: Wor
     assert await world.client.exists("bf:released", "bf:parked:document:d0c") == 0
 
 
-async def test_a_hold_of_one_batch_leaves_the_others_alone(world: World) -> None:
+async def test_a_hold_of_one_batch_leaves_the_others_alone(world: StoreFixture) -> None:
     await world.running("a", 3)
     await world.running("b", 3)
     await world.holds.open("batch:a", "rejected", "why")
@@ -72,7 +72,7 @@ async def test_a_hold_of_one_batch_leaves_the_others_alone(world: World) -> None
 
 
 @pytest.mark.parametrize("scope", ["account", "provider"])
-async def test_a_held_scope_lets_one_job_through_at_each_time_of_its_series(world: World, scope: str) -> None:
+async def test_a_held_scope_lets_one_job_through_at_each_time_of_its_series(world: StoreFixture, scope: str) -> None:
     """The intervals grow, and the last repeats."""
     await world.running("a", 5)
     await world.holds.open(scope, "auth", "why", probes_s=(60, 300))
@@ -87,7 +87,7 @@ async def test_a_held_scope_lets_one_job_through_at_each_time_of_its_series(worl
         assert words(await world.begin(probe)) == ["go"]
 
 
-async def test_a_probe_whose_worker_died_is_made_up_for_when_its_lease_is_over(world: World) -> None:
+async def test_a_probe_whose_worker_died_is_made_up_for_when_its_lease_is_over(world: StoreFixture) -> None:
     """The series has not moved."""
     await world.running("a", 2)
     await world.holds.open("account", "funds", "why", probes_s=(60, 900))
@@ -99,7 +99,7 @@ async def test_a_probe_whose_worker_died_is_made_up_for_when_its_lease_is_over(w
     assert hold.probes == 0
 
 
-async def test_no_second_probe_goes_before_the_first_must_have_ended(world: World) -> None:
+async def test_no_second_probe_goes_before_the_first_must_have_ended(world: StoreFixture) -> None:
     await world.running("a", 2)
     await world.holds.open("provider", "provider_unavailable", "why", probes_s=(1,))
     await world.pass_ms(1_000)
@@ -110,7 +110,7 @@ async def test_no_second_probe_goes_before_the_first_must_have_ended(world: Worl
     assert [*(await world.leased()).probes] == ["provider"]
 
 
-async def test_a_probe_of_the_account_passes_a_held_provider_too(world: World) -> None:
+async def test_a_probe_of_the_account_passes_a_held_provider_too(world: StoreFixture) -> None:
     """And one of the provider does not pass a held account."""
     await world.running("a", 4)
     await world.holds.open("provider", "provider_unavailable", "why", probes_s=(60,))
@@ -124,7 +124,7 @@ async def test_a_probe_of_the_account_passes_a_held_provider_too(world: World) -
     assert words(await world.begin(probe)) == ["go"]
 
 
-async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(world: World) -> None:
+async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(world: StoreFixture) -> None:
     """Its number was busy, or there was no slot. Told twice it says nothing."""
     await world.running("a", 3)
     await world.holds.open("account", "funds", "why", probes_s=(60, 900))
@@ -133,7 +133,7 @@ async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(wor
     await world.client.set(f"bf:number:{hash_of(busy.jobs[0])}", f"b.0/1 {world.ms + 60_000}")
     assert words(await world.begin(busy)) == ["number"]
     full = await world.leased()
-    assert words(await world.begin(full, most_sending=0)) == ["full"]
+    assert words(await world.begin(full, max_in_flight=0)) == ["full"]
     probe = await world.leased()
     assert words(await world.begin(busy)) == ["gone"]
     assert words(await world.begin(probe)) == ["go"]
@@ -141,16 +141,16 @@ async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(wor
     assert [hold.probes for hold in await world.holds.all()] == [1]
 
 
-async def settle_probe(world: World, begun: Begun, *disproves: str) -> list[str]:
+async def settle_probe(world: StoreFixture, begun: Begun, *disproves: str) -> list[str]:
     """The probe's attempt ends, and shows so much. Returns the scopes that are held then."""
     new = replace(begun.record, state=State.FAILED, lease=0)
     attempt = begun.record.attempt
-    change = Change(job=begun.job, old=begun.record, new=new, attempt=attempt, disproves=frozenset(disproves))
+    change = StoredTransition(job=begun.job, old=begun.record, new=new, attempt=attempt, disproves=frozenset(disproves))
     assert await world.dispatch.settle([change, change]) == [None, None]
     return [hold.scope for hold in await world.holds.all()]
 
 
-async def probing(world: World, scope: str, category: str) -> Begun:
+async def probing(world: StoreFixture, scope: str, category: str) -> Begun:
     """Hold a scope and send its first probe."""
     await world.holds.open(scope, category, "why", probes_s=(60, 900))
     await world.pass_ms(60_000)
@@ -168,11 +168,11 @@ async def probing(world: World, scope: str, category: str) -> Begun:
     ],
 )
 async def test_a_hold_ends_with_the_outcome_of_its_probe_that_disproves_its_cause(
-    world: World, scope: str, category: str, ending: str, others: tuple[str, ...]
+    world: StoreFixture, scope: str, category: str, ending: str, others: tuple[str, ...]
 ) -> None:
     """And with no other outcome, nor with that of a job that is no probe."""
     await world.running("a", 4)
-    ordinary = (await world.sending(most=1)).jobs[0]
+    ordinary = (await world.sending(max_jobs=1)).jobs[0]
     probe = await probing(world, scope, category)
     assert await settle_probe(world, ordinary, ending, *others) == [scope]
     assert await settle_probe(world, probe, *others) == [scope]
@@ -180,7 +180,7 @@ async def test_a_hold_ends_with_the_outcome_of_its_probe_that_disproves_its_caus
     assert await settle_probe(world, (await world.sending()).jobs[0], ending) == []
 
 
-async def test_the_late_outcome_of_an_old_probe_ends_no_later_hold(world: World) -> None:
+async def test_the_late_outcome_of_an_old_probe_ends_no_later_hold(world: StoreFixture) -> None:
     """Neither the outcome of one that was sent, nor a lease that was given for the hold before."""
     await world.running("a", 4)
     old = await probing(world, "account", "auth")
@@ -194,7 +194,7 @@ async def test_the_late_outcome_of_an_old_probe_ends_no_later_hold(world: World)
     assert await settle_probe(world, old, "provider", "auth", "funds") == ["account"]
 
 
-async def test_a_probe_that_takes_longer_than_the_series_still_ends_its_hold(world: World) -> None:
+async def test_a_probe_that_takes_longer_than_the_series_still_ends_its_hold(world: StoreFixture) -> None:
     """The next ones go by the series meanwhile: one that is lost blocks nothing."""
     await world.running("a", 40)
     first = await probing(world, "account", "funds")
@@ -204,7 +204,7 @@ async def test_a_probe_that_takes_longer_than_the_series_still_ends_its_hold(wor
     assert await settle_probe(world, first, "funds") == []
 
 
-async def test_a_hold_remembers_a_bounded_number_of_probes(world: World) -> None:
+async def test_a_hold_remembers_a_bounded_number_of_probes(world: StoreFixture) -> None:
     await world.running("a", 40)
     first = await probing(world, "account", "funds")
     for _ in range(PROBES_KEPT):
@@ -213,7 +213,7 @@ async def test_a_hold_remembers_a_bounded_number_of_probes(world: World) -> None
     assert await settle_probe(world, first, "funds") == ["account"]
 
 
-async def test_a_hold_that_waits_for_a_person_takes_the_place_of_one_that_a_probe_may_end(world: World) -> None:
+async def test_a_hold_that_waits_for_a_person_takes_the_place_of_one_that_a_probe_may_end(world: StoreFixture) -> None:
     await world.running("a", 2)
     probe = await probing(world, "account", "funds")
     assert await world.holds.open("account", "config", "no access")
@@ -222,7 +222,7 @@ async def test_a_hold_that_waits_for_a_person_takes_the_place_of_one_that_a_prob
     assert [hold.category for hold in await world.holds.all()] == ["config"]
 
 
-async def test_a_hold_is_released_by_its_id_if_one_is_given(world: World) -> None:
+async def test_a_hold_is_released_by_its_id_if_one_is_given(world: StoreFixture) -> None:
     await world.holds.open("account", "funds", "why")
     (hold,) = await world.holds.all()
     assert not await world.holds.release("account", "0123456789abcdef")
@@ -230,7 +230,7 @@ async def test_a_hold_is_released_by_its_id_if_one_is_given(world: World) -> Non
 
 
 @pytest.mark.parametrize("command", [Command.CANCEL, Command.EXPIRE])
-async def test_the_holds_of_a_batch_end_with_it(world: World, command: Command) -> None:
+async def test_the_holds_of_a_batch_end_with_it(world: StoreFixture, command: Command) -> None:
     """And those of its jobs with them; nothing that has ended is held again."""
     await world.running("a", 3)
     lease = await world.leased(most=2)
@@ -239,13 +239,13 @@ async def test_the_holds_of_a_batch_end_with_it(world: World, command: Command) 
     assert words(await world.begin(lease)) == ["held", "held"]
     await world.batches.command("a", command)
     assert {hold.scope for hold in await world.holds.all()} == {"job:a.0", "job:a.1"}
-    assert await world.dispatch.drain() == 2
+    assert await world.dispatch.finalize() == 2
     assert await world.holds.all() == []
     for scope in ("batch:a", "job:a.0", "job:a.2", "batch:zz", "job:zz.0"):
         assert not await world.holds.open(scope, "config", "why")
 
 
-async def test_the_hold_of_a_batch_ends_with_its_last_job(world: World) -> None:
+async def test_the_hold_of_a_batch_ends_with_its_last_job(world: StoreFixture) -> None:
     await world.running("a", 2)
     one, other = (await world.sending()).jobs
     await world.holds.open("batch:a", "config", "why")
@@ -253,21 +253,25 @@ async def test_the_hold_of_a_batch_ends_with_its_last_job(world: World) -> None:
     assert await settle_probe(world, other) == []
 
 
-async def test_the_hold_of_a_job_ends_when_news_of_its_fax_comes(world: World) -> None:
+async def test_the_hold_of_a_job_ends_when_news_of_its_fax_comes(world: StoreFixture) -> None:
     """It is accepted again, or final; a later retry finds no hold."""
     await world.running("a", 1)
     begun = (await world.sending()).jobs[0]
     waiting = replace(begun.record, state=State.WAITING, lease=0)
-    entry = HistoryEntry(attempt=1, at_ms=1, outcome=Happened.VANISHED, category="submit_unknown", why="It is gone.")
-    held = Change(job=begun.job, old=begun.record, new=waiting, next_ms=HELD_MS, history=entry, attempt=1)
+    entry = HistoryEntry(
+        attempt=1, at_ms=1, outcome=AttemptOutcome.VANISHED, category="submit_unknown", why="It is gone."
+    )
+    held = StoredTransition(job=begun.job, old=begun.record, new=waiting, next_ms=HELD_MS, history=entry, attempt=1)
     assert await world.dispatch.settle([held]) == [None]
     assert [hold.scope for hold in await world.holds.all()] == ["job:a.0"]
     adopted = replace(waiting, state=State.ACCEPTED, fax_id="F1")
-    assert await world.dispatch.settle([Change(job=begun.job, old=waiting, new=adopted, next_ms=world.ms)]) == [None]
+    assert await world.dispatch.settle(
+        [StoredTransition(job=begun.job, old=waiting, new=adopted, next_ms=world.ms)]
+    ) == [None]
     assert await world.holds.all() == []
 
 
-async def test_no_job_of_an_ended_batch_is_held_for_its_lost_leases(world: World) -> None:
+async def test_no_job_of_an_ended_batch_is_held_for_its_lost_leases(world: StoreFixture) -> None:
     """The fifth lease ends after the batch."""
     await world.running("a", 1)
     for lost in range(1, 6):
@@ -275,20 +279,20 @@ async def test_no_job_of_an_ended_batch_is_held_for_its_lost_leases(world: World
         if lost == 5:
             await world.batches.command("a", Command.CANCEL)
         await world.pass_ms(31_000)
-        assert (await world.dispatch.reap(most=10, again_s=30)).held == 0
+        assert (await world.dispatch.reclaim(max_jobs=10, again_s=30)).held == 0
     assert await world.holds.all() == []
     assert (await world.record(JobId("a", 0))).state is State.CANCELLED
 
 
-async def fail(world: World, jobs: int, *, failed: int) -> bool:
+async def fail(world: StoreFixture, jobs: int, *, failed: int) -> bool:
     """Send so many, the last of which fail by the provider's fault. Returns whether that holds the provider."""
     held = False
     for at in range(jobs):
         fails = at >= jobs - failed
-        begun = (await world.sending(most=1)).jobs[0]
+        begun = (await world.sending(max_jobs=1)).jobs[0]
         new = replace(begun.record, state=State.WAITING if fails else State.FAILED, lease=0)
         totals = {"attempts|unclear": 1, "provider_failures": 1} if fails else {"attempts|refused": 1}
-        change = Change(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
         assert await world.dispatch.settle([change, change]) == [None, None]
         held = await world.holds.check_provider(world.policy) or held
     return held
@@ -296,7 +300,7 @@ async def fail(world: World, jobs: int, *, failed: int) -> bool:
 
 @pytest.mark.parametrize(("sends", "failed", "held"), [(10, 9, False), (11, 10, True), (40, 9, False), (40, 10, True)])
 async def test_ten_failures_among_the_last_twenty_sends_hold_the_provider(
-    world: World, sends: int, failed: int, held: bool
+    world: StoreFixture, sends: int, failed: int, held: bool
 ) -> None:
     """A result that is settled twice counts once, and a refusal is an answer."""
     await world.running("a", sends + 1)
@@ -305,23 +309,23 @@ async def test_ten_failures_among_the_last_twenty_sends_hold_the_provider(
     assert [hold.scope for hold in await world.holds.all()] == ["provider"] * held
 
 
-async def test_the_hold_of_the_provider_names_what_came_instead_of_answers(world: World) -> None:
+async def test_the_hold_of_the_provider_names_what_came_instead_of_answers(world: StoreFixture) -> None:
     await world.running("a", 10)
     for status in ("302", "none", "302", "200", "302", "302", "302", "none", "302", "503"):
-        begun = (await world.sending(most=1)).jobs[0]
+        begun = (await world.sending(max_jobs=1)).jobs[0]
         totals = {"attempts|unclear": 1, f"provider_responses|{status}": 1, "provider_failures": 1}
         new = replace(begun.record, state=State.WAITING, lease=0)
-        change = Change(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
         await world.dispatch.settle([change])
     assert await world.holds.check_provider(world.policy)
     (hold,) = await world.holds.all()
     assert hold.cause == "10 of the last 20 sends brought no usable answer: 302 (6), none (2), 200 (1), 503 (1)"
 
 
-async def test_countries_that_are_refused_within_a_few_sends_are_too_many(world: World) -> None:
+async def test_countries_that_are_refused_within_a_few_sends_are_too_many(world: StoreFixture) -> None:
     """A country counts once, and one that was refused long ago no more."""
     await world.running("a", 40)
-    forbid = partial(world.holds.forbid, countries=3, sends=20)
+    forbid = partial(world.holds.count_forbidden_country, countries=3, sends=20)
     assert not await forbid("country:US")
     assert not await forbid("country:US")
     assert not await forbid("country:GB")
@@ -332,7 +336,7 @@ async def test_countries_that_are_refused_within_a_few_sends_are_too_many(world:
     assert await forbid("country:GB")
 
 
-async def test_a_few_failures_hold_the_provider_when_no_send_was_answered_for_a_minute(world: World) -> None:
+async def test_a_few_failures_hold_the_provider_when_no_send_was_answered_for_a_minute(world: StoreFixture) -> None:
     """A mailing may have three jobs. Among sends that are answered three in a row say nothing."""
     await world.running("a", 20)
     assert not await fail(world, 1, failed=0)
@@ -347,17 +351,17 @@ async def test_a_few_failures_hold_the_provider_when_no_send_was_answered_for_a_
 
 @pytest.mark.parametrize("answered", [False, True], ids=["nobody answered", "another answered in between"])
 async def test_the_second_failure_of_one_job_holds_the_provider_when_no_send_was_answered(
-    world: World, answered: bool
+    world: StoreFixture, answered: bool
 ) -> None:
     """It was looked for in between, which takes minutes; a mailing may have one job."""
     await world.running("a", 2)
     for attempt in (1, 2):
-        begun = (await world.sending(most=1)).jobs[0]
+        begun = (await world.sending(max_jobs=1)).jobs[0]
         assert (begun.job, begun.record.attempt) == (JobId("a", 0), attempt)
         new = replace(begun.record, state=State.WAITING, lease=0)
         totals = {"attempts|unclear": 1, "provider_failures": 1}
         due_ms = world.ms + 300_000
-        change = Change(
+        change = StoredTransition(
             job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
         )
         await world.dispatch.settle([change])
@@ -369,7 +373,7 @@ async def test_the_second_failure_of_one_job_holds_the_provider_when_no_send_was
         await world.pass_ms(300_000)
 
 
-async def test_one_job_that_always_fails_keeps_no_other_waiting(world: World) -> None:
+async def test_one_job_that_always_fails_keeps_no_other_waiting(world: StoreFixture) -> None:
     """It may be the job that is to blame: the next mailing is probed with at once, and goes when it is answered."""
     await world.running("a", 1)
     for _ in range(2):
@@ -377,7 +381,7 @@ async def test_one_job_that_always_fails_keeps_no_other_waiting(world: World) ->
         new = replace(begun.record, state=State.WAITING, lease=0)
         totals = {"attempts|unclear": 1, "provider_failures": 1}
         due_ms, attempt = world.ms + 300_000, begun.record.attempt
-        change = Change(
+        change = StoredTransition(
             job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
         )
         await world.dispatch.settle([change])
@@ -393,14 +397,14 @@ async def test_one_job_that_always_fails_keeps_no_other_waiting(world: World) ->
     assert await settle_probe(world, probe, "provider") == []
 
 
-async def test_failures_that_lie_more_than_twenty_sends_back_are_forgotten(world: World) -> None:
+async def test_failures_that_lie_more_than_twenty_sends_back_are_forgotten(world: StoreFixture) -> None:
     await world.running("a", 60)
     assert not await fail(world, 10, failed=9)
     assert not await fail(world, 29, failed=9)
     assert await fail(world, 1, failed=1)
 
 
-async def test_a_provider_that_is_released_has_ten_failures_again(world: World) -> None:
+async def test_a_provider_that_is_released_has_ten_failures_again(world: StoreFixture) -> None:
     await world.running("a", 40)
     assert await fail(world, 11, failed=10)
     await world.holds.release("provider")
@@ -409,7 +413,7 @@ async def test_a_provider_that_is_released_has_ten_failures_again(world: World) 
     assert await fail(world, 1, failed=1)
 
 
-async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: World) -> None:
+async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: StoreFixture) -> None:
     assert await world.holds.open("account", "funds", "first")
     await world.pass_ms(5_000)
     assert not await world.holds.open("account", "auth", "second")
@@ -417,8 +421,8 @@ async def test_a_hold_keeps_its_beginning_when_it_is_opened_again(world: World) 
     assert (hold.category, hold.cause, hold.since_ms) == ("funds", "first", world.ms - 5_000)
 
 
-async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(world: World) -> None:
-    strike = partial(world.holds.strike, within_s=60)
+async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(world: StoreFixture) -> None:
+    strike = partial(world.holds.count_failure, within_s=60)
     assert not await strike("batch:a", 3, attempt="a.0/1")
     assert not await strike("batch:a", 3, attempt="a.0/1")
     assert not await strike("batch:a", 3, attempt="a.1/1")
@@ -430,33 +434,33 @@ async def test_a_run_of_failures_holds_a_scope_and_each_attempt_counts_once(worl
 
 
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DELIVERED])
-async def test_a_fax_that_is_taken_ends_the_run_of_failures_of_its_batch(world: World, state: State) -> None:
+async def test_a_fax_that_is_taken_ends_the_run_of_failures_of_its_batch(world: StoreFixture, state: State) -> None:
     await world.running("a", 1)
-    strike = partial(world.holds.strike, within_s=60)
+    strike = partial(world.holds.count_failure, within_s=60)
     await strike("batch:a", 2, attempt="a.9/1")
     begun = (await world.sending()).jobs[0]
     new = replace(begun.record, state=state)
-    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
+    await world.dispatch.settle([StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
     assert not await strike("batch:a", 2, attempt="a.8/1")
 
 
 @pytest.mark.parametrize("state", [State.ACCEPTED, State.DELIVERED])
-async def test_a_delivered_fax_ends_the_runs_of_failures_of_its_documents(world: World, state: State) -> None:
+async def test_a_delivered_fax_ends_the_runs_of_failures_of_its_documents(world: StoreFixture, state: State) -> None:
     """One that is accepted has yet to be converted."""
     await world.running("a", 1, documents=("d0c", "d1c"))
-    strike = partial(world.holds.strike, within_s=60)
+    strike = partial(world.holds.count_failure, within_s=60)
     for document in ("d0c", "d1c", "d2c"):
         await strike(f"document:{document}", 2, attempt="a.9/1")
     begun = (await world.sending()).jobs[0]
     new = replace(begun.record, state=state)
-    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
+    await world.dispatch.settle([StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=world.ms + 1)])
     runs = [await strike(f"document:{document}", 2, attempt="a.8/1") for document in ("d0c", "d1c", "d2c")]
     assert runs == [state is State.ACCEPTED, state is State.ACCEPTED, True]
 
 
-async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(world: World) -> None:
+async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(world: StoreFixture) -> None:
     """A hiccup an hour hold nothing for ever, and a set that nobody looks at any more is gone."""
-    strike = partial(world.holds.strike, within_s=3600)
+    strike = partial(world.holds.count_failure, within_s=3600)
     for hour in range(20):
         assert not await strike("document:d0c", 2, attempt=f"a.{hour}/1")
         await world.pass_ms(3_600_000)
@@ -465,7 +469,7 @@ async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(w
     assert 3_659_000 < await world.client.pttl("bf:strikes:document:d0c") <= 3_660_000, "a minute later than it counts"
 
 
-async def lose(world: World) -> Reaped:
+async def lose(world: StoreFixture) -> Reclaimed:
     """A worker fetches the next lease, and is replaced."""
     lease = await world.leased()
     world.workers.speak_as("mortal", "1", lambda: 5)
@@ -473,10 +477,10 @@ async def lose(world: World) -> Reaped:
     assert await world.dispatch.fetch(lease.id)
     world.workers.speak_as("worker", "first", lambda: 100)
     await world.workers.report_end("mortal")
-    return await world.dispatch.reap(most=10, again_s=30)
+    return await world.dispatch.reclaim(max_jobs=10, again_s=30)
 
 
-async def test_five_workers_that_ended_hold_the_job_and_its_release_lets_it_go(world: World) -> None:
+async def test_five_workers_that_ended_hold_the_job_and_its_release_lets_it_go(world: StoreFixture) -> None:
     """Four do not; after the release it has five again."""
     await world.running("a", 1)
     for lost in range(1, 6):
@@ -489,30 +493,32 @@ async def test_five_workers_that_ended_hold_the_job_and_its_release_lets_it_go(w
     assert (await lose(world)).held == 0
 
 
-async def test_a_beginning_ends_the_run_of_workers_that_ended(world: World) -> None:
+async def test_a_beginning_ends_the_run_of_workers_that_ended(world: StoreFixture) -> None:
     await world.running("a", 1)
     await lose(world)
     assert (await world.record(JobId("a", 0))).strikes == 1
     assert (await world.sending()).jobs[0].record.strikes == 0
 
 
-async def send_unclear(world: World, jobs: int, *, unclear: int) -> bool:
+async def send_unclear(world: StoreFixture, jobs: int, *, unclear: int) -> bool:
     """The last of so many sends have an unclear end. Whether that holds the provider."""
     begun = list[Begun]()
     while len(begun) < jobs:
-        begun += (await world.sending(most=min(32, jobs - len(begun)))).jobs
+        begun += (await world.sending(max_jobs=min(32, jobs - len(begun)))).jobs
     for at, one in enumerate(begun):
         is_unclear = at >= jobs - unclear
         new = replace(one.record, unclear=True) if is_unclear else replace(one.record, state=State.FAILED, lease=0)
         totals = {"attempts|unclear" if is_unclear else "attempts|accepted": 1}
-        change = Change(job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, totals=totals)
+        change = StoredTransition(
+            job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, totals=totals
+        )
         await world.dispatch.settle([change])
     return await world.holds.check_provider(world.policy)
 
 
 @pytest.mark.parametrize(("unclear", "held"), [(60, False), (61, True)])
 async def test_more_than_thirty_percent_of_the_last_two_hundred_sends_of_unclear_end_hold_the_provider(
-    world: World, unclear: int, held: bool
+    world: StoreFixture, unclear: int, held: bool
 ) -> None:
     await world.limiter.set_ceiling(10_000.0)
     await world.running("a", 200)
@@ -522,15 +528,17 @@ async def test_more_than_thirty_percent_of_the_last_two_hundred_sends_of_unclear
     assert holds == ([("provider", "provider_unavailable", cause)] if held else [])
 
 
-async def test_without_a_list_for_ten_minutes_the_provider_is_held_until_one_is_read(world: World) -> None:
+async def test_without_a_list_for_ten_minutes_the_provider_is_held_until_one_is_read(world: StoreFixture) -> None:
     """But only while attempts are unclear. That sends are answered does not end it."""
     note = partial(world.holds.note_list, world.policy)
     await world.running("a", 3)
     assert await note(readable=False) is ListNote.NOTHING
     await world.pass_ms(600_000)
     assert await note(readable=False) is ListNote.NOTHING, "nothing is unclear"
-    unclear = (await world.sending(most=1)).jobs[0]
-    change = Change(job=unclear.job, old=unclear.record, new=replace(unclear.record, unclear=True), next_ms=world.ms)
+    unclear = (await world.sending(max_jobs=1)).jobs[0]
+    change = StoredTransition(
+        job=unclear.job, old=unclear.record, new=replace(unclear.record, unclear=True), next_ms=world.ms
+    )
     await world.dispatch.settle([change])
     assert await note(readable=True) is ListNote.NOTHING
     assert await note(readable=False) is ListNote.NOTHING
@@ -549,7 +557,7 @@ async def test_without_a_list_for_ten_minutes_the_provider_is_held_until_one_is_
     assert await world.holds.all() == []
 
 
-async def test_a_clock_that_was_set_back_begins_the_time_without_a_list_anew(world: World) -> None:
+async def test_a_clock_that_was_set_back_begins_the_time_without_a_list_anew(world: StoreFixture) -> None:
     note = partial(world.holds.note_list, world.policy)
     await note(readable=False)
     await world.step_s(-3600)

@@ -10,9 +10,9 @@ from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
+from tests.store.fixture import number, part
 from tests.store.moving_name import MovingName
 from tests.store.replicas import Pair, open_pair
-from tests.store.world import number, part
 
 pytestmark = pytest.mark.anyio
 
@@ -34,20 +34,20 @@ async def name(pair: Pair) -> AsyncIterator[MovingName]:
 @pytest.fixture
 async def store(name: MovingName) -> AsyncIterator[Store]:
     store = Store(name.url, Policy(), documents_max_bytes=1_000)
-    await store.limiter.set_ceiling(100.0)
+    await store.rate_limiter.set_ceiling(100.0)
     store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
-    await store.batches.add_part("a", part([number(0)]))
+    await store.batches.add_chunk("a", part([number(0)]))
     await store.batches.command("a", Command.START)
     yield store
     await store.aclose()
 
 
 async def begin(store: Store) -> BeginAnswer:
-    lease = await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1)
+    lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1)
     assert lease is not None
     candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
-    return await store.dispatch.begin(lease, candidates, most_sending=1)
+    return await store.dispatch.begin(lease, candidates, max_in_flight=1)
 
 
 async def test_what_was_begun_on_the_lost_master_is_void(pair: Pair, name: MovingName, store: Store) -> None:

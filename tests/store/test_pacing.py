@@ -7,14 +7,14 @@ import pytest
 
 from dispatcher.core import pacing
 from dispatcher.core.allowance import Period
-from dispatcher.core.pacing import Adapt, Pace, reserve_read, slow_down, unblock, with_ceiling
+from dispatcher.core.pacing import Adaptation, RateState, reserve_read, slow_down, unblock, with_ceiling
 from dispatcher.core.waits import capped_retry_after_s
-from dispatcher.store.limiter import _READ_HORIZON_US
-from tests.store.world import RATE, World
+from dispatcher.store.rate_limiter import _READ_HORIZON_US
+from tests.store.fixture import RATE, StoreFixture
 
 pytestmark = pytest.mark.anyio
 
-ADAPT = Adapt(cut=0.5, regain_us=10_000_000, probe_gap_us=1_000_000)
+ADAPT = Adaptation(cut=0.5, regain_us=10_000_000, probe_gap_us=1_000_000)
 #: what a provider may say
 WAITS_S = (0.0, 0.3, 2.0, 600.0, 3600.0, 86_400.0, 1_795_000_000.0, 1e300, -7.0, math.inf)
 #: how time passes, and how far the clock is set
@@ -25,12 +25,12 @@ STEPS_S = (-1, -3, -60, -3_599, -86_400, -40_000_000, 60, 86_400)
 class History:
     """The pace of the store and that of the core, side by side."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: StoreFixture, seed: int) -> None:
         self.world, self.dice = world, random.Random(seed)
-        self.pace = Pace(ceiling=RATE, rate=RATE)
+        self.pace = RateState(ceiling=RATE, rate=RATE)
 
     async def take(self) -> None:
-        permit = await self.world.limiter.take()
+        permit = await self.world.limiter.take_permit()
         self.pace, slot = reserve_read(self.pace, self.world.us, _READ_HORIZON_US, ADAPT, self.world.policy.read_share)
         assert permit.granted is (slot is not None)
         if slot is not None:
@@ -70,16 +70,16 @@ class History:
         for verb in self.dice.choices(verbs, (8, 3, 1, 1, 2, 6, 2), k=steps):
             done.append(verb.__name__)
             await verb()
-            assert await self.world.limiter.pace() == self.pace, done
+            assert await self.world.limiter.state() == self.pace, done
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_script_and_the_core_agree_whatever_the_clock_does(world: World, seed: int) -> None:
+async def test_the_script_and_the_core_agree_whatever_the_clock_does(world: StoreFixture, seed: int) -> None:
     await History(world, seed).live(200)
 
 
 @pytest.mark.parametrize("by", ["unblock", "a limit", "the settings again"])
-async def test_an_operator_ends_the_wait_and_a_process_that_starts_does_not(world: World, by: str) -> None:
+async def test_an_operator_ends_the_wait_and_a_process_that_starts_does_not(world: StoreFixture, by: str) -> None:
     """Seconds later sends go on."""
     await world.running("a", 3)
     await world.limiter.slow_down(0, 1e300, 0.0)
@@ -99,7 +99,7 @@ async def test_an_operator_ends_the_wait_and_a_process_that_starts_does_not(worl
 
 
 @pytest.mark.parametrize("back_s", [3, 1_800, 3_600, 86_400])
-async def test_a_clock_set_back_keeps_no_account_blocked(world: World, back_s: int) -> None:
+async def test_a_clock_set_back_keeps_no_account_blocked(world: StoreFixture, back_s: int) -> None:
     """Not with a 429 of two seconds."""
     await world.running("a", 3)
     await world.leased(most=1)
@@ -111,7 +111,7 @@ async def test_a_clock_set_back_keeps_no_account_blocked(world: World, back_s: i
 
 
 @pytest.mark.parametrize("back_s", [-1_800, -86_400])
-async def test_a_clock_set_back_puts_off_no_probe(world: World, back_s: int) -> None:
+async def test_a_clock_set_back_puts_off_no_probe(world: StoreFixture, back_s: int) -> None:
     await world.running("a", 3)
     await world.leased(most=1)
     await world.holds.open("account", "funds", "why", probes_s=(900,))
@@ -124,7 +124,9 @@ async def test_a_clock_set_back_puts_off_no_probe(world: World, back_s: int) -> 
 
 
 @pytest.mark.parametrize("back_s", [60, 3_600])
-async def test_a_clock_set_back_behind_the_last_slot_puts_off_no_lease_for_long(world: World, back_s: int) -> None:
+async def test_a_clock_set_back_behind_the_last_slot_puts_off_no_lease_for_long(
+    world: StoreFixture, back_s: int
+) -> None:
     await world.running("a", 3)
     await world.begin(await world.leased(most=1))
     await world.step_s(-back_s)

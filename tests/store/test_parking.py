@@ -11,10 +11,10 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.places import Place
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
-from dispatcher.store.dispatch import Change
+from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.lua import Argument
 from tests.store import snapshot
-from tests.store.world import World, number, part, words
+from tests.store.fixture import StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ MOST_PASSED = 1000
 ONE_CALL: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 1000]
 
 
-async def mailing(world: World, barred: int, others: int, batch: str = "a") -> None:
+async def mailing(world: StoreFixture, barred: int, others: int, batch: str = "a") -> None:
     """So many rows of a held country, and others behind them."""
     await world.limiter.set_ceiling(10_000.0)
     numbers = [number(at) for at in range(barred + others)]
@@ -34,7 +34,7 @@ async def mailing(world: World, barred: int, others: int, batch: str = "a") -> N
     await world.batches.command(batch, Command.START)
 
 
-async def leased_rows(world: World, batch: str = "a") -> list[int]:
+async def leased_rows(world: StoreFixture, batch: str = "a") -> list[int]:
     """Lease all there is."""
     rows: list[int] = []
     while lease := await world.claim():
@@ -42,13 +42,13 @@ async def leased_rows(world: World, batch: str = "a") -> list[int]:
     return rows
 
 
-async def stored(world: World, batch: str = "a") -> Any:
+async def stored(world: StoreFixture, batch: str = "a") -> Any:
     shown = await snapshot.of_store(world)
     assert snapshot.wrong_places(shown) == []
     return shown["batches"][batch]
 
 
-async def test_claim_parks_the_rows_of_a_held_country_and_goes_on_behind_them(world: World) -> None:
+async def test_claim_parks_the_rows_of_a_held_country_and_goes_on_behind_them(world: StoreFixture) -> None:
     """They wait without a time, count as before, and no lease was ever made for them."""
     await mailing(world, 40, 3)
     assert await leased_rows(world) == [40, 41, 42]
@@ -58,7 +58,7 @@ async def test_claim_parks_the_rows_of_a_held_country_and_goes_on_behind_them(wo
     assert await world.batches.due_times("a", [0, 39]) == [None, None]
 
 
-async def test_a_release_brings_them_back_in_steps(world: World) -> None:
+async def test_a_release_brings_them_back_in_steps(world: StoreFixture) -> None:
     """No more than a hundred at a time stand among what is due."""
     await mailing(world, 250, 1)
     assert await leased_rows(world) == [250]
@@ -71,7 +71,7 @@ async def test_a_release_brings_them_back_in_steps(world: World) -> None:
     assert await world.client.zcard(keys.WATCH[Place.LEASED]) == 251
 
 
-async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: World) -> None:
+async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: StoreFixture) -> None:
     """However many of them came due first."""
     await world.limiter.set_ceiling(10_000.0)
     numbers = [number(at) for at in range(400)]
@@ -79,13 +79,13 @@ async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world
     await world.batches.command("a", Command.START)
     assert len(await leased_rows(world)) == 400
     await world.pass_ms(31_000)
-    await world.dispatch.reap(most=500, again_s=30)
+    await world.dispatch.reclaim(max_jobs=500, again_s=30)
     await world.holds.open(US, "not_permitted", "why")
     assert (await world.leased()).jobs == (JobId("a", 399),)
     assert len((await stored(world))["parked"]["US"]) == 399
 
 
-async def test_a_job_that_meets_the_hold_of_its_country_in_begin_is_parked(world: World) -> None:
+async def test_a_job_that_meets_the_hold_of_its_country_in_begin_is_parked(world: StoreFixture) -> None:
     await world.running("a", 2, regions=["US", "GB"])
     lease = await world.leased()
     await world.holds.open(US, "not_permitted", "why")
@@ -97,7 +97,7 @@ async def test_a_job_that_meets_the_hold_of_its_country_in_begin_is_parked(world
     assert (await world.leased()).jobs == (JobId("a", 0),)
 
 
-async def test_a_country_that_is_held_again_keeps_what_had_not_come_back(world: World) -> None:
+async def test_a_country_that_is_held_again_keeps_what_had_not_come_back(world: StoreFixture) -> None:
     await mailing(world, 300, 0)
     assert await world.claim() is None
     await world.holds.release(US)
@@ -109,18 +109,20 @@ async def test_a_country_that_is_held_again_keeps_what_had_not_come_back(world: 
     assert len(await leased_rows(world)) == 300 - len(first.jobs)
 
 
-async def barred_list(world: World, blocks: int, batch: str = "a") -> None:
+async def barred_list(world: StoreFixture, blocks: int, batch: str = "a") -> None:
     """So many thousand rows of a held country, and one row of another behind them."""
     await world.draft(batch, [number(9_999)], regions=["US"])
     for block in range(blocks):
         rows = [f"+1{block:03d}555{at:04d}" for at in range(1000)]
-        await world.batches.add_part(batch, part(rows, upload=f"u{block}", regions=["US"] * 1000))
-    await world.batches.add_part(batch, part(["+442079460000"], upload="last", regions=["GB"]))
+        await world.batches.add_chunk(batch, part(rows, upload=f"u{block}", regions=["US"] * 1000))
+    await world.batches.add_chunk(batch, part(["+442079460000"], upload="last", regions=["GB"]))
     await world.holds.open(US, "not_permitted", "why")
     await world.batches.command(batch, Command.START)
 
 
-async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_goes_on_at_once(world: World) -> None:
+async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_goes_on_at_once(
+    world: StoreFixture,
+) -> None:
     """The job behind twenty thousand barred ones is found without a pause between the calls."""
     await barred_list(world, 20)
     parked = [0]
@@ -132,7 +134,7 @@ async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_g
     assert await world.client.bitcount("bf:batch:a:parked:US") == 20_001
 
 
-async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world: World) -> None:
+async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world: StoreFixture) -> None:
     """And earns no share of the rate by it."""
     await barred_list(world, 20)
     await world.running("b", 100)
@@ -143,11 +145,11 @@ async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world:
 
 
 @pytest.mark.parametrize("command", [Command.CANCEL, Command.EXPIRE])
-async def test_parked_rows_end_with_their_batch_in_bounded_steps(world: World, command: Command) -> None:
+async def test_parked_rows_end_with_their_batch_in_bounded_steps(world: StoreFixture, command: Command) -> None:
     await mailing(world, 130, 0)
     assert await world.claim() is None
     await world.batches.command("a", command)
-    assert [await world.dispatch.drain(100), await world.dispatch.drain(100)] == [100, 30]
+    assert [await world.dispatch.finalize(100), await world.dispatch.finalize(100)] == [100, 30]
     overview = await world.batches.overview("a")
     assert overview is not None
     assert overview.tally.final == 130
@@ -156,7 +158,7 @@ async def test_parked_rows_end_with_their_batch_in_bounded_steps(world: World, c
     assert await world.client.exists(*names) == 0
 
 
-async def test_a_paused_batch_keeps_its_parked_rows_and_finds_them_after_a_release(world: World) -> None:
+async def test_a_paused_batch_keeps_its_parked_rows_and_finds_them_after_a_release(world: StoreFixture) -> None:
     await mailing(world, 20, 0)
     assert await world.claim() is None
     await world.batches.command("a", Command.PAUSE)
@@ -167,7 +169,7 @@ async def test_a_paused_batch_keeps_its_parked_rows_and_finds_them_after_a_relea
 
 
 @pytest.mark.parametrize("spoilt", [Place.DUE, Place.PARKED, Place.LEASED])
-async def test_repair_puts_a_row_where_it_belongs(world: World, spoilt: Place) -> None:
+async def test_repair_puts_a_row_where_it_belongs(world: StoreFixture, spoilt: Place) -> None:
     """One that is due and parked, one that is in no place, and one that is parked although it is leased."""
     await world.draft("a", [number(at) for at in range(40)], regions=["US"] * 40)
     await world.batches.command("a", Command.START)
@@ -188,14 +190,16 @@ async def test_repair_puts_a_row_where_it_belongs(world: World, spoilt: Place) -
 
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.FAILED, State.WAITING])
-async def test_late_news_of_a_parked_job_takes_it_out_of_where_it_is_parked(world: World, state: State) -> None:
+async def test_late_news_of_a_parked_job_takes_it_out_of_where_it_is_parked(world: StoreFixture, state: State) -> None:
     """Else it would be sent once more when the hold of its country ends."""
     await mailing(world, 3, 1)
     await leased_rows(world)
     job = JobId("a", 1)
     record = await world.record(job)
-    news = replace(record, state=state, evidence=1)
-    assert await world.dispatch.settle([Change(job=job, old=record, new=news, next_ms=world.ms + 60_000)]) == [None]
+    news = replace(record, state=state, history_revision=1)
+    assert await world.dispatch.settle(
+        [StoredTransition(job=job, old=record, new=news, next_ms=world.ms + 60_000)]
+    ) == [None]
     shown = await stored(world)
     assert shown["parked"] == {"US": {0, 2}}
     assert list(shown["due"]) == ([1] if state is State.WAITING else [])
@@ -203,23 +207,25 @@ async def test_late_news_of_a_parked_job_takes_it_out_of_where_it_is_parked(worl
     assert sorted(await leased_rows(world)) == [0, 2]
 
 
-async def test_news_of_the_only_parked_job_leaves_nothing_parked(world: World) -> None:
+async def test_news_of_the_only_parked_job_leaves_nothing_parked(world: StoreFixture) -> None:
     await mailing(world, 1, 1)
     await leased_rows(world)
     record = await world.record(JobId("a", 0))
-    change = Change(job=JobId("a", 0), old=record, new=replace(record, state=State.DELIVERED), next_ms=0)
+    change = StoredTransition(job=JobId("a", 0), old=record, new=replace(record, state=State.DELIVERED), next_ms=0)
     assert await world.dispatch.settle([change]) == [None]
     assert await world.client.exists(f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US") == 0
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.VOID, State.WAITING)])
-async def test_only_what_waits_is_leased_whatever_stands_in_the_due_set(world: World, state: State) -> None:
+async def test_only_what_waits_is_leased_whatever_stands_in_the_due_set(world: StoreFixture, state: State) -> None:
     """A row too many there must not become a second fax."""
     await world.running("a", 2)
     await leased_rows(world)
     job = JobId("a", 1)
     record = await world.record(job)
-    await world.dispatch.settle([Change(job=job, old=record, new=replace(record, state=state, lease=0), next_ms=-1)])
+    await world.dispatch.settle(
+        [StoredTransition(job=job, old=record, new=replace(record, state=state, lease=0), next_ms=-1)]
+    )
     await world.client.zadd(keys.part("a", "due"), {"1": world.ms})
     await world.client.zadd(keys.TIMERS, {"a": 0})
     assert await leased_rows(world) == []

@@ -13,8 +13,8 @@ from dispatcher.store.client import READS, WRITES
 from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreNotReplicated
 from dispatcher.store.store import Store
+from tests.store.fixture import number, part
 from tests.store.replicas import Pair, open_pair
-from tests.store.world import number, part
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def store(pair: Pair) -> AsyncIterator[Store]:
     """Of a web process, which waits for one replica."""
     await pair.at_master.flushall()
     store = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=1, reads=READS, writes=WRITES)
-    await store.limiter.set_ceiling(100.0)
+    await store.rate_limiter.set_ceiling(100.0)
     store.workers.speak_as("worker", "first", lambda: 100)
     yield store
     os.kill(pair.replica.pid, signal.SIGCONT)
@@ -44,15 +44,15 @@ def batch(name: str) -> Definition:
 
 async def start(store: Store) -> None:
     await store.batches.create(batch("a"))
-    await store.batches.add_part("a", part([number(0)]))
+    await store.batches.add_chunk("a", part([number(0)]))
     await store.batches.command("a", Command.START)
 
 
 async def begin(store: Store) -> BeginAnswer:
-    lease = await store.dispatch.claim("bulk", most=1, ahead=1, in_flight=1)
+    lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1)
     assert lease is not None
     candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
-    return await store.dispatch.begin(lease, candidates, most_sending=1)
+    return await store.dispatch.begin(lease, candidates, max_in_flight=1)
 
 
 async def waits(pair: Pair) -> int:

@@ -13,7 +13,7 @@ from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.pacing import CATCH_UP_US, interval_us
 from dispatcher.core.settlement import HELD_MS
 from dispatcher.store import audit, codec, dispatch, keys, lua, wakes
-from tests.store.world import World
+from tests.store.fixture import StoreFixture
 
 SCRIPTS = Path(lua.__file__).parent / "scripts"
 PRELUDES = ("record", "workers", "leases", "epoch", "pacing", "holding", "parking")
@@ -74,7 +74,7 @@ def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
     assert pace == {name: getattr(pacing, name) for name in names}
     text = (SCRIPTS / "pacing.lua").read_text()
     fields = re.findall(r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", text, re.DOTALL)[0])
-    assert [*fields, "allowances"] == list(pacing.Pace.__slots__)
+    assert [*fields, "allowances"] == list(pacing.RateState.__slots__)
 
 
 def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
@@ -85,7 +85,7 @@ def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
 
 
 def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:
-    change = dispatch.Change(job=JobId("a", 0), old=Record(), new=Record())
+    change = dispatch.StoredTransition(job=JobId("a", 0), old=Record(), new=Record())
     assert constants("settle")["FIELDS"] == len(tuple(dispatch._arguments(change)))
 
 
@@ -112,7 +112,7 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
 
 
 @pytest.mark.anyio
-async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(world: World) -> None:
+async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(world: StoreFixture) -> None:
     raw = codec.encode_record(Record(category="busy", error_type="LINE_ERROR"))
     script = f"{RECORD_LUA}\nreturn count_field(count_of(ARGV[1]))"
     assert (await world.client.eval(script, 0, raw)).decode() == audit.count_field(raw)
@@ -197,10 +197,10 @@ def test_the_table_of_keys_names_a_type_for_each() -> None:
 
 
 @pytest.mark.anyio
-async def test_times_in_microseconds_are_written_whole(world: World) -> None:
+async def test_times_in_microseconds_are_written_whole(world: StoreFixture) -> None:
     """Lua's own way to write a number keeps 14 digits, which loses microseconds."""
     await world.at(1_795_000_000_123_457)
-    permit = await world.limiter.take()
+    permit = await world.limiter.take_permit()
     assert permit.granted
-    pace = await world.limiter.pace()
+    pace = await world.limiter.state()
     assert pace.tat_us == 1_795_000_000_123_457 - CATCH_UP_US + interval_us(pace.rate)

@@ -9,10 +9,10 @@ import redis.asyncio as aioredis
 from dispatcher.core.policy import Policy
 from dispatcher.store import inbox, keys
 from dispatcher.store.documents import CHUNK
+from dispatcher.store.metric_totals import field
 from dispatcher.store.store import Store
-from dispatcher.store.totals import field
+from tests.store.fixture import dump
 from tests.store.lossy_proxy import LossyProxy
-from tests.store.world import dump
 
 pytestmark = pytest.mark.anyio
 
@@ -150,10 +150,10 @@ async def test_configured_callback_keys_stand_above_the_one_that_is_kept(store: 
 
 
 async def test_totals_add_up_by_name_and_labels(store: Store) -> None:
-    await store.totals.count("callbacks", ("forged",))
-    await store.totals.count("callbacks", ("forged",), by=2)
-    await store.totals.count("doubled")
-    assert await store.totals.all() == {("callbacks", "forged"): 3, ("doubled",): 1}
+    await store.metric_totals.count("callbacks", ("forged",))
+    await store.metric_totals.count("callbacks", ("forged",), by=2)
+    await store.metric_totals.count("doubled")
+    assert await store.metric_totals.all() == {("callbacks", "forged"): 3, ("doubled",): 1}
     assert field("callbacks", "forged") == "callbacks|forged"
 
 

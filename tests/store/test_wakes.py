@@ -9,22 +9,22 @@ import pytest
 from dispatcher.core.batch import Command, Priority
 from dispatcher.core.job import State
 from dispatcher.store import keys
-from dispatcher.store.dispatch import Change
+from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
-from tests.store.world import World, number
+from tests.store.fixture import StoreFixture, number
 
 pytestmark = pytest.mark.anyio
 
 
-async def woken(world: World, *, schedulers: int = 1) -> list[bool]:
+async def woken(world: StoreFixture, *, schedulers: int = 1) -> list[bool]:
     """Who of those that sleep now is woken at once."""
     began_s = time.monotonic()
     answers = await asyncio.gather(*(world.wakes.wait(LONGEST_SLEEP_S) for _ in range(schedulers)))
     return [answer and time.monotonic() < began_s + LONGEST_SLEEP_S for answer in answers]
 
 
-async def asleep(world: World, schedulers: int) -> "list[asyncio.Task[bool]]":
+async def asleep(world: StoreFixture, schedulers: int) -> "list[asyncio.Task[bool]]":
     """Schedulers that wait on the server."""
     sleepers = [asyncio.create_task(world.wakes.wait(LONGEST_SLEEP_S)) for _ in range(schedulers)]
     while (await world.client.info("clients"))["blocked_clients"] < schedulers:  # noqa: ASYNC110  # the server says it
@@ -32,11 +32,11 @@ async def asleep(world: World, schedulers: int) -> "list[asyncio.Task[bool]]":
     return sleepers
 
 
-async def test_nothing_is_due_in_an_empty_store(world: World) -> None:
+async def test_nothing_is_due_in_an_empty_store(world: StoreFixture) -> None:
     assert await world.wakes.next_due() == NextDue(in_s=None, leased=0)
 
 
-async def test_a_start_wakes_two_schedulers_and_leaves_no_word_behind(world: World) -> None:
+async def test_a_start_wakes_two_schedulers_and_leaves_no_word_behind(world: StoreFixture) -> None:
     await world.draft("a", [number(0)], priority=Priority.URGENT)
     await world.client.delete(keys.WAKE)
     sleepers = await asleep(world, 2)
@@ -45,7 +45,7 @@ async def test_a_start_wakes_two_schedulers_and_leaves_no_word_behind(world: Wor
     assert not await world.client.exists(keys.WAKE)
 
 
-async def test_one_scheduler_is_woken_once(world: World) -> None:
+async def test_one_scheduler_is_woken_once(world: StoreFixture) -> None:
     await world.client.delete(keys.WAKE)
     sleeper = (await asleep(world, 1))[0]
     await world.wakes.wake()
@@ -53,13 +53,13 @@ async def test_one_scheduler_is_woken_once(world: World) -> None:
     assert not await world.wakes.wait(0.01)
 
 
-async def test_words_that_nobody_reads_do_not_grow(world: World) -> None:
+async def test_words_that_nobody_reads_do_not_grow(world: StoreFixture) -> None:
     for _ in range(5):
         await world.wakes.wake()
     assert await world.client.llen(keys.WAKE) == 4
 
 
-async def test_a_later_start_and_a_deadline_are_known(world: World) -> None:
+async def test_a_later_start_and_a_deadline_are_known(world: StoreFixture) -> None:
     await world.draft("a", [number(0)], start_at_ms=world.ms + 5_000, deadline_ms=world.ms + 60_000)
     await world.batches.command("a", Command.START)
     assert await world.wakes.next_due() == NextDue(in_s=5.0, leased=0)
@@ -67,7 +67,7 @@ async def test_a_later_start_and_a_deadline_are_known(world: World) -> None:
     assert await world.wakes.next_due() == NextDue(in_s=60.0, leased=0)
 
 
-async def test_work_that_may_be_leased_is_due_now_and_a_lease_when_it_ends(world: World) -> None:
+async def test_work_that_may_be_leased_is_due_now_and_a_lease_when_it_ends(world: StoreFixture) -> None:
     await world.running("a", 3)
     assert (await world.wakes.next_due()).in_s == 0
     await world.leased("bulk", 3)
@@ -76,7 +76,7 @@ async def test_work_that_may_be_leased_is_due_now_and_a_lease_when_it_ends(world
 
 @pytest.mark.parametrize(("probes_s", "in_s"), [((7.0,), 7.0), ((), None)])
 async def test_work_of_a_held_account_is_due_at_the_next_probe(
-    world: World, probes_s: tuple[float, ...], in_s: float | None
+    world: StoreFixture, probes_s: tuple[float, ...], in_s: float | None
 ) -> None:
     """One that is released by hand has none: the release wakes."""
     await world.running("a", 3)
@@ -87,13 +87,13 @@ async def test_work_of_a_held_account_is_due_at_the_next_probe(
     assert await woken(world) == [True]
 
 
-async def test_a_pause_that_the_provider_asked_for_is_slept_through(world: World) -> None:
+async def test_a_pause_that_the_provider_asked_for_is_slept_through(world: StoreFixture) -> None:
     await world.running("a", 3)
     await world.limiter.slow_down(0, 12.0, 0.0)
     assert (await world.wakes.next_due()).in_s == 12.0
 
 
-async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) -> None:
+async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: StoreFixture) -> None:
     inbox = Inbox(world.client, world.scripts)
     assert len(await inbox.add([b"{}", b"{}"])) == 2
     assert await woken(world) == [True]
@@ -102,7 +102,7 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: World) 
     assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
 
 
-async def test_while_a_step_of_the_clock_is_waited_out_nobody_looks_for_what_was_sent(world: World) -> None:
+async def test_while_a_step_of_the_clock_is_waited_out_nobody_looks_for_what_was_sent(world: StoreFixture) -> None:
     await world.running("a", 1)
     await world.sending("bulk", 1)
     assert await world.claim() is None
@@ -113,7 +113,7 @@ async def test_while_a_step_of_the_clock_is_waited_out_nobody_looks_for_what_was
 
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
 async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soon(
-    world: World, in_ms: int, wakes: bool
+    world: StoreFixture, in_ms: int, wakes: bool
 ) -> None:
     inbox = Inbox(world.client, world.scripts)
     assert await inbox.defer(b"{}", world.ms + in_ms)
@@ -126,13 +126,15 @@ async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soo
 
 
 @pytest.mark.parametrize(("in_ms", "wakes"), [(500, True), (5_000, False)])
-async def test_a_retry_that_comes_before_all_that_was_known_wakes(world: World, in_ms: int, wakes: bool) -> None:
+async def test_a_retry_that_comes_before_all_that_was_known_wakes(world: StoreFixture, in_ms: int, wakes: bool) -> None:
     """A scheduler finds what is due later by itself: it sleeps for a second at most."""
     await world.running("a", 1)
     begun = (await world.sending("bulk", 1)).jobs[0]
     assert await world.claim() is None
     await world.client.delete(keys.WAKE)
     waiting = replace(begun.record, state=State.WAITING, lease=0)
-    await world.dispatch.settle([Change(job=begun.job, old=begun.record, new=waiting, next_ms=world.ms + in_ms)])
+    await world.dispatch.settle(
+        [StoredTransition(job=begun.job, old=begun.record, new=waiting, next_ms=world.ms + in_ms)]
+    )
     assert await world.client.exists(keys.WAKE) == wakes
     assert (await world.wakes.next_due()).in_s == in_ms / 1000

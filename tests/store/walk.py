@@ -7,17 +7,17 @@ from dataclasses import replace
 from math import inf
 
 from dispatcher.core.allowance import Period
-from dispatcher.core.batch import TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
 from dispatcher.core.holding import Answered
-from dispatcher.core.job import EVIDENCE_TURN, Happened, HistoryEntry, JobId, Record, State
-from dispatcher.core.pacing import Pace
+from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, HistoryEntry, JobId, Record, State
+from dispatcher.core.pacing import RateState
 from dispatcher.store import keys
-from dispatcher.store.dispatch import Candidate, Change, Lease, new_call
-from dispatcher.store.limiter import _READ_HORIZON_US as READ_HORIZON_US
+from dispatcher.store.dispatch import Candidate, Lease, StoredTransition, new_call
+from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
 from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.store import snapshot
+from tests.store.fixture import RATE, StoreFixture, number, part
 from tests.store.model import FLYING, Batch, Held, Model
-from tests.store.world import RATE, World, number, part
 
 #: few numbers, so that they meet over batches and within one
 NUMBERS = 60
@@ -36,21 +36,21 @@ TOTALS: Sequence[dict[str, int]] = (
 )
 
 
-class Walk:
+class RandomHistory:
     """One random history. Each step is asked of both, and both must answer the same.
 
     In a ``crashing`` walk most leases end with the worker that fetched them. A ``lossy`` one is one in which calls are
     repeated below it, so that an answer may tell of the repetition: then only what is stored is compared.
     """
 
-    def __init__(self, world: World, seed: int, *, lossy: bool = False, crashing: bool = False) -> None:
+    def __init__(self, world: StoreFixture, seed: int, *, lossy: bool = False, crashing: bool = False) -> None:
         self.world = world
         self.crashing = crashing
         self.lossy = lossy
         self.dice = random.Random(seed)
         # few sends and little time are enough to hold the provider
         self.policy = replace(world.policy, unclear_sends=10, unclear_share=0.3, lists_fail_s=3.0)
-        self.model = Model(policy=self.policy, pace=Pace(ceiling=RATE, rate=RATE), us=world.us)
+        self.model = Model(policy=self.policy, pace=RateState(ceiling=RATE, rate=RATE), us=world.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
         self.most_strikes = 0
@@ -215,14 +215,14 @@ class Walk:
         if batch.control is Control.DRAFT:
             await self._fill(batch)
         else:
-            answer = await self.world.batches.add_part(batch.id, part([number(0)], upload="late"))
+            answer = await self.world.batches.add_chunk(batch.id, part([number(0)], upload="late"))
             assert answer.status == "closed"
 
     async def _fill(self, batch: Batch) -> None:
         numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
         countries = [self.dice.choice(COUNTRIES) for _ in numbers]
         given = part(numbers, upload=f"part{batch.blocks}", regions=countries)
-        answer = await self.world.batches.add_part(batch.id, given)
+        answer = await self.world.batches.add_chunk(batch.id, given)
         first = batch.blocks * 1000
         self.agree(list(answer.duplicates), self.model.add_part(batch, numbers, countries))
         self.numbers |= {JobId(batch.id, first + at): one for at, one in enumerate(numbers)}
@@ -232,7 +232,7 @@ class Walk:
         await self.command(self._batch(), command)
 
     async def command(self, batch: Batch, command: Command) -> None:
-        wanted = TRANSITIONS.get((batch.control, command))
+        wanted = COMMAND_TRANSITIONS.get((batch.control, command))
         answer = await self.world.batches.command(batch.id, command)
         assert answer is not None
         refusal = self.model.control(batch, wanted) if wanted else CommandRefusal.NOT_ALLOWED
@@ -268,7 +268,7 @@ class Walk:
         candidates = [Candidate(job=job, number_hash=self.numbers[job][1:]) for job in lease.jobs]
         most = self.dice.choice((3, 1000, 1000))
         call = new_call()
-        answer = await self.world.dispatch.begin(lease, candidates, most_sending=most, call=call)
+        answer = await self.world.dispatch.begin(lease, candidates, max_in_flight=most, call=call)
         self.heard()
         words = self.model.begin(lease.id, lease.number, probed, candidates, most, call)
         assert [begun.word for begun in answer.jobs] == words
@@ -306,21 +306,25 @@ class Walk:
             if record.attempt and not record.state.final
         ]
 
-    def _change(self, job: JobId) -> Change:
+    def _change(self, job: JobId) -> StoredTransition:
         dice, old = self.dice, self.model.batches[job.batch].records[job.row]
         if dice.random() < 0.15:
-            return Change(job=job, old=replace(old, looks=old.looks + 1), new=replace(old, state=State.FAILED))
+            return StoredTransition(
+                job=job, old=replace(old, looks=old.looks + 1), new=replace(old, state=State.FAILED)
+            )
         state = dice.choice((State.WAITING, State.ACCEPTED, old.state, State.DELIVERED, State.FAILED))
         new = self._moved(old, state)
         evidence = state is old.state
         if old.state is State.SENDING and dice.random() < 0.3:
             # its answer was unclear, or it was looked for in vain
             evidence, state, new = False, old.state, replace(old, unclear=True, looks=min(3, old.looks + 1))
-        entry = HistoryEntry(attempt=old.attempt, at_ms=self.world.ms, outcome=Happened.LATE, fax_id=str(dice.random()))
-        return Change(
+        entry = HistoryEntry(
+            attempt=old.attempt, at_ms=self.world.ms, outcome=AttemptOutcome.LATE, fax_id=str(dice.random())
+        )
+        return StoredTransition(
             job=job,
             old=old,
-            new=replace(old, evidence=(old.evidence + 1) % EVIDENCE_TURN) if evidence else new,
+            new=replace(old, history_revision=(old.history_revision + 1) % REVISION_MODULUS) if evidence else new,
             next_ms=-1 if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
             history=entry if evidence or dice.random() < 0.5 else None,
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
@@ -331,19 +335,19 @@ class Walk:
         )
 
     async def reap(self) -> None:
-        reaped = await self.world.dispatch.reap(most=500, again_s=30)
+        reaped = await self.world.dispatch.reclaim(max_jobs=500, again_s=30)
         announce = {lease for _, lease in reaped.announce}
         worked = reaped.given_back, reaped.held, reaped.unclear, reaped.workers
         answer = (*worked, announce, set(reaped.look_at))
         self.agree(answer, self.model.reap(30_000))
 
     async def drain(self) -> None:
-        self.agree(await self.world.dispatch.drain(), self.model.drain())
+        self.agree(await self.world.dispatch.finalize(), self.model.drain())
 
     async def take(self) -> None:
         if self.lossy:
             return  # a repeated call takes another permit
-        permit = await self.world.limiter.take()
+        permit = await self.world.limiter.take_permit()
         self.heard()
         slot, again = self.model.take(READ_HORIZON_US)
         assert permit.granted is (slot is not None)
@@ -386,7 +390,7 @@ class Walk:
     async def strike(self) -> None:
         scope = self.dice.choice((f"batch:{self._batch().id}", "document:d0c", "document:d1c"))
         attempt = f"a.{self.dice.randrange(9)}/1"
-        answer = await self.world.holds.strike(scope, 3, attempt=attempt, within_s=60)
+        answer = await self.world.holds.count_failure(scope, 3, attempt=attempt, within_s=60)
         self.agree(answer, self.model.strike(scope, 3, attempt, 60_000))
 
     async def check_provider(self) -> None:
@@ -395,7 +399,7 @@ class Walk:
     async def forbid(self) -> None:
         scope = self.dice.choice(("country:US", "country:GB", "country:FR", "country:DE"))
         countries, sends = self.dice.choice(((3, 5), (2, 20)))
-        answer = await self.world.holds.forbid(scope, countries=countries, sends=sends)
+        answer = await self.world.holds.count_forbidden_country(scope, countries=countries, sends=sends)
         assert answer is self.model.forbid(scope, countries, sends)
 
     async def note_list(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.cli.demo import examine_store
 from dispatcher.cli.ledger import Comparison, LedgerFax, OurJob, compare
-from dispatcher.cli.site import LocalSite
+from dispatcher.cli.site import LocalCluster
 from dispatcher.client import Batch, Client, Job, NewBatch, NewFax
 
 #: far beyond what any story takes; a test that gets here has failed
@@ -20,7 +20,7 @@ PATIENCE_S = 120.0
 class Site:
     """A running site with the words that the stories use."""
 
-    def __init__(self, local: LocalSite, client: Client, folder: Path, letter: Path) -> None:
+    def __init__(self, local: LocalCluster, client: Client, folder: Path, letter: Path) -> None:
         self.local = local
         self.client = client
         self._folder = folder
@@ -100,7 +100,7 @@ def site(
 ) -> Iterator[Site]:
     folder, examples = tmp_path_factory.mktemp("site"), repository / "examples"
     with (
-        LocalSite(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
+        LocalCluster(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
         local.client() as client,
     ):
         yield Site(local, client, folder, examples / "letter.pdf")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.core.policy import policy_from
-from tests.chaos.crew import POLICY
+from tests.chaos.cluster import POLICY
 from tests.chaos.drill import Drill, Order
 
 pytestmark = pytest.mark.story

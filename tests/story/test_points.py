@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.processes import Process
-from dispatcher.cli.site import LocalSite
+from dispatcher.cli.site import LocalCluster
 from dispatcher.cli.up import service_processes
 from dispatcher.client import Job
-from dispatcher.core.points import Point
+from dispatcher.core.failpoints import Failpoint
 from dispatcher.core.policy import Policy
 from dispatcher.service.doctor import examine
 from dispatcher.store.store import Store
 from tests.cli.watching import until
-from tests.story import mortal
+from tests.story import failpoint_process
 from tests.story.conftest import PATIENCE_S, Site
 
 pytestmark = pytest.mark.story
@@ -36,22 +36,22 @@ HIDDEN_NUMBER = "+12025550152"
 #: where the sender dies -> number of the attempt that delivers. 1: it had not begun, or its fax was found; 2: the
 #: first one was looked for over the settling time and not found
 SENDS = {
-    Point.CLAIMED: 1,
-    Point.BEGUN: 2,
-    Point.FIRST_BYTE: 2,
-    Point.LAST_BYTE: 1,
-    Point.ANSWERED: 1,
-    Point.DECIDED: 1,
-    Point.APPLIED: 1,
+    Failpoint.CLAIMED: 1,
+    Failpoint.BEGUN: 2,
+    Failpoint.FIRST_BYTE: 2,
+    Failpoint.LAST_BYTE: 1,
+    Failpoint.ANSWERED: 1,
+    Failpoint.DECIDED: 1,
+    Failpoint.APPLIED: 1,
 }
-LISTS = (Point.PART_READ, Point.PART_STORED, Point.LIST_STORED)
+LISTS = (Failpoint.PART_READ, Failpoint.PART_STORED, Failpoint.LIST_STORED)
 CALLBACKS = (
-    Point.CALLBACK_READ,
-    Point.CALLBACK_STORED,
-    Point.CALLBACK_TAKEN,
-    Point.EVENT_TAKEN,
-    Point.EVENT_SETTLED,
-    Point.EVENTS_SETTLED,
+    Failpoint.CALLBACK_READ,
+    Failpoint.CALLBACK_STORED,
+    Failpoint.CALLBACK_TAKEN,
+    Failpoint.EVENT_TAKEN,
+    Failpoint.EVENT_SETTLED,
+    Failpoint.EVENTS_SETTLED,
 )
 
 #: the first fax is taken without an answer, shows in the list after the settling time, and its news comes late, too
@@ -70,7 +70,7 @@ class Orders:
 
     path: Path
 
-    def give(self, point: Point, number: signal.Signals = signal.SIGKILL) -> None:
+    def give(self, point: Failpoint, number: signal.Signals = signal.SIGKILL) -> None:
         for done in self.path.parent.glob("obeyed-*"):
             done.unlink()
         draft = self.path.with_suffix(".draft")
@@ -95,16 +95,16 @@ def site(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Ord
     scenario.write_text("seed = 7\n")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(repository))
-        environment.setenv(mortal.ORDER, str(orders.path))
+        environment.setenv(failpoint_process.ORDER, str(orders.path))
         with (
-            LocalSite(
+            LocalCluster(
                 folder,
                 scenario=scenario,
                 policy=Path(__file__).with_name("points-policy.toml"),
                 rate=100,
                 speed=20,
                 steady_s=0,
-                program=(sys.executable, "-m", mortal.__name__),
+                program=(sys.executable, "-m", failpoint_process.__name__),
             ) as local,
             local.client() as client,
         ):
@@ -147,7 +147,7 @@ def delivered(site: Site, job: Job) -> Job:
 
 
 @pytest.mark.parametrize("point", SENDS)
-def test_a_fax_is_sent_once_wherever_its_sender_is_killed(site: Site, orders: Orders, point: Point) -> None:
+def test_a_fax_is_sent_once_wherever_its_sender_is_killed(site: Site, orders: Orders, point: Failpoint) -> None:
     orders.give(point)
     job = site.single_fax(NUMBER)
     orders.obeyed()
@@ -156,7 +156,7 @@ def test_a_fax_is_sent_once_wherever_its_sender_is_killed(site: Site, orders: Or
 
 @pytest.mark.parametrize("point", LISTS)
 def test_every_recipient_is_taken_and_faxed_once_wherever_web_is_killed(
-    site: Site, orders: Orders, point: Point
+    site: Site, orders: Orders, point: Failpoint
 ) -> None:
     orders.give(point)
     batch = site.start_batch([f"+1212555{n:04}" for n in range(100, 120)])
@@ -169,7 +169,7 @@ def test_every_recipient_is_taken_and_faxed_once_wherever_web_is_killed(
 
 
 @pytest.mark.parametrize("point", CALLBACKS)
-def test_news_counts_once_wherever_its_receiver_is_killed(site: Site, orders: Orders, point: Point) -> None:
+def test_news_counts_once_wherever_its_receiver_is_killed(site: Site, orders: Orders, point: Failpoint) -> None:
     orders.give(point)
     job = site.single_fax(NUMBER)
     orders.obeyed()
@@ -177,9 +177,9 @@ def test_news_counts_once_wherever_its_receiver_is_killed(site: Site, orders: Or
     assert site.client.batch(job.batch).attempts == 1
 
 
-@pytest.mark.parametrize("point", [Point.BEGUN, Point.FIRST_BYTE])
+@pytest.mark.parametrize("point", [Failpoint.BEGUN, Failpoint.FIRST_BYTE])
 def test_a_worker_that_wakes_up_after_the_write_off_sends_nothing(
-    site: Site, orders: Orders, second_worker: Process, point: Point
+    site: Site, orders: Orders, second_worker: Process, point: Failpoint
 ) -> None:
     orders.give(point, signal.SIGSTOP)
     job = site.single_fax(NUMBER)

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from workers.identity import Identity
-from workers.supervisor import Plan, Supervisor
+from workers.supervisor import Supervisor, SupervisorPlan
 
 
 def note(folder: Path, name: str, who: Identity) -> None:
@@ -66,7 +66,9 @@ def main() -> None:
     )
     folder, work, stop_s, *names = sys.argv[1:]
     place = Path(folder)
-    plan = Plan(names=names, work=partial(WORK[work], place), report_end=partial(report, place), stop_s=float(stop_s))
+    plan = SupervisorPlan(
+        names=names, work=partial(WORK[work], place), report_end=partial(report, place), stop_s=float(stop_s)
+    )
     Supervisor(plan).run()
 
 

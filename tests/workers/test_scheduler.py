@@ -9,12 +9,12 @@ from dispatcher.cli.services import free_port
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import JobId
 from dispatcher.runtime import make_queues, open_runtime
-from dispatcher.service.upkeep import Work
+from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import Settings
 from dispatcher.store.queues import MOST
 from workers.actors import declare
 from workers.broker import make_broker
-from workers.scheduler import Scheduler
+from workers.scheduler import SchedulerLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settin
         await runtime.store.inbox.add([b"{}"])
         await runtime.store.workers.register("host/1", "first", room=8)  # without a worker nobody is told anything
         queues = make_queues(settings)
-        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
+        scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
         with capture_logs() as said:
             running = asyncio.create_task(scheduler.run())
             async with asyncio.timeout(30):
@@ -48,13 +48,13 @@ async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -
     settings = Settings(redis_url=redis_url, broker_url=redis_url, allow_unsafe_redis=True)
     async with open_runtime(settings) as runtime:
         queues = make_queues(settings)
-        scheduler = Scheduler(runtime, declare(make_broker(queues), runtime), queues)
+        scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
         looks = tuple(JobId("a", row) for row in range(2000))
         for _ in range(50):
-            scheduler._tell(Work(leases=(), look_at=looks, events=100_000))
+            scheduler._tell(DueTasks(leases=(), reconcile=looks, events=100_000))
         assert queues.lengths(["looks", "news"]) == {"looks": 4, "news": 4}
-        assert not scheduler._tell(Work(leases=(), look_at=looks, events=100_000)), "then it may sleep longer"
+        assert not scheduler._tell(DueTasks(leases=(), reconcile=looks, events=100_000)), "then it may sleep longer"
         for number in range(1500):
-            scheduler._tell(Work(leases=((Priority.BULK, f"lease{number}"),), look_at=(), events=0))
+            scheduler._tell(DueTasks(leases=((Priority.BULK, f"lease{number}"),), reconcile=(), events=0))
         assert queues.lengths(["bulk"])["bulk"] == MOST
         queues.close()

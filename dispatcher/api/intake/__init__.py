@@ -15,21 +15,21 @@ from dispatcher.api.intake.errors import (
     UnsupportedContentType,
     WrongEncoding,
 )
-from dispatcher.api.intake.numbers import Accepted, Refusal, normalize_number
+from dispatcher.api.intake.numbers import AcceptedNumber, RefusedNumber, normalize_number
 from dispatcher.api.intake.reading import read_rows
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.api.intake.rows import Slice
 
 __all__ = [
-    "Accepted",
+    "AcceptedNumber",
     "BrokenJson",
     "DuplicateColumn",
     "EmptyInput",
     "IntakeError",
     "NoNumberColumn",
     "NotText",
-    "Reason",
-    "Refusal",
+    "RefusalReason",
+    "RefusedNumber",
     "Slice",
     "UnknownDefaultCountry",
     "UnsupportedContentType",

@@ -7,7 +7,7 @@ import re
 from dispatcher.api.intake.columns import Columns, duplicate_name, find_columns
 from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
 from dispatcher.api.intake.lines import ROW_CHARACTERS, Block, LineBuffer
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.api.intake.rows import Row, refused
 from dispatcher.core.job import RefusedRow
 
@@ -54,7 +54,7 @@ class CsvDecoder:
         if self._columns is None:
             raise NotText("The first line is too long to be a header.", _NAME_THE_COLUMNS, self._line)
         self._read(self._open, final=True)
-        self._refuse_line(block.text, Reason.TOO_LONG)
+        self._refuse_line(block.text, RefusalReason.TOO_LONG)
 
     def _after_delimiter(self, text: str) -> str:
         """Settle the delimiter by the first line that is not blank, and take a ``sep=`` line out of the way."""
@@ -79,7 +79,7 @@ class CsvDecoder:
                 return
             if text:
                 text = self._refuse_line(
-                    text, Reason.BROKEN_ROW, "A quotation mark in this row is not closed properly."
+                    text, RefusalReason.BROKEN_ROW, "A quotation mark in this row is not closed properly."
                 )
 
     def _read_to_fault(self, text: str) -> str:
@@ -111,7 +111,7 @@ class CsvDecoder:
             return not lines.read(1)
         return False
 
-    def _refuse_line(self, text: str, reason: Reason, sentence: str = "") -> str:
+    def _refuse_line(self, text: str, reason: RefusalReason, sentence: str = "") -> str:
         """Refuse the first line of the text and return the others."""
         if self._columns is None:
             raise NoNumberColumn("The header cannot be read.", _NAME_THE_COLUMNS, self._line)
@@ -154,4 +154,4 @@ def _fitted(line: int, values: list[str], columns: Columns) -> Row | RefusedRow:
     if not any(values[columns.width :]):
         return columns.row(line, values[: columns.width])
     sentence = f"The row has {len(values)} fields, but the header names {columns.width}; quote fields with delimiters."
-    return refused(line, values[columns.number], Reason.BROKEN_ROW, sentence)
+    return refused(line, values[columns.number], RefusalReason.BROKEN_ROW, sentence)

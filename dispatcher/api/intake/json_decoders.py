@@ -8,7 +8,7 @@ from enum import Enum, auto
 from dispatcher.api.intake.columns import Columns, find_columns
 from dispatcher.api.intake.errors import BrokenJson
 from dispatcher.api.intake.lines import ROW_CHARACTERS, LineBuffer
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.api.intake.rows import Row, refused
 from dispatcher.core.job import RefusedRow
 
@@ -38,7 +38,7 @@ class NdjsonDecoder:
             for line in block.text.removesuffix("\n").split("\n"):
                 self._line += 1
                 if block.too_long:
-                    rows.append(refused(self._line, line, Reason.TOO_LONG))
+                    rows.append(refused(self._line, line, RefusalReason.TOO_LONG))
                 elif line and not line.isspace():
                     rows.append(self._row(line))
         return rows
@@ -47,7 +47,7 @@ class NdjsonDecoder:
         try:
             value = _JSON.decode(line)
         except (ValueError, RecursionError):
-            return refused(self._line, line, Reason.BROKEN_ROW, "The line is not valid JSON.")
+            return refused(self._line, line, RefusalReason.BROKEN_ROW, "The line is not valid JSON.")
         return self._values.row(self._line, value, line)
 
 
@@ -122,7 +122,7 @@ class JsonArrayDecoder:
         text = self._text[at:end]
         too_long = len(text) > ROW_CHARACTERS
         rows.append(
-            refused(self._item, text, Reason.TOO_LONG) if too_long else self._values.row(self._item, value, text)
+            refused(self._item, text, RefusalReason.TOO_LONG) if too_long else self._values.row(self._item, value, text)
         )
         return end
 
@@ -145,15 +145,17 @@ class _ValueReader:
     def row(self, line: int, value: object, text: str) -> Row | RefusedRow:
         """Make a row of a decoded value; ``text`` is its JSON, for the report and for what JSON lets through."""
         if "\\u" in text and not _is_text(value):
-            return refused(line, text, Reason.BROKEN_ROW, "The row has half of a surrogate pair, which is no text.")
+            return refused(
+                line, text, RefusalReason.BROKEN_ROW, "The row has half of a surrogate pair, which is no text."
+            )
         if isinstance(value, str):
             return Row(line, value, "", "", {})
         if not isinstance(value, dict):
-            return refused(line, text, Reason.BROKEN_ROW, "The value is neither an object nor a text.")
+            return refused(line, text, RefusalReason.BROKEN_ROW, "The value is neither an object nor a text.")
         nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
         columns = self._columns(tuple(value))
         if columns is None:
-            return refused(line, text, Reason.EMPTY, "The row has no key 'number' or 'fax'.")
+            return refused(line, text, RefusalReason.EMPTY, "The row has no key 'number' or 'fax'.")
         return _filled(line, value, nested, columns, text)
 
     def _columns(self, keys: tuple[str, ...]) -> Columns | None:
@@ -170,7 +172,9 @@ def _filled(
     values = _texts(value)
     more = _texts(nested) if nested else []
     if values is None or more is None:
-        return refused(line, text, Reason.BROKEN_ROW, "The row has a list or an object where a text is expected.")
+        return refused(
+            line, text, RefusalReason.BROKEN_ROW, "The row has a list or an object where a text is expected."
+        )
     row = columns.row(line, values)
     return row._replace(fields={**row.fields, **dict(zip(nested, more, strict=True))}) if nested else row
 

@@ -16,20 +16,20 @@ from phonenumbers.phonemetadata import PhoneMetadata
 
 from dispatcher.api.intake.countries import region_of_country
 from dispatcher.api.intake.e164 import region_of_e164
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 
 
-class Accepted(NamedTuple):
+class AcceptedNumber(NamedTuple):
     """A number that can be dialled: E.164 text, and its region (ISO 3166 alpha-2, ``001`` for none)."""
 
     number: str
     region: str
 
 
-class Refusal(NamedTuple):
+class RefusedNumber(NamedTuple):
     """Why a text is no fax number, as code and as a sentence."""
 
-    reason: Reason
+    reason: RefusalReason
     sentence: str
 
 
@@ -60,7 +60,7 @@ _LENGTHS = {
 }
 
 
-def normalize_number(text: str, country: str = "", default_region: str | None = None) -> Accepted | Refusal:
+def normalize_number(text: str, country: str = "", default_region: str | None = None) -> AcceptedNumber | RefusedNumber:
     """Turn a number as written into E.164, or say why not.
 
     ``country`` is the row's country as written (see ``region_of_country``); where it is empty, ``default_region``
@@ -69,23 +69,23 @@ def normalize_number(text: str, country: str = "", default_region: str | None = 
     """
     region = region_of_e164(text)
     if region is not None:
-        return Accepted(text, region)
+        return AcceptedNumber(text, region)
     home = region_of_country(country) if country and not country.isspace() else default_region
     return _plain_digits(text, home) or _by_library(text, country, home)
 
 
-def _refuse(reason: Reason, sentence: str = "") -> Refusal:
-    return Refusal(reason, sentence or reason.sentence)
+def _refuse(reason: RefusalReason, sentence: str = "") -> RefusedNumber:
+    return RefusedNumber(reason, sentence or reason.sentence)
 
 
-def _plain_digits(text: str, home: str | None) -> Accepted | None:
+def _plain_digits(text: str, home: str | None) -> AcceptedNumber | None:
     """Settle a text of digits and separators without parsing, or leave it to the library."""
     digits = text.translate(_SEPARATORS)
     if not digits.isascii() or not digits.removeprefix("+").isdigit() or text.endswith((".0", ".00")):
         return None
     number = digits if digits[0] == "+" else _international(digits, home)
     region = region_of_e164(number)
-    return Accepted(number, region) if region is not None else None
+    return AcceptedNumber(number, region) if region is not None else None
 
 
 def _international(digits: str, home: str | None) -> str:
@@ -130,7 +130,7 @@ def _dialling(region: str) -> _Dialling:
     )
 
 
-def _by_library(text: str, country: str, home: str | None) -> Accepted | Refusal:
+def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | RefusedNumber:
     """Settle everything else: first what is no number, then what the library says."""
     cleaned = _clean(text)
     reason = _not_dialable(cleaned)
@@ -138,7 +138,7 @@ def _by_library(text: str, country: str, home: str | None) -> Accepted | Refusal
         return _refuse(reason)
     dialled = _with_plus(cleaned, home)
     if home is None and "+" not in dialled:
-        return _refuse(Reason.UNKNOWN_COUNTRY if country.strip() else Reason.NO_COUNTRY)
+        return _refuse(RefusalReason.UNKNOWN_COUNTRY if country.strip() else RefusalReason.NO_COUNTRY)
     try:
         parsed = phonenumbers.parse(dialled, home)
     except NumberParseException as error:
@@ -171,14 +171,14 @@ def _ascii(character: str) -> str:
     return {"\uff0b": "+", "\u2212": "-", "\uff08": "(", "\uff09": ")", "\uff0e": "."}.get(character, character)
 
 
-def _not_dialable(cleaned: str) -> Reason | None:
+def _not_dialable(cleaned: str) -> RefusalReason | None:
     if not cleaned:
-        return Reason.EMPTY
+        return RefusalReason.EMPTY
     if _SCIENTIFIC.fullmatch(cleaned) or _DECIMAL.fullmatch(cleaned) or not cleaned.strip("#"):
-        return Reason.DAMAGED_BY_SPREADSHEET
+        return RefusalReason.DAMAGED_BY_SPREADSHEET
     if _EXTENSION.search(cleaned):
-        return Reason.EXTENSION
-    return None if _NUMBER.fullmatch(cleaned) else Reason.NOT_A_NUMBER
+        return RefusalReason.EXTENSION
+    return None if _NUMBER.fullmatch(cleaned) else RefusalReason.NOT_A_NUMBER
 
 
 def _with_plus(cleaned: str, home: str | None) -> str:
@@ -189,29 +189,31 @@ def _with_plus(cleaned: str, home: str | None) -> str:
     return cleaned
 
 
-def _unparsed(error: NumberParseException) -> Refusal:
+def _unparsed(error: NumberParseException) -> RefusedNumber:
     match error.error_type:
         case NumberParseException.INVALID_COUNTRY_CODE:
-            return _refuse(Reason.UNKNOWN_COUNTRY, "No country has the calling code that the number begins with.")
+            return _refuse(
+                RefusalReason.UNKNOWN_COUNTRY, "No country has the calling code that the number begins with."
+            )
         case NumberParseException.TOO_LONG:
-            return _refuse(Reason.IMPOSSIBLE, "The number is too long for a phone number.")
+            return _refuse(RefusalReason.IMPOSSIBLE, "The number is too long for a phone number.")
         case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
-            return _refuse(Reason.IMPOSSIBLE, "The number is too short for a phone number.")
-    return _refuse(Reason.NOT_A_NUMBER)
+            return _refuse(RefusalReason.IMPOSSIBLE, "The number is too short for a phone number.")
+    return _refuse(RefusalReason.NOT_A_NUMBER)
 
 
-def _judged(parsed: phonenumbers.PhoneNumber, home: str | None) -> Accepted | Refusal:
+def _judged(parsed: phonenumbers.PhoneNumber, home: str | None) -> AcceptedNumber | RefusedNumber:
     if parsed.extension:
-        return _refuse(Reason.EXTENSION)
+        return _refuse(RefusalReason.EXTENSION)
     region = phonenumbers.region_code_for_number(parsed)
     if region is not None and phonenumbers.is_valid_number_for_region(parsed, region):
-        return Accepted(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), region)
+        return AcceptedNumber(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), region)
     if _is_short(parsed, home):
-        return _refuse(Reason.SHORT_NUMBER)
+        return _refuse(RefusalReason.SHORT_NUMBER)
     length = phonenumbers.is_possible_number_with_reason(parsed)
     if length != ValidationResult.IS_POSSIBLE:
-        return _refuse(Reason.IMPOSSIBLE, _LENGTHS.get(length, ""))
-    return _refuse(Reason.INVALID)
+        return _refuse(RefusalReason.IMPOSSIBLE, _LENGTHS.get(length, ""))
+    return _refuse(RefusalReason.INVALID)
 
 
 def _is_short(parsed: phonenumbers.PhoneNumber, home: str | None) -> bool:

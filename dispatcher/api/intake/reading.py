@@ -12,7 +12,7 @@ from dispatcher.api.intake.e164 import region_of_e164
 from dispatcher.api.intake.encoding import TextDecoder
 from dispatcher.api.intake.errors import EmptyInput, UnknownDefaultCountry, UnsupportedContentType, WrongEncoding
 from dispatcher.api.intake.json_decoders import JsonArrayDecoder, NdjsonDecoder
-from dispatcher.api.intake.numbers import Refusal, normalize_number
+from dispatcher.api.intake.numbers import RefusedNumber, normalize_number
 from dispatcher.api.intake.rows import Row, Slice, refused
 from dispatcher.core.job import Recipient, RefusedRow
 
@@ -105,7 +105,7 @@ def _judged(rows: Sequence[Row | RefusedRow], home: str | None) -> Slice:
         region = region_of_e164(number) if number.startswith("+") else None
         if region is None:
             result = normalize_number(number, row.country, home)
-            if isinstance(result, Refusal):
+            if isinstance(result, RefusedNumber):
                 turned_down.append(refused(row.line, number, result.reason, result.sentence))
                 continue
             number, region = result

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class RefusalReason(StrEnum):
     """Why a row is refused. The value is the code in reports; ``sentence`` is for people."""
 
     EMPTY = "empty"
@@ -25,15 +25,15 @@ class Reason(StrEnum):
 
 
 _SENTENCES = {
-    Reason.EMPTY: "The row has no fax number.",
-    Reason.NOT_A_NUMBER: "This is not a phone number.",
-    Reason.EXTENSION: "The number has an extension, which a fax cannot dial; give a direct number.",
-    Reason.UNKNOWN_COUNTRY: "The country is not known; give an ISO code such as DE or a dialling code such as +49.",
-    Reason.NO_COUNTRY: "The number has no country code; write it as +49... or give a country.",
-    Reason.IMPOSSIBLE: "The number has a length that no number of this country has.",
-    Reason.INVALID: "The number's digits fit no number range of this country.",
-    Reason.SHORT_NUMBER: "This is an emergency or short number, which cannot receive a fax.",
-    Reason.DAMAGED_BY_SPREADSHEET: "A spreadsheet has changed this number; format its column as text and export again.",
-    Reason.BROKEN_ROW: "The row cannot be read.",
-    Reason.TOO_LONG: "The row is longer than 65,536 characters.",
+    RefusalReason.EMPTY: "The row has no fax number.",
+    RefusalReason.NOT_A_NUMBER: "This is not a phone number.",
+    RefusalReason.EXTENSION: "The number has an extension, which a fax cannot dial; give a direct number.",
+    RefusalReason.UNKNOWN_COUNTRY: "The country is not known; give an ISO code (DE) or a dialling code (+49).",
+    RefusalReason.NO_COUNTRY: "The number has no country code; write it as +49... or give a country.",
+    RefusalReason.IMPOSSIBLE: "The number has a length that no number of this country has.",
+    RefusalReason.INVALID: "The number's digits fit no number range of this country.",
+    RefusalReason.SHORT_NUMBER: "This is an emergency or short number, which cannot receive a fax.",
+    RefusalReason.DAMAGED_BY_SPREADSHEET: "A spreadsheet has changed this number; format it as text and export again.",
+    RefusalReason.BROKEN_ROW: "The row cannot be read.",
+    RefusalReason.TOO_LONG: "The row is longer than 65,536 characters.",
 }

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.core.job import Recipient, RefusedRow
 
 #: Characters of a refused number that are kept for the report.
@@ -27,7 +27,7 @@ class Slice(NamedTuple):
     last_line: int
 
 
-def refused(line: int, number: str, reason: Reason, sentence: str = "") -> RefusedRow:
+def refused(line: int, number: str, reason: RefusalReason, sentence: str = "") -> RefusedRow:
     """Refuse a row for a reason, with a sentence of its own or the reason's."""
     detail = sentence or reason.sentence
     return RefusedRow(line=line, number=number[:SHOWN_CHARACTERS], reason=reason.value, detail=detail)

@@ -9,9 +9,9 @@ import typer
 from rich.text import Text
 
 from dispatcher.cli.output import JsonOption, print_json, results
-from dispatcher.cli.provider.asking import ask
-from dispatcher.cli.provider.findings import Checked, Wanted, at_provider, of_callbacks
-from dispatcher.cli.provider.trial import send_trial
+from dispatcher.cli.provider.checks import Checked, Expected, at_provider, of_callbacks
+from dispatcher.cli.provider.provider_call import ask
+from dispatcher.cli.provider.test_fax import send_trial
 from dispatcher.cli.tables import table
 from dispatcher.settings import load_settings
 from dispatcher.sinch.client import FaxClient
@@ -32,7 +32,7 @@ def check(
     if sender and not _E164.fullmatch(sender):
         raise typer.BadParameter("give the number in the form +12025550100", param_hint="--sender")
     settings = load_settings()
-    wanted = Wanted(base_url=settings.sinch.base_url, service=service, sender=sender)
+    wanted = Expected(base_url=settings.sinch.base_url, service=service, sender=sender)
     found = ask(_with(wanted))
     ready = all(one.ok is not False for one in found)
     found.append(of_callbacks(settings.public_url, settings.sinch.base_url))
@@ -44,7 +44,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _with(wanted: Wanted) -> Callable[[FaxClient], Awaitable[list[Checked]]]:
+def _with(wanted: Expected) -> Callable[[FaxClient], Awaitable[list[Checked]]]:
     return lambda client: at_provider(client, wanted)
 
 

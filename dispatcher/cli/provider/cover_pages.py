@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
-from dispatcher.cli.provider.asking import ServiceOption, YesOption, ask, confirm, gathered, service_or_default
+from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
+from dispatcher.cli.provider.provider_call import ServiceOption, YesOption, ask, confirm, gathered, service_or_default
 from dispatcher.cli.provider.tables import as_json as page_json
 from dispatcher.cli.provider.tables import cover_pages_table, facts
 from dispatcher.sinch.client import FaxClient
@@ -75,9 +75,9 @@ def _read(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}") from error
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
     if not content.startswith(b"%PDF-"):
-        raise Failure(f"{file} is not a PDF: the provider takes no other kind as cover page")
+        raise CommandFailed(f"{file} is not a PDF: the provider takes no other kind as cover page")
     return content
 
 

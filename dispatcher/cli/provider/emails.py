@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.provider.asking import ServiceOption, YesOption, ask, confirm, gathered, service_or_default
+from dispatcher.cli.provider.provider_call import ServiceOption, YesOption, ask, confirm, gathered, service_or_default
 from dispatcher.cli.provider.tables import as_json as email_json
 from dispatcher.cli.provider.tables import email_numbers_table, emails_table, facts
 from dispatcher.sinch.client import FaxClient

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dispatcher.cli.output import Failure, JsonOption, note, print_json, results
-from dispatcher.cli.provider.asking import YesOption, ask, confirm, ensure_new
+from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
+from dispatcher.cli.provider.provider_call import YesOption, ask, confirm, ensure_new
 from dispatcher.cli.provider.tables import as_json as fax_json
 from dispatcher.cli.provider.tables import facts, faxes_table
 from dispatcher.sinch.client import FaxClient
@@ -155,7 +155,9 @@ async def _download(client: FaxClient, fax: str, file: Path) -> int:
     except NotFoundError as error:
         # the same answer for no such fax and for one without content: the fax itself tells which
         await client.faxes.get(fax)
-        raise Failure(f"the provider holds no content of {fax}: deleted, not there yet, or never saved") from error
+        raise CommandFailed(
+            f"the provider holds no content of {fax}: deleted, not there yet, or never saved"
+        ) from error
 
 
 @app.command("delete-content")

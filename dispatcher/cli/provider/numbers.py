@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.provider.asking import ServiceOption, ask, gathered, service_or_default
+from dispatcher.cli.provider.provider_call import ServiceOption, ask, gathered, service_or_default
 from dispatcher.cli.provider.tables import as_json as number_json
 from dispatcher.cli.tables import table
 from dispatcher.sinch.client import FaxClient

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dispatcher.cli.fax_options import named_values
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.provider.asking import YesOption, ask, confirm, gathered
+from dispatcher.cli.provider.provider_call import YesOption, ask, confirm, gathered
 from dispatcher.cli.provider.tables import as_json as service_json
 from dispatcher.cli.provider.tables import facts, services_table
 from dispatcher.sinch.models import Service

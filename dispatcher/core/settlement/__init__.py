@@ -4,11 +4,10 @@ Pure: a record and what was learned go in, a ``Step`` comes out, or None where t
 applies a step by compare-and-set on the record it was decided from, and decides anew when another one stands there.
 """
 
-from dispatcher.core.settlement.answers import after_send, missed_slot, unsendable
 from dispatcher.core.settlement.callbacks import (
     Callback,
+    CallbackProof,
     Judgement,
-    Shown,
     Trust,
     after_unknown_ms,
     confirmed,
@@ -17,26 +16,27 @@ from dispatcher.core.settlement.callbacks import (
     shown_labels,
     unconfirmed,
 )
-from dispatcher.core.settlement.looks import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
 from dispatcher.core.settlement.lost_writes import LostWrite
-from dispatcher.core.settlement.news import after_news
-from dispatcher.core.settlement.step import HELD_MS, Case, HoldWanted, Step, send_deadline_ms
+from dispatcher.core.settlement.send_result import after_send, missed_slot, unsendable
+from dispatcher.core.settlement.transition import HELD_MS, DecisionContext, HoldRequest, Transition, send_deadline_ms
 
 __all__ = [
     "HELD_MS",
     "Callback",
-    "Case",
-    "HoldWanted",
+    "CallbackProof",
+    "DecisionContext",
+    "HoldRequest",
     "Judgement",
     "LostWrite",
-    "Shown",
-    "Step",
+    "Transition",
     "Trust",
     "after_empty_look",
-    "after_news",
     "after_read",
     "after_send",
     "after_unknown_ms",
+    "after_update",
     "confirmed",
     "count_read",
     "is_last_look",

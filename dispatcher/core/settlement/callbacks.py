@@ -8,10 +8,10 @@ confirmed by a read, and then the read decides.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dispatcher.core.job import Happened, HistoryEntry, Record, State
-from dispatcher.core.outcome import FaxNews
-from dispatcher.core.settlement.faxes import known_faxes
-from dispatcher.core.settlement.step import Case, Step, move, send_deadline_ms
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, Record, State
+from dispatcher.core.outcome import FaxUpdate
+from dispatcher.core.settlement.known_faxes import known_faxes
+from dispatcher.core.settlement.transition import DecisionContext, Transition, move, send_deadline_ms
 
 #: reads of one attempt that may be made to confirm callbacks
 MOST_READS = 5
@@ -21,7 +21,7 @@ _MOST_UNCONFIRMED = 5
 _ANSWER_S = 1.0
 
 
-class Shown(StrEnum):
+class CallbackProof(StrEnum):
     """What a fax shows of that which is known of its job."""
 
     RIGHT = "right"
@@ -34,17 +34,19 @@ class Callback:
     """What came to the address of an attempt."""
 
     #: its job and attempt are those of the signed address
-    news: FaxNews
+    news: FaxUpdate
     #: whether the labels were those of the address
-    labels: Shown
+    labels: CallbackProof
     #: the number that the job is for; empty when it is not known
     number: str
 
     @property
-    def shown(self) -> Shown:
+    def proof(self) -> CallbackProof:
         """What labels and number show together."""
         both = {self.labels, shown_number(self.news, self.number)}
-        return next(shown for shown in (Shown.WRONG, Shown.ABSENT, Shown.RIGHT) if shown in both)
+        return next(
+            shown for shown in (CallbackProof.WRONG, CallbackProof.ABSENT, CallbackProof.RIGHT) if shown in both
+        )
 
 
 class Trust(StrEnum):
@@ -73,27 +75,27 @@ class Judgement:
     known_attempt: int = 0
 
 
-def shown_labels(news: FaxNews, job: str, attempt: int) -> Shown:
+def shown_labels(news: FaxUpdate, job: str, attempt: int) -> CallbackProof:
     """Whether the labels are those of the signed address."""
     if news.job not in ("", job) or news.attempt not in (0, attempt):
-        return Shown.WRONG
-    return Shown.RIGHT if news.job and news.attempt else Shown.ABSENT
+        return CallbackProof.WRONG
+    return CallbackProof.RIGHT if news.job and news.attempt else CallbackProof.ABSENT
 
 
-def shown_number(news: FaxNews, number: str) -> Shown:
+def shown_number(news: FaxUpdate, number: str) -> CallbackProof:
     """Whether the fax went to that number."""
     if not news.to:
-        return Shown.ABSENT
-    return Shown.RIGHT if news.to == number else Shown.WRONG
+        return CallbackProof.ABSENT
+    return CallbackProof.RIGHT if news.to == number else CallbackProof.WRONG
 
 
-def judge_callback(callback: Callback, record: Record, case: Case) -> Judgement:
+def judge_callback(callback: Callback, record: Record, case: DecisionContext) -> Judgement:
     """What a callback for an attempt of the job is worth, as far as is known now."""
     news = callback.news
-    if callback.shown is Shown.WRONG:
+    if callback.proof is CallbackProof.WRONG:
         return Judgement(trust=Trust.MISMATCHED)
     known = known_faxes(record, case.history).get(news.fax_id)
-    if known and callback.shown is Shown.RIGHT:
+    if known and callback.proof is CallbackProof.RIGHT:
         return Judgement(trust=Trust.APPLY)
     if news.attempt > record.attempt:
         return Judgement(trust=Trust.ADOPT)
@@ -103,7 +105,7 @@ def judge_callback(callback: Callback, record: Record, case: Case) -> Judgement:
     return Judgement(trust=trust, known_attempt=known.attempt if known else 0)
 
 
-def _wait_until_ms(record: Record, news: FaxNews, case: Case) -> int:
+def _wait_until_ms(record: Record, news: FaxUpdate, case: DecisionContext) -> int:
     """When more may be known of a fax that nobody has named yet, without asking for it; 0: never.
 
     Either the answer to the POST names it, or the search for an unclear send: false callbacks that used up the reads
@@ -120,27 +122,29 @@ def _wait_until_ms(record: Record, news: FaxNews, case: Case) -> int:
     return searched_ms if record.confirming_reads >= MOST_READS and case.now_ms < searched_ms else 0
 
 
-def confirmed(read: FaxNews, callback: Callback, known_attempt: int) -> FaxNews | None:
+def confirmed(read: FaxUpdate, callback: Callback, known_attempt: int) -> FaxUpdate | None:
     """What a read says of the callback's job; None when the fax is another job's, or nobody's.
 
     A fax that the provider itself has named is the job's with labels or without.
     """
     job = callback.news.job
-    if shown_number(read, callback.number) is Shown.WRONG:
+    if shown_number(read, callback.number) is CallbackProof.WRONG:
         return None
     if known_attempt and read.job in ("", job):
         return replace(read, job=job, attempt=read.attempt or known_attempt)
     return read if read.job == job and read.attempt else None
 
 
-def count_read(record: Record, case: Case) -> Step | None:
+def count_read(record: Record, case: DecisionContext) -> Transition | None:
     """One more read was made for a callback."""
     if record.confirming_reads >= MOST_READS:
         return None
-    return move(record, Step(event=None, record=replace(record, confirming_reads=record.confirming_reads + 1)), case)
+    return move(
+        record, Transition(event=None, record=replace(record, confirming_reads=record.confirming_reads + 1)), case
+    )
 
 
-def after_unknown_ms(reads: int, case: Case) -> int:
+def after_unknown_ms(reads: int, case: DecisionContext) -> int:
     """When a fax that the provider does not know is asked for again, after so many reads.
 
     From the first read on they come when an unclear send is looked for, counted from its send deadline.
@@ -150,16 +154,16 @@ def after_unknown_ms(reads: int, case: Case) -> int:
     return case.after_ms(looks_s[look] - (looks_s[look - 1] if look else 0.0))
 
 
-def unconfirmed(record: Record, news: FaxNews, case: Case) -> Step | None:
+def unconfirmed(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition | None:
     """The line that a callback leaves which nobody could confirm; None when it, or enough of them, are there."""
-    lines = [entry for entry in case.history if entry.outcome is Happened.UNCONFIRMED]
+    lines = [entry for entry in case.history if entry.outcome is AttemptOutcome.UNCONFIRMED]
     if len(lines) >= _MOST_UNCONFIRMED or any(entry.fax_id == news.fax_id for entry in lines):
         return None
     entry = HistoryEntry(
         attempt=news.attempt,
         at_ms=case.now_ms,
-        outcome=Happened.UNCONFIRMED,
+        outcome=AttemptOutcome.UNCONFIRMED,
         fax_id=news.fax_id,
         why=f"a callback said {news.status} of a fax that the provider did not confirm: it changes nothing",
     )
-    return move(record, Step(event=None, record=record, history=entry), case)
+    return move(record, Transition(event=None, record=record, history=entry), case)

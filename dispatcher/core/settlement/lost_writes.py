@@ -8,9 +8,9 @@ Two faxes under one number, as the provider itself shows them, mean that a numbe
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dispatcher.core.job import Happened, HistoryEntry, Record
-from dispatcher.core.outcome import FaxNews
-from dispatcher.core.settlement.faxes import Fax
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, Record
+from dispatcher.core.outcome import FaxUpdate
+from dispatcher.core.settlement.known_faxes import KnownFax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class LostWrite:
     created_ms: int
 
 
-def lost_write(record: Record, news: FaxNews, *, twice: bool) -> LostWrite | None:
+def lost_write(record: Record, news: FaxUpdate, *, twice: bool) -> LostWrite | None:
     """What the news proves to be lost; None when the record knows of the attempt. ``twice``: and of another fax of it.
 
     What a callback says of that proves nothing: its address is signed, its body is not, and has no epoch.
@@ -31,12 +31,12 @@ def lost_write(record: Record, news: FaxNews, *, twice: bool) -> LostWrite | Non
     return None
 
 
-def raised(record: Record, news: FaxNews) -> Record:
+def raised(record: Record, news: FaxUpdate) -> Record:
     """The record with the attempt's number, which is never given again."""
     return replace(record, attempt=max(record.attempt, news.attempt))
 
 
-def is_accepted_twice(known: Mapping[str, Fax], news: FaxNews) -> bool:
+def is_accepted_twice(known: Mapping[str, KnownFax], news: FaxUpdate) -> bool:
     """Whether the provider has two faxes under one attempt's number: the store lost the first and gave it again."""
     return news.fax_id not in known and any(fax.attempt == news.attempt for fax in known.values())
 
@@ -44,4 +44,4 @@ def is_accepted_twice(known: Mapping[str, Fax], news: FaxNews) -> bool:
 def twice_entry(entry: HistoryEntry) -> HistoryEntry:
     """The line of the second of them."""
     why = f"the provider has accepted two faxes of attempt {entry.attempt}"
-    return replace(entry, outcome=Happened.DOUBLED, why=f"{why}. {entry.why}" if entry.why else why)
+    return replace(entry, outcome=AttemptOutcome.DOUBLED, why=f"{why}. {entry.why}" if entry.why else why)

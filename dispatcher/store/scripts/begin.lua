@@ -12,7 +12,7 @@
 -- place of its lease, so that a caller who got no answer for longer than that knows which jobs are his.
 local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local sending_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local cut, regain_us, most_sending = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local cut, regain_us, max_in_flight = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local lease_id = ARGV[11]
 -- holds that this lease may pass: those that it was leased to probe, if they still stand
 local passed = {}
@@ -34,7 +34,7 @@ local pace = load_pace()
 local answer = {text(us), text(pace.epoch), ARGV[12]}
 local any_hold = redis.call('HLEN', 'bf:holds') > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
-local room = most_sending - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
+local room = max_in_flight - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 
 local known = {}
 local function facts(batch)

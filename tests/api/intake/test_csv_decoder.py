@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dispatcher.api.intake.csv_decoder import CsvDecoder
 from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
 from dispatcher.api.intake.lines import ROW_CHARACTERS
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.api.intake.rows import Row
 from dispatcher.core.job import RefusedRow
 
@@ -62,7 +62,7 @@ def test_a_row_that_ends_early_is_filled_up_and_empty_surplus_is_ignored() -> No
 def test_a_row_with_more_fields_than_columns_is_refused() -> None:
     (row,) = decode("fax,name\n+1,Smith, Ltd\n")
     assert isinstance(row, RefusedRow)
-    assert (row.line, row.number, row.reason) == (2, "+1", Reason.BROKEN_ROW)
+    assert (row.line, row.number, row.reason) == (2, "+1", RefusalReason.BROKEN_ROW)
     assert "3 fields" in row.detail
 
 
@@ -80,7 +80,7 @@ def test_a_stray_quotation_mark_takes_no_other_row_with_it(size: int) -> None:
     assert rows[0] == RefusedRow(
         line=2,
         number='+1,"ACME',
-        reason=Reason.BROKEN_ROW,
+        reason=RefusalReason.BROKEN_ROW,
         detail="A quotation mark in this row is not closed properly.",
     )
 
@@ -100,7 +100,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_one_read(size: int) -> 
     rows = decode(text, size)
     assert [(row.line, row.number[:3]) for row in rows] == [(2, "+1"), (3, "+2,"), (4, "+3")]
     assert isinstance(rows[1], RefusedRow)
-    assert rows[1].reason == Reason.TOO_LONG
+    assert rows[1].reason == RefusalReason.TOO_LONG
 
 
 def test_a_header_without_a_number_column_names_what_it_found() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dispatcher.api.intake.errors import BrokenJson
 from dispatcher.api.intake.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.api.intake.lines import ROW_CHARACTERS
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.reasons import RefusalReason
 from dispatcher.api.intake.rows import Row
 from dispatcher.core.job import RefusedRow
 
@@ -56,21 +56,21 @@ def test_a_number_that_is_cut_by_a_chunk_stays_whole(size: int) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"number": "+1"', Reason.BROKEN_ROW),
-        ("+12025550143", Reason.BROKEN_ROW),
-        ('{"number": "+1"} {"number": "+2"}', Reason.BROKEN_ROW),
-        ("null", Reason.BROKEN_ROW),
-        ('["+1"]', Reason.BROKEN_ROW),
-        ('{"number": ["+1"]}', Reason.BROKEN_ROW),
-        ('{"number": "+1", "fields": {"a": {}}}', Reason.BROKEN_ROW),
-        ('{"number": "+1", "name": "\\ud800"}', Reason.BROKEN_ROW),
-        ("[" * 60_000, Reason.BROKEN_ROW),
-        ('{"name": "A"}', Reason.EMPTY),
-        ("{}", Reason.EMPTY),
-        ('{"number": "' + "1" * ROW_CHARACTERS + '"}', Reason.TOO_LONG),
+        ('{"number": "+1"', RefusalReason.BROKEN_ROW),
+        ("+12025550143", RefusalReason.BROKEN_ROW),
+        ('{"number": "+1"} {"number": "+2"}', RefusalReason.BROKEN_ROW),
+        ("null", RefusalReason.BROKEN_ROW),
+        ('["+1"]', RefusalReason.BROKEN_ROW),
+        ('{"number": ["+1"]}', RefusalReason.BROKEN_ROW),
+        ('{"number": "+1", "fields": {"a": {}}}', RefusalReason.BROKEN_ROW),
+        ('{"number": "+1", "name": "\\ud800"}', RefusalReason.BROKEN_ROW),
+        ("[" * 60_000, RefusalReason.BROKEN_ROW),
+        ('{"name": "A"}', RefusalReason.EMPTY),
+        ("{}", RefusalReason.EMPTY),
+        ('{"number": "' + "1" * ROW_CHARACTERS + '"}', RefusalReason.TOO_LONG),
     ],
 )
-def test_a_line_that_is_no_row_is_refused_and_the_next_one_read(line: str, reason: Reason) -> None:
+def test_a_line_that_is_no_row_is_refused_and_the_next_one_read(line: str, reason: RefusalReason) -> None:
     rows = decode(NdjsonDecoder, f'{line}\n"+2"\n', 5000)
     assert isinstance(rows[0], RefusedRow)
     assert (rows[0].line, rows[0].number, rows[0].reason) == (1, line[:40], reason)
@@ -103,7 +103,7 @@ def test_an_item_that_is_too_long_is_refused() -> None:
     rows = decode(JsonArrayDecoder, json.dumps(["+1", "2" * 70_000, "+3"]), 16384)
     assert [row.line for row in rows] == [1, 2, 3]
     assert isinstance(rows[1], RefusedRow)
-    assert rows[1].reason == Reason.TOO_LONG
+    assert rows[1].reason == RefusalReason.TOO_LONG
 
 
 def test_an_empty_array_has_no_rows() -> None:

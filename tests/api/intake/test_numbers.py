@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from dispatcher.api.intake.numbers import Accepted, Refusal, normalize_number
-from dispatcher.api.intake.reasons import Reason
+from dispatcher.api.intake.numbers import AcceptedNumber, RefusedNumber, normalize_number
+from dispatcher.api.intake.reasons import RefusalReason
 from tests.api.intake.numbers import mutated
 
 
@@ -50,73 +50,73 @@ from tests.api.intake.numbers import mutated
 )
 def test_a_number_in_any_usual_notation_becomes_e164(text: str, country: str, expected: str) -> None:
     result = normalize_number(text, country)
-    assert isinstance(result, Accepted), result
+    assert isinstance(result, AcceptedNumber), result
     assert result.number == expected
 
 
 @pytest.mark.parametrize(
     ("text", "country", "reason"),
     [
-        ("", "GB", Reason.EMPTY),
-        (" \u00a0", "GB", Reason.EMPTY),
-        ('=""', "GB", Reason.EMPTY),
-        ("n/a", "GB", Reason.NOT_A_NUMBER),
-        ("-", "GB", Reason.NOT_A_NUMBER),
-        ("call me: +1 202 555 0143", "", Reason.NOT_A_NUMBER),
-        ("1-800-555-FAXX", "US", Reason.NOT_A_NUMBER),
-        ("+44 20 7946 0958 +44 20 7946 0959", "", Reason.NOT_A_NUMBER),
-        ("020 7946 0958\u00b2", "GB", Reason.NOT_A_NUMBER),
-        ("5", "GB", Reason.NOT_A_NUMBER),
-        ("020 7946 0958 x12", "GB", Reason.EXTENSION),
-        ("+1 202 555 0143 ext. 5", "", Reason.EXTENSION),
-        ("+1 (202) 555-0143 (Ext 5)", "", Reason.EXTENSION),
-        ("030 23125-0 Durchwahl 12", "DE", Reason.EXTENSION),
-        ("tel:+442079460958;ext=5", "", Reason.EXTENSION),
-        ("+442079460958#12", "", Reason.EXTENSION),
-        ("+442079460958,,12", "", Reason.EXTENSION),
-        ("020 7946 0958", "Narnia", Reason.UNKNOWN_COUNTRY),
-        ("020 7946 0958", "+999", Reason.UNKNOWN_COUNTRY),
-        ("+999 20 7946 0958", "", Reason.UNKNOWN_COUNTRY),
-        ("020 7946 0958", "", Reason.NO_COUNTRY),
-        ("442079460958", "", Reason.NO_COUNTRY),
-        ("011 44 20 7946 0958", "", Reason.NO_COUNTRY),
-        ("+44 20 7946", "", Reason.IMPOSSIBLE),
-        ("+44 20 7946 0958 0958", "", Reason.IMPOSSIBLE),
-        ("7946 0958", "GB", Reason.IMPOSSIBLE),
-        ("+44 1", "", Reason.IMPOSSIBLE),
-        ("+1 555 123 4567", "", Reason.INVALID),
-        ("(111) 555-0143", "US", Reason.INVALID),
-        ("112", "DE", Reason.SHORT_NUMBER),
-        ("911", "US", Reason.SHORT_NUMBER),
-        ("999", "GB", Reason.SHORT_NUMBER),
-        ("4.42079E+11", "GB", Reason.DAMAGED_BY_SPREADSHEET),
-        ("4,42079E+11", "DE", Reason.DAMAGED_BY_SPREADSHEET),
-        ("442079460958.0", "GB", Reason.DAMAGED_BY_SPREADSHEET),
-        ("2025550143.0", "US", Reason.DAMAGED_BY_SPREADSHEET),
-        ("########", "GB", Reason.DAMAGED_BY_SPREADSHEET),
+        ("", "GB", RefusalReason.EMPTY),
+        (" \u00a0", "GB", RefusalReason.EMPTY),
+        ('=""', "GB", RefusalReason.EMPTY),
+        ("n/a", "GB", RefusalReason.NOT_A_NUMBER),
+        ("-", "GB", RefusalReason.NOT_A_NUMBER),
+        ("call me: +1 202 555 0143", "", RefusalReason.NOT_A_NUMBER),
+        ("1-800-555-FAXX", "US", RefusalReason.NOT_A_NUMBER),
+        ("+44 20 7946 0958 +44 20 7946 0959", "", RefusalReason.NOT_A_NUMBER),
+        ("020 7946 0958\u00b2", "GB", RefusalReason.NOT_A_NUMBER),
+        ("5", "GB", RefusalReason.NOT_A_NUMBER),
+        ("020 7946 0958 x12", "GB", RefusalReason.EXTENSION),
+        ("+1 202 555 0143 ext. 5", "", RefusalReason.EXTENSION),
+        ("+1 (202) 555-0143 (Ext 5)", "", RefusalReason.EXTENSION),
+        ("030 23125-0 Durchwahl 12", "DE", RefusalReason.EXTENSION),
+        ("tel:+442079460958;ext=5", "", RefusalReason.EXTENSION),
+        ("+442079460958#12", "", RefusalReason.EXTENSION),
+        ("+442079460958,,12", "", RefusalReason.EXTENSION),
+        ("020 7946 0958", "Narnia", RefusalReason.UNKNOWN_COUNTRY),
+        ("020 7946 0958", "+999", RefusalReason.UNKNOWN_COUNTRY),
+        ("+999 20 7946 0958", "", RefusalReason.UNKNOWN_COUNTRY),
+        ("020 7946 0958", "", RefusalReason.NO_COUNTRY),
+        ("442079460958", "", RefusalReason.NO_COUNTRY),
+        ("011 44 20 7946 0958", "", RefusalReason.NO_COUNTRY),
+        ("+44 20 7946", "", RefusalReason.IMPOSSIBLE),
+        ("+44 20 7946 0958 0958", "", RefusalReason.IMPOSSIBLE),
+        ("7946 0958", "GB", RefusalReason.IMPOSSIBLE),
+        ("+44 1", "", RefusalReason.IMPOSSIBLE),
+        ("+1 555 123 4567", "", RefusalReason.INVALID),
+        ("(111) 555-0143", "US", RefusalReason.INVALID),
+        ("112", "DE", RefusalReason.SHORT_NUMBER),
+        ("911", "US", RefusalReason.SHORT_NUMBER),
+        ("999", "GB", RefusalReason.SHORT_NUMBER),
+        ("4.42079E+11", "GB", RefusalReason.DAMAGED_BY_SPREADSHEET),
+        ("4,42079E+11", "DE", RefusalReason.DAMAGED_BY_SPREADSHEET),
+        ("442079460958.0", "GB", RefusalReason.DAMAGED_BY_SPREADSHEET),
+        ("2025550143.0", "US", RefusalReason.DAMAGED_BY_SPREADSHEET),
+        ("########", "GB", RefusalReason.DAMAGED_BY_SPREADSHEET),
     ],
 )
-def test_what_cannot_be_dialled_is_refused_for_its_reason(text: str, country: str, reason: Reason) -> None:
+def test_what_cannot_be_dialled_is_refused_for_its_reason(text: str, country: str, reason: RefusalReason) -> None:
     result = normalize_number(text, country)
-    assert isinstance(result, Refusal), result
+    assert isinstance(result, RefusedNumber), result
     assert result.reason is reason
     assert result.sentence.endswith(".")
 
 
 def test_every_reason_has_a_sentence() -> None:
-    for reason in Reason:
+    for reason in RefusalReason:
         assert reason.sentence.endswith(".")
 
 
 def test_the_default_region_counts_where_the_row_names_no_country() -> None:
-    assert normalize_number("020 7946 0958", " ", "GB") == Accepted("+442079460958", "GB")
-    assert normalize_number("030 23125-123", "DE", "GB") == Accepted("+493023125123", "DE")
+    assert normalize_number("020 7946 0958", " ", "GB") == AcceptedNumber("+442079460958", "GB")
+    assert normalize_number("030 23125-123", "DE", "GB") == AcceptedNumber("+493023125123", "DE")
 
 
 def test_digits_that_name_a_country_abroad_are_never_taken_from_an_area_code() -> None:
     """0114 498... is Sheffield; read as the American 011 it would ring in Germany."""
-    assert normalize_number("0114 498 0123", "GB") == Accepted("+441144980123", "GB")
-    assert isinstance(normalize_number("0114 498 0123"), Refusal)
+    assert normalize_number("0114 498 0123", "GB") == AcceptedNumber("+441144980123", "GB")
+    assert isinstance(normalize_number("0114 498 0123"), RefusedNumber)
 
 
 FORMATS = (PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL)
@@ -140,14 +140,14 @@ def test_a_formatted_number_gets_the_answer_of_the_library(text: str, style: int
     result = normalize_number(written, "", home)
     if phonenumbers.is_valid_number(expected):
         e164 = phonenumbers.format_number(expected, PhoneNumberFormat.E164)
-        assert result == Accepted(e164, phonenumbers.region_code_for_number(expected) or "")
+        assert result == AcceptedNumber(e164, phonenumbers.region_code_for_number(expected) or "")
     else:
-        assert isinstance(result, Refusal)
+        assert isinstance(result, RefusedNumber)
 
 
 @given(st.text(max_size=60), st.text(max_size=10))
 def test_any_text_gets_an_answer(text: str, country: str) -> None:
     result = normalize_number(text, country, "GB")
-    assert isinstance(result, Accepted | Refusal)
-    if isinstance(result, Accepted):
+    assert isinstance(result, AcceptedNumber | RefusedNumber)
+    if isinstance(result, AcceptedNumber):
         assert re.fullmatch(r"\+[1-9]\d{3,14}", result.number, re.ASCII)

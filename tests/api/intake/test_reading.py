@@ -9,7 +9,7 @@ import pytest
 from dispatcher.api.intake import (
     BrokenJson,
     EmptyInput,
-    Reason,
+    RefusalReason,
     Slice,
     UnknownDefaultCountry,
     UnsupportedContentType,
@@ -47,8 +47,8 @@ def test_a_messy_csv_file_is_accounted_for_line_by_line(size: int) -> None:
         Recipient(line=5, number="+12025550143", region="US", reference="4", fields={"Firma": "Acme"}),
     ]
     assert [(row.line, row.number, row.reason) for row in part.refused] == [
-        (3, "020 7946 0958 x12", Reason.EXTENSION),
-        (4, "", Reason.EMPTY),
+        (3, "020 7946 0958 x12", RefusalReason.EXTENSION),
+        (4, "", RefusalReason.EMPTY),
     ]
     assert part.last_line == 5
 
@@ -61,7 +61,7 @@ def test_ndjson_and_json_are_read_by_their_content_types() -> None:
 
 def test_a_refused_number_is_shown_as_given_and_cut_to_forty_characters() -> None:
     (part,) = read(b'["' + b"x" * 50 + b'"]', "application/json")
-    reason = Reason.NOT_A_NUMBER
+    reason = RefusalReason.NOT_A_NUMBER
     assert part.refused == [RefusedRow(line=1, number="x" * 40, reason=reason, detail=reason.sentence)]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dispatcher.cli.provider.findings import is_local, of_callbacks, of_sender
-from dispatcher.cli.site import LocalSite
+from dispatcher.cli.provider.checks import is_local, of_callbacks, of_sender
+from dispatcher.cli.site import LocalCluster
 from tests.cli.conftest import Bulkfax, Ran
 from tests.emulator.caller import Caller
 
@@ -83,12 +83,12 @@ def test_a_sender_that_is_no_number_is_wrong_usage(provider: Bulkfax) -> None:
     assert provider("check", "--sender", "0212 555").status == 2
 
 
-def test_our_receiver_is_known_at_its_address(site: LocalSite) -> None:
+def test_our_receiver_is_known_at_its_address(site: LocalCluster) -> None:
     found = of_callbacks(site.url, site.emulator_url)
     assert (found.ok, site.url in found.text) == (True, True)
 
 
-def test_asking_our_receiver_counts_as_no_callback(site: LocalSite, connected: Bulkfax) -> None:
+def test_asking_our_receiver_counts_as_no_callback(site: LocalCluster, connected: Bulkfax) -> None:
     def counted() -> list[bytes]:
         with urllib.request.urlopen(f"{site.url}/metrics", timeout=10) as metrics:
             return [line for line in metrics if b"callbacks" in line and (b"incoming" in line or b"forged" in line)]

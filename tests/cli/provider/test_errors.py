@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.cli.provider.asking import sentence
+from dispatcher.cli.provider.provider_call import sentence
 from dispatcher.sinch.errors import (
     AnswerLostError,
     NotFoundError,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import Case
+from dispatcher.core.settlement import DecisionContext
 
 NOW = 1_772_532_000_000
 BEGAN = NOW - 30_000
@@ -18,9 +18,9 @@ PAGE_UNCONFIRMED = ("FAX_ERROR", 8)
 UNFINISHED, COMPLETED, FAILURE = FaxStatus.UNFINISHED, FaxStatus.COMPLETED, FaxStatus.FAILURE
 
 
-def case(*history: HistoryEntry, polling: bool = False, now_ms: int = NOW, policy: Policy = POLICY) -> Case:
+def case(*history: HistoryEntry, polling: bool = False, now_ms: int = NOW, policy: Policy = POLICY) -> DecisionContext:
     """Chance is in the middle, where jitter moves nothing."""
-    return Case(policy=policy, now_ms=now_ms, chance=0.5, history=history, polling=polling)
+    return DecisionContext(policy=policy, now_ms=now_ms, chance=0.5, history=history, polling=polling)
 
 
 def waiting(**fields: Any) -> Record:
@@ -39,15 +39,19 @@ def accepted(fax_id: str = "F1", **fields: Any) -> Record:
     return waiting(**{"state": State.ACCEPTED, "fax_id": fax_id, "changed_ms": BEGAN + 200, **fields})
 
 
-def news(status: FaxStatus, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> FaxNews:
-    return FaxNews(**{"fax_id": fax_id, "status": status, "attempt": attempt, "created_ms": BEGAN + 200, **fields})
+def news(status: FaxStatus, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> FaxUpdate:
+    return FaxUpdate(**{"fax_id": fax_id, "status": status, "attempt": attempt, "created_ms": BEGAN + 200, **fields})
 
 
-def failure(pair: tuple[str, int], fax_id: str = "F1", **fields: Any) -> FaxNews:
+def failure(pair: tuple[str, int], fax_id: str = "F1", **fields: Any) -> FaxUpdate:
     return news(FAILURE, fax_id, error_type=pair[0], error_code=pair[1], **fields)
 
 
-def entry(fate: Fate | None, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> HistoryEntry:
+def entry(fate: FaxFate | None, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> HistoryEntry:
     """Evidence of a fax, or with no fate what became of an attempt without one."""
-    what = {"outcome": Happened.LATE, "fax_id": fax_id, "fate": fate} if fate else {"outcome": Happened.VANISHED}
+    what = (
+        {"outcome": AttemptOutcome.LATE, "fax_id": fax_id, "fate": fate}
+        if fate
+        else {"outcome": AttemptOutcome.VANISHED}
+    )
     return HistoryEntry(**{"attempt": attempt, "at_ms": NOW, **what, **fields})

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from dispatcher.core.job import Fate, Happened, Record, State
+from dispatcher.core.job import AttemptOutcome, FaxFate, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Step, after_send, missed_slot, next_look_at_ms, send_deadline_ms
+from dispatcher.core.settlement import Transition, after_send, missed_slot, next_look_at_ms, send_deadline_ms
 from tests.core.settlement.samples import (
     COMPLETED,
     NOW,
@@ -23,12 +23,12 @@ from tests.core.settlement.samples import (
     waiting,
 )
 
-ACCEPTED = Accepted(news=news(UNFINISHED))
+ACCEPTED = Accepted(update=news(UNFINISHED))
 #: answers that say that nothing, or perhaps something, was taken
 OTHERS: list[SendOutcome] = [Refused(status=400), RateLimited(), NotSent(reason="no route"), Unclear(reason="reset")]
 
 
-def settled(record: Record, outcome: SendOutcome, *, attempt: int = 1) -> Step:
+def settled(record: Record, outcome: SendOutcome, *, attempt: int = 1) -> Transition:
     step = after_send(record, outcome, case(), attempt=attempt)
     assert step is not None
     return step
@@ -37,7 +37,7 @@ def settled(record: Record, outcome: SendOutcome, *, attempt: int = 1) -> Step:
 def test_an_accepted_send_is_followed() -> None:
     """The fax's id is kept, the attempt counts, and the callback is overdue after fifteen minutes."""
     step = settled(sending(), ACCEPTED)
-    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.ACCEPTED, State.ACCEPTED, "F1")
     assert (step.spent, step.next_ms, step.rest_s) == (1, NOW + 900_000, None)
 
 
@@ -72,14 +72,14 @@ def test_a_refusal_follows_its_row_of_the_table(
     assert (step.spent, step.rest_s, step.record.dials, step.record.tries) == (0, 0.0, 2, 1)
     assert (step.hold.scope if step.hold else None) is hold
     assert step.history
-    assert (step.history.outcome, step.history.fate) == (Happened.REFUSED, None)
+    assert (step.history.outcome, step.history.fate) == (AttemptOutcome.REFUSED, None)
 
 
 @pytest.mark.parametrize(
     ("outcome", "disproved"),
     [
         (ACCEPTED, {"provider", "auth"}),
-        (Accepted(news=news(COMPLETED)), {"provider", "auth", "funds"}),
+        (Accepted(update=news(COMPLETED)), {"provider", "auth", "funds"}),
         (Refused(status=400), {"provider", "auth"}),
         (Refused(status=401), {"provider", "funds"}),
         (Refused(status=402), {"provider", "auth"}),
@@ -97,7 +97,7 @@ def test_an_answer_says_which_holds_end_if_it_is_that_of_a_probe(outcome: SendOu
 
 def test_the_late_acceptance_of_an_earlier_attempt_is_no_answer_to_a_probe() -> None:
     """The job waits, and the number of its last attempt was used up by a refusal."""
-    late = Accepted(news=news(UNFINISHED, attempt=1))
+    late = Accepted(update=news(UNFINISHED, attempt=1))
     assert settled(waiting(attempt=2), late).disproves == set()
 
 
@@ -168,8 +168,8 @@ def test_an_answer_says_nothing_of_a_job_that_has_moved_on(record: Record, outco
 @pytest.mark.parametrize("outcome", OTHERS[:3], ids=lambda outcome: type(outcome).__name__)
 def test_a_job_whose_earlier_fax_turned_out_to_exist_is_not_sent_again(outcome: SendOutcome) -> None:
     """The present attempt left nothing at the provider, so the earlier fax is followed."""
-    late = entry(Fate.UNFINISHED, "F1")
+    late = entry(FaxFate.UNFINISHED, "F1")
     step = after_send(sending(attempt=2), outcome, case(late), attempt=2)
     assert step
-    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.ACCEPTED, State.ACCEPTED, "F1")
     assert (step.rest_s, step.record.doubled) == (None, False)

@@ -7,10 +7,10 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.job import Fate, State
-from dispatcher.core.outcome import FaxNews, NotSent, RateLimited, SendOutcome, Unclear
+from dispatcher.core.job import FaxFate, State
+from dispatcher.core.outcome import FaxUpdate, NotSent, RateLimited, SendOutcome, Unclear
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement.faxes import foremost, known_faxes
+from dispatcher.core.settlement.known_faxes import foremost, known_faxes
 from tests.core.settlement.world import (
     BAD_NUMBER,
     BUSY,
@@ -64,7 +64,7 @@ def what_counts(world: World) -> tuple[object, ...]:
     """All of the end but times and wording."""
     record, history = world.job.record, world.job.history
     fates = {fax_id: fax.fate for fax_id, fax in known_faxes(record, history).items()}
-    calls = Counter(entry.category for entry in history if entry.fate is Fate.FAILED)
+    calls = Counter(entry.category for entry in history if entry.fate is FaxFate.FAILED)
     return record.state, record.doubled, record.dials, fates, calls
 
 
@@ -81,7 +81,7 @@ def test_every_order_and_multiplicity_ends_in_the_same_state(plan: Plan, data: s
         ends.append(what_counts(world))
     assert ends[0] == ends[1]
     fates = {fax.end.fate for fax in world.faxes}
-    assert ends[0][0] is (State.DELIVERED if Fate.DELIVERED in fates else State.WAITING)
+    assert ends[0][0] is (State.DELIVERED if FaxFate.DELIVERED in fates else State.WAITING)
     assert ends[0][1] is truly_doubled(world.faxes)
     assert ends[0][3] == {fax.id: fax.end.fate for fax in world.faxes}
 
@@ -128,7 +128,7 @@ def _answer(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> No
     world.answer(attempt, None if told else draw(st.sampled_from(UNCLEAR if taken else NOT_TAKEN)))
 
 
-def _fresh(draw: st.DrawFn, world: World) -> FaxNews:
+def _fresh(draw: st.DrawFn, world: World) -> FaxUpdate:
     return draw(st.sampled_from(world.faxes)).news(world.now_ms)
 
 
@@ -147,7 +147,7 @@ def _check(world: World) -> None:
     assert known_faxes(record, history).keys() <= {fax.id for fax in world.faxes}
 
 
-def _known_when_it_ended(world: World) -> set[Fate]:
+def _known_when_it_ended(world: World) -> set[FaxFate]:
     """What had been heard of faxes when the job ended, or until now."""
     history = world.job.history[: world.job.ended[1]] if world.job.ended else world.job.history
     return {fax.fate for fax in known_faxes(world.job.record, history).values()}
@@ -162,11 +162,11 @@ def test_the_end_of_any_life_agrees_with_the_provider(world: World) -> None:
     known = known_faxes(record, world.job.history)
     assert {fax_id: fax.fate for fax_id, fax in known.items()} == {fax.id: fax.end.fate for fax in world.faxes}
     heard = _known_when_it_ended(world)
-    assert (record.state is State.DELIVERED) == (Fate.DELIVERED in heard)
+    assert (record.state is State.DELIVERED) == (FaxFate.DELIVERED in heard)
     if record.state is State.DELIVERED_UNCONFIRMED:
-        assert heard & {Fate.UNCONFIRMED, Fate.UNENDED}
+        assert heard & {FaxFate.UNCONFIRMED, FaxFate.UNENDED}
     if record.state is State.WAITING:
-        assert heard <= {Fate.FAILED}
+        assert heard <= {FaxFate.FAILED}
 
 
 @given(lives())

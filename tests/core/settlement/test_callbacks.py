@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.job import Fate, Happened, Record, State
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.job import AttemptOutcome, FaxFate, Record, State
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.settlement import (
     Callback,
-    Case,
+    CallbackProof,
+    DecisionContext,
     Judgement,
-    Shown,
-    Step,
+    Transition,
     Trust,
-    after_news,
     after_unknown_ms,
+    after_update,
     confirmed,
     count_read,
     judge_callback,
@@ -25,11 +25,11 @@ from dispatcher.core.settlement import (
     unconfirmed,
 )
 from dispatcher.core.settlement.callbacks import MOST_READS, shown_number
-from dispatcher.core.settlement.faxes import known_faxes
+from dispatcher.core.settlement.known_faxes import known_faxes
 from tests.core.settlement.samples import BEGAN, COMPLETED, NOW, POLICY, accepted, case, entry, news, sending, waiting
 
 JOB, NUMBER = "a.0", "+12025550101"
-RIGHT, ABSENT, WRONG = Shown.RIGHT, Shown.ABSENT, Shown.WRONG
+RIGHT, ABSENT, WRONG = CallbackProof.RIGHT, CallbackProof.ABSENT, CallbackProof.WRONG
 NUMBERS = {RIGHT: NUMBER, ABSENT: "", WRONG: "+12025550199"}
 DEADLINE = send_deadline_ms(sending(), POLICY)
 SEARCHED = DEADLINE + round(POLICY.settling_s * 1000)
@@ -63,21 +63,25 @@ TOGETHER = {
     (RIGHT, ABSENT): ABSENT,
     (ABSENT, RIGHT): ABSENT,
     (ABSENT, ABSENT): ABSENT,
-    **{(WRONG, number): WRONG for number in Shown},
-    **{(labels, WRONG): WRONG for labels in Shown},
+    **{(WRONG, number): WRONG for number in CallbackProof},
+    **{(labels, WRONG): WRONG for labels in CallbackProof},
 }
 
 
-def callback(labels: Shown = RIGHT, number: Shown = RIGHT, *, fax_id: str = "F1", attempt: int = 1) -> Callback:
+def callback(
+    labels: CallbackProof = RIGHT, number: CallbackProof = RIGHT, *, fax_id: str = "F1", attempt: int = 1
+) -> Callback:
     shown = news(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
     return Callback(news=shown, labels=labels, number=NUMBER)
 
 
 @pytest.mark.parametrize("reads", range(MOST_READS + 1))
 @pytest.mark.parametrize(("named", "moment", "shown"), TABLE)
-def test_every_case_of_an_attempt_that_is_being_sent(named: bool, moment: str, shown: Shown, reads: int) -> None:
+def test_every_case_of_an_attempt_that_is_being_sent(
+    named: bool, moment: str, shown: CallbackProof, reads: int
+) -> None:
     """The fax of an attempt that is being sent is named by evidence, which is in the history."""
-    known = [entry(Fate.UNFINISHED)] if named else []
+    known = [entry(FaxFate.UNFINISHED)] if named else []
     now = case(*known, now_ms=MOMENTS[moment])
     expected = TABLE[named, moment, shown][reads >= MOST_READS]
     again_ms = 0
@@ -113,14 +117,14 @@ def test_after_the_clock_was_set_back_nobody_waits_for_the_deadline() -> None:
     ],
 )
 def test_nothing_is_waited_for_when_the_attempt_is_not_being_sent(
-    record: Record, attempt: int, reads_left: bool, shown: Shown
+    record: Record, attempt: int, reads_left: bool, shown: CallbackProof
 ) -> None:
     judged = judge_callback(callback(shown, attempt=attempt), record, case(now_ms=BEGAN))
     assert judged.trust is (READ if reads_left else NO_MORE)
 
 
 @pytest.mark.parametrize("shown", [RIGHT, ABSENT])
-def test_an_attempt_above_the_records_proves_that_its_begin_was_lost(shown: Shown) -> None:
+def test_an_attempt_above_the_records_proves_that_its_begin_was_lost(shown: CallbackProof) -> None:
     assert judge_callback(callback(shown, attempt=2), waiting(), case()).trust is Trust.ADOPT
     assert judge_callback(callback(WRONG, attempt=2), waiting(), case()).trust is OTHERS
 
@@ -129,18 +133,18 @@ def test_an_attempt_above_the_records_proves_that_its_begin_was_lost(shown: Show
     ("job", "attempt", "shown"),
     [(JOB, 2, RIGHT), ("", 2, ABSENT), (JOB, 0, ABSENT), ("", 0, ABSENT), ("a.1", 2, WRONG), (JOB, 1, WRONG)],
 )
-def test_labels_are_those_of_the_address(job: str, attempt: int, shown: Shown) -> None:
-    fax = FaxNews(fax_id="F1", status=COMPLETED, job=job, attempt=attempt)
+def test_labels_are_those_of_the_address(job: str, attempt: int, shown: CallbackProof) -> None:
+    fax = FaxUpdate(fax_id="F1", status=COMPLETED, job=job, attempt=attempt)
     assert shown_labels(fax, JOB, 2) is shown
 
 
-@pytest.mark.parametrize("shown", Shown)
-def test_the_number_is_the_jobs(shown: Shown) -> None:
+@pytest.mark.parametrize("shown", CallbackProof)
+def test_the_number_is_the_jobs(shown: CallbackProof) -> None:
     assert shown_number(news(COMPLETED, to=NUMBERS[shown]), NUMBER) is shown
 
 
 def test_of_a_job_without_a_number_every_number_is_wrong() -> None:
-    assert replace(callback(), number="").shown is WRONG
+    assert replace(callback(), number="").proof is WRONG
 
 
 #: whether the provider itself has named the fax, job and attempt that the read shows: attempt that is applied, or none
@@ -158,8 +162,10 @@ READS = {
 
 
 @pytest.mark.parametrize(("named", "job", "attempt"), READS)
-@pytest.mark.parametrize("number", Shown)
-def test_a_read_is_of_the_callbacks_job_or_of_nobodys(named: bool, job: str, attempt: int, number: Shown) -> None:
+@pytest.mark.parametrize("number", CallbackProof)
+def test_a_read_is_of_the_callbacks_job_or_of_nobodys(
+    named: bool, job: str, attempt: int, number: CallbackProof
+) -> None:
     read = news(COMPLETED, attempt=attempt, job=job, to=NUMBERS[number])
     applied = confirmed(read, callback(), 2 if named else 0)
     expected = 0 if number is WRONG else READS[named, job, attempt]
@@ -190,7 +196,7 @@ def test_an_unconfirmed_callback_leaves_one_line_and_a_job_five() -> None:
         if step:
             assert step.event is None
             assert step.history
-            assert step.history.outcome is Happened.UNCONFIRMED
+            assert step.history.outcome is AttemptOutcome.UNCONFIRMED
             now = replace(now, history=[*now.history, step.history])
     assert [line.fax_id for line in now.history] == ["X1", "X2", "X3", "X4", "X5"]
 
@@ -206,7 +212,7 @@ RECORDS = st.builds(
 )
 CASES = st.builds(
     lambda lines, now_ms: case(*lines, now_ms=now_ms),
-    st.lists(st.builds(entry, st.sampled_from(Fate), FAXES, attempt=ATTEMPTS), max_size=3),
+    st.lists(st.builds(entry, st.sampled_from(FaxFate), FAXES, attempt=ATTEMPTS), max_size=3),
     st.integers(min_value=BEGAN, max_value=SEARCHED + 60_000),
 )
 CALLBACKS = st.builds(
@@ -223,8 +229,8 @@ CALLBACKS = st.builds(
         labels=labels,
         number=NUMBER,
     ),
-    st.sampled_from(Shown),
-    st.sampled_from(Shown),
+    st.sampled_from(CallbackProof),
+    st.sampled_from(CallbackProof),
     FAXES,
     ATTEMPTS,
     st.sampled_from(FaxStatus),
@@ -232,13 +238,13 @@ CALLBACKS = st.builds(
 )
 
 
-def step_alone(came: Callback, record: Record, now: Case) -> Step | None:
+def step_alone(came: Callback, record: Record, now: DecisionContext) -> Transition | None:
     """What a callback does as long as nothing can be read."""
     match judge_callback(came, record, now).trust:
         case Trust.APPLY:
-            return after_news(record, came.news, now)
+            return after_update(record, came.news, now)
         case Trust.ADOPT:
-            return after_news(record, replace(came.news, status=FaxStatus.UNFINISHED, ended_ms=0), now)
+            return after_update(record, replace(came.news, status=FaxStatus.UNFINISHED, ended_ms=0), now)
         case Trust.UNCONFIRMED:
             return unconfirmed(record, came.news, now)
     return None
@@ -246,7 +252,7 @@ def step_alone(came: Callback, record: Record, now: Case) -> Step | None:
 
 @given(CALLBACKS, RECORDS, CASES)
 def test_a_callback_alone_ends_no_job_but_by_a_fax_that_the_provider_named(
-    came: Callback, record: Record, now: Case
+    came: Callback, record: Record, now: DecisionContext
 ) -> None:
     step = step_alone(came, record, now)
     if step and step.record.state is not record.state and step.record.state.final:
@@ -256,7 +262,7 @@ def test_a_callback_alone_ends_no_job_but_by_a_fax_that_the_provider_named(
 
 @given(CALLBACKS, RECORDS, CASES)
 def test_one_that_contradicts_changes_nothing_and_any_other_is_heeded(
-    came: Callback, record: Record, now: Case
+    came: Callback, record: Record, now: DecisionContext
 ) -> None:
     """Applied, read now or later, or kept in the history: a true callback is not lost."""
     judged = judge_callback(came, record, now)
@@ -267,7 +273,9 @@ def test_one_that_contradicts_changes_nothing_and_any_other_is_heeded(
 
 
 @given(CALLBACKS, RECORDS, CASES)
-def test_a_callback_waits_only_for_the_attempt_that_is_being_sent(came: Callback, record: Record, now: Case) -> None:
+def test_a_callback_waits_only_for_the_attempt_that_is_being_sent(
+    came: Callback, record: Record, now: DecisionContext
+) -> None:
     if judge_callback(came, record, now).trust is DEFER:
         assert record.state is State.SENDING
         assert came.news.attempt == record.attempt

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
+from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcome import FaxNews
+from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import (
     HELD_MS,
-    Step,
+    Transition,
     after_empty_look,
-    after_news,
     after_read,
+    after_update,
     is_last_look,
     look_due_ms,
     next_look_at_ms,
@@ -47,7 +47,7 @@ def look(
     late_ms: int = 0,
     exact: bool = True,
     answered: bool = True,
-) -> Step | None:
+) -> Transition | None:
     """A look at the time at which it is due, or later."""
     asked_ms = look_due_ms(record, POLICY) + late_ms
     seen = case(*history, now_ms=asked_ms + 50)
@@ -102,7 +102,7 @@ def test_a_send_without_an_answer_that_is_not_found_is_sent_again() -> None:
     assert (step.event, step.record.state, step.spent, step.rest_s) == (Event.VANISHED, State.WAITING, 1, 0.0)
     assert (step.record.server_errors, step.record.category) == (1, "submit_unknown")
     assert (step.record.error_type, step.record.error_code) == ("http", 0)
-    assert (step.history.outcome, step.history.fax_id, step.history.fate) == (Happened.VANISHED, "", None)
+    assert (step.history.outcome, step.history.fax_id, step.history.fate) == (AttemptOutcome.VANISHED, "", None)
 
 
 def test_a_send_that_was_answered_with_500_and_not_found_waits_by_that_row() -> None:
@@ -161,27 +161,27 @@ def test_a_look_for_an_attempt_that_is_over_counts_for_nothing(record: Record) -
 @pytest.mark.parametrize(
     ("fate", "state"),
     [
-        (Fate.UNFINISHED, State.ACCEPTED),
-        (Fate.DELIVERED, State.DELIVERED),
-        (Fate.UNCONFIRMED, State.DELIVERED_UNCONFIRMED),
-        (Fate.FAILED, State.WAITING),
+        (FaxFate.UNFINISHED, State.ACCEPTED),
+        (FaxFate.DELIVERED, State.DELIVERED),
+        (FaxFate.UNCONFIRMED, State.DELIVERED_UNCONFIRMED),
+        (FaxFate.FAILED, State.WAITING),
     ],
 )
 @pytest.mark.parametrize("server_errors", [0, 5])
-def test_when_an_attempt_vanished_an_earlier_fax_decides(fate: Fate, state: State, server_errors: int) -> None:
+def test_when_an_attempt_vanished_an_earlier_fax_decides(fate: FaxFate, state: State, server_errors: int) -> None:
     """The job is neither sent again nor given up while an earlier fax of it is delivered or may yet be."""
     record = sending(attempt=2, looks=LAST, server_errors=server_errors)
     asked_ms = look_due_ms(record, POLICY)
     evidence = entry(fate, "F1", pages_sent=2, pages_total=3, created_ms=77)
     step = after_empty_look(record, case(evidence, now_ms=asked_ms), attempt=2, asked_ms=asked_ms, exact=True)
     assert step
-    failed = fate is Fate.FAILED
+    failed = fate is FaxFate.FAILED
     assert step.record.state is (State.FAILED if failed and server_errors else state)
     if not failed:
         assert (step.record.fax_id, step.record.pages_sent, step.record.began_ms) == ("F1", 2, 77)
     assert not step.record.doubled
     assert step.history
-    assert step.history.outcome is Happened.VANISHED
+    assert step.history.outcome is AttemptOutcome.VANISHED
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_read_back_of_a_fax_under_way_is_repeated_at_the_policy_s_times(
 def test_a_fax_that_the_provider_does_not_know_any_more_ends_in_a_hold(polling: bool) -> None:
     """It is asked for after half a minute, two and ten. Then neither a resend nor a failure would be right."""
     record, waits = accepted(looks=9), []
-    step: Step | None = None
+    step: Transition | None = None
     while record.state is State.ACCEPTED:
         step = after_read(record, None, case(polling=polling))
         assert step
@@ -226,7 +226,7 @@ def test_news_of_a_fax_that_was_unknown_ends_the_job_that_is_held_for_it() -> No
     missing = after_read(accepted(looks=3, unclear=True), None, case())
     assert missing
     assert missing.history
-    step = after_news(missing.record, news(COMPLETED), case(missing.history))
+    step = after_update(missing.record, news(COMPLETED), case(missing.history))
     assert step
     assert (step.record.state, step.record.doubled) == (State.DELIVERED, False)
 
@@ -236,7 +236,7 @@ UNENDED_MS = round(POLICY.unended_s * 1000)
 
 @pytest.mark.parametrize("said", [news(UNFINISHED), None], ids=["unfinished", "unknown"])
 @pytest.mark.parametrize("missed", [0, 3])
-def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxNews | None, missed: int) -> None:
+def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxUpdate | None, missed: int) -> None:
     """It is read for 80 hours. It may have arrived, so it is neither sent again nor held for a person."""
     record = accepted(looks=missed, unclear=missed > 0, changed_ms=NOW - UNENDED_MS)
     step = after_read(record, said, case())
@@ -249,7 +249,11 @@ def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxNews | None,
     )
     assert (step.record.category, step.record.error_type, step.record.error_code) == ("callback_missing", "http", 0)
     assert step.history
-    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (Happened.UNENDED, Fate.UNENDED, "F1")
+    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (
+        AttemptOutcome.UNENDED,
+        FaxFate.UNENDED,
+        "F1",
+    )
     assert step.history.why == "the provider told no end of it within 3 d 8 h: it may have arrived"
 
 
@@ -260,37 +264,37 @@ def test_a_fax_is_waited_for_until_then() -> None:
 
 
 @pytest.mark.parametrize("said", [news(COMPLETED), failure(BUSY)], ids=["completed", "failed"])
-def test_an_end_that_is_told_by_then_counts(said: FaxNews) -> None:
+def test_an_end_that_is_told_by_then_counts(said: FaxUpdate) -> None:
     step = after_read(accepted(changed_ms=NOW - UNENDED_MS), said, case())
     assert step
     assert step.record.category != "callback_missing"
 
 
-@pytest.mark.parametrize(("said", "fate"), [(news(COMPLETED), Fate.DELIVERED), (failure(BUSY), Fate.FAILED)])
-def test_an_end_that_is_told_later_is_in_the_history(said: FaxNews, fate: Fate) -> None:
+@pytest.mark.parametrize(("said", "fate"), [(news(COMPLETED), FaxFate.DELIVERED), (failure(BUSY), FaxFate.FAILED)])
+def test_an_end_that_is_told_later_is_in_the_history(said: FaxUpdate, fate: FaxFate) -> None:
     """States only move forward. What comes twice is written down once."""
     ended = after_read(accepted(changed_ms=NOW - UNENDED_MS), None, case())
     assert ended
     assert ended.history
-    late = after_news(ended.record, said, case(ended.history))
+    late = after_update(ended.record, said, case(ended.history))
     assert late
     assert late.history
     assert (late.event, late.record.state) == (None, State.DELIVERED_UNCONFIRMED)
-    assert (late.history.outcome, late.history.fate) == (Happened.LATE, fate)
-    assert after_news(late.record, said, case(ended.history, late.history)) is None
-    assert after_news(ended.record, news(UNFINISHED), case(ended.history)) is None
+    assert (late.history.outcome, late.history.fate) == (AttemptOutcome.LATE, fate)
+    assert after_update(late.record, said, case(ended.history, late.history)) is None
+    assert after_update(ended.record, news(UNFINISHED), case(ended.history)) is None
 
 
 @pytest.mark.parametrize(
     ("fate", "state"),
     [
-        (Fate.DELIVERED, State.DELIVERED),
-        (Fate.UNFINISHED, State.ACCEPTED),
-        (Fate.UNENDED, State.DELIVERED_UNCONFIRMED),
-        (Fate.FAILED, State.DELIVERED_UNCONFIRMED),
+        (FaxFate.DELIVERED, State.DELIVERED),
+        (FaxFate.UNFINISHED, State.ACCEPTED),
+        (FaxFate.UNENDED, State.DELIVERED_UNCONFIRMED),
+        (FaxFate.FAILED, State.DELIVERED_UNCONFIRMED),
     ],
 )
-def test_another_fax_of_the_job_is_followed_when_one_never_ends(fate: Fate, state: State) -> None:
+def test_another_fax_of_the_job_is_followed_when_one_never_ends(fate: FaxFate, state: State) -> None:
     """Once for each of them: two faxes without an end do not take turns."""
     step = after_read(accepted("F2", attempt=2, changed_ms=NOW - UNENDED_MS), None, case(entry(fate, "F1")))
     assert step

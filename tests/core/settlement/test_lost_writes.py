@@ -2,9 +2,9 @@
 
 import pytest
 
-from dispatcher.core.job import Fate, Happened, HistoryEntry, Record, State
-from dispatcher.core.outcome import Accepted, FaxNews, Unclear
-from dispatcher.core.settlement import LostWrite, Step, after_news, after_send
+from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.outcome import Accepted, FaxUpdate, Unclear
+from dispatcher.core.settlement import LostWrite, Transition, after_send, after_update
 from tests.core.settlement.samples import (
     BEGAN,
     BUSY,
@@ -28,8 +28,8 @@ def state_of(record: Record) -> str:
     return record.state.label
 
 
-def adopted(record: Record, told: FaxNews) -> Step:
-    step = after_news(record, told, case())
+def adopted(record: Record, told: FaxUpdate) -> Transition:
+    step = after_update(record, told, case())
     assert step is not None
     return step
 
@@ -44,7 +44,9 @@ def adopted(record: Record, told: FaxNews) -> Step:
     ],
     ids=["unfinished", "completed", "failed"],
 )
-def test_a_lost_attempt_is_adopted_by_a_job_that_has_no_other_fax(record: Record, told: FaxNews, state: State) -> None:
+def test_a_lost_attempt_is_adopted_by_a_job_that_has_no_other_fax(
+    record: Record, told: FaxUpdate, state: State
+) -> None:
     """The record takes its number, which is never given again; the fax decides; the attempt counts, and so does the one
     that was being sent."""
     step = adopted(record, told)
@@ -58,13 +60,13 @@ def test_a_job_that_has_a_fax_keeps_it_and_the_lost_attempt_is_evidence(record: 
     assert (step.event, step.record.state, step.record.fax_id) == (None, record.state, "F1")
     assert (step.record.attempt, step.lost) == (2, LOST)
     assert step.history is not None
-    assert (step.history.fax_id, step.history.fate) == ("F2", Fate.UNFINISHED)
+    assert (step.history.fax_id, step.history.fate) == ("F2", FaxFate.UNFINISHED)
 
 
 def test_the_lost_attempt_decides_once_the_fax_before_it_has_failed() -> None:
     late = adopted(accepted("F1"), news(UNFINISHED, "F2", attempt=2))
     assert late.history is not None
-    step = after_news(late.record, failure(BUSY, "F1", ended_ms=BEGAN + 100), case(late.history))
+    step = after_update(late.record, failure(BUSY, "F1", ended_ms=BEGAN + 100), case(late.history))
     assert step is not None
     assert (step.record.state, step.record.fax_id, step.record.doubled) == (State.ACCEPTED, "F2", False)
 
@@ -72,12 +74,12 @@ def test_the_lost_attempt_decides_once_the_fax_before_it_has_failed() -> None:
 @pytest.mark.parametrize("record", [waiting(attempt=2), sending(attempt=2), accepted("F2", attempt=2)], ids=state_of)
 def test_what_the_record_knows_proves_no_loss(record: Record) -> None:
     for attempt in (1, 2):
-        step = after_news(record, news(COMPLETED, "F2", attempt=attempt), case())
+        step = after_update(record, news(COMPLETED, "F2", attempt=attempt), case())
         assert step is None or step.lost is None
 
 
 def test_an_answer_to_a_send_that_the_record_does_not_know_is_adopted() -> None:
-    step = after_send(leased(), Accepted(news=news(UNFINISHED, "F2", attempt=2)), case(), attempt=2)
+    step = after_send(leased(), Accepted(update=news(UNFINISHED, "F2", attempt=2)), case(), attempt=2)
     assert step is not None
     assert (step.record.state, step.lost) == (State.ACCEPTED, LOST)
     assert after_send(leased(), Unclear(reason="no answer"), case(), attempt=2) is None, "the list will tell"
@@ -87,32 +89,32 @@ def test_an_answer_to_a_send_that_the_record_does_not_know_is_adopted() -> None:
     ("record", "known", "told"),
     [
         (accepted("F1"), None, news(UNFINISHED, "F2")),
-        (waiting(), entry(Fate.FAILED, "F1"), news(COMPLETED, "F2")),
-        (waiting(), entry(Fate.FAILED, "F1"), failure(BUSY, "F2")),
+        (waiting(), entry(FaxFate.FAILED, "F1"), news(COMPLETED, "F2")),
+        (waiting(), entry(FaxFate.FAILED, "F1"), failure(BUSY, "F2")),
         (waiting(state=State.DELIVERED, fax_id="F1"), None, news(COMPLETED, "F2")),
     ],
     ids=["one under way", "one failed, one delivered", "both failed", "both delivered"],
 )
 def test_two_faxes_of_one_attempt_were_accepted_twice(
-    record: Record, known: HistoryEntry | None, told: FaxNews
+    record: Record, known: HistoryEntry | None, told: FaxUpdate
 ) -> None:
     """The number of a lost attempt was given again. That is written down, whether they overlapped or not."""
-    step = after_news(record, told, case(*([known] if known else [])))
+    step = after_update(record, told, case(*([known] if known else [])))
     assert step is not None
     assert step.accepted_twice
     assert step.lost is None, "a callback's body may be anybody's"
     assert step.history is not None
-    assert (step.history.outcome, step.history.fax_id) == (Happened.DOUBLED, "F2")
+    assert (step.history.outcome, step.history.fax_id) == (AttemptOutcome.DOUBLED, "F2")
     assert step.history.why.startswith("the provider has accepted two faxes of attempt 1")
 
 
 def test_two_faxes_of_one_attempt_prove_a_loss_when_the_provider_itself_shows_our_labels() -> None:
-    step = after_news(accepted("F1"), news(UNFINISHED, "F2", write_epoch=9), case())
+    step = after_update(accepted("F1"), news(UNFINISHED, "F2", write_epoch=9), case())
     assert step is not None
     assert (step.accepted_twice, step.lost) == (True, LostWrite(attempt=1, created_ms=BEGAN + 200))
 
 
 def test_two_faxes_of_two_attempts_were_not() -> None:
-    step = after_news(waiting(attempt=2), news(COMPLETED, "F2", attempt=2), case(entry(Fate.FAILED, "F1")))
+    step = after_update(waiting(attempt=2), news(COMPLETED, "F2", attempt=2), case(entry(FaxFate.FAILED, "F1")))
     assert step is not None
     assert not step.accepted_twice

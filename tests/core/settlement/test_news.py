@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.failures import ERROR_TYPES
-from dispatcher.core.job import EVIDENCE_TURN, Fate, Happened, HistoryEntry, Record, State
+from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.outcome import FaxNews, FaxStatus
+from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import OnPartial, Policy
 from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Step, after_news
+from dispatcher.core.settlement import Transition, after_update
 from tests.core.settlement.samples import (
     BAD_NUMBER,
     BEGAN,
@@ -42,8 +42,8 @@ def state_of(record: Record) -> str:
     return record.state.label
 
 
-def settled(record: Record, told: FaxNews, *history: HistoryEntry) -> Step:
-    step = after_news(record, told, case(*history))
+def settled(record: Record, told: FaxUpdate, *history: HistoryEntry) -> Transition:
+    step = after_update(record, told, case(*history))
     assert step is not None
     return step
 
@@ -63,7 +63,7 @@ def test_a_completed_fax_delivers_the_job(record: Record) -> None:
 def test_an_unfinished_fax_is_followed(record: Record) -> None:
     """A waiting or leased job adopts it; an early callback or look-up is as good as the answer to the POST."""
     step = settled(record, news(UNFINISHED))
-    assert (step.event, step.record.state, step.record.fax_id) == (Event.TAKEN, State.ACCEPTED, "F1")
+    assert (step.event, step.record.state, step.record.fax_id) == (Event.ACCEPTED, State.ACCEPTED, "F1")
     assert (step.record.lease, step.next_ms, step.rest_s) == (0, NOW + 900_000, None)
     assert step.spent == (record.state is State.SENDING)
 
@@ -83,7 +83,11 @@ def test_a_failed_fax_is_tried_again_by_its_row(record: Record) -> None:
     assert (new.error_type, new.error_code, step.next_ms) == (*BUSY, NOW + 180_000)
     assert (step.rest_s, step.spent) == (60.0, record.state is State.SENDING)
     assert step.history
-    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (Happened.FAILED, Fate.FAILED, "F1")
+    assert (step.history.outcome, step.history.fate, step.history.fax_id) == (
+        AttemptOutcome.FAILED,
+        FaxFate.FAILED,
+        "F1",
+    )
     assert step.history.why.startswith("busy, attempt 1 of 8")
 
 
@@ -98,7 +102,7 @@ def test_pages_that_may_have_arrived_end_the_job_as_unconfirmed() -> None:
     step = settled(accepted(), failure(PAGE_UNCONFIRMED, pages_sent=2, pages_total=2))
     assert (step.event, step.record.state) == (Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED)
     assert step.history
-    assert step.history.fate is Fate.UNCONFIRMED
+    assert step.history.fate is FaxFate.UNCONFIRMED
 
 
 def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
@@ -121,7 +125,7 @@ def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
 )
 @pytest.mark.parametrize("record", [waiting(), sending(), accepted()], ids=state_of)
 def test_the_end_of_a_fax_says_which_holds_end_if_it_was_a_probe(
-    record: Record, end: FaxNews, disproved: set[str]
+    record: Record, end: FaxUpdate, disproved: set[str]
 ) -> None:
     """That of an earlier attempt says nothing of a probe, which is known by its number."""
     assert settled(record, end).disproves == disproved
@@ -136,7 +140,7 @@ def test_a_document_that_does_not_convert_may_hold_itself() -> None:
 
 def test_earlier_failures_of_the_category_count() -> None:
     """The second busy waits longer, the eighth is the last; evidence of failed faxes counts too."""
-    before = [entry(Fate.FAILED, f"E{n}", category="busy", error_type="CALL_ERROR", error_code=17) for n in range(7)]
+    before = [entry(FaxFate.FAILED, f"E{n}", category="busy", error_type="CALL_ERROR", error_code=17) for n in range(7)]
     assert settled(accepted(), failure(BUSY), before[0]).next_ms == NOW + 300_000
     assert settled(accepted(), failure(BUSY), *before).record.state is State.FAILED
 
@@ -144,24 +148,24 @@ def test_earlier_failures_of_the_category_count() -> None:
 @pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
 @pytest.mark.parametrize("attempt", [-1, 0])
 def test_news_of_no_attempt_is_ignored(attempt: int, status: FaxStatus) -> None:
-    assert all(after_news(record, news(status, attempt=attempt), case()) is None for record in OPEN)
+    assert all(after_update(record, news(status, attempt=attempt), case()) is None for record in OPEN)
 
 
 @pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
 @pytest.mark.parametrize("record", [*OPEN, *FINAL], ids=state_of)
 def test_news_of_a_fax_whose_end_is_known_changes_nothing(record: Record, status: FaxStatus) -> None:
     """Repeats of callbacks and polls, and whatever contradicts an end that was told."""
-    told = entry(Fate.FAILED, outcome=Happened.FAILED)
-    assert record.fax_id == "F1" or after_news(record, news(status), case(told)) is None
+    told = entry(FaxFate.FAILED, outcome=AttemptOutcome.FAILED)
+    assert record.fax_id == "F1" or after_update(record, news(status), case(told)) is None
 
 
 @pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
 def test_news_of_the_delivered_fax_changes_nothing(status: FaxStatus) -> None:
-    assert after_news(waiting(state=State.DELIVERED, fax_id="F1"), news(status), case()) is None
+    assert after_update(waiting(state=State.DELIVERED, fax_id="F1"), news(status), case()) is None
 
 
 def test_news_that_an_accepted_fax_has_not_ended_is_no_news() -> None:
-    assert after_news(accepted(), news(UNFINISHED), case()) is None
+    assert after_update(accepted(), news(UNFINISHED), case()) is None
 
 
 @pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
@@ -170,14 +174,16 @@ def test_news_of_another_fax_is_evidence(record: Record, status: FaxStatus) -> N
     """The state stays; the history grows, and the record shows it to compare-and-set."""
     step = settled(record, news(status))
     assert (step.event, step.record.state, step.record.fax_id) == (None, record.state, record.fax_id)
-    assert (step.record.evidence, step.record.category) == (1, record.category)
+    assert (step.record.history_revision, step.record.category) == (1, record.category)
     assert (step.rest_s, step.spent, step.hold) == (None, 0, None)
     assert step.history
     assert step.history.fate == {UNFINISHED: "unfinished", COMPLETED: "delivered", FAILURE: "failed"}[status]
 
 
 def test_the_count_of_evidence_begins_anew() -> None:
-    assert settled(sending(attempt=2, evidence=EVIDENCE_TURN - 1), news(COMPLETED)).record.evidence == 0
+    assert (
+        settled(sending(attempt=2, history_revision=REVISION_MODULUS - 1), news(COMPLETED)).record.history_revision == 0
+    )
 
 
 def test_evidence_of_a_call_counts_as_a_dial() -> None:
@@ -190,7 +196,7 @@ def test_two_accepted_faxes_make_a_doubled_job(status: FaxStatus, doubled: bool)
     step = settled(accepted("F2", attempt=2, began_ms=NOW), news(status, ended_ms=NOW - 1))
     assert step.record.doubled is doubled
     assert step.history
-    assert step.history.outcome is (Happened.DOUBLED if doubled else Happened.LATE)
+    assert step.history.outcome is (AttemptOutcome.DOUBLED if doubled else AttemptOutcome.LATE)
 
 
 def test_an_earlier_fax_that_failed_after_the_later_one_was_accepted_makes_a_doubled_job() -> None:
@@ -202,38 +208,38 @@ def test_a_job_is_not_doubled_while_only_one_fax_is_known() -> None:
 
 
 @pytest.mark.parametrize("told", [news(UNFINISHED, "F2", attempt=2), news(COMPLETED, "F2", attempt=2)])
-def test_a_job_is_doubled_when_the_evidence_came_before_the_acceptance(told: FaxNews) -> None:
-    assert settled(sending(attempt=2), told, entry(Fate.UNFINISHED)).record.doubled
+def test_a_job_is_doubled_when_the_evidence_came_before_the_acceptance(told: FaxUpdate) -> None:
+    assert settled(sending(attempt=2), told, entry(FaxFate.UNFINISHED)).record.doubled
 
 
 def test_a_job_is_no_longer_doubled_once_the_earlier_fax_is_known_to_have_failed_in_time() -> None:
     record = accepted("F2", attempt=2, began_ms=NOW, doubled=True)
-    assert not settled(record, failure(BUSY, ended_ms=NOW - 1), entry(Fate.UNFINISHED)).record.doubled
+    assert not settled(record, failure(BUSY, ended_ms=NOW - 1), entry(FaxFate.UNFINISHED)).record.doubled
 
 
 @pytest.mark.parametrize("pair", [BUSY, BAD_NUMBER, NO_FUNDS])
 @pytest.mark.parametrize(
     ("fate", "event", "state"),
     [
-        (Fate.UNFINISHED, Event.TAKEN, State.ACCEPTED),
-        (Fate.DELIVERED, Event.DELIVERED, State.DELIVERED),
-        (Fate.UNCONFIRMED, Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED),
+        (FaxFate.UNFINISHED, Event.ACCEPTED, State.ACCEPTED),
+        (FaxFate.DELIVERED, Event.DELIVERED, State.DELIVERED),
+        (FaxFate.UNCONFIRMED, Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED),
     ],
 )
 @pytest.mark.parametrize("record", UNDER_WAY, ids=state_of)
 def test_when_a_fax_fails_another_one_that_stands_decides(
-    record: Record, fate: Fate, event: Event, state: State, pair: tuple[str, int]
+    record: Record, fate: FaxFate, event: Event, state: State, pair: tuple[str, int]
 ) -> None:
     """The job is not sent a third time, and the failure is in its history."""
     step = settled(record, failure(pair, "F2", attempt=2), entry(fate, "F1"))
     assert (step.event, step.record.state, step.record.fax_id) == (event, state, "F1")
     assert step.record.doubled
     assert step.history
-    assert (step.history.fax_id, step.history.outcome) == ("F2", Happened.FAILED)
+    assert (step.history.fax_id, step.history.outcome) == ("F2", AttemptOutcome.FAILED)
 
 
 def test_the_failed_other_fax_does_not_decide() -> None:
-    step = settled(accepted("F2", attempt=2), failure(BUSY, "F2", attempt=2), entry(Fate.FAILED, "F1"))
+    step = settled(accepted("F2", attempt=2), failure(BUSY, "F2", attempt=2), entry(FaxFate.FAILED, "F1"))
     assert step.record.state is State.WAITING
 
 
@@ -263,7 +269,7 @@ def test_the_choice_of_the_batch_comes_before_that_of_the_policy(
     of_policy: OnPartial, of_batch: str, state: State
 ) -> None:
     told = failure(PAGE_UNCONFIRMED, pages_sent=3, pages_total=10)
-    step = after_news(accepted(), told, replace(case(policy=Policy(on_partial=of_policy)), on_partial=of_batch))
+    step = after_update(accepted(), told, replace(case(policy=Policy(on_partial=of_policy)), on_partial=of_batch))
     assert step
     assert step.record.state is state
 
@@ -277,10 +283,10 @@ def test_an_account_without_funds_is_held_although_the_pages_arrived() -> None:
 
 def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() -> None:
     told = failure(PAGE_UNCONFIRMED, pages_sent=1, pages_total=2)
-    step = after_news(accepted(), told, case(policy=Policy(on_partial="resend")))
+    step = after_update(accepted(), told, case(policy=Policy(on_partial="resend")))
     assert step
     assert step.history
-    assert (step.record.state, step.history.fate) == (State.WAITING, Fate.FAILED)
+    assert (step.record.state, step.history.fate) == (State.WAITING, FaxFate.FAILED)
 
 
 @pytest.mark.parametrize("code", [0, 17, 301, 302, 404, 429, 503, 800])
@@ -300,7 +306,7 @@ def test_no_failure_that_comes_again_and_again_has_a_job_called_without_end(pair
     """Whatever the provider says each time: in the end the job has ended, or waits for a person or for funds."""
     record, history = accepted(), list[HistoryEntry]()
     for attempt, pair in enumerate(pairs, start=1):
-        step = after_news(
+        step = after_update(
             replace(record, attempt=attempt), failure(pair, f"F{attempt}", attempt=attempt), case(*history)
         )
         assert step

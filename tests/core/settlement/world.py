@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core.job import Fate, HistoryEntry, Record, State
+from dispatcher.core.job import FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event, check_move
-from dispatcher.core.outcome import Accepted, FaxNews, FaxStatus, SendOutcome
+from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
 from dispatcher.core.policy import Policy
 from dispatcher.core.settlement import (
-    Case,
-    Step,
+    DecisionContext,
+    Transition,
     after_empty_look,
-    after_news,
     after_read,
     after_send,
+    after_update,
     is_last_look,
     look_due_ms,
 )
 
-Decide = Callable[[Record, Case], Step | None]
+Decide = Callable[[Record, DecisionContext], Transition | None]
 
 START = 1_772_532_000_000
 RANK = {State.LEASED: 1, State.SENDING: 2, State.ACCEPTED: 3}
@@ -28,19 +28,19 @@ RANK = {State.LEASED: 1, State.SENDING: 2, State.ACCEPTED: 3}
 class End:
     """How a fax ends. Pages that all arrived before a failure are taken for a delivery that is not confirmed."""
 
-    fate: Fate
+    fate: FaxFate
     error: tuple[str, int] = ("", 0)
 
     @property
     def pages_sent(self) -> int:
-        return 0 if self.fate is Fate.FAILED else 2
+        return 0 if self.fate is FaxFate.FAILED else 2
 
 
-DELIVERED = End(fate=Fate.DELIVERED)
-BUSY = End(fate=Fate.FAILED, error=("CALL_ERROR", 17))
-PROTOCOL = End(fate=Fate.FAILED, error=("FAX_ERROR", 12))
-BAD_NUMBER = End(fate=Fate.FAILED, error=("CALL_ERROR", 34))
-UNCONFIRMED = End(fate=Fate.UNCONFIRMED, error=("FAX_ERROR", 8))
+DELIVERED = End(fate=FaxFate.DELIVERED)
+BUSY = End(fate=FaxFate.FAILED, error=("CALL_ERROR", 17))
+PROTOCOL = End(fate=FaxFate.FAILED, error=("FAX_ERROR", 12))
+BAD_NUMBER = End(fate=FaxFate.FAILED, error=("CALL_ERROR", 34))
+UNCONFIRMED = End(fate=FaxFate.UNCONFIRMED, error=("FAX_ERROR", 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +53,14 @@ class TrueFax:
     ends_ms: int
     end: End
 
-    def news(self, now_ms: int) -> FaxNews:
+    def news(self, now_ms: int) -> FaxUpdate:
         """What the provider says of it at that moment."""
         if now_ms < self.ends_ms:
             status = FaxStatus.UNFINISHED
-            return FaxNews(fax_id=self.id, status=status, attempt=self.attempt, created_ms=self.created_ms)
-        return FaxNews(
+            return FaxUpdate(fax_id=self.id, status=status, attempt=self.attempt, created_ms=self.created_ms)
+        return FaxUpdate(
             fax_id=self.id,
-            status=FaxStatus.COMPLETED if self.end.fate is Fate.DELIVERED else FaxStatus.FAILURE,
+            status=FaxStatus.COMPLETED if self.end.fate is FaxFate.DELIVERED else FaxStatus.FAILURE,
             attempt=self.attempt,
             error_type=self.end.error[0],
             error_code=self.end.error[1],
@@ -74,7 +74,7 @@ class TrueFax:
 def truly_doubled(faxes: list[TrueFax]) -> bool:
     """By the definition, from what the provider did."""
     pairs = [(one, other) for one in faxes for other in faxes if one.created_ms < other.created_ms]
-    return any(earlier.ends_ms > later.created_ms or earlier.end.fate is not Fate.FAILED for earlier, later in pairs)
+    return any(earlier.ends_ms > later.created_ms or earlier.end.fate is not FaxFate.FAILED for earlier, later in pairs)
 
 
 @dataclass(slots=True)
@@ -85,9 +85,11 @@ class Shelf:
     history: tuple[HistoryEntry, ...] = ()
     #: the state in which the job ended, and how much of the history was there then
     ended: tuple[State, int] | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Transition] = field(default_factory=list)
 
-    def settle(self, decide: Decide, case: Case, meanwhile: Callable[[], object] = lambda: None) -> Step | None:
+    def settle(
+        self, decide: Decide, case: DecisionContext, meanwhile: Callable[[], object] = lambda: None
+    ) -> Transition | None:
         """Decide on what was read, and again when ``meanwhile`` something else was written."""
         record, history = self.record, self.history
         step = decide(record, replace(case, history=history))
@@ -110,7 +112,7 @@ class Shelf:
         )
         return attempt
 
-    def _apply(self, step: Step) -> None:
+    def _apply(self, step: Transition) -> None:
         old, new = self.record, step.record
         assert new.attempt == old.attempt
         if step.event is None:
@@ -134,11 +136,11 @@ class World:
     now_ms: int = START
     job: Shelf = field(default_factory=Shelf)
     faxes: list[TrueFax] = field(default_factory=list)
-    said: list[FaxNews] = field(default_factory=list)
+    said: list[FaxUpdate] = field(default_factory=list)
 
     @property
-    def case(self) -> Case:
-        return Case(policy=self.policy, now_ms=self.now_ms, chance=0.5)
+    def case(self) -> DecisionContext:
+        return DecisionContext(policy=self.policy, now_ms=self.now_ms, chance=0.5)
 
     def post(self, end: End | None, lasts_ms: int) -> int:
         """Begin an attempt and send it; with no end the request never reaches the provider. Returns the attempt."""
@@ -157,14 +159,14 @@ class World:
         """The worker writes down the answer; None: that the provider took the fax, as it was when it was taken."""
         if outcome is None:
             fax = next(fax for fax in self.faxes if fax.attempt == attempt)
-            outcome = Accepted(news=fax.news(fax.created_ms))
+            outcome = Accepted(update=fax.news(fax.created_ms))
         said = outcome
         self.job.settle(lambda record, case: after_send(record, said, case, attempt=attempt), self.case)
 
-    def tell(self, news: FaxNews, meanwhile: Callable[[], object] = lambda: None) -> None:
+    def tell(self, news: FaxUpdate, meanwhile: Callable[[], object] = lambda: None) -> None:
         """A callback or a line of a list arrives, be it the first time or again."""
         self.said.append(news)
-        self.job.settle(lambda record, case: after_news(record, news, case), self.case, meanwhile)
+        self.job.settle(lambda record, case: after_update(record, news, case), self.case, meanwhile)
 
     def look(self, *, visible: bool) -> None:
         """Look for the attempt that is being sent; a list that lags shows nothing of the job."""

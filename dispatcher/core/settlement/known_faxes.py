@@ -1,0 +1,66 @@
+"""What is known of the faxes of one job, from its record and its history, whatever the order in which it was told."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from dispatcher.core.job import FaxFate, HistoryEntry, Record, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFax:
+    """One fax at the provider. Times are milliseconds since 1970 by the provider's clock, 0 where it did not say."""
+
+    attempt: int
+    fate: FaxFate
+    created_ms: int = 0
+    ended_ms: int = 0
+
+
+#: what a job's state says of the fax that its record names; in all others that fax has ended and is in the history
+_SHOWN = {State.ACCEPTED: FaxFate.UNFINISHED, State.DELIVERED: FaxFate.DELIVERED}
+
+
+def known_faxes(record: Record, history: Sequence[HistoryEntry]) -> dict[str, KnownFax]:
+    """All faxes of the job that were ever heard of, by id."""
+    faxes = {
+        entry.fax_id: KnownFax(
+            attempt=entry.attempt, fate=entry.fate, created_ms=entry.created_ms, ended_ms=entry.ended_ms
+        )
+        for entry in history
+        if entry.fate
+    }
+    if shown := _SHOWN.get(record.state):
+        faxes[record.fax_id] = KnownFax(attempt=record.attempt, fate=shown, created_ms=record.began_ms)
+    return faxes
+
+
+def is_doubled(faxes: Iterable[KnownFax]) -> bool:
+    """Whether one was accepted while an earlier one was unfinished, delivered or unconfirmed.
+
+    A fax of unknown end is taken for unfinished until the provider says when it ended.
+    """
+    return any(_stands_against(*_in_order(one, other)) for one, other in combinations(faxes, 2))
+
+
+def foremost(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
+    """What was heard last of the fax that decides about a job whose attempt has just ended; None when all failed.
+
+    A delivered one comes before one under way, and that before one whose pages are taken for arrived,
+    and that before one without an end.
+    """
+    last = {entry.fax_id: entry for entry in history if entry.fate}
+    return next((entry for fate in _DECIDING for entry in reversed(last.values()) if entry.fate is fate), None)
+
+
+_DECIDING = (FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.UNENDED)
+
+
+def _in_order(one: KnownFax, other: KnownFax) -> tuple[KnownFax, KnownFax]:
+    timed = one.created_ms and other.created_ms and one.created_ms != other.created_ms
+    swap = one.created_ms > other.created_ms if timed else one.attempt > other.attempt
+    return (other, one) if swap else (one, other)
+
+
+def _stands_against(earlier: KnownFax, later: KnownFax) -> bool:
+    return earlier.fate is not FaxFate.FAILED or 0 < later.created_ms < earlier.ended_ms

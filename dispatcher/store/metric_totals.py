@@ -1,0 +1,38 @@
+"""Counters of the whole cluster, kept in Redis: they are right with any number of processes and after restarts.
+
+A field is the metric's name and its label values joined by ``|``. Those that go with a job's change are moved by the
+script that changes the job; the others are added here.
+"""
+
+from collections.abc import Mapping
+
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+
+
+def field(name: str, *labels: str) -> str:
+    return "|".join((name, *labels))
+
+
+class MetricTotals:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def count(self, name: str, labels: tuple[str, ...] = (), by: int = 1) -> None:
+        with translated():
+            await self._client.hincrby(keys.TOTALS, field(name, *labels), by)
+
+    async def add(self, sums: Mapping[str, int]) -> None:
+        """Several of them at once, by whole fields."""
+        with translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                for name, by in sums.items():
+                    pipe.hincrby(keys.TOTALS, name, by)
+                await pipe.execute()
+
+    async def all(self) -> Mapping[tuple[str, ...], int]:
+        """Every counter by (name, label value, ...)."""
+        with translated():
+            raw = await self._client.hgetall(keys.TOTALS)
+        return {tuple(name.decode().split("|")): int(value) for name, value in raw.items()}

@@ -1,0 +1,107 @@
+"""The account's shared pace, as kept in Redis."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from dispatcher.core.allowance import Allowance, Period
+from dispatcher.core.pacing import RateState
+from dispatcher.core.policy import Policy
+from dispatcher.core.waits import capped_retry_after_s
+from dispatcher.store import keys
+from dispatcher.store.client import Client
+from dispatcher.store.errors import translated
+from dispatcher.store.lua import Argument, Scripts
+
+#: further ahead than sends are granted theirs, so that a backlog of sends leaves reads their share
+_READ_HORIZON_US = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Leave for one read at the provider, or when to ask again."""
+
+    granted: bool
+    #: seconds until the slot, or until another question makes sense
+    wait_s: float
+    epoch: int
+
+
+class RateLimiter:
+    def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._policy = policy
+
+    async def set_ceiling(self, rate_per_second: float, *, per_minute: int = 0, per_day: int = 0) -> float:
+        """Give the limits of the settings; 0: no such limit. Returns the one of a second that is in force."""
+        return await self._set(
+            "settings", {Period.SECOND: rate_per_second, Period.MINUTE: per_minute, Period.DAY: per_day}
+        )
+
+    async def set_by_operator(self, limits: Mapping[Period, float]) -> None:
+        """Limits that stand above the settings until they are given back; those not named stay. 0: no such limit.
+
+        This and ``back_to_settings`` end a wait that the provider asked for.
+        """
+        await self._set("operator", limits)
+
+    async def back_to_settings(self) -> None:
+        """Forget all limits that operators gave."""
+        await self._set("default", {})
+
+    async def unblock(self) -> bool:
+        """End the wait that the provider asked for. False when there was none."""
+        return bool(await self._scripts.run("unblock", []))
+
+    async def _set(self, whose: str, limits: Mapping[Period, float]) -> float:
+        given: list[Argument] = [repr(limits[period]) if period in limits else "" for period in Period]
+        return float(await self._scripts.run("set_limits", [whose, *given]))
+
+    async def by_operator(self) -> frozenset[Period]:
+        """The periods whose limit an operator gave."""
+        with translated():
+            given = await self._client.hmget(keys.LIMITER, [f"operator_{period}" for period in Period])
+        return frozenset(period for period, limit in zip(Period, given, strict=True) if limit is not None)
+
+    async def take_permit(self) -> Permit:
+        """One permit for a read, at most two seconds ahead."""
+        policy = self._policy
+        regain_us = int(policy.rate_regain_s * 1_000_000)
+        arguments: list[Argument] = [_READ_HORIZON_US, policy.rate_cut, regain_us, policy.read_share]
+        answer = await self._scripts.run("take", arguments)
+        now, slot, again, epoch = map(int, answer)
+        wait_us = max(0, (again if slot < 0 else slot) - now)
+        return Permit(granted=slot >= 0, wait_s=wait_us / 1_000_000, epoch=epoch)
+
+    async def slow_down(self, epoch: int, retry_after_s: float | None, chance: float) -> float:
+        """The provider asked for less. Returns the time until which nothing is sent, in seconds since 1970."""
+        base, cap = self._policy.backoff_429_s
+        named_s = capped_retry_after_s(retry_after_s)
+        wait_us = -1 if named_s is None else int(named_s * 1_000_000)
+        arguments: list[Argument] = [
+            epoch,
+            wait_us,
+            int(base * 1e6),
+            int(cap * 1e6),
+            repr(chance),
+            self._policy.rate_cut,
+            int(self._policy.probe_gap_s * 1e6),
+        ]
+        blocked_us, _ = await self._scripts.run("slow_down", arguments)
+        return int(blocked_us) / 1_000_000
+
+    async def state(self) -> RateState:
+        """The state of the limiter, for people and metrics."""
+        with translated():
+            raw = await self._client.hgetall(keys.LIMITER)
+        known = {field.name for field in fields(RateState)} - {"allowances"}
+        values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
+        rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))
+        allowances = tuple(_allowance(*one) for one in json.loads(raw.get(b"allowances", "[]")))
+        whole = {name: int(value) for name, value in values.items()}
+        return RateState(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole)
+
+
+def _allowance(period: str, limit: int, newest: int, counts: list[int]) -> Allowance:
+    return Allowance(period=Period(period), limit=limit, newest=newest, counts=tuple(counts))
