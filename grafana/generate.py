@@ -1,7 +1,7 @@
-"""Writes the dashboard ``dashboards/bulkfax.json``: run ``.venv/bin/python grafana/generate.py`` after a change.
+"""Generate the dashboard ``dashboards/bulkfax.json``: run ``.venv/bin/python grafana/generate.py`` after a change.
 
-Every web process answers with the totals of the whole installation, read from Redis. So instances are brought together
-with ``max``, never with ``sum``; sums are taken over labels only, after that.
+Every web process exports the totals of the whole installation, read from Redis. So queries aggregate instances with
+``max``, never with ``sum``; they sum only over other labels, after that.
 """
 
 import json
@@ -18,7 +18,7 @@ TARGET = Path(__file__).parent / "dashboards" / "bulkfax.json"
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 #: all panels of a row share it, in units of the grid, which is 24 wide
 _STAT_HEIGHT, _GRAPH_HEIGHT = 4, 8
-_NOT_DUE = "jobs of drafts, of paused batches and of batches that start later"
+_NOT_DUE = "jobs of drafts, of paused batches and of batches with a later start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,52 +92,52 @@ _FAILED = rate("bulkfax_jobs_final_total", 'state="failed"', **_ENDED)
 NOW = (
     Figure(
         title="Due",
-        description=f"Jobs that may be sent now. Not {_NOT_DUE}, and not what a hold of its own keeps back.",
+        description=f"Jobs that may be sent now. Excludes {_NOT_DUE}, and jobs under a hold of their own.",
         unit="short",
         expr=level("bulkfax_jobs_due"),
     ),
     Figure(
         title="In flight",
-        description="Jobs that a worker holds, that are being sent, or that the provider accepted and has not ended.",
+        description="Jobs that are leased, being sent, unclear, or accepted by the provider and not ended.",
         unit="short",
         expr=f"sum({level('bulkfax_in_flight', by='state')})",
     ),
     Figure(
         title="Rate used",
-        description="Slots of the last full 10 s that were granted, against the account's limit.",
+        description="Slots granted in the last full 10 s, as a share of the account's limit.",
         unit="percentunit",
         expr=level("bulkfax_rate_used_ratio"),
     ),
     Figure(
         title="Refused by 429",
-        description="Share of the sends that the provider answered with 429. The shared rate is cut and creeps back.",
+        description="Share of the sends that the provider answered with 429. Each cuts the shared rate for seconds.",
         unit="percentunit",
         expr=f"{_REFUSED_BY_RATE} / ({_ALL_ATTEMPTS} > 0) or vector(0)",
         red_from=0.05,
     ),
     Figure(
         title="Delivered",
-        description="Share of delivered and delivered_unconfirmed in all jobs that ended in this time range.",
+        description="Share of delivered and delivered_unconfirmed among all jobs that ended in this time range.",
         unit="percentunit",
         expr=f"sum({_DELIVERED}) / sum({in_range('bulkfax_jobs_final_total', **_ENDED)})",
     ),
     Figure(
         title="Holds",
-        description="Scopes for which sending is stopped. See them: bulkfax holds list.",
+        description="Number of open holds. List them with: bulkfax holds list.",
         unit="short",
         expr=f"sum({level('bulkfax_holds', by='kind, category')})",
         red_from=1,
     ),
     Figure(
         title="Inbox",
-        description="Age of the oldest callback that is stored and not yet settled.",
+        description="Age of the oldest callback that is stored but not settled.",
         unit="s",
         expr=level("bulkfax_oldest_inbox_event_seconds"),
         red_from=60,
     ),
     Figure(
         title="Doubled",
-        description="Jobs for which the provider took a fax while an earlier one was unfinished or delivered.",
+        description="Jobs for which the provider accepted a fax while an earlier one was unfinished or delivered.",
         unit="short",
         expr=in_range("bulkfax_doubled_total"),
         red_from=1,
@@ -147,7 +147,7 @@ NOW = (
 THROUGHPUT = (
     Graph(
         title="Attempts by outcome",
-        description="Ends of POST /faxes per second, by what they mean. missed_slot: not sent, a worker was too late.",
+        description="POST /faxes attempts per second, by outcome. missed_slot: not sent, a worker was too late.",
         unit="cps",
         lines=[
             Line(expr=rate("bulkfax_attempts_total", by="outcome"), legend="{{outcome}}"),
@@ -157,7 +157,7 @@ THROUGHPUT = (
     ),
     Graph(
         title="Rate: limit, now, sent",
-        description="The account's limit, the shared rate after cuts by 429, and attempts. Faxes per second.",
+        description="The account's limit, the current rate after 429s, and attempts. Faxes per second.",
         unit="cps",
         lines=[
             Line(expr=level("bulkfax_rate_limit"), legend="limit"),
@@ -167,20 +167,20 @@ THROUGHPUT = (
     ),
     Graph(
         title="Rate used",
-        description="Slots that were granted, against the account's limit: 99 % while enough is due, never over 100.",
+        description="Granted slots as a share of the account's limit: 99 % while enough is due, never over 100 %.",
         unit="percentunit",
         lines=[Line(expr=level("bulkfax_rate_used_ratio"), legend="used")],
     ),
     Graph(
         title="Limits of a minute and a day",
-        description="Share of them that is used, if the account has any. At 100 % nothing is sent until some is free.",
+        description="Used share of the limits, if there are any. At 100 % nothing is sent until some is free.",
         unit="percentunit",
         lines=[Line(expr=_ALLOWANCE_USED, legend="{{period}}")],
         width=12,
     ),
     Graph(
         title="Next permit",
-        description="Time until the next request may be sent: a 429, or a used-up limit (see: bulkfax account).",
+        description="Time until the next request may be sent. Long after a 429 or when a limit is used up.",
         unit="s",
         lines=[Line(expr=level("bulkfax_next_permit_seconds"), legend="next permit")],
         width=12,
@@ -190,7 +190,7 @@ THROUGHPUT = (
 JOBS = (
     Graph(
         title="Due jobs",
-        description=f"Jobs that may be sent now, and those that a hold keeps back. Not {_NOT_DUE}.",
+        description=f"Jobs that may be sent now, and due jobs under a hold. Excludes {_NOT_DUE}.",
         unit="short",
         lines=[
             Line(expr=level("bulkfax_jobs_due"), legend="due"),
@@ -200,21 +200,21 @@ JOBS = (
     ),
     Graph(
         title="Oldest due job",
-        description="For how long the oldest due job is due. In a large mailing that is since its start.",
+        description="How long the oldest due job has been due. In a large mailing this is the time since its start.",
         unit="s",
         lines=[Line(expr=level("bulkfax_oldest_due_seconds"), legend="oldest")],
         width=12,
     ),
     Graph(
         title="Live jobs by state",
-        description=f"Jobs that have not ended. waiting holds also {_NOT_DUE}.",
+        description=f"Jobs that have not ended. waiting includes {_NOT_DUE}.",
         unit="short",
         lines=[Line(expr=level("bulkfax_jobs", _LIVE, by="state"), legend="{{state}}")],
         stacked=True,
     ),
     Graph(
         title="Jobs in flight by state",
-        description="The watch sets: every job in them has a deadline at which somebody looks.",
+        description="Jobs in the watch sets. Each has a deadline at which it is checked.",
         unit="short",
         lines=[Line(expr=level("bulkfax_in_flight", by="state"), legend="{{state}}")],
     ),
@@ -232,7 +232,7 @@ JOBS = (
 FAILURES = (
     Graph(
         title="First calls by their end",
-        description="First calls to recipients per second; none: delivered. Later ones go to the hard to reach.",
+        description="First calls to recipients per second, by category; none: delivered. Retries are not counted.",
         unit="cps",
         lines=[Line(expr=rate("bulkfax_first_calls_total", by="category"), legend="{{category}}")],
         stacked=True,
@@ -240,7 +240,7 @@ FAILURES = (
     ),
     Graph(
         title="Jobs that ended, by error type",
-        description="Jobs per minute that ended, by the error type of their last failure; without those that had none.",
+        description="Jobs that ended per minute, by the error type of the last failure. Excludes jobs without failure.",
         unit="cpm",
         lines=[
             Line(
@@ -253,7 +253,7 @@ FAILURES = (
     ),
     Graph(
         title="Failed attempts by category",
-        description="Failed, refused and vanished attempts per second. Most are tried again: bulkfax policy explain.",
+        description="Attempts per second that failed, were refused or were not found. Most are retried.",
         unit="cps",
         lines=[Line(expr=rate("bulkfax_failures_total", by="category"), legend="{{category}}")],
         stacked=True,
@@ -261,7 +261,7 @@ FAILURES = (
     ),
     Graph(
         title="Jobs that failed for good, by category",
-        description="Jobs per minute that ended as failed, by their last failure.",
+        description="Jobs per minute that ended as failed, by the category of their last failure.",
         unit="cpm",
         lines=[Line(expr=f"60 * sum by (category) ({_FAILED})", legend="{{category}}")],
         stacked=True,
@@ -272,14 +272,14 @@ FAILURES = (
 PROVIDER = (
     Graph(
         title="Time of POST /faxes",
-        description="From the slot to the answer. The default policy ends a POST after 20 s.",
+        description="Time from the slot to the answer. The default policy gives up after 20 s.",
         unit="s",
         lines=[Line(expr=quantile(share), legend=f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
         width=12,
     ),
     Graph(
         title="Answers of the provider by status",
-        description="HTTP status of the answers to POST /faxes per second; none: no answer came.",
+        description="Answers to POST /faxes per second, by HTTP status; none: no answer.",
         unit="cps",
         lines=[Line(expr=rate("bulkfax_provider_responses_total", by="status"), legend="{{status}}")],
         stacked=True,
@@ -287,23 +287,23 @@ PROVIDER = (
     ),
 )
 
-NEWS = (
+CALLBACKS = (
     Graph(
         title="Callbacks by result",
-        description="Callbacks per second and what became of them. Without a public address there are none.",
+        description="Callbacks per second, by result. Without a public URL there are none.",
         unit="cps",
         lines=[Line(expr=rate("bulkfax_callbacks_total", by="result"), legend="{{result}}")],
         stacked=True,
     ),
     Graph(
         title="Inbox",
-        description="Callbacks that are stored and not yet settled. Growing: too few workers, or none.",
+        description="Callbacks that are stored but not settled. If it grows, there are too few workers.",
         unit="short",
         lines=[Line(expr=level("bulkfax_inbox_events"), legend="callbacks")],
     ),
     Graph(
         title="Unclear attempts",
-        description="Attempts that the provider may have accepted: each is looked for during a few minutes.",
+        description="Attempts that the provider may have accepted. Each is searched for during a few minutes.",
         unit="short",
         lines=[
             Line(expr=level("bulkfax_unclear_attempts"), legend="looked for"),
@@ -315,13 +315,13 @@ NEWS = (
 HOLDS = (
     Graph(
         title="Holds in force",
-        description="Scopes for which sending is stopped, by kind and category. account and provider stop everything.",
+        description="Open holds by kind and category. Holds of account or provider stop everything.",
         unit="short",
         lines=[Line(expr=f"{level('bulkfax_holds', by='kind, category')} > 0", legend="{{kind}}: {{category}}")],
     ),
     Graph(
         title="Holds opened, and doubled",
-        description="In this time range: holds by category, and jobs for which two faxes were accepted.",
+        description="In this time range: opened holds by category, and jobs for which two faxes were accepted.",
         unit="short",
         lines=[
             Line(expr=f"{in_range('bulkfax_holds_opened_total', by='category')} > 0", legend="opened: {{category}}"),
@@ -330,7 +330,7 @@ HOLDS = (
     ),
     Graph(
         title="Last seen",
-        description="Time since the last sign of life of any scheduler and any worker.",
+        description="Time since any scheduler, and any worker, was last active.",
         unit="s",
         lines=[Line(expr=_SEEN, legend="{{process}}")],
     ),
@@ -342,7 +342,7 @@ ROWS: Mapping[str, Sequence[Figure | Graph]] = {
     "Jobs": JOBS,
     "Failures": FAILURES,
     "Provider": PROVIDER,
-    "News": NEWS,
+    "Callbacks": CALLBACKS,
     "Holds, processes": HOLDS,
 }
 
@@ -373,7 +373,7 @@ def _empty() -> dashboard.Dashboard:
     return (
         dashboard.Dashboard("bulkfax")
         .uid("bulkfax")
-        .description("Queue-backed bulk fax dispatch: throughput, jobs, failures, the provider, news and holds.")
+        .description("Queue-backed bulk fax dispatch: throughput, jobs, failures, provider, callbacks and holds.")
         .tags(["bulkfax"])
         .time("now-3h", "now")
         .refresh("30s")

@@ -11,7 +11,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels by which pods are found; never to be changed. Takes a dict of root and component. */}}
+{{/* Labels that select pods; never change them. Takes a dict of root and component. */}}
 {{- define "bulkfax.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -26,7 +26,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
-{{/* The environment of every process: they are set up alike, so that they agree. */}}
+{{/* The environment of every process. It is the same for all, so that their settings agree. */}}
 {{- define "bulkfax.env" -}}
 {{- range $name := list "BULKFAX_REDIS_URL" "BULKFAX_SINCH__PROJECT_ID" "BULKFAX_SINCH__KEY_ID" "BULKFAX_SINCH__KEY_SECRET" "BULKFAX_API_KEYS" }}
 - name: {{ $name }}
@@ -72,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 {{- end -}}
 
-{{/* What all pods share before their containers. */}}
+{{/* The part of every pod before its containers. */}}
 {{- define "bulkfax.pod" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
@@ -81,7 +81,7 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 serviceAccountName: {{ . }}
 {{- end }}
 automountServiceAccountToken: false
-# Kubernetes would set BULKFAX_PORT and the like after a Service of that name; bulkfax refuses settings that it does not know.
+# Otherwise Kubernetes sets variables such as BULKFAX_PORT for a Service of that name, and bulkfax refuses unknown settings.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -107,7 +107,7 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* What all containers share. */}}
+{{/* The part that all containers share. */}}
 {{- define "bulkfax.container" -}}
 image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -123,7 +123,7 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Head of a Deployment up to its pod. Takes a dict of root and component. */}}
+{{/* The head of a Deployment, up to its pod. Takes a dict of root and component. */}}
 {{- define "bulkfax.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -142,7 +142,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       annotations:
-        # a changed policy is read at a start only
+        # the policy is read only at the start, so a changed policy restarts the pods
         checksum/policy: {{ .root.Values.policy | sha256sum }}
         {{- with .root.Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
