@@ -16,9 +16,27 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
+#: files that take longest, longest first. One that begins last keeps one process busy while the others are idle.
+LONGEST_FILES = (
+    "benchmarks/test_command.py",
+    "simulation/test_liveness_more.py",
+    "simulation/test_liveness.py",
+    "grafana/test_alerting.py",
+    "story/test_points.py",
+    "story/test_chaos.py",
+    "service/test_cycles.py",
+    "story/test_kills.py",
+    "service/test_odd_answers.py",
+    "story/test_options.py",
+    "grafana/test_sums.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Stories first: they take longest, and a long one that begins last keeps one process busy and the others idle."""
-    items.sort(key=lambda item: item.get_closest_marker("story") is None)
+    """Run the longest files first, then the stories, then everything else."""
+    tests = Path(__file__).parent
+    ranks = {tests / name: rank for rank, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), item.get_closest_marker("story") is None))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,9 @@ def test_provisioning_files_are_of_the_form_that_grafana_reads(name: str) -> Non
     assert document["apiVersion"] == 1
 
 
+@cache
 def examples() -> list[tuple[str, bool]]:
-    """Alerts of the examples, and whether each fires there."""
+    """The alerts of the promtool examples, and whether each fires there. Reading the file takes a third of a second."""
     document = yaml.safe_load((GRAFANA / "rules" / "bulkfax.test.yaml").read_text(encoding="utf-8"))
     checks = [check for case in document["tests"] for check in case["alert_rule_test"]]
     return [(check["alertname"], bool(check["exp_alerts"])) for check in checks]
