@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from dispatcher.api.intake import Slice, read_rows
+from dispatcher.recipients.read_rows import read_rows
+from dispatcher.recipients.rows import Slice
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -17,13 +17,15 @@ ALLOWED = {
     "dispatcher.logs": {"dispatcher.core", "dispatcher.settings"},
     "dispatcher.sinch": {"dispatcher.core"},
     "dispatcher.store": {"dispatcher.core"},
+    "dispatcher.recipients": {"dispatcher.core"},
     "dispatcher.emulator": set[str](),
     "dispatcher.client": {"dispatcher.core"},
     "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store"},
     # An observer: it reads what the service reports and what the store counts, and neither knows it.
     "dispatcher.metrics": SHARED | {"dispatcher.service", "dispatcher.store"},
     "dispatcher.runtime": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics"},
-    "dispatcher.api": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
+    "dispatcher.api": SHARED
+    | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics", "dispatcher.recipients"},
     "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
     "dispatcher.cli": SHARED | {"dispatcher.client"},
 }

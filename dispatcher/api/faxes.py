@@ -4,9 +4,9 @@ from fastapi import APIRouter, Response
 
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.intake import RefusedNumber, normalize_number
 from dispatcher.api.security import RuntimeDep
 from dispatcher.core.job import Recipient
+from dispatcher.recipients.numbers import RefusedNumber, normalize_number
 from dispatcher.service.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/faxes", tags=["faxes"])

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.fields import FieldInfo
 
-from dispatcher.api.intake import region_of_country
 from dispatcher.core.job import FINAL, JOB_STATES
 from dispatcher.core.limits import LimitedBy
+from dispatcher.recipients.countries import region_of_country
 
 JobState = Literal[
     "waiting", "leased", "sending", "accepted", "delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from dispatcher.api.intake import IntakeError, UnsupportedContentType
+from dispatcher.recipients.errors import RecipientListError, UnsupportedContentType
 from dispatcher.service import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,7 +61,7 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.StoreFull: (507, "full", "No room left"),
     errors.StoreError: (503, "store-unavailable", "The store cannot be used"),
     UnsupportedContentType: (415, "unsupported-content-type", "This kind of list cannot be read"),
-    IntakeError: (422, "unreadable-list", "The list of recipients cannot be read"),
+    RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),
 }
 _TITLES = {
     400: "Bad request",
@@ -93,7 +93,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def install(app: FastAPI) -> None:
     """Answer every exception with a problem document."""
-    for kind in (errors.ServiceError, errors.StoreError, IntakeError, HTTPException):
+    for kind in (errors.ServiceError, errors.StoreError, RecipientListError, HTTPException):
         app.add_exception_handler(kind, _answer)
     app.add_exception_handler(UploadBroken, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
@@ -156,7 +156,7 @@ def _faults(error: Exception) -> list[Fault]:
     match error:
         case errors.InvalidInput():
             return [Fault(field=name, message=message) for name, message in error.faults.items()]
-        case IntakeError():
+        case RecipientListError():
             return [Fault(line=error.line, message=f"{error.what} {error.what_to_do}")]
     return []
 

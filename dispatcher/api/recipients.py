@@ -8,9 +8,10 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from dispatcher.api import models, shapes
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.intake import IntakeError, read_rows
 from dispatcher.api.problems import UploadBroken
 from dispatcher.api.security import RuntimeDep
+from dispatcher.recipients.errors import RecipientListError
+from dispatcher.recipients.read_rows import read_rows
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
 from dispatcher.service.uploads import Upload, UploadAnswer, open_upload
@@ -40,7 +41,7 @@ async def upload_recipients(
     upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES), parts.failpoint)
     try:
         answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
-    except (IntakeError, ServiceError, StoreError, HTTPException) as error:
+    except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
         raise UploadBroken(error, upload.key, upload.lines_done) from error
     return shapes.upload(answer)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipients import BAD_EVERY, CHECKSUMS, MOST_ROWS, bad_rows, raw_rows, rows, write_csv, write_ndjson
-from dispatcher.api.intake import AcceptedNumber, normalize_number
+from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
 
 
 @pytest.mark.parametrize(("form", "write"), [("csv", write_csv), ("ndjson", write_ndjson)])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.api.intake import AcceptedNumber, normalize_number
 from dispatcher.cli.demo_list import fictional_numbers, write_list
 from dispatcher.cli.output import CommandFailed
+from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
 
 EXAMPLE = b"\xef\xbb\xbfCustomer,Fax,Country\r\nC1,(202) 555-0101,US\r\nC2,+441614960102,GB\r\nC3,,US\r\n"
 
@@ -58,7 +58,7 @@ def test_an_example_that_is_not_there_is_named(tmp_path: Path) -> None:
         write_list(tmp_path / "no.csv", tmp_path / "list.csv", None)
 
 
-def test_fictional_numbers_come_once_and_are_taken_by_the_intake() -> None:
+def test_fictional_numbers_come_once_and_are_accepted_by_the_reader() -> None:
     numbers = list(fictional_numbers())
     assert len(numbers) == len(set(numbers))
     for number in islice(numbers, 0, None, 97):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.api.intake.e164 import region_of_e164
-from tests.api.intake.numbers import EXAMPLES, library_answer, mutated
+from dispatcher.recipients.e164 import region_of_e164
+from tests.recipients.numbers import EXAMPLES, library_answer, mutated
 
 
 @pytest.mark.parametrize("calling_code", sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))

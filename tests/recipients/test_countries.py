@@ -3,7 +3,7 @@
 import phonenumbers
 import pytest
 
-from dispatcher.api.intake.countries import region_of_country
+from dispatcher.recipients.countries import region_of_country
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dispatcher.api.intake.columns import duplicate_name, find_columns
-from dispatcher.api.intake.rows import Row
+from dispatcher.recipients.columns import duplicate_name, find_columns
+from dispatcher.recipients.rows import Row
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Numbers that already are E.164, checked without parsing.
+"""Validates numbers that are already E.164, without parsing them.
 
-One pattern per calling code is built, when first needed, from the metadata that ``phonenumbers`` itself uses. It
-accepts a text only if the library would parse it to the same digits and call it valid, and it names the same region;
-that this holds is a property test. What it does not accept is not refused: the caller asks the library.
+One pattern for each calling code is compiled on first use, from the metadata of ``phonenumbers``. A pattern matches a
+text only if the library would parse it to the same digits and call it valid, and it yields the region that the library
+would; a property test checks this. A text that no pattern matches is not refused: the caller asks the library.
 """
 
 import re
@@ -11,7 +11,7 @@ from functools import cache
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
-#: The longest calling code, in digits (ITU-T E.164, section 6.2.1).
+#: the longest calling code, in digits (ITU-T E.164, section 6.2.1)
 CALLING_CODE_DIGITS = 3
 
 _TYPES = (
@@ -29,9 +29,13 @@ _TYPES = (
 
 
 def region_of_e164(text: str) -> str | None:
-    """Return the region (ISO 3166 alpha-2, ``001`` for none) of a valid number, or None for "ask the library".
+    """Return the region of a valid number, or None if only the library can decide.
 
-    ``text`` is taken as it is: ``+`` and digits, nothing else.
+    Args:
+        text: A number as ``+`` and digits, with no other character.
+
+    Returns:
+        The region as ISO 3166 alpha-2 code, ``001`` for a number of no country.
     """
     for end in range(2, CALLING_CODE_DIGITS + 2):
         pattern = _pattern(text[:end])
@@ -43,7 +47,7 @@ def region_of_e164(text: str) -> str | None:
 
 @cache
 def _pattern(prefix: str) -> re.Pattern[str] | None:
-    """The pattern for ``+`` and a calling code, or None if no such code is assigned."""
+    """Return the pattern for ``+`` and a calling code, or None if no such code is assigned."""
     digits = prefix[1:]
     if prefix[:1] != "+" or not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
         return None
@@ -62,14 +66,14 @@ def _metadata(calling_code: int, region: str) -> PhoneMetadata:
 
 
 def _no_national_prefix(prefix: str, main: PhoneMetadata) -> str:
-    """Leave to the library every number from which it may strip or rewrite leading digits."""
+    """Return a lookahead that excludes numbers of which the library may strip or rewrite leading digits."""
     rule = main.national_prefix_for_parsing
-    # Some rules match nothing at all; only a match that moved past the calling code changes the number.
+    # Some rules match the empty text; only a match that goes past the calling code changes the number.
     return rf"(?!(?:{rule})(?<!\{prefix}))" if rule else ""
 
 
 def _regions(plans: list[PhoneMetadata]) -> str:
-    """Try the regions in the library's order: leading digits, where a region has them, decide alone."""
+    """Return a pattern that tries regions in the library's order; a region's leading digits decide, if it has any."""
     first, rest = plans[0], plans[1:]
     here = rf"(?P<r{first.id}>{_valid(first)})"
     if first.leading_digits is None:
@@ -79,13 +83,13 @@ def _regions(plans: list[PhoneMetadata]) -> str:
 
 
 def _valid(metadata: PhoneMetadata) -> str:
-    """National numbers of the right length that fit the general description and at least one type."""
+    """Return the pattern of national numbers that match the general description and at least one type."""
     types = (_fits(getattr(metadata, name)) for name in _TYPES)
     return rf"(?={_fits(metadata.general_desc)})(?:{'|'.join(pattern for pattern in types if pattern)})"
 
 
 def _fits(desc: PhoneNumberDesc | None) -> str:
-    """The pattern of a description, or "" where the region has no numbers of that type."""
+    """Return the pattern of a description, or "" if the region has no numbers of that type."""
     if desc is None or not desc.national_number_pattern:
         return ""
     lengths = "|".join(rf"\d{{{length}}}" for length in desc.possible_length if length > 0)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.api.intake.encoding import TextDecoder
-from dispatcher.api.intake.errors import NotText, WrongEncoding
+from dispatcher.recipients.encoding import TextDecoder
+from dispatcher.recipients.errors import NotText, WrongEncoding
 
 
 def decode(data: bytes, size: int = 7) -> str:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.api.intake.errors import BrokenJson
-from dispatcher.api.intake.json_decoders import JsonArrayDecoder, NdjsonDecoder
-from dispatcher.api.intake.lines import ROW_CHARACTERS
-from dispatcher.api.intake.reasons import RefusalReason
-from dispatcher.api.intake.rows import Row
 from dispatcher.core.job import RefusedRow
+from dispatcher.recipients.errors import BrokenJson
+from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
+from dispatcher.recipients.lines import ROW_CHARACTERS
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import Row
 
 Decoder = Callable[[], NdjsonDecoder | JsonArrayDecoder]
 

@@ -1,10 +1,10 @@
-"""Why a row is refused: a closed set, each with one plain sentence."""
+"""The reasons for which a row is refused, each with one sentence for people."""
 
 from enum import StrEnum
 
 
 class RefusalReason(StrEnum):
-    """Why a row is refused. The value is the code in reports; ``sentence`` is for people."""
+    """Why a row is refused. The value is the code in reports, ``sentence`` the explanation for people."""
 
     EMPTY = "empty"
     NOT_A_NUMBER = "not_a_number"
@@ -20,7 +20,7 @@ class RefusalReason(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What is wrong and, where that helps, what to do."""
+        """The explanation for people: what is wrong and, if it helps, what to do."""
         return _SENTENCES[self]
 
 

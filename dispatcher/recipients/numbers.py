@@ -1,8 +1,8 @@
-"""Fax numbers as people and databases write them, to E.164.
+"""Converts fax numbers, as people and databases write them, to E.164.
 
-The judge is ``phonenumbers``; this module knows what the library does not: what a spreadsheet does to numbers, which
-texts are no numbers at all, and that a fax cannot dial an extension. Texts that are plain digits once their separators
-are gone are settled without parsing (see ``e164``), with the same answer.
+``phonenumbers`` decides which numbers are valid. This module adds what the library does not know: how spreadsheets
+damage numbers, which texts are not numbers, and that a fax cannot dial an extension. A text of digits and separators is
+validated without parsing (see ``e164``), with the same result.
 """
 
 import re
@@ -14,29 +14,29 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult, shortnumberinfo
 from phonenumbers.phonemetadata import PhoneMetadata
 
-from dispatcher.api.intake.countries import region_of_country
-from dispatcher.api.intake.e164 import region_of_e164
-from dispatcher.api.intake.reasons import RefusalReason
+from dispatcher.recipients.countries import region_of_country
+from dispatcher.recipients.e164 import region_of_e164
+from dispatcher.recipients.refusal_reasons import RefusalReason
 
 
 class AcceptedNumber(NamedTuple):
-    """A number that can be dialled: E.164 text, and its region (ISO 3166 alpha-2, ``001`` for none)."""
+    """A number that can be dialled, as E.164, and its region (ISO 3166 alpha-2, ``001`` for no country)."""
 
     number: str
     region: str
 
 
 class RefusedNumber(NamedTuple):
-    """Why a text is no fax number, as code and as a sentence."""
+    """The reason why a text is not a fax number, as a code and as a sentence."""
 
     reason: RefusalReason
     sentence: str
 
 
-#: Longest short number that is told apart from one that lost digits.
+#: longest number that is reported as a short number; a longer one has lost digits
 _SHORT_NUMBER_DIGITS = 6
 
-#: A pattern that matches nothing.
+#: a pattern that matches nothing
 _NEVER = "(?!)"
 _SEPARATORS = dict.fromkeys(map(ord, " -./()\t\u00a0"))
 _SCIENTIFIC = re.compile(r"\+?\d+(?:[.,]\d+)?[eE]\s?\+?\d+")
@@ -61,11 +61,15 @@ _LENGTHS = {
 
 
 def normalize_number(text: str, country: str = "", default_region: str | None = None) -> AcceptedNumber | RefusedNumber:
-    """Turn a number as written into E.164, or say why not.
+    """Convert a number to E.164, or return why it cannot be dialled.
 
-    ``country`` is the row's country as written (see ``region_of_country``); where it is empty, ``default_region``
-    (ISO 3166 alpha-2) counts. Neither matters to a number in international form. ``00`` is read as ``+`` unless the
-    country dials abroad in another way; ``011`` only in countries that dial it, since elsewhere it begins area codes.
+    ``00`` is read as ``+`` unless the country has another prefix for international calls. ``011`` is read as ``+`` only
+    in countries that use it, because elsewhere area codes begin with it.
+
+    Args:
+        text: The number as written.
+        country: The country of the row as written (see ``region_of_country``); international numbers need none.
+        default_region: The region (ISO 3166 alpha-2) of numbers whose row has no country.
     """
     region = region_of_e164(text)
     if region is not None:
@@ -79,7 +83,7 @@ def _refuse(reason: RefusalReason, sentence: str = "") -> RefusedNumber:
 
 
 def _plain_digits(text: str, home: str | None) -> AcceptedNumber | None:
-    """Settle a text of digits and separators without parsing, or leave it to the library."""
+    """Validate a text of digits and separators without parsing; None if the library has to decide."""
     digits = text.translate(_SEPARATORS)
     if not digits.isascii() or not digits.removeprefix("+").isdigit() or text.endswith((".0", ".00")):
         return None
@@ -89,49 +93,53 @@ def _plain_digits(text: str, home: str | None) -> AcceptedNumber | None:
 
 
 def _international(digits: str, home: str | None) -> str:
-    """Put ``+`` and the calling code before digits, or return "" where that takes the library."""
-    rules = _dialling(home) if home else None
-    if rules is not None and rules.abroad.pattern != "00" and rules.abroad.match(digits):
+    """Return digits with ``+`` and the calling code before them, or "" if only the library can do it."""
+    rules = _dialling_rules(home) if home else None
+    if rules is not None and rules.international_prefix.pattern != "00" and rules.international_prefix.match(digits):
         return ""
     if digits.startswith("00"):
         return "+" + digits[2:]
-    if rules is None or not rules.main:
+    if rules is None or not rules.is_main_region:
         return ""
-    trunk = rules.trunk.match(digits)
+    trunk = rules.trunk_prefix.match(digits)
     if trunk is None:
         return rules.code + digits
-    if trunk.lastindex or rules.whole.fullmatch(digits):
+    if trunk.lastindex or rules.national_number.fullmatch(digits):
         return ""
     return rules.code + digits[trunk.end() :]
 
 
-class _Dialling(NamedTuple):
-    """How a region dials: ``+`` and calling code, prefix patterns, and what a whole national number looks like."""
+class _DiallingRules(NamedTuple):
+    """Dialling rules of a region, as patterns."""
 
+    #: ``+`` and the calling code
     code: str
-    abroad: re.Pattern[str]
-    trunk: re.Pattern[str]
-    whole: re.Pattern[str]
-    #: Whether the region's rules are those that the library applies to its calling code.
-    main: bool
+    #: prefix of international calls
+    international_prefix: re.Pattern[str]
+    #: prefix of national calls, which E.164 leaves out
+    trunk_prefix: re.Pattern[str]
+    #: a national number without prefix
+    national_number: re.Pattern[str]
+    #: whether the library applies the rules of this region to all numbers of its calling code
+    is_main_region: bool
 
 
 @cache
-def _dialling(region: str) -> _Dialling:
+def _dialling_rules(region: str) -> _DiallingRules:
     metadata = PhoneMetadata.metadata_for_region(region)
     if metadata is None or metadata.country_code is None or metadata.general_desc is None:
         raise LookupError(f"phonenumbers has no metadata for region {region}")
-    return _Dialling(
+    return _DiallingRules(
         code=f"+{metadata.country_code}",
-        abroad=re.compile(metadata.international_prefix or _NEVER),
-        trunk=re.compile(metadata.national_prefix_for_parsing or _NEVER),
-        whole=re.compile(metadata.general_desc.national_number_pattern or _NEVER),
-        main=phonenumbers.region_code_for_country_code(metadata.country_code) == region,
+        international_prefix=re.compile(metadata.international_prefix or _NEVER),
+        trunk_prefix=re.compile(metadata.national_prefix_for_parsing or _NEVER),
+        national_number=re.compile(metadata.general_desc.national_number_pattern or _NEVER),
+        is_main_region=phonenumbers.region_code_for_country_code(metadata.country_code) == region,
     )
 
 
 def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | RefusedNumber:
-    """Settle everything else: first what is no number, then what the library says."""
+    """Refuse a text that is not a number, and let the library decide about any other."""
     cleaned = _clean(text)
     reason = _not_dialable(cleaned)
     if reason is not None:
@@ -147,7 +155,7 @@ def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | R
 
 
 def _clean(text: str) -> str:
-    """Take away what is around a number: spreadsheet quoting, a label, characters that cannot be seen."""
+    """Remove spreadsheet quoting, a label and invisible characters from around a number."""
     cleaned = text if text.isascii() else "".join(map(_ascii, text))
     quoted = _QUOTED.fullmatch(cleaned.strip())
     if quoted:
@@ -156,7 +164,7 @@ def _clean(text: str) -> str:
 
 
 def _ascii(character: str) -> str:
-    """Digits, dashes, spaces and full-width signs of any script as ASCII; format characters as nothing."""
+    """Return a digit, dash, space or full-width sign of any script as ASCII, and "" for a format character."""
     digit = unicodedata.decimal(character, None)
     if digit is not None:
         return str(digit)
@@ -167,7 +175,7 @@ def _ascii(character: str) -> str:
             return "-"
         case "Zs":
             return " "
-    # Not normalized as a whole: a superscript footnote would become a digit of the number.
+    # NFKC would turn the superscript of a footnote into a digit of the number
     return {"\uff0b": "+", "\u2212": "-", "\uff08": "(", "\uff09": ")", "\uff0e": "."}.get(character, character)
 
 
@@ -182,9 +190,9 @@ def _not_dialable(cleaned: str) -> RefusalReason | None:
 
 
 def _with_plus(cleaned: str, home: str | None) -> str:
-    """Write a leading ``00`` as ``+`` where the country has no other meaning for it."""
+    """Replace a leading ``00`` with ``+`` unless it has another meaning in the country."""
     digits = cleaned.translate(_SEPARATORS)
-    if digits.startswith("00") and (home is None or not _dialling(home).abroad.match(digits)):
+    if digits.startswith("00") and (home is None or not _dialling_rules(home).international_prefix.match(digits)):
         return "+" + digits[2:]
     return cleaned
 

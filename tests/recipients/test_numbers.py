@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-from dispatcher.api.intake.numbers import AcceptedNumber, RefusedNumber, normalize_number
-from dispatcher.api.intake.reasons import RefusalReason
-from tests.api.intake.numbers import mutated
+from dispatcher.recipients.numbers import AcceptedNumber, RefusedNumber, normalize_number
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from tests.recipients.numbers import mutated
 
 
 @pytest.mark.parametrize(

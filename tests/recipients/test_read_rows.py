@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from dispatcher.api.intake import (
+from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.recipients.errors import (
     BrokenJson,
     EmptyInput,
-    RefusalReason,
-    Slice,
     UnknownDefaultCountry,
     UnsupportedContentType,
     WrongEncoding,
-    read_rows,
 )
-from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.recipients.read_rows import read_rows
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import Slice
 
 
 async def stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.api.intake.csv_decoder import CsvDecoder
-from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
-from dispatcher.api.intake.lines import ROW_CHARACTERS
-from dispatcher.api.intake.reasons import RefusalReason
-from dispatcher.api.intake.rows import Row
 from dispatcher.core.job import RefusedRow
+from dispatcher.recipients.csv_decoder import CsvDecoder
+from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.recipients.lines import ROW_CHARACTERS
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import Row
 
 
 def decode(text: str, size: int = 10) -> list[Row | RefusedRow]:

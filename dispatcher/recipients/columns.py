@@ -1,4 +1,4 @@
-"""Column names, as customers write them, to what a row needs."""
+"""Finds the columns of a row by the names that customers give them."""
 
 import re
 import unicodedata
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from dispatcher.api.intake.rows import Row
+from dispatcher.recipients.rows import Row
 
-#: Names of the fax number, best first: a file with "Fax" and "Phone" means the fax.
+#: names of the fax number, best first: in a file with "Fax" and "Phone", "Fax" is the number to use
 NUMBER_NAMES = (
     *("faxnumber", "fax", "faxno", "faxnr", "faxnum", "faxnummer", "telefax", "telefaxnumber", "telefaxnummer"),
     *("telefaxno", "telefaxnr", "telecopie", "télécopie", "numerodefax", "numérodefax", "recipientfax", "businessfax"),
@@ -28,7 +28,7 @@ _NOT_IN_NAMES = re.compile(r"[\W_]+")
 
 
 class Columns(NamedTuple):
-    """Where in a row the number, the country, the reference and the other fields are; -1 for none."""
+    """Positions of the number, the country, the reference and the other fields in a row; -1 for a missing column."""
 
     number: int
     country: int
@@ -38,7 +38,7 @@ class Columns(NamedTuple):
     width: int
 
     def row(self, line: int, values: Sequence[str]) -> Row:
-        """Make a row of exactly ``width`` values."""
+        """Return the row that ``values`` contain; there must be exactly ``width`` of them."""
         return Row(
             line,
             values[self.number],
@@ -57,13 +57,13 @@ class Columns(NamedTuple):
 
 
 def find_columns(names: Sequence[str]) -> Columns | None:
-    """Find the columns by their names, without regard to case, spaces and punctuation; None without a number."""
+    """Find the columns by name, ignoring case, spaces and punctuation; None if no column is a number."""
     plain = [_plain(name) for name in names]
-    number, country, reference = (_best(plain, wanted) for wanted in (NUMBER_NAMES, COUNTRY_NAMES, REFERENCE_NAMES))
+    number, country, reference = (_best(plain, known) for known in (NUMBER_NAMES, COUNTRY_NAMES, REFERENCE_NAMES))
     if number < 0:
         return None
-    others = tuple(i for i in range(len(names)) if i not in (number, country, reference))
-    titles = tuple(names[i].strip() or f"column {i + 1}" for i in others)
+    others = tuple(index for index in range(len(names)) if index not in (number, country, reference))
+    titles = tuple(names[index].strip() or f"column {index + 1}" for index in others)
     return Columns(number, country, reference, titles, others, len(names))
 
 
@@ -82,7 +82,7 @@ def _plain(name: str) -> str:
     return _NOT_IN_NAMES.sub("", unicodedata.normalize("NFC", name).casefold())
 
 
-def _best(names: Sequence[str], wanted: Sequence[str]) -> int:
-    """Index of the column with the earliest of the wanted names, or -1."""
-    found = set(names)
-    return next((names.index(name) for name in wanted if name in found), -1)
+def _best(names: Sequence[str], known: Sequence[str]) -> int:
+    """Return the index of the column whose name comes first in ``known``, or -1."""
+    present = set(names)
+    return next((names.index(name) for name in known if name in present), -1)

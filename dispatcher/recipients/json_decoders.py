@@ -1,30 +1,30 @@
-"""NDJSON and JSON arrays to rows: each value an object, or just the number as text."""
+"""Decodes NDJSON and JSON arrays into rows; each value is an object, or the number as a string."""
 
 import json
 import re
 from collections.abc import Mapping
 from enum import Enum, auto
 
-from dispatcher.api.intake.columns import Columns, find_columns
-from dispatcher.api.intake.errors import BrokenJson
-from dispatcher.api.intake.lines import ROW_CHARACTERS, LineBuffer
-from dispatcher.api.intake.reasons import RefusalReason
-from dispatcher.api.intake.rows import Row, refused
 from dispatcher.core.job import RefusedRow
+from dispatcher.recipients.columns import Columns, find_columns
+from dispatcher.recipients.errors import BrokenJson
+from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import Row, refused
 
-#: Most text of one array item that is gathered before the array is given up as broken.
-_UNFINISHED_CHARACTERS = 4 * ROW_CHARACTERS
-#: Sets of keys whose columns are remembered; a list has one or two, an attack has one per row.
-_REMEMBERED_SHAPES = 256
+#: characters of an incomplete array item after which the array is broken
+_MAX_ITEM_CHARACTERS = 4 * ROW_CHARACTERS
+#: sets of keys whose columns are cached; a list has one or two, an attack has one per row
+_MAX_CACHED_SHAPES = 256
 _SPACE = re.compile(r"[ \t\n\r]*")
-#: Numbers stay text: 1e+11 is to be refused as such, and leading digits are not arithmetic.
+#: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _ONLY_TEXT = {str}
 _WORDS = {True: "true", False: "false", None: ""}
 
 
 class NdjsonDecoder:
-    """One JSON value per line; a line that is no JSON is refused and reading goes on."""
+    """Decodes one JSON value per line; a line that is not JSON is refused and reading continues."""
 
     def __init__(self) -> None:
         self._lines = LineBuffer()
@@ -32,7 +32,12 @@ class NdjsonDecoder:
         self._values = _ValueReader()
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
-        """Decode the next text; ``final`` says that no more follows."""
+        """Decode the next text and return the rows that are complete.
+
+        Args:
+            text: The text that follows the text of the call before.
+            final: Whether this is the end of the input.
+        """
         rows: list[Row | RefusedRow] = []
         for block in self._lines.feed(text, final):
             for line in block.text.removesuffix("\n").split("\n"):
@@ -60,7 +65,7 @@ class _Expected(Enum):
 
 
 class JsonArrayDecoder:
-    """One JSON array; rows are numbered by item. After a fault the items cannot be told apart, so it is an error."""
+    """Decodes one JSON array; rows are numbered by item. A syntax error ends the list, as later items are lost."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -69,29 +74,37 @@ class JsonArrayDecoder:
         self._values = _ValueReader()
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
-        """Decode the next text; ``final`` says that no more follows. Raises BrokenJson."""
+        """Decode the next text and return the rows that are complete.
+
+        Args:
+            text: The text that follows the text of the call before.
+            final: Whether this is the end of the input.
+
+        Raises:
+            BrokenJson: The text is not a JSON array.
+        """
         self._text += text
         rows: list[Row | RefusedRow] = []
-        at = _after_space(self._text, 0)
-        while at < len(self._text):
-            if self._expected in (_Expected.FIRST_ITEM, _Expected.ITEM) and not self._closes(at):
-                end = self._take_item(at, final, rows)
+        position = _after_space(self._text, 0)
+        while position < len(self._text):
+            if self._expected in (_Expected.FIRST_ITEM, _Expected.ITEM) and not self._closes(position):
+                end = self._read_item(position, final, rows)
                 if end is None:
                     break
             else:
-                end = self._take_mark(at)
-            at = _after_space(self._text, end)
-        self._text = self._text[at:]
+                end = self._read_punctuation(position)
+            position = _after_space(self._text, end)
+        self._text = self._text[position:]
         if final and self._expected not in (_Expected.OPENING, _Expected.NOTHING):
             raise self._broken("The array ends before its closing bracket.")
         return rows
 
-    def _closes(self, at: int) -> bool:
-        return self._expected is _Expected.FIRST_ITEM and self._text[at] == "]"
+    def _closes(self, position: int) -> bool:
+        return self._expected is _Expected.FIRST_ITEM and self._text[position] == "]"
 
-    def _take_mark(self, at: int) -> int:
-        """Take a bracket or comma and return the place after it."""
-        match (self._expected, self._text[at]):
+    def _read_punctuation(self, position: int) -> int:
+        """Read a bracket or comma and return the position after it."""
+        match (self._expected, self._text[position]):
             case (_Expected.OPENING, "["):
                 self._expected = _Expected.FIRST_ITEM
             case (_Expected.SEPARATOR, ","):
@@ -104,22 +117,22 @@ class JsonArrayDecoder:
                 raise self._broken("There is more text after the array.")
             case _:
                 raise self._broken("A comma is missing after this item.")
-        return at + 1
+        return position + 1
 
-    def _take_item(self, at: int, final: bool, rows: list[Row | RefusedRow]) -> int | None:
-        """Append the item's row and return the place after it, or None if more text is needed."""
+    def _read_item(self, position: int, final: bool, rows: list[Row | RefusedRow]) -> int | None:
+        """Append the row of an item to ``rows`` and return the position after it, or None if more text is needed."""
         try:
-            value, end = _JSON.raw_decode(self._text, at)
+            value, end = _JSON.raw_decode(self._text, position)
         except (ValueError, RecursionError) as error:
-            if final or len(self._text) - at > _UNFINISHED_CHARACTERS or isinstance(error, RecursionError):
+            if final or len(self._text) - position > _MAX_ITEM_CHARACTERS or isinstance(error, RecursionError):
                 self._item += 1
                 raise self._broken("This item is not valid JSON.") from error
             return None
         if end == len(self._text) and not final:
-            return None  # a number may go on in the next text
+            return None  # a number may continue in the next text
         self._item += 1
         self._expected = _Expected.SEPARATOR
-        text = self._text[at:end]
+        text = self._text[position:end]
         too_long = len(text) > ROW_CHARACTERS
         rows.append(
             refused(self._item, text, RefusalReason.TOO_LONG) if too_long else self._values.row(self._item, value, text)
@@ -131,19 +144,25 @@ class JsonArrayDecoder:
         return BrokenJson(what, todo, self._item or None)
 
 
-def _after_space(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
+def _after_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
 class _ValueReader:
-    """Decoded JSON values to rows. Columns are found once per set of keys."""
+    """Turns decoded JSON values into rows; the columns of each set of keys are cached."""
 
     def __init__(self) -> None:
         self._shapes: dict[tuple[str, ...], Columns | None] = {}
 
     def row(self, line: int, value: object, text: str) -> Row | RefusedRow:
-        """Make a row of a decoded value; ``text`` is its JSON, for the report and for what JSON lets through."""
+        """Return the row of a decoded value, or the refused row.
+
+        Args:
+            line: The line, or the item of a JSON array.
+            value: The decoded value.
+            text: The value as JSON, for the report and for the search for surrogate pairs.
+        """
         if "\\u" in text and not _is_text(value):
             return refused(
                 line, text, RefusalReason.BROKEN_ROW, "The row has half of a surrogate pair, which is no text."
@@ -160,7 +179,7 @@ class _ValueReader:
 
     def _columns(self, keys: tuple[str, ...]) -> Columns | None:
         if keys not in self._shapes:
-            if len(self._shapes) >= _REMEMBERED_SHAPES:
+            if len(self._shapes) >= _MAX_CACHED_SHAPES:
                 self._shapes.clear()
             self._shapes[keys] = find_columns(keys)
         return self._shapes[keys]
@@ -180,17 +199,17 @@ def _filled(
 
 
 def _texts(value: Mapping[str, object]) -> list[str] | None:
-    """The values as text, or None if one of them is a list or an object."""
+    """Return the values as text, or None if one of them is a list or an object."""
     values = list(value.values())
     if _ONLY_TEXT.issuperset(map(type, values)):
         return values  # type: ignore[return-value]  # just checked, without a Python loop
-    if any(isinstance(one, dict | list) for one in values):
+    if any(isinstance(item, dict | list) for item in values):
         return None
-    return [one if isinstance(one, str) else _WORDS[one] for one in values]  # type: ignore[index]  # true, false, null
+    return [item if isinstance(item, str) else _WORDS[item] for item in values]  # type: ignore[index]  # true, false, null
 
 
 def _is_text(value: object) -> bool:
-    """Whether the value can be written as UTF-8: JSON can escape half a surrogate pair."""
+    """Return whether the value can be written as UTF-8: JSON can escape half a surrogate pair."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:

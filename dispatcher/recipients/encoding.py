@@ -1,11 +1,11 @@
-"""Bytes to text, a piece at a time: byte order marks, line ends, and what is not text."""
+"""Decodes bytes to text piece by piece: byte order marks, line ends, and files that are not text."""
 
 import codecs
 import io
 
-from dispatcher.api.intake.errors import NotText, WrongEncoding
+from dispatcher.recipients.errors import NotText, WrongEncoding
 
-#: Bytes needed to know a byte order mark.
+#: bytes needed to recognize a byte order mark
 _SNIFFED_BYTES = 4
 
 _SAVE_AS_UTF8 = "Save the file as UTF-8 (in Excel: 'CSV UTF-8') and send it again."
@@ -28,7 +28,16 @@ class TextDecoder:
         self._bytes_before = 0
 
     def feed(self, data: bytes, final: bool = False) -> str:
-        """Decode the next bytes; ``final`` says that no more follow. Raises WrongEncoding and NotText."""
+        """Decode the next bytes.
+
+        Args:
+            data: The bytes that follow the bytes of the call before.
+            final: Whether this is the end of the input.
+
+        Raises:
+            WrongEncoding: The bytes are neither UTF-8 nor UTF-16 with a byte order mark.
+            NotText: The input is a binary file.
+        """
         if self._bytes is None:
             data, self._start = self._start + data, b""
             if len(data) < _SNIFFED_BYTES and not final:
@@ -50,7 +59,7 @@ class TextDecoder:
             raise self._located(error, data) from error
 
     def _located(self, error: UnicodeDecodeError, data: bytes) -> WrongEncoding:
-        """Name the line and the byte. The error's bytes begin with what was left over from the piece before."""
+        """Return the error with its line and byte; its bytes begin with the rest of the piece before."""
         good = self._line_ends.decode(error.object[: error.start].decode(error.encoding, "ignore"), final=True)
         line = self._lines_before + good.count("\n") + 1
         position = self._bytes_before + len(data) - len(error.object) + error.start + 1
@@ -60,9 +69,9 @@ class TextDecoder:
 
 
 def _sniff(start: bytes) -> str:
-    for magic, what in _BINARY.items():
+    for magic, sentence in _BINARY.items():
         if start.startswith(magic):
-            raise NotText(what, "Export the recipients as CSV in UTF-8 and send that file.")
+            raise NotText(sentence, "Export the recipients as CSV in UTF-8 and send that file.")
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise WrongEncoding("The file is UTF-32.", _SAVE_AS_UTF8, 1)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

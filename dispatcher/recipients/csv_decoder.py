@@ -1,44 +1,51 @@
-"""CSV to rows: any of three delimiters, quoted fields over several lines, faults refused row by row."""
+"""Decodes CSV into rows: three delimiters, quoted fields over several lines, unreadable rows refused one by one."""
 
 import csv
 import io
 import re
 
-from dispatcher.api.intake.columns import Columns, duplicate_name, find_columns
-from dispatcher.api.intake.errors import DuplicateColumn, NoNumberColumn, NotText
-from dispatcher.api.intake.lines import ROW_CHARACTERS, Block, LineBuffer
-from dispatcher.api.intake.reasons import RefusalReason
-from dispatcher.api.intake.rows import Row, refused
 from dispatcher.core.job import RefusedRow
+from dispatcher.recipients.columns import Columns, duplicate_name, find_columns
+from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.recipients.lines import ROW_CHARACTERS, Block, LineBuffer
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import Row, refused
 
-#: Tried in this order; the first of the most frequent wins.
+#: the most frequent one in the header is used; of equally frequent ones, the first
 _DELIMITERS = ",;\t"
 _QUOTED = re.compile(r'"[^"]*"')
-#: Excel's way to say which delimiter follows.
+#: the line with which Excel names the delimiter
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _NAME_THE_COLUMNS = "Name the columns in the first line, one of them 'number' or 'fax'."
 
 
 class CsvDecoder:
-    """Takes text as it arrives and returns the rows that are complete. The first line names the columns.
+    """Decodes CSV text as it arrives; the first line names the columns.
 
-    A row that cannot be read takes only its first line with it: reading goes on with the next line, so that one stray
-    quotation mark hides no other row.
+    Where a row cannot be read, only its first line is refused and reading continues with the next line. A stray
+    quotation mark therefore hides no other row.
     """
 
     def __init__(self) -> None:
         self._lines = LineBuffer()
         self._line = 1
-        #: Lines of a row whose quoted field is still open.
+        #: lines of a row whose quoted field is still open
         self._open = ""
         self._delimiter = ""
         self._columns: Columns | None = None
         self._rows: list[Row | RefusedRow] = []
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
-        """Decode the next text; ``final`` says that no more follows.
+        """Decode the next text and return the rows that are complete.
 
-        Raises NoNumberColumn, DuplicateColumn and NotText for a header that cannot be used.
+        Args:
+            text: The text that follows the text of the call before.
+            final: Whether this is the end of the input.
+
+        Raises:
+            NoNumberColumn: No column of the header is a fax number, or the header cannot be read.
+            DuplicateColumn: Two columns of the header have the same name.
+            NotText: The first line is too long to be a header.
         """
         for block in self._lines.feed(text, final):
             self._feed_block(block)
@@ -57,24 +64,24 @@ class CsvDecoder:
         self._refuse_line(block.text, RefusalReason.TOO_LONG)
 
     def _after_delimiter(self, text: str) -> str:
-        """Settle the delimiter by the first line that is not blank, and take a ``sep=`` line out of the way."""
+        """Choose the delimiter from the first line that is not blank, and remove a ``sep=`` line before it."""
         while text and not self._delimiter:
             line, _, after = text.partition("\n")
-            told = _SEPARATOR_LINE.fullmatch(line)
-            if told is None and line.strip():
+            separator = _SEPARATOR_LINE.fullmatch(line)
+            if separator is None and line.strip():
                 self._delimiter = _most_frequent_delimiter(line)
                 break
-            self._delimiter = told.group(1) if told else ""
+            self._delimiter = separator.group(1) if separator else ""
             self._line += 1
             text = after
         return text
 
     def _read(self, text: str, final: bool) -> None:
-        """Read rows from whole lines; the lines of a row that is not complete are kept for the next text."""
+        """Read rows from whole lines, and keep the lines of an incomplete row for the next text."""
         self._open = ""
         while text:
             text = self._read_to_fault(text)
-            if text and self._may_go_on(text) and not final:
+            if text and self._may_be_completed(text) and not final:
                 self._open = text
                 return
             if text:
@@ -83,7 +90,7 @@ class CsvDecoder:
                 )
 
     def _read_to_fault(self, text: str) -> str:
-        """Read rows up to the first that cannot be read, and return the text from there on ("" for none)."""
+        """Read rows up to the first that cannot be read, and return the text from there on, or ""."""
         reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._delimiter, strict=True)
         first, done = self._line, 0
         try:
@@ -91,7 +98,7 @@ class CsvDecoder:
                 if reader.line_num > done + 1 and sum(map(len, values)) > ROW_CHARACTERS:
                     break
                 if values:
-                    self._take(first + done, values)
+                    self._add_row(first + done, values)
                 done = reader.line_num
             else:
                 text = ""
@@ -100,8 +107,8 @@ class CsvDecoder:
         self._line = first + done
         return text.split("\n", done)[done] if text else ""
 
-    def _may_go_on(self, text: str) -> bool:
-        """Say whether the row that begins the text may be completed by more text."""
+    def _may_be_completed(self, text: str) -> bool:
+        """Return whether more text may complete the row at the start of the text."""
         if len(text) > ROW_CHARACTERS:
             return False
         lines = io.StringIO(text, newline="\n")
@@ -120,7 +127,7 @@ class CsvDecoder:
         self._line += 1
         return after
 
-    def _take(self, line: int, values: list[str]) -> None:
+    def _add_row(self, line: int, values: list[str]) -> None:
         columns = self._columns
         if columns is None:
             self._columns = _header(line, values)
@@ -136,18 +143,18 @@ def _most_frequent_delimiter(line: str) -> str:
 
 
 def _header(line: int, names: list[str]) -> Columns:
-    twice = duplicate_name(names)
-    if twice is not None:
-        raise DuplicateColumn(f"Two columns are named '{twice}'.", "Rename or remove one of them.", line)
+    duplicate = duplicate_name(names)
+    if duplicate is not None:
+        raise DuplicateColumn(f"Two columns are named '{duplicate}'.", "Rename or remove one of them.", line)
     columns = find_columns(names)
     if columns is None:
-        found = ", ".join(f"'{name.strip()[:40]}'" for name in names[:20])
-        raise NoNumberColumn(f"No column is named as the fax number; found {found}.", _NAME_THE_COLUMNS, line)
+        present = ", ".join(f"'{name.strip()[:40]}'" for name in names[:20])
+        raise NoNumberColumn(f"No column is named as the fax number; found {present}.", _NAME_THE_COLUMNS, line)
     return columns
 
 
 def _fitted(line: int, values: list[str], columns: Columns) -> Row | RefusedRow:
-    """Fill up a row that ends early; refuse one with more in it than the header has columns."""
+    """Fill up a row with missing fields; refuse a row with more fields than the header has columns."""
     missing = columns.width - len(values)
     if missing > 0:
         return columns.row(line, values + [""] * missing)

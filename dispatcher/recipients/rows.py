@@ -1,0 +1,33 @@
+"""Rows of a recipient list, before they become the recipients and refused rows of ``core``."""
+
+from typing import NamedTuple
+
+from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.recipients.refusal_reasons import RefusalReason
+
+#: characters of a refused number that are kept for the report
+MAX_REPORTED_CHARACTERS = 40
+
+
+class Row(NamedTuple):
+    """One row as it was sent; its texts are not yet checked."""
+
+    line: int
+    number: str
+    country: str
+    reference: str
+    fields: dict[str, str]
+
+
+class Slice(NamedTuple):
+    """Consecutive rows of the input; ``last_line`` is the line, or JSON item, of the last of them."""
+
+    accepted: list[Recipient]
+    refused: list[RefusedRow]
+    last_line: int
+
+
+def refused(line: int, number: str, reason: RefusalReason, sentence: str = "") -> RefusedRow:
+    """Return a refused row; without a ``sentence`` of its own it has the sentence of the reason."""
+    detail = sentence or reason.sentence
+    return RefusedRow(line=line, number=number[:MAX_REPORTED_CHARACTERS], reason=reason.value, detail=detail)
