@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.catalog import BENCHES
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, as_json
 from benchmarks.setting import Setting
 from benchmarks.table import table
-from dispatcher.cli.output import CommandFailed
-from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
+from dispatcher.local.errors import LocalError
+from dispatcher.local.signals import terminated_cleanly
 from dispatcher.store.errors import StoreError
 
 _TABLE_WIDTH = 180
@@ -73,7 +74,7 @@ def _measure_all(names: Iterable[str], setting: Setting) -> tuple[list[Figure], 
         _say(f"{name}: {BENCHES[name].what}")
         try:
             figures += BENCHES[name].measure(setting)
-        except (ClientError, CommandFailed, StoreError, OSError, TimeoutError) as error:
+        except (ClientError, BenchFailed, LocalError, StoreError, OSError, TimeoutError) as error:
             _say(f"{name} could not be measured: {error}; what its processes said is in {setting.folder}")
             failed = True
     return figures, failed

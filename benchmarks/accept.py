@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from benchmarks.cluster import DOCUMENT_URL, bench_cluster, cluster_cpu_s
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.peers.running import enqueued_per_second
 from benchmarks.processor import resident_mb
 from benchmarks.recipients import CHECKSUMS, Write, bad_rows, write_csv, write_ndjson
 from benchmarks.setting import Setting
-from benchmarks.site import DOCUMENT_URL, Site
 from benchmarks.stopwatch import Stopwatch
-from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client, NewBatch
+from dispatcher.local.cluster import LocalCluster
 
 ROWS, PEER_ROWS = 1_000_000, 20_000
 _FORMS: dict[str, Write] = {"ndjson": write_ndjson, "csv": write_csv}
@@ -62,37 +63,37 @@ def _write_lists(setting: Setting) -> dict[str, Path]:
         paths[form] = setting.folder / f"accept.{form}"
         made = write(paths[form], count)
         if made != CHECKSUMS.get((form, count), made):
-            raise CommandFailed(f"the {form} list of {count:,} rows is not the one that these benches are about")
+            raise BenchFailed(f"the {form} list of {count:,} rows is not the one that these benches are about")
     return paths
 
 
 def _run(setting: Setting, lists: dict[str, Path]) -> dict[str, float]:
     count = setting.size(ROWS, least=2000)
-    with Site(setting.new_folder("accept"), parts=("web",)) as site, site.client() as client:
+    with bench_cluster(setting.new_folder("accept"), services=("web",)) as cluster, cluster.client() as client:
         taken: dict[str, float] = {}
         for form, path in lists.items():
-            taken |= _upload(site, client, form, path, count)
+            taken |= _upload(cluster, client, form, path, count)
     peer = enqueued_per_second("dramatiq", setting.size(PEER_ROWS, least=1000), setting.new_folder("accept-peer"))
     return taken | {"peer": peer}
 
 
-def _upload(site: Site, client: Client, form: str, path: Path, count: int) -> dict[str, float]:
+def _upload(cluster: LocalCluster, client: Client, form: str, path: Path, count: int) -> dict[str, float]:
     batch = client.create_batch(NewBatch(name=form, content_urls=(DOCUMENT_URL,)))
     memory: list[float] = []
 
     def look(sent: int, total: int) -> None:
         if sent * 20 >= total * (2 + len(memory)):
-            memory.append(resident_mb(site.pid("web")))
+            memory.append(resident_mb(cluster.pid("web")))
 
-    before_s = site.cpu_s("web")
+    before_s = cluster_cpu_s(cluster, "web")
     clock = Stopwatch()
     upload = client.upload_recipients(batch.id, path, progress=look)
     seconds = clock.seconds
     if (upload.accepted, upload.refused) != (count - bad_rows(count), bad_rows(count)):
-        raise CommandFailed(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")
+        raise BenchFailed(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")
     return {
         form: count / seconds,
-        f"{form} cpu": count / (site.cpu_s("web") - before_s),
+        f"{form} cpu": count / (cluster_cpu_s(cluster, "web") - before_s),
         f"{form} start": memory[0],
         f"{form} peak": max(memory),
     }

@@ -4,12 +4,12 @@ import time
 
 import phonenumbers
 
+from benchmarks.cluster import bench_cluster, draft
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.recipients import bad_rows, raw_rows, write_raw
 from benchmarks.setting import Setting
-from benchmarks.site import Site, draft
 from benchmarks.stopwatch import Stopwatch
-from dispatcher.cli.output import CommandFailed
 
 ROWS = 200_000
 
@@ -21,12 +21,12 @@ def measure(setting: Setting) -> list[Figure]:
     write_raw(path, count)
     runs = []
     for _ in range(setting.runs):
-        with Site(setting.new_folder("accept_raw"), parts=("web",)) as site, site.client() as client:
+        with bench_cluster(setting.new_folder("accept_raw"), services=("web",)) as cluster, cluster.client() as client:
             clock = Stopwatch()
             batch = draft(client, "raw", path)
             seconds = clock.seconds
         if (batch.rows, batch.refused) != (count - bad_rows(count), bad_rows(count)):
-            raise CommandFailed(f"of {count:,} rows {batch.rows:,} were accepted and {batch.refused:,} refused")
+            raise BenchFailed(f"of {count:,} rows {batch.rows:,} were accepted and {batch.refused:,} refused")
         bare = _bare_loop(raw_rows(count))
         runs.append({"rate": count / seconds, "bare": bare, "ratio": count / seconds / bare})
         setting.say(f"  {count / seconds:,.0f} rows/s, the bare loop {bare:,.0f}")
@@ -57,5 +57,5 @@ def _bare_loop(rows: list[tuple[str, str]]) -> float:
             good += bool(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     seconds = time.perf_counter() - began_s
     if good != len(rows) - bad_rows(len(rows)):
-        raise CommandFailed(f"the bare loop finds {good:,} of {len(rows):,} numbers valid")
+        raise BenchFailed(f"the bare loop finds {good:,} of {len(rows):,} numbers valid")
     return len(rows) / seconds

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import redis
 
+from benchmarks.cluster import draft
 from benchmarks.figures import Figure, Goal
 from benchmarks.monitoring import Monitoring, Page
 from benchmarks.recipients import write_csv
 from benchmarks.recovery_cluster import RecoveryCluster, kill, restart
 from benchmarks.setting import Setting
-from benchmarks.site import draft
 
 _RATE = 20
 #: seconds of running in which nothing happens
@@ -51,7 +51,7 @@ class Result:
 
 def _deafen_workers(cluster: RecoveryCluster) -> None:
     """They live, and hear of no work: their broker is another one than the scheduler's."""
-    cluster.replace_workers(BULKFAX_BROKER_URL=cluster.site.server.url.replace("/0", "/7"))
+    cluster.replace_workers(BULKFAX_BROKER_URL=cluster.local.server.url.replace("/0", "/7"))
 
 
 def _start_schedulers(cluster: RecoveryCluster) -> None:
@@ -60,26 +60,26 @@ def _start_schedulers(cluster: RecoveryCluster) -> None:
 
 
 def _signal_redis(number: signal.Signals) -> Callable[[RecoveryCluster], None]:
-    return lambda cluster: os.kill(cluster.site.server.pid, number)
+    return lambda cluster: os.kill(cluster.local.server.pid, number)
 
 
 def _limit_redis(most_bytes: int) -> Callable[[RecoveryCluster], None]:
     """0: no limit."""
 
     def limit(cluster: RecoveryCluster) -> None:
-        with redis.Redis.from_url(cluster.site.server.url) as client:
+        with redis.Redis.from_url(cluster.local.server.url) as client:
             client.config_set("maxmemory", most_bytes)
 
     return limit
 
 
 def _answers(scenario: str) -> Callable[[RecoveryCluster], None]:
-    return lambda cluster: cluster.site.play(scenario)
+    return lambda cluster: cluster.local.emulator_api.play(scenario)
 
 
 def _well_again(cluster: RecoveryCluster) -> None:
-    cluster.site.play("")
-    with cluster.site.client() as client:
+    cluster.local.emulator_api.play("")
+    with cluster.local.client() as client:
         for hold in client.account().holds:
             client.release_hold(hold.scope)
 
@@ -162,15 +162,15 @@ def monitored(setting: Setting, jobs: int, *, by: int = 1) -> Iterator[tuple[Rec
     with RecoveryCluster(setting, rate=_RATE) as cluster:
         _rest(cluster)
         cluster.send(jobs)
-        with Monitoring(folder, cluster.site.url, by=by) as monitoring:
+        with Monitoring(folder, cluster.local.url, by=by) as monitoring:
             yield cluster, monitoring
 
 
 def _rest(cluster: RecoveryCluster) -> None:
     """What waits for a person and is nobody's trouble."""
-    path = cluster.site.folder / "resting.csv"
+    path = cluster.local.folder / "resting.csv"
     write_csv(path, 1000)
-    with cluster.site.client() as client:
+    with cluster.local.client() as client:
         draft(client, "an idle draft", path)
         paused = draft(client, "a paused batch", path)
         client.start(paused.id)
@@ -178,7 +178,7 @@ def _rest(cluster: RecoveryCluster) -> None:
 
 
 def play(cluster: RecoveryCluster, monitoring: Monitoring, outage: Outage, *, by: int = 1) -> Result:
-    """One outage, from its begin until nothing fires any more. Raises Failure when that does not come."""
+    """One outage, from its begin until nothing fires any more. Raises BenchFailed when that does not come."""
     before, began_s = len(monitoring.pages), time.time()
 
     def came() -> list[Page]:
@@ -190,7 +190,7 @@ def play(cluster: RecoveryCluster, monitoring: Monitoring, outage: Outage, *, by
         time.sleep(_LOOK_S)
     outage.end(cluster)
     # what is told a little later belongs to it as well
-    cluster.site.wait(lambda: not monitoring.firing(), _OVER_S / by, f"{outage.name}: the alert does not end")
+    cluster.local.wait(lambda: not monitoring.firing(), _OVER_S / by, f"{outage.name}: the alert does not end")
     paged_s = [page.came_s - began_s for page in came() if page.name == outage.alert]
     return Result(
         outage=outage,

@@ -11,8 +11,8 @@ import time
 from itertools import count, takewhile
 from pathlib import Path
 
+from benchmarks.cluster import DOCUMENT_URL
 from benchmarks.recipients import rows
-from benchmarks.site import DOCUMENT_URL
 from dispatcher.core.outcome import Accepted
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
 from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax

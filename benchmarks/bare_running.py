@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.site import START_S, clean_environment, module
-from dispatcher.cli.output import CommandFailed
-from dispatcher.cli.processes import Process
-from dispatcher.cli.services import free_port
+from benchmarks.cluster import START_S, clean_environment, module
+from benchmarks.errors import BenchFailed
+from dispatcher.local.ports import free_port
+from dispatcher.local.supervisor import Process
 
 _LOOK_S = 0.05
 
 
 @contextmanager
 def bare_server(folder: Path) -> Iterator[str]:
-    """Its address. Raises Failure when it does not start."""
+    """Its address. Raises BenchFailed when it does not start."""
     port = free_port()
     command = module("benchmarks.bare_server", str(port))
     process = Process("bare", command, env=clean_environment(), cwd=folder, log=folder / "bare.log")
@@ -38,4 +38,4 @@ def _wait(url: str, process: Process) -> None:
             time.sleep(_LOOK_S)
         else:
             return
-    raise CommandFailed(f"the bare server {process.how_it_ended()}: {process.last_words()}")
+    raise BenchFailed(f"the bare server {process.how_it_ended()}: {process.last_words()}")

@@ -9,14 +9,15 @@ from itertools import count
 from typing import Any
 
 from benchmarks.bare_running import bare_server
+from benchmarks.cluster import bench_cluster, credentials, draft
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.letter import write_letter
 from benchmarks.load import Answered, post, send_all
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import Site, draft
-from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client
+from dispatcher.local.cluster import LocalCluster
 
 CALLBACKS = 3000
 CONNECTIONS = 32
@@ -40,11 +41,15 @@ def measure(setting: Setting) -> list[Figure]:
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in _CONTENT_TYPES}
     (folder / "policy.toml").write_text(_POLICY)
     env = {"BULKFAX_SINCH__RATE_PER_SECOND": "2000", "BULKFAX_POLICY_FILE": str(folder / "policy.toml")}
-    with Site(folder, emulator=_EMULATOR, env=env) as site, site.client() as client, bare_server(folder) as bare:
+    with (
+        bench_cluster(folder, emulator_options=_EMULATOR, settings=env) as cluster,
+        cluster.client() as client,
+        bare_server(folder) as bare,
+    ):
         for number in range(setting.runs):
             for kind in _CONTENT_TYPES:
-                batch = _accepted_batch(site, client, f"{number} {kind}", each)
-                run = _run(site, client, batch, bare, kind, document)
+                batch = _accepted_batch(cluster, client, f"{number} {kind}", each)
+                run = _run(cluster, client, batch, bare, kind, document)
                 runs[kind].append(run)
                 setting.say(f"  {kind}: " + ", ".join(f"{name} {value:,.0f}/s" for name, value in run.items()))
     return [figure for kind, each_run in runs.items() for figure in _figures(kind, medians(each_run))]
@@ -65,24 +70,24 @@ def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
     ]
 
 
-def _accepted_batch(site: Site, client: Client, name: str, jobs: int) -> str:
+def _accepted_batch(cluster: LocalCluster, client: Client, name: str, jobs: int) -> str:
     """A batch all of whose faxes the provider has, and whose callbacks are still to come. Returns its id."""
-    path = site.folder / "recipients.csv"
+    path = cluster.folder / "recipients.csv"
     write_csv(path, jobs)
     batch = draft(client, name, path)
     client.start(batch.id)
-    site.wait(lambda: client.batch(batch.id).counts["accepted"] == batch.rows, _WITHIN_S, "not all faxes were sent")
+    cluster.wait(lambda: client.batch(batch.id).counts["accepted"] == batch.rows, _WITHIN_S, "not all faxes were sent")
     return batch.id
 
 
-def _run(site: Site, client: Client, batch: str, bare: str, kind: str, document: bytes) -> dict[str, float]:
-    faxes = [fax for fax in _faxes(site) if fax["labels"]["bulkfax-job"].startswith(f"{batch}.")]
-    alone = _ensure_good(send_all(bare, _requests(faxes, kind, document, site.url, bare), CONNECTIONS), len(faxes))
+def _run(cluster: LocalCluster, client: Client, batch: str, bare: str, kind: str, document: bytes) -> dict[str, float]:
+    faxes = [fax for fax in _faxes(cluster) if fax["labels"]["bulkfax-job"].startswith(f"{batch}.")]
+    alone = _ensure_good(send_all(bare, _requests(faxes, kind, document, cluster.url, bare), CONNECTIONS), len(faxes))
     began_s = time.perf_counter()
-    taken = _ensure_good(send_all(site.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
+    taken = _ensure_good(send_all(cluster.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
     while not client.batch(batch).ended:
         if time.perf_counter() - began_s > _WITHIN_S:
-            raise CommandFailed(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
+            raise BenchFailed(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
         time.sleep(_LOOK_S)
     settled = len(faxes) / (time.perf_counter() - began_s)
     return {"bare": alone.per_second, "accepted": taken.per_second, "settled": settled}
@@ -90,15 +95,15 @@ def _run(site: Site, client: Client, batch: str, bare: str, kind: str, document:
 
 def _ensure_good(answered: Answered, wanted: int) -> Answered:
     if answered.good != wanted:
-        raise CommandFailed(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
+        raise BenchFailed(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
     return answered
 
 
-def _faxes(site: Site) -> Iterator[Fax]:
+def _faxes(cluster: LocalCluster) -> Iterator[Fax]:
     """All faxes at the emulator, as its API shows them."""
-    authorization = base64.b64encode(":".join(site.credentials).encode()).decode()
+    authorization = base64.b64encode(":".join(credentials(cluster)).encode()).decode()
     for page in count(1):
-        url = f"{site.faxes_url}?pageSize=1000&page={page}"
+        url = f"{cluster.faxes_url}?pageSize=1000&page={page}"
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {authorization}"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             faxes = json.load(answer)["faxes"]

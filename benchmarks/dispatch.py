@@ -9,14 +9,22 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cluster import (
+    accepted_at_s,
+    bench_cluster,
+    clean_environment,
+    cluster_cpu_s,
+    credentials,
+    draft,
+    module,
+)
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.letter import write_letter
 from benchmarks.peers.running import LIBRARIES, enqueue, peer_env, running_workers
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import Site, clean_environment, draft, module
-from dispatcher.cli.output import CommandFailed
-from dispatcher.store.server import EmbeddedServer
+from dispatcher.local.redis_server import EmbeddedServer
 
 IN_FLIGHT = 256
 #: faxes of one run by their content, and those that a peer gets
@@ -89,9 +97,14 @@ def rate(accepted_at: list[float], in_flight: int) -> float:
 
 
 def _bare(setting: Setting, load: Load) -> dict[str, float]:
-    with Site(setting.new_folder("bare"), parts=(), emulator=_EMULATOR) as site:
-        key, secret = site.credentials
-        options = {"--url": site.emulator_url, "--project": site.project, "--key": key, "--secret": secret}
+    with bench_cluster(setting.new_folder("bare"), services=(), emulator_options=_EMULATOR) as cluster:
+        key, secret = credentials(cluster)
+        options = {
+            "--url": cluster.emulator_url,
+            "--project": cluster.account["project"],
+            "--key": key,
+            "--secret": secret,
+        }
         words = [word for option in options.items() for word in option]
         more = ["--document", str(load.letter)] if load.letter else []
         command = module(
@@ -101,9 +114,9 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
             command, env=clean_environment(), capture_output=True, text=True, timeout=_WITHIN_S, check=False
         )
         if done.returncode:
-            raise CommandFailed(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
+            raise BenchFailed(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
         return {
-            "bare": rate(site.accepted_at(), load.in_flight),
+            "bare": rate(accepted_at_s(cluster), load.in_flight),
             "bare cpu": json.loads(done.stdout)["cpu_s"] / load.faxes * 1000,
         }
 
@@ -122,26 +135,31 @@ def _ours(setting: Setting, load: Load) -> dict[str, float]:
     path = folder / "recipients.csv"
     rows = load.faxes + bad_rows(load.faxes) + 1
     write_csv(path, rows)
-    with Site(folder, emulator=_EMULATOR, env=env) as site, site.client() as client:
+    with bench_cluster(folder, emulator_options=_EMULATOR, settings=env) as cluster, cluster.client() as client:
         documents = (client.upload_document(load.letter).id,) if load.letter else ()
         batch = draft(client, "dispatch", path, documents=documents)
-        before_s = site.cpu_s("worker", "scheduler", "redis")
+        before_s = cluster_cpu_s(cluster, "worker", "scheduler", "redis")
         client.start(batch.id)
-        site.wait(lambda: site.stats()["accepted"] >= batch.rows, _WITHIN_S, "not all faxes were sent")
-        site.wait(lambda: client.batch(batch.id).counts["accepted"] >= batch.rows, _WITHIN_S, "not all are settled")
-        used_s = site.cpu_s("worker", "scheduler", "redis") - before_s
-        return {"ours": rate(site.accepted_at(), load.in_flight), "ours cpu": used_s / batch.rows * 1000}
+        cluster.wait(
+            lambda: cluster.emulator_api.stats()["accepted"] >= batch.rows, _WITHIN_S, "not all faxes were sent"
+        )
+        cluster.wait(lambda: client.batch(batch.id).counts["accepted"] >= batch.rows, _WITHIN_S, "not all are settled")
+        used_s = cluster_cpu_s(cluster, "worker", "scheduler", "redis") - before_s
+        return {"ours": rate(accepted_at_s(cluster), load.in_flight), "ours cpu": used_s / batch.rows * 1000}
 
 
 def _peer(setting: Setting, library: str, load: Load) -> float:
     folder = setting.new_folder(library)
-    with Site(folder, parts=(), emulator=_EMULATOR) as site, EmbeddedServer(folder / "queue") as server:
-        env = peer_env(server.url, site.faxes_url, site.credentials, str(load.letter or ""))
+    with (
+        bench_cluster(folder, services=(), emulator_options=_EMULATOR) as cluster,
+        EmbeddedServer(folder / "queue") as server,
+    ):
+        env = peer_env(server.url, cluster.faxes_url, credentials(cluster), str(load.letter or ""))
         enqueue(library, load.peer_faxes, env)
         with running_workers(library, load.in_flight, env, folder):
-            site.wait(
-                lambda: site.stats()["accepted"] >= load.peer_faxes - bad_rows(load.peer_faxes),
+            cluster.wait(
+                lambda: cluster.emulator_api.stats()["accepted"] >= load.peer_faxes - bad_rows(load.peer_faxes),
                 _WITHIN_S,
                 f"{library} is slow",
             )
-            return rate(site.accepted_at(), load.in_flight)
+            return rate(accepted_at_s(cluster), load.in_flight)

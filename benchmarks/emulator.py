@@ -10,13 +10,14 @@ from typing import cast
 import uvloop
 
 from benchmarks.bare_running import bare_server
+from benchmarks.cluster import bench_cluster, cluster_cpu_s, credentials
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.letter import write_letter
 from benchmarks.load import Answered, flood, post
 from benchmarks.recipients import rows
 from benchmarks.setting import Setting
-from benchmarks.site import Site
-from dispatcher.cli.output import CommandFailed
+from dispatcher.local.cluster import LocalCluster
 
 FAXES, IN_FLIGHT = 20_000, 1000
 _DOCUMENT_BYTES = 2000
@@ -60,10 +61,10 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def _emulator(setting: Setting, faxes: int, letter: str) -> dict[str, float]:
-    with Site(setting.new_folder("emulator"), parts=(), emulator=_EMULATOR) as site:
-        before_s = site.cpu_s("emulator")
-        answered = uvloop.run(_with_sink(site, faxes, letter))
-        return {"rate": answered.per_second, "cpu": (site.cpu_s("emulator") - before_s) / faxes * 1000}
+    with bench_cluster(setting.new_folder("emulator"), services=(), emulator_options=_EMULATOR) as cluster:
+        before_s = cluster_cpu_s(cluster, "emulator")
+        answered = uvloop.run(_with_sink(cluster, faxes, letter))
+        return {"rate": answered.per_second, "cpu": (cluster_cpu_s(cluster, "emulator") - before_s) / faxes * 1000}
 
 
 def _bare(setting: Setting, faxes: int, letter: str) -> float:
@@ -72,14 +73,14 @@ def _bare(setting: Setting, faxes: int, letter: str) -> float:
         return _ensure_good(uvloop.run(flood(url, requests, IN_FLIGHT)), faxes).per_second
 
 
-async def _with_sink(site: Site, faxes: int, letter: str) -> Answered:
+async def _with_sink(cluster: LocalCluster, faxes: int, letter: str) -> Answered:
     """Send all faxes, and wait for all their callbacks."""
     sink = Sink()
     server = await asyncio.get_running_loop().create_server(lambda: _SinkConnection(sink), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    authorization = "Basic " + base64.b64encode(":".join(site.credentials).encode()).decode()
-    requests = _requests(site.faxes_url, faxes, letter, f"http://127.0.0.1:{port}/callback", authorization)
-    answered = _ensure_good(await flood(site.emulator_url, requests, IN_FLIGHT), faxes)
+    authorization = "Basic " + base64.b64encode(":".join(credentials(cluster)).encode()).decode()
+    requests = _requests(cluster.faxes_url, faxes, letter, f"http://127.0.0.1:{port}/callback", authorization)
+    answered = _ensure_good(await flood(cluster.emulator_url, requests, IN_FLIGHT), faxes)
     async with asyncio.timeout(_WITHIN_S):
         await sink.wait_for(faxes)
     server.close()
@@ -90,7 +91,7 @@ async def _with_sink(site: Site, faxes: int, letter: str) -> Answered:
 
 def _ensure_good(answered: Answered, wanted: int) -> Answered:
     if answered.good != wanted:
-        raise CommandFailed(f"of {wanted:,} faxes {answered.good:,} were taken: {dict(answered.statuses)}")
+        raise BenchFailed(f"of {wanted:,} faxes {answered.good:,} were taken: {dict(answered.statuses)}")
     return answered
 
 

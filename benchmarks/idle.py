@@ -2,11 +2,12 @@
 
 import time
 
+from benchmarks.cluster import DOCUMENT_URL, bench_cluster
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.processor import cpu_s
 from benchmarks.setting import Setting
-from benchmarks.site import DOCUMENT_URL, Site
 from dispatcher.client import NewFax
+from dispatcher.local.cluster import LocalCluster
 
 SECONDS = 30.0
 #: percent of one core that scheduler and worker may use together
@@ -18,11 +19,11 @@ PARTS = ("scheduler", "worker")
 
 def measure(setting: Setting) -> list[Figure]:
     options = ("--speed", "100")
-    with Site(setting.new_folder("idle"), emulator=options) as site, site.client() as client:
+    with bench_cluster(setting.new_folder("idle"), emulator_options=options) as cluster, cluster.client() as client:
         job = client.send_fax(NewFax(to="+12025550123", content_urls=(DOCUMENT_URL,)))
-        site.wait(lambda: client.job(job.id).state == "delivered", 60.0, "the fax was not delivered")
+        cluster.wait(lambda: client.job(job.id).state == "delivered", 60.0, "the fax was not delivered")
         time.sleep(setting.seconds(_REST_S))
-        runs = [_used(site, setting.seconds(SECONDS)) for _ in range(setting.runs)]
+        runs = [_used(cluster, setting.seconds(SECONDS)) for _ in range(setting.runs)]
     used = medians(runs)
     both = sum(used[part] for part in PARTS)
     each = ", ".join(f"{part} {used[part]:.2f} %" for part in (*PARTS, "web", "redis"))
@@ -39,10 +40,10 @@ def measure(setting: Setting) -> list[Figure]:
     ]
 
 
-def _used(site: Site, seconds: float) -> dict[str, float]:
+def _used(cluster: LocalCluster, seconds: float) -> dict[str, float]:
     """Percent of one core that each part used over so many seconds."""
     parts = (*PARTS, "web", "redis")
-    began_s, before = time.monotonic(), {part: cpu_s(site.pid(part)) for part in parts}
+    began_s, before = time.monotonic(), {part: cpu_s(cluster.pid(part)) for part in parts}
     time.sleep(seconds)
     passed_s = time.monotonic() - began_s
-    return {part: (cpu_s(site.pid(part)) - before[part]) / passed_s * 100 for part in parts}
+    return {part: (cpu_s(cluster.pid(part)) - before[part]) / passed_s * 100 for part in parts}

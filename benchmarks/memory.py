@@ -69,7 +69,7 @@ def _running(there: Million, path: Path, jobs: int) -> None:
     ensure(there.drive(jobs // 2, HASTY, fate=finished_fate), jobs // 2)
     in_flight = min(IN_FLIGHT, jobs // 10)
     ensure(there.drive(in_flight, HASTY, settle=False), in_flight)
-    with there.site.client() as client:
+    with there.cluster.client() as client:
         client.pause(batch)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import redis
 
+from benchmarks.cluster import bench_cluster, draft
 from benchmarks.drive import Driver, Fate, all_delivered
+from benchmarks.errors import BenchFailed
 from benchmarks.setting import Setting
-from benchmarks.site import Site, draft
-from dispatcher.cli.output import CommandFailed
 from dispatcher.core.policy import Policy, policy_from
+from dispatcher.local.cluster import LocalCluster
 from dispatcher.runtime import make_store
 from dispatcher.settings import Settings
 
@@ -26,17 +27,17 @@ _MOST_CALLS = 3
 
 
 class Million:
-    """A site with an API and no workers, and the means to let time pass over its batches."""
+    """A cluster with an API and no workers, and the means to let time pass over its batches."""
 
-    def __init__(self, site: Site, redis_client: redis.Redis, transient_s: float) -> None:
+    def __init__(self, cluster: LocalCluster, redis_client: redis.Redis, transient_s: float) -> None:
         """``transient_s`` bounds how long is waited for what calls leave behind for a while."""
-        self.site = site
+        self.cluster = cluster
         self.redis = redis_client
         self._transient_s = transient_s
 
     def started(self, name: str, recipients: Path) -> str:
         """A batch that is running, with no one to send it. Returns its id."""
-        with self.site.client() as client:
+        with self.cluster.client() as client:
             batch = draft(client, name, recipients)
             client.start(batch.id)
         return batch.id
@@ -45,7 +46,7 @@ class Million:
         """Let so many attempts be made, or as many as are due; returns how many that were."""
 
         async def drive() -> int:
-            store = make_store(Settings(redis_url=self.site.server.url), policy)
+            store = make_store(Settings(redis_url=self.cluster.server.url), policy)
             try:
                 return await Driver(store, policy, fate, settle=settle).run(jobs)
             finally:
@@ -54,12 +55,12 @@ class Million:
         return asyncio.run(drive())
 
     def finish(self, batch: str, fate: Fate = all_delivered) -> None:
-        """Let every job come to its end. Raises Failure when one does not."""
-        with self.site.client() as client:
+        """Let every job come to its end. Raises BenchFailed when one does not."""
+        with self.cluster.client() as client:
             self.drive(_MOST_CALLS * client.batch(batch).rows, HASTY, fate)
             seen = client.batch(batch)
         if not seen.ended:
-            raise CommandFailed(f"of {seen.rows:,} jobs {seen.final:,} ended")
+            raise BenchFailed(f"of {seen.rows:,} jobs {seen.final:,} ended")
 
     def used_memory(self) -> int:
         """Bytes that Redis uses, once nothing in it is there for a while only."""
@@ -79,12 +80,15 @@ class Million:
 
 @contextmanager
 def million(setting: Setting, name: str) -> Iterator[Million]:
-    """A site for such batches."""
-    with Site(setting.new_folder(name), parts=("web",)) as site, redis.Redis.from_url(site.server.url) as client:
-        yield Million(site, client, _TRANSIENT_S if setting.scale >= _MEANT else _LITTLE_S)
+    """A cluster for such batches."""
+    with (
+        bench_cluster(setting.new_folder(name), services=("web",)) as cluster,
+        redis.Redis.from_url(cluster.server.url) as client,
+    ):
+        yield Million(cluster, client, _TRANSIENT_S if setting.scale >= _MEANT else _LITTLE_S)
 
 
 def ensure(driven: int, wanted: int) -> None:
-    """Raises Failure when a batch did not go as far as the bench says."""
+    """Raises BenchFailed when a batch did not go as far as the bench says."""
     if driven < wanted:
-        raise CommandFailed(f"only {driven:,} of {wanted:,} calls could be driven")
+        raise BenchFailed(f"only {driven:,} of {wanted:,} calls could be driven")

@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 
 import yaml
 
-from benchmarks.site import clean_environment, read_json
-from dispatcher.cli.output import CommandFailed
-from dispatcher.cli.processes import Process, uninterrupted
-from dispatcher.cli.services import free_port
+from benchmarks.cluster import clean_environment, read_json
+from benchmarks.errors import BenchFailed
+from dispatcher.local.ports import free_port
+from dispatcher.local.signals import uninterrupted
+from dispatcher.local.supervisor import Process
 
 RULES = Path(__file__).resolve().parent.parent / "grafana" / "rules" / "bulkfax.yaml"
 #: seconds between two scrapes and evaluations, and that alerts of one kind wait for each other, before they are divided
@@ -145,7 +146,7 @@ class Monitoring:
             except OSError:
                 pass
             if time.monotonic() > end_s:
-                raise CommandFailed(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
+                raise BenchFailed(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
             time.sleep(0.1)
 
     def _stop(self) -> None:

@@ -5,10 +5,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.cluster import bench_cluster, draft, module, read_json
 from benchmarks.figures import Figure, Goal
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import Site, draft, module, read_json
+from dispatcher.local.cluster import LocalCluster
 
 #: limits in faxes a second; the last one is reported without a goal
 RATES = (10, 100, 500)
@@ -41,15 +42,15 @@ def measure(setting: Setting) -> list[Figure]:
 def _measure(setting: Setting, rate: int) -> list[Figure]:
     steady_s = setting.seconds(STEADY_S, 2.0)
     warm_up_s = min(_WARM_UP_S, steady_s)
-    with _site(setting, rate) as site, site.client() as client:
-        path = site.folder / "recipients.csv"
+    with _cluster(setting, rate) as cluster, cluster.client() as client:
+        path = cluster.folder / "recipients.csv"
         seconds = steady_s + warm_up_s + (_seconds_of_change(setting) if rate == _CHANGED else _SPARE_S)
         write_csv(path, round(rate * seconds) + 100)
         client.start(draft(client, f"pace {rate}", path).id)
-        site.wait(lambda: bool(_arrivals(site)), 30.0, "no fax was sent")
+        cluster.wait(lambda: bool(_arrivals(cluster)), 30.0, "no fax was sent")
         time.sleep(warm_up_s + steady_s)
-        arrivals = _arrivals(site)
-        regained_s = _halve_and_restore(setting, site, rate) if rate == _CHANGED else None
+        arrivals = _arrivals(cluster)
+        regained_s = _halve_and_restore(setting, cluster, rate) if rate == _CHANGED else None
     begin_s = arrivals[0].at_s + warm_up_s
     steady = [one for one in arrivals if begin_s <= one.at_s < begin_s + steady_s]
     return _figures(rate, steady, steady_s) + ([] if regained_s is None else [_regained(regained_s)])
@@ -59,29 +60,29 @@ def _seconds_of_change(setting: Setting) -> float:
     return setting.seconds(HALVED_S + REGAIN_S, 5.0) + _SPARE_S
 
 
-def _site(setting: Setting, rate: int) -> Site:
+def _cluster(setting: Setting, rate: int) -> LocalCluster:
     options = ("--rate", str(rate), "--burst-s", str(_BURST_S))
-    return Site(
+    return bench_cluster(
         setting.new_folder("pace"),
-        provider=module("benchmarks.provider", *options),
-        env={"BULKFAX_SINCH__RATE_PER_SECOND": str(rate), "BULKFAX_WORKER_PROCESSES": str(WORKERS)},
+        emulator=module("benchmarks.provider", *options),
+        settings={"BULKFAX_SINCH__RATE_PER_SECOND": str(rate), "BULKFAX_WORKER_PROCESSES": str(WORKERS)},
     )
 
 
-def _arrivals(site: Site) -> list[Arrival]:
-    return [Arrival(at_s=at_s, status=status) for at_s, status in read_json(f"{site.emulator_url}/bench/arrivals")]
+def _arrivals(cluster: LocalCluster) -> list[Arrival]:
+    return [Arrival(at_s=at_s, status=status) for at_s, status in read_json(f"{cluster.emulator_url}/bench/arrivals")]
 
 
-def _halve_and_restore(setting: Setting, site: Site, rate: int) -> float:
+def _halve_and_restore(setting: Setting, cluster: LocalCluster, rate: int) -> float:
     """Seconds from the moment when the old limit is back until nine tenths of it are used again."""
-    url = f"{site.emulator_url}/bench/rate"
+    url = f"{cluster.emulator_url}/bench/rate"
     read_json(url, {"rate": rate / 2})
     time.sleep(setting.seconds(HALVED_S, 2.0))
     read_json(url, {"rate": rate})
     began_s, within_s = time.time(), setting.seconds(REGAIN_S, 2.0)
     while time.time() < began_s + within_s:
         time.sleep(_LOOK_S)
-        taken = [one.at_s for one in _arrivals(site) if one.status == _TAKEN]
+        taken = [one.at_s for one in _arrivals(cluster) if one.status == _TAKEN]
         if used(taken, time.time() - _REGAIN_WINDOW_S, _REGAIN_WINDOW_S, rate) >= 0.9:
             return time.time() - began_s
     return within_s

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dispatcher.cli.output import CommandFailed
+from benchmarks.errors import BenchFailed
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MB = 1024
@@ -13,7 +13,7 @@ _GROUP, _TIMES, _OWN_TIMES = 2, slice(11, 15), slice(11, 13)
 
 
 def cpu_s(group: int) -> float:
-    """Seconds of processor that a process group has used, ended children included. Raises Failure without /proc."""
+    """Seconds of processor that a process group has used, ended children included. Raises BenchFailed without /proc."""
     return sum(sum(map(int, fields[_TIMES])) for _, fields in _members(group)) / _TICKS
 
 
@@ -28,13 +28,13 @@ def children(pid: int) -> list[int]:
 
 
 def resident_mb(group: int) -> float:
-    """Memory of a process group, in MB of 1024 kB. Raises Failure without /proc."""
+    """Memory of a process group, in MB of 1024 kB. Raises BenchFailed without /proc."""
     return sum(_resident_kb(pid) for pid, _ in _members(group)) / _MB
 
 
 def _members(group: int) -> Iterator[tuple[int, list[str]]]:
     if not Path("/proc/self/stat").exists():
-        raise CommandFailed("processor time is read from /proc, which only Linux has")
+        raise BenchFailed("processor time is read from /proc, which only Linux has")
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             fields = _stat(folder)

@@ -11,7 +11,6 @@ from benchmarks.figures import Figure, Goal, medians
 from benchmarks.million import Million, million
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import API_KEY
 from dispatcher.client import Client
 from dispatcher.store.keys import BLOCK, block_part
 
@@ -46,7 +45,10 @@ class Questions:
 
     def report(self) -> None:
         """The first 1,000 rows of the report."""
-        url, auth = f"{self._there.site.url}/v1/batches/{self._batch}/report", {"Authorization": f"Bearer {API_KEY}"}
+        url, auth = (
+            f"{self._there.cluster.url}/v1/batches/{self._batch}/report",
+            {"Authorization": f"Bearer {self._there.cluster.api_key}"},
+        )
         lines = 0
         with httpx.stream("GET", url, headers=auth, timeout=_TIMEOUT_S) as answer:
             for piece in answer.iter_raw():
@@ -89,7 +91,7 @@ def measure(setting: Setting) -> list[Figure]:
             return _NO_ANSWER
         return _OUT_OF_SERVICE if row % 20 == 0 else DELIVERED
 
-    with million(setting, "query") as there, there.site.client() as client:
+    with million(setting, "query") as there, there.cluster.client() as client:
         batch = there.started("query", path)
         there.finish(batch, fate)
         questions = Questions(there, client, batch)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from dispatcher.cli.demo_list import fictional_numbers
+from dispatcher.local.fictional_numbers import fictional_numbers
 
 SEED = 20_241
 #: every so many rows one has a number that does not exist, which only a full check finds

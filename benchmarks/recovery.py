@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.cluster import accepted_at_s
 from benchmarks.figures import Figure, Goal
 from benchmarks.pace import used
 from benchmarks.recovery_cluster import RecoveryCluster, kill
@@ -132,7 +133,7 @@ def _fault(setting: Setting, fault: Fault) -> list[Figure]:
             began_s = time.time()
             fault.do(cluster)
             time.sleep(max(0.0, began_s + after_s - time.time()))
-            costs.append(cost(cluster.site.accepted_at(), began_s, after_s, RATE * _FULL))
+            costs.append(cost(accepted_at_s(cluster.local), began_s, after_s, RATE * _FULL))
             setting.say(f"    {costs[-1].lost_s:.2f} s of the rate lost, back after {costs[-1].back_s:.2f} s")
     return _cost_figures(fault, costs)
 
@@ -210,7 +211,7 @@ def _share_under_kills(setting: Setting, kills: Kills, seconds: float, seed: int
             cluster.kill_any_of_a_worker(chance)
             time.sleep(min(_KILL_EVERY_S, seconds))
         ended_s = time.time()
-        return used(cluster.site.accepted_at(), began_s, ended_s - began_s, RATE * _FULL)
+        return used(accepted_at_s(cluster.local), began_s, ended_s - began_s, RATE * _FULL)
 
 
 def _failing_sends(setting: Setting) -> list[Figure]:
@@ -222,7 +223,7 @@ def _failing_sends(setting: Setting) -> list[Figure]:
         time.sleep(_LEAD_S)
         began = time.time()
         time.sleep(seconds)
-        posts = {int(second): count for second, count in cluster.site.stats()["postsPerSecond"].items()}
+        posts = {int(second): count for second, count in cluster.local.emulator_api.stats()["postsPerSecond"].items()}
     counts = [posts.get(second, 0) for second in range(int(began) + 1, int(began + seconds))]
     slices = [mean_of(counts[start : start + int(_SLICE_S)]) for start in range(0, len(counts), int(_SLICE_S))]
     setting.say(f"    sends a second, by the minute: {', '.join(f'{value:.0f}' for value in slices)}")

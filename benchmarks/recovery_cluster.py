@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from benchmarks.cluster import bench_cluster, draft
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import Site, draft
-from dispatcher.cli.processes import Process
-from dispatcher.cli.up import PROGRAM
+from dispatcher.local.services import PROGRAM
+from dispatcher.local.supervisor import Process
 
 #: the emulator's calls end quickly, so that callbacks come at the rate of the sends
 _SPEED = 20
@@ -44,15 +44,18 @@ class RecoveryCluster:
         if policy is not None:
             env["BULKFAX_POLICY_FILE"] = str(policy.resolve())
         self.rate = rate
-        self.site = Site(
-            folder, parts=("web",), emulator=[*options, "--scenario", str(folder / "scenario.toml")], env=env
+        self.local = bench_cluster(
+            folder,
+            services=("web",),
+            emulator_options=[*options, "--scenario", str(folder / "scenario.toml")],
+            settings=env,
         )
         self._counts = {"scheduler": schedulers, "worker": services}
         self.schedulers: list[Process] = []
         self.workers: list[Process] = []
 
     def __enter__(self) -> Self:
-        self.site.__enter__()
+        self.local.__enter__()
         try:
             self.schedulers = self._started("scheduler")
             self.workers = self._started("worker")
@@ -68,21 +71,21 @@ class RecoveryCluster:
 
     @property
     def web(self) -> Process:
-        return self.site.processes["web"]
+        return self.local.processes["web"]
 
     def send(self, jobs: int) -> None:
         """Start a batch of so many recipients. Returns when its first fax is accepted."""
-        path = self.site.folder / "recipients.csv"
+        path = self.local.folder / "recipients.csv"
         write_csv(path, jobs)
-        with self.site.client() as client:
+        with self.local.client() as client:
             client.start(draft(client, "recovery", path).id)
-        self.site.wait(lambda: self.site.stats()["accepted"] > 0, 60.0, "no fax was sent")
+        self.local.wait(lambda: self.local.emulator_api.stats()["accepted"] > 0, 60.0, "no fax was sent")
 
     def kill_redis(self) -> None:
         """Kill the server and start it again with what it has on disk."""
-        os.kill(self.site.server.pid, signal.SIGKILL)
-        self.site.wait(lambda: not self.site.server.running, 10.0, "Redis did not end")
-        self.site.server.start()
+        os.kill(self.local.server.pid, signal.SIGKILL)
+        self.local.wait(lambda: not self.local.server.running, 10.0, "Redis did not end")
+        self.local.server.start()
 
     def kill_any_of_a_worker(self, chance: random.Random) -> None:
         """Kill the supervisor or a child of a worker service; a supervisor is started again at once."""
@@ -101,7 +104,7 @@ class RecoveryCluster:
         self.workers = self._started("worker", env)
 
     def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
-        self.site.wait(lambda: not process.running, within_s, f"{process.name} did not end")
+        self.local.wait(lambda: not process.running, within_s, f"{process.name} did not end")
 
     def _started(self, program: str, env: Mapping[str, str] | None = None) -> list[Process]:
         processes = [self._process(program, place, env or {}) for place in range(self._counts[program])]
@@ -111,8 +114,8 @@ class RecoveryCluster:
 
     def _process(self, program: str, place: int, more: Mapping[str, str]) -> Process:
         name = f"{program}-{place + 1}"
-        env = {**self.site.env, **more}
-        return Process(name, [*PROGRAM, program], env=env, cwd=self.site.folder, log=self.site.folder / f"{name}.log")
+        env = {**self.local.env, **more}
+        return Process(name, [*PROGRAM, program], env=env, cwd=self.local.folder, log=self.local.folder / f"{name}.log")
 
     def _stop(self) -> None:
         started: Sequence[Process] = [*self.schedulers, *self.workers]
@@ -120,7 +123,7 @@ class RecoveryCluster:
             process.ask_to_stop()
         for process in started:
             process.stop()
-        self.site.stop()
+        self.local.stop()
 
 
 def kill(processes: Sequence[Process]) -> None:

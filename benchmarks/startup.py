@@ -11,11 +11,12 @@ from statistics import median
 
 import redis
 
+from benchmarks.cluster import bench_cluster, cluster_cpu_s
+from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal
 from benchmarks.processor import children, own_cpu_s
 from benchmarks.setting import Setting
-from benchmarks.site import Site
-from dispatcher.cli.output import CommandFailed
+from dispatcher.local.cluster import LocalCluster
 
 STARTS = 20
 #: seconds of processor
@@ -27,24 +28,24 @@ _QUEUES = 4
 
 def measure(setting: Setting) -> list[Figure]:
     starts = setting.size(STARTS, least=2)
-    with Site(setting.new_folder("startup"), parts=("worker",)) as site, _operator(site) as operator:
+    with bench_cluster(setting.new_folder("startup"), services=("worker",)) as cluster, _operator(cluster) as operator:
         service, process = [], []
         for _ in range(starts):
             _wait(lambda: _waits(operator) == _QUEUES)
-            service.append(site.cpu_s("worker"))
-            process.append(_start_again(site, operator))
-            site.processes["worker"].stop()
+            service.append(cluster_cpu_s(cluster, "worker"))
+            process.append(_start_again(cluster, operator))
+            cluster.processes["worker"].stop()
             _wait(lambda: _waits(operator) == 0)
-            site.processes["worker"].start()
+            cluster.processes["worker"].start()
     return [
         _figure("a worker process that is started again", process),
         _figure("a worker service from nothing", service),
     ]
 
 
-def _start_again(site: Site, operator: "redis.Redis") -> float:
+def _start_again(cluster: LocalCluster, operator: "redis.Redis") -> float:
     """Kill the worker process; the processor time that the next one has used when it is ready."""
-    supervisor = site.pid("worker")
+    supervisor = cluster.pid("worker")
     (victim,) = children(supervisor)
     os.kill(victim, signal.SIGKILL)
     _wait(lambda: _waits(operator) == 0)
@@ -52,8 +53,8 @@ def _start_again(site: Site, operator: "redis.Redis") -> float:
     return own_cpu_s(max(children(supervisor), key=own_cpu_s))
 
 
-def _operator(site: Site) -> "redis.Redis":
-    return redis.Redis.from_url(site.server.url)
+def _operator(cluster: LocalCluster) -> "redis.Redis":
+    return redis.Redis.from_url(cluster.server.url)
 
 
 def _waits(operator: "redis.Redis") -> int:
@@ -65,7 +66,7 @@ def _wait(until: Callable[[], bool]) -> None:
     end_s = time.monotonic() + _WITHIN_S
     while not until():
         if time.monotonic() > end_s:
-            raise CommandFailed("a worker did not get ready")
+            raise BenchFailed("a worker did not get ready")
         time.sleep(0.002)
 
 

@@ -1,4 +1,4 @@
-"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle site.
+"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle cluster.
 
 From our 201 to the first byte of its POST at the provider.
 """
@@ -6,18 +6,19 @@ From our 201 to the first byte of its POST at the provider.
 import time
 from collections.abc import Sequence
 
+from benchmarks.cluster import DOCUMENT_URL, bench_cluster, draft
 from benchmarks.figures import Figure, Goal, percentile
 from benchmarks.recipients import Row, rows, write_csv
 from benchmarks.setting import Setting
-from benchmarks.site import DOCUMENT_URL, Site, draft
 from dispatcher.client import Client, NewFax
+from dispatcher.local.cluster import LocalCluster
 
 ROWS, RATE = 1_000_000, 100
 FAXES, IDLE_FAXES = 300, 60
 MEDIAN_S, P99_S = 0.05, 0.2
 #: between two urgent faxes; no multiple of the scheduler's pauses
 _EVERY_S = 0.173
-#: so long the batch has the site to itself before
+#: seconds that the batch has the cluster to itself before
 _LEAD_S = 5.0
 _WITHIN_S = 60.0
 
@@ -31,15 +32,18 @@ def measure(setting: Setting) -> list[Figure]:
     single = list(rows(count + faxes + idle_faxes))[count:]
     options = ("--rate", str(RATE), "--burst", str(RATE // 4), "--speed", "5")
     env = {"BULKFAX_SINCH__RATE_PER_SECOND": str(RATE)}
-    with Site(setting.new_folder("urgent"), emulator=options, env=env) as site, site.client() as client:
-        idle = _waits(site, client, single[:idle_faxes])
+    with (
+        bench_cluster(setting.new_folder("urgent"), emulator_options=options, settings=env) as cluster,
+        cluster.client() as client,
+    ):
+        idle = _waits(cluster, client, single[:idle_faxes])
         client.start(draft(client, "bulk", path).id)
         time.sleep(setting.seconds(_LEAD_S))
-        waits = _waits(site, client, single[idle_faxes:])
+        waits = _waits(cluster, client, single[idle_faxes:])
     return _figures(waits, idle)
 
 
-def _waits(site: Site, client: Client, recipients: Sequence[Row]) -> list[float]:
+def _waits(cluster: LocalCluster, client: Client, recipients: Sequence[Row]) -> list[float]:
     """Seconds from our 201 to the first byte of each fax's POST. Both are times of this machine."""
     accepted_at = {}
     for row in recipients:
@@ -50,10 +54,12 @@ def _waits(site: Site, client: Client, recipients: Sequence[Row]) -> list[float]
     posted_at: dict[str, float] = {}
 
     def all_posted() -> bool:
-        posted_at.update({fax["labels"]["bulkfax-job"]: fax["requestTime"] / 1000 for fax in site.ledger()})
+        posted_at.update(
+            {fax["labels"]["bulkfax-job"]: fax["requestTime"] / 1000 for fax in cluster.emulator_api.ledger_lines()}
+        )
         return accepted_at.keys() <= posted_at.keys()
 
-    site.wait(all_posted, _WITHIN_S, "an urgent fax was not sent")
+    cluster.wait(all_posted, _WITHIN_S, "an urgent fax was not sent")
     return [max(0.0, posted_at[job] - at_s) for job, at_s in accepted_at.items()]
 
 

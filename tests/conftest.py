@@ -8,7 +8,8 @@ import pytest
 import redis
 from hypothesis import settings
 
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.redis_server import EmbeddedServer
 
 # A pattern that is compiled for the first time, or a busy machine, is no reason to fail; CI repeats what it saw.
 settings.register_profile("desk", deadline=None)

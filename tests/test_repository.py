@@ -22,7 +22,17 @@ MEDIAN_FUNCTION = 10
 REQUIRED = (
     *("README.md", "LICENSE", "CHANGELOG.md", "Procfile", "pyproject.toml", "requirements.lock", "run", ".ci/run"),
     *("dispatcher/core", "dispatcher/sinch", "dispatcher/store", "dispatcher/api", "dispatcher/client"),
-    *("dispatcher/emulator", "dispatcher/cli", "workers", "tests", "benchmarks", "docs", "examples"),
+    *(
+        "dispatcher/recipients",
+        "dispatcher/local",
+        "dispatcher/emulator",
+        "dispatcher/cli",
+        "workers",
+        "tests",
+        "benchmarks",
+        "docs",
+        "examples",
+    ),
 )
 
 #: Package registries, and folders of the machines where the code is written. In pieces: this file is searched as well.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.site import clean_environment, module
-from dispatcher.cli.output import CommandFailed
-from dispatcher.cli.processes import Process
-from dispatcher.store.server import EmbeddedServer
+from benchmarks.cluster import clean_environment, module
+from benchmarks.errors import BenchFailed
+from dispatcher.local.redis_server import EmbeddedServer
+from dispatcher.local.supervisor import Process
 
 LIBRARIES = ("dramatiq", "celery")
 #: calls in flight over all threads of both processes
@@ -33,11 +33,11 @@ def peer_env(
 
 
 def enqueue(library: str, rows: int, env: Mapping[str, str]) -> float:
-    """One message for each row; returns the seconds that it took. Raises Failure."""
+    """One message for each row; returns the seconds that it took. Raises BenchFailed."""
     command = module("benchmarks.peers.enqueue", library, str(rows))
     done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     if done.returncode:
-        raise CommandFailed(f"{library} took no messages: {done.stderr.strip().splitlines()[-1:]}")
+        raise BenchFailed(f"{library} took no messages: {done.stderr.strip().splitlines()[-1:]}")
     seconds: float = json.loads(done.stdout)["seconds"]
     return seconds
 

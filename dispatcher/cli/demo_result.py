@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Group
 
-from dispatcher.cli.ledger import Comparison
 from dispatcher.cli.tables import counts_table, duration, pairs, reasons_table
 from dispatcher.client import FINAL_STATES, Batch
+from dispatcher.local.ledger import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Examine the store. Exit status 1 when something is wrong and was not put right."""
-    from dispatcher.cli.local import settings_with_redis  # late: it costs other commands a second
+    from dispatcher.cli.store_access import settings_with_redis  # late: it costs other commands a second
 
     findings = asyncio.run(_examine(settings_with_redis(), fix, hours if provider else 0.0))
     healthy = all(finding.ok or finding.fixed for finding in findings)

@@ -1,12 +1,13 @@
-"""``emulator``: the double of the provider alone, with its own options."""
+"""``emulator``: runs the emulator alone, with its own options."""
 
 import os
-import sys
 from typing import Any
 
 import typer
 
-#: every option goes on to the emulator, which also explains them itself
+from dispatcher.local.services import emulator_command
+
+#: every option is passed on to the emulator, which also documents them
 PASS_ON: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
@@ -15,8 +16,5 @@ PASS_ON: dict[str, Any] = {
 
 def emulator(context: typer.Context) -> None:
     """Run a local double of the Sinch Fax API; [bold]--help[/bold] shows its options."""
-    os.execv(sys.executable, emulator_command(context.args))  # noqa: S606  # our own command, no shell
-
-
-def emulator_command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "dispatcher.emulator", *arguments]
+    command = emulator_command(context.args)
+    os.execv(command[0], command)  # noqa: S606  # our own command, no shell

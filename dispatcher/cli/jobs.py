@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """One job: its state, its history, and what it waits for."""
     if raw:
-        from dispatcher.cli.local import stored_record  # late: it costs other commands a second
+        from dispatcher.cli.store_access import stored_record  # late: it costs other commands a second
 
         record = asyncio.run(stored_record(job))
         print_json(record) if as_json else results.print(pairs({name: str(value) for name, value in record.items()}))

@@ -26,10 +26,11 @@ def explain_(
     as_json: JsonOption = False,
 ) -> None:
     """What would happen after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
-    from dispatcher.cli.local import policy_in_use  # late: it costs other commands a second
+    from dispatcher.runtime import read_policy  # late: it costs other commands a second
+    from dispatcher.settings import load_settings
 
     name = "http" if error_type.lower() == "http" else error_type.upper()
-    explanation = explain(name, error_code, policy_in_use())
+    explanation = explain(name, error_code, read_policy(load_settings()))
     if as_json:
         print_json(asdict(explanation))
         return

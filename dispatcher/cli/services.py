@@ -1,21 +1,18 @@
-"""``web``, ``scheduler``, ``worker``: one process each, as a Procfile or a container starts them."""
+"""``web``, ``scheduler``, ``worker``: the services, as a Procfile or a container starts them."""
 
 import asyncio
 import gc
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dispatcher.cli.failure import CommandFailed
-
 if TYPE_CHECKING:
     from dispatcher.settings import Settings
 
-#: Optional parts of structlog, httpx and redis-py, which workers and schedulers do not use: tables, colours, a command
-#: line, tracing. They are a fifth of all that would be imported.
+#: optional dependencies of structlog, httpx and redis-py that workers and schedulers do not use: tables, colours, a
+#: command line, tracing; they are a fifth of what would be imported
 _LEFT_OUT = ("rich", "click", "pygments", "opentelemetry")
 
 
@@ -23,7 +20,8 @@ def web() -> None:
     """Run the API: batches, callbacks, documents, metrics."""
     from uvicorn.loops.auto import auto_loop_factory  # late, both: they cost other commands a second
 
-    from dispatcher.cli.local import settings_with_redis
+    from dispatcher.cli.store_access import settings_with_redis
+    from dispatcher.local.ports import ensure_port_free
 
     settings = settings_with_redis()
     ensure_port_free(settings.host, settings.port)
@@ -52,10 +50,10 @@ def worker() -> None:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Imports of processes that are started again and again, and have to be ready soon.
+    """Make the imports in the block quick, because these processes are started often.
 
-    What is imported stays: the collector would go through it many times, and later copy the memory that forked
-    processes share.
+    Imported modules are never freed, so they are kept from the garbage collector: it would visit them again and again,
+    and copy memory that forked processes share.
     """
     left_out = [name for name in _LEFT_OUT if name not in sys.modules]
     sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None: as if it were not installed
@@ -70,38 +68,16 @@ def _importing() -> Iterator[None]:
 
 
 def _use_redis() -> "Settings":
-    """The settings with a Redis that is there, which our processes find in their environment as well."""
-    from dispatcher.cli.local import settings_with_redis
+    """Return the settings with the address of a Redis, and export that address to child processes."""
+    from dispatcher.cli.store_access import settings_with_redis
 
     settings = settings_with_redis()
     os.environ["BULKFAX_REDIS_URL"] = settings.redis_url
     return settings
 
 
-def ensure_port_free(host: str, port: int) -> None:
-    """Raises Failure when the port cannot be listened on, before anything else is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
-        raise CommandFailed(
-            f"port {port} on {host} cannot be listened on ({error.strerror}): stop what uses it, "
-            f"or choose another with BULKFAX_PORT"
-        ) from error
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def _serve(settings: "Settings") -> None:
-    """Open the runtime here and not in the server, which would print a failure as a stack trace."""
+    """Serve the API. The runtime is opened here, because the server would print a failure as a stack trace."""
     import uvicorn
 
     from dispatcher.api.app import create_app

@@ -18,7 +18,7 @@ LINE_S = 10.0
 
 
 def watch(client: Client, batch: str, *, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
-    """Show the batch until it has ended, and return it. Raises Failure when it was never started, ClientError."""
+    """Show the batch until it has ended, and return it. Raises CommandFailed when it was never started, ClientError."""
     now = client.batch(batch)
     if now.state == "draft":
         raise CommandFailed(f"batch {batch} is a draft: it was never started")

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from dispatcher.api.app import create_app
 from dispatcher.api.limits import largest_body
 from dispatcher.core.job import JobId
+from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings, SettingsError
-from dispatcher.store.server import EmbeddedServer
 from tests.api.clients import api_with, client_of
 from tests.service.samples import URL, draft, pdf
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.runtime import open_runtime
 from dispatcher.settings import Settings
-from dispatcher.store.server import EmbeddedServer
 from tests.api.clients import client_of
 
 pytestmark = pytest.mark.anyio

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dispatcher.cli.output import CommandFailed, note
-from dispatcher.cli.processes import terminated_cleanly
 from dispatcher.client import ClientError
 from dispatcher.core.policy import policy_from
-from dispatcher.store.server import ServerNotStarted
+from dispatcher.local.errors import LocalError, ServerNotStarted
+from dispatcher.local.signals import terminated_cleanly
 from tests.chaos.cluster import POLICY
 from tests.chaos.drill import Drill, Order
+from tests.chaos.errors import DrillFailed
+from tests.chaos.say import say
 from tests.simulation.history import Report
 from tests.simulation.many import forgetful_server, run_histories
 
@@ -31,7 +32,7 @@ def main() -> int:
 
 def _simulated(given: argparse.Namespace) -> int:
     def told(report: Report) -> None:
-        note(str(report) if report.faults else report.summary)
+        say(str(report) if report.faults else report.summary)
 
     seeds = range(given.seed, given.seed + given.histories)
     with tempfile.TemporaryDirectory(prefix="bulkfax-simulated-") as folder:
@@ -39,7 +40,7 @@ def _simulated(given: argparse.Namespace) -> int:
             with terminated_cleanly(), forgetful_server(Path(folder)) as url:
                 found = run_histories(url, seeds, until_s=time.monotonic() + given.minutes * 60, told=told)
         except ServerNotStarted as error:
-            note(f"error: {error}")
+            say(f"error: {error}")
             return 1
     _print(found.line, json_wanted=given.json)
     return 1 if found.wrong else 0
@@ -47,7 +48,7 @@ def _simulated(given: argparse.Namespace) -> int:
 
 def _drill(given: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-chaos-"))
-    note(f"seed {given.seed}, everything runs in {folder}")
+    say(f"seed {given.seed}, everything runs in {folder}")
     policy = policy_from(tomllib.loads(POLICY.read_text()))
     order = Order(
         jobs=given.jobs,
@@ -59,13 +60,13 @@ def _drill(given: argparse.Namespace) -> int:
     try:
         with terminated_cleanly():
             line, clean = Drill(order, folder).run()
-    except (CommandFailed, ClientError) as error:
-        note(f"error: {error}; the words of each process are in {folder}")
+    except (DrillFailed, LocalError, ClientError) as error:
+        say(f"error: {error}; the words of each process are in {folder}")
         return 1
     if clean:
         shutil.rmtree(folder)
     else:
-        note(f"the words of each process are in {folder}")
+        say(f"the words of each process are in {folder}")
     _print(line, json_wanted=given.json)
     return 0 if clean else 1
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dispatcher.cli.output import CommandFailed, note
 from dispatcher.client import FINAL_STATES, Client
 from dispatcher.core.policy import Policy
-from tests.chaos.cluster import RATE, Crew, running_crew
-from tests.chaos.faults import Acts
+from tests.chaos.cluster import RATE, ChaosCluster, running_cluster
+from tests.chaos.errors import DrillFailed
+from tests.chaos.faults import FaultInjector
 from tests.chaos.mailings import Producer, make_mailings, wait_for
 from tests.chaos.plan import amounts_for, make_plan
+from tests.chaos.say import say
 from tests.chaos.share import SendableTime, sendable_jobs
 from tests.chaos.verdict import Verdict, judge, result, stories
 
@@ -59,23 +60,23 @@ class Drill:
     def run(self) -> tuple[dict[str, Any], bool]:
         """The last line, and whether all is as it should be. Raises Failure when it could not be carried out."""
         with (
-            running_crew(self._folder, self._order.seed, self._order.search_s) as crew,
-            crew.site.client(patience_s=120.0) as client,
+            running_cluster(self._folder, self._order.seed, self._order.search_s) as cluster,
+            cluster.local.client(patience_s=120.0) as client,
         ):
             plan = make_plan(self._order.seed, amounts_for(self._order.jobs, freeze_s=self._order.freeze_s))
-            acts = Acts(crew, plan, self._say)
+            injector = FaultInjector(cluster, plan, self._say)
             mailings = make_mailings(self._order.jobs)
-            producer = Producer(client, mailings, self._folder, lambda: min(acts.reached, self._progress))
+            producer = Producer(client, mailings, self._folder, lambda: min(injector.reached, self._progress))
             producer.start()
             try:
-                self._work(crew, acts, producer)
+                self._work(cluster, injector, producer)
             finally:
-                acts.end()
+                injector.end()
                 producer.stop()
             if producer.error:
-                raise CommandFailed(producer.error)
-            self._let_calls_end(crew)
-            return self._conclude(crew, client, acts, producer)
+                raise DrillFailed(producer.error)
+            self._let_calls_end(cluster)
+            return self._conclude(cluster, client, injector, producer)
 
     @property
     def _progress(self) -> float:
@@ -90,21 +91,21 @@ class Drill:
     def _end_s(self) -> float:
         return self._began_s + self._order.seconds
 
-    def _work(self, crew: Crew, acts: Acts, producer: Producer) -> None:
+    def _work(self, cluster: ChaosCluster, injector: FaultInjector, producer: Producer) -> None:
         while time.monotonic() < self._end_s:
-            self._look(crew)
-            acts.step(self._progress)
+            self._look(cluster)
+            injector.step(self._progress)
             if self._settled >= self._order.jobs and not producer.is_alive():
                 return
             if producer.error:
-                raise CommandFailed(producer.error)
+                raise DrillFailed(producer.error)
             time.sleep(_LOOK_S)
         self._say("the time is over")
 
-    def _look(self, crew: Crew) -> None:
+    def _look(self, cluster: ChaosCluster) -> None:
         """Learn how many jobs are final; while web is away the last figure stands."""
         try:
-            metrics = crew.metrics()
+            metrics = cluster.metrics()
         except OSError:
             return
         states = {name: float(count) for name, count in _STATE.findall(metrics)}
@@ -117,27 +118,33 @@ class Drill:
             live = {name: int(count) for name, count in states.items() if count and name not in FINAL_STATES}
             self._say(" ".join(f"{name}={count}" for name, count in live.items()))
 
-    def _let_calls_end(self, crew: Crew) -> None:
+    def _let_calls_end(self, cluster: ChaosCluster) -> None:
         # who was frozen until now may believe that it still has to send: what that does has to be in the ledger
         time.sleep(self._order.policy.post_total_s)
-        wait_for(lambda: crew.stats()["unfinished"] == 0, time.monotonic() + _LAST_CALLS_S)
+        wait_for(lambda: cluster.local.emulator_api.stats()["unfinished"] == 0, time.monotonic() + _LAST_CALLS_S)
 
-    def _conclude(self, crew: Crew, client: Client, acts: Acts, producer: Producer) -> tuple[dict[str, Any], bool]:
-        verdict = judge(crew, client, producer.accepted, unclear_may_stay=self._order.search_s is not None)
+    def _conclude(
+        self, cluster: ChaosCluster, client: Client, injector: FaultInjector, producer: Producer
+    ) -> tuple[dict[str, Any], bool]:
+        verdict = judge(cluster, client, producer.accepted, unclear_may_stay=self._order.search_s is not None)
         for sentence in (*verdict.count_errors, *stories(client, verdict)):
-            note(sentence)
+            say(sentence)
         seconds = time.monotonic() - self._began_s
-        faults = _faults(crew, acts, verdict)
+        faults = _faults(cluster, injector, verdict)
         share = self._sendable.share(sorted(fax.accepted_ms / 1000 for fax in verdict.faxes), RATE)
-        line = result(verdict, jobs=self._order.jobs, kills=acts.kills, faults=faults, seconds=seconds, share=share)
-        if not acts.all_done:
+        line = result(verdict, jobs=self._order.jobs, kills=injector.kills, faults=faults, seconds=seconds, share=share)
+        if not injector.all_done:
             self._say("not all of the plan was carried out")
-        return line, verdict.clean and acts.all_done
+        return line, verdict.clean and injector.all_done
 
     def _say(self, text: str) -> None:
-        note(f"[{time.monotonic() - self._began_s:4.0f} s] {self._final:,} of {self._order.jobs:,} final: {text}")
+        say(f"[{time.monotonic() - self._began_s:4.0f} s] {self._final:,} of {self._order.jobs:,} final: {text}")
 
 
-def _faults(crew: Crew, acts: Acts, verdict: Verdict) -> Counter[str]:
+def _faults(cluster: ChaosCluster, injector: FaultInjector, verdict: Verdict) -> Counter[str]:
     """What the provider did, by the emulator's own count, and what we did. It shows every fax late in its list."""
-    return Counter(crew.stats()["faults"]) + acts.done + Counter({"list delayed": len(verdict.faxes)})
+    return (
+        Counter(cluster.local.emulator_api.stats()["faults"])
+        + injector.done
+        + Counter({"list delayed": len(verdict.faxes)})
+    )

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dispatcher.cli.processes import Process
-from dispatcher.store.errors import StoreError
-from tests.chaos.cluster import Crew
-from tests.chaos.plan import Act, Deed, Freeze, Kill, ProviderAway, Victim
-from tests.cli.watching import descendants
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.supervisor import Process
+from tests.chaos.cluster import ChaosCluster
+from tests.chaos.plan import Fault, Freeze, Kill, PlannedFault, ProviderAway, Target
+from tests.local.watching import descendants
 
 Say = Callable[[str], None]
 
@@ -24,11 +24,11 @@ class _Frozen:
     until_s: float
 
 
-class Acts:
-    """Does what is due. ``done`` counts deeds by their kind."""
+class FaultInjector:
+    """Carries out the faults of a plan when they are due. ``done`` counts them by kind."""
 
-    def __init__(self, crew: Crew, plan: Sequence[Act], say: Say) -> None:
-        self._crew = crew
+    def __init__(self, cluster: ChaosCluster, plan: Sequence[PlannedFault], say: Say) -> None:
+        self._cluster = cluster
         self._plan = plan
         self._say = say
         self._next = 0
@@ -50,13 +50,17 @@ class Acts:
         return self._next == len(self._plan)
 
     def step(self, progress: float) -> None:
-        """Let go on who was frozen long enough, and do the next deed if it is due and its victim there."""
+        """Resume processes that were frozen long enough, and carry out the next fault if its time has come."""
         now_s = time.monotonic()
         self._thaw(lambda frozen: frozen.until_s <= now_s)
         if self.all_done:
             return
-        act = self._plan[self._next]
-        if progress >= act.moment.progress and now_s >= self._last_s + act.moment.pause_s and self._do(act.deed):
+        planned = self._plan[self._next]
+        if (
+            progress >= planned.moment.progress
+            and now_s >= self._last_s + planned.moment.pause_s
+            and self._do(planned.fault)
+        ):
             self._next += 1
             self._last_s = time.monotonic()
 
@@ -64,64 +68,64 @@ class Acts:
         """Let all go on."""
         self._thaw(lambda _: True)
 
-    def _do(self, deed: Deed) -> bool:
-        match deed:
+    def _do(self, fault: Fault) -> bool:
+        match fault:
             case Kill():
-                return self._kill(deed)
+                return self._kill(fault)
             case Freeze():
-                return self._freeze(deed)
+                return self._freeze(fault)
             case ProviderAway():
-                self._crew.provider_away(deed.how, deed.seconds)
-                return self._did(f"provider away {deed.how}", f"for {deed.seconds:.1f} s")
+                self._cluster.local.emulator_api.begin_outage(fault.how, fault.seconds)
+                return self._did(f"provider away {fault.how}", f"for {fault.seconds:.1f} s")
 
-    def _kill(self, deed: Kill) -> bool:
-        pid = self._pid(deed)
+    def _kill(self, fault: Kill) -> bool:
+        pid = self._pid(fault)
         if pid is None:
             return False
         os.kill(pid, signal.SIGKILL)
-        return self._did(f"kill {deed.victim}", f"process {pid}")
+        return self._did(f"kill {fault.target}", f"process {pid}")
 
-    def _freeze(self, deed: Freeze) -> bool:
-        process = self._worker(deed.place)
-        if not process.running or _child(process) is None or any(one.process is process for one in self._frozen):
+    def _freeze(self, fault: Freeze) -> bool:
+        process = self._worker(fault.place)
+        if not process.running or _child(process) is None or any(frozen.process is process for frozen in self._frozen):
             return False
         os.killpg(process.pid, signal.SIGSTOP)
-        until_s = time.monotonic() + deed.seconds
+        until_s = time.monotonic() + fault.seconds
         self._frozen.append(_Frozen(process=process, pid=process.pid, until_s=until_s))
-        return self._did("freeze worker", f"process {process.pid} for {deed.seconds:.1f} s")
+        return self._did("freeze worker", f"process {process.pid} for {fault.seconds:.1f} s")
 
     def _thaw(self, chosen: Callable[[_Frozen], bool]) -> None:
-        for one in [frozen for frozen in self._frozen if chosen(frozen)]:
-            self._frozen.remove(one)
-            # killed in the meantime, its id may be somebody else's
-            if one.process.running and one.process.pid == one.pid:
-                os.killpg(one.pid, signal.SIGCONT)
-                self._say(f"process {one.pid} goes on")
+        for frozen in [frozen for frozen in self._frozen if chosen(frozen)]:
+            self._frozen.remove(frozen)
+            # if it was killed meanwhile, another process may have its id
+            if frozen.process.running and frozen.process.pid == frozen.pid:
+                os.killpg(frozen.pid, signal.SIGCONT)
+                self._say(f"process {frozen.pid} goes on")
 
-    def _pid(self, deed: Kill) -> int | None:
+    def _pid(self, fault: Kill) -> int | None:
         """The process to be killed; None while it does not run."""
-        worker = self._worker(deed.place)
-        match deed.victim:
-            case Victim.REDIS:
+        worker = self._worker(fault.place)
+        match fault.target:
+            case Target.REDIS:
                 return self._redis_pid()
-            case Victim.WORKER_PROCESS:
+            case Target.WORKER_PROCESS:
                 return _child(worker) if worker.running else None
-            case Victim.WORKER_SUPERVISOR:
+            case Target.WORKER_SUPERVISOR:
                 process = worker
-            case Victim.WEB:
-                process = self._crew.web
-            case Victim.SCHEDULER:
-                process = self._crew.scheduler
+            case Target.WEB:
+                process = self._cluster.web
+            case Target.SCHEDULER:
+                process = self._cluster.scheduler
         return process.pid if process.running else None
 
     def _redis_pid(self) -> int | None:
         try:
-            return self._crew.site.server.pid if self._crew.site.server.running else None
-        except StoreError:
+            return self._cluster.local.server.pid if self._cluster.local.server.running else None
+        except ServerNotStarted:
             return None
 
     def _worker(self, place: int) -> Process:
-        return self._crew.workers[place % len(self._crew.workers)]
+        return self._cluster.workers[place % len(self._cluster.workers)]
 
     def _did(self, kind: str, how: str) -> bool:
         self.done[kind] += 1

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from dispatcher.cli.demo import EXAMPLES
-from dispatcher.cli.demo_list import fictional_numbers
-from dispatcher.cli.output import CommandFailed
 from dispatcher.client import Client, ClientError, NewBatch, NewFax
+from dispatcher.local.fictional_numbers import fictional_numbers
+from tests.chaos.errors import DrillFailed
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 #: batches that the jobs are divided into; some of them wait while others are sent
 BATCHES = 20
@@ -30,10 +31,10 @@ class Mailing:
 
 
 def make_mailings(jobs: int) -> tuple[Mailing, ...]:
-    """Divide so many fictional numbers, no two alike. Raises Failure when there are not enough of them."""
+    """Divide so many fictional numbers, no two alike. Raises DrillFailed when there are not enough of them."""
     numbers = list(islice(fictional_numbers(), jobs))
     if len(numbers) < jobs:
-        raise CommandFailed(f"there are {len(numbers):,} fictional numbers: ask for no more jobs than that")
+        raise DrillFailed(f"there are {len(numbers):,} fictional numbers: ask for no more jobs than that")
     return tuple(
         Mailing(name=f"chaos-{n}", numbers=tuple(part)) for n in range(BATCHES) if (part := numbers[n::BATCHES])
     )

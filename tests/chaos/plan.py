@@ -1,4 +1,4 @@
-"""The fault plan: which part is hit when and how, as data that follows from the seed alone."""
+"""The fault plan: which process is hit when and how, as data that depends on the seed alone."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Victim(StrEnum):
+class Target(StrEnum):
     """What is killed with SIGKILL. When a worker's supervisor dies, its processes stop by themselves."""
 
     WEB = "web"
@@ -26,7 +26,7 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When an act happens: not before so many jobs are final, and so long after the act before it."""
+    """When a fault happens: not before this share of the jobs is final, and so long after the fault before it."""
 
     #: share of all jobs
     progress: float
@@ -36,7 +36,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    victim: Victim
+    target: Target
     #: which one of several, from 0; taken modulo how many there are
     place: int
 
@@ -55,13 +55,13 @@ class ProviderAway:
     seconds: float
 
 
-Deed = Kill | Freeze | ProviderAway
+Fault = Kill | Freeze | ProviderAway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class PlannedFault:
     moment: Moment
-    deed: Deed
+    fault: Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,9 @@ class Amounts:
     freeze_s: tuple[float, float]
 
 
-#: acts lie in this part of the progress: before it little is running, behind it too little is left to be hurt
+#: faults happen in this part of the progress: before it little is running, after it little is left
 _FIRST, _LAST = 0.005, 0.93
-#: seconds between two acts at least; parts are started again half a second after their death
+#: least seconds between two faults; processes are restarted half a second after their death
 _PAUSE_S = (1.0, 4.0)
 _OUTAGE_S = (2.0, 5.0)
 
@@ -87,28 +87,28 @@ def amounts_for(jobs: int, *, freeze_s: tuple[float, float]) -> Amounts:
     return Amounts(kills=kills, freezes=max(1, kills // 10), outages=max(3, kills // 10), freeze_s=freeze_s)
 
 
-def make_plan(seed: int, amounts: Amounts) -> tuple[Act, ...]:
-    """The same seed and amounts give the same plan. Every victim and every kind of outage has its turn."""
+def make_plan(seed: int, amounts: Amounts) -> tuple[PlannedFault, ...]:
+    """The same seed and amounts give the same plan. Every target and every kind of outage has its turn."""
     chance = random.Random(seed)
-    deeds = list(_deeds(chance, amounts))
-    chance.shuffle(deeds)
-    width = (_LAST - _FIRST) / len(deeds)
+    faults = list(_faults(chance, amounts))
+    chance.shuffle(faults)
+    width = (_LAST - _FIRST) / len(faults)
     return tuple(
-        Act(
+        PlannedFault(
             moment=Moment(
                 progress=_FIRST + (place + chance.random()) * width,
                 pause_s=chance.uniform(*_PAUSE_S),
             ),
-            deed=deed,
+            fault=fault,
         )
-        for place, deed in enumerate(deeds)
+        for place, fault in enumerate(faults)
     )
 
 
-def _deeds(chance: random.Random, amounts: Amounts) -> Iterator[Deed]:
-    victims, outages = list(Victim), list(Outage)
+def _faults(chance: random.Random, amounts: Amounts) -> Iterator[Fault]:
+    targets, outages = list(Target), list(Outage)
     for n in range(amounts.kills):
-        yield Kill(victim=victims[n % len(victims)], place=chance.randrange(1000))
+        yield Kill(target=targets[n % len(targets)], place=chance.randrange(1000))
     for _ in range(amounts.freezes):
         yield Freeze(seconds=chance.uniform(*amounts.freeze_s), place=chance.randrange(1000))
     for n in range(amounts.outages):

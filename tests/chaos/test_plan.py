@@ -7,13 +7,13 @@ import pytest
 
 from dispatcher.core.policy import policy_from
 from tests.chaos.cluster import policy_text
-from tests.chaos.plan import Act, Freeze, Kill, Outage, ProviderAway, Victim, amounts_for, make_plan
+from tests.chaos.plan import Freeze, Kill, Outage, PlannedFault, ProviderAway, Target, amounts_for, make_plan
 
 FREEZE_S = (7.0, 16.0)
 
 
 @pytest.fixture(params=range(10))
-def plan(request: pytest.FixtureRequest) -> tuple[Act, ...]:
+def plan(request: pytest.FixtureRequest) -> tuple[PlannedFault, ...]:
     return make_plan(request.param, amounts_for(2000, freeze_s=FREEZE_S))
 
 
@@ -26,27 +26,27 @@ def test_the_same_seed_gives_the_same_plan_and_another_one_another() -> None:
 @pytest.mark.parametrize(("jobs", "kills"), [(1, 10), (2000, 10), (20_000, 57), (100_000, 285)])
 def test_there_are_ten_kills_and_more_with_more_jobs(jobs: int, kills: int) -> None:
     plan = make_plan(1, amounts_for(jobs, freeze_s=FREEZE_S))
-    assert sum(isinstance(act.deed, Kill) for act in plan) == kills
+    assert sum(isinstance(planned.fault, Kill) for planned in plan) == kills
 
 
-def test_every_victim_is_killed_as_often_as_every_other(plan: tuple[Act, ...]) -> None:
-    kills = Counter(act.deed.victim for act in plan if isinstance(act.deed, Kill))
-    assert kills == dict.fromkeys(Victim, 2)
+def test_every_target_is_killed_as_often_as_every_other(plan: tuple[PlannedFault, ...]) -> None:
+    kills = Counter(planned.fault.target for planned in plan if isinstance(planned.fault, Kill))
+    assert kills == dict.fromkeys(Target, 2)
 
 
-def test_workers_are_frozen_and_the_provider_is_away_in_every_way(plan: tuple[Act, ...]) -> None:
-    freezes = [act.deed.seconds for act in plan if isinstance(act.deed, Freeze)]
+def test_workers_are_frozen_and_the_provider_is_away_in_every_way(plan: tuple[PlannedFault, ...]) -> None:
+    freezes = [planned.fault.seconds for planned in plan if isinstance(planned.fault, Freeze)]
     assert freezes
     assert all(FREEZE_S[0] <= seconds <= FREEZE_S[1] for seconds in freezes)
-    assert {act.deed.how for act in plan if isinstance(act.deed, ProviderAway)} == set(Outage)
+    assert {planned.fault.how for planned in plan if isinstance(planned.fault, ProviderAway)} == set(Outage)
 
 
-def test_acts_follow_each_other_while_work_is_under_way(plan: tuple[Act, ...]) -> None:
-    moments = [act.moment.progress for act in plan]
+def test_faults_follow_each_other_while_work_is_under_way(plan: tuple[PlannedFault, ...]) -> None:
+    moments = [planned.moment.progress for planned in plan]
     assert moments == sorted(moments)
     assert moments[0] > 0
     assert moments[-1] < 0.95
-    assert all(act.moment.pause_s >= 1 for act in plan)
+    assert all(planned.moment.pause_s >= 1 for planned in plan)
 
 
 def test_the_search_period_can_be_longer_than_the_drill() -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dispatcher.cli.demo import examine_store
-from dispatcher.cli.ledger import Comparison, LedgerFax, OurJob, compare
 from dispatcher.client import Client, Job
-from tests.chaos.cluster import Crew
+from dispatcher.local.doctor import examine_store
+from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
+from tests.chaos.cluster import ChaosCluster
 from tests.chaos.mailings import Accepted
 
 #: jobs whose whole story is told
@@ -46,7 +46,7 @@ class Verdict:
         return tuple(dict.fromkeys([*found.doubled, *found.wrong_state, *found.lost]))
 
 
-def judge(crew: Crew, client: Client, accepted: Accepted, *, unclear_may_stay: bool = False) -> Verdict:
+def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_may_stay: bool = False) -> Verdict:
     """Compare everything. Raises ClientError and Failure when one of the sides cannot be asked.
 
     ``unclear_may_stay``: a job that is still searched for is not lost.
@@ -54,11 +54,11 @@ def judge(crew: Crew, client: Client, accepted: Accepted, *, unclear_may_stay: b
     jobs = {batch: list(client.jobs(batch)) for batch in accepted.batches}
     singles = [client.job(job) for job in accepted.singles]
     ours = [*singles, *(job for listed in jobs.values() for job in listed)]
-    faxes = tuple(crew.site.ledger())
+    faxes = tuple(cluster.local.emulator_api.ledger())
     comparison = compare([OurJob(id=job.id, number=job.number, state=job.state) for job in ours], faxes)
     searched = {job.id for job in ours if job.state == "sending"} if unclear_may_stay else set()
     comparison = replace(comparison, lost=tuple(job for job in comparison.lost if job not in searched))
-    healthy, findings = examine_store(crew.site)
+    healthy, findings = examine_store(cluster.local)
     return Verdict(
         comparison=comparison,
         missing=tuple(_missing(jobs, accepted.batches)),

@@ -1,4 +1,4 @@
-"""What the command's tests share: running it in this process, and a site with all processes."""
+"""What the command's tests share: running it in this process, and a cluster with all processes."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.main import run
-from dispatcher.cli.site import LocalCluster
+from dispatcher.local.cluster import LocalCluster, scenario_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ def bulkfax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalCluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[LocalCluster]:
     """Redis, emulator, web, scheduler and worker, all for real; every fax arrives within a moment."""
     examples = repository / "examples"
-    folder = tmp_path_factory.mktemp("site")
+    folder = tmp_path_factory.mktemp("cluster")
     scenario, policy = examples / "scenarios" / "all-well.toml", examples / "fast-policy.toml"
-    with LocalCluster(folder, scenario=scenario, policy=policy, rate=200, speed=30) as site:
-        yield site
+    with scenario_cluster(folder, scenario=scenario, policy=policy, rate=200, speed=30) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def connected(bulkfax: Bulkfax, site: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
-    """The command, pointed at the site."""
-    for name, value in site.env.items():
+def connected(bulkfax: Bulkfax, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
+    """The command, pointed at the cluster."""
+    for name, value in cluster.env.items():
         if name.startswith("BULKFAX_"):
             monkeypatch.setenv(name, value)
-    monkeypatch.setenv("BULKFAX_API_URL", site.url)
-    monkeypatch.setenv("BULKFAX_API_KEY", site.env["BULKFAX_API_KEYS"])
+    monkeypatch.setenv("BULKFAX_API_URL", cluster.url)
+    monkeypatch.setenv("BULKFAX_API_KEY", cluster.env["BULKFAX_API_KEYS"])
     return bulkfax

@@ -1,4 +1,4 @@
-"""The account's rate from the command line, against a real site."""
+"""The account's rate from the command line, against a real cluster."""
 
 import json
 

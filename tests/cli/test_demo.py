@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.cli.demo_result import DemoResult
-from dispatcher.cli.ledger import Comparison
 from dispatcher.client import Batch
-from tests.cli.watching import descendants, gone, until
+from dispatcher.local.ledger import Comparison
+from tests.local.watching import descendants, gone, until
 
 KEYS = [
     "rows",

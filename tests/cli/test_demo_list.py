@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.demo_list import fictional_numbers, write_list
+from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.output import CommandFailed
+from dispatcher.local.fictional_numbers import fictional_numbers
 from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
 
 EXAMPLE = b"\xef\xbb\xbfCustomer,Fax,Country\r\nC1,(202) 555-0101,US\r\nC2,+441614960102,GB\r\nC3,,US\r\n"

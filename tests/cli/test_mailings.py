@@ -1,4 +1,4 @@
-"""Mailings from the command line, against a real site."""
+"""Mailings from the command line, against a real cluster."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.site import LocalCluster
+from dispatcher.local.cluster import LocalCluster
 from tests.cli.conftest import Bulkfax, Ran
 
 LIST = (
@@ -164,8 +164,11 @@ def test_a_wrong_api_key_is_said(connected: Bulkfax, monkeypatch: pytest.MonkeyP
     assert "API key" in ran.err
 
 
-def test_what_the_site_sent_is_in_the_providers_ledger(
-    connected: Bulkfax, site: LocalCluster, letter: Path, recipients: Path
+def test_what_the_cluster_sent_is_in_the_providers_ledger(
+    connected: Bulkfax, cluster: LocalCluster, letter: Path, recipients: Path
 ) -> None:
     batch = answer(connected("send", letter, recipients, "--watch", "--json"))["id"]
-    assert sorted(fax.to for fax in site.ledger() if fax.job.startswith(batch)) == ["+12025550101", "+441614960102"]
+    assert sorted(fax.to for fax in cluster.emulator_api.ledger() if fax.job.startswith(batch)) == [
+        "+12025550101",
+        "+441614960102",
+    ]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.client import Client
-from dispatcher.store.server import running_url
-from tests.cli.watching import descendants, gone, until
+from dispatcher.local.redis_server import running_url
+from tests.local.watching import descendants, gone, until
 
 pytestmark = pytest.mark.story
 

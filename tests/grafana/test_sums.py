@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cluster import draft
 from benchmarks.monitoring import Monitoring
 from benchmarks.recipients import write_csv
 from benchmarks.recovery_cluster import RecoveryCluster
 from benchmarks.setting import Setting
-from benchmarks.site import draft
 from dispatcher.client import Batch
 from tests.grafana.expressions import panels
 from tests.grafana.programs import need_monitoring
@@ -43,18 +43,18 @@ def seen(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator
     (folder / "watch").mkdir()
     with (
         RecoveryCluster(setting, rate=RATE, services=1, scenario=SCENARIO, policy=policy) as cluster,
-        Monitoring(folder / "watch", cluster.site.url, by=10) as monitoring,
-        cluster.site.client() as client,
+        Monitoring(folder / "watch", cluster.local.url, by=10) as monitoring,
+        cluster.local.client() as client,
     ):
         path = folder / "recipients.csv"
         write_csv(path, JOBS)
         batch = draft(client, "first", path)
         client.start(batch.id)
-        cluster.site.wait(lambda: client.batch(batch.id).ended, PATIENCE_S, "the batch did not end")
+        cluster.local.wait(lambda: client.batch(batch.id).ended, PATIENCE_S, "the batch did not end")
         batch = client.batch(batch.id)
         final = f"sum(bulkfax_jobs_final_total) == {JOBS}"
-        cluster.site.wait(lambda: bool(monitoring.query(final)), PATIENCE_S, "Prometheus did not see the end")
-        yield batch, monitoring, int(cluster.site.stats()["accepted"])
+        cluster.local.wait(lambda: bool(monitoring.query(final)), PATIENCE_S, "Prometheus did not see the end")
+        yield batch, monitoring, int(cluster.local.emulator_api.stats()["accepted"])
 
 
 def summed(monitoring: Monitoring, expression: str, label: str) -> dict[str, float]:

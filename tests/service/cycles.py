@@ -6,9 +6,9 @@ import signal
 from collections import Counter
 from random import Random
 
-from dispatcher.cli.ledger import OurJob
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control
-from dispatcher.store.server import EmbeddedServer
+from dispatcher.local.ledger import OurJob
+from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.store.store import Store
 from tests.service.fake_provider import FakeProvider, Mailroom, tell
 from tests.store.fixture import StoreFixture, number

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-from dispatcher.cli.ledger import LedgerFax, ProviderOutcome
 from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, SendOutcome, Unclear
 from dispatcher.core.policy import Policy
+from dispatcher.local.ledger import LedgerFax, ProviderOutcome
 from dispatcher.service.fax_builder import FaxBuilder, PublicUrls
 from dispatcher.service.inbox_consumer import InboxConsumer, encode
 from dispatcher.service.permits import ReadPermits
@@ -54,7 +54,7 @@ MAX_IN_FLIGHT = 5
 #: when the provider's list shows a fax, true milliseconds; the settling time is 8 s
 LIST_DELAY_MS = 6_000
 
-_FATES = {
+_OUTCOMES = {
     FaxStatus.UNFINISHED: ProviderOutcome.UNFINISHED,
     FaxStatus.COMPLETED: ProviderOutcome.DELIVERED,
     FaxStatus.FAILURE: ProviderOutcome.FAILED,
@@ -151,7 +151,7 @@ class FakeProvider:
                 id=call.id,
                 to=call.to,
                 job=call.job,
-                fate=_FATES[call.status],
+                outcome=_OUTCOMES[call.status],
                 accepted_ms=call.created_ms,
                 ended_ms=call.ended_ms or None,
             )

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
-from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.job import Record, State
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, SendOutcome, Unclear
 from dispatcher.core.policy import Policy
+from dispatcher.local.ledger import OurJob, compare
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store.store import Store
 from tests.service.fake_provider import POLICY, FakeProvider, Mailroom, store_in, tell

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from dispatcher.cli.ledger import compare
 from dispatcher.core.batch import Control
+from dispatcher.local.ledger import compare
+from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.service import scheduling
 from dispatcher.service.doctor import examine
-from dispatcher.store.server import EmbeddedServer
 from dispatcher.store.store import Store
 from tests.service.cycles import Cycles
 from tests.service.fake_provider import MAX_IN_FLIGHT, store_in

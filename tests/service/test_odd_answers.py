@@ -7,9 +7,9 @@ from itertools import cycle
 
 import pytest
 
-from dispatcher.cli.ledger import OurJob, compare
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, State
+from dispatcher.local.ledger import OurJob, compare
 from dispatcher.service import permits
 from dispatcher.store.batches import UploadChunk
 from tests.service.wire import WireShift

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.store.server import ServerNotStarted
+from dispatcher.local.errors import ServerNotStarted
 from tests.simulation.many import forgetful_server
 
 

@@ -10,9 +10,9 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from dispatcher.cli.ledger import Comparison, OurJob, compare
 from dispatcher.core.batch import Command, Definition, Priority
 from dispatcher.core.job import Recipient, State
+from dispatcher.local.ledger import Comparison, OurJob, compare
 from dispatcher.runtime import Runtime
 from dispatcher.service.doctor import examine
 from dispatcher.store import codec

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from dispatcher.store.server import EmbeddedServer
+from dispatcher.local.redis_server import EmbeddedServer
 from tests.simulation.faults import ENABLED, Fault
 from tests.simulation.history import Report, run_history
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from dispatcher.cli.ledger import LedgerFax, ProviderOutcome
 from dispatcher.emulator.fax_errors import MESSAGES
+from dispatcher.local.ledger import LedgerFax, ProviderOutcome
 from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.body import TOO_LATE
 from dispatcher.sinch.client import FaxClient
@@ -79,7 +79,7 @@ class Fax:
         return shown | dict(self.odd or {})
 
     @property
-    def fate(self) -> ProviderOutcome:
+    def outcome(self) -> ProviderOutcome:
         if self.status == "COMPLETED":
             return ProviderOutcome.DELIVERED
         if self.status != "FAILURE":
@@ -133,7 +133,7 @@ class Provider:
                 id=fax.id,
                 to=fax.to,
                 job=fax.job,
-                fate=fax.fate,
+                outcome=fax.outcome,
                 accepted_ms=fax.created_ms,
                 ended_ms=fax.ended_ms or None,
             )

@@ -11,7 +11,8 @@ import anyio.to_thread
 import pytest
 from redis.asyncio import Redis
 
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.redis_server import EmbeddedServer
 
 #: seconds
 _PATIENCE_S = 20

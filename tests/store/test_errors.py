@@ -13,9 +13,10 @@ import redis
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.policy import Policy
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.store import client
 from dispatcher.store.errors import StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted
 from dispatcher.store.store import Store, unsafe
 from tests.store.fixture import number, part
 

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from dispatcher.cli.services import free_port
+from dispatcher.local.ports import free_port
 from dispatcher.runtime import make_queues
 from dispatcher.settings import Settings
 from dispatcher.store import queues as queues_module
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.queues import MOST, Queues, Waiter
-from tests.cli.watching import until
+from tests.local.watching import until
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
-"""Sites for the stories: every process real, the emulator in the provider's place."""
+"""The cluster of the stories: every process is real, and the emulator is the provider."""
 
-import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -8,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.demo import examine_store
-from dispatcher.cli.ledger import Comparison, LedgerFax, OurJob, compare
-from dispatcher.cli.site import LocalCluster
 from dispatcher.client import Batch, Client, Job, NewBatch, NewFax
+from dispatcher.local.cluster import LocalCluster, scenario_cluster
+from dispatcher.local.doctor import examine_store
+from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
 
 #: far beyond what any story takes; a test that gets here has failed
 PATIENCE_S = 120.0
 
 
-class Site:
-    """A running site with the words that the stories use."""
+class StoryCluster:
+    """A running cluster, with the actions that the stories use."""
 
     def __init__(self, local: LocalCluster, client: Client, folder: Path, letter: Path) -> None:
         self.local = local
@@ -49,7 +48,7 @@ class Site:
 
     def faxes(self, job: Job) -> list[LedgerFax]:
         """What the provider accepted for a job, the oldest first."""
-        found = [fax for fax in self.local.ledger() if fax.job == job.id]
+        found = [fax for fax in self.local.emulator_api.ledger() if fax.job == job.id]
         return sorted(found, key=lambda fax: fax.accepted_ms)
 
     def metrics(self) -> str:
@@ -59,8 +58,7 @@ class Site:
 
     def provider_reads(self) -> int:
         """Requests that the emulator answered, less the faxes that it took."""
-        with urllib.request.urlopen(f"{self.local.emulator_url}/emulator/stats", timeout=10) as answer:
-            stats = json.load(answer)
+        stats = self.local.emulator_api.stats()
         return int(sum(stats["requestsByStatus"].values()) - stats["accepted"])
 
     def single_fax(self, number: str) -> Job:
@@ -74,7 +72,7 @@ class Site:
     def compare(self, batch: str) -> Comparison:
         jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in self.client.jobs(batch)]
         ours = {job.id for job in jobs}
-        return compare(jobs, [fax for fax in self.local.ledger() if fax.job in ours])
+        return compare(jobs, [fax for fax in self.local.emulator_api.ledger() if fax.job in ours])
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +93,12 @@ def policy(repository: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(
+def cluster(
     tmp_path_factory: pytest.TempPathFactory, repository: Path, scenario: Path, policy: Path, polling: bool
-) -> Iterator[Site]:
-    folder, examples = tmp_path_factory.mktemp("site"), repository / "examples"
+) -> Iterator[StoryCluster]:
+    folder, examples = tmp_path_factory.mktemp("cluster"), repository / "examples"
     with (
-        LocalCluster(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
+        scenario_cluster(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
         local.client() as client,
     ):
-        yield Site(local, client, folder, examples / "letter.pdf")
+        yield StoryCluster(local, client, folder, examples / "letter.pdf")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from tests.cli.watching import gone, until
-from tests.story.conftest import PATIENCE_S, Site
+from tests.local.watching import gone, until
+from tests.story.conftest import PATIENCE_S, StoryCluster
 
 pytestmark = pytest.mark.story
 #: path, and body of a POST
@@ -29,27 +29,27 @@ def _read_only(client: "redis.Redis") -> Callable[[], object]:
 
 @pytest.mark.parametrize(("area", "break_it", "said"), [(312, _full, "memory"), (212, _read_only, "read")])
 def test_no_process_dies_and_nothing_is_lost_or_doubled(
-    site: Site, area: int, break_it: Callable[["redis.Redis"], Callable[[], object]], said: str
+    cluster: StoryCluster, area: int, break_it: Callable[["redis.Redis"], Callable[[], object]], said: str
 ) -> None:
-    batch = site.start_batch([f"+1{area}555{n:04}" for n in range(100, 180)])
-    site.wait(batch.id, lambda seen: seen.final > 5)
-    pids = {name: process.pid for name, process in site.local.processes.items()}
-    with redis.Redis.from_url(site.local.server.url) as client:
+    batch = cluster.start_batch([f"+1{area}555{n:04}" for n in range(100, 180)])
+    cluster.wait(batch.id, lambda seen: seen.final > 5)
+    pids = {name: process.pid for name, process in cluster.local.processes.items()}
+    with redis.Redis.from_url(cluster.local.server.url) as client:
         repair = break_it(client)
         try:
-            until(lambda: _refusal(f"{site.local.url}/readyz"), PATIENCE_S)
-            refusals = [_refusal(f"{site.local.url}{path}", body) for path, body in ASKED]
+            until(lambda: _refusal(f"{cluster.local.url}/readyz"), PATIENCE_S)
+            refusals = [_refusal(f"{cluster.local.url}{path}", body) for path, body in ASKED]
         finally:
             repair()
     assert [refusal and refusal[0] for refusal in refusals] == [503, 503]
     assert said in str(refusals[0]).lower()
-    ended = site.wait(batch.id)
+    ended = cluster.wait(batch.id)
     assert ended.counts["delivered"] == 80
-    found = site.compare(batch.id)
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
-    assert {name: process.pid for name, process in site.local.processes.items()} == pids
+    assert {name: process.pid for name, process in cluster.local.processes.items()} == pids
     assert not [pid for pid in pids.values() if gone(pid)]
-    assert site.doctor() == []
+    assert cluster.doctor() == []
 
 
 def _refusal(url: str, body: bytes | None = None) -> tuple[int, str] | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from dispatcher.cli.processes import Process
-from dispatcher.cli.up import PROGRAM
 from dispatcher.client import Batch
-from tests.cli.watching import descendants, gone, until
-from tests.story.conftest import PATIENCE_S, Site
+from dispatcher.local.services import PROGRAM
+from dispatcher.local.supervisor import Process
+from tests.local.watching import descendants, gone, until
+from tests.story.conftest import PATIENCE_S, StoryCluster
 
 pytestmark = pytest.mark.story
 NUMBERS = [f"+1{area}555{n:04}" for area in (202, 212, 312, 415) for n in range(100, 200)]
@@ -25,42 +25,42 @@ def scenario(repository: Path) -> Path:
     return repository / "examples" / "scenarios" / "messy.toml"
 
 
-def test_a_batch_survives_the_kill_of_each_process(site: Site) -> None:
-    batch = site.start_batch(NUMBERS)
+def test_a_batch_survives_the_kill_of_each_process(cluster: StoryCluster) -> None:
+    batch = cluster.start_batch(NUMBERS)
     for share, victim in enumerate(("worker", "scheduler", "web", "redis"), start=1):
-        site.wait(batch.id, partial(_has_done, jobs=share * len(NUMBERS) // 6))
-        pid = site.local.server.pid if victim == "redis" else site.local.processes[victim].pid
+        cluster.wait(batch.id, partial(_has_done, jobs=share * len(NUMBERS) // 6))
+        pid = cluster.local.server.pid if victim == "redis" else cluster.local.processes[victim].pid
         os.kill(pid, signal.SIGKILL)
-    ended = site.wait(batch.id)
-    found = site.compare(batch.id)
+    ended = cluster.wait(batch.id)
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
     assert sum(ended.counts.values()) == len(NUMBERS)
-    assert site.doctor() == []
+    assert cluster.doctor() == []
 
 
-def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(site: Site) -> None:
+def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(cluster: StoryCluster) -> None:
     """Nobody starts it again. Its processes end by themselves, and what they had leased is sent by the other."""
-    redis = Redis.from_url(site.local.server.url, decode_responses=True)
+    redis = Redis.from_url(cluster.local.server.url, decode_responses=True)
     before = set(redis.hkeys("bf:workers"))
-    with second_worker(site, processes=2) as supervisor:
+    with second_worker(cluster, processes=2) as supervisor:
         until(lambda: len(set(redis.hkeys("bf:workers")) - before) == 2, PATIENCE_S)
         names = set(redis.hkeys("bf:workers")) - before
         children = descendants(supervisor.pid)
-        batch = site.start_batch(NUMBERS[:200])
+        batch = cluster.start_batch(NUMBERS[:200])
         until(lambda: any(str(name) in str(lease) for name in names for lease in redis.hvals("bf:leases")), PATIENCE_S)
         os.kill(supervisor.pid, signal.SIGKILL)
         until(lambda: all(map(gone, children)), PATIENCE_S)
-        ended = site.wait(batch.id)
-    found = site.compare(batch.id)
+        ended = cluster.wait(batch.id)
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
     assert ended.final == 200
-    assert site.doctor() == []
+    assert cluster.doctor() == []
 
 
 @contextmanager
-def second_worker(site: Site, processes: int) -> Iterator[Process]:
-    env = site.local.env | {"BULKFAX_WORKER_PROCESSES": f"{processes}"}
-    service = Process("worker", [*PROGRAM, "worker"], env=env, log=site.local.folder / "second.log")
+def second_worker(cluster: StoryCluster, processes: int) -> Iterator[Process]:
+    env = cluster.local.env | {"BULKFAX_WORKER_PROCESSES": f"{processes}"}
+    service = Process("worker", [*PROGRAM, "worker"], env=env, log=cluster.local.folder / "second.log")
     service.start()
     try:
         until(lambda: len(descendants(service.pid)) >= processes, PATIENCE_S)

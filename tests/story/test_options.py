@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.story.conftest import Site
+from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
 
@@ -42,29 +42,29 @@ def letter_url(repository: Path) -> Iterator[str]:
         thread.join()
 
 
-def bulkfax(site: Site, *words: str) -> dict[str, Any]:
+def bulkfax(cluster: StoryCluster, *words: str) -> dict[str, Any]:
     """The answer of a command, run as people run it."""
-    key = site.local.env["BULKFAX_API_KEYS"]
-    env = site.local.env | {"BULKFAX_API_URL": site.local.url, "BULKFAX_API_KEY": key}
+    key = cluster.local.env["BULKFAX_API_KEYS"]
+    env = cluster.local.env | {"BULKFAX_API_URL": cluster.local.url, "BULKFAX_API_KEY": key}
     command = [sys.executable, "-m", "dispatcher.cli", *words, "--json"]
-    done = subprocess.run(command, env=env, cwd=site.local.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, cwd=cluster.local.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
 @pytest.fixture(scope="module")
-def faxes(site: Site, repository: Path, letter_url: str) -> dict[str, dict[str, Any]]:
+def faxes(cluster: StoryCluster, repository: Path, letter_url: str) -> dict[str, dict[str, Any]]:
     """One mailing with every option, and its faxes as the provider holds them, by number."""
     letter = repository / "examples" / "letter.pdf"
-    terms = site.local.folder / "terms.pdf"
+    terms = cluster.local.folder / "terms.pdf"
     terms.write_bytes(letter.read_bytes() + b"\n%%EOF\n")
-    service = bulkfax(site, "provider", "services", "create", "name=Letters", "resolution=FINE")["id"]
-    cover = bulkfax(site, "provider", "cover-pages", "create", "Cover", str(letter), "--service", service)["id"]
-    recipients = site.local.folder / "recipients.csv"
+    service = bulkfax(cluster, "provider", "services", "create", "name=Letters", "resolution=FINE")["id"]
+    cover = bulkfax(cluster, "provider", "cover-pages", "create", "Cover", str(letter), "--service", service)["id"]
+    recipients = cluster.local.folder / "recipients.csv"
     recipients.write_text("Fax,Ref,Name,City\n+12025550100,A1,Ann Example,Bath\n+442079460101,A2,Bo Example,\n")
     batch = bulkfax(
-        site,
+        cluster,
         "send",
         *(str(letter), str(terms), str(recipients), "--document-url", letter_url, "--watch"),
         *("--sender", "+12025550199", "--service", service, "--header-text", "Example Ltd"),
@@ -73,8 +73,8 @@ def faxes(site: Site, repository: Path, letter_url: str) -> dict[str, dict[str, 
         *("--cover-field", "Subject=Spring", "--cover-field", "city=Everywhere"),
     )
     assert batch["counts"]["delivered"] == 2
-    held = bulkfax(site, "provider", "faxes", "list", "--service", service)["faxes"]
-    assert sorted(fax["id"] for fax in held) == sorted(job.fax_id for job in site.jobs(batch["id"]).values())
+    held = bulkfax(cluster, "provider", "faxes", "list", "--service", service)["faxes"]
+    assert sorted(fax["id"] for fax in held) == sorted(job.fax_id for job in cluster.jobs(batch["id"]).values())
     return {fax["to"]: {**fax, "asked": {"serviceId": service, "coverPageId": cover}} for fax in held}
 
 
@@ -107,12 +107,12 @@ def test_each_cover_page_is_filled_from_its_own_row_with_names_in_lower_case(
 
 
 def test_the_document_of_the_url_comes_before_the_uploaded_ones(
-    site: Site, faxes: dict[str, dict[str, Any]], letter_url: str
+    cluster: StoryCluster, faxes: dict[str, dict[str, Any]], letter_url: str
 ) -> None:
     urls = faxes["+12025550100"]["contentUrl"]
-    ours = [url for url in urls if url.startswith(site.local.url)]
+    ours = [url for url in urls if url.startswith(cluster.local.url)]
     assert urls == [letter_url, *ours]
-    assert len(ours) == (2 if site.local.env["BULKFAX_PUBLIC_URL"] else 0)
+    assert len(ours) == (2 if cluster.local.env["BULKFAX_PUBLIC_URL"] else 0)
 
 
 def test_cover_page_and_all_documents_are_pages_of_one_fax(faxes: dict[str, dict[str, Any]]) -> None:

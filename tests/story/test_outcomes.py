@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from dispatcher.client import Batch, Job
-from tests.story.conftest import Site
+from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
 
@@ -31,24 +31,24 @@ STORIES: Mapping[str, tuple[str, int, str]] = {
 
 
 @pytest.fixture(scope="module")
-def batch(site: Site) -> Batch:
-    started = site.start_batch(list(STORIES))
-    return site.wait(started.id)
+def batch(cluster: StoryCluster) -> Batch:
+    started = cluster.start_batch(list(STORIES))
+    return cluster.wait(started.id)
 
 
 @pytest.fixture(scope="module")
-def jobs(site: Site, batch: Batch) -> dict[str, Job]:
-    return site.jobs(batch.id)
+def jobs(cluster: StoryCluster, batch: Batch) -> dict[str, Job]:
+    return cluster.jobs(batch.id)
 
 
 @pytest.mark.parametrize("number", STORIES, ids=[f"{n[-3:]} {story[2]}" for n, story in STORIES.items()])
-def test_a_recipient_ends_as_its_story_says(site: Site, jobs: dict[str, Job], number: str) -> None:
+def test_a_recipient_ends_as_its_story_says(cluster: StoryCluster, jobs: dict[str, Job], number: str) -> None:
     state, faxes, _ = STORIES[number]
-    assert (jobs[number].state, len(site.faxes(jobs[number]))) == (state, faxes)
+    assert (jobs[number].state, len(cluster.faxes(jobs[number]))) == (state, faxes)
 
 
-def test_nothing_is_lost_doubled_or_wrong(site: Site, batch: Batch) -> None:
-    found = site.compare(batch.id)
+def test_nothing_is_lost_doubled_or_wrong(cluster: StoryCluster, batch: Batch) -> None:
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
 
 
@@ -57,22 +57,22 @@ def test_the_counts_of_the_batch_are_those_of_its_jobs(batch: Batch, jobs: dict[
     assert {state: n for state, n in batch.counts.items() if n} == {state: states.count(state) for state in states}
 
 
-def test_a_refused_send_spends_no_attempt(site: Site, jobs: dict[str, Job]) -> None:
-    job = site.client.job(jobs["+12025550107"].id)
+def test_a_refused_send_spends_no_attempt(cluster: StoryCluster, jobs: dict[str, Job]) -> None:
+    job = cluster.client.job(jobs["+12025550107"].id)
     assert (job.dials, job.tries, list(job.history)) == (0, 0, [])
     assert job.attempt == 2, "each POST has a number of its own"
 
 
-def test_a_job_tells_its_history(site: Site, jobs: dict[str, Job]) -> None:
-    job = site.client.job(jobs["+12025550101"].id)
+def test_a_job_tells_its_history(cluster: StoryCluster, jobs: dict[str, Job]) -> None:
+    job = cluster.client.job(jobs["+12025550101"].id)
     assert [(entry.outcome, entry.category) for entry in job.history] == [("failed", "busy")]
     # not always 1 and 2: a send that a busy machine came too late for has a number of its own
     assert 0 < job.history[0].attempt < job.attempt
     assert "next call" in job.history[0].why
 
 
-def test_the_metrics_count_what_the_batch_says(site: Site, batch: Batch) -> None:
-    text = site.metrics()
+def test_the_metrics_count_what_the_batch_says(cluster: StoryCluster, batch: Batch) -> None:
+    text = cluster.metrics()
     delivered = batch.counts["delivered"]
     assert f'bulkfax_jobs{{state="delivered"}} {float(delivered)}' in text
     assert 'bulkfax_jobs_final_total{category="bad_number",state="failed"} 1.0' in text

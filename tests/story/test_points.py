@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.processes import Process
-from dispatcher.cli.site import LocalCluster
-from dispatcher.cli.up import service_processes
 from dispatcher.client import Job
 from dispatcher.core.failpoints import Failpoint
 from dispatcher.core.policy import Policy
+from dispatcher.local.cluster import scenario_cluster
+from dispatcher.local.services import service_processes
+from dispatcher.local.supervisor import Process
 from dispatcher.service.doctor import examine
 from dispatcher.store.store import Store
-from tests.cli.watching import until
+from tests.local.watching import until
 from tests.story import failpoint_process
-from tests.story.conftest import PATIENCE_S, Site
+from tests.story.conftest import PATIENCE_S, StoryCluster
 
 pytestmark = pytest.mark.story
 
@@ -89,15 +89,15 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Orders:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Orders) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
+def cluster(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Orders) -> Iterator[StoryCluster]:
+    folder = tmp_path_factory.mktemp("cluster")
     scenario = folder / "scenario.toml"
     scenario.write_text("seed = 7\n")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(repository))
         environment.setenv(failpoint_process.ORDER, str(orders.path))
         with (
-            LocalCluster(
+            scenario_cluster(
                 folder,
                 scenario=scenario,
                 policy=Path(__file__).with_name("points-policy.toml"),
@@ -108,22 +108,22 @@ def site(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Ord
             ) as local,
             local.client() as client,
         ):
-            yield Site(local, client, folder, repository / "examples" / "letter.pdf")
+            yield StoryCluster(local, client, folder, repository / "examples" / "letter.pdf")
 
 
 @pytest.fixture
-def second_worker(site: Site) -> Iterator[Process]:
+def second_worker(cluster: StoryCluster) -> Iterator[Process]:
     """An ordinary worker beside the one that obeys; a test starts it."""
-    processes = {process.name: process for process in service_processes(site.local.env, cwd=site.local.folder)}
+    processes = {process.name: process for process in service_processes(cluster.local.env, cwd=cluster.local.folder)}
     yield processes["worker"]
     processes["worker"].stop()
 
 
-def faults(site: Site) -> list[str]:
+def faults(cluster: StoryCluster) -> list[str]:
     """What the doctor finds once the inbox is empty."""
 
     async def ask() -> list[str]:
-        store = Store(site.local.server.url, Policy(), documents_max_bytes=1)
+        store = Store(cluster.local.server.url, Policy(), documents_max_bytes=1)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while await store.inbox.depth():  # noqa: ASYNC110  # another process empties it
@@ -135,101 +135,105 @@ def faults(site: Site) -> list[str]:
     return asyncio.run(ask())
 
 
-def delivered(site: Site, job: Job) -> Job:
+def delivered(cluster: StoryCluster, job: Job) -> Job:
     """The job at its end, which has to be a good one: one fax at the provider, delivered, and a store in order."""
-    site.wait(job.batch)
-    found = site.compare(job.batch)
+    cluster.wait(job.batch)
+    found = cluster.compare(job.batch)
     assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (1, (), (), ())
-    assert faults(site) == []
-    ended = site.client.job(job.id)
+    assert faults(cluster) == []
+    ended = cluster.client.job(job.id)
     assert (ended.state, ended.doubled) == ("delivered", False)
     return ended
 
 
 @pytest.mark.parametrize("point", SENDS)
-def test_a_fax_is_sent_once_wherever_its_sender_is_killed(site: Site, orders: Orders, point: Failpoint) -> None:
+def test_a_fax_is_sent_once_wherever_its_sender_is_killed(
+    cluster: StoryCluster, orders: Orders, point: Failpoint
+) -> None:
     orders.give(point)
-    job = site.single_fax(NUMBER)
+    job = cluster.single_fax(NUMBER)
     orders.obeyed()
-    assert delivered(site, job).attempt == SENDS[point]
+    assert delivered(cluster, job).attempt == SENDS[point]
 
 
 @pytest.mark.parametrize("point", LISTS)
 def test_every_recipient_is_taken_and_faxed_once_wherever_web_is_killed(
-    site: Site, orders: Orders, point: Failpoint
+    cluster: StoryCluster, orders: Orders, point: Failpoint
 ) -> None:
     orders.give(point)
-    batch = site.start_batch([f"+1212555{n:04}" for n in range(100, 120)])
+    batch = cluster.start_batch([f"+1212555{n:04}" for n in range(100, 120)])
     orders.obeyed()
-    ended = site.wait(batch.id)
+    ended = cluster.wait(batch.id)
     assert (ended.rows, ended.duplicates, ended.counts["delivered"]) == (20, 0, 20)
-    found = site.compare(batch.id)
+    found = cluster.compare(batch.id)
     assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (20, (), (), ())
-    assert faults(site) == []
+    assert faults(cluster) == []
 
 
 @pytest.mark.parametrize("point", CALLBACKS)
-def test_news_counts_once_wherever_its_receiver_is_killed(site: Site, orders: Orders, point: Failpoint) -> None:
+def test_news_counts_once_wherever_its_receiver_is_killed(
+    cluster: StoryCluster, orders: Orders, point: Failpoint
+) -> None:
     orders.give(point)
-    job = site.single_fax(NUMBER)
+    job = cluster.single_fax(NUMBER)
     orders.obeyed()
-    assert delivered(site, job).attempt == 1
-    assert site.client.batch(job.batch).attempts == 1
+    assert delivered(cluster, job).attempt == 1
+    assert cluster.client.batch(job.batch).attempts == 1
 
 
 @pytest.mark.parametrize("point", [Failpoint.BEGUN, Failpoint.FIRST_BYTE])
 def test_a_worker_that_wakes_up_after_the_write_off_sends_nothing(
-    site: Site, orders: Orders, second_worker: Process, point: Failpoint
+    cluster: StoryCluster, orders: Orders, second_worker: Process, point: Failpoint
 ) -> None:
     orders.give(point, signal.SIGSTOP)
-    job = site.single_fax(NUMBER)
+    job = cluster.single_fax(NUMBER)
     frozen = orders.obeyed()
     try:
         second_worker.start()
-        assert delivered(site, job).attempt == 2
+        assert delivered(cluster, job).attempt == 2
     finally:
         os.kill(frozen, signal.SIGCONT)
     second_worker.stop()
     # goes through the woken worker, whose own fax would be first
-    delivered(site, site.single_fax(OTHER))
-    assert len(site.faxes(job)) == 1
+    delivered(cluster, cluster.single_fax(OTHER))
+    assert len(cluster.faxes(job)) == 1
 
 
-def test_a_fax_that_shows_after_the_settling_time_is_reported_as_doubled(site: Site) -> None:
-    before = doubled_total(site)
-    play(site, HIDDEN)
+def test_a_fax_that_shows_after_the_settling_time_is_reported_as_doubled(cluster: StoryCluster) -> None:
+    before = doubled_total(cluster)
+    play(cluster, HIDDEN)
     try:
-        job = site.single_fax(HIDDEN_NUMBER)
-        batch = site.wait(job.batch, lambda batch: batch.doubled > 0)
+        job = cluster.single_fax(HIDDEN_NUMBER)
+        batch = cluster.wait(job.batch, lambda batch: batch.doubled > 0)
     finally:
-        play(site, "")
-    assert site.compare(batch.id).doubled == (job.id,), "the provider has them both"
-    told = site.client.job(job.id)
+        play(cluster, "")
+    assert cluster.compare(batch.id).doubled == (job.id,), "the provider has them both"
+    told = cluster.client.job(job.id)
     assert (told.state, told.doubled, batch.doubled, told.attempt) == ("delivered", True, 1, 2)
     assert "doubled" in [entry.outcome for entry in told.history]
-    assert doubled_total(site) == before + 1
-    log = (site.local.folder / "worker.log").read_text()
+    assert doubled_total(cluster) == before + 1
+    log = (cluster.local.folder / "worker.log").read_text()
     assert any("[error" in line and "doubled" in line and job.id in line for line in log.splitlines())
-    assert "of attempt 1, when the job was delivered by another" in report(site, batch.id)
-    assert faults(site) == []
+    assert "of attempt 1, when the job was delivered by another" in report(cluster, batch.id)
+    assert faults(cluster) == []
 
 
-def play(site: Site, scenario: str) -> None:
+def play(cluster: StoryCluster, scenario: str) -> None:
     """Give the emulator another scenario."""
     request = urllib.request.Request(
-        f"{site.local.emulator_url}/emulator/scenario",
+        f"{cluster.local.emulator_url}/emulator/scenario",
         data=scenario.encode(),
         headers={"Content-Type": "application/toml"},
     )
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def doubled_total(site: Site) -> float:
-    line = next(line for line in site.metrics().splitlines() if line.startswith("bulkfax_doubled_total "))
+def doubled_total(cluster: StoryCluster) -> float:
+    line = next(line for line in cluster.metrics().splitlines() if line.startswith("bulkfax_doubled_total "))
     return float(json.loads(line.split()[1]))
 
 
-def report(site: Site, batch: str) -> str:
-    path = site.local.folder / "report.csv"
-    site.client.report(batch, path)
+def report(cluster: StoryCluster, batch: str) -> str:
+    path = cluster.local.folder / "report.csv"
+    cluster.client.report(batch, path)
     return path.read_text()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.story.conftest import Site
+from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
 
@@ -12,7 +12,7 @@ def polling() -> bool:
     return True
 
 
-def test_faxes_end_as_they_do_with_callbacks(site: Site) -> None:
+def test_faxes_end_as_they_do_with_callbacks(cluster: StoryCluster) -> None:
     expected = {
         "+12025550100": "delivered",
         "+12025550101": "delivered",
@@ -21,14 +21,14 @@ def test_faxes_end_as_they_do_with_callbacks(site: Site) -> None:
         "+12025550105": "delivered",
         "+12025550113": "delivered_unconfirmed",
     } | {f"+1202555{n:04}": "delivered" for n in range(120, 160)}
-    batch = site.wait(site.start_batch(list(expected)).id)
-    assert {number: job.state for number, job in site.jobs(batch.id).items()} == expected
-    found = site.compare(batch.id)
+    batch = cluster.wait(cluster.start_batch(list(expected)).id)
+    assert {number: job.state for number, job in cluster.jobs(batch.id).items()} == expected
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
 
 
-def test_many_faxes_are_read_back_with_few_requests(site: Site) -> None:
-    before = site.provider_reads()
-    batch = site.wait(site.start_batch([f"+1212555{n:04}" for n in range(100, 200)]).id)
+def test_many_faxes_are_read_back_with_few_requests(cluster: StoryCluster) -> None:
+    before = cluster.provider_reads()
+    batch = cluster.wait(cluster.start_batch([f"+1212555{n:04}" for n in range(100, 200)]).id)
     assert batch.counts["delivered"] == 100
-    assert site.provider_reads() - before < 50, "a list shows many faxes at once"
+    assert cluster.provider_reads() - before < 50, "a list shows many faxes at once"

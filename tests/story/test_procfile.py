@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.cli.processes import Process
-from dispatcher.cli.services import free_port
+from dispatcher.local.ports import free_port
+from dispatcher.local.supervisor import Process
 
 pytestmark = pytest.mark.story
 PATIENCE_S = 60.0

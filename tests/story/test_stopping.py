@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.watching import gone, until
-from tests.story.conftest import PATIENCE_S, Site
+from tests.local.watching import gone, until
+from tests.story.conftest import PATIENCE_S, StoryCluster
 
 pytestmark = pytest.mark.story
 NUMBERS = [f"+1202555{n:04}" for n in range(100, 200)]
@@ -30,22 +30,22 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_it_finishes_its_calls_and_leaves_the_rest_to_others(site: Site) -> None:
-    batch = site.start_batch(NUMBERS)
-    site.wait(batch.id, lambda seen: seen.counts["sending"] > 5)
-    worker = site.local.processes["worker"]
+def test_it_finishes_its_calls_and_leaves_the_rest_to_others(cluster: StoryCluster) -> None:
+    batch = cluster.start_batch(NUMBERS)
+    cluster.wait(batch.id, lambda seen: seen.counts["sending"] > 5)
+    worker = cluster.local.processes["worker"]
     pid = worker.pid
     os.kill(pid, signal.SIGTERM)
     until(lambda: gone(pid), PATIENCE_S)
-    ended = site.wait(batch.id)
+    ended = cluster.wait(batch.id)
     assert ended.counts["delivered"] == len(NUMBERS)
-    found = site.compare(batch.id)
+    found = cluster.compare(batch.id)
     assert (found.lost, found.doubled, found.wrong_state, found.faxes) == ((), (), (), len(NUMBERS))
-    assert (_ends(site, "accepted"), _ends(site, "unclear")) == (len(NUMBERS), 0), "no call was broken off"
-    assert site.doctor() == []
+    assert (_ends(cluster, "accepted"), _ends(cluster, "unclear")) == (len(NUMBERS), 0), "no call was broken off"
+    assert cluster.doctor() == []
 
 
-def _ends(site: Site, outcome: str) -> float:
+def _ends(cluster: StoryCluster, outcome: str) -> float:
     """Calls that ended so, by the worker's own count."""
-    found = re.search(rf'^bulkfax_attempts_total{{outcome="{outcome}"}} (\S+)$', site.metrics(), re.MULTILINE)
+    found = re.search(rf'^bulkfax_attempts_total{{outcome="{outcome}"}} (\S+)$', cluster.metrics(), re.MULTILINE)
     return float(found[1]) if found else 0.0

@@ -14,7 +14,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.service.errors import StoreUnavailable
 from dispatcher.store import queues as queues_module
 from dispatcher.store.queues import Queues
-from tests.cli.watching import until
+from tests.local.watching import until
 from workers.actors import declare
 from workers.broker import QueueBroker, make_broker
 from workers.pool import Pool, run_actors_here, threads_by_queue

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from dispatcher.cli.services import free_port
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import JobId
+from dispatcher.local.ports import free_port
 from dispatcher.runtime import make_queues, open_runtime
 from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import Settings

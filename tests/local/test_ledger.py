@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.cli.ledger import LedgerFax, OurJob, ProviderOutcome, compare, fax_from, is_doubled, is_lost, is_wrong
+from dispatcher.local.ledger import LedgerFax, OurJob, ProviderOutcome, compare, fax_from, is_doubled, is_lost, is_wrong
 
 NUMBER = "+12025550101"
 STATES = (
@@ -27,7 +27,7 @@ def fax(fate: str, accepted: int = 0, ended: int | None = None, *, job: str = "b
     kind = ProviderOutcome(fate)
     if ended is None and kind is not ProviderOutcome.UNFINISHED:
         ended = accepted + 10
-    return LedgerFax(id=f"{job}@{accepted}", to=to, job=job, fate=kind, accepted_ms=accepted, ended_ms=ended)
+    return LedgerFax(id=f"{job}@{accepted}", to=to, job=job, outcome=kind, accepted_ms=accepted, ended_ms=ended)
 
 
 def job(state: str) -> OurJob:
@@ -132,7 +132,7 @@ def test_a_line_of_the_ledger_is_read(status: str, pages: int, sent: int, fate: 
         "finalTime": 9 if fate is not ProviderOutcome.UNFINISHED else None,
     }
     read = fax_from(line)
-    assert (read.job, read.fate, read.accepted_ms) == ("b.0", fate, 5)
+    assert (read.job, read.outcome, read.accepted_ms) == ("b.0", fate, 5)
 
 
 def test_a_line_without_our_label_belongs_to_no_job() -> None:
@@ -149,7 +149,7 @@ faxes = st.lists(
 @given(sent=faxes, state=st.sampled_from(STATES))
 def test_the_order_of_the_ledger_changes_nothing(sent: list[LedgerFax], state: str) -> None:
     sent = [
-        LedgerFax(id=str(i), to=f.to, job=f.job, fate=f.fate, accepted_ms=f.accepted_ms, ended_ms=f.ended_ms)
+        LedgerFax(id=str(i), to=f.to, job=f.job, outcome=f.outcome, accepted_ms=f.accepted_ms, ended_ms=f.ended_ms)
         for i, f in enumerate(sent)
     ]
     found = {compare([job(state)], order) for order in list(permutations(sent))[:24]}
@@ -161,7 +161,7 @@ def test_every_fax_is_counted_once_and_a_job_that_agrees_is_in_no_list(sent: lis
     found = compare([job(state)], sent)
     assert found.faxes + len(found.strays) == len(sent)
     if state == "delivered":
-        assert bool(found.lost) is not any(f.fate is ProviderOutcome.DELIVERED for f in sent)
+        assert bool(found.lost) is not any(f.outcome is ProviderOutcome.DELIVERED for f in sent)
     if len(sent) < 2:
         assert not found.doubled
 

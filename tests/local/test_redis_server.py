@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from dispatcher.store.server import EmbeddedServer, ServerNotStarted, find_binary, packaged_binary, running_url
+from dispatcher.local.errors import ServerNotStarted
+from dispatcher.local.ports import free_port
+from dispatcher.local.redis_server import EmbeddedServer, find_binary, packaged_binary, running_url
 
 
 def _found(name: str) -> Path | None:
@@ -112,7 +114,7 @@ def test_stopping_twice_does_no_harm(server: EmbeddedServer) -> None:
 def test_a_frozen_server_is_killed_when_it_does_not_stop(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dispatcher.store.server.STOP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("dispatcher.local.redis_server.STOP_TIMEOUT_S", 0.2)
     os.kill(server.pid, signal.SIGSTOP)
     server.stop()
     assert _gone(server.pid)
@@ -159,14 +161,14 @@ def test_a_given_port_that_is_in_use_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_chosen_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dispatcher.store import server as module
+    from dispatcher.local import redis_server as module
 
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        choices = iter([taken, module._free_port()])
-        monkeypatch.setattr(module, "_free_port", lambda: next(choices))
+        choices = iter([taken, free_port()])
+        monkeypatch.setattr(module, "free_port", lambda: next(choices))
         with EmbeddedServer(tmp_path) as server:
             assert server.port != taken
 

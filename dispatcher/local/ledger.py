@@ -1,7 +1,7 @@
-"""What the provider did, held against what we say: lost, doubled and wrong states, by recipient and job.
+"""Compares our jobs with the provider's ledger and finds lost jobs, doubled faxes and wrong states.
 
-Pure: jobs as our API gives them and faxes as the emulator's ledger gives them go in, findings come out. Nothing here
-believes our own records about what was sent.
+The functions are pure: jobs come from our API, faxes from the emulator's ledger. They do not use our own records of
+what was sent.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ _FINAL = frozenset({"delivered", "delivered_unconfirmed", "failed", "cancelled",
 
 
 class ProviderOutcome(StrEnum):
-    """What became of one fax at the provider."""
+    """How a fax ended at the provider."""
 
     UNFINISHED = "unfinished"
     DELIVERED = "delivered"
@@ -33,9 +33,9 @@ class LedgerFax:
 
     id: str
     to: str
-    #: our job id, from the label; empty when the fax carries none
+    #: our job id, from the label; empty if the fax has no label
     job: str
-    fate: ProviderOutcome
+    outcome: ProviderOutcome
     accepted_ms: int
     #: None while unfinished
     ended_ms: int | None
@@ -43,7 +43,7 @@ class LedgerFax:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurJob:
-    """One job as the API shows it."""
+    """A job as the API reports it."""
 
     id: str
     number: str
@@ -52,7 +52,7 @@ class OurJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Findings, as ids of jobs in the order given; ``strays`` are ids of faxes that belong to none of them."""
+    """The findings, as ids of jobs; ``strays`` are ids of faxes that belong to no job."""
 
     faxes: int
     lost: tuple[str, ...]
@@ -68,19 +68,19 @@ class Comparison:
 
 
 def fax_from(line: Mapping[str, Any]) -> LedgerFax:
-    """One line of ``GET /emulator/ledger``."""
+    """Read a line of ``GET /emulator/ledger``."""
     return LedgerFax(
         id=line["id"],
         to=line["to"],
         job=line["labels"].get(JOB_LABEL, ""),
-        fate=_fate(line["status"], line["pages"], line["pagesSent"]),
+        outcome=_provider_outcome(line["status"], line["pages"], line["pagesSent"]),
         accepted_ms=line["createTime"],
         ended_ms=line["finalTime"],
     )
 
 
 def compare(jobs: Sequence[OurJob], faxes: Iterable[LedgerFax]) -> Comparison:
-    """Hold the jobs of a batch against the faxes at the provider."""
+    """Compare jobs with the faxes that the provider accepted."""
     faxes = sorted(faxes, key=lambda fax: (fax.accepted_ms, fax.id))
     by_job = _by_recipient_and_job(faxes)
     own = {(job.number, job.id): by_job.get((job.number, job.id), []) for job in jobs}
@@ -92,47 +92,51 @@ def compare(jobs: Sequence[OurJob], faxes: Iterable[LedgerFax]) -> Comparison:
         wrong_state=tuple(job.id for job, sent in ids if is_wrong(job, sent)),
         strays=tuple(fax.id for fax in faxes if (fax.to, fax.job) not in own),
         retried_to_delivery=sum(
-            1 for _, sent in ids if len(sent) > 1 and any(fax.fate is ProviderOutcome.DELIVERED for fax in sent[1:])
+            1 for _, sent in ids if len(sent) > 1 and any(fax.outcome is ProviderOutcome.DELIVERED for fax in sent[1:])
         ),
     )
 
 
 def is_lost(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
-    """Not final at the end, or final as delivered without a delivered fax at the provider."""
+    """Return whether the job is not final, or is delivered without a delivered fax at the provider."""
     if job.state not in _FINAL:
         return True
-    return job.state == "delivered" and not any(fax.fate is ProviderOutcome.DELIVERED for fax in sent)
+    return job.state == "delivered" and not any(fax.outcome is ProviderOutcome.DELIVERED for fax in sent)
 
 
 def is_doubled(sent: Sequence[LedgerFax]) -> bool:
-    """A fax was accepted while an earlier one was unfinished, delivered or unconfirmed. Oldest first."""
-    return any(_stands_against(earlier, later) for i, later in enumerate(sent) for earlier in sent[:i])
+    """Return whether a fax was accepted while an earlier one was unfinished, delivered or unconfirmed.
+
+    Args:
+        sent: The faxes of one job, oldest first.
+    """
+    return any(_forbids(earlier, later) for index, later in enumerate(sent) for earlier in sent[:index])
 
 
 def is_wrong(job: OurJob, sent: Sequence[LedgerFax]) -> bool:
-    """A final state that disagrees with what the provider did; a job that is not final is lost, not wrong."""
+    """Return whether the final state contradicts the provider; a job that is not final is lost, not wrong."""
     return job.state in _FINAL and job.state not in _AGREEING[_outcome(sent)]
 
 
-def _stands_against(earlier: LedgerFax, later: LedgerFax) -> bool:
+def _forbids(earlier: LedgerFax, later: LedgerFax) -> bool:
     ended = earlier.ended_ms is not None and earlier.ended_ms <= later.accepted_ms
-    return not ended or earlier.fate in (ProviderOutcome.DELIVERED, ProviderOutcome.UNCONFIRMED)
+    return not ended or earlier.outcome in (ProviderOutcome.DELIVERED, ProviderOutcome.UNCONFIRMED)
 
 
 def _outcome(sent: Sequence[LedgerFax]) -> ProviderOutcome:
-    """The fate that counts among all faxes of a job; none sent is as good as all failed."""
-    fates = {fax.fate for fax in sent}
+    """Return the outcome that decides among all faxes of a job; no fax counts as a failed one."""
+    outcomes = {fax.outcome for fax in sent}
     order = (
         ProviderOutcome.DELIVERED,
         ProviderOutcome.UNFINISHED,
         ProviderOutcome.UNCONFIRMED,
         ProviderOutcome.PARTIAL,
     )
-    return next((fate for fate in order if fate in fates), ProviderOutcome.FAILED)
+    return next((outcome for outcome in order if outcome in outcomes), ProviderOutcome.FAILED)
 
 
-#: our final states that agree with the provider's outcome; whether some of the pages count as a delivery depends on the
-#: kind of failure and on the policy
+#: our final states that agree with the provider's outcome; whether a part of the pages counts as delivered depends on
+#: the failure and on the policy
 _AGREEING: Mapping[ProviderOutcome, frozenset[str]] = {
     ProviderOutcome.DELIVERED: frozenset({"delivered"}),
     ProviderOutcome.UNCONFIRMED: frozenset({"delivered_unconfirmed"}),
@@ -142,7 +146,7 @@ _AGREEING: Mapping[ProviderOutcome, frozenset[str]] = {
 }
 
 
-def _fate(status: str, pages: int, pages_sent: int) -> ProviderOutcome:
+def _provider_outcome(status: str, pages: int, pages_sent: int) -> ProviderOutcome:
     if status == "COMPLETED":
         return ProviderOutcome.DELIVERED
     if status != "FAILURE":

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli import processes
-from dispatcher.cli.output import CommandFailed
-from dispatcher.cli.processes import LocalSupervisor, Process, backoff_s, uninterrupted
-from dispatcher.cli.redis_part import RedisProcess
-from dispatcher.store.server import EmbeddedServer
-from tests.cli.watching import gone, until
+from dispatcher.local import supervisor as supervisor_module
+from dispatcher.local.errors import StartFailed
+from dispatcher.local.redis_server import EmbeddedServer
+from dispatcher.local.signals import uninterrupted
+from dispatcher.local.supervisor import LocalSupervisor, ManagedProcess, Process, backoff_s
+from tests.local.watching import gone, until
 
 #: starts a child that ignores SIGTERM, tells both process ids, and waits
 MASTER = """
@@ -79,7 +79,7 @@ def test_starting_a_killed_process_again_ends_the_orphans_it_left(master: tuple[
 
 
 def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(supervisor_module, "STOP_TIMEOUT_S", 0.1)
     process = python(STUBBORN, str(tmp_path / "ready"))
     process.start()
     until((tmp_path / "ready").exists)
@@ -152,10 +152,10 @@ def said() -> list[str]:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Callable[..., LocalSupervisor]]:
     """Makes supervisors that watch in a thread, and stops them at the end."""
-    monkeypatch.setattr(processes, "FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(supervisor_module, "FIRST_BACKOFF_S", 0.02)
     stop, running = threading.Event(), []
 
-    def make(*parts: processes.ManagedProcess) -> LocalSupervisor:
+    def make(*parts: ManagedProcess) -> LocalSupervisor:
         supervisor = LocalSupervisor(parts, said.append)
         supervisor.start()
         thread = threading.Thread(target=supervisor.watch, args=(stop,))
@@ -193,7 +193,7 @@ def test_a_killed_redis_comes_back_under_its_address(
     watched: Callable[..., LocalSupervisor], said: list[str], tmp_path: Path
 ) -> None:
     server = EmbeddedServer(tmp_path)
-    watched(RedisProcess(server))
+    watched(server)
     url = server.url
     os.kill(server.pid, signal.SIGKILL)
     until(lambda: "redis runs again" in said)
@@ -212,7 +212,7 @@ class Failing:
     def start(self) -> None:
         self.starts += 1
         if self.starts > 1:
-            raise CommandFailed("the disk is full")
+            raise StartFailed("the disk is full")
 
     def ask_to_stop(self) -> None: ...
 

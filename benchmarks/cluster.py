@@ -1,0 +1,84 @@
+"""What the benches that run the real processes share: the cluster, drafts of batches, and commands."""
+
+import json
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.processor import cpu_s
+from dispatcher.client import Batch, Client, NewBatch
+from dispatcher.local.cluster import LocalCluster
+from dispatcher.local.services import SERVICES, environment_without_settings
+
+START_S = 60.0
+#: the address of a document, which no bench lets the emulator fetch
+DOCUMENT_URL = "http://127.0.0.1:9/letter.pdf"
+
+
+def bench_cluster(
+    folder: Path,
+    *,
+    services: Sequence[str] = SERVICES,
+    emulator_options: Sequence[str] = (),
+    emulator: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> LocalCluster:
+    """Return a cluster for a bench: it logs little, fetches no documents, and restarts nothing.
+
+    The arguments are those of ``LocalCluster``.
+    """
+    return LocalCluster(
+        folder,
+        services=services,
+        emulator_options=["--no-fetch", *emulator_options],
+        emulator=emulator,
+        settings={**_REPOSITORY, "BULKFAX_LOG_LEVEL": "warning", **(settings or {})},
+        restarts=False,
+    )
+
+
+def credentials(cluster: LocalCluster) -> tuple[str, str]:
+    """Return the key id and the secret of the emulated account."""
+    return cluster.account["key"], cluster.account["secret"]
+
+
+def cluster_cpu_s(cluster: LocalCluster, *names: str) -> float:
+    """Return the seconds of processor used so far by services, by ``emulator`` or by ``redis``."""
+    return sum(cpu_s(cluster.pid(name)) for name in names)
+
+
+def accepted_at_s(cluster: LocalCluster) -> list[float]:
+    """Return when the emulator accepted each fax, in seconds since 1970, in that order."""
+    return [fax.accepted_ms / 1000 for fax in cluster.emulator_api.ledger()]
+
+
+#: lets every process import the modules of this repository
+_REPOSITORY = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without the user's settings, in which the modules of this repository can be imported."""
+    return environment_without_settings() | _REPOSITORY
+
+
+def read_json(url: str, body: object = None) -> Any:
+    """Send a GET request, or a POST request if there is a body, and return the answer."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def draft(client: Client, name: str, path: Path, *, documents: tuple[str, ...] = ()) -> Batch:
+    """Create a batch with the recipients of a file; without documents its document is an address."""
+    urls = () if documents else (DOCUMENT_URL,)
+    batch = client.create_batch(NewBatch(name=name, documents=documents, content_urls=urls))
+    client.upload_recipients(batch.id, path)
+    return client.batch(batch.id)
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this repository."""
+    return [sys.executable, "-m", name, *arguments]
