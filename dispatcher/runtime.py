@@ -1,12 +1,13 @@
-"""The composition root: the only place that knows which parts are put together."""
+"""Assembles the services of a process: the only place that knows how they are wired together."""
 
+import asyncio
 import os
 import socket
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatcher.core.failpoints import FailpointHook
@@ -33,25 +34,53 @@ from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
 
 __all__ = [
+    "AccountSecrets",
+    "Clocks",
     "NextDue",
     "Queues",
     "Runtime",
     "Waiter",
+    "assemble",
     "make_queues",
     "make_sinch",
     "make_store",
+    "open_faxes",
     "open_runtime",
     "open_store",
+    "prepare_account",
     "read_policy",
 ]
 
-#: address of documents: valid for at least the first and at most both of these together (seconds)
+#: addresses of documents expire 6 to 7 hours after they are made: the expiry is rounded up, so that equal documents get
+#: equal addresses (seconds)
 _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSecrets:
+    """The secrets that all processes of an account share."""
+
+    #: sign the callback addresses; the first one signs, all of them are accepted
+    callback_keys: list[bytes]
+    #: key of the hashes of fax numbers
+    number_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """The clocks of a process."""
+
+    #: seconds; never steps, and counts the time that the machine was suspended
+    steady: Callable[[], float] = steady_clock
+    #: seconds so far that the steady clock did not count
+    suspended: Callable[[], float] = field(default_factory=SuspensionMeter)
+    #: waits for some seconds
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Everything a process may need, built once."""
+    """The services of a process, built once."""
 
     settings: Settings
     policy: Policy
@@ -66,9 +95,9 @@ class Runtime:
     scheduler: Scheduler
     recovery: Recovery
     permits: ReadPermits
-    #: of a worker process; every other leaves it alone
+    #: used by worker processes only
     presence: Presence
-    #: for the use-cases that are functions; None but in tests
+    #: for use-cases that are functions; None except in tests
     failpoint: FailpointHook | None
 
 
@@ -81,19 +110,35 @@ async def open_runtime(
     worker_name: str = "",
     worker_instance: str = "",
 ) -> AsyncIterator[Runtime]:
-    """Build the parts and close them again. Raises SettingsError, PolicyError and StoreError before any work.
+    """Assemble the runtime of a process that serves, and close it at the end of the block.
 
-    Gives the settings' limits to the account, so it is for processes that serve; a command that only looks takes
-    ``open_store``. ``at`` is called at the named points of the parts' ways; only tests give it. ``answers_people``: a
-    Redis that hangs is an error within seconds. A worker process has a name that it keeps over restarts, and an
-    instance that is new with each of them.
+    It sets the rate limits of the account to those of the settings, so a command that only reads uses ``open_store``.
+
+    Args:
+        settings: The settings.
+        failpoint: Is called at the failpoints; None except in tests.
+        answers_people: Whether people wait for answers: a Redis that hangs is then an error within seconds.
+        worker_name: The name that a worker process keeps when it is restarted.
+        worker_instance: An identifier that is new with each start of a worker process.
+
+    Raises:
+        SettingsError: A setting or the policy is invalid.
+        StoreError: Redis does not answer, or it is not configured safely.
     """
     policy = read_policy(settings)
     store = make_store(settings, policy, answers_people=answers_people)
     sinch = make_sinch(settings)
     try:
-        name = worker_name or f"{socket.gethostname()}/{os.getpid()}"
-        runtime = await _assemble(settings, policy, store, sinch, (name, worker_instance), failpoint)
+        runtime = assemble(
+            settings=settings,
+            policy=policy,
+            store=store,
+            sinch=sinch,
+            secrets=await prepare_account(settings, store),
+            worker_name=worker_name or f"{socket.gethostname()}/{os.getpid()}",
+            worker_instance=worker_instance,
+            failpoint=failpoint,
+        )
         yield runtime
         await runtime.presence.stop()
         await runtime.sender.finish()
@@ -104,7 +149,7 @@ async def open_runtime(
 
 
 def read_policy(settings: Settings) -> Policy:
-    """The policy of the file that the settings name. Raises SettingsError for one that cannot be read."""
+    """Read the policy file of the settings. Raises SettingsError if it cannot be read or is invalid."""
     path = settings.policy_file
     if path is None:
         return Policy()
@@ -118,7 +163,7 @@ def read_policy(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """The store alone, for commands that look at it: opening it changes nothing. Raises SettingsError."""
+    """Open the store alone, for commands that read it; opening it changes nothing. Raises SettingsError."""
     store = make_store(settings, read_policy(settings), answers_people=True)
     try:
         yield store
@@ -128,7 +173,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def open_faxes(settings: Settings, store: Store) -> AsyncIterator[FaxList]:
-    """The provider's list, for commands that look at it. Raises SettingsError."""
+    """Open the provider's list of faxes, for commands that read it. Raises SettingsError."""
     sinch = make_sinch(settings)
     try:
         yield FaxList(store, sinch, ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS), read_policy(settings))
@@ -137,7 +182,7 @@ async def open_faxes(settings: Settings, store: Store) -> AsyncIterator[FaxList]
 
 
 def make_store(settings: Settings, policy: Policy, *, answers_people: bool = False) -> Store:
-    """Raises SettingsError when the address of Redis is missing or no address."""
+    """Return the store. Raises SettingsError if the address of Redis is missing or invalid."""
     reads, writes = (READS, WRITES) if answers_people else (PATIENT, PATIENT)
     if not settings.redis_url:
         raise SettingsError("BULKFAX_REDIS_URL: name a Redis server, such as redis://127.0.0.1:6379/0")
@@ -155,7 +200,7 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
 
 
 def make_queues(settings: Settings) -> Queues:
-    """The queues to the workers, in a database of their own. Raises SettingsError when its address is no address."""
+    """Return the queues to the workers, in a database of their own. Raises SettingsError if its address is invalid."""
     try:
         return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
     except ValueError as error:
@@ -163,7 +208,7 @@ def make_queues(settings: Settings) -> Queues:
 
 
 def make_sinch(settings: Settings) -> FaxClient:
-    """The provider's client; close it with aclose. Raises SettingsError when an address of the provider is none."""
+    """Return the client of the provider; close it. Raises SettingsError if an address of the provider is invalid."""
     sinch = settings.sinch
     account = SinchAccount(
         project_id=sinch.project_id,
@@ -180,69 +225,105 @@ def make_sinch(settings: Settings) -> FaxClient:
         raise SettingsError(f"BULKFAX_SINCH__BASE_URL or BULKFAX_SINCH__AUTH_URL: {error}") from error
 
 
-async def _assemble(
+async def prepare_account(settings: Settings, store: Store) -> AccountSecrets:
+    """Set the rate limits of the account to those of the settings, and return its secrets.
+
+    Raises:
+        StoreError: Redis does not answer, or it is not configured safely.
+    """
+    if not settings.allow_unsafe_redis:
+        await store.check_settings()
+    keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
+    limits = settings.sinch
+    await store.rate_limiter.set_ceiling(
+        limits.rate_per_second, per_minute=limits.rate_per_minute, per_day=limits.rate_per_day
+    )
+    return AccountSecrets(callback_keys=keys, number_key=await store.keep.secret("number"))
+
+
+def assemble(
+    *,
     settings: Settings,
     policy: Policy,
     store: Store,
     sinch: FaxClient,
-    worker: tuple[str, str],
-    at: FailpointHook | None,
+    secrets: AccountSecrets,
+    worker_name: str,
+    worker_instance: str = "",
+    polling: bool | None = None,
+    clocks: Clocks | None = None,
+    inbox_idle_s: float | None = None,
+    failpoint: FailpointHook | None = None,
 ) -> Runtime:
-    if not settings.allow_unsafe_redis:
-        await store.check_settings()
-    keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
-    given = settings.sinch
-    await store.rate_limiter.set_ceiling(
-        given.rate_per_second, per_minute=given.rate_per_minute, per_day=given.rate_per_day
-    )
-    library = FaxBuilder(store, _publication(settings, keys[0]), await store.keep.secret("number"))
-    settler = Settler(store, library, policy, polling=not settings.public_url, failpoint=at)
+    """Wire the services of a process together; nothing is started and nothing is sent.
+
+    Production, in-process tests and simulations use it with their own store, provider and clocks.
+
+    Args:
+        settings: The settings.
+        policy: The policy.
+        store: The store.
+        sinch: The client of the provider.
+        secrets: The secrets of the account.
+        worker_name: The name of the process among workers and consumers of the inbox.
+        worker_instance: An identifier of this start of the process; a new one by default.
+        polling: Whether results have to be polled; by default if the settings name no public address.
+        clocks: The clocks; those of this machine by default.
+        inbox_idle_s: Seconds after which the events of a consumer that vanished go to another; half a lease by default.
+        failpoint: Is called at the failpoints; None except in tests.
+    """
+    clocks = clocks or Clocks()
+    max_in_flight = settings.sinch.max_in_flight
+    fax_builder = FaxBuilder(store, _public_urls(settings, secrets.callback_keys[0]), secrets.number_key)
+    polling = not settings.public_url if polling is None else polling
+    settler = Settler(store, fax_builder, policy, polling=polling, failpoint=failpoint)
     permits = ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS)
     sender = Sender(
         store,
         sinch,
-        library,
+        fax_builder,
         settler,
         permits,
         policy,
-        clock=steady_clock,
-        stood_still=SuspensionMeter(),
-        max_in_flight=settings.sinch.max_in_flight,
+        clock=clocks.steady,
+        stood_still=clocks.suspended,
+        max_in_flight=max_in_flight,
         calls=settings.sinch.connections,
-        failpoint=at,
+        failpoint=failpoint,
+        sleep=clocks.sleep,
     )
-    presence = Presence(store, *worker, room=lambda: sender.room)
+    inbox_consumer = InboxConsumer(
+        store,
+        settler,
+        fax_builder,
+        ProviderReads(sinch, permits, store.holds, policy),
+        consumer=worker_name,
+        idle_s=policy.lease_s / 2 if inbox_idle_s is None else inbox_idle_s,
+        failpoint=failpoint,
+    )
     return Runtime(
         settings=settings,
         policy=policy,
         store=store,
         sinch=sinch,
-        callback_keys=keys,
+        callback_keys=secrets.callback_keys,
         mailings=Mailings(store, sinch.check),
-        callback_receiver=CallbackReceiver(store, keys, failpoint=at),
+        callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),
         sender=sender,
-        reconciler=Reconciler(store, sinch, library, settler, permits, policy),
-        inbox_consumer=InboxConsumer(
-            store,
-            settler,
-            library,
-            ProviderReads(sinch, permits, store.holds, policy),
-            consumer=worker[0],
-            idle_s=policy.lease_s / 2,
-            failpoint=at,
-        ),
+        reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),
+        inbox_consumer=inbox_consumer,
+        scheduler=Scheduler(store, policy, clocks.steady, max_in_flight=max_in_flight, failpoint=failpoint),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
-        scheduler=Scheduler(store, policy, steady_clock, max_in_flight=settings.sinch.max_in_flight, failpoint=at),
         permits=permits,
-        presence=presence,
-        failpoint=at,
+        presence=Presence(store, worker_name, worker_instance, room=lambda: sender.room),
+        failpoint=failpoint,
     )
 
 
-def _publication(settings: Settings, key: bytes) -> PublicUrls:
-    def address(sha256: str) -> str:
+def _public_urls(settings: Settings, key: bytes) -> PublicUrls:
+    def document_address(sha256: str) -> str:
         rounded_s = int(time.time()) // _DOCUMENT_ROUNDING_S * _DOCUMENT_ROUNDING_S
         expires_s = rounded_s + _DOCUMENT_ROUNDING_S + _DOCUMENT_LIFE_S
         return document_url(settings.public_url, sha256, expires_s, key)
 
-    return PublicUrls(public_url=settings.public_url, callback_key=key, document_url=address)
+    return PublicUrls(public_url=settings.public_url, callback_key=key, document_url=document_address)

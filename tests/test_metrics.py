@@ -16,7 +16,7 @@ from dispatcher.service.limits import SCHEDULER_GONE_S
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import LONGEST_SLEEP_S
-from tests.service.fake_provider import store_in
+from tests.service.system import store_in
 from tests.store.fixture import StoreFixture, open_world, words
 
 pytestmark = pytest.mark.anyio

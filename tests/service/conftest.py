@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher.core.policy import Policy
 from dispatcher.store.store import Store
-from tests.service.system import InProcessSystem, open_office
+from tests.service.system import FaultySystem, open_system
 
 DOCUMENTS_MAX_BYTES = 1_000_000
 
@@ -26,6 +26,6 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def office(redis_url: str) -> AsyncIterator[InProcessSystem]:
-    async with open_office(redis_url) as opened:
+async def system(redis_url: str) -> AsyncIterator[FaultySystem]:
+    async with open_system(redis_url) as opened:
         yield opened

@@ -10,7 +10,8 @@ from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, 
 from dispatcher.local.ledger import OurJob
 from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.store.store import Store
-from tests.service.fake_provider import FakeProvider, Mailroom, tell
+from tests.service.fake_provider import FakeProvider
+from tests.service.system import InProcessSystem, call_back
 from tests.store.fixture import StoreFixture, number
 
 #: batches that run at a time, and their recipients
@@ -37,14 +38,14 @@ class Cycles:
         self.numbers: dict[str, list[str]] = {}
         self.done: Counter[str] = Counter()
         self.failures: list[BaseException] = []
-        self.room = self._opened()
+        self.system = self._opened()
         self._live: list[str] = []
 
     async def cycle(self) -> None:
         """Some work, and a command or a restart in the middle of it."""
         await self._top_up()
-        await tell(self.store, self.provider.end_calls(0.5), self.dice)
-        await self.room.work()
+        await call_back(self.store, self.provider.end_calls(0.5), self.dice)
+        await self.system.begin_due()
         for _ in range(self.dice.randrange(12)):
             await asyncio.sleep(0.0005)
         word = self.dice.choices(_WORDS, _WEIGHTS)[0]
@@ -63,9 +64,9 @@ class Cycles:
         for batch in [name for name, control in self.controls.items() if control is Control.PAUSED]:
             await self._ask(batch, Command.RESUME)
         for _ in range(500):
-            await tell(self.store, self.provider.end_calls(1.0), self.dice)
-            await self.room.work()
-            await self.room.rest()
+            await call_back(self.store, self.provider.end_calls(1.0), self.dice)
+            await self.system.begin_due()
+            await self.system.finish()
             await self._look()
             if not self._live and not await self.store.inbox.depth():
                 return
@@ -79,8 +80,8 @@ class Cycles:
             for row, (to, record) in enumerate(zip(numbers, await self.store.batches.records(batch, 0), strict=True))
         ]
 
-    def _opened(self) -> Mailroom:
-        return Mailroom(self.store, self.world, self.provider, f"room{self.done['restart']}")
+    def _opened(self) -> InProcessSystem[FakeProvider]:
+        return InProcessSystem(self.store, self.world, self.provider, f"system{self.done['restart']}")
 
     async def _look(self) -> None:
         """Forget batches whose jobs are all final."""
@@ -126,6 +127,6 @@ class Cycles:
                 await asyncio.sleep(0.001)
             self.server.start()
         else:
-            await self.room.kill()
-            self.failures += self.room.failures
-            self.room = self._opened()
+            await self.system.kill()
+            self.failures += self.system.failures
+            self.system = self._opened()

@@ -9,7 +9,8 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import Accepted, SendOutcome, Unclear
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store import codec
-from tests.service.system import FaultyProvider, InProcessSystem
+from tests.service.fake_provider import FaultyProvider
+from tests.service.system import FaultySystem
 from tests.store.fixture import StoreFixture
 
 pytestmark = pytest.mark.anyio
@@ -30,38 +31,38 @@ async def with_attempts(world: StoreFixture, batch: str, attempts: int) -> None:
         await world.client.setrange(f"bf:batch:{batch}:records:0", row * codec.WIDTH, raw)
 
 
-async def deliver_all(office: InProcessSystem) -> None:
+async def deliver_all(system: FaultySystem) -> None:
     """Every job by exactly one fax."""
     for _ in range(60):
-        await office.work(1, 2_000)
-        if {one.state for one in await office.records()} == {State.DELIVERED}:
+        await system.work(1, 2_000)
+        if {one.state for one in await system.records()} == {State.DELIVERED}:
             break
-    assert sorted(call.job for call in office.provider.calls) == [f"a.{row}" for row in range(ROWS)]
+    assert sorted(call.job for call in system.provider.calls) == [f"a.{row}" for row in range(ROWS)]
 
 
 @pytest.mark.parametrize(("first", "attempts"), [*((first, 65_535) for first in ANSWERS), ("accepted", 2**32 - 10)])
 async def test_attempts_beyond_65535_are_followed_like_any_other(
-    office: InProcessSystem, first: str, attempts: int
+    system: FaultySystem, first: str, attempts: int
 ) -> None:
     """Their callbacks, looks and repeats find them."""
-    await office.world.running("a", ROWS)
-    await with_attempts(office.world, "a", attempts)
-    provider = office.provider
+    await system.world.running("a", ROWS)
+    await with_attempts(system.world, "a", attempts)
+    provider = system.provider
     ANSWERS[first](provider)
     provider.refusal = lambda fax: (
         Unclear(reason="no answer") if first != "accepted" and fax.attempt == attempts + 1 else None
     )
-    await deliver_all(office)
+    await deliver_all(system)
     lost = first == "unclear and lost"
-    assert {one.attempt for one in await office.records()} == {attempts + 1 + lost}
+    assert {one.attempt for one in await system.records()} == {attempts + 1 + lost}
     assert {call.attempt for call in provider.calls} == {attempts + 1 + lost}
 
 
 @pytest.mark.parametrize("length", [31, 200])
-async def test_fax_ids_of_any_length_are_kept_whole(office: InProcessSystem, length: int) -> None:
+async def test_fax_ids_of_any_length_are_kept_whole(system: FaultySystem, length: int) -> None:
     """The provider's have 26 characters, and UUIDs have 36."""
-    await office.world.running("a", ROWS)
-    provider = office.provider
+    await system.world.running("a", ROWS)
+    provider = system.provider
 
     def answer(fax: OutgoingFax) -> SendOutcome | None:
         call = provider._take(fax)
@@ -69,24 +70,24 @@ async def test_fax_ids_of_any_length_are_kept_whole(office: InProcessSystem, len
         return Accepted(update=call.news)
 
     provider.refusal = answer
-    await deliver_all(office)
-    records = await office.records()
+    await deliver_all(system)
+    records = await system.records()
     assert {one.fax_id for one in records} == {call.id for call in provider.calls}
     assert {len(one.fax_id) for one in records} == {length}
-    stored = await office.store.dispatch.stored([JobId("a", row) for row in range(ROWS)])
+    stored = await system.store.dispatch.stored([JobId("a", row) for row in range(ROWS)])
     assert [one.record for one in stored if one] == records
     assert {one.state for one in records} == {State.DELIVERED}
 
 
-async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(office: InProcessSystem) -> None:
+async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(system: FaultySystem) -> None:
     """Counted in what Redis sends for it."""
-    world = office.world
+    world = system.world
     await world.running("a", ROWS)
 
     async def sent_bytes() -> int:
         before = (await world.client.info("stats"))["total_net_output_bytes"]
-        await office.store.batches.records("a", 0)
-        await office.store.dispatch.stored([JobId("a", 1)])
+        await system.store.batches.records("a", 0)
+        await system.store.dispatch.stored([JobId("a", 1)])
         return int((await world.client.info("stats"))["total_net_output_bytes"]) - int(before)
 
     alone = await sent_bytes()

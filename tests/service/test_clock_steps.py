@@ -9,7 +9,8 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import State
 from dispatcher.store.store import Store
-from tests.service.fake_provider import LIST_DELAY_MS, POLICY, FakeProvider, Mailroom, store_in
+from tests.service.fake_provider import LIST_DELAY_MS, FakeProvider
+from tests.service.system import POLICY, InProcessSystem, store_in
 from tests.store.fixture import StoreFixture, number, open_world
 
 pytestmark = pytest.mark.anyio
@@ -38,23 +39,23 @@ async def test_an_unclear_fax_is_found_and_not_sent_again(
     """Its list shows it late: looks that follow each other at once would find nothing and write it off."""
     world, store = parts
     provider = FakeProvider(Unanswered(), world)
-    room = Mailroom(store, world, provider, "room")
+    system = InProcessSystem(store, world, provider, "system")
     await world.draft("a", [number(0)])
     await store.batches.command("a", Command.START)
-    await room.work()
-    await room.rest()
+    await system.begin_due()
+    await system.finish()
     assert len(provider.calls) == 1
     await world.step_s(step_s)
     if restarted:
-        room = Mailroom(store, world, provider, "another-room")
+        system = InProcessSystem(store, world, provider, "another-system")
     for _ in range(LIST_DELAY_MS // 100):
-        await room.work()
-        await room.rest()
+        await system.begin_due()
+        await system.finish()
         await world.pass_ms(100)
     while (await store.batches.records("a", 0))[0].state is State.SENDING:
         await world.pass_ms(1_000)
-        await room.work()
-        await room.rest()
+        await system.begin_due()
+        await system.finish()
     assert [call.attempt for call in provider.calls] == [1], "it was sent once"
     assert (await store.batches.records("a", 0))[0].state is State.ACCEPTED
     assert POLICY.settling_s * 1000 > LIST_DELAY_MS

@@ -13,7 +13,7 @@ from dispatcher.service import scheduling
 from dispatcher.service.doctor import examine
 from dispatcher.store.store import Store
 from tests.service.cycles import Cycles
-from tests.service.fake_provider import MAX_IN_FLIGHT, store_in
+from tests.service.system import MAX_IN_FLIGHT, store_in
 from tests.store.fixture import StoreFixture, open_world
 
 CYCLES, STEP_CYCLES = 1000, 100
@@ -77,7 +77,7 @@ async def run_to_the_end(cycles: Cycles, rounds: int) -> None:
     skipped = [job.id for job in jobs if job.state != "delivered" and not _is_cancelled(cycles, job.id)]
     assert skipped == []
     assert await faults(cycles) == []
-    assert cycles.failures + cycles.room.failures == []
+    assert cycles.failures + cycles.system.failures == []
 
 
 def _is_cancelled(cycles: Cycles, job: str) -> bool:

@@ -14,8 +14,8 @@ from dispatcher.service.doctor import examine
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store import keys
-from tests.service.fake_provider import Call, Mailroom, store_in
-from tests.service.system import RATE, FaultyProvider, InProcessSystem
+from tests.service.fake_provider import Call, FaultyProvider
+from tests.service.system import RATE, InProcessSystem, store_in
 from tests.store.fixture import StoreFixture, number, open_world, part
 
 pytestmark = pytest.mark.anyio
@@ -44,14 +44,12 @@ class Line(FaultyProvider):
         return [call.news for call in over]
 
 
-class Shift(InProcessSystem):
-    """An office with the default policy."""
+class DefaultPolicySystem(InProcessSystem[Line]):
+    """A system with the default policy, whose clock jumps over times without work."""
 
-    def __init__(self, world: StoreFixture, url: str) -> None:
-        store = store_in(world, url)
-        super().__init__(world, store, world.policy)
-        self.provider = self.line = Line(world)
-        self.room = Mailroom(store, world, self.line, "room", world.policy, MAX_IN_FLIGHT)
+    def __init__(self, world: StoreFixture, url: str, line: Line | None = None) -> None:
+        self.line = line or Line(world)
+        super().__init__(store_in(world, url), world, self.line, "system", world.policy, MAX_IN_FLIGHT)
 
     async def run(self, seconds: float) -> None:
         """Work for so long; while there is nothing to do the clock jumps to the next time at which something is due."""
@@ -59,13 +57,13 @@ class Shift(InProcessSystem):
         while self.world.ms < end_ms:
             before = self.line.sends
             await self._call_back(self.line.end_calls(1.0))
-            await self.room.work()
-            await self.room.rest()
+            await self.begin_due()
+            await self.finish()
             next_ms = self.world.ms + STEP_MS
             if self.line.sends == before:
                 next_ms = max(next_ms, await self._next_due_ms())
             await self.world.at(min(end_ms, next_ms) * 1000)
-        assert self.room.failures == []
+        assert self.failures == []
 
     async def _call_back(self, news: list[FaxUpdate]) -> None:
         events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in news]
@@ -94,59 +92,63 @@ class Shift(InProcessSystem):
 
 
 @pytest.fixture
-async def shift(redis_url: str) -> AsyncIterator[Shift]:
+async def system(redis_url: str) -> AsyncIterator[DefaultPolicySystem]:
     async with open_world(redis_url) as world:
         await world.limiter.set_ceiling(20.0)
-        shift = Shift(world, redis_url)
-        yield shift
-        await shift.store.aclose()
+        system = DefaultPolicySystem(world, redis_url)
+        yield system
+        await system.store.aclose()
 
 
 NO_FUNDS = ("FAX_ERROR", 46)
 
 
 @pytest.mark.parametrize("status", [200, 402], ids=["faxes that fail", "refusals"])
-async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(shift: Shift, status: int) -> None:
+async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(
+    system: DefaultPolicySystem, status: int
+) -> None:
     """The 200 of a probe says nothing of funds; its fax does, when it has ended. Then all the others go."""
-    await shift.world.running("a", 50)
+    await system.world.running("a", 50)
     if status == 200:
-        shift.line.failure = lambda call: NO_FUNDS
+        system.line.failure = lambda call: NO_FUNDS
     else:
-        shift.line.refusal = lambda fax: Refused(status=status)
-    await shift.run(60)
-    sent = shift.line.sends
-    assert await shift.holds() == ["account"]
+        system.line.refusal = lambda fax: Refused(status=status)
+    await system.run(60)
+    sent = system.line.sends
+    assert await system.holds() == ["account"]
     assert sent < 45, "what is sent within one call's time"
-    await shift.run(3600)
-    assert shift.line.sends == sent + 4
-    shift.line.failure, shift.line.refusal = lambda call: None, lambda fax: None
-    await shift.run(900 + 30)
-    assert await shift.holds() == []
-    await shift.run(120)
-    assert await shift.states() == {State.DELIVERED: 50}
+    await system.run(3600)
+    assert system.line.sends == sent + 4
+    system.line.failure, system.line.refusal = lambda call: None, lambda fax: None
+    await system.run(900 + 30)
+    assert await system.holds() == []
+    await system.run(120)
+    assert await system.states() == {State.DELIVERED: 50}
 
 
-async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(shift: Shift) -> None:
-    await shift.world.running("a", 10)
-    shift.line.failure = lambda call: NO_FUNDS
-    await shift.run(30)
-    shift.line.failure = lambda call: ("CALL_ERROR", 17)
-    await shift.run(900)
-    assert await shift.holds() == []
+async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(
+    system: DefaultPolicySystem,
+) -> None:
+    await system.world.running("a", 10)
+    system.line.failure = lambda call: NO_FUNDS
+    await system.run(30)
+    system.line.failure = lambda call: ("CALL_ERROR", 17)
+    await system.run(900)
+    assert await system.holds() == []
 
 
-async def test_nothing_that_has_ended_is_held(shift: Shift) -> None:
+async def test_nothing_that_has_ended_is_held(system: DefaultPolicySystem) -> None:
     """Batches that were cancelled or expired under a hold, and one that was held when its last job ended."""
     for name, deadline_s in (("a", 0), ("b", 600), ("c", 0)):
-        deadline_ms = shift.world.ms + deadline_s * 1000 if deadline_s else 0
-        await shift.world.running(name, 10, deadline_ms=deadline_ms)
-    shift.line.refusal = lambda fax: Refused(status=404)
-    await shift.run(20)
-    assert sorted(await shift.holds()) == ["batch:a", "batch:b", "batch:c"]
-    await shift.world.batches.command("a", Command.CANCEL)
-    await shift.run(600)
-    assert await shift.holds() == ["batch:c"]
-    findings = {one.check: one for one in await examine(shift.store, fix=False, progress=lambda *_: None)}
+        deadline_ms = system.world.ms + deadline_s * 1000 if deadline_s else 0
+        await system.world.running(name, 10, deadline_ms=deadline_ms)
+    system.line.refusal = lambda fax: Refused(status=404)
+    await system.run(20)
+    assert sorted(await system.holds()) == ["batch:a", "batch:b", "batch:c"]
+    await system.world.batches.command("a", Command.CANCEL)
+    await system.run(600)
+    assert await system.holds() == ["batch:c"]
+    findings = {one.check: one for one in await examine(system.store, fix=False, progress=lambda *_: None)}
     assert findings["holds"].ok
 
 
@@ -154,51 +156,55 @@ CONVERTER = ("DOCUMENT_CONVERSION_ERROR", 4)
 
 
 @pytest.mark.parametrize("apart", [40, 1], ids=["with deliveries between", "in a row"])
-async def test_two_stumbles_of_the_converter_hold_a_document_only_in_a_row(shift: Shift, apart: int) -> None:
+async def test_two_stumbles_of_the_converter_hold_a_document_only_in_a_row(
+    system: DefaultPolicySystem, apart: int
+) -> None:
     """Among faxes that are delivered they say nothing of the document; of one job twice they do."""
-    sha256 = (await shift.store.documents.put(b"%", "letter.pdf", 1)).sha256
-    await shift.world.running("a", 60, documents=(sha256,))
+    sha256 = (await system.store.documents.put(b"%", "letter.pdf", 1)).sha256
+    await system.world.running("a", 60, documents=(sha256,))
     stumbling = {f"a.{row}": 0 for row in (3, 3 + apart)}
 
     def failure(call: Call) -> tuple[str, int] | None:
         stumbling[call.job] = stumbling.get(call.job, 9) + 1
         return CONVERTER if stumbling[call.job] == 1 or apart == 1 else None
 
-    shift.line.failure = failure
-    await shift.run(300)
-    assert await shift.holds() == [f"document:{sha256}"] * (apart == 1)
-    assert apart == 1 or await shift.states() == {State.DELIVERED: 60}
+    system.line.failure = failure
+    await system.run(300)
+    assert await system.holds() == [f"document:{sha256}"] * (apart == 1)
+    assert apart == 1 or await system.states() == {State.DELIVERED: 60}
 
 
-async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_is_released(shift: Shift) -> None:
+async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_is_released(
+    system: DefaultPolicySystem,
+) -> None:
     """They stand first. Those behind them begin at once, at the full rate."""
     numbers = [number(at) for at in range(BARRED + OTHERS)]
-    await shift.world.draft("a", [])
+    await system.world.draft("a", [])
     for first in range(0, BARRED, 1000):
         rows = numbers[first : min(first + 1000, BARRED)]
         more = part(rows, upload=f"u{first}", regions=["US"] * len(rows))
-        await shift.world.batches.add_chunk("a", more)
+        await system.world.batches.add_chunk("a", more)
     others = part(numbers[BARRED:], upload="others", regions=["GB"] * OTHERS)
-    await shift.world.batches.add_chunk("a", others)
-    await shift.world.batches.command("a", Command.START)
+    await system.world.batches.add_chunk("a", others)
+    await system.world.batches.command("a", Command.START)
     barred = {*numbers[:BARRED]}
-    shift.line.refusal = lambda fax: Refused(status=403) if fax.to in barred else None
-    await shift.run(2)
-    assert await shift.holds() == ["country:US"]
-    assert any(call.to not in barred for call in shift.line.calls), "within two seconds"
-    await shift.run(OTHERS / 20 + 3)
-    assert len(shift.line.calls) == OTHERS
-    refused = shift.line.sends - OTHERS
+    system.line.refusal = lambda fax: Refused(status=403) if fax.to in barred else None
+    await system.run(2)
+    assert await system.holds() == ["country:US"]
+    assert any(call.to not in barred for call in system.line.calls), "within two seconds"
+    await system.run(OTHERS / 20 + 3)
+    assert len(system.line.calls) == OTHERS
+    refused = system.line.sends - OTHERS
     assert refused < 20, "what had a slot when the hold came"
-    await shift.run(6 * 3600)
-    assert (shift.line.sends, await shift.holds()) == (OTHERS + refused, ["country:US"])
-    shift.line.refusal = lambda fax: None
-    await shift.world.limiter.set_ceiling(200.0)
-    await shift.store.holds.release("country:US")
-    await shift.run(60)
-    assert len(shift.line.calls) == BARRED + OTHERS
+    await system.run(6 * 3600)
+    assert (system.line.sends, await system.holds()) == (OTHERS + refused, ["country:US"])
+    system.line.refusal = lambda fax: None
+    await system.world.limiter.set_ceiling(200.0)
+    await system.store.holds.release("country:US")
+    await system.run(60)
+    assert len(system.line.calls) == BARRED + OTHERS
     blocks = range(-(-BARRED // 1000) + 2)
-    states = [one.state for block in blocks for one in await shift.store.batches.records("a", block)]
+    states = [one.state for block in blocks for one in await system.store.batches.records("a", block)]
     assert states == [State.DELIVERED] * (BARRED + OTHERS)
 
 
@@ -213,20 +219,20 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     ids=["one", "three", "nine", "forty"],
 )
 async def test_a_provider_that_is_away_for_hours_fails_nobody(
-    shift: Shift, jobs: int, hours: float, outcome: SendOutcome
+    system: DefaultPolicySystem, jobs: int, hours: float, outcome: SendOutcome
 ) -> None:
     """However small the mailing is: the provider is held, asked with one fax at a time, and then all are delivered."""
-    await shift.world.limiter.set_ceiling(RATE)
-    await shift.world.running("a", jobs)
-    shift.line.refusal = lambda fax: outcome
-    await shift.run(1800)
-    assert await shift.holds() == ["provider"]
-    sent = shift.line.sends
+    await system.world.limiter.set_ceiling(RATE)
+    await system.world.running("a", jobs)
+    system.line.refusal = lambda fax: outcome
+    await system.run(1800)
+    assert await system.holds() == ["provider"]
+    sent = system.line.sends
     assert sent <= 2 * jobs + 10
-    await shift.run(hours * 3600)
-    assert hours * 10 <= shift.line.sends - sent <= hours * 12 + 1, "one each five minutes"
-    assert {*await shift.states()} <= {State.WAITING, State.SENDING}
-    shift.line.refusal = lambda fax: None
-    await shift.run(1800)
-    assert await shift.states() == {State.DELIVERED: jobs}
-    assert await shift.holds() == []
+    await system.run(hours * 3600)
+    assert hours * 10 <= system.line.sends - sent <= hours * 12 + 1, "one each five minutes"
+    assert {*await system.states()} <= {State.WAITING, State.SENDING}
+    system.line.refusal = lambda fax: None
+    await system.run(1800)
+    assert await system.states() == {State.DELIVERED: jobs}
+    assert await system.holds() == []

@@ -18,7 +18,8 @@ from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.lua import Scripts
 from dispatcher.store.store import Store
 from dispatcher.store.workers import WorkerRegistry
-from tests.service.fake_provider import FakeProvider, Mailroom, store_in
+from tests.service.fake_provider import FakeProvider
+from tests.service.system import InProcessSystem, store_in
 from tests.store.fixture import StoreFixture, number, open_world, text_with_clock
 
 pytestmark = pytest.mark.anyio
@@ -69,24 +70,24 @@ class Installation:
         self.provider = Takes(world)
         self.provider._dice = Certain(1)
         self.messages = deque[str]()
-        self.workers: dict[str, Mailroom] = {}
+        self.workers: dict[str, InProcessSystem[Takes]] = {}
         self.stores: dict[str, Store] = {}
         self.starts = 0
         self.killers = set[JobId]()
         scheduler = store_of_a_process(world, url)
         self._stores = [scheduler]
-        self.scheduler = Mailroom(scheduler, world, self.provider, "unused", POLICY, 512)
+        self.scheduler = InProcessSystem(scheduler, world, self.provider, "unused", POLICY, 512)
         scheduler.workers._scripts.worker = str
 
     async def start_worker(self, name: str) -> None:
         store = store_of_a_process(self.world, self.url)
-        room = Mailroom(store, self.world, self.provider, name, POLICY, 64)
+        system = InProcessSystem(store, self.world, self.provider, name, POLICY, 64)
         self.starts += 1
-        await store.workers.register(name, f"i{self.starts}", room=room.sender.room)
-        store.workers.speak_as(name, f"i{self.starts}", lambda: room.sender.room)
-        library = room.sender._fax_builder
+        await store.workers.register(name, f"i{self.starts}", room=system.runtime.sender.room)
+        store.workers.speak_as(name, f"i{self.starts}", lambda: system.runtime.sender.room)
+        library = system.runtime.sender._fax_builder
         library.inputs = self._deadly(library.inputs)  # type: ignore[method-assign, assignment]  # a job that kills
-        self.workers[name], self.stores[name] = room, store
+        self.workers[name], self.stores[name] = system, store
         self._stores.append(store)
 
     def _deadly(self, material: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -105,7 +106,7 @@ class Installation:
 
     async def tick(self) -> None:
         """The scheduler looks, the workers do what they are told, and speak; then time passes."""
-        self.messages += [lease for _, lease in (await self.scheduler.upkeep.tick()).leases]
+        self.messages += [lease for _, lease in (await self.scheduler.runtime.scheduler.tick()).leases]
         for name in list(self.workers):
             died = await self._work(name)
             if died:
@@ -129,12 +130,12 @@ class Installation:
         for task in sends:
             task.cancel()
         await asyncio.gather(*sends, return_exceptions=True)
-        await self.workers[name].sender.finish()
+        await self.workers[name].runtime.sender.finish()
         return died
 
     async def _submit(self, name: str, lease: str) -> None:
         try:
-            await self.workers[name].sender.submit(lease)
+            await self.workers[name].runtime.sender.submit(lease)
         except Died as error:
             raise RuntimeError("the process died") from error
 
@@ -174,7 +175,7 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
     await there.world.running("a", 1000)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    leases = (await there.scheduler.upkeep.tick()).leases
+    leases = (await there.scheduler.runtime.scheduler.tick()).leases
     for at, (_, lease) in enumerate(leases):
         assert await there.stores[f"h/{at % 2}"].dispatch.fetch(lease)
     for name in ("h/0", "h/1"):
@@ -194,7 +195,7 @@ async def test_faxes_wait_for_a_worker_without_a_lease_a_message_or_a_hold(there
     for name in ("a", "b", "c"):
         await there.world.running(name, 1, first=ord(name))
     for _ in range(175):
-        assert not await there.scheduler.upkeep.tick()
+        assert not await there.scheduler.runtime.scheduler.tick()
         await there.world.pass_ms(1_000)
     assert await there.held() == []
     assert await there.world.client.hlen("bf:leases") == 0
@@ -223,12 +224,12 @@ async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> Non
     await there.world.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    ((_, lease), *_) = (await there.scheduler.upkeep.tick()).leases
+    ((_, lease), *_) = (await there.scheduler.runtime.scheduler.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
     await there.world.pass_ms(60_000)
-    await there.scheduler.upkeep.tick()
+    await there.scheduler.runtime.scheduler.tick()
     await there.world.pass_ms(900)
-    await there.scheduler.upkeep.tick()
+    await there.scheduler.runtime.scheduler.tick()
     assert [one.alive for one in await there.world.workers.all()] == [True, True]
     await there.run_s(3)
     assert await there.strikes("a") == 0
@@ -240,7 +241,7 @@ async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_sec
     await there.world.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
-    ((_, lease), *_) = (await there.scheduler.upkeep.tick()).leases
+    ((_, lease), *_) = (await there.scheduler.runtime.scheduler.tick()).leases
     silent = there.stores["h/0"]
     fetched = await silent.dispatch.fetch(lease)
     assert fetched
@@ -257,13 +258,13 @@ async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_sec
 async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in_the_end(there: Installation) -> None:
     await there.world.running("a", 20)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.tick()).leases
+    leases = (await there.scheduler.runtime.scheduler.tick()).leases
     assert leases
     told = list[Any]()
     for _ in range(50):
         await there.world.pass_ms(TICK_MS)
         await there.stores["h/0"].workers.beat("h/0", there._instance("h/0"), room=64)
-        told.append((await there.scheduler.upkeep.tick()).leases)
+        told.append((await there.scheduler.runtime.scheduler.tick()).leases)
     again = [at for at, one in enumerate(told) if one]
     assert [told[at] for at in again[:4]] == [leases] * 4
     assert [(at + 1) * TICK_MS for at in again] == [2_000, 4_000, 6_000, 8_000, 10_000]
@@ -277,12 +278,12 @@ async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_c
     await there.world.running("a", 20)
     await there.start_worker("h/0")
     worker = there.stores["h/0"]
-    first = [lease for _, lease in (await there.scheduler.upkeep.tick()).leases]
+    first = [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases]
     assert all([await worker.dispatch.fetch(lease) for lease in first])
     for _ in range(round(POLICY.lease_s)):
         assert all([await worker.dispatch.fetch(lease) for lease in first])
         await there.world.pass_ms(1_000)
-        await there.scheduler.upkeep.tick()
+        await there.scheduler.runtime.scheduler.tick()
     assert not any([await worker.dispatch.fetch(lease) for lease in first])
     assert await there.strikes("a") == 0
 
@@ -290,23 +291,26 @@ async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_c
 async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation) -> None:
     await there.world.running("a", 5)
     await there.start_worker("h/0")
-    ((_, lease),) = (await there.scheduler.upkeep.tick()).leases
+    ((_, lease),) = (await there.scheduler.runtime.scheduler.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
     await there.start_worker("h/0")
-    leases = [await there.stores["h/0"].dispatch.fetch(one) for _, one in (await there.scheduler.upkeep.tick()).leases]
+    leases = [
+        await there.stores["h/0"].dispatch.fetch(one)
+        for _, one in (await there.scheduler.runtime.scheduler.tick()).leases
+    ]
     assert [len(one.jobs) for one in leases if one] == [1] * 5
 
 
 async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there: Installation) -> None:
     await there.world.running("a", 20)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.tick()).leases
+    leases = (await there.scheduler.runtime.scheduler.tick()).leases
     for _, lease in leases:
         assert await there.stores["h/0"].dispatch.fetch(lease)
     leaving, instance = there.stores["h/0"].workers, there._instance("h/0")
     await there.start_worker("h/1")
     await leaving.sign_off("h/0", instance)
-    assert (await there.scheduler.upkeep.tick()).leases == leases
+    assert (await there.scheduler.runtime.scheduler.tick()).leases == leases
     assert await there.strikes("a") == 0
 
 
@@ -320,12 +324,12 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
         raise StoreUnavailable("Redis does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(there.scheduler._store.inbox, "ready", away)
+        patch.setattr(there.scheduler.store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
-            await there.scheduler.upkeep.tick()
+            await there.scheduler.runtime.scheduler.tick()
     made = [name.decode() for name in await there.world.client.hkeys("bf:leases")]
     assert made
-    assert [lease for _, lease in (await there.scheduler.upkeep.tick()).leases] == made
+    assert [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases] == made
 
 
 async def test_a_job_whose_document_is_lost_is_held_alone(there: Installation) -> None:
@@ -346,7 +350,7 @@ async def test_a_batch_whose_records_are_lost_stops_no_other(there: Installation
     await there.world.running("a", 3)
     await there.world.running("b", 3, first=50)
     await there.start_worker("h/0")
-    leases = (await there.scheduler.upkeep.tick()).leases
+    leases = (await there.scheduler.runtime.scheduler.tick()).leases
     await there.world.client.delete("bf:batch:b:records:0", "bf:batch:b:block:0")
     there.messages += [lease for _, lease in leases]
     await there.run_s(1)

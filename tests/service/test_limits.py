@@ -10,7 +10,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.service.limits import what_limits
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
-from tests.service.fake_provider import store_in
+from tests.service.system import store_in
 from tests.store.fixture import StoreFixture, number, open_world
 
 pytestmark = pytest.mark.anyio

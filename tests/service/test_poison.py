@@ -11,7 +11,7 @@ from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.store.store import Store
-from tests.service.system import InProcessSystem
+from tests.service.system import FaultySystem
 
 pytestmark = pytest.mark.anyio
 
@@ -43,61 +43,61 @@ async def checked(store: Store, *, fix: bool = False) -> Finding:
     return next(one for one in findings if one.check == "callbacks set aside")
 
 
-async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(office: InProcessSystem) -> None:
+async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: FaultySystem) -> None:
     """It is counted, kept, and named by the doctor, who can have it tried again."""
-    await office.world.running("a", ROWS)
+    await system.world.running("a", ROWS)
     for _ in range(5):
-        await office.room.work()
-        await office.room.rest()
-        await office.world.pass_ms(500)
-    ended_faxes = office.provider.end_calls(1.0)
+        await system.begin_due()
+        await system.finish()
+        await system.world.pass_ms(500)
+    ended_faxes = system.provider.end_calls(1.0)
     good = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended_faxes]
     assert good
-    inbox = office.store.inbox
+    inbox = system.store.inbox
     mixed = [raw for pair in zip(POISON.values(), good, strict=False) for raw in pair] + good[len(POISON) :]
     await inbox.add(mixed)
-    assert await office.room.news.settle_events() == len(mixed)
+    assert await system.runtime.inbox_consumer.settle_events() == len(mixed)
     assert await inbox.depth() == 0
-    ended = {call.job for call in office.provider.calls}
-    records = await office.records()
+    ended = {call.job for call in system.provider.calls}
+    records = await system.records()
     assert {f"a.{row}" for row, one in enumerate(records) if one.state is State.DELIVERED} == ended
     assert {one.event for one in await inbox.failed()} == set(POISON.values())
-    assert (await office.store.metric_totals.all())["callbacks", "failed"] == len(POISON)
-    finding = await checked(office.store)
+    assert (await system.store.metric_totals.all())["callbacks", "failed"] == len(POISON)
+    finding = await checked(system.store)
     assert not finding.ok
     assert f"{len(POISON)} callbacks" in finding.text
-    assert (await checked(office.store, fix=True)).fixed
+    assert (await checked(system.store, fix=True)).fixed
     assert (await inbox.failed(), await inbox.depth()) == ([], len(POISON))
-    await office.room.news.settle_events()
+    await system.runtime.inbox_consumer.settle_events()
     assert len(await inbox.failed()) == len(POISON)
 
 
-async def test_what_is_set_aside_does_not_grow_for_ever(office: InProcessSystem) -> None:
-    await office.store.inbox.add([b"%d" % at for at in range(1_050)])
-    await office.room.news.settle_events()
-    failed = await office.store.inbox.failed()
+async def test_what_is_set_aside_does_not_grow_for_ever(system: FaultySystem) -> None:
+    await system.store.inbox.add([b"%d" % at for at in range(1_050)])
+    await system.runtime.inbox_consumer.settle_events()
+    failed = await system.store.inbox.failed()
     assert len(failed) == 1_000
     assert failed[-1].event == b"50"
 
 
-async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(office: InProcessSystem) -> None:
-    await office.world.running("a", 1)
-    await office.room.work()
-    await office.room.rest()
-    (call,) = office.provider.calls
-    await office.store.inbox.add(
+async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(system: FaultySystem) -> None:
+    await system.world.running("a", 1)
+    await system.begin_due()
+    await system.finish()
+    (call,) = system.provider.calls
+    await system.store.inbox.add(
         [told(job="a.0", fax_id=call.id, to=call.to, labels="right", status="failure", error_type="NEW\ud83d\n")]
     )
-    await office.room.news.settle_events()
-    (stored,) = await office.store.dispatch.stored([JobId("a", 0)])
+    await system.runtime.inbox_consumer.settle_events()
+    (stored,) = await system.store.dispatch.stored([JobId("a", 0)])
     assert stored
     assert [entry.error_type for entry in stored.history] == ["NEW\ufffd "]
 
 
-async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(office: InProcessSystem) -> None:
+async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(system: FaultySystem) -> None:
     """The door lets none through. Were there one, its job is looked for, and no other that shares its call."""
-    await office.world.running("a", ROWS)
-    provider = office.provider
+    await system.world.running("a", ROWS)
+    provider = system.provider
 
     def answer(fax: OutgoingFax) -> SendOutcome | None:
         if fax.job != "a.7" or fax.attempt > 1:
@@ -105,5 +105,5 @@ async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(off
         return Accepted(update=FaxUpdate(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=fax.job, attempt=1))
 
     provider.refusal = answer
-    await office.assert_all_delivered_once()
+    await system.assert_all_delivered_once()
     assert provider.sends == ROWS + 1

@@ -13,36 +13,35 @@ from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store.dispatch import BeginAnswer, EncodedTransition
 from dispatcher.store.errors import StoreUnavailable
-from tests.service.fake_provider import Mailroom
-from tests.service.system import InProcessSystem
+from tests.service.system import FaultySystem, InProcessSystem
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(office: InProcessSystem) -> None:
+async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(system: FaultySystem) -> None:
     async def call_back() -> None:
-        (news,) = office.provider.end_calls(1.0)
-        await office.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
-        await office.room.news.settle_events()
+        (news,) = system.provider.end_calls(1.0)
+        await system.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+        await system.runtime.inbox_consumer.settle_events()
 
-    await office.world.running("a", 1)
-    office.provider.before_answer = call_back
-    await office.room.work()
-    await office.room.rest()
-    await office.world.pass_ms(1_000)
-    await office.room.news.settle_events()
-    assert [one.state for one in await office.records()] == [State.DELIVERED]
-    totals = await office.store.metric_totals.all()
+    await system.world.running("a", 1)
+    system.provider.before_answer = call_back
+    await system.begin_due()
+    await system.finish()
+    await system.world.pass_ms(1_000)
+    await system.runtime.inbox_consumer.settle_events()
+    assert [one.state for one in await system.records()] == [State.DELIVERED]
+    totals = await system.store.metric_totals.all()
     assert totals["attempts", "accepted"] == totals["provider_responses", "200"] == 1
 
 
 @pytest.mark.parametrize("away_s", [10, 100], ids=["ten seconds", "longer than answers are kept"])
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_again(
-    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, done: bool, away_s: int
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch, done: bool, away_s: int
 ) -> None:
     """The worker knows that it sent nothing: no look-up, no server error, and the job is sent at once."""
-    begin, lost = office.store.dispatch.begin, list[object]()
+    begin, lost = system.store.dispatch.begin, list[object]()
 
     async def lossy(*arguments: Any, **more: Any) -> BeginAnswer:
         if lost:
@@ -50,47 +49,46 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
         if done:
             await begin(*arguments, **more)
         lost.append(arguments)
-        await office.world.pass_ms(away_s * 1000)
-        for answer in await office.world.client.keys("bf:begun:*") if away_s > 60 else ():
-            await office.world.client.delete(answer)
+        await system.world.pass_ms(away_s * 1000)
+        for answer in await system.world.client.keys("bf:begun:*") if away_s > 60 else ():
+            await system.world.client.delete(answer)
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(office.store.dispatch, "begin", lossy)
-    await office.world.running("a", 3)
-    await office.room.work()
-    await office.room.rest()
+    monkeypatch.setattr(system.store.dispatch, "begin", lossy)
+    await system.world.running("a", 3)
+    await system.begin_due()
+    await system.finish()
     assert lost
-    assert office.provider.sends == (0 if done else 3), "what the later try begins is in time for its own slots"
-    assert State.SENDING not in {one.state for one in await office.records()}
-    await office.work(6)
-    records = await office.records()
+    assert system.provider.sends == (0 if done else 3), "what the later try begins is in time for its own slots"
+    assert State.SENDING not in {one.state for one in await system.records()}
+    await system.work(6)
+    records = await system.records()
     assert {(one.server_errors, one.looks) for one in records} == {(0, 0)}
     assert {one.state for one in records} <= {State.ACCEPTED, State.DELIVERED}
-    assert office.provider.sends == 3
+    assert system.provider.sends == 3
 
 
 async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_anybody_waits(
-    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hypervisor may stop a machine between begin and the first byte, and its steady clock does not count that."""
-    room = office.room
 
     async def stand_still(seconds: float) -> None:
-        room.uncounted_s += 900.0
-        await office.world.pass_ms(900_000)
+        system.uncounted_s += 900.0
+        await system.world.pass_ms(900_000)
 
-    monkeypatch.setattr(room.sender, "_sleep", stand_still)
-    await office.world.running("a", 1)
-    await room.work()
-    await room.rest()
-    assert office.provider.sends == 0
-    assert [one.state for one in await office.records()] == [State.WAITING]
+    monkeypatch.setattr(system.runtime.sender, "_sleep", stand_still)
+    await system.world.running("a", 1)
+    await system.begin_due()
+    await system.finish()
+    assert system.provider.sends == 0
+    assert [one.state for one in await system.records()] == [State.WAITING]
 
 
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
-    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sender, world = office.room.sender, office.world
+    sender, world = system.runtime.sender, system.world
     later = asyncio.Condition()
 
     async def sleep(seconds: float) -> None:
@@ -112,29 +110,29 @@ async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
             later.notify_all()
     await sender.finish()
     # the first slot lay in the past, as after any pause
-    assert [call.job.partition(".")[0] for call in office.provider.calls] == ["a", "b", "a", "a", "a"]
+    assert [call.job.partition(".")[0] for call in system.provider.calls] == ["a", "b", "a", "a", "a"]
 
 
 async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_the_account(
-    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch was cancelled meanwhile, so that the first settlement has made the job final. It counts once."""
-    apply, lost = office.store.dispatch.apply, list[object]()
+    apply, lost = system.store.dispatch.apply, list[object]()
 
     async def lossy(changes: Sequence[EncodedTransition]) -> object:
         if lost:
             return await apply(changes)
-        await office.store.batches.command("a", Command.CANCEL)
+        await system.store.batches.command("a", Command.CANCEL)
         lost.append(await apply(changes))
         raise StoreUnavailable("the answer was lost")
 
-    monkeypatch.setattr(office.store.dispatch, "apply", lossy)
-    room = Mailroom(office.store, office.world, office.provider, "another")
-    await office.world.running("a", 1)
-    office.provider.refusal = lambda fax: Refused(status=401)
-    await room.work()
-    await room.rest()
+    monkeypatch.setattr(system.store.dispatch, "apply", lossy)
+    system = InProcessSystem(system.store, system.world, system.provider, "another")
+    await system.world.running("a", 1)
+    system.provider.refusal = lambda fax: Refused(status=401)
+    await system.begin_due()
+    await system.finish()
     assert lost == [[None]]
-    assert [one.state for one in await office.records()] == [State.CANCELLED]
-    assert [hold.scope for hold in await office.store.holds.all()] == ["account"]
-    assert (await office.store.metric_totals.all())["attempts", "refused"] == 1
+    assert [one.state for one in await system.records()] == [State.CANCELLED]
+    assert [hold.scope for hold in await system.store.holds.all()] == ["account"]
+    assert (await system.store.metric_totals.all())["attempts", "refused"] == 1

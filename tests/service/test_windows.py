@@ -9,8 +9,8 @@ from dispatcher.core.job import State
 from dispatcher.core.outcome import Unclear
 from dispatcher.service.permits import ReadKind
 from dispatcher.sinch.wire import FaxQuery, ListPage
-from tests.service.fake_provider import Call
-from tests.service.system import FaultyProvider, InProcessSystem
+from tests.service.fake_provider import Call, FaultyProvider
+from tests.service.system import FaultySystem
 
 pytestmark = pytest.mark.anyio
 
@@ -48,45 +48,45 @@ class Lists:
         return ListPage(faxes=tuple(call.news for call in found), page=1, total_pages=1)
 
 
-async def unclear(office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:
+async def unclear(system: FaultySystem, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:
     """All sends are taken and answered with a 500, and looked for until that has an end."""
-    lists = Lists(office.provider, ahead_ms)
-    monkeypatch.setattr(office.provider, "list_page", lists.page)
-    monkeypatch.setattr(office.room.follower._reads, "_permits", FreePermits())
-    monkeypatch.setattr(office.provider, "end_calls", lambda share: [])
-    await office.world.limiter.set_ceiling(RATE)
-    await office.world.running("a", ROWS)
+    lists = Lists(system.provider, ahead_ms)
+    monkeypatch.setattr(system.provider, "list_page", lists.page)
+    monkeypatch.setattr(system.runtime.reconciler._reads, "_permits", FreePermits())
+    monkeypatch.setattr(system.provider, "end_calls", lambda share: [])
+    await system.world.limiter.set_ceiling(RATE)
+    await system.world.running("a", ROWS)
     # one in four is answered, so that the breaker waits until most are sent
-    office.provider.refusal = lambda fax: Unclear(reason="answered 500", status=500) if int(fax.to[-1]) % 4 else None
-    office.provider.takes_unclear = True
-    await office.work(60)
+    system.provider.refusal = lambda fax: Unclear(reason="answered 500", status=500) if int(fax.to[-1]) % 4 else None
+    system.provider.takes_unclear = True
+    await system.work(60)
     return lists
 
 
-def sent(office: InProcessSystem) -> dict[str, int]:
-    calls: list[Call] = office.provider.calls
+def sent(system: FaultySystem) -> dict[str, int]:
+    calls: list[Call] = system.provider.calls
     return {job: sum(call.job == job for call in calls) for job in {call.job for call in calls}}
 
 
 @pytest.mark.parametrize("ahead_s", [-300, 300])
 async def test_nobody_is_faxed_twice_when_the_providers_clock_is_five_minutes_off(
-    office: InProcessSystem, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch, ahead_s: int
 ) -> None:
     """No window shows the faxes at any look. The list of each number does, before the attempt is written off."""
-    lists = await unclear(office, monkeypatch, ahead_ms=ahead_s * 1000)
-    office.provider.refusal = lambda fax: None
-    await office.store.holds.release("provider")
-    await office.work(40)
-    assert (len(sent(office)), set(sent(office).values())) == (ROWS, {1})
-    assert {one.state for one in await office.records()} == {State.ACCEPTED}
+    lists = await unclear(system, monkeypatch, ahead_ms=ahead_s * 1000)
+    system.provider.refusal = lambda fax: None
+    await system.store.holds.release("provider")
+    await system.work(40)
+    assert (len(sent(system)), set(sent(system).values())) == (ROWS, {1})
+    assert {one.state for one in await system.records()} == {State.ACCEPTED}
     assert lists.windows > 0
     assert lists.numbers >= 10
 
 
-async def test_one_window_finds_all_of_a_moment(office: InProcessSystem, monkeypatch: pytest.MonkeyPatch) -> None:
-    lists = await unclear(office, monkeypatch, ahead_ms=0)
-    found = [one for one in await office.records() if one.state is State.ACCEPTED]
+async def test_one_window_finds_all_of_a_moment(system: FaultySystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = await unclear(system, monkeypatch, ahead_ms=0)
+    found = [one for one in await system.records() if one.state is State.ACCEPTED]
     assert len(found) >= 10
-    assert set(sent(office).values()) == {1}
+    assert set(sent(system).values()) == {1}
     assert lists.windows < 10
     assert lists.numbers < 5, "only the probes of the held provider, each alone, are asked about by themselves"

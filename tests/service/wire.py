@@ -14,8 +14,8 @@ from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.outgoing import OutgoingFax
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL, FaxQuery, ListPage
-from tests.service.fake_provider import Call, Mailroom
-from tests.service.test_held_work import MAX_IN_FLIGHT, Line, Shift
+from tests.service.fake_provider import Call
+from tests.service.test_held_work import DefaultPolicySystem, Line
 from tests.store.fixture import StoreFixture
 
 
@@ -115,10 +115,9 @@ def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class WireShift(Shift):
-    """A shift whose provider speaks HTTP."""
+class WireSystem(DefaultPolicySystem):
+    """A system with the default policy whose provider speaks HTTP."""
 
     def __init__(self, world: StoreFixture, url: str) -> None:
-        super().__init__(world, url)
-        self.provider = self.line = self.wire = WireLine(world)
-        self.room = Mailroom(self.store, world, self.wire, "room", world.policy, MAX_IN_FLIGHT)
+        self.wire = WireLine(world)
+        super().__init__(world, url, self.wire)

@@ -22,7 +22,7 @@ from redis.exceptions import NoScriptError
 
 from dispatcher.core.job import JobId
 from dispatcher.core.policy import Policy
-from dispatcher.runtime import Runtime, _assemble
+from dispatcher.runtime import Runtime, assemble, prepare_account
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.settings import Settings, SinchSettings
 from dispatcher.store.dispatch import HORIZON_US
@@ -307,7 +307,14 @@ class Member:
             mock.patch("dispatcher.store.store.Scripts", self._scripts),
         ):
             store = Store(engine.settings.redis_url, POLICY, documents_max_bytes=1_000_000)
-        return await _assemble(engine.settings, POLICY, store, engine.provider.client(process), (self.name, ""), None)
+        return assemble(
+            settings=engine.settings,
+            policy=POLICY,
+            store=store,
+            sinch=engine.provider.client(process),
+            secrets=await prepare_account(engine.settings, store),
+            worker_name=self.name,
+        )
 
     def _scripts(self, client: Any, **more: Any) -> SimulatedScripts:
         scripts = SimulatedScripts(client, **more)
@@ -327,7 +334,7 @@ _ACTORS: dict[str, Callable[..., Awaitable[Any]]] = {
     "submit": lambda runtime, lease: runtime.sender.submit(lease),
     "submit_urgent": lambda runtime, lease: runtime.sender.submit(lease, urgent=True),
     "reconcile": lambda runtime, jobs: runtime.reconciler.reconcile([JobId.parse(job) for job in jobs]),
-    "settle_events": lambda runtime: runtime.news.settle_events(),
+    "settle_events": lambda runtime: runtime.inbox_consumer.settle_events(),
 }
 
 
