@@ -14,7 +14,9 @@ from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import DecisionContext, Transition, after_update
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.transition import Transition
 from dispatcher.store.dispatch import Candidate, StoredTransition
 from dispatcher.store.store import Store
 

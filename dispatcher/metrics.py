@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dispatcher.core.endings import final_pairs, hold_pairs
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES, RULES
 from dispatcher.core.job import JOB_STATES, State
-from dispatcher.core.limits import LimitedBy
+from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
+from dispatcher.core.settlement.endings import final_pairs, hold_pairs
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.service.snapshot import Snapshot, Totals, snapshot
 from dispatcher.store.codec import category_name, type_name

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from dispatcher.core.batch import Command
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.metrics import COUNTERS, Exposition, probes_apart
 from dispatcher.service.limits import SCHEDULER_GONE_S
 from dispatcher.store.dispatch import StoredTransition
@@ -57,7 +57,7 @@ async def value(store: Store, name: str, labels: str = "") -> float:
 
 
 def ended(job: JobId, old: Record, state: State, category: str = "", error_type: str = "") -> StoredTransition:
-    new = replace(old, state=state, lease=0, category=category, error_type=error_type)
+    new = replace(old, state=state, lease=0, failure=FailureCode(category=category, error_type=error_type))
     return StoredTransition(job=job, old=old, new=new, next_ms=0)
 
 

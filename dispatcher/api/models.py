@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from dispatcher.core.job import FINAL, JOB_STATES
-from dispatcher.core.limits import LimitedBy
+from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.recipients.countries import region_of_country
 
 JobState = Literal[

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.api import models
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Definition, FaxOptions, Priority, Tally
 from dispatcher.core.job import JOB_STATES, HistoryEntry, RefusedRow
-from dispatcher.core.limits import LimitedBy
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage
@@ -192,31 +192,8 @@ def job_story(story: JobStory) -> models.JobStory:
 
 
 _OF_RECIPIENT = ("line", "number", "reference")
-_OF_RECORD = (
-    "category",
-    "error_type",
-    "error_code",
-    "attempt",
-    "dials",
-    "tries",
-    "pages_sent",
-    "pages_total",
-    "fax_id",
-    "doubled",
-)
-
-_OF_ENTRY = (
-    "attempt",
-    "outcome",
-    "category",
-    "error_type",
-    "error_code",
-    "fax_id",
-    "fate",
-    "pages_sent",
-    "pages_total",
-    "why",
-)
+_OF_RECORD = ("attempt", "pages_sent", "pages_total", "fax_id", "doubled")
+_OF_ENTRY = ("attempt", "outcome", "fax_id", "fate", "pages_sent", "pages_total", "why")
 
 
 def _job_fields(view: JobView) -> dict[str, Any]:
@@ -228,6 +205,9 @@ def _job_fields(view: JobView) -> dict[str, Any]:
         "fields": dict(view.recipient.fields),
         "state": view.record.state.label,
         **{name: getattr(view.record, name) for name in _OF_RECORD},
+        **asdict(view.record.failure),
+        "dials": view.record.counters.dials,
+        "tries": view.record.counters.tries,
         "changed_at": _time(view.record.changed_ms),
         "next_at": _time(view.next_ms),
     }
@@ -236,6 +216,7 @@ def _job_fields(view: JobView) -> dict[str, Any]:
 def _history_entry(entry: HistoryEntry) -> models.HistoryEntry:
     return models.HistoryEntry(
         **{name: getattr(entry, name) for name in _OF_ENTRY},
+        **asdict(entry.failure),
         at=rfc3339(entry.at_ms),
         created_at=_time(entry.created_ms),
         ended_at=_time(entry.ended_ms),

@@ -7,7 +7,7 @@ import typer
 
 from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.tables import pairs
-from dispatcher.core.explain import Explanation, explain
+from dispatcher.core.retry.explain import Explanation, explain
 
 app = typer.Typer(help="When a fax is tried again.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow, Rollback, UnknownFax
-from dispatcher.core.limits import SENTENCES
+from dispatcher.core.limits.limited_by import SENTENCES
 
 #: the order in which states are shown, with their colours
 STATES: Mapping[str, str] = {

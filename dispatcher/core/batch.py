@@ -1,4 +1,4 @@
-"""A batch: one mailing. What was asked for, who may change it when, and the state that people see."""
+"""A batch: one mailing. Its definition, the commands that change it, and the state that people see."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dispatcher.core.job import FINAL, LIVE, State
 
 
 class Control(StrEnum):
-    """What was asked of a batch. Kept in the store; the state shown to people also follows from the counts."""
+    """The state that commands have left a batch in. The state shown to people also follows from the counts."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -19,6 +19,8 @@ class Control(StrEnum):
 
 
 class Command(StrEnum):
+    """What a producer or the scheduler can ask of a batch."""
+
     START = "start"
     PAUSE = "pause"
     RESUME = "resume"
@@ -29,7 +31,7 @@ class Command(StrEnum):
 class CommandRefusal(StrEnum):
     """Why a command on a batch was not carried out."""
 
-    #: the table of commands does not have it for what was asked of the batch before
+    #: the table of commands does not have it for the batch's present control
     NOT_ALLOWED = "not_allowed"
     #: all jobs are final: there is nothing left to pause, cancel or expire
     ENDED = "ended"
@@ -38,6 +40,8 @@ class CommandRefusal(StrEnum):
 
 
 class BatchState(StrEnum):
+    """The state of a batch shown to people."""
+
     DRAFT = "draft"
     SCHEDULED = "scheduled"
     RUNNING = "running"
@@ -51,11 +55,13 @@ class BatchState(StrEnum):
 
 
 class Priority(StrEnum):
+    """The two classes of batches. Bulk keeps a floor while urgent batches are sent."""
+
     URGENT = "urgent"
     BULK = "bulk"
 
 
-#: Which command is allowed when, and what it leads to. A command whose result is the present control is a repeat.
+#: Which command is allowed when, and its result. A command whose result is the present control is a repeat.
 #: To start a draft or to resume a paused batch before its start time leads to SCHEDULED instead.
 COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
     (Control.DRAFT, Command.START): Control.RUNNING,
@@ -96,7 +102,7 @@ class FaxOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What the producer asked for. Fixed when the batch is created, all times in milliseconds since 1970."""
+    """What the producer asked for. It never changes; all times are milliseconds since 1970."""
 
     id: str
     name: str
@@ -118,12 +124,12 @@ class Definition:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """Scopes of holds that stop the whole batch."""
+        """The scopes whose holds stop the whole batch."""
         return own_scopes(self.id, self.documents) | {"account", "provider"}
 
 
 def own_scopes(batch: str, documents: Iterable[str]) -> frozenset[str]:
-    """Scopes of holds that stop the whole batch, account and provider left out. ``documents`` are SHA-256 sums."""
+    """Return the scopes whose holds stop the whole batch, without account and provider. Documents are SHA-256 sums."""
     return frozenset({f"batch:{batch}", *(f"document:{sha256}" for sha256 in documents if sha256)})
 
 
@@ -136,10 +142,12 @@ class Tally:
 
     @property
     def live(self) -> int:
+        """Jobs in live states."""
         return sum(self.by_state.get(state, 0) for state in LIVE)
 
     @property
     def final(self) -> int:
+        """Jobs in final states."""
         return sum(self.by_state.get(state, 0) for state in FINAL)
 
 
@@ -147,7 +155,7 @@ _ENDED = {Control.CANCELLED: BatchState.CANCELLED, Control.EXPIRED: BatchState.E
 
 
 def batch_state(control: Control, tally: Tally, *, held: bool) -> BatchState:
-    """The state shown to people. A batch is finished when it was started and no job is live any more."""
+    """Return the state shown to people. A batch is finished when it was started and no job is live any more."""
     if control is Control.DRAFT:
         return BatchState.DRAFT
     if control in _ENDED:

@@ -7,17 +7,17 @@ _TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
 
 
 def parse_duration(value: object) -> float:
-    """Seconds from a number of seconds or from text with a unit. Raises ValueError for anything else."""
+    """Return seconds from a number of seconds or from text with a unit. Raises ValueError for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    found = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
         raise ValueError(f'{value!r} is not a duration; write seconds or text such as "30s", "5m", "2h", "1d"')
-    return float(found[1]) * _UNITS_S[found[2]]
+    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def duration_text(seconds: float) -> str:
-    """At most two units, the smaller one left out when zero: ``5 m``, ``1 h 30 m``, ``0.4 s``."""
+    """Return at most two units, without the smaller one if it is zero: ``5 m``, ``1 h 30 m``, ``0.4 s``."""
     if round(seconds, 1) < 60:
         return f"{round(seconds, 1):g} s"
     whole = round(seconds)

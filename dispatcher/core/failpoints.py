@@ -1,7 +1,7 @@
-"""The named points on the ways of a fax, of a list of recipients and of a callback at which a process may die.
+"""Named points on the way of a fax, of a list of recipients and of a callback at which a process may die.
 
-Nothing is lost and nothing is sent twice, wherever that is. ``runtime`` hands a hook to the parts that pass these
-points; in production there is none, and tests stop the process at each of them.
+Nothing is lost and nothing is sent twice, wherever that happens. ``runtime`` passes a hook to the parts that reach
+these points. Production has no hook; tests stop the process at each point.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,13 @@ from enum import StrEnum
 
 
 class Failpoint(StrEnum):
+    """Where a process may be stopped."""
+
     # a send, in the scheduler and then in a worker
 
-    #: leased, and no worker was told
+    #: leased, and not announced to any worker
     CLAIMED = "claimed"
-    #: written down as being sent, before anything is done about it
+    #: the attempt is recorded, and nothing is done about it yet
     BEGUN = "begun"
     #: connected, and the first byte of the body is next
     FIRST_BYTE = "first_byte"
@@ -23,12 +25,12 @@ class Failpoint(StrEnum):
     ANSWERED = "answered"
     #: what follows from it is decided, but not written
     DECIDED = "decided"
-    #: the job's step is written; what goes beside it (holds) is not
+    #: the job's transition is stored; its side effects (holds) are not
     APPLIED = "applied"
 
     # recipients, in web
 
-    #: a part of the list is read and not stored
+    #: a chunk of the list is read and not stored
     PART_READ = "part_read"
     PART_STORED = "part_stored"
     #: everything is stored, and the answer is next
@@ -44,9 +46,9 @@ class Failpoint(StrEnum):
     #: out of the inbox into this process, and not settled
     EVENT_TAKEN = "event_taken"
     EVENT_SETTLED = "event_settled"
-    #: all that was taken together is settled, and still in the inbox
+    #: all events that were taken together are settled, and still in the inbox
     EVENTS_SETTLED = "events_settled"
 
 
-#: called at each point with its name; returns when the process may go on
+#: called at each point with its name; returns when the process may continue
 FailpointHook = Callable[[Failpoint], Awaitable[None]]

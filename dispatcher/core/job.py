@@ -1,7 +1,7 @@
 """A job: one recipient of a batch, its states and its record.
 
-The words are those of the design: a job ends in exactly one final state, an attempt is one POST that the
-provider accepted or may have accepted, a lease is one worker's right to act until a deadline.
+A job ends in exactly one final state. An attempt is one POST that the provider accepted or may have accepted. A lease
+is the right of one worker to start a few jobs until a deadline.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class State(IntEnum):
-    """Where a job stands. The numbers are stored in records: never reuse one."""
+    """The states of a job. The numbers are stored in records: never reuse one."""
 
     VOID = 0  # a row that is not a job: its number was already in the batch
     WAITING = 1
@@ -31,6 +31,7 @@ class State(IntEnum):
 
     @property
     def final(self) -> bool:
+        """Whether the state never changes again."""
         return self >= State.DELIVERED
 
 
@@ -50,7 +51,7 @@ class JobId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "JobId":
-        """Read ``<batch>.<row>``. Raises ValueError when the text has another form."""
+        """Read ``<batch>.<row>``. Raises ValueError if the text has another form."""
         batch, dot, row = text.rpartition(".")
         if not (dot and batch.isalnum() and row.isascii() and row.isdigit()):
             raise ValueError(f"{text!r} is not a job id of the form <batch>.<row>")
@@ -75,10 +76,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRow:
-    """One row that became no job, and why."""
+    """One row that did not become a job, and why."""
 
     line: int
-    #: as it was given, cut to 40 characters
+    #: as it was uploaded, cut to 40 characters
     number: str
     #: a short fixed word such as ``extension``
     reason: str
@@ -86,25 +87,25 @@ class RefusedRow:
     detail: str
 
 
-#: ``Record.evidence`` begins anew after so many
+#: ``Record.history_revision`` counts modulo this
 REVISION_MODULUS = 32
 
 
 class AttemptOutcome(StrEnum):
-    """What an entry of a job's history tells."""
+    """What an entry of a job's history says."""
 
-    #: the provider took the fax and it failed
+    #: the provider accepted the fax and it failed
     FAILED = "failed"
-    #: the provider took nothing
+    #: the provider accepted nothing
     REFUSED = "refused"
     #: the answer was unclear and the fax was not found within the settling time; or it was accepted, and the provider
     #: does not know it any more
     VANISHED = "vanished"
-    #: accepted, and the provider never told an end
+    #: accepted, and the provider never reported an end
     UNENDED = "unended"
     #: a callback of a fax that the provider did not know: it changed nothing
     UNCONFIRMED = "unconfirmed"
-    #: news of another fax than the one that counted just then
+    #: an update of another fax than the one that counted just then
     LATE = "late"
     #: the same, and the provider had both at a time
     DOUBLED = "doubled"
@@ -117,21 +118,47 @@ class FaxFate(StrEnum):
     DELIVERED = "delivered"
     #: it failed, and the policy takes its pages for arrived
     UNCONFIRMED = "unconfirmed"
-    #: the provider told no end of it for so long that nobody waits any more
+    #: the provider reported no end of it for so long that it is not waited for any more
     UNENDED = "unended"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCode:
+    """What a failure is called: its category, and the provider's type and code. All empty: no failure."""
+
+    category: str = ""
+    error_type: str = ""
+    #: HTTP status under the type ``http``; 0 if there is none
+    error_code: int = 0
+
+
+NO_FAILURE = FailureCode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptCounters:
+    """How often a job has failed, in the three ways that have a limit of their own."""
+
+    #: calls that failed before a machine answered
+    dials: int = 0
+    #: calls in which a machine answered, without progress
+    tries: int = 0
+    #: 5xx answers, and sends that vanished
+    server_errors: int = 0
+
+
+NO_ATTEMPTS = AttemptCounters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """What became of one attempt, or news of an earlier one. Kept only for jobs that did not go straight through."""
+    """What became of one attempt, or an update of an earlier one. A job without a failure has none."""
 
     attempt: int
     at_ms: int
     outcome: AttemptOutcome
-    category: str = ""
-    error_type: str = ""
-    error_code: int = 0
+    failure: FailureCode = NO_FAILURE
     fax_id: str = ""
     #: of the fax; None where there is none
     fate: FaxFate | None = None
@@ -140,7 +167,7 @@ class HistoryEntry:
     ended_ms: int = 0
     pages_sent: int = 0
     pages_total: int = 0
-    #: the provider answered nobody while the attempt was searched for: it counts for nothing
+    #: the provider answered no send while the attempt was searched for: it counts for nothing
     excused: bool = False
     #: the decision in a sentence
     why: str = ""
@@ -159,26 +186,21 @@ class Record:
     attempt: int = 0
     #: token of the lease that holds the job, and of the call that began it while it is being sent; 0 when none does
     lease: int = 0
-    category: str = ""
-    error_type: str = ""
-    error_code: int = 0
-    #: calls that failed before a machine answered
-    dials: int = 0
-    #: calls in which a machine answered, without progress
-    tries: int = 0
-    #: answers of 5xx and sends that vanished
-    server_errors: int = 0
-    #: look-ups of the present attempt that were completed and found nothing, or read-backs without news
+    #: the last failure; none after a delivery
+    failure: FailureCode = NO_FAILURE
+    counters: AttemptCounters = NO_ATTEMPTS
+    #: look-ups of the present attempt that were completed and found nothing, or read-backs without anything new
     looks: int = 0
     #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed, as far as
     #: is known now
     doubled: bool = False
-    #: the answer to the POST was unclear and the attempt is being looked for; or the provider did not know the accepted
-    #: fax when it was asked last, and ``looks`` counts how often in a row
+    #: the answer to the POST was unclear and the attempt is being searched for; or the provider did not know the
+    #: accepted fax when it was asked last, and ``looks`` counts how often in a row
     unclear: bool = False
     #: the next attempt is sent in FINE, whatever the batch asks for
     force_fine: bool = False
-    #: how much evidence the history was given, modulo ``REVISION_MODULUS``: what was decided without it does not stand
+    #: revision of the history, modulo ``REVISION_MODULUS``. Part of the compare-and-set: a decision made before the
+    #: newest history entry is rejected.
     history_revision: int = 0
     #: reads of the present attempt that were made to confirm a callback
     confirming_reads: int = 0
@@ -192,9 +214,11 @@ class Record:
 
 
 def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:
-    """How many attempts the provider accepted or may have accepted. ``record.attempt`` is a number, not a count:
-    a send that surely did not arrive uses up a number only."""
-    made = {entry.attempt for entry in history if entry.outcome is not AttemptOutcome.REFUSED}
+    """Return how many attempts the provider accepted or may have accepted.
+
+    ``record.attempt`` is a number, not a count: a send that surely did not arrive only uses up a number.
+    """
+    attempts = {entry.attempt for entry in history if entry.outcome is not AttemptOutcome.REFUSED}
     if record.state in (State.SENDING, State.ACCEPTED, State.DELIVERED):
-        made.add(record.attempt)
-    return len(made)
+        attempts.add(record.attempt)
+    return len(attempts)

@@ -1,8 +1,8 @@
-"""What the provider told us, in the dispatcher's own terms.
+"""What the provider says, in the dispatcher's own terms.
 
-``SendOutcome`` is the closed set of answers to one POST, told apart by what may be done next: only an
-``Unclear`` send may exist at the provider without our knowing, and only ``NotSent``, ``RateLimited`` and
-``Refused`` certainly do not. ``FaxUpdate`` is what a callback, a read-back, a list or a look-up says of one fax.
+``SendOutcome`` is the closed set of answers to one POST, divided by what may be done next: only an ``Unclear`` send may
+exist at the provider unknown to bulkfax, and only ``NotSent``, ``RateLimited`` and ``Refused`` certainly do not exist
+there. ``FaxUpdate`` is what a callback, a read-back, a list or a look-up says of one fax.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from enum import StrEnum
 
 
 class FaxStatus(StrEnum):
+    """The state of a fax at the provider."""
+
     UNFINISHED = "unfinished"
     COMPLETED = "completed"
     FAILURE = "failure"
@@ -17,9 +19,9 @@ class FaxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxUpdate:
-    """The state of one fax at the provider. ``job`` and ``attempt`` come from our labels or callback URL.
+    """The state of one fax at the provider. ``job`` and ``attempt`` come from its labels or the callback URL.
 
-    ``write_epoch`` comes from a label of what was read at the provider: a callback's body may say anything.
+    ``write_epoch`` comes from a label of what was read at the provider, never from the body of a callback.
     """
 
     fax_id: str
@@ -27,21 +29,21 @@ class FaxUpdate:
     to: str = ""
     job: str = ""
     attempt: int = 0
-    #: of the account, when the attempt began; 0 if not told
+    #: of the account, when the attempt began; 0 if not known
     write_epoch: int = 0
     error_type: str = ""
     error_code: int = 0
     message: str = ""
     pages_sent: int = 0
     pages_total: int = 0
-    #: RFC 3339 time at which the provider created the fax, as milliseconds since 1970; 0 if not told
+    #: RFC 3339 time at which the provider created the fax, as milliseconds since 1970; 0 if not known
     created_ms: int = 0
-    #: the same of the time at which it was delivered or failed
+    #: the time at which it was delivered or failed
     ended_ms: int = 0
 
     @property
     def partly_sent(self) -> bool:
-        """It failed after pages had arrived: what happens then is the batch's choice."""
+        """Whether it failed after pages had arrived: what happens then is the batch's choice."""
         return self.status is FaxStatus.FAILURE and self.pages_sent > 0
 
 
@@ -54,7 +56,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """4xx other than 408 and 429: the provider read the request and took nothing."""
+    """4xx other than 408 and 429: the provider read the request and accepted nothing."""
 
     status: int
     message: str = ""

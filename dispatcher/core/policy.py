@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from dispatcher.core.durations import duration_text, parse_duration
 from dispatcher.core.policy_document import PolicyError, count, durations, number, options, pair, read, table, text
 from dispatcher.core.policy_rules import rules_from
-from dispatcher.core.rule import Rule
+from dispatcher.core.retry_table.rule import Rule
 
 __all__ = ["OnPartial", "Policy", "PolicyError", "policy_from", "zone"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from dispatcher.core.durations import parse_duration
 from dispatcher.core.policy_document import PolicyError, count, options, read, table
 from dispatcher.core.retry_table.lookup import row_of
-from dispatcher.core.rule import ERROR_TYPES, Delay, Fallback, Named, Rule, Verdict
+from dispatcher.core.retry_table.rule import ERROR_TYPES, Delay, Fallback, Named, Rule, Verdict
 
 #: types that a row may be changed for
 _TYPES = ERROR_TYPES[1:-1]

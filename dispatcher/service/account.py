@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dispatcher.core.allowance import Period, aged, free_us, used
-from dispatcher.core.pacing import RateState, blocked_until_us, used_ratio
-from dispatcher.core.places import Place
+from dispatcher.core.limits.allowance import Period, aged, free_us, used
+from dispatcher.core.limits.rate import RateState, blocked_until_us, used_ratio
+from dispatcher.core.recovery.places import Place
 from dispatcher.service.errors import ActionNotAllowed, Missing
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook
-from dispatcher.core.settlement import CallbackProof, shown_labels
+from dispatcher.core.settlement.callbacks import CallbackProof, shown_labels
 from dispatcher.service.batching import Batcher
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.service.inbox_consumer import encode

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dispatcher.core.batch import Control
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.places import Place, misplaced
+from dispatcher.core.recovery.places import Place, misplaced
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec, keys

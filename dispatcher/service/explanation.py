@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState
 from dispatcher.core.job import HistoryEntry, Record, State
-from dispatcher.core.rule import Category
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.retry_table.rule import Category
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import BatchView, JobView
 
@@ -30,7 +30,7 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
     match record.state:
         case State.DELIVERED:
             return f"Delivered: {record.pages_sent or 'all'} pages arrived."
-        case State.DELIVERED_UNCONFIRMED if record.category == Category.CALLBACK_MISSING:
+        case State.DELIVERED_UNCONFIRMED if record.failure.category == Category.CALLBACK_MISSING:
             return f"The provider took the fax and never told how it ended: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
             return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
@@ -38,7 +38,7 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
             return "The batch was cancelled before the job was delivered."
         case State.EXPIRED:
             return "The batch's deadline passed before the job was delivered."
-    return f"Failed for good: {record.category}.{why}"
+    return f"Failed for good: {record.failure.category}.{why}"
 
 
 def _sending(record: Record, next_ms: int | None) -> str:

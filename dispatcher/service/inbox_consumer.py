@@ -12,21 +12,21 @@ import structlog
 from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.settlement import (
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.settlement.callbacks import (
     Callback,
     CallbackProof,
-    DecisionContext,
     Judgement,
-    Transition,
     Trust,
     after_unknown_ms,
-    after_update,
     confirmed,
     count_read,
     judge_callback,
     shown_labels,
     unconfirmed,
 )
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.transition import Transition
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputsMissing
 from dispatcher.service.permits import NoPermit, Stopping
 from dispatcher.service.provider_reads import ProviderReads
@@ -160,7 +160,7 @@ class InboxConsumer:
         job = JobId.parse(news.job)
         if self._at:
             await self._at(Failpoint.EVENT_TAKEN)
-        callback = Callback(news=news, labels=labels, number=await self._number(job))
+        callback = Callback(update=news, labels=labels, number=await self._number(job))
         judged = await self._apply(job, news, partial(judge_callback, callback))
         if self._at:
             await self._at(Failpoint.EVENT_SETTLED)
@@ -204,7 +204,7 @@ class InboxConsumer:
     async def _confirm(self, job: JobId, callback: Callback, raw: bytes, known_attempt: int) -> bool:
         """Read the fax, and apply what was read. What the provider does not know is asked for again later."""
         try:
-            read = await self._reads.fax(callback.news.fax_id)
+            read = await self._reads.fax(callback.update.fax_id)
         except Stopping:
             raise
         except (NoPermit, SinchError) as error:
@@ -235,13 +235,13 @@ class InboxConsumer:
     async def _adopt(self, job: JobId, callback: Callback) -> None:
         """The store has lost the attempt. What cannot be read now is followed as a fax that has not ended."""
         try:
-            read = await self._reads.fax(callback.news.fax_id)
+            read = await self._reads.fax(callback.update.fax_id)
         except Stopping:
             raise
         except (NoPermit, SinchError):
             read = None
         news = confirmed(read, callback, 0) if read else None
-        await self._apply(job, news or replace(callback.news, status=FaxStatus.UNFINISHED, ended_ms=0))
+        await self._apply(job, news or replace(callback.update, status=FaxStatus.UNFINISHED, ended_ms=0))
 
     async def _defer(self, raw: bytes, again_ms: int) -> bool:
         await self._count("deferred")

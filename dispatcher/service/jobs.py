@@ -33,7 +33,7 @@ class JobFilter:
         return (
             record.state is not State.VOID
             and (not self.states or record.state in self.states)
-            and (not self.categories or record.category in self.categories)
+            and (not self.categories or record.failure.category in self.categories)
         )
 
     def names(self, recipient: Recipient) -> bool:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dispatcher.core.allowance import aged, free_us
 from dispatcher.core.batch import Control
-from dispatcher.core.limits import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
-from dispatcher.core.pacing import RateState, blocked_until_us
+from dispatcher.core.limits.allowance import aged, free_us
+from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
+from dispatcher.core.limits.rate import RateState, blocked_until_us
 from dispatcher.service.errors import StoreError
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
 from dispatcher.store.store import Store

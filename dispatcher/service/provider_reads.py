@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from dispatcher.core.holding import PROVIDER
+from dispatcher.core.limits.holds import PROVIDER
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
 from dispatcher.service.permits import ReadKind, ReadPermits

@@ -14,8 +14,10 @@ import structlog
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.readback_plan import ListWindow, ReadbackJob, plan
-from dispatcher.core.settlement import after_empty_look, after_read, after_update, is_last_look, send_deadline_ms
+from dispatcher.core.recovery.readback_plan import ListWindow, ReadbackJob, plan
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look
+from dispatcher.core.settlement.transition import send_deadline_ms
 from dispatcher.service.fax_builder import FaxBuilder
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.provider_reads import Listed, ProviderReads

@@ -82,7 +82,7 @@ async def _fixed(store: Store, parent: Overview, child: str, selection: Selectio
 
 async def _selected(store: Store, batch: str, block: int, selection: Selection) -> bytes:
     records: list[Record] = await store.batches.records(batch, block)
-    bits = sum(1 << at for at, record in enumerate(records) if selection.takes(record.state, record.category))
+    bits = sum(1 << at for at, record in enumerate(records) if selection.takes(record.state, record.failure.category))
     return bits.to_bytes(-(-bits.bit_length() // 8), "little")
 
 

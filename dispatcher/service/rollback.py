@@ -15,8 +15,8 @@ import structlog
 from dispatcher.core.job import JobId
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.recovery import SLICE_MS, TimeSlice, next_slice, ready_ms
-from dispatcher.core.settlement import after_update
+from dispatcher.core.recovery.slices import SLICE_MS, TimeSlice, next_slice, ready_ms
+from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.service.errors import ActionNotAllowed, Missing, StoreError
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.provider_reads import ProviderReads

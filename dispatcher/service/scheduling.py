@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.core.batch import Command, Priority
-from dispatcher.core.clock_step import ClockReading, read_clock
 from dispatcher.core.failpoints import Failpoint, FailpointHook
-from dispatcher.core.fairness import BULK_FLOOR
 from dispatcher.core.job import JobId
-from dispatcher.core.pacing import RateState, next_us
+from dispatcher.core.limits.rate import RateState, next_us
+from dispatcher.core.limits.shares import BULK_FLOOR
 from dispatcher.core.policy import Policy
+from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 from dispatcher.store.store import Store
 
 #: seconds of the account's rate in one lease, and the most jobs that a lease may have

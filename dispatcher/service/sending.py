@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook
-from dispatcher.core.holding import PROVIDER, is_providers_failure
 from dispatcher.core.job import JobId, Record
+from dispatcher.core.limits.holds import PROVIDER, is_providers_failure
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import after_send, missed_slot, unsendable
+from dispatcher.core.settlement.send_result import after_send, missed_slot, unsendable
 from dispatcher.service.batching import retry_forever
 from dispatcher.service.concurrency import ConcurrencyLimiter, ConcurrencyToken
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing

@@ -1,4 +1,4 @@
-"""Applies what was decided: compare-and-set on the record, many jobs in one call, kept until Redis has it."""
+"""Applies transitions by compare-and-set on the record, many jobs in one call, repeated until Redis has them."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,10 @@ from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import DecisionContext, HoldRequest, LostWrite, Transition
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry_table.rule import Scope
+from dispatcher.core.settlement.lost_writes import LostWrite
+from dispatcher.core.settlement.transition import HoldRequest, Transition
 from dispatcher.service.batching import Batcher, retry_forever, retrying
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
 from dispatcher.store.dispatch import JobGone, StoredTransition, prepare
@@ -28,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Settler:
-    """The one door through which results reach the store."""
+    """The only way for results of attempts to reach the store."""
 
     def __init__(
         self,
@@ -56,11 +58,17 @@ class Settler:
         known: Record | None = None,
         totals: Mapping[str, int] | None = None,
     ) -> Transition | None:
-        """Decide and apply one job's step, anew whenever another record stands there.
+        """Decide and apply one job's transition, again whenever another record is stored by then.
 
-        ``news`` is what ``decide`` rests on, if it is news of a fax: what was asked of the batch is looked up for it.
-        ``known`` is the record if the caller has it; a first attempt has no history, so nothing is read then.
-        Returns the step that was applied, or None when there was nothing to do. ``totals`` count with the step.
+        Args:
+            job: the job.
+            decide: returns the transition for a record, or None.
+            news: the update that ``decide`` rests on, if there is one: the batch's options are read for it.
+            known: the record if the caller has it; a first attempt has no history, so nothing is read then.
+            totals: counted in the same write.
+
+        Returns:
+            The transition that was applied, or None if there was nothing to do.
         """
         record, history = known, NO_HISTORY
         if record is None or record.attempt > 1:
@@ -72,30 +80,33 @@ class Settler:
             self._store.epoch.see(news.write_epoch)
         on_partial = await self._on_partial(job.batch) if news and news.partly_sent else ""
         while True:
-            step = decide(record, await self._case(history, on_partial))
+            step = decide(record, await self._context(history, on_partial))
             if step is None:
                 return None
-            if step.lost is not None:  # first: the step itself takes the proof away
+            if step.lost is not None:  # first: applying the step removes the proof
                 await retry_forever(partial(self._report_loss, job, step.lost))
             if self._at:
                 await self._at(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, step)
-            # encoded here: what cannot be is this job's trouble and not that of those who share its call
-            found = await self._writes.submit(prepare(_change(job, record, step, totals or {}, number_hash)))
-            if isinstance(found, JobGone):
+            # encoded here: a value that cannot be encoded must not fail the other jobs of the same call
+            stored_now = await self._writes.submit(prepare(_change(job, record, step, totals or {}, number_hash)))
+            if isinstance(stored_now, JobGone):
                 log.error("a result came for a job that is gone", job=str(job))
                 return None
-            if found is None:
+            if stored_now is None:
                 if self._at:
                     await self._at(Failpoint.APPLIED)
                 await self._afterwards(job, record, step)
                 return step
             stored = await self._read(job)
-            record, history = stored or (found, history)
+            record, history = stored or (stored_now, history)
 
     async def _number_to_lock(self, job: JobId, old: Record, step: Transition) -> str:
-        """A fax that is found when its job was not sending any more, or whose attempt the store has lost: its number is
-        in a call, and no lock says so."""
+        """Return the number's hash if its lock has to be set again.
+
+        That is so for a fax that is found when its job was not sending any more, or whose attempt the store has lost:
+        its number is in a call, and no lock says so.
+        """
         if step.event is not Event.ACCEPTED or not (step.lost or old.state in (State.WAITING, State.LEASED)):
             return ""
         try:
@@ -113,7 +124,7 @@ class Settler:
         if await self._store.rollbacks.report_attempt(job, lost.attempt, lost.created_ms):
             log.error("Redis has lost writes: sending is held", job=str(job), attempt=lost.attempt)
 
-    async def _case(self, history: Sequence[HistoryEntry], on_partial: str) -> DecisionContext:
+    async def _context(self, history: Sequence[HistoryEntry], on_partial: str) -> DecisionContext:
         return DecisionContext(
             policy=self._policy,
             now_ms=await retry_forever(self._store.clock.now_ms),
@@ -128,7 +139,7 @@ class Settler:
         return (stored.record, stored.history) if stored else None
 
     async def _afterwards(self, job: JobId, old: Record, step: Transition) -> None:
-        """Effects beside the job itself: a hold that the failure asks for, and what people are told."""
+        """Open the hold that the failure asks for, and write the log."""
         if step.hold is not None:
             await retry_forever(partial(self._open_hold, job, step.record.attempt, step.hold))
         if step.history is not None:
@@ -136,15 +147,15 @@ class Settler:
         if step.record.doubled and not old.doubled:
             log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
-    async def _open_hold(self, job: JobId, attempt: int, wanted: HoldRequest) -> None:
+    async def _open_hold(self, job: JobId, attempt: int, request: HoldRequest) -> None:
         holds = self._store.holds
-        for scope in await self._scopes(job, wanted.scope):
-            if wanted.hold_after > 1 and not await self._is_run(scope, wanted.hold_after, f"{job}/{attempt}"):
+        for scope in await self._scopes(job, request.scope):
+            if request.hold_after > 1 and not await self._is_run(scope, request.hold_after, f"{job}/{attempt}"):
                 continue
-            if await holds.open(scope, wanted.category, wanted.cause, probes_s=wanted.probes_s):
-                log.warning("hold opened", scope=scope, category=wanted.category, cause=wanted.cause)
-            if wanted.wider is not None:
-                await self._widen(job, attempt, scope, wanted.wider)
+            if await holds.open(scope, request.category, request.cause, probes_s=request.probes_s):
+                log.warning("hold opened", scope=scope, category=request.category, cause=request.cause)
+            if request.wider is not None:
+                await self._widen(job, attempt, scope, request.wider)
 
     async def _widen(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
         sends = self._policy.forbidden_sends
@@ -152,7 +163,7 @@ class Settler:
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
 
     async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
-        """Whether this failure of a scope is the last of so many in a row."""
+        """Return whether this failure of a scope completes a run of ``hold_after``."""
         within_s = self._policy.failure_run_s
         return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
 
@@ -165,33 +176,33 @@ class Settler:
             case Scope.JOB:
                 return [f"job:{job}"]
         try:
-            material: FaxInputs = (await self._fax_builder.inputs([job]))[0]
+            inputs: FaxInputs = (await self._fax_builder.inputs([job]))[0]
         except FaxInputsMissing:
             return []
         if scope is Scope.COUNTRY:
-            region = material.recipient.region
+            region = inputs.recipient.region
             return [f"country:{region}" if region else f"job:{job}"]
-        # documents that lie elsewhere have no name of their own here: the batch is what shares them
-        return [f"document:{sha256}" for sha256 in material.definition.documents] or [f"batch:{job.batch}"]
+        # documents that the provider fetches itself have no hash here: the batch is what shares them
+        return [f"document:{sha256}" for sha256 in inputs.definition.documents] or [f"batch:{job.batch}"]
 
 
 def _first_call(old: Record, step: Transition) -> str | None:
-    """How the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
+    """Return how the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
 
-    None for everything else: later calls go to those that are hard to reach, and say little about how calls go.
+    None for everything else: later calls go to recipients that are hard to reach, and say little about the provider.
     """
-    if old.dials or old.tries or step.event is None:
+    if old.counters.dials or old.counters.tries or step.event is None:
         return None
     if step.event is Event.DELIVERED:
         return "none"
-    called = step.record.dials + step.record.tries > 0
-    return step.record.category if called and step.history is not None else None
+    called = step.record.counters.dials + step.record.counters.tries > 0
+    return step.record.failure.category if called and step.history is not None else None
 
 
 def _change(job: JobId, old: Record, step: Transition, totals: Mapping[str, int], number_hash: str) -> StoredTransition:
     more: dict[str, int] = dict(totals)
     if step.event is not None and step.history is not None:
-        more[f"failures|{step.history.category}"] = 1
+        more[f"failures|{step.history.failure.category}"] = 1
     if (end := _first_call(old, step)) is not None:
         more[f"first_calls|{end}"] = 1
     if step.record.doubled and not old.doubled:
@@ -221,7 +232,7 @@ def _log_entry(job: JobId, entry: HistoryEntry, step: Transition) -> None:
         job=str(job),
         attempt=entry.attempt,
         outcome=entry.outcome.value,
-        category=entry.category,
+        category=entry.failure.category,
         state=step.record.state.label,
         why=entry.why,
     )

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispatcher.core.allowance import used
-from dispatcher.core.limits import LimitedBy
-from dispatcher.core.pacing import next_us, used_ratio
-from dispatcher.core.places import Place
+from dispatcher.core.limits.allowance import used
+from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.core.limits.rate import next_us, used_ratio
+from dispatcher.core.recovery.places import Place
 from dispatcher.service.limits import what_limits
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store

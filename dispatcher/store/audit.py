@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dispatcher.core.batch import Control, own_scopes
 from dispatcher.core.job import JobId, Record, State
-from dispatcher.core.places import WATCHED, Place
+from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dispatcher.core.batch import Control, Priority, own_scopes
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

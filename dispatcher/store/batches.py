@@ -14,8 +14,8 @@ from dispatcher.core.batch import (
     Priority,
     Tally,
 )
-from dispatcher.core.failures import CATEGORIES
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.retry_table.rule import CATEGORIES
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

@@ -10,13 +10,13 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import asdict
 from typing import Any
 
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import (
     REVISION_MODULUS,
+    AttemptCounters,
     AttemptOutcome,
+    FailureCode,
     FaxFate,
     HistoryEntry,
     Recipient,
@@ -24,6 +24,7 @@ from dispatcher.core.job import (
     RefusedRow,
     State,
 )
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 
 #: stored with every batch; raise it when anything below changes its meaning
 FORMAT = 2
@@ -37,7 +38,9 @@ _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE["other"]
-_ENTRY_FIELDS, _OUTCOMES, _FATES = frozenset(HistoryEntry.__slots__), frozenset(AttemptOutcome), frozenset(FaxFate)
+_OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
+#: fields of a history line: those of an entry, with those of its failure in the place of ``failure``
+_ENTRY_FIELDS, _FAILURE_FIELDS = frozenset(HistoryEntry.__slots__) - {"failure"}, FailureCode.__slots__
 _LETTERS = 26
 #: the region of numbers that belong to no country, such as satellite networks
 _NO_COUNTRY, _NO_COUNTRY_CODE = "001", _LETTERS * _LETTERS + 1
@@ -102,19 +105,19 @@ def rows_of(bitmap: bytes) -> Iterator[int]:
 
 def encode_record(record: Record) -> bytes:
     """72 bytes. A fax id longer than 30 bytes is left out: the caller keeps it beside the record."""
-    fax_id = record.fax_id.encode()
+    fax_id, failure, counters = record.fax_id.encode(), record.failure, record.counters
     return _RECORD.pack(
         record.state,
         min(record.strikes, _BYTE),
         country_code(record.country),
         record.attempt,
         record.lease,
-        category_code(record.category),
-        type_code(record.error_type),
-        min(max(record.error_code, 0), _SHORT),
-        min(record.dials, _BYTE),
-        min(record.tries, _BYTE),
-        min(record.server_errors, _BYTE),
+        category_code(failure.category),
+        type_code(failure.error_type),
+        min(max(failure.error_code, 0), _SHORT),
+        min(counters.dials, _BYTE),
+        min(counters.tries, _BYTE),
+        min(counters.server_errors, _BYTE),
         min(record.looks, _BYTE),
         _flags(record),
         min(record.confirming_reads, _BYTE),
@@ -144,12 +147,8 @@ def decode_record(raw: bytes) -> Record:
         country=country_name(country),
         attempt=attempt,
         lease=lease,
-        category=category_name(category),
-        error_type=type_name(error_type),
-        error_code=code,
-        dials=dials,
-        tries=tries,
-        server_errors=server_errors,
+        failure=FailureCode(category=category_name(category), error_type=type_name(error_type), error_code=code),
+        counters=AttemptCounters(dials=dials, tries=tries, server_errors=server_errors),
         looks=looks,
         doubled=bool(flags & _DOUBLED),
         unclear=bool(flags & _UNCLEAR),
@@ -229,9 +228,17 @@ def pack_countries(countries: Iterable[str]) -> bytes:
 
 
 def encode_entry(entry: HistoryEntry) -> bytes:
-    """One line; empty fields are left out."""
-    full = {name: value for name, value in asdict(entry).items() if value or name in ("attempt", "at_ms")}
+    """Encode one line; empty fields are left out."""
+    full = {name: value for name, value in _flat(entry) if value or name in ("attempt", "at_ms")}
     return json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _flat(entry: HistoryEntry) -> Iterator[tuple[str, object]]:
+    for name in HistoryEntry.__slots__:
+        if name == "failure":
+            yield from ((field, getattr(entry.failure, field)) for field in _FAILURE_FIELDS)
+        else:
+            yield name, getattr(entry, name)
 
 
 def decode_history(raw: bytes) -> list[HistoryEntry]:
@@ -242,7 +249,8 @@ def _entry(fields: dict[str, Any]) -> HistoryEntry:
     """A line as far as this process knows what it says. Lines are only added to, so nothing of it is lost."""
     known = {name: value for name, value in fields.items() if name in _ENTRY_FIELDS}
     outcome = AttemptOutcome(fields["outcome"]) if fields["outcome"] in _OUTCOMES else AttemptOutcome.LATE
-    return HistoryEntry(**{**known, "outcome": outcome, "fate": _fate(fields.get("fate"))})
+    failure = FailureCode(**{name: fields[name] for name in _FAILURE_FIELDS if name in fields})
+    return HistoryEntry(**{**known, "outcome": outcome, "failure": failure, "fate": _fate(fields.get("fate"))})
 
 
 def _fate(told: str | None) -> FaxFate | None:

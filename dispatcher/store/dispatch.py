@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
-from dispatcher.core.places import Place
 from dispatcher.core.policy import Policy
-from dispatcher.core.waits import look_apart_ms
+from dispatcher.core.recovery.places import Place
+from dispatcher.core.retry.waits import look_apart_ms
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import seen
 from dispatcher.store.client import BEGIN_WAIT_S, Client

@@ -69,7 +69,7 @@ bf:queue:<name>                         list    messages that no worker has take
 """
 
 from dispatcher.core.job import JobId
-from dispatcher.core.places import WATCHED
+from dispatcher.core.recovery.places import WATCHED
 
 #: rows of a block; row number = block * BLOCK + position
 BLOCK = 1000

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from dispatcher.core.allowance import Allowance, Period
-from dispatcher.core.pacing import RateState
+from dispatcher.core.limits.allowance import Allowance, Period
+from dispatcher.core.limits.rate import RateState
 from dispatcher.core.policy import Policy
-from dispatcher.core.waits import capped_retry_after_s
+from dispatcher.core.retry.waits import capped_retry_after_s
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

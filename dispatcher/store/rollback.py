@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from dispatcher.core.job import JobId
-from dispatcher.core.rule import Category
+from dispatcher.core.retry_table.rule import Category
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from dispatcher.core.clock_step import ClockReading
+from dispatcher.core.recovery.clock_step import ClockReading
 from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.api.limits import largest_body
 from dispatcher.core.outcome import FaxStatus
-from dispatcher.core.settlement import CallbackProof
+from dispatcher.core.settlement.callbacks import CallbackProof
 from dispatcher.runtime import Runtime
 from dispatcher.service.inbox_consumer import decode
 from dispatcher.sinch.callback_url import callback_url

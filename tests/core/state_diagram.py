@@ -8,9 +8,8 @@ from dispatcher.core.lifecycle import TRANSITIONS, Event
 def job_diagram() -> str:
     """A mermaid diagram: one arrow for each pair of states, with the events that lead from one to the other."""
     arrows: dict[tuple[State, State], list[Event]] = {}
-    for (state, event), targets in TRANSITIONS.items():
-        for target in sorted(targets):
-            arrows.setdefault((state, target), []).append(event)
+    for (state, event), target in TRANSITIONS.items():
+        arrows.setdefault((state, target), []).append(event)
     lines = [f"    {state.label} --> {target.label}: {', '.join(events)}" for (state, target), events in arrows.items()]
     ends = [f"    {state.label} --> [*]" for state in FINAL]
     return "\n".join(["stateDiagram-v2", f"    [*] --> {State.WAITING.label}", *lines, *ends])
@@ -21,14 +20,16 @@ EVENTS = {
     Event.CLAIMED: "the scheduler leased the job to a worker",
     Event.GIVEN_BACK: "it goes back unspent: its lease ended, begin granted nothing, or the provider took nothing",
     Event.BEGUN: "it was written down as being sent, before the first byte",
-    Event.UNCLEAR: "the answer to the POST was unclear: the fax is being looked for",
+    Event.UNCLEAR: "the answer to the POST was unclear: the fax is searched for",
     Event.ACCEPTED: "the provider has the fax",
-    Event.NO_NEWS: "a look-up or a read-back brought no news yet",
+    Event.NO_NEWS: "a look-up or a read-back brought nothing new",
     Event.DELIVERED: "the fax arrived",
     Event.RETRIED: "the fax failed, or the request was refused, and is tried again or waits for a hold to end",
-    Event.VANISHED: "it was looked for over the settling time and not found, or accepted and is not known any more",
-    Event.GIVEN_UP: "a failure ends the job",
-    Event.BATCH_ENDED: "the batch was cancelled, or its deadline passed",
+    Event.VANISHED: "it was searched for over the settling time and not found, or accepted and is not known any more",
+    Event.FAILED: "a failure ends the job",
+    Event.UNCONFIRMED: "a failure, or the lack of an end, ends the job, and the pages may have arrived",
+    Event.CANCELLED: "the batch was cancelled",
+    Event.EXPIRED: "the batch's deadline passed",
 }
 
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.allowance import BUCKETS, MOST_AHEAD_US, Allowance, Period, allowance, counted, free_us, room, used
-from dispatcher.core.pacing import CATCH_UP_US, Adaptation, RateState, next_us, reserve, slow_down, with_allowances
+from dispatcher.core.limits.allowance import BUCKETS, MOST_AHEAD_US, Allowance, Period, free_us, used
+from dispatcher.core.limits.rate import CATCH_UP_US, RateState, next_us
+from dispatcher.core.reference.allowance import counted, new_allowance, room
+from dispatcher.core.reference.pacing import Adaptation, reserve, slow_down, with_allowances
 
 SECOND = 1_000_000
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
@@ -82,7 +84,7 @@ def test_the_strictest_of_several_limits_holds() -> None:
 
 @given(PERIODS, st.integers(1, 50), st.lists(st.integers(0, 200 * SECOND), max_size=60), st.integers(0, 300 * SECOND))
 def test_room_and_the_next_free_slot_say_the_same(period: Period, limit: int, waits: list[int], ahead_us: int) -> None:
-    one, at_us = allowance(period, limit), START
+    one, at_us = new_allowance(period, limit), START
     for wait_us in waits:
         at_us = max(at_us + wait_us, free_us(one))
         one = counted(one, at_us)
@@ -166,5 +168,5 @@ def test_a_changed_limit_keeps_what_was_granted() -> None:
 
 
 def test_a_new_allowance_is_unused() -> None:
-    one: Allowance = allowance(Period.DAY, 7)
+    one: Allowance = new_allowance(Period.DAY, 7)
     assert (free_us(one), room(one, START), used(one, START)) == (0, 7, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.clock_step import ClockReading, read_clock
+from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 
 WAIT_S = 300.0
 

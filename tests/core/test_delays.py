@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dispatcher.core.delays import delay_text, due_ms
 from dispatcher.core.policy import Policy
-from dispatcher.core.rule import Delay, Named
+from dispatcher.core.retry.delays import delay_text, due_ms
+from dispatcher.core.retry_table.rule import Delay, Named
 
 
 def at(text: str) -> int:

@@ -1,30 +1,33 @@
 """Final states and holds that metrics show from the start: what a job can come to is among them."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.endings import all_rules, final_pairs, hold_pairs
-from dispatcher.core.failures import ERROR_TYPES, RULES, Rule, Scope, Verdict, classify
-from dispatcher.core.job import FINAL, State
+from dispatcher.core.job import FINAL, AttemptCounters, State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import FailureHistory, GiveUp, LookUp, OpenHold, decide, decide_absent
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide, decide_absent
+from dispatcher.core.retry.decision import FailedAttempt, FailureHistory, GiveUp, LookUp, OpenHold
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import ERROR_TYPES, Rule, Scope, Verdict
+from dispatcher.core.settlement.endings import all_rules, final_pairs, hold_pairs
 
 POLICY = Policy()
 CODES = st.sampled_from([code for _, code in RULES]) | st.integers(0, 999)
 
 
-def ends_of(rule: Rule, **asked: Any) -> set[State]:
+def ends_of(rule: Rule, *, on_partial: str = "", **pages: int) -> set[State]:
     """What a failure ends its job as, asked once for its first and once for its last attempt."""
     ends = set[State]()
     for many in (0, 1_000):
-        history = FailureHistory(failures={rule.category: many}, dials=many, tries=many, server_errors=many)
-        common: dict[str, Any] = {"history": history, "policy": POLICY, "now_ms": 1_772_532_000_000, "chance": 0.5}
-        decision: Any = decide(rule, **asked, **common)
+        counters = AttemptCounters(dials=many, tries=many, server_errors=many)
+        history = FailureHistory(failures={rule.category: many}, counters=counters)
+        context = DecisionContext(policy=POLICY, now_ms=1_772_532_000_000, chance=0.5, on_partial=on_partial)
+        decision = decide(FailedAttempt(rule=rule, history=history, **pages), context)
         if isinstance(decision, LookUp):
-            decision = decide_absent(rule, **common)
+            decision = decide_absent(FailedAttempt(rule=rule, history=history), context)
         if isinstance(decision, GiveUp):
             ends.add(decision.state)
     return ends
@@ -71,7 +74,13 @@ def test_every_rule_that_holds_is_among_them() -> None:
     assert {(str(rule.scope or Scope.JOB), str(rule.category)) for rule in held} <= hold_pairs()
     assert isinstance(
         decide(
-            next(iter(held)), history=FailureHistory(failures={}), policy=POLICY, now_ms=1_772_532_000_000, chance=0.5
+            FailedAttempt(rule=next(iter(held))), DecisionContext(policy=POLICY, now_ms=1_772_532_000_000, chance=0.5)
         ),
         OpenHold,
     )
+
+
+def test_pages_that_arrived_count_whatever_the_fax_failed_with() -> None:
+    rule = classify("DOCUMENT_CONVERSION_ERROR", 4, policy=POLICY)
+    assert ends_of(rule, pages_sent=3, pages_total=3) == {State.DELIVERED_UNCONFIRMED}
+    assert (State.DELIVERED_UNCONFIRMED, "document_convert") in final_pairs()

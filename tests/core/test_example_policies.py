@@ -4,9 +4,12 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
-from dispatcher.core.failures import classify
+from dispatcher.core.job import AttemptCounters
 from dispatcher.core.policy import Policy, policy_from
-from dispatcher.core.retry import FailureHistory, GiveUp, RetryAt, decide
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide
+from dispatcher.core.retry.decision import FailedAttempt, FailureHistory, GiveUp, RetryAt
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -42,8 +45,10 @@ def test_the_fast_policy_retries_a_busy_line_within_seconds() -> None:
     rule = classify("CALL_ERROR", 17, policy=policy)
     waits_s = []
     for before in range(8):
-        history = FailureHistory(failures={"busy": before}, dials=before)
-        decision = decide(rule, history=history, policy=policy, now_ms=0, chance=0.99)
+        history = FailureHistory(failures={"busy": before}, counters=AttemptCounters(dials=before))
+        decision = decide(
+            FailedAttempt(rule=rule, history=history), DecisionContext(policy=policy, now_ms=0, chance=0.99)
+        )
         if isinstance(decision, RetryAt):
             waits_s.append(decision.at_ms / 1000)
     assert isinstance(decision, GiveUp)

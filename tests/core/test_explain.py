@@ -2,10 +2,11 @@
 
 import pytest
 
-from dispatcher.core.failures import CALLBACK_MISSING, RULES, TRANSPORT
 from dispatcher.core.policy import OnPartial, Policy
 from dispatcher.core.policy import policy_from as read
-from dispatcher.core.retry import explain, explain_rule
+from dispatcher.core.retry.explain import explain, explain_rule
+from dispatcher.core.retry_table.requests import CALLBACK_MISSING, TRANSPORT
+from dispatcher.core.retry_table.rows import RULES
 
 
 def test_an_explanation_has_the_row_in_words() -> None:

@@ -5,9 +5,10 @@ Each line: code, category, verdict today, counter spent, delays, most attempts, 
 
 import pytest
 
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES, RULES, Category, Rule, Scope, classify, classify_fax
 from dispatcher.core.policy import Policy
-from dispatcher.core.rule import Named
+from dispatcher.core.retry.classify import classify, classify_fax
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, Category, Named, Rule, Scope
 
 POLICY = Policy()
 _SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.fairness import QUANTUM, STRIDE, advance, join, split
+from dispatcher.core.limits.shares import QUANTUM, STRIDE
+from dispatcher.core.reference.fairness import advance, join, split
 
 FLOOR = 0.1
 COUNTS = st.integers(min_value=0, max_value=200)

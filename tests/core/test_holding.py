@@ -4,27 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.holding import (
+from dispatcher.core.limits.holds import (
     ACCOUNT,
     ANSWERED,
     FOUND,
     LISTS_FAIL,
     PROBES_KEPT,
     PROVIDER,
-    Answered,
     disproved_by_fax,
     disproved_by_refusal,
+    is_providers_failure,
+)
+from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, RateLimited, Refused, SendOutcome, Unclear
+from dispatcher.core.reference.holding import (
+    Answered,
     is_down,
     is_ended_by,
     is_probe_due,
-    is_providers_failure,
     next_probe_ms,
     only_job_of,
     probes_kept,
     recent_failures,
     run_of_failures,
 )
-from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, RateLimited, Refused, SendOutcome, Unclear
 
 ACCEPTED = Accepted(update=FaxUpdate(fax_id="F", status=FaxStatus.UNFINISHED))
 NOW = 1_795_000_000_000

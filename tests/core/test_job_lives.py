@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from dispatcher.core.decision import AttemptCounters
-from dispatcher.core.failures import SUBMIT_UNKNOWN, classify
-from dispatcher.core.job import State
+from dispatcher.core.job import AttemptCounters, State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import FailureHistory, GiveUp, LookUp, OpenHold, RetryAt, decide, decide_absent, next_look_ms
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide, decide_absent
+from dispatcher.core.retry.decision import FailedAttempt, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt
+from dispatcher.core.retry.waits import next_look_ms
+from dispatcher.core.retry_table.requests import SUBMIT_UNKNOWN
 
 #: Tuesday, 3 March 2026, 10:00 UTC
 START_MS = 1_772_532_000_000
@@ -40,19 +43,17 @@ class Life:
         rule = classify(error_type, code, policy=self.policy)
         history = self._history()
         decision = decide(
-            rule,
-            pages_sent=sent,
-            pages_total=total,
-            history=history,
-            policy=self.policy,
-            now_ms=self.now_ms,
-            chance=0.5,
+            FailedAttempt(rule=rule, pages_sent=sent, pages_total=total, history=history),
+            DecisionContext(policy=self.policy, now_ms=self.now_ms, chance=0.5),
         )
         if isinstance(decision, LookUp):
             settled_ms = next_look_ms(deadline_ms=self.now_ms, looks=len(self.policy.looks_s) - 1, policy=self.policy)
             assert settled_ms is not None
             self.now_ms = settled_ms
-            decision = decide_absent(rule, history=history, policy=self.policy, now_ms=self.now_ms, chance=0.5)
+            decision = decide_absent(
+                FailedAttempt(rule=rule, history=history),
+                DecisionContext(policy=self.policy, now_ms=self.now_ms, chance=0.5),
+            )
         self.failures[rule.category] = self.failures.get(rule.category, 0) + 1
         self.best_pages = max(self.best_pages, sent)
         if isinstance(decision, RetryAt):
@@ -64,9 +65,9 @@ class Life:
     def _history(self) -> FailureHistory:
         return FailureHistory(
             failures=self.failures,
-            dials=self.counts.dials,
-            tries=self.counts.tries,
-            server_errors=self.counts.server_errors,
+            counters=AttemptCounters(
+                dials=self.counts.dials, tries=self.counts.tries, server_errors=self.counts.server_errors
+            ),
             best_pages=self.best_pages,
         )
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.batch import Control
-from dispatcher.core.limits import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
+from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
 
 SENDING = AccountWork(due=10, max_in_flight=512)
 RUNNING = BatchWork(control=Control.RUNNING, live=10, waiting=10, due=10)

@@ -8,26 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.allowance import MOST_AHEAD_US, Period
-from dispatcher.core.pacing import (
+from dispatcher.core.limits.allowance import MOST_AHEAD_US, Period
+from dispatcher.core.limits.rate import (
     CATCH_UP_US,
     LONGEST_WAIT_US,
     SLOWEST,
     USED,
     WINDOW_US,
-    Adaptation,
     RateState,
     blocked_until_us,
     interval_us,
-    next_read_us,
     next_us,
+    used_ratio,
+    window_us,
+)
+from dispatcher.core.reference.pacing import (
+    Adaptation,
+    next_read_us,
     reserve,
     reserve_read,
     slots_within,
     slow_down,
     unblock,
-    used_ratio,
-    window_us,
     with_allowances,
     with_ceiling,
 )

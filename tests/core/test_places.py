@@ -3,7 +3,7 @@
 import pytest
 
 from dispatcher.core.job import FINAL, Record, State
-from dispatcher.core.places import Place, misplaced, right_places
+from dispatcher.core.recovery.places import Place, misplaced, right_places
 
 CURSOR = 5
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.failures import Named, Verdict, classify
 from dispatcher.core.policy import Policy, PolicyError, policy_from
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry_table.rule import Named, Verdict
 
 
 def policy(text: str) -> Policy:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.job import JobId
-from dispatcher.core.readback_plan import PAGE, ListWindow, ReadbackJob, ReadbackPlan, pages, plan
+from dispatcher.core.recovery.readback_plan import PAGE, ListWindow, ReadbackJob, ReadbackPlan, pages, plan
 
 MINUTE = 60_000
 #: hours after everything that is looked for

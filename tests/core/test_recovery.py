@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from dispatcher.core.policy import Policy
-from dispatcher.core.recovery import SLICE_MS, TimeSlice, next_slice, ready_ms, until_ms
+from dispatcher.core.recovery.slices import SLICE_MS, TimeSlice, next_slice, ready_ms, until_ms
 
 POLICY = Policy()
 NOTICED = 1_795_000_000_000

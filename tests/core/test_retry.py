@@ -2,39 +2,33 @@
 
 import pytest
 
-from dispatcher.core.failures import (
-    CALLBACK_MISSING,
-    INTERNAL,
-    READBACK_MISSING,
-    RULES,
-    SUBMIT_UNKNOWN,
-    TRANSPORT,
-    Category,
-    Rule,
-    Scope,
-    classify,
-)
-from dispatcher.core.job import State
+from dispatcher.core.job import AttemptCounters, State
 from dispatcher.core.policy import OnPartial, Policy
-from dispatcher.core.retry import (
-    AttemptCounters,
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide, decide_absent
+from dispatcher.core.retry.decision import (
     Decision,
+    FailedAttempt,
     FailureHistory,
     GiveUp,
     GiveUpReason,
     LookUp,
     OpenHold,
     RetryAt,
+)
+from dispatcher.core.retry.waits import (
     backoff_429,
     backoff_transport,
-    decide,
-    decide_absent,
+    capped_retry_after_s,
     next_look_ms,
     poll_delay_s,
     probes_s,
     readback_delay_s,
 )
-from dispatcher.core.waits import capped_retry_after_s
+from dispatcher.core.retry_table.requests import CALLBACK_MISSING, INTERNAL, READBACK_MISSING, SUBMIT_UNKNOWN, TRANSPORT
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import Category, Rule, Scope
 
 POLICY = Policy()
 NOW = 1_772_000_000_000
@@ -56,15 +50,14 @@ def after(
     deadline_ms: int = 0,
 ) -> Decision:
     return decide(
-        failure,
-        pages_sent=pages[0],
-        pages_total=pages[1],
-        on_partial=on_partial,
-        history=history or FailureHistory(),
-        policy=policy,
-        now_ms=NOW,
-        chance=MIDDLE,
-        deadline_ms=deadline_ms,
+        FailedAttempt(
+            rule=failure,
+            pages_sent=pages[0],
+            pages_total=pages[1],
+            history=history or FailureHistory(),
+            deadline_ms=deadline_ms,
+        ),
+        DecisionContext(on_partial=on_partial, policy=policy, now_ms=NOW, chance=MIDDLE),
     )
 
 
@@ -76,37 +69,40 @@ def wait_s(decision: Decision) -> float:
 @pytest.mark.parametrize(("before", "seconds"), [(0, 180), (1, 300), (2, 600), (6, 7200)])
 def test_busy_walks_down_its_list(before: int, seconds: int) -> None:
     """Each failure of a category takes the next delay of its list."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": before}, dials=before))
+    decision = after(
+        rule("CALL_ERROR", 17), FailureHistory(failures={"busy": before}, counters=AttemptCounters(dials=before))
+    )
     assert wait_s(decision) == seconds
 
 
 def test_each_category_walks_its_own_list() -> None:
     """Busy lines before it do not lengthen the wait after the first unanswered call."""
-    history = FailureHistory(failures={"busy": 5}, dials=5)
+    history = FailureHistory(failures={"busy": 5}, counters=AttemptCounters(dials=5))
     assert wait_s(after(rule("CALL_ERROR", 16), history)) == 300
 
 
 def test_a_retry_says_which_attempt_it_was_and_when_the_next_comes() -> None:
     """The sentence for people names category, attempt, limit and wait."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 1}, dials=1))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 1}, counters=AttemptCounters(dials=1)))
     assert decision.why == "busy, attempt 2 of 8: next call in 5 m"
 
 
 def test_the_last_attempt_of_a_category_ends_the_job() -> None:
     """After eight busy lines the job fails, with its dials counted."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 7}, dials=7))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 7}, counters=AttemptCounters(dials=7)))
     assert decision == GiveUp(
-        state=State.FAILED,
         counters=AttemptCounters(dials=8, tries=0, server_errors=0),
         reason=GiveUpReason.ATTEMPTS,
         why="busy, attempt 8 of 8: no attempt is left",
     )
+    assert decision.state is State.FAILED
 
 
 def test_twelve_dials_end_a_job_whatever_their_categories() -> None:
     """The cap over all failed calls holds although no category is exhausted."""
     decision = after(
-        rule("CALL_ERROR", 17), FailureHistory(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, dials=11)
+        rule("CALL_ERROR", 17),
+        FailureHistory(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, counters=AttemptCounters(dials=11)),
     )
     assert isinstance(decision, GiveUp)
     assert (decision.state, decision.reason, decision.counters.dials) == (State.FAILED, GiveUpReason.DIALS, 12)
@@ -114,7 +110,9 @@ def test_twelve_dials_end_a_job_whatever_their_categories() -> None:
 
 def test_four_tries_without_progress_end_a_job() -> None:
     """Answered calls have a smaller cap of their own."""
-    decision = after(rule("FAX_ERROR", 12), FailureHistory(failures={"fax_protocol": 3}, tries=3))
+    decision = after(
+        rule("FAX_ERROR", 12), FailureHistory(failures={"fax_protocol": 3}, counters=AttemptCounters(tries=3))
+    )
     assert isinstance(decision, GiveUp)
     assert decision.reason is GiveUpReason.TRIES
 
@@ -122,7 +120,7 @@ def test_four_tries_without_progress_end_a_job() -> None:
 def test_a_page_more_than_ever_starts_the_count_of_tries_anew() -> None:
     """A call that got further than all before it does not count against the cap."""
     policy = Policy(on_partial="resend")
-    history = FailureHistory(failures={"training": 3}, tries=3, best_pages=1)
+    history = FailureHistory(failures={"training": 3}, counters=AttemptCounters(tries=3), best_pages=1)
     further = after(rule("FAX_ERROR", 6, policy), history, pages=(2, 5), policy=policy)
     no_further = after(rule("FAX_ERROR", 6, policy), history, pages=(1, 5), policy=policy)
     assert isinstance(further, RetryAt)
@@ -142,7 +140,10 @@ def test_unproven_numbers_get_the_shorter_list(proven: bool, seconds: int, limit
     """Without a success in memory a number that gives no fax tone is called less."""
     tone = rule("CALL_ERROR", 30)
     assert wait_s(after(tone, FailureHistory(proven=proven))) == seconds
-    last = after(tone, FailureHistory(failures={"no_fax_tone": limit - 1}, dials=limit - 1, proven=proven))
+    last = after(
+        tone,
+        FailureHistory(failures={"no_fax_tone": limit - 1}, counters=AttemptCounters(dials=limit - 1), proven=proven),
+    )
     assert isinstance(last, GiveUp)
 
 
@@ -158,7 +159,7 @@ def test_a_failure_without_a_call_has_no_distance_to_keep() -> None:
 
 def test_a_failed_fetch_spends_no_counter() -> None:
     """Faults of documents and of the provider's storage leave dials and tries as they are."""
-    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), FailureHistory(dials=2, tries=1))
+    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), FailureHistory(counters=AttemptCounters(dials=2, tries=1)))
     assert isinstance(decision, RetryAt)
     assert decision.counters == AttemptCounters(dials=2, tries=1, server_errors=0)
 
@@ -169,14 +170,18 @@ def test_a_failed_fetch_spends_no_counter() -> None:
 def test_fine_is_forced_where_the_row_says(code: int, before: int, fine: bool) -> None:
     """The second retry after a protocol error is in FINE, the first after some others."""
     failure = rule("FAX_ERROR", code)
-    decision = after(failure, FailureHistory(failures={failure.category: before}, tries=before))
+    decision = after(
+        failure, FailureHistory(failures={failure.category: before}, counters=AttemptCounters(tries=before))
+    )
     assert isinstance(decision, RetryAt)
     assert decision.force_fine is fine
 
 
 def test_fine_stays_forced_when_the_next_failure_is_another() -> None:
     """A machine that could not take the resolution gets FINE after a busy line as well."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"capability": 1}, tries=1))
+    decision = after(
+        rule("CALL_ERROR", 17), FailureHistory(failures={"capability": 1}, counters=AttemptCounters(tries=1))
+    )
     assert isinstance(decision, RetryAt)
     assert decision.force_fine
 
@@ -304,7 +309,10 @@ def test_looks_count_from_now_when_the_deadline_has_passed() -> None:
 
 def test_a_send_that_was_never_found_is_sent_again() -> None:
     """Once believed absent it goes out again without a further wait and counts as a server error."""
-    decision = decide_absent(SUBMIT_UNKNOWN, history=FailureHistory(), policy=POLICY, now_ms=NOW, chance=MIDDLE)
+    decision = decide_absent(
+        FailedAttempt(rule=SUBMIT_UNKNOWN, history=FailureHistory()),
+        DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
+    )
     assert wait_s(decision) == 0
     assert isinstance(decision, RetryAt)
     assert decision.counters == AttemptCounters(dials=0, tries=0, server_errors=1)
@@ -313,11 +321,11 @@ def test_a_send_that_was_never_found_is_sent_again() -> None:
 def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
     """After the look-ups of a 500 the delays of the row hold."""
     decision = decide_absent(
-        rule("http", 500),
-        history=FailureHistory(failures={"provider_error": 2}, server_errors=2),
-        policy=POLICY,
-        now_ms=NOW,
-        chance=MIDDLE,
+        FailedAttempt(
+            rule=rule("http", 500),
+            history=FailureHistory(failures={"provider_error": 2}, counters=AttemptCounters(server_errors=2)),
+        ),
+        DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
     )
     assert wait_s(decision) == 120
 
@@ -326,11 +334,13 @@ def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
 def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothing(server_errors: int) -> None:
     """The job goes when the hold of the provider lets it go, and not after a delay that grows."""
     decision = decide_absent(
-        rule("http", 500),
-        history=FailureHistory(failures={"provider_error": server_errors}, server_errors=server_errors),
-        policy=POLICY,
-        now_ms=NOW,
-        chance=MIDDLE,
+        FailedAttempt(
+            rule=rule("http", 500),
+            history=FailureHistory(
+                failures={"provider_error": server_errors}, counters=AttemptCounters(server_errors=server_errors)
+            ),
+        ),
+        DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
         answered=False,
     )
     assert wait_s(decision) == 5
@@ -342,11 +352,11 @@ def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothin
 def test_server_errors_have_a_cap_of_their_own() -> None:
     """The sixth failure of the provider's servers ends the job, though their kinds differ."""
     decision = decide_absent(
-        SUBMIT_UNKNOWN,
-        history=FailureHistory(failures={"provider_error": 5}, server_errors=5),
-        policy=POLICY,
-        now_ms=NOW,
-        chance=MIDDLE,
+        FailedAttempt(
+            rule=SUBMIT_UNKNOWN,
+            history=FailureHistory(failures={"provider_error": 5}, counters=AttemptCounters(server_errors=5)),
+        ),
+        DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
     )
     assert isinstance(decision, GiveUp)
     assert decision.reason is GiveUpReason.SERVER_ERRORS
@@ -383,7 +393,7 @@ def test_an_unreachable_callback_is_no_failure_of_the_job() -> None:
 @pytest.mark.parametrize("failure", [rule("http", 429), TRANSPORT])
 def test_a_job_that_was_not_taken_waits_without_spending_or_ending(failure: Rule) -> None:
     """A hundred refusals by rate, or lost connections, leave the job where it was."""
-    decision = after(failure, FailureHistory(failures={failure.category: 100}, dials=3))
+    decision = after(failure, FailureHistory(failures={failure.category: 100}, counters=AttemptCounters(dials=3)))
     assert isinstance(decision, RetryAt)
     assert decision.counters == AttemptCounters(dials=3, tries=0, server_errors=0)
     assert wait_s(decision) == 30

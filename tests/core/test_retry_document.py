@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core.failures import RULES
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import Explanation, explain
+from dispatcher.core.retry.explain import Explanation, explain
+from dispatcher.core.retry_table.rows import RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "retry.md"
 

@@ -4,10 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.failures import ERROR_TYPES, RULES, Category, Named, Rule, Verdict, classify
-from dispatcher.core.job import State
+from dispatcher.core.job import AttemptCounters, State
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import Decision, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt, decide, decide_absent
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide, decide_absent
+from dispatcher.core.retry.decision import Decision, FailedAttempt, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import ERROR_TYPES, Category, Named, Rule, Verdict
 
 #: a machine under load is no failure of these tests
 UNHURRIED = settings(deadline=None)
@@ -32,9 +36,7 @@ POLICIES = st.builds(
 HISTORIES = st.builds(
     FailureHistory,
     failures=st.dictionaries(st.sampled_from([str(category) for category in Category]), SMALL),
-    dials=SMALL,
-    tries=SMALL,
-    server_errors=SMALL,
+    counters=st.builds(AttemptCounters, dials=SMALL, tries=SMALL, server_errors=SMALL),
     best_pages=SMALL,
     proven=st.booleans(),
     already_fine=st.booleans(),
@@ -51,13 +53,8 @@ def outcome(
     rule: Rule, pages: tuple[int, int], history: FailureHistory, policy: Policy, now_ms: int, chance: float
 ) -> Decision:
     return decide(
-        rule,
-        pages_sent=pages[0],
-        pages_total=pages[1],
-        history=history,
-        policy=policy,
-        now_ms=now_ms,
-        chance=chance,
+        FailedAttempt(rule=rule, pages_sent=pages[0], pages_total=pages[1], history=history),
+        DecisionContext(policy=policy, now_ms=now_ms, chance=chance),
     )
 
 
@@ -162,7 +159,9 @@ def test_an_absent_send_is_repeated_within_the_cap_of_server_errors(
     rule = classify(*pair, policy=policy)
     if rule.verdict is not Verdict.UNCERTAIN:
         return
-    decision = decide_absent(rule, history=history, policy=policy, now_ms=now_ms, chance=chance)
+    decision = decide_absent(
+        FailedAttempt(rule=rule, history=history), DecisionContext(policy=policy, now_ms=now_ms, chance=chance)
+    )
     if isinstance(decision, RetryAt):
         assert now_ms <= decision.at_ms
         assert decision.counters.server_errors < policy.max_server_errors
@@ -192,8 +191,7 @@ def test_every_life_of_failed_faxes_ends(
         assert isinstance(decision, RetryAt)
         history = FailureHistory(
             failures={**history.failures, rule.category: history.failures.get(rule.category, 0) + 1},
-            dials=decision.counters.dials,
-            tries=decision.counters.tries,
+            counters=AttemptCounters(dials=decision.counters.dials, tries=decision.counters.tries),
             best_pages=max(history.best_pages, pages[0]),
             proven=proven,
         )

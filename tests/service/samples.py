@@ -7,7 +7,7 @@ from dataclasses import replace
 from pypdf import PdfWriter
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Recipient, RefusedRow, State
+from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Recipient, RefusedRow, State
 from dispatcher.service.ids import batch_id
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
@@ -83,8 +83,17 @@ async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str
         StoredTransition(
             job=found.job,
             old=found.record,
-            new=replace(found.record, state=ends[row][0], category=ends[row][1], attempt=1, lease=0, changed_ms=2),
-            history=HistoryEntry(attempt=1, at_ms=2, outcome=AttemptOutcome.FAILED, category=ends[row][1], why=why)
+            new=replace(
+                found.record,
+                state=ends[row][0],
+                failure=FailureCode(category=ends[row][1]),
+                attempt=1,
+                lease=0,
+                changed_ms=2,
+            ),
+            history=HistoryEntry(
+                attempt=1, at_ms=2, outcome=AttemptOutcome.FAILED, failure=FailureCode(category=ends[row][1]), why=why
+            )
             if why
             else None,
             spent=1,

@@ -133,7 +133,7 @@ async def test_one_without_number_or_labels_is_read_and_the_read_counts(
     call.status = FaxStatus.FAILURE
     await call_back(system, replace(completed(call), **without))  # type: ignore[arg-type]  # as above
     stored = await record(system)
-    assert (stored.state, stored.category) == (State.WAITING, "busy")
+    assert (stored.state, stored.failure.category) == (State.WAITING, "busy")
 
 
 @SHOWS_LITTLE

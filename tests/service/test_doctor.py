@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.job import State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.places import WATCHED
+from dispatcher.core.recovery.places import WATCHED
 from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate

@@ -3,8 +3,8 @@
 import pytest
 
 from dispatcher.core.batch import BatchState, Command
-from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.service.explanation import explain
 from dispatcher.service.views import BatchView, JobView, view_batch
 from dispatcher.store.store import Store
@@ -16,7 +16,11 @@ NOW_MS = 1_767_225_600_000
 LATER_MS = NOW_MS + 60_000
 LATER = "2026-01-01T00:01:00.000Z"
 BUSY = HistoryEntry(
-    attempt=1, at_ms=NOW_MS, outcome=AttemptOutcome.FAILED, category="busy", why="Busy: again in a minute."
+    attempt=1,
+    at_ms=NOW_MS,
+    outcome=AttemptOutcome.FAILED,
+    failure=FailureCode(category="busy"),
+    why="Busy: again in a minute.",
 )
 
 
@@ -44,12 +48,17 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
             "2 of 3 pages arrived, but the call ended in an error",
         ),
         (
-            Record(state=State.DELIVERED_UNCONFIRMED, category="callback_missing"),
+            Record(state=State.DELIVERED_UNCONFIRMED, failure=FailureCode(category="callback_missing")),
             None,
             [],
             "never told how it ended: it may have arrived",
         ),
-        (Record(state=State.FAILED, category="bad_number"), None, [], "Failed for good: bad_number."),
+        (
+            Record(state=State.FAILED, failure=FailureCode(category="bad_number")),
+            None,
+            [],
+            "Failed for good: bad_number.",
+        ),
         (Record(state=State.CANCELLED), None, [], "cancelled before"),
         (Record(state=State.EXPIRED), None, [], "deadline"),
         (Record(state=State.LEASED), LATER_MS, [], "about to send"),

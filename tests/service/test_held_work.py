@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.holding import ACCOUNT, PROVIDER
 from dispatcher.core.job import State
+from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
+from dispatcher.core.limits.rate import blocked_until_us
 from dispatcher.core.outcome import FaxStatus, FaxUpdate, NotSent, Refused, SendOutcome, Unclear
-from dispatcher.core.pacing import blocked_until_us
 from dispatcher.service.account import view_account
 from dispatcher.service.doctor import examine
 from dispatcher.service.inbox_consumer import encode

@@ -32,7 +32,7 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
     batch = await view_batch(system.store, "a")
     assert (batch.state, [one.scope for one in batch.holds]) == ("held", ["account"])
     waiting = [one for one in await system.records() if one.state is State.WAITING]
-    assert {(one.dials, one.tries, one.server_errors) for one in waiting} == {(0, 0, 0)}
+    assert {(one.counters.dials, one.counters.tries, one.counters.server_errors) for one in waiting} == {(0, 0, 0)}
     provider.refusal = lambda fax: None
     if by_hand:
         await release_hold(system.store, "account")

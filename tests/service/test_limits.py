@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.limits import LimitedBy
+from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.policy import Policy
 from dispatcher.service.limits import what_limits
 from dispatcher.store.dispatch import Candidate

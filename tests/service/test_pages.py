@@ -75,7 +75,7 @@ async def test_the_batch_decides_whether_a_partly_sent_fax_is_sent_again(
 ) -> None:
     await way(system, on_partial)
     (record,) = await system.records()
-    assert (record.state, record.pages_sent, record.category) == (state, 3, "page_unconfirmed")
+    assert (record.state, record.pages_sent, record.failure.category) == (state, 3, "page_unconfirmed")
 
 
 async def test_what_a_batch_asked_for_is_read_once(system: FaultySystem, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(sys
     await system.runtime.inbox_consumer.settle_events()
     (stored,) = await system.store.dispatch.stored([JobId("a", 0)])
     assert stored
-    assert [entry.error_type for entry in stored.history] == ["NEW\ufffd "]
+    assert [entry.failure.error_type for entry in stored.history] == ["NEW\ufffd "]
 
 
 async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(system: FaultySystem) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.job import JobId, State
+from dispatcher.core.job import FailureCode, JobId, State
 from dispatcher.service import rerun
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.mailings import Mailings
@@ -124,7 +124,7 @@ async def fail_one_in_each_block(store: Store, parent: str, at: int) -> None:
     jobs = [JobId(parent, block * 1000 + at) for block in range(8)]
     for stored in await store.dispatch.stored(jobs):
         assert stored
-        failed = replace(stored.record, state=State.FAILED, category="busy", attempt=1, lease=0)
+        failed = replace(stored.record, state=State.FAILED, failure=FailureCode(category="busy"), attempt=1, lease=0)
         assert await store.dispatch.settle([StoredTransition(job=stored.job, old=stored.record, new=failed)]) == [None]
 
 

@@ -261,8 +261,8 @@ async def test_a_begin_that_no_replica_has_is_a_missed_slot(system: FaultySystem
     assert system.provider.sends == 0
     totals = await system.store.metric_totals.all()
     assert totals["attempts", "missed_slot"] >= ROWS
-    assert {(record.state, record.tries, record.server_errors) for record in await system.records()} == {
-        (State.WAITING, 0, 0)
-    }
+    assert {
+        (record.state, record.counters.tries, record.counters.server_errors) for record in await system.records()
+    } == {(State.WAITING, 0, 0)}
     system.world.scripts._replicas = 0
     await delivered_once(system)

@@ -63,7 +63,7 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
     assert State.SENDING not in {one.state for one in await system.records()}
     await system.work(6)
     records = await system.records()
-    assert {(one.server_errors, one.looks) for one in records} == {(0, 0)}
+    assert {(one.counters.server_errors, one.looks) for one in records} == {(0, 0)}
     assert {one.state for one in records} <= {State.ACCEPTED, State.DELIVERED}
     assert system.provider.sends == 3
 

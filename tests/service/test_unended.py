@@ -47,7 +47,7 @@ async def test_its_batch_ends_after_80_hours(system: FaultySystem, known: bool) 
         system.provider.calls.clear()
     await work(system, HOUR_MS + 1)
     (record,) = await system.records()
-    assert (record.state, record.category) == (State.DELIVERED_UNCONFIRMED, "callback_missing")
+    assert (record.state, record.failure.category) == (State.DELIVERED_UNCONFIRMED, "callback_missing")
     assert await state_of(system) is BatchState.CANCELLED
     await work(system, 100 * HOUR_MS)
     assert system.provider.sends == 1

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Priority
+from dispatcher.core.limits.allowance import Period
 from dispatcher.core.policy import Policy
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.scheduling import AHEAD_S, Scheduler

@@ -6,8 +6,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Command
+from dispatcher.core.limits.allowance import Period
 from dispatcher.runtime import Runtime
 from dispatcher.service.account import change_limits, forget_changes, release_hold, unblock_account
 from dispatcher.service.errors import Missing

@@ -1,4 +1,4 @@
-"""What the scripts ought to do, in plain Python: the oracle of random histories.
+"""What the scripts ought to do, in plain Python: the reference implementation of random histories.
 
 Fairness and pace come from ``core``; the rest is the design's words turned into dictionaries. Nothing is packed and
 nothing is quick.
@@ -9,16 +9,19 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core import fairness, holding, pacing
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import CommandRefusal, Control
-from dispatcher.core.holding import Answered
 from dispatcher.core.job import JobId, Record, State
-from dispatcher.core.pacing import Adaptation, RateState
-from dispatcher.core.places import WATCHED, Place, is_unclear
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.holds import ACCOUNT, LISTS_FAIL, PROVIDER
+from dispatcher.core.limits.rate import RateState, bounded_wait, next_us
+from dispatcher.core.limits.shares import QUANTUM
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import HELD_MS
-from dispatcher.core.waits import capped_retry_after_s, look_apart_ms, shared_ms
+from dispatcher.core.recovery.places import WATCHED, Place, is_unclear
+from dispatcher.core.reference import fairness, holding, pacing
+from dispatcher.core.reference.holding import Answered
+from dispatcher.core.reference.pacing import Adaptation
+from dispatcher.core.retry.waits import capped_retry_after_s, look_apart_ms, shared_ms
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, StoredTransition
 from dispatcher.store.holds import ListNote
 
@@ -26,7 +29,7 @@ NEVER_MS = HELD_MS
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 #: rows that come back from a release at a time
 UNPARKED = 100
-PROBED = {holding.PROVIDER, holding.ACCOUNT}
+PROBED = {PROVIDER, ACCOUNT}
 FLYING = {State.LEASED: Place.LEASED, State.SENDING: Place.SENDING, State.ACCEPTED: Place.ACCEPTED}
 #: milliseconds: a silent worker is dead, a step of the registry's clock, a heartbeat that is written again
 DEAD_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3_000, 1_000, 250, 50
@@ -115,7 +118,7 @@ class Batch:
     @property
     def counts(self) -> Counter[tuple[State, str, str]]:
         seen = [self.seen(row) for row in self.jobs]
-        return Counter((record.state, record.category, record.error_type) for record in seen)
+        return Counter((record.state, record.failure.category, record.failure.error_type) for record in seen)
 
     @property
     def finals(self) -> int:
@@ -300,7 +303,7 @@ class Model:
         room = min(most, ahead - young, MOST_AHEAD * ahead - leased, in_flight - leased - self._being_sent)
         if room <= 0 or not self._living():
             return [], {}
-        self.pace = pacing.bounded_wait(self.pace, self.us)
+        self.pace = bounded_wait(self.pace, self.us)
         if self.pace.blocked_until_us > self.us:
             return [], {}
         self.pace = pacing.bounded_slot(self.pace, self.us)
@@ -368,7 +371,7 @@ class Model:
                 self.parked.setdefault(held[0], set()).add(name)
                 self._rest(batch, vtime, None)
                 continue
-            served = self._serve(batch, claim, min(claim.room - len(claim.jobs), fairness.QUANTUM))
+            served = self._serve(batch, claim, min(claim.room - len(claim.jobs), QUANTUM))
             if served:
                 active[name] = fairness.advance(vtime, served, batch.weight)
             elif not claim.full:
@@ -500,7 +503,7 @@ class Model:
                     self._note_probe(held, f"{one.job}/{record.attempt + 1}", slot // 1000)
                 return "go"
             blocked_us = self.pace.blocked_until_us
-            at_us = blocked_us if blocked_us > self.us else pacing.next_us(self.pace, self.us)
+            at_us = blocked_us if blocked_us > self.us else next_us(self.pace, self.us)
             word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
         for held in passed.values():
             held.put_off(again_ms if word == "rate" else self.ms, self.ms)
@@ -597,7 +600,7 @@ class Model:
         return batch.control in ENDING or batch.finished_ms > 0
 
     def check_provider(self) -> bool:
-        if holding.PROVIDER not in self.holds:
+        if PROVIDER not in self.holds:
             recent = holding.recent_failures(self.failures.values(), self.sends, self.policy.breaker_sends)
             self.failures = {attempt: at for attempt, at in self.failures.items() if at in recent}
             policy = self.policy
@@ -609,24 +612,24 @@ class Model:
                 return False
         only_job, series = holding.only_job_of(self.failures), self.policy.probe_provider_s
         self.failures, self.unclear = {}, {}
-        new = self.hold(holding.PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in series])
+        new = self.hold(PROVIDER, "provider_unavailable", [int(seconds * 1000) for seconds in series])
         if new:
-            self.holds[holding.PROVIDER].only_job = only_job
+            self.holds[PROVIDER].only_job = only_job
         return new
 
     def note_list(self, *, readable: bool) -> ListNote:
-        held = self.holds.get(holding.PROVIDER)
+        held = self.holds.get(PROVIDER)
         if readable:
             self.lists_fail_ms = 0
-            if held is None or held.category != holding.LISTS_FAIL:
+            if held is None or held.category != LISTS_FAIL:
                 return ListNote.NOTHING
-            del self.holds[holding.PROVIDER]
+            del self.holds[PROVIDER]
             return ListNote.RELEASED
         self.lists_fail_ms = min(self.lists_fail_ms or self.ms, self.ms)
         if self.ms - self.lists_fail_ms < self.policy.lists_fail_s * 1000 or not self.watch[Place.UNCLEAR]:
             return ListNote.NOTHING
         series = [int(seconds * 1000) for seconds in self.policy.probe_provider_s]
-        return ListNote(self.hold(holding.PROVIDER, holding.LISTS_FAIL, series))
+        return ListNote(self.hold(PROVIDER, LISTS_FAIL, series))
 
     def forbid(self, scope: str, countries: int, sends: int) -> bool:
         self.forbidden[scope] = self.sends

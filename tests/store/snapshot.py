@@ -4,9 +4,9 @@ import json
 from collections import Counter
 from typing import Any
 
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
-from dispatcher.core.places import WATCHED, Place
+from dispatcher.core.recovery.places import WATCHED, Place
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 from dispatcher.store import codec, keys
 from tests.store.fixture import StoreFixture, dump
 from tests.store.model import Batch, Model, OpenLease

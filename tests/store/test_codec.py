@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.failures import CATEGORIES, ERROR_TYPES
 from dispatcher.core.job import (
     REVISION_MODULUS,
+    AttemptCounters,
     AttemptOutcome,
+    FailureCode,
     FaxFate,
     HistoryEntry,
     Recipient,
@@ -17,6 +18,7 @@ from dispatcher.core.job import (
     RefusedRow,
     State,
 )
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 from dispatcher.store import codec
 
 #: JSON keeps every text but halves of surrogate pairs, which no decoded input has
@@ -36,12 +38,10 @@ records = st.builds(
     country=COUNTRY,
     attempt=INT,
     lease=INT,
-    category=st.sampled_from(CATEGORIES),
-    error_type=st.sampled_from(ERROR_TYPES),
-    error_code=SHORT,
-    dials=BYTE,
-    tries=BYTE,
-    server_errors=BYTE,
+    failure=st.builds(
+        FailureCode, category=st.sampled_from(CATEGORIES), error_type=st.sampled_from(ERROR_TYPES), error_code=SHORT
+    ),
+    counters=st.builds(AttemptCounters, dials=BYTE, tries=BYTE, server_errors=BYTE),
     looks=BYTE,
     doubled=st.booleans(),
     unclear=st.booleans(),
@@ -70,9 +70,9 @@ entries = st.builds(
     fate=st.none() | st.sampled_from(FaxFate),
     created_ms=MS,
     ended_ms=MS,
-    category=st.sampled_from(CATEGORIES),
-    error_type=TEXT,
-    error_code=st.integers(0, 99_999),
+    failure=st.builds(
+        FailureCode, category=st.sampled_from(CATEGORIES), error_type=TEXT, error_code=st.integers(0, 99_999)
+    ),
     fax_id=TEXT,
     pages_sent=SHORT,
     pages_total=SHORT,
@@ -85,12 +85,8 @@ KNOWN = Record(
     country="DE",
     attempt=0x02030405,
     lease=0x04050607,
-    category="busy",
-    error_type="LINE_ERROR",
-    error_code=0x0809,
-    dials=10,
-    tries=11,
-    server_errors=12,
+    failure=FailureCode(category="busy", error_type="LINE_ERROR", error_code=0x0809),
+    counters=AttemptCounters(dials=10, tries=11, server_errors=12),
     looks=13,
     doubled=True,
     force_fine=True,
@@ -130,19 +126,25 @@ def test_categories_and_error_types_keep_the_numbers_that_are_stored() -> None:
 
 
 def test_an_error_type_of_a_later_provider_is_kept_as_other() -> None:
-    record = codec.decode_record(codec.encode_record(Record(error_type="NEW_KIND_OF_ERROR", error_code=7)))
-    assert (record.error_type, record.error_code) == ("other", 7)
+    record = codec.decode_record(
+        codec.encode_record(Record(failure=FailureCode(error_type="NEW_KIND_OF_ERROR", error_code=7)))
+    )
+    assert (record.failure.error_type, record.failure.error_code) == ("other", 7)
 
 
 @given(st.integers(256, 10**9))
 def test_counters_stop_at_their_width(many: int) -> None:
-    record = codec.decode_record(codec.encode_record(Record(dials=many, tries=many, looks=many, strikes=many)))
-    assert (record.dials, record.tries, record.looks, record.strikes) == (255, 255, 255, 255)
+    record = codec.decode_record(
+        codec.encode_record(Record(counters=AttemptCounters(dials=many, tries=many), looks=many, strikes=many))
+    )
+    assert (record.counters.dials, record.counters.tries, record.looks, record.strikes) == (255, 255, 255, 255)
 
 
 def test_numbers_that_the_provider_should_not_send_do_not_break_a_record() -> None:
-    record = codec.decode_record(codec.encode_record(Record(error_code=-1, pages_sent=70_000, pages_total=-3)))
-    assert (record.error_code, record.pages_sent, record.pages_total) == (0, 65_535, 0)
+    record = codec.decode_record(
+        codec.encode_record(Record(failure=FailureCode(error_code=-1), pages_sent=70_000, pages_total=-3))
+    )
+    assert (record.failure.error_code, record.pages_sent, record.pages_total) == (0, 65_535, 0)
 
 
 def test_a_fax_id_that_is_too_long_is_left_out_of_the_record() -> None:
@@ -193,12 +195,14 @@ def test_what_a_newer_process_wrote_is_read_and_written_back_as_it_was(
     raw = bytearray(codec.encode_record(record))
     raw[12], raw[13] = category, kind
     read = codec.decode_record(bytes(raw))
-    assert (read.category, read.error_type) == ("unknown", "other")
+    assert (read.failure.category, read.failure.error_type) == ("unknown", "other")
     assert codec.encode_record(read) == bytes(raw)
     changed = bytearray(codec.encode_record(replace(read, strikes=read.strikes ^ 1)))
     assert changed[12:14] == raw[12:14]
-    judged = codec.encode_record(replace(read, category="unknown", error_type="other"))
-    assert judged[12:14] == codec.encode_record(Record(category="unknown", error_type="other"))[12:14]
+    judged = codec.encode_record(replace(read, failure=FailureCode(category="unknown", error_type="other")))
+    assert (
+        judged[12:14] == codec.encode_record(Record(failure=FailureCode(category="unknown", error_type="other")))[12:14]
+    )
 
 
 def test_a_history_of_a_newer_process_is_read_as_far_as_it_is_known() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.core.batch import Command, CommandRefusal, Control
-from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
+from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Overview
 from dispatcher.store.dispatch import StoredTransition
@@ -171,7 +171,9 @@ async def test_a_settlement_whose_answer_was_lost_counts_once(world: StoreFixtur
     """Also when the job has become final by it, since its batch had ended, or has moved on since."""
     await world.running("a", 1)
     (begun,) = (await world.sending()).jobs
-    entry = HistoryEntry(attempt=1, at_ms=world.ms, outcome=AttemptOutcome.REFUSED, category="auth", why="refused")
+    entry = HistoryEntry(
+        attempt=1, at_ms=world.ms, outcome=AttemptOutcome.REFUSED, failure=FailureCode(category="auth"), why="refused"
+    )
     new = replace(begun.record, state=State.WAITING, lease=0)
     change = StoredTransition(
         job=begun.job,

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.holding import PROBES_KEPT
-from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
+from dispatcher.core.limits.holds import PROBES_KEPT
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.store.dispatch import Begun, Reclaimed, StoredTransition
 from dispatcher.store.holds import ListNote
 from tests.store.fixture import StoreFixture, hash_of, words
@@ -259,7 +259,11 @@ async def test_the_hold_of_a_job_ends_when_news_of_its_fax_comes(world: StoreFix
     begun = (await world.sending()).jobs[0]
     waiting = replace(begun.record, state=State.WAITING, lease=0)
     entry = HistoryEntry(
-        attempt=1, at_ms=1, outcome=AttemptOutcome.VANISHED, category="submit_unknown", why="It is gone."
+        attempt=1,
+        at_ms=1,
+        outcome=AttemptOutcome.VANISHED,
+        failure=FailureCode(category="submit_unknown"),
+        why="It is gone.",
     )
     held = StoredTransition(job=begun.job, old=begun.record, new=waiting, next_ms=HELD_MS, history=entry, attempt=1)
     assert await world.dispatch.settle([held]) == [None]

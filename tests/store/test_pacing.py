@@ -1,14 +1,14 @@
-"""``pacing.lua`` against ``core/pacing.py`` over random histories, clocks that are set included."""
+"""``pacing.lua`` against ``core/reference/pacing.py`` over random histories, clocks that are set included."""
 
 import math
 import random
 
 import pytest
 
-from dispatcher.core import pacing
-from dispatcher.core.allowance import Period
-from dispatcher.core.pacing import Adaptation, RateState, reserve_read, slow_down, unblock, with_ceiling
-from dispatcher.core.waits import capped_retry_after_s
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.rate import RateState, blocked_until_us, bounded_wait
+from dispatcher.core.reference.pacing import Adaptation, reserve_read, slow_down, unblock, with_ceiling
+from dispatcher.core.retry.waits import capped_retry_after_s
 from dispatcher.store.rate_limiter import _READ_HORIZON_US
 from tests.store.fixture import RATE, StoreFixture
 
@@ -45,7 +45,7 @@ class History:
         assert until_s <= self.world.us / 1_000_000 + 3600
 
     async def unblock(self) -> None:
-        was = pacing.blocked_until_us(self.pace, self.world.us) > self.world.us
+        was = blocked_until_us(self.pace, self.world.us) > self.world.us
         assert await self.world.limiter.unblock() is was
         self.pace = unblock(self.pace, self.world.us)
 
@@ -56,7 +56,7 @@ class History:
 
     async def claim(self) -> None:
         await self.world.claim()
-        self.pace = pacing.bounded_wait(self.pace, self.world.us)
+        self.pace = bounded_wait(self.pace, self.world.us)
 
     async def pass_time(self) -> None:
         await self.world.pass_ms(self.dice.choice(PASSES_MS))

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
-from dispatcher.core.places import Place
+from dispatcher.core.recovery.places import Place
 from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.dispatch import StoredTransition

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import Command, Control, Priority
-from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
-from dispatcher.core.pacing import interval_us
-from dispatcher.core.settlement import HELD_MS, next_look_at_ms, send_deadline_ms
+from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.rate import interval_us
+from dispatcher.core.settlement.lookup import next_look_at_ms
+from dispatcher.core.settlement.transition import HELD_MS, send_deadline_ms
 from dispatcher.store.dispatch import BeginAnswer, Candidate, JobGone, Lease, StoredTransition
 from dispatcher.store.lua import Argument
 from tests.store import snapshot
@@ -417,7 +418,7 @@ async def test_a_step_decided_from_a_record_that_has_changed_is_refused_and_told
     await world.running("a", 1)
     begun = (await world.sending()).jobs[0]
     await ended(world, begun.job, begun.record)
-    late = replace(begun.record, state=State.FAILED, category="busy")
+    late = replace(begun.record, state=State.FAILED, failure=FailureCode(category="busy"))
     change = StoredTransition(job=begun.job, old=begun.record, new=late, history=snapshot.evidence("late"), spent=1)
     (found,) = await world.dispatch.settle([change])
     assert found == replace(begun.record, state=State.DELIVERED, lease=0)
@@ -467,7 +468,11 @@ async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: St
         if begun is cancelled:
             await world.batches.command("a", Command.CANCEL)
         entry = HistoryEntry(
-            attempt=1, at_ms=1, outcome=AttemptOutcome.VANISHED, category="submit_unknown", why="It is gone."
+            attempt=1,
+            at_ms=1,
+            outcome=AttemptOutcome.VANISHED,
+            failure=FailureCode(category="submit_unknown"),
+            why="It is gone.",
         )
         new = replace(begun.record, state=State.WAITING, lease=0)
         change = StoredTransition(

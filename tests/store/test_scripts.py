@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core import allowance, fairness, pacing
 from dispatcher.core.batch import Control, Priority
-from dispatcher.core.job import JobId, Record, State
-from dispatcher.core.pacing import CATCH_UP_US, interval_us
-from dispatcher.core.settlement import HELD_MS
+from dispatcher.core.job import FailureCode, JobId, Record, State
+from dispatcher.core.limits import allowance, rate
+from dispatcher.core.limits.rate import CATCH_UP_US, interval_us
+from dispatcher.core.limits.shares import QUANTUM, STRIDE
+from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.store import audit, codec, dispatch, keys, lua, wakes
 from tests.store.fixture import StoreFixture
 
@@ -59,7 +60,7 @@ def test_lua_ends_batches_under_the_same_words_as_python() -> None:
 
 def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
     claim, pace = constants("claim"), constants("pacing")
-    assert (claim["QUANTUM"], claim["STRIDE"]) == (fairness.QUANTUM, fairness.STRIDE)
+    assert (claim["QUANTUM"], claim["STRIDE"]) == (QUANTUM, STRIDE)
     names = {
         "USED",
         "CATCH_UP_US",
@@ -71,10 +72,10 @@ def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
         "LONGEST_WAIT_US",
     }
     names |= {"READ_BURST_US", "LEFT_OVER_US"}
-    assert pace == {name: getattr(pacing, name) for name in names}
+    assert pace == {name: getattr(rate, name) for name in names}
     text = (SCRIPTS / "pacing.lua").read_text()
     fields = re.findall(r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", text, re.DOTALL)[0])
-    assert [*fields, "allowances"] == list(pacing.RateState.__slots__)
+    assert [*fields, "allowances"] == list(rate.RateState.__slots__)
 
 
 def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
@@ -98,8 +99,7 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
         country="AB",
         attempt=515,
         lease=70_000,
-        category="busy",
-        error_type="LINE_ERROR",
+        failure=FailureCode(category="busy", error_type="LINE_ERROR"),
     )
     raw = codec.encode_record(record)
     assert "struct.unpack('<BBHI4I4', record)" in RECORD_LUA
@@ -113,7 +113,7 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
 
 @pytest.mark.anyio
 async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(world: StoreFixture) -> None:
-    raw = codec.encode_record(Record(category="busy", error_type="LINE_ERROR"))
+    raw = codec.encode_record(Record(failure=FailureCode(category="busy", error_type="LINE_ERROR")))
     script = f"{RECORD_LUA}\nreturn count_field(count_of(ARGV[1]))"
     assert (await world.client.eval(script, 0, raw)).decode() == audit.count_field(raw)
 

@@ -6,11 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
 
-from dispatcher.core.allowance import Period
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
-from dispatcher.core.holding import Answered
-from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, HistoryEntry, JobId, Record, State
-from dispatcher.core.pacing import RateState
+from dispatcher.core.job import (
+    REVISION_MODULUS,
+    AttemptCounters,
+    AttemptOutcome,
+    FailureCode,
+    HistoryEntry,
+    JobId,
+    Record,
+    State,
+)
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.rate import RateState
+from dispatcher.core.reference.holding import Answered
 from dispatcher.store import keys
 from dispatcher.store.dispatch import Candidate, Lease, StoredTransition, new_call
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
@@ -427,10 +436,12 @@ class RandomHistory:
             old,
             state=state,
             lease=0,
-            category=dice.choice(CATEGORIES) if failed else "",
-            error_type="LINE_ERROR" if failed else "",
-            error_code=dice.randrange(100),
-            dials=dice.randrange(5),
+            failure=FailureCode(
+                category=dice.choice(CATEGORIES) if failed else "",
+                error_type="LINE_ERROR" if failed else "",
+                error_code=dice.randrange(100),
+            ),
+            counters=AttemptCounters(dials=dice.randrange(5)),
             looks=dice.randrange(5),
             doubled=dice.random() < 0.2,
             unclear=dice.random() < 0.2,

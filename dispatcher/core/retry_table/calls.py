@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from dispatcher.core.retry_table import remedies
-from dispatcher.core.rule import Category, Fallback, Named, Rule, Spends, Verdict
+from dispatcher.core.retry_table.rule import Category, Fallback, Named, Rule, Spends, Verdict
 
 _M = 60.0
 _H = 3600.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from dispatcher.core.retry_table import calls, documents, remedies
-from dispatcher.core.rule import Category, Fallback, Named, Rule, Scope, Spends, Verdict
+from dispatcher.core.retry_table.rule import Category, Fallback, Named, Rule, Scope, Spends, Verdict
 
 _M = 60.0
 _H = 3600.0

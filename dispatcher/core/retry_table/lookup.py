@@ -1,27 +1,26 @@
-"""The row of any failure, documented or not."""
+"""Finds the row of any failure, documented or not."""
 
 import re
 from dataclasses import replace
 
-from dispatcher.core.retry_table import OPEN_CODES, OPEN_TYPES, PROVIDER_ERROR, RULES, UNKNOWN, faxes, requests
-from dispatcher.core.rule import ERROR_TYPES, Rule, Scope, Spends
+from dispatcher.core.retry_table import faxes, requests
+from dispatcher.core.retry_table.rows import OPEN_CODES, OPEN_TYPES, PROVIDER_ERROR, RULES, UNKNOWN
+from dispatcher.core.retry_table.rule import BEFORE_THE_CALL, ERROR_TYPES, Rule, Scope, Spends
 
 _MONEY = re.compile(r"\b(funds?|balance|credits?|payment|billing)\b", re.IGNORECASE)
 _TEST = re.compile(r"\bsimulat", re.IGNORECASE)
-#: failures before any call, in which no page can have arrived
-_BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
 
 
 def row_of(error_type: str, error_code: int, message: str = "") -> Rule:
-    """The documented row of the pair, else the default of its type, else the row for unknown failures.
+    """Return the documented row of the pair, else the default of its type, else the row for unknown failures.
 
-    ``message`` is read only for the types that have no published codes.
+    ``message`` counts only for types that have no published codes.
     """
     row = RULES.get((error_type, error_code))
     if row is not None:
         return row
     kind = error_type if error_type in ERROR_TYPES[1:] else ERROR_TYPES[-1]
-    partial = kind not in _BEFORE_THE_CALL
+    partial = kind not in BEFORE_THE_CALL
     return replace(_default(kind, error_code, message), error_type=kind, error_code=error_code, partial=partial)
 
 
@@ -45,8 +44,10 @@ def _by_message(message: str) -> Rule:
 
 
 def _by_status(status: int) -> Rule:
-    """Only a 4xx says that nothing was taken; any other answer leaves it open. A run of an unknown 4xx has a cause that
-    the jobs of a batch share, such as something in between that lets none of its requests through."""
+    """Return the row of an undocumented status. Only a 4xx says that nothing was accepted.
+
+    A run of an unknown 4xx has a cause that the jobs of a batch share, such as a proxy that blocks its requests.
+    """
     if 400 <= status < 500:
         why = f"The provider answered {status}, which it does not document, so it is retried a little; a run of it is "
         return replace(

@@ -1,10 +1,12 @@
-"""What could be changed before the next attempt. Those that are not built yet are marked by their absence of
-``available``; rows that name them state the fallback that is taken instead."""
+"""What could be changed before the next attempt.
 
-from dispatcher.core.rule import Remedy
+A remedy without ``available`` is not implemented yet; rows that name it state the fallback that is taken instead.
+"""
+
+from dispatcher.core.retry_table.rule import Remedy
 
 FORCE_FINE = Remedy(name="force_fine", available=True)
-#: one call at a time to one number, so that our own fax is not what makes it busy
+#: one call at a time to one number, so that bulkfax itself does not make it busy
 SERIALISE_NUMBER = Remedy(name="serialise_number", available=True)
 REFRESH_TOKEN = Remedy(name="refresh_token", available=True)
 
@@ -21,7 +23,7 @@ SUPPRESS_NUMBER = Remedy(name="suppress_number")
 QUARANTINE_NUMBER = Remedy(name="quarantine_number")
 OTHER_SENDER = Remedy(name="other_sender")
 SLOW_PREFIX = Remedy(name="slow_prefix")
-#: stop sending while many sends fail on the provider's side; counted as ``core.holding`` says
+#: stop sending while many sends fail on the provider's side; counted as ``core/limits/holds.py`` says
 PROVIDER_BREAKER = Remedy(name="provider_breaker", available=True)
-#: count for it the faxes too that fail after they were accepted
+#: count faxes for it too that fail after they were accepted
 BREAKER_BY_FAXES = Remedy(name="breaker_by_faxes")

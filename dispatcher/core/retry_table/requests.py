@@ -1,7 +1,7 @@
-"""What the provider answers to our requests, and what happens to them on the way.
+"""The provider's answers to requests of bulkfax, and what can happen to requests on the way.
 
-``http`` is the type of all of them; the code is the HTTP status, or 0 where a send got no answer. The tables
-after ``ROWS`` are for outcomes that have no such key.
+All have the type ``http``; the code is the HTTP status, or 0 if a send got no answer. The rules after ``ROWS`` are for
+outcomes that have no such key.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 
 from dispatcher.core.retry_table import calls, documents, remedies
-from dispatcher.core.rule import Category, Fallback, Looks, Rule, Scope, Spends, Verdict
+from dispatcher.core.retry_table.rule import Category, Fallback, Looks, Rule, Scope, Spends, Verdict
 
 _M = 60.0
 
@@ -202,7 +202,7 @@ READBACK_MISSING = _row(
     alert=True,
     why="An accepted fax cannot be read: the provider's index lags, or the fax was deleted.",
 )
-#: our own fault, such as a job whose workers keep vanishing
+#: a fault of bulkfax itself, such as a job whose workers keep vanishing
 INTERNAL = _row(
     error_type="other",
     error_code=0,

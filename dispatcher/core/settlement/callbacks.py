@@ -10,19 +10,20 @@ from enum import StrEnum
 
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, Record, State
 from dispatcher.core.outcome import FaxUpdate
+from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.settlement.known_faxes import known_faxes
-from dispatcher.core.settlement.transition import DecisionContext, Transition, move, send_deadline_ms
+from dispatcher.core.settlement.transition import Transition, fire, send_deadline_ms
 
 #: reads of one attempt that may be made to confirm callbacks
-MOST_READS = 5
+MAX_READS = 5
 #: callbacks that one job's history may have as unconfirmed
-_MOST_UNCONFIRMED = 5
-#: how soon it is looked again whether the answer to the POST is there
+_MAX_UNCONFIRMED = 5
+#: how soon it is checked again whether the answer to the POST is there
 _ANSWER_S = 1.0
 
 
 class CallbackProof(StrEnum):
-    """What a fax shows of that which is known of its job."""
+    """Whether a fax shows what is known of its job."""
 
     RIGHT = "right"
     ABSENT = "absent"
@@ -31,11 +32,11 @@ class CallbackProof(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """What came to the address of an attempt."""
+    """A request that came to the callback URL of an attempt."""
 
-    #: its job and attempt are those of the signed address
-    news: FaxUpdate
-    #: whether the labels were those of the address
+    #: its job and attempt are those of the signed URL
+    update: FaxUpdate
+    #: whether the labels were those of the URL
     labels: CallbackProof
     #: the number that the job is for; empty when it is not known
     number: str
@@ -43,7 +44,7 @@ class Callback:
     @property
     def proof(self) -> CallbackProof:
         """What labels and number show together."""
-        both = {self.labels, shown_number(self.news, self.number)}
+        both = {self.labels, shown_number(self.update, self.number)}
         return next(
             shown for shown in (CallbackProof.WRONG, CallbackProof.ABSENT, CallbackProof.RIGHT) if shown in both
         )
@@ -68,6 +69,8 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
+    """What to do with a callback, and when."""
+
     trust: Trust
     #: when a deferred one is looked at again, milliseconds since 1970
     again_ms: int = 0
@@ -75,59 +78,59 @@ class Judgement:
     known_attempt: int = 0
 
 
-def shown_labels(news: FaxUpdate, job: str, attempt: int) -> CallbackProof:
-    """Whether the labels are those of the signed address."""
-    if news.job not in ("", job) or news.attempt not in (0, attempt):
+def shown_labels(update: FaxUpdate, job: str, attempt: int) -> CallbackProof:
+    """Return whether the labels are those of the signed URL."""
+    if update.job not in ("", job) or update.attempt not in (0, attempt):
         return CallbackProof.WRONG
-    return CallbackProof.RIGHT if news.job and news.attempt else CallbackProof.ABSENT
+    return CallbackProof.RIGHT if update.job and update.attempt else CallbackProof.ABSENT
 
 
-def shown_number(news: FaxUpdate, number: str) -> CallbackProof:
-    """Whether the fax went to that number."""
-    if not news.to:
+def shown_number(update: FaxUpdate, number: str) -> CallbackProof:
+    """Return whether the fax went to that number."""
+    if not update.to:
         return CallbackProof.ABSENT
-    return CallbackProof.RIGHT if news.to == number else CallbackProof.WRONG
+    return CallbackProof.RIGHT if update.to == number else CallbackProof.WRONG
 
 
-def judge_callback(callback: Callback, record: Record, case: DecisionContext) -> Judgement:
-    """What a callback for an attempt of the job is worth, as far as is known now."""
-    news = callback.news
+def judge_callback(callback: Callback, record: Record, context: DecisionContext) -> Judgement:
+    """Return what a callback for an attempt of the job is worth, as far as is known now."""
+    update = callback.update
     if callback.proof is CallbackProof.WRONG:
         return Judgement(trust=Trust.MISMATCHED)
-    known = known_faxes(record, case.history).get(news.fax_id)
+    known = known_faxes(record, context.history).get(update.fax_id)
     if known and callback.proof is CallbackProof.RIGHT:
         return Judgement(trust=Trust.APPLY)
-    if news.attempt > record.attempt:
+    if update.attempt > record.attempt:
         return Judgement(trust=Trust.ADOPT)
-    if not known and (again_ms := _wait_until_ms(record, news, case)):
+    if not known and (again_ms := _wait_until_ms(record, update, context)):
         return Judgement(trust=Trust.DEFER, again_ms=again_ms)
-    trust = Trust.READ if record.confirming_reads < MOST_READS else Trust.UNCONFIRMED
+    trust = Trust.READ if record.confirming_reads < MAX_READS else Trust.UNCONFIRMED
     return Judgement(trust=trust, known_attempt=known.attempt if known else 0)
 
 
-def _wait_until_ms(record: Record, news: FaxUpdate, case: DecisionContext) -> int:
-    """When more may be known of a fax that nobody has named yet, without asking for it; 0: never.
+def _wait_until_ms(record: Record, update: FaxUpdate, context: DecisionContext) -> int:
+    """Return when more may be known of a fax that no answer has named yet, without asking for it; 0: never.
 
     Either the answer to the POST names it, or the search for an unclear send: false callbacks that used up the reads
     must not cost the true one.
     """
-    if record.state is not State.SENDING or news.attempt != record.attempt:
+    if record.state is not State.SENDING or update.attempt != record.attempt:
         return 0
-    if case.now_ms < record.began_ms:
+    if context.now_ms < record.began_ms:
         return 0  # the clock was set back: the deadline may be hours away
-    deadline_ms = send_deadline_ms(record, case.policy)
-    if case.now_ms < deadline_ms:
-        return min(deadline_ms, case.after_ms(_ANSWER_S))
-    searched_ms = deadline_ms + round(case.policy.settling_s * 1000)
-    return searched_ms if record.confirming_reads >= MOST_READS and case.now_ms < searched_ms else 0
+    deadline_ms = send_deadline_ms(record, context.policy)
+    if context.now_ms < deadline_ms:
+        return min(deadline_ms, context.after_ms(_ANSWER_S))
+    searched_ms = deadline_ms + round(context.policy.settling_s * 1000)
+    return searched_ms if record.confirming_reads >= MAX_READS and context.now_ms < searched_ms else 0
 
 
 def confirmed(read: FaxUpdate, callback: Callback, known_attempt: int) -> FaxUpdate | None:
-    """What a read says of the callback's job; None when the fax is another job's, or nobody's.
+    """Return what a read says of the callback's job; None if the fax is not that job's.
 
     A fax that the provider itself has named is the job's with labels or without.
     """
-    job = callback.news.job
+    job = callback.update.job
     if shown_number(read, callback.number) is CallbackProof.WRONG:
         return None
     if known_attempt and read.job in ("", job):
@@ -135,35 +138,34 @@ def confirmed(read: FaxUpdate, callback: Callback, known_attempt: int) -> FaxUpd
     return read if read.job == job and read.attempt else None
 
 
-def count_read(record: Record, case: DecisionContext) -> Transition | None:
-    """One more read was made for a callback."""
-    if record.confirming_reads >= MOST_READS:
+def count_read(record: Record, context: DecisionContext) -> Transition | None:
+    """Count one more read that confirms a callback."""
+    if record.confirming_reads >= MAX_READS:
         return None
-    return move(
-        record, Transition(event=None, record=replace(record, confirming_reads=record.confirming_reads + 1)), case
-    )
+    new = replace(record, confirming_reads=record.confirming_reads + 1)
+    return fire(record, Transition(event=None, record=new), context)
 
 
-def after_unknown_ms(reads: int, case: DecisionContext) -> int:
-    """When a fax that the provider does not know is asked for again, after so many reads.
+def after_unknown_ms(reads: int, context: DecisionContext) -> int:
+    """Return when a fax that the provider does not know is asked for again, after that many reads.
 
     From the first read on they come when an unclear send is looked for, counted from its send deadline.
     """
-    looks_s = case.policy.looks_s
+    looks_s = context.policy.looks_s
     look = min(max(reads, 1), len(looks_s)) - 1
-    return case.after_ms(looks_s[look] - (looks_s[look - 1] if look else 0.0))
+    return context.after_ms(looks_s[look] - (looks_s[look - 1] if look else 0.0))
 
 
-def unconfirmed(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition | None:
-    """The line that a callback leaves which nobody could confirm; None when it, or enough of them, are there."""
-    lines = [entry for entry in case.history if entry.outcome is AttemptOutcome.UNCONFIRMED]
-    if len(lines) >= _MOST_UNCONFIRMED or any(entry.fax_id == news.fax_id for entry in lines):
+def unconfirmed(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition | None:
+    """Note in the history that a callback could not be confirmed; None if it, or enough of them, are noted."""
+    entries = [entry for entry in context.history if entry.outcome is AttemptOutcome.UNCONFIRMED]
+    if len(entries) >= _MAX_UNCONFIRMED or any(entry.fax_id == update.fax_id for entry in entries):
         return None
     entry = HistoryEntry(
-        attempt=news.attempt,
-        at_ms=case.now_ms,
+        attempt=update.attempt,
+        at_ms=context.now_ms,
         outcome=AttemptOutcome.UNCONFIRMED,
-        fax_id=news.fax_id,
-        why=f"a callback said {news.status} of a fax that the provider did not confirm: it changes nothing",
+        fax_id=update.fax_id,
+        why=f"a callback said {update.status} of a fax that the provider did not confirm: it changes nothing",
     )
-    return move(record, Transition(event=None, record=record, history=entry), case)
+    return fire(record, Transition(event=None, record=record, history=entry), context)

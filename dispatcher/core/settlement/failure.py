@@ -2,84 +2,88 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import assert_never
 
-from dispatcher.core.failures import Rule, Scope, Verdict
-from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.job import AttemptOutcome, FailureCode, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import Ending, FailureHistory, GiveUp, OpenHold, RetryAt, probes_s
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decision import Ending, FailedAttempt, FailureHistory, GiveUp, OpenHold, RetryAt
+from dispatcher.core.retry.waits import probes_s
+from dispatcher.core.retry_table.rule import Rule, Scope, Verdict
 from dispatcher.core.settlement.known_faxes import foremost
-from dispatcher.core.settlement.transition import DecisionContext, HoldRequest, Transition, move, overdue_ms
+from dispatcher.core.settlement.transition import HoldRequest, Transition, fire, overdue_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedFailure:
-    """A failed or refused attempt with what was decided about it."""
+    """A failed or refused attempt, and what was decided about it."""
 
     rule: Rule
     decision: Ending
     entry: HistoryEntry
-    #: seconds that the number rests
+    #: seconds before the number may be called again
     rest_s: float = 0.0
     spent: int = 0
 
 
-def after_failure(old: Record, ended: Record, failure: DecidedFailure, case: DecisionContext) -> Transition:
-    """The step that the decision asks for. ``ended`` is the record with the failure in it, its state still to be."""
+def after_failure(old: Record, ended: Record, failure: DecidedFailure, context: DecisionContext) -> Transition:
+    """Turn the retry decision into a transition. ``ended`` is the record with what the attempt left behind."""
     decision = failure.decision
-    ended = replace(counted(ended, decision), error_type=failure.entry.error_type, error_code=failure.entry.error_code)
-    ended = replace(ended, category=failure.rule.category, lease=0, changed_ms=case.now_ms)
-    event, new, next_ms = _consequence(ended, decision)
-    step = Transition(
-        event=event,
-        record=new,
-        next_ms=next_ms,
+    record = replace(
+        ended,
+        counters=decision.counters,
+        failure=failure.entry.failure,
+        force_fine=decision.force_fine if isinstance(decision, RetryAt) else ended.force_fine,
+        lease=0,
+        changed_ms=context.now_ms,
+    )
+    transition = Transition(
+        event=decision.event if isinstance(decision, GiveUp) else Event.RETRIED,
+        record=record,
+        next_ms=0 if isinstance(decision, GiveUp) else decision.at_ms,
         history=failure.entry,
         rest_s=failure.rest_s,
         spent=failure.spent,
-        hold=_hold_wanted(failure.rule, decision, case.policy),
+        hold=_hold_request(failure.rule, decision, context.policy),
     )
-    return unless_another(old, step, case)
+    return unless_another(old, transition, context)
 
 
-def unless_another(old: Record, step: Transition, case: DecisionContext) -> Transition:
-    """The step that ends an attempt, unless another fax of the job is delivered or may yet be: that one decides then.
+def unless_another(old: Record, transition: Transition, context: DecisionContext) -> Transition:
+    """Fire a transition that ends an attempt, unless another fax of the job decides.
 
-    Only an attempt that was believed not to exist leaves such a fax behind. What was heard of it while the later
-    attempt was under way is in the history.
+    A fax that is delivered, or may yet be, decides. Only an attempt that was believed not to exist leaves such a fax
+    behind; updates of it that came while the later attempt was under way are in the history.
     """
-    other = foremost([*case.history, step.history] if step.history else case.history)
-    if other is not None and other is not step.history:
-        step = _adopted(step, other, case)
-    return move(old, step, case)
-
-
-def counted(record: Record, decision: Ending) -> Record:
-    """The record with the counters that the decision leaves; a hold spends nothing."""
-    if isinstance(decision, OpenHold):
-        return record
-    counts = decision.counters
-    return replace(record, dials=counts.dials, tries=counts.tries, server_errors=counts.server_errors)
+    other = foremost([*context.history, transition.history] if transition.history else context.history)
+    if other is not None and other is not transition.history:
+        transition = _adopted(transition, other, context)
+    return fire(old, transition, context)
 
 
 def spent_by(record: Record) -> int:
-    """An attempt counts once: when it leaves ``sending`` for good."""
+    """Return 1 if the attempt counts as made now. It counts once: when it leaves ``sending`` for good."""
     return int(record.state is State.SENDING)
 
 
-def failure_history(record: Record, case: DecisionContext) -> FailureHistory:
-    """What the retry decision has to know of the job so far."""
-    failures = [entry for entry in case.history if _is_failure(entry) and not entry.excused]
-    return FailureHistory(
-        failures=Counter(entry.category for entry in failures),
-        dials=record.dials,
-        tries=record.tries,
-        server_errors=record.server_errors,
+def failed_attempt(
+    rule: Rule, record: Record, context: DecisionContext, *, pages_sent: int = 0, pages_total: int = 0
+) -> FailedAttempt:
+    """Return what the retry decision has to know: the failure, and the job's failures before it."""
+    failures = [entry for entry in context.history if _is_failure(entry) and not entry.excused]
+    history = FailureHistory(
+        failures=Counter(entry.failure.category for entry in failures),
+        counters=record.counters,
         best_pages=max((entry.pages_sent for entry in failures), default=0),
         already_fine=record.force_fine,
         looks=record.looks,
     )
+    return FailedAttempt(rule=rule, history=history, pages_sent=pages_sent, pages_total=pages_total)
+
+
+def http_failure(rule: Rule, status: int) -> FailureCode:
+    """Return what an answer to a request is kept as; the status is 0 if there was no answer."""
+    return FailureCode(category=rule.category, error_type="http", error_code=status)
 
 
 def _is_failure(entry: HistoryEntry) -> bool:
@@ -89,18 +93,7 @@ def _is_failure(entry: HistoryEntry) -> bool:
     )
 
 
-def _consequence(ended: Record, decision: Ending) -> tuple[Event, Record, int]:
-    match decision:
-        case RetryAt():
-            return Event.RETRIED, replace(ended, state=State.WAITING, force_fine=decision.force_fine), decision.at_ms
-        case GiveUp():
-            return Event.GIVEN_UP, replace(ended, state=decision.state), 0
-        case OpenHold():
-            return Event.RETRIED, replace(ended, state=State.WAITING), decision.at_ms
-    assert_never(decision)
-
-
-def _hold_wanted(rule: Rule, decision: Ending, policy: Policy) -> HoldRequest | None:
+def _hold_request(rule: Rule, decision: Ending, policy: Policy) -> HoldRequest | None:
     if isinstance(decision, OpenHold):
         return HoldRequest(
             scope=decision.scope,
@@ -115,30 +108,27 @@ def _hold_wanted(rule: Rule, decision: Ending, policy: Policy) -> HoldRequest | 
 
 
 def _hold_of(rule: Rule, policy: Policy) -> HoldRequest:
-    # a rule that does not hold its own job may hold the others': the pages arrived, and yet the account has no funds
+    # a rule that does not hold its own job may hold others: the pages arrived, and yet the account has no funds
     series = probes_s(rule.category, policy) if rule.verdict is Verdict.HOLD else ()
     scope = rule.scope or Scope.JOB
     return HoldRequest(scope=scope, category=rule.category, cause=rule.why, hold_after=rule.hold_after, probes_s=series)
 
 
-def _adopted(step: Transition, other: HistoryEntry, case: DecisionContext) -> Transition:
+def _adopted(transition: Transition, other: HistoryEntry, context: DecisionContext) -> Transition:
+    """Let the job follow another of its faxes, which its history knows."""
     record = replace(
-        step.record,
+        transition.record,
         fax_id=other.fax_id,
-        category=other.category,
-        error_type=other.error_type,
-        error_code=other.error_code,
+        failure=other.failure,
         pages_sent=other.pages_sent,
         pages_total=other.pages_total,
         looks=0,
         unclear=False,
-        began_ms=other.created_ms or step.record.began_ms,
+        began_ms=other.created_ms or transition.record.began_ms,
     )
     match other.fate:
         case FaxFate.DELIVERED:
-            return replace(step, event=Event.DELIVERED, record=replace(record, state=State.DELIVERED), next_ms=0)
+            return replace(transition, event=Event.DELIVERED, record=record, next_ms=0)
         case FaxFate.UNFINISHED:
-            record = replace(record, state=State.ACCEPTED)
-            return replace(step, event=Event.ACCEPTED, record=record, next_ms=overdue_ms(case), rest_s=None)
-    unconfirmed = replace(record, state=State.DELIVERED_UNCONFIRMED)
-    return replace(step, event=Event.GIVEN_UP, record=unconfirmed, next_ms=0)
+            return replace(transition, event=Event.ACCEPTED, record=record, next_ms=overdue_ms(context), rest_s=None)
+    return replace(transition, event=Event.UNCONFIRMED, record=record, next_ms=0)

@@ -3,173 +3,184 @@
 from dataclasses import replace
 from typing import assert_never
 
-from dispatcher.core.failures import Rule, classify_fax, fax_error_type
-from dispatcher.core.holding import FOUND, disproved_by_fax
-from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.job import (
+    NO_FAILURE,
+    REVISION_MODULUS,
+    AttemptOutcome,
+    FailureCode,
+    FaxFate,
+    HistoryEntry,
+    Record,
+    State,
+)
 from dispatcher.core.lifecycle import Event
+from dispatcher.core.limits.holds import FOUND, disproved_by_fax
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.retry import Ending, GiveUp, decide_ended
-from dispatcher.core.settlement.failure import DecidedFailure, after_failure, counted, failure_history, spent_by
+from dispatcher.core.retry.classify import classify_fax, fax_error_type
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide_ended
+from dispatcher.core.retry.decision import Ending, GiveUp
+from dispatcher.core.retry_table.rule import Rule
+from dispatcher.core.settlement.failure import DecidedFailure, after_failure, failed_attempt, spent_by
 from dispatcher.core.settlement.known_faxes import known_faxes
 from dispatcher.core.settlement.lost_writes import is_accepted_twice, lost_write, raised, twice_entry
-from dispatcher.core.settlement.transition import DecisionContext, Transition, move, overdue_ms
+from dispatcher.core.settlement.transition import Transition, attempt_over, fire, overdue_ms
 
-#: of faxes whose end was not told yet
+#: fates of faxes whose end is not known yet
 _OPEN = (FaxFate.UNFINISHED, FaxFate.UNENDED)
 
 
-def after_update(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition | None:
-    """What news of a fax means.
+def after_update(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition | None:
+    """Decide what an update of a fax means for its job.
 
-    News of an earlier attempt counts as long as no later one is under way: a waiting or leased job adopts it. After
-    that it is evidence: it is heeded when the attempt that is under way ends, and if the provider had both at a
-    time, the job was doubled. An attempt above the record's was begun by a write that the store has lost.
+    An update of an earlier attempt counts as long as no later one is under way: a waiting or leased job adopts that
+    fax. After that it is evidence: it is considered when the attempt that is under way ends, and if the provider had
+    both at a time, the job was doubled. An attempt above the record's was begun by a write that the store has lost.
     """
-    if news.attempt < 1:
+    if update.attempt < 1:
         return None
-    faxes = known_faxes(record, case.history)
-    known = faxes.get(news.fax_id)
-    if known and (known.fate not in _OPEN or news.status is FaxStatus.UNFINISHED):
+    faxes = known_faxes(record, context.history)
+    known = faxes.get(update.fax_id)
+    if known and (known.fate not in _OPEN or update.status is FaxStatus.UNFINISHED):
         return None
-    step = _settled(raised(record, news), news, case)
-    twice = is_accepted_twice(faxes, news)
+    transition = _settled(raised(record, update), update, context)
+    twice = is_accepted_twice(faxes, update)
     if twice:
-        entry = step.history or _late_entry(record, news, case)
-        step = replace(step, accepted_twice=True, history=twice_entry(entry))
-    uncounted = int(news.attempt > record.attempt)
-    return replace(step, lost=lost_write(record, news, twice=twice), spent=step.spent + uncounted)
+        entry = transition.history or _late_entry(record, update, context)
+        transition = replace(transition, accepted_twice=True, history=twice_entry(entry))
+    uncounted = int(update.attempt > record.attempt)
+    return replace(transition, lost=lost_write(record, update, twice=twice), spent=transition.spent + uncounted)
 
 
-def _settled(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    if not _decides(record, news):
-        return _evidence(record, news, case)
-    step = _decided(record, news, case)
+def _settled(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    if not _decides(record, update):
+        return _evidence(record, update, context)
+    transition = _decided(record, update, context)
     # a probe is known by its attempt; this fax is that of an earlier one
-    return step if news.attempt == record.attempt else replace(step, disproves=frozenset())
+    return transition if update.attempt == record.attempt else replace(transition, disproves=frozenset())
 
 
-def _decided(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    match news.status:
+def _decided(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    match update.status:
         case FaxStatus.UNFINISHED:
-            return _taken(record, news, case)
+            return _accepted(record, update, context)
         case FaxStatus.COMPLETED:
-            return _delivered(record, news, case)
+            return _delivered(record, update, context)
         case FaxStatus.FAILURE:
-            return _failed(record, news, case)
-    assert_never(news.status)
+            return _failed(record, update, context)
+    assert_never(update.status)
 
 
-def _decides(record: Record, news: FaxUpdate) -> bool:
+def _decides(record: Record, update: FaxUpdate) -> bool:
     """Whether the job's state depends on this fax now."""
     match record.state:
         case State.WAITING | State.LEASED:
             return True
         case State.SENDING:
-            return news.attempt == record.attempt
+            return update.attempt == record.attempt
         case State.ACCEPTED:
-            return news.fax_id == record.fax_id
+            return update.fax_id == record.fax_id
     return False
 
 
-def _taken(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    new = replace(_with_fax(record, news, case), state=State.ACCEPTED)
-    spent = spent_by(record)
-    step = Transition(event=Event.ACCEPTED, record=new, next_ms=overdue_ms(case), spent=spent, disproves=FOUND)
-    return move(record, step, case)
+def _accepted(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    transition = Transition(
+        event=Event.ACCEPTED,
+        record=_with_fax(record, update, context),
+        next_ms=overdue_ms(context),
+        spent=spent_by(record),
+        disproves=FOUND,
+    )
+    return fire(record, transition, context)
 
 
-def _delivered(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    new = replace(_with_fax(record, news, case), state=State.DELIVERED, category="", error_type="", error_code=0)
-    step = Transition(event=Event.DELIVERED, record=new, rest_s=case.policy.number_distance_s, spent=spent_by(record))
-    return move(record, replace(step, disproves=disproved_by_fax()), case)
+def _delivered(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    transition = Transition(
+        event=Event.DELIVERED,
+        record=replace(_with_fax(record, update, context), failure=NO_FAILURE),
+        rest_s=context.policy.number_distance_s,
+        spent=spent_by(record),
+        disproves=disproved_by_fax(),
+    )
+    return fire(record, transition, context)
 
 
-def _failed(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    rule, decision = _judged(record, news, case)
+def _failed(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    rule, decision = _judged(record, update, context)
     failure = DecidedFailure(
         rule=rule,
         decision=decision,
-        entry=_entry(news, AttemptOutcome.FAILED, rule, decision, case),
-        rest_s=case.policy.number_distance_s if rule.called else 0.0,
+        entry=_failed_entry(update, AttemptOutcome.FAILED, rule, decision, context),
+        rest_s=context.policy.number_distance_s if rule.called else 0.0,
         spent=spent_by(record),
     )
-    step = after_failure(record, _with_fax(record, news, case), failure, case)
-    return replace(step, disproves=disproved_by_fax(rule.category, called=rule.called))
+    transition = after_failure(record, _with_fax(record, update, context), failure, context)
+    return replace(transition, disproves=disproved_by_fax(rule.category, called=rule.called))
 
 
-def _evidence(record: Record, news: FaxUpdate, case: DecisionContext) -> Transition:
-    """The job stays as it is; its counters and its record of doubled faxes follow what is known."""
-    entry = _late_entry(record, news, case)
+def _evidence(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
+    """Keep the job as it is; its counters and its mark of doubled faxes follow what is known."""
+    entry = _late_entry(record, update, context)
     new = replace(record, history_revision=(record.history_revision + 1) % REVISION_MODULUS)
-    if news.status is FaxStatus.FAILURE:
-        new = counted(new, _judged(record, news, case)[1])
-    step = move(record, Transition(event=None, record=new, history=entry), case)
-    if not step.record.doubled or record.doubled:
-        return step
-    return replace(step, history=replace(entry, outcome=AttemptOutcome.DOUBLED))
+    if update.status is FaxStatus.FAILURE:
+        new = replace(new, counters=_judged(record, update, context)[1].counters)
+    transition = fire(record, Transition(event=None, record=new, history=entry), context)
+    if not transition.record.doubled or record.doubled:
+        return transition
+    return replace(transition, history=replace(entry, outcome=AttemptOutcome.DOUBLED))
 
 
-def _judged(record: Record, news: FaxUpdate, case: DecisionContext) -> tuple[Rule, Ending]:
-    rule = classify_fax(news.error_type, news.error_code, message=news.message, policy=case.policy)
-    decision = decide_ended(
-        rule,
-        pages_sent=news.pages_sent,
-        pages_total=news.pages_total,
-        on_partial=case.on_partial,
-        history=failure_history(record, case),
-        policy=case.policy,
-        now_ms=case.now_ms,
-        chance=case.chance,
+def _judged(record: Record, update: FaxUpdate, context: DecisionContext) -> tuple[Rule, Ending]:
+    rule = classify_fax(update.error_type, update.error_code, message=update.message, policy=context.policy)
+    pages = update.pages_sent, update.pages_total
+    attempt = failed_attempt(rule, record, context, pages_sent=pages[0], pages_total=pages[1])
+    return rule, decide_ended(attempt, context)
+
+
+def _late_entry(record: Record, update: FaxUpdate, context: DecisionContext) -> HistoryEntry:
+    why = (
+        f"the provider says {update.status} of attempt {update.attempt}, "
+        f"when the job was {record.state.label} by another"
     )
-    return rule, decision
+    if update.status is FaxStatus.FAILURE:
+        rule, decision = _judged(record, update, context)
+        return replace(_failed_entry(update, AttemptOutcome.LATE, rule, decision, context), why=why)
+    fate = FaxFate.DELIVERED if update.status is FaxStatus.COMPLETED else FaxFate.UNFINISHED
+    return replace(_bare_entry(update, AttemptOutcome.LATE, context), fate=fate, why=why)
 
 
-def _late_entry(record: Record, news: FaxUpdate, case: DecisionContext) -> HistoryEntry:
-    why = f"the provider says {news.status} of attempt {news.attempt}, when the job was {record.state.label} by another"
-    if news.status is FaxStatus.FAILURE:
-        rule, decision = _judged(record, news, case)
-        return replace(_entry(news, AttemptOutcome.LATE, rule, decision, case), why=why)
-    fate = FaxFate.DELIVERED if news.status is FaxStatus.COMPLETED else FaxFate.UNFINISHED
-    return replace(_bare_entry(news, AttemptOutcome.LATE, case), fate=fate, why=why)
-
-
-def _entry(
-    news: FaxUpdate, outcome: AttemptOutcome, rule: Rule, decision: Ending, case: DecisionContext
+def _failed_entry(
+    update: FaxUpdate, outcome: AttemptOutcome, rule: Rule, decision: Ending, context: DecisionContext
 ) -> HistoryEntry:
-    unconfirmed = isinstance(decision, GiveUp) and decision.state is State.DELIVERED_UNCONFIRMED
+    unconfirmed = isinstance(decision, GiveUp) and decision.event is Event.UNCONFIRMED
+    error_type = fax_error_type(update.error_type)
     return replace(
-        _bare_entry(news, outcome, case),
+        _bare_entry(update, outcome, context),
         fate=FaxFate.UNCONFIRMED if unconfirmed else FaxFate.FAILED,
-        category=rule.category,
-        error_type=fax_error_type(news.error_type),
-        error_code=news.error_code,
+        failure=FailureCode(category=rule.category, error_type=error_type, error_code=update.error_code),
         why=decision.why,
     )
 
 
-def _bare_entry(news: FaxUpdate, outcome: AttemptOutcome, case: DecisionContext) -> HistoryEntry:
+def _bare_entry(update: FaxUpdate, outcome: AttemptOutcome, context: DecisionContext) -> HistoryEntry:
     return HistoryEntry(
-        attempt=news.attempt,
-        at_ms=case.now_ms,
+        attempt=update.attempt,
+        at_ms=context.now_ms,
         outcome=outcome,
-        fax_id=news.fax_id,
-        created_ms=news.created_ms,
-        ended_ms=news.ended_ms,
-        pages_sent=news.pages_sent,
-        pages_total=news.pages_total,
+        fax_id=update.fax_id,
+        created_ms=update.created_ms,
+        ended_ms=update.ended_ms,
+        pages_sent=update.pages_sent,
+        pages_total=update.pages_total,
     )
 
 
-def _with_fax(record: Record, news: FaxUpdate, case: DecisionContext) -> Record:
-    """The part of the record that follows from any news of the fax that decides."""
+def _with_fax(record: Record, update: FaxUpdate, context: DecisionContext) -> Record:
+    """Return the record with what follows from any update of the fax that decides."""
     return replace(
-        record,
-        fax_id=news.fax_id,
-        lease=0,
-        looks=0,
-        unclear=False,
-        pages_sent=news.pages_sent,
-        pages_total=news.pages_total,
-        began_ms=news.created_ms or record.began_ms,
-        changed_ms=case.now_ms,
+        attempt_over(record, context),
+        fax_id=update.fax_id,
+        pages_sent=update.pages_sent,
+        pages_total=update.pages_total,
+        began_ms=update.created_ms or record.began_ms,
     )

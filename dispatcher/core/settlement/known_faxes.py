@@ -1,4 +1,4 @@
-"""What is known of the faxes of one job, from its record and its history, whatever the order in which it was told."""
+"""What is known of the faxes of one job, from its record and its history, whatever the order of the updates."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _SHOWN = {State.ACCEPTED: FaxFate.UNFINISHED, State.DELIVERED: FaxFate.DELIVERED
 
 
 def known_faxes(record: Record, history: Sequence[HistoryEntry]) -> dict[str, KnownFax]:
-    """All faxes of the job that were ever heard of, by id."""
+    """Return all known faxes of the job, by id."""
     faxes = {
         entry.fax_id: KnownFax(
             attempt=entry.attempt, fate=entry.fate, created_ms=entry.created_ms, ended_ms=entry.ended_ms
@@ -36,15 +36,15 @@ def known_faxes(record: Record, history: Sequence[HistoryEntry]) -> dict[str, Kn
 
 
 def is_doubled(faxes: Iterable[KnownFax]) -> bool:
-    """Whether one was accepted while an earlier one was unfinished, delivered or unconfirmed.
+    """Return whether a fax was accepted while an earlier one was unfinished, delivered or unconfirmed.
 
     A fax of unknown end is taken for unfinished until the provider says when it ended.
     """
-    return any(_stands_against(*_in_order(one, other)) for one, other in combinations(faxes, 2))
+    return any(_stands_against(*_in_order(*pair)) for pair in combinations(faxes, 2))
 
 
 def foremost(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
-    """What was heard last of the fax that decides about a job whose attempt has just ended; None when all failed.
+    """Return the last entry of the fax that decides about a job whose attempt has just ended; None if all failed.
 
     A delivered one comes before one under way, and that before one whose pages are taken for arrived,
     and that before one without an end.
@@ -56,10 +56,10 @@ def foremost(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
 _DECIDING = (FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.UNENDED)
 
 
-def _in_order(one: KnownFax, other: KnownFax) -> tuple[KnownFax, KnownFax]:
-    timed = one.created_ms and other.created_ms and one.created_ms != other.created_ms
-    swap = one.created_ms > other.created_ms if timed else one.attempt > other.attempt
-    return (other, one) if swap else (one, other)
+def _in_order(first: KnownFax, second: KnownFax) -> tuple[KnownFax, KnownFax]:
+    timed = first.created_ms and second.created_ms and first.created_ms != second.created_ms
+    swap = first.created_ms > second.created_ms if timed else first.attempt > second.attempt
+    return (second, first) if swap else (first, second)
 
 
 def _stands_against(earlier: KnownFax, later: KnownFax) -> bool:

@@ -1,180 +1,189 @@
-"""What it means that the provider was asked and had no news: an unclear send was not found, a fax has not ended."""
+"""What it means that the provider was asked and reported nothing new.
+
+An unclear send was not found, or an accepted fax has not ended.
+"""
 
 from dataclasses import replace
 
 from dispatcher.core.durations import duration_text
-from dispatcher.core.failures import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN, Rule, classify
 from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry import GiveUp, LookUp, decide, decide_absent, next_look_ms, poll_at_ms, readback_delay_s
-from dispatcher.core.settlement.failure import counted, failure_history, unless_another
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.retry.decide import decide, decide_absent
+from dispatcher.core.retry.decision import GiveUp, LookUp
+from dispatcher.core.retry.waits import (
+    look_apart_ms,
+    next_look_ms,
+    poll_at_ms,
+    read_at_ms,
+    readback_delay_s,
+    shared_ms,
+)
+from dispatcher.core.retry_table.requests import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN
+from dispatcher.core.retry_table.rule import Rule
+from dispatcher.core.settlement.failure import failed_attempt, http_failure, unless_another
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.transition import HELD_MS, DecisionContext, Transition, move, send_deadline_ms
-from dispatcher.core.waits import look_apart_ms, read_at_ms, shared_ms
+from dispatcher.core.settlement.transition import HELD_MS, Transition, attempt_over, fire, send_deadline_ms
 
-#: entries of a history for attempts that failed while the provider was down; the others would only repeat them
+#: entries of a history for attempts that failed while the provider was down; more would only repeat them
 _EXCUSED_KEPT = 20
 #: how much before its time a look may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
 
 
 def look_due_ms(record: Record, policy: Policy) -> int:
-    """From when on a look for an attempt that is being sent counts, milliseconds since 1970."""
+    """Return from when on a look for an attempt that is being sent counts, milliseconds since 1970."""
     deadline_ms = send_deadline_ms(record, policy)
-    at_ms = next_look_ms(deadline_ms=deadline_ms, looks=record.looks, policy=policy)
-    return deadline_ms if at_ms is None else at_ms
+    due_ms = next_look_ms(deadline_ms=deadline_ms, looks=record.looks, policy=policy)
+    return deadline_ms if due_ms is None else due_ms
 
 
 def next_look_at_ms(record: Record, policy: Policy) -> int:
-    """When it is looked for next: at a time that it shares with others, unless the look is the last."""
+    """Return when the attempt is searched for next: at a time shared with other jobs, unless the look is the last."""
     return shared_ms(look_due_ms(record, policy), look_apart_ms(record.looks, policy))
 
 
 def is_last_look(record: Record, policy: Policy) -> bool:
-    """Whether the next look ends the search: it has to list the number itself, over a wide range of time."""
+    """Return whether the next look ends the search: it has to list the number itself, over a wide range of time."""
     return record.looks + 1 >= len(policy.looks_s)
 
 
 def after_empty_look(
-    record: Record, case: DecisionContext, *, attempt: int, asked_ms: int, exact: bool, answered: bool = True
+    record: Record, context: DecisionContext, *, attempt: int, asked_ms: int, exact: bool, answered: bool = True
 ) -> Transition | None:
-    """A completed look-up found no fax of ``attempt``: it is looked for again, or written off after the last look.
+    """Decide what follows a completed look-up that found no fax: another look, or after the last one a repeat.
 
-    ``asked_ms`` is when the provider was asked. A look that repeats an earlier one (a message that came twice, two
-    that overlap) must not shorten the settling time: it counts only from the time at which it was due. It counts for
-    all looks that were due by then but the last, which has to follow by itself, and has to be an ``exact`` one that
-    listed the number itself: a window shows what lies in it by the provider's clock, and proves no absence.
-    ``answered``: the provider has answered some send since the attempt began; else its absence counts for nothing.
+    A look that repeats an earlier one (a message that came twice, two that overlap) must not shorten the settling time:
+    it counts only from the time at which it was due. It counts for all looks that were due by then but the last, which
+    has to follow by itself.
+
+    Args:
+        record: the job's record.
+        context: the inputs of the decision.
+        attempt: the attempt that was searched for.
+        asked_ms: when the provider was asked.
+        exact: the look listed the number itself, as the last one must. A window shows what lies in it by the provider's
+            clock, and proves no absence.
+        answered: the provider has answered some send since the attempt began. If not, its absence counts for nothing.
     """
     if record.state is not State.SENDING or record.attempt != attempt:
         return None
     asked_ms += _EARLY_MS
-    if asked_ms < look_due_ms(record, case.policy):
+    if asked_ms < look_due_ms(record, context.policy):
         return None
-    if is_last_look(record, case.policy):
-        return _vanished(record, case, answered=answered) if exact else None
-    looked = _looked_by(record, asked_ms, case.policy)
-    next_ms = max(case.now_ms, next_look_at_ms(looked, case.policy))
-    return move(record, Transition(event=Event.NO_NEWS, record=looked, next_ms=next_ms), case)
+    if is_last_look(record, context.policy):
+        return _vanished(record, context, answered=answered) if exact else None
+    looked = _looked_by(record, asked_ms, context.policy)
+    next_ms = max(context.now_ms, next_look_at_ms(looked, context.policy))
+    return fire(record, Transition(event=Event.NO_NEWS, record=looked, next_ms=next_ms), context)
 
 
 def _looked_by(record: Record, asked_ms: int, policy: Policy) -> Record:
-    """The record after all looks that were due by then, but for the last."""
+    """Return the record after all looks that were due by then, except the last."""
     while not is_last_look(record, policy) and look_due_ms(record, policy) <= asked_ms:
         record = replace(record, looks=record.looks + 1)
     return record
 
 
-def after_read(record: Record, news: FaxUpdate | None, case: DecisionContext) -> Transition | None:
-    """What reading an accepted fax back means. None as news: the provider does not list or know it (yet).
+def after_read(record: Record, update: FaxUpdate | None, context: DecisionContext) -> Transition | None:
+    """Decide what reading an accepted fax back means. No update: the provider does not list or know it (yet).
 
     A fax without an end ends its job after the policy's ``unended``, whether the provider still knows it or not.
     """
-    if news is not None and news.fax_id == record.fax_id:
-        news = replace(news, attempt=news.attempt or record.attempt)  # it is known by its id, with labels or without
-    if news is not None and (news.status is not FaxStatus.UNFINISHED or news.fax_id != record.fax_id):
-        return after_update(record, news, case)
+    if update is not None and update.fax_id == record.fax_id:
+        update = replace(update, attempt=update.attempt or record.attempt)  # its id identifies it, labels or not
+    if update is not None and (update.status is not FaxStatus.UNFINISHED or update.fax_id != record.fax_id):
+        return after_update(record, update, context)
     if record.state is not State.ACCEPTED:
         return None
-    if case.now_ms >= record.changed_ms + round(case.policy.unended_s * 1000):
-        return _unended(record, case)
-    if news is None:
-        return _unknown(record, case)
+    if context.now_ms >= record.changed_ms + round(context.policy.unended_s * 1000):
+        return _unended(record, context)
+    if update is None:
+        return _unknown(record, context)
     looks = 1 if record.unclear else record.looks + 1
     new = replace(record, looks=looks, unclear=False)
-    return move(record, Transition(event=Event.NO_NEWS, record=new, next_ms=_read_at_ms(looks, case)), case)
+    return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=_read_at_ms(looks, context)), context)
 
 
-def _unknown(record: Record, case: DecisionContext) -> Transition:
-    """The provider does not know a fax that it accepted. It is asked a few times more, and then it is a person's turn:
-    the paper may have arrived, so the job is neither sent again nor given up. News that comes yet is heeded."""
+def _unknown(record: Record, context: DecisionContext) -> Transition:
+    """Decide about a fax that the provider accepted and does not know.
+
+    It is asked a few times more, and then a person has to decide: the paper may have arrived, so the job is neither
+    sent again nor given up. Later updates of the fax still count.
+    """
     missed = record.looks if record.unclear else 0
-    decision = decide(
-        READBACK_MISSING,
-        history=replace(failure_history(record, case), looks=missed),
-        policy=case.policy,
-        now_ms=case.now_ms,
-        chance=case.chance,
-    )
+    decision = decide(failed_attempt(READBACK_MISSING, replace(record, looks=missed), context), context)
     if isinstance(decision, LookUp):
         new = replace(record, looks=missed + 1, unclear=True)
-        return move(record, Transition(event=Event.NO_NEWS, record=new, next_ms=decision.first_look_ms), case)
+        return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=decision.first_look_ms), context)
     entry = HistoryEntry(
         attempt=record.attempt,
-        at_ms=case.now_ms,
+        at_ms=context.now_ms,
         outcome=AttemptOutcome.VANISHED,
-        category=READBACK_MISSING.category,
-        error_type=READBACK_MISSING.error_type,
-        error_code=READBACK_MISSING.error_code,
+        failure=READBACK_MISSING.failure,
         fax_id=record.fax_id,
         why=decision.why,
     )
-    held = replace(record, state=State.WAITING, looks=0, unclear=False, category=entry.category, changed_ms=case.now_ms)
-    held = replace(held, error_type=entry.error_type, error_code=entry.error_code)
-    step = Transition(event=Event.VANISHED, record=held, next_ms=HELD_MS, history=entry, rest_s=0.0)
-    return unless_another(record, step, case)
+    held = replace(attempt_over(record, context), failure=entry.failure)
+    transition = Transition(event=Event.VANISHED, record=held, next_ms=HELD_MS, history=entry, rest_s=0.0)
+    return unless_another(record, transition, context)
 
 
-def _unended(record: Record, case: DecisionContext) -> Transition:
-    """The paper may have arrived, so the job is not sent again. An end that is told yet goes into the history."""
-    why = f"the provider told no end of it within {duration_text(case.policy.unended_s)}: it may have arrived"
+def _unended(record: Record, context: DecisionContext) -> Transition:
+    """End a job whose fax never ended. The paper may have arrived, so it is not sent again."""
+    why = f"the provider told no end of it within {duration_text(context.policy.unended_s)}: it may have arrived"
     entry = HistoryEntry(
         attempt=record.attempt,
-        at_ms=case.now_ms,
+        at_ms=context.now_ms,
         outcome=AttemptOutcome.UNENDED,
-        category=CALLBACK_MISSING.category,
-        error_type=CALLBACK_MISSING.error_type,
+        failure=CALLBACK_MISSING.failure,
         fax_id=record.fax_id,
         fate=FaxFate.UNENDED,
         created_ms=record.began_ms,
         why=why,
     )
-    ended = replace(record, state=State.DELIVERED_UNCONFIRMED, looks=0, unclear=False, changed_ms=case.now_ms)
-    ended = replace(ended, category=entry.category, error_type=entry.error_type, error_code=0)
-    step = Transition(event=Event.GIVEN_UP, record=ended, history=entry, rest_s=0.0)
-    return unless_another(record, step, case)
+    ended = replace(attempt_over(record, context), failure=entry.failure)
+    return unless_another(record, Transition(event=Event.UNCONFIRMED, record=ended, history=entry, rest_s=0.0), context)
 
 
-def _read_at_ms(reads: int, case: DecisionContext) -> int:
-    if case.polling:
-        return poll_at_ms(reads, case.policy, case.now_ms)
-    return read_at_ms(readback_delay_s(reads - 1, case.policy), case.now_ms)
+def _read_at_ms(reads: int, context: DecisionContext) -> int:
+    if context.polling:
+        return poll_at_ms(reads, context.policy, context.now_ms)
+    return read_at_ms(readback_delay_s(reads - 1, context.policy), context.now_ms)
 
 
-def _vanished(record: Record, case: DecisionContext, *, answered: bool) -> Transition:
-    rule, code = _rule_of_absence(record, case.policy)
-    decision = decide_absent(
-        rule,
-        history=failure_history(record, case),
-        policy=case.policy,
-        now_ms=case.now_ms,
-        chance=case.chance,
-        answered=answered,
-    )
+def _vanished(record: Record, context: DecisionContext, *, answered: bool) -> Transition:
+    rule, status = _rule_of_absence(record, context.policy)
+    decision = decide_absent(failed_attempt(rule, record, context), context, answered=answered)
     entry = HistoryEntry(
         attempt=record.attempt,
-        at_ms=case.now_ms,
+        at_ms=context.now_ms,
         outcome=AttemptOutcome.VANISHED,
-        category=rule.category,
-        error_type="http",
-        error_code=code,
+        failure=http_failure(rule, status),
         excused=not answered,
         why=decision.why,
     )
-    ended = replace(counted(record, decision), lease=0, looks=0, unclear=False, changed_ms=case.now_ms)
-    ended = replace(ended, category=rule.category, error_type="http", error_code=code)
-    if isinstance(decision, GiveUp):
-        step = Transition(event=Event.GIVEN_UP, record=replace(ended, state=decision.state))
-    else:
-        step = Transition(event=Event.VANISHED, record=replace(ended, state=State.WAITING), next_ms=decision.at_ms)
-    told = entry if answered or sum(one.excused for one in case.history) < _EXCUSED_KEPT else None
-    return unless_another(record, replace(step, history=told, rest_s=0.0, spent=1), case)
+    transition = Transition(
+        event=decision.event if isinstance(decision, GiveUp) else Event.VANISHED,
+        record=replace(attempt_over(record, context), counters=decision.counters, failure=entry.failure),
+        next_ms=0 if isinstance(decision, GiveUp) else decision.at_ms,
+        history=entry if answered or _excused(context) < _EXCUSED_KEPT else None,
+        rest_s=0.0,
+        spent=1,
+    )
+    return unless_another(record, transition, context)
+
+
+def _excused(context: DecisionContext) -> int:
+    return sum(entry.excused for entry in context.history)
 
 
 def _rule_of_absence(record: Record, policy: Policy) -> tuple[Rule, int]:
-    """The row that the answer named, with its status. Without an answer the record tells of the attempt before."""
+    """Return the row of the unclear answer, with its status. Without an answer the record shows the attempt before."""
     if not record.unclear:
         return SUBMIT_UNKNOWN, 0
-    return classify("http", record.error_code, policy=policy), record.error_code
+    status = record.failure.error_code
+    return classify("http", status, policy=policy), status

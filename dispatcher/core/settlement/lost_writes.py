@@ -1,8 +1,8 @@
 """What the provider has and the record does not know: the store has lost writes.
 
-Attempt numbers are given by the store, and never twice. So an attempt that we signed or labelled and that lies above
-the record's was begun by a write that is gone. The record takes its number, and then the fax is news like any other.
-Two faxes under one number, as the provider itself shows them, mean that a number that was lost was given again.
+Attempt numbers are assigned by the store, and never twice. So an attempt that bulkfax signed or labelled and that lies
+above the record's was begun by a write that is gone. The record takes its number, and then the fax is updated like any
+other. Two faxes under one number, as the provider itself shows them, mean that a lost number was assigned again.
 """
 
 from collections.abc import Mapping
@@ -21,27 +21,31 @@ class LostWrite:
     created_ms: int
 
 
-def lost_write(record: Record, news: FaxUpdate, *, twice: bool) -> LostWrite | None:
-    """What the news proves to be lost; None when the record knows of the attempt. ``twice``: and of another fax of it.
+def lost_write(record: Record, update: FaxUpdate, *, twice: bool) -> LostWrite | None:
+    """Return what the update proves to be lost; None if the record knows the attempt.
 
-    What a callback says of that proves nothing: its address is signed, its body is not, and has no epoch.
+    Args:
+        record: the job's record.
+        update: what the provider says. A callback has no write epoch and proves nothing here: its address is signed,
+            its body is not.
+        twice: the record knows another fax of the attempt.
     """
-    if news.attempt > record.attempt or (twice and news.write_epoch):
-        return LostWrite(attempt=news.attempt, created_ms=news.created_ms)
+    if update.attempt > record.attempt or (twice and update.write_epoch):
+        return LostWrite(attempt=update.attempt, created_ms=update.created_ms)
     return None
 
 
-def raised(record: Record, news: FaxUpdate) -> Record:
-    """The record with the attempt's number, which is never given again."""
-    return replace(record, attempt=max(record.attempt, news.attempt))
+def raised(record: Record, update: FaxUpdate) -> Record:
+    """Return the record with the attempt's number, which is never assigned again."""
+    return replace(record, attempt=max(record.attempt, update.attempt))
 
 
-def is_accepted_twice(known: Mapping[str, KnownFax], news: FaxUpdate) -> bool:
-    """Whether the provider has two faxes under one attempt's number: the store lost the first and gave it again."""
-    return news.fax_id not in known and any(fax.attempt == news.attempt for fax in known.values())
+def is_accepted_twice(known: Mapping[str, KnownFax], update: FaxUpdate) -> bool:
+    """Return whether the provider has two faxes under one attempt number: the store lost it and assigned it again."""
+    return update.fax_id not in known and any(fax.attempt == update.attempt for fax in known.values())
 
 
 def twice_entry(entry: HistoryEntry) -> HistoryEntry:
-    """The line of the second of them."""
+    """Return the history entry of the second of two faxes under one attempt number."""
     why = f"the provider has accepted two faxes of attempt {entry.attempt}"
     return replace(entry, outcome=AttemptOutcome.DOUBLED, why=f"{why}. {entry.why}" if entry.why else why)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.job import AttemptCounters, AttemptOutcome, FailureCode, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import DecisionContext
+from dispatcher.core.retry.context import DecisionContext
 
 NOW = 1_772_532_000_000
 BEGAN = NOW - 30_000
@@ -23,8 +23,20 @@ def case(*history: HistoryEntry, polling: bool = False, now_ms: int = NOW, polic
     return DecisionContext(policy=policy, now_ms=now_ms, chance=0.5, history=history, polling=polling)
 
 
+def nested(fields: dict[str, Any]) -> dict[str, Any]:
+    """Put the fields of a failure and of the counters into values of their own."""
+    values = dict(fields)
+    failure = {name: values.pop(name) for name in FailureCode.__slots__ if name in values}
+    counters = {name: values.pop(name) for name in AttemptCounters.__slots__ if name in values}
+    if failure:
+        values["failure"] = FailureCode(**failure)
+    if counters:
+        values["counters"] = AttemptCounters(**counters)
+    return values
+
+
 def waiting(**fields: Any) -> Record:
-    return Record(**{"state": State.WAITING, "attempt": 1, "began_ms": BEGAN, **fields})
+    return Record(**nested({"state": State.WAITING, "attempt": 1, "began_ms": BEGAN, **fields}))
 
 
 def leased(**fields: Any) -> Record:
@@ -54,4 +66,4 @@ def entry(fate: FaxFate | None, fax_id: str = "F1", *, attempt: int = 1, **field
         if fate
         else {"outcome": AttemptOutcome.VANISHED}
     )
-    return HistoryEntry(**{"attempt": attempt, "at_ms": NOW, **what, **fields})
+    return HistoryEntry(**nested({"attempt": attempt, "at_ms": NOW, **what, **fields}))

@@ -7,8 +7,10 @@ import pytest
 from dispatcher.core.job import AttemptOutcome, FaxFate, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
-from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Transition, after_send, missed_slot, next_look_at_ms, send_deadline_ms
+from dispatcher.core.retry_table.rule import Scope
+from dispatcher.core.settlement.lookup import next_look_at_ms
+from dispatcher.core.settlement.send_result import after_send, missed_slot
+from dispatcher.core.settlement.transition import Transition, send_deadline_ms
 from tests.core.settlement.samples import (
     COMPLETED,
     NOW,
@@ -68,8 +70,12 @@ def test_a_refusal_follows_its_row_of_the_table(
 ) -> None:
     """No attempt is spent, the number is free at once, and the refusal is in the history."""
     step = settled(sending(dials=2, tries=1), outcome)
-    assert (step.record.state, step.record.category, step.record.error_code) == (state, category, outcome.status)
-    assert (step.spent, step.rest_s, step.record.dials, step.record.tries) == (0, 0.0, 2, 1)
+    assert (step.record.state, step.record.failure.category, step.record.failure.error_code) == (
+        state,
+        category,
+        outcome.status,
+    )
+    assert (step.spent, step.rest_s, step.record.counters.dials, step.record.counters.tries) == (0, 0.0, 2, 1)
     assert (step.hold.scope if step.hold else None) is hold
     assert step.history
     assert (step.history.outcome, step.history.fate) == (AttemptOutcome.REFUSED, None)
@@ -106,7 +112,7 @@ def test_what_is_no_refusal_is_looked_for_whoever_calls_it_one(status: int) -> N
     """No look-up leads to a job that waits and is sent again without one."""
     step = settled(sending(), Refused(status=status))
     assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
-    assert (step.record.error_code, step.history, step.hold) == (status, None, None)
+    assert (step.record.failure.error_code, step.history, step.hold) == (status, None, None)
 
 
 def test_the_provider_s_words_stand_in_the_history() -> None:
@@ -128,8 +134,8 @@ def test_a_job_over_the_rate_goes_back_unspent(retry_after_s: float | None, wait
 
 def test_a_send_that_did_not_leave_goes_back_unspent_and_waits_longer_the_second_time() -> None:
     first = settled(sending(), NotSent(reason="no route"))
-    again = settled(sending(category=first.record.category), NotSent(reason="no route"))
-    assert (first.record.state, first.record.category, first.spent) == (State.WAITING, "transport", 0)
+    again = settled(sending(category=first.record.failure.category), NotSent(reason="no route"))
+    assert (first.record.state, first.record.failure.category, first.spent) == (State.WAITING, "transport", 0)
     assert NOW < first.next_ms < again.next_ms
 
 
@@ -146,7 +152,7 @@ def test_an_unclear_send_is_looked_for_after_its_deadline(status: int | None, ca
     """It stays in sending: nothing is sent again before the provider was asked."""
     step = settled(sending(), Unclear(reason="reset", status=status))
     assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
-    assert (step.record.category, step.rest_s, step.spent) == (category, None, 0)
+    assert (step.record.failure.category, step.rest_s, step.spent) == (category, None, 0)
     assert step.next_ms == next_look_at_ms(sending(), POLICY)
     assert 15_000 <= step.next_ms - send_deadline_ms(sending(), POLICY) < 45_000
 

@@ -64,8 +64,8 @@ def what_counts(world: World) -> tuple[object, ...]:
     """All of the end but times and wording."""
     record, history = world.job.record, world.job.history
     fates = {fax_id: fax.fate for fax_id, fax in known_faxes(record, history).items()}
-    calls = Counter(entry.category for entry in history if entry.fate is FaxFate.FAILED)
-    return record.state, record.doubled, record.dials, fates, calls
+    calls = Counter(entry.failure.category for entry in history if entry.fate is FaxFate.FAILED)
+    return record.state, record.doubled, record.counters.dials, fates, calls
 
 
 @given(attempts(RETRIED), st.data())

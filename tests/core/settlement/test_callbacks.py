@@ -8,24 +8,24 @@ from hypothesis import strategies as st
 
 from dispatcher.core.job import AttemptOutcome, FaxFate, Record, State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.settlement import (
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.settlement.callbacks import (
+    MAX_READS,
     Callback,
     CallbackProof,
-    DecisionContext,
     Judgement,
-    Transition,
     Trust,
     after_unknown_ms,
-    after_update,
     confirmed,
     count_read,
     judge_callback,
-    send_deadline_ms,
     shown_labels,
+    shown_number,
     unconfirmed,
 )
-from dispatcher.core.settlement.callbacks import MOST_READS, shown_number
+from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.known_faxes import known_faxes
+from dispatcher.core.settlement.transition import Transition, send_deadline_ms
 from tests.core.settlement.samples import BEGAN, COMPLETED, NOW, POLICY, accepted, case, entry, news, sending, waiting
 
 JOB, NUMBER = "a.0", "+12025550101"
@@ -72,10 +72,10 @@ def callback(
     labels: CallbackProof = RIGHT, number: CallbackProof = RIGHT, *, fax_id: str = "F1", attempt: int = 1
 ) -> Callback:
     shown = news(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
-    return Callback(news=shown, labels=labels, number=NUMBER)
+    return Callback(update=shown, labels=labels, number=NUMBER)
 
 
-@pytest.mark.parametrize("reads", range(MOST_READS + 1))
+@pytest.mark.parametrize("reads", range(MAX_READS + 1))
 @pytest.mark.parametrize(("named", "moment", "shown"), TABLE)
 def test_every_case_of_an_attempt_that_is_being_sent(
     named: bool, moment: str, shown: CallbackProof, reads: int
@@ -83,7 +83,7 @@ def test_every_case_of_an_attempt_that_is_being_sent(
     """The fax of an attempt that is being sent is named by evidence, which is in the history."""
     known = [entry(FaxFate.UNFINISHED)] if named else []
     now = case(*known, now_ms=MOMENTS[moment])
-    expected = TABLE[named, moment, shown][reads >= MOST_READS]
+    expected = TABLE[named, moment, shown][reads >= MAX_READS]
     again_ms = 0
     if expected is DEFER:
         again_ms = DEADLINE if moment is BEFORE else SEARCHED
@@ -109,11 +109,11 @@ def test_after_the_clock_was_set_back_nobody_waits_for_the_deadline() -> None:
     ("record", "attempt", "reads_left"),
     [
         (accepted("F2"), 1, True),
-        (accepted("F2", confirming_reads=MOST_READS), 1, False),
+        (accepted("F2", confirming_reads=MAX_READS), 1, False),
         (waiting(), 1, True),
-        (waiting(confirming_reads=MOST_READS), 1, False),
+        (waiting(confirming_reads=MAX_READS), 1, False),
         (sending(attempt=2), 1, True),
-        (sending(attempt=2, confirming_reads=MOST_READS), 1, False),
+        (sending(attempt=2, confirming_reads=MAX_READS), 1, False),
     ],
 )
 def test_nothing_is_waited_for_when_the_attempt_is_not_being_sent(
@@ -175,10 +175,10 @@ def test_a_read_is_of_the_callbacks_job_or_of_nobodys(
 def test_reads_come_when_an_unclear_send_is_looked_for() -> None:
     """Together they take as long as the search."""
     passed, now = [0.0], case()
-    for reads in range(1, MOST_READS):
+    for reads in range(1, MAX_READS):
         passed.append(passed[-1] + (after_unknown_ms(reads, now) - NOW) / 1000)
     assert tuple(passed[1:]) == POLICY.looks_s
-    assert after_unknown_ms(MOST_READS + 1, now) == after_unknown_ms(len(POLICY.looks_s), now)
+    assert after_unknown_ms(MAX_READS + 1, now) == after_unknown_ms(len(POLICY.looks_s), now)
 
 
 def test_reads_are_counted_to_five() -> None:
@@ -208,7 +208,7 @@ RECORDS = st.builds(
     state=st.sampled_from([State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED, State.DELIVERED, State.FAILED]),
     attempt=ATTEMPTS,
     fax_id=FAXES,
-    confirming_reads=st.integers(min_value=0, max_value=MOST_READS),
+    confirming_reads=st.integers(min_value=0, max_value=MAX_READS),
 )
 CASES = st.builds(
     lambda lines, now_ms: case(*lines, now_ms=now_ms),
@@ -217,7 +217,7 @@ CASES = st.builds(
 )
 CALLBACKS = st.builds(
     lambda labels, number, fax_id, attempt, status, code: Callback(
-        news=news(
+        update=news(
             status,
             fax_id,
             attempt=attempt,
@@ -242,11 +242,11 @@ def step_alone(came: Callback, record: Record, now: DecisionContext) -> Transiti
     """What a callback does as long as nothing can be read."""
     match judge_callback(came, record, now).trust:
         case Trust.APPLY:
-            return after_update(record, came.news, now)
+            return after_update(record, came.update, now)
         case Trust.ADOPT:
-            return after_update(record, replace(came.news, status=FaxStatus.UNFINISHED, ended_ms=0), now)
+            return after_update(record, replace(came.update, status=FaxStatus.UNFINISHED, ended_ms=0), now)
         case Trust.UNCONFIRMED:
-            return unconfirmed(record, came.news, now)
+            return unconfirmed(record, came.update, now)
     return None
 
 
@@ -256,8 +256,8 @@ def test_a_callback_alone_ends_no_job_but_by_a_fax_that_the_provider_named(
 ) -> None:
     step = step_alone(came, record, now)
     if step and step.record.state is not record.state and step.record.state.final:
-        assert came.news.fax_id in known_faxes(record, now.history)
-        assert (came.labels, shown_number(came.news, NUMBER)) == (RIGHT, RIGHT)
+        assert came.update.fax_id in known_faxes(record, now.history)
+        assert (came.labels, shown_number(came.update, NUMBER)) == (RIGHT, RIGHT)
 
 
 @given(CALLBACKS, RECORDS, CASES)
@@ -266,7 +266,7 @@ def test_one_that_contradicts_changes_nothing_and_any_other_is_heeded(
 ) -> None:
     """Applied, read now or later, or kept in the history: a true callback is not lost."""
     judged = judge_callback(came, record, now)
-    contradicts = WRONG in (came.labels, shown_number(came.news, NUMBER))
+    contradicts = WRONG in (came.labels, shown_number(came.update, NUMBER))
     assert (judged.trust is OTHERS) == contradicts
     if judged.trust is DEFER:
         assert now.now_ms < judged.again_ms <= SEARCHED
@@ -278,5 +278,5 @@ def test_a_callback_waits_only_for_the_attempt_that_is_being_sent(
 ) -> None:
     if judge_callback(came, record, now).trust is DEFER:
         assert record.state is State.SENDING
-        assert came.news.attempt == record.attempt
+        assert came.update.attempt == record.attempt
         assert now.now_ms < SEARCHED

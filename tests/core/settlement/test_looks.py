@@ -8,17 +8,9 @@ from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, S
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import (
-    HELD_MS,
-    Transition,
-    after_empty_look,
-    after_read,
-    after_update,
-    is_last_look,
-    look_due_ms,
-    next_look_at_ms,
-    send_deadline_ms,
-)
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
+from dispatcher.core.settlement.transition import HELD_MS, Transition, send_deadline_ms
 from tests.core.settlement.samples import (
     BEGAN,
     BUSY,
@@ -100,22 +92,26 @@ def test_a_send_without_an_answer_that_is_not_found_is_sent_again() -> None:
     assert step
     assert step.history
     assert (step.event, step.record.state, step.spent, step.rest_s) == (Event.VANISHED, State.WAITING, 1, 0.0)
-    assert (step.record.server_errors, step.record.category) == (1, "submit_unknown")
-    assert (step.record.error_type, step.record.error_code) == ("http", 0)
+    assert (step.record.counters.server_errors, step.record.failure.category) == (1, "submit_unknown")
+    assert (step.record.failure.error_type, step.record.failure.error_code) == ("http", 0)
     assert (step.history.outcome, step.history.fax_id, step.history.fate) == (AttemptOutcome.VANISHED, "", None)
 
 
 def test_a_send_that_was_answered_with_500_and_not_found_waits_by_that_row() -> None:
     step = look(sending(looks=LAST, unclear=True, category="provider_error", error_type="http", error_code=500))
     assert step
-    assert (step.record.category, step.record.error_code, step.record.unclear) == ("provider_error", 500, False)
+    assert (step.record.failure.category, step.record.failure.error_code, step.record.unclear) == (
+        "provider_error",
+        500,
+        False,
+    )
     assert step.next_ms == DEADLINE + 300_050 + 5_000
 
 
 def test_too_many_vanished_sends_end_the_job() -> None:
     step = look(sending(looks=LAST, server_errors=5))
     assert step
-    assert (step.event, step.record.state, step.next_ms) == (Event.GIVEN_UP, State.FAILED, 0)
+    assert (step.event, step.record.state, step.next_ms) == (Event.FAILED, State.FAILED, 0)
 
 
 def test_vanished_sends_of_a_provider_that_answered_nobody_never_end_the_job() -> None:
@@ -124,7 +120,7 @@ def test_vanished_sends_of_a_provider_that_answered_nobody_never_end_the_job() -
     for attempt in range(1, 200):
         step = look(replace(record, attempt=attempt), *history, attempt=attempt, answered=False)
         assert step
-        assert (step.event, step.record.state, step.record.server_errors) == (Event.VANISHED, State.WAITING, 5)
+        assert (step.event, step.record.state, step.record.counters.server_errors) == (Event.VANISHED, State.WAITING, 5)
         if step.history:
             history.append(step.history)
     assert len(history) == 20
@@ -137,7 +133,7 @@ def test_an_outage_leaves_all_server_errors_to_a_job() -> None:
     record = sending(attempt=21, looks=LAST, server_errors=1, unclear=True, error_type="http", error_code=500)
     step = look(record, *history, attempt=21)
     assert step
-    assert (step.record.state, step.record.server_errors) == (State.WAITING, 2)
+    assert (step.record.state, step.record.counters.server_errors) == (State.WAITING, 2)
     assert step.history
     assert not step.history.excused
 
@@ -209,7 +205,11 @@ def test_a_fax_that_the_provider_does_not_know_any_more_ends_in_a_hold(polling: 
     assert waits == [30, 120, 600, (HELD_MS - NOW) / 1000]
     assert step
     assert (step.event, record.state) == (Event.VANISHED, State.WAITING)
-    assert (record.category, record.error_type, record.error_code) == ("submit_unknown", "http", 404)
+    assert (record.failure.category, record.failure.error_type, record.failure.error_code) == (
+        "submit_unknown",
+        "http",
+        404,
+    )
     assert step.history
     assert (step.history.fax_id, step.history.fate, step.rest_s, step.spent) == ("F1", None, 0.0, 0)
 
@@ -242,12 +242,16 @@ def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxUpdate | Non
     step = after_read(record, said, case())
     assert step
     assert (step.event, step.record.state, step.rest_s, step.spent) == (
-        Event.GIVEN_UP,
+        Event.UNCONFIRMED,
         State.DELIVERED_UNCONFIRMED,
         0.0,
         0,
     )
-    assert (step.record.category, step.record.error_type, step.record.error_code) == ("callback_missing", "http", 0)
+    assert (step.record.failure.category, step.record.failure.error_type, step.record.failure.error_code) == (
+        "callback_missing",
+        "http",
+        0,
+    )
     assert step.history
     assert (step.history.outcome, step.history.fate, step.history.fax_id) == (
         AttemptOutcome.UNENDED,
@@ -267,7 +271,7 @@ def test_a_fax_is_waited_for_until_then() -> None:
 def test_an_end_that_is_told_by_then_counts(said: FaxUpdate) -> None:
     step = after_read(accepted(changed_ms=NOW - UNENDED_MS), said, case())
     assert step
-    assert step.record.category != "callback_missing"
+    assert step.record.failure.category != "callback_missing"
 
 
 @pytest.mark.parametrize(("said", "fate"), [(news(COMPLETED), FaxFate.DELIVERED), (failure(BUSY), FaxFate.FAILED)])

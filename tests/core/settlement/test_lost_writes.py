@@ -4,7 +4,10 @@ import pytest
 
 from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.outcome import Accepted, FaxUpdate, Unclear
-from dispatcher.core.settlement import LostWrite, Transition, after_send, after_update
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.lost_writes import LostWrite
+from dispatcher.core.settlement.send_result import after_send
+from dispatcher.core.settlement.transition import Transition
 from tests.core.settlement.samples import (
     BEGAN,
     BUSY,

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.failures import ERROR_TYPES
 from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy import OnPartial, Policy
-from dispatcher.core.rule import Scope
-from dispatcher.core.settlement import Transition, after_update
+from dispatcher.core.retry_table.rule import ERROR_TYPES, Scope
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.transition import Transition
 from tests.core.settlement.samples import (
     BAD_NUMBER,
     BEGAN,
@@ -54,7 +54,7 @@ def test_a_completed_fax_delivers_the_job(record: Record) -> None:
     record = waiting(**{name: getattr(record, name) for name in ("state", "lease", "fax_id")}, category="busy")
     step = settled(record, news(COMPLETED, pages_sent=3, pages_total=3))
     new = step.record
-    assert (step.event, new.state, new.category, new.lease) == (Event.DELIVERED, State.DELIVERED, "", 0)
+    assert (step.event, new.state, new.failure.category, new.lease) == (Event.DELIVERED, State.DELIVERED, "", 0)
     assert (new.fax_id, new.pages_sent, new.pages_total, new.changed_ms) == ("F1", 3, 3, NOW)
     assert (step.rest_s, step.history, step.spent) == (60.0, None, record.state is State.SENDING)
 
@@ -79,8 +79,13 @@ def test_a_failed_fax_is_tried_again_by_its_row(record: Record) -> None:
     """Busy waits three minutes, costs a dial, and lets the number rest."""
     step = settled(record, failure(BUSY))
     new = step.record
-    assert (step.event, new.state, new.category, new.dials) == (Event.RETRIED, State.WAITING, "busy", 1)
-    assert (new.error_type, new.error_code, step.next_ms) == (*BUSY, NOW + 180_000)
+    assert (step.event, new.state, new.failure.category, new.counters.dials) == (
+        Event.RETRIED,
+        State.WAITING,
+        "busy",
+        1,
+    )
+    assert (new.failure.error_type, new.failure.error_code, step.next_ms) == (*BUSY, NOW + 180_000)
     assert (step.rest_s, step.spent) == (60.0, record.state is State.SENDING)
     assert step.history
     assert (step.history.outcome, step.history.fate, step.history.fax_id) == (
@@ -94,20 +99,20 @@ def test_a_failed_fax_is_tried_again_by_its_row(record: Record) -> None:
 @pytest.mark.parametrize("record", OPEN, ids=state_of)
 def test_a_failure_for_good_ends_the_job(record: Record) -> None:
     step = settled(record, failure(BAD_NUMBER))
-    assert (step.event, step.record.state, step.record.category) == (Event.GIVEN_UP, State.FAILED, "bad_number")
+    assert (step.event, step.record.state, step.record.failure.category) == (Event.FAILED, State.FAILED, "bad_number")
     assert step.next_ms == 0
 
 
 def test_pages_that_may_have_arrived_end_the_job_as_unconfirmed() -> None:
     step = settled(accepted(), failure(PAGE_UNCONFIRMED, pages_sent=2, pages_total=2))
-    assert (step.event, step.record.state) == (Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED)
+    assert (step.event, step.record.state) == (Event.UNCONFIRMED, State.DELIVERED_UNCONFIRMED)
     assert step.history
     assert step.history.fate is FaxFate.UNCONFIRMED
 
 
 def test_an_account_without_funds_is_held_and_the_job_spends_nothing() -> None:
     step = settled(accepted(dials=3), failure(NO_FUNDS))
-    assert (step.record.state, step.record.dials) == (State.WAITING, 3)
+    assert (step.record.state, step.record.counters.dials) == (State.WAITING, 3)
     assert step.hold
     assert (step.hold.scope, step.hold.probes_s) == (Scope.ACCOUNT, (900.0,))
 
@@ -174,7 +179,7 @@ def test_news_of_another_fax_is_evidence(record: Record, status: FaxStatus) -> N
     """The state stays; the history grows, and the record shows it to compare-and-set."""
     step = settled(record, news(status))
     assert (step.event, step.record.state, step.record.fax_id) == (None, record.state, record.fax_id)
-    assert (step.record.history_revision, step.record.category) == (1, record.category)
+    assert (step.record.history_revision, step.record.failure.category) == (1, record.failure.category)
     assert (step.rest_s, step.spent, step.hold) == (None, 0, None)
     assert step.history
     assert step.history.fate == {UNFINISHED: "unfinished", COMPLETED: "delivered", FAILURE: "failed"}[status]
@@ -187,7 +192,7 @@ def test_the_count_of_evidence_begins_anew() -> None:
 
 
 def test_evidence_of_a_call_counts_as_a_dial() -> None:
-    assert settled(sending(attempt=2, dials=2), failure(BUSY)).record.dials == 3
+    assert settled(sending(attempt=2, dials=2), failure(BUSY)).record.counters.dials == 3
 
 
 @pytest.mark.parametrize(("status", "doubled"), [(UNFINISHED, True), (COMPLETED, True), (FAILURE, False)])
@@ -223,7 +228,7 @@ def test_a_job_is_no_longer_doubled_once_the_earlier_fax_is_known_to_have_failed
     [
         (FaxFate.UNFINISHED, Event.ACCEPTED, State.ACCEPTED),
         (FaxFate.DELIVERED, Event.DELIVERED, State.DELIVERED),
-        (FaxFate.UNCONFIRMED, Event.GIVEN_UP, State.DELIVERED_UNCONFIRMED),
+        (FaxFate.UNCONFIRMED, Event.UNCONFIRMED, State.DELIVERED_UNCONFIRMED),
     ],
 )
 @pytest.mark.parametrize("record", UNDER_WAY, ids=state_of)
@@ -293,11 +298,11 @@ def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() ->
 def test_a_fax_that_fails_with_the_type_of_our_own_requests_has_a_type_that_nobody_knows(code: int) -> None:
     """It is neither looked up, nor held for, nor called again soon: the rows of requests say nothing of calls."""
     step = settled(accepted(), failure(("http", code)))
-    assert (step.event, step.record.state, step.record.category) == (Event.RETRIED, State.WAITING, "unknown")
-    assert (step.record.error_type, step.record.dials, step.hold) == ("other", 1, None)
+    assert (step.event, step.record.state, step.record.failure.category) == (Event.RETRIED, State.WAITING, "unknown")
+    assert (step.record.failure.error_type, step.record.counters.dials, step.hold) == ("other", 1, None)
     assert step.next_ms == NOW + 600_000
     assert step.history
-    assert step.history.error_type == "other"
+    assert step.history.failure.error_type == "other"
 
 
 @given(st.lists(st.tuples(st.sampled_from(("http", *ERROR_TYPES, "NEW_ERROR", "")), st.integers(0, 999)), min_size=80))

@@ -4,19 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core.job import FaxFate, HistoryEntry, Record, State
-from dispatcher.core.lifecycle import Event, check_move
+from dispatcher.core.lifecycle import Event, next_state
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
 from dispatcher.core.policy import Policy
-from dispatcher.core.settlement import (
-    DecisionContext,
-    Transition,
-    after_empty_look,
-    after_read,
-    after_send,
-    after_update,
-    is_last_look,
-    look_due_ms,
-)
+from dispatcher.core.retry.context import DecisionContext
+from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look, look_due_ms
+from dispatcher.core.settlement.send_result import after_send
+from dispatcher.core.settlement.transition import Transition
 
 Decide = Callable[[Record, DecisionContext], Transition | None]
 
@@ -104,11 +99,10 @@ class Shelf:
 
     def begin(self, now_ms: int) -> int:
         """Claim and begin, as the scripts do it."""
-        check_move(self.record.state, Event.CLAIMED, State.LEASED)
-        check_move(State.LEASED, Event.BEGUN, State.SENDING)
+        state = next_state(next_state(self.record.state, Event.CLAIMED), Event.BEGUN)
         attempt = self.record.attempt + 1
         self.record = replace(
-            self.record, state=State.SENDING, attempt=attempt, looks=0, unclear=False, fax_id="", began_ms=now_ms
+            self.record, state=state, attempt=attempt, looks=0, unclear=False, fax_id="", began_ms=now_ms
         )
         return attempt
 
@@ -120,6 +114,7 @@ class Shelf:
             assert new != old
         else:
             assert not old.state.final
+            assert new.state is next_state(old.state, step.event)
             assert RANK.get(new.state, 4) >= RANK.get(old.state, 0) or old.state is State.WAITING
         self.record = new
         self.history += (step.history,) if step.history else ()

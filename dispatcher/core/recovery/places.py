@@ -7,7 +7,7 @@ from dispatcher.core.job import Record, State
 
 
 class Place(StrEnum):
-    """Where a live job waits to be looked at. Rows behind their batch's cursor need no entry anywhere."""
+    """The index that a live job is in. Rows that their batch's cursor has not reached need no entry."""
 
     CURSOR = "cursor"
     DUE = "due"
@@ -15,7 +15,7 @@ class Place(StrEnum):
     PARKED = "parked"
     LEASED = "leased"
     SENDING = "sending"
-    #: the attempt may have reached the provider, and is looked for there; the job is still ``sending``
+    #: the attempt may have reached the provider, and is searched for there; the job is still ``sending``
     UNCLEAR = "unclear"
     ACCEPTED = "accepted"
 
@@ -25,10 +25,10 @@ WATCHED = (Place.LEASED, Place.SENDING, Place.UNCLEAR, Place.ACCEPTED)
 
 
 def right_places(record: Record, row: int, cursor: int) -> frozenset[Place]:
-    """Where a job may be, in one of them; empty for rows that belong nowhere.
+    """Return the places of which a job must be in one; empty for rows that belong nowhere.
 
-    ``record`` as stored, whatever became of its batch. A send becomes unclear without a change of its record when its
-    deadline passes.
+    The record counts as stored, whatever became of its batch. A send becomes unclear without a change of its record
+    when its deadline passes.
     """
     match record.state:
         case State.WAITING:
@@ -43,15 +43,15 @@ def right_places(record: Record, row: int, cursor: int) -> frozenset[Place]:
 
 
 def is_unclear(record: Record) -> bool:
-    """Whether the record of a job that is sending itself says that its attempt is looked for."""
+    """Return whether the record of a sending job itself says that its attempt is searched for."""
     return record.unclear or record.looks > 0
 
 
-def misplaced(record: Record, row: int, cursor: int, found: Collection[Place]) -> str:
-    """What is wrong with the entries of a job, in words; empty when nothing is."""
+def misplaced(record: Record, row: int, cursor: int, actual: Collection[Place]) -> str:
+    """Return what is wrong with the entries of a job, in words; empty if nothing is."""
     right = right_places(record, row, cursor)
     entries = right - {Place.CURSOR}
-    if (len(found) == 1 and set(found) <= entries) or (not entries and not found):
+    if (len(actual) == 1 and set(actual) <= entries) or (not entries and not actual):
         return ""
-    places = " and ".join(sorted(found)) or "no place"
+    places = " and ".join(sorted(actual)) or "no place"
     return f"is {record.state.label} and in {places}, belongs in {' or '.join(sorted(right)) or 'none'}"

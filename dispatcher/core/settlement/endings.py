@@ -1,27 +1,24 @@
-"""What may come out, by the retry table: the final states of jobs with their categories, and holds with theirs.
+"""The possible ends of jobs and kinds of holds by the retry table, each with its categories.
 
-Metrics are shown at 0 for all of these, so that the first job of a kind counts. A policy can change a row, so what is
-not here may still come up.
+Metrics are shown at 0 for all of these, so that the first job of a kind counts. A policy can change a row, so other
+pairs may still come up.
 """
 
 from collections.abc import Iterable
 
-from dispatcher.core.failures import (
+from dispatcher.core.job import State
+from dispatcher.core.limits.holds import PROVIDER
+from dispatcher.core.retry_table.requests import (
     CALLBACK_MISSING,
     FIELD_RULES,
     INTERNAL,
     READBACK_MISSING,
-    RULES,
     SUBMIT_UNKNOWN,
     TRANSPORT,
 )
-from dispatcher.core.holding import PROVIDER
-from dispatcher.core.job import State
-from dispatcher.core.retry_table import OPEN_CODES, PROVIDER_ERROR, UNKNOWN
-from dispatcher.core.rule import Category, Rule, Scope, Verdict
+from dispatcher.core.retry_table.rows import OPEN_CODES, PROVIDER_ERROR, RULES, UNKNOWN
+from dispatcher.core.retry_table.rule import Category, Rule, Scope, Verdict
 
-#: error types of faxes that failed before any call
-_BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
 _DEFAULTS = (UNKNOWN, PROVIDER_ERROR, INTERNAL, READBACK_MISSING, SUBMIT_UNKNOWN, TRANSPORT, CALLBACK_MISSING)
 
 #: holds that no row of the table opens: too many failed or unclear sends, lists that cannot be read, lost writes
@@ -33,15 +30,16 @@ _OTHER_HOLDS = (
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Every row of the retry table, those of outcomes without a key included."""
+    """Return every row of the retry table, including those of outcomes without a key."""
     return (*RULES.values(), *FIELD_RULES.values(), *OPEN_CODES.values(), *_DEFAULTS)
 
 
 def final_pairs() -> frozenset[tuple[State, str]]:
-    """Final states with the category of the job's last failure; the category is empty where there was none."""
+    """Return the final states with the category of the job's last failure; it is empty if there was none."""
     rules = all_rules()
     failed = _categories(rule for rule in rules if rule.verdict_now is not Verdict.HOLD)
-    unconfirmed = _categories(rule for rule in rules if rule.error_type not in _BEFORE_THE_CALL)
+    # whatever a fax failed with, it ends as unconfirmed if the provider says that all its pages arrived
+    unconfirmed = _categories(rule for rule in rules if rule.error_type != "http")
     waits = _categories(rule for rule in rules if rule.verdict_now is not Verdict.PERMANENT)
     return frozenset(
         {
@@ -54,11 +52,11 @@ def final_pairs() -> frozenset[tuple[State, str]]:
 
 
 def hold_pairs() -> frozenset[tuple[str, str]]:
-    """Kinds of scopes with the categories for which they may be held."""
+    """Return the kinds of scopes with the categories for which they may be held."""
     rules = all_rules()
     rules = (*rules, *(rule.wider for rule in rules if rule.wider))
     held = ((rule.scope or Scope.JOB, rule.category) for rule in rules if rule.hold_after or rule.scope)
-    return frozenset((str(kind), str(category)) for kind, category in (*held, *_OTHER_HOLDS))
+    return frozenset((str(scope), str(category)) for scope, category in (*held, *_OTHER_HOLDS))
 
 
 def _categories(rules: Iterable[Rule]) -> frozenset[str]:

@@ -7,63 +7,66 @@ import math
 from collections.abc import Sequence
 
 from dispatcher.core.policy import Policy
-from dispatcher.core.rule import Category
+from dispatcher.core.retry_table.rule import Category
 
-#: the longest wait that a provider's Retry-After is believed for
-RETRY_AFTER_MOST_S = 3600.0
-#: accepted faxes are asked about together, so far apart at most
+#: the longest wait that a provider's Retry-After can ask for
+MAX_RETRY_AFTER_S = 3600.0
+#: accepted faxes are asked about together: the longest distance between two such times
 _READS_APART_MS = 60_000
-#: unclear sends are looked for together, so far apart at most
+#: unclear sends are looked for together: the longest distance between two such times
 _LOOKS_APART_S = 30.0
 
 
 def next_look_ms(*, deadline_ms: int, looks: int, policy: Policy) -> int | None:
-    """The next look for an unclear send after so many that found nothing; None when it has settled."""
+    """Return the time of the next look after ``looks`` that found nothing; None when the send has settled."""
     if looks >= len(policy.looks_s):
         return None
     return deadline_ms + round(policy.looks_s[looks] * 1000)
 
 
 def look_apart_ms(looks: int, policy: Policy) -> int:
-    """How far apart the times lie at which unclear sends are looked for after so many looks: those of one time share a
-    list of the provider's. The last look is for one number each, and shares nothing."""
+    """Return the distance between the times at which unclear sends are looked for, after ``looks`` looks.
+
+    Sends that are looked for at the same time share a list of the provider's. The last look lists one number, and
+    shares nothing.
+    """
     if looks + 1 >= len(policy.looks_s):
         return 1
     return max(1, round(min(_LOOKS_APART_S, policy.looks_s[looks + 1] - policy.looks_s[looks]) * 1000))
 
 
 def shared_ms(at_ms: int, apart_ms: int) -> int:
-    """The first of the shared times that is not before ``at_ms``."""
+    """Return the first of the shared times that is not before ``at_ms``."""
     return -(-at_ms // apart_ms) * apart_ms
 
 
 def readback_delay_s(readbacks: int, policy: Policy) -> float:
-    """From a read-back without news to the next, after so many of them."""
+    """Return the wait from a read-back without anything new to the next, after ``readbacks`` of them."""
     return _nth(policy.readback_s, readbacks)
 
 
 def poll_delay_s(polls: int, policy: Policy) -> float:
-    """Without callbacks: from the acceptance (``polls`` is 0) or from the last poll to the next."""
+    """Return the wait to the next poll, from the acceptance (``polls`` is 0) or from the last poll."""
     return policy.poll_first_s if polls == 0 else _nth(policy.poll_s, polls - 1)
 
 
 def poll_at_ms(polls: int, policy: Policy, now_ms: int) -> int:
-    """When a fax is polled for."""
+    """Return when a fax is polled for."""
     return read_at_ms(poll_delay_s(polls, policy), now_ms)
 
 
 def read_at_ms(delay_s: float, now_ms: int) -> int:
-    """When an accepted fax is asked about: after a delay, at a time that it shares with others, so that one list tells
-    of all.
+    """Return when an accepted fax is asked about: after the delay, rounded up to a grid.
 
-    The times lie half a delay apart, and a minute at most; a fax waits so much longer.
+    One list request covers all faxes of a grid time. The grid is half the delay, and at most a minute; a fax waits up
+    to that much longer.
     """
     delay_ms = round(delay_s * 1000)
     return shared_ms(now_ms + delay_ms, max(1, min(delay_ms // 2, _READS_APART_MS)))
 
 
 def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:
-    """From the opening of a hold to its first probe, then between probes; the last repeats. None: by hand only."""
+    """Return the waits to a hold's first probe, then between probes; the last repeats. Empty: no probe ends it."""
     match category:
         case Category.AUTH:
             return policy.probe_auth_s
@@ -73,23 +76,23 @@ def probes_s(category: Category, policy: Policy) -> tuple[float, ...]:
 
 
 def capped_retry_after_s(retry_after_s: float | None) -> float | None:
-    """How long a provider that names a time is waited for, from 0 to an hour; None where it names none.
+    """Return the wait that a provider asks for, from 0 to an hour; None if it names no time.
 
-    The only place that bounds ``Retry-After``, which may as well be seconds since 1970, the year 9999 or 1e300.
+    This is the only place that bounds ``Retry-After``, which may be seconds since 1970, the year 9999 or 1e300 as well.
     """
     if retry_after_s is None or math.isnan(retry_after_s):
         return None
-    return min(max(retry_after_s, 0.0), RETRY_AFTER_MOST_S)
+    return min(max(retry_after_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 def backoff_429(n: int, policy: Policy, chance: float, retry_after_s: float | None = None) -> float:
-    """Seconds to wait after a 429 that follows ``n`` others: what the provider names, else full jitter."""
+    """Return the wait after a 429 that follows ``n`` others: what the provider asks for, else full jitter."""
     named_s = capped_retry_after_s(retry_after_s)
     return _full_jitter(policy.backoff_429_s, n, chance) if named_s is None else named_s
 
 
 def backoff_transport(n: int, policy: Policy, chance: float) -> float:
-    """Seconds to wait after a request that did not leave and follows ``n`` others: full jitter."""
+    """Return the wait after a request that did not leave and follows ``n`` others: full jitter."""
     return _full_jitter(policy.backoff_transport_s, n, chance)
 
 

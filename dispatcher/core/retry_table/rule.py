@@ -1,10 +1,12 @@
-"""The words of a failure: what happened (category), what it means for us (verdict), what it costs.
+"""One row of the retry table, and the closed sets that it is made of: category, verdict, what a failure spends.
 
-A ``Rule`` is one row of the retry table. It is data only: ``retry.decide`` reads it.
+A ``Rule`` is data only: ``dispatcher/core/retry/decide.py`` reads it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from dispatcher.core.job import FailureCode
 
 
 class Category(StrEnum):
@@ -53,10 +55,10 @@ class Category(StrEnum):
     RECORD_ROLLED_BACK = "record_rolled_back"
 
 
-#: what records index: 0 is "no failure"; append only
+#: records store the position: 0 is "no failure"; append only
 CATEGORIES: tuple[str, ...] = ("", *Category)
 
-#: what records index: none, the provider's six, answers to our requests, any other text; append only
+#: records store the position: none, the provider's six, answers to our requests, any other text; append only
 ERROR_TYPES: tuple[str, ...] = (
     "",
     "DOCUMENT_CONVERSION_ERROR",
@@ -69,9 +71,12 @@ ERROR_TYPES: tuple[str, ...] = (
     "other",
 )
 
+#: failures before any call, in which no page can have arrived
+BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
+
 
 class Verdict(StrEnum):
-    """What a failure means for us."""
+    """What a failure means for the job."""
 
     RETRY = "retry"
     PERMANENT = "permanent"
@@ -183,9 +188,14 @@ class Rule:
     remedies: tuple[Remedy, ...] = ()
     fallback: Fallback = Fallback.NONE
     looks: Looks = Looks.BY_LABEL
-    #: someone is told at first sight
+    #: people are alerted when it happens for the first time
     alert: bool = False
     why: str
+
+    @property
+    def failure(self) -> FailureCode:
+        """The failure as records and history keep it."""
+        return FailureCode(category=self.category, error_type=self.error_type, error_code=self.error_code)
 
     @property
     def verdict_now(self) -> Verdict:
@@ -199,7 +209,9 @@ class Rule:
         return self.spends in (Spends.DIAL, Spends.TRY)
 
     def delays_for(self, proven: bool) -> tuple[Delay, ...]:
+        """Return the waits for a number that took a fax before (``proven``), or for one that did not."""
         return self.delays if proven else self.unproven_delays or self.delays
 
     def max_for(self, proven: bool) -> int:
+        """Return the attempts of the category for a number that took a fax before (``proven``), or that did not."""
         return self.max_attempts if proven else self.unproven_max or self.max_attempts

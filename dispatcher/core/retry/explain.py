@@ -1,12 +1,12 @@
-"""What would happen after a failure, in words: the content of ``bulkfax policy explain TYPE CODE``."""
+"""What happens after a failure, in words: the content of ``bulkfax policy explain TYPE CODE``."""
 
 from dataclasses import dataclass
 
-from dispatcher.core.delays import delay_text
-from dispatcher.core.failures import classify
 from dispatcher.core.policy import Policy
-from dispatcher.core.retry_table import RULES
-from dispatcher.core.rule import Delay, Fallback, Remedy, Rule
+from dispatcher.core.retry.classify import classify
+from dispatcher.core.retry.delays import delay_text
+from dispatcher.core.retry_table.rows import RULES
+from dispatcher.core.retry_table.rule import BEFORE_THE_CALL, Delay, Fallback, Remedy, Rule
 
 _FALLBACKS = {
     Fallback.NONE: "",
@@ -23,19 +23,19 @@ _ON_PARTIAL = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One row for people. Delays are in words, as the policy has them."""
+    """One row of the retry table for people. Delays are in words, as the policy has them."""
 
     error_type: str
     error_code: int
     category: str
-    #: what holds today; differs from the table's where a remedy is missing
+    #: the verdict today; differs from the table's where a remedy is missing
     verdict: str
     table_verdict: str
     spends: str
     delays: tuple[str, ...]
     #: 0: no limit of its own
     max_attempts: int
-    #: for numbers without a success in memory, which today are all; empty and 0: the same
+    #: for numbers without a remembered success, which today are all; empty and 0: the same
     unproven_delays: tuple[str, ...]
     unproven_max: int
     #: empty: nothing is held
@@ -57,12 +57,12 @@ class Explanation:
 
 
 def explain(error_type: str, error_code: int, policy: Policy) -> Explanation:
-    """The explanation of any pair; under ``http`` the code is the status."""
+    """Explain any pair; under ``http`` the code is the status."""
     return explain_rule(classify(error_type, error_code, policy=policy), policy)
 
 
 def explain_rule(rule: Rule, policy: Policy) -> Explanation:
-    """The explanation of a rule, also of those that have no key of their own."""
+    """Explain a rule, also one that has no key of its own."""
     key = (rule.error_type, rule.error_code)
     return Explanation(
         error_type=rule.error_type,
@@ -90,12 +90,12 @@ def explain_rule(rule: Rule, policy: Policy) -> Explanation:
 
 def _texts(rule: Rule, delays: tuple[Delay, ...], policy: Policy) -> tuple[str, ...]:
     """After a call, no delay is shorter than the distance between two calls to one number."""
-    least_s = policy.number_distance_s if rule.called else 0.0
-    return tuple(delay_text(delay, policy, least_s) for delay in delays)
+    min_s = policy.number_distance_s if rule.called else 0.0
+    return tuple(delay_text(delay, policy, min_s) for delay in delays)
 
 
 def _pages(rule: Rule, policy: Policy) -> str:
-    if rule.error_type in ("http", "DOCUMENT_CONVERSION_ERROR"):
+    if rule.error_type in BEFORE_THE_CALL:
         return ""
     some = f"; {_ON_PARTIAL[policy.on_partial]}, unless the batch chooses otherwise" if rule.partial else ""
     return f"a fax whose pages all arrived ends as delivered_unconfirmed{some}"

@@ -4,17 +4,17 @@ from datetime import datetime, time, timedelta
 
 from dispatcher.core.durations import duration_text
 from dispatcher.core.policy import Policy, zone
-from dispatcher.core.rule import Delay, Named
+from dispatcher.core.retry_table.rule import Delay, Named
 
 _DAY_S = 86400.0
-#: a business morning that is nearer than this is not "next": the last call was made about then
+#: a business morning nearer than this is not "next": the last call was made about then
 _REST_S = 4 * 3600.0
 #: jobs that wait for the same moment are spread over this time after it
 _SPREAD_S = 3600.0
 
 
 def due_ms(delay: Delay, *, policy: Policy, now_ms: int, chance: float) -> int:
-    """When the delay ends: with jitter either way, or some time after a named time, never before it."""
+    """Return when the delay ends: with jitter either way, or some time after a named time, never before it."""
     if isinstance(delay, Named) and policy.delay_scale == 1:
         at_ms = _named_ms(delay, policy, now_ms) + int(_SPREAD_S * chance * 1000)
         return at_ms if policy.max_delay_s is None else min(at_ms, now_ms + round(policy.max_delay_s * 1000))
@@ -23,17 +23,17 @@ def due_ms(delay: Delay, *, policy: Policy, now_ms: int, chance: float) -> int:
 
 
 def scaled_s(delay: Delay, policy: Policy) -> float:
-    """The delay in seconds with the policy's factor and limit; a named time counts as one day."""
+    """Return the delay in seconds with the policy's factor and limit; a named time counts as one day."""
     seconds = (_DAY_S if isinstance(delay, Named) else delay) * policy.delay_scale
     return seconds if policy.max_delay_s is None else min(seconds, policy.max_delay_s)
 
 
-def delay_text(delay: Delay, policy: Policy, least_s: float = 0.0) -> str:
-    """The delay in words, as this policy has it and no less than ``least_s``."""
+def delay_text(delay: Delay, policy: Policy, min_s: float = 0.0) -> str:
+    """Return the delay in words, as this policy has it and no less than ``min_s``."""
     if isinstance(delay, Named) and policy.delay_scale == 1:
-        most_s = policy.max_delay_s
-        return delay.value if most_s is None else f"{delay.value}, in {duration_text(most_s)} at the latest"
-    seconds = max(scaled_s(delay, policy), least_s)
+        max_s = policy.max_delay_s
+        return delay.value if max_s is None else f"{delay.value}, in {duration_text(max_s)} at the latest"
+    seconds = max(scaled_s(delay, policy), min_s)
     return duration_text(seconds) if seconds else "at once"
 
 

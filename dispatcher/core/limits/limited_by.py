@@ -1,7 +1,7 @@
-"""What limits sending: one closed set of words, and the rule that picks one of them.
+"""Why no fax is sent, or no more than the rate: one closed set of words, and the rule that picks one of them.
 
-Pure. Whenever something could be sent and nothing is, exactly one word says why; several may be true at a time, and the
-first in the order of ``LimitedBy`` counts, because ending it is what would help first.
+Pure. Whenever a fax could be sent and none is, exactly one word says why. Several may be true at a time; the first in
+the order of ``LimitedBy`` counts, because ending it would help first.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dispatcher.core.batch import Control
 
 
 class LimitedBy(StrEnum):
-    """Why nothing is sent, or why no more than the rate. In the order in which they are looked at."""
+    """Why nothing is sent, or no more than the rate. Checked in this order."""
 
     #: the batch is a draft, or its start time is not reached
     NOT_STARTED = "not_started"
@@ -65,7 +65,7 @@ SENTENCES: Mapping[LimitedBy, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountWork:
-    """What decides about the whole account. ``due`` counts jobs of running batches that may be leased now."""
+    """The facts about the whole account. ``due`` counts jobs of running batches that may be leased now."""
 
     due: int
     #: jobs of running batches that wait for a later time, and whether some of them wait for their number
@@ -90,7 +90,7 @@ class AccountWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchWork:
-    """What decides about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now.
+    """The facts about one batch. ``waiting`` counts its waiting jobs, ``due`` those that may be leased now.
 
     ``number_busy``: some of those that are not due wait for the end of another call to their number.
     """
@@ -105,14 +105,14 @@ class BatchWork:
 
 
 def limits_account(facts: AccountWork) -> LimitedBy | None:
-    """The word for the account; None when there is nothing to send."""
+    """Return the word for the account; None if there is nothing to send."""
     if facts.due <= 0:
         return _limits_idle(facts)
     return _limits_all(facts) or _limits_due(facts.due, facts.due_held)
 
 
 def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
-    """The word for a batch; None when it has nothing to send (any more)."""
+    """Return the word for a batch; None if it has nothing to send (any more)."""
     if batch.control in (Control.DRAFT, Control.SCHEDULED):
         return LimitedBy.NOT_STARTED
     if batch.waiting <= 0 or batch.control in (Control.CANCELLED, Control.EXPIRED):
@@ -127,7 +127,7 @@ def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
 
 
 def _limits_idle(facts: AccountWork) -> LimitedBy | None:
-    """Nothing is due: the nearest reason for that."""
+    """Return the nearest reason why no job is due."""
     if facts.waiting_later > 0:
         return LimitedBy.NUMBER_BUSY if facts.number_busy else LimitedBy.WAITING_FOR_RETRY
     if facts.paused > 0:
@@ -136,7 +136,7 @@ def _limits_idle(facts: AccountWork) -> LimitedBy | None:
 
 
 def _limits_machines(facts: AccountWork) -> LimitedBy | None:
-    """What is wrong on our side."""
+    """Return what is wrong with bulkfax itself."""
     if not facts.writable:
         return LimitedBy.STORE
     if not facts.scheduler_alive:
@@ -147,7 +147,7 @@ def _limits_machines(facts: AccountWork) -> LimitedBy | None:
 
 
 def _limits_all(facts: AccountWork) -> LimitedBy | None:
-    """What stops every batch."""
+    """Return what stops every batch."""
     if machines := _limits_machines(facts):
         return machines
     if facts.held:
@@ -160,5 +160,5 @@ def _limits_all(facts: AccountWork) -> LimitedBy | None:
 
 
 def _limits_due(due: int, held: int) -> LimitedBy:
-    """What keeps the due jobs back when nothing stops all of them."""
+    """Return what keeps the due jobs back when nothing stops all of them."""
     return LimitedBy.HOLD if held >= due else LimitedBy.RATE

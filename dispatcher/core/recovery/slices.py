@@ -1,14 +1,14 @@
-"""Which stretch of the provider's list is read next, after the store has lost writes.
+"""Which slice of the provider's list is read next, after the store has lost writes.
 
-A list may show a fax late, so it proves nothing about the time just before it was asked: a stretch counts as read when
-its list was asked a settling time after its end.
+A list may show a fax late, so it proves nothing about the time just before the request: a slice counts as read if its
+list was requested a settling time after its end.
 """
 
 from dataclasses import dataclass
 
 from dispatcher.core.policy import Policy
 
-#: of one slice of the list
+#: length of one slice of the list
 SLICE_MS = 600_000
 #: how far ahead of a begin its slot may lie
 _AHEAD_S = 1.0
@@ -16,7 +16,7 @@ _AHEAD_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeSlice:
-    """Creation times of faxes, milliseconds since 1970. One that does not count is read again later."""
+    """A range of creation times, milliseconds since 1970. A slice that does not count is read again later."""
 
     from_ms: int
     to_ms: int
@@ -24,19 +24,19 @@ class TimeSlice:
 
 
 def until_ms(noticed_ms: int, policy: Policy) -> int:
-    """The last moment at which a send can have left that was begun before the loss was noticed."""
+    """Return the last moment at which a send can have left that was begun before the loss was noticed."""
     return noticed_ms + round((_AHEAD_S + policy.send_window_s + policy.post_total_s) * 1000)
 
 
 def ready_ms(noticed_ms: int, policy: Policy) -> int:
-    """When the last slice can count at the earliest."""
+    """Return the earliest time at which the last slice can count."""
     return until_ms(noticed_ms, policy) + round(policy.settling_s * 1000)
 
 
 def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, policy: Policy) -> TimeSlice | None:
-    """The slice after those that were read (up to ``listed_ms``); None when all were.
+    """Return the slice after those that were read (up to ``listed_ms``); None if all were read.
 
-    One that cannot count yet is read all the same, up to now: what it shows is adopted early.
+    A slice that cannot count yet is read all the same, up to now: what it shows is adopted early.
     """
     from_ms, end_ms = max(since_ms, listed_ms), until_ms(noticed_ms, policy)
     if from_ms >= end_ms:
