@@ -15,7 +15,8 @@ from benchmarks.cluster import DOCUMENT_URL
 from benchmarks.recipients import rows
 from dispatcher.core.outcome import Accepted
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
-from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax
+from dispatcher.sinch.order import EncodedFile, FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 
 _TOTAL_S = 20.0
 
@@ -29,8 +30,9 @@ async def send(client: FaxClient, faxes: int, in_flight: int, document: bytes | 
 
     async def work() -> None:
         for row in rows_left:
-            fax = OutgoingFax(to=numbers[row % in_flight], job=f"bare.{row}", attempt=1, content_urls=urls, files=files)
-            outcome = await client.send(fax, total_s=_TOTAL_S)
+            labels = AttemptLabels(job=f"bare.{row}", attempt=1).labels()
+            order = FaxOrder(to=(numbers[row % in_flight],), labels=labels, content_urls=urls, files=files)
+            outcome = await client.send(order, total_s=_TOTAL_S)
             if not isinstance(outcome, Accepted):
                 raise RuntimeError(f"the provider took no fax: {outcome}")
 

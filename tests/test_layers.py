@@ -19,13 +19,14 @@ ALLOWED = {
     "dispatcher.store": {"dispatcher.core"},
     "dispatcher.recipients": {"dispatcher.core"},
     "dispatcher.emulator": set[str](),
-    "dispatcher.client": {"dispatcher.core"},
+    "dispatcher.schema": {"dispatcher.core"},
+    "dispatcher.client": {"dispatcher.core", "dispatcher.schema"},
     "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store"},
     # An observer: it reads what the service reports and what the store counts, and neither knows it.
     "dispatcher.metrics": SHARED | {"dispatcher.service", "dispatcher.store"},
     "dispatcher.runtime": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics"},
     "dispatcher.api": SHARED
-    | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics", "dispatcher.recipients"},
+    | {"dispatcher.schema", "dispatcher.service", "dispatcher.runtime", "dispatcher.metrics", "dispatcher.recipients"},
     "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
     # Runs services as processes and asks them over HTTP, so it imports nothing of what runs inside them.
     "dispatcher.local": {"dispatcher.client"},

@@ -30,7 +30,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         version=version("bulkfax"),
         description=_DESCRIPTION,
         routes=[*callbacks.ROUTES],
-        lifespan=_given(runtime) if runtime else _from_settings,
+        lifespan=_with_runtime(runtime) if runtime else _from_settings,
         responses=problems.RESPONSES,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -45,7 +45,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     return app
 
 
-def _given(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _with_runtime(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     ensure_guarded(runtime.settings)
 
     @asynccontextmanager

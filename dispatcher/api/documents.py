@@ -7,9 +7,10 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
 
-from dispatcher.api import models, shapes
+from dispatcher.api import convert
 from dispatcher.api.headers import file_name
 from dispatcher.api.security import RuntimeDep
+from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -33,10 +34,10 @@ _FORM = "multipart/form-data"
         }
     },
 )
-async def upload_document(request: Request, parts: RuntimeDep) -> models.Document:
+async def upload_document(request: Request, parts: RuntimeDep) -> responses.Document:
     """Upload a PDF, as the body or as the form field `file`. The same bytes again give the same id."""
     content, name = await _content(request)
-    return shapes.document(await take_document(parts.store, content, name))
+    return convert.document(await take_document(parts.store, content, name))
 
 
 async def _content(request: Request) -> tuple[bytes, str]:
@@ -50,9 +51,9 @@ async def _content(request: Request) -> tuple[bytes, str]:
 
 
 @router.get("/{sha256}")
-async def show_document(sha256: str, parts: RuntimeDep) -> models.Document:
+async def show_document(sha256: str, parts: RuntimeDep) -> responses.Document:
     """Size, pages and name of a document."""
-    return shapes.document(await find_document(parts.store, sha256))
+    return convert.document(await find_document(parts.store, sha256))
 
 
 @signed.get(

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Response
 
-from dispatcher.api import models, shapes
+from dispatcher.api import convert, validation
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.security import RuntimeDep
 from dispatcher.core.job import Recipient
 from dispatcher.recipients.numbers import RefusedNumber, normalize_number
+from dispatcher.schema import requests, responses
 from dispatcher.service.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
@@ -14,17 +15,17 @@ router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
 @router.post("", status_code=202)
 async def send_fax(
-    body: models.NewFax, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
-) -> models.Job:
+    body: validation.NewFax, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
+) -> responses.Job:
     """Send one fax, ahead of all bulk work."""
-    definition = shapes.fax_definition(body, parts.settings.default_country)
+    definition = convert.fax_definition(body, parts.settings.default_country)
     recipient = _recipient(body, definition.default_country)
     view = await parts.mailings.fax(definition, recipient, key)
     response.headers["Location"] = f"/v1/jobs/{view.id}"
-    return shapes.job(view)
+    return convert.job(view)
 
 
-def _recipient(body: models.NewFax, country: str) -> Recipient:
+def _recipient(body: requests.NewFax, country: str) -> Recipient:
     number = normalize_number(body.to, default_region=country)
     if isinstance(number, RefusedNumber):
         raise InvalidInput({"to": number.sentence})

@@ -3,27 +3,27 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dispatcher.api import models
 from dispatcher.api.security import RuntimeDep
 from dispatcher.metrics import Exposition
+from dispatcher.schema import responses
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-async def alive() -> models.Alive:
+async def alive() -> responses.Alive:
     """The process answers. Looks at nothing else, so that a Redis that is away has nobody restarted."""
-    return models.Alive()
+    return responses.Alive()
 
 
 @router.get("/readyz")
-async def ready(parts: RuntimeDep) -> models.Ready:
+async def ready(parts: RuntimeDep) -> responses.Ready:
     """Redis is reachable, takes writes, and is set up to keep them; otherwise 503 and why not."""
     await parts.store.ping()
     await parts.store.check_writable()
     if not parts.settings.allow_unsafe_redis:
         await parts.store.check_settings()
-    return models.Ready()
+    return responses.Ready()
 
 
 @router.get(

@@ -1,41 +1,21 @@
 """Errors as problem documents (RFC 9457): the one place where exceptions become HTTP answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from dispatcher.recipients.errors import RecipientListError, UnsupportedContentType
+from dispatcher.schema.responses import Fault, Problem
 from dispatcher.service import errors
 
 MEDIA_TYPE = "application/problem+json"
 #: seconds after which a caller may try again when Redis is away
 RETRY_AFTER_S = 5
-
-
-class Fault(BaseModel):
-    """One thing that is wrong with a request, by field or by line."""
-
-    field: str | None = None
-    line: int | None = None
-    message: str
-
-
-class Problem(BaseModel):
-    """What went wrong. ``upload`` and ``lines_stored`` come with an upload that broke off."""
-
-    type: str
-    title: str
-    status: int
-    detail: str = ""
-    errors: Sequence[Fault] = ()
-    upload: str | None = None
-    lines_stored: int | None = None
 
 
 class UploadBroken(Exception):
@@ -132,14 +112,13 @@ async def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
-def _problem(status: int, name: str, *, detail: str, title: str = "", faults: Iterable[Fault] = ()) -> Problem:
-    found = tuple(faults)
+def _problem(status: int, name: str, *, detail: str, title: str = "", faults: Sequence[Fault] = ()) -> Problem:
     return Problem(
         type=f"urn:bulkfax:problem:{name}" if name else "about:blank",
         title=title or _TITLES.get(status, "Error"),
         status=status,
-        detail=detail or "; ".join(f"{fault.field}: {fault.message}" for fault in found),
-        errors=found,
+        detail=detail or "; ".join(f"{fault.field}: {fault.message}" for fault in faults),
+        errors=tuple(faults),
     )
 
 
@@ -161,8 +140,8 @@ def _faults(error: Exception) -> list[Fault]:
     return []
 
 
-def _validation_faults(found: Sequence[Mapping[str, Any]]) -> list[Fault]:
-    return [Fault(field=_field(fault["loc"], fault["type"]), message=_message(fault)) for fault in found]
+def _validation_faults(details: Sequence[Mapping[str, Any]]) -> list[Fault]:
+    return [Fault(field=_field(error["loc"], error["type"]), message=_message(error)) for error in details]
 
 
 def _field(location: Sequence[str | int], kind: str) -> str:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
-from dispatcher.api import models, shapes
+from dispatcher.api import convert
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.problems import UploadBroken
 from dispatcher.api.security import RuntimeDep
 from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.read_rows import read_rows
+from dispatcher.schema import responses
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
 from dispatcher.service.uploads import Upload, UploadAnswer, open_upload
@@ -33,7 +34,7 @@ _KEY_BYTES = 16
 )
 async def upload_recipients(
     batch: str, request: Request, parts: RuntimeDep, key: IdempotencyKey = None
-) -> models.Upload:
+) -> responses.Upload:
     """Stream recipients into a draft: CSV, NDJSON or a JSON array, by `Content-Type`.
 
     They are stored as they arrive. A repeat with the same `Idempotency-Key` goes on behind what is stored.
@@ -43,7 +44,7 @@ async def upload_recipients(
         answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
     except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
         raise UploadBroken(error, upload.key, upload.lines_done) from error
-    return shapes.upload(answer)
+    return convert.upload(answer)
 
 
 async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) -> UploadAnswer:
@@ -58,7 +59,7 @@ async def list_refused_rows(
     parts: RuntimeDep,
     after: Annotated[int, Query(ge=-1, le=10**12)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> models.RefusedPage:
+) -> responses.RefusedPage:
     """Rows that became no job, and why. `next` goes into `after`."""
     page = await list_refused(parts.store, batch, after=after, limit=limit)
-    return models.RefusedPage(refused=[shapes.refused_row(row) for row in page.rows], next=page.next_row)
+    return convert.refused_page(page)

@@ -9,7 +9,7 @@ from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, r
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
-from dispatcher.client import FINAL_STATES, Batch, Client
+from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch
 
 app = typer.Typer(help="Mailings: what runs, and what to do about it.", no_args_is_help=True)
 
@@ -137,7 +137,7 @@ def fetch_report(client: Client, batch: Batch, path: Path) -> int:
         return client.report(batch.id, path, progress=progress)
 
 
-def _commanded(batch: Batch, *, as_json: bool) -> None:
+def _commanded(batch: CommandedBatch, *, as_json: bool) -> None:
     if as_json:
         print_json(batch.model_dump(mode="json"))
         return

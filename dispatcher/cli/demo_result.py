@@ -6,8 +6,9 @@ from typing import Any
 
 from rich.console import Group
 
-from dispatcher.cli.tables import counts_table, duration, pairs, reasons_table
+from dispatcher.cli.tables import counts_table, pairs, reasons_table
 from dispatcher.client import FINAL_STATES, Batch
+from dispatcher.core.durations import duration_text
 from dispatcher.local.ledger import Comparison
 
 
@@ -57,7 +58,7 @@ class DemoResult:
             "doubled": str(len(found.doubled)),
             "wrong state": str(len(found.wrong_state)),
             "doctor": "all checks passed" if self.healthy else "found something wrong",
-            "time": duration(self.seconds),
+            "time": duration_text(round(self.seconds)),
         }
         return Group(
             reasons_table(self.batch, f"{self.rows:,} rows: {self.batch.rows:,} accepted, {self.refused:,} refused"),

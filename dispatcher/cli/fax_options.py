@@ -26,9 +26,9 @@ DocumentUrl = Annotated[
 ]
 
 
-def named_values(given: Iterable[str], option: str) -> dict[str, str]:
+def named_values(texts: Iterable[str], option: str) -> dict[str, str]:
     """``["a=b"]`` as ``{"a": "b"}``. Raises typer.BadParameter, which is exit status 2, for a text without a name."""
-    pairs = [text.partition("=") for text in given]
+    pairs = [text.partition("=") for text in texts]
     for name, sign, _ in pairs:
         if not sign or not name.strip():
             raise typer.BadParameter("write it as NAME=VALUE", param_hint=option)

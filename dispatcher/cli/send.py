@@ -12,7 +12,8 @@ from dispatcher.cli.output import CommandFailed, JsonOption, note, notes, print_
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.watch import watch
-from dispatcher.client import ApiError, Batch, Client, ClientError, FaxOptions, NewBatch, Upload, recipients_kind
+from dispatcher.client import ApiError, Batch, Client, ClientError, NewBatch, Upload, recipients_kind
+from dispatcher.core.options import FaxOptions
 
 #: refused lines shown after a start; all are in the report
 _REFUSED_SHOWN = 5
@@ -57,15 +58,15 @@ def send(
     """Send letters to every recipient of a list."""
     files, urls = _documents(letters or [], document_url or [])
     options = FaxOptions(
-        sender=sender or None,
-        service_id=service or None,
-        header_text=header_text or None,
+        sender=sender,
+        service_id=service,
+        header_text=header_text,
         header_page_numbers=page_numbers,
-        header_time_zone=time_zone or None,
-        resolution=resolution,
-        image_conversion_method=image_conversion,
-        cover_page_id=cover_page or None,
-        cover_page_data=fax_options.named_values(cover_field or [], "--cover-field") or None,
+        header_time_zone=time_zone,
+        resolution=resolution or "",
+        image_conversion_method=image_conversion or "",
+        cover_page_id=cover_page,
+        cover_page_data=fax_options.named_values(cover_field or [], "--cover-field"),
     )
     new = NewBatch(
         name=name or recipients.stem,

@@ -8,7 +8,19 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, Limit, RefusedRow, Rollback, UnknownFax
+from dispatcher.client import (
+    Account,
+    Batch,
+    HistoryEntry,
+    Hold,
+    Job,
+    JobStory,
+    Limit,
+    RefusedRow,
+    Rollback,
+    UnknownFax,
+)
+from dispatcher.core.durations import duration_text
 from dispatcher.core.limits.limited_by import SENTENCES
 
 #: the order in which states are shown, with their colours
@@ -53,18 +65,7 @@ def age(time: datetime | None) -> str:
     if time is None:
         return ""
     seconds = round(seconds_since(time))
-    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
-
-
-def duration(seconds: float, units: int = 2) -> str:
-    """``75`` is ``1 min 15 s``, or ``1 min`` with one unit."""
-    whole = round(seconds)
-    parts = []
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:units]) or "0 s"
+    return f"{duration_text(seconds)} ago" if seconds >= 0 else f"in {duration_text(-seconds)}"
 
 
 def batches_table(batches: Iterable[Batch]) -> Table:
@@ -72,7 +73,7 @@ def batches_table(batches: Iterable[Batch]) -> Table:
     made = table("id", "name", "state", "done", "failed", "age", numbers=["done", "failed", "age"], prose=["name"])
     for batch in batches:
         failed = f"{batch.counts.get('failed', 0):,}"
-        age = duration(seconds_since(batch.created_at), 1) if batch.created_at else ""
+        age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
         made.add_row(batch.id, Text(batch.name), batch.state, f"{batch.final:,}/{batch.rows:,}", failed, age)
     return made
 
@@ -171,7 +172,7 @@ def job_facts(job: Job) -> Table:
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
         "next look": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
         "doubled": "yes: the provider took a second fax while the first was not done" if job.doubled else "",
-        "": job.explanation,
+        "": job.explanation if isinstance(job, JobStory) else "",
     }
     return pairs(facts)
 

@@ -1,6 +1,6 @@
 """The Python client of bulkfax's own API."""
 
-from dispatcher.client.client import DEFAULT_URL, Client
+from dispatcher.client.client import DEFAULT_URL, Client, Readiness
 from dispatcher.client.errors import (
     AccessDenied,
     ApiError,
@@ -11,32 +11,30 @@ from dispatcher.client.errors import (
     NotFound,
     NotOurApi,
     NotReachable,
-    Problem,
     Unavailable,
 )
 from dispatcher.client.files import recipients_kind
-from dispatcher.client.models import (
-    ENDED_STATES,
-    FINAL_STATES,
+from dispatcher.schema.requests import NewBatch, NewFax
+from dispatcher.schema.responses import (
     Account,
     Batch,
     BatchPage,
+    CommandedBatch,
     Document,
-    FaxOptions,
     HistoryEntry,
     Hold,
     Job,
     JobPage,
+    JobStory,
     Limit,
-    NewBatch,
-    NewFax,
-    Readiness,
+    Problem,
     RefusedPage,
     RefusedRow,
     Rollback,
     UnknownFax,
     Upload,
 )
+from dispatcher.schema.states import ENDED_STATES, FINAL_STATES
 
 __all__ = [
     "DEFAULT_URL",
@@ -50,13 +48,14 @@ __all__ = [
     "BatchPage",
     "Client",
     "ClientError",
+    "CommandedBatch",
     "Document",
-    "FaxOptions",
     "HistoryEntry",
     "Hold",
     "Invalid",
     "Job",
     "JobPage",
+    "JobStory",
     "Limit",
     "NewBatch",
     "NewFax",

@@ -10,6 +10,7 @@ with Client.from_environment() as client:
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,29 +22,37 @@ from pydantic import ValidationError
 
 from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
 from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
-from dispatcher.client.models import (
+from dispatcher.client.transport import Transport
+from dispatcher.schema.requests import NewBatch, NewFax, NewRerun, Rate, Resume
+from dispatcher.schema.responses import (
     Account,
-    Answer,
     Batch,
     BatchPage,
+    CommandedBatch,
     Document,
     Job,
     JobPage,
-    NewBatch,
-    NewFax,
-    Readiness,
+    JobStory,
     RefusedPage,
     RefusedRow,
+    Response,
     Upload,
 )
-from dispatcher.client.transport import Transport
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 #: how long connection errors and 503 answers are waited out by default
 PATIENCE_S = 30.0
 _PAGE = 1000
 
-AnAnswer = TypeVar("AnAnswer", bound=Answer)
+Model = TypeVar("Model", bound=Response)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the API can work; ``reason`` says why not."""
+
+    ready: bool
+    reason: str = ""
 
 
 class Client:
@@ -65,8 +74,8 @@ class Client:
     @classmethod
     def from_environment(cls, *, patience_s: float = PATIENCE_S) -> Self:
         """The API named by BULKFAX_API_URL and BULKFAX_API_KEY, in the environment or in ``.env``."""
-        given = {**dotenv_values(".env"), **os.environ}
-        url, key = given.get("BULKFAX_API_URL") or DEFAULT_URL, given.get("BULKFAX_API_KEY") or ""
+        settings = {**dotenv_values(".env"), **os.environ}
+        url, key = settings.get("BULKFAX_API_URL") or DEFAULT_URL, settings.get("BULKFAX_API_KEY") or ""
         return cls(url, key, patience_s=patience_s)
 
     @property
@@ -103,7 +112,7 @@ class Client:
 
     def create_batch(self, new: NewBatch, *, key: str = "") -> Batch:
         """Create a draft. ``key`` is the Idempotency-Key; without one each call creates a new batch."""
-        return self._create(Batch, "/v1/batches", new.model_dump(mode="json", by_alias=True, exclude_none=True), key)
+        return self._create(Batch, "/v1/batches", new.sent(), key)
 
     def batch(self, batch: str) -> Batch:
         return self._get(Batch, f"/v1/batches/{batch}")
@@ -119,18 +128,18 @@ class Client:
         answer = self._upload(f"/v1/batches/{batch}/recipients", path, headers, progress)
         return self._read(Upload, answer)
 
-    def start(self, batch: str) -> Batch:
+    def start(self, batch: str) -> CommandedBatch:
         return self._command(batch, "start")
 
-    def pause(self, batch: str) -> Batch:
-        """Stop sending; ``max_in_flight`` of the answer says how many attempts are still running out."""
+    def pause(self, batch: str) -> CommandedBatch:
+        """Stop sending; ``in_flight`` of the answer is the number of calls that end on their own."""
         return self._command(batch, "pause")
 
-    def resume(self, batch: str) -> Batch:
+    def resume(self, batch: str) -> CommandedBatch:
         return self._command(batch, "resume")
 
-    def cancel(self, batch: str) -> Batch:
-        """End the batch; ``max_in_flight`` of the answer says how many attempts are still running out."""
+    def cancel(self, batch: str) -> CommandedBatch:
+        """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
         return self._command(batch, "cancel")
 
     def rerun(
@@ -143,8 +152,8 @@ class Client:
         key: str = "",
     ) -> Batch:
         """A new batch of those jobs of an old one that ended in ``states`` and, if given, ``categories``."""
-        body = {"states": list(states), "categories": None if categories is None else list(categories), "start": start}
-        return self._create(Batch, f"/v1/batches/{batch}/rerun", body, key)
+        new = NewRerun(states=states, categories=categories, start=start)
+        return self._create(Batch, f"/v1/batches/{batch}/rerun", new.sent(), key)
 
     def report(self, batch: str, path: Path, *, progress: LineProgress = no_progress) -> int:
         """Write the report (CSV, one line per line of the upload) to ``path``; returns its bytes."""
@@ -176,9 +185,9 @@ class Client:
             if (after := page.next) is None:
                 return
 
-    def job(self, job: str) -> Job:
+    def job(self, job: str) -> JobStory:
         """One job with its history and what it waits for."""
-        return self._get(Job, f"/v1/jobs/{job}")
+        return self._get(JobStory, f"/v1/jobs/{job}")
 
     def refused_page(self, batch: str, *, after: int | None = None, limit: int = _PAGE) -> RefusedPage:
         return self._get(RefusedPage, f"/v1/batches/{batch}/refused", after=after, limit=limit)
@@ -194,7 +203,7 @@ class Client:
 
     def send_fax(self, new: NewFax, *, key: str = "") -> Job:
         """Send one fax at once, before the bulk work."""
-        return self._create(Job, "/v1/faxes", new.model_dump(mode="json", by_alias=True, exclude_none=True), key)
+        return self._create(Job, "/v1/faxes", new.sent(), key)
 
     # account and health
 
@@ -205,9 +214,8 @@ class Client:
         self, *, per_second: float | None = None, per_minute: int | None = None, per_day: int | None = None
     ) -> Account:
         """Change limits of the account at once, above the settings; None: as it is, 0 for a minute or day: none."""
-        given = {"per_second": per_second, "per_minute": per_minute, "per_day": per_day}
-        body = {name: value for name, value in given.items() if value is not None}
-        return self._read(Account, self._transport.call("PATCH", "/v1/account/rate", json=body))
+        rate = Rate(per_second=per_second, per_minute=per_minute, per_day=per_day)
+        return self._read(Account, self._transport.call("PATCH", "/v1/account/rate", json=rate.sent()))
 
     def reset_rate(self) -> Account:
         """Return to the limits of the settings."""
@@ -219,7 +227,7 @@ class Client:
 
     def resume_account(self, *, accept_rollback: bool) -> Account:
         """Accept that Redis has lost writes: sending goes on once the provider's faxes are reconciled."""
-        body = {"accept_rollback": accept_rollback}
+        body = Resume(accept_rollback=accept_rollback).sent()
         return self._read(Account, self._transport.call("POST", "/v1/account/resume", json=body))
 
     def release_hold(self, scope: str) -> None:
@@ -251,22 +259,22 @@ class Client:
 
     # how
 
-    def _command(self, batch: str, verb: str) -> Batch:
-        return self._read(Batch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}"))
+    def _command(self, batch: str, verb: str) -> CommandedBatch:
+        return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}"))
 
-    def _create(self, kind: type[AnAnswer], path: str, body: Any, key: str) -> AnAnswer:
-        return self._read(kind, self._transport.call("POST", path, key=key or _new_key(), json=body))
+    def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
+        return self._read(model, self._transport.call("POST", path, key=key or _new_key(), json=body))
 
-    def _get(self, kind: type[AnAnswer], path: str, **query: object) -> AnAnswer:
-        given = {name: value for name, value in query.items() if value not in ("", None)}
-        return self._read(kind, self._transport.call("GET", path, params=given))
+    def _get(self, model: type[Model], path: str, **query: object) -> Model:
+        params = {name: value for name, value in query.items() if value not in ("", None)}
+        return self._read(model, self._transport.call("GET", path, params=params))
 
     def _upload(self, path: str, file: Path, headers: dict[str, str], progress: Progress) -> Any:
         return self._transport.upload(path, headers, lambda: pieces(file, progress))
 
-    def _read(self, kind: type[AnAnswer], answer: Any) -> AnAnswer:
+    def _read(self, model: type[Model], answer: Any) -> Model:
         try:
-            return kind.model_validate(answer)
+            return model.model_validate(answer)
         except ValidationError as error:
             raise NotOurApi(
                 f"{self.url} gave an answer that this client does not understand: do both have the same version?"

@@ -12,8 +12,9 @@ ClientError
     └── Unavailable      503: the API runs but its Redis is away
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+from dispatcher.schema.responses import Fault, Problem
 
 
 class ClientError(Exception):
@@ -32,26 +33,11 @@ class BadInput(ClientError):
     """A file named by the caller cannot be read, or its kind is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A problem document (RFC 9457). ``errors`` hold ``field`` or ``line`` and ``message``."""
-
-    status: int
-    title: str = ""
-    detail: str = ""
-    type: str = ""
-    errors: Sequence[Mapping[str, object]] = ()
-
-    def __str__(self) -> str:
-        text = self.detail or self.title or f"the API answered with status {self.status}"
-        return "; ".join([text, *(line for error in self.errors if not _says(text, line := _line(error)))])
-
-
 class ApiError(ClientError):
     """The API refused the request; ``problem`` is what it said."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
+        super().__init__(problem_text(problem))
         self.problem = problem
 
 
@@ -96,12 +82,17 @@ def error_of(problem: Problem) -> ApiError:
     return _BY_STATUS.get(problem.status, ApiError)(problem)
 
 
-def _line(error: Mapping[str, object]) -> str:
-    where = f"line {error['line']}" if "line" in error else str(error.get("field", ""))
-    message = str(error.get("message", ""))
-    return f"{where}: {message}" if where else message
+def problem_text(problem: Problem) -> str:
+    """Return the problem in a sentence that names each field or line at fault once."""
+    text = problem.detail or problem.title or f"the API answered with status {problem.status}"
+    return "; ".join([text, *(line for fault in problem.errors if not _says(text, line := _line(fault)))])
+
+
+def _line(fault: Fault) -> str:
+    where = f"line {fault.line}" if fault.line is not None else fault.field
+    return f"{where}: {fault.message}" if where else fault.message
 
 
 def _says(text: str, line: str) -> bool:
-    """Whether the text says it already, be it as a sentence with a capital and a full stop."""
+    """Whether the text says it already, perhaps with a capital letter or a full stop."""
     return line.rstrip(".").casefold() in text.casefold()

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import httpx
+from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
 
-from dispatcher.client.errors import ClientError, NotOurApi, NotReachable, Problem, Unavailable, error_of
+from dispatcher.client.errors import ClientError, NotOurApi, NotReachable, Unavailable, error_of
+from dispatcher.schema.responses import Fault, Problem
 
 #: how long an address that never answered is tried
 FIRST_CONTACT_S = 2.0
@@ -146,8 +148,16 @@ def _problem(response: httpx.Response) -> Problem | None:
         title=str(body.get("title", "")),
         detail=str(body.get("detail", "")),
         type=str(body.get("type", "")),
-        errors=tuple(e for e in errors if isinstance(e, dict)) if isinstance(errors, list) else (),
+        errors=tuple(map(_fault, errors)) if isinstance(errors, list) else (),
     )
+
+
+def _fault(item: object) -> Fault:
+    """Read one error of a problem document; an odd one counts as a fault without a text."""
+    try:
+        return Fault.model_validate(item)
+    except ValidationError:
+        return Fault(message="")
 
 
 def _pause(state: RetryCallState) -> float:

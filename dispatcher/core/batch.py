@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dispatcher.core.job import FINAL, LIVE, State
+from dispatcher.core.options import FaxOptions
 
 
 class Control(StrEnum):
@@ -85,22 +86,6 @@ COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaxOptions:
-    """Options of the provider that hold for every fax of a batch; empty means the provider's own default."""
-
-    sender: str = ""
-    service_id: str = ""
-    header_text: str = ""
-    header_page_numbers: bool | None = None
-    header_time_zone: str = ""
-    resolution: str = ""
-    image_conversion_method: str = ""
-    cover_page_id: str = ""
-    #: merge fields of the cover page, for recipients whose own fields of these names are empty or missing
-    cover_page_data: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """What the producer asked for. It never changes; all times are milliseconds since 1970."""
 
@@ -111,7 +96,7 @@ class Definition:
     documents: tuple[str, ...] = ()
     #: documents that the provider fetches itself; their pages come first
     content_urls: tuple[str, ...] = ()
-    options: FaxOptions = FaxOptions()
+    options: FaxOptions = field(default_factory=FaxOptions)
     priority: Priority = Priority.BULK
     weight: int = 1
     default_country: str = "US"

@@ -1,8 +1,10 @@
 """Durations as people write and read them: ``30s``, ``5m``, ``2h``, ``1d``."""
 
 import re
+from itertools import pairwise
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES_S = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
 
 
@@ -16,17 +18,12 @@ def parse_duration(value: object) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
-def duration_text(seconds: float) -> str:
-    """Return at most two units, without the smaller one if it is zero: ``5 m``, ``1 h 30 m``, ``0.4 s``."""
+def duration_text(seconds: float, *, units: int = 2) -> str:
+    """Return the largest one or two units, without the smaller one if it is zero: ``5 m``, ``1 h 30 m``, ``0.4 s``."""
     if round(seconds, 1) < 60:
         return f"{round(seconds, 1):g} s"
     whole = round(seconds)
-    for (big, size), (small, part) in ((("d", 86400), ("h", 3600)), (("h", 3600), ("m", 60))):
-        if whole >= size:
-            return _two_units(whole // part * part, big, size, small, part)
-    return _two_units(whole, "m", 60, "s", 1)
-
-
-def _two_units(whole: int, big: str, size: int, small: str, part: int) -> str:
-    rest = whole % size // part
-    return f"{whole // size} {big} {rest} {small}" if rest else f"{whole // size} {big}"
+    (unit, size), (smaller_unit, smaller_size) = next(pair for pair in pairwise(_SIZES_S) if whole >= pair[0][1])
+    rest = whole % size // smaller_size
+    text = f"{whole // size} {unit}"
+    return f"{text} {rest} {smaller_unit}" if rest and units > 1 else text

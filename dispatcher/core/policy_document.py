@@ -18,10 +18,10 @@ def table(path: str, value: object) -> Mapping[str, object]:
     return value
 
 
-def options(path: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+def options(path: str, keys: Iterable[str], allowed: Iterable[str]) -> None:
     """Raise PolicyError if a key is not among the allowed ones."""
     names = tuple(allowed)
-    unknown = [key for key in given if key not in names]
+    unknown = [key for key in keys if key not in names]
     if unknown:
         where = f"{path}." if path else ""
         raise PolicyError(f"{where}{unknown[0]} is not known; allowed there: {', '.join(names)}")
@@ -42,10 +42,10 @@ def durations(value: object) -> tuple[float, ...]:
 
 
 def pair(value: object) -> tuple[float, float]:
-    found = durations(value)
-    if len(found) != 2:
+    limits = durations(value)
+    if len(limits) != 2:
         raise ValueError(f'{value!r} is not a list of two durations, such as ["1s", "60s"]')
-    return found[0], found[1]
+    return limits[0], limits[1]
 
 
 def count(value: object) -> int:

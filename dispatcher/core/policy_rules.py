@@ -17,16 +17,16 @@ _KEYS = ("verdict", "delays", "max", "unproven_delays", "unproven_max")
 
 def rules_from(section: object) -> dict[tuple[str, int], Rule]:
     """The changed rows by (error type, error code). Raises PolicyError naming the key."""
-    return dict(_rule_from(name, given) for name, given in table("rules", section).items())
+    return dict(_rule_from(name, changes) for name, changes in table("rules", section).items())
 
 
-def _rule_from(name: str, given: object) -> tuple[tuple[str, int], Rule]:
+def _rule_from(name: str, section: object) -> tuple[tuple[str, int], Rule]:
     path = f'rules."{name}"'
     key = _key(path, name)
-    given = table(path, given)
-    options(path, given, _KEYS)
-    rule = _with_delays(path, _with_verdict(path, row_of(*key), given), given)
-    return key, _with_limits(path, rule, given)
+    changes = table(path, section)
+    options(path, changes, _KEYS)
+    rule = _with_delays(path, _with_verdict(path, row_of(*key), changes), changes)
+    return key, _with_limits(path, rule, changes)
 
 
 def _key(path: str, name: str) -> tuple[str, int]:
@@ -36,19 +36,19 @@ def _key(path: str, name: str) -> tuple[str, int]:
     return kind, int(code)
 
 
-def _with_verdict(path: str, rule: Rule, given: Mapping[str, object]) -> Rule:
-    if "verdict" not in given:
+def _with_verdict(path: str, rule: Rule, changes: Mapping[str, object]) -> Rule:
+    if "verdict" not in changes:
         if not rule.delays or rule.verdict_now in (Verdict.PERMANENT, Verdict.HOLD):
             raise PolicyError(f"{path}: this failure follows no list of delays ({rule.verdict_now}); {_hint(rule)}")
         return rule
     if rule.error_type == "http" or rule.verdict not in (Verdict.RETRY, Verdict.PERMANENT):
         raise PolicyError(f"{path}.verdict: the verdict of this failure is fixed ({rule.verdict})")
-    verdict = given["verdict"]
+    verdict = changes["verdict"]
     if verdict not in ("retry", "permanent"):
         raise PolicyError(f'{path}.verdict must be "retry" or "permanent", not {verdict!r}')
     if verdict == "permanent":
         return replace(rule, verdict=Verdict.PERMANENT)
-    if rule.verdict_now is Verdict.PERMANENT and not {"delays", "max"} <= given.keys():
+    if rule.verdict_now is Verdict.PERMANENT and not {"delays", "max"} <= changes.keys():
         raise PolicyError(f"{path}: a failure that is permanent by default needs delays and max to be retried")
     fallback = Fallback.UNCHANGED if rule.fallback is Fallback.PERMANENT else rule.fallback
     return replace(rule, verdict=Verdict.RETRY, fallback=fallback)
@@ -60,21 +60,21 @@ def _hint(rule: Rule) -> str:
     return "nothing of it can be changed"
 
 
-def _with_delays(path: str, rule: Rule, given: Mapping[str, object]) -> Rule:
+def _with_delays(path: str, rule: Rule, changes: Mapping[str, object]) -> Rule:
     """New delays hold for proven and unproven numbers alike, unless the latter get their own."""
-    if "delays" in given:
-        rule = replace(rule, delays=_delays(f"{path}.delays", given["delays"]), unproven_delays=())
-    if "unproven_delays" in given:
+    if "delays" in changes:
+        rule = replace(rule, delays=_delays(f"{path}.delays", changes["delays"]), unproven_delays=())
+    if "unproven_delays" in changes:
         path = f"{path}.unproven_delays"
-        rule = replace(rule, unproven_delays=_delays(path, given["unproven_delays"]))
+        rule = replace(rule, unproven_delays=_delays(path, changes["unproven_delays"]))
     return rule
 
 
-def _with_limits(path: str, rule: Rule, given: Mapping[str, object]) -> Rule:
-    if "max" in given:
-        rule = replace(rule, max_attempts=_limit(f"{path}.max", given["max"]), unproven_max=0)
-    if "unproven_max" in given:
-        rule = replace(rule, unproven_max=_limit(f"{path}.unproven_max", given["unproven_max"]))
+def _with_limits(path: str, rule: Rule, changes: Mapping[str, object]) -> Rule:
+    if "max" in changes:
+        rule = replace(rule, max_attempts=_limit(f"{path}.max", changes["max"]), unproven_max=0)
+    if "unproven_max" in changes:
+        rule = replace(rule, unproven_max=_limit(f"{path}.unproven_max", changes["unproven_max"]))
     return rule
 
 

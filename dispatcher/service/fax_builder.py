@@ -1,4 +1,4 @@
-"""What a fax is made of: recipient, batch and documents, gathered for a lease and cached per process.
+"""The inputs of a fax (recipient, batch and documents), cached per process, and the order built from them.
 
 Everything cached here never changes once it is stored.
 """
@@ -9,13 +9,15 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from dispatcher.core.batch import Definition, FaxOptions
+from dispatcher.core.batch import Definition
 from dispatcher.core.job import JobId, Recipient, Record
+from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.callback_url import callback_url
-from dispatcher.sinch.outgoing import EncodedFile, OutgoingFax
+from dispatcher.sinch.order import EncodedFile, FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store import keys
 from dispatcher.store.store import Store
 
@@ -33,7 +35,7 @@ class FaxInputsMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicUrls:
-    """Where the provider reaches us; an empty address means that it does not."""
+    """Where the provider reaches this installation; an empty address means that it does not."""
 
     public_url: str
     callback_key: bytes
@@ -43,18 +45,18 @@ class PublicUrls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxInputs:
-    """All that one job's fax is made of."""
+    """Everything that the fax of one job is built from."""
 
     job: JobId
     recipient: Recipient
     definition: Definition
-    #: uploaded documents as addresses of ours when the provider can reach us, else as base64
+    #: addresses of uploaded documents if the provider can reach them; otherwise ``files`` holds the documents
     document_urls: tuple[str, ...]
     files: tuple[EncodedFile, ...]
 
 
 class Cache(Generic[Key, Value]):
-    """The values used last; one load for callers that ask at the same time."""
+    """Keeps the values used last; callers that ask for a value at the same time share one load."""
 
     def __init__(self, size: int, load: Callable[[Key], Awaitable[Value]]) -> None:
         self._size = size
@@ -76,7 +78,7 @@ class Cache(Generic[Key, Value]):
 
 
 class FaxBuilder:
-    """Finds the material of jobs and turns it into faxes."""
+    """Gathers the inputs of jobs and builds orders for the provider from them."""
 
     def __init__(self, store: Store, publication: PublicUrls, number_key: bytes) -> None:
         self._store = store
@@ -87,62 +89,55 @@ class FaxBuilder:
         self._files: Cache[str, EncodedFile] = Cache(_FILES, self._file)
 
     async def inputs(self, jobs: Sequence[JobId]) -> list[FaxInputs]:
-        """In the order of ``jobs``. Raises MaterialMissing."""
-        return [await self._material(job) for job in jobs]
+        """Return the inputs of each job, in the order of ``jobs``. Raises FaxInputsMissing."""
+        return [await self._inputs_of(job) for job in jobs]
 
-    async def _material(self, job: JobId) -> FaxInputs:
+    async def _inputs_of(self, job: JobId) -> FaxInputs:
         recipient = await self._recipient(job)
         definition = await self.definition(job.batch)
         urls, files = await self._documents(definition)
         return FaxInputs(job=job, recipient=recipient, definition=definition, document_urls=urls, files=files)
 
     async def _recipient(self, job: JobId) -> Recipient:
-        block, at = keys.locate(job)
+        block, position = keys.locate(job)
         recipients = await self._blocks.get((job.batch, block))
-        if at >= len(recipients):
+        if position >= len(recipients):
             raise FaxInputsMissing(f"job {job} has no row")
-        return recipients[at]
+        return recipients[position]
 
     async def definition(self, batch: str) -> Definition:
-        """What was asked of a batch. Raises MaterialMissing."""
+        """Return the definition of a batch. Raises FaxInputsMissing."""
         return await self._definitions.get(batch)
 
     def number_hash(self, number: str) -> str:
-        """The keyed hash under which calls to a number are locked."""
+        """Return the keyed hash under which calls to a number are locked."""
         digest = hmac.digest(self._number_key, number.encode(), hashlib.sha256)
         return digest[:_HASH_BYTES].hex()
 
     async def number_hash_of(self, job: JobId) -> str:
-        """The same for a job's number. Raises MaterialMissing."""
+        """Return that hash of a job's number. Raises FaxInputsMissing."""
         return self.number_hash(await self.number(job))
 
     async def number(self, job: JobId) -> str:
-        """The number that a job is for. Raises MaterialMissing."""
+        """Return the number that a job is for. Raises FaxInputsMissing."""
         return (await self._recipient(job)).number
 
-    def fax(self, material: FaxInputs, record: Record, write_epoch: int) -> OutgoingFax:
-        """One attempt, ready to be sent. ``write_epoch`` is the account's at its begin."""
-        definition, recipient, options = material.definition, material.recipient, material.definition.options
-        job, publication = str(material.job), self._publication
-        public_url = publication.public_url
-        return OutgoingFax(
-            to=recipient.number,
-            job=job,
-            attempt=record.attempt,
-            write_epoch=write_epoch,
-            content_urls=(*definition.content_urls, *material.document_urls),
-            files=material.files,
-            sender=options.sender,
-            service_id=options.service_id,
-            header_text=options.header_text,
-            header_page_numbers=options.header_page_numbers,
-            header_time_zone=options.header_time_zone,
-            resolution="FINE" if record.force_fine else options.resolution,
-            image_conversion_method=options.image_conversion_method,
-            cover_page_id=options.cover_page_id,
-            cover_page_data=merge_fields(options, recipient),
-            callback_url=callback_url(public_url, job, record.attempt, publication.callback_key) if public_url else "",
+    def fax(self, inputs: FaxInputs, record: Record, write_epoch: int) -> FaxOrder:
+        """Build the order for one attempt. ``write_epoch`` is the account's when the attempt began."""
+        definition = inputs.definition
+        labels = AttemptLabels(job=str(inputs.job), attempt=record.attempt, write_epoch=write_epoch)
+        return FaxOrder(
+            to=(inputs.recipient.number,),
+            content_urls=(*definition.content_urls, *inputs.document_urls),
+            files=inputs.files,
+            options=options_for(inputs.recipient, definition.options, force_fine=record.force_fine),
+            labels=labels.labels(),
+            callback_url=self._callback_url(labels),
         )
+
+    def _callback_url(self, labels: AttemptLabels) -> str:
+        public_url, key = self._publication.public_url, self._publication.callback_key
+        return callback_url(public_url, labels.job, labels.attempt, key) if public_url else ""
 
     async def _documents(self, definition: Definition) -> tuple[tuple[str, ...], tuple[EncodedFile, ...]]:
         if self._publication.public_url:
@@ -165,8 +160,14 @@ class FaxBuilder:
         return EncodedFile(file_type="PDF", base64=base64.b64encode(content))
 
 
+def options_for(recipient: Recipient, options: FaxOptions, *, force_fine: bool) -> FaxOptions:
+    """Return the batch's options as they apply to one recipient. ``force_fine`` overrides the resolution."""
+    resolution = "FINE" if force_fine else options.resolution
+    return replace(options, resolution=resolution, cover_page_data=merge_fields(options, recipient))
+
+
 def merge_fields(options: FaxOptions, recipient: Recipient) -> Mapping[str, str]:
-    """What fills a cover page, names in lower case: the recipient's fields, and the batch's where they say nothing."""
+    """Return what fills the cover page, by names in lower case: the recipient's fields, or the batch's where empty."""
     if not options.cover_page_id:
         return {}
     shared = {name.lower(): value for name, value in options.cover_page_data.items()}

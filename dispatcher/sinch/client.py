@@ -27,10 +27,9 @@ from dispatcher.sinch.errors import (
     UnreadableError,
 )
 from dispatcher.sinch.http import Call, SinchHttp, get, segment
-from dispatcher.sinch.order import json_body
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder, json_body
 from dispatcher.sinch.pool import HttpPool
-from dispatcher.sinch.wire import FaxQuery, ListPage, read_fax, read_page
+from dispatcher.sinch.wire import AttemptLabels, FaxQuery, ListPage, read_fax, read_page
 
 if TYPE_CHECKING:
     from dispatcher.sinch.cover_pages import CoverPages
@@ -126,21 +125,21 @@ class FaxClient:
 
     async def send(
         self,
-        fax: OutgoingFax,
+        order: FaxOrder,
         *,
         total_s: float,
         may_send: Callable[[], bool] | None = None,
         failpoint: FailpointHook | None = None,
     ) -> SendOutcome:
-        """Make one POST and say what came of it. Never raises for anything that provider or network do.
+        """Make one POST and return its outcome. Never raises for anything that the provider or the network does.
 
-        ``may_send`` is asked right before the first byte of the body leaves; False makes it NotSent. ``at`` is called
-        at the points of its way.
+        ``may_send`` is asked right before the first byte of the body leaves; False makes the outcome NotSent.
+        ``failpoint`` is called at the failpoints on the way.
         """
-        call = Call(method="POST", path="/faxes", body=json_body(fax.order()))
+        call = Call(method="POST", path="/faxes", body=json_body(order))
         try:
             answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=failpoint)
-            return Accepted(update=_ours(read_fax(answer.body, status=answer.status), fax, answer.status))
+            return Accepted(update=_of_order(read_fax(answer.body, status=answer.status), order, answer.status))
         except SinchError as exc:
             return outcome_of(exc)
 
@@ -152,10 +151,10 @@ class FaxClient:
             if not exc.told:  # a gateway's, that says nothing of the fax
                 raise
             return None
-        found = read_fax(answer.body)
-        if found.fax_id != fax_id:
+        update = read_fax(answer.body)
+        if update.fax_id != fax_id:
             raise UnreadableError("the answer is another fax than the one that was asked for")
-        return found
+        return update
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         """One page of a list, counted from 1, by one call. Raises SinchError."""
@@ -170,12 +169,16 @@ class FaxClient:
             raise _explained(exc) from exc
 
 
-def _ours(told: FaxUpdate, fax: OutgoingFax, status: int) -> FaxUpdate:
-    """The fax that the answer to our own POST names. Labels that name another one raise UnreadableError: something
-    between us and the provider gave us the answer to another request."""
-    if (told.job or fax.job, told.attempt or fax.attempt) != (fax.job, fax.attempt):
+def _of_order(update: FaxUpdate, order: FaxOrder, status: int) -> FaxUpdate:
+    """Return the fax in the answer to a POST with the labels that the order put on it.
+
+    Raises:
+        UnreadableError: The fax has labels of another attempt, so the answer belongs to another request.
+    """
+    sent = AttemptLabels.read(order.labels)
+    if (update.job or sent.job, update.attempt or sent.attempt) != (sent.job, sent.attempt):
         raise UnreadableError("the answer is a fax with other labels", status=status)
-    return replace(told, job=fax.job, attempt=fax.attempt, write_epoch=fax.write_epoch)
+    return replace(update, job=sent.job, attempt=sent.attempt, write_epoch=sent.write_epoch)
 
 
 def outcome_of(error: SinchError) -> SendOutcome:

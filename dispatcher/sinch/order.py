@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.body import Body, FileBytes
 
 JSON = "application/json"
@@ -21,10 +22,11 @@ class EncodedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxOrder:
-    """Empty text and None mean: leave it to the service's setting. Everything but ``to`` is shared by all recipients.
+    """A request to send one fax to each of its recipients.
 
-    ``files`` go out in a JSON body; ``paths`` are read from disk into a multipart body as it is sent, and need an
-    extension that names their type. An order has one or the other, or only ``content_urls``.
+    Empty text and None leave a setting to the provider's service. ``files`` go out in a JSON body; ``paths`` are read
+    from disk into a multipart body while it is sent, and need an extension that names their type. An order has files,
+    or paths, or only ``content_urls``.
     """
 
     #: E.164 with ``+``; with two and more the outcome of a bad one among them is not specified
@@ -32,15 +34,7 @@ class FaxOrder:
     content_urls: tuple[str, ...] = ()
     files: tuple[EncodedFile, ...] = ()
     paths: tuple[Path, ...] = ()
-    sender: str = ""
-    service_id: str = ""
-    header_text: str = ""
-    header_page_numbers: bool | None = None
-    header_time_zone: str = ""
-    resolution: str = ""
-    image_conversion_method: str = ""
-    cover_page_id: str = ""
-    cover_page_data: Mapping[str, str] = field(default_factory=dict)
+    options: FaxOptions = field(default_factory=FaxOptions)
     #: calls that the provider repeats by itself, at most 5; 0: whoever sends owns the dialling
     max_retries: int | None = 0
     retry_delay_s: int | None = None
@@ -53,7 +47,7 @@ def json_body(order: FaxOrder) -> Body:
     """The JSON body as pieces around the documents' base64, which is neither encoded again nor copied."""
     to: object = order.to[0] if len(order.to) == 1 else list(order.to)
     lists = {"contentUrl": list(order.content_urls)} if order.content_urls else {}
-    head = json.dumps({"to": to, **lists, **_options(order)}, separators=(",", ":")).encode("ascii")
+    head = json.dumps({"to": to, **lists, **_settings(order)}, separators=(",", ":")).encode("ascii")
     if not order.files:
         return Body((head,), JSON)
     return Body((head[:-1], b',"files":[', *_encoded(order.files), b"]}"), JSON)
@@ -69,28 +63,26 @@ def multipart_body(order: FaxOrder) -> Body:
     return Body(tuple(pieces), f"multipart/form-data; boundary={boundary}")
 
 
-def _options(order: FaxOrder) -> dict[str, object]:
-    """Everything but recipients and documents, under the provider's names; what is not set is left out."""
-    texts: dict[str, object] = {
-        "from": order.sender,
-        "serviceId": order.service_id,
-        "headerText": order.header_text,
-        "headerTimeZone": order.header_time_zone,
-        "resolution": order.resolution,
-        "imageConversionMethod": order.image_conversion_method,
-        "coverPageId": order.cover_page_id,
-        "coverPageData": dict(order.cover_page_data),
+def _settings(order: FaxOrder) -> dict[str, object]:
+    """Return everything but recipients and documents under the provider's names, without what is not set."""
+    options = order.options
+    settings: dict[str, object] = {
+        "from": options.sender,
+        "serviceId": options.service_id,
+        "headerText": options.header_text,
+        "headerTimeZone": options.header_time_zone,
+        "resolution": options.resolution,
+        "imageConversionMethod": options.image_conversion_method,
+        "coverPageId": options.cover_page_id,
+        "coverPageData": dict(options.cover_page_data),
         "labels": dict(order.labels),
         "callbackUrl": order.callback_url,
         "callbackUrlContentType": order.callback_content_type if order.callback_url else "",
-    }
-    numbers = {
-        "headerPageNumbers": order.header_page_numbers,
+        "headerPageNumbers": options.header_page_numbers,
         "maxRetries": order.max_retries,
         "retryDelaySeconds": order.retry_delay_s,
     }
-    set_texts = {name: value for name, value in texts.items() if value}
-    return set_texts | {name: value for name, value in numbers.items() if value is not None}
+    return {name: value for name, value in settings.items() if value not in ("", None, {})}
 
 
 def _encoded(files: tuple[EncodedFile, ...]) -> Iterator[bytes]:
@@ -106,7 +98,7 @@ def _form_fields(order: FaxOrder) -> Iterator[tuple[str, str]]:
     yield from (("to", number) for number in order.to)
     if order.content_urls:
         yield "contentUrl", ",".join(order.content_urls)
-    for name, value in _options(order).items():
+    for name, value in _settings(order).items():
         if isinstance(value, dict):
             yield from ((f"{name}[{key}]", text) for key, text in value.items())
         elif isinstance(value, bool):

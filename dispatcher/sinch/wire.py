@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.sinch.coerce import identifier, json_object, mapping, text, time_ms, whole
@@ -27,6 +28,33 @@ _LAST_S = 253_402_300_799
 
 #: the only final statuses; anything else, known or not, is unfinished
 _FINAL = {"COMPLETED": FaxStatus.COMPLETED, "FAILURE": FaxStatus.FAILURE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLabels:
+    """The labels of a fax that name the attempt it was sent for."""
+
+    #: ``<batch>.<row>``; empty when the labels name no job
+    job: str
+    #: 0 when the labels name none
+    attempt: int
+    #: the account's write epoch when the attempt began; 0 when the labels name none
+    write_epoch: int = 0
+
+    @classmethod
+    def read(cls, labels: object) -> Self:
+        """Read the labels of an order or of a fax; whatever cannot be used counts as absent."""
+        values = mapping(labels)
+        return cls(
+            job=text(values.get(JOB_LABEL), _LABEL_CHARS),
+            attempt=_known(values.get(ATTEMPT_LABEL), _MOST_ATTEMPT),
+            write_epoch=_known(values.get(EPOCH_LABEL), _MOST_EPOCH),
+        )
+
+    def labels(self) -> Mapping[str, str]:
+        """Return the labels to put on the fax."""
+        epoch = {EPOCH_LABEL: str(self.write_epoch)} if self.write_epoch else {}
+        return {JOB_LABEL: self.job, ATTEMPT_LABEL: str(self.attempt), **epoch}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +108,14 @@ def news(fax: Mapping[str, object]) -> FaxUpdate:
     fax_id = identifier(fax.get("id"))
     if not fax_id:
         raise UnreadableError("a fax without an id that can be used")
-    job, attempt = labels(fax)
+    labels = AttemptLabels.read(fax.get("labels"))
     return FaxUpdate(
         fax_id=fax_id,
         status=_FINAL.get(text(fax.get("status"), _TYPE_CHARS).upper(), FaxStatus.UNFINISHED),
         to=text(fax.get("to"), _NUMBER_CHARS),
-        job=job,
-        attempt=attempt,
-        write_epoch=_known(mapping(fax.get("labels")).get(EPOCH_LABEL), _MOST_EPOCH),
+        job=labels.job,
+        attempt=labels.attempt,
+        write_epoch=labels.write_epoch,
         error_type=text(fax.get("errorType"), _TYPE_CHARS),
         error_code=_known(fax.get("errorCode"), _MOST_CODE),
         message=text(fax.get("errorMessage"), _MESSAGE_CHARS),
@@ -96,12 +124,6 @@ def news(fax: Mapping[str, object]) -> FaxUpdate:
         created_ms=time_ms(fax.get("createTime")),
         ended_ms=time_ms(fax.get("completedTime")),
     )
-
-
-def labels(fax: Mapping[str, object]) -> tuple[str, int]:
-    """The job and the attempt that our labels name; empty text and 0 where they name none."""
-    told = mapping(fax.get("labels"))
-    return text(told.get(JOB_LABEL), _LABEL_CHARS), _known(told.get(ATTEMPT_LABEL), _MOST_ATTEMPT)
 
 
 def _known(value: object, most: int) -> int:
@@ -116,9 +138,9 @@ def read_fax(body: bytes, *, status: int = 200) -> FaxUpdate:
     if answer is None:
         raise UnreadableError("the answer is not a JSON object", status=status)
     faxes = answer.get("faxes")
-    told = mapping(faxes[0]) if isinstance(faxes, list) and len(faxes) == 1 else answer
+    fax = mapping(faxes[0]) if isinstance(faxes, list) and len(faxes) == 1 else answer
     try:
-        return news(told)
+        return news(fax)
     except UnreadableError as error:
         raise UnreadableError(str(error), status=status) from error
 
@@ -138,7 +160,7 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
         faxes=tuple(news(item) for item in items if identifier(item.get("id"))),
         page=whole(answer.get("page")) or whole(answer.get("pageNumber")) or page,
         total_pages=pages,
-        unusable=tuple(labels(item)[0] for item in items if not identifier(item.get("id"))),
+        unusable=tuple(AttemptLabels.read(item.get("labels")).job for item in items if not identifier(item.get("id"))),
     )
 
 

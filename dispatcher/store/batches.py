@@ -10,11 +10,11 @@ from dispatcher.core.batch import (
     CommandRefusal,
     Control,
     Definition,
-    FaxOptions,
     Priority,
     Tally,
 )
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.options import FaxOptions
 from dispatcher.core.retry_table.rule import CATEGORIES
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client

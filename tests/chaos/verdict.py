@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dispatcher.client import Client, Job
+from dispatcher.client import Client, Job, JobStory
 from dispatcher.local.doctor import examine_store
 from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
 from tests.chaos.cluster import ChaosCluster
@@ -93,7 +93,7 @@ def stories(client: Client, verdict: Verdict) -> Iterator[str]:
     yield from (f"fax of no job: {fax}" for fax in verdict.faxes if fax.id in verdict.comparison.strays[:_TOLD])
 
 
-def _own_words(job: Job) -> str:
+def _own_words(job: JobStory) -> str:
     told = "".join(f"\n  history: {entry}" for entry in job.history)
     return f"{job.id} {job.state} attempt {job.attempt} fax {job.fax_id}{told}"
 

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from dispatcher.cli import tables
 from dispatcher.cli.watch import progress_line
 from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
+from dispatcher.core.durations import duration_text
 
 ID = "01m7zqmrq4vz6x0n4ny0deca3c"
 NOW = datetime.now(UTC)
@@ -67,7 +68,7 @@ def test_a_job_shows_what_it_waits_for_and_its_numbers_whole() -> None:
         id=f"{ID}.7", row=7, number="+12025550101", state="waiting", next_at=datetime.now(UTC) + timedelta(minutes=3.5)
     )
     assert "+12025550101" in printed(tables.jobs_table([job], "Jobs"))
-    assert "in 3 min" in printed(tables.job_facts(job))
+    assert "in 3 m" in printed(tables.job_facts(job))
 
 
 def test_a_history_shows_error_pages_and_decision() -> None:
@@ -107,10 +108,10 @@ def test_an_account_shows_its_rate() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (75, "1 min 15 s"), (3600, "1 h"), (3660, "1 h 1 min"), (90_061, "1 d 1 h")],
+    [(0, "0 s"), (59, "59 s"), (75, "1 m 15 s"), (3600, "1 h"), (3660, "1 h 1 m"), (90_061, "1 d 1 h")],
 )
 def test_durations_are_told_in_their_two_largest_units(seconds: int, text: str) -> None:
-    assert tables.duration(seconds) == text
+    assert duration_text(seconds) == text
 
 
 def test_a_line_of_progress_has_rate_and_time_left() -> None:

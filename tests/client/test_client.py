@@ -23,6 +23,7 @@ from dispatcher.client import (
     NotReachable,
     Unavailable,
 )
+from dispatcher.core.options import FaxOptions
 
 BATCH = {"id": "b1", "state": "running", "counts": {"waiting": 1, "delivered": 2, "failed": 3}, "rows": 6}
 JOB = {"id": "b1.0", "state": "accepted"}
@@ -93,8 +94,6 @@ def test_a_batch_is_typed_and_counts_its_final_jobs() -> None:
 
 
 def test_options_are_sent_under_the_names_of_the_api_and_only_if_given() -> None:
-    from dispatcher.client import FaxOptions
-
     requests: list[httpx.Request] = []
     with client_of(answering(BATCH, 201, requests)) as client:
         client.create_batch(NewBatch(name="n", documents=("d",), options=FaxOptions(sender="+12025550100")))

@@ -50,6 +50,12 @@ def test_people_read_two_units_at_most(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (75, "1 m"), (5400, "1 h"), (90_000, "1 d")])
+def test_a_narrow_column_has_the_largest_unit_only(seconds: float, text: str) -> None:
+    """Tables show how old a batch is."""
+    assert duration_text(seconds, units=1) == text
+
+
 @given(st.integers(min_value=1, max_value=59), st.sampled_from("smhd"))
 def test_whole_units_are_read_back(number: int, unit: str) -> None:
     """What is written in one unit is shown in it, as far as it is less than the next."""

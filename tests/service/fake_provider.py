@@ -8,8 +8,8 @@ from random import Random
 from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, SendOutcome, Unclear
 from dispatcher.local.ledger import LedgerFax, ProviderOutcome
-from dispatcher.sinch.outgoing import OutgoingFax
-from dispatcher.sinch.wire import FaxQuery, ListPage
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels, FaxQuery, ListPage
 from tests.store.fixture import StoreFixture
 
 #: when the provider's list shows a fax, true milliseconds; the settling time is 8 s
@@ -73,7 +73,7 @@ class FakeProvider:
         self.overlapping: list[tuple[Call, Call]] = []
 
     async def send(
-        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
     ) -> SendOutcome:
         await self._pause()
         if callable(may_send) and not may_send():
@@ -83,7 +83,7 @@ class FakeProvider:
             return NotSent(reason="no connection")
         if event == "lost":
             return Unclear(reason="reset before it was taken")
-        call = self._take(fax)
+        call = self._take(order)
         await self._pause()
         return Accepted(update=call.news) if event == "taken" else Unclear(reason="no answer", status=502)
 
@@ -122,19 +122,20 @@ class FakeProvider:
             for call in self.calls
         ]
 
-    def _take(self, fax: OutgoingFax) -> Call:
-        batch = fax.job.partition(".")[0]
+    def _take(self, order: FaxOrder) -> Call:
+        labels = AttemptLabels.read(order.labels)
+        batch = labels.job.partition(".")[0]
         if batch in self.left:
             self.left[batch] -= 1
             if self.left[batch] < 0:
-                self.forbidden.append(fax.job)
+                self.forbidden.append(labels.job)
         number = len(self.calls)
         call = Call(
             id=f"F{number:06}",
-            to=fax.to,
-            job=fax.job,
-            attempt=fax.attempt,
-            write_epoch=fax.write_epoch,
+            to=order.to[0],
+            job=labels.job,
+            attempt=labels.attempt,
+            write_epoch=labels.write_epoch,
             created_ms=self._world.true_us // 1000,
         )
         live = [other for other in self.calls if other.to == call.to and other.status is FaxStatus.UNFINISHED]
@@ -152,7 +153,7 @@ class FaultyProvider(FakeProvider):
 
     def __init__(self, world: StoreFixture) -> None:
         super().__init__(Random(1), world)
-        self.refusal: Callable[[OutgoingFax], SendOutcome | None] = lambda fax: None
+        self.refusal: Callable[[FaxOrder], SendOutcome | None] = lambda order: None
         #: runs after a fax is accepted and before the answer
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         self.takes_unclear = False
@@ -165,14 +166,14 @@ class FaultyProvider(FakeProvider):
         return [call.news for call in ended]
 
     async def send(
-        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
     ) -> SendOutcome:
         if callable(may_send) and not may_send():
             return NotSent(reason="too late")
         self.sends += 1
-        refusal = self.refusal(fax)
+        refusal = self.refusal(order)
         taken = refusal is None or (self.takes_unclear and isinstance(refusal, Unclear))
-        call = self._take(fax) if taken else None
+        call = self._take(order) if taken else None
         if refusal is not None:
             return refusal
         assert call is not None

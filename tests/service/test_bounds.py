@@ -7,7 +7,8 @@ import pytest
 
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import Accepted, SendOutcome, Unclear
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store import codec
 from tests.service.fake_provider import FaultyProvider
 from tests.service.system import FaultySystem
@@ -49,8 +50,10 @@ async def test_attempts_beyond_65535_are_followed_like_any_other(
     await with_attempts(system.world, "a", attempts)
     provider = system.provider
     ANSWERS[first](provider)
-    provider.refusal = lambda fax: (
-        Unclear(reason="no answer") if first != "accepted" and fax.attempt == attempts + 1 else None
+    provider.refusal = lambda order: (
+        Unclear(reason="no answer")
+        if first != "accepted" and AttemptLabels.read(order.labels).attempt == attempts + 1
+        else None
     )
     await deliver_all(system)
     lost = first == "unclear and lost"
@@ -64,8 +67,8 @@ async def test_fax_ids_of_any_length_are_kept_whole(system: FaultySystem, length
     await system.world.running("a", ROWS)
     provider = system.provider
 
-    def answer(fax: OutgoingFax) -> SendOutcome | None:
-        call = provider._take(fax)
+    def answer(order: FaxOrder) -> SendOutcome | None:
+        call = provider._take(order)
         call.id = f"{call.id}{'x' * (length - len(call.id))}"
         return Accepted(update=call.news)
 

@@ -188,7 +188,7 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     await system.world.batches.add_chunk("a", others)
     await system.world.batches.command("a", Command.START)
     barred = {*numbers[:BARRED]}
-    system.line.refusal = lambda fax: Refused(status=403) if fax.to in barred else None
+    system.line.refusal = lambda order: Refused(status=403) if order.to[0] in barred else None
     await system.run(2)
     assert await system.holds() == ["country:US"]
     assert any(call.to not in barred for call in system.line.calls), "within two seconds"

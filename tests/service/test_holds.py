@@ -6,6 +6,7 @@ from dispatcher.core.job import State
 from dispatcher.core.outcome import Refused, Unclear
 from dispatcher.service.account import release_hold, view_account
 from dispatcher.service.views import view_batch
+from dispatcher.sinch.wire import AttemptLabels
 from tests.service.system import FaultySystem
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +85,7 @@ async def test_a_batch_that_is_refused_as_a_whole_is_held_and_others_go_on(
     """It waits for a person: no probe is made."""
     await system.world.running("a", ROWS)
     await system.world.running("b", ROWS, first=ROWS)
-    system.provider.refusal = lambda fax: refusal if fax.job.startswith("a.") else None
+    system.provider.refusal = lambda order: refusal if AttemptLabels.read(order.labels).job.startswith("a.") else None
     await system.work(60, 2_000)
     (hold,) = await system.store.holds.all()
     assert (hold.scope, hold.category, hold.probe_at_ms) == ("batch:a", category, 0)

@@ -13,6 +13,8 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.policy import Policy
 from dispatcher.service import concurrency
 from dispatcher.service.fax_builder import FaxInputs
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.lua import Scripts
@@ -40,9 +42,9 @@ class Takes(FakeProvider):
         super().__init__(Random(1), world)
         self.sent = list[str]()
 
-    async def send(self, fax: Any, **more: Any) -> Any:
-        self.sent.append(fax.job)
-        return await super().send(fax, **more)
+    async def send(self, order: FaxOrder, **more: Any) -> Any:
+        self.sent.append(AttemptLabels.read(order.labels).job)
+        return await super().send(order, **more)
 
 
 class Certain(Random):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from dispatcher.core.batch import FaxOptions
 from dispatcher.core.job import Recipient
+from dispatcher.core.options import FaxOptions
 from dispatcher.service.fax_builder import merge_fields
 
 

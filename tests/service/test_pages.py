@@ -8,7 +8,8 @@ from dispatcher.core.job import Record, State
 from dispatcher.core.outcome import Accepted, FaxStatus, Unclear
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from tests.service.fake_provider import Call
 from tests.service.system import FaultySystem
 
@@ -55,8 +56,9 @@ async def by_look_up(system: FaultySystem, on_partial: str) -> None:
 
 
 async def by_answer(system: FaultySystem, on_partial: str) -> None:
-    def ended_at_once(fax: OutgoingFax) -> Accepted:
-        call = Call(id="F9", to=fax.to, job=fax.job, attempt=fax.attempt, created_ms=system.world.ms)
+    def ended_at_once(order: FaxOrder) -> Accepted:
+        labels = AttemptLabels.read(order.labels)
+        call = Call(id="F9", to=order.to[0], job=labels.job, attempt=labels.attempt, created_ms=system.world.ms)
         system.provider.calls.append(call)
         fail(system)
         return Accepted(update=call.news)

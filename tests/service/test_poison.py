@@ -9,7 +9,8 @@ from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
 from dispatcher.service.doctor import Finding, examine
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store.store import Store
 from tests.service.system import FaultySystem
 
@@ -99,10 +100,11 @@ async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(sys
     await system.world.running("a", ROWS)
     provider = system.provider
 
-    def answer(fax: OutgoingFax) -> SendOutcome | None:
-        if fax.job != "a.7" or fax.attempt > 1:
+    def answer(order: FaxOrder) -> SendOutcome | None:
+        labels = AttemptLabels.read(order.labels)
+        if labels.job != "a.7" or labels.attempt > 1:
             return None
-        return Accepted(update=FaxUpdate(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=fax.job, attempt=1))
+        return Accepted(update=FaxUpdate(fax_id="F\ud83d", status=FaxStatus.UNFINISHED, job=labels.job, attempt=1))
 
     provider.refusal = answer
     await system.assert_all_delivered_once()

@@ -57,7 +57,9 @@ async def unclear(system: FaultySystem, monkeypatch: pytest.MonkeyPatch, *, ahea
     await system.world.limiter.set_ceiling(RATE)
     await system.world.running("a", ROWS)
     # one in four is answered, so that the breaker waits until most are sent
-    system.provider.refusal = lambda fax: Unclear(reason="answered 500", status=500) if int(fax.to[-1]) % 4 else None
+    system.provider.refusal = lambda order: (
+        Unclear(reason="answered 500", status=500) if int(order.to[0][-1]) % 4 else None
+    )
     system.provider.takes_unclear = True
     await system.work(60)
     return lists

@@ -11,7 +11,7 @@ from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.outcome import FaxUpdate, SendOutcome
 from dispatcher.sinch.auth import Basic
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL, FaxQuery, ListPage
 from tests.service.fake_provider import Call
@@ -31,9 +31,9 @@ class WireLine(Line):
         self.client = FaxClient(HttpPool(transport=_Wire(self)), Basic("key", "secret"), "http://provider.test", "p")
 
     async def send(
-        self, fax: OutgoingFax, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
     ) -> SendOutcome:
-        return await self.client.send(fax, total_s=total_s, may_send=may_send if callable(may_send) else None)
+        return await self.client.send(order, total_s=total_s, may_send=may_send if callable(may_send) else None)
 
     async def fax(self, fax_id: str, *, total_s: float) -> FaxUpdate | None:
         return await self.client.fax(fax_id, total_s=total_s)
@@ -52,9 +52,7 @@ class WireLine(Line):
             told = json.loads(body)
             if (refused := self.odd_to(told["to"])) is not None:
                 return refused
-            labels = told["labels"]
-            fax = OutgoingFax(to=told["to"], job=labels[JOB_LABEL], attempt=int(labels[ATTEMPT_LABEL]))
-            return _shown(self._take(fax))
+            return _shown(self._take(FaxOrder(to=(told["to"],), labels=told["labels"])))
         if path.endswith("/faxes"):
             found = [call for call in self.calls if call.to.startswith(query.get("to", ""))]
             return {"faxes": [_shown(call) for call in found], "page": 1, "totalPages": 1}

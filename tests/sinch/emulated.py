@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
-from dispatcher.sinch.order import EncodedFile
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import EncodedFile, FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
 from tests.emulator.caller import TWO_PAGES, Caller
 
 PDF = EncodedFile(file_type="PDF", base64=base64.b64encode(TWO_PAGES))
@@ -33,6 +33,7 @@ async def using(emulator: Caller, **changes: str) -> AsyncIterator[FaxClient]:
         await client.aclose()
 
 
-def fax_to(number: str, **more: object) -> OutgoingFax:
-    fax = OutgoingFax(to=number, job="b1.7", attempt=2, files=(PDF,))
+def fax_to(number: str, **more: object) -> FaxOrder:
+    labels = AttemptLabels(job="b1.7", attempt=2)
+    fax = FaxOrder(to=(number,), labels=labels.labels(), files=(PDF,))
     return replace(fax, **more)  # type: ignore[arg-type]

@@ -8,10 +8,12 @@ import httpx
 
 from dispatcher.sinch.auth import Auth, Basic
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.outgoing import OutgoingFax
+from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.pool import HttpPool
+from dispatcher.sinch.wire import AttemptLabels
 
-FAX = OutgoingFax(to="+12025550123", job="b1.7", attempt=2, content_urls=("https://example.org/letter.pdf",))
+LABELS = AttemptLabels(job="b1.7", attempt=2)
+FAX = FaxOrder(to=("+12025550123",), labels=LABELS.labels(), content_urls=("https://example.org/letter.pdf",))
 
 ACCEPTED = json.dumps({"id": "01FAX", "status": "IN_PROGRESS", "to": "+12025550123"}).encode()
 

@@ -16,7 +16,7 @@ from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import SinchError
 from dispatcher.sinch.wire import JOB_LABEL, FaxQuery, read_fax, read_page
-from tests.sinch.faxes import FAX, calling
+from tests.sinch.faxes import FAX, LABELS, calling
 from tests.sinch.odd import BODIES, EVERY_ODD_ANSWER, LIMITED, REFUSED, UNUSABLE
 from tests.sinch.wire_server import Behaviour, Reader, Seen, WireServer, Writer, answering, reply, serving
 
@@ -66,7 +66,10 @@ def faults_of(outcome: SendOutcome) -> list[str]:
 async def test_any_answer_to_a_post_is_an_outcome_and_nothing_is_raised_or_repeated() -> None:
     """What may have been acted upon is unclear, and what was refused took nothing."""
     async with serving(answering_by_name(EVERY_ODD_ANSWER)) as server, calling(server.url) as client:
-        sends = (client.send(replace(FAX, job=name), total_s=10) for name in EVERY_ODD_ANSWER)
+        sends = (
+            client.send(replace(FAX, labels=replace(LABELS, job=name).labels()), total_s=10)
+            for name in EVERY_ODD_ANSWER
+        )
         outcomes = dict(zip(EVERY_ODD_ANSWER, await asyncio.gather(*sends), strict=True))
     kinds: dict[str, type] = dict.fromkeys(UNUSABLE, Unclear) | dict.fromkeys(REFUSED, Refused)
     kinds |= dict.fromkeys(LIMITED, RateLimited)

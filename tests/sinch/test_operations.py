@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.core.options import FaxOptions
 from dispatcher.emulator import EmulatorConfig, running
 from dispatcher.sinch.errors import NotFoundError, RefusedError, SaveError
 from dispatcher.sinch.models import EmailNumber
@@ -63,9 +64,7 @@ async def test_a_file_goes_out_as_multipart(emulator: Caller, letter: Path) -> N
         to=(NUMBER, "+12025550124"),
         paths=(letter, letter),
         labels={"run": "7"},
-        header_text="Größe",
-        header_page_numbers=False,
-        resolution="SUPERFINE",
+        options=FaxOptions(header_text="Größe", header_page_numbers=False, resolution="SUPERFINE"),
         max_retries=2,
     )
     async with using(emulator) as client:
@@ -96,7 +95,7 @@ async def test_an_order_that_is_none_is_not_sent(emulator: Caller, order: FaxOrd
 async def test_a_refused_order_says_why(emulator: Caller) -> None:
     async with using(emulator) as client:
         with pytest.raises(RefusedError) as refused:
-            await client.faxes.send(replace(ORDER, header_text="x" * 51))
+            await client.faxes.send(replace(ORDER, options=FaxOptions(header_text="x" * 51)))
     assert refused.value.fields == ("headerText",)
 
 
@@ -105,7 +104,7 @@ async def test_a_refused_order_says_why(emulator: Caller) -> None:
 
 async def test_a_list_is_filtered_by_everything_there_is(emulator: Caller) -> None:
     number = "+12025550177"
-    fax_id = await sent(emulator, replace(ORDER, to=(number,), sender="+12025550188"))
+    fax_id = await sent(emulator, replace(ORDER, to=(number,), options=FaxOptions(sender="+12025550188")))
     emulator.final(fax_id)
     async with using(emulator) as client:
         created_ms = (await client.list_page(FaxQuery(to=number), 1, total_s=10)).faxes[0].created_ms

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.body import PIECE_BYTES
 from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
 
@@ -27,10 +28,9 @@ def test_fields_go_out_as_text_in_the_forms_that_the_provider_takes() -> None:
     order = FaxOrder(
         to=("+12025550123", "+12025550124"),
         content_urls=("https://example.org/a.pdf", "https://example.org/b.pdf"),
-        header_page_numbers=False,
+        options=FaxOptions(header_page_numbers=False, cover_page_data={"name": "Ann"}),
         retry_delay_s=60,
         labels={"run": "7"},
-        cover_page_data={"name": "Ann"},
         callback_url="https://example.org/cb",
     )
     assert [(name, content.decode()) for name, _, content in parts(order)] == [

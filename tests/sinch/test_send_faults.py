@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dispatcher.core.outcome import Accepted, NotSent, Refused, SendOutcome, Unclear
-from dispatcher.sinch.outgoing import EncodedFile
+from dispatcher.sinch.order import EncodedFile
 from tests.sinch.faxes import ACCEPTED, FAX, calling
 from tests.sinch.wire_server import (
     Behaviour,

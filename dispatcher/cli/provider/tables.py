@@ -7,7 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.tables import duration, pairs, seconds_since, table, when
+from dispatcher.cli.tables import pairs, seconds_since, table, when
+from dispatcher.core.durations import duration_text
 from dispatcher.sinch.models import CoverPage, Email, EmailNumber, Fax, Resource, Service
 
 _STATUS = {"COMPLETED": "green", "FAILURE": "red", "IN_PROGRESS": "cyan"}
@@ -48,7 +49,7 @@ def faxes_table(faxes: Iterable[Fax]) -> Table:
         other = f"from {fax.from_}" if fax.direction == "INBOUND" else fax.to
         error = f"\n{fax.error_type} {fax.error_code}" if fax.error_type else ""
         pages = f"{fax.pages_sent_successfully}/{fax.number_of_pages}"
-        age = duration(seconds_since(fax.create_time), 1) if fax.create_time else ""
+        age = duration_text(round(seconds_since(fax.create_time)), units=1) if fax.create_time else ""
         made.add_row(fax.id, other, Text(f"{fax.status}{error}", _STATUS.get(fax.status, "")), pages, age)
     return made
 

@@ -6,6 +6,7 @@ import time
 
 from dispatcher.cli.provider.checks import Checked, Expected
 from dispatcher.cli.provider.provider_call import sentence
+from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import SinchError
 from dispatcher.sinch.models import Fax
@@ -20,7 +21,8 @@ _PAGE = EncodedFile(file_type="TXT", base64=base64.b64encode(b"This is a test pa
 
 async def send_trial(client: FaxClient, wanted: Expected) -> Checked:
     """Send it, and wait for its end."""
-    order = FaxOrder(to=(TEST_NUMBER,), files=(_PAGE,), sender=wanted.sender, service_id=wanted.service)
+    options = FaxOptions(sender=wanted.sender, service_id=wanted.service)
+    order = FaxOrder(to=(TEST_NUMBER,), files=(_PAGE,), options=options)
     began_s = time.monotonic()
     try:
         (fax,) = await client.faxes.send(order)

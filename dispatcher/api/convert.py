@@ -1,0 +1,206 @@
+"""Between the schema of the API and the values of the service."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from dispatcher.core.batch import Definition, Priority, Tally
+from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
+from dispatcher.core.limits.allowance import Period
+from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.core.options import FaxOptions
+from dispatcher.schema import requests, responses
+from dispatcher.service.account import AccountView, Limit
+from dispatcher.service.documents import DocumentInfo
+from dispatcher.service.jobs import JobPage, RefusedPage
+from dispatcher.service.rollback import RollbackView, UnknownFax
+from dispatcher.service.uploads import UploadAnswer
+from dispatcher.service.views import BatchView, Hold, JobStory, JobView
+
+Model = TypeVar("Model", bound=responses.Response)
+
+#: states by their names in the API
+STATES: Mapping[str, State] = {state.label: state for state in JOB_STATES}
+FINAL_STATES: Mapping[str, State] = {state.label: state for state in FINAL}
+
+
+def batch_definition(body: requests.NewBatch, default_country: str) -> Definition:
+    """Return the definition of a new batch; the service sets its id and the time of its creation."""
+    return _definition(
+        body,
+        name=body.name,
+        priority=Priority(body.priority),
+        weight=body.weight,
+        default_country=body.default_country or default_country,
+        start_at_ms=_ms(body.start_at),
+    )
+
+
+def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
+    """Return the definition of the urgent batch that a single fax is sent as."""
+    name = f"fax {body.reference}" if body.reference else "single fax"
+    return _definition(body, name=name, priority=Priority.URGENT, default_country=body.country or default_country)
+
+
+def _definition(body: requests.Content, **values: Any) -> Definition:
+    return Definition(
+        id="",
+        created_ms=0,
+        documents=body.documents,
+        content_urls=body.content_urls,
+        options=FaxOptions(**body.options.model_dump(exclude_none=True)),
+        on_partial=body.on_partial or "",
+        deadline_ms=_ms(body.deadline),
+        **values,
+    )
+
+
+def limits(body: requests.Rate) -> dict[Period, float]:
+    """Return the limits that are given, by their periods."""
+    return {Period(name.removeprefix("per_")): value for name, value in body.limits().items()}
+
+
+def batch(view: BatchView, limited_by: LimitedBy | None) -> responses.Batch:
+    return _batch(responses.Batch, view, limited_by=limited_by)
+
+
+def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | None) -> responses.CommandedBatch:
+    return _batch(responses.CommandedBatch, view, in_flight=in_flight, limited_by=limited_by)
+
+
+def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
+    overview, definition = view.overview, view.definition
+    return _filled(
+        model,
+        (overview, definition),
+        state=view.state.value,
+        created_at=_time(definition.created_ms),
+        started_at=_time(overview.started_ms),
+        finished_at=_time(overview.finished_ms),
+        start_at=_time(definition.start_at_ms),
+        deadline=_time(definition.deadline_ms),
+        parent=definition.parent or None,
+        options=requests.api_options(definition.options),
+        on_partial=definition.on_partial or None,
+        counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},
+        categories=_categories(overview.tally),
+        holds=[hold(item) for item in view.holds],
+        **values,
+    )
+
+
+def _categories(tally: Tally) -> dict[str, dict[str, int]]:
+    categories: dict[str, dict[str, int]] = {}
+    for (state, category), jobs in tally.by_category.items():
+        if state.final and category and jobs:
+            categories.setdefault(state.label, {})[category] = jobs
+    return categories
+
+
+def hold(view: Hold) -> responses.Hold:
+    return _filled(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
+
+
+def upload(answer: UploadAnswer) -> responses.Upload:
+    sample = tuple(map(_refused_row, answer.sample))
+    return _filled(responses.Upload, (answer,), upload=answer.key, refused_sample=sample)
+
+
+def refused_page(page: RefusedPage) -> responses.RefusedPage:
+    return responses.RefusedPage(refused=tuple(map(_refused_row, page.rows)), next=page.next_row)
+
+
+def _refused_row(row: RefusedRow) -> responses.RefusedRow:
+    return _filled(responses.RefusedRow, (row,))
+
+
+def account(view: AccountView, limited_by: LimitedBy | None, lost: RollbackView | None) -> responses.Account:
+    return _filled(
+        responses.Account,
+        (view,),
+        limited_by=limited_by,
+        rate_per_second=view.ceiling,
+        rate_now=view.rate,
+        limits=[_limit(limit) for limit in view.limits],
+        blocked_until=_time(view.blocked_until_ms),
+        blocked_by=view.blocked_by or None,
+        used_ratio=round(view.used_ratio, 4),
+        holds=[hold(item) for item in view.holds],
+        rollback=_rollback(lost) if lost else None,
+    )
+
+
+def _limit(view: Limit) -> responses.Limit:
+    return _filled(responses.Limit, (view,), per=view.period.value)
+
+
+def _rollback(view: RollbackView) -> responses.Rollback:
+    rollback = view.rollback
+    return _filled(
+        responses.Rollback,
+        (rollback,),
+        noticed_at=_time(rollback.noticed_ms),
+        since=_time(rollback.since_ms),
+        ready_at=_time(view.ready_ms),
+        reconciled_at=_time(rollback.reconciled_ms),
+        accepted_at=_time(rollback.accepted_ms),
+        resumed_at=_time(rollback.resumed_ms),
+        unknown_faxes=[_unknown_fax(fax) for fax in view.unknown],
+    )
+
+
+def _unknown_fax(fax: UnknownFax) -> responses.UnknownFax:
+    return _filled(responses.UnknownFax, (fax,), created_at=_time(fax.created_ms))
+
+
+def document(info: DocumentInfo) -> responses.Document:
+    return _filled(responses.Document, (info,), id=info.sha256)
+
+
+def job(view: JobView) -> responses.Job:
+    return _job(responses.Job, view)
+
+
+def job_page(page: JobPage) -> responses.JobPage:
+    return responses.JobPage(jobs=tuple(map(job, page.jobs)), next=page.next_row)
+
+
+def job_story(story: JobStory) -> responses.JobStory:
+    history = [_history_entry(entry) for entry in story.history]
+    return _job(responses.JobStory, story.job, history=history, explanation=story.explanation)
+
+
+def _job(model: type[Model], view: JobView, **values: Any) -> Model:
+    record = view.record
+    return _filled(
+        model,
+        (view.id, view.recipient, record, record.failure, record.counters),
+        id=str(view.id),
+        state=record.state.label,
+        changed_at=_time(record.changed_ms),
+        next_at=_time(view.next_ms),
+        **values,
+    )
+
+
+def _history_entry(entry: HistoryEntry) -> responses.HistoryEntry:
+    times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
+    return _filled(responses.HistoryEntry, (entry, entry.failure), **times)
+
+
+def _filled(model: type[Model], sources: tuple[object, ...], **values: Any) -> Model:
+    """Build a model from ``values``, and for its other fields from attributes of that name of the ``sources``."""
+    for name in model.model_fields.keys() - values.keys():
+        for source in sources:
+            if hasattr(source, name):
+                values[name] = getattr(source, name)
+                break
+    return model(**values)
+
+
+def _ms(time: datetime | None) -> int:
+    return round(time.timestamp() * 1000) if time else 0
+
+
+def _time(time_ms: int | None) -> datetime | None:
+    return datetime.fromtimestamp(time_ms / 1000, UTC) if time_ms else None

@@ -1,0 +1,46 @@
+"""Validation of requests: the constraints of the schema, with the checks that need data on numbers and time zones."""
+
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import WrapValidator
+
+from dispatcher.recipients.countries import region_of_country
+from dispatcher.schema import requests
+from dispatcher.schema.enforcement import ApiChecks
+
+Body = TypeVar("Body", bound=requests.Request)
+
+
+def _known_country(text: str) -> str:
+    region = region_of_country(text)
+    if region is None:
+        raise ValueError("this country is not known: give two letters, such as DE")
+    return region
+
+
+def _known_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("this time zone is not known: give a name such as America/New_York") from error
+    return text
+
+
+_CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
+
+
+def _enforced(model: type[Body]) -> WrapValidator:
+    """Return the validator of a body that enforces the constraints of its schema."""
+
+    def validate(value: object, _: object) -> Body:
+        return model.model_validate(value, context=_CHECKS, from_attributes=True)
+
+    return WrapValidator(validate)
+
+
+NewBatch = Annotated[requests.NewBatch, _enforced(requests.NewBatch)]
+NewFax = Annotated[requests.NewFax, _enforced(requests.NewFax)]
+NewRerun = Annotated[requests.NewRerun, _enforced(requests.NewRerun)]
+Rate = Annotated[requests.Rate, _enforced(requests.Rate)]
+Resume = Annotated[requests.Resume, _enforced(requests.Resume)]

@@ -1,0 +1,221 @@
+"""What producers send. Unknown fields are refused; times are RFC 3339 with an offset."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from dispatcher.core.options import FaxOptions
+from dispatcher.schema.enforcement import EnforcedByApi, country, time_zone
+from dispatcher.schema.states import FinalState
+
+OnPartial = Literal["resume", "resend", "stop"]
+
+
+def _web_address(text: str) -> str:
+    advice = "give a full address such as https://example.com/a.pdf"
+    try:
+        parts = urlsplit(text)
+        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(advice) from error
+    if not complete or not re.fullmatch("[!-~]+", text):
+        raise ValueError(f"{advice}, with spaces and letters other than English ones percent-encoded")
+    return text
+
+
+def _with_cover_page(data: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    if data and not info.data.get("cover_page_id", True):
+        raise ValueError("these fields fill a cover page: name it in cover_page_id, or leave them out")
+    return data
+
+
+def _pattern(pattern: str, advice: str) -> tuple[AfterValidator, FieldInfo]:
+    """Return the check of a pattern, with advice for a text that does not match, and its description."""
+
+    def matches(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(advice)
+        return text
+
+    return AfterValidator(matches), Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
+    return EnforcedByApi(Annotated[str, Field(min_length=min_length, max_length=max_length)])
+
+
+Line = Annotated[str, _text(200)]
+Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(country)])]
+TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(time_zone)])]
+Time = Annotated[datetime, EnforcedByApi(AwareDatetime)]
+E164 = Annotated[
+    str, EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")])
+]
+
+_SHA256 = Annotated[
+    str, *_pattern(r"[0-9a-f]{64}", "this is no document's id: upload the document and take the id it gets")
+]
+_WEB_ADDRESS = Annotated[
+    str,
+    Field(max_length=2000, json_schema_extra={"format": "uri", "pattern": "^https?://"}),
+    AfterValidator(_web_address),
+]
+Documents = Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[_SHA256, ...], Field(max_length=10)])]
+ContentUrls = Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[_WEB_ADDRESS, ...], Field(max_length=10)])]
+CoverPageData = Annotated[
+    dict[str, str],
+    EnforcedByApi(
+        Annotated[
+            dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]],
+            Field(max_length=100),
+            AfterValidator(_with_cover_page),
+        ]
+    ),
+]
+
+
+class Request(BaseModel):
+    """Base of all bodies that producers send."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def sent(self) -> dict[str, Any]:
+        """Return the JSON to send: the fields that were set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+
+
+class Options(Request):
+    """Options that the provider applies to every fax; what is left out takes the provider's default."""
+
+    sender: E164 | None = Field(default=None, alias="from", description="Number that the fax comes from, in E.164.")
+    service_id: Line | None = Field(default=None, description="Id of the provider's service to send with.")
+    header_text: Annotated[str, _text(50)] | None = Field(default=None, description="Text at the top of each page.")
+    header_page_numbers: bool | None = Field(default=None, description="Whether the top of each page has its number.")
+    header_time_zone: TimeZone | None = Field(
+        default=None, description="Time zone of the date at the top of each page, as in the tz database."
+    )
+    resolution: Annotated[str, EnforcedByApi(Literal["FINE", "SUPERFINE"])] | None = Field(
+        default=None, description="Resolution of the fax: FINE is 200 dpi, SUPERFINE is 400 dpi."
+    )
+    image_conversion_method: Annotated[str, EnforcedByApi(Literal["HALFTONE", "MONOCHROME"])] | None = Field(
+        default=None, description="How pages become black and white: HALFTONE for photographs, MONOCHROME for text."
+    )
+    cover_page_id: Line | None = Field(default=None, description="Id of the cover page to put before the documents.")
+    cover_page_data: CoverPageData = Field(
+        default={},
+        description="Merge fields of the cover page, for recipients whose own fields of these names are empty.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_fax_options(cls, value: object) -> object:
+        return api_options(value) if isinstance(value, FaxOptions) else value
+
+
+def api_options(options: FaxOptions) -> dict[str, str | bool | dict[str, str]]:
+    """Return the options that are set, under their names in the API."""
+    fields = Options.model_fields
+    return {fields[name].alias or name: value for name, value in options.chosen().items()}
+
+
+class Content(Request):
+    """What is sent, and how. Pages of content URLs come before pages of documents."""
+
+    documents: Documents = Field(default=(), description="Ids of uploaded documents, in the order of their pages.")
+    content_urls: ContentUrls = Field(
+        default=(), description="Addresses of documents that the provider fetches; their pages come first."
+    )
+    options: Options = Field(default=Options(), description="Options that the provider applies to every fax.")
+    on_partial: OnPartial | None = Field(
+        default=None,
+        description="What to do when a call failed after some pages arrived; if left out, the retry policy decides.",
+    )
+    deadline: Time | None = Field(default=None, description="When jobs that have not ended expire.")
+
+
+class NewBatch(Content):
+    """A batch to create. It needs a document or a content URL."""
+
+    name: Annotated[str, _text(200, min_length=1)] = Field(description="Name of the batch, for people.")
+    priority: Literal["bulk", "urgent"] = Field(
+        default="bulk", description="Urgent batches are sent before all bulk batches."
+    )
+    weight: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100)])] = Field(
+        default=1, description="Share of the rate in relation to other batches of the same priority."
+    )
+    default_country: Country | None = Field(
+        default=None, description="Country of numbers in national form whose row names no country."
+    )
+    start_at: Time | None = Field(default=None, description="When a started batch begins to send.")
+
+
+class NewFax(Content):
+    """One fax, sent at once and before all bulk work."""
+
+    to: Annotated[str, _text(100, min_length=1)] = Field(description="Number of the recipient.")
+    country: Country | None = Field(default=None, description="Country of the number if it is in national form.")
+    reference: Line = Field(default="", description="The producer's own id of this fax.")
+    fields: Annotated[dict[str, str], EnforcedByApi(Annotated[dict[str, str], Field(max_length=100)])] = Field(
+        default={}, description="Merge fields of the cover page."
+    )
+
+
+class NewRerun(Request):
+    """Which jobs of an ended batch to send again."""
+
+    states: Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[FinalState, ...], Field(min_length=1)])] = Field(
+        description="Final states of the jobs to send again."
+    )
+    categories: (
+        Annotated[
+            tuple[str, ...],
+            EnforcedByApi(Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1)]),
+        ]
+        | None
+    ) = Field(default=None, description="Failure categories of the jobs to send again; if left out, all of them.")
+    start: bool = Field(default=True, description="Whether to start the new batch at once.")
+
+
+class Rate(Request):
+    """Limits of the account to change; those left out stay as they are. 0 for a minute or a day removes that limit."""
+
+    per_second: Annotated[float, EnforcedByApi(Annotated[float, Field(gt=0, le=10_000)])] | None = Field(
+        default=None, description="Requests to the provider in a second."
+    )
+    per_minute: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] | None = Field(
+        default=None, description="Requests to the provider in a minute; 0 for no limit."
+    )
+    per_day: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000_000)])] | None = Field(
+        default=None, description="Requests to the provider in a day; 0 for no limit."
+    )
+
+    @model_validator(mode="after")
+    def _names_a_limit(self, info: ValidationInfo) -> Self:
+        if info.context is not None and not self.limits():
+            raise ValueError("give per_second, per_minute or per_day")
+        return self
+
+    def limits(self) -> Mapping[str, float]:
+        """Return the limits that are given, by the names of their fields."""
+        return self.model_dump(exclude_none=True)
+
+
+class Resume(Request):
+    """What an operator accepts so that sending continues."""
+
+    accept_rollback: bool = Field(
+        default=False, description="Accept that Redis has lost writes, after looking at what the reconciliation found."
+    )

@@ -1,0 +1,360 @@
+"""What the API answers. Fields that a newer API adds are ignored; times are aware ``datetime`` values.
+
+Fields have defaults so that a client can read the answer of an older API. The API itself always sends every field, and
+its description says so.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from dispatcher.core.limits.limited_by import LimitedBy as LimitedByWord
+from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, BatchState, JobState
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Describe a field that the API always sends and a client may find missing."""
+    schema.update(schema.pop("anyOf")[0])
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Leave the defaults out of the description: they are what a client reads into an answer without the field."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+#: RFC 3339 in UTC with milliseconds
+Time = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+#: a word of ``core.limits.LimitedBy``; a client reads words of a newer API as well
+LimitedBy = Annotated[str, WithJsonSchema({"type": "string", "enum": [word.value for word in LimitedByWord]})]
+
+
+class Response(BaseModel):
+    """Base of all answers: immutable, and tolerant of new fields."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        # a command uses few of the models: the others need not be built
+        defer_build=True,
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra=_without_defaults,
+    )
+
+
+class Document(Response):
+    """An uploaded document."""
+
+    id: str = Field(description="SHA-256 of the document's bytes.")
+    size: int = Field(description="Size in bytes.")
+    pages: int = Field(description="Number of pages.")
+    name: str = Field(default="", description="File name given with the upload; empty if none was given.")
+
+
+class Hold(Response):
+    """Sending is stopped for a scope, until a probe succeeds or someone releases the hold."""
+
+    scope: str = Field(description="What is held, such as `account`, `provider`, `batch:<id>` or `country:<code>`.")
+    category: str = Field(default="", description="Failure category that opened the hold.")
+    cause: str = Field(default="", description="Why sending is stopped, in a sentence for people.")
+    since: Time | None = Field(default=None, description="When the hold was opened.", json_schema_extra=_never_null)
+    probe_at: Time | None = Field(
+        default=None, description="When the next probe is made; null if someone has to release the hold."
+    )
+
+
+class Batch(Response):
+    """One mailing with its counts."""
+
+    id: str = Field(description="Id of the batch.")
+    name: str = Field(default="", description="Name of the batch, for people.")
+    state: BatchState = Field(description="State of the batch.")
+    created_at: Time | None = Field(
+        default=None, description="When the batch was created.", json_schema_extra=_never_null
+    )
+    started_at: Time | None = Field(default=None, description="When the batch was started; null before.")
+    finished_at: Time | None = Field(default=None, description="When its last job ended; null before.")
+    start_at: Time | None = Field(default=None, description="When a started batch begins to send; null for at once.")
+    deadline: Time | None = Field(default=None, description="When jobs that have not ended expire; null for never.")
+    parent: str | None = Field(default=None, description="Id of the batch that this one is a rerun of; null for none.")
+    priority: str = Field(default="bulk", description="`bulk` or `urgent`.")
+    weight: int = Field(default=1, description="Share of the rate in relation to other batches of the same priority.")
+    documents: tuple[str, ...] = Field(default=(), description="Ids of documents, in the order of their pages.")
+    content_urls: tuple[str, ...] = Field(
+        default=(), description="Addresses of documents that the provider fetches; their pages come first."
+    )
+    options: dict[str, str | bool | dict[str, str]] = Field(
+        default={}, description="Options that the provider applies to every fax; only those that were given."
+    )
+    on_partial: str | None = Field(
+        default=None,
+        description="What to do when a call failed after some pages arrived; null if the retry policy decides.",
+    )
+    default_country: str = Field(default="", description="Country of numbers in national form.")
+    rows: int = Field(default=0, description="Number of jobs.")
+    lines: int = Field(default=0, description="Number of jobs, duplicates and refused rows together.")
+    refused: int = Field(default=0, description="Number of rows that became no job.")
+    duplicates: int = Field(default=0, description="Number of rows whose number was in the batch already.")
+    counts: dict[JobState, int] = Field(default={}, description="Number of jobs by state.")
+    categories: dict[str, dict[str, int]] = Field(
+        default={}, description="Number of jobs in final states, by state and failure category."
+    )
+    attempts: int = Field(default=0, description="Number of attempts that the provider accepted or may have accepted.")
+    doubled: int = Field(
+        default=0, description="Number of jobs that the provider accepted a second fax of while the first counted."
+    )
+    holds: tuple[Hold, ...] = Field(default=(), description="Holds that stop the batch, or its jobs to a country.")
+    limited_by: LimitedBy | None = Field(
+        default=None, description="Why nothing is sent, or not faster; null when nothing waits."
+    )
+    refused_reasons: dict[str, int] = Field(default={}, description="Number of refused rows by reason.")
+
+    @property
+    def final(self) -> int:
+        """Number of jobs in a final state."""
+        return sum(self.counts.get(state, 0) for state in FINAL_STATES)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the batch is in a state that it does not leave."""
+        return self.state in ENDED_STATES
+
+
+class CommandedBatch(Batch):
+    """A batch after a command."""
+
+    in_flight: int | None = Field(
+        default=None,
+        description="Number of calls that were being made at that moment and end on their own.",
+        json_schema_extra=_never_null,
+    )
+
+
+class BatchPage(Response):
+    """Batches, newest first."""
+
+    batches: tuple[Batch, ...] = Field(description="The batches of this page.")
+    next: str | None = Field(default=None, description="Value of `before` for the next page; null on the last one.")
+
+
+class RefusedRow(Response):
+    """A row of the list that became no job."""
+
+    line: int = Field(description="Line of the list, counted from 1.")
+    number: str = Field(default="", description="The number as the list has it, cut to 40 characters.")
+    reason: str = Field(description="Why the row was refused, as a fixed word.")
+    detail: str = Field(default="", description="What to do, in a sentence for people.")
+
+
+class RefusedPage(Response):
+    """Refused rows in the order of the list."""
+
+    refused: tuple[RefusedRow, ...] = Field(description="The refused rows of this page.")
+    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+
+
+class Upload(Response):
+    """The result of an uploaded list of recipients."""
+
+    upload: str = Field(description="Idempotency key of the upload.")
+    lines: int = Field(description="Number of rows that were read, without headers and blank lines.")
+    accepted: int = Field(description="Number of rows that became jobs.")
+    refused: int = Field(description="Number of rows that became no job.")
+    duplicates: int = Field(description="Number of rows whose number was in the batch already.")
+    refused_sample: tuple[RefusedRow, ...] = Field(
+        default=(), description="The first refused rows; `/refused` and the report have all of them."
+    )
+
+
+class Job(Response):
+    """The work for one recipient of a batch."""
+
+    id: str = Field(description="Id of the job: `<batch>.<row>`.")
+    batch: str = Field(default="", description="Id of the batch.")
+    row: int = Field(default=0, description="Position of the job in its batch, counted from 0.")
+    line: int = Field(default=0, description="Line of the uploaded list, counted from 1.")
+    number: str = Field(default="", description="Number of the recipient in E.164.")
+    reference: str = Field(default="", description="The producer's own id of the recipient.")
+    fields: dict[str, str] = Field(default={}, description="All other columns of the recipient's row.")
+    state: JobState = Field(description="State of the job.")
+    category: str = Field(default="", description="Failure category of the latest failure; empty if there was none.")
+    error_type: str = Field(default="", description="The provider's error type of the latest failure.")
+    error_code: int = Field(default=0, description="The provider's error code of the latest failure.")
+    attempt: int = Field(default=0, description="Number of the latest attempt; numbers may have gaps.")
+    dials: int = Field(default=0, description="Number of calls that failed before a machine answered.")
+    tries: int = Field(default=0, description="Number of calls that a machine answered and that brought no more pages.")
+    pages_sent: int = Field(default=0, description="Number of pages that arrived.")
+    pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
+    fax_id: str = Field(default="", description="The provider's id of the latest fax; empty if there is none.")
+    changed_at: Time | None = Field(default=None, description="When the state changed last; null if it never did.")
+    next_at: Time | None = Field(default=None, description="When the job is due next; null if nothing is due.")
+    doubled: bool = Field(
+        default=False, description="Whether the provider accepted a second fax of this job while the first counted."
+    )
+
+
+class JobPage(Response):
+    """Jobs in the order of their rows. A short or empty page may have more jobs after it."""
+
+    jobs: tuple[Job, ...] = Field(description="The jobs of this page.")
+    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+
+
+class HistoryEntry(Response):
+    """The outcome of one attempt of a job, or late information about an earlier one."""
+
+    attempt: int = Field(description="Number of the attempt.")
+    at: Time | None = Field(default=None, description="When the entry was written.", json_schema_extra=_never_null)
+    outcome: str = Field(default="", description="Outcome of the attempt, as a fixed word.")
+    category: str = Field(default="", description="Failure category; empty if there was no failure.")
+    error_type: str = Field(default="", description="The provider's error type.")
+    error_code: int = Field(default=0, description="The provider's error code.")
+    fax_id: str = Field(default="", description="The provider's id of the fax; empty if there is none.")
+    fate: str | None = Field(default=None, description="What is known of the fax at the provider; null without a fax.")
+    created_at: Time | None = Field(
+        default=None, description="When the provider created the fax, by its clock; null if it did not say."
+    )
+    ended_at: Time | None = Field(
+        default=None, description="When the fax ended, by the provider's clock; null if it did not say."
+    )
+    pages_sent: int = Field(default=0, description="Number of pages that arrived.")
+    pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
+    why: str = Field(default="", description="The decision that followed, in a sentence for people.")
+
+
+class JobStory(Job):
+    """A job with the history of its attempts."""
+
+    history: tuple[HistoryEntry, ...] = Field(default=(), description="Outcomes of its attempts, oldest first.")
+    explanation: str = Field(default="", description="What the job waits for, in a sentence for people.")
+
+
+class Limit(Response):
+    """One limit of the account."""
+
+    per: Literal["second", "minute", "day"] = Field(description="Period of the limit.")
+    limit: float = Field(description="Requests to the provider in one period.")
+    source: Literal["settings", "operator"] | None = Field(
+        default=None, description="Who set the limit.", json_schema_extra=_never_null
+    )
+    used: int | None = Field(
+        default=None, description="Requests that count against the limit now; null for the limit of a second."
+    )
+
+
+class UnknownFax(Response):
+    """A fax at the provider with the labels of a job that does not exist any more."""
+
+    fax_id: str = Field(description="The provider's id of the fax.")
+    job: str = Field(description="Id of the job that its labels name.")
+    attempt: int = Field(description="Number of the attempt that its labels name.")
+    created_at: Time | None = Field(
+        default=None, description="When the provider created the fax, by its clock; null if it did not say."
+    )
+
+
+class Rollback(Response):
+    """The last time that Redis lost writes. Sending is held from `noticed_at` to `resumed_at`."""
+
+    cause: str = Field(description="How the loss was noticed, in a sentence for people.")
+    noticed_at: Time = Field(description="When the loss was noticed.")
+    since: Time = Field(description="From when on the provider's faxes are read to find what was lost.")
+    ready_at: Time = Field(description="When all of these faxes can have been read at the earliest.")
+    reconciled_at: Time | None = Field(default=None, description="When all of them had been read; null before.")
+    accepted_at: Time | None = Field(default=None, description="When an operator accepted the loss; null before.")
+    resumed_at: Time | None = Field(default=None, description="When sending continued; null before.")
+    adopted: int = Field(default=0, description="Number of faxes that the jobs did not know and now have.")
+    accepted_twice: int = Field(default=0, description="Number of attempts that the provider has two faxes of.")
+    unknown: int = Field(default=0, description="Number of faxes of jobs that do not exist any more.")
+    unknown_faxes: tuple[UnknownFax, ...] = Field(default=(), description="Faxes of jobs that do not exist any more.")
+
+
+class Account(Response):
+    """How the account's rate is used, and what stops it."""
+
+    rate_per_second: float | None = Field(
+        default=None, description="Allowed requests to the provider in a second.", json_schema_extra=_never_null
+    )
+    rate_now: float | None = Field(
+        default=None,
+        description="Rate in use; it is lower than the allowed one after the provider has asked to slow down.",
+        json_schema_extra=_never_null,
+    )
+    limits: tuple[Limit, ...] = Field(default=(), description="All limits in force.")
+    blocked_until: Time | None = Field(default=None, description="Nothing is sent until then; null if that is not so.")
+    blocked_by: Literal["provider", "minute", "day"] | None = Field(
+        default=None,
+        description="What stops sending until then: the provider (429), or the used-up limit of a minute or a day.",
+    )
+    limited_by: LimitedBy | None = Field(
+        default=None, description="Why nothing is sent, or not faster; null when nothing waits."
+    )
+    used_ratio: float | None = Field(
+        default=None, description="Share of the rate that was used lately.", json_schema_extra=_never_null
+    )
+    in_flight: int | None = Field(
+        default=None,
+        description="Number of jobs that are leased, being sent, or accepted without a result.",
+        json_schema_extra=_never_null,
+    )
+    unclear: int | None = Field(
+        default=None,
+        description="Number of attempts that may have reached the provider and are looked up there.",
+        json_schema_extra=_never_null,
+    )
+    inbox: int | None = Field(
+        default=None, description="Number of stored callbacks that are not settled yet.", json_schema_extra=_never_null
+    )
+    holds: tuple[Hold, ...] = Field(default=(), description="All holds.")
+    rollback: Rollback | None = Field(
+        default=None, description="The last loss of writes; null when Redis has never lost any."
+    )
+
+
+class Alive(Response):
+    """The process answers."""
+
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
+
+
+class Ready(Response):
+    """The API can work."""
+
+    ready: Literal[True] = Field(default=True, description="Always true; otherwise the answer is a problem.")
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request, by field or by line."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    field: str | None = Field(default=None, description="Name of the field, such as `options.from`.")
+    line: int | None = Field(default=None, description="Line of the list, counted from 1.")
+    message: str = Field(description="What is wrong and what to do.")
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457). Empty fields are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: str = Field(description="URI of the kind of problem.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int = Field(description="HTTP status of the answer.")
+    detail: str = Field(default="", description="What is wrong and what to do, in a sentence for people.")
+    errors: tuple[Fault, ...] = Field(default=(), description="What is wrong, by field or by line.")
+    upload: str | None = Field(
+        default=None, description="Idempotency key of an upload that ended early; a repeat with it continues."
+    )
+    lines_stored: int | None = Field(
+        default=None, description="Number of lines of an upload that ended early that stay stored."
+    )
