@@ -27,14 +27,14 @@ def _known_zone(text: str) -> str:
     return text
 
 
-_CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
+CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
 
 
 def _enforced(model: type[Body]) -> WrapValidator:
     """Return the validator of a body that enforces the constraints of its schema."""
 
     def validate(value: object, _: object) -> Body:
-        return model.model_validate(value, context=_CHECKS, from_attributes=True)
+        return model.model_validate(value, context=CHECKS, from_attributes=True)
 
     return WrapValidator(validate)
 

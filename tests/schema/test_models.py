@@ -8,7 +8,7 @@ from inspect import getmembers, isclass
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from dispatcher.api.validation import _CHECKS
+from dispatcher.api.validation import CHECKS
 from dispatcher.core.batch import BatchState as CoreBatchState
 from dispatcher.core.job import FINAL, JOB_STATES
 from dispatcher.core.options import FaxOptions
@@ -56,7 +56,7 @@ def test_only_the_api_enforces_constraints(model: type[Request], body: dict[str,
     """A client does not refuse what a newer API may accept."""
     model.model_validate(body)
     with pytest.raises(ValidationError):
-        model.model_validate(body, context=_CHECKS)
+        model.model_validate(body, context=CHECKS)
 
 
 def test_a_request_sends_only_what_was_set() -> None:
