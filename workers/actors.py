@@ -1,4 +1,7 @@
-"""The actors: doors to the use-cases, nothing else. Messages may come any number of times; nothing is answered."""
+"""The dramatiq actors.
+
+Each calls one method of the runtime; a message may arrive more than once.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +16,7 @@ from dispatcher.service.errors import StoreError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actors:
-    """What the scheduler can ask of the workers."""
+    """The actors that the scheduler sends messages to."""
 
     submit: Actor[..., Any]
     submit_urgent: Actor[..., Any]
@@ -22,29 +25,29 @@ class Actors:
 
 
 def declare(broker: Broker, runtime: Runtime) -> Actors:
-    """Declare every actor to the broker, each with a queue of its own."""
+    """Declare all actors to the broker, each with its own queue."""
 
     async def submit(lease_id: str) -> None:
         """Send the jobs of a lease."""
         await runtime.sender.submit(lease_id)
 
     async def submit_urgent(lease_id: str) -> None:
-        """Send the jobs of a lease, before all others."""
+        """Send the jobs of an urgent lease."""
         await runtime.sender.submit(lease_id, urgent=True)
 
     async def reconcile(jobs: list[str]) -> None:
-        """Take the step of jobs that came due while they were in flight."""
+        """Reconcile jobs that became due while they were in flight."""
         await runtime.reconciler.reconcile([JobId.parse(job) for job in jobs])
 
     async def settle_events() -> None:
         """Settle the callbacks in the inbox."""
         await runtime.inbox_consumer.settle_events()
 
-    # a store that is away is no surprise: ``StoreErrors`` writes one line of it, dramatiq would write a trace
-    ours = partial(actor, broker=broker, throws=StoreError)
+    # ``StoreErrors`` logs an unavailable store in one line, dramatiq would log a stack trace
+    declare_actor = partial(actor, broker=broker, throws=StoreError)
     return Actors(
-        submit=ours(queue_name="bulk")(submit),
-        submit_urgent=ours(queue_name="urgent")(submit_urgent),
-        reconcile=ours(queue_name="looks")(reconcile),
-        settle_events=ours(queue_name="news")(settle_events),
+        submit=declare_actor(queue_name="bulk")(submit),
+        submit_urgent=declare_actor(queue_name="urgent")(submit_urgent),
+        reconcile=declare_actor(queue_name="looks")(reconcile),
+        settle_events=declare_actor(queue_name="news")(settle_events),
     )

@@ -1,4 +1,4 @@
-"""Who a worker process is: a name that stays over restarts, and an instance that is new at every start."""
+"""The identity of a worker process: a name that survives restarts, and an instance ID that is new at every start."""
 
 import hashlib
 import os
@@ -10,45 +10,51 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: what the supervisor gives to its processes
-NAME, INSTANCE = "BULKFAX_WORKER_NAME", "BULKFAX_WORKER_INSTANCE"
-#: most worker services of one host
-_SERVICES = 256
+#: environment variables that the supervisor sets for its processes
+NAME_VARIABLE, INSTANCE_VARIABLE = "BULKFAX_WORKER_NAME", "BULKFAX_WORKER_INSTANCE"
+#: maximum number of worker services on a host
+_MAX_SERVICES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
+    """The identity of a worker process."""
+
     name: str
     instance: str
 
 
 def new_instance() -> str:
+    """Generate an instance ID."""
     return secrets.token_hex(8)
 
 
 def own_identity(environment: Mapping[str, str] = os.environ) -> Identity:
-    """The identity of this process. One that nobody supervises is named by its process id."""
+    """Return the identity of this process.
+
+    Without a supervisor, its name contains the process ID.
+    """
     return Identity(
-        name=environment.get(NAME) or f"{host()}/{os.getpid()}",
-        instance=environment.get(INSTANCE) or new_instance(),
+        name=environment.get(NAME_VARIABLE) or f"{host()}/{os.getpid()}",
+        instance=environment.get(INSTANCE_VARIABLE) or new_instance(),
     )
 
 
 def host() -> str:
-    """The name of this host. Machines and containers that have the same name are told apart."""
-    kernel = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/mnt")
-    facts = ""
+    """Return the name of this host, with a suffix that distinguishes machines and containers of the same name."""
+    boot_id, mount_namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/mnt")
+    machine = ""
     with suppress(OSError):
-        facts = f"{kernel[0].read_text()}{kernel[1].stat().st_ino}"
-    return f"{socket.gethostname()}-{hashlib.sha256(facts.encode()).hexdigest()[:6]}"
+        machine = f"{boot_id.read_text()}{mount_namespace.stat().st_ino}"
+    return f"{socket.gethostname()}-{hashlib.sha256(machine.encode()).hexdigest()[:6]}"
 
 
 @contextmanager
 def service_names(installation: str, processes: int, folder: Path | None = None) -> Iterator[list[str]]:
-    """Names of this service's processes: ``<host>/<service>/<slot>``.
+    """Reserve a service number and yield the names of the service's processes: ``<host>/<service>/<slot>``.
 
-    Services of one ``installation`` on a host are numbered. A service that is started again has its number again,
-    because the lock on it is free as soon as its process is gone.
+    The services of an ``installation`` on a host are numbered. The lock on a number is released when its process ends,
+    so a restarted service gets the same number.
     """
     service, lock = _lock_number(installation, folder or Path(tempfile.gettempdir()))
     try:
@@ -59,11 +65,14 @@ def service_names(installation: str, processes: int, folder: Path | None = None)
 
 
 def _lock_number(installation: str, folder: Path) -> tuple[str, int | None]:
-    """A number that no other service has, and the lock that keeps it. Without locks the process id has to do."""
-    mark = hashlib.sha256(installation.encode()).hexdigest()[:12]
-    for number in range(_SERVICES):
+    """Lock a number that no other service uses.
+
+    If locks do not work, return the process ID instead.
+    """
+    installation_hash = hashlib.sha256(installation.encode()).hexdigest()[:12]
+    for number in range(_MAX_SERVICES):
         try:
-            lock = _lock(folder / f"bulkfax-worker-{os.getuid()}-{mark}-{number}")
+            lock = _lock(folder / f"bulkfax-worker-{os.getuid()}-{installation_hash}-{number}")
         except (OSError, ImportError):
             break
         if lock is not None:
@@ -72,8 +81,8 @@ def _lock_number(installation: str, folder: Path) -> tuple[str, int | None]:
 
 
 def _lock(path: Path) -> int | None:
-    """A lock that ends with this process; None when another one has it."""
-    import fcntl  # not on every system
+    """Take a lock that is released when this process ends; None if another process holds it."""
+    import fcntl  # not available on every system
 
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,4 +1,7 @@
-"""The threads of a worker process: some for each queue, so that no kind of work waits for the threads of another."""
+"""The threads of a worker process.
+
+Each queue has its own, so that no kind of work waits for another.
+"""
 
 import asyncio
 import threading
@@ -11,28 +14,35 @@ from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 
 from workers.broker import QueueBroker, QueueConsumer
 
-#: threads with nothing to do are woken by what comes; this only bounds how long a wait lasts
+#: maximum wait of an idle thread, in milliseconds; a message wakes it earlier
 _IDLE_MS = 60_000
-#: between two words to a consumer that it is to stop waiting
+#: pause between two interruptions of a waiting consumer, in seconds
 _INTERRUPT_S = 0.05
-#: threads for what is not bulk work
-URGENT_THREADS, SETTLE_THREADS, LOOK_THREADS = 4, 4, 8
+#: numbers of threads for the queues other than bulk
+URGENT_THREADS, SETTLE_THREADS, RECONCILE_THREADS = 4, 4, 8
 
 
 def threads_by_queue(bulk: int) -> Mapping[str, int]:
-    """``bulk`` is the setting; urgent work, news and looks have threads of their own beside it."""
-    return {"bulk": bulk, "urgent": URGENT_THREADS, "news": SETTLE_THREADS, "looks": LOOK_THREADS}
+    """Return the number of threads of each queue; ``bulk`` is the setting for bulk work."""
+    return {"bulk": bulk, "urgent": URGENT_THREADS, "news": SETTLE_THREADS, "looks": RECONCILE_THREADS}
 
 
 class WorkQueue(PriorityQueue[Any]):
-    """Messages for the threads of one queue. Closed, it gives nothing more to those who would wait."""
+    """The messages for the threads of one queue.
+
+    After ``close``, ``get`` no longer blocks.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._closed = False
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Raises Empty when there is nothing, or when it was closed while waiting or before."""
+        """Return the next message.
+
+        Raises:
+            Empty: there is no message, or the queue is closed and ``block`` is True.
+        """
         with self.not_empty:
             if block:
                 self.not_empty.wait_for(lambda: self._qsize() or self._closed, timeout)
@@ -43,14 +53,20 @@ class WorkQueue(PriorityQueue[Any]):
             return item
 
     def close(self) -> None:
-        """What is in it stays for those who do not wait."""
+        """Wake all waiting threads.
+
+        The remaining messages are available without blocking only.
+        """
         with self.not_empty:
             self._closed = True
             self.not_empty.notify_all()
 
 
 class QueueWorker(Worker):
-    """dramatiq's worker for one queue. Takes no more messages than it has threads."""
+    """A dramatiq worker for one queue.
+
+    It takes no more messages than it has threads.
+    """
 
     def __init__(self, broker: QueueBroker, queue: str, threads: int) -> None:
         super().__init__(broker, queues={queue}, worker_threads=threads, worker_timeout=_IDLE_MS)
@@ -59,13 +75,13 @@ class QueueWorker(Worker):
         self.work_queue: WorkQueue = WorkQueue()
 
     def start(self) -> None:
-        """Without dramatiq's own middleware, which would be there once for each queue."""
+        """Start the threads, without dramatiq's default middleware, which would run once per queue."""
         for _ in range(self.worker_threads):
             self._add_worker()
         self._add_consumer(self._queue)
 
     def stop(self, timeout: int = 600_000) -> None:
-        """Take nothing more, let what runs come to its end, put back what was not begun."""
+        """Take no more messages, wait for the running ones, and put the others back."""
         thread = self.consumers[self._queue]
         thread.stop()
         while thread.is_alive():
@@ -77,21 +93,25 @@ class QueueWorker(Worker):
 
 
 class Pool:
-    """One worker for each queue."""
+    """The workers of a process, one for each queue."""
 
     def __init__(self, broker: QueueBroker, threads: Mapping[str, int]) -> None:
         self._workers = [QueueWorker(broker, queue, count) for queue, count in threads.items()]
 
     def start(self) -> None:
+        """Start all workers."""
         for worker in self._workers:
             worker.start()
 
     def stop(self) -> None:
-        """Blocks until all work has ended: the caller bounds how long that may take."""
-        _all_at_once(threading.Thread(target=worker.stop, daemon=True) for worker in self._workers)
+        """Stop all workers and block until their work has ended.
+
+        The caller limits the time.
+        """
+        _run_all(threading.Thread(target=worker.stop, daemon=True) for worker in self._workers)
 
 
-def _all_at_once(threads: Iterable[threading.Thread]) -> None:
+def _run_all(threads: Iterable[threading.Thread]) -> None:
     started = list(threads)
     for thread in started:
         thread.start()
@@ -100,15 +120,18 @@ def _all_at_once(threads: Iterable[threading.Thread]) -> None:
 
 
 class _MainLoop(EventLoopThread):
-    """dramatiq's way to an event loop that runs already, on the main thread."""
+    """Lets dramatiq use the event loop that already runs on the main thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         threading.Thread.__init__(self)
-        # nobody interrupts an actor: its thread need not look for it
+        # actors are never interrupted, so their threads need not check for it
         self.interrupt_check_ival = _IDLE_MS / 1000
         self.loop = loop
 
 
 def run_actors_here() -> None:
-    """Async actors run on the running event loop; their threads wait for them."""
+    """Run async actors on the running event loop.
+
+    The threads of the pool wait for them.
+    """
     set_event_loop_thread(_MainLoop(asyncio.get_running_loop()))

@@ -1,6 +1,8 @@
-"""What a worker process does: the event loop of its main thread runs the work that dramatiq's threads are sent.
+"""A worker process.
 
-SIGTERM, or the end of the supervisor, stops it: it begins nothing more, and the calls that it began run to their end.
+Its event loop on the main thread runs the actors; dramatiq's threads take the messages.
+
+SIGTERM or the end of the supervisor stops the process: it starts no more work, and running calls are completed.
 """
 
 import asyncio
@@ -24,22 +26,30 @@ from workers.broker import make_broker
 from workers.identity import Identity
 from workers.pool import Pool, run_actors_here, threads_by_queue
 
-#: what a process that stops may take beyond the hard total time of a POST, for what it still has to write
+#: how long a stopping process may take beyond the time limit of a POST, to store its outcome
 STOP_MARGIN_S = 5.0
-#: between two tries to open the runtime while Redis is away
+#: pause between two attempts to open the runtime while Redis is unavailable, in seconds
 _RETRY_S = 0.2
 
 log = structlog.get_logger(__name__)
 
 
 async def serve(lifeline: int | None = None, failpoint: FailpointHook | None = None) -> None:
-    """Work until SIGTERM, or until the supervisor is gone. Raises SettingsError."""
+    """Work until SIGTERM or the end of the supervisor.
+
+    Args:
+        lifeline: The reading end of a pipe that closes when the supervisor ends; None: there is no supervisor.
+        failpoint: Called at the failpoints, for tests.
+
+    Raises:
+        SettingsError: the settings are invalid.
+    """
     settings = load_settings()
     configure_logs(settings)
     stop = asyncio.Event()
     _listen(stop, lifeline)
     async with AsyncExitStack() as stack:
-        runtime = await _opened(stack, settings, failpoint, stop)
+        runtime = await _open_when_available(stack, settings, failpoint, stop)
         if runtime is not None:
             await _work(runtime, stop)
 
@@ -48,33 +58,33 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     broker = make_broker(make_queues(runtime.settings))
     declare(broker, runtime)
     run_actors_here()
-    # the first sends would miss their slots while they wait for a token
-    preparing = asyncio.create_task(runtime.sinch.prepare())
+    # without a token in advance, the first sends would miss their slots
+    preparation = asyncio.create_task(runtime.sinch.prepare())
     pool = Pool(broker, threads_by_queue(runtime.settings.worker_threads))
     pool.start()
     runtime.presence.start()
     await stop.wait()
     await runtime.presence.stop()
     runtime.permits.close()
-    _end_after(stop_s(runtime.policy))
+    _exit_after(stop_s(runtime.policy))
     await asyncio.to_thread(pool.stop)
-    preparing.cancel()
+    preparation.cancel()
 
 
-async def _opened(
+async def _open_when_available(
     stack: AsyncExitStack, settings: Settings, failpoint: FailpointHook | None, stop: asyncio.Event
 ) -> Runtime | None:
-    """The runtime as soon as the store is there; None when the process is stopped before."""
-    said = ""
+    """Open the runtime as soon as the store is available; return None if the process is stopped before."""
+    logged = ""
     while not stop.is_set():
         try:
             who = identity.own_identity()
             opened = open_runtime(settings, failpoint, worker_name=who.name, worker_instance=who.instance)
             return await stack.enter_async_context(opened)
         except StoreError as error:
-            if str(error) != said:
-                said = str(error)
-                log.warning("the store cannot be used, trying again", error=said)
+            if str(error) != logged:
+                logged = str(error)
+                log.warning("the store cannot be used, trying again", error=logged)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _RETRY_S)
     return None
@@ -86,40 +96,44 @@ def _listen(stop: asyncio.Event, lifeline: int | None) -> None:
     if lifeline is None:
         loop.add_signal_handler(signal.SIGINT, stop.set)
         return
-    # Ctrl-C goes to everybody at the terminal; the supervisor is the one who says when to stop
+    # Ctrl-C also reaches this process, but the supervisor decides when it stops
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def lost() -> None:
+    def supervisor_ended() -> None:
         loop.remove_reader(lifeline)
         log.warning("the supervisor is gone, stopping")
         stop.set()
 
-    loop.add_reader(lifeline, lost)
+    loop.add_reader(lifeline, supervisor_ended)
 
 
-def _end_after(seconds: float) -> None:
-    """End this process however its work stands: nobody may be left who would do it."""
+def _exit_after(seconds: float) -> None:
+    """Exit this process after some time, even if its work has not ended."""
 
-    def end() -> None:
+    def exit_process() -> None:
         log.error("the work did not end in time and is broken off")
         os._exit(1)
 
-    timer = threading.Timer(seconds, end)
+    timer = threading.Timer(seconds, exit_process)
     timer.daemon = True
     timer.start()
 
 
 def stop_s(policy: Policy) -> float:
-    """How long a process that was asked to stop may take: the calls that it began, and their record."""
+    """Return how long a process may take to stop: the longest call, and storing its outcome."""
     return policy.post_total_s + STOP_MARGIN_S
 
 
 def main(who: Identity, lifeline: int, failpoint: FailpointHook | None = None) -> int:
-    """Exit status 0 after a stop, 1 with a sentence when it cannot start. ``at`` is for tests."""
-    os.environ.update({identity.NAME: who.name, identity.INSTANCE: who.instance})
+    """Run a worker process.
+
+    Returns:
+        The exit status: 0 after a stop, 1 with a message on standard error if the process cannot start.
+    """
+    os.environ.update({identity.NAME_VARIABLE: who.name, identity.INSTANCE_VARIABLE: who.instance})
     try:
         asyncio.run(serve(lifeline, failpoint))
     except SettingsError as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # whoever starts us reads it
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1
     return 0

@@ -1,6 +1,8 @@
-"""The scheduler process: looks at what is due and tells the workers. Any number of them may run.
+"""The scheduler process: leases due jobs and sends messages to the workers.
 
-It sleeps until the next entry is due, or until a script wakes it because something is due earlier.
+Several schedulers may run.
+
+It sleeps until the next job is due, or until a script wakes it because a job has become due earlier.
 """
 
 import asyncio
@@ -24,43 +26,49 @@ from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors, declare
 from workers.broker import make_broker
 
-#: between two looks: while there is work or work is ahead, and while what is due cannot be done yet
+#: pause between two turns, in seconds: while there is work, and while due work is blocked
 _BUSY_S, _BLOCKED_S = 0.05, 0.2
-#: between two looks at the least, whoever wakes us: many faxes that come together are one look
-_APART_S = 0.01
-#: between two tries to reach Redis
-_AWAY_S = 0.2
-#: a look, whatever is known to be due: while something is leased, and while nothing is
-_LOOK_LEASED_S, _LOOK_S = 1.0, 10.0
-#: jobs that one message asks to be looked at, and such messages that may lie unread
-_LOOK_AT_MOST, _LOOKS_UNREAD = 250, 4
-#: events for which another consumer is called
-_EVENTS_EACH, _CONSUMERS = 500, 4
+#: minimum time between two turns, in seconds: faxes that arrive together share a turn
+_MIN_INTERVAL_S = 0.01
+#: pause between two attempts to reach Redis, in seconds
+_UNAVAILABLE_S = 0.2
+#: maximum time between two turns, in seconds: while jobs are leased, and while none are
+_MAX_INTERVAL_LEASED_S, _MAX_INTERVAL_S = 1.0, 10.0
+#: maximum jobs in a message to ``reconcile``, and maximum number of such messages in the queue
+_MAX_JOBS_PER_MESSAGE, _MAX_RECONCILE_MESSAGES = 250, 4
+#: number of events for each message to ``settle_events``, and maximum number of such messages in the queue
+_EVENTS_PER_MESSAGE, _MAX_SETTLE_MESSAGES = 500, 4
 
 log = structlog.get_logger(__name__)
 
 
 class SchedulerLoop:
+    """Takes turns of leasing due jobs and sending messages, and sleeps in between."""
+
     def __init__(self, runtime: Runtime, actors: Actors, queues: Queues) -> None:
-        self._upkeep = runtime.scheduler
+        self._scheduler = runtime.scheduler
         self._wakes = runtime.store.wakes
         self._actors = actors
         self._queues = queues
         self._stop = asyncio.Event()
-        self._looked_s = -math.inf
-        #: whether something may be due that nobody has looked at
-        self._look = True
-        self._away = False
+        self._last_turn_s = -math.inf
+        #: whether a job may be due that the last turn did not lease
+        self._turn_needed = True
+        self._unavailable = False
 
     def stop(self) -> None:
-        """Claim nothing more; what was leased and not told comes back by itself."""
+        """Lease no more jobs.
+
+        Jobs of leases that were not sent to a worker become due again.
+        """
         self._stop.set()
 
     async def run(self) -> None:
+        """Run until ``stop`` is called."""
         stopping = asyncio.create_task(self._stop.wait())
         while not self._stop.is_set():
-            sleep_s = await self._or_away(self._turn())
-            sleep = asyncio.create_task(self._or_away(self._sleep(sleep_s)))
+            sleep_s = await self._unless_unavailable(self._turn())
+            sleep = asyncio.create_task(self._unless_unavailable(self._sleep(sleep_s)))
             await asyncio.wait([sleep, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not sleep.done():
                 sleep.cancel()
@@ -68,78 +76,97 @@ class SchedulerLoop:
             await sleep
         stopping.cancel()
 
-    async def _or_away(self, step: Awaitable[float]) -> float:
-        """A step that Redis kept from being done is tried again soon. One line tells of it, however long that lasts."""
+    async def _unless_unavailable(self, step: Awaitable[float]) -> float:
+        """Run a step.
+
+        If Redis is unavailable, log that once and return after a short pause.
+        """
         try:
             sleep_s = await step
         except StoreError as error:
-            if not self._away:
+            if not self._unavailable:
                 log.warning("Redis is away, looking again soon", error=str(error))
-            self._away = self._look = True
-            await asyncio.sleep(_AWAY_S)
+            self._unavailable = self._turn_needed = True
+            await asyncio.sleep(_UNAVAILABLE_S)
             return 0.0
-        self._away = False
+        self._unavailable = False
         return sleep_s
 
     async def _turn(self) -> float:
-        """Do what is due. Returns the seconds to sleep, if nobody wakes us before."""
-        if not self._look:
-            due = await self._wakes.next_due(looks=self._upkeep.steady)
-            if (sleep_s := self._nothing_due_s(due)) > 0:
-                return sleep_s
-        self._looked_s = time.monotonic()
-        urgent = await self._announce(await self._upkeep.lease_urgent())
-        self._look = await self._announce(await self._upkeep.tick()) or urgent
-        if self._look:
-            return _BUSY_S
-        due = await self._wakes.next_due(looks=self._upkeep.steady)
-        self._look = due.in_s == 0
-        return self._nothing_due_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
+        """Lease what is due and send messages.
 
-    def _nothing_due_s(self, due: NextDue) -> float:
-        """How long nothing is due; 0 when something is, or when a look is due whatever is known.
-
-        Slots that come free shortly after each other are one look.
+        Returns:
+            The seconds to sleep, unless a script wakes the scheduler earlier.
         """
-        look_s = self._looked_s + (_LOOK_LEASED_S if due.leased else _LOOK_S) - time.monotonic()
+        if not self._turn_needed:
+            due = await self._wakes.next_due(looks=self._scheduler.steady)
+            if (sleep_s := self._idle_s(due)) > 0:
+                return sleep_s
+        self._last_turn_s = time.monotonic()
+        urgent = await self._send_in_thread(await self._scheduler.lease_urgent())
+        self._turn_needed = await self._send_in_thread(await self._scheduler.tick()) or urgent
+        if self._turn_needed:
+            return _BUSY_S
+        due = await self._wakes.next_due(looks=self._scheduler.steady)
+        self._turn_needed = due.in_s == 0
+        return self._idle_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
+
+    def _idle_s(self, due: NextDue) -> float:
+        """Return the seconds until the next turn; 0 if something is due or the maximum interval has passed.
+
+        Slots that become free shortly after each other share a turn.
+        """
+        turn_s = self._last_turn_s + (_MAX_INTERVAL_LEASED_S if due.leased else _MAX_INTERVAL_S) - time.monotonic()
         due_s = math.inf if due.in_s is None else due.in_s
-        return max(0.0, min(look_s, due_s and max(due_s, _BUSY_S)))
+        return max(0.0, min(turn_s, due_s and max(due_s, _BUSY_S)))
 
     async def _sleep(self, seconds: float) -> float:
-        await asyncio.sleep(self._looked_s + _APART_S - time.monotonic())
+        await asyncio.sleep(self._last_turn_s + _MIN_INTERVAL_S - time.monotonic())
         if await self._wakes.wait(seconds):
-            self._look = True
+            self._turn_needed = True
         return 0.0
 
-    async def _announce(self, work: DueTasks) -> bool:
-        """The queues' client blocks; a message is a fraction of a millisecond."""
-        return bool(work) and await asyncio.to_thread(self._tell, work)
+    async def _send_in_thread(self, work: DueTasks) -> bool:
+        """Send messages in a thread, because the client of the queues blocks."""
+        return bool(work) and await asyncio.to_thread(self._send_messages, work)
 
-    def _tell(self, work: DueTasks) -> bool:
-        """Send messages. False when there is nothing to say that was not said."""
+    def _send_messages(self, work: DueTasks) -> bool:
+        """Send the messages for due work.
+
+        Returns:
+            False if there was none to send.
+        """
         for priority, lease_id in work.leases:
             submit = self._actors.submit_urgent if priority is Priority.URGENT else self._actors.submit
             submit.send(lease_id)
-        names = [str(job) for job in work.reconcile]
-        looks = [names[start : start + _LOOK_AT_MOST] for start in range(0, len(names), _LOOK_AT_MOST)]
-        # jobs that nobody has room to look at come due again; so nothing is said twice to workers that do not listen
-        looks = looks[: self._room(self._actors.reconcile, _LOOKS_UNREAD)] if looks else []
-        for jobs in looks:
-            self._actors.reconcile.send(jobs)
-        wanted = min(_CONSUMERS, -(-work.events // _EVENTS_EACH))
-        consumers = self._room(self._actors.settle_events, wanted) if wanted else 0
+        jobs = [str(job) for job in work.reconcile]
+        messages = [jobs[start : start + _MAX_JOBS_PER_MESSAGE] for start in range(0, len(jobs), _MAX_JOBS_PER_MESSAGE)]
+        # the other jobs become due again; so the queue does not grow while no worker takes its messages
+        messages = messages[: self._queue_room(self._actors.reconcile, _MAX_RECONCILE_MESSAGES)] if messages else []
+        for message in messages:
+            self._actors.reconcile.send(message)
+        needed = min(_MAX_SETTLE_MESSAGES, -(-work.events // _EVENTS_PER_MESSAGE))
+        consumers = self._queue_room(self._actors.settle_events, needed) if needed else 0
         for _ in range(consumers):
             self._actors.settle_events.send()
-        return bool(work.leases or looks or consumers)
+        return bool(work.leases or messages or consumers)
 
-    def _room(self, actor: Actor[..., Any], most: int) -> int:
-        """How many more messages may be sent to an actor of which ``most`` may lie unread."""
+    def _queue_room(self, actor: Actor[..., Any], max_messages: int) -> int:
+        """Return how many more messages fit into the queue of an actor that may hold ``max_messages``."""
         queue = actor.queue_name
-        return max(0, most - self._queues.lengths([queue])[queue])
+        return max(0, max_messages - self._queues.lengths([queue])[queue])
 
 
 async def serve(failpoint: FailpointHook | None = None) -> None:
-    """Run until SIGTERM or SIGINT. Raises SettingsError and StoreError when it cannot start. ``at`` is for tests."""
+    """Run a scheduler until SIGTERM or SIGINT.
+
+    Args:
+        failpoint: Called at the failpoints, for tests.
+
+    Raises:
+        SettingsError: the settings are invalid.
+        StoreError: the store cannot be used.
+    """
     settings = load_settings()
     configure_logs(settings)
     async with open_runtime(settings, failpoint) as runtime:
@@ -156,11 +183,15 @@ async def serve(failpoint: FailpointHook | None = None) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after a stop, 1 with a sentence when it cannot start."""
+    """Run a scheduler.
+
+    Returns:
+        The exit status: 0 after a stop, 1 with a message on standard error if the scheduler cannot start.
+    """
     try:
         asyncio.run(serve())
     except (SettingsError, StoreError) as error:
-        print(f"scheduler: {error}", file=sys.stderr)  # noqa: T201  # before logs are set up
+        print(f"scheduler: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""``bulkfax worker``: a supervisor and the worker processes of one service."""
+"""``bulkfax worker``: a supervisor and its worker processes."""
 
 import asyncio
 
@@ -14,14 +14,20 @@ from workers import identity, process
 from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 
-#: seconds that the report of an end may take; later the silence of the process has said so anyway
-_WITHIN_S = 5.0
+#: time limit for the report that a process has ended; without it, the process is missed a little later
+_REPORT_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, policy: Policy, failpoint: FailpointHook | None = None) -> int:
-    """Run the processes of this service until SIGTERM or SIGINT. ``at`` is for tests."""
+    """Run the worker processes of this service until SIGTERM or SIGINT, and return the exit status.
+
+    Args:
+        settings: The settings.
+        policy: Its time limits decide how long a process may take to stop.
+        failpoint: Called at the failpoints, for tests.
+    """
     configure_logs(settings)
 
     def work(who: Identity, lifeline: int) -> int:
@@ -36,7 +42,7 @@ def run(settings: Settings, policy: Policy, failpoint: FailpointHook | None = No
 
 
 def report_end(settings: Settings, who: Identity) -> None:
-    """Tell the registry that a process has ended: its leases go to others at once."""
+    """Tell the registry that a process has ended, so that others take over its leases at once."""
     try:
         asyncio.run(_report(settings, who))
     except (StoreError, TimeoutError) as error:
@@ -44,5 +50,5 @@ def report_end(settings: Settings, who: Identity) -> None:
 
 
 async def _report(settings: Settings, who: Identity) -> None:
-    async with asyncio.timeout(_WITHIN_S), open_store(settings) as store:
+    async with asyncio.timeout(_REPORT_TIMEOUT_S), open_store(settings) as store:
         await store.workers.report_end(who.name, who.instance)

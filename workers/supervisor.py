@@ -1,11 +1,11 @@
-"""A supervisor that forks its processes, keeps them running, and takes them with it.
+"""A supervisor that forks processes, restarts those that end, and whose processes end with it.
 
-All that they need is imported once, so one that dies is back within a tenth of a second of processor time. Each process
-is independent: one that dies disturbs no other. Every process holds the reading end of a pipe that only the supervisor
-can write to: when the supervisor is gone, however it ended, they read the end of the file and stop by themselves.
+The modules are imported once, before the forks, so a restart takes less than a tenth of a second of processor time. The
+processes do not depend on each other. Each holds the reading end of a pipe, the lifeline, that only the supervisor can
+write to. When the supervisor ends, for whatever reason, they read the end of the file and stop.
 
-A fork copies the thread that calls it and no other. So the supervisor has one thread, no event loop and no connection;
-what it has to tell the store is told by a process that it forks for this.
+A fork copies only the thread that calls it. Therefore the supervisor has one thread, no event loop and no connection.
+To report the end of a process to the store, it forks another process.
 """
 
 import contextlib
@@ -24,127 +24,132 @@ import structlog
 from workers import identity
 from workers.identity import Identity
 
-#: waits before restarts after quick deaths in a row: doubled from the first to the last
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 3.0
-#: a process that ran this long before it died is started again at once
+#: minimum and maximum wait before a restart after consecutive quick ends; the wait doubles each time
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.05, 3.0
+#: a process that ran at least this long is restarted at once
 STEADY_S = 3.0
-#: how long a supervisor that stops waits until the end of its processes is reported
-REPORT_S = 2.0
+#: how long a stopping supervisor waits for the reports of ended processes, in seconds
+REPORT_TIMEOUT_S = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-#: exit status of a process whose work ended with an error that nobody expected
-_BROKEN = 70
+#: exit status of a process whose work raised an exception
+_EXCEPTION_STATUS = 70
 
 log = structlog.get_logger(__name__)
 
 
-def backoff_s(quick_deaths: int) -> float:
-    """Seconds before the next start after so many quick deaths in a row: none after the first."""
-    if quick_deaths <= 1:
+def backoff_s(quick_ends: int) -> float:
+    """Return the wait before a restart after consecutive quick ends; the first restart is immediate."""
+    if quick_ends <= 1:
         return 0.0
-    return min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(quick_deaths - 2, 16))
+    return min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2.0 ** min(quick_ends - 2, 16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorPlan:
-    """What to keep running: one process for each name."""
+    """The processes to keep running: one for each name."""
 
     names: Sequence[str]
-    #: what each process does, with its identity and the reading end of the lifeline; returns its exit status
+    #: the work of a process; takes its identity and the reading end of the lifeline, and returns the exit status
     work: Callable[[Identity, int], int]
-    #: tells the store that a process has ended without saying so; runs in a process of its own
+    #: reports to the store that a process has ended without doing so itself; runs in a separate process
     report_end: Callable[[Identity], None]
-    #: seconds that a process may take to end when it is asked to
+    #: seconds that a process may take to stop
     stop_s: float
 
 
 @dataclass(slots=True)
-class _Child:
-    """One place for a process, under one name."""
+class _Slot:
+    """A process slot with a fixed name, and the process that currently fills it."""
 
     name: str
     instance: str = ""
-    #: process id; 0 while none runs
+    #: process ID; 0 if no process is running
     pid: int = 0
     started_s: float = 0.0
-    quick_deaths: int = 0
-    #: when it is started again
+    quick_ends: int = 0
+    #: monotonic time of the next start
     restart_s: float = 0.0
 
     @property
-    def who(self) -> Identity:
+    def identity(self) -> Identity:
+        """Identity of the current process."""
         return Identity(self.name, self.instance)
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps the processes of a plan running; ``run`` it once, on the main thread of a process without other threads."""
+    """Keeps the processes of a plan running.
+
+    Call ``run`` once, on the main thread of a process without other threads.
+    """
 
     plan: SupervisorPlan
-    _slots: list[_Child] = field(init=False)
-    #: process ids of those that report
+    _slots: list[_Slot] = field(init=False)
+    #: IDs of the processes that report the end of another
     _reporters: set[int] = field(default_factory=set)
     _stopping: bool = False
-    #: the lifeline's reading end, and the end that keeps it open; a pipe that signals write to
+    #: reading and writing end of the lifeline
     _lifeline: int = -1
-    _held: int = -1
-    _signalled: int = -1
-    _signals: int = -1
+    _lifeline_writer: int = -1
+    #: reading and writing end of the pipe that signals are written to
+    _signal_reader: int = -1
+    _signal_writer: int = -1
 
     def __post_init__(self) -> None:
-        self._slots = [_Child(name) for name in self.plan.names]
+        self._slots = [_Slot(name) for name in self.plan.names]
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; then every process is asked to stop and waited for."""
-        self._lifeline, self._held = os.pipe()
+        """Run until SIGTERM or SIGINT, then stop all processes and wait for them."""
+        self._lifeline, self._lifeline_writer = os.pipe()
         try:
-            with self._listening():
+            with self._signal_handlers():
                 while not self._stopping:
                     self._start_due()
                     self._wait(self._next_restart_s())
-                self._end()
+                self._stop_all()
         finally:
             os.close(self._lifeline)
-            os.close(self._held)
+            os.close(self._lifeline_writer)
 
     @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Signals are seen when we look, never in the middle of something."""
-        self._signalled, self._signals = os.pipe()
-        os.set_blocking(self._signalled, False)
-        os.set_blocking(self._signals, False)
-        before = {number: signal.signal(number, self._note) for number in _SIGNALS}
-        wakeup = signal.set_wakeup_fd(self._signals, warn_on_full_buffer=False)
+    def _signal_handlers(self) -> Iterator[None]:
+        """Install signal handlers that record a request to stop and wake ``_wait``."""
+        self._signal_reader, self._signal_writer = os.pipe()
+        os.set_blocking(self._signal_reader, False)
+        os.set_blocking(self._signal_writer, False)
+        before = {number: signal.signal(number, self._handle_signal) for number in _SIGNALS}
+        wakeup = signal.set_wakeup_fd(self._signal_writer, warn_on_full_buffer=False)
         try:
             yield
         finally:
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            os.close(self._signalled)
-            os.close(self._signals)
+            os.close(self._signal_reader)
+            os.close(self._signal_writer)
 
-    def _note(self, number: int, _: object) -> None:
+    def _handle_signal(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
             self._stopping = True
 
     def _wait(self, seconds: float | None) -> None:
-        """Until a signal comes, or so long; then see who has ended."""
-        select.select([self._signalled], [], [], seconds)
+        """Wait for a signal, at most for ``seconds``, then collect the processes that have ended."""
+        select.select([self._signal_reader], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._signalled, 4096)
-        self._reap()
+            os.read(self._signal_reader, 4096)
+        self._collect_ended()
 
     def _start_due(self) -> None:
         for slot in self._slots:
             if not slot.pid and slot.restart_s <= time.monotonic():
                 slot.instance, slot.started_s = identity.new_instance(), time.monotonic()
-                slot.pid = self._fork(partial(self.plan.work, slot.who, self._lifeline))
+                slot.pid = self._fork(partial(self.plan.work, slot.identity, self._lifeline))
 
     def _next_restart_s(self) -> float | None:
         waits = [slot.restart_s - time.monotonic() for slot in self._slots if not slot.pid]
         return max(0.0, min(waits)) if waits else None
 
-    def _reap(self) -> None:
+    def _collect_ended(self) -> None:
         by_pid = {slot.pid: slot for slot in self._slots if slot.pid}
         while True:
             try:
@@ -155,17 +160,17 @@ class Supervisor:
                 return
             self._reporters.discard(pid)
             if slot := by_pid.get(pid):
-                self._ended(slot, os.waitstatus_to_exitcode(status))
+                self._handle_end(slot, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, slot: _Child, code: int) -> None:
+    def _handle_end(self, slot: _Slot, code: int) -> None:
         pid, slot.pid = slot.pid, 0
         if code or not self._stopping:
-            self._reporters.add(self._fork(partial(self._report, slot.who)))
+            self._reporters.add(self._fork(partial(self._report, slot.identity)))
         if self._stopping:
             return
         now_s = time.monotonic()
-        slot.quick_deaths = 1 if now_s - slot.started_s >= STEADY_S else slot.quick_deaths + 1
-        wait_s = backoff_s(slot.quick_deaths)
+        slot.quick_ends = 1 if now_s - slot.started_s >= STEADY_S else slot.quick_ends + 1
+        wait_s = backoff_s(slot.quick_ends)
         slot.restart_s = now_s + wait_s
         log.error(
             "a worker process ended and is started again",
@@ -175,7 +180,7 @@ class Supervisor:
             wait_s=wait_s,
         )
 
-    def _end(self) -> None:
+    def _stop_all(self) -> None:
         for slot in self._slots:
             if slot.pid:
                 os.kill(slot.pid, signal.SIGTERM)
@@ -185,44 +190,45 @@ class Supervisor:
                 log.error("a worker process did not stop in time and is killed", worker=slot.name, pid=slot.pid)
                 os.kill(slot.pid, signal.SIGKILL)
         self._wait_until(lambda: not any(slot.pid for slot in self._slots), self.plan.stop_s)
-        self._wait_until(lambda: not self._reporters, REPORT_S)
+        self._wait_until(lambda: not self._reporters, REPORT_TIMEOUT_S)
 
     def _wait_until(self, done: Callable[[], bool], seconds: float) -> None:
         end_s = time.monotonic() + seconds
-        self._reap()
+        self._collect_ended()
         while not done() and (left_s := end_s - time.monotonic()) > 0:
             self._wait(left_s)
 
-    def _report(self, who: Identity) -> int:
-        self.plan.report_end(who)
+    def _report(self, ended: Identity) -> int:
+        self.plan.report_end(ended)
         return 0
 
     def _fork(self, work: Callable[[], int]) -> int:
-        """A process that does this work and ends. Returns its id."""
-        # a signal that came between the fork and the next lines would be noted by the copy and lost
+        """Fork a process that does the work and exits; return its ID."""
+        # a signal right after the fork would be handled by the copied handlers and lost
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if not pid:
-            self._become(work)
+            self._run_child(work)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         return pid
 
-    def _become(self, work: Callable[[], int]) -> NoReturn:
-        """The rest of a forked process's life. Nothing of the supervisor may run in it, nor be kept open by it."""
-        code = _BROKEN
+    def _run_child(self, work: Callable[[], int]) -> NoReturn:
+        """Do the work in a forked process and exit; signal handlers and pipes of the supervisor are not inherited."""
+        code = _EXCEPTION_STATUS
         try:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            for descriptor in (self._held, self._signalled, self._signals):
+            for descriptor in (self._lifeline_writer, self._signal_reader, self._signal_writer):
                 os.close(descriptor)
             code = work()
-        except BaseException:  # noqa: BLE001  # whatever it is, what called the supervisor may not go on twice
+        except BaseException:  # noqa: BLE001  # the caller of the supervisor must not continue in two processes
             traceback.print_exc()
         finally:
             os._exit(code)
 
 
 def how_it_ended(code: int) -> str:
+    """Describe an exit code, for example ``killed by SIGKILL`` or ``status 1``."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"status {code}"

@@ -1,4 +1,7 @@
-"""A local double of the Sinch Fax API v3. Shares no code with the client: a double that does proves nothing."""
+"""A local emulator of the Sinch Fax API v3.
+
+It shares no code with the client in ``dispatcher.sinch``. With shared code, a misreading of the API would go unnoticed.
+"""
 
 from dispatcher.emulator.app import create_app
 from dispatcher.emulator.config import EmulatorConfig

@@ -1,4 +1,4 @@
-"""`python -m dispatcher.emulator`: the emulator alone."""
+"""The command ``python -m dispatcher.emulator``: run the emulator on its own."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ def _positive(text: str) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m dispatcher.emulator", description="A local double of the Sinch Fax API v3."
+        prog="python -m dispatcher.emulator", description="A local emulator of the Sinch Fax API v3."
     )
 
     def option(name: str, help_text: str, kind: Any = str) -> None:
@@ -32,40 +32,44 @@ def _parser() -> argparse.ArgumentParser:
 
     option("--host", "address to listen on")
     option("--port", "port to listen on; 0 takes a free one", int)
-    option("--project-id", "project in the paths")
-    option("--key-id", "access key id")
+    option("--project-id", "project ID in the paths")
+    option("--key-id", "access key ID")
     option("--key-secret", "access key secret")
-    option("--rate", "requests a second before 429; no limit unless given", _positive)
-    option("--burst", "size of the token bucket; a second's worth unless given", int)
-    option("--token-rate", "the same for the token endpoint (the provider: 10)", _positive)
-    option("--token-burst", "the same for the token endpoint (the provider: 30)", int)
+    option("--rate", "requests per second before the emulator answers 429; default: no limit", _positive)
+    option("--burst", "size of the token bucket; default: the requests of one second", int)
+    option("--token-rate", "--rate of the token endpoint (the provider allows 10)", _positive)
+    option("--token-burst", "--burst of the token endpoint (the provider allows 30)", int)
     option("--token-life-s", "seconds until an access token expires", int)
-    option("--speed", "divides the lives of faxes and the callback redelivery times", _positive)
-    option("--seed", "chance; the same seed repeats the same run", int)
-    parser.add_argument("--latency", type=float, dest="latency_s", metavar="seconds", help="before each answer")
-    parser.add_argument("--scenario", type=Path, metavar="file", help="what goes wrong with what (TOML)")
+    option("--speed", "divides the duration of faxes and the delays before callback redelivery", _positive)
+    option("--seed", "seed of the random numbers; the same seed repeats the same run", int)
+    parser.add_argument("--latency", type=float, dest="latency_s", metavar="seconds", help="delay before each response")
+    parser.add_argument("--scenario", type=Path, metavar="file", help="TOML file with call outcomes and faults")
     parser.add_argument(
-        "--number", action="append", dest="numbers", default=[], help="a number of the project; may repeat"
+        "--number", action="append", dest="numbers", default=[], help="phone number of the project; repeatable"
     )
     parser.add_argument("--no-fetch", action="store_false", dest="fetch_content", help="do not fetch content URLs")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the emulator; returns 2 for a bad scenario, 1 if the port is taken."""
-    given = vars(_parser().parse_args(arguments))
-    path = given.pop("scenario")
-    given["numbers"] = tuple(given["numbers"])
+    """Run the emulator until it is interrupted.
+
+    Returns:
+        The exit status: 0, or 2 for an invalid scenario, or 1 if the emulator cannot listen on the port.
+    """
+    options = vars(_parser().parse_args(arguments))
+    scenario_path = options.pop("scenario")
+    options["numbers"] = tuple(options["numbers"])
     try:
-        if path is not None:
-            given["scenario"] = read_scenario(path)
-        serve(EmulatorConfig(**given))
+        if scenario_path is not None:
+            options["scenario"] = read_scenario(scenario_path)
+        serve(EmulatorConfig(**options))
     except ScenarioError as error:
-        print(f"emulator: {error}", file=sys.stderr)  # noqa: T201 - a command speaks to its user
+        print(f"emulator: {error}", file=sys.stderr)  # noqa: T201 - output of a command
         return 2
     except OSError as error:
-        where = f"{given['host']}:{given['port']}"
-        print(f"emulator: cannot listen on {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        address = f"{options['host']}:{options['port']}"
+        print(f"emulator: cannot listen on {address}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The application: the provider's paths, the token endpoint, and the emulator's own."""
+"""The ASGI application: the provider's API, the token endpoint, and the emulator's control paths."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.incoming import post_incoming
 from dispatcher.emulator.request_checks import TOKEN_PATH, RequestChecks
-from dispatcher.emulator.responses import ApiError, error_answer, json_answer, unauthorized
+from dispatcher.emulator.responses import ApiError, error_response, json_response, unauthorized
 from dispatcher.emulator.sending import send_fax
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -23,7 +23,7 @@ _PROJECT = "/v3/projects/{projectId}"
 
 
 def create_app(config: EmulatorConfig) -> FastAPI:
-    """The emulator as an ASGI application with a state of its own."""
+    """Create an emulator as an ASGI application; its state is in ``app.state.emulator``."""
     emulator = Emulator(config)
 
     @asynccontextmanager
@@ -34,41 +34,46 @@ def create_app(config: EmulatorConfig) -> FastAPI:
     app = FastAPI(title="Sinch Fax API v3, emulated", version="3", lifespan=lifespan)
     app.state.emulator = emulator
     app.openapi = openapi.document  # type: ignore[method-assign] # FastAPI's documented way
-    app.add_exception_handler(ApiError, _refused)
-    app.add_exception_handler(HTTPException, _not_routed)
-    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
     routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in _ROUTES]
-    # Before FastAPI's own pages, as the first route that matches is taken.
+    # Before FastAPI's own pages: the first route that matches wins.
     app.router.routes[:0] = routes
     app.add_middleware(RequestChecks, emulator=emulator)
     return app
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _api_error(_: Request, error: Exception) -> Response:
+    """Turn a refusal by the emulated API into an error response."""
     assert isinstance(error, ApiError)
-    return error_answer(error.status, error.message, error.violations)
+    return error_response(error.status, error.message, error.violations)
 
 
-async def _not_routed(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
+    """Give an unknown path or method the error body of the provider."""
     assert isinstance(error, HTTPException)
-    return error_answer(error.status_code, error.detail, headers=error.headers)
+    return error_response(error.status_code, error.detail, headers=error.headers)
 
 
-async def _gone(_: Request, __: Exception) -> Response:
-    """The client left in the middle of its request: nothing was taken, and nobody reads this."""
+async def _client_disconnected(_: Request, __: Exception) -> Response:
+    """End a request whose client disconnected before it was complete.
+
+    No fax exists and nobody reads the response.
+    """
     return Response(status_code=400)
 
 
 async def issue_token(request: Request) -> Response:
-    """`POST /oauth2/token`: client credentials for an access token."""
+    """``POST /oauth2/token``: exchange client credentials for an access token."""
     emulator: Emulator = request.app.state.emulator
     if not emulator.auth.basic_ok(request.headers.get("authorization", "").encode()):
         return unauthorized('Basic realm="token"')
     form = (await request.body()).decode("utf-8", "replace")
     if "grant_type=client_credentials" not in form.split("&"):
-        return json_answer({"error": "unsupported_grant_type"}, 400)
+        return json_response({"error": "unsupported_grant_type"}, 400)
     emulator.stats.tokens_issued += 1
-    return json_answer(
+    return json_response(
         {
             "access_token": emulator.auth.issue(emulator.clock.now_ms()),
             "expires_in": emulator.auth.token_life_s,
@@ -80,7 +85,7 @@ async def issue_token(request: Request) -> Response:
 
 _SERVICE = f"{_PROJECT}/services/{{serviceId}}"
 
-#: The order is the order of matching: what is called most comes first.
+#: method, path and endpoint, in the order of matching: frequent requests first
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", f"{_PROJECT}/faxes", send_fax),
     ("GET", f"{_PROJECT}/faxes", fax_routes.list_faxes),

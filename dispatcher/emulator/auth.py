@@ -1,6 +1,6 @@
-"""Who may call: Basic credentials and expiring OAuth2 access tokens.
+"""Authentication: Basic credentials and OAuth2 access tokens that expire.
 
-Tokens are signed JWTs, so that they outlive a restart of the emulator and expire by themselves.
+Tokens are signed JWTs: the emulator stores none of them, and they remain valid when it restarts.
 """
 
 import base64
@@ -18,6 +18,8 @@ _PROJECT = re.compile(r"/v3/projects/([^/]*)")
 
 
 class Access(Enum):
+    """Result of the authentication of a request."""
+
     GRANTED = "granted"
     DENIED = "denied"
     EXPIRED = "expired"
@@ -28,7 +30,7 @@ def _b64(data: bytes) -> str:
 
 
 class Auth:
-    """Knows one project and its one access key."""
+    """Authenticates the requests to one project, which has one access key."""
 
     def __init__(self, *, project_id: str, key_id: str, key_secret: str, token_life_s: int) -> None:
         self.project_id = project_id
@@ -40,12 +42,12 @@ class Auth:
         self._expiry = lru_cache(maxsize=4096)(self._verified_expiry)
 
     def basic_ok(self, header: bytes) -> bool:
-        """Whether an Authorization header holds the key's Basic credentials."""
+        """Return whether an ``Authorization`` header holds the Basic credentials of the access key."""
         scheme, _, value = header.partition(b" ")
         return scheme.lower() == b"basic" and hmac.compare_digest(value.strip(), self._basic)
 
     def issue(self, now_ms: int) -> str:
-        """Make an access token that lives for `token_life_s` from `now_ms` on."""
+        """Issue an access token that expires ``token_life_s`` seconds after ``now_ms``."""
         self._count += 1
         claims = {
             "iss": "emulator",
@@ -58,7 +60,11 @@ class Auth:
         return head + "." + self._signature(head)
 
     def check(self, header: bytes, path: str, now_ms: int) -> tuple[Access, str]:
-        """Judge one request by its Authorization header and path: the verdict, and its challenge."""
+        """Authenticate a request by its ``Authorization`` header and path.
+
+        Returns:
+            The result, and the value of ``WWW-Authenticate`` for a 401; empty if access is granted.
+        """
         project = _PROJECT.match(path)
         if project is None or project[1] != self.project_id:
             return Access.DENIED, _challenge("Unknown project")
@@ -76,7 +82,7 @@ class Auth:
         return _b64(hmac.new(self._secret, head.encode(), hashlib.sha256).digest())
 
     def _verified_expiry(self, token: bytes) -> int | None:
-        """The `exp` of a token that was signed with this key, else None."""
+        """Return when a token expires, in seconds since 1970; None if its signature is invalid."""
         try:
             head, _, signature = token.decode("ascii").rpartition(".")
             if not hmac.compare_digest(signature, self._signature(head)):

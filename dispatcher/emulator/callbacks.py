@@ -1,4 +1,4 @@
-"""Webhooks: their two content types, delivery, redelivery, and the faults of a scenario."""
+"""Callbacks: encoding in two content types, delivery, redelivery, and the faults of a scenario."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,22 +7,25 @@ from typing import Any
 
 from dispatcher.emulator.clock import Clock, rfc3339
 from dispatcher.emulator.faxes import EmulatedFax, view
-from dispatcher.emulator.outbound import Outbound, UnreachableError
+from dispatcher.emulator.outbound import OutboundClient, UnreachableError
 from dispatcher.emulator.responses import encode_json
 from dispatcher.emulator.stats import Stats
 
-#: Seconds between tries: 5, 10, 20, 30 minutes, then 12 times 6 hours.
+#: seconds before each redelivery: 5, 10, 20, 30 minutes, then 12 times 6 hours
 REDELIVERY_S = (300, 600, 1200, 1800, *(21_600,) * 12)
-#: What the provider records when it could not reach the URL; no HTTP status.
+#: what the provider records instead of an HTTP status when it cannot reach the URL
 UNREACHABLE = 800
-#: Name and shape of this event are not public; the name is that of the product before, in capitals.
+#: the provider documents neither name nor fields of this event; this is the previous product's name, in capitals
 PAGE_EVENT = "TRANSMITTING_PAGE"
 _BOUNDARY = "----fax-emulator-9f2c41d7a6"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One event for one receiver; what is sent is built afresh at each try."""
+class Callback:
+    """An event about a fax, and the URL to deliver it to.
+
+    Each delivery shows the fax as it is at that time.
+    """
 
     event: str
     event_time: str
@@ -32,50 +35,53 @@ class Notice:
     with_file: bool = True
 
 
-class Callbacks:
-    """Delivers notices. Redelivery times are divided by the speed."""
+class CallbackSender:
+    """Delivers callbacks.
 
-    def __init__(self, *, clock: Clock, outbound: Outbound, stats: Stats, speed: float, timeout_s: float) -> None:
+    The delays before redelivery are divided by ``speed``.
+    """
+
+    def __init__(self, *, clock: Clock, outbound: OutboundClient, stats: Stats, speed: float, timeout_s: float) -> None:
         self._clock = clock
         self._outbound = outbound
         self._stats = stats
         self._speed = speed
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held: list[Notice] = []
+        self._held: list[Callback] = []
 
-    def completed(self, fax: EmulatedFax) -> None:
-        """Announce the end of an outbound fax, in the way that the scenario wants for it."""
-        notice = self.completion(fax)
-        if notice is None:
+    def send_completed(self, fax: EmulatedFax) -> None:
+        """Send the ``FAX_COMPLETED`` callback of an outbound fax, with the callback fault of its scenario."""
+        callback = self.completed_callback(fax)
+        if callback is None:
             return
         fault = fax.callback_fault
         if fault is None:
-            self._spawn(self._overtake(notice))
+            self._spawn(self._deliver_before_held(callback))
             return
-        self._stats.fault(f"callback {fault.kind}")
+        self._stats.count_fault(f"callback {fault.kind}")
         if fault.kind == "out_of_order":
-            self._hold(notice, fault.seconds)
+            self._hold(callback, fault.seconds)
         elif fault.kind == "late":
-            self._later(fault.seconds, notice)
+            self._deliver_later(fault.seconds, callback)
         elif fault.kind == "doubled":
-            self.send(notice)
-            self._later(fault.seconds, notice)
+            self.send(callback)
+            self._deliver_later(fault.seconds, callback)
 
-    def completion(self, fax: EmulatedFax) -> Notice | None:
-        """The FAX_COMPLETED of a fax; None without a callback URL."""
-        return self._notice(fax, "FAX_COMPLETED", with_file=True)
+    def completed_callback(self, fax: EmulatedFax) -> Callback | None:
+        """Create the ``FAX_COMPLETED`` callback of a fax; None if the fax has no callback URL."""
+        return self._callback(fax, "FAX_COMPLETED", with_file=True)
 
-    def page_sent(self, fax: EmulatedFax) -> None:
-        """Announce that a page went through."""
-        notice = self._notice(fax, PAGE_EVENT, with_file=False)
-        if notice is not None:
-            self.send(notice)
+    def send_page_sent(self, fax: EmulatedFax) -> None:
+        """Send the callback for a transmitted page."""
+        callback = self._callback(fax, PAGE_EVENT, with_file=False)
+        if callback is not None:
+            self.send(callback)
 
-    def _notice(self, fax: EmulatedFax, event: str, *, with_file: bool) -> Notice | None:
+    def _callback(self, fax: EmulatedFax, event: str, *, with_file: bool) -> Callback | None:
         if fax.callback_url is None:
             return None
-        return Notice(
+        return Callback(
             event=event,
             event_time=rfc3339(self._clock.now_ms()),
             fax=fax,
@@ -84,51 +90,51 @@ class Callbacks:
             with_file=with_file,
         )
 
-    def send(self, notice: Notice) -> None:
-        """Deliver in the background, with redelivery."""
-        self._spawn(self.deliver(notice))
+    def send(self, callback: Callback) -> None:
+        """Deliver a callback in the background, with redelivery."""
+        self._spawn(self.deliver(callback))
 
-    async def deliver(self, notice: Notice, tries: int = 0) -> None:
-        """Try once; if that fails, set the next try."""
-        status = await self._try(notice)
-        notice.fax.callbacks.append((self._clock.now_ms(), status, notice.event))
+    async def deliver(self, callback: Callback, redelivery: int = 0) -> None:
+        """Deliver a callback once, record the status, and schedule the redelivery if it failed."""
+        status = await self._post(callback)
+        callback.fax.callbacks.append((self._clock.now_ms(), status, callback.event))
         self._stats.callbacks_by_status[str(status)] += 1
-        if status != 200 and tries < len(REDELIVERY_S):
-            self._later(REDELIVERY_S[tries] / self._speed, notice, tries + 1)
+        if status != 200 and redelivery < len(REDELIVERY_S):
+            self._deliver_later(REDELIVERY_S[redelivery] / self._speed, callback, redelivery + 1)
 
-    async def _try(self, notice: Notice) -> int:
-        content_type, body = encode(notice, self._clock.now_ms())
+    async def _post(self, callback: Callback) -> int:
+        content_type, body = encode(callback, self._clock.now_ms())
         try:
-            answer = await self._outbound.request(
+            response = await self._outbound.request(
                 "POST",
-                notice.url,
+                callback.url,
                 timeout_s=self._timeout_s,
                 headers={"Content-Type": content_type, "Accept": "*/*"},
                 body=body,
             )
         except UnreachableError:
             return UNREACHABLE
-        return answer.status
+        return response.status
 
-    def _hold(self, notice: Notice, seconds: float) -> None:
-        """Keep back until another one has been delivered, at most for so many seconds."""
-        self._held.append(notice)
-        asyncio.get_running_loop().call_later(seconds, self._release, notice)
+    def _hold(self, callback: Callback, seconds: float) -> None:
+        """Hold a callback until another one has been delivered, but at most for ``seconds``."""
+        self._held.append(callback)
+        asyncio.get_running_loop().call_later(seconds, self._release, callback)
 
-    async def _overtake(self, notice: Notice) -> None:
-        """Deliver, and only then what was held back until now."""
+    async def _deliver_before_held(self, callback: Callback) -> None:
+        """Deliver a callback, then release the callbacks that were held before it."""
         held = self._held[:]
-        await self.deliver(notice)
-        for earlier in held:
-            self._release(earlier)
+        await self.deliver(callback)
+        for earlier_callback in held:
+            self._release(earlier_callback)
 
-    def _release(self, notice: Notice) -> None:
-        if notice in self._held:
-            self._held.remove(notice)
-            self.send(notice)
+    def _release(self, callback: Callback) -> None:
+        if callback in self._held:
+            self._held.remove(callback)
+            self.send(callback)
 
-    def _later(self, seconds: float, notice: Notice, tries: int = 0) -> None:
-        asyncio.get_running_loop().call_later(seconds, lambda: self._spawn(self.deliver(notice, tries)))
+    def _deliver_later(self, seconds: float, callback: Callback, redelivery: int = 0) -> None:
+        asyncio.get_running_loop().call_later(seconds, lambda: self._spawn(self.deliver(callback, redelivery)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -136,47 +142,51 @@ class Callbacks:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
+        """Cancel all deliveries and close the connections."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._outbound.close()
 
 
-def encode(notice: Notice, now_ms: int) -> tuple[str, tuple[bytes, ...]]:
-    """The content type and the pieces of the body; the document's bytes are not copied."""
-    if notice.content_type == "application/json":
-        return "application/json", _json_body(notice, now_ms)
-    return f"multipart/form-data; boundary={_BOUNDARY}", _multipart_body(notice, now_ms)
+def encode(callback: Callback, now_ms: int) -> tuple[str, tuple[bytes, ...]]:
+    """Return the content type and the chunks of the body.
+
+    The bytes of the document are not copied.
+    """
+    if callback.content_type == "application/json":
+        return "application/json", _json_body(callback, now_ms)
+    return f"multipart/form-data; boundary={_BOUNDARY}", _multipart_body(callback, now_ms)
 
 
-def _json_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
+def _json_body(callback: Callback, now_ms: int) -> tuple[bytes, ...]:
     head = encode_json(
         {
-            "event": notice.event,
-            "eventTime": notice.event_time,
-            "fax": view(notice.fax, now_ms),
+            "event": callback.event,
+            "eventTime": callback.event_time,
+            "fax": view(callback.fax, now_ms),
         }
     )
-    content = notice.fax.content if notice.with_file else None
+    content = callback.fax.content if callback.with_file else None
     if content is None:
         return (head,)
     return (head[:-1] + b',"file":"', content.base64, b'","fileType":"PDF"}')
 
 
-def _multipart_body(notice: Notice, now_ms: int) -> tuple[bytes, ...]:
+def _multipart_body(callback: Callback, now_ms: int) -> tuple[bytes, ...]:
     fields = {
-        "event": notice.event.encode(),
-        "eventTime": notice.event_time.encode(),
-        "fax": encode_json(view(notice.fax, now_ms)),
+        "event": callback.event.encode(),
+        "eventTime": callback.event_time.encode(),
+        "fax": encode_json(view(callback.fax, now_ms)),
     }
     parts = [
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
         for name, value in fields.items()
     ]
-    content = notice.fax.content if notice.with_file else None
+    content = callback.fax.content if callback.with_file else None
     if content is not None:
         head = (
-            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{notice.fax.id}.pdf"'
+            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{callback.fax.id}.pdf"'
             "\r\nContent-Type: application/pdf\r\n\r\n"
         )
         parts += [head.encode(), content.data, b"\r\n"]

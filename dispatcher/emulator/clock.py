@@ -1,4 +1,4 @@
-"""The emulator's wall clock, and the provider's form of a time."""
+"""The emulator's wall clock, and the provider's time format."""
 
 import time
 from datetime import UTC, datetime
@@ -6,21 +6,28 @@ from functools import lru_cache
 
 
 class Clock:
-    """Milliseconds since 1970 that can be moved forward, so that a test sees retention end."""
+    """A wall clock in milliseconds since 1970.
+
+    Tests move it forward, for example past the end of the retention period.
+    """
 
     def __init__(self) -> None:
         self._ahead_ms = 0
 
     def now_ms(self) -> int:
+        """Return the current time in milliseconds since 1970."""
         return time.time_ns() // 1_000_000 + self._ahead_ms
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward; timers that already run keep their pace."""
+        """Move the clock forward.
+
+        Timers that are already running are not affected.
+        """
         self._ahead_ms += int(seconds * 1000)
 
 
 def rfc3339(ms: int) -> str:
-    """Write `ms` as the provider does: UTC, whole seconds, `Z`."""
+    """Format milliseconds since 1970 as the provider does: UTC, whole seconds, ``Z``."""
     return _second_text(ms // 1000)
 
 

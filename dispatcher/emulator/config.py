@@ -1,4 +1,4 @@
-"""How one emulator is set up; the command line fills it in."""
+"""Settings of an emulator."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,9 @@ from dispatcher.emulator.scenario import Scenario
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorConfig:
-    """Settings of one emulator. Times are in seconds, rates in requests a second.
+    """Settings of one emulator.
 
-    `rate` None means no limit; `burst` None means one second's worth of it.
-    `speed` divides the lives of faxes and the callback redelivery schedule, nothing else.
-    `seed` None takes the scenario's own. `numbers` empty means any E.164 number may be a sender.
+    Times are in seconds, rates in requests per second.
     """
 
     host: str = "127.0.0.1"
@@ -19,21 +17,26 @@ class EmulatorConfig:
     project_id: str = "3f0b3c1e-6f3c-4c5e-9d55-1d2b7a3c9e10"
     key_id: str = "emulator-key"
     key_secret: str = field(default="emulator-secret", repr=False)
+    #: None: no limit
     rate: float | None = None
+    #: size of the token bucket; None: the requests of one second
     burst: int | None = None
     token_rate: float | None = None
     token_burst: int | None = None
-    #: Life of an access token.
+    #: lifetime of an access token
     token_life_s: int = 3600
+    #: divides the duration of faxes and the delays before callback redelivery, nothing else
     speed: float = 1.0
-    #: Added before each answer; None takes the scenario's.
+    #: delay before each response; None: the scenario's
     latency_s: float | None = None
     scenario: Scenario = field(default_factory=Scenario)
+    #: None: the scenario's
     seed: int | None = None
+    #: phone numbers of the project; empty: any E.164 number may be a sender
     numbers: tuple[str, ...] = ()
-    #: How long a callback receiver has for its answer (the provider allows 60 s).
+    #: time that a callback receiver has to respond (the provider allows 60 s)
     callback_timeout_s: float = 60.0
-    #: Connections to one callback receiver at the same time.
+    #: maximum number of connections to one callback receiver
     callback_connections: int = 64
-    #: Whether documents named by URL are really fetched.
+    #: False: content URLs are not fetched; each counts as one blank page
     fetch_content: bool = True

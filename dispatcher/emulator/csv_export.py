@@ -1,4 +1,4 @@
-"""`GET /faxes?format=csv`: the list as the provider's CSV export."""
+"""``GET /faxes?format=csv``: the list of faxes in the CSV format of the provider."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-#: The header of a column, and where its value is in the Fax object. From the provider's export.
+#: header of each column, and the name of its field in the Fax object; taken from an export of the provider
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("Id", "id"),
     ("Direction", "direction"),
@@ -38,31 +38,31 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("From Country", "fromCountry"),
     ("To Country", "toCountry"),
 )
-_ROWS_PER_PIECE = 200
+_ROWS_PER_CHUNK = 200
 
 
 def export(faxes: Iterable[dict[str, Any]], now_ms: int) -> Response:
     """Stream Fax objects as CSV."""
     return StreamingResponse(
-        _pieces(faxes),
+        _async_chunks(faxes),
         headers={"Content-Disposition": f'attachment; filename="fax_logs_exp{now_ms}.csv"'},
         media_type="text/csv",
     )
 
 
-async def _pieces(faxes: Iterable[dict[str, Any]]) -> Any:
-    for piece in _texts(faxes):
-        yield piece
+async def _async_chunks(faxes: Iterable[dict[str, Any]]) -> Any:
+    for chunk in _csv_chunks(faxes):
+        yield chunk
 
 
-def _texts(faxes: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _csv_chunks(faxes: Iterable[dict[str, Any]]) -> Iterator[str]:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header for header, _ in COLUMNS)
     for count, fax in enumerate(faxes, 1):
-        flat = {**fax, "currencyCode": fax.get("price", {}).get("currencyCode")}
-        writer.writerow(_cell(flat.get(key)) for _, key in COLUMNS)
-        if count % _ROWS_PER_PIECE == 0:
+        row = {**fax, "currencyCode": fax.get("price", {}).get("currencyCode")}
+        writer.writerow(_cell(row.get(key)) for _, key in COLUMNS)
+        if count % _ROWS_PER_CHUNK == 0:
             yield out.getvalue()
             out.seek(0)
             out.truncate()

@@ -1,4 +1,4 @@
-"""Fax to email: which addresses may send and receive for which numbers of a service."""
+"""Endpoints of fax to email: which addresses may send and receive faxes for which numbers of a service."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,8 +9,8 @@ from starlette.responses import Response
 from dispatcher.emulator import checks
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.paging import page_of, query
-from dispatcher.emulator.responses import ApiError, json_answer, no_content
+from dispatcher.emulator.paging import page_of, query_parameters
+from dispatcher.emulator.responses import ApiError, json_response, no_content
 from dispatcher.emulator.send_form import read_json
 
 PERMISSIONS = ("both", "send", "receive")
@@ -18,12 +18,15 @@ _permission = checks.one_of(*PERMISSIONS)
 
 
 async def create_email(request: Request) -> Response:
-    """Add an address; one without any number is answered like the others but not kept."""
+    """``POST .../emails``: add an address.
+
+    An address without numbers is confirmed but not stored.
+    """
     emulator, service_id = _service(request)
     fields = await read_json(request)
     address = fields.get("email")
-    wrong = [("email", problem)] if (problem := checks.email(address)) else []
-    numbers = _numbers(fields.get("phoneNumbers", []), wrong)
+    violations = [("email", problem)] if (problem := checks.email(address)) else []
+    numbers = _numbers(fields.get("phoneNumbers", []), violations)
     now = rfc3339(emulator.clock.now_ms())
     entry = {
         "email": address,
@@ -34,33 +37,38 @@ async def create_email(request: Request) -> Response:
     }
     if numbers:
         emulator.emails.put(service_id, str(address), entry)
-    return json_answer(entry)
+    return json_response(entry)
 
 
 async def list_emails(request: Request) -> Response:
+    """``GET .../emails``"""
     emulator, service_id = _service(request)
-    return json_answer(page_of(emulator.emails.all(service_id), query(request), "emails", lambda entry: entry))
+    emails = emulator.emails.all(service_id)
+    return json_response(page_of(emails, query_parameters(request), "emails", lambda entry: entry))
 
 
 async def update_email(request: Request) -> Response:
-    """Replace the numbers of an address."""
+    """``PUT .../emails/{email}``: replace the numbers of an address."""
     emulator, service_id = _service(request)
     entry = emulator.emails.get(service_id, request.path_params["email"])
     fields = await read_json(request)
     numbers = _numbers(fields.get("phoneNumbers"), [])
     entry.update(phoneNumbers=numbers, updatedAt=rfc3339(emulator.clock.now_ms()))
-    return json_answer(entry)
+    return json_response(entry)
 
 
 async def delete_email(request: Request) -> Response:
-    """Remove an address; a body, which some clients send, is ignored."""
+    """``DELETE .../emails/{email}``: remove an address.
+
+    A request body, which some clients send, is ignored.
+    """
     emulator, service_id = _service(request)
     emulator.emails.remove(service_id, request.path_params["email"])
     return no_content()
 
 
 async def list_numbers_of_email(request: Request) -> Response:
-    """The numbers of an address; the number is called `phoneNumber` here, and `number` inside an address."""
+    """``GET .../emails/{email}/numbers``: the field is ``phoneNumber`` here, but ``number`` inside an address."""
     emulator, service_id = _service(request)
     numbers = emulator.emails.get(service_id, request.path_params["email"])["phoneNumbers"]
     ids = {"projectId": emulator.config.project_id, "serviceId": service_id}
@@ -68,42 +76,50 @@ async def list_numbers_of_email(request: Request) -> Response:
     def show(entry: dict[str, Any]) -> dict[str, Any]:
         return {"phoneNumber": entry["number"], **ids, "permissions": entry["permissions"]}
 
-    return json_answer(page_of(numbers, query(request), "phoneNumbers", show))
+    return json_response(page_of(numbers, query_parameters(request), "phoneNumbers", show))
 
 
 async def list_emails_of_number(request: Request) -> Response:
-    """The addresses of a number as plain text."""
+    """``GET .../numbers/{phoneNumber}/emails``: the addresses of a number, as strings."""
     emulator, service_id = _service(request)
-    wanted = request.path_params["phoneNumber"]
-    found = [
+    phone_number = request.path_params["phoneNumber"]
+    addresses = [
         entry["email"]
         for entry in emulator.emails.all(service_id)
-        if any(number["number"] == wanted for number in entry["phoneNumbers"])
+        if any(number["number"] == phone_number for number in entry["phoneNumbers"])
     ]
-    return json_answer(page_of(found, query(request), "emails", lambda address: address))
+    return json_response(page_of(addresses, query_parameters(request), "emails", lambda address: address))
 
 
 def _service(request: Request) -> tuple[Emulator, str]:
-    """The emulator, and the id of the existing service in the path. Raises ApiError 404."""
+    """Return the emulator and the ID of the service in the path.
+
+    Raises:
+        ApiError: 404 if the service does not exist.
+    """
     emulator: Emulator = request.app.state.emulator
     return emulator, emulator.services.get(request.path_params["serviceId"])["id"]
 
 
-def _numbers(value: Any, wrong: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Numbers as `{number, permissions}`; plain text is taken too. Raises ApiError 422."""
-    found = list(wrong)
+def _numbers(value: Any, earlier_violations: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return numbers as ``{number, permissions}``; a number may also be a string.
+
+    Raises:
+        ApiError: 422 if a number is invalid or there are earlier violations.
+    """
+    violations = list(earlier_violations)
     numbers = []
     items = value if isinstance(value, list) else []
     if not isinstance(value, list):
-        found.append(("phoneNumbers", "must be a list of {number, permissions}"))
-    for i, item in enumerate(items):
+        violations.append(("phoneNumbers", "must be a list of {number, permissions}"))
+    for index, item in enumerate(items):
         number = item if isinstance(item, dict) else {"number": item}
         entry = {"number": number.get("number"), "permissions": number.get("permissions") or "both"}
-        found += [
-            (f"phoneNumbers[{i}].{field}", description)
-            for field, description in checks.violations(entry, {"number": checks.e164, "permissions": _permission})
+        violations += [
+            (f"phoneNumbers[{index}].{field}", description)
+            for field, description in checks.find_violations(entry, {"number": checks.e164, "permissions": _permission})
         ]
         numbers.append(entry)
-    if found:
-        raise ApiError(422, "The request has invalid parameters", found)
+    if violations:
+        raise ApiError(422, "The request has invalid parameters", violations)
     return numbers

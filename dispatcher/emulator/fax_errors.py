@@ -1,6 +1,6 @@
-"""The provider's errors on a fax, and how long a call takes that ends in one.
+"""The errors of a fax, and how long a call that ends with one takes.
 
-The pairs are those of the provider's error pages and of its Node.js SDK; the texts are ours.
+Types and codes come from the provider's documentation and its Node.js SDK; the messages do not.
 """
 
 DOCUMENT = "DOCUMENT_CONVERSION_ERROR"
@@ -70,7 +70,7 @@ MESSAGES: dict[tuple[str, int], str] = {
     ("LINE_ERROR", 89): "The call was dropped early",
 }
 
-#: Short names that a scenario may use instead of "TYPE CODE".
+#: short names that a scenario may use instead of "TYPE CODE"
 SHORT_NAMES: dict[str, tuple[str, int]] = {
     "dropped": (CALL, 11),
     "congestion": (CALL, 15),
@@ -89,10 +89,10 @@ SHORT_NAMES: dict[str, tuple[str, int]] = {
     "conversion_failed": (DOCUMENT, 4),
 }
 
-#: Errors that strike after a page: all pages but the last are through.
+#: fax errors that occur after a page: all pages but the last were transmitted
 _AFTER_A_PAGE = frozenset({8, 21, 29, 53, 60, 77, 84, 131})
 
-#: Seconds of a call that ends in this error; those not named take the default of their type.
+#: duration in seconds of a call that ends with this error; other errors have the duration of their type
 _CALL_SECONDS: dict[tuple[str, int], float] = {
     (CALL, 16): 40.0,
     (CALL, 17): 3.0,
@@ -105,15 +105,17 @@ _TYPE_SECONDS = {DOCUMENT: 1.0, CALL: 2.0, FAX: 15.0}
 
 
 def message(error_type: str, code: int) -> str:
+    """Return the message of an error."""
     return MESSAGES.get((error_type, code), f"Error {code}")
 
 
 def seconds(error_type: str, code: int) -> float:
+    """Return how long a call that ends with this error takes, without the time of the pages."""
     return _CALL_SECONDS.get((error_type, code), _TYPE_SECONDS.get(error_type, 5.0))
 
 
 def pages_sent(error_type: str, code: int, pages: int) -> int:
-    """How many of `pages` the other side got before this error."""
+    """Return how many of ``pages`` were transmitted before this error."""
     if error_type == FAX and code in _AFTER_A_PAGE:
         return max(pages - 1, 0)
     return 0

@@ -1,4 +1,7 @@
-"""Fetches documents that are named by URL; the same URL at the same time is fetched once."""
+"""Fetches documents from content URLs.
+
+Concurrent requests for a URL share one fetch.
+"""
 
 import asyncio
 import time
@@ -6,9 +9,9 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from dispatcher.emulator.documents import Document, Documents
-from dispatcher.emulator.outbound import Outbound, UnreachableError
+from dispatcher.emulator.outbound import OutboundClient, UnreachableError
 
-#: How long fetched content is used again: a mailing names one URL for all of its faxes.
+#: how long fetched content is reused; all faxes of a mailing name the same URL
 _FRESH_S = 60.0
 _TIMEOUT_S = 30.0
 _BY_CONTENT_TYPE = {
@@ -21,13 +24,13 @@ _BY_CONTENT_TYPE = {
     "application/xml": "XML",
     "text/xml": "XML",
 }
-#: Documented conversion errors: URL not reachable; bad data behind it.
+#: documented conversion errors: the URL is not reachable; the URL holds bad data
 NOT_REACHABLE = 54
 BAD_DATA = 55
 
 
 class FetchError(Exception):
-    """A content URL that gave no document; `code` is the conversion error that follows."""
+    """A content URL yielded no document; ``code`` is the resulting conversion error."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"conversion error {code}")
@@ -35,22 +38,29 @@ class FetchError(Exception):
 
 
 class Fetcher:
-    """Turns URLs into documents. With `enabled` false each URL stands for one blank page."""
+    """Fetches the documents of content URLs.
 
-    def __init__(self, documents: Documents, outbound: Outbound, *, enabled: bool) -> None:
+    If not ``enabled``, each URL yields one blank page.
+    """
+
+    def __init__(self, documents: Documents, outbound: OutboundClient, *, enabled: bool) -> None:
         self._documents = documents
         self._outbound = outbound
         self._enabled = enabled
         self._running: dict[str, asyncio.Task[Document]] = {}
-        self._known: dict[str, tuple[float, Document]] = {}
+        self._cache: dict[str, tuple[float, Document]] = {}
 
     async def get(self, url: str) -> Document:
-        """The document behind `url`; raises FetchError."""
+        """Return the document at ``url``.
+
+        Raises:
+            FetchError: the URL yields no document.
+        """
         if not self._enabled:
             return self._documents.blank(1)
-        known = self._known.get(url)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
+        expiry_s, document = self._cache.get(url, (0.0, None))
+        if document is not None and expiry_s > time.monotonic():
+            return document
         task = self._running.get(url)
         if task is None:
             task = self._running[url] = asyncio.get_running_loop().create_task(self._fetch(url))
@@ -59,20 +69,20 @@ class Fetcher:
 
     async def _fetch(self, url: str) -> Document:
         try:
-            answer = await self._outbound.request("GET", url, timeout_s=_TIMEOUT_S)
+            response = await self._outbound.request("GET", url, timeout_s=_TIMEOUT_S)
         except UnreachableError as error:
             raise FetchError(NOT_REACHABLE) from error
-        if answer.status != 200:
+        if response.status != 200:
             raise FetchError(NOT_REACHABLE)
         try:
-            document = self._documents.from_bytes(answer.body, _file_type(url, answer.content_type))
+            document = self._documents.from_bytes(response.body, _file_type(url, response.content_type))
         except (ValueError, OverflowError) as error:
             raise FetchError(BAD_DATA) from error
-        self._known[url] = (time.monotonic() + _FRESH_S, document)
+        self._cache[url] = (time.monotonic() + _FRESH_S, document)
         return document
 
 
 def _file_type(url: str, content_type: str) -> str:
-    """From the content type, else from the path's extension; XML by content type is refused later."""
-    known = _BY_CONTENT_TYPE.get(content_type.partition(";")[0].strip().lower())
-    return known or PurePosixPath(urlsplit(url).path).suffix.lstrip(".").upper() or "PDF"
+    """Return the file type by the content type, or else by the extension of the path."""
+    file_type = _BY_CONTENT_TYPE.get(content_type.partition(";")[0].strip().lower())
+    return file_type or PurePosixPath(urlsplit(url).path).suffix.lstrip(".").upper() or "PDF"

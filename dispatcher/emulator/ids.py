@@ -1,24 +1,24 @@
-"""ULIDs, the form of the provider's ids: 26 characters of Crockford's base 32."""
+"""ULIDs, the format of the provider's IDs: 26 characters in Crockford's base 32."""
 
 import os
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-#: Two letters at a time: ids are made as often as faxes are taken.
+#: all pairs of letters; encoding two letters at a time is faster, and every fax needs an ID
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def _base32(value: int, length: int) -> str:
-    """`value` in an even number of letters."""
+    """Encode a number; ``length`` is the number of letters and must be even."""
     return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(5 * (length - 2), -1, -10)])
 
 
 class Ulids:
-    """Ids that sort by the time they were made, and never repeat.
+    """Generates unique IDs that sort by creation time.
 
-    48 bits of time, then 40 random bits drawn once, then a counter: two emulators do not clash
-    and two ids of one millisecond keep their order.
+    An ID consists of the time (48 bits), a random number that is generated once (40 bits) and a counter. The IDs of
+    two emulators differ, and IDs of the same millisecond sort in the order of their creation.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,7 @@ class Ulids:
         self._time = ""
 
     def new(self, now_ms: int) -> str:
+        """Generate the next ID."""
         if now_ms != self._last_ms:
             self._last_ms, self._time = now_ms, _base32(now_ms, 10)
         self._count += 1

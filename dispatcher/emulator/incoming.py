@@ -1,4 +1,4 @@
-"""A fax that comes in: what a telephone network would do, asked for over HTTP."""
+"""``POST /emulator/incoming``: simulate the arrival of a fax."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher.emulator import checks
-from dispatcher.emulator.callbacks import Notice
+from dispatcher.emulator.callbacks import Callback
 from dispatcher.emulator.clock import rfc3339
 from dispatcher.emulator.documents import Document
 from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.faxes import EmulatedFax, view
-from dispatcher.emulator.responses import ApiError, json_answer
+from dispatcher.emulator.responses import ApiError, json_response
 from dispatcher.emulator.send_form import read_json
 
 _CHECKS: dict[str, checks.Check] = {
@@ -24,24 +24,25 @@ _CHECKS: dict[str, checks.Check] = {
 
 
 async def post_incoming(request: Request) -> Response:
-    """Let a fax arrive: `{"to", "from"}` and, if wanted, `serviceId`, `file` (base64 PDF) or `pages`, `barCodes`.
+    """Create an inbound fax and send the callback of its service.
 
-    It arrives at the service that has the number, else at the named or default one.
+    The body is ``{"to", "from"}`` with the optional fields ``serviceId``, ``file`` (a PDF in base64), ``pages`` and
+    ``barCodes``. Without ``serviceId``, the fax belongs to the service with the number, or else to the default service.
     """
     emulator: Emulator = request.app.state.emulator
     fields = {"from": "+12025550177", **await read_json(request)}
     fields.setdefault("to", None)
-    wrong = checks.violations(fields, _CHECKS)
-    if wrong:
-        raise ApiError(422, "The request has invalid parameters", wrong)
+    violations = checks.find_violations(fields, _CHECKS)
+    if violations:
+        raise ApiError(422, "The request has invalid parameters", violations)
     service = emulator.services.for_send(fields.get("serviceId") or emulator.services.numbers.get(fields["to"]))
-    fax = _arrived(emulator, service, fields)
+    fax = _inbound_fax(emulator, service, fields)
     emulator.faxes.add(fax)
-    _announce(emulator, service, fax)
-    return json_answer(view(fax, emulator.clock.now_ms()))
+    _send_callback(emulator, service, fax)
+    return json_response(view(fax, emulator.clock.now_ms()))
 
 
-def _arrived(emulator: Emulator, service: dict[str, Any], fields: dict[str, Any]) -> EmulatedFax:
+def _inbound_fax(emulator: Emulator, service: dict[str, Any], fields: dict[str, Any]) -> EmulatedFax:
     now_ms = emulator.clock.now_ms()
     document = _document(emulator, fields)
     return EmulatedFax(
@@ -70,11 +71,11 @@ def _document(emulator: Emulator, fields: dict[str, Any]) -> Document:
         raise ApiError(422, "The request has invalid parameters", [("file", str(error))]) from error
 
 
-def _announce(emulator: Emulator, service: dict[str, Any], fax: EmulatedFax) -> None:
+def _send_callback(emulator: Emulator, service: dict[str, Any], fax: EmulatedFax) -> None:
     if "incomingWebhookUrl" not in service:
         return
     emulator.callbacks.send(
-        Notice(
+        Callback(
             event="INCOMING_FAX",
             event_time=rfc3339(fax.created_ms),
             fax=fax,

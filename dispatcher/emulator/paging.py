@@ -1,4 +1,4 @@
-"""Paging as all lists of the API do it, and query strings as clients really send them."""
+"""Paging of the lists of the API, and the parsing of query strings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -9,39 +9,50 @@ from starlette.requests import Request
 from dispatcher.emulator.responses import ApiError
 
 T = TypeVar("T")
-MOST_PER_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 
 
-def query(request: Request) -> dict[str, str]:
-    """The query of a request; operators belong to the name, as in `createTime>=...`."""
+def query_parameters(request: Request) -> dict[str, str]:
+    """Return the query parameters of a request.
+
+    An operator is part of the name: ``createTime>=...`` is ``createTime>``.
+    """
     raw = request.scope["query_string"].decode("latin-1")
     return dict(parse_qsl(raw, keep_blank_values=True, encoding="utf-8", errors="replace"))
 
 
-def refuse(field: str, description: str) -> ApiError:
+def invalid_parameter(field: str, description: str) -> ApiError:
+    """Create the 422 error for one invalid parameter."""
     return ApiError(422, "The request has invalid parameters", [(field, description)])
 
 
 def page_of(
     items: Sequence[T],
-    asked: dict[str, str],
+    query: dict[str, str],
     key: str,
     show: Callable[[T], Any],
     *,
     default_size: int = 20,
 ) -> dict[str, Any]:
-    """One page of `items` in the provider's envelope; sends `page` and its older name `pageNumber`.
+    """Return one page of ``items`` in the provider's envelope, with ``page`` and its older name ``pageNumber``.
+
+    Args:
+        items: All items of the list.
+        query: The query parameters; page 0 is the first page.
+        key: The name of the array in the envelope.
+        show: Returns the JSON representation of an item.
+        default_size: The page size if the query has none.
 
     Raises:
-        ApiError: 422 if `page` or `pageSize` is not usable. Page 0 means the first page.
+        ApiError: 422 if ``page`` or ``pageSize`` is invalid.
     """
-    size = _whole(asked, "pageSize", default_size)
-    if not 1 <= size <= MOST_PER_PAGE:
-        raise refuse("pageSize", f"must be from 1 to {MOST_PER_PAGE}")
-    page = max(_whole(asked, "page", 1), 1)
-    chosen = items[(page - 1) * size : page * size]
+    size = _whole_number(query, "pageSize", default_size)
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise invalid_parameter("pageSize", f"must be from 1 to {MAX_PAGE_SIZE}")
+    page = max(_whole_number(query, "page", 1), 1)
+    page_items = items[(page - 1) * size : page * size]
     return {
-        key: [show(item) for item in chosen],
+        key: [show(item) for item in page_items],
         "page": page,
         "pageNumber": page,
         "pageSize": size,
@@ -50,10 +61,10 @@ def page_of(
     }
 
 
-def _whole(asked: dict[str, str], name: str, default: int) -> int:
-    text = asked.get(name, "")
+def _whole_number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise refuse(name, "must be a whole number")
+        raise invalid_parameter(name, "must be a whole number")
     return int(text)

@@ -1,6 +1,6 @@
-"""What every request of the provider's paths passes: outage, credentials, rate, latency, counting.
+"""Middleware for the requests to the emulated API: outages, credentials, rate limit, latency and statistics.
 
-Plain ASGI rather than a FastAPI dependency or middleware class, as it stands before every request.
+It is plain ASGI, because a FastAPI dependency or middleware class would slow down every request.
 """
 
 import asyncio
@@ -12,27 +12,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatcher.emulator.auth import Access
 from dispatcher.emulator.bucket import TokenBucket
 from dispatcher.emulator.emulator import Emulator
-from dispatcher.emulator.responses import NoAnswer, error_answer, unauthorized
+from dispatcher.emulator.responses import NoResponse, error_response, unauthorized
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path, not a secret
 _API = "/v3/"
-#: where the time at which a POST of a fax began to come is handed on
+#: key in the ASGI scope: the time at which a ``POST /faxes`` began to arrive
 REQUESTED_MS = "emulator.requested_ms"
 
 
 class RequestChecks:
-    """Lets a request through to the application, or answers it."""
+    """Passes a request on to the application, or refuses it."""
 
     def __init__(self, app: ASGIApp, emulator: Emulator) -> None:
         self._app = app
         self._emulator = emulator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Process one request."""
         if scope["type"] != "http" or not scope["path"].startswith((_API, TOKEN_PATH)):
             await self._app(scope, receive, send)
             return
         stats = self._emulator.stats
-        stats.request_began()
+        stats.request_started()
         if scope["method"] == "POST" and scope["path"].endswith("/faxes"):
             scope[REQUESTED_MS] = now_ms = self._emulator.clock.now_ms()
             stats.posts_per_second[now_ms // 1000] += 1
@@ -42,25 +43,25 @@ class RequestChecks:
             stats.in_flight -= 1
 
     def _delayed(self, send: Send) -> Send:
-        """Wait for the simulated latency before the answer starts, and count its status."""
+        """Wrap ``send``: delay the start of the response by the simulated latency, and count its status."""
         latency_s = self._emulator.latency_s()
 
-        async def send_later(message: Message) -> None:
+        async def delayed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if latency_s:
                     await asyncio.sleep(latency_s)
                 self._emulator.stats.requests_by_status[str(message["status"])] += 1
             await send(message)
 
-        return send_later
+        return delayed_send
 
     def _refusal(self, scope: Scope) -> Response | None:
-        outage = self._emulator.outage()
+        outage = self._emulator.current_outage()
         if outage is not None:
-            self._emulator.stats.fault("outage")
+            self._emulator.stats.count_fault("outage")
             if outage.how == "drop":
-                return NoAnswer(drop=True)
-            return error_answer(int(outage.how), "The provider is away")
+                return NoResponse(drop=True)
+            return error_response(int(outage.how), "The provider is away")
         if scope["path"] == TOKEN_PATH:
             return self._rate_refusal(self._emulator.token_bucket)
         return self._access_refusal(scope) or self._rate_refusal(self._emulator.bucket)
@@ -77,4 +78,4 @@ class RequestChecks:
         self._emulator.stats.rate_limited += 1
         seconds = self._emulator.scenario.retry_after_s
         headers = {} if seconds is None else {"Retry-After": str(seconds)}
-        return error_answer(429, "Too many requests", headers=headers)
+        return error_response(429, "Too many requests", headers=headers)

@@ -1,99 +1,111 @@
-"""What happens to which fax: the parsed scenario and the choices that follow from it.
+"""A parsed scenario: the outcomes of calls and the faults of requests and callbacks.
 
-Three things are chosen apart from each other: how a call ends (`Outcome`), what goes wrong with
-a `POST /faxes` (`RequestFault`), what goes wrong with a callback (`CallbackFault`).
-Nothing here acts; the file format is in `scenario_file`.
+Call outcomes (``Outcome``), faults of ``POST /faxes`` (``RequestFault``) and faults of callbacks (``CallbackFault``)
+are chosen independently of each other. This module only makes the choices; ``scenario_file`` reads the file format.
 """
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from dispatcher.emulator.seeded_random import draw
+from dispatcher.emulator.seeded_random import seeded_random
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of one call. No error type means delivered; `stuck` means it never ends.
+    """The outcome of one call."""
 
-    `pages_sent` and `seconds` None take what is usual for the error. Seconds are divided by the speed.
-    """
-
+    #: None: the fax is delivered
     error_type: str | None = None
     error_code: int | None = None
+    #: None: the usual number for the error
     pages_sent: int | None = None
+    #: duration of the call, divided by the speed; None: the usual duration for the error
     seconds: float | None = None
+    #: the call never ends
     stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFault:
-    """What a sender gets instead of the ordinary answer.
+    """A fault of a ``POST /faxes``: the response that replaces the ordinary one."""
 
-    `kind` is `status`, `drop` (the connection closes without an answer) or `stall` (no answer until the
-    client gives up). `accepts` says whether the fax is taken all the same.
-    `field` is the field that a 422 complains about; `retry_after` goes into `Retry-After` as it is written.
-    `location` is where a redirect leads. `body` names one of `odd_content.BODIES`; empty: the ordinary one.
-    """
-
+    #: text in the scenario
     name: str
+    #: ``status``, ``drop`` (the connection closes without a response) or ``stall`` (no response at all)
     kind: str
+    #: whether the fax is accepted anyway
     accepts: bool
     status: int = 0
+    #: value of ``Retry-After``, sent unchanged
     retry_after: str = ""
+    #: field that a 422 names as invalid
     field: str = "to"
+    #: target of a redirect
     location: str = "/login"
+    #: name in ``odd_content.BODIES``; empty: the ordinary body
     body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFault:
-    """What a reader gets instead of the ordinary list or fax.
+    """A fault of a list request or of the read of a single fax."""
 
-    `kind` is `status`, `drop`, `stall`, `slow` (after `seconds`), `page_size` (no page holds more than `size`, whatever
-    was asked for) or `no_total` (`page_size` without `totalPages` and `totalItems`).
-    """
-
+    #: text in the scenario
     name: str
+    #: ``status``, ``drop``, ``stall``, ``slow`` (the response is late), ``page_size`` (smaller pages than requested) or
+    #: ``no_total`` (like ``page_size``, and without ``totalPages`` and ``totalItems``)
     kind: str
     status: int = 0
+    #: value of ``Retry-After``, sent unchanged
     retry_after: str = ""
+    #: name in ``odd_content.BODIES``; empty: the ordinary body
     body: str = ""
+    #: delay of ``slow``
     seconds: float = 0.0
+    #: maximum page size of ``page_size`` and ``no_total``
     size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackFault:
-    """`lost`, `doubled`, `late`, `early` (before the answer to the POST) or `out_of_order`.
+    """A fault of a callback."""
 
-    `seconds` is how late, how long after the first the second one comes, or how long one that shall
-    come out of order waits at most for another one to overtake it.
-    """
-
+    #: ``lost``, ``doubled``, ``late``, ``early`` (before the response to the POST) or ``out_of_order``
     kind: str
+    #: delay of ``late`` and of the second delivery of ``doubled``; for ``out_of_order``, the maximum wait for
+    #: another callback to be delivered first
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[T]):
-    """Either a sequence (the first, the second, ...; the last one repeats) or shares of one.
+    """A choice of outcomes or faults: either a sequence, whose last item repeats, or shares that add up to at most 1.
 
-    `None` is the ordinary course. What the shares leave over is ordinary too.
+    The item None means no fault. It is also chosen for the remainder if the shares add up to less than 1.
     """
 
     sequence: tuple[T | None, ...] = ()
     shares: tuple[tuple[float, T | None], ...] = ()
 
     def pick(self, seed: int, dimension: str, to: str, count: int) -> T | None:
-        """Choose for the thing number `count` (from 0) that concerns the number `to`."""
+        """Choose an item for one event.
+
+        The choice depends on the arguments only.
+
+        Args:
+            seed: The seed of the scenario.
+            dimension: What is chosen, for example ``outcome``; different dimensions are independent of each other.
+            to: The recipient number.
+            count: How many events of this kind came before.
+        """
         if self.sequence:
             return self.sequence[min(count, len(self.sequence) - 1)]
-        return self.share(draw(seed, dimension, to, count)) if self.shares else None
+        return self.share(seeded_random(seed, dimension, to, count)) if self.shares else None
 
     def share(self, chance: float) -> T | None:
-        """The item whose share `chance` falls into; `chance` is in [0, 1)."""
+        """Return the item whose share contains ``chance``, a random number in [0, 1)."""
         for share, item in self.shares:
             if chance < share:
                 return item
@@ -103,7 +115,10 @@ class Choice(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberRule:
-    """What holds for one number or for all numbers that begin alike; None asks the general choice."""
+    """Choices for one number or for all numbers with a prefix.
+
+    For None, the choice of the scenario applies.
+    """
 
     outcomes: Choice[Outcome] | None = None
     requests: Choice[RequestFault] | None = None
@@ -112,13 +127,12 @@ class NumberRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """The provider is away from `start_s` after the scenario was loaded, for `seconds`.
+    """A period in which the provider is not available."""
 
-    `how` is `503`, `500` or `drop`.
-    """
-
+    #: seconds from the loading of the scenario to the start
     start_s: float
     seconds: float
+    #: ``503``, ``500`` or ``drop``
     how: str = "503"
 
 
@@ -128,57 +142,60 @@ _NO_RULE = NumberRule()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A whole scenario. The empty one delivers everything at once and without any fault."""
+    """A complete scenario.
+
+    The default scenario delivers every fax without faults.
+    """
 
     seed: int = 1
-    #: Least and most seconds before an answer.
+    #: minimum and maximum delay before a response, in seconds
     latency_s: tuple[float, float] = (0.0, 0.0)
-    #: Seconds between acceptance and the fax showing in the list.
+    #: seconds from acceptance until the list contains the fax
     list_delay_s: float = 0.0
-    #: `Retry-After` of the 429s of the rate limit; the provider is not known to send one.
+    #: ``Retry-After`` in 429 responses of the rate limit; the provider is not known to send the header
     retry_after_s: int | None = None
     outcomes: Choice[Outcome] = Choice()
     requests: Choice[RequestFault] = Choice()
     callbacks: Choice[CallbackFault] = Choice()
-    #: what `GET /faxes` gets, and what `GET /faxes/{id}` gets
+    #: faults of ``GET /faxes`` and of ``GET /faxes/{faxId}``
     lists: Choice[ReadFault] = Choice()
     reads: Choice[ReadFault] = Choice()
-    #: names of `odd_content.FIELDS`
+    #: names in ``odd_content.FIELDS``
     fields: Choice[str] = Choice()
     numbers: dict[str, NumberRule] = field(default_factory=dict)
-    #: Longest prefix first.
+    #: longest prefix first
     prefixes: tuple[tuple[str, NumberRule], ...] = ()
     outages: tuple[Outage, ...] = ()
 
     def outcome(self, to: str, call: int) -> Outcome:
-        """How call number `call` (from 0) to the number `to` ends."""
+        """Return the outcome of call number ``call`` (from 0) to ``to``."""
         choice = self._rule(to).outcomes or self.outcomes
         return choice.pick(self.seed, "outcome", to, call) or _DELIVERED
 
     def request_fault(self, to: str, request: int) -> RequestFault | None:
-        """What goes wrong with request number `request` (from 0) that sends to `to`."""
+        """Return the fault of request number ``request`` (from 0) that sends to ``to``, or None."""
         choice = self._rule(to).requests or self.requests
         return choice.pick(self.seed, "request", to, request)
 
     def callback_fault(self, to: str, fax: int) -> CallbackFault | None:
-        """What goes wrong with the callback of fax number `fax` (from 0) to `to`."""
+        """Return the fault of the callback of fax number ``fax`` (from 0) to ``to``, or None."""
         choice = self._rule(to).callbacks or self.callbacks
         return choice.pick(self.seed, "callback", to, fax)
 
     def odd_fields(self, to: str, fax: int) -> str | None:
-        """How fax number `fax` (from 0) to `to` is shown; None: as it is."""
+        """Return the name of the odd fields of fax number ``fax`` (from 0) to ``to``, or None."""
         return self.fields.pick(self.seed, "fields", to, fax)
 
     def list_fault(self, count: int) -> ReadFault | None:
-        """What goes wrong with list number `count` (from 0)."""
+        """Return the fault of list request number ``count`` (from 0), or None."""
         return self.lists.pick(self.seed, "list", "", count)
 
     def read_fault(self, count: int) -> ReadFault | None:
-        """What goes wrong with read number `count` (from 0) of a single fax."""
+        """Return the fault of read number ``count`` (from 0) of a single fax, or None."""
         return self.reads.pick(self.seed, "read", "", count)
 
     def outage_at(self, seconds: float) -> Outage | None:
-        """The outage that holds `seconds` after the scenario was loaded."""
+        """Return the outage that is in effect ``seconds`` after the scenario was loaded, or None."""
         for outage in self.outages:
             if outage.start_s <= seconds < outage.start_s + outage.seconds:
                 return outage

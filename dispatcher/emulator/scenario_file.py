@@ -1,4 +1,7 @@
-"""Reads a scenario file (TOML). Every complaint names the key and what is allowed there."""
+"""Reads scenarios from TOML files.
+
+Every error message names the key and its allowed values.
+"""
 
 import re
 import tomllib
@@ -20,7 +23,7 @@ from dispatcher.emulator.scenario import (
 )
 
 T = TypeVar("T")
-#: Turns the name of an outcome or fault into the thing; None stands for the ordinary course.
+#: takes the text and the key of an outcome or fault and returns its value; None means no fault
 Reader = Callable[[str, str], T | None]
 
 _TOP_KEYS = (
@@ -31,7 +34,7 @@ _RULE_KEYS = ("to", "prefix", "attempts", "outcomes", "requests", "callbacks")
 _NAMED_KEYS = ("error", "pages_sent", "seconds")
 _OUTAGE_KEYS = ("start", "seconds", "how")
 _HOW = ("503", "500", "drop")
-#: Callback faults, and the seconds of those that have any.
+#: callback faults and their default seconds; None: the fault takes no seconds
 _CALLBACK_SECONDS = {"lost": None, "early": None, "late": 5.0, "out_of_order": 5.0, "doubled": 0.0}
 _ERROR = re.compile(r"([A-Z]+(?:_[A-Z]+)*) (\d{1,4})")
 _NUMBER = re.compile(r"\+[1-9]\d{0,14}")
@@ -46,14 +49,17 @@ _BARE_FAULTS = {
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be used; the text says which key and what is allowed."""
+    """A scenario is invalid.
+
+    The message names the key and its allowed values.
+    """
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read the scenario file at `path`.
+    """Read a scenario from a TOML file.
 
     Raises:
-        ScenarioError: the file cannot be read, is not TOML, or holds something unknown.
+        ScenarioError: the file cannot be read, is not TOML, or is not a valid scenario.
     """
     try:
         return parse_scenario(path.read_text(encoding="utf-8"))
@@ -63,7 +69,11 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def parse_scenario(text: str) -> Scenario:
-    """Read a scenario from TOML text; raises ScenarioError."""
+    """Read a scenario from TOML text.
+
+    Raises:
+        ScenarioError: the text is not TOML or not a valid scenario.
+    """
     try:
         return scenario_from(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -71,16 +81,20 @@ def parse_scenario(text: str) -> Scenario:
 
 
 def scenario_from(data: Mapping[str, Any]) -> Scenario:
-    """Build a scenario from parsed TOML or JSON; raises ScenarioError."""
-    _known(data, _TOP_KEYS, "")
-    outcome = _outcome_reader(_table(data, "named"))
-    numbers, prefixes = _rules(data.get("numbers", []), outcome)
+    """Build a scenario from parsed TOML or JSON.
+
+    Raises:
+        ScenarioError: a key or a value is invalid.
+    """
+    _check_keys(data, _TOP_KEYS, "")
+    read_outcome = _outcome_reader(_table(data, "named"))
+    numbers, prefixes = _rules(data.get("numbers", []), read_outcome)
     return Scenario(
-        seed=_whole(data.get("seed", 1), "seed"),
+        seed=_whole_number(data.get("seed", 1), "seed"),
         latency_s=_range(data.get("latency", 0.0), "latency"),
         list_delay_s=_seconds(data.get("list_delay", 0.0), "list_delay"),
-        retry_after_s=_whole(data["retry_after"], "retry_after") if "retry_after" in data else None,
-        outcomes=_choice(data.get("outcomes", {}), "outcomes", outcome),
+        retry_after_s=_whole_number(data["retry_after"], "retry_after") if "retry_after" in data else None,
+        outcomes=_choice(data.get("outcomes", {}), "outcomes", read_outcome),
         requests=_choice(data.get("requests", {}), "requests", _request_fault),
         callbacks=_choice(data.get("callbacks", {}), "callbacks", _callback_fault),
         lists=_choice(data.get("lists", {}), "lists", _read_fault),
@@ -93,24 +107,24 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
 
 
 def _outcome_reader(named: Mapping[str, Any]) -> Reader[Outcome]:
-    own = {name: _named(entry, f"named.{name}") for name, entry in named.items()}
+    named_outcomes = {name: _named_outcome(entry, f"named.{name}") for name, entry in named.items()}
 
     def read(text: str, key: str) -> Outcome | None:
         if text == "delivered":
             return None
         if text == "stuck":
             return Outcome(stuck=True)
-        if text in own:
-            return own[text]
-        return _error_outcome(text, key, [*own, *fax_errors.SHORT_NAMES])
+        if text in named_outcomes:
+            return named_outcomes[text]
+        return _error_outcome(text, key, [*named_outcomes, *fax_errors.SHORT_NAMES])
 
     return read
 
 
-def _named(entry: Any, key: str) -> Outcome:
+def _named_outcome(entry: Any, key: str) -> Outcome:
     if not isinstance(entry, dict):
         raise ScenarioError(f"{key}: must be a table with {', '.join(_NAMED_KEYS)}")
-    _known(entry, _NAMED_KEYS, key)
+    _check_keys(entry, _NAMED_KEYS, key)
     pages = entry.get("pages_sent")
     seconds = entry.get("seconds")
     error = entry.get("error")
@@ -118,7 +132,7 @@ def _named(entry: Any, key: str) -> Outcome:
     return Outcome(
         error_type=base.error_type,
         error_code=base.error_code,
-        pages_sent=None if pages is None else _whole(pages, f"{key}.pages_sent"),
+        pages_sent=None if pages is None else _whole_number(pages, f"{key}.pages_sent"),
         seconds=None if seconds is None else _seconds(seconds, f"{key}.seconds"),
     )
 
@@ -160,14 +174,17 @@ def _request_fault(text: str, key: str) -> RequestFault | None:
 
 
 def _body_name(name: str, status: int, key: str) -> str:
-    """An ordinary 2xx is no fault, so such a status needs a body that is named."""
+    """Check the name of an odd body.
+
+    A 2xx needs one, because an ordinary 2xx is not a fault.
+    """
     if name not in BODIES and (name or status < 300):
         raise ScenarioError(f"{key}: unknown body {name!r} for {status}; allowed: {', '.join(BODIES)}")
     return name
 
 
 def _read_fault(text: str, key: str) -> ReadFault | None:
-    """What happens to a list or to the read of one fax."""
+    """Read the fault of a list request or of the read of a single fax."""
     if text == "ok":
         return None
     if text in ("drop", "stall"):
@@ -195,26 +212,26 @@ def _odd_fields(text: str, key: str) -> str | None:
 def _callback_fault(text: str, key: str) -> CallbackFault | None:
     if text == "ok":
         return None
-    kind, _, rest = text.partition(" ")
-    usual = _CALLBACK_SECONDS.get(kind)
-    if kind not in _CALLBACK_SECONDS or (rest and usual is None):
+    kind, _, seconds_text = text.partition(" ")
+    default_s = _CALLBACK_SECONDS.get(kind)
+    if kind not in _CALLBACK_SECONDS or (seconds_text and default_s is None):
         raise ScenarioError(
             f"{key}: unknown callback outcome {text!r}; allowed: ok, lost, early, and with or without seconds"
             " late, out_of_order, doubled"
         )
     try:
-        seconds = float(rest) if rest else (usual or 0.0)
+        seconds = float(seconds_text) if seconds_text else (default_s or 0.0)
     except ValueError:
-        raise ScenarioError(f"{key}: {text!r}: {rest!r} is not a number of seconds") from None
+        raise ScenarioError(f"{key}: {text!r}: {seconds_text!r} is not a number of seconds") from None
     return CallbackFault(kind=kind, seconds=_seconds(seconds, key))
 
 
 def _choice(value: Any, key: str, read: Reader[T]) -> Choice[T]:
-    """Text: always that. List: one after the other. Table: shares."""
+    """Read a choice: a string is chosen always, a list in order, a table by shares."""
     if isinstance(value, str):
         return Choice(sequence=(read(value, key),))
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return Choice(sequence=tuple(read(item, f"{key}[{i}]") for i, item in enumerate(value)))
+        return Choice(sequence=tuple(read(item, f"{key}[{index}]") for index, item in enumerate(value)))
     if isinstance(value, dict):
         shares = [(_share(share, f"{key}.{name}"), read(name, key)) for name, share in value.items()]
         total = sum(share for share, _ in shares)
@@ -224,38 +241,42 @@ def _choice(value: Any, key: str, read: Reader[T]) -> Choice[T]:
     raise ScenarioError(f"{key}: must be a name, a list of names, or a table of shares")
 
 
-def _rules(entries: Any, outcome: Reader[Outcome]) -> tuple[dict[str, NumberRule], dict[str, NumberRule]]:
+def _rules(entries: Any, read_outcome: Reader[Outcome]) -> tuple[dict[str, NumberRule], dict[str, NumberRule]]:
     exact: dict[str, NumberRule] = {}
     prefixes: dict[str, NumberRule] = {}
-    for i, entry in enumerate(_tables(entries, "numbers")):
-        key = f"numbers[{i}]"
-        _known(entry, _RULE_KEYS, key)
+    for index, entry in enumerate(_tables(entries, "numbers")):
+        key = f"numbers[{index}]"
+        _check_keys(entry, _RULE_KEYS, key)
         if ("to" in entry) == ("prefix" in entry):
             raise ScenarioError(f'{key}: needs either "to" or "prefix"')
         kind = "to" if "to" in entry else "prefix"
         number = entry[kind]
         if not isinstance(number, str) or not _NUMBER.fullmatch(number):
             raise ScenarioError(f"{key}.{kind}: must be a number with + and digits, not {number!r}")
-        (exact if kind == "to" else prefixes)[number] = _rule(entry, key, outcome)
+        (exact if kind == "to" else prefixes)[number] = _rule(entry, key, read_outcome)
     return exact, prefixes
 
 
-def _rule(entry: Mapping[str, Any], key: str, outcome: Reader[Outcome]) -> NumberRule:
+def _rule(entry: Mapping[str, Any], key: str, read_outcome: Reader[Outcome]) -> NumberRule:
     if "attempts" in entry and "outcomes" in entry:
         raise ScenarioError(f'{key}: "attempts" (in order) and "outcomes" (shares) exclude each other')
     if not isinstance(entry.get("attempts", []), list):
         raise ScenarioError(f"{key}.attempts: must be a list of outcomes")
     name = "attempts" if "attempts" in entry else "outcomes"
     return NumberRule(
-        outcomes=_choice(entry[name], f"{key}.{name}", outcome) if name in entry else None,
+        outcomes=_choice(entry[name], f"{key}.{name}", read_outcome) if name in entry else None,
         requests=_choice(entry["requests"], f"{key}.requests", _request_fault) if "requests" in entry else None,
         callbacks=_choice(entry["callbacks"], f"{key}.callbacks", _callback_fault) if "callbacks" in entry else None,
     )
 
 
 def outage_from(entry: Mapping[str, Any], key: str) -> Outage:
-    """Read one outage; `start` defaults to now. Raises ScenarioError."""
-    _known(entry, _OUTAGE_KEYS, key)
+    """Read an outage from parsed TOML or JSON; ``start`` defaults to 0.
+
+    Raises:
+        ScenarioError: a key or a value is invalid.
+    """
+    _check_keys(entry, _OUTAGE_KEYS, key)
     how = str(entry.get("how", "503"))
     if how not in _HOW:
         raise ScenarioError(f"{key}.how: must be one of {', '.join(_HOW)}, not {how!r}")
@@ -269,14 +290,14 @@ def outage_from(entry: Mapping[str, Any], key: str) -> Outage:
 
 
 def _outages(entries: Any) -> list[Outage]:
-    return [outage_from(entry, f"outages[{i}]") for i, entry in enumerate(_tables(entries, "outages"))]
+    return [outage_from(entry, f"outages[{index}]") for index, entry in enumerate(_tables(entries, "outages"))]
 
 
-def _known(table: Mapping[str, Any], allowed: tuple[str, ...], key: str) -> None:
+def _check_keys(table: Mapping[str, Any], allowed: tuple[str, ...], key: str) -> None:
     for name in table:
         if name not in allowed:
-            where = f"{key}.{name}" if key else name
-            raise ScenarioError(f"{where}: unknown key; allowed: {', '.join(allowed)}")
+            full_key = f"{key}.{name}" if key else name
+            raise ScenarioError(f"{full_key}: unknown key; allowed: {', '.join(allowed)}")
 
 
 def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -292,9 +313,9 @@ def _tables(value: Any, key: str) -> list[dict[str, Any]]:
     return value
 
 
-def _number(value: Any, key: str, what: str) -> float:
+def _number(value: Any, key: str, description: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise ScenarioError(f"{key}: must be {what}, not {value!r}")
+        raise ScenarioError(f"{key}: must be {description}, not {value!r}")
     return float(value)
 
 
@@ -309,7 +330,7 @@ def _share(value: Any, key: str) -> float:
     return share
 
 
-def _whole(value: Any, key: str) -> int:
+def _whole_number(value: Any, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ScenarioError(f"{key}: must be a whole number, 0 or more, not {value!r}")
     return value
@@ -317,8 +338,8 @@ def _whole(value: Any, key: str) -> int:
 
 def _range(value: Any, key: str) -> tuple[float, float]:
     if isinstance(value, list) and len(value) == 2:
-        least, most = _seconds(value[0], f"{key}[0]"), _seconds(value[1], f"{key}[1]")
-        if least > most:
+        min_s, max_s = _seconds(value[0], f"{key}[0]"), _seconds(value[1], f"{key}[1]")
+        if min_s > max_s:
             raise ScenarioError(f"{key}: the first must not be more than the second")
-        return least, most
+        return min_s, max_s
     return (_seconds(value, key),) * 2

@@ -1,4 +1,4 @@
-"""The shapes of the API as JSON schemas, for its OpenAPI document."""
+"""JSON schemas of the emulated API, for its OpenAPI document."""
 
 from typing import Any
 
@@ -9,29 +9,35 @@ from dispatcher.emulator.emails import PERMISSIONS
 Schema = dict[str, Any]
 
 
-def text(**more: Any) -> Schema:
-    return {"type": "string", **more}
+def text(**keywords: Any) -> Schema:
+    """Return the schema of a string, with further keywords such as ``maxLength``."""
+    return {"type": "string", **keywords}
 
 
 def enum(*values: str) -> Schema:
+    """Return the schema of a string with a fixed set of values."""
     return {"type": "string", "enum": list(values)}
 
 
-def whole(least: int, most: int | None = None) -> Schema:
-    schema = {"type": "integer", "minimum": least}
-    return schema if most is None else {**schema, "maximum": most}
+def integer(minimum: int, maximum: int | None = None) -> Schema:
+    """Return the schema of an integer."""
+    schema = {"type": "integer", "minimum": minimum}
+    return schema if maximum is None else {**schema, "maximum": maximum}
 
 
-def listing(item: Schema) -> Schema:
+def array(item: Schema) -> Schema:
+    """Return the schema of an array."""
     return {"type": "array", "items": item}
 
 
-def shape(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
+def json_object(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """Return the schema of an object."""
     schema: Schema = {"type": "object", "properties": properties}
     return {**schema, "required": list(required)} if required else schema
 
 
 def ref(name: str) -> Schema:
+    """Return a reference to one of ``COMPONENTS``."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -41,13 +47,13 @@ URL = text(format="uri", pattern="^https?://")
 TIME = text(format="date-time")
 TEXT_MAP: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 
-#: Fields of a send that come back on the fax as they are.
+#: fields of a send request that the fax returns unchanged
 _SETTINGS: dict[str, Schema] = {
     "headerText": text(maxLength=50),
     "headerPageNumbers": BOOLEAN,
     "headerTimeZone": text(),
-    "maxRetries": whole(0, checks.MAX_RETRIES),
-    "retryDelaySeconds": whole(0, checks.MAX_RETRY_DELAY_S),
+    "maxRetries": integer(0, checks.MAX_RETRIES),
+    "retryDelaySeconds": integer(0, checks.MAX_RETRY_DELAY_S),
     "imageConversionMethod": enum(*checks.IMAGE_METHODS),
     "resolution": enum(*checks.RESOLUTIONS),
     "labels": TEXT_MAP,
@@ -58,25 +64,25 @@ _SETTINGS: dict[str, Schema] = {
     "serviceId": text(),
 }
 
-SEND_JSON = shape(
+SEND_JSON = json_object(
     ("to",),
     **{
-        "to": {"anyOf": [NUMBER, {**listing(NUMBER), "minItems": 1}]},
+        "to": {"anyOf": [NUMBER, {**array(NUMBER), "minItems": 1}]},
         "from": NUMBER,
-        "contentUrl": {"anyOf": [URL, listing(URL)]},
-        "files": listing(shape(("file", "fileType"), file=text(format="byte"), fileType=enum(*FILE_TYPES))),
+        "contentUrl": {"anyOf": [URL, array(URL)]},
+        "files": array(json_object(("file", "fileType"), file=text(format="byte"), fileType=enum(*FILE_TYPES))),
         **_SETTINGS,
         "callbackUrl": URL,
     },
 )
 
-SEND_MULTIPART = shape(
+SEND_MULTIPART = json_object(
     ("to",),
     **{
-        "to": listing(text()),
+        "to": array(text()),
         "from": text(),
         "contentUrl": text(),
-        "file": listing(text(format="binary")),
+        "file": array(text(format="binary")),
         "headerText": text(),
         "headerPageNumbers": text(),
         "maxRetries": text(),
@@ -86,7 +92,7 @@ SEND_MULTIPART = shape(
     },
 )
 
-_FAX = shape(
+_FAX = json_object(
     ("id", "direction", "to", "status", "createTime", "hasFile"),
     **{
         "id": text(),
@@ -94,32 +100,32 @@ _FAX = shape(
         "to": text(),
         "from": text(),
         "status": enum("QUEUED", "IN_PROGRESS", "COMPLETED", "FAILURE"),
-        "numberOfPages": whole(0),
-        "pagesSentSuccessfully": whole(0),
-        "price": shape(("currencyCode", "amount"), currencyCode=text(), amount=text()),
+        "numberOfPages": integer(0),
+        "pagesSentSuccessfully": integer(0),
+        "price": json_object(("currencyCode", "amount"), currencyCode=text(), amount=text()),
         "pricePerPage": text(),
         "createTime": TIME,
         "completedTime": TIME,
-        "retryCount": whole(0),
-        "contentUrl": listing(text()),
+        "retryCount": integer(0),
+        "contentUrl": array(text()),
         "errorType": text(),
-        "errorCode": whole(0),
+        "errorCode": integer(0),
         "errorMessage": text(),
         "hasFile": BOOLEAN,
-        "barCodes": listing({"type": "object"}),
+        "barCodes": array({"type": "object"}),
         "projectId": text(),
         **_SETTINGS,
     },
 )
 
-SERVICE_FIELDS = shape(
+SERVICE_FIELDS = json_object(
     name=text(maxLength=60),
     incomingWebhookUrl=URL,
     webhookContentType=enum(*checks.CALLBACK_TYPES),
     defaultForProject=BOOLEAN,
     defaultFrom=NUMBER,
-    numberOfRetries=whole(0, checks.MAX_RETRIES),
-    retryDelaySeconds=whole(0, checks.MAX_RETRY_DELAY_S),
+    numberOfRetries=integer(0, checks.MAX_RETRIES),
+    retryDelaySeconds=integer(0, checks.MAX_RETRY_DELAY_S),
     imageConversionMethod=enum(*checks.IMAGE_METHODS),
     coverPageId=text(),
     saveOutboundFaxDocuments=BOOLEAN,
@@ -130,67 +136,67 @@ SERVICE_FIELDS = shape(
 )
 _SERVICE: Schema = {
     "allOf": [
-        shape(("id", "projectId"), id=text(), projectId=text()),
+        json_object(("id", "projectId"), id=text(), projectId=text()),
         {**SERVICE_FIELDS, "properties": {**SERVICE_FIELDS["properties"], "incomingWebhookUrl": text()}},
     ]
 }
 
-_EMAIL_NUMBER = shape(("number", "permissions"), number=NUMBER, permissions=enum(*PERMISSIONS))
-_NUMBER_OF_EMAIL = shape(
+_EMAIL_NUMBER = json_object(("number", "permissions"), number=NUMBER, permissions=enum(*PERMISSIONS))
+_NUMBER_OF_EMAIL = json_object(
     ("phoneNumber", "projectId", "serviceId", "permissions"),
     phoneNumber=NUMBER,
     projectId=text(),
     serviceId=text(),
     permissions=enum(*PERMISSIONS),
 )
-_EMAIL = shape(
+_EMAIL = json_object(
     ("email", "phoneNumbers"),
     email=text(),
-    phoneNumbers=listing(_EMAIL_NUMBER),
+    phoneNumbers=array(_EMAIL_NUMBER),
     projectId=text(),
     createdAt=TIME,
     updatedAt=TIME,
 )
-_NUMBER_OR_TEXT: Schema = {"anyOf": [NUMBER, shape(("number",), number=NUMBER, permissions=enum(*PERMISSIONS))]}
-EMAIL_NUMBERS = shape(("phoneNumbers",), phoneNumbers=listing(_NUMBER_OR_TEXT))
-NEW_EMAIL = shape(("email",), email=text(format="email"), phoneNumbers=listing(_NUMBER_OR_TEXT))
+_NUMBER_OR_TEXT: Schema = {"anyOf": [NUMBER, json_object(("number",), number=NUMBER, permissions=enum(*PERMISSIONS))]}
+EMAIL_NUMBERS = json_object(("phoneNumbers",), phoneNumbers=array(_NUMBER_OR_TEXT))
+NEW_EMAIL = json_object(("email",), email=text(format="email"), phoneNumbers=array(_NUMBER_OR_TEXT))
 
-NEW_COVER_PAGE = shape(
+NEW_COVER_PAGE = json_object(
     ("name", "file"),
     name=text(maxLength=60),
-    file=shape(("fileContent", "fileType"), fileContent=text(format="byte"), fileType=enum("PDF")),
+    file=json_object(("fileContent", "fileType"), fileContent=text(format="byte"), fileType=enum("PDF")),
 )
-_COVER_PAGE = shape(
+_COVER_PAGE = json_object(
     ("id", "name", "file", "serviceId"),
     id=text(),
     name=text(),
-    file=shape(fileContent=text(), fileType=text()),
+    file=json_object(fileContent=text(), fileType=text()),
     projectId=text(),
     serviceId=text(),
     createdTime=TIME,
     updatedTime=TIME,
 )
 
-_ERROR = shape(
+_ERROR = json_object(
     ("code", "error", "message"),
     code=text(),
     error=text(),
     message=text(),
-    details=shape(fieldViolations=listing(shape(("field", "description"), field=text(), description=text()))),
+    details=json_object(fieldViolations=array(json_object(("field", "description"), field=text(), description=text()))),
 )
 
 
 def page(key: str, item: Schema) -> Schema:
-    """The envelope of a list."""
-    counts = {name: whole(0) for name in ("page", "pageNumber", "pageSize", "totalItems", "totalPages")}
-    return shape((key, *counts), **{key: listing(item)}, **counts)
+    """Return the schema of a page of a list; ``key`` is the name of its array."""
+    counts = {name: integer(0) for name in ("page", "pageNumber", "pageSize", "totalItems", "totalPages")}
+    return json_object((key, *counts), **{key: array(item)}, **counts)
 
 
 COMPONENTS: dict[str, Schema] = {
     "Fax": _FAX,
-    "Faxes": shape(("faxes",), faxes=listing(ref("Fax"))),
+    "Faxes": json_object(("faxes",), faxes=array(ref("Fax"))),
     "Service": _SERVICE,
-    "Number": shape(("phoneNumber",), phoneNumber=text(), projectId=text(), serviceId=text()),
+    "Number": json_object(("phoneNumber",), phoneNumber=text(), projectId=text(), serviceId=text()),
     "Email": _EMAIL,
     "EmailNumber": _EMAIL_NUMBER,
     "NumberOfEmail": _NUMBER_OF_EMAIL,

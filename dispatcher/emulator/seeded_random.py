@@ -1,13 +1,13 @@
-"""Chance that repeats: the same question under the same seed always gets the same answer.
+"""Deterministic random numbers.
 
-Every draw is a hash of what it is about (the number, and how many came before it), never of
-the order in which requests happen to arrive, so that a run repeats whatever its concurrency.
+A number is a hash of the seed and of what it is used for, such as a phone number and the count of its calls. It does
+not depend on the order in which requests arrive, so a run can be repeated with any concurrency.
 """
 
 from hashlib import blake2b
 
 
-def draw(seed: int, *about: object) -> float:
-    """A number in [0, 1) that depends on nothing but the arguments."""
-    text = "|".join(map(str, (seed, *about)))
+def seeded_random(seed: int, *context: object) -> float:
+    """Return a random number in [0, 1) that depends on the arguments only."""
+    text = "|".join(map(str, (seed, *context)))
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56

@@ -1,7 +1,7 @@
-"""Reads the body of a send, JSON or multipart, into one shape: a map of canonical field names.
+"""Reads the body of a ``POST /faxes``, JSON or multipart, into a dictionary of fields.
 
-Accepts what other clients put on the wire: part names in any case, `True`/`False`, recipients
-repeated or joined by `,` or `;`, content URLs joined by `,`, labels as `labels[key]`.
+A multipart body may have what other clients send: names in any case, ``True`` and ``False``, recipients that are
+repeated or separated by ``,`` or ``;``, content URLs that are separated by ``,``, and labels as ``labels[key]``.
 """
 
 import re
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from dispatcher.emulator.documents import MAX_FILE_BYTES
 from dispatcher.emulator.responses import ApiError
 
-#: No source gives a limit for a whole request; this holds two of the largest files as base64.
+#: the provider documents no limit for a request; this is enough for two files of maximum size in base64
 MAX_BODY_BYTES = 3 * MAX_FILE_BYTES
 _FIELDS = (
     "to", "from", "contentUrl", "serviceId", "headerText", "headerPageNumbers", "headerTimeZone",
@@ -32,16 +32,20 @@ _URL_COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """One file part: its type by file name extension ("" if it has none), and its bytes."""
+    """A file of a multipart body.
+
+    Its type is the file name extension, or an empty string if there is none.
+    """
 
     file_type: str
     data: bytes
 
 
 async def read_fields(request: Request) -> dict[str, Any]:
-    """The fields of a send as sent; null and absent are the same.
+    """Read the fields of a ``POST /faxes``, without those that are null.
 
-    `files` holds `{file, fileType}` maps (JSON) or UploadedFile values (multipart).
+    Returns:
+        The unchecked fields. ``files`` contains ``{file, fileType}`` dictionaries (JSON) or ``UploadedFile`` objects.
 
     Raises:
         ApiError: 400 if the body cannot be read, 413 if it is too large, 415 for other content types.
@@ -58,7 +62,11 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """A JSON object as body. Raises ApiError 400 for anything else."""
+    """Read a request body that is a JSON object.
+
+    Raises:
+        ApiError: 400 if the body is anything else.
+    """
     try:
         fields = from_json(await request.body())
     except ValueError:
@@ -82,10 +90,10 @@ async def _form_fields(form: FormData) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            kind = PurePosixPath(value.filename or "").suffix.lstrip(".").upper()
-            fields.setdefault("files", []).append(UploadedFile(kind, await value.read()))
+            file_type = PurePosixPath(value.filename or "").suffix.lstrip(".").upper()
+            fields.setdefault("files", []).append(UploadedFile(file_type, await value.read()))
         elif name.lower() in ("file", "files"):
-            # A part without a file name is a plain field; the provider wants a name with an extension.
+            # A part without a file name is a plain field. The provider requires a name with an extension.
             fields.setdefault("files", []).append(UploadedFile("", value.encode()))
         else:
             _add_text(fields, name, value)
@@ -98,19 +106,22 @@ def _add_text(fields: dict[str, Any], name: str, value: str) -> None:
         group = "labels" if entry[1].lower() == "labels" else "coverPageData"
         fields.setdefault(group, {})[entry[2]] = value
         return
-    known = _BY_LOWER.get(name.lower())
-    if known == "to":
+    field = _BY_LOWER.get(name.lower())
+    if field == "to":
         numbers = (number.strip() for number in re.split("[,;]", value))
         fields.setdefault("to", []).extend(number for number in numbers if number)
-    elif known == "contentUrl":
+    elif field == "contentUrl":
         urls = (url.strip() for url in _URL_COMMA.split(value))
         fields.setdefault("contentUrl", []).extend(url for url in urls if url)
-    elif known is not None:
-        fields[known] = _typed(known, value)
+    elif field is not None:
+        fields[field] = _typed(field, value)
 
 
 def _typed(name: str, value: str) -> Any:
-    """Multipart knows only text; what cannot be turned stays text and fails its check."""
+    """Convert the text of a multipart field to the type of the field.
+
+    Text that cannot be converted fails its check later.
+    """
     if name == "headerPageNumbers":
         return _BOOLEANS.get(value.strip().lower(), value)
     if name in ("maxRetries", "retryDelaySeconds"):

@@ -1,4 +1,4 @@
-"""Checks the fields of a send and fills in what is left out: from fields to an order."""
+"""Checks the fields of a ``POST /faxes`` and turns them into an ``Order``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +29,10 @@ CHECKS: dict[str, checks.Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A checked send: who gets it, what, and the settings that all its faxes share.
-
-    `several` says that the answer is a list of faxes.
-    """
+    """A valid ``POST /faxes``: recipients, content, and the fields that all its faxes share."""
 
     recipients: tuple[str, ...]
+    #: whether the response is a list of faxes
     several: bool
     content_urls: tuple[str, ...]
     documents: tuple[Document, ...]
@@ -42,31 +40,34 @@ class Order:
 
 
 def order_from(fields: dict[str, Any], documents: Documents) -> Order:
-    """Check the fields of a send.
+    """Check the fields of a request and create its order.
 
     Raises:
-        ApiError: 400 without any content, 413 for a file that is too large, 422 with the fields at fault.
+        ApiError: 400 without content, 413 if a file is too large, 422 with the names of invalid fields.
     """
-    wrong = checks.violations(fields, CHECKS)
-    recipients = _recipients(fields.get("to"), wrong)
-    urls = _content_urls(fields.get("contentUrl"), wrong)
+    violations = checks.find_violations(fields, CHECKS)
+    recipients = _recipients(fields.get("to"), violations)
+    urls = _content_urls(fields.get("contentUrl"), violations)
     files = fields.get("files") or []
-    if not wrong and not urls and not files:
+    if not violations and not urls and not files:
         raise ApiError(400, "Either a file or a contentUrl is required")
-    taken = _files(files, documents, wrong)
-    if wrong:
-        raise ApiError(422, "The request has invalid parameters", wrong)
+    order_documents = _files(files, documents, violations)
+    if violations:
+        raise ApiError(422, "The request has invalid parameters", violations)
     return Order(
         recipients=recipients,
         several=len(recipients) > 1,
         content_urls=urls,
-        documents=taken,
+        documents=order_documents,
         fields=fields,
     )
 
 
 def settings_of(order: Order, service: Mapping[str, Any], project_id: str) -> dict[str, Any]:
-    """The effective settings as every Fax of the order shows them; hashable values only."""
+    """Return the effective settings of the faxes of an order, with the defaults of the service.
+
+    All values are hashable.
+    """
     fields = order.fields
     settings = {
         "projectId": project_id,
@@ -86,46 +87,50 @@ def settings_of(order: Order, service: Mapping[str, Any], project_id: str) -> di
 
 
 def callback_type(fields: Mapping[str, Any]) -> str:
+    """Return the content type of the callbacks of an order."""
     return str(fields.get("callbackUrlContentType", checks.CALLBACK_TYPES[0]))
 
 
-def _recipients(value: Any, wrong: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The numbers in `to`; one bad number refuses the whole request. Repeated ones are not merged."""
+def _recipients(value: Any, violations: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the numbers in ``to``, duplicates included.
+
+    A single invalid number makes the request invalid.
+    """
     if value is None or value == []:
-        wrong.append(("to", "is required"))
+        violations.append(("to", "is required"))
         return ()
     numbers = value if isinstance(value, list) else [value]
-    for i, number in enumerate(numbers):
+    for index, number in enumerate(numbers):
         problem = checks.e164(number)
         if problem:
-            wrong.append(("to" if len(numbers) == 1 else f"to[{i}]", problem))
+            violations.append(("to" if len(numbers) == 1 else f"to[{index}]", problem))
     return tuple(map(str, numbers))
 
 
-def _content_urls(value: Any, wrong: list[tuple[str, str]]) -> tuple[str, ...]:
+def _content_urls(value: Any, violations: list[tuple[str, str]]) -> tuple[str, ...]:
     if value is None:
         return ()
     urls = value if isinstance(value, list) else [value]
     for url in urls:
         problem = checks.http_url(url)
         if problem:
-            wrong.append(("contentUrl", problem))
+            violations.append(("contentUrl", problem))
     return tuple(map(str, urls))
 
 
-def _files(value: Any, documents: Documents, wrong: list[tuple[str, str]]) -> tuple[Document, ...]:
+def _files(value: Any, documents: Documents, violations: list[tuple[str, str]]) -> tuple[Document, ...]:
     if not isinstance(value, list):
-        wrong.append(("files", "must be a list of {file, fileType}"))
+        violations.append(("files", "must be a list of {file, fileType}"))
         return ()
-    taken = []
-    for i, item in enumerate(value):
+    files = []
+    for index, item in enumerate(value):
         try:
-            taken.append(_file(item, documents))
+            files.append(_file(item, documents))
         except OverflowError as error:
-            raise ApiError(413, f"File {i + 1} {error}") from error
+            raise ApiError(413, f"File {index + 1} {error}") from error
         except ValueError as error:
-            wrong.append((f"files[{i}]", str(error)))
-    return tuple(taken)
+            violations.append((f"files[{index}]", str(error)))
+    return tuple(files)
 
 
 def _file(item: Any, documents: Documents) -> Document:

@@ -1,4 +1,4 @@
-"""Runs the emulator on a port: in the foreground, or beside a test in a thread of its own."""
+"""Runs the emulator as an HTTP server, in the foreground or in a thread."""
 
 import socket
 import threading
@@ -18,40 +18,45 @@ _BACKLOG = 2048
 
 
 class CuttingProtocol(HttpToolsProtocol):
-    """Lends each request the means to cut its connection, which ASGI has no word for."""
+    """Adds a function that closes the connection to the scope of each request; ASGI itself offers none."""
 
     def on_message_begin(self) -> None:
+        """Add the function to the scope of a new request."""
         super().on_message_begin()
         cast(dict[str, object], self.scope)[DROP] = self.transport.abort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningEmulator:
-    """Where a running emulator is, and the credentials that it wants."""
+    """The address of a running emulator, and its settings with the credentials."""
 
     url: str
     config: EmulatorConfig
 
     @property
     def line(self) -> str:
-        """What `serve` prints first."""
-        c = self.config
-        return f"emulator: {self.url} project={c.project_id} key={c.key_id} secret={c.key_secret}"
+        """The first line that ``serve`` prints."""
+        config = self.config
+        return f"emulator: {self.url} project={config.project_id} key={config.key_id} secret={config.key_secret}"
 
 
 def listen(config: EmulatorConfig) -> tuple[socket.socket, RunningEmulator]:
-    """Take the port (0: any free one). Raises OSError if that is not possible."""
+    """Open the listening socket; port 0 selects a free port.
+
+    Raises:
+        OSError: the port is not available.
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((config.host, config.port))
-        taken.listen(_BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((config.host, config.port))
+        listener.listen(_BACKLOG)
     except OSError:
-        taken.close()
+        listener.close()
         raise
     host = f"[{config.host}]" if family == socket.AF_INET6 else config.host
-    return taken, RunningEmulator(url=f"http://{host}:{taken.getsockname()[1]}", config=config)
+    return listener, RunningEmulator(url=f"http://{host}:{listener.getsockname()[1]}", config=config)
 
 
 def _server(config: EmulatorConfig) -> uvicorn.Server:
@@ -71,28 +76,28 @@ def _server(config: EmulatorConfig) -> uvicorn.Server:
 
 
 def serve(config: EmulatorConfig) -> None:
-    """Run until interrupted; prints one line with the address and the credentials first.
+    """Print one line with the address and the credentials, then run until interrupted.
 
     Raises:
-        OSError: the port cannot be taken.
+        OSError: the port is not available.
     """
-    taken, running = listen(config)
-    print(running.line, flush=True)  # noqa: T201 - the line that scripts read
-    # Interrupting is the ordinary way to end it.
-    with taken, suppress(KeyboardInterrupt):
-        _server(config).run(sockets=[taken])
+    listener, emulator = listen(config)
+    print(emulator.line, flush=True)  # noqa: T201 - scripts read this line
+    # An interrupt is the ordinary way to stop it.
+    with listener, suppress(KeyboardInterrupt):
+        _server(config).run(sockets=[listener])
 
 
 @contextmanager
 def running(config: EmulatorConfig) -> Iterator[RunningEmulator]:
-    """Run beside the caller, in a thread, for as long as the context lasts."""
-    taken, where = listen(config)
+    """Run the emulator in a thread until the context ends."""
+    listener, emulator = listen(config)
     server = _server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, name="emulator", daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="emulator", daemon=True)
     thread.start()
     try:
-        yield where
+        yield emulator
     finally:
         server.should_exit = True
         thread.join()
-        taken.close()
+        listener.close()

@@ -1,4 +1,4 @@
-"""Fax services: their fields, defaults and the numbers that belong to them."""
+"""The fax services of the project: their fields, defaults and phone numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,17 +40,23 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class Services:
-    """The services of the project; one of them is its default as long as there is any."""
+    """The services of the project.
+
+    The first one becomes the default service.
+    """
 
     def __init__(self, project_id: str, ids: Ulids) -> None:
         self._project_id = project_id
         self._ids = ids
         self._by_id: dict[str, dict[str, Any]] = {}
-        #: Service id by phone number.
+        #: service ID by phone number
         self.numbers: dict[str, str] = {}
 
     def create(self, fields: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-        """Make a service from checked fields; unset ones take the provider's defaults."""
+        """Create a service from valid fields.
+
+        Missing fields get the defaults of the provider.
+        """
         service = {"id": self._ids.new(now_ms), "projectId": self._project_id, **_DEFAULTS}
         self._by_id[service["id"]] = service
         self.change(service, fields)
@@ -59,7 +65,10 @@ class Services:
         return service
 
     def change(self, service: dict[str, Any], fields: Mapping[str, Any]) -> None:
-        """Set the named fields; null takes a field back to its default."""
+        """Change fields of a service.
+
+        None resets a field to its default.
+        """
         for name in FIELDS.keys() & fields.keys():
             if fields[name] is not None:
                 service[name] = fields[name]
@@ -72,14 +81,22 @@ class Services:
                 other["defaultForProject"] = other is service
 
     def get(self, service_id: str) -> dict[str, Any]:
-        """Raises ApiError 404."""
+        """Return a service.
+
+        Raises:
+            ApiError: 404 if it does not exist.
+        """
         service = self._by_id.get(service_id)
         if service is None:
             raise ApiError(404, f"There is no service {service_id}")
         return service
 
     def for_send(self, service_id: str | None) -> dict[str, Any]:
-        """The service of a send: the named one or the default. Raises ApiError 404."""
+        """Return the service with this ID, or the default service for None.
+
+        Raises:
+            ApiError: 404 if it does not exist.
+        """
         if service_id is not None:
             return self.get(service_id)
         for service in self._by_id.values():
@@ -88,10 +105,15 @@ class Services:
         raise ApiError(404, "The project has no default service")
 
     def all(self) -> list[dict[str, Any]]:
+        """Return all services in the order of their creation."""
         return list(self._by_id.values())
 
     def remove(self, service_id: str) -> dict[str, Any]:
-        """Remove a service and detach its numbers. Raises ApiError 404."""
+        """Remove a service and release its numbers.
+
+        Raises:
+            ApiError: 404 if it does not exist.
+        """
         service = self.get(service_id)
         del self._by_id[service_id]
         for number in self.numbers_of(service_id):
@@ -99,4 +121,5 @@ class Services:
         return service
 
     def numbers_of(self, service_id: str) -> list[str]:
+        """Return the phone numbers of a service."""
         return [number for number, owner in self.numbers.items() if owner == service_id]

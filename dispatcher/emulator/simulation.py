@@ -1,4 +1,4 @@
-"""The life of an outbound fax: conversion, calls, the end. One timer for each fax."""
+"""Simulates outbound faxes: document conversion, calls and the final status, with one timer per fax."""
 
 import asyncio
 from collections import Counter
@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.emulator import fax_errors
-from dispatcher.emulator.callbacks import Callbacks
+from dispatcher.emulator.callbacks import CallbackSender
 from dispatcher.emulator.clock import Clock
 from dispatcher.emulator.documents import Document, Documents
 from dispatcher.emulator.faxes import EmulatedFax
 from dispatcher.emulator.scenario import Outcome, Scenario
-from dispatcher.emulator.seeded_random import draw
+from dispatcher.emulator.seeded_random import seeded_random
 
-#: The provider's free test number: always delivered, costs nothing.
+#: the provider's free test number: every fax is delivered and costs nothing
 TEST_NUMBER = "+19898989898"
-#: Seconds for making the PDF; then a one-page fax to an ordinary line takes about 5 s live.
+#: duration of the document conversion, in seconds; a fax of one page then takes about 5 s
 CONVERT_S = 1.0
 _CONNECT_S = 2.0
 _PAGE_S = 3.0
@@ -24,22 +24,34 @@ _DELIVERED = Outcome()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationPlan:
-    """How a fax will go: seconds until its end (None: never), how the last call ends, calls made."""
+    """The course of a fax, decided when its simulation starts."""
 
+    #: seconds until the fax is final; None: never
     seconds: float | None
+    #: outcome of the last call
     outcome: Outcome
+    #: number of calls
     calls: int
 
 
-def plan(
+def plan_calls(
     scenario: Scenario, to: str, first_call: int, *, pages: int, max_retries: int, retry_delay_s: float
 ) -> SimulationPlan:
-    """Go through the calls to `to`, of which the first is number `first_call` to that number."""
+    """Plan the calls of a fax to ``to``.
+
+    Args:
+        scenario: Decides the outcome of each call.
+        to: The recipient number.
+        first_call: How many calls to this number came before.
+        pages: The number of pages of the fax.
+        max_retries: How many calls may follow the first one.
+        retry_delay_s: The pause between two calls.
+    """
     seconds = CONVERT_S
     calls = 0
     while True:
         outcome = _DELIVERED if to == TEST_NUMBER else scenario.outcome(to, first_call + calls)
-        chance = draw(scenario.seed, "pace", to, first_call + calls)
+        chance = seeded_random(scenario.seed, "pace", to, first_call + calls)
         seconds += call_seconds(outcome, pages) * (0.75 + chance / 2)
         calls += 1
         if outcome.stuck:
@@ -50,7 +62,7 @@ def plan(
 
 
 def call_seconds(outcome: Outcome, pages: int) -> float:
-    """How long a call with this end usually takes."""
+    """Return the usual duration of a call with this outcome."""
     if outcome.seconds is not None:
         return outcome.seconds
     if outcome.error_type is None or outcome.error_code is None:
@@ -60,6 +72,7 @@ def call_seconds(outcome: Outcome, pages: int) -> float:
 
 
 def pages_sent(outcome: Outcome, pages: int) -> int:
+    """Return how many of ``pages`` a call with this outcome transmits."""
     if outcome.pages_sent is not None:
         return min(outcome.pages_sent, pages)
     if outcome.error_type is None or outcome.error_code is None:
@@ -68,14 +81,17 @@ def pages_sent(outcome: Outcome, pages: int) -> int:
 
 
 class Simulation:
-    """Runs faxes from acceptance to their end. All times are divided by the speed."""
+    """Simulates faxes from their acceptance to their final status.
+
+    All durations are divided by ``speed``.
+    """
 
     def __init__(
         self,
         *,
         clock: Clock,
         documents: Documents,
-        callbacks: Callbacks,
+        callbacks: CallbackSender,
         speed: float,
         scenario: Callable[[], Scenario],
     ) -> None:
@@ -86,15 +102,21 @@ class Simulation:
         self._scenario = scenario
         self._calls_to: Counter[str] = Counter()
 
-    def begin(self, fax: EmulatedFax, parts: Sequence[Document], *, at_once: bool = False) -> None:
-        """Start a fax with its documents; `at_once` ends it now and leaves the callback to the caller."""
+    def start(self, fax: EmulatedFax, parts: Sequence[Document], *, immediately: bool = False) -> None:
+        """Start the simulation of a fax.
+
+        Args:
+            fax: The fax.
+            parts: Its documents, in order.
+            immediately: Make the fax final now; the caller sends the callback.
+        """
         fax.documents = tuple(parts)
-        bad = next((part.error_code for part in parts if part.error_code is not None), None)
-        if bad is not None:
-            self._end_later(fax, _document_failure(bad), at_once=at_once)
+        error_code = next((part.error_code for part in parts if part.error_code is not None), None)
+        if error_code is not None:
+            self._schedule_end(fax, _document_failure(error_code), immediately=immediately)
             return
         pages = sum(part.pages for part in parts)
-        way = plan(
+        plan = plan_calls(
             self._scenario(),
             fax.to,
             self._calls_to[fax.to],
@@ -102,43 +124,43 @@ class Simulation:
             max_retries=fax.settings["maxRetries"],
             retry_delay_s=fax.settings["retryDelaySeconds"],
         )
-        self._calls_to[fax.to] += way.calls
-        self._end_later(fax, way, at_once=at_once)
+        self._calls_to[fax.to] += plan.calls
+        self._schedule_end(fax, plan, immediately=immediately)
 
-    def fail_document(self, fax: EmulatedFax, code: int, *, at_once: bool) -> None:
-        """End a fax whose document could not be got."""
-        self._end_later(fax, _document_failure(code), at_once=at_once)
+    def fail_document(self, fax: EmulatedFax, code: int, *, immediately: bool) -> None:
+        """Let a fax fail because one of its documents could not be fetched."""
+        self._schedule_end(fax, _document_failure(code), immediately=immediately)
 
-    def _end_later(self, fax: EmulatedFax, way: SimulationPlan, *, at_once: bool) -> None:
+    def _schedule_end(self, fax: EmulatedFax, plan: SimulationPlan, *, immediately: bool) -> None:
         fax.progress_ms = fax.created_ms + int(CONVERT_S * 1000 / self._speed)
-        if at_once:
-            self._end(fax, way)
-        elif way.seconds is not None:
-            asyncio.get_running_loop().call_later(way.seconds / self._speed, self._end_and_tell, fax, way)
-            if fax.page_notices:
-                self._announce_pages(fax, way.outcome, way.seconds)
+        if immediately:
+            self._end(fax, plan)
+        elif plan.seconds is not None:
+            asyncio.get_running_loop().call_later(plan.seconds / self._speed, self._end_and_notify, fax, plan)
+            if fax.page_callbacks:
+                self._schedule_page_callbacks(fax, plan.outcome, plan.seconds)
 
-    def _announce_pages(self, fax: EmulatedFax, outcome: Outcome, end_s: float) -> None:
-        """Set a notice for each page that will go through, at the pace of the last call."""
+    def _schedule_page_callbacks(self, fax: EmulatedFax, outcome: Outcome, end_s: float) -> None:
+        """Schedule a callback for each page that the last call transmits."""
         loop = asyncio.get_running_loop()
         pages = sum(part.pages for part in fax.documents)
         sent = pages_sent(outcome, pages)
         first_s = max(end_s - _PAGE_S * sent, 0.0)
         for page in range(1, sent + 1):
-            at_s = first_s + (end_s - first_s) * page / (sent + 1)
-            loop.call_later(at_s / self._speed, self._page_through, fax, page)
+            delay_s = first_s + (end_s - first_s) * page / (sent + 1)
+            loop.call_later(delay_s / self._speed, self._finish_page, fax, page)
 
-    def _page_through(self, fax: EmulatedFax, page: int) -> None:
+    def _finish_page(self, fax: EmulatedFax, page: int) -> None:
         fax.pages_sent = page
-        self._callbacks.page_sent(fax)
+        self._callbacks.send_page_sent(fax)
 
-    def _end_and_tell(self, fax: EmulatedFax, way: SimulationPlan) -> None:
-        self._end(fax, way)
-        self._callbacks.completed(fax)
+    def _end_and_notify(self, fax: EmulatedFax, plan: SimulationPlan) -> None:
+        self._end(fax, plan)
+        self._callbacks.send_completed(fax)
 
-    def _end(self, fax: EmulatedFax, way: SimulationPlan) -> None:
-        outcome = way.outcome
-        fax.retries = max(way.calls - 1, 0)
+    def _end(self, fax: EmulatedFax, plan: SimulationPlan) -> None:
+        outcome = plan.outcome
+        fax.retries = max(plan.calls - 1, 0)
         fax.ends_ms = self._clock.now_ms()
         if outcome.error_type != fax_errors.DOCUMENT:
             self._convert(fax)
@@ -151,7 +173,7 @@ class Simulation:
         fax.error = (outcome.error_type, outcome.error_code, text)
 
     def _convert(self, fax: EmulatedFax) -> None:
-        """Make the PDF of the fax, and keep it if its service saves documents."""
+        """Count the pages of a fax, and create its PDF if its service saves documents."""
         fax.pages = sum(part.pages for part in fax.documents)
         if fax.keep_file and fax.documents:
             fax.content = self._documents.merged(fax.documents)

@@ -1,4 +1,4 @@
-"""The times that a list query may name: years, months, days, moments, and ranges of them."""
+"""The time formats of list queries: years, months, days and points in time."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,20 +8,22 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(
 _SECOND = timedelta(seconds=1)
 
 
-class NotATimeError(ValueError):
-    """A text that names no time."""
+class InvalidTimeError(ValueError):
+    """A text is not a time."""
 
 
 def span(text: str) -> tuple[int, int]:
-    """The milliseconds that a value covers, as [first, end): a year, a month, a day, or one second.
+    """Return the milliseconds that a year, a month, a day or a point in time covers, as [first, end).
+
+    A point in time covers one second.
 
     Raises:
-        NotATimeError: it is none of these.
+        InvalidTimeError: the text is none of these.
     """
     try:
         return _span(text)
     except (ValueError, OverflowError):
-        raise NotATimeError(text) from None
+        raise InvalidTimeError(text) from None
 
 
 def _span(text: str) -> tuple[int, int]:
@@ -31,14 +33,18 @@ def _span(text: str) -> tuple[int, int]:
         return _ms(first), _ms(_after(first, month=partial[2] is not None, day=partial[3] is not None))
     if not _MOMENT.fullmatch(text):
         raise ValueError(text)
-    # A bare + of an offset arrives as a blank.
+    # A + in the offset that was not percent-encoded arrives as a space.
     moment = datetime.fromisoformat(f"{text[:10]}T{text[11:]}".replace(" ", "+").replace(",", "."))
     moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
     return _ms(moment), _ms(moment + _SECOND)
 
 
 def rest_of_day(text: str) -> tuple[int, int]:
-    """For `createTime=`: a partial date as it is; a moment reaches to the end of its day."""
+    """Return the milliseconds that ``createTime=`` covers: for a point in time, the rest of its day.
+
+    Raises:
+        InvalidTimeError: the text is not a time.
+    """
     first_ms, end_ms = span(text)
     if end_ms - first_ms > 1000:
         return first_ms, end_ms
@@ -47,7 +53,7 @@ def rest_of_day(text: str) -> tuple[int, int]:
 
 
 def _after(first: datetime, *, month: bool, day: bool) -> datetime:
-    """The beginning of the next day, month or year."""
+    """Return the start of the next day, month or year."""
     if day:
         return first + timedelta(days=1)
     if month:

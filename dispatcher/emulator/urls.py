@@ -1,10 +1,10 @@
-"""How URLs with credentials in them are read back."""
+"""URLs as the API shows them."""
 
 import re
 
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
 
 
-def masked(url: str) -> str:
-    """A URL as the API shows it: credentials in it become `***`."""
+def redact_credentials(url: str) -> str:
+    """Replace credentials in a URL by ``***``."""
     return _CREDENTIALS.sub("//***:***@", url, count=1) if "@" in url else url

@@ -13,8 +13,8 @@ from dispatcher.core.policy import Policy
 from dispatcher.service.permits import ReadKind, ReadPermits
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import RateLimitedError, SinchError, UnreadableError
-from dispatcher.sinch.paging import ListReading
-from dispatcher.sinch.wire import MOST_PAGES, FaxQuery
+from dispatcher.sinch.paging import ListProgress
+from dispatcher.sinch.wire import MAX_LIST_PAGES, FaxQuery
 from dispatcher.store.holds import Holds, ListNote
 
 Answer = TypeVar("Answer")
@@ -73,16 +73,16 @@ class ProviderReads:
                 log.info("a list of faxes was read, hold released", scope=PROVIDER)
 
     async def _listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
-        reading, page, more = ListReading(), 1, True
+        progress, page, more = ListProgress(), 1, True
         faxes, unusable = dict[str, FaxUpdate](), list[str]()
-        while more and reading.whole and page <= MOST_PAGES:
+        while more and progress.complete and page <= MAX_LIST_PAGES:
             ask = partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s)
             listed = await self._paid(kind, ask)
             faxes |= {news.fax_id: news for news in listed.faxes}
             unusable += listed.unusable
             keys = [*(news.fax_id for news in listed.faxes), *((page, at) for at in range(len(listed.unusable)))]
-            more, page = reading.add(keys, listed.total_pages), page + 1
-        if more or not reading.whole:
+            more, page = progress.add(keys, listed.total_pages), page + 1
+        if more or not progress.complete:
             raise UnreadableError("the list of faxes breaks off before its end")
         return Listed(faxes=tuple(faxes.values()), unusable=frozenset(unusable))
 

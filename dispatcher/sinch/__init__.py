@@ -1,1 +1,4 @@
-"""The Sinch Fax API v3 over HTTP. Start at ``client.FaxClient``; callbacks are read in ``callbacks``."""
+"""Client of the Sinch Fax API v3.
+
+``client.FaxClient`` is the entry point; ``callbacks`` reads the provider's callbacks.
+"""

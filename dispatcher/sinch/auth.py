@@ -1,6 +1,6 @@
-"""Credentials: Basic, or OAuth2 client credentials with one token for the whole process.
+"""Authentication: Basic, or OAuth2 client credentials with one access token per process.
 
-Neither scheme sends a fax request itself: ``http.SinchHttp`` asks for the header, and tells of a 401.
+``http.SinchHttp`` gets the ``Authorization`` header of each request here and reports a 401.
 """
 
 import asyncio
@@ -15,9 +15,8 @@ from typing import Protocol
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from dispatcher.sinch.answers import Answer, error_of
-from dispatcher.sinch.body import Body, BodyStream, Departure
-from dispatcher.sinch.coerce import json_object, text, whole
+from dispatcher.sinch.body import Body, BodyStream, SendGuard
+from dispatcher.sinch.coerce import integer, json_object, text
 from dispatcher.sinch.errors import (
     NotSentError,
     RateLimitedError,
@@ -28,72 +27,94 @@ from dispatcher.sinch.errors import (
     UnreadableError,
 )
 from dispatcher.sinch.pool import HttpPool, address
+from dispatcher.sinch.responses import SinchResponse, error_from_response
 
-#: a token request, all its tries and waits included
+#: maximum duration of a token request, with all its attempts and the waits between them
 TOKEN_TOTAL_S = 45.0
-#: one try of it
-TOKEN_TRY_S = 10.0
-TOKEN_TRIES = 4
+#: maximum duration of one attempt
+TOKEN_ATTEMPT_S = 10.0
+TOKEN_ATTEMPTS = 4
 
-#: upper ends of the full-jitter waits after a token request that failed, one for each repetition
-_WAITS_S = (1.0, 4.0, 16.0)
+#: maximum waits, with full jitter, before the second, third and fourth attempt
+_MAX_WAITS_S = (1.0, 4.0, 16.0)
 
-#: life of a token whose answer does not say; short, since an unused token costs nothing
-_UNKNOWN_LIFE_S = 300
+#: assumed lifetime of a token if the response does not say; short, because an unneeded renewal costs nothing
+_DEFAULT_LIFETIME_S = 300
 
-#: a background renewal that failed is not begun again before this time
-_RENEW_AGAIN_S = 5.0
+#: minimum time between two background renewals
+_RENEWAL_INTERVAL_S = 5.0
 
-#: characters of a token, and what may be in one: it becomes a header
-_LONGEST_TOKEN = 65_536
+#: maximum length and allowed characters of a token: it is sent in a header
+_MAX_TOKEN_CHARS = 65_536
 _TOKEN = re.compile(r"[!-~]+")
 
 _FORM = Body((b"grant_type=client_credentials",), "application/x-www-form-urlencoded")
 
 
 class Auth(Protocol):
-    """What a request needs of a scheme."""
+    """An authentication scheme."""
 
     async def header(self) -> str:
-        """The value of ``Authorization``. Raises NotSentError, or RefusedError for bad credentials."""
+        """Return the value of the ``Authorization`` header.
 
-    def rejected(self, header: str, challenge: str) -> bool:
-        """A 401 came for ``header``, with this ``WWW-Authenticate``. True: ask for a header again and repeat once."""
+        Raises:
+            NotSentError: no token could be fetched.
+            RefusedError: the credentials are invalid.
+        """
+
+    def handle_unauthorized(self, header: str, challenge: str) -> bool:
+        """Handle a 401 response.
+
+        Args:
+            header: The ``Authorization`` header of the request.
+            challenge: The ``WWW-Authenticate`` header of the response.
+
+        Returns:
+            Whether to repeat the request once with a new header.
+        """
 
     async def aclose(self) -> None:
-        """Stop what runs in the background."""
+        """Cancel a renewal that runs in the background."""
 
 
 class Basic:
-    """Key id and secret on every request. The provider means it for trying out, with low limits."""
+    """Basic credentials on every request.
+
+    The provider intends them for tests and limits them to a low rate.
+    """
 
     def __init__(self, key_id: str, key_secret: str) -> None:
         self._header = _basic(key_id, key_secret)
 
     async def header(self) -> str:
+        """See ``Auth.header``."""
         return self._header
 
-    def rejected(self, header: str, challenge: str) -> bool:
+    def handle_unauthorized(self, header: str, challenge: str) -> bool:
+        """See ``Auth.handle_unauthorized``."""
         return False
 
     async def aclose(self) -> None:
-        return None
+        """See ``Auth.aclose``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token; times in seconds on the clock that was passed in."""
+    """An access token.
+
+    Times are in seconds on the clock of ``OAuth``.
+    """
 
     text: str
-    renew_at_s: float
-    ends_at_s: float
+    renew_s: float
+    expires_s: float
 
 
 class OAuth:
-    """One token for all callers of this object, fetched by one request at a time.
+    """OAuth2 with one token for all callers of this object, fetched by one request at a time.
 
-    It is renewed in the background, early, at a moment drawn by chance so that many processes do not ask at once;
-    a caller waits only when there is no token that still holds. ``chance`` gives numbers in [0, 1).
+    The token is renewed in the background before it expires, at a random time, so that processes do not renew their
+    tokens all at once. A caller waits only if there is no valid token. ``chance`` returns random numbers in [0, 1).
     """
 
     def __init__(
@@ -116,23 +137,28 @@ class OAuth:
         self._renew_not_before_s = 0.0
 
     async def header(self) -> str:
-        now = self._clock()
-        if self._token is None or now >= self._token.ends_at_s:
-            # shielded: a caller who gives up does not take the renewal from the others
+        """See ``Auth.header``."""
+        now_s = self._clock()
+        if self._token is None or now_s >= self._token.expires_s:
+            # shielded: the cancellation of one caller must not cancel the renewal for the others
             await asyncio.shield(self._renew())
-        elif now >= max(self._token.renew_at_s, self._renew_not_before_s):
+        elif now_s >= max(self._token.renew_s, self._renew_not_before_s):
             self._renew()
         if self._token is None:
             raise NotSentError("no token: it was rejected while it was fetched")
         return f"Bearer {self._token.text}"
 
-    def rejected(self, header: str, challenge: str) -> bool:
-        """Drop the token if it is still the one that failed. Only an expired one is worth a repetition."""
+    def handle_unauthorized(self, header: str, challenge: str) -> bool:
+        """Drop the token if it is still the rejected one.
+
+        Only an expired token is worth a repetition.
+        """
         if self._token is not None and header == f"Bearer {self._token.text}":
             self._token = None
         return "expired" in challenge.lower()
 
     async def aclose(self) -> None:
+        """See ``Auth.aclose``."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
@@ -140,48 +166,48 @@ class OAuth:
     def _renew(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.create_task(self._fetch_within_total(), name="sinch-token")
-            # whoever waits gets the error; with nobody waiting the old token serves until the next renewal
+            # retrieve the error even if nobody waits: the old token is used until the next renewal
             self._renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._renewal
 
     async def _fetch_within_total(self) -> None:
-        self._renew_not_before_s = self._clock() + _RENEW_AGAIN_S
+        self._renew_not_before_s = self._clock() + _RENEWAL_INTERVAL_S
         try:
             async with asyncio.timeout(TOKEN_TOTAL_S):
                 self._token = await self._fetch()
-        except TimeoutError as exc:
-            raise NotSentError("no token: the token endpoint took too long") from exc
-        except SinchError as exc:
-            if isinstance(exc, RefusedError) and exc.status == 401:
+        except TimeoutError as error:
+            raise NotSentError("no token: the token endpoint took too long") from error
+        except SinchError as error:
+            if isinstance(error, RefusedError) and error.status == 401:
                 raise
-            # any other answer says nothing of the fax that the token was for
-            raise NotSentError(f"no token: {exc}") from exc
+            # any other response says nothing about the fax that the token was needed for
+            raise NotSentError(f"no token: {error}") from error
 
     async def _fetch(self) -> Token:
-        tries = AsyncRetrying(
-            stop=stop_after_attempt(TOKEN_TRIES),
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(TOKEN_ATTEMPTS),
             wait=self._wait_s,
             retry=retry_if_exception_type((RateLimitedError, UnclearError, UnreachableError)),
             reraise=True,
         )
-        return await tries(self._ask)
+        return await retrying(self._request_token)
 
     def _wait_s(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
-        named = failure.retry_after_s if isinstance(failure, RateLimitedError) else None
-        return token_wait_s(state.attempt_number, named, self._chance())
+        retry_after_s = failure.retry_after_s if isinstance(failure, RateLimitedError) else None
+        return token_wait_s(state.attempt_number, retry_after_s, self._chance())
 
-    async def _ask(self) -> Token:
-        asked_s = self._clock()
-        departure = Departure()
+    async def _request_token(self) -> Token:
+        requested_s = self._clock()
+        guard = SendGuard()
         try:
-            async with asyncio.timeout(TOKEN_TRY_S):
-                answer = await self._pool.exchange(self._request(departure), departure)
-        except TimeoutError as exc:
-            raise UnclearError("the token endpoint did not answer") from exc
-        return read_token(answer, asked_s=asked_s, chance=self._chance())
+            async with asyncio.timeout(TOKEN_ATTEMPT_S):
+                response = await self._pool.exchange(self._request(guard), guard)
+        except TimeoutError as error:
+            raise UnclearError("the token endpoint did not answer") from error
+        return read_token(response, requested_s=requested_s, chance=self._chance())
 
-    def _request(self, departure: Departure) -> httpx.Request:
+    def _request(self, guard: SendGuard) -> httpx.Request:
         headers = {
             "Host": self._url.netloc.decode("ascii"),
             "Accept": "application/json",
@@ -189,33 +215,43 @@ class OAuth:
             "Content-Type": _FORM.content_type,
             "Content-Length": str(_FORM.length),
         }
-        return httpx.Request("POST", self._url, headers=headers, stream=BodyStream(_FORM, departure))
+        return httpx.Request("POST", self._url, headers=headers, stream=BodyStream(_FORM, guard))
 
 
 def token_wait_s(failures: int, retry_after_s: float | None, chance: float) -> float:
-    """The wait after so many failures of the token endpoint: the time it named, else full jitter 0-1, 0-4, 0-16 s."""
+    """Return the wait after a failed token request.
+
+    Args:
+        failures: How many attempts have failed so far, at least 1.
+        retry_after_s: The wait that the token endpoint asked for; None: full jitter of up to 1, 4 or 16 s.
+        chance: A random number in [0, 1).
+    """
     if retry_after_s is not None:
         return retry_after_s
-    return chance * _WAITS_S[min(failures, len(_WAITS_S)) - 1]
+    return chance * _MAX_WAITS_S[min(failures, len(_MAX_WAITS_S)) - 1]
 
 
-def read_token(answer: Answer, *, asked_s: float, chance: float) -> Token:
-    """The token in an answer to a request made at ``asked_s``. Raises what the answer stands for.
+def read_token(response: SinchResponse, *, requested_s: float, chance: float) -> Token:
+    """Read the token from the response to a request that was made at ``requested_s``.
 
-    It is renewed 60 to 300 s before its end, drawn by ``chance``, but never in the first half of its life.
+    The token is renewed 60 to 300 s before it expires, depending on the random number ``chance`` in [0, 1), but not in
+    the first half of its lifetime.
+
+    Raises:
+        SinchError: the response is an error or contains no usable token.
     """
-    error = error_of(answer)
-    if isinstance(error, RefusedError) and answer.status in {400, 401, 403}:
-        # 400 is how OAuth2 says invalid_client; one status for one cause
+    error = error_from_response(response)
+    if isinstance(error, RefusedError) and response.status in {400, 401, 403}:
+        # OAuth2 servers may also answer invalid_client with a 400; callers get the same status for the same cause
         raise RefusedError(status=401, message="the token endpoint refused the key id and secret")
     if error is not None:
         raise error
-    told = json_object(answer.body) or {}
-    if not _TOKEN.fullmatch(token := text(told.get("access_token"), _LONGEST_TOKEN)):
+    fields = json_object(response.body) or {}
+    if not _TOKEN.fullmatch(token := text(fields.get("access_token"), _MAX_TOKEN_CHARS)):
         raise UnreadableError("the token endpoint answered without a token that can be used")
-    life_s = max(whole(told.get("expires_in")), 0) or _UNKNOWN_LIFE_S
-    early_s = min(60 + 240 * chance, life_s / 2)
-    return Token(text=token, renew_at_s=asked_s + life_s - early_s, ends_at_s=asked_s + life_s)
+    lifetime_s = max(integer(fields.get("expires_in")), 0) or _DEFAULT_LIFETIME_S
+    early_s = min(60 + 240 * chance, lifetime_s / 2)
+    return Token(text=token, renew_s=requested_s + lifetime_s - early_s, expires_s=requested_s + lifetime_s)
 
 
 def _basic(key_id: str, key_secret: str) -> str:

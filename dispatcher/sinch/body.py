@@ -1,7 +1,7 @@
-"""The body of a request, streamed in small views, and the record of whether any of it was asked for.
+"""The body of a request, streamed in chunks, and the guard that records whether the body has started.
 
-The head of a request leaves together with the first piece of the body, or before it. As long as the body was not
-asked for, nothing that names a recipient has left the process, so the provider cannot have acted on the request.
+The recipient is named in the body only. As long as no chunk of the body has been read, the provider cannot have acted
+on the request, even if its headers have been sent.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,25 +13,34 @@ import httpx
 from dispatcher.core.failpoints import Failpoint, FailpointHook
 from dispatcher.sinch.errors import NotSentError
 
-#: bodies up to this size go out in one write; larger ones in views of this size, so that nothing large is copied
+#: bodies up to this size are sent in one chunk; larger ones in chunks of this size, without copying
 PIECE_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """A file that is read while it is sent. A file that changes its length meanwhile breaks the request off."""
+    """The content of a file, read while it is sent.
+
+    If the file changes its length meanwhile, the request fails.
+    """
 
     path: Path
     size: int
 
     @classmethod
     def of(cls, path: Path) -> "FileBytes":
+        """Create it with the current size of the file.
+
+        Raises:
+            OSError: the file cannot be accessed.
+        """
         return cls(path, path.stat().st_size)
 
     def __len__(self) -> int:
         return self.size
 
     def chunks(self) -> Iterator[bytes]:
+        """Read the file in chunks."""
         with self.path.open("rb") as file:
             while chunk := file.read(PIECE_BYTES):
                 yield chunk
@@ -39,16 +48,18 @@ class FileBytes:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Pieces in order, with their media type."""
+    """A request body: its pieces in order, and its content type."""
 
     pieces: tuple[bytes | FileBytes, ...]
     content_type: str
 
     @property
     def length(self) -> int:
+        """Number of bytes."""
         return sum(map(len, self.pieces))
 
     def chunks(self) -> Iterator[bytes | memoryview]:
+        """Iterate over the body in chunks of at most ``PIECE_BYTES``."""
         if self.length <= PIECE_BYTES:
             yield b"".join(piece if isinstance(piece, bytes) else b"".join(piece.chunks()) for piece in self.pieces)
             return
@@ -62,50 +73,60 @@ def _views(piece: bytes) -> Iterator[memoryview]:
         yield view[start : start + PIECE_BYTES]
 
 
-#: why a body did not begin to leave
+#: reason of the error for a body that was not sent
 TOO_LATE = "the time in which this send may begin had passed"
 
 
-class Departure:
-    """Whether the body of the present try has begun to leave, and a last question before it does.
+class SendGuard:
+    """Records whether the body of the current attempt has started, and checks before that whether it may start.
 
-    ``may_send`` is asked once for each try, right before the first byte of the body. False raises NotSentError.
-    ``at`` is called at the points before that and after the last byte.
+    Args:
+        may_send: Called once per attempt, right before the first byte of the body. If it returns False, the body is not
+            sent.
+        failpoint: Called before the first and after the last byte of the body.
     """
 
-    __slots__ = ("at", "begun", "may_send", "over", "refused")
+    __slots__ = ("closed", "failpoint", "may_send", "refused", "started")
 
-    def __init__(self, may_send: Callable[[], bool] | None = None, at: FailpointHook | None = None) -> None:
-        self.begun = False
-        #: the last question was answered with no; what carries the body may tell of it as an error of its own
+    def __init__(self, may_send: Callable[[], bool] | None = None, failpoint: FailpointHook | None = None) -> None:
+        self.started = False
+        #: the body was not allowed to start; recorded here because the transport may wrap the exception
         self.refused = False
-        #: the caller has given the call up and was told whether the body had begun: it must not begin any more
-        self.over = False
+        #: the call has ended and its outcome was reported: the body must not start any more
+        self.closed = False
         self.may_send = may_send
-        self.at = at
+        self.failpoint = failpoint
 
-    def begin(self) -> None:
-        if self.over or (self.may_send is not None and not self.may_send()):
+    def start(self) -> None:
+        """Record that the body starts.
+
+        Raises:
+            NotSentError: the body may not start.
+        """
+        if self.closed or (self.may_send is not None and not self.may_send()):
             self.refused = True
             raise NotSentError(TOO_LATE)
-        self.begun = True
+        self.started = True
 
 
 class BodyStream(httpx.AsyncByteStream):
-    """One try's reading of a body. Marks the departure when it is first asked for bytes."""
+    """The body of one attempt, as a stream for httpx.
 
-    def __init__(self, body: Body | None, departure: Departure) -> None:
+    It calls ``guard.start`` before the first chunk.
+    """
+
+    def __init__(self, body: Body | None, guard: SendGuard) -> None:
         self._body = body
-        self._departure = departure
+        self._guard = guard
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        at = self._departure.at
-        if at:
-            await at(Failpoint.FIRST_BYTE)
-        self._departure.begin()
+        failpoint = self._guard.failpoint
+        if failpoint:
+            await failpoint(Failpoint.FIRST_BYTE)
+        self._guard.start()
         if self._body is not None:
             for chunk in self._body.chunks():
-                # aiohttp takes any buffer
+                # aiohttp accepts any buffer
                 yield chunk  # type: ignore[misc]
-        if at:
-            await at(Failpoint.LAST_BYTE)
+        if failpoint:
+            await failpoint(Failpoint.LAST_BYTE)

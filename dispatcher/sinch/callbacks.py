@@ -1,6 +1,6 @@
-"""The provider's callbacks, read without keeping the document that they carry.
+"""Reads the provider's callbacks without storing the document that they contain.
 
-Nothing here trusts its input: the provider does not sign, so anything may arrive at the address.
+The provider does not sign callbacks, so the input may be anything.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.sinch.coerce import json_object, mapping, text
 from dispatcher.sinch.errors import CallbackError, UnreadableError
-from dispatcher.sinch.wire import news
+from dispatcher.sinch.wire import fax_update
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -21,112 +21,132 @@ if TYPE_CHECKING:
 FAX_COMPLETED = "FAX_COMPLETED"
 INCOMING_FAX = "INCOMING_FAX"
 
-#: largest ``event``, ``eventTime`` or ``fax`` part; a fax has 2 kB
-LARGEST_FIELD_BYTES = 256 * 1024
+#: maximum size of the parts ``event``, ``eventTime`` and ``fax``; a fax has about 2 kB
+MAX_FIELD_BYTES = 256 * 1024
 
 _EVENT_CHARS = 64
 
-#: parts that are kept; all others, above all ``file``, are dropped as they come
-_KEPT = frozenset({"event", "eventTime", "fax"})
+#: parts that are stored; all others, such as ``file``, are discarded
+_STORED_PARTS = frozenset({"event", "eventTime", "fax"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackEvent:
-    """One callback. Events other than the two that are documented are to be acknowledged and counted."""
+    """A callback.
+
+    Callers acknowledge and count events other than the two documented ones.
+    """
 
     event: str
-    #: what it says of its fax; None when it names none
+    #: what it says about its fax; None if it contains no fax
     news: FaxUpdate | None
     fax_id: str = ""
 
 
 def parse_json(body: bytes | bytearray) -> CallbackEvent:
-    """Read a JSON callback. Raises CallbackError."""
-    told = json_object(body)
-    if told is None:
+    """Read a JSON callback.
+
+    Raises:
+        CallbackError: the body is not a callback.
+    """
+    fields = json_object(body)
+    if fields is None:
         raise CallbackError("the body is not a JSON object")
-    return _event(told.get("event"), told.get("fax"))
+    return _event(fields.get("event"), fields.get("fax"))
 
 
 class CallbackReader:
-    """Reads one callback of either content type as its bytes arrive: ``feed`` each piece, then ``finish``.
+    """Reads one callback of either content type while it arrives: ``feed`` each chunk, then ``finish``.
 
-    A multipart document is dropped as it passes; a JSON body is held until the end. The total size is for the
-    receiver to bound. Both methods raise CallbackError.
+    The document of a multipart body is discarded while it arrives; a JSON body is kept until the end. The caller limits
+    the total size.
     """
 
     def __init__(self, content_type: str) -> None:
-        kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
+        media_type, options = parse_options_header(content_type.encode("latin-1", "replace"))
         self._json = bytearray()
-        self._parts: _MultipartFields | None = None
-        if kind == b"multipart/form-data":
-            self._parts = _MultipartFields(options.get(b"boundary", b""))
+        self._multipart: _MultipartFields | None = None
+        if media_type == b"multipart/form-data":
+            self._multipart = _MultipartFields(options.get(b"boundary", b""))
 
-    def feed(self, piece: bytes) -> None:
-        if self._parts is None:
-            self._json += piece
+    def feed(self, chunk: bytes) -> None:
+        """Read the next chunk of the body.
+
+        Raises:
+            CallbackError: the body is not a callback.
+        """
+        if self._multipart is None:
+            self._json += chunk
         else:
-            self._parts.feed(piece)
+            self._multipart.feed(chunk)
 
     def finish(self) -> CallbackEvent:
-        if self._parts is None:
+        """Return the callback after its last chunk.
+
+        Raises:
+            CallbackError: the body is not a callback.
+        """
+        if self._multipart is None:
             return parse_json(self._json)
-        kept = self._parts.finish()
-        return _event(kept.get("event"), kept.get("fax"))
+        fields = self._multipart.finish()
+        return _event(fields.get("event"), fields.get("fax"))
 
 
 class _MultipartFields:
-    """The kept parts of a multipart body, by name. A part that comes twice counts once, as it came first."""
+    """Reads the stored parts of a multipart body. It implements the callbacks of ``MultipartParser``.
+
+    If a name is repeated, its first part counts.
+    """
 
     def __init__(self, boundary: bytes) -> None:
         if not boundary:
             raise CallbackError("the multipart body names no boundary")
-        self._kept: dict[str, bytearray] = {}
+        self._fields: dict[str, bytearray] = {}
         self._ended = False
-        self._field = b""
-        self._value = b""
+        self._header_name = b""
+        self._header_value = b""
         self._disposition = b""
         self._part: bytearray | None = None
         try:
             self._parser = MultipartParser(boundary, _callbacks(self))
-        except FormParserError as exc:
-            raise CallbackError(f"the multipart body cannot be read: {exc}") from exc
+        except FormParserError as error:
+            raise CallbackError(f"the multipart body cannot be read: {error}") from error
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         try:
-            self._parser.write(piece)
-        except FormParserError as exc:
-            raise CallbackError(f"the multipart body cannot be read: {exc}") from exc
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise CallbackError(f"the multipart body cannot be read: {error}") from error
 
     def finish(self) -> dict[str, str]:
         if not self._ended:
             raise CallbackError("the multipart body is cut off")
-        return {name: value.decode("utf-8", "replace") for name, value in self._kept.items()}
+        return {name: value.decode("utf-8", "replace") for name, value in self._fields.items()}
 
     def part_begin(self) -> None:
         self._disposition = b""
 
     def header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
+        self._header_name += data[start:end]
 
     def header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+        self._header_value += data[start:end]
 
     def header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._field = self._value = b""
+        if self._header_name.lower() == b"content-disposition":
+            self._disposition = self._header_value
+        self._header_name = self._header_value = b""
 
     def headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode("utf-8", "replace")
-        wanted = name in _KEPT and name not in self._kept
-        self._part = self._kept.setdefault(name, bytearray()) if wanted else None
+        is_stored = name in _STORED_PARTS and name not in self._fields
+        self._part = self._fields.setdefault(name, bytearray()) if is_stored else None
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is None:
             return
-        if len(self._part) + end - start > LARGEST_FIELD_BYTES:
+        if len(self._part) + end - start > MAX_FIELD_BYTES:
             raise CallbackError("a field of the multipart body is too large")
         self._part += data[start:end]
 
@@ -151,12 +171,12 @@ def _event(event: object, fax: object) -> CallbackEvent:
     if not name:
         raise CallbackError("the callback names no event")
     try:
-        read = news(_fax_object(fax))
-    except UnreadableError as exc:
+        update = fax_update(_fax_object(fax))
+    except UnreadableError as error:
         if name in {FAX_COMPLETED, INCOMING_FAX}:
-            raise CallbackError(f"{name} with {exc}") from exc
+            raise CallbackError(f"{name} with {error}") from error
         return CallbackEvent(event=name, news=None)
-    return CallbackEvent(event=name, news=read, fax_id=read.fax_id)
+    return CallbackEvent(event=name, news=update, fax_id=update.fax_id)
 
 
 def _fax_object(fax: object) -> Mapping[str, object]:

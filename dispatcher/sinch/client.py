@@ -1,4 +1,7 @@
-"""The client of the Sinch Fax API v3. ``FaxClient`` itself has what the dispatcher needs; the rest hangs from it."""
+"""The client of the Sinch Fax API v3.
+
+The methods of ``FaxClient`` are those that the dispatcher needs; its properties offer the whole API.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +29,7 @@ from dispatcher.sinch.errors import (
     UnclearError,
     UnreadableError,
 )
-from dispatcher.sinch.http import Call, SinchHttp, get, segment
+from dispatcher.sinch.http import Call, SinchHttp, get_call, path_segment
 from dispatcher.sinch.order import FaxOrder, json_body
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import AttemptLabels, FaxQuery, ListPage, read_fax, read_page
@@ -37,15 +40,15 @@ if TYPE_CHECKING:
     from dispatcher.sinch.faxes import Faxes
     from dispatcher.sinch.services import Services
 
-#: reads of one process at a time, on connections that no send waits for
+#: maximum number of concurrent reads per process; they use connections of their own
 READ_CONNECTIONS = 8
-#: total time of the check of credentials
+#: maximum duration of ``FaxClient.check``
 CHECK_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinchAccount:
-    """Where and as whom to call. ``connections`` is how many sends this process has in flight at most."""
+    """Addresses and credentials of an account."""
 
     project_id: str
     key_id: str
@@ -53,17 +56,19 @@ class SinchAccount:
     base_url: str = "https://fax.api.sinch.com"
     auth_url: str = "https://auth.sinch.com/oauth2/token"
     auth: Literal["oauth", "basic"] = "oauth"
+    #: maximum number of concurrent sends in this process
     connections: int = 64
 
     def __repr__(self) -> str:
-        """Without the secret, for logs."""
+        """Leave out the secret, for logs."""
         return f"SinchAccount(project_id={self.project_id!r}, base_url={self.base_url!r}, auth={self.auth!r})"
 
 
 def make_client(account: SinchAccount) -> "FaxClient":
-    """A client with its own connections and token, for one event loop. Close it with aclose.
+    """Create a client for the running event loop; call ``aclose`` at the end.
 
-    Raises ValueError when an address is not a URL.
+    Raises:
+        ValueError: an address is not a URL.
     """
     pool = HttpPool(account.connections)
     auth: Auth
@@ -71,14 +76,20 @@ def make_client(account: SinchAccount) -> "FaxClient":
         auth = Basic(account.key_id, account.key_secret)
     else:
         auth = OAuth(pool, account.auth_url, account.key_id, account.key_secret)
-    return FaxClient(pool, auth, account.base_url, account.project_id, reads=pool.beside(READ_CONNECTIONS))
+    return FaxClient(pool, auth, account.base_url, account.project_id, reads=pool.separate_pool(READ_CONNECTIONS))
 
 
 class FaxClient:
-    """The operations of one project: ``faxes``, ``services``, ``emails`` and ``cover_pages`` hold the whole API.
+    """The operations of one project.
 
-    ``total_s`` bounds a whole call: token, connecting, repetitions, answer. What the dispatcher reads goes over
-    ``reads``, a pool of its own, if one is given: reads that hang take no connection from sends.
+    The argument ``total_s`` of a method limits its total duration, with the token, connecting and repetitions.
+
+    Args:
+        pool: The connections.
+        auth: The authentication scheme.
+        base_url: The URL of the API.
+        project_id: The project.
+        reads: Separate connections for ``fax`` and ``list_page``, so that slow reads do not delay sends.
     """
 
     def __init__(
@@ -87,39 +98,47 @@ class FaxClient:
         self._http = SinchHttp(pool, auth, base_url, project_id)
         self._reads = SinchHttp(reads, auth, base_url, project_id) if reads else self._http
 
-    # late, all of them: what sends and looks faxes up does not need them, and has to be ready soon
+    # imported late: workers do not need them and must start quickly
 
     @cached_property
     def faxes(self) -> "Faxes":
+        """Operations on faxes."""
         from dispatcher.sinch.faxes import Faxes
 
         return Faxes(self._http)
 
     @cached_property
     def services(self) -> "Services":
+        """Operations on services and their numbers."""
         from dispatcher.sinch.services import Services
 
         return Services(self._http)
 
     @cached_property
     def emails(self) -> "Emails":
+        """Operations on the email addresses of services."""
         from dispatcher.sinch.emails import Emails
 
         return Emails(self._http)
 
     @cached_property
     def cover_pages(self) -> "CoverPages":
+        """Operations on cover pages."""
         from dispatcher.sinch.cover_pages import CoverPages
 
         return CoverPages(self._http)
 
     async def aclose(self) -> None:
+        """Close all connections."""
         await self._http.aclose()
         if self._reads is not self._http:
             await self._reads.aclose()
 
     async def prepare(self) -> None:
-        """Get what the first call would have to wait for: a token. What fails here is told by that call."""
+        """Fetch a token in advance.
+
+        Errors are ignored; the first call reports them.
+        """
         with suppress(SinchError):
             await self._http.prepare()
 
@@ -131,45 +150,66 @@ class FaxClient:
         may_send: Callable[[], bool] | None = None,
         failpoint: FailpointHook | None = None,
     ) -> SendOutcome:
-        """Make one POST and return its outcome. Never raises for anything that the provider or the network does.
+        """Send a fax with one POST and return the outcome.
 
-        ``may_send`` is asked right before the first byte of the body leaves; False makes the outcome NotSent.
-        ``failpoint`` is called at the failpoints on the way.
+        Errors of the provider or the network are outcomes, too.
+
+        Args:
+            order: The fax.
+            total_s: The maximum duration.
+            may_send: Called right before the first byte of the body is sent. If it returns False, the outcome is
+                ``NotSent``.
+            failpoint: Called at the failpoints of a request, for tests.
         """
         call = Call(method="POST", path="/faxes", body=json_body(order))
         try:
-            answer = await self._http.exchange(call, total_s=total_s, may_send=may_send, at=failpoint)
-            return Accepted(update=_of_order(read_fax(answer.body, status=answer.status), order, answer.status))
-        except SinchError as exc:
-            return outcome_of(exc)
+            response = await self._http.exchange(call, total_s=total_s, may_send=may_send, failpoint=failpoint)
+            return Accepted(
+                update=_check_labels(read_fax(response.body, status=response.status), order, response.status)
+            )
+        except SinchError as error:
+            return outcome_from_error(error)
 
     async def fax(self, fax_id: str, *, total_s: float) -> FaxUpdate | None:
-        """One fax, or None when the provider does not know it. Raises SinchError otherwise."""
+        """Return a fax, or None if the provider does not know it.
+
+        Raises:
+            SinchError: the fax could not be read.
+        """
         try:
-            answer = await self._reads.exchange(get(f"/faxes/{segment(fax_id)}"), total_s=total_s)
-        except NotFoundError as exc:
-            if not exc.told:  # a gateway's, that says nothing of the fax
+            response = await self._reads.exchange(get_call(f"/faxes/{path_segment(fax_id)}"), total_s=total_s)
+        except NotFoundError as error:
+            if not error.sent_by_provider:  # a 404 of a gateway says nothing about the fax
                 raise
             return None
-        update = read_fax(answer.body)
+        update = read_fax(response.body)
         if update.fax_id != fax_id:
-            raise UnreadableError("the answer is another fax than the one that was asked for")
+            raise UnreadableError("the answer is another fax than the requested one")
         return update
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
-        """One page of a list, counted from 1, by one call. Raises SinchError."""
-        answer = await self._reads.exchange(get("/faxes", query.params(page)), total_s=total_s)
-        return read_page(answer.body, query, page)
+        """Return one page of a list of faxes, counted from 1.
+
+        Raises:
+            SinchError: the page could not be read.
+        """
+        response = await self._reads.exchange(get_call("/faxes", query.params(page)), total_s=total_s)
+        return read_page(response.body, query, page)
 
     async def check(self) -> None:
-        """Make sure that address, project and credentials work. Raises RefusedError, or SinchError when unsure."""
+        """Check that address, project and credentials are correct.
+
+        Raises:
+            RefusedError: one of them is wrong.
+            SinchError: the check failed for another reason.
+        """
         try:
             await self.list_page(FaxQuery(page_size=1), 1, total_s=CHECK_S)
-        except RefusedError as exc:
-            raise _explained(exc) from exc
+        except RefusedError as error:
+            raise _explain(error) from error
 
 
-def _of_order(update: FaxUpdate, order: FaxOrder, status: int) -> FaxUpdate:
+def _check_labels(update: FaxUpdate, order: FaxOrder, status: int) -> FaxUpdate:
     """Return the fax in the answer to a POST with the labels that the order put on it.
 
     Raises:
@@ -181,8 +221,8 @@ def _of_order(update: FaxUpdate, order: FaxOrder, status: int) -> FaxUpdate:
     return replace(update, job=sent.job, attempt=sent.attempt, write_epoch=sent.write_epoch)
 
 
-def outcome_of(error: SinchError) -> SendOutcome:
-    """What an error means for the send that it happened to."""
+def outcome_from_error(error: SinchError) -> SendOutcome:
+    """Return the outcome of a send that failed with this error."""
     match error:
         case NotSentError():
             return NotSent(reason=str(error))
@@ -198,15 +238,15 @@ def outcome_of(error: SinchError) -> SendOutcome:
             return Unclear(reason=str(error))
 
 
-_EXPLAINED = {
+_EXPLANATIONS = {
     401: "the provider does not accept the key id and secret",
     403: "the key has no access to this project or to the Fax API",
     404: "the provider does not know the project id",
 }
 
 
-def _explained(error: RefusedError) -> RefusedError:
-    if error.status not in _EXPLAINED:
+def _explain(error: RefusedError) -> RefusedError:
+    if error.status not in _EXPLANATIONS:
         return error
-    message = f"{_EXPLAINED[error.status]} ({error.message})" if error.message else _EXPLAINED[error.status]
+    message = f"{_EXPLANATIONS[error.status]} ({error.message})" if error.message else _EXPLANATIONS[error.status]
     return type(error)(status=error.status, code=error.code, message=message, fields=error.fields)

@@ -1,7 +1,7 @@
-"""Tolerant readers of JSON values: whatever the provider sends, they answer with a value of the wanted type.
+"""Tolerant conversion of JSON values: whatever the provider sends, each function returns its type.
 
-Text that passes here can be encoded, printed and stored on one line, and has a bounded length; numbers are bounded;
-times that cannot be true are unknown.
+The resulting text has a limited length, fits on one line and can be encoded as UTF-8. Numbers are limited, and
+implausible times count as unknown.
 """
 
 import json
@@ -10,45 +10,46 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-#: characters of a text that no other bound is named for
-LONGEST_TEXT = 10_000
-#: bytes of an id; the provider's have 26, and whatever is longer is no id
-LONGEST_ID = 200
-#: numbers beyond this are cut to it: JSON readers of others do not tell larger ones apart either
-LARGEST_NUMBER = 2**53 - 1
+#: maximum characters of a text, unless a function names another limit
+MAX_TEXT_CHARS = 10_000
+#: maximum bytes of an ID; the provider's have 26
+MAX_ID_BYTES = 200
+#: larger numbers are reduced to this; many JSON readers cannot represent larger ones exactly
+MAX_NUMBER = 2**53 - 1
 
-#: what would end a line or move a cursor, and halves of surrogate pairs, which nothing can encode
+#: characters that end a line or control a terminal, and lone surrogates, which cannot be encoded
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-#: times before 2000 and from 2100 on are no times of a fax (milliseconds since 1970)
+#: plausible times are from 2000 until before 2100 (milliseconds since 1970)
 _FIRST_MS = 946_684_800_000
 _END_MS = 4_102_444_800_000
 
 
-def clean(value: str, most: int = LONGEST_TEXT) -> str:
-    """The text without what cannot be encoded or shown, cut to ``most`` characters."""
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", value[:most]))
+def clean(value: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Replace characters that cannot be encoded or displayed, and cut the text to ``max_chars`` characters."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", value[:max_chars]))
 
 
-def text(value: object, most: int = LONGEST_TEXT) -> str:
-    """Text and numbers as clean text of at most ``most`` characters, anything else as empty text."""
+def text(value: object, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Return a string or a number as clean text of at most ``max_chars`` characters; for anything else, return ""."""
     if isinstance(value, str):
-        return clean(value, most)
+        return clean(value, max_chars)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)[:most] if isinstance(value, int | float) else ""
+    return str(value)[:max_chars] if isinstance(value, int | float) else ""
 
 
 def identifier(value: object) -> str:
-    """An id exactly as it came; empty text for one that could not be stored and asked for again."""
-    told = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    usable = told == clean(told) and len(told.encode("utf-8", "replace")) <= LONGEST_ID and told not in {".", ".."}
-    return told if usable else ""
+    """Return an ID unchanged, or an empty string if it cannot be stored and used in a request."""
+    candidate = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    fits = len(candidate.encode("utf-8", "replace")) <= MAX_ID_BYTES
+    usable = candidate == clean(candidate) and fits and candidate not in {".", ".."}
+    return candidate if usable else ""
 
 
-def whole(value: object) -> int:
-    """A number or a number as text, cut to a whole one within the bounds; anything else as 0."""
+def integer(value: object) -> int:
+    """Return a number, or a number in a string, as an integer within the limits; anything else as 0."""
     if isinstance(value, str | float):
         try:
             number = float(value)
@@ -59,50 +60,52 @@ def whole(value: object) -> int:
 
 
 def _bounded(number: int) -> int:
-    return min(max(number, -LARGEST_NUMBER), LARGEST_NUMBER)
+    return min(max(number, -MAX_NUMBER), MAX_NUMBER)
 
 
 def flag(value: object) -> bool:
-    """True for a true boolean, a number other than 0, and the texts ``true``, ``yes`` and ``1``."""
+    """Return True for True, for a number other than 0, and for the strings ``true``, ``yes`` and ``1``."""
     if isinstance(value, str):
         return value.strip().lower() in {"true", "yes", "1"}
     return isinstance(value, int | float) and bool(value)
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of texts, or a single text as a list of one."""
+    """Return the strings in a list, or a single string as a tuple with one item."""
     if isinstance(value, list | tuple):
-        return tuple(read for item in value if (read := text(item)))
+        return tuple(item_text for item in value if (item_text := text(item)))
     single = text(value)
     return (single,) if single else ()
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """An object as it is, anything else as an empty one."""
+    """Return an object unchanged, anything else as an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text_map(value: object) -> dict[str, str]:
-    """An object whose values are texts."""
+    """Return an object with all its values as text."""
     return {clean(key): text(item) for key, item in mapping(value).items()}
 
 
 def time_ms(value: object) -> int:
-    """RFC 3339 time as milliseconds since 1970; a time without a zone is UTC; 0 when it is none, or not of this
-    century."""
+    """Return an RFC 3339 time in milliseconds since 1970; 0 if it is not a time or not plausible.
+
+    A time without an offset is UTC.
+    """
     if not isinstance(value, str):
         return 0
     try:
-        when = datetime.fromisoformat(value)
-        zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
-        read = round(zoned.timestamp() * 1000)
+        parsed = datetime.fromisoformat(value)
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        ms = round(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
         return 0
-    return read if _FIRST_MS <= read < _END_MS else 0
+    return ms if _FIRST_MS <= ms < _END_MS else 0
 
 
 def json_object(body: bytes | bytearray | str) -> Mapping[str, object] | None:
-    """The JSON object in ``body``, or None when it is anything else."""
+    """Return the JSON object in ``body``, or None if it is anything else."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,18 +1,21 @@
-"""Fax to email: which mail addresses of a service send and receive on which of its numbers."""
+"""Operations on fax to email: which addresses of a service may send and receive faxes with which of its numbers."""
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from dispatcher.sinch.coerce import text
-from dispatcher.sinch.http import CALL_S, Call, SinchHttp, get, json_call, segment
-from dispatcher.sinch.models import Email, EmailNumber, read_answer, read_resource
+from dispatcher.sinch.http import CALL_S, Call, SinchHttp, get_call, json_call, path_segment
+from dispatcher.sinch.models import Email, EmailNumber, read_resource, read_response
 from dispatcher.sinch.paging import Page, page_query, read_list, walk
 
 PAGE_SIZE = 100
 
 
 class Emails:
-    """Operations on the mail addresses of services. All raise SinchError."""
+    """Operations on the email addresses of services.
+
+    All of them raise ``SinchError``.
+    """
 
     def __init__(self, http: SinchHttp) -> None:
         self._http = http
@@ -20,60 +23,66 @@ class Emails:
     async def add(
         self, service_id: str, email: str, numbers: Sequence[EmailNumber], *, total_s: float = CALL_S
     ) -> Email:
-        """Add an address. Raises ValueError without numbers: the provider would answer 200 and create nothing."""
+        """Add an address.
+
+        Raises:
+            ValueError: there are no numbers; the provider would answer 200 and create nothing.
+        """
         if not numbers:
             raise ValueError("an address needs at least one number")
         call = json_call("POST", _path(service_id), {"email": email, **_numbers(numbers)})
-        return read_answer(Email, (await self._http.exchange(call, total_s=total_s)).body)
+        return read_response(Email, (await self._http.exchange(call, total_s=total_s)).body)
 
     async def update(
         self, service_id: str, email: str, numbers: Sequence[EmailNumber], *, total_s: float = CALL_S
     ) -> Email:
         """Replace the numbers of an address."""
         call = json_call("PUT", _path(service_id, email), _numbers(numbers))
-        return read_answer(Email, (await self._http.exchange(call, total_s=total_s)).body)
+        return read_response(Email, (await self._http.exchange(call, total_s=total_s)).body)
 
     async def delete(self, service_id: str, email: str, *, total_s: float = CALL_S) -> None:
+        """Remove an address from a service."""
         await self._http.exchange(Call(method="DELETE", path=_path(service_id, email)), total_s=total_s)
 
     async def page(
         self, service_id: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
     ) -> Page[Email]:
-        answer = await self._http.exchange(get(_path(service_id), page_query(page, page_size)), total_s=total_s)
-        return read_list(answer.body, "emails", partial(read_resource, Email), page=page, page_size=page_size)
+        """Return one page of the addresses of a service."""
+        response = await self._http.exchange(get_call(_path(service_id), page_query(page, page_size)), total_s=total_s)
+        return read_list(response.body, "emails", partial(read_resource, Email), page=page, page_size=page_size)
 
     def walk(self, service_id: str) -> AsyncIterator[Email]:
-        """Every address of a service once."""
+        """Iterate over all addresses of a service."""
         return walk(partial(self.page, service_id), key=lambda email: email.email)
 
     async def of_number_page(
         self, service_id: str, number: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
     ) -> Page[str]:
-        """The addresses of one number, as text."""
-        path = f"/services/{segment(service_id)}/numbers/{segment(number)}/emails"
-        answer = await self._http.exchange(get(path, page_query(page, page_size)), total_s=total_s)
-        return read_list(answer.body, "emails", text, page=page, page_size=page_size)
+        """Return one page of the addresses of a number."""
+        path = f"/services/{path_segment(service_id)}/numbers/{path_segment(number)}/emails"
+        response = await self._http.exchange(get_call(path, page_query(page, page_size)), total_s=total_s)
+        return read_list(response.body, "emails", text, page=page, page_size=page_size)
 
     def walk_of_number(self, service_id: str, number: str) -> AsyncIterator[str]:
-        """Every address of a number once."""
+        """Iterate over all addresses of a number."""
         return walk(partial(self.of_number_page, service_id, number), key=lambda email: email)
 
     async def numbers_page(
         self, service_id: str, email: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
     ) -> Page[EmailNumber]:
-        """The numbers of one address."""
+        """Return one page of the numbers of an address."""
         path = f"{_path(service_id, email)}/numbers"
-        answer = await self._http.exchange(get(path, page_query(page, page_size)), total_s=total_s)
-        return read_list(answer.body, "phoneNumbers", _read_number, page=page, page_size=page_size)
+        response = await self._http.exchange(get_call(path, page_query(page, page_size)), total_s=total_s)
+        return read_list(response.body, "phoneNumbers", _read_number, page=page, page_size=page_size)
 
     def walk_numbers(self, service_id: str, email: str) -> AsyncIterator[EmailNumber]:
-        """Every number of an address once."""
+        """Iterate over all numbers of an address."""
         return walk(partial(self.numbers_page, service_id, email), key=lambda number: number.number)
 
 
 def _path(service_id: str, email: str | None = None) -> str:
-    emails = f"/services/{segment(service_id)}/emails"
-    return emails if email is None else f"{emails}/{segment(email)}"
+    emails = f"/services/{path_segment(service_id)}/emails"
+    return emails if email is None else f"{emails}/{path_segment(email)}"
 
 
 def _numbers(numbers: Sequence[EmailNumber]) -> dict[str, object]:
@@ -81,7 +90,7 @@ def _numbers(numbers: Sequence[EmailNumber]) -> dict[str, object]:
 
 
 def _read_number(item: object) -> EmailNumber:
-    """Objects with the number as ``phoneNumber``, or ``number`` as in an address; plain numbers as older servers do."""
+    """Read a number: an object with ``phoneNumber`` or ``number``, or a string, as older servers send it."""
     if isinstance(item, str):
         return read_resource(EmailNumber, {"number": item})
     if isinstance(item, dict) and "phoneNumber" in item:

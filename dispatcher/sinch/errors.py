@@ -1,35 +1,44 @@
-"""Everything that can go wrong between us and the provider, told apart by what a caller may do next.
+"""The errors of the provider client, by what the caller may do next.
 
 SinchError
-├── NotSentError            the request surely did not arrive, or arrived without its body
-│   └── UnreachableError    no connection: DNS, connect, TLS; the client has tried a few times
-├── UnclearError            it may have arrived, and there is no usable answer: 408, 5xx
-│   └── AnswerLostError     no answer at all: timeout, reset, garbage on the wire
-├── RefusedError            the provider read the request and took nothing: other 4xx, redirects of a wrong address
+├── NotSentError            the provider cannot have acted on the request
+│   └── UnreachableError    no connection (DNS, TCP or TLS), after a few attempts
+├── UnclearError            the provider may have acted on it; no usable response: 408, 5xx
+│   └── ResponseLostError     no response at all: timeout, reset, invalid HTTP
+├── RefusedError            the provider refused the request: other 4xx, redirects
 │   └── NotFoundError       404
 ├── RateLimitedError        429
-├── UnreadableError         2xx with a body that makes no sense
-├── SaveError               what the provider sent could not be written to a file of ours
-└── CallbackError           a callback to us that is not one of the provider's
+├── UnreadableError         2xx with an unreadable body
+├── SaveError               the content could not be written to a file
+└── CallbackError           the body of a callback is not an event of the provider
 
-No ``httpx`` exception leaves this package: ``pool.translated`` is the one place where they end.
+No ``httpx`` exception leaves this package: ``pool.translate_errors`` translates all of them.
 """
 
 
 class SinchError(Exception):
-    """The family. Its text is one plain sentence without secrets."""
+    """Base class of the errors.
+
+    The message is one sentence and contains no secrets.
+    """
 
 
 class NotSentError(SinchError):
-    """The request surely was not acted upon: no connection, no token, or stopped before its body began."""
+    """The provider cannot have acted on the request: no connection, no token, or the body was not started."""
 
 
 class UnreachableError(NotSentError):
-    """No connection could be made. Repeating is safe and was done a few times within the call's total time."""
+    """No connection could be established, after a few attempts.
+
+    Repeating the request is safe.
+    """
 
 
 class UnclearError(SinchError):
-    """The request may have been acted upon. ``status`` is None when no answer came."""
+    """The provider may have acted on the request.
+
+    ``status`` is None if there was no response.
+    """
 
     def __init__(self, reason: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
@@ -37,12 +46,16 @@ class UnclearError(SinchError):
         self.retry_after_s = retry_after_s
 
 
-class AnswerLostError(UnclearError):
-    """The request went out and no complete answer came back."""
+class ResponseLostError(UnclearError):
+    """The request was sent, but no complete response arrived."""
 
 
 class RefusedError(SinchError):
-    """The provider took nothing. ``fields`` are the names in ``fieldViolations``; trust ``status``, not ``code``."""
+    """The provider refused the request.
+
+    ``status`` is the HTTP status; ``code`` in the body may differ from it. ``fields`` are the names in
+    ``fieldViolations``.
+    """
 
     def __init__(self, *, status: int, code: str = "", message: str = "", fields: tuple[str, ...] = ()) -> None:
         super().__init__(f"refused with {status}: {message}" if message else f"refused with {status}")
@@ -53,16 +66,19 @@ class RefusedError(SinchError):
 
 
 class NotFoundError(RefusedError):
-    """404: there is no such fax, service, address or page; or the project id is wrong."""
+    """404: there is no such fax, service, address or cover page, or the project ID is wrong."""
 
     @property
-    def told(self) -> bool:
-        """Whether the API itself says so: its answers have a code or a message, those of gateways have none of it."""
+    def sent_by_provider(self) -> bool:
+        """Whether the response is from the API itself, not from a gateway: it has a code or a message."""
         return bool(self.code or self.message)
 
 
 class RateLimitedError(SinchError):
-    """429. ``retry_after_s`` is None when the provider named no time, which is what it does today."""
+    """429.
+
+    ``retry_after_s`` is None if the provider named no time, which is usual.
+    """
 
     def __init__(self, retry_after_s: float | None = None) -> None:
         super().__init__("the provider's rate limit was reached")
@@ -70,7 +86,10 @@ class RateLimitedError(SinchError):
 
 
 class UnreadableError(SinchError):
-    """A 2xx answer that cannot be understood. For a send this means: it may have been accepted."""
+    """A 2xx response cannot be read.
+
+    If the request was a send, the fax may have been accepted.
+    """
 
     def __init__(self, reason: str, *, status: int = 200) -> None:
         super().__init__(reason)
@@ -78,8 +97,11 @@ class UnreadableError(SinchError):
 
 
 class SaveError(SinchError):
-    """The content came, but the file for it cannot be written."""
+    """The content arrived, but its file cannot be written."""
 
 
 class CallbackError(SinchError):
-    """The body of a callback is not one of the provider's events. The text says what is wrong with it."""
+    """The body of a callback is not an event of the provider.
+
+    The message says what is wrong with it.
+    """

@@ -1,4 +1,4 @@
-"""Faxes as people and tools use them: whole objects, every filter, exports and contents.
+"""Operations on faxes for people and tools: complete objects, all filters, exports and contents.
 
 The dispatcher itself needs less and calls ``FaxClient.send``, ``fax`` and ``list_page``.
 """
@@ -11,116 +11,138 @@ from pathlib import Path
 
 from dispatcher.sinch.coerce import json_object
 from dispatcher.sinch.errors import NotFoundError, UnreadableError
-from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get, segment
-from dispatcher.sinch.models import Fax, read_answer, read_resource
+from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get_call, path_segment
+from dispatcher.sinch.models import Fax, read_resource, read_response
 from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
 from dispatcher.sinch.paging import Page, read_list, walk
 from dispatcher.sinch.wire import FaxQuery
 
-#: what the provider lists when no time is asked for
+#: period that the provider lists if a query names no time
 DEFAULT_WINDOW_MS = 7 * 24 * 3600 * 1000
-#: how far our clock may be behind the provider's
+#: how far the local clock may be behind the provider's
 _CLOCK_MARGIN_MS = 60_000
-#: statuses that a fax never leaves; a list filtered by another one shrinks while it is walked
-_LASTING = {"", "COMPLETED", "FAILURE"}
+#: statuses that a fax never leaves; a list that is filtered by another one may shrink during a walk
+_FINAL_STATUSES = {"", "COMPLETED", "FAILURE"}
 
 
 class Faxes:
-    """Operations on faxes. All raise SinchError."""
+    """Operations on faxes.
+
+    All of them raise ``SinchError``.
+    """
 
     def __init__(self, http: SinchHttp) -> None:
         self._http = http
 
     async def send(self, order: FaxOrder, *, total_s: float = TRANSFER_S) -> tuple[Fax, ...]:
-        """Send to one or several, from URLs, base64 or files. One Fax for each recipient: match them by ``to``.
+        """Send a fax to one or several recipients, from URLs, base64 documents or files.
 
-        An UnclearError means that some or all may have been accepted: never repeat it without looking. Raises
-        ValueError for an order that is none, and OSError when a file cannot be read.
+        Returns:
+            One fax for each recipient, in any order; ``Fax.to`` names the recipient.
+
+        Raises:
+            UnclearError: some or all faxes may have been accepted; check before you repeat the order.
+            ValueError: the order is incomplete.
+            OSError: a file cannot be read.
         """
         if not order.to or (order.files and order.paths) or not (order.files or order.paths or order.content_urls):
             raise ValueError("an order needs a recipient, and URLs, base64 files or paths; not base64 and paths both")
         body = multipart_body(order) if order.paths else json_body(order)
-        answer = await self._http.exchange(Call(method="POST", path="/faxes", body=body), total_s=total_s)
-        return _read_sent(answer.body)
+        response = await self._http.exchange(Call(method="POST", path="/faxes", body=body), total_s=total_s)
+        return _read_sent(response.body)
 
     async def get(self, fax_id: str, *, total_s: float = CALL_S) -> Fax:
-        return read_answer(Fax, (await self._http.exchange(get(_path(fax_id)), total_s=total_s)).body)
+        """Return a fax."""
+        return read_response(Fax, (await self._http.exchange(get_call(_path(fax_id)), total_s=total_s)).body)
 
     async def page(self, query: FaxQuery, page: int = 1, *, total_s: float = CALL_S) -> Page[Fax]:
-        """One page, by one call."""
-        answer = await self._http.exchange(get("/faxes", query.params(page)), total_s=total_s)
-        read = partial(read_resource, Fax)
-        return read_list(answer.body, "faxes", read, page=page, page_size=query.page_size)
+        """Return one page of the list of faxes, counted from 1."""
+        response = await self._http.exchange(get_call("/faxes", query.params(page)), total_s=total_s)
+        read_item = partial(read_resource, Fax)
+        return read_list(response.body, "faxes", read_item, page=page, page_size=query.page_size)
 
     async def walk(
         self,
         query: FaxQuery,
         *,
         now_ms: int,
-        pay: Callable[[], Awaitable[object]] | None = None,
+        before_page: Callable[[], Awaitable[object]] | None = None,
         total_s: float = CALL_S,
     ) -> AsyncIterator[Fax]:
-        """Every fax that a query names, once each, however many new ones arrive meanwhile.
+        """Iterate over all faxes that match a query, each once, even if new faxes arrive meanwhile.
 
-        The window is fixed at ``now_ms``, for the last seven days unless the query says otherwise. Statuses that
-        faxes leave are filtered here, since a list that shrinks would skip some. ``pay`` is awaited before each
-        page; ``total_s`` bounds each page.
+        Statuses that a fax may leave are filtered here and not by the provider, because items of a list that shrinks
+        could be skipped.
+
+        Args:
+            query: The filters. If it names no time, the last seven days before ``now_ms``.
+            now_ms: The current time; the list ends here if the query names no end.
+            before_page: Called before each page, for example to wait for a read permit.
+            total_s: The maximum duration of the request for one page.
         """
-        fixed = _fixed(query, now_ms)
+        fixed_query = _with_fixed_window(query, now_ms)
 
         async def fetch(number: int) -> Page[Fax]:
-            if pay is not None:
-                await pay()
-            return await self.page(fixed, number, total_s=total_s)
+            if before_page is not None:
+                await before_page()
+            return await self.page(fixed_query, number, total_s=total_s)
 
         async for fax in walk(fetch, key=lambda fax: fax.id):
             if query.status in {"", fax.status}:
                 yield fax
 
     async def export_csv(self, query: FaxQuery, target: Path, *, total_s: float = TRANSFER_S) -> int:
-        """Write the provider's CSV export to a file, as it comes. Returns its size in bytes.
+        """Stream the provider's CSV export to a file, which appears only when it is complete.
 
-        Raises OSError when the file cannot be written. ``target`` appears only when it is whole.
+        Returns:
+            The size of the file in bytes.
+
+        Raises:
+            SaveError: the file cannot be written.
         """
-        call = replace(get("/faxes", (*query.filters(), ("format", "csv"))), accept="text/csv")
+        call = replace(get_call("/faxes", (*query.filters(), ("format", "csv"))), accept="text/csv")
         return await self._http.save(call, target, total_s=total_s)
 
     async def download(self, fax_id: str, target: Path, *, total_s: float = TRANSFER_S) -> int:
-        """Write the content of a fax, a PDF, to a file. Returns its size in bytes.
+        """Stream the content of a fax, a PDF, to a file, which appears only when it is complete.
 
-        Raises NotFoundError when the provider holds no content (deleted, or never saved), OSError when the file
-        cannot be written. ``target`` appears only when it is whole.
+        Returns:
+            The size of the file in bytes.
+
+        Raises:
+            NotFoundError: the provider has no content for the fax: it was deleted or never saved.
+            SaveError: the file cannot be written.
         """
-        # the older path first: it is what most clients call, and documented as deprecated rather than gone
-        older = replace(get(f"{_path(fax_id)}/file.pdf"), accept="application/pdf")
+        # the old path first: it is deprecated but supported, and most clients use it
+        old_path_call = replace(get_call(f"{_path(fax_id)}/file.pdf"), accept="application/pdf")
         with suppress(NotFoundError):
-            return await self._http.save(older, target, total_s=total_s)
-        return await self._http.save(replace(older, path=f"{_path(fax_id)}/file"), target, total_s=total_s)
+            return await self._http.save(old_path_call, target, total_s=total_s)
+        return await self._http.save(replace(old_path_call, path=f"{_path(fax_id)}/file"), target, total_s=total_s)
 
     async def delete_content(self, fax_id: str, *, total_s: float = CALL_S) -> None:
-        """Delete the document of a fax at the provider; its record stays."""
+        """Delete the content of a fax at the provider; the fax itself remains."""
         await self._http.exchange(Call(method="DELETE", path=f"{_path(fax_id)}/file"), total_s=total_s)
 
 
 def _path(fax_id: str) -> str:
-    return f"/faxes/{segment(fax_id)}"
+    return f"/faxes/{path_segment(fax_id)}"
 
 
-def _fixed(query: FaxQuery, now_ms: int) -> FaxQuery:
+def _with_fixed_window(query: FaxQuery, now_ms: int) -> FaxQuery:
     until_ms = now_ms + _CLOCK_MARGIN_MS if query.created_to_ms is None else query.created_to_ms
     since_ms = query.created_from_ms
     if since_ms is None and query.created_to_ms is None:
         since_ms = now_ms - DEFAULT_WINDOW_MS
-    status = query.status if query.status in _LASTING else ""
+    status = query.status if query.status in _FINAL_STATUSES else ""
     return replace(query, created_from_ms=since_ms, created_to_ms=until_ms, status=status)
 
 
 def _read_sent(body: bytes) -> tuple[Fax, ...]:
-    answer = json_object(body)
-    if answer is None:
+    response = json_object(body)
+    if response is None:
         raise UnreadableError("the answer is not a JSON object")
-    listed = answer.get("faxes")
-    sent = listed if isinstance(listed, list) else [answer]
-    if not sent:
+    listed = response.get("faxes")
+    faxes = listed if isinstance(listed, list) else [response]
+    if not faxes:
         raise UnreadableError("the answer names no fax")
-    return tuple(read_resource(Fax, fax) for fax in sent)
+    return tuple(read_resource(Fax, fax) for fax in faxes)

@@ -1,4 +1,4 @@
-"""The single door for requests to the fax API: total time, credentials, repetition, and errors by status."""
+"""Makes the requests to the fax API: time limit, credentials, repetition, and errors by status."""
 
 import asyncio
 import json
@@ -12,53 +12,66 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from dispatcher.core.failpoints import FailpointHook
-from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.auth import Auth
-from dispatcher.sinch.body import Body, BodyStream, Departure
-from dispatcher.sinch.errors import AnswerLostError, NotSentError, SinchError, UnreachableError
+from dispatcher.sinch.body import Body, BodyStream, SendGuard
+from dispatcher.sinch.errors import NotSentError, ResponseLostError, SinchError, UnreachableError
 from dispatcher.sinch.pool import CONNECT_S, HttpPool, address
+from dispatcher.sinch.responses import SinchResponse, error_from_response
 from dispatcher.sinch.saving import FileSink
 
-#: tries of one request where repeating it is safe
-TRIES = 3
+#: maximum attempts of a request that is safe to repeat
+MAX_ATTEMPTS = 3
 
-#: total time of a call with small bodies, where a caller names none
+#: default time limit of a call with small bodies
 CALL_S = 30.0
-#: total time of a call that moves documents
+#: default time limit of a call that transfers documents
 TRANSFER_S = 300.0
 
 _USER_AGENT = f"bulkfax/{version('bulkfax')}"
-#: reading and writing are bounded by the total time of the call alone
+#: only the time limit of the call applies to reading and writing
 _EXTENSIONS = {"timeout": {"connect": CONNECT_S, "read": None, "write": None, "pool": None}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, ``path`` below the project. ``repeatable``: to be asked twice does no harm."""
+    """One request to the API.
+
+    ``path`` is relative to the project.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Body | None = None
     accept: str = "application/json"
+    #: whether the request may be sent again if its response was lost
     repeatable: bool = False
 
 
 class SinchHttp:
-    """Requests of one project. Raises only errors of this package, and CancelledError when cancelled."""
+    """Makes the requests of one project.
+
+    All errors are ``SinchError``, except for ``CancelledError``.
+    """
 
     def __init__(self, pool: HttpPool, auth: Auth, base_url: str, project_id: str) -> None:
         self._pool = pool
         self._auth = auth
-        self._project = f"{base_url.rstrip('/')}/v3/projects/{segment(project_id)}"
+        self._project = f"{base_url.rstrip('/')}/v3/projects/{path_segment(project_id)}"
         self._host = address(self._project).netloc.decode("ascii")
 
     async def aclose(self) -> None:
+        """Close the connections."""
         await self._auth.aclose()
         await self._pool.aclose()
 
     async def prepare(self) -> None:
-        """Raises NotSentError, or RefusedError for bad credentials."""
+        """Fetch a token in advance.
+
+        Raises:
+            NotSentError: no token could be fetched.
+            RefusedError: the credentials are invalid.
+        """
         await self._auth.header()
 
     async def exchange(
@@ -68,55 +81,70 @@ class SinchHttp:
         total_s: float,
         may_send: Callable[[], bool] | None = None,
         into: FileSink | None = None,
-        at: FailpointHook | None = None,
-    ) -> Answer:
-        """Make a call and return its 2xx answer, within ``total_s`` in all: token, connecting, repetitions, reading.
+        failpoint: FailpointHook | None = None,
+    ) -> SinchResponse:
+        """Make a call and return its 2xx response.
 
-        Raises the errors of this package: NotSentError when the time ran out before the body began to leave.
+        Args:
+            call: The call.
+            total_s: The time limit, with the token, connecting, repetitions and reading.
+            may_send: Called right before the first byte of the body is sent; False stops the call.
+            into: The file for the body of the response.
+            failpoint: Called before the first and after the last byte of the body, for tests.
+
+        Raises:
+            NotSentError: the time limit was reached, or ``may_send`` returned False, before the body was started.
+            SinchError: any other failure.
         """
-        departure = Departure(may_send, at)
+        guard = SendGuard(may_send, failpoint)
         try:
             async with asyncio.timeout(total_s):
-                answer = await self._with_credentials(call, departure, into)
-        except TimeoutError as exc:
-            raise _out_of_time(departure, total_s) from exc
+                response = await self._with_credentials(call, guard, into)
+        except TimeoutError as error:
+            raise _time_limit_error(guard, total_s) from error
         finally:
-            departure.over = True
-        error = error_of(answer)
-        if error is not None:
-            raise error
-        return answer
+            guard.closed = True
+        if (failure := error_from_response(response)) is not None:
+            raise failure
+        return response
 
     async def save(self, call: Call, target: Path, *, total_s: float) -> int:
-        """Write the body of the answer to a file and return its size. Raises SaveError too."""
+        """Write the body of the response to a file and return its size in bytes.
+
+        Raises:
+            SaveError: the file cannot be written.
+            SinchError: any other failure.
+        """
         with FileSink(target) as sink:
             await self.exchange(call, total_s=total_s, into=sink)
         return sink.size
 
-    async def _with_credentials(self, call: Call, departure: Departure, into: FileSink | None) -> Answer:
+    async def _with_credentials(self, call: Call, guard: SendGuard, into: FileSink | None) -> SinchResponse:
         header = await self._auth.header()
-        answer = await self._tries(call, header, departure, into)
-        if answer.status == 401 and self._auth.rejected(header, answer.headers.get("www-authenticate", "")):
-            # a 401 took nothing, so that even a send may be made again
-            departure.begun = False
-            answer = await self._tries(call, await self._auth.header(), departure, into)
-        return answer
+        response = await self._with_retries(call, header, guard, into)
+        if response.status == 401 and self._auth.handle_unauthorized(
+            header, response.headers.get("www-authenticate", "")
+        ):
+            # after a 401 nothing was accepted, so even a send may be repeated
+            guard.started = False
+            response = await self._with_retries(call, await self._auth.header(), guard, into)
+        return response
 
-    async def _tries(self, call: Call, header: str, departure: Departure, into: FileSink | None) -> Answer:
-        harmless = (UnreachableError, AnswerLostError) if call.repeatable else UnreachableError
-        tries = AsyncRetrying(
-            stop=stop_after_attempt(TRIES),
+    async def _with_retries(self, call: Call, header: str, guard: SendGuard, into: FileSink | None) -> SinchResponse:
+        retryable = (UnreachableError, ResponseLostError) if call.repeatable else UnreachableError
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=1.0),
-            retry=retry_if_exception_type(harmless),
+            retry=retry_if_exception_type(retryable),
             reraise=True,
         )
-        return await tries(self._once, call, header, departure, into)
+        return await retrying(self._attempt, call, header, guard, into)
 
-    async def _once(self, call: Call, header: str, departure: Departure, into: FileSink | None) -> Answer:
-        departure.begun = False
-        return await self._pool.exchange(self._request(call, header, departure), departure, into=into)
+    async def _attempt(self, call: Call, header: str, guard: SendGuard, into: FileSink | None) -> SinchResponse:
+        guard.started = False
+        return await self._pool.exchange(self._request(call, header, guard), guard, into=into)
 
-    def _request(self, call: Call, header: str, departure: Departure) -> httpx.Request:
+    def _request(self, call: Call, header: str, guard: SendGuard) -> httpx.Request:
         headers = {
             "Host": self._host,
             "User-Agent": _USER_AGENT,
@@ -124,7 +152,7 @@ class SinchHttp:
             "Accept-Encoding": "gzip",
             "Authorization": header,
         }
-        # said even where there is no body: its stream would be sent in chunks otherwise
+        # set even without a body, because the stream would be sent chunked otherwise
         headers["Content-Length"] = str(call.body.length) if call.body else "0"
         if call.body is not None:
             headers["Content-Type"] = call.body.content_type
@@ -132,28 +160,28 @@ class SinchHttp:
             call.method,
             httpx.URL(self._project + call.path, params=call.query or None),
             headers=headers,
-            stream=BodyStream(call.body, departure),
+            stream=BodyStream(call.body, guard),
             extensions=_EXTENSIONS,
         )
 
 
-def get(path: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
-    """A read, which may be asked twice."""
+def get_call(path: str, query: tuple[tuple[str, str], ...] = ()) -> Call:
+    """Create a GET call, which is repeatable."""
     return Call(method="GET", path=path, query=query, repeatable=True)
 
 
 def json_call(method: str, path: str, fields: Mapping[str, object]) -> Call:
-    """A call with a JSON object as body."""
+    """Create a call with a JSON object as body."""
     body = Body((json.dumps(fields, separators=(",", ":")).encode("ascii"),), "application/json")
     return Call(method=method, path=path, body=body)
 
 
-def segment(value: str) -> str:
-    """An id, a number or an address as one segment of a path."""
+def path_segment(value: str) -> str:
+    """Encode an ID, a number or an address as one segment of a path."""
     return quote(value, safe="")
 
 
-def _out_of_time(departure: Departure, total_s: float) -> SinchError:
-    if departure.begun:
-        return AnswerLostError(f"no answer within {total_s:g} s")
+def _time_limit_error(guard: SendGuard, total_s: float) -> SinchError:
+    if guard.started:
+        return ResponseLostError(f"no answer within {total_s:g} s")
     return NotSentError(f"not sent within {total_s:g} s")

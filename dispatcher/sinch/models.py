@@ -1,7 +1,9 @@
-"""The provider's resources as it shows them: tolerant readers.
+"""Models of the provider's resources.
 
-Unknown fields are passed over, unknown values of an enumeration are kept as text, a missing or odd value becomes
-the empty one of its type. Only an answer that is no object, or has no key to name the resource by, is unreadable.
+They accept almost any value.
+
+Unknown fields are ignored, unknown enum values are kept as text, and missing or malformed values become the empty value
+of their type. A response is unreadable only if it is not an object or the resource has no key, such as its ID.
 """
 
 from collections.abc import Mapping
@@ -16,8 +18,8 @@ from dispatcher.sinch.errors import UnreadableError
 
 
 def _time(value: object) -> datetime | None:
-    read = coerce.time_ms(value)
-    return datetime.fromtimestamp(read / 1000, UTC) if read else None
+    ms = coerce.time_ms(value)
+    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
 
 def _objects(value: object) -> list[object]:
@@ -25,7 +27,10 @@ def _objects(value: object) -> list[object]:
 
 
 def _numbers(value: object) -> list[object]:
-    """Objects, or plain numbers as older servers and one page of the reference have them."""
+    """Convert numbers to objects.
+
+    Older servers, and one page of the provider's reference, have plain strings.
+    """
     items = value if isinstance(value, list) else []
     objects = [{"number": item} if isinstance(item, str) else coerce.mapping(item) for item in items]
     return [item for item in objects if coerce.text(item.get("number"))]
@@ -33,14 +38,17 @@ def _numbers(value: object) -> list[object]:
 
 Text = Annotated[str, BeforeValidator(coerce.text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(coerce.texts)]
-Whole = Annotated[int, BeforeValidator(coerce.whole)]
+Integer = Annotated[int, BeforeValidator(coerce.integer)]
 Flag = Annotated[bool, BeforeValidator(coerce.flag)]
 TextMap = Annotated[dict[str, str], BeforeValidator(coerce.text_map)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
 
 
 class Resource(BaseModel):
-    """What the provider shows. Names here are the provider's, written with underscores."""
+    """Base class of the resources.
+
+    The field names are the provider's in snake case.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
@@ -49,39 +57,45 @@ R = TypeVar("R", bound=Resource)
 
 
 class Price(Resource):
-    """``amount`` is a decimal number as text; empty until the final price is known."""
+    """The price of a fax.
+
+    ``amount`` is a decimal number as text; it is empty until the final price is known.
+    """
 
     currency_code: Text = ""
     amount: Text = ""
 
 
 class BarCode(Resource):
-    """A code read on a page of an inbound fax."""
+    """A bar code on a page of an inbound fax."""
 
     type: Text = ""
-    page: Whole = 0
+    page: Integer = 0
     value: Text = ""
 
 
 class Fax(Resource):
-    """One fax. ``COMPLETED`` and ``FAILURE`` are the only final statuses, whatever else may appear."""
+    """One fax.
+
+    Only the statuses ``COMPLETED`` and ``FAILURE`` are final.
+    """
 
     id: Text
     direction: Text = ""
     from_: Text = ""
     to: Text = ""
     status: Text = ""
-    number_of_pages: Whole = 0
-    pages_sent_successfully: Whole = 0
+    number_of_pages: Integer = 0
+    pages_sent_successfully: Integer = 0
     price: Annotated[Price, BeforeValidator(coerce.mapping)] = Price()
     create_time: Time = None
     completed_time: Time = None
     header_text: Text = ""
     header_page_numbers: Flag = False
     header_time_zone: Text = ""
-    retry_delay_seconds: Whole = 0
-    max_retries: Whole = 0
-    retry_count: Whole = 0
+    retry_delay_seconds: Integer = 0
+    max_retries: Integer = 0
+    retry_count: Integer = 0
     labels: TextMap = {}
     callback_url: Text = ""
     callback_url_content_type: Text = ""
@@ -91,7 +105,7 @@ class Fax(Resource):
     cover_page_data: TextMap = {}
     content_url: Texts = ()
     error_type: Text = ""
-    error_code: Whole = 0
+    error_code: Integer = 0
     error_message: Text = ""
     has_file: Flag = False
     bar_codes: Annotated[tuple[BarCode, ...], BeforeValidator(_objects)] = ()
@@ -102,11 +116,12 @@ class Fax(Resource):
 
     @property
     def final(self) -> bool:
+        """Whether the status is final."""
         return self.status in {"COMPLETED", "FAILURE"}
 
 
 class Service(Resource):
-    """Settings that many faxes share."""
+    """A service: settings that many faxes share."""
 
     id: Text
     name: Text = ""
@@ -114,8 +129,8 @@ class Service(Resource):
     webhook_content_type: Text = ""
     default_for_project: Flag = False
     default_from: Text = ""
-    number_of_retries: Whole = 0
-    retry_delay_seconds: Whole = 0
+    number_of_retries: Integer = 0
+    retry_delay_seconds: Integer = 0
     image_conversion_method: Text = ""
     resolution: Text = ""
     cover_page_id: Text = ""
@@ -136,14 +151,17 @@ class ServiceNumber(Resource):
 
 
 class EmailNumber(Resource):
-    """A number that a mail address may use. ``permissions`` is ``both``, ``send`` or ``receive``."""
+    """A number that an email address may use.
+
+    ``permissions`` is ``both``, ``send`` or ``receive``.
+    """
 
     number: Text
     permissions: Text = "both"
 
 
 class Email(Resource):
-    """A mail address that sends and receives faxes."""
+    """An email address that sends and receives faxes."""
 
     email: Text
     phone_numbers: Annotated[tuple[EmailNumber, ...], BeforeValidator(_numbers)] = ()
@@ -153,7 +171,7 @@ class Email(Resource):
 
 
 class CoverPage(Resource):
-    """A page put before faxes. Its document is not read back."""
+    """A cover page, without its document."""
 
     id: Text
     name: Text = ""
@@ -164,17 +182,25 @@ class CoverPage(Resource):
 
 
 def read_resource(model: type[R], value: object) -> R:
-    """One resource out of parsed JSON. Raises UnreadableError without an object, or without its first field."""
+    """Create a resource from parsed JSON.
+
+    Raises:
+        UnreadableError: the value is not an object, or the first field of the model, its key, is missing.
+    """
     try:
-        read = model.model_validate(value if isinstance(value, Mapping) else {})
-    except ValidationError as exc:
-        raise UnreadableError(f"the answer is no {model.__name__}") from exc
+        resource = model.model_validate(value if isinstance(value, Mapping) else {})
+    except ValidationError as error:
+        raise UnreadableError(f"the answer is no {model.__name__}") from error
     key = next(iter(model.model_fields))
-    if not getattr(read, key):
+    if not getattr(resource, key):
         raise UnreadableError(f"a {model.__name__} without {key}")
-    return read
+    return resource
 
 
-def read_answer(model: type[R], body: bytes) -> R:
-    """The resource in the body of an answer. Raises UnreadableError."""
+def read_response(model: type[R], body: bytes) -> R:
+    """Create a resource from the body of a response.
+
+    Raises:
+        UnreadableError: the body is not such a resource.
+    """
     return read_resource(model, coerce.json_object(body))

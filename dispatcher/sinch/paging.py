@@ -1,10 +1,10 @@
-"""Lists: one page at a time, or walked to the end without skipping or repeating."""
+"""Paged lists: reading one page, and iterating over all items without gaps or duplicates."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dispatcher.sinch.coerce import json_object, whole
+from dispatcher.sinch.coerce import integer, json_object
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.sinch.wire import total_pages
 
@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list. ``number`` counts from 1; totals are 0 when the provider does not say."""
+    """One page of a list.
+
+    ``number`` counts from 1; the totals are 0 if the provider does not send them.
+    """
 
     items: tuple[T, ...]
     number: int
@@ -22,57 +25,61 @@ class Page(Generic[T]):
 
 
 def page_query(page: int, page_size: int) -> tuple[tuple[str, str], ...]:
-    """The query of one page, counted from 1."""
+    """Return the query parameters of a page, counted from 1."""
     return (("page", str(page)), ("pageSize", str(page_size)))
 
 
-def read_list(body: bytes, key: str, read: Callable[[object], T], *, page: int, page_size: int) -> Page[T]:
-    """The list under ``key``. Raises UnreadableError: an unreadable list never passes for one without items."""
-    answer = json_object(body)
-    items = None if answer is None else answer.get(key)
-    if answer is None or not isinstance(items, list):
+def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: int, page_size: int) -> Page[T]:
+    """Read a page of a list from the body of a response; ``key`` is the name of the array.
+
+    Raises:
+        UnreadableError: the body is not a list. It must not be confused with an empty list.
+    """
+    response = json_object(body)
+    items = None if response is None else response.get(key)
+    if response is None or not isinstance(items, list):
         raise UnreadableError(f"the answer is not a list of {key}")
     return Page(
-        items=tuple(read(item) for item in items),
-        number=whole(answer.get("page")) or whole(answer.get("pageNumber")) or page,
-        total_pages=total_pages(answer),
-        total_items=whole(answer.get("totalItems")),
+        items=tuple(read_item(item) for item in items),
+        number=integer(response.get("page")) or integer(response.get("pageNumber")) or page,
+        total_pages=total_pages(response),
+        total_items=integer(response.get("totalItems")),
     )
 
 
-class ListReading:
-    """Whether all pages of a list were read.
+class ListProgress:
+    """Decides when all pages of a list have been read.
 
-    A list that says how many pages it has is read to the last of them. Any other is read until a page is empty or
-    brings nothing new: pages are as small as the provider likes, whatever it was asked for.
+    If the list has a number of pages, they are read to the last one. Otherwise, pages are read until one is empty or
+    has no new items; their size proves nothing, because the provider may send smaller pages than requested.
     """
 
     def __init__(self) -> None:
-        self._known = set[Hashable]()
+        self._seen_keys = set[Hashable]()
         self._pages = 0
-        #: False once a page before the last was empty or brought nothing new: then it is no list of what is there
-        self.whole = True
+        #: False once a page before the last one was empty or had no new items: the list may lack items
+        self.complete = True
 
     def add(self, keys: Sequence[Hashable], total_pages: int) -> bool:
-        """One more page, by the keys of its items. Whether there is another to read."""
-        before = len(self._known)
-        self._known.update(keys)
+        """Add the keys of the items of the next page, and return whether to read another page."""
+        before = len(self._seen_keys)
+        self._seen_keys.update(keys)
         self._pages += 1
-        fresh = len(self._known) > before
+        has_new = len(self._seen_keys) > before
         if not total_pages:
-            return fresh
+            return has_new
         more = self._pages < total_pages
-        self.whole = self.whole and (fresh or not more)
+        self.complete = self.complete and (has_new or not more)
         return more and bool(keys)
 
 
 async def walk(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T], Hashable]) -> AsyncIterator[T]:
-    """Every item of a list once, page by page, in the provider's order.
+    """Iterate over the items of a list, each once, in the provider's order.
 
-    Items that are added in front push known ones to later pages, where they are passed over by their key. Nothing
-    is skipped as long as nothing leaves the list: see ``Faxes.walk`` for how that is kept.
+    New items at the front move known ones to later pages, where they are skipped by their key. No item is missed as
+    long as none is removed from the list meanwhile; ``Faxes.walk`` ensures that.
     """
-    reading, number, more = ListReading(), 1, True
+    progress, number, more = ListProgress(), 1, True
     seen: set[Hashable] = set()
     while more:
         page = await fetch(number)
@@ -80,5 +87,5 @@ async def walk(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T], Ha
             if key(item) not in seen:
                 seen.add(key(item))
                 yield item
-        more = reading.add([key(item) for item in page.items], page.total_pages)
+        more = progress.add([key(item) for item in page.items], page.total_pages)
         number += 1

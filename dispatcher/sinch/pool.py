@@ -1,44 +1,49 @@
-"""Connections to the provider, each lent to one request at a time, and the end of foreign errors."""
+"""The pool of connections to the provider, and the translation of HTTP errors."""
 
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import getproxies
 
-from dispatcher.sinch.quick_aiohttp import aiohttp  # isort: skip  # before whoever imports it otherwise
+from dispatcher.sinch.quick_aiohttp import aiohttp  # isort: skip  # before any other import of aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from dispatcher.sinch.answers import Answer
-from dispatcher.sinch.body import TOO_LATE, Departure
+from dispatcher.sinch.body import TOO_LATE, SendGuard
 from dispatcher.sinch.coerce import clean
-from dispatcher.sinch.errors import AnswerLostError, NotSentError, UnreachableError, UnreadableError
+from dispatcher.sinch.errors import NotSentError, ResponseLostError, UnreachableError, UnreadableError
+from dispatcher.sinch.responses import SinchResponse
 from dispatcher.sinch.saving import FileSink
 
-#: an idle connection is given up before a server is likely to: the hastiest common ones close after 5 s. A POST
-#: that meets a connection being closed ends as unclear, which costs minutes; a new connection costs milliseconds.
+#: An idle connection is closed after this time. Common servers close it after 5 s at the earliest. A POST on a
+#: connection that the server is closing becomes unclear, which costs minutes; a new connection costs milliseconds.
 KEEPALIVE_S = 4.0
 
-#: a connection, TLS included, is made within this time or tried again
+#: time limit for a connection, with TLS; the attempt is repeated afterwards
 CONNECT_S = 5.0
 
-#: the largest answer that is read into memory; a list of 1,000 faxes has about 1 MB
-LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+#: maximum size of a response in memory; a list of 1,000 faxes has about 1 MB
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-#: characters of an error's text that are passed on: it may quote what came
+#: maximum characters of an error message that are kept, because it may quote the response
 _REASON_CHARS = 300
 
-#: what httpx lets through of the layers below it, next to its own
-_FOREIGN = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
+#: errors of httpx, and of the layers below it that httpx does not translate
+_HTTP_ERRORS = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError)
 
 
 class HttpPool:
-    """Up to ``connections`` requests at a time; more of them wait, first come first served.
+    """A connection pool for one event loop.
 
-    aiohttp carries the requests below httpx: httpx's own pool looks at all connections for each request, and needs more
-    processor time (docs/decisions/0005-what-carries-the-requests.md).
+    Requests beyond ``connections`` wait in order of arrival.
 
-    Belongs to one event loop; close with aclose. ``transport`` replaces the network, for tests of logic.
+    It uses httpx with aiohttp as transport. The pool of httpx itself checks all connections for each request and needs
+    more processor time (docs/decisions/0005-what-carries-the-requests.md).
+
+    Args:
+        connections: The maximum number of concurrent requests.
+        transport: Replaces the network, for tests.
+        context: The TLS context; None: a new one with the usual certificates.
     """
 
     def __init__(
@@ -49,25 +54,37 @@ class HttpPool:
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._connections = connections
-        # 40 ms and more: made once, and not in the time of the first call
+        # created here because it takes at least 40 ms, which would delay the first call
         self._ssl = context or httpx.create_ssl_context()
-        # used without httpx's client: its cookies, redirects and authentication cost a fifth of a request
+        # used without httpx.AsyncClient, whose cookies, redirects and authentication cost a fifth of a request
         self._transport = transport or AiohttpTransport(verify=self._ssl, client=self._session)
 
-    def beside(self, connections: int) -> "HttpPool":
-        """A pool with connections of its own, so that neither waits for those of the other."""
+    def separate_pool(self, connections: int) -> "HttpPool":
+        """Create another pool with the same certificates, whose requests do not wait for those of this pool."""
         return HttpPool(connections, context=self._ssl)
 
     async def aclose(self) -> None:
-        """Close the connections, those in use too."""
+        """Close all connections, including those in use."""
         await self._transport.aclose()
 
-    async def exchange(self, request: httpx.Request, departure: Departure, *, into: FileSink | None = None) -> Answer:
-        """Send a request and read the answer; the body of a 2xx goes ``into`` a file, if one is given.
+    async def exchange(
+        self, request: httpx.Request, guard: SendGuard, *, into: FileSink | None = None
+    ) -> SinchResponse:
+        """Send a request and read the response.
 
-        Raises UnreachableError, NotSentError, AnswerLostError, UnreadableError, SaveError.
+        Args:
+            request: The request.
+            guard: Records whether the body was started.
+            into: The file for the body of a 2xx response; None: it is returned.
+
+        Raises:
+            UnreachableError: no connection could be established.
+            NotSentError: the guard did not allow the body to start.
+            ResponseLostError: no complete response arrived.
+            UnreadableError: the response is too large.
+            SaveError: the file cannot be written.
         """
-        with translated(departure):
+        with translate_errors(guard):
             response = await self._transport.handle_async_request(request)
             try:
                 if into is not None and response.is_success:
@@ -77,54 +94,61 @@ class HttpPool:
             finally:
                 await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(status=response.status_code, headers=headers, body=body)
+        return SinchResponse(status=response.status_code, headers=headers, body=body)
 
     def _session(self) -> aiohttp.ClientSession:
-        """Made at the first request, since it belongs to the event loop that runs then."""
+        """Create the session.
+
+        It is called by the first request, because the session belongs to the running event loop.
+        """
         connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S, ssl=self._ssl)
-        # aiohttp reads the environment anew, in a thread, for each request: only where it says something
-        proxies = bool(getproxies())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=proxies)
+        # with trust_env, aiohttp reads the environment in a thread for each request: only if it names a proxy
+        has_proxies = bool(getproxies())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=has_proxies)
 
 
 def address(url: str) -> httpx.URL:
-    """A URL to call. Raises ValueError when it is not a whole http or https one."""
+    """Parse a URL.
+
+    Raises:
+        ValueError: it is not an absolute http or https URL.
+    """
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as exc:
-        raise ValueError(f"{url!r} is not a URL: {exc}") from exc
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is not a URL: {error}") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"{url!r} is not a URL that starts with http:// or https://")
     return parsed
 
 
 @contextmanager
-def translated(departure: Departure) -> Iterator[None]:
-    """Turn every foreign error into ours, once, with its cause kept. What it means depends on the departure."""
+def translate_errors(guard: SendGuard) -> Iterator[None]:
+    """Translate HTTP errors to ``SinchError``; the guard tells whether the provider may have acted on the request."""
     try:
         yield
-    except _FOREIGN as exc:
-        told = clean(str(exc) or type(exc).__name__, _REASON_CHARS)
-        if departure.refused:
-            raise NotSentError(TOO_LATE) from exc
-        if departure.begun:
-            raise AnswerLostError(f"no answer: {told}") from exc
-        raise UnreachableError(f"no connection: {told}") from exc
+    except _HTTP_ERRORS as error:
+        reason = clean(str(error) or type(error).__name__, _REASON_CHARS)
+        if guard.refused:
+            raise NotSentError(TOO_LATE) from error
+        if guard.started:
+            raise ResponseLostError(f"no answer: {reason}") from error
+        raise UnreachableError(f"no connection: {reason}") from error
 
 
 async def _save(response: httpx.Response, into: FileSink) -> bytes:
     into.restart()
-    async for part in response.aiter_bytes():
-        into.write(part)
+    async for chunk in response.aiter_bytes():
+        into.write(chunk)
     return b""
 
 
 async def _read(response: httpx.Response) -> bytes:
-    parts = []
+    chunks = []
     size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > LARGEST_ANSWER_BYTES:
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_RESPONSE_BYTES:
             raise UnreadableError("the answer is too large", status=response.status_code)
-        parts.append(part)
-    return b"".join(parts)
+        chunks.append(chunk)
+    return b"".join(chunks)

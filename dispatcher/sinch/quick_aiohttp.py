@@ -1,8 +1,8 @@
-"""aiohttp, without the certificates that it reads when it is imported.
+"""Imports aiohttp without loading the certificates of the system.
 
-It makes two TLS contexts then, and reads all certificates of the system for each: a tenth of the processor time of a
-worker's start. They are not used here, where every connection has a context of our own (``pool.py``); so they trust
-nobody.
+At import, aiohttp creates two TLS contexts and loads all certificates for each, which takes a tenth of the processor
+time of a worker's start. This project does not use these contexts: every connection has the context of ``pool.py``.
+Here they are created without certificates, so they trust no server.
 """
 
 import os
@@ -14,12 +14,12 @@ _NAMES = ssl.get_default_verify_paths().openssl_cafile_env, ssl.get_default_veri
 if "aiohttp" in sys.modules:
     import aiohttp
 else:
-    _before = {name: os.environ.get(name) for name in _NAMES}
+    _environment = {name: os.environ.get(name) for name in _NAMES}
     os.environ.update(dict.fromkeys(_NAMES, os.devnull))
     try:
         import aiohttp
     finally:
-        for _name, _value in _before.items():
+        for _name, _value in _environment.items():
             if _value is None:
                 del os.environ[_name]
             else:

@@ -1,4 +1,4 @@
-"""What the provider says of faxes, read tolerantly into our own terms, and the query of a list."""
+"""Reads the provider's faxes and lists into ``FaxUpdate``, and builds the query of a list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from datetime import UTC, datetime
 from typing import Self
 
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.sinch.coerce import identifier, json_object, mapping, text, time_ms, whole
+from dispatcher.sinch.coerce import identifier, integer, json_object, mapping, text, time_ms
 from dispatcher.sinch.errors import UnreadableError
 
-#: labels that we put on every fax and find it again by, and the account's write epoch when it was begun
+#: labels of every fax: its job, its attempt number, and the write epoch of the account when the attempt began
 JOB_LABEL = "bulkfax-job"
 ATTEMPT_LABEL = "bulkfax-attempt"
 EPOCH_LABEL = "bulkfax-epoch"
 
-#: the largest page that the provider serves
-LARGEST_PAGE = 1000
-#: more pages than any list that we ask for has
-MOST_PAGES = 10_000
+#: maximum page size of the provider
+MAX_PAGE_SIZE = 1000
+#: a list with more pages is unreadable
+MAX_LIST_PAGES = 10_000
 
-#: characters of a number, of one of our labels, of an error's type, and of a text for people
+#: maximum characters of a number, of a label, of an error type, and of an error message
 _NUMBER_CHARS, _LABEL_CHARS, _TYPE_CHARS, _MESSAGE_CHARS = 64, 100, 64, 500
-#: the largest error code, number of pages and attempt number that are kept
-_MOST_CODE, _MOST_PAGES, _MOST_ATTEMPT, _MOST_EPOCH = 0xFFFF, 0xFFFF, 0xFFFF_FFFF, 2**53 - 1
-#: the last second that RFC 3339 can name, since 1970
+#: maximum error code, number of pages, attempt number and write epoch that are kept
+_MAX_CODE, _MAX_PAGES, _MAX_ATTEMPT, _MAX_EPOCH = 0xFFFF, 0xFFFF, 0xFFFF_FFFF, 2**53 - 1
+#: the last second that RFC 3339 can represent, since 1970
 _LAST_S = 253_402_300_799
 
-#: the only final statuses; anything else, known or not, is unfinished
+#: the final statuses; any other status counts as unfinished
 _FINAL = {"COMPLETED": FaxStatus.COMPLETED, "FAILURE": FaxStatus.FAILURE}
 
 
@@ -47,8 +47,8 @@ class AttemptLabels:
         values = mapping(labels)
         return cls(
             job=text(values.get(JOB_LABEL), _LABEL_CHARS),
-            attempt=_known(values.get(ATTEMPT_LABEL), _MOST_ATTEMPT),
-            write_epoch=_known(values.get(EPOCH_LABEL), _MOST_EPOCH),
+            attempt=_integer_up_to(values.get(ATTEMPT_LABEL), _MAX_ATTEMPT),
+            write_epoch=_integer_up_to(values.get(EPOCH_LABEL), _MAX_EPOCH),
         )
 
     def labels(self) -> Mapping[str, str]:
@@ -59,9 +59,10 @@ class AttemptLabels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxQuery:
-    """Which faxes to list. ``to`` and ``sender`` match as prefixes; times are milliseconds since 1970, inclusive.
+    """The filters of a list of faxes.
 
-    Without any time the provider lists the last seven days only.
+    ``to`` and ``sender`` are prefixes. Times are milliseconds since 1970, inclusive; without times, the provider lists
+    the last seven days only.
     """
 
     direction: str = "OUTBOUND"
@@ -71,43 +72,53 @@ class FaxQuery:
     service_id: str = ""
     created_from_ms: int | None = None
     created_to_ms: int | None = None
-    page_size: int = LARGEST_PAGE
+    page_size: int = MAX_PAGE_SIZE
 
     def filters(self) -> tuple[tuple[str, str], ...]:
-        """The query without paging. The operator of a time is part of its name."""
-        named = {
+        """Return the query parameters without paging.
+
+        The operator of a time is part of its name.
+        """
+        parameters = {
             "direction": self.direction,
             "status": self.status,
             "to": self.to,
             "from": self.sender,
             "serviceId": self.service_id,
-            "createTime>": _seconds(self.created_from_ms, round_up=False),
-            "createTime<": _seconds(self.created_to_ms, round_up=True),
+            "createTime>": _rfc3339(self.created_from_ms, round_up=False),
+            "createTime<": _rfc3339(self.created_to_ms, round_up=True),
         }
-        return tuple((name, value) for name, value in named.items() if value)
+        return tuple((name, value) for name, value in parameters.items() if value)
 
     def params(self, page: int) -> tuple[tuple[str, str], ...]:
-        """The query of one page, counted from 1."""
+        """Return the query parameters of a page, counted from 1."""
         return (*self.filters(), ("pageSize", str(self.page_size)), ("page", str(page)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
-    """One page of a list of faxes. ``page`` counts from 1; ``total_pages`` is 0 when the provider does not say."""
+    """One page of a list of faxes.
+
+    ``page`` counts from 1; ``total_pages`` is 0 if the provider does not send it.
+    """
 
     faxes: tuple[FaxUpdate, ...]
     page: int
     total_pages: int
-    #: The jobs of faxes whose id cannot be used; empty text for one that names no job, which may be any fax. They are
-    #: at the provider, so the list does not prove the absence of theirs.
+    #: jobs of the faxes without a usable ID; an empty string if such a fax names no job. These faxes exist, so the list
+    #: does not prove that their jobs have no fax
     unusable: tuple[str, ...] = ()
 
 
-def news(fax: Mapping[str, object]) -> FaxUpdate:
-    """What one fax object says. Raises UnreadableError when it has no id that can be used: nothing can be done then."""
+def fax_update(fax: Mapping[str, object]) -> FaxUpdate:
+    """Read a Fax object.
+
+    Raises:
+        UnreadableError: it has no usable ID.
+    """
     fax_id = identifier(fax.get("id"))
     if not fax_id:
-        raise UnreadableError("a fax without an id that can be used")
+        raise UnreadableError("a fax without a usable id")
     labels = AttemptLabels.read(fax.get("labels"))
     return FaxUpdate(
         fax_id=fax_id,
@@ -117,63 +128,73 @@ def news(fax: Mapping[str, object]) -> FaxUpdate:
         attempt=labels.attempt,
         write_epoch=labels.write_epoch,
         error_type=text(fax.get("errorType"), _TYPE_CHARS),
-        error_code=_known(fax.get("errorCode"), _MOST_CODE),
+        error_code=_integer_up_to(fax.get("errorCode"), _MAX_CODE),
         message=text(fax.get("errorMessage"), _MESSAGE_CHARS),
-        pages_sent=min(max(whole(fax.get("pagesSentSuccessfully")), 0), _MOST_PAGES),
-        pages_total=min(max(whole(fax.get("numberOfPages")), 0), _MOST_PAGES),
+        pages_sent=min(max(integer(fax.get("pagesSentSuccessfully")), 0), _MAX_PAGES),
+        pages_total=min(max(integer(fax.get("numberOfPages")), 0), _MAX_PAGES),
         created_ms=time_ms(fax.get("createTime")),
         ended_ms=time_ms(fax.get("completedTime")),
     )
 
 
-def _known(value: object, most: int) -> int:
-    """A number from 0 to ``most``; any other is not known, which is 0."""
-    number = whole(value)
-    return number if 0 <= number <= most else 0
+def _integer_up_to(value: object, maximum: int) -> int:
+    """Return a number from 0 to ``maximum``; 0, which means unknown, for any other value."""
+    number = integer(value)
+    return number if 0 <= number <= maximum else 0
 
 
 def read_fax(body: bytes, *, status: int = 200) -> FaxUpdate:
-    """The fax in an answer of that status; a list of one counts as that fax. Raises UnreadableError."""
-    answer = json_object(body)
-    if answer is None:
+    """Read the fax in the body of a response with this status; a list with one fax counts as that fax.
+
+    Raises:
+        UnreadableError: the body is not a fax.
+    """
+    response = json_object(body)
+    if response is None:
         raise UnreadableError("the answer is not a JSON object", status=status)
-    faxes = answer.get("faxes")
-    fax = mapping(faxes[0]) if isinstance(faxes, list) and len(faxes) == 1 else answer
+    faxes = response.get("faxes")
+    fax = mapping(faxes[0]) if isinstance(faxes, list) and len(faxes) == 1 else response
     try:
-        return news(fax)
+        return fax_update(fax)
     except UnreadableError as error:
         raise UnreadableError(str(error), status=status) from error
 
 
 def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
-    """One page of a list. A fax that cannot be used harms no other. Raises UnreadableError: an unreadable list must
-    never pass for one without faxes."""
-    answer = json_object(body)
-    faxes = None if answer is None else answer.get("faxes")
-    if answer is None or not isinstance(faxes, list):
+    """Read a page of a list of faxes from the body of a response.
+
+    Faxes without a usable ID do not affect the others.
+
+    Raises:
+        UnreadableError: the body is not a list. It must not be confused with an empty list.
+    """
+    response = json_object(body)
+    faxes = None if response is None else response.get("faxes")
+    if response is None or not isinstance(faxes, list):
         raise UnreadableError("the answer is not a list of faxes")
-    pages = total_pages(answer)
-    if pages > MOST_PAGES:
+    pages = total_pages(response)
+    if pages > MAX_LIST_PAGES:
         raise UnreadableError(f"a list of {pages} pages")
     items = [mapping(fax) for fax in faxes]
     return ListPage(
-        faxes=tuple(news(item) for item in items if identifier(item.get("id"))),
-        page=whole(answer.get("page")) or whole(answer.get("pageNumber")) or page,
+        faxes=tuple(fax_update(item) for item in items if identifier(item.get("id"))),
+        page=integer(response.get("page")) or integer(response.get("pageNumber")) or page,
         total_pages=pages,
         unusable=tuple(AttemptLabels.read(item.get("labels")).job for item in items if not identifier(item.get("id"))),
     )
 
 
-def total_pages(answer: Mapping[str, object]) -> int:
-    """How many pages a list says it has; 0 when it does not. A number of items says nothing of the pages: the provider
-    may give smaller ones than it was asked for."""
-    return max(0, whole(answer.get("totalPages")))
+def total_pages(response: Mapping[str, object]) -> int:
+    """Return the number of pages of a list; 0 if it does not have one.
+
+    The number of items is not used, because the provider may send smaller pages than requested.
+    """
+    return max(0, integer(response.get("totalPages")))
 
 
-def _seconds(time: int | None, *, round_up: bool) -> str:
-    """RFC 3339 in whole seconds, as the provider writes times; rounding never narrows the window. A time before 1970,
-    or after the last that can be written, is cut to that."""
-    if time is None:
+def _rfc3339(time_ms: int | None, *, round_up: bool) -> str:
+    """Format a time as RFC 3339 with whole seconds, within the range that RFC 3339 can represent."""
+    if time_ms is None:
         return ""
-    seconds = min(max(-(-time // 1000) if round_up else time // 1000, 0), _LAST_S)
+    seconds = min(max(-(-time_ms // 1000) if round_up else time_ms // 1000, 0), _LAST_S)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,19 +1,19 @@
-"""A worker is ready soon: it imports nothing that sending does not need."""
+"""A worker starts quickly: it imports nothing that sending does not need."""
 
 import os
 import subprocess
 import sys
 
-#: the command, with a supervisor that only tells what has been imported
+#: the command, with a supervisor that only prints the imported modules
 CODE = """
 import sys
 import dispatcher.cli.services as services
 use_redis = services._use_redis
-def tell():
+def print_modules():
     import workers.supervisor
     workers.supervisor.Supervisor.run = lambda self: print(*{name.partition(".")[0] for name in sys.modules})
     return use_redis()
-services._use_redis = tell
+services._use_redis = print_modules
 sys.argv = ["bulkfax", "worker"]
 from dispatcher.cli.main import run
 run()

@@ -1,29 +1,30 @@
-"""Running emulators and a webhook receiver for the tests of this folder."""
+"""Fixtures: a running emulator and a receiver of callbacks."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
-from tests.emulator.caller import Caller
-from tests.emulator.receiver import Receiver, receiving
+from tests.emulator.emulator_client import EmulatorClient
+from tests.emulator.receiver import Receiver, running_receiver
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Caller]:
-    """A quick emulator that all tests of a module share."""
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        yield caller
+def emulator() -> Iterator[EmulatorClient]:
+    """A client of a fast emulator that all tests of a module share."""
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        yield client
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    """A running receiver of callbacks."""
+    with running_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture
-def well(emulator: Caller) -> Iterator[Caller]:
-    """The shared emulator, which goes back to the scenario where all goes well afterwards."""
+def resettable(emulator: EmulatorClient) -> Iterator[EmulatorClient]:
+    """The shared emulator for tests that load a scenario; the empty scenario is loaded afterwards."""
     yield emulator
-    emulator.scenario("")
+    emulator.load_scenario("")

@@ -1,4 +1,4 @@
-"""A receiver of webhooks for tests: real HTTP, keeps what it got, answers what it is told."""
+"""An HTTP server for tests that stores the requests it receives and sends prepared responses."""
 
 import json
 import queue
@@ -16,7 +16,7 @@ WAIT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -25,37 +25,39 @@ class Delivery:
 
     @property
     def parts(self) -> dict[str, Message]:
-        """The parts of a multipart body by name."""
+        """The parts of a multipart body, by name."""
         head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
         message = BytesParser().parsebytes(head + self.body)
-        found = {}
+        parts = {}
         for part in message.get_payload():
             assert isinstance(part, Message)
-            found[str(part.get_param("name", header="content-disposition"))] = part
-        return found
+            parts[str(part.get_param("name", header="content-disposition"))] = part
+        return parts
 
     @property
     def json(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads(self.body)
-        return loaded
+        """The body as a JSON object."""
+        body: dict[str, Any] = json.loads(self.body)
+        return body
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers 200 and nothing, unless `answers` holds (status, content type, body) for the next requests."""
+    """Responds with an empty 200, unless ``responses`` contains (status, content type, body) for the next request."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.got: queue.Queue[Delivery] = queue.Queue()
-        self.answers: queue.Queue[tuple[int, str, bytes]] = queue.Queue()
+        self.deliveries: queue.Queue[Delivery] = queue.Queue()
+        self.responses: queue.Queue[tuple[int, str, bytes]] = queue.Queue()
 
     def url(self, path: str = "/callback", credentials: str = "") -> str:
+        """Return a URL of this server; ``credentials`` has the form ``user:password@``."""
         return f"http://{credentials}127.0.0.1:{self.server_port}{path}"
 
-    def next(self) -> Delivery:
-        """The next request, waiting for it."""
-        return self.got.get(timeout=WAIT_S)
+    def next_delivery(self) -> Delivery:
+        """Wait for the next request and return it."""
+        return self.deliveries.get(timeout=WAIT_S)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -64,16 +66,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        self.server.got.put(Delivery(method=self.command, path=self.path, headers=self.headers, body=body))
+        self.server.deliveries.put(Delivery(method=self.command, path=self.path, headers=self.headers, body=body))
         try:
-            status, content_type, answer = self.server.answers.get_nowait()
+            status, content_type, content = self.server.responses.get_nowait()
         except queue.Empty:
-            status, content_type, answer = 200, "text/plain", b""
+            status, content_type, content = 200, "text/plain", b""
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(content)
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -83,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def running_receiver() -> Iterator[Receiver]:
+    """Run a receiver in a thread until the context ends."""
     with Receiver() as receiver:
         thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.emulator.bucket import TokenBucket, bucket
+from dispatcher.emulator.bucket import TokenBucket, make_bucket
 
 
 def test_no_rate_is_no_bucket() -> None:
-    assert bucket(None, 5, 0.0) is None
+    assert make_bucket(None, 5, 0.0) is None
 
 
 def test_the_burst_goes_through_at_once_and_then_the_rate_holds() -> None:

@@ -1,4 +1,4 @@
-"""Documents: pages, conversion errors, merging, and bytes that make no sense."""
+"""Documents: pages, conversion errors, merging, and invalid content."""
 
 import base64
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.emulator.documents import MAX_FILE_BYTES, Documents
-from tests.emulator.caller import TWO_PAGES
+from tests.emulator.emulator_client import TWO_PAGES
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,53 @@
-"""A simulated fax that comes in."""
+"""Simulated inbound faxes."""
 
 import json
 
 import pytest
 
-from tests.emulator.caller import PDF_FILE, TWO_PAGES, Caller
+from tests.emulator.emulator_client import PDF_FILE, TWO_PAGES, EmulatorClient
 from tests.emulator.receiver import Receiver
 
 
-def test_it_is_told_to_the_service_that_has_the_number(emulator: Caller, receiver: Receiver) -> None:
+def test_the_service_with_the_number_receives_the_callback(emulator: EmulatorClient, receiver: Receiver) -> None:
     url = receiver.url("/in", credentials="me:pw@")
     fields = {"incomingWebhookUrl": url, "webhookContentType": "application/json"}
     service = emulator.post("/services", json=fields).json()
-    emulator.tool("POST", "numbers", json={"phoneNumber": "+12025550155", "serviceId": service["id"]})
+    emulator.control("POST", "numbers", json={"phoneNumber": "+12025550155", "serviceId": service["id"]})
     body = {"to": "+12025550155", "from": "+442079460101", "file": PDF_FILE["file"]}
-    fax = emulator.tool("POST", "incoming", json=body).json()
-    got = receiver.next()
-    assert got.headers["authorization"] == "Basic bWU6cHc="
-    assert (got.json["event"], got.json["file"]) == ("INCOMING_FAX", PDF_FILE["file"])
-    assert got.json["fax"]["id"] == fax["id"]
+    fax = emulator.control("POST", "incoming", json=body).json()
+    delivery = receiver.next_delivery()
+    assert delivery.headers["authorization"] == "Basic bWU6cHc="
+    assert (delivery.json["event"], delivery.json["file"]) == ("INCOMING_FAX", PDF_FILE["file"])
+    assert delivery.json["fax"]["id"] == fax["id"]
     assert (fax["direction"], fax["status"], fax["numberOfPages"]) == ("INBOUND", "COMPLETED", 2)
     assert emulator.get(f"/faxes/{fax['id']}/file").content == TWO_PAGES
 
 
-def test_it_comes_as_multipart_unless_the_service_says_otherwise(emulator: Caller, receiver: Receiver) -> None:
+def test_the_callback_is_multipart_by_default(emulator: EmulatorClient, receiver: Receiver) -> None:
     service = emulator.post("/services", json={"incomingWebhookUrl": receiver.url()}).json()
     body = {"to": "+12025550156", "serviceId": service["id"], "pages": 3}
-    fax = emulator.tool("POST", "incoming", json=body).json()
-    parts = receiver.next().parts
+    fax = emulator.control("POST", "incoming", json=body).json()
+    parts = receiver.next_delivery().parts
     assert parts["event"].get_payload() == "INCOMING_FAX"
     assert json.loads(str(parts["fax"].get_payload()))["numberOfPages"] == fax["numberOfPages"] == 3
     assert "file" in parts
 
 
-def test_a_service_that_saves_no_inbound_documents_keeps_none(emulator: Caller) -> None:
+def test_a_service_that_saves_no_inbound_documents_keeps_none(emulator: EmulatorClient) -> None:
     service = emulator.post("/services", json={"saveInboundFaxDocuments": False}).json()
-    fax = emulator.tool("POST", "incoming", json={"to": "+12025550157", "serviceId": service["id"]}).json()
+    fax = emulator.control("POST", "incoming", json={"to": "+12025550157", "serviceId": service["id"]}).json()
     assert fax["hasFile"] is False
 
 
 @pytest.mark.parametrize("scans", [True, False])
-def test_bar_codes_are_reported_if_the_service_scans(emulator: Caller, scans: bool) -> None:
+def test_bar_codes_are_reported_if_the_service_scans(emulator: EmulatorClient, scans: bool) -> None:
     service = emulator.post("/services", json={"scanIncomingBarcodes": scans}).json()
     codes = [{"type": "CODE_128", "page": 1, "value": "A-7"}]
     body = {"to": "+12025550158", "serviceId": service["id"], "barCodes": codes}
-    fax = emulator.tool("POST", "incoming", json=body).json()
+    fax = emulator.control("POST", "incoming", json=body).json()
     assert fax.get("barCodes") == (codes if scans else None)
 
 
 @pytest.mark.parametrize("body", [{}, {"to": "5550101"}, {"to": "+12025550101", "pages": 0}])
-def test_a_bad_one_is_refused(emulator: Caller, body: dict[str, object]) -> None:
-    assert emulator.tool("POST", "incoming", json=body).status_code == 422
+def test_an_invalid_inbound_fax_is_refused(emulator: EmulatorClient, body: dict[str, object]) -> None:
+    assert emulator.control("POST", "incoming", json=body).status_code == 422

@@ -1,19 +1,19 @@
-"""The small HTTP client behind callbacks: answers of every framing, and receivers that misbehave."""
+"""The HTTP client for callbacks: responses of every framing, and receivers that misbehave."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dispatcher.emulator.outbound import Answer, Outbound, UnreachableError, target
+from dispatcher.emulator.outbound import OutboundClient, OutboundResponse, UnreachableError, target
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def saying(*answers: bytes, close: bool = True) -> Talk:
-    """A server that answers one request after the other on a connection, then closes it."""
+def respond_with(*answers: bytes, close: bool = True) -> Handler:
+    """Return a connection handler that sends one response per request, then closes the connection."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(answer)
@@ -21,33 +21,33 @@ def saying(*answers: bytes, close: bool = True) -> Talk:
         if not close:
             await reader.read()
 
-    return talk
+    return handle
 
 
-async def asked(talk: Talk, times: int = 1, **options: int) -> tuple[list[Answer], int]:
-    """Ask a server that talks like this so many times: the answers, and connections made."""
-    talks: list[asyncio.Task[None] | None] = []
+async def request_from(handle: Handler, times: int = 1, **options: int) -> tuple[list[OutboundResponse], int]:
+    """Send ``times`` requests to a server with this handler; return the responses and the number of connections."""
+    connections: list[asyncio.Task[None] | None] = []
 
-    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.append(asyncio.current_task())
+    async def handle_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
         try:
-            await talk(reader, writer)
+            await handle(reader, writer)
         except asyncio.IncompleteReadError:
             pass
         finally:
             writer.close()
             await writer.wait_closed()
 
-    server = await asyncio.start_server(count, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle_connection, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = Outbound(connections=4, **options)
+    client = OutboundClient(connections=4, **options)
     async with server:
         try:
             answers = [await client.request("GET", f"http://127.0.0.1:{port}/x", timeout_s=2.0) for _ in range(times)]
         finally:
             client.close()
-            await asyncio.gather(*filter(None, talks), return_exceptions=True)
-    return answers, len(talks)
+            await asyncio.gather(*filter(None, connections), return_exceptions=True)
+    return answers, len(connections)
 
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -63,30 +63,30 @@ LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\
     ],
 )
 def test_an_answer_of_any_framing_is_understood(answer: bytes) -> None:
-    answers, _ = asyncio.run(asked(saying(answer)))
-    assert answers == [Answer(status=200, body=b"ok", content_type="text/plain")]
+    answers, _ = asyncio.run(request_from(respond_with(answer)))
+    assert answers == [OutboundResponse(status=200, body=b"ok", content_type="text/plain")]
 
 
 def test_a_connection_is_used_again() -> None:
-    answers, made = asyncio.run(asked(saying(LENGTH, LENGTH, close=False), times=2))
-    assert ([answer.status for answer in answers], made) == ([200, 200], 1)
+    answers, connections = asyncio.run(request_from(respond_with(LENGTH, LENGTH, close=False), times=2))
+    assert ([answer.status for answer in answers], connections) == ([200, 200], 1)
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
-    answers, made = asyncio.run(asked(saying(LENGTH), times=3))
-    assert ([answer.status for answer in answers], made) == ([200, 200, 200], 3)
+    answers, connections = asyncio.run(request_from(respond_with(LENGTH), times=3))
+    assert ([answer.status for answer in answers], connections) == ([200, 200, 200], 3)
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0 hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
 def test_no_http_answer_is_unreachable(answer: bytes) -> None:
     with pytest.raises(UnreachableError):
-        asyncio.run(asked(saying(answer)))
+        asyncio.run(request_from(respond_with(answer)))
 
 
-def test_an_answer_that_is_too_large_is_given_up() -> None:
+def test_a_response_that_is_too_large_is_refused() -> None:
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + bytes(100)
     with pytest.raises(UnreachableError, match="too large"):
-        asyncio.run(asked(saying(large), max_body=50))
+        asyncio.run(request_from(respond_with(large), max_body=50))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,6 @@ def test_an_answer_that_is_too_large_is_given_up() -> None:
         ("http://[::1]:81?x", "::1", 81, False, "/?x"),
     ],
 )
-def test_a_url_is_taken_apart(url: str, host: str, port: int, tls: bool, path: str) -> None:
-    to = target(url)
-    assert (to.host, to.port, to.tls, to.path) == (host, port, tls, path)
+def test_a_url_is_parsed(url: str, host: str, port: int, tls: bool, path: str) -> None:
+    parsed = target(url)
+    assert (parsed.host, parsed.port, parsed.tls, parsed.path) == (host, port, tls, path)

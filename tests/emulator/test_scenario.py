@@ -1,4 +1,4 @@
-"""Choices of a scenario: pure, repeatable, and as frequent as their shares say."""
+"""The choices of a scenario: repeatable, and as frequent as their shares say."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from dispatcher.emulator.scenario import Choice, Scenario
 NUMBER = "+12025550101"
 
 
-def test_the_empty_scenario_delivers_and_disturbs_nothing() -> None:
+def test_the_empty_scenario_delivers_without_faults() -> None:
     scenario = Scenario()
     assert scenario.outcome(NUMBER, 0).error_type is None
     assert scenario.request_fault(NUMBER, 0) is None
@@ -38,7 +38,7 @@ def test_an_exact_number_wins_over_a_prefix_and_the_longest_prefix_over_shorter_
     assert [scenario.outcome(to, 0).error_code for to in numbers] == [34, 16, 17, None]
 
 
-def test_a_number_rule_leaves_what_it_does_not_name_to_the_general_shares() -> None:
+def test_the_general_choice_applies_where_a_number_rule_has_none() -> None:
     scenario = parse_scenario(f"""
         requests = "500_after"
         [[numbers]]
@@ -51,7 +51,7 @@ def test_a_number_rule_leaves_what_it_does_not_name_to_the_general_shares() -> N
 
 
 @given(st.integers(0, 2**32), st.integers(0, 50), st.sampled_from(["+12025550101", "+442079460102"]))
-def test_the_same_question_under_the_same_seed_gets_the_same_answer(seed: int, call: int, to: str) -> None:
+def test_the_same_seed_gives_the_same_outcome(seed: int, call: int, to: str) -> None:
     text = f"seed = {seed}\n[outcomes]\nbusy = 0.3\nno_answer = 0.3"
     assert parse_scenario(text).outcome(to, call) == parse_scenario(text).outcome(to, call)
 
@@ -63,7 +63,7 @@ def test_shares_come_out_about_as_often_as_they_say() -> None:
     assert 0.08 < codes.count(16) / 4000 < 0.12
 
 
-def test_faults_of_requests_and_ends_of_faxes_are_chosen_apart() -> None:
+def test_faults_of_requests_and_outcomes_of_calls_are_independent() -> None:
     scenario = parse_scenario("[outcomes]\nbusy = 0.5\n[requests]\n500_after = 0.5")
     pairs = {
         (scenario.outcome(to, 0).error_code, scenario.request_fault(to, 0) is None)
@@ -73,11 +73,11 @@ def test_faults_of_requests_and_ends_of_faxes_are_chosen_apart() -> None:
 
 
 @given(st.floats(0, 1, exclude_max=True))
-def test_full_shares_leave_nothing_over(chance: float) -> None:
+def test_shares_that_add_up_to_one_always_choose_an_item(chance: float) -> None:
     assert Choice(shares=((0.5, "a"), (0.5, "b"))).share(chance) in ("a", "b")
 
 
-def test_an_outage_holds_from_its_start_up_to_its_end() -> None:
+def test_an_outage_is_in_effect_from_its_start_until_before_its_end() -> None:
     scenario = parse_scenario('[[outages]]\nstart = 10\nseconds = 5\nhow = "drop"')
-    held = [scenario.outage_at(at) is not None for at in (9.9, 10, 14.9, 15)]
-    assert held == [False, True, True, False]
+    in_effect = [scenario.outage_at(seconds) is not None for seconds in (9.9, 10, 14.9, 15)]
+    assert in_effect == [False, True, True, False]

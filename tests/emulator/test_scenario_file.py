@@ -1,4 +1,4 @@
-"""Scenario files: what may be in them, and complaints that help."""
+"""Scenario files: their contents and error messages."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_a_named_outcome_says_pages_and_seconds() -> None:
         ("stall_before", "stall", False, 0, ""),
     ],
 )
-def test_a_request_fault_says_when_it_strikes(
+def test_a_request_fault_occurs_before_or_after_acceptance(
     text: str, kind: str, accepts: bool, status: int, retry_after: str
 ) -> None:
     fault = parse_scenario(f'requests = "{text}"').request_fault("+12025550101", 0)
@@ -97,7 +97,7 @@ def test_a_callback_fault_may_say_seconds(text: str, fault: CallbackFault | None
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("sed = 1", "sed: unknown key; allowed: seed,"),
         ("seed = -1", "seed: must be a whole number"),
@@ -125,10 +125,10 @@ def test_a_callback_fault_may_say_seconds(text: str, fault: CallbackFault | None
         ("a = ", "not TOML:"),
     ],
 )
-def test_a_mistake_is_named_with_its_key_and_what_is_allowed(text: str, complaint: str) -> None:
-    with pytest.raises(ScenarioError) as caught:
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(text: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
         parse_scenario(text)
-    assert str(caught.value).startswith(complaint)
+    assert str(raised.value).startswith(message)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command: its first line, its complaints, its end."""
+"""The command: its first line, its error messages, and its end."""
 
 import base64
 import signal
@@ -11,7 +11,7 @@ import httpx
 
 from dispatcher.emulator import EmulatorConfig, running
 from dispatcher.emulator.__main__ import main
-from tests.emulator.caller import Caller, eventually
+from tests.emulator.emulator_client import EmulatorClient, eventually
 
 COMMAND = [sys.executable, "-m", "dispatcher.emulator"]
 
@@ -28,20 +28,20 @@ def test_it_prints_its_address_and_credentials_first_and_ends_when_interrupted()
         assert (process.returncode, out, err) == (0, b"", b"")
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_request_is_taken_nothing_from_and_not_complained_of() -> None:
+def test_a_client_that_disconnects_in_the_middle_of_its_request_leaves_no_fax_and_no_output() -> None:
     with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         url = httpx.URL(process.stdout.readline().decode().split()[1])
-        with socket.create_connection((url.host, url.port or 0)) as caller:
-            caller.sendall(_head_of_a_fax())
+        with socket.create_connection((url.host, url.port or 0)) as client:
+            client.sendall(_request_without_body())
         eventually(lambda: httpx.get(f"{url}/emulator/stats").json()["requestsByStatus"])
         assert httpx.get(f"{url}/emulator/ledger").text == ""
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20) == (b"", b"")
 
 
-def _head_of_a_fax() -> bytes:
-    """All of a POST but its body."""
+def _request_without_body() -> bytes:
+    """Return a POST request without its body."""
     config = EmulatorConfig()
     key = base64.b64encode(f"{config.key_id}:{config.key_secret}".encode()).decode()
     return (
@@ -53,33 +53,33 @@ def _head_of_a_fax() -> bytes:
 def test_a_bad_scenario_is_one_line_and_status_2(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("sed = 1")
-    done = subprocess.run([*COMMAND, "--scenario", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"emulator: {path}: sed: unknown key; allowed: seed,")
-    assert done.stderr.count("\n") == 1
+    result = subprocess.run([*COMMAND, "--scenario", str(path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"emulator: {path}: sed: unknown key; allowed: seed,")
+    assert result.stderr.count("\n") == 1
 
 
-def test_a_taken_port_is_one_line_and_status_1(capsys: object) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == f"emulator: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+def test_an_unavailable_port_is_one_line_and_status_1(capsys: object) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as accepted:
+        port = accepted.getsockname()[1]
+        result = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == f"emulator: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_missing_scenario_is_named(capsys: object) -> None:
     assert main(["--scenario", "/nowhere/none.toml"]) == 2
 
 
-def test_senders_are_checked_if_the_numbers_of_the_project_are_given() -> None:
-    with running(EmulatorConfig(numbers=("+12025550111",))) as where, Caller(where) as caller:
-        assert caller.sent()["from"] == "+12025550111"
-        answer = caller.fax(**{"from": "+12025550112"})
+def test_senders_are_checked_if_the_project_has_numbers() -> None:
+    with running(EmulatorConfig(numbers=("+12025550111",))) as server, EmulatorClient(server) as client:
+        assert client.send_accepted()["from"] == "+12025550111"
+        answer = client.send_fax(**{"from": "+12025550112"})
         assert answer.status_code == 422
         assert answer.json()["details"]["fieldViolations"][0]["field"] == "from"
 
 
 def test_the_openapi_document_is_served() -> None:
-    with running(EmulatorConfig()) as where:
-        document = httpx.get(f"{where.url}/openapi.json").json()
+    with running(EmulatorConfig()) as server:
+        document = httpx.get(f"{server.url}/openapi.json").json()
     assert "/v3/projects/{projectId}/faxes" in document["paths"]

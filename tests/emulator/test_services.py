@@ -1,13 +1,13 @@
-"""Services and their numbers."""
+"""The endpoints of services and their numbers."""
 
 import pytest
 
-from tests.emulator.caller import Caller
+from tests.emulator.emulator_client import EmulatorClient
 
 UNKNOWN = "/services/01HXXXXXXXXXXXXXXXXXXXXXXX"
 
 
-def test_a_default_service_is_there_from_the_start(emulator: Caller) -> None:
+def test_a_default_service_is_there_from_the_start(emulator: EmulatorClient) -> None:
     service = emulator.get(f"/services/{emulator.default_service}").json()
     assert service["defaultForProject"] is True
     assert service["projectId"] == emulator.config.project_id
@@ -16,42 +16,42 @@ def test_a_default_service_is_there_from_the_start(emulator: Caller) -> None:
     assert service["resolution"] == "FINE"
 
 
-def test_an_empty_body_creates_a_service_of_defaults(emulator: Caller) -> None:
+def test_an_empty_body_creates_a_service_of_defaults(emulator: EmulatorClient) -> None:
     answer = emulator.post("/services")
     assert answer.status_code == 200
     assert answer.json()["defaultForProject"] is False
     assert emulator.post("/services", json={}).status_code == 200
 
 
-def test_a_service_goes_through_its_life(emulator: Caller) -> None:
-    made = emulator.post("/services", json={"name": "Letters", "numberOfRetries": 1}).json()
-    path = f"/services/{made['id']}"
+def test_a_service_is_created_changed_and_deleted(emulator: EmulatorClient) -> None:
+    created = emulator.post("/services", json={"name": "Letters", "numberOfRetries": 1}).json()
+    path = f"/services/{created['id']}"
     changed = emulator.patch(path, json={"name": "Reminders", "id": "other", "unknown": 1}).json()
-    assert (changed["name"], changed["numberOfRetries"], changed["id"]) == ("Reminders", 1, made["id"])
+    assert (changed["name"], changed["numberOfRetries"], changed["id"]) == ("Reminders", 1, created["id"])
     assert emulator.get(path).json() == changed
     assert emulator.delete(path, headers={"Content-Type": "application/json"}).status_code == 204
     assert emulator.get(path).status_code == 404
 
 
-def test_null_takes_a_field_back_to_its_default(emulator: Caller) -> None:
-    made = emulator.post("/services", json={"numberOfRetries": 1, "defaultFrom": "+12025550188"}).json()
-    changed = emulator.patch(f"/services/{made['id']}", json={"numberOfRetries": None, "defaultFrom": None}).json()
+def test_null_takes_a_field_back_to_its_default(emulator: EmulatorClient) -> None:
+    created = emulator.post("/services", json={"numberOfRetries": 1, "defaultFrom": "+12025550188"}).json()
+    changed = emulator.patch(f"/services/{created['id']}", json={"numberOfRetries": None, "defaultFrom": None}).json()
     assert changed["numberOfRetries"] == 3
     assert "defaultFrom" not in changed
 
 
-def test_the_default_moves_to_the_service_that_asks_for_it(emulator: Caller) -> None:
+def test_the_default_moves_to_the_service_that_asks_for_it(emulator: EmulatorClient) -> None:
     old = emulator.default_service
-    made = emulator.post("/services", json={"defaultForProject": True}).json()
-    assert emulator.default_service == made["id"]
-    assert emulator.sent()["serviceId"] == made["id"]
+    created = emulator.post("/services", json={"defaultForProject": True}).json()
+    assert emulator.default_service == created["id"]
+    assert emulator.send_accepted()["serviceId"] == created["id"]
     emulator.patch(f"/services/{old}", json={"defaultForProject": True})
     assert emulator.default_service == old
 
 
-def test_credentials_in_a_webhook_url_are_masked(emulator: Caller) -> None:
-    made = emulator.post("/services", json={"incomingWebhookUrl": "https://me:pw@example.com/in"}).json()
-    assert made["incomingWebhookUrl"] == "https://***:***@example.com/in"
+def test_credentials_in_a_webhook_url_are_redacted(emulator: EmulatorClient) -> None:
+    created = emulator.post("/services", json={"incomingWebhookUrl": "https://me:pw@example.com/in"}).json()
+    assert created["incomingWebhookUrl"] == "https://***:***@example.com/in"
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_credentials_in_a_webhook_url_are_masked(emulator: Caller) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_bad_field_is_named(emulator: Caller, method: str, field: str, value: object) -> None:
+def test_a_bad_field_is_named(emulator: EmulatorClient, method: str, field: str, value: object) -> None:
     path = "/services" if method == "POST" else f"/services/{emulator.default_service}"
     answer = emulator.request(method, path, json={field: value})
     assert answer.status_code == 422
     assert answer.json()["details"]["fieldViolations"][0]["field"] == field
 
 
-def test_services_are_paged_by_twenty(emulator: Caller) -> None:
+def test_services_are_paged_by_twenty(emulator: EmulatorClient) -> None:
     for _ in range(21):
         emulator.post("/services", json={})
     first, second = (emulator.get(f"/services?page={page}").json() for page in (1, 2))
@@ -87,19 +87,19 @@ def test_services_are_paged_by_twenty(emulator: Caller) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_an_unknown_service_is_a_404(emulator: Caller, method: str) -> None:
+def test_an_unknown_service_is_a_404(emulator: EmulatorClient, method: str) -> None:
     assert emulator.request(method, UNKNOWN, json={}).status_code == 404
     assert emulator.get(f"{UNKNOWN}/numbers").status_code == 404
 
 
-def test_numbers_belong_to_a_service_until_it_goes(emulator: Caller) -> None:
-    made = emulator.post("/services", json={}).json()
-    number = {"phoneNumber": "+12025550166", "serviceId": made["id"]}
-    assert emulator.tool("POST", "numbers", json=number).status_code == 200
-    body = emulator.get(f"/services/{made['id']}/numbers").json()
+def test_numbers_belong_to_a_service_until_it_goes(emulator: EmulatorClient) -> None:
+    created = emulator.post("/services", json={}).json()
+    number = {"phoneNumber": "+12025550166", "serviceId": created["id"]}
+    assert emulator.control("POST", "numbers", json=number).status_code == 200
+    body = emulator.get(f"/services/{created['id']}/numbers").json()
     assert body["numbers"] == [{**number, "projectId": emulator.config.project_id}]
     assert body["totalItems"] == 1
-    emulator.delete(f"/services/{made['id']}")
-    emulator.tool("POST", "numbers", json={"phoneNumber": "+12025550166"})
+    emulator.delete(f"/services/{created['id']}")
+    emulator.control("POST", "numbers", json={"phoneNumber": "+12025550166"})
     listed = emulator.get(f"/services/{emulator.default_service}/numbers?pageSize=100").json()["numbers"]
     assert "+12025550166" in [entry["phoneNumber"] for entry in listed]

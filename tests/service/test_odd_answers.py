@@ -13,7 +13,7 @@ from dispatcher.local.ledger import OurJob, compare
 from dispatcher.service import permits
 from dispatcher.store.batches import UploadChunk
 from tests.service.wire import WireSystem
-from tests.sinch.odd import EVERY_ODD_ANSWER, HTML
+from tests.sinch.odd_responses import EVERY_ODD_RESPONSE, HTML
 from tests.sinch.wire_server import reply
 from tests.store.fixture import number, open_world
 
@@ -120,7 +120,7 @@ async def test_no_answer_breaks_anything_off(system: WireSystem, seed: int, monk
     refused."""
     monkeypatch.setattr(permits, "LONGEST_WAIT_S", 0.1)  # the clock stands still while a read waits for its permit
     dice = random.Random(seed)
-    answers = list(EVERY_ODD_ANSWER.values())
+    answers = list(EVERY_ODD_RESPONSE.values())
     system.wire.odd = lambda method, path: dice.choice(answers) if dice.random() < 0.5 else None
     await system.world.running("a", ROWS)
     for _ in range(12):

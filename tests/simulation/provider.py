@@ -13,11 +13,11 @@ from typing import Any
 
 from dispatcher.emulator.fax_errors import MESSAGES
 from dispatcher.local.ledger import LedgerFax, ProviderOutcome
-from dispatcher.sinch.answers import Answer, error_of
 from dispatcher.sinch.body import TOO_LATE
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.errors import AnswerLostError, NotSentError, UnreachableError
+from dispatcher.sinch.errors import NotSentError, ResponseLostError, UnreachableError
 from dispatcher.sinch.http import Call
+from dispatcher.sinch.responses import SinchResponse, error_from_response
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.faults import Fault, Weather
 from tests.simulation.process import Process
@@ -142,7 +142,9 @@ class Provider:
 
     # sends
 
-    async def send(self, process: Process, call: Call, total_s: float, may_send: Callable[[], bool] | None) -> Answer:
+    async def send(
+        self, process: Process, call: Call, total_s: float, may_send: Callable[[], bool] | None
+    ) -> SinchResponse:
         fault = self._weather.of_post(self._clock.passed_s)
         if fault is Fault.NO_CONNECTION:
             self.left_s = self._clock.now_s
@@ -162,9 +164,11 @@ class Provider:
         finally:
             self.under_way[process.name] -= 1
 
-    async def _answered(self, process: Process, order: dict[str, Any], fault: Fault | None, total_s: float) -> Answer:
+    async def _answered(
+        self, process: Process, order: dict[str, Any], fault: Fault | None, total_s: float
+    ) -> SinchResponse:
         answer_s = self._answer_s(fault)
-        answers: list[Answer] = []
+        answers: list[SinchResponse] = []
         # the request is on its way, whatever becomes of the process
         asyncio.get_running_loop().call_later(
             answer_s * 0.4, lambda: answers.append(self._answer(order, fault)), context=Context()
@@ -173,7 +177,7 @@ class Provider:
         process.check()
         if answer_s > total_s or fault is Fault.TIMED_OUT:
             self._count(Fault.TIMED_OUT)
-            raise AnswerLostError(f"no answer within {total_s:g} s")
+            raise ResponseLostError(f"no answer within {total_s:g} s")
         self._count(fault or "sent")
         return answers[0]
 
@@ -189,7 +193,7 @@ class Provider:
         now_s = self._clock.now_s
         return math.ceil((now_s + seconds) / apart_s) * apart_s - now_s
 
-    def _answer(self, order: dict[str, Any], fault: Fault | None) -> Answer:
+    def _answer(self, order: dict[str, Any], fault: Fault | None) -> SinchResponse:
         taken = fault in (None, Fault.SERVER_ERROR_TAKEN, Fault.SLOW_ANSWER)
         if fault in (Fault.TIMED_OUT, Fault.UNREADABLE):
             taken = self._chance.random() < 0.5
@@ -199,17 +203,17 @@ class Provider:
         if answer is not None:
             return answer
         assert fax is not None
-        return Answer(status=200, body=json.dumps(fax.resource).encode())
+        return SinchResponse(status=200, body=json.dumps(fax.resource).encode())
 
-    def _refusal(self, fault: Fault | None) -> Answer:
+    def _refusal(self, fault: Fault | None) -> SinchResponse:
         pick = self._chance.choice
         match fault:
             case Fault.SERVER_ERROR | Fault.SERVER_ERROR_TAKEN:
-                return Answer(status=pick(_SERVER_ERRORS))
+                return SinchResponse(status=pick(_SERVER_ERRORS))
             case Fault.REDIRECTED:
-                return Answer(status=pick(_REDIRECTS), headers={"location": "https://login.example.com/"})
+                return SinchResponse(status=pick(_REDIRECTS), headers={"location": "https://login.example.com/"})
             case Fault.UNREADABLE:
-                return Answer(status=pick((200, 201, 204)), body=pick(_UNREADABLE))
+                return SinchResponse(status=pick((200, 201, 204)), body=pick(_UNREADABLE))
             case Fault.BAD_REQUEST:
                 return _refused(pick((400, 422)), pick(("", "to", "from", "contentUrl", "headerText")))
             case Fault.UNKNOWN_REFUSAL:
@@ -224,11 +228,11 @@ class Provider:
                 return _refused(404)
             case Fault.RATE_LIMITED:
                 self._asks_for_pause(60.0)
-                return Answer(status=429, headers=pick(({}, {"retry-after": "2"})))
+                return SinchResponse(status=429, headers=pick(({}, {"retry-after": "2"})))
             case Fault.RETRY_AFTER:
                 self._asks_for_pause(3600.0)
-                return Answer(status=pick((429, 503)), headers={"retry-after": pick(_RETRY_AFTERS)})
-        return Answer(status=200)
+                return SinchResponse(status=pick((429, 503)), headers={"retry-after": pick(_RETRY_AFTERS)})
+        return SinchResponse(status=200)
 
     def _asks_for_pause(self, seconds: float) -> None:
         """A wait that is not named, or named without sense, is ours to choose: a minute and an hour at most."""
@@ -323,7 +327,7 @@ class Provider:
 
     # reads
 
-    async def read(self, process: Process, call: Call, total_s: float) -> Answer:
+    async def read(self, process: Process, call: Call, total_s: float) -> SinchResponse:
         weather, chance = self._weather, self._chance
         read_s = chance.uniform(0.05, 0.4)
         if weather.strikes(Fault.READ_SLOW):
@@ -332,18 +336,18 @@ class Provider:
         await asyncio.sleep(min(read_s, total_s))
         process.check()
         if read_s > total_s:
-            raise AnswerLostError(f"no answer within {total_s:g} s")
+            raise ResponseLostError(f"no answer within {total_s:g} s")
         if weather.strikes(Fault.READ_FAILS):
             self._count(Fault.READ_FAILS)
             answer = chance.choice(
                 (
-                    Answer(status=500),
-                    Answer(status=503),
-                    Answer(status=302),
-                    Answer(status=200, body=b"<html>"),
-                    Answer(status=429),
-                    Answer(status=401),
-                    Answer(status=403),
+                    SinchResponse(status=500),
+                    SinchResponse(status=503),
+                    SinchResponse(status=302),
+                    SinchResponse(status=200, body=b"<html>"),
+                    SinchResponse(status=429),
+                    SinchResponse(status=401),
+                    SinchResponse(status=403),
                 )
             )
             if answer.status == 429:
@@ -352,14 +356,14 @@ class Provider:
         self._count("read")
         return self._page_of(call) if call.query else self._one(call.path.rpartition("/")[2])
 
-    def _one(self, fax_id: str) -> Answer:
+    def _one(self, fax_id: str) -> SinchResponse:
         fax = self._by_id.get(fax_id)
         if fax is None or not (fax.readable or self._weather.over):
             self._count(Fault.READ_MISSING)
             return _refused(404)
-        return Answer(status=200, body=json.dumps(fax.resource).encode())
+        return SinchResponse(status=200, body=json.dumps(fax.resource).encode())
 
-    def _page_of(self, call: Call) -> Answer:
+    def _page_of(self, call: Call) -> SinchResponse:
         query = dict(call.query)
         low, high = _ms(query.get("createTime>"), 0), _ms(query.get("createTime<"), 1 << 60)
         now_ms, to = self._clock.true_ms, query.get("to", "")
@@ -373,7 +377,7 @@ class Provider:
         told: dict[str, Any] = {"faxes": [fax.resource for fax in part], "page": page}
         if self._says_total:
             told["totalPages"] = -(-len(found) // size)
-        return Answer(status=200, body=json.dumps(told).encode())
+        return SinchResponse(status=200, body=json.dumps(told).encode())
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, call, context=Context())
@@ -391,14 +395,14 @@ class _Http:
 
     async def exchange(
         self, call: Call, *, total_s: float, may_send: Callable[[], bool] | None = None, **_: Any
-    ) -> Answer:
+    ) -> SinchResponse:
         self._process.check()
         if call.method == "POST":
             answer = await self._provider.send(self._process, call, total_s, may_send)
         else:
             answer = await self._provider.read(self._process, call, total_s)
         self._process.check()
-        error = error_of(answer)
+        error = error_from_response(answer)
         if error is not None:
             raise error
         return answer
@@ -410,9 +414,9 @@ class _Http:
         pass
 
 
-def _refused(status: int, field: str = "") -> Answer:
+def _refused(status: int, field: str = "") -> SinchResponse:
     details = [{"fieldViolations": [{"field": field, "description": "is wrong"}]}] if field else []
-    return Answer(status=status, body=json.dumps({"code": status, "message": "no", "details": details}).encode())
+    return SinchResponse(status=status, body=json.dumps({"code": status, "message": "no", "details": details}).encode())
 
 
 def _iso(ms: int) -> str:

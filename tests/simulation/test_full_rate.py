@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dispatcher.core.job import Recipient
-from dispatcher.sinch.answers import Answer
 from dispatcher.sinch.http import Call
+from dispatcher.sinch.responses import SinchResponse
 from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.engine import POLICY, Site
@@ -87,12 +87,12 @@ def test_unclear_sends_whose_lists_fail_stop_no_other_and_after_ten_minutes_the_
     async def scene(history: History) -> None:
         failed = 0
 
-        async def failing(process: Process, call: Call, total_s: float) -> Answer:
+        async def failing(process: Process, call: Call, total_s: float) -> SinchResponse:
             nonlocal failed
             failed += 1
             await asyncio.sleep(0.2)
             process.check()
-            return Answer(status=500)
+            return SinchResponse(status=500)
 
         provider, (first, second) = history.engine.provider, history.mailings
         provider.read = failing  # type: ignore[method-assign]  # it can send and not read
@@ -120,7 +120,7 @@ def test_faxes_that_have_to_be_read_back_one_by_one_stop_no_send(simulated_url: 
 
     async def scene(history: History) -> None:
         provider = history.engine.provider
-        provider._page_of = lambda call: Answer(status=200, body=b'{"faxes": [], "totalPages": 0}')  # type: ignore[method-assign]
+        provider._page_of = lambda call: SinchResponse(status=200, body=b'{"faxes": [], "totalPages": 0}')  # type: ignore[method-assign]
         first, second = history.mailings
         await history.send(first)
         await asyncio.sleep(POLICY.callback_overdue_s)

@@ -3,24 +3,25 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
-from tests.emulator.caller import Caller
-from tests.emulator.receiver import Receiver, receiving
+from tests.emulator.emulator_client import EmulatorClient
+from tests.emulator.receiver import Receiver, running_receiver
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The client belongs to asyncio."""
+    """Run async tests on asyncio only."""
     return "asyncio"
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Caller]:
-    """A quick emulator that all tests of a module share, in the scenario where all goes well."""
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        yield caller
+def emulator() -> Iterator[EmulatorClient]:
+    """A client of a fast emulator that all tests of a module share, with the empty scenario."""
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        yield client
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    """A running receiver of callbacks."""
+    with running_receiver() as receiver:
+        yield receiver

@@ -8,7 +8,7 @@ OLD, NEW = b"old key", b"new key"
 
 
 @given(st.binary(min_size=1), st.text(), st.integers(0))
-def test_a_signature_holds_for_its_job_and_attempt(key: bytes, job: str, attempt: int) -> None:
+def test_a_signature_is_valid_for_its_job_and_attempt(key: bytes, job: str, attempt: int) -> None:
     assert verify([key], job, attempt, sign(key, job, attempt))
 
 
@@ -16,7 +16,7 @@ def test_a_signature_holds_for_its_job_and_attempt(key: bytes, job: str, attempt
     ("job", "attempt", "signature"),
     [("b1.8", 1, sign(OLD, "b1.7", 1)), ("b1.7", 2, sign(OLD, "b1.7", 1)), ("b1.7", 1, ""), ("b1.7", 1, "é" * 43)],
 )
-def test_a_signature_holds_for_nothing_else(job: str, attempt: int, signature: str) -> None:
+def test_a_signature_is_valid_for_nothing_else(job: str, attempt: int, signature: str) -> None:
     assert not verify([OLD], job, attempt, signature)
 
 

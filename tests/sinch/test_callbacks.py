@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.outcome import FaxStatus
-from dispatcher.sinch.callbacks import LARGEST_FIELD_BYTES, CallbackEvent, CallbackReader, parse_json
+from dispatcher.sinch.callbacks import MAX_FIELD_BYTES, CallbackEvent, CallbackReader, parse_json
 from dispatcher.sinch.errors import CallbackError
 
 FAX = {"id": "01FAX", "status": "COMPLETED", "labels": {"bulkfax-job": "b1.7", "bulkfax-attempt": "2"}}
@@ -43,7 +43,7 @@ def test_both_content_types_say_the_same() -> None:
     assert read("application/json", body) == read(TYPE, COMPLETED)
 
 
-def test_the_news_names_job_and_attempt() -> None:
+def test_the_update_names_job_and_attempt() -> None:
     event = read(TYPE, COMPLETED)
     assert event.news is not None
     assert (event.event, event.fax_id) == ("FAX_COMPLETED", "01FAX")
@@ -94,27 +94,27 @@ def test_an_unknown_event_needs_no_fax(fax: object) -> None:
         (TYPE, b""),
         (TYPE, multipart(part("fax", b"{}"))),
         (TYPE, multipart(part("event", b"FAX_COMPLETED"), part("fax", b"{"))),
-        (TYPE, multipart(part("event", b"x" * (LARGEST_FIELD_BYTES + 1)))),
+        (TYPE, multipart(part("event", b"x" * (MAX_FIELD_BYTES + 1)))),
         ("multipart/form-data; boundary=" + "b" * 2000, COMPLETED),
     ],
 )
-def test_rubbish_is_told_in_one_sentence(content_type: str, body: bytes) -> None:
+def test_an_invalid_callback_is_an_error_with_one_sentence(content_type: str, body: bytes) -> None:
     with pytest.raises(CallbackError, match=r"^\S.*[^.]$"):
         read(content_type, body)
 
 
 @given(st.text(max_size=60), st.binary(max_size=300))
-def test_nothing_but_a_callback_error_comes_of_any_bytes(content_type: str, body: bytes) -> None:
+def test_any_bytes_are_a_callback_or_a_callback_error(content_type: str, body: bytes) -> None:
     with suppress(CallbackError):
         read(content_type, body)
 
 
 @given(st.binary(max_size=300))
-def test_nothing_but_a_callback_error_comes_of_any_multipart_body(body: bytes) -> None:
+def test_any_multipart_body_is_a_callback_or_a_callback_error(body: bytes) -> None:
     with suppress(CallbackError):
         read(TYPE, b"----frontier\r\n" + body)
 
 
-def test_a_part_that_comes_twice_counts_as_it_came_first() -> None:
+def test_the_first_of_two_parts_with_the_same_name_counts() -> None:
     twice = multipart(part("event", b"PAGE_SENT"), part("event", b"FAX_COMPLETED"))
     assert read(TYPE, twice).event == "PAGE_SENT"

@@ -16,8 +16,8 @@ from dispatcher.sinch.models import (
     Resource,
     Service,
     ServiceNumber,
-    read_answer,
     read_resource,
+    read_response,
 )
 from tests.sinch.test_wire import JSON
 
@@ -49,11 +49,11 @@ def test_a_resource_without_its_key_is_unreadable(kind: type[Resource], key: str
 @pytest.mark.parametrize("body", [b"", b"[]", b'"01FAX"', b"<html>"])
 def test_an_answer_that_is_no_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        read_answer(Fax, body)
+        read_response(Fax, body)
 
 
 def test_a_fax_is_read_whole() -> None:
-    fax = read_answer(
+    fax = read_response(
         Fax,
         json.dumps(
             {

@@ -14,8 +14,8 @@ from dispatcher.sinch.models import EmailNumber
 from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.services import ServiceSettings
 from dispatcher.sinch.wire import FaxQuery
-from tests.emulator.caller import TWO_PAGES, Caller
-from tests.sinch.emulated import PDF, using
+from tests.emulator.emulator_client import TWO_PAGES, EmulatorClient
+from tests.sinch.emulator_account import PDF, client_of
 
 pytestmark = pytest.mark.anyio
 
@@ -31,18 +31,18 @@ def letter(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def alone() -> Iterator[Caller]:
-    """An emulator of its own for a test that counts everything in it."""
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        yield caller
+def own_emulator() -> Iterator[EmulatorClient]:
+    """A client of a separate emulator, for a test that counts everything in it."""
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        yield client
 
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def sent(emulator: Caller, order: FaxOrder) -> str:
-    async with using(emulator) as client:
+async def send(emulator: EmulatorClient, order: FaxOrder) -> str:
+    async with client_of(emulator) as client:
         (fax,) = await client.faxes.send(order)
     return fax.id
 
@@ -50,16 +50,16 @@ async def sent(emulator: Caller, order: FaxOrder) -> str:
 # -- sending
 
 
-async def test_several_recipients_get_a_fax_each(emulator: Caller) -> None:
+async def test_several_recipients_get_a_fax_each(emulator: EmulatorClient) -> None:
     numbers = (NUMBER, "+12025550124", "+442079460101")
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         faxes = await client.faxes.send(replace(ORDER, to=numbers, labels={"run": "7"}))
     assert sorted(fax.to for fax in faxes) == sorted(numbers)
     assert len({fax.id for fax in faxes}) == 3
     assert all(fax.labels == {"run": "7"} for fax in faxes)
 
 
-async def test_a_file_goes_out_as_multipart(emulator: Caller, letter: Path) -> None:
+async def test_a_file_goes_out_as_multipart(emulator: EmulatorClient, letter: Path) -> None:
     order = FaxOrder(
         to=(NUMBER, "+12025550124"),
         paths=(letter, letter),
@@ -67,46 +67,46 @@ async def test_a_file_goes_out_as_multipart(emulator: Caller, letter: Path) -> N
         options=FaxOptions(header_text="Größe", header_page_numbers=False, resolution="SUPERFINE"),
         max_retries=2,
     )
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         fax = (await client.faxes.send(order))[0]
         shown = await client.faxes.get(fax.id)
     assert shown.labels == {"run": "7"}
     assert (shown.header_text, shown.header_page_numbers, shown.resolution) == ("Größe", False, "SUPERFINE")
     assert shown.max_retries == 2
-    assert emulator.final(fax.id)["numberOfPages"] == 4
+    assert emulator.wait_until_final(fax.id)["numberOfPages"] == 4
 
 
-async def test_a_document_may_be_named_by_url(emulator: Caller) -> None:
-    url = f"{emulator.where.url}/no-such-document.pdf"
-    fax_id = await sent(emulator, FaxOrder(to=(NUMBER,), content_urls=(url,)))
-    async with using(emulator) as client:
+async def test_a_document_may_be_named_by_url(emulator: EmulatorClient) -> None:
+    url = f"{emulator.server.url}/no-such-document.pdf"
+    fax_id = await send(emulator, FaxOrder(to=(NUMBER,), content_urls=(url,)))
+    async with client_of(emulator) as client:
         assert (await client.faxes.get(fax_id)).content_url == (url,)
 
 
 @pytest.mark.parametrize(
     "order", [FaxOrder(to=(NUMBER,)), replace(ORDER, to=()), replace(ORDER, paths=(Path("a.pdf"),))]
 )
-async def test_an_order_that_is_none_is_not_sent(emulator: Caller, order: FaxOrder) -> None:
-    async with using(emulator) as client:
+async def test_an_incomplete_order_is_not_sent(emulator: EmulatorClient, order: FaxOrder) -> None:
+    async with client_of(emulator) as client:
         with pytest.raises(ValueError, match="an order needs"):
             await client.faxes.send(order)
 
 
-async def test_a_refused_order_says_why(emulator: Caller) -> None:
-    async with using(emulator) as client:
-        with pytest.raises(RefusedError) as refused:
+async def test_a_refused_order_says_why(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
+        with pytest.raises(RefusedError) as raised:
             await client.faxes.send(replace(ORDER, options=FaxOptions(header_text="x" * 51)))
-    assert refused.value.fields == ("headerText",)
+    assert raised.value.fields == ("headerText",)
 
 
 # -- reading
 
 
-async def test_a_list_is_filtered_by_everything_there_is(emulator: Caller) -> None:
+async def test_a_list_is_filtered_by_everything_there_is(emulator: EmulatorClient) -> None:
     number = "+12025550177"
-    fax_id = await sent(emulator, replace(ORDER, to=(number,), options=FaxOptions(sender="+12025550188")))
-    emulator.final(fax_id)
-    async with using(emulator) as client:
+    fax_id = await send(emulator, replace(ORDER, to=(number,), options=FaxOptions(sender="+12025550188")))
+    emulator.wait_until_final(fax_id)
+    async with client_of(emulator) as client:
         created_ms = (await client.list_page(FaxQuery(to=number), 1, total_s=10)).faxes[0].created_ms
     queries = [
         FaxQuery(to=number),
@@ -115,7 +115,7 @@ async def test_a_list_is_filtered_by_everything_there_is(emulator: Caller) -> No
         FaxQuery(service_id=emulator.default_service, sender="+12025550188"),
         FaxQuery(direction="OUTBOUND", sender="+12025550188", created_from_ms=created_ms),
     ]
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         for query in queries:
             page = await client.faxes.page(query)
             assert [fax.id for fax in page.items] == [fax_id], query
@@ -124,27 +124,27 @@ async def test_a_list_is_filtered_by_everything_there_is(emulator: Caller) -> No
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 7, 1000])
-async def test_a_walk_meets_each_fax_once_while_new_ones_arrive(alone: Caller, page_size: int) -> None:
-    before = {alone.sent(f"+120255502{n:02}")["id"] for n in range(10)}
+async def test_a_walk_meets_each_fax_once_while_new_ones_arrive(own_emulator: EmulatorClient, page_size: int) -> None:
+    before = {own_emulator.send_accepted(f"+120255502{n:02}")["id"] for n in range(10)}
     later = iter(range(20))
 
-    async def pay() -> None:
+    async def before_page() -> None:
         for n in itertools.islice(later, 1):
-            alone.sent(f"+120255503{n:02}")
+            own_emulator.send_accepted(f"+120255503{n:02}")
 
-    async with using(alone) as client:
+    async with client_of(own_emulator) as client:
         query = FaxQuery(page_size=page_size)
         now_ms = max(fax.created_ms for fax in (await client.list_page(query, 1, total_s=10)).faxes)
-        found = [fax.id async for fax in client.faxes.walk(query, now_ms=now_ms, pay=pay)]
-    assert len(found) == len(set(found))
-    assert before <= set(found)
+        fax_ids = [fax.id async for fax in client.faxes.walk(query, now_ms=now_ms, before_page=before_page)]
+    assert len(fax_ids) == len(set(fax_ids))
+    assert before <= set(fax_ids)
 
 
-async def test_a_walk_by_a_passing_status_skips_nothing_that_keeps_it(alone: Caller) -> None:
-    ids = {alone.sent(f"+120255502{n:02}")["id"] for n in range(6)}
+async def test_a_walk_by_a_passing_status_skips_nothing_that_keeps_it(own_emulator: EmulatorClient) -> None:
+    ids = {own_emulator.send_accepted(f"+120255502{n:02}")["id"] for n in range(6)}
     for fax_id in ids:
-        alone.final(fax_id)
-    async with using(alone) as client:
+        own_emulator.wait_until_final(fax_id)
+    async with client_of(own_emulator) as client:
         now_ms = (await client.list_page(FaxQuery(), 1, total_s=10)).faxes[0].created_ms
         completed = FaxQuery(status="COMPLETED", page_size=2)
         passing = FaxQuery(status="IN_PROGRESS", page_size=2)
@@ -152,10 +152,10 @@ async def test_a_walk_by_a_passing_status_skips_nothing_that_keeps_it(alone: Cal
         assert [fax async for fax in client.faxes.walk(passing, now_ms=now_ms)] == []
 
 
-async def test_a_list_is_exported_as_csv(emulator: Caller, tmp_path: Path) -> None:
-    fax_id = await sent(emulator, replace(ORDER, to=("+12025550178",)))
+async def test_a_list_is_exported_as_csv(emulator: EmulatorClient, tmp_path: Path) -> None:
+    fax_id = await send(emulator, replace(ORDER, to=("+12025550178",)))
     target = tmp_path / "faxes.csv"
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         size = await client.faxes.export_csv(FaxQuery(to="+12025550178"), target)
     text = target.read_text(encoding="utf-8")
     assert size == target.stat().st_size
@@ -166,11 +166,11 @@ async def test_a_list_is_exported_as_csv(emulator: Caller, tmp_path: Path) -> No
 # -- contents
 
 
-async def test_a_content_is_downloaded_and_deleted(emulator: Caller, tmp_path: Path) -> None:
-    fax_id = await sent(emulator, ORDER)
-    emulator.final(fax_id)
+async def test_a_content_is_downloaded_and_deleted(emulator: EmulatorClient, tmp_path: Path) -> None:
+    fax_id = await send(emulator, ORDER)
+    emulator.wait_until_final(fax_id)
     target = tmp_path / "fax.pdf"
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         assert await client.faxes.download(fax_id, target) == target.stat().st_size
         assert target.read_bytes().startswith(b"%PDF")
         await client.faxes.delete_content(fax_id)
@@ -180,9 +180,9 @@ async def test_a_content_is_downloaded_and_deleted(emulator: Caller, tmp_path: P
     assert names_in(tmp_path) == ["fax.pdf"]
 
 
-async def test_a_download_that_cannot_be_written_is_told(emulator: Caller, tmp_path: Path) -> None:
-    fax_id = await sent(emulator, ORDER)
-    async with using(emulator) as client:
+async def test_a_download_that_cannot_be_written_is_an_error(emulator: EmulatorClient, tmp_path: Path) -> None:
+    fax_id = await send(emulator, ORDER)
+    async with client_of(emulator) as client:
         with pytest.raises(SaveError):
             await client.faxes.download(fax_id, tmp_path / "no folder" / "fax.pdf")
 
@@ -190,41 +190,41 @@ async def test_a_download_that_cannot_be_written_is_told(emulator: Caller, tmp_p
 # -- services
 
 
-async def test_a_service_goes_through_its_life(emulator: Caller) -> None:
-    async with using(emulator) as client:
-        made = await client.services.create(ServiceSettings(name="Letters", number_of_retries=1))
-        assert (made.name, made.number_of_retries, made.default_for_project) == ("Letters", 1, False)
-        changed = await client.services.update(made.id, ServiceSettings(name="Reminders"))
+async def test_a_service_is_created_changed_and_deleted(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
+        created = await client.services.create(ServiceSettings(name="Letters", number_of_retries=1))
+        assert (created.name, created.number_of_retries, created.default_for_project) == ("Letters", 1, False)
+        changed = await client.services.update(created.id, ServiceSettings(name="Reminders"))
         assert (changed.name, changed.number_of_retries) == ("Reminders", 1)
-        assert await client.services.get(made.id) == changed
-        assert made.id in {service.id async for service in client.services.walk()}
+        assert await client.services.get(created.id) == changed
+        assert created.id in {service.id async for service in client.services.walk()}
         assert len((await client.services.page(page_size=1)).items) == 1
-        await client.services.delete(made.id)
+        await client.services.delete(created.id)
         with pytest.raises(NotFoundError):
-            await client.services.get(made.id)
+            await client.services.get(created.id)
 
 
-async def test_the_numbers_of_a_service_are_walked(emulator: Caller) -> None:
-    async with using(emulator) as client:
-        made = await client.services.create(ServiceSettings())
+async def test_the_numbers_of_a_service_are_walked(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
+        created = await client.services.create(ServiceSettings())
         for number in ("+12025550161", "+12025550162"):
-            emulator.tool("POST", "numbers", json={"phoneNumber": number, "serviceId": made.id})
-        numbers = {number.phone_number async for number in client.services.walk_numbers(made.id)}
-        assert (await client.services.numbers_page(made.id, 2, page_size=1)).total_pages == 2
+            emulator.control("POST", "numbers", json={"phoneNumber": number, "serviceId": created.id})
+        numbers = {number.phone_number async for number in client.services.walk_numbers(created.id)}
+        assert (await client.services.numbers_page(created.id, 2, page_size=1)).total_pages == 2
     assert numbers == {"+12025550161", "+12025550162"}
 
 
 # -- fax to email
 
 
-async def test_a_mail_address_goes_through_its_life(emulator: Caller) -> None:
+async def test_an_email_address_is_created_changed_and_deleted(emulator: EmulatorClient) -> None:
     emails = "it's+a@example.org"
     first, second = EmailNumber(number=NUMBER, permissions="send"), EmailNumber(number="+12025550124")
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         service = (await client.services.create(ServiceSettings())).id
-        made = await client.emails.add(service, emails, [first])
-        assert (made.email, made.phone_numbers) == (emails, (first,))
-        assert made.created_at is not None
+        created = await client.emails.add(service, emails, [first])
+        assert (created.email, created.phone_numbers) == (emails, (first,))
+        assert created.created_at is not None
         changed = await client.emails.update(service, emails, [first, second])
         assert changed.phone_numbers == (first, second)
         assert [email.email async for email in client.emails.walk(service)] == [emails]
@@ -234,8 +234,8 @@ async def test_a_mail_address_goes_through_its_life(emulator: Caller) -> None:
         assert (await client.emails.page(service)).items == ()
 
 
-async def test_an_address_without_numbers_is_not_added(emulator: Caller) -> None:
-    async with using(emulator) as client:
+async def test_an_address_without_numbers_is_not_added(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
         with pytest.raises(ValueError, match="at least one number"):
             await client.emails.add(emulator.default_service, "a@example.org", [])
 
@@ -243,13 +243,13 @@ async def test_an_address_without_numbers_is_not_added(emulator: Caller) -> None
 # -- cover pages
 
 
-async def test_a_cover_page_goes_through_its_life(emulator: Caller) -> None:
-    async with using(emulator) as client:
+async def test_a_cover_page_is_created_read_and_deleted(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
         service = (await client.services.create(ServiceSettings())).id
-        made = await client.cover_pages.add(service, "Front", TWO_PAGES)
-        assert (made.name, made.service_id) == ("Front", service)
-        assert await client.cover_pages.get(service, made.id) == made
-        assert [page.id async for page in client.cover_pages.walk(service)] == [made.id]
-        await client.cover_pages.delete(service, made.id)
+        created = await client.cover_pages.add(service, "Front", TWO_PAGES)
+        assert (created.name, created.service_id) == ("Front", service)
+        assert await client.cover_pages.get(service, created.id) == created
+        assert [page.id async for page in client.cover_pages.walk(service)] == [created.id]
+        await client.cover_pages.delete(service, created.id)
         with pytest.raises(NotFoundError):
-            await client.cover_pages.get(service, made.id)
+            await client.cover_pages.get(service, created.id)

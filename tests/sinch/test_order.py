@@ -10,18 +10,18 @@ from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
 
 
 def parts(order: FaxOrder) -> list[tuple[str, str | None, bytes]]:
-    """Name, file name and content of each part, read by another implementation."""
+    """Return name, file name and content of each part, as another implementation reads them."""
     body = multipart_body(order)
     joined = b"".join(body.chunks())
     assert len(joined) == body.length
     message = BytesParser().parsebytes(f"Content-Type: {body.content_type}\r\n\r\n".encode() + joined)
-    found = []
+    parts_read = []
     for part in message.get_payload():
         assert isinstance(part, Message)
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
-        found.append((str(part.get_param("name", header="content-disposition")), part.get_filename(), content))
-    return found
+        parts_read.append((str(part.get_param("name", header="content-disposition")), part.get_filename(), content))
+    return parts_read
 
 
 def test_fields_go_out_as_text_in_the_forms_that_the_provider_takes() -> None:
@@ -55,7 +55,7 @@ def test_files_are_read_while_they_are_sent(tmp_path: Path, size: int) -> None:
     assert [part for part in parts(order) if part[0] == "file"] == [("file", "letter.pdf", b"x" * size)] * 2
 
 
-def test_a_file_that_is_not_there_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_before_anything_is_sent(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         multipart_body(FaxOrder(to=("+12025550123",), paths=(tmp_path / "none.pdf",)))
 
@@ -68,6 +68,6 @@ def test_no_value_can_break_out_of_its_part(tmp_path: Path) -> None:
 
 
 def test_one_recipient_is_text_and_several_are_a_list() -> None:
-    one = b"".join(json_body(FaxOrder(to=("+1",), max_retries=None)).chunks())
-    two = b"".join(json_body(FaxOrder(to=("+1", "+2"), max_retries=None)).chunks())
-    assert (one, two) == (b'{"to":"+1"}', b'{"to":["+1","+2"]}')
+    single = b"".join(json_body(FaxOrder(to=("+1",), max_retries=None)).chunks())
+    several = b"".join(json_body(FaxOrder(to=("+1", "+2"), max_retries=None)).chunks())
+    assert (single, several) == (b'{"to":"+1"}', b'{"to":["+1","+2"]}')

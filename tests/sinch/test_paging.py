@@ -9,34 +9,34 @@ from hypothesis import strategies as st
 
 from dispatcher.sinch.coerce import text
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.paging import ListReading, Page, read_list, walk
+from dispatcher.sinch.paging import ListProgress, Page, read_list, walk
 
 
 @dataclass
 class GrowingList:
-    """A list at a provider that gains items between pages, in front or at the end."""
+    """A list that gains items between the requests for its pages, at the front or at the end."""
 
     items: list[int]
     page_size: int
     arrivals: Sequence[int]
     newest_first: bool
-    asked: list[int] = field(default_factory=list)
+    requested: list[int] = field(default_factory=list)
 
     async def page(self, number: int) -> Page[int]:
-        self.asked.append(number)
+        self.requested.append(number)
         start = (number - 1) * self.page_size
         page = Page(
             items=tuple(self.items[start : start + self.page_size]),
             number=number,
             total_pages=-(-len(self.items) // self.page_size),
         )
-        arrived = self.arrivals[len(self.asked) - 1] if len(self.asked) <= len(self.arrivals) else 0
+        arrived = self.arrivals[len(self.requested) - 1] if len(self.requested) <= len(self.arrivals) else 0
         for _ in range(arrived):
             self.items.insert(0 if self.newest_first else len(self.items), len(self.items))
         return page
 
 
-async def walked(growing: GrowingList) -> list[int]:
+async def walk_all(growing: GrowingList) -> list[int]:
     return [item async for item in walk(growing.page, key=lambda item: item)]
 
 
@@ -49,17 +49,17 @@ async def walked(growing: GrowingList) -> list[int]:
 def test_a_walk_yields_each_item_once_while_new_ones_arrive(
     size: int, page_size: int, arrivals: list[int], newest_first: bool
 ) -> None:
-    there_before = list(range(size))
-    items = there_before[::-1] if newest_first else list(there_before)
+    existing = list(range(size))
+    items = existing[::-1] if newest_first else list(existing)
     growing = GrowingList(items, page_size, arrivals, newest_first)
-    found = asyncio.run(walked(growing))
-    assert len(found) == len(set(found))
-    assert set(found) >= set(there_before)
-    assert set(found) <= set(growing.items)
-    assert growing.asked == list(range(1, len(growing.asked) + 1))
+    seen = asyncio.run(walk_all(growing))
+    assert len(seen) == len(set(seen))
+    assert set(seen) >= set(existing)
+    assert set(seen) <= set(growing.items)
+    assert growing.requested == list(range(1, len(growing.requested) + 1))
 
 
-def test_a_walk_ends_at_an_empty_page_whatever_total_it_was_told() -> None:
+def test_a_walk_ends_at_an_empty_page_whatever_the_total() -> None:
     async def page(number: int) -> Page[int]:
         return Page(items=(1, 2) if number == 1 else (), number=number, total_pages=99)
 
@@ -83,34 +83,34 @@ def test_an_unreadable_list_is_not_an_empty_one(body: bytes) -> None:
 
 @dataclass
 class CappedList:
-    """A list at a provider that gives pages of 100 whatever it was asked for, and may not say how many there are."""
+    """A list with pages of 100 items, whatever page size is requested, and possibly without a number of pages."""
 
     items: int
-    says: bool
-    #: pages from this one on are this one again
+    has_total: bool
+    #: all further pages are the same as this one
     stuck: int = 99
-    asked: int = 0
+    requested: int = 0
 
     async def page(self, number: int) -> Page[int]:
-        self.asked += 1
+        self.requested += 1
         start = (min(number, self.stuck) - 1) * 100
         items = tuple(range(start, min(start + 100, self.items)))
-        return Page(items=items, number=number, total_pages=-(-self.items // 100) if self.says else 0)
+        return Page(items=items, number=number, total_pages=-(-self.items // 100) if self.has_total else 0)
 
 
-@pytest.mark.parametrize(("items", "asked"), [(0, 1), (1, 2), (99, 2), (100, 2), (250, 4), (300, 4)])
-def test_a_list_that_tells_of_no_pages_is_read_until_one_brings_nothing_new(items: int, asked: int) -> None:
-    """However small the pages are that the provider gives: the fax that is looked for may be on the next one."""
+@pytest.mark.parametrize(("items", "requests"), [(0, 1), (1, 2), (99, 2), (100, 2), (250, 4), (300, 4)])
+def test_a_list_without_a_number_of_pages_is_read_until_a_page_has_no_new_items(items: int, requests: int) -> None:
+    """Small pages are no sign of the end: the fax may be on the next page."""
 
     async def collect() -> list[int]:
         return [item async for item in walk(capped.page, key=lambda item: item)]
 
-    capped = CappedList(items, says=False)
+    capped = CappedList(items, has_total=False)
     assert asyncio.run(collect()) == list(range(items))
-    assert capped.asked == asked
-    capped = CappedList(items, says=True)
+    assert capped.requested == requests
+    capped = CappedList(items, has_total=True)
     assert asyncio.run(collect()) == list(range(items))
-    assert capped.asked == max(1, -(-items // 100))
+    assert capped.requested == max(1, -(-items // 100))
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,9 @@ def test_a_list_that_tells_of_no_pages_is_read_until_one_brings_nothing_new(item
     ],
     ids=str,
 )
-def test_a_list_that_breaks_off_before_its_last_page_is_not_whole(
-    pages: list[list[int]], total: int, whole: bool
-) -> None:
-    reading = ListReading()
+def test_a_list_that_ends_before_its_last_page_is_not_complete(pages: list[list[int]], total: int, whole: bool) -> None:
+    progress = ListProgress()
     for page in pages:
-        if not reading.add(page, total):
+        if not progress.add(page, total):
             break
-    assert reading.whole is whole
+    assert progress.complete is whole

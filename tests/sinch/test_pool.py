@@ -5,13 +5,13 @@ import pytest
 
 from dispatcher.core.outcome import Accepted
 from dispatcher.sinch.auth import Basic
-from dispatcher.sinch.body import Departure
+from dispatcher.sinch.body import SendGuard
 from dispatcher.sinch.client import READ_CONNECTIONS, SinchAccount, make_client
 from dispatcher.sinch.http import Call, SinchHttp
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import FaxQuery
-from tests.sinch.faxes import ACCEPTED, FAX
-from tests.sinch.wire_server import Reader, WireServer, Writer, reply, serving
+from tests.sinch.wire_client import ACCEPTED, FAX
+from tests.sinch.wire_server import Reader, WireServer, Writer, reply, running_server
 
 pytestmark = pytest.mark.anyio
 
@@ -31,41 +31,41 @@ async def test_as_many_connections_open_as_are_needed_and_no_more(connections: i
             await full.wait()
             writer.write(reply(200))
 
-    async with serving(answers_when_full) as server:
+    async with running_server(answers_when_full) as server:
         http = SinchHttp(HttpPool(connections), Basic("key", "secret"), server.url, "project")
         call = Call(method="POST", path="/faxes")
-        answers = await asyncio.gather(*(http.exchange(call, total_s=20) for _ in range(calls)))
+        responses = await asyncio.gather(*(http.exchange(call, total_s=20) for _ in range(calls)))
         await http.aclose()
-    assert [answer.status for answer in answers] == [200] * calls
+    assert [response.status for response in responses] == [200] * calls
     assert server.connections == opened
-    assert len(server.seen) == calls
+    assert len(server.requests) == calls
 
 
-async def test_a_departure_is_asked_for_each_try() -> None:
-    asked = []
-    departure = Departure(lambda: not asked.append(1))  # type: ignore[func-returns-value]
-    departure.begin()
-    departure.begin()
-    assert len(asked) == 2
+async def test_a_guard_asks_again_for_each_attempt() -> None:
+    calls = []
+    guard = SendGuard(lambda: not calls.append(1))  # type: ignore[func-returns-value]
+    guard.start()
+    guard.start()
+    assert len(calls) == 2
 
 
-async def test_reads_that_hang_take_no_connection_from_sends() -> None:
+async def test_slow_reads_take_no_connection_from_sends() -> None:
     all_read = asyncio.Event()
 
     async def answers_posts_only(server: WireServer, reader: Reader, writer: Writer) -> None:
         while True:
             if (await server.read(reader)).line.startswith("POST"):
                 writer.write(reply(200, ACCEPTED))
-            if len(server.seen) == READ_CONNECTIONS:
+            if len(server.requests) == READ_CONNECTIONS:
                 all_read.set()
 
-    async with serving(answers_posts_only) as server:
+    async with running_server(answers_posts_only) as server:
         account = SinchAccount(project_id="p", key_id="k", key_secret="s", base_url=server.url, auth="basic")
         client = make_client(replace(account, connections=2))
         hanging = [asyncio.create_task(client.list_page(FaxQuery(), 1, total_s=20)) for _ in range(20)]
         await all_read.wait()
         assert isinstance(await client.send(FAX, total_s=5), Accepted)
-        assert len(server.seen) == READ_CONNECTIONS + 1
+        assert len(server.requests) == READ_CONNECTIONS + 1
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
@@ -73,7 +73,7 @@ async def test_reads_that_hang_take_no_connection_from_sends() -> None:
 
 
 async def test_connections_trust_the_usual_certificates() -> None:
-    """Those that aiohttp reads for itself are left out (``quick_aiohttp.py``)."""
+    """The certificates that aiohttp loads by itself are left out (``quick_aiohttp.py``)."""
     pool = HttpPool()
     assert len(pool._ssl.get_ca_certs()) > 20
     async with pool._session() as session:

@@ -1,4 +1,4 @@
-"""What one POST comes to when the network and the provider behave badly, seen on real sockets."""
+"""The outcome of a POST when the network or the provider misbehaves, on real sockets."""
 
 import asyncio
 import time
@@ -10,27 +10,27 @@ import pytest
 
 from dispatcher.core.outcome import Accepted, NotSent, Refused, SendOutcome, Unclear
 from dispatcher.sinch.order import EncodedFile
-from tests.sinch.faxes import ACCEPTED, FAX, calling
+from tests.sinch.wire_client import ACCEPTED, FAX, client_for
 from tests.sinch.wire_server import (
     Behaviour,
     Reader,
     WireServer,
     Writer,
-    answering,
     closed_port,
     reply,
     reset,
-    serving,
+    respond_with,
+    running_server,
 )
 
 pytestmark = pytest.mark.anyio
 
-#: more than the buffers of both ends of a connection hold
+#: larger than the buffers of both ends of a connection
 LARGE = replace(FAX, files=(EncodedFile(file_type="PDF", base64=b"A" * 30_000_000),))
 
 
 async def send_to(behave: Behaviour, *, total_s: float = 5.0) -> tuple[SendOutcome, WireServer]:
-    async with serving(behave) as server, calling(server.url) as client:
+    async with running_server(behave) as server, client_for(server.url) as client:
         return await client.send(FAX, total_s=total_s), server
 
 
@@ -52,7 +52,7 @@ async def answers_half(server: WireServer, reader: Reader, writer: Writer) -> No
     writer.write(reply(200, ACCEPTED)[:-10])
 
 
-async def talks_rubbish(server: WireServer, reader: Reader, writer: Writer) -> None:
+async def sends_invalid_http(server: WireServer, reader: Reader, writer: Writer) -> None:
     await server.read(reader)
     writer.write(b"\x15\x03\x01\x00\x02\x02P and no HTTP at all\r\n\r\n")
 
@@ -73,13 +73,13 @@ def trickles(answer: bytes) -> Behaviour:
         for byte in answer:
             writer.write(bytes([byte]))
             await writer.drain()
-            await asyncio.sleep(0.02)  # the pace is what is tested: each read succeeds, the whole never does
+            await asyncio.sleep(0.02)  # each read succeeds, but the whole response takes too long
 
     return behave
 
 
 @pytest.mark.parametrize(
-    "behave", [closes_after_reading, resets_after_reading, answers_half, talks_rubbish], ids=lambda b: b.__name__
+    "behave", [closes_after_reading, resets_after_reading, answers_half, sends_invalid_http], ids=lambda b: b.__name__
 )
 async def test_a_connection_lost_after_the_request_is_unclear_and_not_repeated(behave: Behaviour) -> None:
     outcome, server = await send_to(behave)
@@ -88,43 +88,43 @@ async def test_a_connection_lost_after_the_request_is_unclear_and_not_repeated(b
     assert server.connections == 1
 
 
-async def test_a_connection_closed_at_once_is_never_taken_for_an_answer() -> None:
+async def test_a_connection_that_closes_at_once_is_no_response() -> None:
     outcome, server = await send_to(closes_at_once)
     assert isinstance(outcome, Unclear | NotSent)
-    assert server.seen == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("behave", [never_answers, trickles(reply(200, ACCEPTED))], ids=["silent", "trickle"])
 async def test_the_total_time_ends_a_send_without_a_whole_answer(behave: Behaviour) -> None:
-    began = time.monotonic()
+    started = time.monotonic()
     outcome, server = await send_to(behave, total_s=1.0)
     assert isinstance(outcome, Unclear)
-    assert 0.9 < time.monotonic() - began < 4.0
-    assert len(server.seen) == 1
+    assert 0.9 < time.monotonic() - started < 4.0
+    assert len(server.requests) == 1
 
 
-async def test_a_large_body_that_is_not_taken_in_time_is_unclear() -> None:
-    async with serving(reads_the_head_only) as server, calling(server.url) as client:
+async def test_a_large_body_that_is_not_read_in_time_is_unclear() -> None:
+    async with running_server(reads_the_head_only) as server, client_for(server.url) as client:
         assert isinstance(await client.send(LARGE, total_s=0.5), Unclear)
 
 
 async def test_a_large_document_arrives_whole() -> None:
     fax = replace(FAX, files=(EncodedFile(file_type="PDF", base64=b"A" * 3_000_000),))
-    async with serving(answering(reply(200, ACCEPTED))) as server, calling(server.url) as client:
+    async with running_server(respond_with(reply(200, ACCEPTED))) as server, client_for(server.url) as client:
         assert isinstance(await client.send(fax, total_s=20), Accepted)
-    assert len(server.seen[0].body) > 3_000_000
-    assert server.seen[0].body.endswith(b'AAAA"}]}')
+    assert len(server.requests[0].body) > 3_000_000
+    assert server.requests[0].body.endswith(b'AAAA"}]}')
 
 
 async def test_a_send_that_may_no_longer_begin_leaves_no_body_behind() -> None:
-    async with serving(answering(reply(200, ACCEPTED))) as server, calling(server.url) as client:
+    async with running_server(respond_with(reply(200, ACCEPTED))) as server, client_for(server.url) as client:
         outcome = await client.send(FAX, total_s=5, may_send=lambda: False)
     assert isinstance(outcome, NotSent)
-    assert server.seen == []
+    assert server.requests == []
 
 
 async def test_a_refused_connection_is_tried_again_and_then_not_sent() -> None:
-    async with calling(f"http://127.0.0.1:{closed_port()}") as client:
+    async with client_for(f"http://127.0.0.1:{closed_port()}") as client:
         assert isinstance(await client.send(FAX, total_s=5), NotSent)
 
 
@@ -133,12 +133,12 @@ async def test_a_tls_failure_is_not_sent() -> None:
         writer.write(b"220 mail.example.org ready\r\n")
         await writer.drain()
 
-    async with serving(greets_in_plain_text) as server, calling(f"https://127.0.0.1:{server.port}") as client:
+    async with running_server(greets_in_plain_text) as server, client_for(f"https://127.0.0.1:{server.port}") as client:
         assert isinstance(await client.send(FAX, total_s=5), NotSent)
 
 
 async def test_an_unknown_host_is_not_sent() -> None:
-    async with calling("http://no-such-host.invalid") as client:
+    async with client_for("http://no-such-host.invalid") as client:
         assert isinstance(await client.send(FAX, total_s=5), NotSent)
 
 
@@ -156,7 +156,7 @@ async def test_connecting_that_fails_is_repeated(fault: Callable[[str], Exceptio
                 raise faults.pop()
             return await super().handle_async_request(request)
 
-    async with calling("http://provider", transport=Failing(handle)) as client:
+    async with client_for("http://provider", transport=Failing(handle)) as client:
         assert isinstance(await client.send(FAX, total_s=5), Accepted)
 
 
@@ -166,7 +166,7 @@ async def test_a_connection_that_the_server_closed_while_idle_is_replaced() -> N
         writer.write(reply(200, ACCEPTED))
         await writer.drain()
 
-    async with serving(one_answer_each) as server, calling(server.url) as client:
+    async with running_server(one_answer_each) as server, client_for(server.url) as client:
         assert isinstance(await client.send(FAX, total_s=5), Accepted)
         # the close is a FIN without an answer to wait for: give the loop a turn in which to receive it
         await asyncio.sleep(0.05)
@@ -175,7 +175,7 @@ async def test_a_connection_that_the_server_closed_while_idle_is_replaced() -> N
 
 
 async def test_a_kept_connection_serves_the_next_send() -> None:
-    async with serving(answering(reply(200, ACCEPTED))) as server, calling(server.url) as client:
+    async with running_server(respond_with(reply(200, ACCEPTED))) as server, client_for(server.url) as client:
         for _ in range(3):
             assert isinstance(await client.send(FAX, total_s=5), Accepted)
     assert server.connections == 1
@@ -183,36 +183,36 @@ async def test_a_kept_connection_serves_the_next_send() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"{}", b'{"id": ""}', b'{"faxes": []}', b"\xff\xfe"])
 async def test_an_unreadable_answer_of_success_is_unclear(body: bytes) -> None:
-    outcome, _ = await send_to(answering(reply(200, body)))
+    outcome, _ = await send_to(respond_with(reply(200, body)))
     assert isinstance(outcome, Unclear)
     assert outcome.status == 200
 
 
 async def test_a_broken_compression_of_an_answer_is_unclear() -> None:
-    outcome, _ = await send_to(answering(reply(200, b"not gzip", Content_Encoding="gzip")))
+    outcome, _ = await send_to(respond_with(reply(200, b"not gzip", Content_Encoding="gzip")))
     assert isinstance(outcome, Unclear)
 
 
 @pytest.mark.parametrize("status", [302, 303, 408, 500, 502, 503, 504, 599])
 async def test_a_status_that_leaves_it_open_is_unclear_and_not_repeated(status: int) -> None:
-    outcome, server = await send_to(answering(reply(status, Retry_After="7")))
+    outcome, server = await send_to(respond_with(reply(status, Retry_After="7")))
     assert isinstance(outcome, Unclear)
     assert (outcome.status, outcome.retry_after_s) == (status, 7.0)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 307, 308, 400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 451])
 async def test_a_refusal_took_nothing_and_is_not_repeated(status: int) -> None:
-    outcome, server = await send_to(answering(reply(status)))
+    outcome, server = await send_to(respond_with(reply(status)))
     assert isinstance(outcome, Refused)
     assert outcome.status == status
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 async def test_cancelling_a_send_passes_through() -> None:
-    async with serving(never_answers) as server, calling(server.url) as client:
+    async with running_server(never_answers) as server, client_for(server.url) as client:
         sending = asyncio.create_task(client.send(FAX, total_s=30))
-        await server.arrived.wait()
+        await server.request_received.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

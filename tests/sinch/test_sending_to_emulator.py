@@ -1,4 +1,4 @@
-"""The dispatcher's own calls against the emulator: every outcome of a send, reading back, looking up, callbacks."""
+"""The dispatcher's calls against the emulator: every outcome of a send, read-back, lists, callbacks."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -14,57 +14,59 @@ from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import RefusedError
 from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.wire import FaxQuery
-from tests.emulator.caller import Caller
+from tests.emulator.emulator_client import EmulatorClient
 from tests.emulator.receiver import Receiver
-from tests.sinch.emulated import PDF, fax_to, using
+from tests.sinch.emulator_account import PDF, client_of, fax_to
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def well(emulator: Caller) -> Iterator[Caller]:
-    """The shared emulator, which goes back to the scenario where all goes well afterwards."""
+def resettable(emulator: EmulatorClient) -> Iterator[EmulatorClient]:
+    """The shared emulator for tests that load a scenario; the empty scenario is loaded afterwards."""
     yield emulator
-    emulator.scenario("")
+    emulator.load_scenario("")
 
 
 async def final(client: FaxClient, fax_id: str) -> FaxStatus:
     while True:
-        news = await client.fax(fax_id, total_s=10)
-        assert news is not None
-        if news.status is not FaxStatus.UNFINISHED:
-            return news.status
+        update = await client.fax(fax_id, total_s=10)
+        assert update is not None
+        if update.status is not FaxStatus.UNFINISHED:
+            return update.status
 
 
 @pytest.mark.parametrize("auth", ["oauth", "basic"])
-async def test_a_fax_is_sent_read_back_and_found_in_the_list(emulator: Caller, auth: str) -> None:
+async def test_a_fax_is_sent_read_back_and_found_in_the_list(emulator: EmulatorClient, auth: str) -> None:
     number = "+12025550110" if auth == "oauth" else "+12025550111"
-    async with using(emulator, auth=auth) as client:
+    async with client_of(emulator, auth=auth) as client:
         outcome = await client.send(fax_to(number), total_s=10)
         assert isinstance(outcome, Accepted)
         assert (outcome.update.job, outcome.update.attempt, outcome.update.to) == ("b1.7", 2, number)
         assert await final(client, outcome.update.fax_id) is FaxStatus.COMPLETED
-        began_ms = outcome.update.created_ms
-        query = FaxQuery(to=number, created_from_ms=began_ms, created_to_ms=began_ms)
+        created_ms = outcome.update.created_ms
+        query = FaxQuery(to=number, created_from_ms=created_ms, created_to_ms=created_ms)
         page = await client.list_page(query, 1, total_s=10)
-    assert [(news.fax_id, news.job, news.attempt) for news in page.faxes] == [(outcome.update.fax_id, "b1.7", 2)]
+    assert [(update.fax_id, update.job, update.attempt) for update in page.faxes] == [
+        (outcome.update.fax_id, "b1.7", 2)
+    ]
     assert page.total_pages == 1
 
 
-async def test_no_send_lets_the_provider_repeat_calls(emulator: Caller) -> None:
-    async with using(emulator) as client:
+async def test_no_send_lets_the_provider_repeat_calls(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
         outcome = await client.send(fax_to("+12025550112"), total_s=10)
         assert isinstance(outcome, Accepted)
         assert (await client.faxes.get(outcome.update.fax_id)).max_retries == 0
 
 
-async def test_an_unknown_fax_is_none(emulator: Caller) -> None:
-    async with using(emulator) as client:
+async def test_an_unknown_fax_is_none(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
         assert await client.fax("01HXXXXXXXXXXXXXXXXXXXXXXX", total_s=10) is None
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "taken"),
+    ("fault", "outcome_type", "accepted"),
     [
         ("500_before", Unclear, 0),
         ("500_after", Unclear, 1),
@@ -86,51 +88,51 @@ async def test_an_unknown_fax_is_none(emulator: Caller) -> None:
         ("429 retry-after 7", RateLimited, 0),
     ],
 )
-async def test_each_fault_has_its_outcome_and_only_an_unclear_one_may_have_been_taken(
-    well: Caller, fault: str, kind: type[SendOutcome], taken: int
+async def test_each_fault_has_its_outcome_and_only_an_unclear_fax_may_have_been_accepted(
+    resettable: EmulatorClient, fault: str, outcome_type: type[SendOutcome], accepted: int
 ) -> None:
     number = f"+1202555{crc32(fault.encode()) % 10_000:04}"
-    well.scenario(f'[[numbers]]\nto = "{number}"\nrequests = ["{fault}"]')
-    before = sum(entry["to"] == number for entry in well.ledger())
-    async with using(well) as client:
+    resettable.load_scenario(f'[[numbers]]\nto = "{number}"\nrequests = ["{fault}"]')
+    before = sum(entry["to"] == number for entry in resettable.ledger())
+    async with client_of(resettable) as client:
         await client.check()
         outcome = await client.send(fax_to(number), total_s=1.5 if "stall" in fault else 10)
-    assert kind in get_args(SendOutcome)
-    assert isinstance(outcome, kind)
-    assert sum(entry["to"] == number for entry in well.ledger()) - before == taken
+    assert outcome_type in get_args(SendOutcome)
+    assert isinstance(outcome, outcome_type)
+    assert sum(entry["to"] == number for entry in resettable.ledger()) - before == accepted
     if isinstance(outcome, Unclear | RateLimited) and "retry-after" in fault:
         assert outcome.retry_after_s == float(fault.rpartition(" ")[2])
     if isinstance(outcome, Refused) and "field" in fault:
         assert outcome.fields == ("from",)
 
 
-async def test_a_bad_number_is_refused_by_its_field(emulator: Caller) -> None:
-    async with using(emulator) as client:
+async def test_a_bad_number_is_refused_by_its_field(emulator: EmulatorClient) -> None:
+    async with client_of(emulator) as client:
         outcome = await client.send(fax_to("12"), total_s=10)
     assert isinstance(outcome, Refused)
     assert (outcome.status, outcome.fields) == (422, ("to",))
 
 
 async def test_an_expired_token_is_renewed_within_the_send() -> None:
-    with running(EmulatorConfig(speed=1000, token_life_s=1)) as where, Caller(where) as emulator:
-        async with using(emulator) as client:
+    with running(EmulatorConfig(speed=1000, token_life_s=1)) as server, EmulatorClient(server) as emulator:
+        async with client_of(emulator) as client:
             for count in range(3):
                 assert isinstance(await client.send(fax_to(f"+1202555013{count}"), total_s=10), Accepted)
-                emulator.tool("POST", "clock", json={"seconds": 5})
+                emulator.control("POST", "clock", json={"seconds": 5})
 
 
-async def test_a_rate_limit_is_told(emulator: Caller) -> None:
-    with running(EmulatorConfig(rate=1, burst=1)) as where, Caller(where) as strict:
-        async with using(strict) as client:
+async def test_a_rate_limit_is_an_outcome(emulator: EmulatorClient) -> None:
+    with running(EmulatorConfig(rate=1, burst=1)) as server, EmulatorClient(server) as strict:
+        async with client_of(strict) as client:
             outcomes = [await client.send(fax_to("+12025550114"), total_s=10) for _ in range(3)]
     assert any(isinstance(outcome, RateLimited) for outcome in outcomes)
     assert all(isinstance(outcome, RateLimited | Accepted) for outcome in outcomes)
 
 
-async def test_nobody_at_home_is_not_sent() -> None:
-    with running(EmulatorConfig()) as where, Caller(where) as gone:
+async def test_without_a_server_a_fax_is_not_sent() -> None:
+    with running(EmulatorConfig()) as server, EmulatorClient(server) as gone:
         pass
-    async with using(gone, auth="basic") as client:
+    async with client_of(gone, auth="basic") as client:
         assert isinstance(await client.send(fax_to("+12025550115"), total_s=5), NotSent)
 
 
@@ -138,37 +140,39 @@ async def test_nobody_at_home_is_not_sent() -> None:
     ("changes", "status"),
     [({"key_secret": "wrong"}, 401), ({"key_secret": "wrong", "auth": "basic"}, 401), ({"project_id": "other"}, None)],
 )
-async def test_the_check_finds_wrong_settings(emulator: Caller, changes: dict[str, str], status: int | None) -> None:
-    async with using(emulator, **changes) as client:
-        with pytest.raises(RefusedError) as refused:
+async def test_the_check_finds_wrong_settings(
+    emulator: EmulatorClient, changes: dict[str, str], status: int | None
+) -> None:
+    async with client_of(emulator, **changes) as client:
+        with pytest.raises(RefusedError) as raised:
             await client.check()
-    assert status in {None, refused.value.status}
+    assert status in {None, raised.value.status}
 
 
-async def test_a_callback_tells_the_same_as_reading_back(emulator: Caller, receiver: Receiver) -> None:
+async def test_a_callback_is_the_same_as_a_read_back(emulator: EmulatorClient, receiver: Receiver) -> None:
     fax = fax_to("+12025550116", callback_url=callback_url(receiver.url("/prefix"), "b1.7", 2, b"key"))
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         outcome = await client.send(fax, total_s=10)
         assert isinstance(outcome, Accepted)
-        delivery = receiver.next()
-        event = CallbackReader(delivery.headers["content-type"])
-        event.feed(delivery.body)
-        told = event.finish()
-        assert told.event == FAX_COMPLETED
-        assert told.news == await client.fax(outcome.update.fax_id, total_s=10)
+        delivery = receiver.next_delivery()
+        reader = CallbackReader(delivery.headers["content-type"])
+        reader.feed(delivery.body)
+        event = reader.finish()
+        assert event.event == FAX_COMPLETED
+        assert event.news == await client.fax(outcome.update.fax_id, total_s=10)
     assert delivery.path.startswith("/prefix/callbacks/sinch/b1.7/2/")
 
 
-async def test_a_multipart_callback_is_read_too(emulator: Caller, receiver: Receiver) -> None:
+async def test_a_multipart_callback_is_read_too(emulator: EmulatorClient, receiver: Receiver) -> None:
     order = FaxOrder(
         to=("+12025550117",),
         files=(PDF,),
         callback_url=receiver.url(),
         callback_content_type="multipart/form-data",
     )
-    async with using(emulator) as client:
+    async with client_of(emulator) as client:
         (sent,) = await client.faxes.send(order)
-    delivery = receiver.next()
+    delivery = receiver.next_delivery()
     reader = CallbackReader(delivery.headers["content-type"])
     reader.feed(delivery.body)
     assert reader.finish().fax_id == sent.id

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.sinch.coerce import flag, identifier, text, texts, time_ms, whole
+from dispatcher.sinch.coerce import flag, identifier, integer, text, texts, time_ms
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.wire import FaxQuery, news, read_fax, read_page
+from dispatcher.sinch.wire import FaxQuery, fax_update, read_fax, read_page
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -20,8 +20,8 @@ JSON = st.recursive(
 FIELDS = ["status", "to", "labels", "errorType", "errorCode", "errorMessage", "numberOfPages", "createTime"]
 
 
-def test_a_fax_is_read_into_our_terms() -> None:
-    told = news(
+def test_a_fax_is_read_into_an_update() -> None:
+    update = fax_update(
         {
             "id": "01FAX",
             "status": "FAILURE",
@@ -35,7 +35,7 @@ def test_a_fax_is_read_into_our_terms() -> None:
             "createTime": "2027-01-15T08:00:00Z",
         }
     )
-    assert told == FaxUpdate(
+    assert update == FaxUpdate(
         fax_id="01FAX",
         status=FaxStatus.FAILURE,
         to="+12025550123",
@@ -64,18 +64,18 @@ def test_a_fax_is_read_into_our_terms() -> None:
     ],
 )
 def test_only_the_two_final_statuses_are_final(status: object, read: FaxStatus) -> None:
-    assert news({"id": "1", "status": status}).status is read
+    assert fax_update({"id": "1", "status": status}).status is read
 
 
 @given(st.fixed_dictionaries({"id": st.just("01FAX")}, optional=dict.fromkeys(FIELDS, JSON)))
 def test_no_value_of_any_field_makes_a_fax_with_an_id_unreadable(fax: dict[str, Any]) -> None:
-    assert news(fax).fax_id == "01FAX"
+    assert fax_update(fax).fax_id == "01FAX"
 
 
 @pytest.mark.parametrize("fax_id", [None, "", {}, []])
 def test_a_fax_without_an_id_is_unreadable(fax_id: object) -> None:
     with pytest.raises(UnreadableError):
-        news({"id": fax_id})
+        fax_update({"id": fax_id})
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
@@ -102,32 +102,32 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("fax", "job"), UNUSABLE)
 def test_a_fax_that_cannot_be_used_harms_no_other_of_its_list_and_is_not_passed_over(fax: object, job: str) -> None:
-    """Its job is named: the list must not be taken for a proof that there is none of it."""
+    """The page names its job, so that the list does not count as proof that the job has no fax."""
     read = read_page(json.dumps({"faxes": [{"id": "1"}, fax, {"id": "2"}]}).encode(), FaxQuery(), 1)
-    assert [one.fax_id for one in read.faxes] == ["1", "2"]
+    assert [fax.fax_id for fax in read.faxes] == ["1", "2"]
     assert read.unusable == (job,)
 
 
 @pytest.mark.parametrize("pages", [10_001, 10**15, "1e300"])
-def test_a_list_that_cannot_end_is_no_list(pages: object) -> None:
+def test_a_list_with_too_many_pages_is_unreadable(pages: object) -> None:
     with pytest.raises(UnreadableError):
         read_page(json.dumps({"faxes": [{"id": "1"}], "totalPages": pages}).encode(), FaxQuery(), 1)
 
 
 @settings(max_examples=60)
 @given(st.lists(JSON | st.sampled_from(["\ud83d", "x" * 5_000, 10**400, -1, 1e308, 70_000]), min_size=1, max_size=4))
-def test_whatever_a_fax_says_is_bounded_and_can_be_stored(values: list[object]) -> None:
-    told_of = dict(zip([*FIELDS, "pagesSentSuccessfully", "completedTime"], cycle(values), strict=False))
+def test_all_fields_of_a_fax_are_limited_and_can_be_stored(values: list[object]) -> None:
+    fields = dict(zip([*FIELDS, "pagesSentSuccessfully", "completedTime"], cycle(values), strict=False))
     labels = {"bulkfax-job": values[0], "bulkfax-attempt": values[-1]}
-    told = news({"id": "01FAX", **told_of, "labels": labels})
-    for said in (told.to, told.job, told.error_type, told.message):
-        assert len(said.encode()) <= 2_000
-        assert said == "" or said.splitlines() == [said]
-    assert 0 <= told.attempt < 2**32
-    assert max(told.error_code, told.pages_sent, told.pages_total) < 2**16
-    assert min(told.error_code, told.pages_sent, told.pages_total) >= 0
-    for at_ms in (told.created_ms, told.ended_ms):
-        assert at_ms == 0 or 946_684_800_000 <= at_ms < 4_102_444_800_000
+    update = fax_update({"id": "01FAX", **fields, "labels": labels})
+    for text_field in (update.to, update.job, update.error_type, update.message):
+        assert len(text_field.encode()) <= 2_000
+        assert text_field == "" or text_field.splitlines() == [text_field]
+    assert 0 <= update.attempt < 2**32
+    assert max(update.error_code, update.pages_sent, update.pages_total) < 2**16
+    assert min(update.error_code, update.pages_sent, update.pages_total) >= 0
+    for time in (update.created_ms, update.ended_ms):
+        assert time == 0 or 946_684_800_000 <= time < 4_102_444_800_000
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_whatever_a_fax_says_is_bounded_and_can_be_stored(values: list[object]) 
         (1.5, False),
     ],
 )
-def test_an_id_is_taken_as_it_is_or_not_at_all(fax_id: object, read: bool) -> None:
-    """Whatever was changed in it could not be asked for again."""
+def test_an_id_is_used_unchanged_or_not_at_all(fax_id: object, read: bool) -> None:
+    """A changed ID could not be used in a request."""
     assert identifier(fax_id) == (str(fax_id) if read else "")
 
 
@@ -167,8 +167,8 @@ def test_text_can_be_encoded_and_stays_on_its_line(value: str, read: str) -> Non
 
 
 @pytest.mark.parametrize("time", [-(10**18), -1, 0, 253_402_300_799_999, 10**18])
-def test_every_window_can_be_asked_for(time: int) -> None:
-    """Also one with margins at the ends of the calendar."""
+def test_every_window_can_be_queried(time: int) -> None:
+    """Including windows with margins at the ends of the calendar."""
     params = dict(FaxQuery(created_from_ms=time, created_to_ms=time).params(1))
     for name in ("createTime>", "createTime<"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", params[name])
@@ -204,7 +204,7 @@ def test_a_window_is_never_narrowed_by_rounding() -> None:
     assert params["page"] == "3"
 
 
-def test_what_a_query_does_not_name_is_not_asked_for() -> None:
+def test_filters_that_are_not_set_are_left_out() -> None:
     assert FaxQuery(direction="", page_size=1).params(1) == (("pageSize", "1"), ("page", "1"))
 
 
@@ -216,7 +216,7 @@ def test_what_a_query_does_not_name_is_not_asked_for() -> None:
     ],
 )
 def test_whole_numbers_are_read_from_anything(value: object, number: int) -> None:
-    assert whole(value) == number
+    assert integer(value) == number
 
 
 @pytest.mark.parametrize(

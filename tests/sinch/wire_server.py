@@ -1,4 +1,4 @@
-"""A tiny server that answers, or misbehaves, byte by byte as a test tells it to."""
+"""A small TCP server whose behaviour a test defines byte by byte."""
 
 import asyncio
 import socket
@@ -12,8 +12,8 @@ Writer = asyncio.StreamWriter
 
 
 @dataclass
-class Seen:
-    """A request as it came."""
+class ReceivedRequest:
+    """A received request."""
 
     line: str
     headers: dict[str, str]
@@ -22,38 +22,43 @@ class Seen:
 
 @dataclass
 class WireServer:
-    """``behave`` gets each connection; ``seen`` holds the requests that were read whole."""
+    """The state of a running server; ``requests`` are those that were read completely."""
 
     port: int = 0
-    seen: list[Seen] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     connections: int = 0
-    #: set when a whole request was read
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    #: set when a request was read completely
+    request_received: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def read(self, reader: Reader) -> Seen:
-        """One whole request. Raises IncompleteReadError when the client goes away before its end."""
+    async def read(self, reader: Reader) -> ReceivedRequest:
+        """Read a request.
+
+        Raises:
+            IncompleteReadError: the client disconnected before the end of the request.
+        """
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         self.heads.append(head)
         line, *rest = head.rstrip().split("\r\n")
         headers = {name.lower(): value for name, _, value in (item.partition(": ") for item in rest)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        seen = Seen(line, headers, body)
-        self.seen.append(seen)
-        self.arrived.set()
-        return seen
+        request = ReceivedRequest(line, headers, body)
+        self.requests.append(request)
+        self.request_received.set()
+        return request
 
 
 Behaviour = Callable[[WireServer, Reader, Writer], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(behave: Behaviour) -> AsyncIterator[WireServer]:
-    """A server on a free port for the length of the block."""
+async def running_server(behave: Behaviour) -> AsyncIterator[WireServer]:
+    """Run a server on a free port until the context ends; ``behave`` handles each connection."""
     server = WireServer()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -82,34 +87,34 @@ async def serving(behave: Behaviour) -> AsyncIterator[WireServer]:
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """A whole answer; header names are written with ``_`` for ``-``."""
+    """Return a complete response; ``_`` in header names stands for ``-``."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
-def answering(*answers: bytes) -> Behaviour:
-    """Answers each request of each connection with the next of ``answers``, the last one for ever."""
-    left = list(answers)
+def respond_with(*responses: bytes) -> Behaviour:
+    """Respond to each request with the next of ``responses``; the last one repeats."""
+    remaining = list(responses)
 
     async def behave(server: WireServer, reader: Reader, writer: Writer) -> None:
         while True:
             await server.read(reader)
-            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            writer.write(remaining.pop(0) if len(remaining) > 1 else remaining[0])
             await writer.drain()
 
     return behave
 
 
 def reset(writer: Writer) -> None:
-    """Cut the connection with a TCP reset."""
+    """Close the connection with a TCP reset."""
     raw = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Queues on a real server, and processes that the tests of the supervisor start."""
+"""Fixtures: message queues on a real Redis server."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,6 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def queues(redis_url: str) -> Iterator[Queues]:
-    opened = Queues(redis_url)
-    yield opened
-    opened.close()
+    queues = Queues(redis_url)
+    yield queues
+    queues.close()

@@ -1,6 +1,6 @@
-"""A supervisor for tests, as a process of its own: ``python -m tests.workers.supervised FOLDER WORK STOP_S NAME...``.
+"""A supervisor process for tests: ``python -m tests.workers.supervised FOLDER WORK STOP_S NAME...``.
 
-What its processes do is named by WORK. They leave notes in the folder, and the supervisor's log is JSON.
+WORK names what its processes do. They write files with their identity to FOLDER; the supervisor logs JSON.
 """
 
 import os
@@ -17,45 +17,50 @@ from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 
 
-def note(folder: Path, name: str, who: Identity) -> None:
+def write_identity(folder: Path, name: str, who: Identity) -> None:
+    """Write an identity to a file, which appears only when it is complete."""
     draft = folder / f"{name}.draft"
     draft.write_text(f"{who.name} {who.instance}")
     draft.rename(folder / name)
 
 
 def wait(folder: Path, who: Identity, lifeline: int) -> int:
-    """Until it is asked to stop, or the supervisor is gone."""
-    asked, ask = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"x"))
-    note(folder, f"{os.getpid()}", who)
-    select.select([asked, lifeline], [], [])
+    """Wait for SIGTERM or the end of the supervisor."""
+    stop_reader, stop_writer = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(stop_writer, b"x"))
+    write_identity(folder, f"{os.getpid()}", who)
+    select.select([stop_reader, lifeline], [], [])
     return 0
 
 
 def hang(folder: Path, who: Identity, lifeline: int) -> int:
+    """Ignore SIGTERM and wait for the end of the supervisor."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    note(folder, f"{os.getpid()}", who)
+    write_identity(folder, f"{os.getpid()}", who)
     select.select([lifeline], [], [])
     return 0
 
 
 def fail(folder: Path, who: Identity, lifeline: int) -> int:
+    """Exit with status 3."""
     return 3
 
 
-def break_off(folder: Path, who: Identity, lifeline: int) -> int:
-    raise LookupError("nobody expected this")
+def raise_error(folder: Path, who: Identity, lifeline: int) -> int:
+    """Raise an unexpected exception."""
+    raise LookupError("an unexpected error")
 
 
 def report(folder: Path, who: Identity) -> None:
-    note(folder, f"end-{os.getpid()}", who)
+    """Write the identity of an ended process."""
+    write_identity(folder, f"end-{os.getpid()}", who)
 
 
 WORK: dict[str, Callable[[Path, Identity, int], int]] = {
     "wait": wait,
     "hang": hang,
     "fail": fail,
-    "break_off": break_off,
+    "raise_error": raise_error,
 }
 
 
@@ -64,10 +69,10 @@ def main() -> None:
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    folder, work, stop_s, *names = sys.argv[1:]
-    place = Path(folder)
+    folder_name, work, stop_s, *names = sys.argv[1:]
+    folder = Path(folder_name)
     plan = SupervisorPlan(
-        names=names, work=partial(WORK[work], place), report_end=partial(report, place), stop_s=float(stop_s)
+        names=names, work=partial(WORK[work], folder), report_end=partial(report, folder), stop_s=float(stop_s)
     )
     Supervisor(plan).run()
 

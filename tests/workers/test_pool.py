@@ -1,4 +1,4 @@
-"""Messages are worked on by threads of their own queue, as many at a time as there are, and waited for asleep."""
+"""The pool: each queue has its own threads, and waiting threads sleep."""
 
 import asyncio
 import threading
@@ -51,16 +51,16 @@ def test_a_message_is_worked_on_as_soon_as_it_is_sent(broker: QueueBroker) -> No
     work = actor(broker, "bulk", done.set)
     with running(broker, bulk=1):
         work.send()
-        assert done.wait(queues_module.BLOCK_S / 2), "it was found by a look, not by a wake-up"
+        assert done.wait(queues_module.BLOCK_S / 2), "the message was noticed by polling, not by a wake-up"
 
 
-def test_urgent_work_does_not_wait_while_all_looks_wait_for_permits(broker: QueueBroker, queues: Queues) -> None:
+def test_urgent_work_does_not_wait_while_all_reads_wait_for_permits(broker: QueueBroker, queues: Queues) -> None:
     permit, urgent = threading.Event(), threading.Event()
-    look = actor(broker, "looks", lambda: permit.wait(20))
+    reconcile = actor(broker, "looks", lambda: permit.wait(20))
     submit = actor(broker, "urgent", urgent.set)
     with running(broker, looks=2, urgent=1):
         for _ in range(6):
-            look.send()
+            reconcile.send()
         until(lambda: queues.lengths(["looks"])["looks"] == 4)
         submit.send()
         assert urgent.wait(2)
@@ -68,26 +68,26 @@ def test_urgent_work_does_not_wait_while_all_looks_wait_for_permits(broker: Queu
         until(idle(queues, "looks"))
 
 
-def test_no_more_is_taken_than_can_be_worked_on(broker: QueueBroker, queues: Queues) -> None:
-    go_on, begun = threading.Event(), threading.Semaphore(0)
+def test_no_more_messages_are_taken_than_there_are_threads(broker: QueueBroker, queues: Queues) -> None:
+    release, started = threading.Event(), threading.Semaphore(0)
 
     def work() -> None:
-        begun.release()
-        go_on.wait(20)
+        started.release()
+        release.wait(20)
 
     slow = actor(broker, "bulk", work)
     with running(broker, bulk=2):
         for _ in range(5):
             slow.send()
-        assert begun.acquire(timeout=5)
-        assert begun.acquire(timeout=5)
-        assert not begun.acquire(timeout=0.1)
+        assert started.acquire(timeout=5)
+        assert started.acquire(timeout=5)
+        assert not started.acquire(timeout=0.1)
         assert queues.lengths(["bulk"])["bulk"] == 3
-        go_on.set()
+        release.set()
         until(idle(queues, "bulk"))
 
 
-def test_a_pool_that_waits_stops_at_once_and_loses_no_message(broker: QueueBroker, queues: Queues) -> None:
+def test_a_waiting_pool_stops_at_once_and_loses_no_message(broker: QueueBroker, queues: Queues) -> None:
     work = actor(broker, "bulk", lambda: None)
     pool = Pool(broker, {"bulk": 2, "urgent": 1, "looks": 1})
     pool.start()
@@ -116,31 +116,31 @@ async def test_async_actors_run_on_the_loop_of_the_process(broker: QueueBroker) 
     await asyncio.to_thread(pool.stop)
 
 
-def test_work_that_meets_a_store_that_is_away_leaves_one_plain_line(
+def test_work_that_finds_the_store_unavailable_logs_one_line(
     broker: QueueBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """dramatiq would write a stack trace for each of them."""
+    """dramatiq alone would log a stack trace for each of them."""
 
     def work() -> None:
         raise StoreUnavailable("Redis does not answer")
 
     send = dramatiq.actor(broker=broker, queue_name="bulk", throws=StoreUnavailable)(work).send
-    with capture_logs() as said, running(broker, bulk=1):
+    with capture_logs() as log_lines, running(broker, bulk=1):
         send()
-        until(lambda: any("done later" in line["event"] for line in said))
-    assert [line["actor"] for line in said if "actor" in line] == ["work"]
+        until(lambda: any("done later" in line["event"] for line in log_lines))
+    assert [line["actor"] for line in log_lines if "actor" in line] == ["work"]
     assert "unhandled exception" not in caplog.text
 
 
-@pytest.mark.parametrize("odd", [b"5d0f1c6e", b'{"queue_name": "bulk"}', b"\xff"])
-def test_a_message_that_nobody_can_read_is_dropped(broker: QueueBroker, queues: Queues, odd: bytes) -> None:
+@pytest.mark.parametrize("message", [b"5d0f1c6e", b'{"queue_name": "bulk"}', b"\xff"])
+def test_an_unreadable_message_is_dropped(broker: QueueBroker, queues: Queues, message: bytes) -> None:
     done = threading.Event()
     work = actor(broker, "bulk", done.set)
-    with capture_logs() as said, running(broker, bulk=1):
-        queues.push("bulk", [odd])
+    with capture_logs() as log_lines, running(broker, bulk=1):
+        queues.push("bulk", [message])
         work.send()
         assert done.wait(5)
-    assert [line["queue"] for line in said if "cannot be read" in line["event"]] == ["bulk"]
+    assert [line["queue"] for line in log_lines if "cannot be read" in line["event"]] == ["bulk"]
 
 
 def test_a_message_is_never_delayed(broker: QueueBroker) -> None:
@@ -151,6 +151,6 @@ def test_a_message_is_never_delayed(broker: QueueBroker) -> None:
 
 def test_every_kind_of_work_has_a_queue_and_threads_of_its_own(broker: QueueBroker) -> None:
     actors = declare(broker, cast(Runtime, None))
-    queues = [getattr(actors, kind).queue_name for kind in actors.__slots__]
+    queues = [getattr(actors, name).queue_name for name in actors.__slots__]
     assert len(set(queues)) == len(queues)
     assert set(queues) == set(threads_by_queue(24))

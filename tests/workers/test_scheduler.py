@@ -1,4 +1,4 @@
-"""The scheduler goes on when Redis goes away, and says nothing twice to workers that do not listen."""
+"""The scheduler continues while Redis is unavailable, and sends a limited number of messages to inactive workers."""
 
 import asyncio
 
@@ -21,40 +21,42 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
-    """A store that is there, and a broker that nobody answers for."""
+    """Settings with an available store and an unavailable broker."""
     return Settings(redis_url=redis_url, broker_url=f"redis://127.0.0.1:{free_port()}/0", allow_unsafe_redis=True)
 
 
-async def test_a_broker_that_is_away_does_not_end_the_scheduler(settings: Settings) -> None:
+async def test_an_unavailable_broker_does_not_end_the_scheduler(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
         await runtime.store.inbox.add([b"{}"])
-        await runtime.store.workers.register("host/1", "first", room=8)  # without a worker nobody is told anything
+        await runtime.store.workers.register("host/1", "first", room=8)  # without a worker, no messages are sent
         queues = make_queues(settings)
         scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
-        with capture_logs() as said:
+        with capture_logs() as log_lines:
             running = asyncio.create_task(scheduler.run())
             async with asyncio.timeout(30):
-                while not said:
+                while not log_lines:
                     assert not running.done(), "the scheduler ended"
                     await asyncio.sleep(0.01)
         scheduler.stop()
         await running
-    assert said[0]["event"] == "Redis is away, looking again soon"
-    assert said[0]["error"].startswith("Redis does not answer")
+    assert log_lines[0]["event"] == "Redis is away, looking again soon"
+    assert log_lines[0]["error"].startswith("Redis does not answer")
 
 
 async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -> None:
-    """However often the scheduler finds the same things due."""
+    """However often the scheduler finds the same work due."""
     settings = Settings(redis_url=redis_url, broker_url=redis_url, allow_unsafe_redis=True)
     async with open_runtime(settings) as runtime:
         queues = make_queues(settings)
         scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
-        looks = tuple(JobId("a", row) for row in range(2000))
+        jobs = tuple(JobId("a", row) for row in range(2000))
         for _ in range(50):
-            scheduler._tell(DueTasks(leases=(), reconcile=looks, events=100_000))
+            scheduler._send_messages(DueTasks(leases=(), reconcile=jobs, events=100_000))
         assert queues.lengths(["looks", "news"]) == {"looks": 4, "news": 4}
-        assert not scheduler._tell(DueTasks(leases=(), reconcile=looks, events=100_000)), "then it may sleep longer"
+        assert not scheduler._send_messages(DueTasks(leases=(), reconcile=jobs, events=100_000)), (
+            "the scheduler would not sleep"
+        )
         for number in range(1500):
-            scheduler._tell(DueTasks(leases=((Priority.BULK, f"lease{number}"),), reconcile=(), events=0))
+            scheduler._send_messages(DueTasks(leases=((Priority.BULK, f"lease{number}"),), reconcile=(), events=0))
         assert queues.lengths(["bulk"])["bulk"] == MOST
         queues.close()

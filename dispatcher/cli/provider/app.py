@@ -1,10 +1,13 @@
-"""``provider ...``: what the provider holds of ours, asked and changed there directly: our API has no part in it."""
+"""``provider ...``: commands that read and change resources at the provider directly, without the bulkfax API."""
 
 import typer
 
 from dispatcher.cli.provider import check, cover_pages, emails, faxes, numbers, services
 
-app = typer.Typer(help="What Sinch holds: faxes, services, numbers, mail addresses, cover pages.", no_args_is_help=True)
+app = typer.Typer(
+    help="Read and change what is stored at Sinch: faxes, services, numbers, email addresses, cover pages.",
+    no_args_is_help=True,
+)
 app.command()(check.check)
 app.add_typer(faxes.app, name="faxes")
 app.add_typer(services.app, name="services")

@@ -1,4 +1,4 @@
-"""``provider check``: do credentials, service, sender number and callback address work?"""
+"""``provider check``: check credentials, service, sender number and callback URL."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from dispatcher.cli.output import JsonOption, print_json, results
-from dispatcher.cli.provider.checks import Checked, Expected, at_provider, of_callbacks
-from dispatcher.cli.provider.provider_call import ask
-from dispatcher.cli.provider.test_fax import send_trial
+from dispatcher.cli import output
+from dispatcher.cli.output import JsonOption, print_json
+from dispatcher.cli.provider.checks import CheckResult, CheckTarget, check_account, check_callback_url
+from dispatcher.cli.provider.provider_call import call_provider
+from dispatcher.cli.provider.test_fax import send_test_fax
 from dispatcher.cli.tables import table
 from dispatcher.settings import load_settings
 from dispatcher.sinch.client import FaxClient
@@ -21,35 +22,42 @@ _MARKS = {True: Text("ok", "green"), False: Text("wrong", "red"), None: Text("op
 
 
 def check(
-    service: Annotated[str, typer.Option(help="Id of the service; the project's default if not given.")] = "",
-    sender: Annotated[str, typer.Option(help="Number that faxes come from; the service's if not given.")] = "",
+    service: Annotated[str, typer.Option(help="ID of the service. Default: the default service of the project.")] = "",
+    sender: Annotated[str, typer.Option(help="Number to send from. Default: the number of the service.")] = "",
     test_fax: Annotated[
-        bool, typer.Option("--test-fax", help="Send a page to the provider's free test number, and wait for its end.")
+        bool, typer.Option("--test-fax", help="Send a page to the provider's free test number and wait for the result.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Whether credentials, service, sender number and callback URL work. Exit status 1 when one does not."""
+    """Check credentials, service, sender number and callback URL.
+
+    The exit status is 1 if one of them is wrong.
+    """
     if sender and not _E164.fullmatch(sender):
-        raise typer.BadParameter("give the number in the form +12025550100", param_hint="--sender")
+        raise typer.BadParameter("use the form +12025550100", param_hint="--sender")
     settings = load_settings()
-    wanted = Expected(base_url=settings.sinch.base_url, service=service, sender=sender)
-    found = ask(_with(wanted))
-    ready = all(one.ok is not False for one in found)
-    found.append(of_callbacks(settings.public_url, settings.sinch.base_url))
-    if test_fax and ready:
-        found.append(ask(lambda client: send_trial(client, wanted), "sending a page to the test number"))
-    fine = all(one.ok is not False for one in found)
-    print_json({"ok": fine, "checks": [asdict(one) for one in found]}) if as_json else _show(found)
-    if not fine:
+    target = CheckTarget(base_url=settings.sinch.base_url, service=service, sender=sender)
+    results = call_provider(_account_checks(target))
+    account_works = _none_failed(results)
+    results.append(check_callback_url(settings.public_url, settings.sinch.base_url))
+    if test_fax and account_works:
+        results.append(call_provider(lambda client: send_test_fax(client, target), "sending a page to the test number"))
+    ok = _none_failed(results)
+    print_json({"ok": ok, "checks": [asdict(result) for result in results]}) if as_json else _show(results)
+    if not ok:
         raise typer.Exit(1)
 
 
-def _with(wanted: Expected) -> Callable[[FaxClient], Awaitable[list[Checked]]]:
-    return lambda client: at_provider(client, wanted)
+def _account_checks(target: CheckTarget) -> Callable[[FaxClient], Awaitable[list[CheckResult]]]:
+    return lambda client: check_account(client, target)
 
 
-def _show(found: list[Checked]) -> None:
-    made = table("", "check", "finding", prose=["finding"])
-    for one in found:
-        made.add_row(_MARKS[one.ok], one.check, Text(one.text))
-    results.print(made)
+def _none_failed(results: list[CheckResult]) -> bool:
+    return all(result.ok is not False for result in results)
+
+
+def _show(results: list[CheckResult]) -> None:
+    rows = table("", "check", "finding", prose=["finding"])
+    for result in results:
+        rows.add_row(_MARKS[result.ok], result.check, Text(result.text))
+    output.results.print(rows)

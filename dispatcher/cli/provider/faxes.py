@@ -1,4 +1,7 @@
-"""``provider faxes ...``: faxes as the provider holds them. Sending goes through ``bulkfax send``, which loses none."""
+"""``provider faxes ...``: the faxes that are stored at the provider.
+
+To send faxes, use ``bulkfax send``.
+"""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,33 +14,36 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
-from dispatcher.cli.provider.provider_call import YesOption, ask, confirm, ensure_new
+from dispatcher.cli.provider.provider_call import YesOption, call_provider, confirm, ensure_writable
 from dispatcher.cli.provider.tables import as_json as fax_json
-from dispatcher.cli.provider.tables import facts, faxes_table
+from dispatcher.cli.provider.tables import details_table, faxes_table
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import NotFoundError
 from dispatcher.sinch.models import Fax
-from dispatcher.sinch.wire import LARGEST_PAGE, FaxQuery
+from dispatcher.sinch.wire import MAX_PAGE_SIZE, FaxQuery
 
-app = typer.Typer(help="Faxes at the provider: look at them, fetch them.", no_args_is_help=True)
+app = typer.Typer(help="Faxes at the provider: list and download them.", no_args_is_help=True)
 
-_FaxArgument = Annotated[str, typer.Argument(metavar="FAX", help="Id of the fax, as `bulkfax jobs show` has it.")]
-_Force = Annotated[bool, typer.Option("--force", "-f", help="Write over a file that is there.")]
-
-
-def _filter(help_text: str, **more: Any) -> Any:
-    return typer.Option(help=help_text, rich_help_panel="Which faxes", **more)
+_FaxArgument = Annotated[str, typer.Argument(metavar="FAX", help="ID of the fax, as `bulkfax jobs show` shows it.")]
+_Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")]
 
 
-_Direction = Annotated[Literal["outbound", "inbound", "both"], _filter("Which way they went.")]
+def _filter(help_text: str, **options: Any) -> Any:
+    return typer.Option(help=help_text, rich_help_panel="Filters", **options)
+
+
+_Direction = Annotated[Literal["outbound", "inbound", "both"], _filter("Direction of the faxes.")]
 _Status = Annotated[
-    Literal["QUEUED", "IN_PROGRESS", "COMPLETED", "FAILURE"] | None, _filter("Only these.", case_sensitive=False)
+    Literal["QUEUED", "IN_PROGRESS", "COMPLETED", "FAILURE"] | None,
+    _filter("Status of the faxes.", case_sensitive=False),
 ]
-_To = Annotated[str, _filter("To this number, or to all that begin like this, as in +1202.")]
-_Sender = Annotated[str, _filter("From this number, or from all that begin like this.")]
-_Service = Annotated[str, _filter("Of this service.")]
-_Since = Annotated[datetime | None, _filter("Taken since then, local time; the last seven days if not given.")]
-_Until = Annotated[datetime | None, _filter("Taken until then; a day without time counts to its end.")]
+_To = Annotated[str, _filter("Recipient number or its first digits, as in +1202.")]
+_Sender = Annotated[str, _filter("Sender number or its first digits.")]
+_Service = Annotated[str, _filter("ID of the service.")]
+_Since = Annotated[datetime | None, _filter("Created since then, local time. Default: seven days ago.")]
+_Until = Annotated[
+    datetime | None, _filter("Created until then, local time. A date without a time includes the whole day.")
+]
 
 
 def _query(
@@ -76,27 +82,27 @@ def list_(
     service: _Service = "",
     since: _Since = None,
     until: _Until = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of faxes.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Faxes that match all filters, in the provider's order."""
+    """List the faxes that match all filters, in the provider's order."""
     query = _query(direction=direction, status=status, to=to, sender=sender, service=service, since=since, until=until)
-    found = ask(_first(query, limit + 1), "reading the provider's list")
-    shown = found[:limit]
+    faxes = call_provider(_first_faxes(query, limit + 1), "reading the provider's list")
+    shown = faxes[:limit]
     if as_json:
-        print_json({"faxes": [fax_json(fax) for fax in shown], "more": len(found) > limit})
+        print_json({"faxes": [fax_json(fax) for fax in shown], "more": len(faxes) > limit})
         return
     if not shown:
-        note("No fax matches. Without --since and --until only the last seven days are looked at.")
+        note("No fax matches. Without --since and --until, only the last seven days are listed.")
         return
     results.print(faxes_table(shown))
-    if len(found) > limit:
-        note(f"There are more than {limit}: --limit shows more, `bulkfax provider faxes export` has all.")
+    if len(faxes) > limit:
+        note(f"There are more than {limit}: --limit shows more, `bulkfax provider faxes export` writes all.")
 
 
-def _first(query: FaxQuery, count: int) -> Callable[[FaxClient], Awaitable[list[Fax]]]:
-    """Reads no more pages than that takes."""
-    sized = replace(query, page_size=min(count, LARGEST_PAGE))
+def _first_faxes(query: FaxQuery, count: int) -> Callable[[FaxClient], Awaitable[list[Fax]]]:
+    """Return a function that reads the first ``count`` faxes, with as few pages as possible."""
+    sized = replace(query, page_size=min(count, MAX_PAGE_SIZE))
 
     async def read(client: FaxClient) -> list[Fax]:
         faxes: list[Fax] = []
@@ -111,7 +117,7 @@ def _first(query: FaxQuery, count: int) -> Callable[[FaxClient], Awaitable[list[
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Where to.")] = Path("faxes.csv"),
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="File to write.")] = Path("faxes.csv"),
     direction: _Direction = "outbound",
     status: _Status = None,
     to: _To = "",
@@ -122,38 +128,40 @@ def export(
     force: _Force = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the provider's own CSV of the faxes that match all filters."""
-    ensure_new(file, force=force)
+    """Write the provider's CSV export of the faxes that match all filters."""
+    ensure_writable(file, force=force)
     query = _query(direction=direction, status=status, to=to, sender=sender, service=service, since=since, until=until)
-    size = ask(lambda client: client.faxes.export_csv(query, file), "fetching the provider's export")
-    _written(file, size, as_json=as_json)
+    size = call_provider(lambda client: client.faxes.export_csv(query, file), "fetching the provider's export")
+    _report_written(file, size, as_json=as_json)
 
 
 @app.command()
 def show(fax: _FaxArgument, as_json: JsonOption = False) -> None:
-    """One fax: its settings, and what became of it."""
-    found = ask(lambda client: client.faxes.get(fax))
-    print_json(fax_json(found)) if as_json else results.print(facts(found))
+    """Show a fax with its settings and its result."""
+    resource = call_provider(lambda client: client.faxes.get(fax))
+    print_json(fax_json(resource)) if as_json else results.print(details_table(resource))
 
 
 @app.command()
 def download(
     fax: _FaxArgument,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; FAX.pdf if not given.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: FAX.pdf.")] = None,
     force: _Force = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what was faxed to a file, as PDF."""
+    """Download the content of a fax as a PDF."""
     file = output or Path(f"{fax}.pdf")
-    ensure_new(file, force=force)
-    _written(file, ask(lambda client: _download(client, fax, file), "fetching the fax"), as_json=as_json)
+    ensure_writable(file, force=force)
+    _report_written(
+        file, call_provider(lambda client: _download(client, fax, file), "fetching the fax"), as_json=as_json
+    )
 
 
 async def _download(client: FaxClient, fax: str, file: Path) -> int:
     try:
         return await client.faxes.download(fax, file)
     except NotFoundError as error:
-        # the same answer for no such fax and for one without content: the fax itself tells which
+        # an unknown fax and a fax without content have the same status; reading the fax tells them apart
         await client.faxes.get(fax)
         raise CommandFailed(
             f"the provider holds no content of {fax}: deleted, not there yet, or never saved"
@@ -162,11 +170,14 @@ async def _download(client: FaxClient, fax: str, file: Path) -> int:
 
 @app.command("delete-content")
 def delete_content(fax: _FaxArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Delete at the provider what was faxed. The record of the fax stays."""
+    """Delete the content of a fax at the provider.
+
+    The fax itself remains.
+    """
     confirm(f"Delete the content of {fax} at the provider for good?", yes=yes)
-    ask(lambda client: client.faxes.delete_content(fax))
-    print_json({"deleted": fax}) if as_json else note(f"the content of {fax} is deleted; its record stays")
+    call_provider(lambda client: client.faxes.delete_content(fax))
+    print_json({"deleted": fax}) if as_json else note(f"the content of {fax} is deleted; the fax itself remains")
 
 
-def _written(file: Path, size: int, *, as_json: bool) -> None:
+def _report_written(file: Path, size: int, *, as_json: bool) -> None:
     print_json({"file": str(file), "bytes": size}) if as_json else note(f"{file} written ({size:,} bytes)")

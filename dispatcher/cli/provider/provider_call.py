@@ -1,4 +1,4 @@
-"""One question to the provider: the account from the settings, and every error as a sentence that says what to do."""
+"""Calls the provider with the account from the settings, and turns errors into messages that say what to do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,8 +22,10 @@ from dispatcher.sinch.errors import (
 
 T = TypeVar("T")
 
-ServiceOption = Annotated[str, typer.Option("--service", help="Id of the service; the project's default if not given.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ServiceOption = Annotated[
+    str, typer.Option("--service", help="ID of the service. Default: the default service of the project.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _REFUSED = {
     401: "the provider does not accept the key id and secret: "
@@ -33,19 +35,28 @@ _REFUSED = {
 }
 
 
-def ask(work: Callable[[FaxClient], Awaitable[T]], doing: str = "asking the provider") -> T:
-    """What ``work`` returns. Raises CommandFailed for all that goes wrong, SettingsError when no account is set up."""
+def call_provider(work: Callable[[FaxClient], Awaitable[T]], progress: str = "calling the provider") -> T:
+    """Call ``work`` with a client and return its result.
+
+    Args:
+        work: The calls to make.
+        progress: What the terminal shows meanwhile.
+
+    Raises:
+        CommandFailed: a call failed.
+        SettingsError: no account is configured.
+    """
     settings = load_settings()
     _ensure_account(settings)
-    with notes.status(doing):
+    with notes.status(progress):
         try:
             return asyncio.run(_with_client(settings, work))
         except SinchError as error:
-            raise CommandFailed(sentence(error, settings.sinch.base_url)) from error
+            raise CommandFailed(error_message(error, settings.sinch.base_url)) from error
 
 
 async def _with_client(settings: Settings, work: Callable[[FaxClient], Awaitable[T]]) -> T:
-    from dispatcher.runtime import make_sinch  # late: it costs other commands half a second
+    from dispatcher.runtime import make_sinch  # imported late: it would delay other commands by half a second
 
     client = make_sinch(settings)
     try:
@@ -55,18 +66,18 @@ async def _with_client(settings: Settings, work: Callable[[FaxClient], Awaitable
 
 
 def _ensure_account(settings: Settings) -> None:
-    given = {
+    account = {
         "PROJECT_ID": settings.sinch.project_id,
         "KEY_ID": settings.sinch.key_id,
         "KEY_SECRET": settings.sinch.key_secret.get_secret_value(),
     }
-    missing = [f"BULKFAX_SINCH__{name}" for name, value in given.items() if not value]
+    missing = [f"BULKFAX_SINCH__{name}" for name, value in account.items() if not value]
     if missing:
-        raise SettingsError(f"no account at the provider is set up: set {', '.join(missing)}")
+        raise SettingsError(f"no account at the provider is configured: set {', '.join(missing)}")
 
 
-def sentence(error: SinchError, base_url: str) -> str:
-    """What an error means for the person at the terminal."""
+def error_message(error: SinchError, base_url: str) -> str:
+    """Return the message for an error of the provider client."""
     match error:
         case RefusedError(status=status) if status in _REFUSED:
             return _REFUSED[status]
@@ -75,21 +86,26 @@ def sentence(error: SinchError, base_url: str) -> str:
         case RefusedError():
             return f"the provider refuses that ({error.status}): {error.message or 'it does not say why'}"
         case RateLimitedError():
-            return "the provider wants fewer requests for now (429): try again in a moment"
+            return "the provider's rate limit was reached (429): try again in a moment"
         case NotSentError():
             settings = "are BULKFAX_SINCH__BASE_URL and BULKFAX_SINCH__AUTH_URL right?"
             return f"the provider cannot be asked at {base_url} ({error}): {settings}"
         case UnclearError():
-            return f"the provider gave no usable answer ({error}): look whether it was done before you try again"
+            return f"the provider gave no usable answer ({error}): check whether it was done before you try again"
         case SaveError():
             return str(error)
     return f"the answer at {base_url} makes no sense ({error}): is BULKFAX_SINCH__BASE_URL right?"
 
 
-async def service_or_default(client: FaxClient, given: str) -> str:
-    """Id of the service that was named, or of the project's default one. Raises CommandFailed, SinchError."""
-    if given:
-        return given
+async def service_or_default(client: FaxClient, service_id: str) -> str:
+    """Return the service ID, or the ID of the default service of the project if it is empty.
+
+    Raises:
+        CommandFailed: the project has no default service.
+        SinchError: the services could not be read.
+    """
+    if service_id:
+        return service_id
     async for service in client.services.walk():
         if service.default_for_project:
             return service.id
@@ -98,17 +114,25 @@ async def service_or_default(client: FaxClient, given: str) -> str:
     )
 
 
-async def gathered(items: AsyncIterator[T]) -> list[T]:
+async def collect(items: AsyncIterator[T]) -> list[T]:
+    """Return all items as a list."""
     return [item async for item in items]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only when it was agreed to. Ends the command with status 1 otherwise."""
+    """Ask for confirmation unless ``yes``.
+
+    Without it, the command ends with status 1.
+    """
     if not yes:
         typer.confirm(question, abort=True, err=True)
 
 
-def ensure_new(path: Path, *, force: bool) -> None:
-    """Raises CommandFailed when a file would be written over that nobody said may be."""
+def ensure_writable(path: Path, *, force: bool) -> None:
+    """Check that the file does not exist, or that it may be overwritten.
+
+    Raises:
+        CommandFailed: it exists, and ``force`` is False.
+    """
     if path.exists() and not force:
-        raise CommandFailed(f"{path} is there already: name another file, or write over it with --force")
+        raise CommandFailed(f"{path} exists already: name another file, or overwrite it with --force")

@@ -1,11 +1,11 @@
-"""A page to the provider's test number, which behaves like a real fax and costs nothing."""
+"""Sends a page to the provider's test number, which accepts every fax and costs nothing."""
 
 import asyncio
 import base64
 import time
 
-from dispatcher.cli.provider.checks import Checked, Expected
-from dispatcher.cli.provider.provider_call import sentence
+from dispatcher.cli.provider.checks import CheckResult, CheckTarget
+from dispatcher.cli.provider.provider_call import error_message
 from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import SinchError
@@ -13,32 +13,32 @@ from dispatcher.sinch.models import Fax
 from dispatcher.sinch.order import EncodedFile, FaxOrder
 
 TEST_NUMBER = "+19898989898"
-#: how long its end is waited for; a page takes some seconds
-PATIENCE_S = 180.0
-_LOOK_S = 1.0
+#: maximum wait for the result; a page takes some seconds
+TIMEOUT_S = 180.0
+_POLL_S = 1.0
 _PAGE = EncodedFile(file_type="TXT", base64=base64.b64encode(b"This is a test page of bulkfax.\n"))
 
 
-async def send_trial(client: FaxClient, wanted: Expected) -> Checked:
-    """Send it, and wait for its end."""
-    options = FaxOptions(sender=wanted.sender, service_id=wanted.service)
+async def send_test_fax(client: FaxClient, target: CheckTarget) -> CheckResult:
+    """Send the test fax and wait for its result."""
+    options = FaxOptions(sender=target.sender, service_id=target.service)
     order = FaxOrder(to=(TEST_NUMBER,), files=(_PAGE,), options=options)
-    began_s = time.monotonic()
+    started_s = time.monotonic()
     try:
         (fax,) = await client.faxes.send(order)
-        while not fax.final and time.monotonic() - began_s < PATIENCE_S:
-            await asyncio.sleep(_LOOK_S)
+        while not fax.final and time.monotonic() - started_s < TIMEOUT_S:
+            await asyncio.sleep(_POLL_S)
             fax = await client.faxes.get(fax.id)
     except SinchError as error:
-        return Checked(check="test fax", ok=False, text=sentence(error, wanted.base_url))
-    return _ended(fax, time.monotonic() - began_s)
+        return CheckResult(check="test fax", ok=False, text=error_message(error, target.base_url))
+    return _result(fax, time.monotonic() - started_s)
 
 
-def _ended(fax: Fax, seconds: float) -> Checked:
+def _result(fax: Fax, seconds: float) -> CheckResult:
     if not fax.final:
-        text = f"{fax.id} is still {fax.status} after {seconds:.0f} s: look at it with `bulkfax provider faxes show`"
-        return Checked(check="test fax", ok=None, text=text)
+        text = f"{fax.id} is still {fax.status} after {seconds:.0f} s: see `bulkfax provider faxes show`"
+        return CheckResult(check="test fax", ok=None, text=text)
     if fax.status == "COMPLETED":
-        return Checked(check="test fax", ok=True, text=f"{fax.id} arrived at {TEST_NUMBER} after {seconds:.0f} s")
+        return CheckResult(check="test fax", ok=True, text=f"{fax.id} arrived at {TEST_NUMBER} after {seconds:.0f} s")
     text = f"{fax.id} failed with {fax.error_type} {fax.error_code}: {fax.error_message}"
-    return Checked(check="test fax", ok=False, text=text)
+    return CheckResult(check="test fax", ok=False, text=text)

@@ -1,4 +1,4 @@
-"""The command, pointed at an emulator that each test has for itself in what it makes there."""
+"""Fixtures: ``bulkfax provider`` with the account of an emulator."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,27 +8,27 @@ import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
 from tests.cli.conftest import Bulkfax
-from tests.emulator.caller import Caller
+from tests.emulator.emulator_client import EmulatorClient
 
-Answer = Callable[..., dict[str, Any]]
+RunJson = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Caller]:
-    """A quick emulator that all tests of a module share."""
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        yield caller
+def emulator() -> Iterator[EmulatorClient]:
+    """A client of a fast emulator that all tests of a module share."""
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        yield client
 
 
 @pytest.fixture
-def provider(bulkfax: Bulkfax, emulator: Caller, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
-    """``bulkfax provider``, with the emulator's account."""
+def provider(bulkfax: Bulkfax, emulator: EmulatorClient, monkeypatch: pytest.MonkeyPatch) -> Bulkfax:
+    """``bulkfax provider`` with the emulator's account."""
     account = {
         "PROJECT_ID": emulator.config.project_id,
         "KEY_ID": emulator.config.key_id,
         "KEY_SECRET": emulator.config.key_secret,
-        "BASE_URL": emulator.where.url,
-        "AUTH_URL": f"{emulator.where.url}/oauth2/token",
+        "BASE_URL": emulator.server.url,
+        "AUTH_URL": f"{emulator.server.url}/oauth2/token",
     }
     for name, value in account.items():
         monkeypatch.setenv(f"BULKFAX_SINCH__{name}", value)
@@ -37,13 +37,13 @@ def provider(bulkfax: Bulkfax, emulator: Caller, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def answer(provider: Bulkfax) -> Answer:
-    """What a command that goes well prints with ``--json``."""
+def run_json(provider: Bulkfax) -> RunJson:
+    """Run a command with ``--json``, assert that it succeeds, and return its output."""
 
-    def answer(*words: object) -> dict[str, Any]:
+    def run_json(*words: object) -> dict[str, Any]:
         ran = provider(*words, "--json")
         assert ran.status == 0, ran.err
-        found: dict[str, Any] = json.loads(ran.last_line)
-        return found
+        printed: dict[str, Any] = json.loads(ran.last_line)
+        return printed
 
-    return answer
+    return run_json

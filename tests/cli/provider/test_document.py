@@ -1,4 +1,4 @@
-"""The page about these commands knows all of them and no others."""
+"""The page about these commands describes all of them and no others."""
 
 import re
 from collections.abc import Iterator

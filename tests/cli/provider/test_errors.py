@@ -1,14 +1,14 @@
-"""Whatever goes wrong on the way to the provider ends as one sentence that says what to do."""
+"""Every error of a call to the provider is one sentence that says what to do."""
 
 import pytest
 
-from dispatcher.cli.provider.provider_call import sentence
+from dispatcher.cli.provider.provider_call import error_message
 from dispatcher.sinch.errors import (
-    AnswerLostError,
     NotFoundError,
     NotSentError,
     RateLimitedError,
     RefusedError,
+    ResponseLostError,
     SaveError,
     SinchError,
     UnreadableError,
@@ -27,13 +27,13 @@ from tests.cli.conftest import Bulkfax
         (NotFoundError(status=404, message="no such fax"), "does not know that (no such fax)"),
         (RateLimitedError(None), "again in a moment"),
         (NotSentError("no token: no connection"), "BULKFAX_SINCH__AUTH_URL"),
-        (AnswerLostError("no answer within 30 s"), "before you try again"),
+        (ResponseLostError("no answer within 30 s"), "before you try again"),
         (SaveError("cannot write x"), "cannot write x"),
         (UnreadableError("the answer is no Fax"), "makes no sense"),
     ],
 )
 def test_each_error_says_what_to_do(error: SinchError, says: str) -> None:
-    assert says in sentence(error, "https://fax.example.com")
+    assert says in error_message(error, "https://fax.example.com")
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,5 @@ def test_a_wrong_setting_is_named(
 
 
 @pytest.mark.parametrize("words", [("faxes", "shwo"), ("faxes", "show"), ("services", "show", "a", "b")])
-def test_a_command_that_is_none_is_wrong_usage(provider: Bulkfax, words: tuple[str, ...]) -> None:
+def test_an_unknown_command_is_wrong_usage(provider: Bulkfax, words: tuple[str, ...]) -> None:
     assert provider(*words).status == 2

@@ -1,4 +1,4 @@
-"""Reading: one fax, filters, windows, paging, CSV, content, retention."""
+"""The endpoints that read faxes: filters, time windows, paging, CSV, content and retention."""
 
 import csv
 import io
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from dispatcher.emulator import EmulatorConfig, parse_scenario, running
 from dispatcher.emulator.fax_list import list_page
 from dispatcher.emulator.faxes import EmulatedFax, Faxes
-from tests.emulator.caller import TWO_PAGES, Caller
+from tests.emulator.emulator_client import TWO_PAGES, EmulatorClient
 
 
 @pytest.fixture(scope="module")
-def filled() -> Iterator[tuple[Caller, dict[str, str]]]:
-    """An emulator with a handful of faxes in different states."""
+def filled() -> Iterator[tuple[EmulatorClient, dict[str, str]]]:
+    """An emulator with several faxes in different states, and their IDs by name."""
     scenario = parse_scenario("""
         [[numbers]]
         to = "+12025550111"
@@ -25,21 +25,21 @@ def filled() -> Iterator[tuple[Caller, dict[str, str]]]:
         to = "+12025550199"
         outcomes = "stuck"
     """)
-    with running(EmulatorConfig(speed=1000, scenario=scenario)) as where, Caller(where) as caller:
+    with running(EmulatorConfig(speed=1000, scenario=scenario)) as server, EmulatorClient(server) as client:
         ids = {
-            "delivered": caller.sent("+12025550101", labels={"job": "a"})["id"],
-            "busy": caller.sent("+12025550111", maxRetries=0, labels={"job": "b", "attempt": "1"})["id"],
-            "stuck": caller.sent("+12025550199")["id"],
-            "british": caller.sent("+442079460101", **{"from": "+442079460999"})["id"],
+            "delivered": client.send_accepted("+12025550101", labels={"job": "a"})["id"],
+            "busy": client.send_accepted("+12025550111", maxRetries=0, labels={"job": "b", "attempt": "1"})["id"],
+            "stuck": client.send_accepted("+12025550199")["id"],
+            "british": client.send_accepted("+442079460101", **{"from": "+442079460999"})["id"],
         }
-        arrived = caller.tool("POST", "incoming", json={"to": "+12025550100", "from": "+12025550101"})
-        ids["inbound"] = arrived.json()["id"]
+        inbound = client.control("POST", "incoming", json={"to": "+12025550100", "from": "+12025550101"})
+        ids["inbound"] = inbound.json()["id"]
         for name in ("delivered", "busy", "british"):
-            caller.final(ids[name])
-        yield caller, ids
+            client.wait_until_final(ids[name])
+        yield client, ids
 
 
-Filled = tuple[Caller, dict[str, str]]
+Filled = tuple[EmulatorClient, dict[str, str]]
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ Filled = tuple[Caller, dict[str, str]]
         ("labels=[object Object]", None),
     ],
 )
-def test_a_query_names_these_faxes_newest_first(filled: Filled, query: str, names: list[str] | None) -> None:
-    caller, ids = filled
-    answer = caller.get(f"/faxes?{query}", headers={"Content-Type": "application/json"})
+def test_a_query_lists_the_matching_faxes_newest_first(filled: Filled, query: str, names: list[str] | None) -> None:
+    client, ids = filled
+    answer = client.get(f"/faxes?{query}", headers={"Content-Type": "application/json"})
     expected = ["inbound", "british", "stuck", "busy", "delivered"] if names is None else names
     assert [fax["id"] for fax in answer.json()["faxes"]] == [ids[name] for name in expected]
 
@@ -94,7 +94,7 @@ def test_a_query_names_these_faxes_newest_first(filled: Filled, query: str, name
         "format=xml",
     ],
 )
-def test_a_query_that_makes_no_sense_is_a_422(filled: Filled, query: str) -> None:
+def test_an_invalid_query_is_a_422(filled: Filled, query: str) -> None:
     answer = filled[0].get(f"/faxes?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "422")
     assert answer.json()["details"]["fieldViolations"]
@@ -108,29 +108,29 @@ def test_a_list_carries_its_counts_under_both_names_of_the_page(filled: Filled) 
 
 
 def test_a_failed_fax_carries_type_code_and_message(filled: Filled) -> None:
-    caller, ids = filled
-    fax = caller.get(f"/faxes/{ids['busy']}").json()
+    client, ids = filled
+    fax = client.get(f"/faxes/{ids['busy']}").json()
     assert (fax["status"], fax["errorType"], fax["errorCode"]) == ("FAILURE", "CALL_ERROR", 17)
     assert fax["errorMessage"]
     assert (fax["numberOfPages"], fax["pagesSentSuccessfully"]) == (2, 0)
-    assert caller.get(f"/faxes/{ids['delivered']}").json().get("errorType") is None
+    assert client.get(f"/faxes/{ids['delivered']}").json().get("errorType") is None
 
 
-def test_an_unknown_fax_and_an_unknown_path_are_404s_with_a_body(emulator: Caller) -> None:
+def test_an_unknown_fax_and_an_unknown_path_are_404s_with_a_body(emulator: EmulatorClient) -> None:
     for path in ("/faxes/01HXXXXXXXXXXXXXXXXXXXXXXX", "/nothing"):
         answer = emulator.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "404")
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
-def test_there_is_no_way_to_cancel_or_change_a_fax(emulator: Caller, method: str) -> None:
-    fax = emulator.sent()
+def test_there_is_no_way_to_cancel_or_change_a_fax(emulator: EmulatorClient, method: str) -> None:
+    fax = emulator.send_accepted()
     assert emulator.request(method, f"/faxes/{fax['id']}").status_code == 405
 
 
 def test_the_csv_export_has_its_27_columns_and_its_name(filled: Filled) -> None:
-    caller, ids = filled
-    answer = caller.get("/faxes?format=csv&status=FAILURE", headers={"Accept": "text/csv"})
+    client, ids = filled
+    answer = client.get("/faxes?format=csv&status=FAILURE", headers={"Accept": "text/csv"})
     assert answer.headers["content-type"].startswith("text/csv")
     assert "fax_logs_exp" in answer.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.text)))
@@ -140,16 +140,16 @@ def test_the_csv_export_has_its_27_columns_and_its_name(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["file", "file.pdf"])
-def test_the_content_comes_back_as_pdf_under_both_paths(emulator: Caller, suffix: str) -> None:
-    fax = emulator.final(emulator.sent()["id"])
+def test_the_content_comes_back_as_pdf_under_both_paths(emulator: EmulatorClient, suffix: str) -> None:
+    fax = emulator.wait_until_final(emulator.send_accepted()["id"])
     answer = emulator.get(f"/faxes/{fax['id']}/{suffix}")
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.headers["content-disposition"] == f'attachment; filename="{fax["id"]}.pdf"'
     assert answer.content == TWO_PAGES
 
 
-def test_deleting_the_content_keeps_the_record(emulator: Caller) -> None:
-    fax = emulator.final(emulator.sent()["id"])
+def test_deleting_the_content_keeps_the_record(emulator: EmulatorClient) -> None:
+    fax = emulator.wait_until_final(emulator.send_accepted()["id"])
     answer = emulator.delete(f"/faxes/{fax['id']}/file", headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert emulator.get(f"/faxes/{fax['id']}").json()["hasFile"] is False
@@ -157,43 +157,43 @@ def test_deleting_the_content_keeps_the_record(emulator: Caller) -> None:
     assert emulator.delete(f"/faxes/{fax['id']}/file").status_code == 404
 
 
-def test_a_service_that_saves_no_documents_keeps_none(emulator: Caller) -> None:
+def test_a_service_that_saves_no_documents_keeps_none(emulator: EmulatorClient) -> None:
     service = emulator.post("/services", json={"saveOutboundFaxDocuments": False}).json()
-    fax = emulator.final(emulator.sent(serviceId=service["id"])["id"])
+    fax = emulator.wait_until_final(emulator.send_accepted(serviceId=service["id"])["id"])
     assert (fax["hasFile"], fax["numberOfPages"]) == (False, 2)
     assert emulator.get(f"/faxes/{fax['id']}/file").status_code == 404
 
 
 def test_a_new_fax_shows_in_the_list_only_after_the_delay_but_can_be_read_at_once() -> None:
     scenario = parse_scenario("list_delay = 3600")
-    with running(EmulatorConfig(scenario=scenario)) as where, Caller(where) as caller:
-        fax = caller.sent()
-        assert caller.listed() == []
-        assert caller.listed(to="+12025550101") == []
-        assert caller.get(f"/faxes/{fax['id']}").status_code == 200
-        caller.tool("POST", "clock", json={"advanceSeconds": 3601})
-        assert caller.listed() == [fax["id"]]
+    with running(EmulatorConfig(scenario=scenario)) as server, EmulatorClient(server) as client:
+        fax = client.send_accepted()
+        assert client.list_ids() == []
+        assert client.list_ids(to="+12025550101") == []
+        assert client.get(f"/faxes/{fax['id']}").status_code == 200
+        client.control("POST", "clock", json={"advanceSeconds": 3601})
+        assert client.list_ids() == [fax["id"]]
 
 
 def test_without_a_time_the_list_shows_the_last_seven_days() -> None:
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        fax = caller.sent()
-        caller.tool("POST", "clock", json={"advanceSeconds": 8 * 86_400})
-        assert caller.listed() == []
-        assert caller.listed(to=fax["to"]) == []
-        assert caller.get("/faxes?createTime%3E=2020").json()["totalItems"] == 1
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        fax = client.send_accepted()
+        client.control("POST", "clock", json={"advanceSeconds": 8 * 86_400})
+        assert client.list_ids() == []
+        assert client.list_ids(to=fax["to"]) == []
+        assert client.get("/faxes?createTime%3E=2020").json()["totalItems"] == 1
 
 
 def test_after_thirteen_months_a_fax_is_gone() -> None:
-    with running(EmulatorConfig(speed=1000)) as where, Caller(where) as caller:
-        fax = caller.final(caller.sent()["id"])
-        caller.tool("POST", "clock", json={"advanceSeconds": 400 * 86_400})
-        assert caller.get(f"/faxes/{fax['id']}").status_code == 404
-        assert caller.get(f"/faxes/{fax['id']}/file").status_code == 404
-        assert caller.get("/faxes?createTime%3E=2020").json()["totalItems"] == 0
+    with running(EmulatorConfig(speed=1000)) as server, EmulatorClient(server) as client:
+        fax = client.wait_until_final(client.send_accepted()["id"])
+        client.control("POST", "clock", json={"advanceSeconds": 400 * 86_400})
+        assert client.get(f"/faxes/{fax['id']}").status_code == 404
+        assert client.get(f"/faxes/{fax['id']}/file").status_code == 404
+        assert client.get("/faxes?createTime%3E=2020").json()["totalItems"] == 0
 
 
-def fax_number(count: int) -> EmulatedFax:
+def numbered_fax(count: int) -> EmulatedFax:
     return EmulatedFax(
         id=f"{count:026}",
         direction="OUTBOUND",
@@ -209,15 +209,15 @@ def fax_number(count: int) -> EmulatedFax:
 @given(st.integers(0, 60), st.integers(1, 25), st.sampled_from(["", "+12025550003"]))
 def test_walking_a_fixed_window_yields_each_fax_once(count: int, size: int, to: str) -> None:
     faxes = Faxes()
-    for i in range(count):
-        faxes.add(fax_number(i))
-    asked = {"createTime>": "2001", "createTime<": "2002", "to": to, "pageSize": str(size)}
+    for number in range(count):
+        faxes.add(numbered_fax(number))
+    query = {"createTime>": "2001", "createTime<": "2002", "to": to, "pageSize": str(size)}
     now_ms = 1_000_000_100_000
-    total = list_page(faxes, asked, now_ms)["totalPages"]
+    total = list_page(faxes, query, now_ms)["totalPages"]
     seen = [
         fax["id"]
         for page in range(1, total + 1)
-        for fax in list_page(faxes, {**asked, "page": str(page)}, now_ms)["faxes"]
+        for fax in list_page(faxes, {**query, "page": str(page)}, now_ms)["faxes"]
     ]
     assert len(seen) == len(set(seen))
     assert set(seen) == {fax.id for fax in faxes.all if fax.to.startswith(to)}

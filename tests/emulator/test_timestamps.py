@@ -1,4 +1,4 @@
-"""Times in a list query."""
+"""The time formats of list queries."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ def test_a_value_covers_a_year_a_month_a_day_or_a_second(text: str, first: int, 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "=2026-01-01", "26-01-01", "2026-13", "2026-02-30", "0000"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(timestamps.NotATimeError):
+    with pytest.raises(timestamps.InvalidTimeError):
         timestamps.span(text)
 
 

@@ -1,4 +1,4 @@
-"""Clients and faxes for the tests of this package."""
+"""Clients of a test server, and a fax to send."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,10 +19,10 @@ ACCEPTED = json.dumps({"id": "01FAX", "status": "IN_PROGRESS", "to": "+120255501
 
 
 @asynccontextmanager
-async def calling(
+async def client_for(
     url: str, *, auth: Auth | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[FaxClient]:
-    """A client of the server at ``url``, with Basic credentials unless told otherwise."""
+    """Open a client of the server at ``url``, with Basic credentials by default."""
     client = FaxClient(HttpPool(8, transport=transport), auth or Basic("key", "secret"), url, "project")
     try:
         yield client

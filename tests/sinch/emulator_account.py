@@ -1,4 +1,4 @@
-"""The client of a running emulator, over real HTTP."""
+"""Clients of a running emulator, over real HTTP."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -8,24 +8,25 @@ from dataclasses import replace
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
 from dispatcher.sinch.order import EncodedFile, FaxOrder
 from dispatcher.sinch.wire import AttemptLabels
-from tests.emulator.caller import TWO_PAGES, Caller
+from tests.emulator.emulator_client import TWO_PAGES, EmulatorClient
 
 PDF = EncodedFile(file_type="PDF", base64=base64.b64encode(TWO_PAGES))
 
 
-def account(emulator: Caller) -> SinchAccount:
+def account(emulator: EmulatorClient) -> SinchAccount:
+    """Return the account of an emulator."""
     return SinchAccount(
         project_id=emulator.config.project_id,
         key_id=emulator.config.key_id,
         key_secret=emulator.config.key_secret,
-        base_url=emulator.where.url,
-        auth_url=f"{emulator.where.url}/oauth2/token",
+        base_url=emulator.server.url,
+        auth_url=f"{emulator.server.url}/oauth2/token",
     )
 
 
 @asynccontextmanager
-async def using(emulator: Caller, **changes: str) -> AsyncIterator[FaxClient]:
-    """A client of the emulator's account, with ``changes`` to it."""
+async def client_of(emulator: EmulatorClient, **changes: str) -> AsyncIterator[FaxClient]:
+    """Open a client of the emulator's account, with ``changes`` to its fields."""
     client = make_client(replace(account(emulator), **changes))  # type: ignore[arg-type]
     try:
         yield client
@@ -33,7 +34,8 @@ async def using(emulator: Caller, **changes: str) -> AsyncIterator[FaxClient]:
         await client.aclose()
 
 
-def fax_to(number: str, **more: object) -> FaxOrder:
+def fax_to(number: str, **fields: object) -> FaxOrder:
+    """Return a fax to a number."""
     labels = AttemptLabels(job="b1.7", attempt=2)
     fax = FaxOrder(to=(number,), labels=labels.labels(), files=(PDF,))
-    return replace(fax, **more)  # type: ignore[arg-type]
+    return replace(fax, **fields)  # type: ignore[arg-type]

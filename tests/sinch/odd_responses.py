@@ -1,6 +1,6 @@
-"""Answers that no documentation names: what gateways, caches, proxies and broken servers put in front of an API.
+"""Undocumented responses, as gateways, caches, proxies and broken servers send them.
 
-Each is a whole HTTP answer. None of them is news of a fax.
+Each is a complete HTTP response. None of them says anything about a fax.
 """
 
 import gzip
@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from tests.sinch.wire_server import reply
 
 HTML = b"<html><body>Please sign in</body></html>"
-#: half of a surrogate pair, which JSON may hold and nothing can encode
-HALF = b'{"message": "no \\ud83d", "code": "\\udfff", "details": [{"fieldViolations": [{"field": "\\ud800"}]}]}'
+#: a lone surrogate, which JSON may contain and UTF-8 cannot encode
+LONE_SURROGATE = (
+    b'{"message": "no \\ud83d", "code": "\\udfff", "details": [{"fieldViolations": [{"field": "\\ud800"}]}]}'
+)
 LONG = json.dumps({"message": "x" * 100_000, "details": {"fieldViolations": [{"field": "f" * 10_000}] * 500}}).encode()
 DEEP = b'{"id": ' + b"[" * 100_000
 
-#: answers after which the request may or may not have been acted upon
+#: responses after which the provider may have acted on the request
 UNUSABLE: Mapping[str, bytes] = {
     "a page with 200": reply(200, HTML, Content_Type="text/html"),
     "an empty 200": reply(200),
@@ -59,7 +61,7 @@ UNUSABLE: Mapping[str, bytes] = {
     "a length of no number": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}",
 }
 
-#: answers that took nothing: a wrong address, and refusals
+#: responses of a provider that has accepted nothing: a wrong address, and refusals
 REFUSED: Mapping[str, bytes] = {
     "301": reply(301, Location="https://fax.example.org/"),
     "307 without an address": reply(307),
@@ -67,7 +69,7 @@ REFUSED: Mapping[str, bytes] = {
     "400 with a page": reply(400, HTML),
     "401": reply(401, WWW_Authenticate="\xff"),
     "402": reply(402),
-    "403 with half a character": reply(403, HALF),
+    "403 with half a character": reply(403, LONE_SURROGATE),
     "404": reply(404),
     "405": reply(405, HTML),
     "406": reply(406),
@@ -77,7 +79,7 @@ REFUSED: Mapping[str, bytes] = {
     "413": reply(413, HTML),
     "418": reply(418, b"\xff\xfe\x00"),
     "421": reply(421),
-    "422 with half a character": reply(422, HALF),
+    "422 with half a character": reply(422, LONE_SURROGATE),
     "422 of great length": reply(422, LONG),
     "422 too deep": reply(422, DEEP),
     "423": reply(423),
@@ -87,13 +89,13 @@ REFUSED: Mapping[str, bytes] = {
     "499": reply(499, b"null"),
 }
 
-#: 429 with every kind of time
+#: 429 with all forms of ``Retry-After``
 LIMITED: Mapping[str, bytes] = {
     f"429 {value}": reply(429, Retry_After=value)
     for value in ("0", "-5", "nan", "inf", "1e300", "1795000000", "86400", "soon", "", "1, 2", "9" * 5_000)
 } | {"429 until a date": reply(429, Retry_After="Fri, 31 Dec 9999 23:59:59 -9999", Date="nonsense")}
 
-EVERY_ODD_ANSWER: Mapping[str, bytes] = {**UNUSABLE, **REFUSED, **LIMITED}
+EVERY_ODD_RESPONSE: Mapping[str, bytes] = {**UNUSABLE, **REFUSED, **LIMITED}
 
 
 JSON_VALUES = st.recursive(
@@ -108,7 +110,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-#: bodies of answers: JSON of any kind, faxes of any content, and bytes
+#: bodies: any JSON, faxes with any content, and any bytes
 BODIES = st.one_of(
     st.binary(max_size=200),
     JSON_VALUES.map(lambda value: json.dumps(value).encode()),

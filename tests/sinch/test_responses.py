@@ -4,25 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.sinch.answers import Answer, error_of, retry_after_s
 from dispatcher.sinch.errors import NotFoundError, RateLimitedError, RefusedError, SinchError, UnclearError
+from dispatcher.sinch.responses import SinchResponse, error_from_response, retry_after_s
 
 NOW_S = 1_800_000_000.0
 
 
 def refusal(body: object, status: int = 422) -> RefusedError:
-    error = error_of(Answer(status=status, body=json.dumps(body).encode()))
+    error = error_from_response(SinchResponse(status=status, body=json.dumps(body).encode()))
     assert isinstance(error, RefusedError)
     return error
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_success_is_no_error(status: int) -> None:
-    assert error_of(Answer(status=status)) is None
+    assert error_from_response(SinchResponse(status=status)) is None
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "error_type"),
     [
         (301, RefusedError),
         (302, UnclearError),
@@ -44,13 +44,13 @@ def test_success_is_no_error(status: int) -> None:
         (800, UnclearError),
     ],
 )
-def test_each_status_has_one_meaning(status: int, kind: type[SinchError]) -> None:
-    assert type(error_of(Answer(status=status))) is kind
+def test_each_status_has_one_meaning(status: int, error_type: type[SinchError]) -> None:
+    assert type(error_from_response(SinchResponse(status=status))) is error_type
 
 
 @given(st.integers(100, 999), st.binary(max_size=200))
 def test_any_status_with_any_body_is_understood(status: int, body: bytes) -> None:
-    error = error_of(Answer(status=status, body=body))
+    error = error_from_response(SinchResponse(status=status, body=body))
     assert (error is None) == (200 <= status < 300)
 
 
@@ -68,7 +68,7 @@ def test_a_refusal_names_the_fields_and_why() -> None:
     assert (error.status, error.code) == (422, "422")
 
 
-def test_the_status_line_holds_against_the_code_in_the_body() -> None:
+def test_the_status_line_wins_over_the_code_in_the_body() -> None:
     error = refusal({"code": "404", "message": "bad JSON"}, status=400)
     assert (error.status, error.code, type(error)) == (400, "404", RefusedError)
 
@@ -112,11 +112,11 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float 
 
 def test_a_date_is_measured_on_the_clock_of_the_server_that_wrote_it() -> None:
     headers = {"retry-after": "Fri, 15 Jan 2027 09:00:10 GMT", "date": "Fri, 15 Jan 2027 09:00:00 GMT"}
-    error = error_of(Answer(status=429, headers=headers), now_s=NOW_S)
+    error = error_from_response(SinchResponse(status=429, headers=headers), now_s=NOW_S)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == 10.0
 
 
 def test_a_moved_address_is_named() -> None:
-    error = error_of(Answer(status=308, headers={"location": "https://fax.example.org/"}))
+    error = error_from_response(SinchResponse(status=308, headers={"location": "https://fax.example.org/"}))
     assert "https://fax.example.org/" in str(error)
