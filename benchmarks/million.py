@@ -16,6 +16,7 @@ from dispatcher.core.policy import Policy, policy_from
 from dispatcher.local.cluster import LocalCluster
 from dispatcher.runtime import make_store
 from dispatcher.settings import Settings
+from dispatcher.store.keys import Keys
 
 #: so small that retries come due at once and numbers rest for a moment only
 HASTY = policy_from({"times": {"number_distance": "1ms"}, "delays": {"scale": 0.0001, "most": "1ms"}})
@@ -24,6 +25,8 @@ _TRANSIENT_S, _LITTLE_S, _MEANT = 75.0, 0.1, 0.01
 _LOOK_S = 2.0
 #: more calls than any job gets from the fates of these benches
 _MOST_CALLS = 3
+
+KEYS = Keys()
 
 
 class Million:
@@ -71,10 +74,10 @@ class Million:
 
     def _transient(self) -> bool:
         """Whether there are answers kept for repeats, leases, or numbers that rest after a call."""
-        locked: int = self.redis.hlen("bf:locks")
-        numbers = sum(1 for _ in self.redis.scan_iter(match="bf:number:*", count=10_000))
+        locked: int = self.redis.hlen(KEYS.locks)
+        numbers = sum(1 for _ in self.redis.scan_iter(match=KEYS.number("*"), count=10_000))
         return numbers > locked or any(
-            True for name in ("bf:begun:*", "bf:lease:*") for _ in self.redis.scan_iter(match=name, count=10_000)
+            True for name in (KEYS.begun("*"), KEYS.lease("*")) for _ in self.redis.scan_iter(match=name, count=10_000)
         )
 
 

@@ -12,12 +12,14 @@ from benchmarks.million import Million, million
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
 from dispatcher.client import Client
-from dispatcher.store.keys import BLOCK, block_part
+from dispatcher.store.keys import BLOCK, Keys
 
 ROWS = 1_000_000
 MOST_MS = 300
 _NO_ANSWER, _OUT_OF_SERVICE = End(error_type="CALL_ERROR", error_code=16), End(error_type="CALL_ERROR", error_code=34)
 _TIMEOUT_S = 60.0
+
+KEYS = Keys()
 
 
 class Questions:
@@ -58,16 +60,16 @@ class Questions:
 
     def read_block(self) -> None:
         """All that Redis has of 1,000 rows."""
-        names = [block_part(self._batch, name, 0) for name in ("block", "records")]
+        names = [KEYS.block_part(self._batch, name, 0) for name in ("block", "records")]
         self._there.redis.mget(names)
 
     def read_records(self) -> None:
         """All records of the batch."""
         for block in range(self._blocks):
-            self._there.redis.get(block_part(self._batch, "records", block))
+            self._there.redis.get(KEYS.block_part(self._batch, "records", block))
 
     def read_counts(self) -> None:
-        self._there.redis.hgetall(f"bf:batch:{self._batch}:counts")
+        self._there.redis.hgetall(KEYS.part(self._batch, "counts"))
 
 
 #: question, the bare read that it stands against, in words

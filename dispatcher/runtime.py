@@ -163,9 +163,10 @@ def read_policy(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the store alone, for commands that read it; opening it changes nothing. Raises SettingsError."""
+    """Open the store alone, for commands that read it; opening it changes nothing. Raises SettingsError, StoreError."""
     store = make_store(settings, read_policy(settings), answers_people=True)
     try:
+        await store.layout.check()
         yield store
     finally:
         await store.aclose()
@@ -233,12 +234,13 @@ async def prepare_account(settings: Settings, store: Store) -> AccountSecrets:
     """
     if not settings.allow_unsafe_redis:
         await store.check_settings()
-    keys = await store.keep.callback_keys([key.get_secret_value() for key in settings.callback_keys])
+    await store.layout.establish()
+    keys = await store.secrets.callback_keys([key.get_secret_value() for key in settings.callback_keys])
     limits = settings.sinch
     await store.rate_limiter.set_ceiling(
         limits.rate_per_second, per_minute=limits.rate_per_minute, per_day=limits.rate_per_day
     )
-    return AccountSecrets(callback_keys=keys, number_key=await store.keep.secret("number"))
+    return AccountSecrets(callback_keys=keys, number_key=await store.secrets.number_key())
 
 
 def assemble(

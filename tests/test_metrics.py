@@ -14,10 +14,10 @@ from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.metrics import COUNTERS, Exposition, probes_apart
 from dispatcher.service.limits import SCHEDULER_GONE_S
 from dispatcher.store.dispatch import StoredTransition
+from dispatcher.store.protocol import LONGEST_SLEEP_S
 from dispatcher.store.store import Store
-from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.service.system import store_in
-from tests.store.fixture import StoreFixture, open_world, words
+from tests.store.fixture import KEYS, StoreFixture, open_world, words
 
 pytestmark = pytest.mark.anyio
 
@@ -157,7 +157,7 @@ async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_i
 
 
 async def test_processes_that_never_were_are_unseen_for_ever(world: StoreFixture, store: Store) -> None:
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == math.inf
     assert await value(store, "bulkfax_last_seen_seconds", "process=scheduler") == math.inf
@@ -169,7 +169,7 @@ async def test_processes_that_never_were_are_unseen_for_ever(world: StoreFixture
 @pytest.mark.parametrize("way", ["killed", "reported", "signed off"])
 async def test_workers_are_missed_however_they_ended(world: StoreFixture, store: Store, way: str) -> None:
     """While nobody calls, the clock of the registry stands still, and that of the server goes on."""
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     await world.workers.register("host/1", "a", room=8)
     await world.pass_ms(500)
@@ -183,9 +183,9 @@ async def test_workers_are_missed_however_they_ended(world: StoreFixture, store:
 
 async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: StoreFixture, store: Store) -> None:
     """The clock of Redis was set back by an hour, and nobody lives: what was seen before lies an hour ahead."""
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     world.scripts.worker = str
-    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
+    await world.client.hset(KEYS.clock, "boot", f"[{world.ms}, 0, 0]")
     await world.workers.register("host/1", "a", room=8)
     await world.workers.report_end("host/1")
     await world.at(world.us - 3_600_000_000)
@@ -208,7 +208,7 @@ async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_
     world: StoreFixture, store: Store
 ) -> None:
     await world.running("a", 1)
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     await world.workers.register("host/1", "a", room=8)
     for _ in range(90):
@@ -230,7 +230,7 @@ async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: 
 
 async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: StoreFixture, store: Store) -> None:
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
-    await world.client.xadd("bf:inbox", {"event": "{}"}, id=f"{world.ms - 95_000}-0")
+    await world.client.xadd(KEYS.inbox, {"event": "{}"}, id=f"{world.ms - 95_000}-0")
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)
 
 

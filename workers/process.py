@@ -18,7 +18,7 @@ from dispatcher.core.failpoints import FailpointHook
 from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
-from dispatcher.service.errors import StoreError
+from dispatcher.service.errors import StoreError, UnknownLayout
 from dispatcher.settings import Settings, SettingsError, load_settings
 from workers import identity
 from workers.actors import declare
@@ -43,6 +43,7 @@ async def serve(lifeline: int | None = None, failpoint: FailpointHook | None = N
 
     Raises:
         SettingsError: the settings are invalid.
+        UnknownLayout: the data in Redis has a layout that this version does not know.
     """
     settings = load_settings()
     configure_logs(settings)
@@ -81,6 +82,8 @@ async def _open_when_available(
             who = identity.own_identity()
             opened = open_runtime(settings, failpoint, worker_name=who.name, worker_instance=who.instance)
             return await stack.enter_async_context(opened)
+        except UnknownLayout:
+            raise
         except StoreError as error:
             if str(error) != logged:
                 logged = str(error)
@@ -133,7 +136,7 @@ def main(who: Identity, lifeline: int, failpoint: FailpointHook | None = None) -
     os.environ.update({identity.NAME_VARIABLE: who.name, identity.INSTANCE_VARIABLE: who.instance})
     try:
         asyncio.run(serve(lifeline, failpoint))
-    except SettingsError as error:
+    except (SettingsError, UnknownLayout) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1
     return 0

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import FINAL, LIVE, State
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.retry_table.rule import Scope
 
 
 class Control(StrEnum):
@@ -110,12 +112,13 @@ class Definition:
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes whose holds stop the whole batch."""
-        return own_scopes(self.id, self.documents) | {"account", "provider"}
+        return own_scopes(self.id, self.documents) | {str(HoldScope(Scope.ACCOUNT)), str(HoldScope(Scope.PROVIDER))}
 
 
 def own_scopes(batch: str, documents: Iterable[str]) -> frozenset[str]:
     """Return the scopes whose holds stop the whole batch, without account and provider. Documents are SHA-256 sums."""
-    return frozenset({f"batch:{batch}", *(f"document:{sha256}" for sha256 in documents if sha256)})
+    scopes = [HoldScope(Scope.BATCH, batch), *(HoldScope(Scope.DOCUMENT, sha256) for sha256 in documents if sha256)]
+    return frozenset(map(str, scopes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplaced
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
-from dispatcher.store import codec, keys
+from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally
 from dispatcher.store.errors import StoreError, StoreUnsafe
+from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
 #: called with blocks done and blocks in all
@@ -151,7 +152,7 @@ async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobI
         suspects: list[JobId] = []
         for block in range(facts.blocks):
             records = await store.audit.raw_records(batch, block)
-            first = block * keys.BLOCK
+            first = block * BLOCK
             counted += tally(records, first, facts.cursor, _ENDED.get(Control(facts.control)))
             suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)

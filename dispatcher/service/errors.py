@@ -16,7 +16,15 @@ the service, and so is ``translated``, for those who share its Redis.
 
 from collections.abc import Mapping
 
-from dispatcher.store.errors import StoreError, StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe, translated
+from dispatcher.store.errors import (
+    StoreError,
+    StoreFull,
+    StoreRefuses,
+    StoreUnavailable,
+    StoreUnsafe,
+    UnknownLayout,
+    translated,
+)
 
 __all__ = [
     "ActionNotAllowed",
@@ -31,6 +39,7 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnsafe",
     "TooLarge",
+    "UnknownLayout",
     "Unreadable",
     "WrongCredentials",
     "translated",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, Record, State
-from dispatcher.core.retry_table.rule import Category
-from dispatcher.core.settlement.transition import HELD_MS
+from dispatcher.core.retry_table.rule import Category, Scope
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import BatchView, JobView
 
@@ -22,7 +22,7 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
             return _sending(record, job.next_ms)
         case State.ACCEPTED:
             return f"The provider has the fax and no result yet; without news it is read back {_when(job.next_ms)}."
-    return _stopped(batch) or _parked(batch, record) or _due(job.next_ms, history, now_ms)
+    return _stopped(batch) or _parked(batch, record) or _due(job, history, now_ms)
 
 
 def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
@@ -63,16 +63,16 @@ def _stopped(batch: BatchView) -> str:
 
 def _parked(batch: BatchView, record: Record) -> str:
     """Its country is held, and it waits without a time."""
-    scope = f"country:{record.country}"
+    scope = str(HoldScope(Scope.COUNTRY, record.country))
     return next((f"Its country is held ({scope}): {hold.cause}" for hold in batch.holds if hold.scope == scope), "")
 
 
-def _due(next_ms: int | None, history: Sequence[HistoryEntry], now_ms: int) -> str:
+def _due(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
     why = f": {history[-1].why}" if history and history[-1].why else ""
-    if next_ms == HELD_MS:
+    if job.held and job.record.state is State.WAITING:
         return f"The job is held until someone releases it{why or '.'}"
-    if next_ms is not None and next_ms > now_ms:
-        return f"The next attempt comes at {rfc3339(next_ms)}{why or '.'}"
+    if job.next_ms is not None and job.next_ms > now_ms:
+        return f"The next attempt comes at {rfc3339(job.next_ms)}{why or '.'}"
     return "It waits for its turn at the account's rate."
 
 

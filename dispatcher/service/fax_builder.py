@@ -18,7 +18,7 @@ from dispatcher.core.options import FaxOptions
 from dispatcher.sinch.callback_url import callback_url
 from dispatcher.sinch.order import EncodedFile, FaxOrder
 from dispatcher.sinch.wire import AttemptLabels
-from dispatcher.store import keys
+from dispatcher.store.keys import locate
 from dispatcher.store.store import Store
 
 #: entries; a block has up to 1,000 recipients
@@ -99,7 +99,7 @@ class FaxBuilder:
         return FaxInputs(job=job, recipient=recipient, definition=definition, document_urls=urls, files=files)
 
     async def _recipient(self, job: JobId) -> Recipient:
-        block, position = keys.locate(job)
+        block, position = locate(job)
         recipients = await self._blocks.get((job.batch, block))
         if position >= len(recipients):
             raise FaxInputsMissing(f"job {job} has no row")

@@ -22,7 +22,7 @@ async def same_id(store: Store, kind: str, key: str | None, content: str, new_id
     """
     if not key:
         return new_id
-    reservation = await store.keep.reserve(kind, key, content, new_id)
+    reservation = await store.idempotency_keys.reserve(kind, key, content, new_id)
     if reservation.fingerprint != content:
         raise Conflict(f"the idempotency key {key!r} was used before with other content; take a new key")
     return reservation.value

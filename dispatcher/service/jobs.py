@@ -1,7 +1,7 @@
 """Jobs of a batch: found by filters, and one job with its story; and the rows that became none."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State
 from dispatcher.service.errors import Missing
@@ -110,7 +110,7 @@ async def show_job(store: Store, text: str) -> JobStory:
     """One job by its id ``<batch>.<row>``. Raises Missing when there is none."""
     job = _job_id(text)
     batch = await view_batch(store, job.batch)
-    view = await view_job(store, job)
+    view = replace(await view_job(store, job), held=await store.batches.is_held(job))
     block, _ = locate(job)
     history = (await store.batches.histories(job.batch, block)).get(job.row, [])
     return JobStory(job=view, history=tuple(history), explanation=explain(batch, view, history, now_ms()))

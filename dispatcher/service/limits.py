@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dispatcher.core.batch import Control
 from dispatcher.core.limits.allowance import aged, free_us
+from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
 from dispatcher.core.limits.rate import RateState, blocked_until_us
 from dispatcher.service.errors import StoreError
@@ -80,7 +81,7 @@ async def _account(
         paused=paused,
         not_started=not_started,
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
-        held=bool(held & {"account", "provider"}),
+        held=bool(held & {ACCOUNT, PROVIDER}),
         writable=await _writable(store) if due else True,
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
         workers_alive=(await store.workers.read()).alive,

@@ -8,6 +8,7 @@ from dispatcher.core.job import FINAL, Recipient, Record, State
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
+from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
 #: name of the one upload of a rerun, which no request can give; its lines are the rows of the parent, from 1
@@ -64,7 +65,7 @@ async def ensure_copied(store: Store, child: str) -> None:
 async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, bytes]) -> None:
     for part in _parts(rows, parent.blocks, await _blocks_done(store, child)):
         recipients = [recipient for block in part for recipient in await _chosen(store, parent, block, rows[block])]
-        if await _store(store, child, part, recipients) not in ("stored", "repeat"):
+        if await _store(store, child, part, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
             return
 
 
@@ -75,7 +76,7 @@ async def _fixed(store: Store, parent: Overview, child: str, selection: Selectio
     for first in range(0, len(missing), _FIXED_AT_ONCE):
         blocks = missing[first : first + _FIXED_AT_ONCE]
         rows = {block: await _selected(store, parent.definition.id, block, selection) for block in blocks}
-        if await store.batches.fix_selection(child, rows) != "stored":
+        if await store.batches.fix_selection(child, rows) is not ChunkStatus.STORED:
             return {}
     return await store.batches.selection(child) if missing else fixed
 
@@ -112,7 +113,7 @@ async def _blocks_done(store: Store, child: str) -> int:
     return progress.lines_done // BLOCK if progress else 0
 
 
-async def _store(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> str:
+async def _store(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> ChunkStatus:
     part = UploadChunk(
         upload=UPLOAD,
         first_line=blocks.start * BLOCK + 1,

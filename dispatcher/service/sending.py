@@ -21,7 +21,8 @@ from dispatcher.service.permits import ReadPermits
 from dispatcher.service.settling import Settler
 from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
-from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease, new_call
+from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease, SendReport, new_call
+from dispatcher.store.protocol import BeginWord
 from dispatcher.store.store import Store
 
 #: seconds; upper bounds of the histogram of POST times
@@ -165,11 +166,11 @@ class Sender:
             after_s = self._clock()
             if self._at:
                 await self._at(Failpoint.BEGUN)
-            granted = [begun for begun in answer.jobs if begun.word == "go"]
+            granted = [begun for begun in answer.jobs if begun.word is BeginWord.GO]
         finally:
             for unused in passes[len(granted) :]:
                 unused.end()
-        for unheard in (begun for begun in answer.jobs if begun.word == "unheard"):
+        for unheard in (begun for begun in answer.jobs if begun.word is BeginWord.UNHEARD):
             await self._too_late(unheard.job, unheard.record, lease)
         for begun, one in zip(granted, passes, strict=False):
             slot = self._slot(answer, begun, before, after_s, one)
@@ -273,8 +274,7 @@ class Sender:
     async def _settle(self, begun: Begun, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
         totals = _ended(_OUTCOMES[type(outcome)], lease) | {f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
-        if is_providers_failure(outcome):
-            totals["provider_failures"] = 1
+        report = _report(outcome)
         attempt = begun.record.attempt
         step = await self._settler.settle(
             begun.job,
@@ -282,9 +282,12 @@ class Sender:
             news=outcome.update if isinstance(outcome, Accepted) else None,
             known=begun.record,
             totals=totals,
+            send=report,
         )
         if step is None:  # the news of this attempt was quicker than its answer
             await retry_forever(partial(self._store.metric_totals.add, totals))
+            if report.counts:
+                await retry_forever(self._store.holds.count_send)
             await self._note_answer(lease, outcome)
 
     async def _note_answer(self, lease: Lease, outcome: SendOutcome) -> None:
@@ -310,6 +313,17 @@ _OUTCOMES = {
     NotSent: "not_sent",
     Unclear: "unclear",
 }
+
+
+def _report(outcome: SendOutcome) -> SendReport:
+    failed = is_providers_failure(outcome)
+    return SendReport(
+        counts=not isinstance(outcome, RateLimited),
+        answered=not failed and isinstance(outcome, Accepted | Refused | RateLimited),
+        failed=failed,
+        unclear=isinstance(outcome, Unclear),
+        status=_status(outcome),
+    )
 
 
 def _status(outcome: SendOutcome) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
@@ -18,7 +19,7 @@ from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.transition import HoldRequest, Transition
 from dispatcher.service.batching import Batcher, retry_forever, retrying
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
-from dispatcher.store.dispatch import JobGone, StoredTransition, prepare
+from dispatcher.store.dispatch import JobGone, JobHold, SendReport, StoredTransition, prepare
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
@@ -57,6 +58,7 @@ class Settler:
         news: FaxUpdate | None = None,
         known: Record | None = None,
         totals: Mapping[str, int] | None = None,
+        send: SendReport | None = None,
     ) -> Transition | None:
         """Decide and apply one job's transition, again whenever another record is stored by then.
 
@@ -66,6 +68,7 @@ class Settler:
             news: the update that ``decide`` rests on, if there is one: the batch's options are read for it.
             known: the record if the caller has it; a first attempt has no history, so nothing is read then.
             totals: counted in the same write.
+            send: how the send ended that the transition follows from; recorded in the same write.
 
         Returns:
             The transition that was applied, or None if there was nothing to do.
@@ -89,7 +92,7 @@ class Settler:
                 await self._at(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, step)
             # encoded here: a value that cannot be encoded must not fail the other jobs of the same call
-            stored_now = await self._writes.submit(prepare(_change(job, record, step, totals or {}, number_hash)))
+            stored_now = await self._writes.submit(prepare(_change(job, record, step, totals or {}, send, number_hash)))
             if isinstance(stored_now, JobGone):
                 log.error("a result came for a job that is gone", job=str(job))
                 return None
@@ -141,7 +144,10 @@ class Settler:
     async def _afterwards(self, job: JobId, old: Record, step: Transition) -> None:
         """Open the hold that the failure asks for, and write the log."""
         if step.hold is not None:
-            await retry_forever(partial(self._open_hold, job, step.record.attempt, step.hold))
+            if step.holds_its_job:
+                _log_hold(str(HoldScope(Scope.JOB, str(job))), step.hold)
+            else:
+                await retry_forever(partial(self._open_hold, job, step.record.attempt, step.hold))
         if step.history is not None:
             _log_entry(job, step.history, step)
         if step.record.doubled and not old.doubled:
@@ -153,7 +159,7 @@ class Settler:
             if request.hold_after > 1 and not await self._is_run(scope, request.hold_after, f"{job}/{attempt}"):
                 continue
             if await holds.open(scope, request.category, request.cause, probes_s=request.probes_s):
-                log.warning("hold opened", scope=scope, category=request.category, cause=request.cause)
+                _log_hold(scope, request)
             if request.wider is not None:
                 await self._widen(job, attempt, scope, request.wider)
 
@@ -168,22 +174,26 @@ class Settler:
         return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
 
     async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
-        match scope:
-            case Scope.ACCOUNT:
-                return ["account"]
+        return [str(held) for held in await self._held_by(job, scope)]
+
+    async def _held_by(self, job: JobId, kind: Scope) -> list[HoldScope]:
+        batch, own = HoldScope(Scope.BATCH, job.batch), HoldScope(Scope.JOB, str(job))
+        match kind:
+            case Scope.ACCOUNT | Scope.PROVIDER:
+                return [HoldScope(kind)]
             case Scope.BATCH:
-                return [f"batch:{job.batch}"]
+                return [batch]
             case Scope.JOB:
-                return [f"job:{job}"]
+                return [own]
         try:
             inputs: FaxInputs = (await self._fax_builder.inputs([job]))[0]
         except FaxInputsMissing:
             return []
-        if scope is Scope.COUNTRY:
+        if kind is Scope.COUNTRY:
             region = inputs.recipient.region
-            return [f"country:{region}" if region else f"job:{job}"]
+            return [HoldScope(Scope.COUNTRY, region) if region else own]
         # documents that the provider fetches itself have no hash here: the batch is what shares them
-        return [f"document:{sha256}" for sha256 in inputs.definition.documents] or [f"batch:{job.batch}"]
+        return [HoldScope(Scope.DOCUMENT, sha256) for sha256 in inputs.definition.documents] or [batch]
 
 
 def _first_call(old: Record, step: Transition) -> str | None:
@@ -199,7 +209,14 @@ def _first_call(old: Record, step: Transition) -> str | None:
     return step.record.failure.category if called and step.history is not None else None
 
 
-def _change(job: JobId, old: Record, step: Transition, totals: Mapping[str, int], number_hash: str) -> StoredTransition:
+def _change(
+    job: JobId,
+    old: Record,
+    step: Transition,
+    totals: Mapping[str, int],
+    send: SendReport | None,
+    number_hash: str,
+) -> StoredTransition:
     more: dict[str, int] = dict(totals)
     if step.event is not None and step.history is not None:
         more[f"failures|{step.history.failure.category}"] = 1
@@ -215,15 +232,21 @@ def _change(job: JobId, old: Record, step: Transition, totals: Mapping[str, int]
         job=job,
         old=old,
         new=step.record,
-        next_ms=step.next_ms if step.event is not None else -1,
+        next_ms=step.next_ms if step.event is not None else None,
+        hold=JobHold(category=step.hold.category, cause=step.hold.cause) if step.hold and step.holds_its_job else None,
         history=step.history,
         rest_s=step.rest_s,
         attempt=step.record.attempt if number_hash else old.attempt,
         number_hash=number_hash,
         spent=step.spent,
         disproves=step.disproves,
+        send=send,
         totals=more,
     )
+
+
+def _log_hold(scope: str, hold: HoldRequest) -> None:
+    log.warning("hold opened", scope=scope, category=hold.category, cause=hold.cause)
 
 
 def _log_entry(job: JobId, entry: HistoryEntry, step: Transition) -> None:

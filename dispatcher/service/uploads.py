@@ -17,6 +17,7 @@ from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import UploadChunk
+from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
 #: accepted recipients, and refused rows, after which a part is stored
@@ -153,7 +154,7 @@ class Upload:
         """Note what comes at this place of the list, or find that it was something else before."""
         place = f"{self._batch} {self._parts} {self._key}"
         content = f"{kind} {self._hash.hexdigest()}"
-        if (await self._store.keep.reserve("upload", place, content, "")).fingerprint != content:
+        if (await self._store.idempotency_keys.reserve("upload", place, content, "")).fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; take a new key")
 
     async def _add_part(self, part: _Growing) -> None:
@@ -167,11 +168,11 @@ class Upload:
                 refused=part.refused,
             ),
         )
-        if answer.status == "closed":
+        if answer.status is ChunkStatus.CLOSED:
             raise ActionNotAllowed(f"batch {self._batch} is no draft any more, so it takes no more recipients")
-        if answer.status == "missing":
+        if answer.status is ChunkStatus.MISSING:
             raise Missing(f"there is no batch {self._batch}")
-        if answer.status == "gap":
+        if answer.status is ChunkStatus.GAP:
             raise Conflict(f"line {answer.lines_done + 1} of the list under the key {self._key!r} is missing")
         self._lines_done = max(self._lines_done, part.last_line)
 

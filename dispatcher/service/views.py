@@ -34,6 +34,8 @@ class JobView:
     recipient: Recipient
     record: Record
     next_ms: int | None
+    #: the job itself is held; told of a single job only
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

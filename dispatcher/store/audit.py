@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control, own_scopes
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
+from dispatcher.core.retry_table.rule import Scope
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
-from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.lua import Scripts
 
 #: most readings of one job that moves meanwhile
 _READINGS = 5
@@ -42,17 +44,18 @@ class Audit:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
 
     async def batches(self) -> list[str]:
         with translated():
-            return [name.decode() for name in await self._client.zrange(keys.BATCHES, 0, -1)]
+            return [name.decode() for name in await self._client.zrange(self._keys.batches, 0, -1)]
 
     async def facts(self, batch: str) -> StoredBatch:
         with translated():
             # no transaction: a full server refuses MULTI, and then the doctor is needed most
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hmget(keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
-                pipe.hgetall(keys.part(batch, "counts"))
+                pipe.hmget(self._keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
+                pipe.hgetall(self._keys.part(batch, "counts"))
                 (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
         return StoredBatch(
             blocks=int(blocks),
@@ -65,34 +68,34 @@ class Audit:
 
     async def raw_records(self, batch: str, block: int) -> list[bytes]:
         with translated():
-            raw = await self._client.get(keys.block_part(batch, "records", block))
+            raw = await self._client.get(self._keys.block_part(batch, "records", block))
         return codec.split_records(raw or b"")
 
     async def due_rows(self, batch: str) -> set[int]:
         with translated():
-            return {int(row) async for row, _ in self._client.zscan_iter(keys.part(batch, "due"), count=1000)}
+            return {int(row) async for row, _ in self._client.zscan_iter(self._keys.part(batch, "due"), count=1000)}
 
     async def parked_rows(self, batch: str) -> set[int]:
         """Rows of a batch that wait for the end of their country's hold."""
         with translated():
-            countries = await self._client.smembers(keys.part(batch, "parked"))
-            bitmaps = [await self._client.get(keys.parked_rows(batch, country.decode())) for country in countries]
+            countries = await self._client.smembers(self._keys.part(batch, "parked"))
+            bitmaps = [await self._client.get(self._keys.parked_rows(batch, country.decode())) for country in countries]
         return {row for bitmap in bitmaps for row in codec.rows_of(bitmap or b"")}
 
     async def forgotten(self, batch: str) -> list[str]:
         """Scopes for whose holds a batch waits although they have ended, and nobody is about to wake it."""
         with translated():
-            documents = await self._client.hget(keys.batch(batch), "documents")
-            countries = await self._client.smembers(keys.part(batch, "parked"))
+            documents = await self._client.hget(self._keys.batch(batch), "documents")
+            countries = await self._client.smembers(self._keys.part(batch, "parked"))
             scopes = [*own_scopes(batch, (documents or b"").decode().split(","))]
-            scopes += [f"country:{country.decode()}" for country in countries]
+            scopes += [str(HoldScope(Scope.COUNTRY, country.decode())) for country in countries]
             return [scope for scope in scopes if await self._is_forgotten(batch, scope)]
 
     async def _is_forgotten(self, batch: str, scope: str) -> bool:
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.sismember(keys.parked(scope), batch)
-            pipe.hexists(keys.HOLDS, scope)
-            pipe.sismember(keys.RELEASED, scope)
+            pipe.sismember(self._keys.parked(scope), batch)
+            pipe.hexists(self._keys.holds, scope)
+            pipe.sismember(self._keys.released, scope)
             waits, held, released = await pipe.execute()
         return bool(waits and not held and not released)
 
@@ -100,7 +103,7 @@ class Audit:
         """Jobs of all batches that are in flight."""
         found: dict[JobId, set[Place]] = {}
         with translated():
-            for place, key in keys.WATCH.items():
+            for place, key in self._keys.watch.items():
                 async for name, _ in self._client.zscan_iter(key, count=1000):
                     found.setdefault(JobId.parse(name.decode()), set()).add(place)
         return found
@@ -122,16 +125,18 @@ class Audit:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 start = at * codec.WIDTH
-                pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
-                pipe.hget(keys.batch(job.batch), "cursor")
-                pipe.zscore(keys.part(job.batch, "due"), str(job.row))
-                for key in keys.WATCH.values():
+                pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                pipe.hget(self._keys.batch(job.batch), "cursor")
+                pipe.zscore(self._keys.part(job.batch, "due"), str(job.row))
+                for key in self._keys.watch.values():
                     pipe.zscore(key, str(job))
                 raw, cursor, due, *watched = await pipe.execute()
             if len(raw) != codec.WIDTH:
                 return None
             record = codec.decode_record(raw)
-            parked = record.country and await self._client.getbit(keys.parked_rows(job.batch, record.country), job.row)
+            parked = record.country and await self._client.getbit(
+                self._keys.parked_rows(job.batch, record.country), job.row
+            )
         entries = zip((Place.DUE, Place.PARKED, *WATCHED), (due, parked or None, *watched), strict=True)
         places = frozenset(place for place, entry in entries if entry is not None)
         return StoredJob(record=record, cursor=int(cursor), places=places)
@@ -140,7 +145,7 @@ class Audit:
         """How long the oldest entry of the watch sets has been due; 0 when none is."""
         oldest = now_ms
         with translated():
-            for key in keys.WATCH.values():
+            for key in self._keys.watch.values():
                 first = await self._client.zrange(key, 0, 0, withscores=True)
                 oldest = min([oldest, *(int(score) for _, score in first)])
         return (now_ms - oldest) / 1000
@@ -148,44 +153,49 @@ class Audit:
     async def oldest_event_s(self, now_ms: int) -> float:
         """Age of the oldest event in the inbox; 0 when it is empty."""
         with translated():
-            first = await self._client.xrange(keys.INBOX, count=1)
+            first = await self._client.xrange(self._keys.inbox, count=1)
         return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
 
     async def has_ended(self, scope: str) -> bool:
         """Whether what a hold names is final or does not exist, so that nothing is left to hold."""
-        kind, _, name = scope.partition(":")
-        if kind == "document":
-            with translated():
-                return not await self._client.hexists(keys.DOCUMENTS, name)
-        if kind == "job":
-            facts = await self.job(JobId.parse(name))
-            if facts is None or facts.record.state is State.VOID or facts.record.state.final:
-                return True
-        return kind in ("job", "batch") and await self._batch_has_ended(name.partition(".")[0])
+        held = HoldScope.parse(scope)
+        match held.kind:
+            case Scope.DOCUMENT:
+                with translated():
+                    return not await self._client.hexists(self._keys.documents, held.name)
+            case Scope.JOB:
+                job = JobId.parse(held.name)
+                return await self._job_has_ended(job) or await self._batch_has_ended(job.batch)
+            case Scope.BATCH:
+                return await self._batch_has_ended(held.name)
+        return False
+
+    async def _job_has_ended(self, job: JobId) -> bool:
+        facts = await self.job(job)
+        return facts is None or facts.record.state is State.VOID or facts.record.state.final
 
     async def _batch_has_ended(self, batch: str) -> bool:
         with translated():
-            control, finished_ms = await self._client.hmget(keys.batch(batch), "control", "finished_ms")
+            control, finished_ms = await self._client.hmget(self._keys.batch(batch), "control", "finished_ms")
         ended = (Control.CANCELLED, Control.EXPIRED)
         return control is None or Control(control.decode()) in ended or finished_ms is not None
 
     async def locks(self) -> list[JobId]:
         """Jobs that hold the lock of a number."""
         with translated():
-            return [JobId.parse(name.decode()) for name in await self._client.hkeys(keys.LOCKS)]
+            return [JobId.parse(name.decode()) for name in await self._client.hkeys(self._keys.locks)]
 
     async def unlock(self, job: JobId) -> bool:
         """Free the number that a job locks without calling it. False when it has begun to call meanwhile."""
-        return bool(await self._scripts.run("unlock", [str(job)]))
+        return bool(await self._scripts.run("unlock", job=str(job)))
 
     async def repair(self, job: JobId) -> bool:
         """Put a job where its record says. False when nothing had to be done."""
-        return bool(await self._scripts.run("repair", [str(job)]))
+        return bool(await self._scripts.run("repair", job=str(job)))
 
     async def recount(self, batch: str, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
         """Replace the counts; False when jobs have moved since they were read."""
-        pairs: list[Argument] = [item for counts in (before, after) for pair in counts.items() for item in pair]
-        return bool(await self._scripts.run("recount", [batch, len(before), *pairs]))
+        return bool(await self._scripts.run("recount", batch=batch, before=before, after=after))
 
     async def skew_s(self) -> float:
         """How far this machine's clock is from the server's."""

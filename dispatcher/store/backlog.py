@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dispatcher.core.batch import Control, Priority, own_scopes
-from dispatcher.core.settlement.transition import HELD_MS
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
+from dispatcher.store.keys import Keys
+from dispatcher.store.protocol import HELD_SCORE
 from dispatcher.store.server_clock import AHEAD_MS
 
 #: batches with work that are looked at to explain what limits them; one that is due is enough
@@ -41,8 +41,9 @@ class BatchBacklog:
 class Backlog:
     """Reads only."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
+        self._keys = keys
 
     async def with_work(self, held: Iterable[str], most: int = LOOKED_AT) -> list[str]:
         """Ids of running batches that have work now or later, those that have it now first.
@@ -52,17 +53,17 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for priority in Priority:
-                    pipe.zrange(keys.active(priority), 0, most - 1)
-                pipe.zrange(keys.TIMERS, 0, most - 1)
+                    pipe.zrange(self._keys.active(priority), 0, most - 1)
+                pipe.zrange(self._keys.timers, 0, most - 1)
                 for scope in list(held)[:most]:
-                    pipe.srandmember(keys.parked(scope), most)
+                    pipe.srandmember(self._keys.parked(scope), most)
                 answers = await pipe.execute()
         return list(dict.fromkeys(name.decode() for names in answers for name in names))[:most]
 
     async def newest(self) -> list[str]:
         """Ids of the newest batches, whatever became of them."""
         with translated():
-            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, 0, LOOKED_AT - 1)]
+            return [name.decode() for name in await self._client.zrevrange(self._keys.batches, 0, LOOKED_AT - 1)]
 
     async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
         """In the order of ``batches``; one that does not exist is left out."""
@@ -71,12 +72,12 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch in batches:
-                    pipe.hmget(keys.batch(batch), *_META)
-                    pipe.zcount(keys.part(batch, "due"), "-inf", now_ms)
-                    pipe.zcard(keys.part(batch, "due"))
-                    pipe.zcount(keys.part(batch, "due"), HELD_MS, HELD_MS)
-                    pipe.zrange(keys.part(batch, "due"), 0, 0, withscores=True)
-                    pipe.smembers(keys.part(batch, "parked"))
+                    pipe.hmget(self._keys.batch(batch), *_META)
+                    pipe.zcount(self._keys.part(batch, "due"), "-inf", now_ms)
+                    pipe.zcard(self._keys.part(batch, "due"))
+                    pipe.zcount(self._keys.part(batch, "due"), HELD_SCORE, HELD_SCORE)
+                    pipe.zrange(self._keys.part(batch, "due"), 0, 0, withscores=True)
+                    pipe.smembers(self._keys.part(batch, "parked"))
                 answers = await pipe.execute()
         rows = list(zip(batches, *(answers[at::6] for at in range(6)), strict=True))
         parked = await self._parked({batch: countries for batch, *_, countries in rows})
@@ -93,7 +94,7 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch, country in bitmaps:
-                    pipe.bitcount(keys.parked_rows(batch, country))
+                    pipe.bitcount(self._keys.parked_rows(batch, country))
                 counts = await pipe.execute()
         for (batch, _), rows in zip(bitmaps, counts, strict=True):
             parked[batch] += rows
@@ -106,8 +107,8 @@ class Backlog:
         """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hvals(keys.CLOCK)
-                pipe.get(keys.SCHEDULER_SEEN)
+                pipe.hvals(self._keys.clock)
+                pipe.get(self._keys.scheduler_seen)
                 looked, asked_ms = await pipe.execute()
         seen = [*map(_seen_ms, looked), int(asked_ms or 0)]
         return max(seen_ms for seen_ms in [*seen, 0] if seen_ms <= now_ms + AHEAD_MS)

@@ -13,13 +13,15 @@ from dispatcher.core.batch import (
     Priority,
     Tally,
 )
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.core.options import FaxOptions
-from dispatcher.core.retry_table.rule import CATEGORIES
+from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.protocol import HELD_SCORE, ChunkStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,7 @@ class UploadChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkAnswer:
-    #: ``stored``, ``repeat``, ``closed`` (no draft any more), ``missing``, or ``gap`` (lines before it are not stored)
-    status: str
+    status: ChunkStatus
     #: positions of recipients whose number was in the batch before
     duplicates: tuple[int, ...]
     lines_done: int
@@ -97,6 +98,7 @@ class Batches:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
 
     async def create(self, definition: Definition) -> bool:
         """Store a draft. False when the id exists already: the call was a repeat."""
@@ -112,22 +114,24 @@ class Batches:
             "deadline_ms": definition.deadline_ms,
         }
         flat = [item for field in fields.items() for item in field]
-        return bool(await self._scripts.accept("create", [definition.id, definition.created_ms, *flat]))
+        return bool(await self._scripts.accept("create", *flat, batch=definition.id, created_ms=definition.created_ms))
 
     async def newest(self, limit: int, before: str = "") -> list[str]:
         """Batch ids, newest first, those older than ``before``."""
         with translated():
             start = 0
             if before:
-                rank = await self._client.zrevrank(keys.BATCHES, before)
+                rank = await self._client.zrevrank(self._keys.batches, before)
                 if rank is None:
                     return []
                 start = rank + 1
-            return [name.decode() for name in await self._client.zrevrange(keys.BATCHES, start, start + limit - 1)]
+            return [
+                name.decode() for name in await self._client.zrevrange(self._keys.batches, start, start + limit - 1)
+            ]
 
     async def definition(self, batch: str) -> Definition | None:
         with translated():
-            raw = await self._client.hget(keys.batch(batch), "definition")
+            raw = await self._client.hget(self._keys.batch(batch), "definition")
         return _definition(raw) if raw else None
 
     async def overview(self, batch: str) -> Overview | None:
@@ -135,14 +139,14 @@ class Batches:
             # No transaction: a full server refuses those, and what it holds must be seen. The counts come before the
             # control, so that a batch that ends in between is shown as it was and not as finished.
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hgetall(keys.part(batch, "counts"))
-                pipe.hgetall(keys.part(batch, "reasons"))
-                pipe.hkeys(keys.HOLDS)
-                pipe.smembers(keys.part(batch, "parked"))
-                pipe.hgetall(keys.batch(batch))
+                pipe.hgetall(self._keys.part(batch, "counts"))
+                pipe.hgetall(self._keys.part(batch, "reasons"))
+                pipe.hkeys(self._keys.holds)
+                pipe.smembers(self._keys.part(batch, "parked"))
+                pipe.hgetall(self._keys.batch(batch))
                 counts, reasons, holds, parked, meta = await pipe.execute()
         scopes = frozenset(scope.decode() for scope in holds)
-        countries = frozenset(f"country:{country.decode()}" for country in parked)
+        countries = frozenset(str(HoldScope(Scope.COUNTRY, country.decode())) for country in parked)
         return _overview(meta, counts, reasons, scopes, scopes & countries) if meta else None
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
@@ -151,39 +155,41 @@ class Batches:
         reasons: dict[str, int] = {}
         for row in refused:
             reasons[row.reason] = reasons.get(row.reason, 0) + 1
-        arguments: list[Argument] = [
-            batch,
-            part.upload,
-            part.first_line,
-            part.last_line,
+        status, lines_done, *duplicates = await self._scripts.accept(
+            "add_chunk",
             codec.pack_numbers(recipient.number for recipient in recipients),
             codec.pack_countries(recipient.region for recipient in recipients),
             codec.encode_recipients(recipients) if recipients else b"",
-            len(recipients),
             codec.encode_refused(refused) if refused else b"",
-            len(refused),
-            *(item for pair in reasons.items() for item in pair),
-        ]
-        status, lines_done, *duplicates = await self._scripts.accept("add_part", arguments)
-        return ChunkAnswer(status=status.decode(), lines_done=int(lines_done), duplicates=tuple(duplicates))
+            batch=batch,
+            upload=part.upload,
+            first_line=part.first_line,
+            last_line=part.last_line,
+            recipients=len(recipients),
+            refused=len(refused),
+            reasons=reasons,
+        )
+        return ChunkAnswer(
+            status=ChunkStatus(status.decode()), lines_done=int(lines_done), duplicates=tuple(duplicates)
+        )
 
-    async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> str:
+    async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> ChunkStatus:
         """Fix which rows of blocks of its parent a rerun takes; what was fixed before stays.
 
-        ``stored``, ``closed`` (no draft any more) or ``missing``.
+        Answers ``STORED``, ``CLOSED`` or ``MISSING``.
         """
-        arguments: list[Argument] = [batch, *(item for pair in blocks.items() for item in pair)]
-        return str((await self._scripts.accept("fix_selection", arguments)).decode())
+        values: list[Argument] = [item for pair in blocks.items() for item in pair]
+        return ChunkStatus((await self._scripts.accept("fix_selection", *values, batch=batch)).decode())
 
     async def selection(self, batch: str) -> dict[int, bytes]:
         """What was fixed, by block of the parent; nothing once the batch was started."""
         with translated():
-            raw = await self._client.hgetall(keys.part(batch, "selection"))
+            raw = await self._client.hgetall(self._keys.part(batch, "selection"))
         return {int(block): rows for block, rows in raw.items()}
 
     async def progress(self, batch: str, upload: str) -> UploadProgress | None:
         with translated():
-            raw = await self._client.hget(keys.part(batch, "uploads"), upload)
+            raw = await self._client.hget(self._keys.part(batch, "uploads"), upload)
         if raw is None:
             return None
         lines, accepted, refused, duplicates = map(int, raw.split(b":"))
@@ -193,12 +199,14 @@ class Batches:
         """Ask something of a batch; None when there is no such batch."""
         while True:
             with translated():
-                raw = await self._client.hget(keys.batch(batch), "control")
+                raw = await self._client.hget(self._keys.batch(batch), "control")
             if raw is None:
                 return None
             expected = Control(raw.decode())
             wanted = COMMAND_TRANSITIONS.get((expected, command))
-            answer, in_flight, refused = await self._scripts.accept("control", [batch, expected, wanted or expected])
+            answer, in_flight, refused = await self._scripts.accept(
+                "control", batch=batch, expected=expected, new=wanted or expected
+            )
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None
             if refusal or now in _RESULTS[wanted or expected]:
@@ -209,16 +217,16 @@ class Batches:
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
         """Rows of one block; empty when there is no such block."""
         with translated():
-            raw = await self._client.get(keys.block_part(batch, "block", block))
+            raw = await self._client.get(self._keys.block_part(batch, "block", block))
         return codec.decode_recipients(raw) if raw else ()
 
     async def records(self, batch: str, block: int) -> list[Record]:
         """Records of one block as people should see them: unstarted rows of an ended batch have ended too."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.get(keys.block_part(batch, "records", block))
-                pipe.hmget(keys.batch(batch), "control", "cursor")
-                pipe.hgetall(keys.block_part(batch, "long_ids", block))
+                pipe.get(self._keys.block_part(batch, "records", block))
+                pipe.hmget(self._keys.batch(batch), "control", "cursor")
+                pipe.hgetall(self._keys.block_part(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
         records = [codec.decode_record(one) for one in codec.split_records(raw or b"")]
         ended = _ENDED.get(Control(control.decode())) if control else None
@@ -240,33 +248,39 @@ class Batches:
         if categories and not codes:
             return []
         with translated():
-            raw = await self._client.mget([keys.block_part(batch, "records", block) for block in blocks])
+            raw = await self._client.mget([self._keys.block_part(batch, "records", block) for block in blocks])
         return [block for block, one in zip(blocks, raw, strict=True) if codec.may_hold(one or b"", stored, codes)]
 
     async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
         """Refused rows, chunk by chunk from 0 until None."""
         with translated():
-            raw = await self._client.lindex(keys.part(batch, "refused"), chunk)
+            raw = await self._client.lindex(self._keys.part(batch, "refused"), chunk)
         return codec.decode_refused(raw) if raw else None
 
     async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry]]:
         """By row, only rows that have any."""
         with translated():
-            raw = await self._client.hgetall(keys.block_part(batch, "history", block))
+            raw = await self._client.hgetall(self._keys.block_part(batch, "history", block))
         return {int(row): codec.decode_history(lines) for row, lines in raw.items()}
 
     async def due_times(self, batch: str, rows: Sequence[int]) -> list[int | None]:
-        """When each row is looked at next, milliseconds since 1970; None for final and unstarted ones."""
+        """When each row is looked at next, milliseconds since 1970; None for final, unstarted and held ones."""
         names = [str(JobId(batch, row)) for row in rows]
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.zmscore(keys.part(batch, "due"), [str(row) for row in rows])
-                for watch in keys.WATCH.values():
+                pipe.zmscore(self._keys.part(batch, "due"), [str(row) for row in rows])
+                for watch in self._keys.watch.values():
                     pipe.zmscore(watch, names)
                 scores = await pipe.execute()
         return [
-            next((int(score) for score in of_row if score is not None), None) for of_row in zip(*scores, strict=True)
+            next((int(score) for score in of_row if score not in (None, HELD_SCORE)), None)
+            for of_row in zip(*scores, strict=True)
         ]
+
+    async def is_held(self, job: JobId) -> bool:
+        """Whether the job itself is held, and not only its batch or its country."""
+        with translated():
+            return bool(await self._client.hexists(self._keys.holds, str(HoldScope(Scope.JOB, str(job)))))
 
 
 #: what a batch may be after it was told to become something: the start time may be still to come

@@ -41,9 +41,9 @@ _OTHER_TYPE = _TYPE_CODE["other"]
 _OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
 #: fields of a history line: those of an entry, with those of its failure in the place of ``failure``
 _ENTRY_FIELDS, _FAILURE_FIELDS = frozenset(HistoryEntry.__slots__) - {"failure"}, FailureCode.__slots__
-_LETTERS = 26
+LETTERS = 26
 #: the region of numbers that belong to no country, such as satellite networks
-_NO_COUNTRY, _NO_COUNTRY_CODE = "001", _LETTERS * _LETTERS + 1
+_NO_COUNTRY, NO_COUNTRY_CODE = "001", LETTERS * LETTERS + 1
 
 
 class _UnknownCode(str):
@@ -83,16 +83,16 @@ def country_code(country: str) -> int:
     if not country:
         return 0
     if country == _NO_COUNTRY:
-        return _NO_COUNTRY_CODE
+        return NO_COUNTRY_CODE
     first, second = (ord(letter) - ord("A") for letter in country)
-    return first * _LETTERS + second + 1
+    return first * LETTERS + second + 1
 
 
 def country_name(code: int) -> str:
     """The country of a stored number."""
-    if code in (0, _NO_COUNTRY_CODE):
+    if code in (0, NO_COUNTRY_CODE):
         return _NO_COUNTRY if code else ""
-    first, second = divmod(code - 1, _LETTERS)
+    first, second = divmod(code - 1, LETTERS)
     return chr(ord("A") + first) + chr(ord("A") + second)
 
 

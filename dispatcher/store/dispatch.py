@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
@@ -14,7 +14,8 @@ from dispatcher.store import codec, keys
 from dispatcher.store.batches import seen
 from dispatcher.store.client import BEGIN_WAIT_S, Client
 from dispatcher.store.errors import translated
-from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.lua import Argument, Option, Scripts
+from dispatcher.store.protocol import BeginWord
 
 _LEASE_NUMBERS = 2**32 - 1
 #: jobs of one kind that one run of a script gives another state: Redis serves nobody else meanwhile
@@ -24,7 +25,7 @@ HORIZON_US = 1_000_000
 #: a lock that nothing frees is gone after this time; an attempt's end frees it long before
 NUMBER_LOCK_MS = 6 * 3_600_000
 #: what claim answers when it has only passed over rows of held countries, and how often in a row it is asked again
-_MORE, _MOST_PASSES = b"more", 32
+_MORE, _MAX_PASSES = b"more", 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What begin said of one job: ``go``, ``unheard``, or why it went back."""
+    """What begin said of one job."""
 
     job: JobId
-    word: str
+    word: BeginWord
     record: Record
     #: microseconds from the server's time in the same answer; may be slightly negative
     slot_in_us: int = 0
@@ -72,14 +73,39 @@ class BeginAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobHold:
+    """Why one job is held."""
+
+    category: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendReport:
+    """What the end of a send says of the provider: its breaker goes by this."""
+
+    #: it is one of the last sends. A missed slot and a 429 are none: they say nothing of how the provider works
+    counts: bool = True
+    #: a usable answer came
+    answered: bool = False
+    #: no usable answer came, by the provider's fault
+    failed: bool = False
+    unclear: bool = False
+    #: the status that came with a failure, as people should see it
+    status: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTransition:
     """One job's step, decided from ``old``. Its new place follows from the new state."""
 
     job: JobId
     old: Record
     new: Record
-    #: milliseconds since 1970 of the next look at a job that stays live
-    next_ms: int = 0
+    #: milliseconds since 1970 of the next look at a job that stays live; None leaves the job in its place
+    next_ms: int | None = 0
+    #: why a job that waits is held until someone releases it; ``next_ms`` means nothing then
+    hold: JobHold | None = None
     history: HistoryEntry | None = None
     #: seconds that the number rests after the attempt ended; None keeps its lock
     rest_s: float | None = None
@@ -91,6 +117,9 @@ class StoredTransition:
     spent: int = 0
     #: causes of holds that end when the attempt is a probe of theirs
     disproves: frozenset[str] = frozenset()
+    #: how a send ended, for the breaker of the provider
+    send: SendReport | None = None
+    #: counters for metrics; nothing is decided by them
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -98,7 +127,7 @@ class StoredTransition:
 class EncodedTransition:
     """A change as the script takes it. Whatever cannot be encoded has been found out by then."""
 
-    arguments: tuple[Argument, ...]
+    values: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +161,7 @@ class Dispatch:
     def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
         self._policy = policy
 
     async def claim(self, priority: str, *, max_jobs: int, max_ahead: int, max_in_flight: int) -> Lease | None:
@@ -143,23 +173,21 @@ class Dispatch:
         Returns:
             None when nothing is due, everything is held, enough work is ahead, or no worker is alive.
         """
-        lease_id = secrets.token_hex(8)
-        policy = self._policy
-        arguments: list[Argument] = [
-            lease_id,
-            1 + secrets.randbelow(_LEASE_NUMBERS),
-            priority,
-            max_jobs,
-            max_ahead,
-            int(policy.lease_s * 1000),
-            policy.retry_floor,
-            HORIZON_US,
-            max_in_flight,
-        ]
-        raw = _MORE
-        for _ in range(_MOST_PASSES):
+        lease_id, raw = secrets.token_hex(8), _MORE
+        options: dict[str, Option] = {
+            "lease_id": lease_id,
+            "lease_number": 1 + secrets.randbelow(_LEASE_NUMBERS),
+            "class": priority,
+            "max_jobs": max_jobs,
+            "max_ahead": max_ahead,
+            "max_in_flight": max_in_flight,
+            "lease_ms": int(self._policy.lease_s * 1000),
+            "retry_floor": self._policy.retry_floor,
+            "horizon_us": HORIZON_US,
+        }
+        for _ in range(_MAX_PASSES):
             if raw == _MORE:
-                raw = await self._scripts.run("claim", arguments)
+                raw = await self._scripts.run("claim", **options)
         return _lease(lease_id, raw) if raw and raw != _MORE else None
 
     async def fetch(self, lease_id: str) -> Lease | None:
@@ -167,7 +195,7 @@ class Dispatch:
 
         From now on it ends with this worker process. Whoever is no worker only reads.
         """
-        raw = await self._scripts.run("fetch", [lease_id])
+        raw = await self._scripts.run("fetch", lease_id=lease_id)
         return _lease(lease_id, raw) if raw else None
 
     async def begin(
@@ -181,31 +209,29 @@ class Dispatch:
         """
         call = call or new_call()
         policy = self._policy
-        sending_s = policy.send_window_s + policy.post_total_s
-        arguments: list[Argument] = [
-            call,
-            lease.number,
-            HORIZON_US,
-            round(sending_s * 1000),
-            int(policy.number_busy_s * 1000),
-            NUMBER_LOCK_MS,
-            policy.rate_cut,
-            int(policy.rate_regain_s * 1_000_000),
-            max_in_flight,
-            ",".join(f"{scope}={hold_id}" for scope, hold_id in lease.probes.items()),
-            lease.id,
-            tried,
-        ]
-        for candidate in candidates:
-            arguments += [str(candidate.job), candidate.number_hash]
+        values = [value for candidate in candidates for value in (str(candidate.job), candidate.number_hash)]
         seen, losses = self._scripts.epoch, self._scripts.epoch.losses
-        begun = await self._scripts.move("begin", arguments, wait_s=BEGIN_WAIT_S)
+        options: dict[str, Option] = {
+            "call_id": call,
+            "tried": tried,
+            "lease_id": lease.id,
+            "lease_number": lease.number,
+            "probes": lease.probes,
+            "horizon_us": HORIZON_US,
+            "sending_ms": round((policy.send_window_s + policy.post_total_s) * 1000),
+            "busy_ms": int(policy.number_busy_s * 1000),
+            "lock_ms": NUMBER_LOCK_MS,
+            "cut": policy.rate_cut,
+            "regain_us": int(policy.rate_regain_s * 1_000_000),
+            "max_in_flight": max_in_flight,
+        }
+        begun = await self._scripts.move("begin", values, options, wait_s=BEGIN_WAIT_S)
         now_us, epoch, tried_then, *flat = begun.answer
         rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         jobs = tuple(
             Begun(
                 job=candidate.job,
-                word=_word(word.decode(), record, call),
+                word=_word(BeginWord(word.decode()), record, call),
                 record=record,
                 slot_in_us=int(slot) - int(now_us),
             )
@@ -227,10 +253,8 @@ class Dispatch:
 
     async def apply(self, changes: Sequence[EncodedTransition]) -> list[Record | JobGone | None]:
         """The same for changes that were encoded before."""
-        arguments: list[Argument] = [NUMBER_LOCK_MS]
-        for change in changes:
-            arguments += change.arguments
-        return [_settled(answer) for answer in await self._scripts.run("settle", arguments)]
+        values = [value for change in changes for value in change.values]
+        return [_settled(answer) for answer in await self._scripts.run("settle", *values, lock_ms=NUMBER_LOCK_MS)]
 
     async def reclaim(self, *, max_jobs: int, again_s: float, look: bool = True) -> Reclaimed:
         """Give back the jobs of leases that nobody will begin, let sends without an answer become unclear, and name the
@@ -241,12 +265,12 @@ class Dispatch:
         """
         given_back, held, unclear, living = 0, 0, 0, 0
         announce, look_at = list[tuple[Priority, str]](), list[JobId]()
-        arguments = self._reclaim_arguments(min(max_jobs, _STEP), again_s, look=look)
+        options = self._reclaim_options(min(max_jobs, _STEP), again_s, look=look)
         for _ in range(0, max_jobs, _STEP):
-            back, more_held, late, living, leases, jobs = await self._scripts.run("reap", arguments)
+            back, more_held, late, living, leases, jobs = await self._scripts.run("reclaim", **options)
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
             names = [name.decode() for name in leases]
-            announce += [(Priority(names[at]), names[at + 1]) for at in range(0, len(names), 2)]
+            announce += [(Priority(name), lease_id) for name, lease_id in zip(names[0::2], names[1::2], strict=True)]
             look_at += [JobId.parse(job.decode()) for job in jobs]
             if max(back, late, len(jobs)) < _STEP:
                 break
@@ -259,26 +283,33 @@ class Dispatch:
             look_at=tuple(look_at),
         )
 
-    def _reclaim_arguments(self, step: int, again_s: float, *, look: bool) -> list[Argument]:
+    def _reclaim_options(self, step: int, again_s: float, *, look: bool) -> dict[str, Option]:
         policy = self._policy
-        times = [int(again_s * 1000), policy.max_strikes, int(policy.lease_s * 1000)]
-        return [step, step if look else 0, *times, round(policy.looks_s[0] * 1000), look_apart_ms(0, policy)]
+        return {
+            "max_jobs": step,
+            "max_looks": step if look else 0,
+            "again_ms": int(again_s * 1000),
+            "max_strikes": policy.max_strikes,
+            "lease_ms": int(policy.lease_s * 1000),
+            "look_ms": round(policy.looks_s[0] * 1000),
+            "apart_ms": look_apart_ms(0, policy),
+        }
 
     async def finalize(self, max_jobs: int = 500) -> int:
         """Give waiting jobs of ended batches their final state; returns how many."""
-        drained = 0
-        while drained < max_jobs:
-            step = min(_STEP, max_jobs - drained)
-            done = int(await self._scripts.run("drain", [step]))
-            drained += done
+        finalized = 0
+        while finalized < max_jobs:
+            step = min(_STEP, max_jobs - finalized)
+            done = int(await self._scripts.run("finalize", max_jobs=step))
+            finalized += done
             if done < step:
                 break
-        return drained
+        return finalized
 
     async def overdue_batches(self, now_ms: int) -> list[str]:
         """Batches whose deadline has passed."""
         with translated():
-            raw = await self._client.zrangebyscore(keys.DEADLINES, "-inf", now_ms, start=0, num=100)
+            raw = await self._client.zrangebyscore(self._keys.deadlines, "-inf", now_ms, start=0, num=100)
         return [name.decode() for name in raw]
 
     async def stored(self, jobs: Sequence[JobId]) -> list[Stored | None]:
@@ -288,9 +319,9 @@ class Dispatch:
                 for job in jobs:
                     block, at = keys.locate(job)
                     start = at * codec.WIDTH
-                    pipe.getrange(keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
-                    pipe.hget(keys.block_part(job.batch, "history", block), str(job.row))
-                    pipe.hget(keys.block_part(job.batch, "long_ids", block), str(job.row))
+                    pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                    pipe.hget(self._keys.block_part(job.batch, "history", block), str(job.row))
+                    pipe.hget(self._keys.block_part(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute()
         return [_stored(job, *flat[at * 3 : at * 3 + 3]) for at, job in enumerate(jobs)]
 
@@ -298,10 +329,10 @@ class Dispatch:
         """How many jobs are in flight, by the place they are in."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                for watch in keys.WATCH.values():
+                for watch in self._keys.watch.values():
                     pipe.zcard(watch)
                 sizes = await pipe.execute()
-        return {place.value: size for place, size in zip(keys.WATCH, sizes, strict=True)}
+        return {place.value: size for place, size in zip(self._keys.watch, sizes, strict=True)}
 
     async def unclear_since_ms(self, max_jobs: int = 500) -> int:
         """Since when the oldest unclear attempt is looked for, milliseconds since 1970; 0: none is.
@@ -309,11 +340,11 @@ class Dispatch:
         Of more than ``most`` those count that are looked for next.
         """
         with translated():
-            names = await self._client.zrange(keys.WATCH[Place.UNCLEAR], 0, max_jobs - 1)
+            names = await self._client.zrange(self._keys.watch[Place.UNCLEAR], 0, max_jobs - 1)
             async with self._client.pipeline(transaction=False) as pipe:
                 for block, at, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
                     start = at * codec.WIDTH
-                    pipe.getrange(keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
+                    pipe.getrange(self._keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
                 raw = await pipe.execute()
         records = (codec.decode_record(record) for record in raw if len(record) == codec.WIDTH)
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
@@ -328,10 +359,10 @@ def new_call() -> str:
     return secrets.token_hex(8)
 
 
-def _word(word: str, record: Record, call: str) -> str:
+def _word(word: BeginWord, record: Record, call: str) -> BeginWord:
     """A job that is gone, but by this very call, was begun without the caller's hearing of it."""
     begun = record.state is State.SENDING and record.lease == int(call[:8], 16)
-    return "unheard" if word == "gone" and begun else word
+    return BeginWord.UNHEARD if word is BeginWord.GONE and begun else word
 
 
 def _lease(lease_id: str, raw: bytes) -> Lease:
@@ -342,7 +373,7 @@ def _lease(lease_id: str, raw: bytes) -> Lease:
 
 def prepare(change: StoredTransition) -> EncodedTransition:
     """Raises ValueError or struct.error for what has no place in a record."""
-    return EncodedTransition(_arguments(change))
+    return EncodedTransition(_values(change))
 
 
 def _settled(answer: bytes) -> Record | JobGone | None:
@@ -351,23 +382,34 @@ def _settled(answer: bytes) -> Record | JobGone | None:
     return None if answer in (b"done", b"repeat") else codec.decode_record(answer)
 
 
-def _arguments(change: StoredTransition) -> tuple[Argument, ...]:
-    fax_id = change.new.fax_id
+def _values(change: StoredTransition) -> tuple[Argument, ...]:
+    """What settle takes for one job, in its order."""
     return (
-        change.job.batch,
-        change.job.row,
+        json.dumps(_fields(change)),
         codec.encode_record(change.old),
         codec.encode_record(change.new),
-        change.next_ms,
         codec.encode_entry(change.history) if change.history else b"",
-        -1 if change.rest_s is None else int(change.rest_s * 1000),
-        f"{change.job}/{change.attempt}",
-        change.number_hash,
-        fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
-        int(change.spent),
-        ",".join(sorted(change.disproves)),
-        "\n".join(f"{name}\t{by}" for name, by in change.totals.items()),
     )
+
+
+def _fields(change: StoredTransition) -> dict[str, object]:
+    """The fields of a change as ``settle.lua`` names them; those that say nothing are left out."""
+    fax_id = change.new.fax_id
+    fields = {
+        "hold": change.hold and {"category": change.hold.category, "cause": change.hold.cause},
+        "number_hash": change.number_hash,
+        "long_id": fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
+        "spent": change.spent,
+        "disproves": sorted(change.disproves),
+        "send": change.send and {name: value for name, value in asdict(change.send).items() if value},
+        "totals": change.totals,
+    }
+    fields = {name: value for name, value in fields.items() if value}
+    if change.next_ms is not None:
+        fields["next_ms"] = change.next_ms
+    if change.rest_s is not None:
+        fields["rest_ms"] = int(change.rest_s * 1000)
+    return {"batch": change.job.batch, "row": change.job.row, "attempt": f"{change.job}/{change.attempt}", **fields}
 
 
 def _stored(job: JobId, raw: bytes, history: bytes | None, long_id: bytes | None) -> Stored | None:

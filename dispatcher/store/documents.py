@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
 from dispatcher.store.lua import Scripts
@@ -26,6 +25,7 @@ class Documents:
     def __init__(self, client: Client, scripts: Scripts, max_bytes: int) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
         self._max_bytes = max_bytes
 
     async def put(self, content: bytes, name: str, pages: int) -> DocumentInfo:
@@ -34,39 +34,39 @@ class Documents:
         sha256 = hashlib.sha256(content).hexdigest()
         found = await self.info(sha256)
         if found:
-            await self._scripts.accept("move_epoch", [])
+            await self._scripts.accept("move_epoch")
             return found
         with translated():
             seconds, micros = await self._client.time()
             created_ms = int(seconds) * 1000 + int(micros) // 1000
             info = DocumentInfo(sha256=sha256, size=len(content), pages=pages, name=name, created_ms=created_ms)
-            used = sum(map(int, await self._client.hvals(keys.DOCUMENTS)))
+            used = sum(map(int, await self._client.hvals(self._keys.documents)))
             if used + len(content) > self._max_bytes:
                 raise StoreFull(
                     f"all documents together may have {self._max_bytes:,} bytes and {used:,} are used; "
                     "raise BULKFAX_DOCUMENTS_MAX_BYTES"
                 )
             await self._write(info, content)
-        await self._scripts.accept("move_epoch", [])
+        await self._scripts.accept("move_epoch")
         return info
 
     async def _write(self, info: DocumentInfo, content: bytes) -> None:
         # One transaction: a document is there whole or not at all. Nothing is added up, so that it can be repeated.
         async with self._client.pipeline(transaction=True) as pipe:
-            pipe.delete(keys.chunks(info.sha256))
+            pipe.delete(self._keys.chunks(info.sha256))
             for start in range(0, len(content), CHUNK):
-                pipe.rpush(keys.chunks(info.sha256), content[start : start + CHUNK])
+                pipe.rpush(self._keys.chunks(info.sha256), content[start : start + CHUNK])
             pipe.hset(
-                keys.document(info.sha256),
+                self._keys.document(info.sha256),
                 mapping={"name": info.name, "size": info.size, "pages": info.pages, "created_ms": info.created_ms},
             )
-            pipe.hset(keys.DOCUMENTS, info.sha256, info.size)
+            pipe.hset(self._keys.documents, info.sha256, info.size)
             await pipe.execute()
 
     async def info(self, sha256: str) -> DocumentInfo | None:
         with translated():
             size, pages, name, created = await self._client.hmget(
-                keys.document(sha256), "size", "pages", "name", "created_ms"
+                self._keys.document(sha256), "size", "pages", "name", "created_ms"
             )
         if size is None:
             return None
@@ -79,7 +79,7 @@ class Documents:
         at = 0
         while True:
             with translated():
-                chunk = await self._client.lindex(keys.chunks(sha256), at)
+                chunk = await self._client.lindex(self._keys.chunks(sha256), at)
             if chunk is None:
                 return
             yield chunk
@@ -87,5 +87,5 @@ class Documents:
 
     async def content(self, sha256: str) -> bytes | None:
         with translated():
-            chunks = await self._client.lrange(keys.chunks(sha256), 0, -1)
+            chunks = await self._client.lrange(self._keys.chunks(sha256), 0, -1)
         return b"".join(chunks) if chunks else None

@@ -6,6 +6,7 @@ StoreError
 ├── StoreRolledBack     Redis has lost writes that were acknowledged; nothing was changed
 ├── StoreNotReplicated  it is written, and fewer replicas have it than are asked for
 ├── StoreUnsafe         Redis is set up so that it can lose what was accepted
+├── UnknownLayout       the data in Redis was written by a version whose layout we do not know
 └── StoreFull           our own cap on documents or callbacks is reached
 """
 
@@ -39,6 +40,10 @@ class StoreNotReplicated(StoreError):
 
 class StoreUnsafe(StoreError):
     """Raised when the server's settings allow it to forget what it acknowledged."""
+
+
+class UnknownLayout(StoreError):
+    """Raised when the data in Redis was written by a version whose layout we do not know. Trying again is no use."""
 
 
 class StoreFull(StoreError):

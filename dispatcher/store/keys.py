@@ -1,154 +1,193 @@
-"""Every key in Redis: its name, type, meaning and lifetime. The scripts build the same names (``record.lua``).
+"""Every key in Redis: its name, type, meaning and lifetime. The scripts build the same names (``prelude/keys.lua``).
 
-======================================  ======  ====================================================  ===============
-name                                    type    meaning                                               lifetime
-======================================  ======  ====================================================  ===============
-bf:batches                              zset    batch -> creation time (ms)                           for good
-bf:active:<class>                       zset    batches with work now -> virtual time                 while running
-bf:timers                               zset    batch -> when it has work again (ms)                  while running
-bf:wake                                 list    words that wake sleeping schedulers                   until woken
-bf:deadlines                            zset    batch -> deadline (ms)                                until it ended
-bf:draining                             set     ended batches whose due set is being emptied          seconds
-bf:watch:leased                         zset    job -> end of its lease (ms)                          in flight
-bf:watch:sending                        zset    job -> send deadline of its attempt (ms)              in flight
-bf:watch:unclear                        zset    job that may have been sent -> next look-up (ms)      in flight
-bf:watch:accepted                       zset    job -> next read-back (ms)                            in flight
-bf:leases                               hash    lease -> times, jobs left, worker (``leases.lua``)    until begun
-bf:lease:<id>                           string  JSON: jobs of a lease, holds it probes                until begun
-bf:begun:<call>                         string  answer of begin, for a repeated call                  1 minute
-bf:number:<hash>                        string  <job>/<attempt> calling it, or ``rest``, until (ms)   attempt + rest
-bf:locks                                hash    job -> number hash it holds                           in flight
-bf:limiter                              hash    the account's shared pace (``pacing.lua``)            for good
-bf:holds                                hash    scope -> JSON of the hold                             until it ends
-bf:parked:<scope>                       set     batches with work that waits for the end of that hold         while held
-bf:released                             set     scopes of ended holds whose batches are still to be woken     seconds
-bf:breaker                              zset    <job>/<attempt> <status> of its failures -> sends     20 sends
-bf:answered                             hash    last usable answer to a send: when (ms), sends by then        for good
-bf:forbidden                            zset    scope of a country refused with 403 -> sends          20 sends
-bf:strikes:<scope>                      zset    attempts that failed in a row -> when (ms)            1 hour (policy)
-bf:unclear_sends                        zset    <job>/<attempt> of unclear end -> sends by then          200 sends
-bf:lists_fail                           string  since when no list could be read (ms)                 until one is read
-bf:clock                                hash    start of a machine -> what it saw of the server's clock for good
-bf:workers                              hash    worker process -> instance, heartbeat, room           1 hour after it
-bf:workers:ended                        string  when a worker process ended last (ms)                 for good
-bf:scheduler:seen                       string  when a scheduler asked last what is due (ms)          for good
-bf:epoch                                hash    write epoch, when it moved, what it was raised to     for good
-bf:rollback                             hash    the last loss of writes, and what became of it        for good
-bf:rollback:unknown                     hash    fax id -> JSON of a fax whose job is not there        until the next
-bf:inbox                                stream  callbacks not yet settled                             until settled
-bf:inbox:deferred                       zset    callback -> when it is looked at again (ms)           until confirmed
-bf:inbox:failed                         list    JSON of callbacks that could not be settled           the last 1,000
-bf:totals                               hash    counters of the whole cluster, for metrics            for good
-bf:secrets                              hash    keys made once: callback, number                      for good
-bf:write_check                          string  written by the readiness check                        1 minute
-bf:keep:<kind>:<hash>                   string  idempotency reservation                               7 days
-bf:documents                            hash    sha256 -> size in bytes                               for good
-bf:document:<sha256>                    hash    name, size, pages, created_ms                         for good
-bf:document:<sha256>:chunks             list    content in chunks                                     for good
-bf:batch:<id>                           hash    definition, control, cursor, sums                     for good
-bf:batch:<id>:counts                    hash    <state>:<category>:<type> -> jobs                     for good
-bf:batch:<id>:block:<n>                 string  up to 1,000 recipients, compressed, immutable         for good
-bf:batch:<id>:records:<n>               string  one fixed-width record for each of them               for good
-bf:batch:<id>:history:<n>               hash    row -> what became of its attempts                    for good
-bf:batch:<id>:long_ids:<n>              hash    row -> fax id that is too long for the record         for good
-bf:batch:<id>:due                       zset    row -> when it may be leased again (ms)               while waiting
-bf:batch:<id>:parked                    set     held countries for which rows are parked                      while held
-bf:batch:<id>:parked:<country>          string  bitmap: rows that wait for the end of that country's hold     while held
-bf:batch:<id>:refused                   list    refused rows, compressed chunks                       for good
-bf:batch:<id>:reasons                   hash    reason of refusal -> rows                             for good
-bf:batch:<id>:uploads                   hash    upload -> lines:accepted:refused:duplicates           for good
-bf:batch:<id>:seen                      set     numbers already in the batch                          until started
-bf:batch:<id>:selection                 hash    block of the parent -> rows that a rerun takes, as bits until started
-======================================  ======  ====================================================  ===============
+Every name starts with ``bf:{<account>}:``, which the table leaves out. The braces are the hash tag of Redis Cluster:
+all keys of an account lie in one slot.
 
-In the broker's database (``queues.py``):
+===========================  ======  =========================================================  =================
+name                         type    meaning                                                    lifetime
+===========================  ======  =========================================================  =================
+layout                       string  number of the layout of these keys                         for good
+batches                      zset    batch -> creation time (ms)                                for good
+active:<class>               zset    batches with work now -> virtual time                      while running
+timers                       zset    batch -> when it has work again (ms)                       while running
+wake                         list    words that wake sleeping schedulers                        until woken
+deadlines                    zset    batch -> deadline (ms)                                     until it ended
+draining                     set     ended batches whose due set is being emptied               seconds
+watch:leased                 zset    job -> end of its lease (ms)                               in flight
+watch:sending                zset    job -> send deadline of its attempt (ms)                   in flight
+watch:unclear                zset    job that may have been sent -> next look-up (ms)           in flight
+watch:accepted               zset    job -> next read-back (ms)                                 in flight
+leases                       hash    lease -> times, jobs left, worker (``leases.lua``)         until begun
+lease:<id>                   string  JSON: jobs of a lease, holds it probes                     until begun
+begun:<call>                 string  answer of begin, for a repeated call                       1 minute
+number:<hash>                string  <job>/<attempt> calling it, or ``rest``, until (ms)        attempt + rest
+locks                        hash    job -> number hash it holds                                in flight
+limiter                      hash    the account's shared pace (``pacing.lua``)                 for good
+holds                        hash    scope -> JSON of the hold                                  until it ends
+parked:<scope>               set     batches with work that waits for the end of that hold      while held
+released                     set     scopes of ended holds whose batches are still to be woken  seconds
+sends                        string  number of sends whose end is known, for the breaker        for good
+breaker                      zset    <job>/<attempt> <status> of its failures -> sends          20 sends
+answered                     hash    last usable answer to a send: when (ms), sends by then     for good
+forbidden                    zset    scope of a country refused with 403 -> sends               20 sends
+strikes:<scope>              zset    attempts that failed in a row -> when (ms)                 1 hour (policy)
+unclear_sends                zset    <job>/<attempt> of unclear end -> sends by then            200 sends
+lists_fail                   string  since when no list could be read (ms)                      until one is read
+clock                        hash    start of a machine -> what it saw of the server's clock    for good
+workers                      hash    worker process -> instance, heartbeat, room                1 hour after it
+workers:ended                string  when a worker process ended last (ms)                      for good
+scheduler:seen               string  when a scheduler asked last what is due (ms)               for good
+epoch                        hash    write epoch, when it moved, what it was raised to          for good
+rollback                     hash    the last loss of writes, and what became of it             for good
+rollback:unknown             hash    fax id -> JSON of a fax whose job is not there             until the next
+inbox                        stream  callbacks not yet settled                                  until settled
+inbox:deferred               zset    callback -> when it is looked at again (ms)                until confirmed
+inbox:failed                 list    JSON of callbacks that could not be settled                the last 1,000
+totals                       hash    counters of the whole cluster, for metrics                 for good
+secrets                      hash    keys made once: callback, number                           for good
+write_check                  string  written by the readiness check                             1 minute
+keep:<kind>:<hash>           string  idempotency reservation                                    7 days
+documents                    hash    sha256 -> size in bytes                                    for good
+document:<sha256>            hash    name, size, pages, created_ms                              for good
+document:<sha256>:chunks     list    content in chunks                                          for good
+batch:<id>                   hash    definition, control, cursor, sums                          for good
+batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          for good
+batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              for good
+batch:<id>:records:<n>       string  one fixed-width record for each of them                    for good
+batch:<id>:history:<n>       hash    row -> what became of its attempts                         for good
+batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              for good
+batch:<id>:due               zset    row -> when it may be leased again (ms)                    while waiting
+batch:<id>:parked            set     held countries for which rows are parked                   while held
+batch:<id>:parked:<country>  string  bitmap: rows that wait for the end of that country's hold  while held
+batch:<id>:refused           list    refused rows, compressed chunks                            for good
+batch:<id>:reasons           hash    reason of refusal -> rows                                  for good
+batch:<id>:uploads           hash    upload -> lines:accepted:refused:duplicates                for good
+batch:<id>:seen              set     numbers already in the batch                               until started
+batch:<id>:selection         hash    block of the parent -> rows that a rerun takes, as bits    until started
+===========================  ======  =========================================================  =================
 
-======================================  ======  ====================================================  ===============
-bf:queue:<name>                         list    messages that no worker has taken yet                 until taken
-======================================  ======  ====================================================  ===============
+In the broker's database (``queues.py``), with the same prefix:
+
+===========================  ======  =========================================================  =================
+name                         type    meaning                                                    lifetime
+===========================  ======  =========================================================  =================
+queue:<name>                 list    messages that no worker has taken yet                      until taken
+===========================  ======  =========================================================  =================
 """
+
+import re
 
 from dispatcher.core.job import JobId
 from dispatcher.core.recovery.places import WATCHED
 
 #: rows of a block; row number = block * BLOCK + position
 BLOCK = 1000
-
-BATCHES = "bf:batches"
-TIMERS = "bf:timers"
-WAKE = "bf:wake"
-DEADLINES = "bf:deadlines"
-DRAINING = "bf:draining"
-LOCKS = "bf:locks"
-LIMITER = "bf:limiter"
-HOLDS = "bf:holds"
-RELEASED = "bf:released"
-ANSWERED = "bf:answered"
-CLOCK = "bf:clock"
-WORKERS = "bf:workers"
-WORKERS_ENDED = "bf:workers:ended"
-SCHEDULER_SEEN = "bf:scheduler:seen"
-EPOCH = "bf:epoch"
-ROLLBACK = "bf:rollback"
-ROLLBACK_UNKNOWN = "bf:rollback:unknown"
-LEASES = "bf:leases"
-INBOX = "bf:inbox"
-INBOX_DEFERRED = "bf:inbox:deferred"
-INBOX_FAILED = "bf:inbox:failed"
-TOTALS = "bf:totals"
-SECRETS = "bf:secrets"
-DOCUMENTS = "bf:documents"
-WRITE_CHECK = "bf:write_check"
-
-WATCH = {place: f"bf:watch:{place}" for place in WATCHED}
+#: until an installation has several accounts
+DEFAULT_ACCOUNT = "default"
+#: keys of the layout before the first, in which names had no account: any process that served wrote some of them
+LEGACY_KEYS = ("bf:batches", "bf:limiter", "bf:secrets")
+_ACCOUNT = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def active(priority: str) -> str:
-    return f"bf:active:{priority}"
+class Keys:
+    """The keys of one account."""
 
+    def __init__(self, account: str = DEFAULT_ACCOUNT) -> None:
+        """Raises ValueError for a name that no account may have."""
+        if not _ACCOUNT.fullmatch(account):
+            raise ValueError(f"{account!r} is no name of an account: 1 to 32 of a-z, 0-9 and -")
+        self.prefix = f"bf:{{{account}}}:"
+        self.layout = self._named("layout")
+        self.batches = self._named("batches")
+        self.timers = self._named("timers")
+        self.wake = self._named("wake")
+        self.deadlines = self._named("deadlines")
+        self.draining = self._named("draining")
+        self.locks = self._named("locks")
+        self.limiter = self._named("limiter")
+        self.holds = self._named("holds")
+        self.released = self._named("released")
+        self.sends = self._named("sends")
+        self.breaker = self._named("breaker")
+        self.answered = self._named("answered")
+        self.forbidden = self._named("forbidden")
+        self.unclear_sends = self._named("unclear_sends")
+        self.lists_fail = self._named("lists_fail")
+        self.clock = self._named("clock")
+        self.workers = self._named("workers")
+        self.workers_ended = self._named("workers:ended")
+        self.scheduler_seen = self._named("scheduler:seen")
+        self.epoch = self._named("epoch")
+        self.rollback = self._named("rollback")
+        self.rollback_unknown = self._named("rollback:unknown")
+        self.leases = self._named("leases")
+        self.inbox = self._named("inbox")
+        self.inbox_deferred = self._named("inbox:deferred")
+        self.inbox_failed = self._named("inbox:failed")
+        self.totals = self._named("totals")
+        self.secrets = self._named("secrets")
+        self.documents = self._named("documents")
+        self.write_check = self._named("write_check")
+        self.watch = {place: self._named(f"watch:{place}") for place in WATCHED}
 
-def lease(lease_id: str) -> str:
-    return f"bf:lease:{lease_id}"
+    def _named(self, name: str) -> str:
+        return self.prefix + name
 
+    def active(self, priority: str) -> str:
+        """Batches of a priority class that have work now."""
+        return self._named(f"active:{priority}")
 
-def keep(kind: str, key_hash: str) -> str:
-    return f"bf:keep:{kind}:{key_hash}"
+    def lease(self, lease_id: str) -> str:
+        """What a lease tells the worker that fetches it."""
+        return self._named(f"lease:{lease_id}")
 
+    def begun(self, call: str) -> str:
+        """The answer of a call of begin, kept for its repetitions."""
+        return self._named(f"begun:{call}")
 
-def queue(name: str) -> str:
-    """In the broker's database."""
-    return f"bf:queue:{name}"
+    def number(self, number_hash: str) -> str:
+        """The lock of a number."""
+        return self._named(f"number:{number_hash}")
 
+    def strikes(self, scope: str) -> str:
+        """Failures in a row of a scope."""
+        return self._named(f"strikes:{scope}")
 
-def document(sha256: str) -> str:
-    return f"bf:document:{sha256}"
+    def keep(self, kind: str, key_hash: str) -> str:
+        """A reservation under an idempotency key."""
+        return self._named(f"keep:{kind}:{key_hash}")
 
+    def queue(self, name: str) -> str:
+        """Messages to workers, in the broker's database."""
+        return self._named(f"queue:{name}")
 
-def chunks(sha256: str) -> str:
-    return f"bf:document:{sha256}:chunks"
+    def document(self, sha256: str) -> str:
+        """What is known of a document."""
+        return self._named(f"document:{sha256}")
 
+    def chunks(self, sha256: str) -> str:
+        """The content of a document."""
+        return self._named(f"document:{sha256}:chunks")
 
-def batch(batch_id: str) -> str:
-    return f"bf:batch:{batch_id}"
+    def batch(self, batch_id: str) -> str:
+        """Definition, control and sums of a batch."""
+        return self._named(f"batch:{batch_id}")
 
+    def part(self, batch_id: str, name: str) -> str:
+        """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, parked, selection."""
+        return self._named(f"batch:{batch_id}:{name}")
 
-def part(batch_id: str, name: str) -> str:
-    """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, parked, selection."""
-    return f"bf:batch:{batch_id}:{name}"
+    def parked(self, scope: str) -> str:
+        """Batches with work that waits for the end of a hold."""
+        return self._named(f"parked:{scope}")
 
+    def parked_rows(self, batch_id: str, country: str) -> str:
+        """Rows of a batch that wait for the end of their country's hold."""
+        return self.part(batch_id, f"parked:{country}")
 
-def parked(scope: str) -> str:
-    """Batches with work that waits for the end of a hold."""
-    return f"bf:parked:{scope}"
-
-
-def parked_rows(batch_id: str, country: str) -> str:
-    return part(batch_id, f"parked:{country}")
-
-
-def block_part(batch_id: str, name: str, block: int) -> str:
-    """One of the keys of a block: block, records, history, long_ids."""
-    return f"bf:batch:{batch_id}:{name}:{block}"
+    def block_part(self, batch_id: str, name: str, block: int) -> str:
+        """One of the keys of a block: block, records, history, long_ids."""
+        return self._named(f"batch:{batch_id}:{name}:{block}")
 
 
 def locate(job: JobId) -> tuple[int, int]:

@@ -6,9 +6,9 @@ script that changes the job; the others are added here.
 
 from collections.abc import Mapping
 
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
+from dispatcher.store.keys import Keys
 
 
 def field(name: str, *labels: str) -> str:
@@ -16,23 +16,24 @@ def field(name: str, *labels: str) -> str:
 
 
 class MetricTotals:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
+        self._keys = keys
 
     async def count(self, name: str, labels: tuple[str, ...] = (), by: int = 1) -> None:
         with translated():
-            await self._client.hincrby(keys.TOTALS, field(name, *labels), by)
+            await self._client.hincrby(self._keys.totals, field(name, *labels), by)
 
     async def add(self, sums: Mapping[str, int]) -> None:
         """Several of them at once, by whole fields."""
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 for name, by in sums.items():
-                    pipe.hincrby(keys.TOTALS, name, by)
+                    pipe.hincrby(self._keys.totals, name, by)
                 await pipe.execute()
 
     async def all(self) -> Mapping[tuple[str, ...], int]:
         """Every counter by (name, label value, ...)."""
         with translated():
-            raw = await self._client.hgetall(keys.TOTALS)
+            raw = await self._client.hgetall(self._keys.totals)
         return {tuple(name.decode().split("|")): int(value) for name, value in raw.items()}

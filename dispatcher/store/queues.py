@@ -12,9 +12,9 @@ from typing import Any
 
 import redis
 
-from dispatcher.store import keys
 from dispatcher.store.client import connect_blocking
 from dispatcher.store.errors import translated
+from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
 
 #: messages of one queue
 MOST = 1000
@@ -25,12 +25,13 @@ BLOCK_S = 5.0
 
 
 class Queues:
-    def __init__(self, url: str, *, next_database: bool = False) -> None:
+    def __init__(self, url: str, *, account: str = DEFAULT_ACCOUNT, next_database: bool = False) -> None:
         """In the database that ``url`` names, or in the one after it. Connects at the first call.
 
         Raises ValueError when the URL cannot be read.
         """
         self._url = url
+        self._keys = Keys(account)
         self._next_database = next_database
         self._client = self._connect(_TIMEOUT_S)
 
@@ -49,27 +50,27 @@ class Queues:
         if messages:
             with translated():
                 pipe = self._client.pipeline(transaction=False)
-                pipe.rpush(keys.queue(queue), *messages)
-                pipe.ltrim(keys.queue(queue), -MOST, -1)
+                pipe.rpush(self._keys.queue(queue), *messages)
+                pipe.ltrim(self._keys.queue(queue), -MOST, -1)
                 pipe.execute()
 
     def push_front(self, queue: str, messages: Sequence[bytes]) -> None:
         """Put back messages that were popped and not worked on, before the others and in their order."""
         if messages:
             with translated():
-                self._client.lpush(keys.queue(queue), *reversed(messages))
+                self._client.lpush(self._keys.queue(queue), *reversed(messages))
 
     def lengths(self, queues: Sequence[str]) -> Mapping[str, int]:
         """Messages that nobody has taken yet, by queue. Raises StoreError."""
         with translated():
             pipe = self._client.pipeline(transaction=False)
             for queue in queues:
-                pipe.llen(keys.queue(queue))
+                pipe.llen(self._keys.queue(queue))
             return dict(zip(queues, pipe.execute(), strict=True))
 
     def waiter(self, queue: str) -> "Waiter":
         """Something that waits for messages of a queue, on a connection of its own."""
-        return Waiter(self._client, self._connect(BLOCK_S + _TIMEOUT_S), queue)
+        return Waiter(self._client, self._connect(BLOCK_S + _TIMEOUT_S), self._keys.queue(queue))
 
     def close(self) -> None:
         self._client.close()
@@ -78,10 +79,10 @@ class Queues:
 class Waiter:
     """Waits for messages in one thread; another thread may ``interrupt`` it for good."""
 
-    def __init__(self, client: "redis.Redis", own: "redis.Redis", queue: str) -> None:
+    def __init__(self, client: "redis.Redis", own: "redis.Redis", key: str) -> None:
         self._client = client
         self._own = own
-        self._key = keys.queue(queue)
+        self._key = key
         self._own_id = 0
         self._interrupted = threading.Event()
 

@@ -8,10 +8,9 @@ from dispatcher.core.limits.allowance import Allowance, Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.policy import Policy
 from dispatcher.core.retry.waits import capped_retry_after_s
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
-from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.lua import Scripts
 
 #: further ahead than sends are granted theirs, so that a backlog of sends leaves reads their share
 _READ_HORIZON_US = 2_000_000
@@ -31,6 +30,7 @@ class RateLimiter:
     def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
         self._policy = policy
 
     async def set_ceiling(self, rate_per_second: float, *, per_minute: int = 0, per_day: int = 0) -> float:
@@ -52,24 +52,31 @@ class RateLimiter:
 
     async def unblock(self) -> bool:
         """End the wait that the provider asked for. False when there was none."""
-        return bool(await self._scripts.run("unblock", []))
+        return bool(await self._scripts.run("unblock"))
 
-    async def _set(self, whose: str, limits: Mapping[Period, float]) -> float:
-        given: list[Argument] = [repr(limits[period]) if period in limits else "" for period in Period]
-        return float(await self._scripts.run("set_limits", [whose, *given]))
+    async def _set(self, source: str, limits: Mapping[Period, float]) -> float:
+        return float(
+            await self._scripts.run(
+                "set_limits", source=source, limits={period.value: limit for period, limit in limits.items()}
+            )
+        )
 
     async def by_operator(self) -> frozenset[Period]:
         """The periods whose limit an operator gave."""
         with translated():
-            given = await self._client.hmget(keys.LIMITER, [f"operator_{period}" for period in Period])
+            given = await self._client.hmget(self._keys.limiter, [f"operator_{period}" for period in Period])
         return frozenset(period for period, limit in zip(Period, given, strict=True) if limit is not None)
 
     async def take_permit(self) -> Permit:
         """One permit for a read, at most two seconds ahead."""
         policy = self._policy
-        regain_us = int(policy.rate_regain_s * 1_000_000)
-        arguments: list[Argument] = [_READ_HORIZON_US, policy.rate_cut, regain_us, policy.read_share]
-        answer = await self._scripts.run("take", arguments)
+        answer = await self._scripts.run(
+            "take_permit",
+            horizon_us=_READ_HORIZON_US,
+            cut=policy.rate_cut,
+            regain_us=int(policy.rate_regain_s * 1_000_000),
+            share=policy.read_share,
+        )
         now, slot, again, epoch = map(int, answer)
         wait_us = max(0, (again if slot < 0 else slot) - now)
         return Permit(granted=slot >= 0, wait_s=wait_us / 1_000_000, epoch=epoch)
@@ -78,23 +85,22 @@ class RateLimiter:
         """The provider asked for less. Returns the time until which nothing is sent, in seconds since 1970."""
         base, cap = self._policy.backoff_429_s
         named_s = capped_retry_after_s(retry_after_s)
-        wait_us = -1 if named_s is None else int(named_s * 1_000_000)
-        arguments: list[Argument] = [
-            epoch,
-            wait_us,
-            int(base * 1e6),
-            int(cap * 1e6),
-            repr(chance),
-            self._policy.rate_cut,
-            int(self._policy.probe_gap_s * 1e6),
-        ]
-        blocked_us, _ = await self._scripts.run("slow_down", arguments)
+        blocked_us, _ = await self._scripts.run(
+            "slow_down",
+            epoch=epoch,
+            wait_us=-1 if named_s is None else int(named_s * 1_000_000),
+            first_us=int(base * 1e6),
+            longest_us=int(cap * 1e6),
+            chance=chance,
+            cut=self._policy.rate_cut,
+            probe_gap_us=int(self._policy.probe_gap_s * 1e6),
+        )
         return int(blocked_us) / 1_000_000
 
     async def state(self) -> RateState:
         """The state of the limiter, for people and metrics."""
         with translated():
-            raw = await self._client.hgetall(keys.LIMITER)
+            raw = await self._client.hgetall(self._keys.limiter)
         known = {field.name for field in fields(RateState)} - {"allowances"}
         values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
         rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))

@@ -7,10 +7,9 @@ from enum import StrEnum
 
 from dispatcher.core.job import JobId
 from dispatcher.core.retry_table.rule import Category
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
-from dispatcher.store.lua import LOST_MARGIN_MS, Argument, Scripts
+from dispatcher.store.lua import LOST_MARGIN_MS, Scripts
 
 #: category of the account's hold
 ROLLED_BACK = Category.RECORD_ROLLED_BACK.value
@@ -64,6 +63,7 @@ class Rollbacks:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
 
     async def report_attempt(self, job: JobId, attempt: int, created_ms: int) -> bool:
         """An attempt that we signed or labelled is not in the record. False when that loss is known.
@@ -71,15 +71,18 @@ class Rollbacks:
         ``created_ms``: when the provider created its fax; 0 when that is not known.
         """
         cause = f"Redis has lost writes: it knows nothing of attempt {attempt} of job {job}"
-        return bool(await self._scripts.run("report_rollback", [0, created_ms, LOST_MARGIN_MS, cause]))
+        answer = await self._scripts.run(
+            "report_rollback", seen_before=0, since_ms=created_ms, margin_ms=LOST_MARGIN_MS, cause=cause
+        )
+        return bool(answer)
 
     async def last(self) -> Rollback | None:
         """The last loss, whether sending goes on since or not; None when there was none."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hgetall(keys.ROLLBACK)
-                pipe.hlen(keys.ROLLBACK_UNKNOWN)
-                pipe.hmget(keys.TOTALS, ADOPTED, ACCEPTED_TWICE)
+                pipe.hgetall(self._keys.rollback)
+                pipe.hlen(self._keys.rollback_unknown)
+                pipe.hmget(self._keys.totals, ADOPTED, ACCEPTED_TWICE)
                 raw, unknown, (adopted, twice) = await pipe.execute()
         if not raw:
             return None
@@ -95,36 +98,43 @@ class Rollbacks:
 
     async def accept(self) -> Resumed:
         """An operator takes the loss as it is. Sending goes on when the provider's faxes are reconciled."""
-        return Resumed((await self._scripts.run("resume", ["accepted"])).decode())
+        return Resumed((await self._scripts.run("resume", step="accepted")).decode())
 
     async def listed(self, rollback: Rollback, until_ms: int, *, all_of_them: bool) -> Resumed:
         """The provider's faxes were read up to this time. Does nothing for a loss that has become another one."""
-        arguments: list[Argument] = ["listed", rollback.noticed_ms, rollback.since_ms, until_ms, int(all_of_them)]
-        return Resumed((await self._scripts.run("resume", arguments)).decode())
+        answer = await self._scripts.run(
+            "resume",
+            step="listed",
+            noticed_ms=rollback.noticed_ms,
+            since_ms=rollback.since_ms,
+            until_ms=until_ms,
+            all_listed=all_of_them,
+        )
+        return Resumed(answer.decode())
 
     async def add_unknown(self, faxes: Sequence[UnknownFax]) -> None:
         with translated():
-            room = MOST_UNKNOWN - await self._client.hlen(keys.ROLLBACK_UNKNOWN)
+            room = MOST_UNKNOWN - await self._client.hlen(self._keys.rollback_unknown)
             kept = {fax.fax_id: json.dumps(asdict(fax)) for fax in faxes[: max(0, room)]}
             if kept:
-                await self._client.hset(keys.ROLLBACK_UNKNOWN, mapping=kept)
+                await self._client.hset(self._keys.rollback_unknown, mapping=kept)
 
     async def unknown(self) -> list[UnknownFax]:
         """Faxes of no job of ours, the oldest first."""
         with translated():
-            raw = await self._client.hvals(keys.ROLLBACK_UNKNOWN)
+            raw = await self._client.hvals(self._keys.rollback_unknown)
         return sorted((UnknownFax(**json.loads(fax)) for fax in raw), key=lambda fax: (fax.created_ms, fax.fax_id))
 
     async def raise_epoch(self, epoch: int) -> None:
         """The provider has a fax of that epoch, and the loss is known: what is sent from now on has a higher one."""
         if epoch:
-            await self._scripts.run("raise_epoch", [epoch])
+            await self._scripts.run("raise_epoch", epoch=epoch)
 
     async def check(self) -> None:
         """Raises StoreRolledBack when the account's epoch is lower than one that this process has seen."""
-        await self._scripts.run("move_epoch", [])
+        await self._scripts.run("move_epoch")
 
     async def written_ms(self) -> int:
         """When the account's epoch moved last; 0 when it never did."""
         with translated():
-            return int(await self._client.hget(keys.EPOCH, "written_ms") or 0)
+            return int(await self._client.hget(self._keys.epoch, "written_ms") or 0)

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dispatcher.core.recovery.clock_step import ClockReading
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
+from dispatcher.store.keys import Keys
 
 #: seconds for which this machine's steady clock is trusted to have kept pace with the server's
 _FRESH_S = 5.0
@@ -86,14 +86,15 @@ class ClockReadings:
     The clock that never steps begins anew with each start of a machine, so each start has an entry of its own.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
+        self._keys = keys
         self._boot = _boot_id()
 
     async def last(self) -> ClockReading | None:
         """None when nobody has looked since the machine was started. Raises StoreError."""
         with translated():
-            found = await self._client.hget(keys.CLOCK, self._boot)
+            found = await self._client.hget(self._keys.clock, self._boot)
         if found is None:
             return None
         server_ms, own_s, suspended_until_s = json.loads(found)
@@ -102,7 +103,7 @@ class ClockReadings:
     async def remember(self, seen: ClockReading) -> None:
         with translated():
             value = json.dumps([seen.server_ms, seen.own_s, seen.suspended_until_s])
-            await self._client.hset(keys.CLOCK, self._boot, value)
+            await self._client.hset(self._keys.clock, self._boot, value)
 
 
 def _boot_id() -> str:

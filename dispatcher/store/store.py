@@ -6,7 +6,6 @@ from contextlib import suppress
 import redis
 
 from dispatcher.core.policy import Policy
-from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
@@ -15,12 +14,15 @@ from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
 from dispatcher.store.holds import Holds
+from dispatcher.store.idempotency import IdempotencyKeys
 from dispatcher.store.inbox import Inbox
-from dispatcher.store.keep import IdempotencyKeys
+from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
+from dispatcher.store.layout import Layout
 from dispatcher.store.lua import Scripts
 from dispatcher.store.metric_totals import MetricTotals
 from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.rollback import Rollbacks
+from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
@@ -37,6 +39,7 @@ class Store:
         url: str,
         policy: Policy,
         *,
+        account: str = DEFAULT_ACCOUNT,
         documents_max_bytes: int,
         wait_replicas: int = 0,
         steady: Callable[[], float] = steady_clock,
@@ -46,8 +49,8 @@ class Store:
         """``steady`` gives seconds, never steps, and counts the time that the machine was suspended.
 
         ``reads`` and ``writes`` say how long commands and scripts wait for Redis, ``wait_replicas`` how many replicas
-        must have what is accepted, and the begin of a send. Raises ValueError when the URL cannot be read. Connects at
-        the first call.
+        must have what is accepted, and the begin of a send. Raises ValueError when the URL cannot be read, or the
+        account's name is none. Connects at the first call.
         """
         self._wait_replicas = wait_replicas
         if wait_replicas:
@@ -55,21 +58,24 @@ class Store:
         self._client = connect(url, reads)
         self._writer = self._client if writes == reads else connect(url, writes)
         leave_together(self._client, self._writer)
-        scripts = Scripts(self._writer, replicas=wait_replicas)
+        self._keys = keys = Keys(account)
+        scripts = Scripts(self._writer, keys, replicas=wait_replicas)
         self.epoch = scripts.epoch
         self.clock = ServerClock(self._client, steady)
-        self.clock_readings = ClockReadings(self._client)
+        self.clock_readings = ClockReadings(self._client, keys)
         self.audit = Audit(self._client, scripts)
-        self.backlog = Backlog(self._client)
+        self.backlog = Backlog(self._client, keys)
         self.batches = Batches(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.holds = Holds(self._client, scripts)
         self.inbox = Inbox(self._client, scripts)
-        self.keep = IdempotencyKeys(self._client)
+        self.idempotency_keys = IdempotencyKeys(self._client, keys)
+        self.layout = Layout(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.rollbacks = Rollbacks(self._client, scripts)
-        self.metric_totals = MetricTotals(self._client)
+        self.secrets = Secrets(self._client, keys)
+        self.metric_totals = MetricTotals(self._client, keys)
         self.wakes = Wakes(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)
 
@@ -91,8 +97,8 @@ class Store:
         """Raises StoreRefuses when Redis is full, read-only or cannot write its file. Leaves nothing behind."""
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
-                pipe.set(keys.WRITE_CHECK, 1, px=60_000)
-                pipe.delete(keys.WRITE_CHECK)
+                pipe.set(self._keys.write_check, 1, px=60_000)
+                pipe.delete(self._keys.write_check)
                 await pipe.execute()
 
     async def lacks_replicas(self) -> bool:

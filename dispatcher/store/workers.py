@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dispatcher.store import keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
+from dispatcher.store.protocol import DEAD_S
 from dispatcher.store.server_clock import AHEAD_MS
 
-#: seconds by which a living process's heartbeat may lie behind the newest one
-DEAD_S = 3.0
 #: seconds after which a process that has called no script writes a heartbeat
 BEAT_S = 1.0
 
@@ -46,6 +44,7 @@ class WorkerRegistry:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
         self._scripts = scripts
+        self._keys = scripts.keys
 
     async def register(self, name: str, instance: str, *, room: int = 0) -> None:
         """A process starts: it lives from now on, and whoever had its name has ended.
@@ -53,7 +52,7 @@ class WorkerRegistry:
         Raises ValueError for a name that the scripts could not read.
         """
         _check(name, instance)
-        await self._scripts.run("register", [name, instance, room])
+        await self._scripts.run("register", name=name, instance=instance, room=room)
 
     async def beat(self, name: str, instance: str, *, room: int = 0) -> bool:
         """A heartbeat. False when another process has registered under this name: then it changes nothing.
@@ -61,19 +60,19 @@ class WorkerRegistry:
         ``room``: calls that the process could begin.
         """
         _check(name, instance)
-        return bool(await self._scripts.run("beat", [name, instance, room]))
+        return bool(await self._scripts.run("beat", name=name, instance=instance, room=room))
 
     async def report_end(self, name: str, instance: str = "") -> None:
         """The process has ended, however that came about. Does nothing when it was replaced already.
 
         Without an instance: whoever has the name has ended.
         """
-        await self._scripts.run("report_end", [name, instance])
+        await self._scripts.run("report_end", name=name, instance=instance)
 
     async def sign_off(self, name: str, instance: str) -> None:
         """The process ends by its own will: what it fetched and has not begun goes to others at once."""
         self._scripts.worker = str
-        await self._scripts.run("sign_off", [name, instance])
+        await self._scripts.run("sign_off", name=name, instance=instance)
 
     def speak_as(self, name: str, instance: str, room: Callable[[], int]) -> None:
         """From now on every script that this store runs is a heartbeat of that process."""
@@ -93,8 +92,8 @@ class WorkerRegistry:
         """All of it at once."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hgetall(keys.WORKERS)
-                pipe.get(keys.WORKERS_ENDED)
+                pipe.hgetall(self._keys.workers)
+                pipe.get(self._keys.workers_ended)
                 raw, ended_ms = await pipe.execute()
         clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
         processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]

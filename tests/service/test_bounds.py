@@ -12,7 +12,7 @@ from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store import codec
 from tests.service.fake_provider import FaultyProvider
 from tests.service.system import FaultySystem
-from tests.store.fixture import StoreFixture
+from tests.store.fixture import KEYS, StoreFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def with_attempts(world: StoreFixture, batch: str, attempts: int) -> None:
     """Jobs whose numbers of attempts were used up by missed slots and refusals."""
     for row in range(ROWS):
         raw = codec.encode_record(replace(await world.record(JobId(batch, row)), attempt=attempts))
-        await world.client.setrange(f"bf:batch:{batch}:records:0", row * codec.WIDTH, raw)
+        await world.client.setrange(KEYS.block_part(batch, "records", 0), row * codec.WIDTH, raw)
 
 
 async def deliver_all(system: FaultySystem) -> None:
@@ -96,5 +96,5 @@ async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(sy
     alone = await sent_bytes()
     for block in range(1, 20):
         ids = {str(block * 1000 + row): "x" * 200 for row in range(1000)}
-        await world.client.hset(f"bf:batch:a:long_ids:{block}", mapping=ids)
+        await world.client.hset(KEYS.block_part("a", "long_ids", block), mapping=ids)
     assert abs(await sent_bytes() - alone) < 1_000

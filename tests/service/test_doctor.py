@@ -6,12 +6,13 @@ import pytest
 
 from dispatcher.core.job import State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.recovery.places import WATCHED
+from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
 from tests.service.samples import running
+from tests.store.fixture import KEYS
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def lock_idly(store: Store) -> None:
     candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
     begun = await store.dispatch.begin(lease, candidates, max_in_flight=10)
     assert [one.word for one in begun.jobs] == ["go", "go"]
-    block = f"bf:batch:{lease.jobs[0].batch}:records:0"
+    block = KEYS.block_part(lease.jobs[0].batch, "records", 0)
     await store.audit._client.setrange(block, 0, bytes([State.WAITING]))
 
 
@@ -42,7 +43,7 @@ async def test_a_number_that_is_locked_by_a_job_that_does_not_call_it_is_freed(s
     assert (await found(store, "number locks", fix=True)).fixed
     assert (await found(store, "number locks")).ok
     client = store.audit._client
-    assert [await client.exists("bf:number:n0"), await client.exists("bf:number:n1")] == [0, 1]
+    assert [await client.exists(KEYS.number("n0")), await client.exists(KEYS.number("n1"))] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +66,9 @@ async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
     await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n")], max_in_flight=10)
     client, job = store.audit._client, str(lease.jobs[0])
     for place in WATCHED:
-        await client.zrem(f"bf:watch:{place}", job)
+        await client.zrem(KEYS.watch[Place(place)], job)
     for entry in entries:
-        await client.zadd(f"bf:watch:{entry}", {job: 1})
+        await client.zadd(KEYS.watch[Place(entry)], {job: 1})
     assert not (await found(store, "one place")).ok
     assert (await found(store, "one place", fix=True)).fixed
     assert (await found(store, "one place")).ok
@@ -95,7 +96,7 @@ async def test_a_hold_that_has_nothing_to_hold_is_named_and_ended(store: Store) 
     gone = {
         scope: f'{{"id": "1", "scope": "{scope}", "category": "config", "cause": "", "since_ms": 1}}' for scope in GONE
     }
-    await store.audit._client.hset("bf:holds", mapping=gone)
+    await store.audit._client.hset(KEYS.holds, mapping=gone)
     finding = await found(store, "holds", fix=True)
     assert (finding.ok, finding.fixed, all(scope in finding.text for scope in GONE)) == (False, True, True)
     assert (await found(store, "holds")).ok
@@ -136,7 +137,7 @@ async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: St
     assert await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8) is None
     assert (await found(store, "one place")).ok
     assert (await found(store, "holds")).ok
-    await store.audit._client.hdel("bf:holds", "country:US")
+    await store.audit._client.hdel(KEYS.holds, "country:US")
     finding = await found(store, "holds", fix=True)
     assert (finding.ok, finding.fixed, "country:US" in finding.text) == (False, True, True)
     lease = await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8)

@@ -1,10 +1,11 @@
 """One sentence on a job."""
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
-from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.service.explanation import explain
 from dispatcher.service.views import BatchView, JobView, view_batch
 from dispatcher.store.store import Store
@@ -67,7 +68,6 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
         (Record(state=State.ACCEPTED), LATER_MS, [], f"read back at {LATER}"),
         (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt comes at {LATER}: Busy: again in a minute."),
         (Record(state=State.WAITING), LATER_MS, [], f"next attempt comes at {LATER}."),
-        (Record(state=State.WAITING), HELD_MS, [BUSY], "held until someone releases it: Busy: again in a minute."),
         (Record(state=State.WAITING), NOW_MS, [BUSY], "turn at the account's rate"),
         (Record(state=State.WAITING), None, [], "turn at the account's rate"),
     ],
@@ -76,6 +76,11 @@ async def test_a_job_of_a_running_batch_says_where_it_is(
     batch: BatchView, record: Record, next_ms: int | None, history: list[HistoryEntry], words: str
 ) -> None:
     assert words in explain(batch, job(record, next_ms), history, NOW_MS)
+
+
+async def test_a_job_that_is_held_itself_waits_for_a_person(batch: BatchView) -> None:
+    held = replace(job(Record(state=State.WAITING)), held=True)
+    assert "held until someone releases it: Busy: again in a minute." in explain(batch, held, [BUSY], NOW_MS)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ from dispatcher.service.account import view_account
 from dispatcher.service.doctor import examine
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
-from dispatcher.store import keys
 from tests.service.fake_provider import Call, FaultyProvider
 from tests.service.system import RATE, InProcessSystem, store_in
-from tests.store.fixture import StoreFixture, number, open_world, part
+from tests.store.fixture import KEYS, StoreFixture, number, open_world, part
 
 pytestmark = pytest.mark.anyio
 
@@ -75,11 +74,11 @@ class DefaultPolicySystem(InProcessSystem[Line]):
         holds = await self.store.holds.all()
         paused_until_ms = blocked_until_us(await self.store.rate_limiter.state(), now_ms * 1000) // 1000
         stopped = any(hold.scope in (ACCOUNT, PROVIDER) and hold.probe_at_ms > now_ms for hold in holds)
-        if not stopped and paused_until_ms <= now_ms and await client.zcount(keys.TIMERS, "-inf", now_ms):
+        if not stopped and paused_until_ms <= now_ms and await client.zcount(KEYS.timers, "-inf", now_ms):
             return now_ms
         times = [call.created_ms + CALL_MS for call in self.line.calls if call.status is FaxStatus.UNFINISHED]
         times += [hold.probe_at_ms for hold in holds] + [paused_until_ms]
-        for key in (keys.TIMERS, keys.DEADLINES, *keys.WATCH.values()):
+        for key in (KEYS.timers, KEYS.deadlines, *KEYS.watch.values()):
             times += [int(at) for _, at in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)]
         return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
 

@@ -11,6 +11,7 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
 from dispatcher.core.policy import Policy
+from dispatcher.core.recovery.places import Place
 from dispatcher.service import concurrency
 from dispatcher.service.fax_builder import FaxInputs
 from dispatcher.sinch.order import FaxOrder
@@ -22,7 +23,7 @@ from dispatcher.store.store import Store
 from dispatcher.store.workers import WorkerRegistry
 from tests.service.fake_provider import FakeProvider
 from tests.service.system import InProcessSystem, store_in
-from tests.store.fixture import StoreFixture, number, open_world, text_with_clock
+from tests.store.fixture import KEYS, StoreFixture, number, open_world, text_with_clock
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ class Certain(Random):
 def store_of_a_process(world: StoreFixture, url: str) -> Store:
     """With scripts of its own, which speak for nobody yet."""
     store = store_in(world, url)
-    scripts = Scripts(world.client, text_with_clock)
+    scripts = Scripts(world.client, KEYS, text_with_clock)
     store.dispatch = Dispatch(world.client, scripts, POLICY)
     store.workers = WorkerRegistry(world.client, scripts)
     return store
@@ -161,7 +162,7 @@ async def there(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(concurrency, "NEAR_S", 60.0)
     async with open_world(redis_url) as world:
         world.scripts.worker = str
-        await world.client.delete("bf:workers")
+        await world.client.delete(KEYS.workers)
         await world.limiter.set_ceiling(RATE)
         installation = Installation(world, redis_url)
         yield installation
@@ -200,7 +201,7 @@ async def test_faxes_wait_for_a_worker_without_a_lease_a_message_or_a_hold(there
         assert not await there.scheduler.runtime.scheduler.tick()
         await there.world.pass_ms(1_000)
     assert await there.held() == []
-    assert await there.world.client.hlen("bf:leases") == 0
+    assert await there.world.client.hlen(KEYS.leases) == 0
     await there.start_worker("h/0")
     await there.run_s(1)
     assert sorted(there.provider.sent) == ["a.0", "b.0", "c.0"]
@@ -329,7 +330,7 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
         patch.setattr(there.scheduler.store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
             await there.scheduler.runtime.scheduler.tick()
-    made = [name.decode() for name in await there.world.client.hkeys("bf:leases")]
+    made = [name.decode() for name in await there.world.client.hkeys(KEYS.leases)]
     assert made
     assert [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases] == made
 
@@ -353,10 +354,10 @@ async def test_a_batch_whose_records_are_lost_stops_no_other(there: Installation
     await there.world.running("b", 3, first=50)
     await there.start_worker("h/0")
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
-    await there.world.client.delete("bf:batch:b:records:0", "bf:batch:b:block:0")
+    await there.world.client.delete(KEYS.block_part("b", "records", 0), KEYS.block_part("b", "block", 0))
     there.messages += [lease for _, lease in leases]
     await there.run_s(1)
     assert await there.states("a") == {State.ACCEPTED}
     await there.world.pass_ms(31_000)
     await there.run_s(1)
-    assert await there.world.client.zcard("bf:watch:leased") == 0
+    assert await there.world.client.zcard(KEYS.watch[Place.LEASED]) == 0

@@ -11,7 +11,7 @@ from dispatcher.service.limits import what_limits
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
 from tests.service.system import store_in
-from tests.store.fixture import StoreFixture, number, open_world
+from tests.store.fixture import KEYS, StoreFixture, number, open_world
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
     """With a worker and a scheduler that were seen just now."""
     store = store_in(world, redis_url)
     world.scripts.worker = str
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     await store.workers.register("host/1", "a", room=8)
     await see_scheduler(world)
     yield store
@@ -35,7 +35,7 @@ async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
 
 
 async def see_scheduler(world: StoreFixture) -> None:
-    await world.client.hset("bf:clock", "boot", f"[{world.ms}, 0, 0]")
+    await world.client.hset(KEYS.clock, "boot", f"[{world.ms}, 0, 0]")
 
 
 async def words(store: Store, *batches: str, max_in_flight: int = 512) -> list[LimitedBy | None]:
@@ -62,7 +62,7 @@ async def test_nobody_who_sends_comes_before_everything_else(world: StoreFixture
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
     await store.workers.report_end("host/1", "a")
     assert await words(store, "a") == [LimitedBy.NO_WORKER] * 2
-    await world.client.delete("bf:clock")
+    await world.client.delete(KEYS.clock)
     assert await words(store, "a") == [LimitedBy.NO_SCHEDULER] * 2
 
 

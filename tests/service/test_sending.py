@@ -14,6 +14,7 @@ from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store.dispatch import BeginAnswer, EncodedTransition
 from dispatcher.store.errors import StoreUnavailable
 from tests.service.system import FaultySystem, InProcessSystem
+from tests.store.fixture import KEYS
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +51,7 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
             await begin(*arguments, **more)
         lost.append(arguments)
         await system.world.pass_ms(away_s * 1000)
-        for answer in await system.world.client.keys("bf:begun:*") if away_s > 60 else ():
+        for answer in await system.world.client.keys(KEYS.begun("*")) if away_s > 60 else ():
             await system.world.client.delete(answer)
         raise StoreUnavailable("away")
 

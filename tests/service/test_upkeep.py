@@ -10,6 +10,7 @@ from dispatcher.core.policy import Policy
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.scheduling import AHEAD_S, Scheduler
 from dispatcher.store.dispatch import Candidate
+from dispatcher.store.protocol import BeginWord
 from dispatcher.store.server_clock import steady_clock
 from dispatcher.store.store import Store
 from tests.service.samples import draft, running
@@ -44,7 +45,7 @@ async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
         candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
         answer = await store.dispatch.begin(lease, candidates, max_in_flight=1000)
         words += [one.word for one in answer.jobs]
-    return words.count("go") if set(words) <= {"go"} else -1
+    return words.count(BeginWord.GO) if set(words) <= {"go"} else -1
 
 
 async def test_no_more_is_leased_than_the_day_allows_until_an_operator_raises_it(store: Store, redis_url: str) -> None:

@@ -5,6 +5,7 @@ belongs to the simulation: clock, event loop, chance, the way to Redis, messages
 """
 
 import asyncio
+import json
 import math
 import sys
 import traceback
@@ -27,6 +28,7 @@ from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.settings import Settings, SinchSettings
 from dispatcher.store.dispatch import HORIZON_US
 from dispatcher.store.errors import StoreError
+from dispatcher.store.keys import Keys
 from dispatcher.store.lua import digest
 from dispatcher.store.store import Store
 from tests.simulation.broker import Broker, Message, Sender
@@ -36,7 +38,7 @@ from tests.simulation.network import Network
 from tests.simulation.process import Process, task_factory
 from tests.simulation.provider import REDELIVERIES_S, Provider
 from tests.simulation.redis_client import Server, SimulatedRedis, SimulatedScripts
-from tests.store.fixture import text_with_clock
+from tests.store.fixture import KEYS, text_with_clock
 from workers.actors import Actors
 from workers.pool import threads_by_queue
 from workers.scheduler import SchedulerLoop
@@ -47,7 +49,7 @@ THREADS = threads_by_queue(24)
 #: seconds until a process that ended is started again
 _RESTART_S = 1.0
 #: scripts after which no more may be sent than before
-_LOOKS = frozenset({"next_due", "beat", "register", "reap", "drain", "take", "fetch", "note_list"})
+_LOOKS = frozenset({"next_due", "beat", "register", "reclaim", "finalize", "take_permit", "fetch", "note_list"})
 #: lines of the log that are kept
 _LINES = 4000
 _NEXT_DUE = text_with_clock("next_due")
@@ -199,7 +201,8 @@ class Engine:
 
     def _next_due(self, *, looks: bool) -> tuple[int, int]:
         """Asked past the network, which may be away."""
-        arguments = (0, HORIZON_US, int(looks), 0, "")
+        options = {"horizon_us": HORIZON_US, "looks": looks, "seen_epoch": 0, "worker": ""}
+        arguments = (1, KEYS.epoch, json.dumps(options))
         (answer,) = self.server.call([("EVALSHA", _NEXT_DUE_HASH, *arguments)])
         if isinstance(answer, NoScriptError):
             (answer,) = self.server.call([("EVAL", _NEXT_DUE, *arguments)])
@@ -316,8 +319,8 @@ class Member:
             worker_name=self.name,
         )
 
-    def _scripts(self, client: Any, **more: Any) -> SimulatedScripts:
-        scripts = SimulatedScripts(client, **more)
+    def _scripts(self, client: Any, keys: Keys, **more: Any) -> SimulatedScripts:
+        scripts = SimulatedScripts(client, keys, **more)
         scripts.ran = self.engine.ran
         return scripts
 

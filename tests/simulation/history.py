@@ -25,6 +25,7 @@ from tests.simulation.faults import ENABLED, Fault, Weather, draw_weather
 from tests.simulation.liveness import Mailing, Watch
 from tests.simulation.operators import Storm, release, unblock
 from tests.simulation.redis_client import Server
+from tests.store.fixture import KEYS
 
 _COUNTRIES = ("US", "US", "US", "DE", "FR", "BR")
 #: seconds of a storm; in the longest ones sends are written off
@@ -259,7 +260,7 @@ class History:
             await self.ask(partial(command, batch=mailing.batch, command=Command.RESUME))
 
     def _all_ended(self) -> bool:
-        found = self._server.call([("HMGET", f"bf:batch:{one.batch}", "finals", "rows") for one in self.mailings])
+        found = self._server.call([("HMGET", KEYS.batch(one.batch), "finals", "rows") for one in self.mailings])
         return all(finals == rows for finals, rows in found)
 
     async def _judge(self, *, ended: bool) -> None:
@@ -279,10 +280,10 @@ class History:
     def _jobs(self) -> "Sequence[OurJob]":
         jobs = []
         for mailing in self.mailings:
-            (raw,) = self._server.call([("GET", f"bf:batch:{mailing.batch}:records:0")])
+            (raw,) = self._server.call([("GET", KEYS.block_part(mailing.batch, "records", 0))])
             if raw is None:  # cancelled as a draft, before its recipients came
                 continue
-            (control,) = self._server.call([("HGET", f"bf:batch:{mailing.batch}", "control")])
+            (control,) = self._server.call([("HGET", KEYS.batch(mailing.batch), "control")])
             for row, (record, recipient) in enumerate(zip(codec.split_records(raw), mailing.recipients, strict=True)):
                 state = State(record[0])
                 if state is State.WAITING and control in (b"cancelled", b"expired"):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dispatcher.core.job import Recipient, State
 from dispatcher.store import codec
 from tests.simulation.engine import POLICY, Engine
+from tests.store.fixture import KEYS
 
 WITHIN_S = 10.0
 #: between two looks while something may be sent
@@ -108,7 +109,7 @@ class Watch:
         await asyncio.sleep(_LOOK_S)
 
     def _within_s(self) -> float:
-        (rate,) = self._engine.server.call([("HGET", "bf:limiter", "rate")])
+        (rate,) = self._engine.server.call([("HGET", KEYS.limiter, "rate")])
         return max(WITHIN_S, 4 / float(rate))
 
     def _violated(self, job: str, since_s: float) -> None:
@@ -153,9 +154,9 @@ class Watch:
         return _Seen("", min([next_ms, *probes]))
 
     def _read(self) -> tuple[list[_Batch], dict[str, float]]:
-        asked: list[tuple[object, ...]] = [("HVALS", "bf:holds")]
+        asked: list[tuple[object, ...]] = [("HVALS", KEYS.holds)]
         for mailing in self._mailings:
-            key = f"bf:batch:{mailing.batch}"
+            key = KEYS.batch(mailing.batch)
             asked += [
                 ("HMGET", key, "control", "cursor", "start_at_ms"),
                 ("GET", f"{key}:records:0"),

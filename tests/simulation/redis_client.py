@@ -7,7 +7,7 @@ server's own clock: that only cleans up.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -20,7 +20,8 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from dispatcher.store.client import connect
-from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.keys import Keys
+from dispatcher.store.lua import Argument, Option, Scripts
 from tests.simulation.clock import SimulatedClock, routine
 from tests.store.fixture import text_with_clock
 
@@ -261,11 +262,13 @@ class SimulatedScripts(Scripts):
 
     ran: Callable[[str], None]
 
-    def __init__(self, client: Any, **more: Any) -> None:
-        super().__init__(client, _text, **more)
+    def __init__(self, client: Any, keys: Keys, **more: Any) -> None:
+        super().__init__(client, keys, _text, **more)
         self._hashes = _HASHES  # of all processes: the texts are the same
 
-    async def _call(self, verb: str, arguments: Sequence[Argument], wait_s: float) -> tuple[Any, bool]:
-        answer = await super()._call(verb, arguments, wait_s)
+    async def _call(
+        self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], wait_s: float
+    ) -> tuple[Any, bool]:
+        answer = await super()._call(verb, values, options, wait_s)
         self.ran(verb)
         return answer

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.job import Recipient
+from dispatcher.core.recovery.places import Place
 from dispatcher.sinch.http import Call
 from dispatcher.sinch.responses import SinchResponse
 from tests.simulation import clock as simulated
@@ -18,6 +19,7 @@ from tests.simulation.faults import Fault, Weather
 from tests.simulation.history import DENSE_LOOKS_S, History, Setup, open_history
 from tests.simulation.liveness import Mailing
 from tests.simulation.process import Process
+from tests.store.fixture import KEYS
 
 #: few may be sent at a time, so that soon more are unclear
 _RATE, _MAX_IN_FLIGHT = 10.0, 12
@@ -136,5 +138,5 @@ def test_faxes_that_have_to_be_read_back_one_by_one_stop_no_send(simulated_url: 
 
 
 async def unclear(history: History) -> int:
-    (count,) = history.engine.server.call([("ZCARD", "bf:watch:unclear")])
+    (count,) = history.engine.server.call([("ZCARD", KEYS.watch[Place.UNCLEAR])])
     return int(count)

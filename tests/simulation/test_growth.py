@@ -12,6 +12,7 @@ from tests.simulation import clock as simulated
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.history import History, command, drawn_setup, open_history
 from tests.simulation.redis_client import Server
+from tests.store.fixture import KEYS
 
 #: seconds until what was begun is done, and of idle time after it
 _SETTLED_S, _IDLE_S = 900.0, 600.0
@@ -20,7 +21,7 @@ _SIZES = {b"hash": "HLEN", b"set": "SCARD", b"zset": "ZCARD", b"list": "LLEN", b
 
 def sizes(server: Server) -> dict[bytes, Any]:
     """Of every key that lives for good. What has an end is only cleaned up then."""
-    (names,) = server.call([("KEYS", "bf:*")])
+    (names,) = server.call([("KEYS", f"{KEYS.prefix}*")])
     kinds = server.call([("TYPE", name) for name in names])
     lives = server.call([("PTTL", name) for name in names])
     lasting = [(name, kind) for name, kind, life in zip(names, kinds, lives, strict=True) if life < 0]

@@ -13,6 +13,7 @@ from dispatcher.store.batches import Batches, UploadChunk
 from dispatcher.store.client import Client, connect
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
 from dispatcher.store.holds import Holds
+from dispatcher.store.keys import Keys
 from dispatcher.store.lua import Scripts, source
 from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.wakes import Wakes
@@ -21,8 +22,9 @@ from dispatcher.store.workers import WorkerRegistry
 #: a Saturday in November 2026, milliseconds since 1970
 START_MS = 1_795_000_000_000
 RATE = 100.0
+KEYS = Keys()
 _CLOCK = "test:clock"
-_NOT_DUMPED = (_CLOCK.encode(), b"bf:epoch", b"bf:lease:", b"bf:begun:")
+_NOT_DUMPED = tuple(name.encode() for name in (_CLOCK, KEYS.epoch, KEYS.lease(""), KEYS.begun("")))
 
 
 def text_with_clock(verb: str) -> str:
@@ -114,7 +116,7 @@ class StoreFixture:
 async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIterator[StoreFixture]:
     """An empty store on the server at ``url``."""
     client, policy = connect(url), Policy()
-    scripts = make_scripts(client, text_with_clock)
+    scripts = make_scripts(client, KEYS, text_with_clock)
     world = StoreFixture(
         client=client,
         scripts=scripts,

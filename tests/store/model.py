@@ -21,11 +21,11 @@ from dispatcher.core.reference import fairness, holding, pacing
 from dispatcher.core.reference.holding import Answered
 from dispatcher.core.reference.pacing import Adaptation
 from dispatcher.core.retry.waits import capped_retry_after_s, look_apart_ms, shared_ms
-from dispatcher.core.settlement.transition import HELD_MS
 from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, StoredTransition
 from dispatcher.store.holds import ListNote
+from dispatcher.store.protocol import HELD_SCORE
 
-NEVER_MS = HELD_MS
+NEVER_MS = HELD_SCORE
 ENDING = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 #: rows that come back from a release at a time
 UNPARKED = 100
@@ -676,7 +676,7 @@ class Model:
     def settle(self, change: StoredTransition) -> None:
         job, new, next_ms, rest_s = change.job, change.new, change.next_ms, change.rest_s
         batch, attempt = self.batches[job.batch], f"{job}/{change.attempt}"
-        if next_ms < 0:
+        if next_ms is None:
             batch.records[job.row] = new
         else:
             if change.old.state is State.WAITING or new.state.final:
@@ -686,8 +686,8 @@ class Model:
                 self._forget_parked(batch, country, job.row)
             for flying in self.watch.values():
                 flying.pop(job, None)
-            self.place(job, new, next_ms)
-            if next_ms == NEVER_MS and batch.records[job.row].state is State.WAITING:
+            self.place(job, new, NEVER_MS if change.hold else next_ms)
+            if change.hold and batch.records[job.row].state is State.WAITING:
                 self.holds[f"job:{job}"] = Held()
         self._end_disproved(attempt, change.disproves)
         if new.state is not change.old.state:

@@ -8,10 +8,10 @@ from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, Sta
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 from dispatcher.store import codec, keys
-from tests.store.fixture import StoreFixture, dump
+from tests.store.fixture import KEYS, StoreFixture, dump
 from tests.store.model import Batch, Model, OpenLease
 
-STRIKES, PARKED = "bf:strikes:", "bf:parked:"
+STRIKES, PARKED = KEYS.strikes(""), KEYS.parked("")
 
 
 def of_model(model: Model) -> dict[str, Any]:
@@ -69,30 +69,32 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
 
 async def of_store(world: StoreFixture) -> dict[str, Any]:
     raw = await dump(world.client)
-    names = [name.decode() for name, _ in raw.get(keys.BATCHES, [])]
-    numbers = {name.removeprefix("bf:number:"): value for name, value in raw.items() if name.startswith("bf:number:")}
-    workers = dict(raw.get(keys.WORKERS, {}))
+    names = [name.decode() for name, _ in raw.get(KEYS.batches, [])]
+    numbers = {
+        name.removeprefix(KEYS.number("")): value for name, value in raw.items() if name.startswith(KEYS.number(""))
+    }
+    workers = dict(raw.get(KEYS.workers, {}))
     clock = workers.pop(b":clock", b"0 0")
-    said = {name async for name in world.client.scan_iter(match=keys.lease("*"), count=1000)}
-    assert said == {keys.lease(lease.decode()).encode() for lease in raw.get(keys.LEASES, {})}
+    said = {name async for name in world.client.scan_iter(match=KEYS.lease("*"), count=1000)}
+    assert said == {KEYS.lease(lease.decode()).encode() for lease in raw.get(KEYS.leases, {})}
     return {
         "batches": {name: _stored_batch(raw, name) for name in names},
-        "active": {name: _scores(raw, keys.active(name)) for name in ("bulk", "urgent")},
-        "timers": _scores(raw, keys.TIMERS),
-        "deadlines": _scores(raw, keys.DEADLINES),
-        "watch": {place: _scores(raw, keys.WATCH[place]) for place in WATCHED},
+        "active": {name: _scores(raw, KEYS.active(name)) for name in ("bulk", "urgent")},
+        "timers": _scores(raw, KEYS.timers),
+        "deadlines": _scores(raw, KEYS.deadlines),
+        "watch": {place: _scores(raw, KEYS.watch[place]) for place in WATCHED},
         "numbers": {name: _lock(value) for name, value in numbers.items()},
-        "locks": {job.decode(): number.decode() for job, number in raw.get(keys.LOCKS, {}).items()},
-        "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(keys.HOLDS, {}).items()},
+        "locks": {job.decode(): number.decode() for job, number in raw.get(KEYS.locks, {}).items()},
+        "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(KEYS.holds, {}).items()},
         "parked": {name.removeprefix(PARKED): _names(raw, name) for name in raw if name.startswith(PARKED)},
-        "released": _names(raw, keys.RELEASED),
+        "released": _names(raw, KEYS.released),
         "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
-        "failures": _scores(raw, "bf:breaker"),
-        "answered": tuple(int(raw.get(keys.ANSWERED, {}).get(name, 0)) for name in (b"at_ms", b"sends")),
-        "unclear": _scores(raw, "bf:unclear_sends"),
-        "lists_fail": int(raw.get("bf:lists_fail", 0)),
-        "forbidden": _scores(raw, "bf:forbidden"),
-        "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(keys.LEASES, {}).items()},
+        "failures": _scores(raw, KEYS.breaker),
+        "answered": tuple(int(raw.get(KEYS.answered, {}).get(name, 0)) for name in (b"at_ms", b"sends")),
+        "unclear": _scores(raw, KEYS.unclear_sends),
+        "lists_fail": int(raw.get(KEYS.lists_fail, 0)),
+        "forbidden": _scores(raw, KEYS.forbidden),
+        "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(KEYS.leases, {}).items()},
         "workers": {name.decode(): _worker(value) for name, value in workers.items()},
         "clock": tuple(map(int, clock.split())),
         "pace": await world.limiter.state(),
@@ -122,7 +124,7 @@ def _model_totals(model: Model) -> dict[str, int]:
 
 
 def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
-    totals = {name.decode(): int(jobs) for name, jobs in raw.get(keys.TOTALS, {}).items()}
+    totals = {name.decode(): int(jobs) for name, jobs in raw.get(KEYS.totals, {}).items()}
     return {name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|"))}
 
 
@@ -137,9 +139,9 @@ def _names(raw: dict[str, Any], key: str) -> set[str]:
 
 def _stored_parked(raw: dict[str, Any], batch: str) -> dict[str, set[int]]:
     """The bitmaps; the set of their countries has to name all of them and no more."""
-    prefix = keys.parked_rows(batch, "")
+    prefix = KEYS.parked_rows(batch, "")
     parked = {name.removeprefix(prefix): {*codec.rows_of(raw[name])} for name in raw if name.startswith(prefix)}
-    assert parked.keys() == _names(raw, keys.part(batch, "parked"))
+    assert parked.keys() == _names(raw, KEYS.part(batch, "parked"))
     return parked
 
 
@@ -148,13 +150,13 @@ def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
 
 
 def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
-    meta = {field.decode(): value.decode() for field, value in raw[keys.batch(name)].items()}
-    counts = {field: int(jobs) for field, jobs in raw.get(keys.part(name, "counts"), {}).items()}
+    meta = {field.decode(): value.decode() for field, value in raw[KEYS.batch(name)].items()}
+    counts = {field: int(jobs) for field, jobs in raw.get(KEYS.part(name, "counts"), {}).items()}
     return {
         "control": meta["control"],
         "cursor": int(meta["cursor"]),
         "records": _records(raw, name, int(meta["blocks"])),
-        "due": {int(row): at for row, at in _scores(raw, keys.part(name, "due")).items()},
+        "due": {int(row): at for row, at in _scores(raw, KEYS.part(name, "due")).items()},
         "parked": _stored_parked(raw, name),
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
@@ -168,7 +170,7 @@ def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:
     return {
         block * keys.BLOCK + at: codec.decode_record(one)
         for block in range(blocks)
-        for at, one in enumerate(codec.split_records(raw[keys.block_part(name, "records", block)]))
+        for at, one in enumerate(codec.split_records(raw[KEYS.block_part(name, "records", block)]))
     }
 
 

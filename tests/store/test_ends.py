@@ -9,7 +9,7 @@ from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId
 from dispatcher.store.audit import Audit
 from dispatcher.store.batches import Overview
 from dispatcher.store.dispatch import StoredTransition
-from tests.store.fixture import StoreFixture, number, part, words
+from tests.store.fixture import KEYS, StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +86,7 @@ async def test_a_batch_whose_jobs_are_all_final_has_ended_for_good(world: StoreF
     """And is never named as overdue again, whatever put it back there."""
     await world.running("a", 2, deadline_ms=world.ms + DEADLINE_MS)
     await deliver_all(world)
-    await world.client.zadd("bf:deadlines", {"a": world.ms})
+    await world.client.zadd(KEYS.deadlines, {"a": world.ms})
     assert await refused(world, command) is CommandRefusal.ENDED
     assert (await overview_of(world)).control is Control.RUNNING
     assert await world.dispatch.overdue_batches(world.ms + 1) == []
@@ -105,8 +105,8 @@ async def recount(world: StoreFixture) -> bool:
 async def test_a_recount_ends_a_batch_whose_last_job_was_not_counted(world: StoreFixture) -> None:
     """Its end is set, and its deadline does not make it expired any more."""
     await world.running("a", 3, deadline_ms=world.ms + DEADLINE_MS)
-    await world.client.hincrby("bf:batch:a", "finals", -1)
-    await world.client.hincrby("bf:batch:a:counts", "10:0:0", -1)
+    await world.client.hincrby(KEYS.batch("a"), "finals", -1)
+    await world.client.hincrby(KEYS.part("a", "counts"), "10:0:0", -1)
     await deliver_all(world)
     assert (await overview_of(world)).finished_ms == 0
     await world.pass_ms(5)
@@ -118,12 +118,12 @@ async def test_a_recount_ends_a_batch_whose_last_job_was_not_counted(world: Stor
 
 async def test_a_recount_takes_back_an_end_that_came_too_early(world: StoreFixture) -> None:
     await world.running("a", 3, deadline_ms=world.ms + DEADLINE_MS)
-    await world.client.hincrby("bf:batch:a", "finals", 2)
+    await world.client.hincrby(KEYS.batch("a"), "finals", 2)
     begun = (await world.sending(max_jobs=1)).jobs[0]
     new = replace(begun.record, state=State.DELIVERED, lease=0)
     await world.dispatch.settle([StoredTransition(job=begun.job, old=begun.record, new=new, rest_s=0.0, attempt=1)])
     assert (await overview_of(world)).finished_ms
-    await world.client.hincrby("bf:batch:a:counts", "1:0:0", 1)
+    await world.client.hincrby(KEYS.part("a", "counts"), "1:0:0", 1)
     assert await recount(world)
     assert (await overview_of(world)).finished_ms == 0
     assert await world.dispatch.overdue_batches(world.ms + DEADLINE_MS) == ["a"]
@@ -131,7 +131,7 @@ async def test_a_recount_takes_back_an_end_that_came_too_early(world: StoreFixtu
 
 async def test_a_recount_of_an_empty_draft_does_not_end_it(world: StoreFixture) -> None:
     await world.draft("a", [number(0)])
-    await world.client.hset("bf:batch:a:counts", mapping={"1:0:0": 5})
+    await world.client.hset(KEYS.part("a", "counts"), mapping={"1:0:0": 5})
     audit = Audit(world.client, world.scripts)
     assert await audit.recount("a", (await audit.facts("a")).counts, {})
     assert (await overview_of(world)).finished_ms == 0
@@ -193,5 +193,5 @@ async def test_a_settlement_whose_answer_was_lost_counts_once(world: StoreFixtur
     if ended_by == "claimed" and line:
         assert (await world.leased()).jobs == (begun.job,)
     assert await world.dispatch.settle([change]) == [None]
-    assert await world.client.hget("bf:totals", "attempts|refused") == b"1"
+    assert await world.client.hget(KEYS.totals, "attempts|refused") == b"1"
     assert (await overview_of(world)).attempts == 1

@@ -1,6 +1,6 @@
 """The account's write epoch: what moves it, and what a script does on a server that has lost writes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,9 @@ from dispatcher.store import lua
 from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.inbox import Inbox
-from dispatcher.store.lua import Argument, Scripts
+from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.rollback import ROLLED_BACK, Resumed, Rollbacks
-from tests.store.fixture import START_MS, StoreFixture, dump, open_world, restore, save, text_with_clock
+from tests.store.fixture import KEYS, START_MS, StoreFixture, dump, open_world, restore, save, text_with_clock
 from tests.store.walk import RandomHistory
 
 pytestmark = pytest.mark.anyio
@@ -27,20 +27,22 @@ class Recording(Scripts):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.given: dict[str, list[Argument]] = {}
+        self.given: dict[str, tuple[Sequence[Argument], Mapping[str, Option]]] = {}
 
-    async def move(self, verb: str, arguments: Any, *, wait_s: float = 0.0) -> Any:
-        self.given[verb] = list(arguments)
-        return await super().move(verb, arguments, wait_s=wait_s)
+    async def move(
+        self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], *, wait_s: float = 0.0
+    ) -> Any:
+        self.given[verb] = (values, options)
+        return await super().move(verb, values, options, wait_s=wait_s)
 
 
 def another(world: StoreFixture) -> Scripts:
     """The scripts of another process."""
-    return Scripts(world.client, text_with_clock)
+    return Scripts(world.client, KEYS, text_with_clock)
 
 
 async def epoch_of(world: StoreFixture) -> int:
-    return int(await world.client.hget("bf:epoch", "write_epoch") or 0)
+    return int(await world.client.hget(KEYS.epoch, "write_epoch") or 0)
 
 
 async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(redis_url: str) -> None:
@@ -53,16 +55,16 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await inbox.add([b"{}"])
         await inbox.defer(b"{}", world.ms)
         assert await inbox.take_deferred(1, 1_000) == [b"{}"]
-        await scripts.run("move_epoch", [])
+        await scripts.run("move_epoch")
         await world.batches.create(Definition(id="z", name="z", created_ms=1))
         await world.batches.fix_selection("z", {0: b"1"})
         assert set(scripts.given) - lua._LOOKING == lua._MOVING
-        for verb, arguments in scripts.given.items():
+        for verb, (values, options) in scripts.given.items():
             before, epoch = await dump(world.client), await epoch_of(world)
-            answer, _ = await scripts._call(verb, [*arguments, 10**9], 0)
+            answer, _ = await scripts._call(verb, values, {**options, "seen_epoch": 10**9}, 0)
             assert answer[:2] == [b"rolled_back", epoch], verb
             assert (await dump(world.client), await epoch_of(world)) == (before, epoch), verb
-            answer, _ = await scripts._call(verb, [*arguments, epoch], 0)
+            answer, _ = await scripts._call(verb, values, {**options, "seen_epoch": epoch}, 0)
             assert answer[0] == b"done", verb
             moved = verb in lua._MOVING and answer[4] is not None
             assert await epoch_of(world) == answer[1] == epoch + moved, verb
@@ -96,14 +98,14 @@ async def test_deferred_callbacks_of_a_server_that_has_lost_writes_are_left_alon
         world.scripts.epoch.see(await epoch_of(world) + 10)
         with pytest.raises(StoreRolledBack):
             await lossy()
-        assert (await dump(world.client))["bf:inbox:deferred"] == before["bf:inbox:deferred"]
+        assert (await dump(world.client))[KEYS.inbox_deferred] == before[KEYS.inbox_deferred]
     assert await inbox.take_deferred(10, 60_000) == [b"first"]
 
 
 async def test_a_process_is_given_what_another_one_has_moved(world: StoreFixture) -> None:
     other = another(world)
     for scripts in (world.scripts, other, other, world.scripts):
-        await scripts.run("move_epoch", [])
+        await scripts.run("move_epoch")
     assert (world.scripts.epoch.highest, other.epoch.highest) == (4, 3)
 
 
@@ -112,7 +114,7 @@ async def test_lost_writes_hold_the_account_and_the_next_call_works(world: Store
     await world.running("a", 5)
     saved, other = await save(world.client), another(world)
     written_ms = world.ms
-    await other.run("move_epoch", [])
+    await other.run("move_epoch")
     await world.pass_ms(5_000)
     begun = await world.sending()
     assert begun.stands()
@@ -129,22 +131,22 @@ async def test_lost_writes_hold_the_account_and_the_next_call_works(world: Store
     assert (rollback.found_epoch, rollback.seen_epoch, rollback.noticed_ms) == (3, 6, world.ms)
     assert rollback.since_ms == written_ms - MINUTES_10
     assert other.epoch.losses == 0
-    await other.run("move_epoch", [])
+    await other.run("move_epoch")
     assert other.epoch.losses == 1, "it has seen no higher epoch, and still drops its slots"
 
 
 async def test_the_time_since_when_is_that_of_the_epoch_that_is_left(world: StoreFixture) -> None:
     """Somebody who has seen little may have written since; then the process that notices knows the time better."""
     saved, behind = await save(world.client), another(world)
-    await world.scripts.run("move_epoch", [])
+    await world.scripts.run("move_epoch")
     seen_ms = world.ms
     for _ in range(9):
         await world.pass_ms(10_000)
-        await world.scripts.run("move_epoch", [])
+        await world.scripts.run("move_epoch")
     await restore(world.client, saved)
-    await behind.run("move_epoch", [])
+    await behind.run("move_epoch")
     with pytest.raises(StoreRolledBack):
-        await world.scripts.run("move_epoch", [])
+        await world.scripts.run("move_epoch")
     rollback = await Rollbacks(world.client, world.scripts).last()
     assert rollback is not None
     assert rollback.since_ms == seen_ms - MINUTES_10
@@ -165,10 +167,10 @@ async def test_it_takes_the_place_of_any_other_hold_of_the_account(
 async def test_an_attempt_that_is_not_in_the_record_is_reported_once(world: StoreFixture) -> None:
     """Later ones only move the time since when back, and what was read since then is read again."""
     rollbacks = Rollbacks(world.client, world.scripts)
-    await world.scripts.run("move_epoch", [])
+    await world.scripts.run("move_epoch")
     begun_losses = world.scripts.epoch.losses
     assert await rollbacks.report_attempt(JobId("a", 1), 2, START_MS - 5_000)
-    await world.scripts.run("move_epoch", [])
+    await world.scripts.run("move_epoch")
     assert world.scripts.epoch.losses == begun_losses + 1
     first = await rollbacks.last()
     assert first is not None
@@ -210,11 +212,11 @@ async def test_what_was_accepted_of_one_loss_is_not_accepted_of_the_next(world: 
     first = await rollbacks.last()
     assert first is not None
     await rollbacks.accept()
-    await world.scripts.run("move_epoch", [])
+    await world.scripts.run("move_epoch")
     await world.pass_ms(1_000)
     await restore(world.client, saved)
     with pytest.raises(StoreRolledBack):
-        await world.scripts.run("move_epoch", [])
+        await world.scripts.run("move_epoch")
     assert await rollbacks.listed(first, world.ms, all_of_them=True) is Resumed.OPEN
     second = await rollbacks.last()
     assert second is not None

@@ -1,16 +1,17 @@
 """Every script against the model over random histories, on a real server."""
 
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
+from dispatcher.core.job import State
 from dispatcher.service.doctor import examine
-from dispatcher.store import keys
-from dispatcher.store.lua import Scripts
+from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.store import Store
-from tests.store.fixture import StoreFixture, dump, open_world
+from tests.store.fixture import KEYS, StoreFixture, dump, open_world
 from tests.store.lossy_proxy import LossyProxy
+from tests.store.transitions import is_allowed
 from tests.store.walk import RandomHistory
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +23,16 @@ STEPS = 120
 async def test_every_script_does_what_the_model_says(world: StoreFixture, seed: int) -> None:
     """Answers and everything stored agree after each step, and every live job is in exactly one place."""
     await RandomHistory(world, seed).live(STEPS)
+
+
+async def test_scripts_change_states_as_the_table_says(world: StoreFixture) -> None:
+    """Every history checks it after each script; this one shows that it sees the ways of claim, begin and settle."""
+    history = RandomHistory(world, 11)
+    await history.live(STEPS)
+    ways = [State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED]
+    assert {*pairwise(ways), (State.LEASED, State.WAITING), (State.SENDING, State.WAITING)} <= history.transitions.seen
+    assert not is_allowed(State.WAITING, State.SENDING)
+    assert not is_allowed(State.DELIVERED, State.CANCELLED)
 
 
 @pytest.mark.parametrize("seed", range(402, 405))
@@ -46,12 +57,12 @@ async def test_the_doctor_finds_nothing_after_a_random_history(world: StoreFixtu
 class Twice(Scripts):
     """Runs everything twice with the same arguments, except for permits, which a repetition only wastes."""
 
-    async def run(self, verb: str, arguments: Any) -> Any:
-        first = await super().run(verb, arguments)
-        if verb == "take":
+    async def run(self, verb: str, /, *values: Argument, **options: Option) -> Any:
+        first = await super().run(verb, *values, **options)
+        if verb == "take_permit":
             return first
         before = await self._dump()
-        second = await super().run(verb, arguments)
+        second = await super().run(verb, *values, **options)
         assert await self._dump() == before, verb
         assert second == first or verb not in ("claim", "begin", "control"), verb
         return first
@@ -59,7 +70,7 @@ class Twice(Scripts):
     async def _dump(self) -> dict[str, Any]:
         """A scheduler may be woken for nothing."""
         everything = await dump(self._client)
-        everything.pop(keys.WAKE, None)
+        everything.pop(KEYS.wake, None)
         return everything
 
 

@@ -8,10 +8,9 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Record, State
 from dispatcher.core.limits.holds import PROBES_KEPT
-from dispatcher.core.settlement.transition import HELD_MS
-from dispatcher.store.dispatch import Begun, Reclaimed, StoredTransition
+from dispatcher.store.dispatch import Begun, JobHold, Reclaimed, SendReport, StoredTransition
 from dispatcher.store.holds import ListNote
-from tests.store.fixture import StoreFixture, hash_of, words
+from tests.store.fixture import KEYS, StoreFixture, hash_of, words
 
 pytestmark = pytest.mark.anyio
 
@@ -45,10 +44,10 @@ async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: St
     lease = await world.leased(most=1)
     await world.holds.open(scope, "config", "why")
     assert await world.claim() is None
-    assert await world.client.exists("bf:active:bulk", "bf:timers") == 0
+    assert await world.client.exists(KEYS.active("bulk"), KEYS.timers) == 0
     assert words(await world.begin(lease)) == ["held"]
     assert await world.claim() is None
-    assert await world.client.exists("bf:active:bulk", "bf:timers") == 0
+    assert await world.client.exists(KEYS.active("bulk"), KEYS.timers) == 0
     await world.holds.release(scope)
     assert len((await world.leased()).jobs) == 3
 
@@ -61,7 +60,7 @@ async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: Sto
     await world.holds.release("document:d0c")
     claims = [await world.claim() for _ in range(4)]
     assert sum(len(lease.jobs) for lease in claims if lease) == 70
-    assert await world.client.exists("bf:released", "bf:parked:document:d0c") == 0
+    assert await world.client.exists(KEYS.released, KEYS.parked("document:d0c")) == 0
 
 
 async def test_a_hold_of_one_batch_leaves_the_others_alone(world: StoreFixture) -> None:
@@ -130,7 +129,7 @@ async def test_a_probe_that_goes_back_unspent_leaves_its_turn_to_another_job(wor
     await world.holds.open("account", "funds", "why", probes_s=(60, 900))
     await world.pass_ms(60_000)
     busy = await world.leased()
-    await world.client.set(f"bf:number:{hash_of(busy.jobs[0])}", f"b.0/1 {world.ms + 60_000}")
+    await world.client.set(KEYS.number(hash_of(busy.jobs[0])), f"b.0/1 {world.ms + 60_000}")
     assert words(await world.begin(busy)) == ["number"]
     full = await world.leased()
     assert words(await world.begin(full, max_in_flight=0)) == ["full"]
@@ -265,7 +264,8 @@ async def test_the_hold_of_a_job_ends_when_news_of_its_fax_comes(world: StoreFix
         failure=FailureCode(category="submit_unknown"),
         why="It is gone.",
     )
-    held = StoredTransition(job=begun.job, old=begun.record, new=waiting, next_ms=HELD_MS, history=entry, attempt=1)
+    hold = JobHold(category="submit_unknown", cause="It is gone.")
+    held = StoredTransition(job=begun.job, old=begun.record, new=waiting, hold=hold, history=entry, attempt=1)
     assert await world.dispatch.settle([held]) == [None]
     assert [hold.scope for hold in await world.holds.all()] == ["job:a.0"]
     adopted = replace(waiting, state=State.ACCEPTED, fax_id="F1")
@@ -295,8 +295,8 @@ async def fail(world: StoreFixture, jobs: int, *, failed: int) -> bool:
         fails = at >= jobs - failed
         begun = (await world.sending(max_jobs=1)).jobs[0]
         new = replace(begun.record, state=State.WAITING if fails else State.FAILED, lease=0)
-        totals = {"attempts|unclear": 1, "provider_failures": 1} if fails else {"attempts|refused": 1}
-        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        send = SendReport(failed=True, unclear=True) if fails else SendReport(answered=True)
+        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, send=send)
         assert await world.dispatch.settle([change, change]) == [None, None]
         held = await world.holds.check_provider(world.policy) or held
     return held
@@ -317,9 +317,9 @@ async def test_the_hold_of_the_provider_names_what_came_instead_of_answers(world
     await world.running("a", 10)
     for status in ("302", "none", "302", "200", "302", "302", "302", "none", "302", "503"):
         begun = (await world.sending(max_jobs=1)).jobs[0]
-        totals = {"attempts|unclear": 1, f"provider_responses|{status}": 1, "provider_failures": 1}
+        send = SendReport(failed=True, unclear=True, status=status)
         new = replace(begun.record, state=State.WAITING, lease=0)
-        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, totals=totals)
+        change = StoredTransition(job=begun.job, old=begun.record, new=new, next_ms=10**15, attempt=1, send=send)
         await world.dispatch.settle([change])
     assert await world.holds.check_provider(world.policy)
     (hold,) = await world.holds.all()
@@ -363,10 +363,10 @@ async def test_the_second_failure_of_one_job_holds_the_provider_when_no_send_was
         begun = (await world.sending(max_jobs=1)).jobs[0]
         assert (begun.job, begun.record.attempt) == (JobId("a", 0), attempt)
         new = replace(begun.record, state=State.WAITING, lease=0)
-        totals = {"attempts|unclear": 1, "provider_failures": 1}
+        send = SendReport(failed=True, unclear=True)
         due_ms = world.ms + 300_000
         change = StoredTransition(
-            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
+            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, send=send
         )
         await world.dispatch.settle([change])
         assert await world.holds.check_provider(world.policy) is (attempt == 2 and not answered)
@@ -383,10 +383,10 @@ async def test_one_job_that_always_fails_keeps_no_other_waiting(world: StoreFixt
     for _ in range(2):
         begun = (await world.sending()).jobs[0]
         new = replace(begun.record, state=State.WAITING, lease=0)
-        totals = {"attempts|unclear": 1, "provider_failures": 1}
+        send = SendReport(failed=True, unclear=True)
         due_ms, attempt = world.ms + 300_000, begun.record.attempt
         change = StoredTransition(
-            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, totals=totals
+            job=begun.job, old=begun.record, new=new, next_ms=due_ms, rest_s=0, attempt=attempt, send=send
         )
         await world.dispatch.settle([change])
         await world.pass_ms(300_000)
@@ -469,8 +469,10 @@ async def test_failures_that_lie_far_apart_are_no_run_and_leave_nothing_behind(w
         assert not await strike("document:d0c", 2, attempt=f"a.{hour}/1")
         await world.pass_ms(3_600_000)
     assert await strike("document:d0c", 1, attempt="a.20/1")
-    assert await world.client.zcard("bf:strikes:document:d0c") == 1
-    assert 3_659_000 < await world.client.pttl("bf:strikes:document:d0c") <= 3_660_000, "a minute later than it counts"
+    assert await world.client.zcard(KEYS.strikes("document:d0c")) == 1
+    assert 3_659_000 < await world.client.pttl(KEYS.strikes("document:d0c")) <= 3_660_000, (
+        "a minute later than it counts"
+    )
 
 
 async def lose(world: StoreFixture) -> Reclaimed:
@@ -512,10 +514,8 @@ async def send_unclear(world: StoreFixture, jobs: int, *, unclear: int) -> bool:
     for at, one in enumerate(begun):
         is_unclear = at >= jobs - unclear
         new = replace(one.record, unclear=True) if is_unclear else replace(one.record, state=State.FAILED, lease=0)
-        totals = {"attempts|unclear" if is_unclear else "attempts|accepted": 1}
-        change = StoredTransition(
-            job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, totals=totals
-        )
+        send = SendReport(answered=not is_unclear, unclear=is_unclear)
+        change = StoredTransition(job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, send=send)
         await world.dispatch.settle([change])
     return await world.holds.check_provider(world.policy)
 
@@ -567,4 +567,4 @@ async def test_a_clock_that_was_set_back_begins_the_time_without_a_list_anew(wor
     await world.step_s(-3600)
     await note(readable=False)
     await world.pass_ms(600_000)
-    assert int(await world.client.get("bf:lists_fail")) == world.ms - 600_000
+    assert int(await world.client.get(KEYS.lists_fail)) == world.ms - 600_000

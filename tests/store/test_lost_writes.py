@@ -10,7 +10,7 @@ from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
-from tests.store.fixture import number, part
+from tests.store.fixture import KEYS, number, part
 from tests.store.moving_name import MovingName
 from tests.store.replicas import Pair, open_pair
 
@@ -87,7 +87,7 @@ async def test_an_old_connection_to_a_master_that_does_not_know_of_its_end_holds
         await other.inbox.add([b"{}"])
     store.epoch.see(other.epoch.highest)
     await store.inbox.add([b"{}"])
-    assert await pair.at_replica.xlen("bf:inbox") == 4
-    assert await pair.at_master.xlen("bf:inbox") == 0
+    assert await pair.at_replica.xlen(KEYS.inbox) == 4
+    assert await pair.at_master.xlen(KEYS.inbox) == 0
     assert await store.holds.all() == await other.holds.all() == []
     await other.aclose()

@@ -9,12 +9,11 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
 from dispatcher.core.recovery.places import Place
-from dispatcher.store import keys
 from dispatcher.store.audit import Audit
 from dispatcher.store.dispatch import StoredTransition
-from dispatcher.store.lua import Argument
+from dispatcher.store.lua import Option
 from tests.store import snapshot
-from tests.store.fixture import StoreFixture, number, part, words
+from tests.store.fixture import KEYS, StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +21,17 @@ US = "country:US"
 #: rows that one call of claim passes over at most
 MOST_PASSED = 1000
 #: arguments of one call of claim
-ONE_CALL: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 1000]
+ONE_CALL: dict[str, Option] = {
+    "lease_id": "id",
+    "lease_number": 1,
+    "class": "bulk",
+    "max_jobs": 8,
+    "max_ahead": 100,
+    "lease_ms": 30_000,
+    "retry_floor": 0.1,
+    "horizon_us": 1_000_000,
+    "max_in_flight": 1000,
+}
 
 
 async def mailing(world: StoreFixture, barred: int, others: int, batch: str = "a") -> None:
@@ -67,8 +76,11 @@ async def test_a_release_brings_them_back_in_steps(world: StoreFixture) -> None:
     assert max(first) < 140
     assert len((await stored(world))["due"]) <= 100
     assert sorted([*first, *await leased_rows(world)]) == list(range(250))
-    assert await world.client.exists("bf:released", f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US") == 0
-    assert await world.client.zcard(keys.WATCH[Place.LEASED]) == 251
+    assert (
+        await world.client.exists(KEYS.released, KEYS.parked(US), KEYS.part("a", "parked"), KEYS.parked_rows("a", "US"))
+        == 0
+    )
+    assert await world.client.zcard(KEYS.watch[Place.LEASED]) == 251
 
 
 async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: StoreFixture) -> None:
@@ -127,20 +139,20 @@ async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_g
     await barred_list(world, 20)
     parked = [0]
     for _ in range(5):
-        assert await world.scripts.run("claim", ONE_CALL) == b"more"
-        parked.append(await world.client.bitcount("bf:batch:a:parked:US"))
+        assert await world.scripts.run("claim", **ONE_CALL) == b"more"
+        parked.append(await world.client.bitcount(KEYS.parked_rows("a", "US")))
     assert all(900 < after - before <= MOST_PASSED for before, after in pairwise(parked))
     assert len((await world.leased()).jobs) == 1
-    assert await world.client.bitcount("bf:batch:a:parked:US") == 20_001
+    assert await world.client.bitcount(KEYS.parked_rows("a", "US")) == 20_001
 
 
 async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world: StoreFixture) -> None:
     """And earns no share of the rate by it."""
     await barred_list(world, 20)
     await world.running("b", 100)
-    await world.scripts.run("claim", ONE_CALL)
-    assert await world.client.zcard(keys.WATCH[Place.LEASED]) == 8
-    scores = dict(await world.client.zrange("bf:active:bulk", 0, -1, withscores=True))
+    await world.scripts.run("claim", **ONE_CALL)
+    assert await world.client.zcard(KEYS.watch[Place.LEASED]) == 8
+    scores = dict(await world.client.zrange(KEYS.active("bulk"), 0, -1, withscores=True))
     assert scores[b"a"] == scores[b"b"]
 
 
@@ -154,7 +166,7 @@ async def test_parked_rows_end_with_their_batch_in_bounded_steps(world: StoreFix
     assert overview is not None
     assert overview.tally.final == 130
     assert overview.finished_ms == world.ms
-    names = ("bf:draining", f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US", "bf:released")
+    names = (KEYS.draining, KEYS.parked(US), KEYS.part("a", "parked"), KEYS.parked_rows("a", "US"), KEYS.released)
     assert await world.client.exists(*names) == 0
 
 
@@ -178,9 +190,9 @@ async def test_repair_puts_a_row_where_it_belongs(world: StoreFixture, spoilt: P
     assert await world.claim() is None
     job = JobId("a", 0 if spoilt is Place.LEASED else 39)
     if spoilt is Place.DUE:
-        await world.client.zadd("bf:batch:a:due", {"39": 1})
+        await world.client.zadd(KEYS.part("a", "due"), {"39": 1})
     else:
-        await world.client.setbit("bf:batch:a:parked:US", job.row, spoilt is Place.LEASED)
+        await world.client.setbit(KEYS.parked_rows("a", "US"), job.row, spoilt is Place.LEASED)
     audit = Audit(world.client, world.scripts)
     assert await audit.repair(job)
     facts = await audit.job(job)
@@ -213,7 +225,7 @@ async def test_news_of_the_only_parked_job_leaves_nothing_parked(world: StoreFix
     record = await world.record(JobId("a", 0))
     change = StoredTransition(job=JobId("a", 0), old=record, new=replace(record, state=State.DELIVERED), next_ms=0)
     assert await world.dispatch.settle([change]) == [None]
-    assert await world.client.exists(f"bf:parked:{US}", "bf:batch:a:parked", "bf:batch:a:parked:US") == 0
+    assert await world.client.exists(KEYS.parked(US), KEYS.part("a", "parked"), KEYS.parked_rows("a", "US")) == 0
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.VOID, State.WAITING)])
@@ -224,9 +236,9 @@ async def test_only_what_waits_is_leased_whatever_stands_in_the_due_set(world: S
     job = JobId("a", 1)
     record = await world.record(job)
     await world.dispatch.settle(
-        [StoredTransition(job=job, old=record, new=replace(record, state=state, lease=0), next_ms=-1)]
+        [StoredTransition(job=job, old=record, new=replace(record, state=state, lease=0), next_ms=None)]
     )
-    await world.client.zadd(keys.part("a", "due"), {"1": world.ms})
-    await world.client.zadd(keys.TIMERS, {"a": 0})
+    await world.client.zadd(KEYS.part("a", "due"), {"1": world.ms})
+    await world.client.zadd(KEYS.timers, {"a": 0})
     assert await leased_rows(world) == []
-    assert await world.client.zcard(keys.part("a", "due")) == 0
+    assert await world.client.zcard(KEYS.part("a", "due")) == 0

@@ -14,6 +14,7 @@ from dispatcher.store import queues as queues_module
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.queues import MOST, Queues, Waiter
 from tests.local.watching import until
+from tests.store.fixture import KEYS
 
 
 @pytest.fixture
@@ -98,5 +99,5 @@ def test_queues_have_a_database_of_their_own(redis_url: str, broker: str, databa
     queues = make_queues(settings)
     queues.push("test_database", [b"1"])
     with redis.Redis.from_url(server, db=database) as client:
-        assert client.unlink("bf:queue:test_database") == 1
+        assert client.unlink(KEYS.queue("test_database")) == 1
     queues.close()

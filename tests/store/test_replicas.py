@@ -9,11 +9,12 @@ import pytest
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.policy import Policy
+from dispatcher.core.recovery.places import Place
 from dispatcher.store.client import READS, WRITES
 from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreNotReplicated
 from dispatcher.store.store import Store
-from tests.store.fixture import number, part
+from tests.store.fixture import KEYS, number, part
 from tests.store.replicas import Pair, open_pair
 
 pytestmark = pytest.mark.anyio
@@ -65,10 +66,10 @@ async def test_a_replica_that_follows_has_what_was_accepted_and_begun(pair: Pair
     """At the moment of the answer, and not some time later."""
     await start(store)
     await store.documents.put(b"x", "x.pdf", 1)
-    assert await pair.at_replica.hget("bf:batch:a", "control") == b"running"
-    assert await pair.at_replica.hlen("bf:documents") == 1
+    assert await pair.at_replica.hget(KEYS.batch("a"), "control") == b"running"
+    assert await pair.at_replica.hlen(KEYS.documents) == 1
     assert (await begin(store)).replicated
-    assert await pair.at_replica.zcard("bf:watch:sending") == 1
+    assert await pair.at_replica.zcard(KEYS.watch[Place.SENDING]) == 1
     assert not await store.lacks_replicas()
 
 
@@ -83,7 +84,7 @@ async def test_a_frozen_replica_has_accepted_work_refused_and_a_repeat_waits_aga
     await other.aclose()
     os.kill(pair.replica.pid, signal.SIGCONT)
     assert not await store.batches.create(batch("a")), "it was there"
-    assert await pair.at_replica.hget("bf:batch:a", "control") == b"draft"
+    assert await pair.at_replica.hget(KEYS.batch("a"), "control") == b"draft"
 
 
 async def test_each_of_many_writes_waits_on_the_connection_that_wrote_it(pair: Pair, store: Store) -> None:

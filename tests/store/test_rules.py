@@ -9,11 +9,11 @@ from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import interval_us
 from dispatcher.core.settlement.lookup import next_look_at_ms
-from dispatcher.core.settlement.transition import HELD_MS, send_deadline_ms
-from dispatcher.store.dispatch import BeginAnswer, Candidate, JobGone, Lease, StoredTransition
-from dispatcher.store.lua import Argument
+from dispatcher.core.settlement.transition import send_deadline_ms
+from dispatcher.store.dispatch import BeginAnswer, Candidate, JobGone, JobHold, Lease, StoredTransition
+from dispatcher.store.lua import Option
 from tests.store import snapshot
-from tests.store.fixture import RATE, StoreFixture, number, part, words
+from tests.store.fixture import KEYS, RATE, StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -77,10 +77,10 @@ async def test_the_end_of_a_call_leaves_the_lock_of_another_job_alone(world: Sto
     """The lock of the first had run out, and the second one took it."""
     await world.running("a", 2)
     first = await begin_calling(world, await world.leased(most=1), "same")
-    await world.client.delete("bf:number:same")
+    await world.client.delete(KEYS.number("same"))
     second = await begin_calling(world, await world.leased(most=1), "same")
     await ended(world, first.jobs[0].job, first.jobs[0].record)
-    assert (await world.client.get("bf:number:same")).split()[0] == f"{second.jobs[0].job}/1".encode()
+    assert (await world.client.get(KEYS.number("same"))).split()[0] == f"{second.jobs[0].job}/1".encode()
 
 
 async def test_no_job_begins_after_pause_has_answered(world: StoreFixture) -> None:
@@ -364,9 +364,19 @@ async def test_rows_that_are_no_jobs_are_passed_over_a_bounded_number_at_a_time(
             await world.batches.add_chunk("a", part(numbers, first_line=block * 1000 + 1))
     await world.batches.command("a", Command.START)
     assert (await world.leased()).jobs == (JobId("a", 0),)
-    one_call: list[Argument] = ["id", 1, "bulk", 8, 100, 30_000, 0.1, 1_000_000, 1000]
-    assert await world.scripts.run("claim", one_call) == b"more"
-    assert int(await world.client.hget("bf:batch:a", "cursor")) < 2001
+    one_call: dict[str, Option] = {
+        "lease_id": "id",
+        "lease_number": 1,
+        "class": "bulk",
+        "max_jobs": 8,
+        "max_ahead": 100,
+        "lease_ms": 30_000,
+        "retry_floor": 0.1,
+        "horizon_us": 1_000_000,
+        "max_in_flight": 1000,
+    }
+    assert await world.scripts.run("claim", **one_call) == b"more"
+    assert int(await world.client.hget(KEYS.batch("a"), "cursor")) < 2001
     assert (await world.leased()).jobs == (JobId("a", 2001),)
     assert await world.claim() is None
 
@@ -375,7 +385,7 @@ async def test_one_batch_with_wrong_sums_does_not_stop_the_others(world: StoreFi
     """It has no row left where its sum says that there are some."""
     await world.running("a", 1)
     await world.leased()
-    await world.client.hset("bf:batch:a", "unstarted", 5)
+    await world.client.hset(KEYS.batch("a"), "unstarted", 5)
     await world.running("b", 1)
     assert await world.leased()
 
@@ -386,7 +396,7 @@ async def test_evidence_that_comes_again_is_written_once(world: StoreFixture) ->
     begun = (await world.sending()).jobs[0]
     changes = [
         StoredTransition(
-            job=begun.job, old=begun.record, new=begun.record, next_ms=-1, history=snapshot.evidence(fax_id)
+            job=begun.job, old=begun.record, new=begun.record, next_ms=None, history=snapshot.evidence(fax_id)
         )
         for fax_id in ("one", "two", "one")
     ]
@@ -457,7 +467,7 @@ async def test_a_fax_that_is_found_takes_no_lock_from_another_call(world: StoreF
     found = StoredTransition(job=job, old=leased, new=adopted, next_ms=world.ms + 900_000, number_hash="same")
     assert await world.dispatch.settle([found]) == [None]
     await ended(world, job, adopted)
-    assert (await world.client.get("bf:number:same")).split()[0] == f"{calling.jobs[0].job}/1".encode()
+    assert (await world.client.get(KEYS.number("same"))).split()[0] == f"{calling.jobs[0].job}/1".encode()
 
 
 async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: StoreFixture) -> None:
@@ -476,7 +486,13 @@ async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: St
         )
         new = replace(begun.record, state=State.WAITING, lease=0)
         change = StoredTransition(
-            job=begun.job, old=begun.record, new=new, next_ms=HELD_MS, history=entry, rest_s=0, attempt=1
+            job=begun.job,
+            old=begun.record,
+            new=new,
+            hold=JobHold(category="submit_unknown", cause="It is gone."),
+            history=entry,
+            rest_s=0,
+            attempt=1,
         )
         assert await world.dispatch.settle([change]) == [None]
     (hold,) = await world.holds.all()
@@ -486,7 +502,7 @@ async def test_a_job_that_waits_for_a_person_is_held_in_the_same_write(world: St
 
 async def lose(world: StoreFixture, batch: str) -> None:
     """What a server forgets that lost its last writes."""
-    await world.client.delete(*[key async for key in world.client.scan_iter(f"bf:batch:{batch}*")])
+    await world.client.delete(*[key async for key in world.client.scan_iter(KEYS.batch(f"{batch}*"))])
 
 
 async def test_a_result_for_a_batch_that_is_gone_is_told_and_harms_no_other_of_its_call(world: StoreFixture) -> None:
@@ -499,7 +515,7 @@ async def test_a_result_for_a_batch_that_is_gone_is_told_and_harms_no_other_of_i
     await lose(world, "a")
     assert set(await world.dispatch.settle(changes)) == {JobGone(), None}
     assert (await world.record(JobId("b", 0))).state is State.DELIVERED
-    assert await world.client.exists("bf:batch:a:records:0") == 0, "nothing of it comes back"
+    assert await world.client.exists(KEYS.block_part("a", "records", 0)) == 0, "nothing of it comes back"
 
 
 async def test_a_lease_goes_on_without_the_jobs_that_are_gone(world: StoreFixture) -> None:

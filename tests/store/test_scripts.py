@@ -6,54 +6,57 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import redis
 
 from dispatcher.core.batch import Control, Priority
 from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.core.limits import allowance, rate
 from dispatcher.core.limits.rate import CATCH_UP_US, interval_us
 from dispatcher.core.limits.shares import QUANTUM, STRIDE
-from dispatcher.core.settlement.transition import HELD_MS
-from dispatcher.store import audit, codec, dispatch, keys, lua, wakes
-from tests.store.fixture import StoreFixture
+from dispatcher.store import audit, codec, dispatch, keys, lua, protocol
+from dispatcher.store.keys import Keys
+from tests.store.fixture import KEYS, StoreFixture
 
 SCRIPTS = Path(lua.__file__).parent / "scripts"
-PRELUDES = ("record", "workers", "leases", "epoch", "pacing", "holding", "parking")
-VERBS = sorted(path.stem for path in SCRIPTS.glob("*.lua") if path.stem not in PRELUDES)
-RECORD_LUA = (SCRIPTS / "record.lua").read_text()
-TABLE = {line.split()[0]: line.split()[1] for line in (keys.__doc__ or "").splitlines() if line.startswith("bf:")}
+PRELUDE = SCRIPTS / "prelude"
+VERBS = sorted(path.stem for path in SCRIPTS.glob("*.lua"))
+FILES = sorted([*SCRIPTS.glob("*.lua"), *PRELUDE.glob("*.lua")])
+RECORDS_LUA = (PRELUDE / "records.lua").read_text()
+_ROW = re.compile(r"^([\w:<>]+) +(string|hash|set|zset|list|stream)  ", re.MULTILINE)
+TABLE = dict(_ROW.findall(keys.__doc__ or ""))
 
 
-def constants(script: str) -> dict[str, float]:
-    """The numbers that ``local A, B = 1, 2`` lines give names to."""
-    found: dict[str, float] = {}
-    for names, values in re.findall(
-        r"^local ([A-Z_, a-z]+) = ([\d., ]+)$", (SCRIPTS / f"{script}.lua").read_text(), re.MULTILINE
-    ):
-        found |= dict(zip(names.split(", "), map(float, values.split(", ")), strict=True))
-    return found
+def constants(part: str) -> dict[str, float]:
+    """The numbers that the head in front of a script or of a part of it gives names to."""
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^local (\w+) = ([\d.]+)$", protocol.constants(part), re.MULTILINE)
+    }
 
 
 def test_lua_numbers_rows_and_states_as_python_does() -> None:
-    found = constants("record")
+    found = constants("records") | constants("keys") | constants("wakes")
     assert (found.pop("BLOCK"), found.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
-    assert found.pop("LONGEST_SLEEP_MS") == wakes.LONGEST_SLEEP_S * 1000
-    assert found.pop("NEVER") == HELD_MS == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
+    assert found.pop("LONGEST_SLEEP_MS") == protocol.LONGEST_SLEEP_S * 1000
+    assert found.pop("HELD_SCORE") == protocol.HELD_SCORE == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
     found.pop("CLEAN_UP_MS")
+    assert found.pop("FINAL") == found["DELIVERED"]
     assert found == {state.name: state for state in State if state.name in found}
     assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(found)
-    assert "local FINAL = DELIVERED" in RECORD_LUA
     assert min(state for state in State if state.final) is State.DELIVERED
 
 
 def test_lua_watches_the_same_sets_as_python() -> None:
-    (table,) = re.findall(r"^local WATCH = \{(.*)\}$", RECORD_LUA, re.MULTILINE)
-    (unclear,) = re.findall(r"^local UNCLEAR = '(.*)'$", RECORD_LUA, re.MULTILINE)
-    found = dict(re.findall(r"\[(\w+)\] = '([^']+)'", table)) | {"UNCLEAR": unclear}
-    assert found == {place.name: key for place, key in keys.WATCH.items()}
+    (table,) = re.findall(r"^local WATCH = \{(.*?)\n\}$", RECORDS_LUA, re.MULTILINE | re.DOTALL)
+    (unclear,) = re.findall(r"^local UNCLEAR = KEY\['(.*)'\]$", RECORDS_LUA, re.MULTILINE)
+    found = dict(re.findall(r"\[(\w+)\] = KEY\['([^']+)'\]", table)) | {"UNCLEAR": unclear}
+    assert {name: KEYS.prefix + key for name, key in found.items()} == {
+        place.name: key for place, key in KEYS.watch.items()
+    }
 
 
 def test_lua_ends_batches_under_the_same_words_as_python() -> None:
-    (table,) = re.findall(r"^local ENDING = \{(.*)\}$", RECORD_LUA, re.MULTILINE)
+    (table,) = re.findall(r"^local ENDING = \{(.*)\}$", RECORDS_LUA, re.MULTILINE)
     ended = {Control.CANCELLED.value: "CANCELLED", Control.EXPIRED.value: "EXPIRED"}
     assert dict(re.findall(r"(\w+) = (\w+)", table)) == ended
 
@@ -68,26 +71,46 @@ def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
         "FURTHEST_US",
         "WINDOW_US",
         "WINDOW_SLOTS",
-        "MOST_AHEAD_US",
         "LONGEST_WAIT_US",
     }
     names |= {"READ_BURST_US", "LEFT_OVER_US"}
-    assert pace == {name: getattr(rate, name) for name in names}
-    text = (SCRIPTS / "pacing.lua").read_text()
+    assert pace == {name: getattr(rate, name) for name in names} | {"MAX_AHEAD_US": allowance.MOST_AHEAD_US}
+    text = (PRELUDE / "pacing.lua").read_text()
     fields = re.findall(r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", text, re.DOTALL)[0])
     assert [*fields, "allowances"] == list(rate.RateState.__slots__)
 
 
 def test_lua_counts_longer_times_in_the_buckets_of_the_core() -> None:
-    text = (SCRIPTS / "pacing.lua").read_text()
-    (both,) = re.findall(r"^local BUCKET_US, BUCKETS = \{(.*)\}, \{(.*)\}$", text, re.MULTILINE)
-    lengths, numbers = (dict(re.findall(r"(\w+) = (\d+)", table)) for table in both)
+    text = protocol.constants("pacing")
+    lengths, numbers = (
+        dict(re.findall(r"(\w+) = (\d+)", re.findall(rf"^local {name} = \{{(.*)\}}$", text, re.MULTILINE)[0]))
+        for name in ("BUCKET_US", "BUCKETS")
+    )
     assert {name: (int(lengths[name]), int(numbers[name])) for name in lengths} == allowance.BUCKETS
 
 
-def test_settle_reads_as_many_values_of_each_change_as_python_gives() -> None:
-    change = dispatch.StoredTransition(job=JobId("a", 0), old=Record(), new=Record())
-    assert constants("settle")["FIELDS"] == len(tuple(dispatch._arguments(change)))
+def test_settle_reads_the_fields_of_a_change_that_python_gives() -> None:
+    """All of them: here none is left out for saying nothing."""
+    change = dispatch.StoredTransition(
+        job=JobId("a", 0),
+        old=Record(),
+        new=Record(fax_id="F" * 31),
+        rest_s=1,
+        hold=dispatch.JobHold(category="busy", cause="why"),
+        send=dispatch.SendReport(answered=True, failed=True, unclear=True),
+        number_hash="n",
+        spent=1,
+        disproves=frozenset({"auth"}),
+        totals={"a": 1},
+    )
+    fields, text = dispatch._fields(change), (SCRIPTS / "settle.lua").read_text()
+    head = set(
+        re.findall(r"^--       (?=[a-z])([a-z_]+(?:, [a-z_]+)*) ", re.sub(r"row\n", "row \n", text), re.MULTILINE)
+    )
+    assert {name for names in head for name in names.split(", ")} >= set(fields)
+    assert set(re.findall(r"change\.(\w+)", text)) == set(fields) - {"attempt"} | {"attempt"}
+    assert isinstance(fields["send"], dict)
+    assert set(re.findall(r"send\.(\w+)", text)) - {"lua"} == set(fields["send"])
 
 
 def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
@@ -102,7 +125,7 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
         failure=FailureCode(category="busy", error_type="LINE_ERROR"),
     )
     raw = codec.encode_record(record)
-    assert "struct.unpack('<BBHI4I4', record)" in RECORD_LUA
+    assert "struct.unpack('<BBHI4I4', record)" in RECORDS_LUA
     assert struct.unpack_from("<BBHII", raw) == (State.SENDING, 3, 2, 515, 70_000)
     assert raw[12:14] == bytes((codec.category_code("busy"), codec.type_code("LINE_ERROR")))
     assert [
@@ -114,8 +137,11 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
 @pytest.mark.anyio
 async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(world: StoreFixture) -> None:
     raw = codec.encode_record(Record(failure=FailureCode(category="busy", error_type="LINE_ERROR")))
-    script = f"{RECORD_LUA}\nreturn count_field(count_of(ARGV[1]))"
-    assert (await world.client.eval(script, 0, raw)).decode() == audit.count_field(raw)
+    parts = [
+        f"{protocol.constants(name)}{(PRELUDE / name).with_suffix('.lua').read_text()}" for name in lua.SHARED[:-1]
+    ]
+    script = "\n".join([*parts, "return count_field(count_of(ARGV[1]))"])
+    assert (await world.client.eval(script, 1, KEYS.epoch, raw)).decode() == audit.count_field(raw)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -133,7 +159,20 @@ def test_a_script_says_what_it_takes_and_answers(verb: str) -> None:
 def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
     known = {
         *("BITFIELD", "BITPOS", "DEL", "EXISTS", "GET", "GETBIT", "GETRANGE", "HDEL", "HEXISTS", "HGET", "HGETALL"),
-        *("HINCRBY", "HLEN", "HMGET", "HSET", "HSETNX", "HVALS", "LPUSH", "LTRIM", "PEXPIRE", "RPUSH", "SADD"),
+        *(
+            "HINCRBY",
+            "INCRBY",
+            "HLEN",
+            "HMGET",
+            "HSET",
+            "HSETNX",
+            "HVALS",
+            "LPUSH",
+            "LTRIM",
+            "PEXPIRE",
+            "RPUSH",
+            "SADD",
+        ),
         *("SCARD", "SET", "SETBIT", "SETRANGE", "SMEMBERS", "SMISMEMBER", "SRANDMEMBER", "SREM", "TIME", "UNLINK"),
         *("XADD", "XGROUP", "XINFO", "XLEN", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE"),
         *("ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZSCORE"),
@@ -149,15 +188,15 @@ _LIVES = {
 }
 
 
-@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.lua")))
-def test_the_end_of_a_keys_life_decides_nothing(script: str) -> None:
+@pytest.mark.parametrize("script", FILES, ids=lambda path: path.stem)
+def test_the_end_of_a_keys_life_decides_nothing(script: Path) -> None:
     """Times that decide are stored and compared with the server's; a key lives on for a while after its time."""
-    text = (SCRIPTS / f"{script}.lua").read_text()
+    text = script.read_text()
     lives = re.findall(r"'PX', ([^\n]*)\)$", text, re.MULTILINE) + re.findall(
         r"'PEXPIRE', key, (.*)\)$", text, re.MULTILINE
     )
     assert len(lives) == len(re.findall(r"'(?:PX|EX|PXAT|EXAT|P?EXPIRE(?:AT)?)'", text))
-    assert [life for life in lives if not life.endswith("+ CLEAN_UP_MS)")] == _LIVES.get(script, [])
+    assert [life for life in lives if not life.endswith("+ CLEAN_UP_MS)")] == _LIVES.get(script.stem, [])
     assert not re.search(r"'P?(TTL|EXPIRETIME)'", text)
 
 
@@ -165,35 +204,84 @@ def test_python_gives_no_key_a_life_that_anything_depends_on() -> None:
     """Idempotency keys are promised for days at least; the other is the trace of a check that Redis writes."""
     gives = re.compile(r"\b(px|ex|pxat|exat)=|\.p?expire(at)?\(|setex\(")
     paths = Path(lua.__file__).parent.glob("*.py")
-    assert {path.name for path in paths if gives.search(path.read_text())} == {"keep.py", "store.py"}
+    assert {path.name for path in paths if gives.search(path.read_text())} == {"idempotency.py", "store.py"}
 
 
 def test_every_key_that_lua_names_is_in_the_table() -> None:
     """A name ends with the quote or goes on with an id."""
-    text = "".join(path.read_text() for path in SCRIPTS.glob("*.lua"))
-    named = set(re.findall(r"'(bf:[\w:]+)'", text)) - {"bf:batch:", "bf:strikes:batch:", "bf:strikes:document:"}
-    shapes = {re.sub(r"<.*", "", name) for name in TABLE} | set(TABLE)
-    assert named <= shapes
+    text = "".join(path.read_text() for path in FILES)
+    named = set(re.findall(r"KEY\.(\w+)", text)) | set(re.findall(r"KEY\['([\w:]+)'\]", text))
+    built = set(re.findall(r"PREFIX \.\. '([\w:]+)'", text))
+    assert named <= set(TABLE)
+    assert built <= {re.sub(r"<.*", "", name) for name in TABLE if "<" in name}
     parts = set(re.findall(r"part_key\(\w+, '(\w+)'", text)) | {"block", "records", "history", "long_ids"}
-    assert parts <= {name.split(":")[3] for name in TABLE if name.startswith("bf:batch:<id>:")}
+    assert parts <= {name.split(":")[2] for name in TABLE if name.startswith("batch:<id>:")}
 
 
 def test_every_key_that_python_names_is_in_the_table() -> None:
-    fixed = {value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
+    fixed = {value for name, value in vars(KEYS).items() if isinstance(value, str) and name != "prefix"}
     built = {
-        keys.active("<class>"),
-        keys.lease("<id>"),
-        keys.keep("<kind>", "<hash>"),
-        keys.document("<sha256>"),
-        keys.chunks("<sha256>"),
-        keys.batch("<id>"),
+        KEYS.active("<class>"),
+        KEYS.lease("<id>"),
+        KEYS.begun("<call>"),
+        KEYS.number("<hash>"),
+        KEYS.strikes("<scope>"),
+        KEYS.keep("<kind>", "<hash>"),
+        KEYS.document("<sha256>"),
+        KEYS.chunks("<sha256>"),
+        KEYS.batch("<id>"),
+        KEYS.queue("<name>"),
     }
-    assert fixed | built | set(keys.WATCH.values()) <= set(TABLE)
+    assert {key.removeprefix(KEYS.prefix) for key in fixed | built | set(KEYS.watch.values())} <= set(TABLE)
 
 
 def test_the_table_of_keys_names_a_type_for_each() -> None:
-    assert set(TABLE.values()) <= {"string", "hash", "set", "zset", "list", "stream"}
-    assert {keys.active(priority) for priority in Priority} == {"bf:active:urgent", "bf:active:bulk"}
+    rows = [line for line in (keys.__doc__ or "").splitlines() if re.match(r"^[a-z_]+[\w:<>]* {2,}", line)]
+    assert {line.split()[0] for line in rows} - {"name"} == set(TABLE)
+    assert {KEYS.active(priority) for priority in Priority} == {
+        f"{KEYS.prefix}active:{name}" for name in ("urgent", "bulk")
+    }
+
+
+def test_every_key_is_spelled_in_one_place() -> None:
+    """Its prefix comes from ``keys.py``, and in a script from the key that it was called with."""
+    assert [path.name for path in FILES if "'bf:" in path.read_text()] == []
+    root = Path(lua.__file__).parents[2]
+    files = [
+        path for folder in ("dispatcher", "workers", "tests", "benchmarks") for path in (root / folder).rglob("*.py")
+    ]
+    spelled = {path.name for path in files if re.search(r"""["']bf:""", path.read_text())}
+    assert spelled == {"keys.py", "test_layout.py", "test_scripts.py"}
+
+
+@pytest.mark.parametrize("account", ["", "a" * 33, "Default", "a_b", "a}b", "a:b"])
+def test_a_name_that_no_account_may_have_is_refused(account: str) -> None:
+    with pytest.raises(ValueError, match="is no name of an account"):
+        Keys(account)
+
+
+def test_every_key_of_an_account_has_its_hash_tag() -> None:
+    assert Keys("a-1").batch("b") == "bf:{a-1}:batch:b"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_script_without_a_key_of_an_account_says_so(world: StoreFixture, verb: str) -> None:
+    for given in ([], ["bf:epoch"]):
+        with pytest.raises(redis.ResponseError, match="the first key of a script has to be a key of an account"):
+            await world.client.eval(lua.source(verb), len(given), *given, "{}")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_script_states_no_number_that_python_knows(path: Path) -> None:
+    """Large numbers come from Python; what is smaller is a position, a share or a step of this script alone."""
+    text = re.sub(r"--.*", "", path.read_text())
+    assert [number for number in re.findall(r"(?<![\w.])\d+", text) if int(number) >= 1000] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_lines_of_a_script_are_no_longer_than_those_of_python(path: Path) -> None:
+    assert [line for line in path.read_text().splitlines() if len(line) > 120] == []
 
 
 @pytest.mark.anyio

@@ -7,11 +7,11 @@ import pytest
 import redis.asyncio as aioredis
 
 from dispatcher.core.policy import Policy
-from dispatcher.store import inbox, keys
+from dispatcher.store import inbox
 from dispatcher.store.documents import CHUNK
 from dispatcher.store.metric_totals import field
 from dispatcher.store.store import Store
-from tests.store.fixture import dump
+from tests.store.fixture import KEYS, dump
 from tests.store.lossy_proxy import LossyProxy
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
 
 async def consumers(redis_url: str) -> list[bytes]:
     async with aioredis.Redis.from_url(redis_url) as client:
-        return [each["name"] for each in await client.xinfo_consumers(keys.INBOX, "settle")]
+        return [each["name"] for each in await client.xinfo_consumers(KEYS.inbox, "settle")]
 
 
 async def live_once(redis_url: str, consumer: str) -> None:
@@ -120,33 +120,33 @@ async def test_a_document_is_stored_once_although_every_answer_was_lost_once(red
         await behind.aclose()
         assert proxy.lost
     raw = await dump(store._client)
-    assert raw[keys.DOCUMENTS] == {info.sha256.encode(): b"5000"}
-    assert raw[keys.chunks(info.sha256)] == [b"x" * 5000]
+    assert raw[KEYS.documents] == {info.sha256.encode(): b"5000"}
+    assert raw[KEYS.chunks(info.sha256)] == [b"x" * 5000]
 
 
 async def test_the_first_caller_with_a_key_decides_what_it_means(store: Store) -> None:
-    first = await store.keep.reserve("batch", "k", "print", "b1")
-    again = await store.keep.reserve("batch", "k", "other print", "b2")
+    first = await store.idempotency_keys.reserve("batch", "k", "print", "b1")
+    again = await store.idempotency_keys.reserve("batch", "k", "other print", "b2")
     assert (first.fresh, first.value, first.fingerprint) == (True, "b1", "print")
     assert (again.fresh, again.value, again.fingerprint) == (False, "b1", "print")
-    assert (await store.keep.reserve("fax", "k", "print", "b3")).fresh
+    assert (await store.idempotency_keys.reserve("fax", "k", "print", "b3")).fresh
 
 
 async def test_a_key_is_remembered_for_seven_days(store: Store) -> None:
-    await store.keep.reserve("batch", "k", "print", "b1")
-    (name,) = [name async for name in store._client.scan_iter("bf:keep:*")]
+    await store.idempotency_keys.reserve("batch", "k", "print", "b1")
+    (name,) = [name async for name in store._client.scan_iter(KEYS.keep("*", "*"))]
     assert 7 * 86_400 - 60 < await store._client.ttl(name) <= 7 * 86_400
 
 
 async def test_a_secret_is_made_once(store: Store) -> None:
-    assert await store.keep.secret("number") == await store.keep.secret("number")
-    assert len(await store.keep.secret("number")) == 64
-    assert await store.keep.secret("number") != await store.keep.secret("callback")
+    assert await store.secrets.number_key() == await store.secrets.number_key()
+    assert len(await store.secrets.number_key()) == 64
+    assert await store.secrets.number_key() != (await store.secrets.callback_keys([]))[0]
 
 
 async def test_configured_callback_keys_stand_above_the_one_that_is_kept(store: Store) -> None:
-    assert await store.keep.callback_keys(["new", "old"]) == [b"new", b"old"]
-    assert await store.keep.callback_keys([]) == [await store.keep.secret("callback")]
+    assert await store.secrets.callback_keys(["new", "old"]) == [b"new", b"old"]
+    assert await store.secrets.callback_keys([]) == [await store._client.hget(KEYS.secrets, "callback")]
 
 
 async def test_totals_add_up_by_name_and_labels(store: Store) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from dispatcher.core.batch import Command, Priority
 from dispatcher.core.job import State
-from dispatcher.store import keys
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.inbox import Inbox
-from dispatcher.store.wakes import LONGEST_SLEEP_S, NextDue
-from tests.store.fixture import StoreFixture, number
+from dispatcher.store.protocol import LONGEST_SLEEP_S
+from dispatcher.store.wakes import NextDue
+from tests.store.fixture import KEYS, StoreFixture, number
 
 pytestmark = pytest.mark.anyio
 
@@ -38,15 +38,15 @@ async def test_nothing_is_due_in_an_empty_store(world: StoreFixture) -> None:
 
 async def test_a_start_wakes_two_schedulers_and_leaves_no_word_behind(world: StoreFixture) -> None:
     await world.draft("a", [number(0)], priority=Priority.URGENT)
-    await world.client.delete(keys.WAKE)
+    await world.client.delete(KEYS.wake)
     sleepers = await asleep(world, 2)
     await world.batches.command("a", Command.START)
     assert [await sleeper for sleeper in sleepers] == [True, True]
-    assert not await world.client.exists(keys.WAKE)
+    assert not await world.client.exists(KEYS.wake)
 
 
 async def test_one_scheduler_is_woken_once(world: StoreFixture) -> None:
-    await world.client.delete(keys.WAKE)
+    await world.client.delete(KEYS.wake)
     sleeper = (await asleep(world, 1))[0]
     await world.wakes.wake()
     assert await sleeper
@@ -56,7 +56,7 @@ async def test_one_scheduler_is_woken_once(world: StoreFixture) -> None:
 async def test_words_that_nobody_reads_do_not_grow(world: StoreFixture) -> None:
     for _ in range(5):
         await world.wakes.wake()
-    assert await world.client.llen(keys.WAKE) == 4
+    assert await world.client.llen(KEYS.wake) == 4
 
 
 async def test_a_later_start_and_a_deadline_are_known(world: StoreFixture) -> None:
@@ -82,7 +82,7 @@ async def test_work_of_a_held_account_is_due_at_the_next_probe(
     await world.running("a", 3)
     await world.holds.open("account", "funds", "no money", probes_s=probes_s)
     assert (await world.wakes.next_due()).in_s == in_s
-    await world.client.delete(keys.WAKE)
+    await world.client.delete(KEYS.wake)
     await world.holds.release("account")
     assert await woken(world) == [True]
 
@@ -99,7 +99,7 @@ async def test_the_first_event_of_an_empty_inbox_wakes_and_is_due(world: StoreFi
     assert await woken(world) == [True]
     assert (await world.wakes.next_due()).in_s == 0
     await inbox.add([b"{}"])
-    assert not await world.client.exists(keys.WAKE), "who looks already is not woken"
+    assert not await world.client.exists(KEYS.wake), "who looks already is not woken"
 
 
 async def test_while_a_step_of_the_clock_is_waited_out_nobody_looks_for_what_was_sent(world: StoreFixture) -> None:
@@ -117,7 +117,7 @@ async def test_a_deferred_callback_is_due_at_its_time_and_wakes_when_that_is_soo
 ) -> None:
     inbox = Inbox(world.client, world.scripts)
     assert await inbox.defer(b"{}", world.ms + in_ms)
-    assert await world.client.exists(keys.WAKE) == wakes
+    assert await world.client.exists(KEYS.wake) == wakes
     assert (await world.wakes.next_due()).in_s == in_ms / 1000
     await world.pass_ms(in_ms)
     assert (await world.wakes.next_due()).in_s == 0
@@ -131,10 +131,10 @@ async def test_a_retry_that_comes_before_all_that_was_known_wakes(world: StoreFi
     await world.running("a", 1)
     begun = (await world.sending("bulk", 1)).jobs[0]
     assert await world.claim() is None
-    await world.client.delete(keys.WAKE)
+    await world.client.delete(KEYS.wake)
     waiting = replace(begun.record, state=State.WAITING, lease=0)
     await world.dispatch.settle(
         [StoredTransition(job=begun.job, old=begun.record, new=waiting, next_ms=world.ms + in_ms)]
     )
-    assert await world.client.exists(keys.WAKE) == wakes
+    assert await world.client.exists(KEYS.wake) == wakes
     assert (await world.wakes.next_due()).in_s == in_ms / 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.store.fixture import StoreFixture
+from tests.store.fixture import KEYS, StoreFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 async def nobody(world: StoreFixture) -> None:
     """The world's own worker has nothing to say here."""
     world.scripts.worker = str
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
 
 
 async def alive(world: StoreFixture) -> dict[str, bool]:
@@ -66,7 +66,7 @@ async def test_nobody_is_dead_after_a_pause_of_everybody_or_a_step_of_the_clock(
 
 async def test_a_process_whose_entry_was_lost_is_known_again_by_its_next_heartbeat(world: StoreFixture) -> None:
     await world.workers.register("a", "1")
-    await world.client.delete("bf:workers")
+    await world.client.delete(KEYS.workers)
     assert await world.workers.beat("a", "1", room=2)
     assert [(one.name, one.room) for one in await world.workers.all()] == [("a", 2)]
 

@@ -1,10 +1,11 @@
 """Random histories, lived by the store and by its model at once."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from math import inf
+from unittest.mock import patch
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
 from dispatcher.core.job import (
@@ -20,13 +21,13 @@ from dispatcher.core.job import (
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.reference.holding import Answered
-from dispatcher.store import keys
-from dispatcher.store.dispatch import Candidate, Lease, StoredTransition, new_call
+from dispatcher.store.dispatch import Candidate, Lease, SendReport, StoredTransition, new_call
+from dispatcher.store.protocol import LONGEST_SLEEP_S
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
-from dispatcher.store.wakes import LONGEST_SLEEP_S
 from tests.store import snapshot
-from tests.store.fixture import RATE, StoreFixture, number, part
+from tests.store.fixture import KEYS, RATE, StoreFixture, number, part
 from tests.store.model import FLYING, Batch, Held, Model
+from tests.store.transitions import TransitionCheck
 
 #: few numbers, so that they meet over batches and within one
 NUMBERS = 60
@@ -36,12 +37,12 @@ WORKERS = ("w0", "w1")
 #: few, so that a hold meets many rows; some numbers are of no country that is known
 COUNTRIES = ("US", "US", "GB", "001", "")
 CATEGORIES = ("busy", "no_answer", "bad_number")
-#: what a settled send counts
-TOTALS: Sequence[dict[str, int]] = (
-    {},
-    {"attempts|accepted": 1},
-    {"attempts|unclear": 1, "provider_failures": 1},
-    {"attempts|unclear": 1, "provider_responses|302": 1, "provider_failures": 1},
+#: how a send ended
+REPORTS = (
+    None,
+    SendReport(answered=True),
+    SendReport(failed=True, unclear=True),
+    SendReport(failed=True, unclear=True, status="302"),
 )
 
 
@@ -68,10 +69,16 @@ class RandomHistory:
         #: worker, instance and room that the scripts speak for
         self.speaker: tuple[str, str, int] | None = None
         self.numbers: dict[JobId, str] = {}
+        #: raises when a script changes a state in a way that the table does not have
+        self.transitions = TransitionCheck(world)
 
     async def live(self, steps: int) -> None:
         """Four batches, two workers and so many steps; all that is stored is compared after each."""
-        await self.world.client.delete(keys.WORKERS)
+        with patch.object(self.world.scripts, "_call", self.transitions.call):
+            await self._live(steps)
+
+    async def _live(self, steps: int) -> None:
+        await self.world.client.delete(KEYS.workers)
         self.speak_as(None)
         for name in WORKERS:
             await self.start_worker(name)
@@ -132,7 +139,7 @@ class RandomHistory:
         Not by what schedulers do themselves, nor by the time that passes.
         """
         wakes = self.world.wakes
-        await self.world.client.delete(keys.WAKE)
+        await self.world.client.delete(KEYS.wake)
         before = await wakes.next_due()
         yield
         after = await wakes.next_due()
@@ -141,7 +148,7 @@ class RandomHistory:
             return
         known_s = min(inf if before.in_s is None else before.in_s, LONGEST_SLEEP_S)
         if after.in_s is not None and after.in_s < known_s:
-            assert await self.world.client.exists(keys.WAKE), f"{verb.__name__}: {before} {after}"
+            assert await self.world.client.exists(KEYS.wake), f"{verb.__name__}: {before} {after}"
 
     def speak_as(self, name: str | None) -> None:
         """The scripts that follow are those of that worker."""
@@ -298,14 +305,17 @@ class RandomHistory:
                 continue
             self.agree(answer, None)
             self.model.settle(change)
-            self.model.sends += "attempts|accepted" in change.totals or "attempts|unclear" in change.totals
-            if "attempts|unclear" in change.totals:
-                self.model.unclear[f"{change.job}/{change.attempt}"] = self.model.sends
-            if "provider_failures" in change.totals:
-                status = "302" if "provider_responses|302" in change.totals else "none"
-                self.model.failures[f"{change.job}/{change.attempt} {status}"] = self.model.sends
-            elif "attempts|accepted" in change.totals:
-                self.model.answered = Answered(self.model.ms, self.model.sends)
+            if change.send:
+                self._count_send(f"{change.job}/{change.attempt}", change.send)
+
+    def _count_send(self, attempt: str, send: SendReport) -> None:
+        self.model.sends += 1
+        if send.unclear:
+            self.model.unclear[attempt] = self.model.sends
+        if send.failed:
+            self.model.failures[f"{attempt} {send.status}"] = self.model.sends
+        elif send.answered:
+            self.model.answered = Answered(self.model.ms, self.model.sends)
 
     def _movable(self) -> list[JobId]:
         return [
@@ -334,13 +344,13 @@ class RandomHistory:
             job=job,
             old=old,
             new=replace(old, history_revision=(old.history_revision + 1) % REVISION_MODULUS) if evidence else new,
-            next_ms=-1 if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
+            next_ms=None if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
             history=entry if evidence or dice.random() < 0.5 else None,
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
             attempt=old.attempt,
             spent=1,
             disproves=frozenset(dice.choice(((), ("provider", "auth"), ("provider", "auth", "funds")))),
-            totals=dice.choice(TOTALS),
+            send=dice.choice(REPORTS),
         )
 
     async def reap(self) -> None:

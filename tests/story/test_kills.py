@@ -14,6 +14,7 @@ from dispatcher.client import Batch
 from dispatcher.local.services import PROGRAM
 from dispatcher.local.supervisor import Process
 from tests.local.watching import descendants, gone, until
+from tests.store.fixture import KEYS
 from tests.story.conftest import PATIENCE_S, StoryCluster
 
 pytestmark = pytest.mark.story
@@ -41,13 +42,13 @@ def test_a_batch_survives_the_kill_of_each_process(cluster: StoryCluster) -> Non
 def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(cluster: StoryCluster) -> None:
     """Nobody starts it again. Its processes end by themselves, and what they had leased is sent by the other."""
     redis = Redis.from_url(cluster.local.server.url, decode_responses=True)
-    before = set(redis.hkeys("bf:workers"))
+    before = set(redis.hkeys(KEYS.workers))
     with second_worker(cluster, processes=2) as supervisor:
-        until(lambda: len(set(redis.hkeys("bf:workers")) - before) == 2, PATIENCE_S)
-        names = set(redis.hkeys("bf:workers")) - before
+        until(lambda: len(set(redis.hkeys(KEYS.workers)) - before) == 2, PATIENCE_S)
+        names = set(redis.hkeys(KEYS.workers)) - before
         children = descendants(supervisor.pid)
         batch = cluster.start_batch(NUMBERS[:200])
-        until(lambda: any(str(name) in str(lease) for name in names for lease in redis.hvals("bf:leases")), PATIENCE_S)
+        until(lambda: any(str(name) in str(lease) for name in names for lease in redis.hvals(KEYS.leases)), PATIENCE_S)
         os.kill(supervisor.pid, signal.SIGKILL)
         until(lambda: all(map(gone, children)), PATIENCE_S)
         ended = cluster.wait(batch.id)

@@ -18,14 +18,15 @@ That a fax exists does not say that sends are answered. A 401 or 402 opens a hol
 scripts open, probe and end holds; ``dispatcher/core/reference/holding.py`` is the same in Python.
 """
 
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.outcome import NotSent, Refused, SendOutcome, Unclear
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import Category
+from dispatcher.core.retry_table.rule import Category, Scope
 
 #: a clock that runs back by less than this was not set
 STEP_MS = 2_000
 #: scopes of holds that stop all sending, and that probes may end
-ACCOUNT, PROVIDER = "account", "provider"
+ACCOUNT, PROVIDER = str(HoldScope(Scope.ACCOUNT)), str(HoldScope(Scope.PROVIDER))
 #: causes for which the account is held and probed
 AUTH, FUNDS = Category.AUTH.value, Category.FUNDS.value
 #: category of a hold of the provider whose cause is that no list can be read, while attempts are unclear

@@ -102,6 +102,8 @@ class Scope(StrEnum):
     """What a hold stops."""
 
     ACCOUNT = "account"
+    #: all sending, because the provider does not work
+    PROVIDER = "provider"
     BATCH = "batch"
     DOCUMENT = "document"
     #: the account's sending to one country

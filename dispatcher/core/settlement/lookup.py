@@ -23,10 +23,10 @@ from dispatcher.core.retry.waits import (
     shared_ms,
 )
 from dispatcher.core.retry_table.requests import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN
-from dispatcher.core.retry_table.rule import Rule
+from dispatcher.core.retry_table.rule import Rule, Scope
 from dispatcher.core.settlement.failure import failed_attempt, http_failure, unless_another
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.transition import HELD_MS, Transition, attempt_over, fire, send_deadline_ms
+from dispatcher.core.settlement.transition import HoldRequest, Transition, attempt_over, fire, send_deadline_ms
 
 #: entries of a history for attempts that failed while the provider was down; more would only repeat them
 _EXCUSED_KEPT = 20
@@ -128,8 +128,10 @@ def _unknown(record: Record, context: DecisionContext) -> Transition:
         why=decision.why,
     )
     held = replace(attempt_over(record, context), failure=entry.failure)
-    transition = Transition(event=Event.VANISHED, record=held, next_ms=HELD_MS, history=entry, rest_s=0.0)
-    return unless_another(record, transition, context)
+    hold = HoldRequest(scope=Scope.JOB, category=entry.failure.category, cause=entry.why)
+    transition = Transition(event=Event.VANISHED, record=held, history=entry, rest_s=0.0, hold=hold)
+    transition = unless_another(record, transition, context)
+    return transition if transition.event is Event.VANISHED else replace(transition, hold=None)
 
 
 def _unended(record: Record, context: DecisionContext) -> Transition:

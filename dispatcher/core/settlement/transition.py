@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from dispatcher.core.job import HistoryEntry, Record
+from dispatcher.core.job import HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event, next_state
 from dispatcher.core.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
@@ -26,11 +26,6 @@ class HoldRequest:
     wider: "HoldRequest | None" = None
 
 
-#: ``Transition.next_ms`` of a held job (31 December 9999). The store opens the hold ``job:<id>`` in the same write,
-#: with category and cause of ``history``.
-HELD_MS = 253_402_300_799_000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One transition of a job, as data."""
@@ -39,13 +34,14 @@ class Transition:
     event: Event | None
     #: the new record; ``fire`` sets its state
     record: Record
-    #: when a job that stays live is looked at next, milliseconds since 1970
+    #: when a job that stays live is looked at next, milliseconds since 1970; means nothing when it ``holds_its_job``
     next_ms: int = 0
     history: HistoryEntry | None = None
     #: seconds before the number may be called again. None: the attempt has not ended, the number stays locked.
     rest_s: float | None = None
     #: attempts that count as made
     spent: int = 0
+    #: a hold of this job alone begins in the same write as the move, any other right after it
     hold: HoldRequest | None = None
     #: causes of holds that the outcome disproves, if this attempt is the probe of one
     disproves: frozenset[str] = frozenset()
@@ -53,6 +49,12 @@ class Transition:
     lost: LostWrite | None = None
     #: the provider has accepted another fax under the same attempt's number before
     accepted_twice: bool = False
+
+    @property
+    def holds_its_job(self) -> bool:
+        """Whether the job waits from this move on until someone releases it."""
+        hold, waits = self.hold, self.record.state is State.WAITING
+        return waits and hold is not None and hold.scope is Scope.JOB and hold.hold_after == 1 and not hold.probes_s
 
 
 def fire(old: Record, transition: Transition, context: DecisionContext) -> Transition:

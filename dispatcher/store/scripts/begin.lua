@@ -1,40 +1,38 @@
--- begin: the last check before money is spent. Marks `sending` (write-ahead, with a new attempt number) only those
--- jobs of a lease that are granted a slot of the account's pace; the others go back unspent.
--- ARGV: id of this call, lease number, horizon (us), time from a slot to its send deadline (ms), snooze when the number is
---       busy (ms), life of a number's lock (ms), factor of a cut, time to regain it (us), most jobs being sent at once,
---       holds that this lease probes (scope=id, commas between), lease id, which try of the call this is, then for each
---       job: name, hash of its number.
--- Answer: {server time (us), epoch, the try that did it, then for each job: word, attempt, slot (us), record}; word is
--- go, gone (not this lease's any more), or the reason it went back: batch, deadline, held, number, rate, full. Safe to
--- repeat: the id of the call finds its answer again. A second worker that was told of the same lease has a call of its
--- own and is granted nothing.
+-- begin: the last check before money is spent. It marks those jobs of a lease `sending` (ahead of the send, with a new
+-- attempt number) that are granted a slot of the account's pace. The others go back unspent.
+-- KEYS: a key of the account.
+-- ARGV: options `call_id`, `tried` (which try of the call this is), `lease_id`, `lease_number`, `probes` (scope -> id
+--       of the hold that this lease probes), `horizon_us`, `sending_ms` (from a slot to its send deadline), `busy_ms`
+--       (snooze while the number is busy), `lock_ms` (life of a number's lock), `cut` (factor of a cut of the rate),
+--       `regain_us` (time to regain it), `max_in_flight`; then for each job its name and the hash of its number.
+-- Answer: {server time (us), epoch of the pace, the try that did it, then for each job: word, attempt, slot (us),
+-- record}. The word is a BeginWord: go, gone (the job is not this lease's any more), or the reason why it went back:
+-- batch, deadline, held, number, rate, full.
+-- Safe to repeat: the id of the call finds its answer again. A second worker that was given the same lease has a call
+-- of its own and is granted nothing.
 -- The record of a job that is being sent keeps the number of the call that began it (the first half of its id) in the
--- place of its lease, so that a caller who got no answer for longer than that knows which jobs are his.
-local call_id, lease_number, horizon_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local sending_ms, busy_ms, lock_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local cut, regain_us, max_in_flight = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local lease_id = ARGV[11]
+-- place of its lease: a caller who got no answer for longer than the answer is kept knows its jobs by it.
+local call_id, lease_number, horizon_us = OPTIONS.call_id, OPTIONS.lease_number, OPTIONS.horizon_us
+local sending_ms, busy_ms, lock_ms = OPTIONS.sending_ms, OPTIONS.busy_ms, OPTIONS.lock_ms
+local cut, regain_us = OPTIONS.cut, OPTIONS.regain_us
 -- holds that this lease may pass: those that it was leased to probe, if they still stand
 local passed = {}
-for scope, id in string.gmatch(ARGV[10], '(%w+)=(%w+)') do
+for scope, id in pairs(OPTIONS.probes) do
   local hold = load_hold(scope)
   if hold and hold.id == id then passed[scope] = hold end
 end
 local call_number = tonumber(string.sub(call_id, 1, 8), 16)
-local FULL_SNOOZE_MS, REPEATABLE_MS = 250, 60000
--- Nothing is claimed before there is a permit; and an operator who raises the limit wants all to go on.
-local RATE_MOST_MS = 30000
 
-local stored = redis.call('GET', 'bf:begun:' .. call_id)
+local stored = redis.call('GET', begun_key(call_id))
 if stored then return cmsgpack.unpack(stored) end
 
 local us = now_us()
-local now = math.floor(us / 1000)
+local now = math.floor(us / US_PER_MS)
 local pace = load_pace()
-local answer = {text(us), text(pace.epoch), ARGV[12]}
-local any_hold = redis.call('HLEN', 'bf:holds') > 0
+local answer = {text(us), text(pace.epoch), text(OPTIONS.tried)}
+local any_hold = redis.call('HLEN', KEY.holds) > 0
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
-local room = max_in_flight - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
+local room = OPTIONS.max_in_flight - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 
 local known = {}
 local function facts(batch)
@@ -45,14 +43,14 @@ local function facts(batch)
   return known[batch]
 end
 
-local function is_held(scope) return redis.call('HEXISTS', 'bf:holds', scope) == 1 end
+local function is_held(scope) return redis.call('HEXISTS', KEY.holds, scope) == 1 end
 
 -- When a job that is held may be looked at again, and the country that is held; nil when nothing of it is. Nothing is
 -- claimed of a batch while it, a document, the provider or the account is held.
 local function held_until(job, batch, country)
   if not any_hold then return nil end
-  if is_held('job:' .. job) then return NEVER end
-  if country and is_held(country_scope(country)) then return NEVER, country end
+  if is_held(scope_of('job', job)) then return HELD_SCORE end
+  if country and is_held(country_scope(country)) then return HELD_SCORE, country end
   for _, scope in ipairs({'account', 'provider', unpack(scopes_of(batch))}) do
     if not passed[scope] and is_held(scope) then return now end
   end
@@ -87,8 +85,8 @@ local function mark_sending(record, attempt, slot_ms)
     .. string.rep('\0', 5) .. struct.pack('<dd', slot_ms, now) .. string.rep('\0', 30)
 end
 
--- What changes for each job in one set or hash is written once, at the end: jobs that are leased no more; deadline and job
--- of each send; job and locked number of each send.
+-- What changes for each job in one set or hash is written once, at the end: jobs that are leased no more; deadline and
+-- job of each send; job and locked number of each send.
 local unleased, sends, locks = {}, {}, {}
 
 local function note_send(job, number, slot_ms)
@@ -108,14 +106,14 @@ local function begin(job, number)
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
-    if not slot then reason, again = 'rate', math.min(math.ceil(next_us / 1000), now + RATE_MOST_MS) end
+    if not slot then reason, again = 'rate', math.min(math.ceil(next_us / US_PER_MS), now + MAX_RATE_SNOOZE_MS) end
   end
   unleased[#unleased + 1] = job
   if reason then
     -- another job may be the probe, as soon as there is a slot
     for _, hold in pairs(passed) do
-      local at = reason == 'rate' and again or now
-      set_probe(hold, at, at, now)
+      local probe_ms = reason == 'rate' and again or now
+      set_probe(hold, probe_ms, probe_ms, now)
       wake()
     end
     local new = with_head(record, WAITING, 0, attempt, 0)
@@ -129,7 +127,7 @@ local function begin(job, number)
     return {reason, attempt, '0', new}
   end
   room = room - 1
-  local slot_ms = math.floor(slot / 1000)
+  local slot_ms = math.floor(slot / US_PER_MS)
   local new = mark_sending(record, attempt + 1, slot_ms)
   write_record(batch, row, new)
   move_count(batch, record, new)
@@ -139,19 +137,19 @@ local function begin(job, number)
   return {'go', attempt + 1, text(slot), new}
 end
 
-for i = 13, #ARGV, 2 do
+for i = 2, #ARGV, 2 do
   for _, value in ipairs(begin(ARGV[i], ARGV[i + 1])) do answer[#answer + 1] = value end
 end
 if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
 if #sends > 0 then
   redis.call('ZADD', WATCH[SENDING], unpack(sends))
-  redis.call('HSET', 'bf:locks', unpack(locks))
+  redis.call('HSET', KEY.locks, unpack(locks))
 end
-local lease = #unleased > 0 and load_lease(redis.call('HGET', 'bf:leases', lease_id))
+local lease = #unleased > 0 and load_lease(redis.call('HGET', KEY.leases, OPTIONS.lease_id))
 if lease then
   lease.left = lease.left - #unleased
-  if lease.left > 0 then save_lease(lease_id, lease) else forget_lease(lease_id) end
+  if lease.left > 0 then save_lease(OPTIONS.lease_id, lease) else forget_lease(OPTIONS.lease_id) end
 end
 save_pace(pace)
-redis.call('SET', 'bf:begun:' .. call_id, cmsgpack.pack(answer), 'PX', REPEATABLE_MS)
+redis.call('SET', begun_key(call_id), cmsgpack.pack(answer), 'PX', REPEATABLE_MS)
 return answer

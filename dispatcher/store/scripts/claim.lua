@@ -1,32 +1,28 @@
--- claim: leases what is due to a worker, fairly (core/fairness.py is the oracle of the choices).
--- ARGV: lease id, lease number, class, most jobs, most jobs leased within a second (work ahead; at most four times as
---       many in all), lease time (ms), retry floor, how far ahead slots are granted (us), most jobs leased and sending
---       (before their send deadline) in all.
--- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, `more` when this call only passed over rows
--- and there are more behind them, or nil when nothing may be leased now, as while no worker lives. Safe to repeat: while
--- the lease is open, its id finds the first answer again.
+-- claim: leases what is due to a worker, fairly. core/fairness.py is the reference implementation of the choices.
+-- KEYS: a key of the account.
+-- ARGV: options `lease_id`, `lease_number`, `class`, `max_jobs`, `max_ahead` (jobs leased within a second; at most four
+--       times as many are leased in all), `max_in_flight` (jobs leased or being sent, in all), `lease_ms`,
+--       `retry_floor` (share of the jobs that retries get), `horizon_us` (how far ahead slots are granted).
+-- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}; `more` when this call only passed over
+-- rows and there are more behind them; nil when nothing may be leased now, or no worker lives.
+-- Safe to repeat: while the lease is open, its id finds the first answer again.
 -- Rows of a held country are parked without a lease, and batches that are held themselves wait for the end of the hold.
-local lease_id, lease_number, class = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local room, ahead, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local retry_floor, horizon_us = tonumber(ARGV[7]), tonumber(ARGV[8])
-local QUANTUM, STRIDE = 8, 1000
--- rows that one call passes over: they are no jobs, or parked, or come back
-local MOST_PASSED, passed = 960, 0
-local CHUNK, LONG_CHUNK, UNPARKED = 32, 240, 100
-local YOUNG_MS, MOST_AHEAD, MOST_LEASES = 1000, 4, 1000
--- strikes from which a job is leased only while no other such job is, and when it is looked at again meanwhile
-local SUSPECT, SUSPECT_AGAIN_MS = 2, 250
+local lease_id, lease_number, class, lease_ms = OPTIONS.lease_id, OPTIONS.lease_number, OPTIONS.class, OPTIONS.lease_ms
+local room, ahead = OPTIONS.max_jobs, OPTIONS.max_ahead
+local retry_floor, horizon_us = OPTIONS.retry_floor, OPTIONS.horizon_us
+-- rows that this call has passed over: they are no jobs, or are parked, or come back
+local passed = 0
 local us = now_us()
-local now = math.floor(us / 1000)
+local now = math.floor(us / US_PER_MS)
 
-local stored = redis.call('GET', 'bf:lease:' .. lease_id)
+local stored = redis.call('GET', lease_key(lease_id))
 if stored then return stored end
 -- Leases that are not begun within a second wait for a worker that has no room, or has ended: others may go on.
 local leased = redis.call('ZCARD', WATCH[LEASED])
 local young = redis.call('ZCOUNT', WATCH[LEASED], text(now + lease_ms - YOUNG_MS), '+inf')
 local sending = redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
-room = math.min(room, ahead - young, MOST_AHEAD * ahead - leased, tonumber(ARGV[9]) - leased - sending)
-if room <= 0 or redis.call('HLEN', 'bf:leases') >= MOST_LEASES or living_workers().count == 0 then return false end
+room = math.min(room, ahead - young, MAX_AHEAD * ahead - leased, OPTIONS.max_in_flight - leased - sending)
+if room <= 0 or redis.call('HLEN', KEY.leases) >= MAX_LEASES or living_workers().count == 0 then return false end
 
 -- No more is leased than begin can find slots for: nothing goes to and fro while the next slot is far away, or while a
 -- day's allowance is used up. A clock that was set back is noticed here: nobody takes permits while a wait lasts.
@@ -35,7 +31,7 @@ if room <= 0 then return false end
 
 -- A held provider or account lets one job through at each probe time; that job may release the hold. A probe of the
 -- account is one of the provider too.
-local held, probed = redis.call('HLEN', 'bf:holds') > 0, {}
+local held, probed = redis.call('HLEN', KEY.holds) > 0, {}
 for _, scope in ipairs(held and {'provider', 'account'} or {}) do
   local hold = load_hold(scope)
   if hold then
@@ -44,33 +40,33 @@ for _, scope in ipairs(held and {'provider', 'account'} or {}) do
   end
 end
 
-local active = 'bf:active:' .. class
+local active = active_key(class)
 
 local function activate(batch, batch_class)
-  local set = 'bf:active:' .. batch_class
-  local least = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
+  local set = active_key(batch_class)
+  local lowest = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
   local vtime = tonumber(redis.call('HGET', batch_key(batch), 'vtime') or 0)
-  if least then vtime = math.max(vtime, tonumber(least)) end
+  if lowest then vtime = math.max(vtime, tonumber(lowest)) end
   redis.call('ZADD', set, 'NX', string.format('%.17g', vtime), batch)
 end
 
 -- Batches that waited for a hold that has ended have work again, some of them at each call.
 local function wake_released()
-  for _, scope in ipairs(redis.call('SRANDMEMBER', 'bf:released', 4)) do
-    local waiting = 'bf:parked:' .. scope
-    local batches = held and redis.call('HEXISTS', 'bf:holds', scope) == 1 and {} or redis.call('SRANDMEMBER', waiting, 32)
+  for _, scope in ipairs(redis.call('SRANDMEMBER', KEY.released, 4)) do
+    local waiting, is_held = waiting_key(scope), held and redis.call('HEXISTS', KEY.holds, scope) == 1
+    local batches = is_held and {} or redis.call('SRANDMEMBER', waiting, 32)
     for _, batch in ipairs(batches) do
       redis.call('SREM', waiting, batch)
       if redis.call('HGET', batch_key(batch), 'control') == 'running' then lower_timer(batch, now) end
     end
-    if #batches < 32 then redis.call('SREM', 'bf:released', scope) end
+    if #batches < 32 then redis.call('SREM', KEY.released, scope) end
   end
 end
 
 local function promote()
-  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', 'bf:timers', '-inf', text(now), 'LIMIT', 0, 32)) do
+  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', KEY.timers, '-inf', text(now), 'LIMIT', 0, 32)) do
     local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
-    redis.call('ZREM', 'bf:timers', batch)
+    redis.call('ZREM', KEY.timers, batch)
     if control == 'scheduled' then
       redis.call('HSET', batch_key(batch), 'control', 'running')
       redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
@@ -89,14 +85,14 @@ end
 -- The hold of the batch or of one of its documents; nil when there is none.
 local function hold_of(batch)
   for _, scope in ipairs(held and scopes_of(batch) or {}) do
-    if redis.call('HEXISTS', 'bf:holds', scope) == 1 then return scope end
+    if redis.call('HEXISTS', KEY.holds, scope) == 1 then return scope end
   end
 end
 
 local country_held = {}
 local function is_country_held(code)
   if code > 0 and country_held[code] == nil then
-    country_held[code] = redis.call('HEXISTS', 'bf:holds', country_scope(country_name(code))) == 1
+    country_held[code] = redis.call('HEXISTS', KEY.holds, country_scope(country_name(code))) == 1
   end
   return code > 0 and country_held[code]
 end
@@ -117,7 +113,7 @@ local suspect_leased
 local function a_suspect_is_leased()
   if suspect_leased == nil then
     suspect_leased = false
-    for _, open in ipairs(redis.call('HVALS', 'bf:leases')) do
+    for _, open in ipairs(redis.call('HVALS', KEY.leases)) do
       suspect_leased = suspect_leased or load_lease(open).suspect == '1'
     end
   end
@@ -144,7 +140,7 @@ end
 
 -- Few rows at first, and more when they are parked.
 local function next_chunk(short, parked)
-  return parked > 0 and math.max(short, math.min(LONG_CHUNK, MOST_PASSED - passed)) or short
+  return parked > 0 and math.max(short, math.min(LONG_CHUNK, MAX_PASSED - passed)) or short
 end
 
 local function add_row(of_country, code, row)
@@ -156,15 +152,15 @@ local function park_all(batch, of_country)
   for code, rows in pairs(of_country) do park(batch, country_name(code), rows) end
 end
 
--- Leases what is due, and parks what is due of held countries. Returns jobs leased, and whether there may be more behind
--- the limit of what one call passes over.
-local function lease_retries(batch, most)
-  local due, taken, chunk = part_key(batch, 'due'), 0, most
-  while taken < most and not full do
+-- Leases what is due, and parks what is due of held countries. Returns jobs leased, and whether there may be more
+-- behind the limit of what one call passes over.
+local function lease_retries(batch, max_jobs)
+  local due, taken, chunk = part_key(batch, 'due'), 0, max_jobs
+  while taken < max_jobs and not full do
     local rows, gone, of_country = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, chunk), {}, {}
     if #rows == 0 then return taken, false end
     for _, row in ipairs(rows) do
-      if taken == most or full then break end
+      if taken == max_jobs or full then break end
       row = tonumber(row)
       local record = read_record(batch, row)
       local code = held and #record == WIDTH and country_code(record) or 0
@@ -181,30 +177,30 @@ local function lease_retries(batch, most)
     end
     if #gone > 0 then redis.call('ZREM', due, unpack(gone)) end
     park_all(batch, of_country)
-    if passed >= MOST_PASSED then return taken, taken < most and not full end
-    chunk = next_chunk(most - taken, #gone)
+    if passed >= MAX_PASSED then return taken, taken < max_jobs and not full end
+    chunk = next_chunk(max_jobs - taken, #gone)
   end
   return taken, false
 end
 
 -- Walks on from the cursor. Returns jobs leased, and whether there is more behind the limit.
-local function lease_fresh(batch, most)
+local function lease_fresh(batch, max_jobs)
   local key, taken, started, chunk = batch_key(batch), 0, 0, CHUNK
   local cursor, blocks = unpack(redis.call('HMGET', key, 'cursor', 'blocks'))
   cursor = tonumber(cursor)
   local last = blocks * BLOCK
-  while taken < most and cursor < last do
+  while taken < max_jobs and cursor < last do
     local start, of_country, parked = (cursor % BLOCK) * WIDTH, {}, 0
     local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + chunk * WIDTH - 1)
-    for at = 1, #records, WIDTH do
-      if taken == most then break end
-      local state, _, low, high = string.byte(records, at, at + 3)
+    for start_at = 1, #records, WIDTH do
+      if taken == max_jobs then break end
+      local state, _, low, high = string.byte(records, start_at, start_at + 3)
       local code = held and state == WAITING and low + 256 * high or 0
       if is_country_held(code) then
         add_row(of_country, code, cursor)
         parked = parked + 1
       elseif state == WAITING then
-        lease(batch, cursor, string.sub(records, at, at + WIDTH - 1))
+        lease(batch, cursor, string.sub(records, start_at, start_at + WIDTH - 1))
         taken, passed = taken + 1, passed - 1
       end
       cursor, passed = cursor + 1, passed + 1
@@ -212,19 +208,19 @@ local function lease_fresh(batch, most)
     park_all(batch, of_country)
     started = started + parked
     if records == '' then cursor, passed = (math.floor(cursor / BLOCK) + 1) * BLOCK, passed + 1 end
-    if passed >= MOST_PASSED then break end
+    if passed >= MAX_PASSED then break end
     chunk = next_chunk(CHUNK, parked)
   end
   redis.call('HSET', key, 'cursor', text(cursor))
   if started + taken > 0 then redis.call('HINCRBY', key, 'unstarted', -started - taken) end
-  return taken, taken < most and cursor < last
+  return taken, taken < max_jobs and cursor < last
 end
 
 -- Rows that were parked for countries that are not held any more come back, while little is due. Returns how many.
 local function unpark(batch, due)
   local back = 0
   for _, country in ipairs(parked_countries(batch)) do
-    if held and redis.call('HEXISTS', 'bf:holds', country_scope(country)) == 1 then
+    if held and redis.call('HEXISTS', KEY.holds, country_scope(country)) == 1 then
       note_parked(batch, country)
     elseif due + back < UNPARKED then
       local rows = take_parked(batch, country, UNPARKED - due - back)
@@ -236,36 +232,36 @@ local function unpark(batch, due)
   return back
 end
 
-local function split(most, fresh, due, credit)
+local function split(max_jobs, fresh, due, credit)
   if fresh == 0 or due == 0 then
-    local taken = math.min(most, fresh > 0 and fresh or due)
+    local taken = math.min(max_jobs, fresh > 0 and fresh or due)
     if fresh > 0 then return taken, 0, 0 end
     return 0, taken, 0
   end
-  credit = credit + most * retry_floor
-  local retries = math.min(due, math.floor(credit), most)
-  local first = math.min(fresh, most - retries)
-  local more = math.min(due - retries, most - retries - first)
+  credit = credit + max_jobs * retry_floor
+  local retries = math.min(due, math.floor(credit), max_jobs)
+  local first = math.min(fresh, max_jobs - retries)
+  local more = math.min(due - retries, max_jobs - retries - first)
   return first, retries + more, math.max(0, credit - retries)
 end
 
--- Where rows of one kind were parked instead, more of the other are leased. Returns jobs leased, and whether there may be
--- more behind the limit.
-local function serve(batch, most)
+-- Where rows of one kind were parked instead, more of the other are leased. Returns jobs leased, and whether there may
+-- be more behind the limit.
+local function serve(batch, max_jobs)
   local key = batch_key(batch)
   local fresh, credit = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit'))
   local due = redis.call('ZCOUNT', part_key(batch, 'due'), '-inf', text(now))
   due = due + unpark(batch, due)
-  local first, retries, left = split(most, tonumber(fresh), due, tonumber(credit or 0))
-  local served, wanted, more, more_fresh = 0, first + retries, false, false
+  local first, retries, left = split(max_jobs, tonumber(fresh), due, tonumber(credit or 0))
+  local served, planned, more, more_fresh = 0, first + retries, false, false
   if retries > 0 then served, more = lease_retries(batch, retries) end
   if full then left = math.max(0, tonumber(credit or 0) - served) end
-  if tonumber(fresh) > 0 and served < wanted and not full then
-    first, more_fresh = lease_fresh(batch, wanted - served)
+  if tonumber(fresh) > 0 and served < planned and not full then
+    first, more_fresh = lease_fresh(batch, planned - served)
     served = served + first
   end
-  if held and served < wanted and not full then
-    retries, more = lease_retries(batch, wanted - served)
+  if held and served < planned and not full then
+    retries, more = lease_retries(batch, planned - served)
     served = served + retries
   end
   redis.call('HSET', key, 'retry_credit', string.format('%.17g', left))
@@ -280,7 +276,7 @@ local function serve_next()
   if not batch then return false end
   local scope = hold_of(batch)
   if scope then
-    redis.call('SADD', 'bf:parked:' .. scope, batch)
+    redis.call('SADD', waiting_key(scope), batch)
     deactivate(batch, vtime)
     return true
   end
@@ -318,7 +314,7 @@ for scope, hold in pairs(probed) do
   probes[scope] = hold.id
 end
 local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes})
-redis.call('SET', 'bf:lease:' .. lease_id, answer, 'PX', text(lease_ms + CLEAN_UP_MS))
+redis.call('SET', lease_key(lease_id), answer, 'PX', text(lease_ms + CLEAN_UP_MS))
 save_lease(lease_id, {made = now, announced = now, left = #jobs, class = class, suspect = suspect and '1' or '0',
   name = NOBODY, instance = NOBODY})
 return answer

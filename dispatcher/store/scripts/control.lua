@@ -1,10 +1,12 @@
--- control: start, pause, resume, cancel or expire a batch, by compare-and-set on what was asked of it before.
--- ARGV: batch, expected control, new control.
--- Answer: {control now, jobs that are being sent, why it was refused or empty}: `ended` when all jobs are final, so that
--- nothing can be paused, cancelled or expired any more; `late` when the deadline has passed before the batch runs.
--- Running becomes scheduled while the start time is not reached. Touches no rows: unstarted rows of an ended batch take
--- their state from the batch, its due set is drained in steps, attempts in flight run out. Safe to repeat.
-local batch, expected, new = ARGV[1], ARGV[2], ARGV[3]
+-- control: starts, pauses, resumes, cancels or expires a batch, by compare-and-set on its control.
+-- KEYS: a key of the account.
+-- ARGV: options `batch`, `expected` and `new` (its control).
+-- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
+-- nothing can be paused, cancelled or expired any more. `late`: the deadline has passed before the batch runs.
+-- Running becomes scheduled while the start time is not reached. The script touches no rows: unstarted rows of an ended
+-- batch take their state from the batch, its waiting jobs become final in steps (finalize), attempts in flight run out.
+-- Safe to repeat.
+local batch, expected, new = OPTIONS.batch, OPTIONS.expected, OPTIONS.new
 local key, counts = batch_key(batch), part_key(batch, 'counts')
 local now = now_ms()
 local control = redis.call('HGET', key, 'control')
@@ -21,7 +23,7 @@ if control ~= expected or control == new then return {control or '', in_flight()
 
 local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
 if redis.call('HEXISTS', key, 'finished_ms') == 1 then
-  redis.call('ZREM', 'bf:deadlines', batch)
+  redis.call('ZREM', KEY.deadlines, batch)
   if new ~= 'running' then return {control, in_flight(), 'ended'} end
 elseif new == 'running' and deadline > 0 and deadline <= now then
   return {control, in_flight(), 'late'}
@@ -29,10 +31,10 @@ end
 
 local class = redis.call('HGET', key, 'class')
 local function leave_active()
-  local vtime = redis.call('ZSCORE', 'bf:active:' .. class, batch)
+  local vtime = redis.call('ZSCORE', active_key(class), batch)
   if vtime then redis.call('HSET', key, 'vtime', vtime) end
-  redis.call('ZREM', 'bf:active:' .. class, batch)
-  redis.call('ZREM', 'bf:timers', batch)
+  redis.call('ZREM', active_key(class), batch)
+  redis.call('ZREM', KEY.timers, batch)
 end
 
 if new == 'running' then
@@ -47,16 +49,16 @@ if new == 'running' then
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
-    redis.call('ZADD', 'bf:deadlines', text(deadline), batch)
+    redis.call('ZADD', KEY.deadlines, text(deadline), batch)
   end
   -- what may begin at once is due whatever the clock shows: it may be set back before anybody looks
-  redis.call('ZADD', 'bf:timers', text(start_at > now and start_at or 0), batch)
+  redis.call('ZADD', KEY.timers, text(start_at > now and start_at or 0), batch)
   wake()
 elseif new == 'paused' then
   leave_active()
 else
   leave_active()
-  redis.call('ZREM', 'bf:deadlines', batch)
+  redis.call('ZREM', KEY.deadlines, batch)
   end_holds_of(batch)
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
@@ -71,7 +73,7 @@ else
   end
   ended[batch] = true
   if redis.call('ZCARD', part_key(batch, 'due')) > 0 or redis.call('EXISTS', part_key(batch, 'parked')) == 1 then
-    redis.call('SADD', 'bf:draining', batch)
+    redis.call('SADD', KEY.draining, batch)
     wake()
   end
 end

@@ -1,9 +1,11 @@
--- fetch: a worker process takes the jobs of a lease that it was told of; from then on the lease ends with the process.
--- ARGV: lease id.
--- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, or nil when the lease is over, was begun,
--- or another process has it. Safe to repeat. Whoever is no worker only reads.
-local id = ARGV[1]
-local lease = load_lease(redis.call('HGET', 'bf:leases', id))
+-- fetch: a worker process takes the jobs of a lease; from then on the lease ends with the process.
+-- KEYS: a key of the account.
+-- ARGV: option `lease_id`.
+-- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, or nil when the lease is over, was
+-- begun, or another process has it.
+-- Safe to repeat. A process that is no worker only reads.
+local id = OPTIONS.lease_id
+local lease = load_lease(redis.call('HGET', KEY.leases, id))
 if not lease then return false end
 if worker_name then
   local mine = lease.name == worker_name and lease.instance == worker_instance
@@ -14,4 +16,4 @@ if worker_name then
     save_lease(id, lease)
   end
 end
-return redis.call('GET', 'bf:lease:' .. id)
+return redis.call('GET', lease_key(id))

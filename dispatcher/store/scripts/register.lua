@@ -1,8 +1,11 @@
--- register: a worker process starts. Whoever had its name has ended.
--- ARGV: name, instance, calls that it has room for. Answer: 1. Safe to repeat.
-local name, instance, room = ARGV[1], ARGV[2], ARGV[3]
+-- register: a worker process starts. A process that had its name before has ended.
+-- KEYS: a key of the account.
+-- ARGV: options `name`, `instance`, `room` (calls that it could begin).
+-- Answer: 1.
+-- Safe to repeat.
 local now = now_ms()
-local clock = registry_clock(redis.call('HGET', 'bf:workers', CLOCK), now)
-redis.call('HSET', 'bf:workers', CLOCK, clock_text(clock, now), name, instance .. ' ' .. text(clock) .. ' ' .. room)
+local clock = registry_clock(redis.call('HGET', KEY.workers, CLOCK), now)
+redis.call('HSET', KEY.workers, CLOCK, clock_text(clock, now), OPTIONS.name,
+  worker_text(OPTIONS.instance, clock, OPTIONS.room))
 wake()
 return 1

@@ -1,6 +1,9 @@
 -- repair: puts one job where its record says that it belongs, due now, and takes it out of every other place.
--- ARGV: job. Answer: 1 when something was changed. Safe to repeat.
-local job = ARGV[1]
+-- KEYS: a key of the account.
+-- ARGV: option `job`.
+-- Answer: 1 when something was changed.
+-- Safe to repeat.
+local job = OPTIONS.job
 local batch, row = parse_job(job)
 local now = now_ms()
 local record = read_record(batch, row)
@@ -13,7 +16,7 @@ local waits, changed = state == WAITING and row < tonumber(cursor), 0
 local country = code > 0 and country_name(code)
 local parked = country and redis.call('GETBIT', parked_key(batch, country), row) == 1
 local stays_parked = parked and waits and not ENDING[control] and not redis.call('ZSCORE', due, row)
-  and redis.call('HEXISTS', 'bf:holds', country_scope(country)) == 1
+  and redis.call('HEXISTS', KEY.holds, country_scope(country)) == 1
 if stays_parked then
   note_parked(batch, country)
 elseif parked then
@@ -22,7 +25,7 @@ end
 if waits and not stays_parked then
   local new = redis.call('ZADD', due, 'NX', text(now), row)
   if new == 1 and control == 'running' then lower_timer(batch, now) end
-  if new == 1 and ENDING[control] then redis.call('SADD', 'bf:draining', batch) end
+  if new == 1 and ENDING[control] then redis.call('SADD', KEY.draining, batch) end
   changed = changed + new
 else
   changed = changed + redis.call('ZREM', due, row)

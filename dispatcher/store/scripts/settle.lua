@@ -1,19 +1,26 @@
 -- settle: applies what was decided about jobs, each by compare-and-set on its whole record.
--- ARGV: life of a number's lock (ms), then for each job thirteen values: batch, row, record as it was read, record as it
---       shall be, time of its next look
---       (ms; its place follows from the record; -1 leaves it where it is; NEVER holds a job that waits, with category
---       and cause of its history line), history line or empty, rest of its number (ms; -1 keeps the lock), holder of
---       that lock (<job>/<attempt>), hash of a number that it locks or empty, fax id if too long for the record,
---       attempts to add, causes of holds that end if the attempt is a probe of theirs (commas between), totals to add
---       (lines of field TAB number).
--- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that stands
--- there instead.
--- Safe to repeat: what was applied is not applied again, and is known by its history line, or by its record or what an
+-- KEYS: a key of the account.
+-- ARGV: option `lock_ms` (life of a number's lock); then for each job four values: the change as JSON, the record as it
+--       was read, the record as it shall be, and the history line or an empty string. A change has the fields
+--       batch, row
+--       attempt      <job>/<attempt> that holds the number's lock, and that may be the probe of a hold
+--       next_ms      time of the next look at the job. Its place follows from the record. Missing: the job stays there
+--       hold         {category, cause} of a job that waits until someone releases it; it needs no next_ms
+--       rest_ms      how long the number rests. Missing: its lock stays
+--       number_hash  hash of a number that the job locks
+--       long_id      fax id that is too long for the record
+--       spent        attempts to add
+--       disproves    list of causes of holds that end if the attempt is a probe of theirs
+--       send         what the end of a send says of the provider: `counts` (as one of the last sends), `answered`,
+--                    `unclear`, `failed` with the `status` that came
+--       totals       field -> number to add
+--       Fields other than batch, row and attempt are left out when they say nothing.
+-- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that
+-- stands there instead.
+-- Safe to repeat: what was applied is not applied again. It is known by its history line, or by its record or what an
 -- ended batch makes of it.
-local FIELDS = 13
-local lock_ms = tonumber(ARGV[1])
 local now = now_ms()
-local any_hold = redis.call('HLEN', 'bf:holds') > 0
+local any_hold = redis.call('HLEN', KEY.holds) > 0
 -- batch -> the most that became of a job of it in this call: accepted, or delivered
 local succeeded = {}
 -- sends made by the last usable answer of this call
@@ -30,51 +37,52 @@ local function leave_place(batch, row, record)
   end
 end
 
-local function move(batch, row, old, new, next_ms, line)
+local function put_to_wait(change, old, new)
+  local put = put_back(change.batch, change.row, old, new, change.hold and HELD_SCORE or change.next_ms)
+  if change.hold and string.byte(put, 1) == WAITING then
+    hold_job(job_name(change.batch, change.row), change.hold.category, change.hold.cause, now)
+  end
+end
+
+local function put_in_flight(job, new, next_ms)
   local state = string.byte(new, 1)
-  if next_ms >= 0 then leave_place(batch, row, old) end
+  if not WATCH[state] then return end
+  redis.call('ZADD', state == SENDING and is_unclear(new) and UNCLEAR or WATCH[state], text(next_ms), job)
+  if next_ms - now < LONGEST_SLEEP_MS then wake() end
+end
+
+local function move(change, job, old, new)
+  local batch, row, state = change.batch, change.row, string.byte(new, 1)
+  local moves = change.next_ms or change.hold
+  if moves then leave_place(batch, row, old) end
   -- a job is held while it waits
-  if any_hold and next_ms >= 0 and (string.byte(old, 1) == WAITING or state >= FINAL) then
-    end_hold('job:' .. job_name(batch, row))
-  end
-  if next_ms >= 0 and state == WAITING then
-    local put = put_back(batch, row, old, new, next_ms)
-    if next_ms == NEVER and string.byte(put, 1) == WAITING then
-      local entry = cjson.decode(line)
-      hold_job(job_name(batch, row), entry.category, entry.why, now)
-    end
-    return
-  end
+  if any_hold and moves and (string.byte(old, 1) == WAITING or state >= FINAL) then end_hold(scope_of('job', job)) end
+  if moves and state == WAITING then return put_to_wait(change, old, new) end
   write_record(batch, row, new)
   move_count(batch, old, new)
-  if next_ms >= 0 and WATCH[state] then
-    local watch = state == SENDING and is_unclear(new) and UNCLEAR or WATCH[state]
-    redis.call('ZADD', watch, text(next_ms), job_name(batch, row))
-    if next_ms - now < LONGEST_SLEEP_MS then wake() end
-  end
+  if moves then put_in_flight(job, new, change.next_ms) end
   local success = state ~= string.byte(old, 1) and (state == ACCEPTED or state == DELIVERED)
   if success then succeeded[batch] = math.max(state, succeeded[batch] or 0) end
 end
 
 -- Failures in a row are over: of a batch when the provider takes a fax, of its documents when one is delivered.
 local function end_runs(batch, state)
-  redis.call('UNLINK', 'bf:strikes:batch:' .. batch)
-  if state ~= DELIVERED then return end
-  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
-    redis.call('UNLINK', 'bf:strikes:document:' .. sha)
+  for _, scope in ipairs(state == DELIVERED and scopes_of(batch) or {scope_of('batch', batch)}) do
+    redis.call('UNLINK', strikes_key(scope))
   end
 end
 
--- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its lock.
-local function lock_found(job, number, holder)
-  local by = number_lock(number)
-  if by and by ~= 'rest' and string.match(by, '^(.*)/%d+$') ~= job then return end
-  lock_number(number, holder, lock_ms)
-  redis.call('HSET', 'bf:locks', job, number)
+-- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its
+-- lock.
+local function lock_late(job, number, attempt)
+  local holder = number_lock(number)
+  if holder and holder ~= 'rest' and string.match(holder, '^(.*)/%d+$') ~= job then return end
+  lock_number(number, attempt, OPTIONS.lock_ms)
+  redis.call('HSET', KEY.locks, job, number)
 end
 
 local function history(batch, row)
-  local key = part_key(batch, 'history:' .. text(math.floor(row / BLOCK)))
+  local key = block_key(batch, 'history', row)
   return key, redis.call('HGET', key, row)
 end
 
@@ -85,7 +93,7 @@ local function append_history(batch, row, line)
 end
 
 -- Two pieces of evidence can lead to the same record: a repeat is known by its line too.
-local function is_told(batch, row, line)
+local function is_in_history(batch, row, line)
   local _, before = history(batch, row)
   return line == '' or (before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true))
 end
@@ -100,7 +108,7 @@ end
 
 -- Whether the change is the one that this call made before, and whose answer was lost.
 local function is_applied(batch, row, current, new, line)
-  if line ~= '' then return is_told(batch, row, line) end
+  if line ~= '' then return is_in_history(batch, row, line) end
   return current == new or current == as_ended(batch, new)
 end
 
@@ -110,48 +118,47 @@ local function count_doubled(batch, old, new)
   if by ~= 0 then add(batch_key(batch), 'doubled', by) end
 end
 
-local function add_totals(lines)
-  for field, by in string.gmatch(lines, '([^\t\n]+)\t(%-?%d+)') do add_total(field, tonumber(by)) end
+-- The breaker looks at how many of the last sends failed or are unclear, and names the statuses that came.
+local function note_send(send, attempt)
+  if send.counts then count_send() end
+  if send.failed then
+    redis.call('ZADD', KEY.breaker, text(sends_made()), attempt .. ' ' .. send.status)
+  elseif send.answered then
+    answered_sends = sends_made()
+  end
+  if send.unclear then redis.call('ZADD', KEY.unclear_sends, text(sends_made()), attempt) end
 end
 
--- The breaker looks at how many of the last sends these are, and names the statuses that came.
-local function note_providers_failure(attempt, totals)
-  local status = string.match(totals, 'provider_responses|(%w+)\t') or 'none'
-  redis.call('ZADD', 'bf:breaker', text(sends_made()), attempt .. ' ' .. status)
+local function add_effects(change, job)
+  local batch, row, attempt = change.batch, change.row, change.attempt
+  if any_hold and change.disproves then end_disproved(attempt, change.disproves) end
+  if change.rest_ms then free_number(job, attempt, change.rest_ms) end
+  if change.number_hash then lock_late(job, change.number_hash, attempt) end
+  if change.long_id then redis.call('HSET', block_key(batch, 'long_ids', row), row, change.long_id) end
+  if change.spent then add(batch_key(batch), 'attempts', change.spent) end
+  for field, by in pairs(change.totals or {}) do add_total(field, by) end
+  if change.send then note_send(change.send, attempt) end
 end
 
-local ANSWERS = {accepted = true, refused = true, rate_limited = true}
-local function is_answer(totals) return ANSWERS[string.match(totals, 'attempts|([%w_]+)\t')] or false end
-
-local function settle(batch, row, old, new, next_ms, line, rest_ms, holder, number, long_id, attempts,
-  disproved, totals)
-  row, next_ms, rest_ms = tonumber(row), tonumber(next_ms), tonumber(rest_ms)
+local function settle(change, old, new, line)
+  local batch, row = change.batch, change.row
   local current = read_record(batch, row)
   if #current < WIDTH then return 'gone' end
   if current ~= old then return is_applied(batch, row, current, new, line) and 'repeat' or current end
-  if old == new and line ~= '' and is_told(batch, row, line) then return 'repeat' end
-  move(batch, row, old, new, next_ms, line)
-  if any_hold and disproved ~= '' then end_disproved(holder, disproved) end
+  if old == new and line ~= '' and is_in_history(batch, row, line) then return 'repeat' end
+  local job = job_name(batch, row)
+  move(change, job, old, new)
   append_history(batch, row, line)
-  if rest_ms >= 0 then free_number(job_name(batch, row), holder, rest_ms) end
-  if number ~= '' then lock_found(job_name(batch, row), number, holder) end
-  if long_id ~= '' then redis.call('HSET', part_key(batch, 'long_ids:' .. text(math.floor(row / BLOCK))), row, long_id) end
-  if attempts ~= '0' then add(batch_key(batch), 'attempts', tonumber(attempts)) end
   count_doubled(batch, old, new)
-  add_totals(totals)
-  if string.find(totals, 'provider_failures\t', 1, true) then
-    note_providers_failure(holder, totals)
-  elseif is_answer(totals) then
-    answered_sends = sends_made()
-  end
-  if string.find(totals, 'attempts|unclear\t', 1, true) then
-    redis.call('ZADD', 'bf:unclear_sends', text(sends_made()), holder)
-  end
+  add_effects(change, job)
   return 'done'
 end
 
 local answer = {}
-for i = 2, #ARGV, FIELDS do answer[#answer + 1] = settle(unpack(ARGV, i, i + FIELDS - 1)) end
+for i = 2, #ARGV, 4 do
+  answer[#answer + 1] = settle(cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+end
+write_sends()
 if answered_sends then note_answer(answered_sends) end
 for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer

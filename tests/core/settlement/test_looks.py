@@ -8,9 +8,10 @@ from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, S
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy import Policy
+from dispatcher.core.retry_table.rule import Scope
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look, look_due_ms, next_look_at_ms
-from dispatcher.core.settlement.transition import HELD_MS, Transition, send_deadline_ms
+from dispatcher.core.settlement.transition import HoldRequest, Transition, send_deadline_ms
 from tests.core.settlement.samples import (
     BEGAN,
     BUSY,
@@ -201,9 +202,11 @@ def test_a_fax_that_the_provider_does_not_know_any_more_ends_in_a_hold(polling: 
         step = after_read(record, None, case(polling=polling))
         assert step
         record = step.record
-        waits.append((step.next_ms - NOW) / 1000)
-    assert waits == [30, 120, 600, (HELD_MS - NOW) / 1000]
+        waits.append(None if step.holds_its_job else (step.next_ms - NOW) / 1000)
+    assert waits == [30, 120, 600, None]
     assert step
+    assert step.history
+    assert step.hold == HoldRequest(scope=Scope.JOB, category="submit_unknown", cause=step.history.why)
     assert (step.event, record.state) == (Event.VANISHED, State.WAITING)
     assert (record.failure.category, record.failure.error_type, record.failure.error_code) == (
         "submit_unknown",

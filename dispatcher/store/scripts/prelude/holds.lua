@@ -1,23 +1,19 @@
 -- Put in front of the scripts that open holds, let probes through or end holds: what is held and why, in the hash
--- bf:holds. core/holding.py is the oracle.
-
-local PROBES_KEPT, STEP_MS = 16, 2000
--- the category of a hold of the provider whose cause is that no list could be read: a probe does not disprove that
-local LISTS_FAIL = 'submit_unknown'
+-- holds. core/holding.py is the reference implementation.
 
 local function load_hold(scope)
-  local hold = redis.call('HGET', 'bf:holds', scope)
+  local hold = redis.call('HGET', KEY.holds, scope)
   return hold and cjson.decode(hold)
 end
 
-local function save_hold(hold) redis.call('HSET', 'bf:holds', hold.scope, cjson.encode(hold)) end
+local function save_hold(hold) redis.call('HSET', KEY.holds, hold.scope, cjson.encode(hold)) end
 
 -- What has ended needs no hold: a job or a batch that is final, or does not exist.
 local function is_over(scope)
-  local batch, row = string.match(scope, '^job:(%w+)%.(%d+)$')
-  local state = batch and (string.byte(read_record(batch, tonumber(row))) or VOID)
+  local batch, row = job_of(scope)
+  local state = batch and (string.byte(read_record(batch, row)) or VOID)
   if state and (state == VOID or state >= FINAL) then return true end
-  batch = batch or string.match(scope, '^batch:(%w+)$')
+  batch = batch or batch_of(scope)
   if not batch then return false end
   local control, finished_ms = unpack(redis.call('HMGET', batch_key(batch), 'control', 'finished_ms'))
   return not control or ENDING[control] ~= nil or finished_ms ~= false
@@ -37,17 +33,23 @@ local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
   return 1
 end
 
--- Sends whose end is known: a slot that was missed and a 429 say nothing of how the provider works.
-local SENDS = {'attempts|accepted', 'attempts|refused', 'attempts|unclear', 'attempts|not_sent'}
+-- Sends whose end is known, those of this script included. A slot that was missed and a 429 are none: they say nothing
+-- of how the provider works.
+local sends_before, new_sends = nil, 0
 local function sends_made()
-  local sends = 0
-  for _, outcome in ipairs(SENDS) do sends = sends + total(outcome) end
-  return sends
+  sends_before = sends_before or tonumber(redis.call('GET', KEY.sends) or 0)
+  return sends_before + new_sends
+end
+
+local function count_send() new_sends = new_sends + 1 end
+
+local function write_sends()
+  if new_sends > 0 then redis.call('INCRBY', KEY.sends, text(new_sends)) end
 end
 
 -- The last usable answer to a send, and how many sends there were by then.
 local function note_answer(sends)
-  redis.call('HSET', 'bf:answered', 'at_ms', text(now_ms()), 'sends', text(sends))
+  redis.call('HSET', KEY.answered, 'at_ms', text(now_ms()), 'sends', text(sends))
 end
 
 -- Whether a hold lets a probe through now. A clock that is before the time at which the probe's was set was set back.
@@ -85,11 +87,11 @@ end
 
 -- Ends the holds whose probe this attempt is, if its outcome shows that their cause is gone.
 local function end_disproved(attempt, causes)
+  local disproved = {}
+  for _, cause in ipairs(causes) do disproved[cause] = true end
   for _, scope in ipairs({'provider', 'account'}) do
     local hold = load_hold(scope)
     local cause = hold and (scope == 'provider' and hold.category ~= LISTS_FAIL and scope or hold.category)
-    if hold and string.find(',' .. causes .. ',', ',' .. cause .. ',', 1, true) and is_probe_of(hold, attempt) then
-      end_hold(scope)
-    end
+    if hold and disproved[cause] and is_probe_of(hold, attempt) then end_hold(scope) end
   end
 end

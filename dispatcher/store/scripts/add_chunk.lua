@@ -1,12 +1,14 @@
--- add_part: stores up to 1,000 recipients as one block, and the refused rows between them, of a draft.
--- ARGV: batch, upload, first line, last line, numbers (packed doubles), country codes (packed, two bytes each), block
---       (compressed), number of recipients, refused chunk (compressed, or empty), number of refused rows, then reason, rows, reason, rows, ...
--- Answer: {status, last line stored of this upload, positions of duplicates...}; status is stored, repeat, closed
--- (no draft any more), missing, or gap: parts follow each other, and this one does not begin behind the last line that is
--- stored. Safe to repeat: a part whose last line is stored already answers repeat.
-local batch, upload, first, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local numbers, countries, block, recipients = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
-local refused_chunk, refused = ARGV[9], tonumber(ARGV[10])
+-- add_chunk: stores up to 1,000 recipients of a draft as one block, and the refused rows between them.
+-- KEYS: a key of the account.
+-- ARGV: options `batch`, `upload`, `first_line`, `last_line`, `recipients` and `refused` (numbers of rows), `reasons`
+--       (rows refused for each reason); then the numbers (packed doubles), the country codes (packed, two bytes each),
+--       the block (compressed) and the chunk of refused rows (compressed, or empty).
+-- Answer: {status, last line stored of this upload, positions of duplicates...}. The status is a ChunkStatus: stored,
+-- repeat, closed (no draft any more), missing, or gap (the chunk does not begin behind the last line that is stored).
+-- Safe to repeat: a chunk whose last line is stored already answers repeat.
+local batch, upload, first, last = OPTIONS.batch, OPTIONS.upload, OPTIONS.first_line, OPTIONS.last_line
+local recipients, refused = OPTIONS.recipients, OPTIONS.refused
+local numbers, countries, block, refused_chunk = unpack(ARGV, 2)
 local key, uploads = batch_key(batch), part_key(batch, 'uploads')
 
 local control = redis.call('HGET', key, 'control')
@@ -24,7 +26,7 @@ local function known_numbers(seen, names)
   local known = {}
   for i = 1, #names, CHUNK do
     local there = redis.call('SMISMEMBER', seen, unpack(names, i, math.min(#names, i + CHUNK - 1)))
-    for at, one in ipairs(there) do known[names[i + at - 1]] = one == 1 or nil end
+    for position, is_known in ipairs(there) do known[names[i + position - 1]] = is_known == 1 or nil end
   end
   return known
 end
@@ -58,13 +60,13 @@ if recipients > 0 then
   redis.call('HINCRBY', key, 'duplicates', recipients - jobs)
   if jobs > 0 then
     redis.call('HINCRBY', part_key(batch, 'counts'), WAITING .. ':0:0', jobs)
-    redis.call('HINCRBY', 'bf:totals', 'jobs|' .. WAITING, jobs)
+    redis.call('HINCRBY', KEY.totals, 'jobs|' .. WAITING, jobs)
   end
 end
 if refused > 0 then
   redis.call('RPUSH', part_key(batch, 'refused'), refused_chunk)
   redis.call('HINCRBY', key, 'refused', refused)
-  for i = 11, #ARGV, 2 do redis.call('HINCRBY', part_key(batch, 'reasons'), ARGV[i], ARGV[i + 1]) end
+  for reason, rows in pairs(OPTIONS.reasons) do redis.call('HINCRBY', part_key(batch, 'reasons'), reason, rows) end
 end
 redis.call('HINCRBY', key, 'lines', recipients + refused)
 redis.call('HSET', uploads, upload, string.format('%d:%d:%d:%d', last, accepted + jobs, refusals + refused,

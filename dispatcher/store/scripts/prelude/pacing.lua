@@ -1,33 +1,30 @@
--- Put in front of the scripts that take permits: the account's pace, kept in the hash bf:limiter.
--- The same steps as core/pacing.py, which is the oracle. Times in microseconds of the server.
+-- Put in front of the scripts that take permits: the account's pace, kept in the hash limiter.
+-- The same steps as core/pacing.py, the reference implementation. Times in microseconds of the server.
 
-local USED, CATCH_UP_US, SLOWEST, FURTHEST_US = 0.99, 50000, 0.1, 20000000
-local WINDOW_US, WINDOW_SLOTS = 10000000, 20
-local MOST_AHEAD_US, LONGEST_WAIT_US, READ_BURST_US, LEFT_OVER_US = 5000000, 3600000000, 1000000, 25000
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refused_us', 'refusals',
   'window_us', 'granted', 'granted_before', 'probe_gap_us', 'read_tat_us'}
 local EXACT = {ceiling = true, rate = true, peak = true}
--- length of a bucket (us), and how many make the period
-local BUCKET_US, BUCKETS = {minute = 1000000, day = 900000000}, {minute = 60, day = 96}
 
 -- JSON: for each limit of a longer time its period, the limit, the newest bucket, and permits by age of their bucket.
 local function load_allowances(json)
   local allowances = cjson.decode(json)
-  for i, one in ipairs(allowances) do
-    allowances[i] = {period = one[1], limit = one[2], newest = one[3], counts = one[4]}
+  for i, stored in ipairs(allowances) do
+    allowances[i] = {period = stored[1], limit = stored[2], newest = stored[3], counts = stored[4]}
   end
   return allowances
 end
 
 local function allowances_json(allowances)
   local lists = {}
-  for i, one in ipairs(allowances) do lists[i] = {one.period, one.limit, one.newest, one.counts} end
+  for i, allowance in ipairs(allowances) do
+    lists[i] = {allowance.period, allowance.limit, allowance.newest, allowance.counts}
+  end
   return cjson.encode(lists)
 end
 
 -- The field of the allowances is only there when the account has such limits.
 local function load_pace()
-  local values, pace = redis.call('HMGET', 'bf:limiter', 'allowances', unpack(PACE)), {}
+  local values, pace = redis.call('HMGET', KEY.limiter, 'allowances', unpack(PACE)), {}
   for i, name in ipairs(PACE) do pace[name] = tonumber(values[i + 1] or 0) end
   pace.allowances = values[1] and load_allowances(values[1])
   return pace
@@ -43,7 +40,7 @@ local function save_pace(pace)
     fields[#fields + 1] = 'allowances'
     fields[#fields + 1] = allowances_json(pace.allowances)
   end
-  redis.call('HSET', 'bf:limiter', unpack(fields))
+  redis.call('HSET', KEY.limiter, unpack(fields))
 end
 
 local function new_allowance(period, limit)
@@ -52,35 +49,35 @@ local function new_allowance(period, limit)
   return {period = period, limit = limit, newest = 0, counts = counts}
 end
 
-local function move_to(one, at_us)
-  local size = #one.counts
-  local newest = math.floor(at_us / BUCKET_US[one.period])
-  local steps = newest - one.newest
+local function move_to(allowance, at_us)
+  local size = #allowance.counts
+  local newest = math.floor(at_us / BUCKET_US[allowance.period])
+  local steps = newest - allowance.newest
   if steps <= 0 then return end
-  for i = size, 1, -1 do one.counts[i] = i > steps and one.counts[i - steps] or 0 end
-  one.newest = newest
+  for i = size, 1, -1 do allowance.counts[i] = i > steps and allowance.counts[i - steps] or 0 end
+  allowance.newest = newest
 end
 
 -- Forgets what no window from now on touches; after the clock was set back the buckets move with it.
-local function grow_older(one, now)
-  one.newest = math.min(one.newest, math.floor((now + MOST_AHEAD_US) / BUCKET_US[one.period]) + 2)
-  move_to(one, now)
+local function grow_older(allowance, now)
+  allowance.newest = math.min(allowance.newest, math.floor((now + MAX_AHEAD_US) / BUCKET_US[allowance.period]) + 2)
+  move_to(allowance, now)
 end
 
-local function used_of(one)
+local function used_of(allowance)
   local used = 0
-  for _, count in ipairs(one.counts) do used = used + count end
+  for _, count in ipairs(allowance.counts) do used = used + count end
   return used
 end
 
 -- The first slot that another permit may be for; 0 when any may.
-local function free_us(one)
-  local used, steps = used_of(one), 0
-  while used >= one.limit do
-    used = used - one.counts[#one.counts - steps]
+local function free_us(allowance)
+  local used, steps = used_of(allowance), 0
+  while used >= allowance.limit do
+    used = used - allowance.counts[#allowance.counts - steps]
     steps = steps + 1
   end
-  return steps > 0 and (one.newest + steps) * BUCKET_US[one.period] or 0
+  return steps > 0 and (allowance.newest + steps) * BUCKET_US[allowance.period] or 0
 end
 
 local function raise_rate(pace, now, cut, regain_us)
@@ -91,7 +88,7 @@ local function raise_rate(pace, now, cut, regain_us)
 end
 
 local function count_slot(pace, slot)
-  local length = math.max(WINDOW_US, math.ceil(WINDOW_SLOTS * 1000000 / pace.ceiling))
+  local length = math.max(WINDOW_US, math.ceil(WINDOW_SLOTS * US_PER_S / pace.ceiling))
   local start = slot - slot % length
   if start ~= pace.window_us then
     pace.granted_before = start == pace.window_us + length and pace.granted or 0
@@ -103,10 +100,10 @@ end
 -- How many permits there may be for slots at that time.
 local function permits_left(allowances, now, horizon_us)
   local left = math.huge
-  for _, one in ipairs(allowances) do
-    grow_older(one, now - CATCH_UP_US)
-    move_to(one, now + horizon_us)
-    left = math.min(left, math.max(0, one.limit - used_of(one)))
+  for _, allowance in ipairs(allowances) do
+    grow_older(allowance, now - CATCH_UP_US)
+    move_to(allowance, now + horizon_us)
+    left = math.min(left, math.max(0, allowance.limit - used_of(allowance)))
   end
   return left
 end
@@ -120,13 +117,13 @@ local function bound_wait(pace, now)
   pace.refused_us, pace.tat_us = pace.refused_us - back, math.max(0, pace.tat_us - back)
 end
 
-local function interval_of(pace) return math.ceil(1000000 / (pace.rate * USED)) end
+local function interval_of(pace) return math.ceil(US_PER_S / (pace.rate * USED)) end
 
 -- An operator ends the wait. Slots that were granted before it are kept clear of.
 local function unblock(pace, now)
   bound_wait(pace, now)
   if pace.blocked_until_us <= now then return false end
-  pace.tat_us = math.min(pace.tat_us, now + math.max(MOST_AHEAD_US, interval_of(pace)))
+  pace.tat_us = math.min(pace.tat_us, now + math.max(MAX_AHEAD_US, interval_of(pace)))
   pace.blocked_until_us, pace.cut_us = 0, math.min(pace.cut_us, now)
   return true
 end
@@ -134,14 +131,14 @@ end
 -- After the clock was set back, the next slot comes after all that may have been granted ahead.
 local function come_in_time(pace, now)
   local interval = math.max(interval_of(pace), pace.probe_gap_us)
-  if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + MOST_AHEAD_US end
-  for _, one in ipairs(pace.allowances or {}) do grow_older(one, now - CATCH_UP_US) end
+  if pace.tat_us > now + FURTHEST_US + interval then pace.tat_us = now + MAX_AHEAD_US end
+  for _, allowance in ipairs(pace.allowances or {}) do grow_older(allowance, now - CATCH_UP_US) end
 end
 
 -- The earliest slot that there may be.
 local function next_slot(pace, now)
   local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
-  for _, one in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(one)) end
+  for _, allowance in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(allowance)) end
   return slot
 end
 
@@ -162,12 +159,12 @@ local function slots_within(now, horizon_us)
   bound_wait(pace, now)
   if pace.blocked_until_us <= now then slots = free_slots(pace, now, horizon_us) end
   for i, name in ipairs(names) do
-    if pace[name] ~= stored[i] then redis.call('HSET', 'bf:limiter', name, text(pace[name])) end
+    if pace[name] ~= stored[i] then redis.call('HSET', KEY.limiter, name, text(pace[name])) end
   end
   return slots
 end
 
--- Returns the slot, or nil and the time at which there may be one.
+-- Returns the slot, or nil and the time at which there may be allowance.
 local function reserve(pace, now, horizon_us, cut, regain_us)
   bound_wait(pace, now)
   if pace.blocked_until_us > now then return nil, pace.blocked_until_us end
@@ -176,16 +173,17 @@ local function reserve(pace, now, horizon_us, cut, regain_us)
   come_in_time(pace, now)
   local slot = next_slot(pace, now)
   if slot > now + horizon_us then return nil, slot end
-  for _, one in ipairs(pace.allowances or {}) do
-    move_to(one, slot)
-    one.counts[1] = one.counts[1] + 1
+  for _, allowance in ipairs(pace.allowances or {}) do
+    move_to(allowance, slot)
+    allowance.counts[1] = allowance.counts[1] + 1
   end
   pace.tat_us, pace.probe_gap_us = slot + interval, 0
   count_slot(pace, slot)
   return slot
 end
 
--- The same for a read: `share` of the rate is its own; beyond that it gets slots that nobody has taken when their time has come.
+-- The same for a read: `share` of the rate is its own; beyond that it gets slots that nobody has taken when their time
+-- has come.
 local function reserve_read(pace, now, horizon_us, cut, regain_us, share)
   pace.read_tat_us = math.min(pace.read_tat_us, now + math.ceil(interval_of(pace) / share))
   local own = pace.read_tat_us <= now

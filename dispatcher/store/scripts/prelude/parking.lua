@@ -1,20 +1,18 @@
 -- Put in front of the scripts that park rows of a held country or take them back: a bitmap for each batch and country,
 -- in which a bit is a row. A parked row waits without a time; codec.py has the codes of countries.
 
-local NO_COUNTRY_CODE, LETTERS = 677, 26
-
 local function country_name(code)
   if code == NO_COUNTRY_CODE then return '001' end
   return string.char(65 + math.floor((code - 1) / LETTERS), 65 + (code - 1) % LETTERS)
 end
 
-local function country_scope(country) return 'country:' .. country end
+local function country_scope(country) return scope_of('country', country) end
 local function parked_key(batch, country) return part_key(batch, 'parked:' .. country) end
 
 -- The batch has rows that wait for the hold of this country: its end wakes the batch.
 local function note_parked(batch, country)
   redis.call('SADD', part_key(batch, 'parked'), country)
-  redis.call('SADD', 'bf:parked:' .. country_scope(country), batch)
+  redis.call('SADD', waiting_key(country_scope(country)), batch)
 end
 
 -- At most 1,000 rows, each once. Bytes and not bits are read and written: neighbours share one.
@@ -42,7 +40,7 @@ end
 local function forget_parked(batch, country)
   redis.call('UNLINK', parked_key(batch, country))
   redis.call('SREM', part_key(batch, 'parked'), country)
-  redis.call('SREM', 'bf:parked:' .. country_scope(country), batch)
+  redis.call('SREM', waiting_key(country_scope(country)), batch)
 end
 
 -- A bitmap without a row is none. No row before that byte is parked.

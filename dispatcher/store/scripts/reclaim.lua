@@ -1,16 +1,16 @@
--- reap: an entry comes due and somebody looks. Leases that nobody will begin give their jobs back; sends whose deadline
--- has passed without an answer become unclear; jobs that are unclear or accepted are named for a look-up or read-back,
--- and come due again until it is settled.
--- ARGV: most jobs that are given back, most in flight that are named of each kind (0: none), time until a named job comes
---       due again (ms), times that the worker of a job may end before the job is held, lease time (ms), time from a send
---       deadline to the first look (ms), which is put off to a whole multiple of (ms).
+-- reclaim: looks after everything that has come due. Leases that nobody will begin give their jobs back. Sends whose
+-- deadline has passed without an answer become unclear. Jobs that are unclear or accepted are named for a look-up or a
+-- read-back, and come due again until that is settled.
+-- KEYS: a key of the account.
+-- ARGV: options `max_jobs` (that are given back), `max_looks` (jobs of each kind that are named; 0: none), `again_ms`
+--       (until a named job comes due again), `max_strikes` (times that the worker of a job may end before the job is
+--       held), `lease_ms`, `look_ms` (from a send deadline to the first look-up), `apart_ms` (look-ups come at whole
+--       multiples of it).
 -- Answer: {jobs given back, jobs held, sends that became unclear, worker processes that live, {class and id of each
--- lease to announce again...}, {jobs to look at...}}. Safe to repeat.
-local most, most_looks, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local max_strikes, lease_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local look_ms, apart_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
--- ages of a lease that nobody has fetched: when it is announced again, and again, and when it is given back
-local AGAIN_MS, UNFETCHED_MS = 2000, 10000
+-- lease to announce again...}, {jobs to look at...}}.
+-- Safe to repeat.
+local max_jobs, max_looks, again_ms, lease_ms = OPTIONS.max_jobs, OPTIONS.max_looks, OPTIONS.again_ms, OPTIONS.lease_ms
+local look_ms, apart_ms = OPTIONS.look_ms, OPTIONS.apart_ms
 local now = now_ms()
 write_though_full()
 local living = living_workers()
@@ -25,9 +25,9 @@ local function give_back(job, number, struck)
   if state ~= LEASED or (number and lease ~= number) then return end
   redis.call('ZREM', WATCH[LEASED], job)
   if struck then strikes = strikes + 1 end
-  local hold = strikes >= max_strikes
+  local hold = strikes >= OPTIONS.max_strikes
   local new = with_head(record, WAITING, hold and 0 or strikes, attempt, 0)
-  new = put_back(batch, row, record, new, hold and NEVER or now)
+  new = put_back(batch, row, record, new, hold and HELD_SCORE or now)
   -- a job of a batch that has ended is final now
   if hold and string.byte(new, 1) == WAITING then
     hold_job(job, 'internal', 'its worker ended ' .. strikes .. ' times before it began', now)
@@ -37,13 +37,13 @@ local function give_back(job, number, struck)
 end
 
 local function take_back(id, struck)
-  local said = redis.call('GET', 'bf:lease:' .. id)
+  local content = redis.call('GET', lease_key(id))
   forget_lease(id)
-  if not said then return end
-  said = cjson.decode(said)
-  for _, job in ipairs(said.jobs) do give_back(job, said.number, struck) end
+  if not content then return end
+  content = cjson.decode(content)
+  for _, job in ipairs(content.jobs) do give_back(job, content.number, struck) end
   -- another job may be the probe
-  for scope, hold_id in pairs(said.probes) do
+  for scope, hold_id in pairs(content.probes) do
     local hold = load_hold(scope)
     if hold and hold.id == hold_id then set_probe(hold, now, now, now) end
   end
@@ -61,16 +61,16 @@ local function look_after(id, lease)
   -- a worker without room may have it in its queue; without a worker nothing is announced
   if fetched or (living.count > 0 and not living.room) then return end
   if age >= UNFETCHED_MS then return take_back(id, false) end
-  if now - lease.announced >= AGAIN_MS and living.room then
+  if now - lease.announced >= ANNOUNCE_AGAIN_MS and living.room then
     lease.announced = now
     save_lease(id, lease)
     announce[#announce + 1], announce[#announce + 2] = lease.class, id
   end
 end
 
-local leases = redis.call('HGETALL', 'bf:leases')
+local leases = redis.call('HGETALL', KEY.leases)
 for i = 1, #leases, 2 do
-  if given_back >= most then break end
+  if given_back >= max_jobs then break end
   look_after(leases[i], load_lease(leases[i + 1]))
 end
 
@@ -79,12 +79,12 @@ local function due(watch, ...)
 end
 
 -- jobs whose lease is not known any more
-for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, most)) do
+for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, max_jobs)) do
   give_back(job, nil, false)
   redis.call('ZREM', WATCH[LEASED], job)
 end
 
-local late = most_looks > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, most) or {}
+local late = max_looks > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, max_jobs) or {}
 for i = 1, #late, 2 do
   local job, batch, row = late[i], parse_job(late[i])
   redis.call('ZREM', WATCH[SENDING], job)
@@ -96,7 +96,7 @@ for i = 1, #late, 2 do
 end
 
 local function name(watch, state)
-  for _, job in ipairs(due(watch, 'LIMIT', 0, most_looks)) do
+  for _, job in ipairs(due(watch, 'LIMIT', 0, max_looks)) do
     local batch, row = parse_job(job)
     if string.byte(read_record(batch, row), 1) == state then
       redis.call('ZADD', watch, text(now + again_ms), job)

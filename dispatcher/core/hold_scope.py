@@ -1,0 +1,23 @@
+"""The scope of a hold as a value, with the one text that stands for it everywhere: in Redis, in the API, in logs."""
+
+from dataclasses import dataclass
+
+from dispatcher.core.retry_table.rule import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class HoldScope:
+    """What one hold stops. The account and the provider have no name of their own."""
+
+    kind: Scope
+    name: str = ""
+
+    def __str__(self) -> str:
+        """The text of the scope, such as ``account`` or ``batch:<id>``."""
+        return f"{self.kind.value}:{self.name}" if self.name else self.kind.value
+
+    @classmethod
+    def parse(cls, text: str) -> "HoldScope":
+        """Read the text of a scope. Raises ValueError when there is no such kind."""
+        kind, _, name = text.partition(":")
+        return cls(Scope(kind), name)

@@ -1,0 +1,54 @@
+"""The number of the layout of the keys. A process that does not know it stops before it reads or writes more."""
+
+from dispatcher.store.client import Client
+from dispatcher.store.errors import UnknownLayout, translated
+from dispatcher.store.keys import LEGACY_KEYS, Keys
+
+#: raise it with every change of the keys or of what they hold that an older version would misread
+LAYOUT = 1
+
+
+class Layout:
+    """Knows which layout the data in Redis has."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    async def check(self) -> None:
+        """Compare the stored number with ours; changes nothing.
+
+        Raises:
+            UnknownLayout: The data was written by a version with another layout.
+        """
+        await self._stored()
+
+    async def establish(self) -> None:
+        """Compare the stored number with ours, and store ours where there is none.
+
+        Raises:
+            UnknownLayout: The data was written by a version with another layout.
+        """
+        if await self._stored() is None:
+            with translated():
+                # a process of another version may have been faster: then its number counts
+                await self._client.set(self._keys.layout, LAYOUT, nx=True)
+            await self._stored()
+
+    async def _stored(self) -> int | None:
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.get(self._keys.layout)
+                pipe.exists(*LEGACY_KEYS)
+                number, legacy = await pipe.execute()
+        if number is None and legacy:
+            raise UnknownLayout(
+                "Redis holds data of an older version of bulkfax, whose keys name no account. "
+                "Finish it with that version, or name an empty database in BULKFAX_REDIS_URL"
+            )
+        if number is not None and int(number) != LAYOUT:
+            raise UnknownLayout(
+                f"Redis holds data of layout {int(number)}, and this version of bulkfax knows layout {LAYOUT} only. "
+                "Start the version that wrote it, or name another database in BULKFAX_REDIS_URL"
+            )
+        return None if number is None else int(number)

@@ -1,0 +1,34 @@
+-- finalize: gives the waiting jobs of cancelled and expired batches their final state, a bounded step at a time.
+-- KEYS: a key of the account.
+-- ARGV: option `max_jobs`.
+-- Answer: how many jobs became final.
+-- Safe to repeat.
+local max_jobs, finalized = OPTIONS.max_jobs, 0
+
+local function finalize(batch, ending, rows)
+  for _, row in ipairs(rows) do
+    row = tonumber(row)
+    local record = read_record(batch, row)
+    local _, _, attempt = head(record)
+    local new = with_head(record, ending, 0, attempt, 0)
+    end_hold(scope_of('job', job_name(batch, row)))
+    write_record(batch, row, new)
+    move_count(batch, record, new)
+  end
+  finalized = finalized + #rows
+end
+
+for _, batch in ipairs(redis.call('SRANDMEMBER', KEY.draining, 16)) do
+  local due, ending = part_key(batch, 'due'), ENDING[redis.call('HGET', batch_key(batch), 'control')]
+  local rows = ending and redis.call('ZRANGE', due, 0, max_jobs - finalized - 1) or {}
+  if #rows > 0 then redis.call('ZREM', due, unpack(rows)) end
+  finalize(batch, ending, rows)
+  for _, country in ipairs(ending and parked_countries(batch) or {}) do
+    if finalized < max_jobs then finalize(batch, ending, take_parked(batch, country, max_jobs - finalized)) end
+  end
+  if redis.call('ZCARD', due) == 0 and redis.call('EXISTS', part_key(batch, 'parked')) == 0 then
+    redis.call('SREM', KEY.draining, batch)
+  end
+  if finalized >= max_jobs then break end
+end
+return finalized

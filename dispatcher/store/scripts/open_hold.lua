@@ -1,0 +1,13 @@
+-- open_hold: stops sending for a scope. A scope that is held already keeps its beginning and its probe time. Nothing is
+-- held that has ended. A job that is held waits without a time.
+-- KEYS: a key of the account.
+-- ARGV: options `scope`, `category`, `cause`, `hold_id`, `probes_ms` (times to the first probe and between probes;
+--       empty: until someone releases it).
+-- Answer: 1 when the hold is new.
+-- Safe to repeat.
+local scope = OPTIONS.scope
+local new = open_hold(OPTIONS.hold_id, scope, OPTIONS.category, OPTIONS.cause, OPTIONS.probes_ms, now_ms())
+local batch, row = job_of(scope)
+if new == 1 and batch then redis.call('ZADD', part_key(batch, 'due'), 'XX', text(HELD_SCORE), text(row)) end
+redis.call('UNLINK', strikes_key(scope))
+return new

@@ -1,0 +1,34 @@
+-- Put in front of every script: the scopes that a hold can have, and the end of a hold.
+
+-- core/rule.py names the kinds. Only the account and the provider have no name of their own.
+local function scope_of(kind, name) return kind .. ':' .. name end
+
+-- Batch and row of the scope of one job; nil for other scopes.
+local function job_of(scope)
+  local batch, row = string.match(scope, '^job:(%w+)%.(%d+)$')
+  return batch, tonumber(row)
+end
+
+local function batch_of(scope) return string.match(scope, '^batch:(%w+)$') end
+
+local function end_hold(scope)
+  if redis.call('HDEL', KEY.holds, scope) == 0 then return end
+  if redis.call('EXISTS', waiting_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
+  wake()
+end
+
+-- Scopes whose holds stop the whole batch, account and provider left out.
+local function scopes_of(batch)
+  local scopes = {scope_of('batch', batch)}
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+    scopes[#scopes + 1] = scope_of('document', sha)
+  end
+  return scopes
+end
+
+-- Nothing of a batch that has ended is held any more, or counted to hold it.
+local function end_holds_of(batch)
+  for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', waiting_key(scope), batch) end
+  end_hold(scope_of('batch', batch))
+  redis.call('UNLINK', strikes_key(scope_of('batch', batch)))
+end
