@@ -136,9 +136,9 @@ async def kill() -> None:
     ("late", "killed"),
     [
         *((("progress", 1), None), (("records", 5), None), (("fix_selection", 1), None), (("selection", 2), None)),
-        *((("add_part", n), None) for n in (1, 3)),
-        *((("add_part", 1), ("add_part", n)) for n in (2, 3, 4)),
-        (("records", 5), ("add_part", 2)),
+        *((("add_chunk", n), None) for n in (1, 3)),
+        *((("add_chunk", 1), ("add_part", n)) for n in (2, 3, 4)),
+        (("records", 5), ("add_chunk", 2)),
     ],
 )
 async def test_requests_that_overtake_each_other_lose_and_double_nobody(
@@ -175,14 +175,14 @@ async def test_requests_that_overtake_each_other_lose_and_double_nobody(
 
 async def half_copied(store: Store, parent: str, mailings: Mailings, monkeypatch: pytest.MonkeyPatch) -> str:
     """The process is killed after the first part; returns the child."""
-    add_part = store.batches.add_chunk
+    add_chunk = store.batches.add_chunk
 
     async def killed(*arguments: Any) -> None:
-        await add_part(*arguments)
+        await add_chunk(*arguments)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.batches, "add_part", killed)
+        patch.setattr(store.batches, "add_chunk", killed)
         with pytest.raises(Killed):
             await mailings.rerun(parent, FAILED, start=False, key="k")
     return (await store.batches.newest(1))[0]
