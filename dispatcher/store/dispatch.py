@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
@@ -26,6 +26,9 @@ HORIZON_US = 1_000_000
 NUMBER_LOCK_MS = 6 * 3_600_000
 #: what claim answers when it has only passed over rows of held countries, and how often in a row it is asked again
 _MORE, _MAX_PASSES = b"more", 32
+
+#: without the spaces that the default puts in, which Lua would only skip
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,7 +388,7 @@ def _settled(answer: bytes) -> Record | JobGone | None:
 def _values(change: StoredTransition) -> tuple[Argument, ...]:
     """What settle takes for one job, in its order."""
     return (
-        json.dumps(_fields(change)),
+        _COMPACT.encode(_fields(change)),
         codec.encode_record(change.old),
         codec.encode_record(change.new),
         codec.encode_entry(change.history) if change.history else b"",
@@ -394,22 +397,39 @@ def _values(change: StoredTransition) -> tuple[Argument, ...]:
 
 def _fields(change: StoredTransition) -> dict[str, object]:
     """The fields of a change as ``settle.lua`` names them; those that say nothing are left out."""
-    fax_id = change.new.fax_id
-    fields = {
-        "hold": change.hold and {"category": change.hold.category, "cause": change.hold.cause},
-        "number_hash": change.number_hash,
-        "long_id": fax_id if len(fax_id.encode()) > codec.ID_WIDTH else "",
-        "spent": change.spent,
-        "disproves": sorted(change.disproves),
-        "send": change.send and {name: value for name, value in asdict(change.send).items() if value},
-        "totals": change.totals,
+    job, fax_id = str(change.job), change.new.fax_id
+    fields: dict[str, object] = {
+        "batch": change.job.batch,
+        "row": change.job.row,
+        "attempt": f"{job}/{change.attempt}",
     }
-    fields = {name: value for name, value in fields.items() if value}
     if change.next_ms is not None:
         fields["next_ms"] = change.next_ms
     if change.rest_s is not None:
         fields["rest_ms"] = int(change.rest_s * 1000)
-    return {"batch": change.job.batch, "row": change.job.row, "attempt": f"{change.job}/{change.attempt}", **fields}
+    if change.hold is not None:
+        fields["hold"] = {"category": change.hold.category, "cause": change.hold.cause}
+    if change.number_hash:
+        fields["number_hash"] = change.number_hash
+    if len(fax_id) > codec.ID_WIDTH or len(fax_id.encode()) > codec.ID_WIDTH:
+        fields["long_id"] = fax_id
+    if change.spent:
+        fields["spent"] = change.spent
+    if change.disproves:
+        fields["disproves"] = sorted(change.disproves)
+    if change.send is not None:
+        fields["send"] = _send_fields(change.send)
+    if change.totals:
+        fields["totals"] = dict(change.totals)
+    return fields
+
+
+def _send_fields(send: SendReport) -> dict[str, object]:
+    flags = {"counts": send.counts, "answered": send.answered, "failed": send.failed, "unclear": send.unclear}
+    fields: dict[str, object] = {name: True for name, is_set in flags.items() if is_set}
+    if send.failed:
+        fields["status"] = send.status
+    return fields
 
 
 def _stored(job: JobId, raw: bytes, history: bytes | None, long_id: bytes | None) -> Stored | None:
