@@ -205,7 +205,7 @@ class Audit:
 
 
 def count_field(raw: bytes) -> str:
-    """The field of the counts hash under which a record counts (``record.lua``)."""
+    """The field of the counts hash under which a record counts (``prelude/counts.lua``)."""
     return f"{raw[0]}:{raw[12]}:{raw[13]}"
 
 

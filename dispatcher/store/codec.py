@@ -1,7 +1,7 @@
 """The only place that knows how rows, records and history look in Redis. Format 2.
 
 A record is 72 bytes, little-endian. The scripts know of it: the first twelve bytes (state, strikes, country, attempt,
-lease; ``record.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new
+lease; ``records.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new
 attempt: it clears what is said of the fax before (looks, confirming reads, pages, id) and sets both times. All else is
 opaque to them.
 """

@@ -1,4 +1,4 @@
-"""The way of a job through the store: claim, fetch, begin, settle, reap. One method per script, effects as data in."""
+"""The way of a job through the store: claim, fetch, begin, settle, reclaim. One method for each script."""
 
 import json
 import secrets
