@@ -1,4 +1,4 @@
-"""Structured logs to stderr: readable lines at a desk, JSON for machines. Fax numbers never appear in them."""
+"""Structured logs to stderr, as readable lines or as JSON. They never contain fax numbers."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def configure_logs(settings: Settings) -> None:
-    """Set up logging of this process; libraries speak from warnings upward."""
+    """Configure logging for this process. Of libraries, only warnings and errors are logged."""
     json = settings.log_format == "json"
     renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
@@ -27,5 +27,5 @@ def configure_logs(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(logging.WARNING, _LEVELS[settings.log_level]), stream=sys.stderr, force=True)
-    # it reports every oddity of an uploaded PDF; what is wrong with one is told to whoever uploaded it
+    # pypdf warns about every irregularity of an uploaded PDF; errors are reported in the answer to the upload
     logging.getLogger("pypdf").setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""Every metric, in one table, and their exposition.
+"""Defines all metrics and exposes them to Prometheus.
 
-All of them come from Redis, where the scripts count in the same step in which they change a job. So they are right
-with any number of processes, survive restarts, and are the same from whichever web process they are read: aggregate
-them over instances with ``max``, never with ``sum``.
+All values come from Redis, where a script counts an event in the same step in which it changes the job. They are
+therefore correct with any number of processes, survive restarts, and are the same in every web process. Aggregate them
+over instances with ``max``, never with ``sum``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,71 +22,71 @@ from dispatcher.service.snapshot import Snapshot, Totals, snapshot
 from dispatcher.store.codec import category_name, type_name
 from dispatcher.store.store import Store
 
-#: what may become of an attempt
+#: outcomes of an attempt
 OUTCOMES = ("accepted", "refused", "rate_limited", "not_sent", "unclear", "missed_slot")
-#: statuses that the provider documents; none: no answer came
+#: HTTP statuses that the provider documents; none: no answer came
 _STATUSES = ("200", *sorted({str(code) for kind, code in RULES if kind == "http" and code}), "none")
 _CATEGORIES = tuple((category,) for category in CATEGORIES if category)
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """A counter kept under ``source`` in the totals, one series for each combination of its labels."""
+    """A counter, stored in the totals under ``source``. It has one series for each combination of label values."""
 
     name: str
     help: str
     labels: tuple[str, ...]
     source: str
-    #: series that exist from the start, so that their first increment is seen
+    #: series that exist from the start, so that ``increase()`` includes their first increment
     known: tuple[tuple[str, ...], ...] = ()
 
 
 COUNTERS: Sequence[Counter] = (
     Counter(
         "bulkfax_attempts_total",
-        "Ends of POST /faxes by what they mean, those of probes left out",
+        "POST /faxes attempts by outcome, without probes of holds",
         ("outcome",),
         "attempts",
         tuple((outcome,) for outcome in OUTCOMES),
     ),
     Counter(
         "bulkfax_probes_total",
-        "Ends of POST /faxes that were to find out whether a hold may end",
+        "POST /faxes attempts that probed whether a hold may end, by outcome",
         ("outcome",),
         "probes",
         tuple((outcome,) for outcome in OUTCOMES),
     ),
     Counter(
         "bulkfax_attempts_unended_total",
-        "Attempts whose send deadline passed without an end: their worker ended, or could not write it down",
+        "Attempts whose send deadline passed without an outcome: the worker ended, or could not store it",
         (),
         "attempts_unended",
         ((),),
     ),
     Counter(
         "bulkfax_provider_responses_total",
-        "Answers of the provider to POST /faxes by HTTP status; none: no answer came",
+        "Answers of the provider to POST /faxes, by HTTP status; none: no answer came",
         ("status",),
         "provider_responses",
         tuple((status,) for status in _STATUSES),
     ),
     Counter(
         "bulkfax_failures_total",
-        "Failed, refused and vanished attempts",
+        "Failed, refused and vanished attempts, by category",
         ("category",),
         "failures",
         _CATEGORIES,
     ),
     Counter(
         "bulkfax_first_calls_total",
-        "First calls to recipients that ended, by the category of their failure; none: delivered",
+        "First calls to recipients that ended, by category of the failure; none: delivered",
         ("category",),
         "first_calls",
         (("none",), *_CATEGORIES),
     ),
     Counter(
         "bulkfax_callbacks_total",
-        "Callbacks and what became of them",
+        "Callbacks, by result",
         ("result",),
         "callbacks",
         tuple(
@@ -97,10 +97,10 @@ COUNTERS: Sequence[Counter] = (
             )
         ),
     ),
-    Counter("bulkfax_holds_opened_total", "Holds opened", ("category",), "holds", _CATEGORIES),
+    Counter("bulkfax_holds_opened_total", "Holds opened, by category", ("category",), "holds", _CATEGORIES),
     Counter(
         "bulkfax_lost_writes_faxes_total",
-        "Faxes at the provider that Redis had lost: adopted, or a second one of an attempt (accepted_twice)",
+        "Faxes at the provider that Redis had lost: adopted by their job, or the second of an attempt (accepted_twice)",
         ("result",),
         "lost_writes",
         (("adopted",), ("accepted_twice",)),
@@ -110,10 +110,10 @@ COUNTERS: Sequence[Counter] = (
 
 
 class Exposition:
-    """The metrics as text for Prometheus. One for each process: its counters never go back.
+    """Renders the metrics as text for Prometheus. Create one per process: its counters never go back.
 
-    Those in Redis do when Redis loses writes, and ``increase()`` would take that for a restart and count all of them
-    once more.
+    The counters in Redis go back when Redis loses writes. ``increase()`` would treat that as a restart and count
+    everything again.
     """
 
     def __init__(self) -> None:
@@ -121,14 +121,14 @@ class Exposition:
         self._lost: dict[tuple[str, ...], int] = {}
 
     async def text(self, store: Store, max_in_flight: int) -> bytes:
-        """``max_in_flight`` is the settings' limit. Raises StoreError."""
-        taken = await snapshot(store, max_in_flight)
+        """Return the exposition. ``max_in_flight`` is the limit of the settings. Raises StoreError."""
+        current = await snapshot(store, max_in_flight)
         registry = CollectorRegistry()
-        registry.register(_Snapshot(replace(taken, totals=self.forward(probes_apart(taken.totals)))))
+        registry.register(_Snapshot(replace(current, totals=self.forward(probes_apart(current.totals)))))
         return generate_latest(registry)
 
     def forward(self, totals: Totals) -> Totals:
-        """Totals with what they were higher before. Jobs by state are no counter."""
+        """Return totals that never decrease: what one has lost is added. Jobs by state are gauges and may decrease."""
         for field, before in self._last.items():
             back = before - totals.get(field, 0)
             if back > 0 and field[0] != "jobs":
@@ -138,16 +138,16 @@ class Exposition:
 
 
 class _Snapshot(Collector):
-    def __init__(self, taken: Snapshot) -> None:
-        self._taken = taken
+    def __init__(self, current: Snapshot) -> None:
+        self._current = current
 
     def collect(self) -> Iterator[Metric]:
-        totals = self._taken.totals
+        totals = self._current.totals
         yield from (_counter(counter, totals) for counter in COUNTERS)
         yield from _finals(totals)
         yield _jobs(totals)
         yield _submit_seconds(totals)
-        yield from _gauges(self._taken)
+        yield from _gauges(self._current)
 
 
 def _counter(counter: Counter, totals: Totals) -> Metric:
@@ -157,7 +157,7 @@ def _counter(counter: Counter, totals: Totals) -> Metric:
 
 
 def probes_apart(totals: Totals) -> Totals:
-    """Attempts without those that are counted as probes."""
+    """Return the totals with probes subtracted from the attempts."""
     return {
         key: value - totals.get(("probes", *key[1:]), 0) if key[0] == "attempts" else value
         for key, value in totals.items()
@@ -165,8 +165,7 @@ def probes_apart(totals: Totals) -> Totals:
 
 
 def _finals(totals: Totals) -> Iterator[Metric]:
-    """Jobs that ended, by state and category, and by the error type of their last failure. Every one of both is there
-    from the start."""
+    """Yield the jobs that ended, by state and category, and by error type. All series exist from the start."""
     states: dict[tuple[str, ...], int] = {(state.label, category or "none"): 0 for state, category in final_pairs()}
     types: dict[tuple[str, ...], int] = {(kind or "none",): 0 for kind in ERROR_TYPES}
     for key, value in totals.items():
@@ -176,7 +175,7 @@ def _finals(totals: Totals) -> Iterator[Metric]:
             states[pair] = states.get(pair, 0) + value
             types[(type_name(error_type) or "none",)] += value
     yield _family("bulkfax_jobs_final_total", "Jobs that ended", ("state", "category"), states)
-    text = "Jobs that ended, by the error type of their last failure; none: without a failure"
+    text = "Jobs that ended, by error type of the last failure; none: without a failure"
     yield _family("bulkfax_job_error_types_total", text, ("error_type",), types)
 
 
@@ -195,7 +194,7 @@ def _jobs(totals: Totals) -> Metric:
 
 
 def _submit_seconds(totals: Totals) -> Metric:
-    metric = HistogramMetricFamily("bulkfax_submit_seconds", "Time of POST /faxes, from the slot to the answer")
+    metric = HistogramMetricFamily("bulkfax_submit_seconds", "Duration of POST /faxes, until the answer")
     buckets, count = [], 0
     for bound in (*map(str, SUBMIT_BUCKETS_S), "+Inf"):
         count += totals.get(("submit_seconds", bound), 0)
@@ -204,51 +203,64 @@ def _submit_seconds(totals: Totals) -> Metric:
     return metric
 
 
-def _gauges(taken: Snapshot) -> Iterable[Metric]:
+def _gauges(current: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "bulkfax_rate_used_ratio",
-        "Slots of the last 10 s that were granted, against the account's limit",
-        taken.used_ratio,
+        "Share of the account's limit that was used in the last 10 s",
+        current.used_ratio,
     )
-    yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, faxes per second", taken.ceiling)
-    yield GaugeMetricFamily("bulkfax_rate", "The rate now, after cuts by 429, faxes per second", taken.rate)
-    yield _by("period", "bulkfax_allowance", "Most requests in a minute, in a day, if limited", taken.limits)
-    yield _by("period", "bulkfax_allowance_used", "Requests that count against that limit now", taken.used)
+    yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, in requests per second", current.ceiling)
     yield GaugeMetricFamily(
-        "bulkfax_next_permit_seconds", "Time until the next request may be sent", taken.next_permit_s
+        "bulkfax_rate", "The current rate, which answers with 429 lower, in requests per second", current.rate
     )
-    words = {word.value: int(word is taken.limited_by) for word in LimitedBy}
-    yield _by("reason", "bulkfax_limited_by", "1 for what limits sending now", words)
-    yield from _work(taken)
-    yield _holds(taken)
-    yield _by("state", "bulkfax_in_flight", "Jobs under a deadline in the watch sets", taken.in_flight)
+    yield _by("period", "bulkfax_allowance", "Maximum requests per minute and per day, if limited", current.limits)
+    yield _by("period", "bulkfax_allowance_used", "Requests that count against this limit now", current.used)
+    yield GaugeMetricFamily(
+        "bulkfax_next_permit_seconds", "Time until the next request may be sent", current.next_permit_s
+    )
+    reasons = {reason.value: int(reason is current.limited_by) for reason in LimitedBy}
+    yield _by("reason", "bulkfax_limited_by", "1 for the reason that limits sending now", reasons)
+    yield from _work(current)
+    yield _holds(current)
+    yield _by("state", "bulkfax_in_flight", "Jobs in flight, by watch set", current.in_flight)
     yield _by(
-        "process", "bulkfax_last_seen_seconds", "Time since the last sign of life of any of them", taken.last_seen_s
+        "process",
+        "bulkfax_last_seen_seconds",
+        "Time since the last sign of life of any process of this kind",
+        current.last_seen_s,
     )
-    yield GaugeMetricFamily("bulkfax_worker_processes", "Worker processes that live", taken.workers_alive)
+    yield GaugeMetricFamily("bulkfax_worker_processes", "Live worker processes", current.workers_alive)
 
 
-def _work(taken: Snapshot) -> Iterable[Metric]:
-    """What there is to do, and for how long."""
-    # of the first 1,000 batches with work (snapshot.py)
-    text = "Jobs that are due and not begun; not those of drafts, pauses, later starts and holds of their own"
-    yield GaugeMetricFamily("bulkfax_jobs_due", text, taken.due)
-    text = "Jobs that are due but for a hold of their batch, document, country or own"
-    yield GaugeMetricFamily("bulkfax_jobs_due_held", text, taken.due_held)
-    yield GaugeMetricFamily("bulkfax_oldest_due_seconds", "For how long the oldest due job is due", taken.oldest_due_s)
-    yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks stored and not yet settled", taken.inbox)
-    yield GaugeMetricFamily("bulkfax_oldest_inbox_event_seconds", "Age of the oldest of them", taken.oldest_event_s)
+def _work(current: Snapshot) -> Iterable[Metric]:
+    """Yield how much work there is, and how long it has been waiting."""
+    # counts the first 1,000 batches with work (snapshot.py)
+    text = "Jobs that are due and not begun, without drafts, paused, scheduled and held batches and held jobs"
+    yield GaugeMetricFamily("bulkfax_jobs_due", text, current.due)
+    text = "Jobs that are due but stopped by a hold of the batch, document, country or job"
+    yield GaugeMetricFamily("bulkfax_jobs_due_held", text, current.due_held)
     yield GaugeMetricFamily(
-        "bulkfax_unclear_attempts", "Attempts of unclear end that are looked for", taken.in_flight["unclear"]
+        "bulkfax_oldest_due_seconds", "How long the oldest due job has been due", current.oldest_due_s
+    )
+    yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks that are stored but not settled", current.inbox)
+    yield GaugeMetricFamily(
+        "bulkfax_oldest_inbox_event_seconds", "Age of the oldest callback in the inbox", current.oldest_event_s
     )
     yield GaugeMetricFamily(
-        "bulkfax_oldest_unclear_seconds", "For how long the oldest of them is looked for", taken.oldest_unclear_s
+        "bulkfax_unclear_attempts",
+        "Unclear attempts that are searched for at the provider",
+        current.in_flight["unclear"],
+    )
+    yield GaugeMetricFamily(
+        "bulkfax_oldest_unclear_seconds",
+        "How long the oldest unclear attempt has been searched for",
+        current.oldest_unclear_s,
     )
 
 
-def _holds(taken: Snapshot) -> Metric:
+def _holds(current: Snapshot) -> Metric:
     metric = GaugeMetricFamily("bulkfax_holds", "Holds in force", labels=("kind", "category"))
-    holds = dict.fromkeys(hold_pairs(), 0) | dict(taken.holds)
+    holds = dict.fromkeys(hold_pairs(), 0) | dict(current.holds)
     for pair in sorted(holds):
         metric.add_metric(pair, holds[pair])
     return metric

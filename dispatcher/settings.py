@@ -1,4 +1,7 @@
-"""Every setting of bulkfax, in one place: environment ``BULKFAX_...``, nested with ``__``, ``.env`` read."""
+"""All settings of bulkfax, read from environment variables ``BULKFAX_...`` and from ``.env``.
+
+Nested settings are written with ``__``, such as ``BULKFAX_SINCH__PROJECT_ID``.
+"""
 
 import difflib
 import os
@@ -18,11 +21,11 @@ from pydantic_settings import (
 
 
 class SettingsError(Exception):
-    """A setting is missing, unknown or has a bad value. The text names the variable and what to do."""
+    """Raised when a setting is missing, unknown or has a bad value. The text names the variable and says what to do."""
 
 
 class SinchSettings(BaseModel):
-    """The provider's account and addresses."""
+    """Account, URLs and limits of the provider."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,25 +35,28 @@ class SinchSettings(BaseModel):
     base_url: str = "https://fax.api.sinch.com"
     auth_url: str = "https://auth.sinch.com/oauth2/token"
     auth: Literal["oauth", "basic"] = "oauth"
-    #: the account's limit; faxes and reads share it
+    #: the account's rate limit in requests per second; faxes and reads share it
     rate_per_second: float = Field(default=5.0, gt=0, le=10_000)
-    #: most of them in any minute and in any 24 hours; 0 or empty: no such limit
+    #: maximum requests in any minute and in any 24 hours; 0 or empty: no such limit
     rate_per_minute: int = Field(default=0, ge=0, le=1_000_000)
     rate_per_day: int = Field(default=0, ge=0, le=1_000_000_000)
-    #: one connection per call in flight, in this many calls for each worker process
+    #: maximum concurrent requests (and connections) per worker process
     connections: int = Field(default=64, ge=1, le=1024)
-    #: most faxes being sent at once, over all processes
+    #: maximum number of faxes in flight across all workers
     max_in_flight: int = Field(default=512, ge=1, le=10_000)
 
     @field_validator("rate_per_minute", "rate_per_day", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object) -> object:
+    def _empty_is_zero(cls, value: object) -> object:
         return 0 if value == "" else value
 
 
 class Settings(BaseSettings):
-    """All settings. Lists are written with commas; secrets may be files in ``BULKFAX_SECRETS_DIR``,
-    named like their variable in lower case (``bulkfax_sinch__key_secret``)."""
+    """All settings. Lists are separated by commas.
+
+    Secrets may be files in ``BULKFAX_SECRETS_DIR``, named like their variables in lower case, such as
+    ``bulkfax_sinch__key_secret``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="BULKFAX_",
@@ -62,19 +68,20 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = ""
-    #: database of the message broker; empty: the one after ``redis_url``'s, on the same server
+    #: Redis database of the message broker; empty: the database after that of ``redis_url``, on the same server
     broker_url: str = ""
-    #: replicas that must have what is accepted and the begin of a send; 0: Redis alone
+    #: replicas that must confirm a write before a request is accepted or a fax is sent; 0: none
     redis_wait_replicas: int = Field(default=0, ge=0, le=8)
     sinch: SinchSettings = SinchSettings()
-    #: where the provider reaches our callbacks and documents; empty: news comes by polling, documents as base64
+    #: URL at which the provider sends callbacks and fetches documents. Empty: documents are sent inline as base64, and
+    #: results are polled.
     public_url: str = ""
     policy_file: Path | None = None
     callback_keys: Annotated[list[SecretStr], NoDecode] = []
     api_keys: Annotated[list[SecretStr], NoDecode] = []
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    #: country (two letters) of numbers in national form when neither row nor batch names one
+    #: country (two letters) of numbers in national format if neither row nor batch names one
     default_country: str = "US"
     data_dir: Path = Path(".bulkfax")
     worker_processes: int = Field(default=1, ge=1, le=64)
@@ -82,7 +89,7 @@ class Settings(BaseSettings):
     documents_max_bytes: int = Field(default=2_000_000_000, ge=20_000_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
-    #: accept a Redis that can lose data (no append-only file, eviction); for trying out only
+    #: accept a Redis that can lose data (no append-only file, or eviction); only for trying bulkfax out
     allow_unsafe_redis: bool = False
 
     @classmethod
@@ -94,7 +101,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The usual order; secret files may name nested settings too."""
+        """Return the usual sources, with secret files that may contain nested settings."""
         files = NestedSecretsSettingsSource(file_secret_settings, secrets_nested_delimiter="__")
         return init_settings, env_settings, dotenv_settings, files
 
@@ -118,21 +125,21 @@ class Settings(BaseSettings):
         return value.upper()
 
 
-#: variables with our prefix that are not settings of the product
+#: variables with our prefix that are not settings
 _NOT_SETTINGS = frozenset(
     {
         *("BULKFAX_SECRETS_DIR", "BULKFAX_API_URL", "BULKFAX_API_KEY", "BULKFAX_TEST_REDIS_URL"),
-        # what the supervisor gives to its worker processes
+        # the supervisor sets these for its worker processes
         *("BULKFAX_WORKER_NAME", "BULKFAX_WORKER_INSTANCE"),
     }
 )
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """Read all settings. Raises SettingsError, which names the variable at fault."""
-    given = {**dotenv_values(env_file), **os.environ} if env_file.is_file() else dict(os.environ)
-    _refuse_unknown(name.upper() for name in given)
-    secrets = given.get("BULKFAX_SECRETS_DIR")
+    """Read all settings. Raises SettingsError, which names the bad variable."""
+    variables = {**dotenv_values(env_file), **os.environ} if env_file.is_file() else dict(os.environ)
+    _refuse_unknown(name.upper() for name in variables)
+    secrets = variables.get("BULKFAX_SECRETS_DIR")
     try:
         return Settings(_env_file=env_file, _secrets_dir=secrets)
     except ValidationError as error:

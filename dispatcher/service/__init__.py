@@ -1,1 +1,1 @@
-"""The use-cases: each gathers what it needs, lets the core decide, and applies the decision."""
+"""The use-cases. Each reads what it needs from store and provider, lets the core decide, and applies the decision."""

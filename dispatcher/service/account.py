@@ -1,4 +1,4 @@
-"""How the account's rate is used, what holds it, and changing it while everything runs."""
+"""The account's limits: how much of them is used, what stops sending, and how to change them while bulkfax runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dispatcher.store.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """One limit in force. ``used`` are the requests that count against it now; None for a second."""
+    """One limit in force. ``used`` counts the requests against it; it is None for the limit per second."""
 
     period: Period
     limit: float
@@ -25,8 +25,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """Rates are requests a second; ``blocked_until_ms`` is 0 or the time until which nothing is sent because of
-    ``blocked_by``: the provider (429), or the limit of a minute or a day."""
+    """The account's rate, limits, holds and work in flight. Rates are requests per second.
+
+    ``blocked_until_ms`` is 0, or the time until which ``blocked_by`` stops all sending: the provider (it answered 429),
+    or the limit per minute or per day.
+    """
 
     ceiling: float
     rate: float
@@ -36,25 +39,26 @@ class AccountView:
     used_ratio: float
     #: jobs that are leased, being sent, or accepted without a result
     in_flight: int
-    #: those of them whose attempt may have reached the provider, and is looked for there
+    #: those of them with an unclear attempt: it may have reached the provider and is looked for there
     unclear: int
-    #: callbacks that are stored and not settled
+    #: callbacks that are stored and not settled yet
     inbox: int
     holds: tuple[Hold, ...]
 
 
 async def view_account(store: Store) -> AccountView:
+    """Return the account as it is now. Raises StoreError."""
     now_ms = await store.clock.now_ms()
-    pace = await store.rate_limiter.state()
+    rate_state = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
-    blocked_by, until_us = _blocked(pace, now_ms * 1000)
+    blocked_by, until_us = _blocked(rate_state, now_ms * 1000)
     return AccountView(
-        ceiling=pace.ceiling,
-        rate=pace.rate,
-        limits=_limits(pace, await store.rate_limiter.by_operator(), now_ms * 1000),
+        ceiling=rate_state.ceiling,
+        rate=rate_state.rate,
+        limits=_limits(rate_state, await store.rate_limiter.by_operator(), now_ms * 1000),
         blocked_until_ms=until_us // 1000,
         blocked_by=blocked_by,
-        used_ratio=used_ratio(pace, now_ms * 1000),
+        used_ratio=used_ratio(rate_state, now_ms * 1000),
         in_flight=sum(sizes.values()),
         unclear=sizes[Place.UNCLEAR],
         inbox=await store.inbox.depth(),
@@ -62,43 +66,54 @@ async def view_account(store: Store) -> AccountView:
     )
 
 
-def _limits(pace: RateState, by_operator: frozenset[Period], now_us: int) -> tuple[Limit, ...]:
+def _limits(rate_state: RateState, by_operator: frozenset[Period], now_us: int) -> tuple[Limit, ...]:
     def limit(period: Period, value: float, used: int | None = None) -> Limit:
         source: Literal["settings", "operator"] = "operator" if period in by_operator else "settings"
         return Limit(period=period, limit=value, source=source, used=used)
 
-    longer = (limit(one.period, one.limit, used(one, now_us)) for one in pace.allowances)
-    return limit(Period.SECOND, pace.ceiling), *longer
+    allowances = (
+        limit(allowance.period, allowance.limit, used(allowance, now_us)) for allowance in rate_state.allowances
+    )
+    return limit(Period.SECOND, rate_state.ceiling), *allowances
 
 
-def _blocked(pace: RateState, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
-    """What stops sending longest, and until when (microseconds); nothing and 0 when there may be a permit now."""
-    until: dict[Literal["", "provider", "minute", "day"], int] = {"provider": blocked_until_us(pace, now_us)}
-    for one in pace.allowances:
-        until["minute" if one.period is Period.MINUTE else "day"] = free_us(aged(one, now_us))
-    name = max(until, key=lambda name: until[name])
-    return (name, until[name]) if until[name] > now_us else ("", 0)
+def _blocked(rate_state: RateState, now_us: int) -> tuple[Literal["", "provider", "minute", "day"], int]:
+    """Return what stops sending longest, and until when (microseconds); "" and 0 when nothing does."""
+    until_us: dict[Literal["", "provider", "minute", "day"], int] = {"provider": blocked_until_us(rate_state, now_us)}
+    for allowance in rate_state.allowances:
+        until_us["minute" if allowance.period is Period.MINUTE else "day"] = free_us(aged(allowance, now_us))
+    name = max(until_us, key=lambda name: until_us[name])
+    return (name, until_us[name]) if until_us[name] > now_us else ("", 0)
 
 
 async def change_limits(store: Store, limits: Mapping[Period, float]) -> None:
-    """Limits that stand above the settings, in all processes from their next permit on; those not named stay."""
+    """Set limits that override the settings. All processes use them from their next permit on.
+
+    Limits that are not in ``limits`` do not change.
+    """
     await store.rate_limiter.set_by_operator(limits)
 
 
 async def forget_changes(store: Store) -> None:
-    """The limits of the settings hold again."""
+    """Remove the limits set by an operator, so that those of the settings apply again."""
     await store.rate_limiter.back_to_settings()
 
 
 async def unblock_account(store: Store) -> None:
-    """End the wait that the provider asked for, in all processes at once. Without one nothing changes."""
+    """End the wait that the provider asked for, in all processes at once. Does nothing when there is no wait."""
     await store.rate_limiter.unblock()
 
 
 async def release_hold(store: Store, scope: str) -> None:
-    """End a hold by hand, without waiting for its probe. Raises Missing when there is none, and NotAllowed for the one
-    that lost writes have opened: it ends by ``resume``."""
+    """End a hold without waiting for its probe.
+
+    Raises:
+        Missing: There is no hold of this scope.
+        ActionNotAllowed: The hold was opened because Redis has lost writes. It ends by ``resume``.
+    """
     if any(hold.scope == scope and hold.category == ROLLED_BACK for hold in await store.holds.all()):
-        raise ActionNotAllowed("Redis has lost writes: look at what was found, and then bulkfax account resume")
+        raise ActionNotAllowed(
+            "Redis has lost writes: look at the faxes that were found, then run bulkfax account resume"
+        )
     if not await store.holds.release(scope):
         raise Missing(f"nothing is held under {scope}")

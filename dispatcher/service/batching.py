@@ -1,4 +1,7 @@
-"""Many small questions to the store become few large ones: what comes while a call is under way shares the next."""
+"""Batches concurrent store calls: requests that arrive during one call are sent together in the next.
+
+For reads this is a data loader, for writes a group commit.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,85 +13,90 @@ import structlog
 
 from dispatcher.store.errors import StoreError
 
-#: questions in one call
-_MOST = 64
-#: pauses while Redis is away: what is to be written is kept and written when it is back
-_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+#: requests in one call
+_MAX_REQUESTS = 64
+#: first and longest pause (seconds) between two tries while Redis is away; the request is kept until Redis is back
+_PAUSE_S, _MAX_PAUSE_S = 0.05, 1.0
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _PendingCall(Generic[Question, Answer]):
-    question: Question
-    answered: asyncio.Future[Answer]
+class _PendingRequest(Generic[Request, Result]):
+    request: Request
+    result: asyncio.Future[Result]
 
 
-class Batcher(Generic[Question, Answer]):
-    """Asks in groups, one call at a time.
+class Batcher(Generic[Request, Result]):
+    """Sends requests in batches, one call at a time.
 
-    An error of the store belongs to all who share the call. Any other is that of one question: each is asked by itself
-    then, and only the one that brings the error up gets it.
+    A store error is raised for every request of its call. Any other error belongs to a single request: the requests
+    are then sent one by one, and only the one that causes the error gets it.
     """
 
-    def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
-        """``ask`` answers a list of questions in their order, and is safe to repeat."""
-        self._ask = ask
-        self._queue: list[_PendingCall[Question, Answer]] = []
-        self._asking: asyncio.Task[None] | None = None
+    def __init__(self, call: Callable[[Sequence[Request]], Awaitable[Sequence[Result]]]) -> None:
+        """Create a batcher for one kind of call.
 
-    async def submit(self, question: Question) -> Answer:
-        waiting = _PendingCall(question, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_all())
-        answer: Answer = await waiting.answered
-        return answer
+        Args:
+            call: Takes a list of requests and returns their results in the same order. Must be safe to repeat.
+        """
+        self._call = call
+        self._queue: list[_PendingRequest[Request, Result]] = []
+        self._sending: asyncio.Task[None] | None = None
 
-    async def _ask_all(self) -> None:
+    async def submit(self, request: Request) -> Result:
+        """Send a request with the next call and return its result. Raises what the call raises."""
+        pending = _PendingRequest(request, asyncio.get_running_loop().create_future())
+        self._queue.append(pending)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
+        result: Result = await pending.result
+        return result
+
+    async def _send_all(self) -> None:
         while self._queue:
-            group, self._queue = self._queue[:_MOST], self._queue[_MOST:]
-            await self._ask_group(group)
+            batch, self._queue = self._queue[:_MAX_REQUESTS], self._queue[_MAX_REQUESTS:]
+            await self._send(batch)
 
-    async def _ask_group(self, group: Sequence[_PendingCall[Question, Answer]]) -> None:
+    async def _send(self, batch: Sequence[_PendingRequest[Request, Result]]) -> None:
         try:
-            answers = await self._ask([one.question for one in group])
-            pairs = list(zip(group, answers, strict=True))
-        except Exception as error:  # it belongs to those who asked
-            if len(group) == 1 or isinstance(error, StoreError):
-                _fail(group, error)
+            results = await self._call([pending.request for pending in batch])
+            pairs = list(zip(batch, results, strict=True))
+        except Exception as error:  # raised in the tasks that submitted the requests
+            if len(batch) == 1 or isinstance(error, StoreError):
+                _fail(batch, error)
                 return
-            log.exception("one question of a group cannot be answered, each is asked by itself")
-            for one in group:
-                await self._ask_group([one])
+            log.exception("a request of a batch failed; its requests are sent one by one")
+            for pending in batch:
+                await self._send([pending])
             return
-        for waiting, answer in pairs:
-            if not waiting.answered.done():
-                waiting.answered.set_result(answer)
+        for pending, result in pairs:
+            if not pending.result.done():
+                pending.result.set_result(result)
 
 
-def _fail(group: Sequence[_PendingCall[Question, Answer]], error: Exception) -> None:
-    for waiting in group:
-        if not waiting.answered.done():
-            waiting.answered.set_exception(error)
+def _fail(batch: Sequence[_PendingRequest[Request, Result]], error: Exception) -> None:
+    for pending in batch:
+        if not pending.result.done():
+            pending.result.set_exception(error)
 
 
 def retrying(
-    ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
-) -> Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]:
-    """The same, asked for as long as it takes. ``ask`` must be safe to repeat."""
+    call: Callable[[Sequence[Request]], Awaitable[Sequence[Result]]],
+) -> Callable[[Sequence[Request]], Awaitable[Sequence[Result]]]:
+    """Wrap ``call`` so that it is retried until the store answers. It must be safe to repeat."""
 
-    async def asked(questions: Sequence[Question]) -> Sequence[Answer]:
-        return await retry_forever(partial(ask, questions))
+    async def retried(requests: Sequence[Request]) -> Sequence[Result]:
+        return await retry_forever(partial(call, requests))
 
-    return asked
+    return retried
 
 
-async def retry_forever(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Repeat a call while the store is away or refuses."""
+async def retry_forever(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat ``call`` until it raises no StoreError, with growing pauses. It must be safe to repeat."""
     pause_s = _PAUSE_S
     while True:
         try:
@@ -96,4 +104,4 @@ async def retry_forever(call: Callable[[], Awaitable[Answer]]) -> Answer:
         except StoreError as error:
             log.warning("the store does not answer, trying again", error=str(error))
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 2, _MAX_PAUSE_S)

@@ -1,4 +1,7 @@
-"""Callbacks of the provider: checked, stripped of the document, and on disk before they are acknowledged."""
+"""Receives the provider's callbacks: checks the signature, drops the document, and stores the event in the inbox.
+
+A callback is acknowledged only after it is stored.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,60 +15,69 @@ from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent, CallbackRea
 from dispatcher.sinch.errors import CallbackError
 from dispatcher.store.store import Store
 
-#: counter of all callbacks, by what became of them
+#: counter of callbacks by result
 CALLBACKS = "callbacks"
 
 
 class CallbackReceiver:
-    """Takes callbacks; those that come at the same time go to disk together."""
+    """Receives callbacks. Those that arrive at the same time are stored with one write."""
 
     def __init__(self, store: Store, keys: Sequence[bytes], *, failpoint: FailpointHook | None = None) -> None:
-        """``keys`` sign the addresses that we give to the provider."""
+        """Create a receiver that accepts callback URLs signed with any of ``keys``."""
         self._totals = store.metric_totals
         self._adds = Batcher(store.inbox.add)
         self._keys = keys
-        self._at = failpoint
+        self._failpoint = failpoint
 
     async def receive(
         self, *, job: str, attempt: int, signature: str, content_type: str, body: AsyncIterator[bytes]
     ) -> None:
-        """Take one callback from the address made for an attempt. Returns when it is stored, or is of no use to us.
+        """Receive one callback at the URL of an attempt. Returns when it is stored, or when it is not needed.
 
-        The caller bounds the size of ``body``. Raises Forged before reading any of it, Unreadable for a body that is
-        no event, and StoreError when it could not be stored: the provider then delivers it again.
+        Args:
+            job: Job of the URL.
+            attempt: Attempt number of the URL.
+            signature: Signature of the URL.
+            content_type: Content type of the body.
+            body: The request's body. The caller limits its size.
+
+        Raises:
+            Forged: The signature is wrong. Nothing of the body was read.
+            Unreadable: The body is not an event.
+            StoreError: The event could not be stored. The provider delivers it again.
         """
         if not verify(self._keys, job, attempt, signature):
             await self._totals.count(CALLBACKS, ("forged",))
-            raise Forged("this address was not made by us")
+            raise Forged("the signature of this URL is wrong")
         try:
             event = await _read(content_type, body)
         except CallbackError as error:
             await self._totals.count(CALLBACKS, ("unreadable",))
             raise Unreadable(str(error)) from error
-        await self._keep(job, attempt, event)
-        if self._at:
-            await self._at(Failpoint.CALLBACK_TAKEN)
+        await self._store_event(job, attempt, event)
+        if self._failpoint:
+            await self._failpoint(Failpoint.CALLBACK_TAKEN)
 
     async def drop_incoming(self, body: AsyncIterator[bytes]) -> None:
-        """Acknowledge an incoming fax, which is none of our business: read to its end, counted, dropped."""
+        """Read a callback about an incoming fax to its end and count it. bulkfax does not handle incoming faxes."""
         async for _ in body:
             pass
         await self._totals.count(CALLBACKS, ("incoming",))
 
-    async def _keep(self, job: str, attempt: int, event: CallbackEvent) -> None:
+    async def _store_event(self, job: str, attempt: int, event: CallbackEvent) -> None:
         if event.event != FAX_COMPLETED:
-            # events that we do not know are the provider's to invent: refusing them would only have them sent again
+            # The provider may add kinds of events. If refused, they would only be delivered again.
             await self._totals.count(CALLBACKS, ("other",))
             return
         if event.news and shown_labels(event.news, job, attempt) is CallbackProof.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
             return
-        if self._at:
-            await self._at(Failpoint.CALLBACK_READ)
-        # counted when it is settled
+        if self._failpoint:
+            await self._failpoint(Failpoint.CALLBACK_READ)
+        # it is counted when it is settled
         await self._adds.submit(encode(job, attempt, event))
-        if self._at:
-            await self._at(Failpoint.CALLBACK_STORED)
+        if self._failpoint:
+            await self._failpoint(Failpoint.CALLBACK_STORED)
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

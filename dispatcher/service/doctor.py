@@ -1,7 +1,7 @@
-"""The doctor: says whether the store keeps its promises, and puts right what needs no guessing.
+"""The doctor: checks whether the stored data is consistent, and repairs what has only one correct repair.
 
-Everything may be running meanwhile. What looks wrong in the walk over a batch is looked at again, by itself and
-until two readings agree, before it is called wrong.
+It may run while bulkfax works. A job that looks wrong in the walk over a batch is checked again, by itself and until
+two readings agree, before it is reported.
 """
 
 from collections import Counter
@@ -20,21 +20,21 @@ from dispatcher.store.errors import StoreError, StoreUnsafe
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
-#: called with blocks done and blocks in all
+#: called with the number of blocks done and the number of all blocks
 Progress = Callable[[int, int], None]
 
-#: seconds; something overdue for longer means that nobody looks
+#: seconds: work that is overdue for longer shows that no process handles it; and the tolerated difference of clocks
 _OVERDUE_S, _SKEW_S = 60.0, 2.0
-#: jobs named in a finding
-_NAMED = 5
-#: a batch in motion is counted again so often
-_COUNTS = 3
+#: maximum names in the text of a finding
+_MAX_NAMED = 5
+#: maximum walks over a batch whose jobs move during the walk
+_MAX_WALKS = 3
 _ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One check and what it found."""
+    """The result of one check."""
 
     check: str
     ok: bool
@@ -43,7 +43,16 @@ class Finding:
 
 
 async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Finding]:
-    """All checks. Raises StoreError when Redis cannot be asked at all."""
+    """Run all checks of the store.
+
+    Args:
+        store: The store.
+        fix: Repair what can be repaired.
+        progress: Called while batches are checked.
+
+    Raises:
+        StoreError: Redis cannot be read.
+    """
     places, counts = await _jobs(store, fix=fix, progress=progress)
     return [
         await _settings(store),
@@ -54,35 +63,36 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         await _holds(store, fix=fix),
         await _inbox(store),
         await _set_aside(store, fix=fix),
-        await _attended(store),
+        await _overdue(store),
         await _clock(store),
     ]
 
 
 async def examine_provider(lists: AsyncIterator[Sequence[FaxUpdate]], hours: float) -> Finding:
-    """Whether the provider has two faxes of one attempt: then Redis has lost the first, and somebody may have both.
+    """Check whether the provider has two faxes of one attempt.
 
-    ``lists`` are the provider's faxes of the last ``hours``.
+    Then Redis has lost the first, and the recipient may have received both. ``lists`` are the provider's faxes of the
+    last ``hours``.
     """
     try:
         attempts, twice = await _accepted_twice(lists)
     except (SinchError, NoPermit) as error:
-        return Finding(check="provider", ok=False, text=f"the provider could not be asked: {error}")
+        return Finding(check="provider", ok=False, text=f"the provider's faxes could not be read: {error}")
     if not twice:
         text = f"each of {attempts:,} attempts of the last {hours:g} h was accepted once"
         return Finding(check="provider", ok=True, text=text)
     text = f"{len(twice):,} of {attempts:,} attempts of the last {hours:g} h were accepted twice: "
-    return Finding(check="provider", ok=False, text=text + ", ".join(twice[:_NAMED]))
+    return Finding(check="provider", ok=False, text=text + ", ".join(twice[:_MAX_NAMED]))
 
 
 async def _accepted_twice(lists: AsyncIterator[Sequence[FaxUpdate]]) -> tuple[int, Sequence[str]]:
-    """How many attempts there are, and those of which there are two faxes, as ``<job>/<attempt>``."""
+    """Return the number of attempts, and the attempts with two faxes as ``<job>/<attempt>``."""
     first: dict[tuple[str, int], str] = {}
     twice: dict[str, None] = {}
     async for faxes in lists:
-        for news in faxes:
-            if news.job and first.setdefault((news.job, news.attempt), news.fax_id) != news.fax_id:
-                twice[f"{news.job}/{news.attempt}"] = None
+        for update in faxes:
+            if update.job and first.setdefault((update.job, update.attempt), update.fax_id) != update.fax_id:
+                twice[f"{update.job}/{update.attempt}"] = None
     return len(first), list(twice)
 
 
@@ -105,39 +115,39 @@ async def _writable(store: Store) -> Finding:
 async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding, Finding]:
     batches = await store.audit.batches()
     facts = {batch: await store.audit.facts(batch) for batch in batches}
-    total, done = sum(one.blocks for one in facts.values()), 0
+    total, done = sum(stored.blocks for stored in facts.values()), 0
     watched = await store.audit.watched()
     suspects: list[JobId] = []
     wrong_counts: list[str] = []
     recounted = True
-    seen = 0
-    for batch, known in facts.items():
-        walk = await _walk(store, batch, known, watched)
+    jobs = 0
+    for batch, stored in facts.items():
+        walk = await _walk(store, batch, stored, watched)
         suspects += walk.suspects
-        seen += walk.jobs
+        jobs += walk.jobs
         if not walk.counts_agree:
             wrong_counts.append(batch)
             recounted = recounted and fix and await store.audit.recount(batch, walk.stored, walk.counted)
-        done += known.blocks
+        done += stored.blocks
         progress(done, total)
     suspects += [job for job in watched if job.batch not in facts]
-    places = await _places(store, suspects, seen, fix=fix)
+    places = await _places(store, suspects, jobs, fix=fix)
     if not wrong_counts:
         text = f"the counts of {len(batches):,} batches equal their records"
         return places, Finding(check="counts", ok=True, text=text)
-    text = f"the counts of {', '.join(wrong_counts[:_NAMED])} do not equal their records"
+    text = f"the counts of {', '.join(wrong_counts[:_MAX_NAMED])} do not equal their records"
     return places, Finding(check="counts", ok=False, text=text, fixed=recounted)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """What one walk over a batch's records found."""
+    """The result of one walk over the records of a batch."""
 
     jobs: int
     suspects: list[JobId]
     stored: dict[str, int]
     counted: dict[str, int]
-    #: jobs moved during every walk, so that nothing can be said of the counts
+    #: jobs moved during every walk, so that the counts cannot be checked
     moving: bool
 
     @property
@@ -146,7 +156,7 @@ class _Walk:
 
 
 async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _Walk:
-    for _ in range(_COUNTS):
+    for _ in range(_MAX_WALKS):
         waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
         counted: Counter[str] = Counter()
         suspects: list[JobId] = []
@@ -174,13 +184,13 @@ def _suspects(
     waiting: Mapping[Place, set[int]],
     watched: dict[JobId, set[Place]],
 ) -> list[JobId]:
-    found = []
-    for at, raw in enumerate(records):
-        job = JobId(batch, first + at)
+    suspects = []
+    for row, raw in enumerate(records, start=first):
+        job = JobId(batch, row)
         places = watched.get(job, set()) | {place for place, rows in waiting.items() if job.row in rows}
         if misplaced(codec.decode_record(raw), job.row, cursor, places):
-            found.append(job)
-    return found
+            suspects.append(job)
+    return suspects
 
 
 async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bool) -> Finding:
@@ -194,8 +204,8 @@ async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bo
             fixed = fix and await store.audit.repair(job) and fixed
     if not wrong:
         return Finding(check="one place", ok=True, text=f"each of {jobs:,} jobs is where it belongs")
-    more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-    return Finding(check="one place", ok=False, text="; ".join(wrong[:_NAMED]) + more, fixed=fixed)
+    more = f", and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
+    return Finding(check="one place", ok=False, text="; ".join(wrong[:_MAX_NAMED]) + more, fixed=fixed)
 
 
 async def _locks(store: Store, *, fix: bool) -> Finding:
@@ -207,27 +217,27 @@ async def _locks(store: Store, *, fix: bool) -> Finding:
             idle.append(str(job))
             fixed = fix and await store.audit.unlock(job) and fixed
     if idle:
-        text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_NAMED])}"
+        text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_MAX_NAMED])}"
         return Finding(check="number locks", ok=False, text=text, fixed=fixed)
     return Finding(check="number locks", ok=True, text="numbers are locked only by jobs that call them")
 
 
 async def _holds(store: Store, *, fix: bool) -> Finding:
     ended = [hold for hold in await store.holds.all() if await store.audit.has_ended(hold.scope)]
-    standing = {hold.id for hold in await store.holds.all()}
-    idle = [hold for hold in ended if hold.id in standing]
+    in_force = {hold.id for hold in await store.holds.all()}
+    idle = [hold for hold in ended if hold.id in in_force]
     if idle:
         fixed = fix and all([await store.holds.release(hold.scope, hold.id) for hold in idle])
-        text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_NAMED])}"
+        text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_MAX_NAMED])}"
         return Finding(check="holds", ok=False, text=text, fixed=fixed)
     forgotten = {scope for batch in await store.audit.batches() for scope in await store.audit.forgotten(batch)}
     if forgotten:
         for scope in forgotten if fix else ():
             await store.holds.release(scope)
-        text = f"batches wait for holds that have ended: {', '.join(sorted(forgotten)[:_NAMED])}"
+        text = f"batches wait for holds that have ended: {', '.join(sorted(forgotten)[:_MAX_NAMED])}"
         return Finding(check="holds", ok=False, text=text, fixed=fix)
     return Finding(
-        check="holds", ok=True, text="every hold has something to hold, and nothing waits for one that ended"
+        check="holds", ok=True, text="every hold holds something, and nothing waits for a hold that has ended"
     )
 
 
@@ -240,21 +250,21 @@ async def _inbox(store: Store) -> Finding:
 
 
 async def _set_aside(store: Store, *, fix: bool) -> Finding:
-    """Callbacks that could not be settled; ``fix`` lets them be tried again, as by a newer version."""
+    """Check for callbacks that could not be settled. ``fix`` makes them tried again, for example by a newer version."""
     failed = await store.inbox.failed()
     if not failed:
-        return Finding(check="callbacks set aside", ok=True, text="every callback could be settled")
-    text = f"{len(failed):,} callbacks could not be settled and were set aside, the last for: {failed[0].reason}"
+        return Finding(check="callbacks set aside", ok=True, text="no callback is set aside")
+    text = f"{len(failed):,} callbacks could not be settled and were set aside, the last because of {failed[0].reason}"
     fixed = bool(fix and await store.inbox.retry_failed())
     return Finding(check="callbacks set aside", ok=False, text=text, fixed=fixed)
 
 
-async def _attended(store: Store) -> Finding:
+async def _overdue(store: Store) -> Finding:
     overdue_s = await store.audit.longest_overdue_s(await store.clock.now_ms())
     if overdue_s > _OVERDUE_S:
         text = f"a job in flight has been due for {overdue_s:.0f} s: is a scheduler running?"
         return Finding(check="watch", ok=False, text=text)
-    return Finding(check="watch", ok=True, text="whatever is in flight is looked after")
+    return Finding(check="watch", ok=True, text="no job in flight is overdue")
 
 
 async def _clock(store: Store) -> Finding:

@@ -1,17 +1,17 @@
-"""What can go wrong in a use-case.
+"""The errors of the use-cases.
 
 ServiceError
-├── Missing              no such batch, job, document or hold
-├── NotAllowed           the command does not fit the state
-├── Conflict             an idempotency key came again with other content
-├── Invalid              fields of a request that cannot be used
-├── Unreadable           a body that cannot be understood
-├── TooLarge             a body over its limit
-├── Forged               a signature that is not ours, or has expired
-└── WrongCredentials     the provider refuses our key
+├── Missing              there is no such batch, job, document or hold
+├── ActionNotAllowed     the state does not allow the command
+├── Conflict             an idempotency key was used before with other content
+├── InvalidInput         fields of a request have bad values
+├── Unreadable           a body cannot be parsed
+├── TooLarge             a body is over its limit
+├── Forged               a signature is wrong or has expired
+└── WrongCredentials     the provider rejects our project, key or secret
 
-The store's own errors (``StoreError``) pass through unchanged; they are named here for callers that only know
-the service, and so is ``translated``, for those who share its Redis.
+The store's errors (``StoreError``) pass through unchanged. They are exported here for callers that import only the
+service; so is ``translated``, for code that uses the same Redis without the store.
 """
 
 from collections.abc import Mapping
@@ -47,23 +47,23 @@ __all__ = [
 
 
 class ServiceError(Exception):
-    """A use-case could not be carried out. The text is a sentence for the person who asked."""
+    """Raised when a use-case cannot be carried out. The text is a sentence for the caller."""
 
 
 class Missing(ServiceError):
-    """Nothing has the id that was asked for."""
+    """Raised when nothing has the given id."""
 
 
 class ActionNotAllowed(ServiceError):
-    """The command is not allowed in the present state; nothing was changed."""
+    """Raised when the present state does not allow the command. Nothing was changed."""
 
 
 class Conflict(ServiceError):
-    """An idempotency key was used before, with other content; nothing was changed."""
+    """Raised when an idempotency key was used before with other content. Nothing was changed."""
 
 
 class InvalidInput(ServiceError):
-    """Fields that cannot be used. ``faults`` maps the field's name to a sentence that says what to do."""
+    """Raised when fields have bad values. ``faults`` maps each field's name to a sentence that says what to do."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in faults.items()))
@@ -71,16 +71,16 @@ class InvalidInput(ServiceError):
 
 
 class Unreadable(ServiceError):
-    """A body that cannot be understood, such as a document that is no PDF."""
+    """Raised when a body cannot be parsed, such as a document that is not a PDF."""
 
 
 class TooLarge(ServiceError):
-    """A body over its limit; nothing of it was kept."""
+    """Raised when a body is over its limit. Nothing of it was stored."""
 
 
 class Forged(ServiceError):
-    """The signature of an address is not ours, or its time has run out."""
+    """Raised when the signature of a URL is wrong or has expired."""
 
 
 class WrongCredentials(ServiceError):
-    """The provider refuses our project, key or secret."""
+    """Raised when the provider rejects our project, key or secret."""

@@ -1,4 +1,4 @@
-"""One sentence on a job: what became of it, or what it waits for."""
+"""Explains a job in one sentence: how it ended, or what it is waiting for."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from dispatcher.service.views import BatchView, JobView
 
 
 def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
-    """What keeps the job where it is, the nearest cause first."""
+    """Return the sentence for a job. If several things stop it, the sentence names the nearest one."""
     record = job.record
     if record.state.final:
         return _ended(record, history)
     match record.state:
         case State.LEASED:
-            return "A worker has taken the job and is about to send it."
+            return "A worker has leased the job and is about to send it."
         case State.SENDING:
             return _sending(record, job.next_ms)
         case State.ACCEPTED:
@@ -43,19 +43,19 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
 
 def _sending(record: Record, next_ms: int | None) -> str:
     if record.unclear:
-        return f"It is unclear whether the provider took the fax: it is looked for there, next {_when(next_ms)}."
-    return "The fax is being handed to the provider."
+        return f"It is unclear whether the provider accepted the fax. The next search for it is {_when(next_ms)}."
+    return "The fax is being sent to the provider."
 
 
 def _stopped(batch: BatchView) -> str:
     definition = batch.definition
     match batch.state:
         case BatchState.DRAFT:
-            return "The batch is a draft: it waits to be started."
+            return "The batch is a draft: it is waiting to be started."
         case BatchState.SCHEDULED:
             return f"The batch starts at {rfc3339(definition.start_at_ms)}."
         case BatchState.PAUSED:
-            return "The batch is paused: it waits to be resumed."
+            return "The batch is paused: it is waiting to be resumed."
         case BatchState.HELD:
             return f"The batch is held: {'; '.join(f'{h.scope}: {h.cause}' for h in batch.holds) or 'see its holds'}."
     return ""

@@ -1,6 +1,6 @@
 """The inputs of a fax (recipient, batch and documents), cached per process, and the order built from them.
 
-Everything cached here never changes once it is stored.
+All three are cached per process. They never change once they are stored.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store.keys import locate
 from dispatcher.store.store import Store
 
-#: entries; a block has up to 1,000 recipients
+#: entries in each cache; a block has up to 1,000 recipients
 _BLOCKS, _DEFINITIONS, _FILES = 64, 512, 16
+#: bytes of the HMAC that are used as the hash of a number
 _HASH_BYTES = 10
 
 Key = TypeVar("Key", bound=Hashable)
@@ -35,54 +36,55 @@ class FaxInputsMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicUrls:
-    """Where the provider reaches this installation; an empty address means that it does not."""
+    """The URLs at which the provider reaches bulkfax. Without a ``public_url`` it cannot."""
 
     public_url: str
     callback_key: bytes
-    #: address of a document, signed and expiring
+    #: returns the signed URL of a document, from its SHA-256
     document_url: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaxInputs:
-    """Everything that the fax of one job is built from."""
+    """What the fax of one job is built from."""
 
     job: JobId
     recipient: Recipient
     definition: Definition
-    #: addresses of uploaded documents if the provider can reach them; otherwise ``files`` holds the documents
     document_urls: tuple[str, ...]
+    #: the uploaded documents as base64 in that case
     files: tuple[EncodedFile, ...]
 
 
 class Cache(Generic[Key, Value]):
-    """Keeps the values used last; callers that ask for a value at the same time share one load."""
+    """A least-recently-used cache. Callers that ask for a missing value at the same time share one load."""
 
     def __init__(self, size: int, load: Callable[[Key], Awaitable[Value]]) -> None:
         self._size = size
         self._load = load
-        self._kept: OrderedDict[Key, asyncio.Future[Value]] = OrderedDict()
+        self._values: OrderedDict[Key, asyncio.Future[Value]] = OrderedDict()
 
     async def get(self, key: Key) -> Value:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return await asyncio.shield(self._kept[key])
-        loading = self._kept[key] = asyncio.ensure_future(self._load(key))
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        """Return the value of a key, loading it if needed. A load that fails is not cached."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return await asyncio.shield(self._values[key])
+        loading = self._values[key] = asyncio.ensure_future(self._load(key))
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
         try:
             return await asyncio.shield(loading)
         except BaseException:
-            self._kept.pop(key, None)
+            self._values.pop(key, None)
             raise
 
 
 class FaxBuilder:
-    """Gathers the inputs of jobs and builds orders for the provider from them."""
+    """Gathers the inputs of jobs and builds faxes from them."""
 
-    def __init__(self, store: Store, publication: PublicUrls, number_key: bytes) -> None:
+    def __init__(self, store: Store, public_urls: PublicUrls, number_key: bytes) -> None:
         self._store = store
-        self._publication = publication
+        self._public_urls = public_urls
         self._number_key = number_key
         self._definitions: Cache[str, Definition] = Cache(_DEFINITIONS, self._read_definition)
         self._blocks: Cache[tuple[str, int], tuple[Recipient, ...]] = Cache(_BLOCKS, self._block)
@@ -110,7 +112,7 @@ class FaxBuilder:
         return await self._definitions.get(batch)
 
     def number_hash(self, number: str) -> str:
-        """Return the keyed hash under which calls to a number are locked."""
+        """Return the keyed hash of a number. The lock on the number is named after it."""
         digest = hmac.digest(self._number_key, number.encode(), hashlib.sha256)
         return digest[:_HASH_BYTES].hex()
 
@@ -136,12 +138,12 @@ class FaxBuilder:
         )
 
     def _callback_url(self, labels: AttemptLabels) -> str:
-        public_url, key = self._publication.public_url, self._publication.callback_key
+        public_url, key = self._public_urls.public_url, self._public_urls.callback_key
         return callback_url(public_url, labels.job, labels.attempt, key) if public_url else ""
 
     async def _documents(self, definition: Definition) -> tuple[tuple[str, ...], tuple[EncodedFile, ...]]:
-        if self._publication.public_url:
-            return tuple(map(self._publication.document_url, definition.documents)), ()
+        if self._public_urls.public_url:
+            return tuple(map(self._public_urls.document_url, definition.documents)), ()
         return (), tuple([await self._files.get(sha256) for sha256 in definition.documents])
 
     async def _read_definition(self, batch: str) -> Definition:
@@ -167,7 +169,10 @@ def options_for(recipient: Recipient, options: FaxOptions, *, force_fine: bool) 
 
 
 def merge_fields(options: FaxOptions, recipient: Recipient) -> Mapping[str, str]:
-    """Return what fills the cover page, by names in lower case: the recipient's fields, or the batch's where empty."""
+    """Return the values for a cover page: the recipient's fields, or the batch's where those are empty.
+
+    Field names are in lower case. Without a cover page the result is empty.
+    """
     if not options.cover_page_id:
         return {}
     shared = {name.lower(): value for name, value in options.cover_page_data.items()}

@@ -1,4 +1,7 @@
-"""The callback consumer: what lies in the inbox is settled, however often and in whatever order it came."""
+"""Settles the callbacks in the inbox. They may come several times and in any order.
+
+A callback that cannot be trusted alone is confirmed by reading its fax, now or later (it is then *deferred*).
+"""
 
 import asyncio
 import json
@@ -38,55 +41,63 @@ from dispatcher.store.errors import StoreError
 from dispatcher.store.inbox import DEFERRED, Entry, FailedEvent
 from dispatcher.store.store import Store
 
-#: events taken at once
-_MOST = 200
-#: when a fax is read again that could not be read
-_UNREAD_AGAIN_MS = 30_000
-#: a deferred event that was taken comes again after so long, unless it was settled
-_DEFERRED_AGAIN_MS = 60_000
-#: characters of the reason for which one is set aside
-_REASON = 300
-#: what its labels showed, in an event
+#: events taken from the inbox at a time
+_MAX_EVENTS = 200
+#: milliseconds until a fax that could not be read is read again
+_RETRY_READ_MS = 30_000
+#: milliseconds until a deferred event that was taken comes again, unless it was settled
+_RETRY_DEFERRED_MS = 60_000
+#: maximum characters of the reason for which an event is set aside
+_MAX_REASON = 300
+#: key of an event under which the result of checking its labels is stored
 _LABELS = "labels"
 
-#: the fields of an event and what their values are
-_KINDS = {one.name: type(one.default) if isinstance(one.default, int) else str for one in fields(FaxUpdate)}
+#: the fields of an event and the types of their values
+_FIELD_TYPES = {
+    field.name: type(field.default) if isinstance(field.default, int) else str for field in fields(FaxUpdate)
+}
 
 log = structlog.get_logger(__name__)
 
 
 def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
-    """An event for the inbox. Job and attempt come from the signed address, not from what the body claims; an epoch
-    would come from the body alone."""
-    news = event.news
-    if news is None:
+    """Encode an event for the inbox.
+
+    Job and attempt number come from the signed URL, not from the body. The write epoch is 0, because only the body
+    could tell it.
+    """
+    update = event.news
+    if update is None:
         return b"{}"
-    claimed = {name: getattr(news, name) for name in FaxUpdate.__slots__}
-    known = {"job": job, "attempt": attempt, "write_epoch": 0, _LABELS: shown_labels(news, job, attempt)}
+    claimed = {name: getattr(update, name) for name in FaxUpdate.__slots__}
+    known = {"job": job, "attempt": attempt, "write_epoch": 0, _LABELS: shown_labels(update, job, attempt)}
     return json.dumps({**claimed, **known}, separators=(",", ":")).encode()
 
 
 def decode(raw: bytes) -> tuple[FaxUpdate, CallbackProof]:
-    """The news, and what its labels showed. Raises ValueError, KeyError or TypeError for no event of ours. What only
-    newer processes write is left out."""
+    """Decode an event of the inbox into the fax update and the result of checking its labels.
+
+    Fields that this version does not know are ignored. Raises ValueError, KeyError or TypeError for anything that is
+    not an event.
+    """
     event = json.loads(raw)
     fields = {name: value for name, value in event.items() if name in FaxUpdate.__slots__}
     read: dict[str, Any] = {name: clean(value) if isinstance(value, str) else value for name, value in fields.items()}
     for name, value in read.items():
-        if type(value) is not _KINDS[name]:
+        if type(value) is not _FIELD_TYPES[name]:
             raise TypeError(f"{name} is {value!r}")
     return FaxUpdate(**{**read, "status": FaxStatus(read["status"])}), CallbackProof(
         event.get(_LABELS, CallbackProof.ABSENT)
     )
 
 
-def _always(record: Record, case: DecisionContext) -> Judgement:
-    """What the provider itself says needs no judgement."""
+def _always_apply(record: Record, context: DecisionContext) -> Judgement:
+    """Apply without further checks: the update was read from the provider."""
     return Judgement(trust=Trust.APPLY)
 
 
 class InboxConsumer:
-    """Settles the events of the inbox."""
+    """Settles the events of the inbox. Several consumers may run, under different names."""
 
     def __init__(
         self,
@@ -99,20 +110,30 @@ class InboxConsumer:
         idle_s: float,
         failpoint: FailpointHook | None = None,
     ) -> None:
-        """``idle_s``: how long the events of a consumer that vanished lie before another takes them."""
+        """Create a consumer.
+
+        Args:
+            store: The store.
+            settler: Applies the updates.
+            fax_builder: Knows the number of each job.
+            reads: Reads faxes that have to be confirmed.
+            consumer: Name of this consumer.
+            idle_s: Seconds after which the events of a consumer that has ended are taken by another.
+            failpoint: Called at named points; only tests set it.
+        """
         self._store = store
         self._settler = settler
         self._fax_builder = fax_builder
         self._reads = reads
         self._consumer = consumer
         self._idle_ms = round(idle_s * 1000)
-        self._at = failpoint
+        self._failpoint = failpoint
 
     async def settle_events(self) -> int:
-        """Settle what lies in the inbox until it is empty, or the process stops; returns how many events that were."""
+        """Settle events until the inbox is empty or the process stops. Returns the number of events."""
         settled = await self._settle_deferred()
         while not self._reads.stopping:
-            entries = await self._store.inbox.take(self._consumer, _MOST, self._idle_ms)
+            entries = await self._store.inbox.take(self._consumer, _MAX_EVENTS, self._idle_ms)
             if not entries:
                 break
             await self._settle_all(entries)
@@ -120,31 +141,34 @@ class InboxConsumer:
         return settled
 
     async def _settle_deferred(self) -> int:
-        """Those whose time has come."""
-        events = await self._store.inbox.take_deferred(_MOST, _DEFERRED_AGAIN_MS)
+        """Settle the deferred events that are due. Returns the number of events."""
+        events = await self._store.inbox.take_deferred(_MAX_EVENTS, _RETRY_DEFERRED_MS)
         if events:
             await self._settle_all([(DEFERRED, raw) for raw in events])
         return len(events)
 
     async def _settle_all(self, entries: Sequence[Entry]) -> None:
         outcomes = await asyncio.gather(*(self._settle(raw) for _, raw in entries), return_exceptions=True)
-        if self._at:
-            await self._at(Failpoint.EVENTS_SETTLED)
+        if self._failpoint:
+            await self._failpoint(Failpoint.EVENTS_SETTLED)
         await self._acknowledge(entries, outcomes)
 
     async def _acknowledge(self, entries: Sequence[Entry], outcomes: Sequence[BaseException | bool]) -> None:
-        """One event that cannot be settled keeps none of the others back. What the store could not do now is done when
-        the event is taken again."""
+        """Remove settled events from the inbox and set those aside that cannot be settled.
+
+        An event that failed because of the store stays in the inbox and is taken again. The first such error is raised
+        after the others are dealt with.
+        """
         inbox, done, failed, later = self._store.inbox, list[Entry](), list[FailedEvent](), list[BaseException]()
-        for (entry_id, raw), error in zip(entries, outcomes, strict=True):
-            if isinstance(error, bool):
-                done += [(entry_id, raw)] if error or entry_id != DEFERRED else []
-            elif isinstance(error, Stopping):
+        for (entry_id, raw), outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, bool):
+                done += [(entry_id, raw)] if outcome or entry_id != DEFERRED else []
+            elif isinstance(outcome, Stopping):
                 continue  # another process takes it
-            elif isinstance(error, StoreError) or not isinstance(error, Exception):
-                later.append(error)
+            elif isinstance(outcome, StoreError) or not isinstance(outcome, Exception):
+                later.append(outcome)
             else:
-                reason = clean(f"{type(error).__name__}: {error}", _REASON)
+                reason = clean(f"{type(outcome).__name__}: {outcome}", _MAX_REASON)
                 log.error("a callback cannot be settled and is set aside", id=entry_id, reason=reason)
                 failed.append(FailedEvent(id=entry_id, event=raw, reason=reason))
         await inbox.done(done)
@@ -155,103 +179,111 @@ class InboxConsumer:
             raise later[0]
 
     async def _settle(self, raw: bytes) -> bool:
-        """Settle one event, as far as it can be believed. False: it was deferred."""
-        news, labels = decode(raw)
-        job = JobId.parse(news.job)
-        if self._at:
-            await self._at(Failpoint.EVENT_TAKEN)
-        callback = Callback(update=news, labels=labels, number=await self._number(job))
-        judged = await self._apply(job, news, partial(judge_callback, callback))
-        if self._at:
-            await self._at(Failpoint.EVENT_SETTLED)
-        match judged.trust:
+        """Settle one event as far as it can be trusted. Returns False if it was deferred."""
+        update, labels = decode(raw)
+        job = JobId.parse(update.job)
+        if self._failpoint:
+            await self._failpoint(Failpoint.EVENT_TAKEN)
+        callback = Callback(update=update, labels=labels, number=await self._number(job))
+        judgement = await self._apply(job, update, partial(judge_callback, callback))
+        if self._failpoint:
+            await self._failpoint(Failpoint.EVENT_SETTLED)
+        match judgement.trust:
             case Trust.DEFER:
-                return not await self._defer(raw, judged.again_ms)
+                return not await self._defer(raw, judgement.again_ms)
             case Trust.READ:
-                return await self._confirm(job, callback, raw, judged.known_attempt)
+                return await self._confirm(job, callback, raw, judgement.known_attempt)
             case Trust.ADOPT:
                 await self._adopt(job, callback)
             case Trust.UNCONFIRMED:
-                await self._give_up(job, news)
+                await self._give_up(job, update)
             case Trust.MISMATCHED:
                 await self._count("mismatched")
         return True
 
     async def _number(self, job: JobId) -> str:
-        """Empty for a job that is not there, which settling finds out."""
+        """Return the number of a job, or "" if there is no such job."""
         try:
             return await self._fax_builder.number(job)
         except FaxInputsMissing:
             return ""
 
     async def _apply(
-        self, job: JobId, news: FaxUpdate, judge: Callable[[Record, DecisionContext], Judgement] = _always
+        self, job: JobId, update: FaxUpdate, judge: Callable[[Record, DecisionContext], Judgement] = _always_apply
     ) -> Judgement:
-        """Apply the news, if it is judged to be believed."""
-        # nothing is right about a job that is not there
-        judged = Judgement(trust=Trust.MISMATCHED)
+        """Apply the update if ``judge`` trusts it. Returns the judgement."""
+        # stays so for a job that does not exist
+        judgement = Judgement(trust=Trust.MISMATCHED)
 
-        def decide(record: Record, case: DecisionContext) -> Transition | None:
-            nonlocal judged
-            judged = judge(record, case)
-            return after_update(record, news, case) if judged.trust is Trust.APPLY else None
+        def decide(record: Record, context: DecisionContext) -> Transition | None:
+            nonlocal judgement
+            judgement = judge(record, context)
+            return after_update(record, update, context) if judgement.trust is Trust.APPLY else None
 
-        step = await self._settler.settle(job, decide, news=news, totals={"callbacks|settled": 1})
-        if step is None and judged.trust is Trust.APPLY:
+        transition = await self._settler.settle(job, decide, update=update, totals={"callbacks|settled": 1})
+        if transition is None and judgement.trust is Trust.APPLY:
             await self._count("repeated")
-        return judged
+        return judgement
 
     async def _confirm(self, job: JobId, callback: Callback, raw: bytes, known_attempt: int) -> bool:
-        """Read the fax, and apply what was read. What the provider does not know is asked for again later."""
+        """Read the callback's fax and apply the result. If the provider does not know the fax, defer the event.
+
+        Returns False if the event was deferred.
+        """
         try:
             read = await self._reads.fax(callback.update.fax_id)
         except Stopping:
             raise
         except (NoPermit, SinchError) as error:
             log.info("a callback cannot be confirmed now", error=str(error))
-            return not await self._defer(raw, await self._store.clock.now_ms() + _UNREAD_AGAIN_MS)
+            return not await self._defer(raw, await self._store.clock.now_ms() + _RETRY_READ_MS)
         again_ms = await self._count_read(job)
         if read is None:
             return not await self._defer(raw, again_ms)
-        news = confirmed(read, callback, known_attempt)
-        if news:
-            await self._apply(job, news)
+        update = confirmed(read, callback, known_attempt)
+        if update:
+            await self._apply(job, update)
         else:
             await self._count("mismatched")
         return True
 
     async def _count_read(self, job: JobId) -> int:
-        """Returns when the fax is asked for again, if the provider does not know it (ms)."""
+        """Count a read of the job's fax. Returns when to read it again if the provider does not know it (ms)."""
         again_ms = 0
 
-        def count(record: Record, case: DecisionContext) -> Transition | None:
+        def count(record: Record, context: DecisionContext) -> Transition | None:
             nonlocal again_ms
-            again_ms = after_unknown_ms(record.confirming_reads + 1, case)
-            return count_read(record, case)
+            again_ms = after_unknown_ms(record.confirming_reads + 1, context)
+            return count_read(record, context)
 
         await self._settler.settle(job, count)
         return again_ms
 
     async def _adopt(self, job: JobId, callback: Callback) -> None:
-        """The store has lost the attempt. What cannot be read now is followed as a fax that has not ended."""
+        """Take over the fax of an attempt that the store has lost.
+
+        If the fax cannot be read now, the job is treated as accepted, and the fax is read back later.
+        """
         try:
             read = await self._reads.fax(callback.update.fax_id)
         except Stopping:
             raise
         except (NoPermit, SinchError):
             read = None
-        news = confirmed(read, callback, 0) if read else None
-        await self._apply(job, news or replace(callback.update, status=FaxStatus.UNFINISHED, ended_ms=0))
+        update = confirmed(read, callback, 0) if read else None
+        await self._apply(job, update or replace(callback.update, status=FaxStatus.UNFINISHED, ended_ms=0))
 
     async def _defer(self, raw: bytes, again_ms: int) -> bool:
+        """Keep the event until ``again_ms``. Returns False if too many are deferred already."""
         await self._count("deferred")
         if await self._store.inbox.defer(raw, again_ms):
             return True
-        log.error("too many callbacks wait to be confirmed: one is dropped, and its fax is read back in time")
+        log.error("too many callbacks wait to be confirmed: dropped one, its fax is read back when it is overdue")
         return False
 
-    async def _give_up(self, job: JobId, news: FaxUpdate) -> None:
-        await self._settler.settle(job, lambda record, case: unconfirmed(record, news, case))
+    async def _give_up(self, job: JobId, update: FaxUpdate) -> None:
+        """Note in the job's history that the callback could not be confirmed."""
+        await self._settler.settle(job, lambda record, context: unconfirmed(record, update, context))
         await self._count("unconfirmed")
 
     async def _count(self, result: str) -> None:

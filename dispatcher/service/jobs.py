@@ -1,4 +1,4 @@
-"""Jobs of a batch: found by filters, and one job with its story; and the rows that became none."""
+"""Lists the jobs of a batch, shows one job with its history, and lists the rows that were refused."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +11,16 @@ from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
 from dispatcher.store.keys import BLOCK, locate
 from dispatcher.store.store import Store
 
-#: blocks whose rows one request unpacks at most, and blocks whose states and categories it looks at; the answer then
-#: says where to go on
+#: Maximum blocks that one request decodes, and whose states and categories it looks at. The page then says where to
+#: continue.
 SCAN_BLOCKS, SKIM_BLOCKS = 50, 1000
-#: blocks that are looked at by one call to the store
-_SKIM_PIECE = 20
+#: blocks whose states and categories one call to the store looks at
+_BLOCKS_PER_CALL = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs to show; empty fields match all."""
+    """Which jobs to list. An empty field matches all jobs."""
 
     states: frozenset[State] = frozenset()
     categories: frozenset[str] = frozenset()
@@ -28,15 +28,16 @@ class JobFilter:
     #: E.164
     number: str = ""
 
-    def wants(self, record: Record) -> bool:
-        """Rows that are no jobs are never wanted."""
+    def matches_record(self, record: Record) -> bool:
+        """Return whether state and category match. Rows without a job never match."""
         return (
             record.state is not State.VOID
             and (not self.states or record.state in self.states)
             and (not self.categories or record.failure.category in self.categories)
         )
 
-    def names(self, recipient: Recipient) -> bool:
+    def matches_recipient(self, recipient: Recipient) -> bool:
+        """Return whether reference and number match."""
         return (not self.reference or recipient.reference == self.reference) and (
             not self.number or recipient.number == self.number
         )
@@ -44,55 +45,57 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Jobs in the order of their rows. ``next_row`` is the last row looked at, None when there are no more."""
+    """Jobs in the order of their rows. Pass ``next_row`` as ``after`` for the next page; None: this is the last."""
 
     jobs: tuple[JobView, ...]
     next_row: int | None
 
 
-async def list_jobs(store: Store, batch: str, wanted: JobFilter, *, after: int, limit: int) -> JobPage:
-    """Jobs after the row ``after`` (-1: from the start). Raises Missing for an unknown batch.
+async def list_jobs(store: Store, batch: str, job_filter: JobFilter, *, after: int, limit: int) -> JobPage:
+    """List jobs after the row ``after`` (-1: from the start). Raises Missing for an unknown batch.
 
-    A page may be short, even empty, and still have more behind it: one call looks at so many blocks only.
+    A page may be short or even empty and yet not be the last, because one call looks at a limited number of blocks.
     """
     overview = await find_batch(store, batch)
-    found: list[JobView] = []
+    jobs: list[JobView] = []
     first, skip = divmod(after + 1, BLOCK)
     last = min(overview.blocks, first + SKIM_BLOCKS)
     scanned = 0
-    async for block in _likely(store, batch, range(first, last), wanted):
+    async for block in _candidate_blocks(store, batch, range(first, last), job_filter):
         if scanned == SCAN_BLOCKS:
-            return JobPage(jobs=tuple(found), next_row=block * BLOCK - 1)
-        rows = await _matching(store, batch, block, wanted, skip if block == first else 0)
-        found += await _with_times(store, batch, rows[: limit - len(found)])
-        if len(found) == limit:
-            return JobPage(jobs=tuple(found), next_row=found[-1].id.row)
+            return JobPage(jobs=tuple(jobs), next_row=block * BLOCK - 1)
+        rows = await _matching(store, batch, block, job_filter, skip if block == first else 0)
+        jobs += await _with_times(store, batch, rows[: limit - len(jobs)])
+        if len(jobs) == limit:
+            return JobPage(jobs=tuple(jobs), next_row=jobs[-1].id.row)
         scanned += 1
-    return JobPage(jobs=tuple(found), next_row=last * BLOCK - 1 if last < overview.blocks else None)
+    return JobPage(jobs=tuple(jobs), next_row=last * BLOCK - 1 if last < overview.blocks else None)
 
 
-async def _likely(store: Store, batch: str, blocks: range, wanted: JobFilter) -> AsyncIterator[int]:
-    """Blocks that may have a wanted job, piece by piece: whoever has enough stops asking."""
-    for start in range(0, len(blocks), _SKIM_PIECE):
-        piece = blocks[start : start + _SKIM_PIECE]
-        for block in await store.batches.blocks_with(batch, piece, wanted.states, wanted.categories):
+async def _candidate_blocks(store: Store, batch: str, blocks: range, job_filter: JobFilter) -> AsyncIterator[int]:
+    """Yield the blocks that may have matching jobs. The caller stops when its page is full."""
+    for start in range(0, len(blocks), _BLOCKS_PER_CALL):
+        piece = blocks[start : start + _BLOCKS_PER_CALL]
+        for block in await store.batches.blocks_with(batch, piece, job_filter.states, job_filter.categories):
             yield block
 
 
 Row = tuple[int, Recipient, Record]
 
 
-async def _matching(store: Store, batch: str, block: int, wanted: JobFilter, skip: int) -> list[Row]:
-    """Matching rows of a block from position ``skip`` on. Recipients are unpacked only when a record matches."""
+async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter, skip: int) -> list[Row]:
+    """Return the matching rows of a block from position ``skip`` on. Decodes recipients only if a record matches."""
     records = await store.batches.records(batch, block)
-    positions = [position for position, record in enumerate(records) if position >= skip and wanted.wants(record)]
+    positions = [
+        position for position, record in enumerate(records) if position >= skip and job_filter.matches_record(record)
+    ]
     if not positions:
         return []
     recipients = await store.batches.recipients(batch, block)
     return [
         (block * BLOCK + position, recipients[position], records[position])
         for position in positions
-        if wanted.names(recipients[position])
+        if job_filter.matches_recipient(recipients[position])
     ]
 
 
@@ -107,7 +110,7 @@ async def _with_times(store: Store, batch: str, rows: Sequence[Row]) -> list[Job
 
 
 async def show_job(store: Store, text: str) -> JobStory:
-    """One job by its id ``<batch>.<row>``. Raises Missing when there is none."""
+    """Return one job with its history, by its id ``<batch>.<row>``. Raises Missing when there is none."""
     job = _job_id(text)
     batch = await view_batch(store, job.batch)
     view = replace(await view_job(store, job), held=await store.batches.is_held(job))
@@ -117,7 +120,7 @@ async def show_job(store: Store, text: str) -> JobStory:
 
 
 async def view_job(store: Store, job: JobId) -> JobView:
-    """Raises Missing when the batch has no such job."""
+    """Return one job. Raises Missing when the batch has no such job."""
     block, position = locate(job)
     records = await store.batches.records(job.batch, block)
     if position >= len(records) or records[position].state is State.VOID:
@@ -136,24 +139,24 @@ def _job_id(text: str) -> JobId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedPage:
-    """Rows that became no job, in the order of the upload. ``next_row`` goes into ``after``; None: no more."""
+    """Refused rows in upload order. Pass ``next_row`` as ``after`` for the next page; None: this is the last."""
 
     rows: tuple[RefusedRow, ...]
     next_row: int | None
 
 
 async def list_refused(store: Store, batch: str, *, after: int, limit: int) -> RefusedPage:
-    """Refused rows behind the place ``after`` (-1: from the start). Raises Missing for an unknown batch.
+    """List refused rows after the position ``after`` (-1: from the start). Raises Missing for an unknown batch.
 
-    Places count 1,000 for each stored chunk, so that a page begins where it should without reading what is before.
+    Each stored chunk counts as 1,000 positions, so that a page can begin in the middle without reading earlier chunks.
     """
     await find_batch(store, batch)
-    found: list[RefusedRow] = []
+    refused: list[RefusedRow] = []
     chunk, skip = divmod(after + 1, BLOCK)
     while (rows := await store.batches.refused(batch, chunk)) is not None:
-        room = limit - len(found)
-        found += rows[skip : skip + room]
+        room = limit - len(refused)
+        refused += rows[skip : skip + room]
         if len(rows) - skip >= room:
-            return RefusedPage(rows=tuple(found), next_row=chunk * BLOCK + skip + room - 1)
+            return RefusedPage(rows=tuple(refused), next_row=chunk * BLOCK + skip + room - 1)
         chunk, skip = chunk + 1, 0
-    return RefusedPage(rows=tuple(found), next_row=None)
+    return RefusedPage(rows=tuple(refused), next_row=None)

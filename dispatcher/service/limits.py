@@ -1,4 +1,4 @@
-"""What limits sending now: gathers the facts and lets the core pick the word."""
+"""What limits sending now, for the account and for single batches. Gathers the facts; the core decides."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dispatcher.service.errors import StoreError
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
 from dispatcher.store.store import Store
 
-#: seconds after which a scheduler that did not look at the server's clock counts as gone
+#: seconds without a sign of life after which a scheduler counts as gone
 SCHEDULER_GONE_S = 5.0
 _RUNNING = (Control.RUNNING,)
 _NOT_STARTED = (Control.DRAFT, Control.SCHEDULED)
@@ -20,19 +20,19 @@ _NOT_STARTED = (Control.DRAFT, Control.SCHEDULED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueWork:
-    """Jobs of running batches that are due."""
+    """Due jobs of running batches."""
 
-    #: those that nothing but the account and the provider may hold, and those that a hold of their own, of their
-    #: country, document or batch keeps back
+    #: due jobs that only a hold of the account or the provider can stop
     jobs: int
+    #: due jobs that are stopped by a hold of the job, its country, a document or its batch
     held: int
-    #: since when the oldest of the first is due, milliseconds since 1970; 0: there is none
+    #: since when the oldest of ``jobs`` is due, milliseconds since 1970; 0: there is none
     since_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The words for the account and for the batches that were asked for; None: there is nothing to send."""
+    """What limits the account, and each of the requested batches. None: there is nothing to send."""
 
     account: LimitedBy | None
     batches: Mapping[str, LimitedBy | None]
@@ -42,17 +42,21 @@ class Limits:
 async def what_limits(
     store: Store, *, max_in_flight: int, batches: Sequence[str] = (), max_batches: int = LOOKED_AT
 ) -> Limits:
-    """What limits the account and these batches now. Changes nothing. Raises StoreError when Redis cannot be read.
+    """Return what limits the account and these batches now. Raises StoreError when Redis cannot be read.
 
-    ``most``: batches with work that are looked at.
+    Args:
+        store: The store. Nothing in it is changed.
+        max_in_flight: Faxes that all processes may have in flight at a time.
+        batches: Batches to explain.
+        max_batches: Maximum number of batches with work to look at for the account.
     """
     now_ms = await store.clock.ask()
     held = frozenset(hold.scope for hold in await store.holds.all())
     asked = await store.backlog.of(batches, now_ms)
     working = await store.backlog.of(await store.backlog.with_work(held, max_batches), now_ms)
     account = await _account(store, working, held, now_ms, max_in_flight)
-    words = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
-    return Limits(account=limits_account(account), batches=words, due=_due(working, held))
+    batch_limits = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
+    return Limits(account=limits_account(account), batches=batch_limits, due=_due(working, held))
 
 
 def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> DueWork:
@@ -71,7 +75,7 @@ async def _account(
 ) -> AccountWork:
     running = [backlog for backlog in working if backlog.control in _RUNNING]
     due = sum(backlog.due for backlog in running)
-    pace = await store.rate_limiter.state()
+    rate_state = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
     paused, not_started = await _idle(store, now_ms) if not due else (0, 0)
     return AccountWork(
@@ -86,15 +90,15 @@ async def _account(
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
         workers_alive=(await store.workers.read()).alive,
         replicas_short=await store.lacks_replicas(),
-        blocked_by_provider=blocked_until_us(pace, now_ms * 1000) > now_ms * 1000,
-        allowance_used_up=_used_up(pace, now_ms * 1000),
+        blocked_by_provider=blocked_until_us(rate_state, now_ms * 1000) > now_ms * 1000,
+        allowance_used_up=_used_up(rate_state, now_ms * 1000),
         in_flight=sizes["sending"],
         max_in_flight=max_in_flight,
     )
 
 
 async def _idle(store: Store, now_ms: int) -> tuple[int, int]:
-    """Jobs of paused batches, and of those that were not started: for the case that nothing is due."""
+    """Return the number of jobs in paused batches, and in batches not started. Read only when nothing is due."""
     backlogs = await store.backlog.of(await store.backlog.newest(), now_ms)
     return _waiting(backlogs, (Control.PAUSED,)), _waiting(backlogs, _NOT_STARTED)
 
@@ -111,8 +115,8 @@ async def _writable(store: Store) -> bool:
     return True
 
 
-def _used_up(pace: RateState, now_us: int) -> bool:
-    return any(free_us(aged(allowance, now_us)) > now_us for allowance in pace.allowances)
+def _used_up(rate_state: RateState, now_us: int) -> bool:
+    return any(free_us(aged(allowance, now_us)) > now_us for allowance in rate_state.allowances)
 
 
 def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchWork:

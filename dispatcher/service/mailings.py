@@ -1,4 +1,4 @@
-"""Batches and single faxes, from the producer's side: made, started, paused, cancelled, run again."""
+"""The producer's use-cases: create, start, pause, resume, cancel and rerun batches, and send single faxes."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -17,12 +17,12 @@ from dispatcher.sinch.errors import RefusedError, SinchError
 from dispatcher.store.batches import CommandAnswer, Overview, UploadChunk
 from dispatcher.store.store import Store
 
-#: HTTP status of an account without money: sending is held until there is some, so starting is no mistake
+#: HTTP status for an account without money. A batch may be started nevertheless: sending is held until there is money.
 _NO_MONEY = 402
-#: how long a check that went well counts for single faxes
-_CHECK_HOLDS_S = 300.0
+#: seconds for which a successful check of the credentials is reused for single faxes
+_CHECK_VALID_S = 300.0
 _RERUN = " (rerun)"
-_DONE = {
+_PARTICIPLES = {
     Command.START: "started",
     Command.PAUSE: "paused",
     Command.RESUME: "resumed",
@@ -33,32 +33,44 @@ _DONE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded:
-    """A batch after a command, and how many of its calls are still running out."""
+    """A batch after a command, and how many of its faxes are still in flight."""
 
     batch: BatchView
     in_flight: int
 
 
 class Mailings:
-    """The producer's use-cases. ``credentials`` asks the provider and raises RefusedError when it rejects our key."""
+    """Batches and single faxes, as producers use them."""
 
-    def __init__(self, store: Store, credentials: Callable[[], Awaitable[None]]) -> None:
-        self._store = store
-        self._credentials = credentials
-        self._good_until_s = 0.0
+    def __init__(self, store: Store, check_credentials: Callable[[], Awaitable[None]]) -> None:
+        """Create the use-cases.
 
-    async def create(self, wanted: Definition, key: str | None) -> BatchView:
-        """A new draft. Id and time of creation are set here.
-
-        Raises Invalid for documents that are not there and times that are past, Conflict for a used key.
+        Args:
+            store: The store.
+            check_credentials: Makes a request to the provider. Raises RefusedError if it rejects project, key or
+                secret.
         """
-        batch = await self._create(wanted, "batch", key, fingerprint(wanted))
+        self._store = store
+        self._check_credentials = check_credentials
+        self._checked_until_s = 0.0
+
+    async def create(self, definition: Definition, key: str | None) -> BatchView:
+        """Create a draft. Sets its id and time of creation.
+
+        Raises:
+            InvalidInput: A document does not exist, or the deadline is in the past.
+            Conflict: The idempotency key was used before with other content.
+        """
+        batch = await self._create(definition, "batch", key, fingerprint(definition))
         return await view_batch(self._store, batch)
 
     async def command(self, batch: str, command: Command) -> Commanded:
-        """Start, pause, resume or cancel; asking again for what is so already changes nothing.
+        """Start, pause, resume or cancel a batch. A command that was carried out already changes nothing.
 
-        Raises Missing, NotAllowed, and WrongCredentials, which is found out before a batch starts.
+        Raises:
+            Missing: There is no such batch.
+            ActionNotAllowed: The batch's state does not allow the command.
+            WrongCredentials: The provider rejects our credentials. They are checked before a batch starts.
         """
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
@@ -68,9 +80,13 @@ class Mailings:
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
 
     async def rerun(self, parent: str, selection: Selection, *, start: bool, key: str | None) -> BatchView:
-        """A new batch of the parent's final jobs, with the parent's documents and options but none of its times.
+        """Create a batch from final jobs of another, with the same documents and options but without its times.
 
-        Raises Missing, NotAllowed when nothing is selected, Conflict, and WrongCredentials before anything is made.
+        Raises:
+            Missing: There is no such batch.
+            ActionNotAllowed: The selection matches no job.
+            Conflict: The idempotency key was used before with other content.
+            WrongCredentials: The provider rejects our credentials. No batch was created.
         """
         overview = await find_batch(self._store, parent)
         if not selection.count(overview.tally):
@@ -81,56 +97,62 @@ class Mailings:
             await self._ensure_credentials()
         old = overview.definition
         name = old.name.removesuffix(_RERUN) + _RERUN
-        wanted = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
+        definition = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
         content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start)
-        child = await self._create(wanted, "rerun", key, content)
+        child = await self._create(definition, "rerun", key, content)
         await copy_selected(self._store, overview, child, selection)
         if start:
             await self._start(child)
         return await view_batch(self._store, child)
 
-    async def fax(self, wanted: Definition, recipient: Recipient, key: str | None) -> JobView:
-        """One fax, at once: a batch of one job.
+    async def fax(self, definition: Definition, recipient: Recipient, key: str | None) -> JobView:
+        """Send a single fax now, as a batch with one job.
 
-        Raises Invalid, Conflict, and WrongCredentials before anything is made.
+        Raises:
+            InvalidInput: A document does not exist, or the deadline is in the past.
+            Conflict: The idempotency key was used before with other content.
+            WrongCredentials: The provider rejects our credentials. No batch was created.
         """
-        # a check is a call to the provider: not one more for every fax
-        if time.monotonic() > self._good_until_s:
+        # the check is a request to the provider, so it is not made for every fax
+        if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
-        batch = await self._create(wanted, "fax", key, fingerprint(wanted, recipient))
-        part = UploadChunk(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
-        await self._store.batches.add_chunk(batch, part)
+        batch = await self._create(definition, "fax", key, fingerprint(definition, recipient))
+        chunk = UploadChunk(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
+        await self._store.batches.add_chunk(batch, chunk)
         await self._start(batch)
         return await view_job(self._store, JobId(batch, 0))
 
-    async def _create(self, wanted: Definition, kind: str, key: str | None, content: str) -> str:
-        at_ms = now_ms()
-        await self._ensure_usable(wanted, at_ms)
-        batch = await same_id(self._store, kind, key, content, batch_id(at_ms))
-        await self._store.batches.create(replace(wanted, id=batch, created_ms=at_ms))
+    async def _create(self, definition: Definition, kind: str, key: str | None, content: str) -> str:
+        time_ms = now_ms()
+        await self._ensure_usable(definition, time_ms)
+        batch = await same_id(self._store, kind, key, content, batch_id(time_ms))
+        await self._store.batches.create(replace(definition, id=batch, created_ms=time_ms))
         return batch
 
-    async def _ensure_usable(self, wanted: Definition, at_ms: int) -> None:
-        faults = _faults(wanted, at_ms)
-        for position, sha256 in enumerate(wanted.documents):
+    async def _ensure_usable(self, definition: Definition, time_ms: int) -> None:
+        faults = _faults(definition, time_ms)
+        for position, sha256 in enumerate(definition.documents):
             if await self._store.documents.info(sha256) is None:
-                faults[f"documents[{position}]"] = f"no document {sha256} is here: upload it first"
+                faults[f"documents[{position}]"] = f"there is no document {sha256}: upload it first"
         if faults:
             raise InvalidInput(faults)
 
     async def _ensure_credentials(self) -> None:
-        """A provider that cannot be reached stops nobody: faxes wait for it as they would at any later moment."""
+        """Raise WrongCredentials if the provider rejects them.
+
+        If the provider cannot be reached, nothing is raised: the faxes wait until it can.
+        """
         try:
-            await self._credentials()
-            self._good_until_s = time.monotonic() + _CHECK_HOLDS_S
+            await self._check_credentials()
+            self._checked_until_s = time.monotonic() + _CHECK_VALID_S
         except RefusedError as error:
             if error.status != _NO_MONEY:
-                raise WrongCredentials(f"the provider refuses our project, key or secret: {error}") from error
+                raise WrongCredentials(f"the provider rejects our project, key or secret: {error}") from error
         except SinchError:
             return
 
     async def _start(self, batch: str) -> None:
-        """Start a batch made by this request or by an earlier one with the same key, which may have started it."""
+        """Start a batch, unless an earlier request with the same idempotency key has started it already."""
         overview = await find_batch(self._store, batch)
         if overview.control is Control.DRAFT:
             await self._carry_out(overview, Command.START)
@@ -147,11 +169,11 @@ class Mailings:
         return answer
 
 
-def _faults(wanted: Definition, at_ms: int) -> dict[str, str]:
+def _faults(definition: Definition, time_ms: int) -> dict[str, str]:
     faults = {}
-    if not wanted.documents and not wanted.content_urls:
+    if not definition.documents and not definition.content_urls:
         faults["documents"] = "name at least one uploaded document, or a content URL in content_urls"
-    if wanted.deadline_ms and wanted.deadline_ms <= max(at_ms, wanted.start_at_ms):
+    if definition.deadline_ms and definition.deadline_ms <= max(time_ms, definition.start_at_ms):
         faults["deadline"] = "the deadline must be in the future and after start_at"
     return faults
 
@@ -174,7 +196,7 @@ def _refused(definition: Definition, answer: CommandAnswer, command: Command) ->
             return _nothing_left(batch)
         case CommandRefusal.LATE:
             deadline = rfc3339(definition.deadline_ms)
-            return f"the deadline of batch {batch} ({deadline}) has passed: make a new batch with a later one"
+            return f"the deadline of batch {batch} ({deadline}) has passed: create a new batch with a later one"
     return _not_allowed(batch, answer.control, command)
 
 
@@ -183,4 +205,4 @@ def _nothing_left(batch: str) -> str:
 
 
 def _not_allowed(batch: str, control: Control, command: Command) -> str:
-    return f"batch {batch} is {control.value}: it cannot be {_DONE[command]}"
+    return f"batch {batch} is {control.value}: it cannot be {_PARTICIPLES[command]}"

@@ -1,7 +1,7 @@
-"""Permits of the account's pace for reads, and what a refusal does to it.
+"""Permits for reads from the provider, under the account's rate limit.
 
-Any number of reads wait here, and one task asks the store for all of them: in turns for each kind of read, and only
-while there is a connection for the next one, so that no permit is taken and left unused.
+Reads wait here in one queue for each kind, and the kinds take turns. One task takes permits from the store for all of
+them. It takes one only while a connection is free, so that no permit is wasted.
 """
 
 import asyncio
@@ -19,26 +19,26 @@ from dispatcher.service.batching import retry_forever
 from dispatcher.store.errors import StoreError
 from dispatcher.store.rate_limiter import Permit, RateLimiter
 
-#: seconds; no read waits longer than this for its permit
-LONGEST_WAIT_S = 30.0
-#: seconds between two questions to the store at most: what was far away can come near when a limit is raised
+#: maximum seconds that a read waits for its permit
+MAX_WAIT_S = 30.0
+#: maximum seconds before the store is asked again: the wait can get shorter when a limit is raised
 _ASK_AGAIN_S = 1.0
 
 
 class NoPermit(Exception):
-    """Raised when no permit came in time; the read is made another time."""
+    """Raised when no permit came in time. The read has to be made later."""
 
 
 class Stopping(NoPermit):
-    """Raised when the process is about to stop: another one makes the read."""
+    """Raised when the process is about to stop. Another process makes the read."""
 
 
 class ReadKind(StrEnum):
-    """What a read is for. Each kind has its turn, so that many of one keep no other away."""
+    """What a read is for. The kinds take turns, so that many reads of one kind do not block the others."""
 
-    #: a page of a list that tells of many faxes
+    #: a page of a list with the faxes of many jobs
     WINDOW = "window"
-    #: the list of one number, for a send of unclear end
+    #: a page of the list of one number, for an unclear attempt
     NUMBER = "number"
     #: one fax by its id
     FAX = "fax"
@@ -46,35 +46,36 @@ class ReadKind(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class _WaitingRead:
-    #: by the monotonic clock
+    #: when it gives up, by the monotonic clock
     until_s: float
     granted: "asyncio.Future[Permit]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class ReadPermits:
-    """Belongs to one event loop."""
+    """Hands out permits for reads. Belongs to one event loop."""
 
     def __init__(self, limiter: RateLimiter, *, at_once: int) -> None:
-        """``at_once`` reads are made at a time."""
+        """Create permits for at most ``at_once`` concurrent reads."""
         self._limiter = limiter
         self._free = at_once
         self._freed = asyncio.Event()
-        self._lines = {kind: deque[_WaitingRead]() for kind in ReadKind}
+        self._queues = {kind: deque[_WaitingRead]() for kind in ReadKind}
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
 
     def close(self) -> None:
-        """The process is about to stop: whoever waits, or comes later, gets no permit (``Stopping``)."""
+        """Refuse all waiting and later reads with ``Stopping``, because the process is about to stop."""
         self._closed = True
         self._refuse(math.inf)
 
     @property
     def closed(self) -> bool:
+        """Whether ``close`` was called."""
         return self._closed
 
     @asynccontextmanager
     async def read(self, kind: ReadKind) -> AsyncIterator[int]:
-        """Wait for the slot of one read; gives the epoch that its permit belongs to. Raises NoPermit and StoreError."""
+        """Wait for the slot of one read. Yields the epoch of its permit. Raises NoPermit and StoreError."""
         permit = await self._wait(kind)
         try:
             await asyncio.sleep(permit.wait_s)
@@ -83,14 +84,19 @@ class ReadPermits:
             self._release()
 
     async def slow_down(self, epoch: int, retry_after_s: float | None) -> None:
-        """The provider answered 429, or 503 with a time, to a request of that epoch."""
+        """Lower the rate in all processes, because the provider asked for it.
+
+        Args:
+            epoch: Epoch of the permit of the request. Of all requests of one epoch, only the first lowers the rate.
+            retry_after_s: Seconds for which the provider asked to wait, if it said so.
+        """
         await retry_forever(partial(self._limiter.slow_down, epoch, retry_after_s, random.random()))
 
     async def _wait(self, kind: ReadKind) -> Permit:
         if self._closed:
             raise Stopping
-        waiting = _WaitingRead(time.monotonic() + LONGEST_WAIT_S)
-        self._lines[kind].append(waiting)
+        waiting = _WaitingRead(time.monotonic() + MAX_WAIT_S)
+        self._queues[kind].append(waiting)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         try:
@@ -107,7 +113,7 @@ class ReadPermits:
     async def _ask(self) -> None:
         while self._refuse(time.monotonic()):
             if not self._free:
-                await self._connection()
+                await self._wait_for_connection()
                 continue
             try:
                 permit = await self._limiter.take_permit()
@@ -120,7 +126,7 @@ class ReadPermits:
                 self._refuse(time.monotonic() + permit.wait_s)
                 await asyncio.sleep(min(permit.wait_s, _ASK_AGAIN_S))
 
-    async def _connection(self) -> None:
+    async def _wait_for_connection(self) -> None:
         self._freed.clear()
         try:
             await asyncio.wait_for(self._freed.wait(), _ASK_AGAIN_S)
@@ -128,29 +134,29 @@ class ReadPermits:
             return
 
     def _grant(self, permit: Permit) -> None:
-        """To the first of the kind whose turn it is; nobody may be left."""
-        for kind in list(self._lines):
-            line = self._lines.pop(kind)
-            self._lines[kind] = line
-            while line:
-                waiting = line.popleft()
+        """Give the permit to the first read of the kind whose turn it is, if any read still waits."""
+        for kind in list(self._queues):
+            queue = self._queues.pop(kind)
+            self._queues[kind] = queue
+            while queue:
+                waiting = queue.popleft()
                 if not waiting.granted.done():
                     self._free -= 1
                     waiting.granted.set_result(permit)
                     return
 
     def _refuse(self, at_s: float) -> bool:
-        """Those who do not wait until then get no permit. Whether anybody is left."""
-        for line in self._lines.values():
-            while line and (line[0].until_s < at_s or line[0].granted.done()):
-                waiting = line.popleft()
+        """Refuse all reads that give up before ``at_s``. Returns whether any read still waits."""
+        for queue in self._queues.values():
+            while queue and (queue[0].until_s < at_s or queue[0].granted.done()):
+                waiting = queue.popleft()
                 if not waiting.granted.done():
                     waiting.granted.set_exception(Stopping() if self._closed else NoPermit())
-        return any(self._lines.values())
+        return any(self._queues.values())
 
     def _fail(self, error: StoreError) -> None:
-        for line in self._lines.values():
-            while line:
-                waiting = line.popleft()
+        for queue in self._queues.values():
+            while queue:
+                waiting = queue.popleft()
                 if not waiting.granted.done():
                     waiting.granted.set_exception(error)

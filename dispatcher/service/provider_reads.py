@@ -1,4 +1,4 @@
-"""Reads at the provider, each paid with a permit: one fax by its id, and whole lists."""
+"""Reads from the provider: one fax by its id, and complete lists. Each request takes a permit."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A whole list."""
+    """A complete list of faxes."""
 
     faxes: tuple[FaxUpdate, ...]
-    #: jobs of faxes that cannot be used, and empty text for one that may be any job's
+    #: jobs of listed faxes that could not be parsed; "" for a fax that may belong to any job
     unusable: frozenset[str]
 
     def may_hide(self, job: str) -> bool:
-        """Whether a fax of the job can be in it that was not read: then the list proves no absence."""
+        """Return whether an unusable fax of the list may be the job's. The list then does not prove its absence."""
         return not self.unusable.isdisjoint({"", job})
 
 
 class ProviderReads:
-    """All raise SinchError, NoPermit and StoreError."""
+    """Reads faxes and lists. All reads raise SinchError, NoPermit and StoreError."""
 
     def __init__(self, sinch: FaxClient, permits: ReadPermits, holds: Holds, policy: Policy) -> None:
         self._sinch = sinch
@@ -46,19 +46,19 @@ class ProviderReads:
 
     @property
     def stopping(self) -> bool:
-        """Whether this process makes no more reads."""
+        """Whether the process stops and makes no more reads."""
         return self._permits.closed
 
     async def fax(self, fax_id: str) -> FaxUpdate | None:
-        """One fax; None when the provider does not know it."""
+        """Read one fax. Returns None when the provider does not know it."""
         return await self._paid(ReadKind.FAX, partial(self._sinch.fax, fax_id, total_s=self._policy.read_total_s))
 
     async def listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
-        """All pages of a list. Raises UnreadableError when it breaks off: half a list is no answer."""
+        """Read all pages of a list. Raises UnreadableError when the list is incomplete."""
         try:
             listed = await self._listed(query, kind)
         except RateLimitedError:
-            raise  # it says nothing of the list
+            raise  # a rate limit does not mean that lists cannot be read
         except SinchError:
             await self._note(readable=False)
             raise
@@ -66,11 +66,12 @@ class ProviderReads:
         return listed
 
     async def _note(self, *, readable: bool) -> None:
+        """Note whether a list could be read. Sending is held while unclear attempts cannot be searched for."""
         match await self._holds.note_list(self._policy, readable=readable):
             case ListNote.HELD:
-                log.error("hold opened: no list of faxes can be read, and sends are unclear", scope=PROVIDER)
+                log.error("hold opened: fax lists cannot be read and there are unclear attempts", scope=PROVIDER)
             case ListNote.RELEASED:
-                log.info("a list of faxes was read, hold released", scope=PROVIDER)
+                log.info("hold released: a fax list was read", scope=PROVIDER)
 
     async def _listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         progress, page, more = ListProgress(), 1, True
@@ -86,10 +87,11 @@ class ProviderReads:
             raise UnreadableError("the list of faxes breaks off before its end")
         return Listed(faxes=tuple(faxes.values()), unusable=frozenset(unusable))
 
-    async def _paid(self, kind: ReadKind, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _paid(self, kind: ReadKind, read: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Make one read with a permit."""
         async with self._permits.read(kind) as epoch:
             try:
-                return await ask()
+                return await read()
             except RateLimitedError as error:
                 await self._permits.slow_down(epoch, error.retry_after_s)
                 raise

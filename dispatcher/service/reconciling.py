@@ -1,7 +1,8 @@
-"""Asking the provider: unclear sends are looked for by our label, accepted faxes without news are read back.
+"""Reconciles jobs in flight with the provider.
 
-A look that failed is no look: the job comes due again, and nothing is concluded. Many faxes are looked for in one list.
-That can only find them: before an attempt is written off, the list of its number alone is asked for, over a wide range.
+Unclear attempts are searched for by their labels, and accepted faxes without a callback are read back. One list of a
+time window serves many jobs. Such a list can only show that a fax exists: before an attempt counts as not sent, the
+list of its number is read over a wide time range. A read that fails decides nothing, and the job comes due again.
 """
 
 import asyncio
@@ -29,17 +30,17 @@ from dispatcher.store.dispatch import Stored
 from dispatcher.store.errors import StoreError
 from dispatcher.store.store import Store
 
-#: Added on both sides when one number is listed: a day, so that a clock of another time zone hides nothing. There are
-#: few faxes to one number, and a fax that is outside of the range is sent twice.
+#: Milliseconds added on both sides when the faxes of one number are listed: a day, so that a clock in another time zone
+#: hides no fax. The list is short all the same, and a fax outside the range would be sent twice.
 _WIDE_MS = 86_400_000
 
-Look = Callable[[], Awaitable[None]]
+Lookup = Callable[[], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """Looks at jobs that came due while they were in flight. Belongs to one event loop."""
+    """Finds out what became of jobs that came due while they were in flight. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -55,78 +56,78 @@ class Reconciler:
         self._settler = settler
         self._policy = policy
         self._reads = ProviderReads(sinch, permits, store.holds, policy)
-        #: jobs that are being looked at
-        self._looks = dict[JobId, asyncio.Task[None]]()
-        #: those that the next plan is made for; one round of windows is read at a time
+        #: jobs that are being reconciled
+        self._tasks = dict[JobId, asyncio.Task[None]]()
+        #: jobs that wait for the next plan; the windows of one plan are read at a time
         self._listable = dict[JobId, Stored]()
-        self._round = asyncio.Lock()
+        self._windows_lock = asyncio.Lock()
 
     async def reconcile(self, jobs: Sequence[JobId]) -> None:
-        """Begin to look up what may have been sent, and to read back what was accepted.
+        """Begin to search for unclear attempts, and to read back accepted faxes.
 
-        The reads go on after this has returned. What waits for a list shares it with all others that wait.
+        The reads go on after this has returned. Jobs that wait for a list share it with each other.
         """
-        stored = await self._store.dispatch.stored([job for job in jobs if job not in self._looks])
-        known = [one for one in stored if one and one.record.state in (State.SENDING, State.ACCEPTED)]
-        listable = [one for one in known if not is_named_look(one.record, self._policy)]
+        stored = await self._store.dispatch.stored([job for job in jobs if job not in self._tasks])
+        in_flight = [entry for entry in stored if entry and entry.record.state in (State.SENDING, State.ACCEPTED)]
+        listable = [entry for entry in in_flight if not needs_single_read(entry.record, self._policy)]
         if listable:
-            self._listable |= {one.job: one for one in listable}
-            self._begin([one.job for one in listable], self._read_windows)
-        for one in known:
-            if is_named_look(one.record, self._policy):
-                self._begin([one.job], partial(self._look_by_name, one))
+            self._listable |= {entry.job: entry for entry in listable}
+            self._begin([entry.job for entry in listable], self._read_windows)
+        for entry in in_flight:
+            if needs_single_read(entry.record, self._policy):
+                self._begin([entry.job], partial(self._read_single, entry))
 
     async def finish(self) -> None:
-        """Wait until everything that was begun is done."""
-        while self._looks:
-            await asyncio.wait(set(self._looks.values()))
+        """Wait until everything that ``reconcile`` began is done."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks.values()))
 
     async def stop(self) -> None:
-        """End all looks at once. The jobs come due again."""
-        looks = set(self._looks.values())
-        for task in looks:
+        """Cancel everything that is under way. The jobs come due again."""
+        tasks = set(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, jobs: Sequence[JobId], look: Look) -> None:
-        task = asyncio.create_task(self._careful(look))
-        self._looks |= dict.fromkeys(jobs, task)
+    def _begin(self, jobs: Sequence[JobId], lookup: Lookup) -> None:
+        task = asyncio.create_task(self._safely(lookup))
+        self._tasks |= dict.fromkeys(jobs, task)
         task.add_done_callback(partial(self._done, jobs))
 
     def _done(self, jobs: Sequence[JobId], task: "asyncio.Task[None]") -> None:
         for job in jobs:
-            if self._looks.get(job) is task:
-                del self._looks[job]
+            if self._tasks.get(job) is task:
+                del self._tasks[job]
 
-    async def _careful(self, look: Look) -> None:
-        """A question that brings no answer leaves everything as it is."""
+    async def _safely(self, lookup: Lookup) -> None:
+        """Run a lookup and log its error, if there is one. A lookup that fails changes no job."""
         try:
-            await look()
+            await lookup()
         except NoPermit:
-            log.debug("no permit for a read in time, it is made later")
+            log.debug("a read got no permit in time; it is made later")
         except SinchError as error:
-            log.warning("the provider could not be asked", error=str(error))
+            log.warning("a read at the provider failed; it is made later", error=str(error))
         except StoreError as error:
-            log.warning("the store does not answer, it is asked for later", error=str(error))
-        except Exception:  # what one job brings up must not end the look at others
-            log.exception("a look at the provider broke off; it is made again")
+            log.warning("the store does not answer; the job is reconciled later", error=str(error))
+        except Exception:  # an error of one job must not stop the lookups of others
+            log.exception("a job could not be reconciled; it is tried again later")
 
     async def _read_windows(self) -> None:
-        async with self._round:
+        async with self._windows_lock:
             stored, self._listable = self._listable, {}
             if not stored:
                 return
-            pace = await self._store.rate_limiter.state()
+            rate_state = await self._store.rate_limiter.state()
             planned = plan(
-                map(_lookup, stored.values()),
-                rate_per_second=pace.ceiling,
+                map(_readback_job, stored.values()),
+                rate_per_second=rate_state.ceiling,
                 margin_s=self._policy.clock_skew_s,
                 now_ms=await self._store.clock.now_ms(),
             )
-            for lookup in planned.single:
-                self._begin([lookup.job], partial(self._look_by_name, stored[lookup.job]))
+            for readback in planned.single:
+                self._begin([readback.job], partial(self._read_single, stored[readback.job]))
             await asyncio.gather(
-                *(self._careful(partial(self._read_window, window, stored)) for window in planned.windows)
+                *(self._safely(partial(self._read_window, window, stored)) for window in planned.windows)
             )
 
     async def _read_window(self, window: ListWindow, stored: dict[JobId, Stored]) -> None:
@@ -134,21 +135,21 @@ class Reconciler:
         query = FaxQuery(created_from_ms=window.from_ms, created_to_ms=window.to_ms)
         listed = await self._reads.listed(query, ReadKind.WINDOW)
         by_job = _by_job(listed.faxes)
-        by_id = {news.fax_id: news for news in listed.faxes}
-        looks = list[Look]()
-        for lookup in window.jobs:
-            if not lookup.fax_id:
-                found = by_job[str(lookup.job)]
-                settle = partial(self._settle_look, stored[lookup.job], found, listed)
-                looks.append(partial(settle, asked_ms=asked_ms, exact=False))
-            elif lookup.fax_id in by_id or not listed.may_hide(str(lookup.job)):
-                looks.append(partial(self._settle_read, lookup.job, by_id.get(lookup.fax_id)))
+        by_id = {update.fax_id: update for update in listed.faxes}
+        lookups = list[Lookup]()
+        for readback in window.jobs:
+            if not readback.fax_id:
+                updates = by_job[str(readback.job)]
+                settle = partial(self._settle_search, stored[readback.job], updates, listed)
+                lookups.append(partial(settle, asked_ms=asked_ms, exact=False))
+            elif readback.fax_id in by_id or not listed.may_hide(str(readback.job)):
+                lookups.append(partial(self._settle_read, readback.job, by_id.get(readback.fax_id)))
             else:
-                self._begin([lookup.job], partial(self._look_by_name, stored[lookup.job]))
-        await asyncio.gather(*map(self._careful, looks))
+                self._begin([readback.job], partial(self._read_single, stored[readback.job]))
+        await asyncio.gather(*map(self._safely, lookups))
 
-    async def _look_by_name(self, stored: Stored) -> None:
-        """Ask about one fax alone: by its id, or by the number that it may have gone to."""
+    async def _read_single(self, stored: Stored) -> None:
+        """Ask about one job only: read its fax by id, or list the faxes of the number it may have been sent to."""
         if stored.record.state is State.ACCEPTED:
             await self._settle_read(stored.job, await self._reads.fax(stored.record.fax_id))
             return
@@ -162,31 +163,34 @@ class Reconciler:
             created_to_ms=deadline_ms + _WIDE_MS,
         )
         listed = await self._reads.listed(query, ReadKind.NUMBER)
-        found = _by_job(listed.faxes)[str(stored.job)]
-        await self._settle_look(stored, found, listed, asked_ms=asked_ms, exact=True)
+        updates = _by_job(listed.faxes)[str(stored.job)]
+        await self._settle_search(stored, updates, listed, asked_ms=asked_ms, exact=True)
 
-    async def _settle_look(
-        self, stored: Stored, found: Sequence[FaxUpdate], listed: Listed, *, asked_ms: int, exact: bool
+    async def _settle_search(
+        self, stored: Stored, updates: Sequence[FaxUpdate], listed: Listed, *, asked_ms: int, exact: bool
     ) -> None:
         job, attempt = stored.job, stored.record.attempt
-        for news in found:
-            await self._settler.settle(job, _telling(news), news=news)
-        if not listed.may_hide(str(job)) and not any(news.attempt == attempt for news in found):
+        for update in updates:
+            await self._settler.settle(job, _decide_on(update), update=update)
+        if not listed.may_hide(str(job)) and not any(update.attempt == attempt for update in updates):
             answered = not exact or await self._store.holds.answered_ms() > stored.record.began_ms
             decide = partial(after_empty_look, attempt=attempt, asked_ms=asked_ms, exact=exact, answered=answered)
             await self._settler.settle(job, decide)
 
-    async def _settle_read(self, job: JobId, news: FaxUpdate | None) -> None:
-        await self._settler.settle(job, lambda record, case: after_read(record, news, case), news=news)
+    async def _settle_read(self, job: JobId, update: FaxUpdate | None) -> None:
+        await self._settler.settle(job, lambda record, context: after_read(record, update, context), update=update)
 
 
-def is_named_look(record: Record, policy: Policy) -> bool:
-    """Whether the next look at a job has to ask about it alone: the last before its attempt is written off, and one
-    for a fax that a list did not show. A list may lag, so that only the answer by id may end in a hold."""
+def needs_single_read(record: Record, policy: Policy) -> bool:
+    """Return whether the next lookup of a job has to ask about it only.
+
+    That is the last lookup before its attempt counts as not sent, and the lookup of an accepted fax that a list did not
+    show. A list may lag behind, so only a read by id may lead to a hold.
+    """
     return record.unclear if record.state is State.ACCEPTED else is_last_look(record, policy)
 
 
-def _lookup(stored: Stored) -> ReadbackJob:
+def _readback_job(stored: Stored) -> ReadbackJob:
     record = stored.record
     fax_id = record.fax_id if record.state is State.ACCEPTED else ""
     return ReadbackJob(job=stored.job, began_ms=record.began_ms, fax_id=fax_id)
@@ -194,10 +198,10 @@ def _lookup(stored: Stored) -> ReadbackJob:
 
 def _by_job(faxes: Iterable[FaxUpdate]) -> dict[str, list[FaxUpdate]]:
     by_job = defaultdict[str, list[FaxUpdate]](list)
-    for news in faxes:
-        by_job[news.job].append(news)
+    for update in faxes:
+        by_job[update.job].append(update)
     return by_job
 
 
-def _telling(news: FaxUpdate) -> Decide:
-    return lambda record, case: after_update(record, news, case)
+def _decide_on(update: FaxUpdate) -> Decide:
+    return lambda record, context: after_update(record, update, context)

@@ -1,4 +1,4 @@
-"""A batch as a table: one line for every line that was uploaded, whatever became of it. Streamed block by block."""
+"""The report of a batch: a CSV file with one line for every uploaded row. It is streamed block by block."""
 
 import csv
 import io
@@ -28,9 +28,9 @@ COLUMNS = (
 
 
 async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
-    """CSV in UTF-8, header first: jobs and duplicates in the order of their rows, then all refused lines.
+    """Return the report as pieces of CSV in UTF-8: a header, jobs and duplicates in row order, then refused rows.
 
-    Raises Missing for an unknown batch before the first piece is asked for.
+    Raises Missing for an unknown batch, before the first piece is read.
     """
     overview = await find_batch(store, batch)
     return _pieces(store, batch, overview.blocks)
@@ -61,7 +61,7 @@ def _job_lines(
 
 def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry]) -> Sequence[object]:
     duplicate = record.state is State.VOID
-    reason = "the number is in the batch already" if duplicate else history[-1].why if history else ""
+    reason = "the number is already in the batch" if duplicate else history[-1].why if history else ""
     return (
         recipient.line,
         recipient.reference,

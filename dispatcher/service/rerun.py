@@ -1,4 +1,4 @@
-"""Final jobs of one batch copied into a new one, so that what is final stays final."""
+"""Copies final jobs of one batch into a new batch. The jobs of the first batch do not change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,50 +11,54 @@ from dispatcher.store.keys import BLOCK
 from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
-#: name of the one upload of a rerun, which no request can give; its lines are the rows of the parent, from 1
+#: name of a rerun's only upload; no request can use it. Its lines are the rows of the parent, counted from 1.
 UPLOAD = "\nrerun"
-#: recipients in one part
-_PART_ROWS = BLOCK
-#: blocks whose selection is fixed in one call
-_FIXED_AT_ONCE = 100
+#: maximum recipients in one chunk
+_CHUNK_ROWS = BLOCK
+#: blocks whose selection is stored in one call
+_BLOCKS_PER_CALL = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which jobs to run again: those in one of the final states and, unless None, in one of the categories."""
+    """Which final jobs to run again, by state and category. With ``categories`` None, every category matches."""
 
     states: frozenset[State]
     categories: frozenset[str] | None = None
 
-    def takes(self, state: State, category: str) -> bool:
+    def matches(self, state: State, category: str) -> bool:
+        """Return whether a job in this state and category is selected."""
         return state in FINAL and state in self.states and (self.categories is None or category in self.categories)
 
     def count(self, tally: Tally) -> int:
-        """How many jobs of a batch it takes."""
-        return sum(jobs for (state, category), jobs in tally.by_category.items() if self.takes(state, category))
+        """Return how many jobs of a batch are selected."""
+        return sum(jobs for (state, category), jobs in tally.by_category.items() if self.matches(state, category))
 
 
 async def copy_selected(store: Store, parent: Overview, child: str, selection: Selection) -> None:
-    """Copy recipients into the draft ``child``.
+    """Copy the recipients of selected jobs into the draft ``child``.
 
-    Which ones is fixed before the first is stored: jobs of the parent that end meanwhile change nothing. Safe to
-    repeat, also at the same time: each part is whole blocks of the parent, and goes on behind the last one that was
-    stored. Raises NotAllowed when the child was started or cancelled before all were copied.
+    The selection is stored before the first recipient is copied, so jobs of the parent that end later do not change it.
+    The copy may be repeated, even concurrently: each chunk covers complete blocks of the parent, and the copy continues
+    after the last stored chunk.
+
+    Raises:
+        ActionNotAllowed: The child was started or cancelled before all recipients were copied.
     """
     if await _blocks_done(store, child) == parent.blocks:
         return
-    rows = await _fixed(store, parent, child, selection)
+    rows = await _selected_rows(store, parent, child, selection)
     if len(rows) == parent.blocks:
         await _copy(store, parent, child, rows)
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
         raise ActionNotAllowed(
-            f"batch {child} was started or cancelled before all was copied into it: run {name} again"
+            f"batch {child} was started or cancelled before all recipients were copied into it: rerun {name} again"
         )
 
 
 async def ensure_copied(store: Store, child: str) -> None:
-    """Raises NotAllowed for a draft into which not all recipients were copied yet."""
+    """Raise ActionNotAllowed if not all recipients have been copied into the draft yet."""
     if await _blocks_done(store, child) < len(await store.batches.selection(child)):
         raise ActionNotAllowed(
             f"batch {child} does not have all its recipients yet: repeat the rerun with its Idempotency-Key to go on, "
@@ -63,49 +67,56 @@ async def ensure_copied(store: Store, child: str) -> None:
 
 
 async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, bytes]) -> None:
-    for part in _parts(rows, parent.blocks, await _blocks_done(store, child)):
-        recipients = [recipient for block in part for recipient in await _chosen(store, parent, block, rows[block])]
-        if await _store(store, child, part, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
+    for blocks in _chunk_blocks(rows, parent.blocks, await _blocks_done(store, child)):
+        recipients = [
+            recipient for block in blocks for recipient in await _recipients(store, parent, block, rows[block])
+        ]
+        if await _store_chunk(store, child, blocks, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
             return
 
 
-async def _fixed(store: Store, parent: Overview, child: str, selection: Selection) -> dict[int, bytes]:
-    """The selected rows by block of the parent, as they were fixed first."""
-    fixed = await store.batches.selection(child)
-    missing = [block for block in range(parent.blocks) if block not in fixed]
-    for first in range(0, len(missing), _FIXED_AT_ONCE):
-        blocks = missing[first : first + _FIXED_AT_ONCE]
-        rows = {block: await _selected(store, parent.definition.id, block, selection) for block in blocks}
+async def _selected_rows(store: Store, parent: Overview, child: str, selection: Selection) -> dict[int, bytes]:
+    """Return the selected rows of each block of the parent. Stores the selection first, if it is not stored yet."""
+    stored = await store.batches.selection(child)
+    missing = [block for block in range(parent.blocks) if block not in stored]
+    for first in range(0, len(missing), _BLOCKS_PER_CALL):
+        blocks = missing[first : first + _BLOCKS_PER_CALL]
+        rows = {block: await _select(store, parent.definition.id, block, selection) for block in blocks}
         if await store.batches.fix_selection(child, rows) is not ChunkStatus.STORED:
             return {}
-    return await store.batches.selection(child) if missing else fixed
+    return await store.batches.selection(child) if missing else stored
 
 
-async def _selected(store: Store, batch: str, block: int, selection: Selection) -> bytes:
+async def _select(store: Store, batch: str, block: int, selection: Selection) -> bytes:
+    """Return the selected rows of a block as a bit set."""
     records: list[Record] = await store.batches.records(batch, block)
-    bits = sum(1 << at for at, record in enumerate(records) if selection.takes(record.state, record.failure.category))
+    bits = sum(
+        1 << position
+        for position, record in enumerate(records)
+        if selection.matches(record.state, record.failure.category)
+    )
     return bits.to_bytes(-(-bits.bit_length() // 8), "little")
 
 
-def _parts(rows: Mapping[int, bytes], blocks: int, done: int) -> Iterator[range]:
-    """Blocks of the parent from ``done`` on, as many together as one part has room for."""
-    first, room = done, _PART_ROWS
+def _chunk_blocks(rows: Mapping[int, bytes], blocks: int, done: int) -> Iterator[range]:
+    """Yield the blocks of each chunk, from block ``done`` on: as many as fit into one chunk."""
+    first, room = done, _CHUNK_ROWS
     for block in range(done, blocks):
         jobs = int.from_bytes(rows[block], "little").bit_count()
         if jobs > room:
             yield range(first, block)
-            first, room = block, _PART_ROWS
+            first, room = block, _CHUNK_ROWS
         room -= jobs
     if first < blocks:
         yield range(first, blocks)
 
 
-async def _chosen(store: Store, parent: Overview, block: int, rows: bytes) -> list[Recipient]:
+async def _recipients(store: Store, parent: Overview, block: int, rows: bytes) -> list[Recipient]:
     if not rows:
         return []
     bits = int.from_bytes(rows, "little")
     recipients = await store.batches.recipients(parent.definition.id, block)
-    return [recipient for at, recipient in enumerate(recipients) if bits >> at & 1]
+    return [recipient for position, recipient in enumerate(recipients) if bits >> position & 1]
 
 
 async def _blocks_done(store: Store, child: str) -> int:
@@ -113,12 +124,12 @@ async def _blocks_done(store: Store, child: str) -> int:
     return progress.lines_done // BLOCK if progress else 0
 
 
-async def _store(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> ChunkStatus:
-    part = UploadChunk(
+async def _store_chunk(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> ChunkStatus:
+    chunk = UploadChunk(
         upload=UPLOAD,
         first_line=blocks.start * BLOCK + 1,
         last_line=blocks.stop * BLOCK,
         recipients=recipients,
         refused=(),
     )
-    return (await store.batches.add_chunk(child, part)).status
+    return (await store.batches.add_chunk(child, chunk)).status

@@ -1,7 +1,7 @@
-"""After Redis has lost writes: the provider's faxes of that time are read, and those of our jobs are adopted.
+"""Recovers after Redis has lost writes: reads the provider's faxes of that time, and applies them to their jobs.
 
-Sending is held meanwhile (``record_rolled_back``), everything else goes on. It is sent again when all has been read and
-an operator has accepted the loss.
+Sending is held meanwhile (``record_rolled_back``); everything else goes on. Sending resumes when all faxes have been
+read and an operator has accepted the loss.
 """
 
 import asyncio
@@ -30,24 +30,24 @@ from dispatcher.store.store import Store
 
 __all__ = ["FaxList", "Recovery", "RollbackView", "UnknownFax", "resume", "view_rollback"]
 
-#: seconds between two looks whether writes were lost, and after one that came to nothing
-_IDLE_S, _AGAIN_S = 5.0, 5.0
+#: seconds between two checks whether writes were lost, and after a step that failed
+_IDLE_S, _RETRY_S = 5.0, 5.0
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackView:
-    """The last loss of writes, and the faxes of no job of ours that were found."""
+    """The last loss of writes, and the faxes with our labels whose jobs the store does not know."""
 
     rollback: Rollback
     unknown: tuple[UnknownFax, ...]
-    #: when everything can have been read at the earliest, milliseconds since 1970
+    #: earliest time at which everything can have been read, milliseconds since 1970
     ready_ms: int
 
 
 async def view_rollback(store: Store, policy: Policy) -> RollbackView | None:
-    """None when no write was ever lost."""
+    """Return the last loss of writes, or None if there was none."""
     rollback = await store.rollbacks.last()
     if rollback is None:
         return None
@@ -56,20 +56,24 @@ async def view_rollback(store: Store, policy: Policy) -> RollbackView | None:
 
 
 async def resume(store: Store, *, accept_rollback: bool) -> None:
-    """Send again once the provider's faxes are reconciled.
+    """Accept the loss, so that sending resumes once the provider's faxes are reconciled.
 
-    Raises Missing when no loss holds the account, and NotAllowed when it is not accepted.
+    Raises:
+        Missing: No loss of writes holds the account.
+        ActionNotAllowed: ``accept_rollback`` is False.
     """
     rollback = await store.rollbacks.last()
     if rollback is None or rollback.resumed_ms:
         raise Missing("no lost writes hold the account")
     if not accept_rollback:
-        raise ActionNotAllowed(f"{rollback.cause}. Look at what was found, and then accept it with accept_rollback")
+        raise ActionNotAllowed(
+            f"{rollback.cause}. Look at the faxes that were found, then accept the loss with accept_rollback"
+        )
     await store.rollbacks.accept()
 
 
 class FaxList:
-    """The provider's faxes of a stretch of time. All raise SinchError, NoPermit and StoreError."""
+    """Lists the provider's faxes of a period of time. All reads raise SinchError, NoPermit and StoreError."""
 
     def __init__(self, store: Store, sinch: FaxClient, permits: ReadPermits, policy: Policy) -> None:
         self._sinch = sinch
@@ -78,16 +82,16 @@ class FaxList:
         self._reads = ProviderReads(sinch, permits, store.holds, policy)
 
     async def whole(self, from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
-        """All of them: half a list is no answer."""
+        """Return all faxes of a period. Raises UnreadableError when the list is incomplete."""
         return (await self._reads.listed(self._query(from_ms, to_ms), ReadKind.WINDOW)).faxes
 
     async def slices(self, from_ms: int, to_ms: int) -> AsyncIterator[Sequence[FaxUpdate]]:
-        """All of them, a slice of the time after the other; a fax may be in two."""
+        """Yield all faxes of a period, one slice of time after the other. A fax may be in two slices."""
         for start_ms in range(from_ms, to_ms, SLICE_MS):
             yield await self.whole(start_ms, min(start_ms + SLICE_MS, to_ms))
 
     async def newest(self, from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
-        """The first page of them."""
+        """Return the newest faxes of a period: the first page of the list."""
         async with self._permits.read(ReadKind.WINDOW):
             page = await self._sinch.list_page(self._query(from_ms, to_ms), 1, total_s=self._policy.read_total_s)
         return page.faxes
@@ -98,116 +102,123 @@ class FaxList:
 
 
 class Recovery:
-    """Reads the provider's list after a loss. Any number may run: what one has read is in the store."""
+    """Reads the provider's faxes after a loss of writes. Several may run; they share their progress in the store."""
 
     def __init__(self, store: Store, faxes: FaxList, settler: Settler, policy: Policy) -> None:
         self._store = store
         self._faxes = faxes
         self._settler = settler
         self._policy = policy
-        #: the loss and the slice that were read without counting
-        self._looked_at = (0, 0)
+        #: the loss, and the start of the slice, that were read too early to count
+        self._early_read = (0, 0)
 
     async def run(self) -> None:
-        """Look for a loss that nobody could notice, then after every loss that comes. Never returns."""
-        await self._pause_of(self.look_back)
+        """Check once for a loss that no running process noticed, then recover from every later loss. Never returns."""
+        await self._pause_after(self.look_back)
         while True:
-            pause_s = await self._pause_of(self.step)
+            pause_s = await self._pause_after(self.step)
             await asyncio.sleep(pause_s)
 
     async def look_back(self) -> float:
-        """Read the newest faxes: a restored Redis, all of whose processes are new, is noticed by their labels."""
+        """Read the newest faxes, whose labels show whether Redis was restored from an older state.
+
+        Processes that have just started cannot notice that otherwise. Returns the seconds until the next step.
+        """
         written_ms = await self._store.rollbacks.written_ms()
         if written_ms:
             now_ms = await self._store.clock.now_ms()
-            known, _ = await self._sorted(await self._faxes.newest(written_ms, now_ms))
-            self._store.epoch.see(max((news.write_epoch for news in known), default=0))
+            known, _ = await self._split_by_job(await self._faxes.newest(written_ms, now_ms))
+            self._store.epoch.see(max((update.write_epoch for update in known), default=0))
             with suppress(StoreRolledBack):
                 await self._store.rollbacks.check()
             await self._adopt(known)
         return _IDLE_S
 
     async def step(self) -> float:
-        """Read one slice if there is something to reconcile. Returns the seconds until the next step makes sense."""
+        """Read one slice if there is something to reconcile. Returns the seconds until the next step."""
         rollback = await self._store.rollbacks.last()
         if rollback is None or rollback.resumed_ms or rollback.reconciled_ms:
             return _IDLE_S
-        wanted = next_slice(
+        time_slice = next_slice(
             since_ms=rollback.since_ms,
             listed_ms=rollback.listed_ms,
             noticed_ms=rollback.noticed_ms,
             now_ms=await self._store.clock.now_ms(),
             policy=self._policy,
         )
-        if wanted and not wanted.counts and self._looked_at == (rollback.noticed_ms, wanted.from_ms):
+        if time_slice and not time_slice.counts and self._early_read == (rollback.noticed_ms, time_slice.from_ms):
             return _IDLE_S
-        if wanted:
-            await self._read(wanted)
-        await self._note(rollback, wanted)
+        if time_slice:
+            await self._read(time_slice)
+        await self._note(rollback, time_slice)
         return 0.0
 
     async def _note(self, rollback: Rollback, read: TimeSlice | None) -> None:
+        """Store how far the list has been read."""
         if read and not read.counts:
-            self._looked_at = (rollback.noticed_ms, read.from_ms)
+            self._early_read = (rollback.noticed_ms, read.from_ms)
             return
         to_ms = read.to_ms if read else rollback.listed_ms
-        whole = next_slice(
+        rest = next_slice(
             since_ms=rollback.since_ms,
             listed_ms=to_ms,
             noticed_ms=rollback.noticed_ms,
             now_ms=to_ms,
             policy=self._policy,
         )
-        if await self._store.rollbacks.listed(rollback, to_ms, all_of_them=whole is None) is Resumed.RESUMED:
-            log.warning("lost writes are reconciled and accepted: sending goes on")
+        if await self._store.rollbacks.listed(rollback, to_ms, all_of_them=rest is None) is Resumed.RESUMED:
+            log.warning("lost writes are reconciled and accepted: sending resumes")
 
-    async def _read(self, wanted: TimeSlice) -> None:
-        """All pages. Raises SinchError or NoPermit: half a list is no answer."""
-        known, unknown = await self._sorted(await self._faxes.whole(wanted.from_ms, wanted.to_ms))
-        await self._store.rollbacks.raise_epoch(max((news.write_epoch for news in known), default=0))
-        await self._store.rollbacks.add_unknown([_unknown(news) for news in unknown])
+    async def _read(self, time_slice: TimeSlice) -> None:
+        """Read a slice and apply its faxes. Raises SinchError or NoPermit if any page cannot be read."""
+        known, unknown = await self._split_by_job(await self._faxes.whole(time_slice.from_ms, time_slice.to_ms))
+        await self._store.rollbacks.raise_epoch(max((update.write_epoch for update in known), default=0))
+        await self._store.rollbacks.add_unknown([_unknown(update) for update in unknown])
         await self._adopt(known)
 
-    async def _sorted(self, faxes: Iterable[FaxUpdate]) -> tuple[list[FaxUpdate], list[FaxUpdate]]:
-        """Faxes of jobs in the store, and those of jobs that are not there; without those of others."""
-        ours = {news: job for news in faxes if (job := _job(news))}
+    async def _split_by_job(self, faxes: Iterable[FaxUpdate]) -> tuple[list[FaxUpdate], list[FaxUpdate]]:
+        """Split faxes into those of known jobs and those of unknown jobs. Faxes without our labels are left out."""
+        ours = {update: job for update in faxes if (job := _job(update))}
         jobs = list(dict.fromkeys(ours.values()))
-        there = {job for job, stored in zip(jobs, await self._store.dispatch.stored(jobs), strict=True) if stored}
-        return [news for news in ours if ours[news] in there], [news for news in ours if ours[news] not in there]
+        known = {job for job, stored in zip(jobs, await self._store.dispatch.stored(jobs), strict=True) if stored}
+        return (
+            [update for update in ours if ours[update] in known],
+            [update for update in ours if ours[update] not in known],
+        )
 
     async def _adopt(self, faxes: Sequence[FaxUpdate]) -> None:
-        """One fax of a job after the other, as they were made: an earlier one's end comes before a later one."""
+        """Apply faxes to their jobs. The faxes of one job are applied in the order in which they were created."""
         by_job = defaultdict[str, list[FaxUpdate]](list)
-        for news in sorted(faxes, key=lambda news: (news.created_ms, news.attempt)):
-            by_job[news.job].append(news)
+        for update in sorted(faxes, key=lambda update: (update.created_ms, update.attempt)):
+            by_job[update.job].append(update)
         await asyncio.gather(*map(self._adopt_of_job, by_job.values()))
 
     async def _adopt_of_job(self, faxes: Sequence[FaxUpdate]) -> None:
-        for news in faxes:
-            await self._settler.settle(JobId.parse(news.job), _telling(news), news=news)
+        for update in faxes:
+            await self._settler.settle(JobId.parse(update.job), _decide_on(update), update=update)
 
-    async def _pause_of(self, step: Callable[[], Awaitable[float]]) -> float:
-        """Seconds until the next step; what came to nothing is tried again."""
+    async def _pause_after(self, step: Callable[[], Awaitable[float]]) -> float:
+        """Run a step and return the seconds until the next. A step that fails is tried again."""
         try:
             return await step()
         except NoPermit:
-            return _AGAIN_S
+            return _RETRY_S
         except (StoreError, SinchError) as error:
-            log.warning("lost writes are not looked for now", error=str(error))
-        return _AGAIN_S
+            log.warning("a step of the recovery from lost writes failed; it is tried again", error=str(error))
+        return _RETRY_S
 
 
-def _job(news: FaxUpdate) -> JobId | None:
-    """The job of our label; None for a fax that somebody else has sent."""
+def _job(update: FaxUpdate) -> JobId | None:
+    """Return the job of our label; None for a fax that bulkfax did not send."""
     try:
-        return JobId.parse(news.job) if news.attempt > 0 else None
+        return JobId.parse(update.job) if update.attempt > 0 else None
     except ValueError:
         return None
 
 
-def _unknown(news: FaxUpdate) -> UnknownFax:
-    return UnknownFax(fax_id=news.fax_id, job=news.job, attempt=news.attempt, created_ms=news.created_ms)
+def _unknown(update: FaxUpdate) -> UnknownFax:
+    return UnknownFax(fax_id=update.fax_id, job=update.job, attempt=update.attempt, created_ms=update.created_ms)
 
 
-def _telling(news: FaxUpdate) -> Decide:
-    return lambda record, case: after_update(record, news, case)
+def _decide_on(update: FaxUpdate) -> Decide:
+    return lambda record, context: after_update(record, update, context)

@@ -1,4 +1,7 @@
-"""The scheduler's part: what is due is leased or looked at, ended batches are wound up, the clock is watched."""
+"""The scheduler: leases due jobs, finds jobs in flight that need attention, ends batches, and watches the clock.
+
+Several schedulers may run. They coordinate through Redis.
+"""
 
 import math
 from collections.abc import Callable
@@ -15,34 +18,38 @@ from dispatcher.core.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 from dispatcher.store.store import Store
 
-#: seconds of the account's rate in one lease, and the most jobs that a lease may have
-LEASE_S, LEASE_MOST = 0.1, 32
-#: seconds of the account's rate that may be leased ahead of the workers
+#: seconds' worth of the account's rate in one lease, and the maximum number of jobs in a lease
+LEASE_S, MAX_LEASE = 0.1, 32
+#: seconds' worth of the account's rate that may be leased before the workers begin it
 AHEAD_S = 0.5
-#: jobs that may be leased although so many are being sent that they have to wait: no room stands empty for want of work
+#: jobs leased beyond ``max_in_flight``, so that a worker always has one ready when a call ends
 WAITING_AHEAD = 64
-#: jobs of urgent work that may be leased beyond that
+#: urgent jobs that may be leased beyond that
 URGENT_AHEAD = 32
-#: entries of each kind that one look at the watch sets handles
-_REAP_MOST = 500
-_PACE_AGE_S = 1.0
-#: between two notes of what was seen of the server's clock; less than a step that counts
-_TELL_S = 1.0
-#: seconds within which the server has to tell its time for the answer to be compared with another clock
-_PROMPT_S = 1.0
-#: seconds that a job is looked at again later at most, while no read can be paid for: an operator may change that
-_MOST_PUT_OFF_S = 300.0
+#: maximum entries of each watch set that one tick handles
+_MAX_RECLAIMED = 500
+#: seconds for which the state of the rate limiter is reused
+_RATE_STATE_AGE_S = 1.0
+#: seconds between two readings of the server's clock that are stored; less than the smallest step that counts
+_STORE_READING_S = 1.0
+#: seconds within which the server has to answer, if its time is to be compared with another clock
+_MAX_ANSWER_S = 1.0
+#: Longest postponement (seconds) of a read-back when the rate limit leaves no permit. It is limited because an operator
+#: may raise the rate limit meanwhile.
+_MAX_READBACK_DELAY_S = 300.0
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueTasks:
-    """What the workers are to be told."""
+    """What is due now, and has to be queued for the workers."""
 
-    #: leases by the priority of their jobs
+    #: ids of leases, each with the priority of its jobs
     leases: tuple[tuple[Priority, str], ...]
+    #: jobs in flight to ask the provider about
     reconcile: tuple[JobId, ...]
+    #: callbacks in the inbox that can be settled now
     events: int
 
     def __bool__(self) -> bool:
@@ -51,14 +58,14 @@ class DueTasks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseSize:
-    """Jobs that one lease may have, and that may be leased ahead of the workers."""
+    """How many jobs one lease may have, and how many may be leased before the workers begin them."""
 
     lease: int
     ahead: int
 
 
 class Scheduler:
-    """One scheduler. Any number of them may run: all they agree on is in Redis."""
+    """Finds what is due. Several may run at the same time; they coordinate through Redis."""
 
     def __init__(
         self,
@@ -69,134 +76,152 @@ class Scheduler:
         max_in_flight: int,
         failpoint: FailpointHook | None = None,
     ) -> None:
-        """``clock`` gives seconds, never steps, and counts the time that the machine was suspended.
+        """Create a scheduler.
 
-        ``max_in_flight`` faxes may be sent at a time by all processes.
+        Args:
+            store: The store.
+            policy: The policy.
+            clock: A steady clock in seconds. It counts the time for which the machine was suspended.
+            max_in_flight: Faxes that all processes may have in flight at a time.
+            failpoint: Called at named points; only tests set it.
         """
         self._store = store
         self._policy = policy
         self._max_in_flight = max_in_flight
         self._clock = clock
-        self._at = failpoint
-        self._seen: ClockReading | None = None
-        self._told_s = -math.inf
-        #: leases to announce and jobs to look at that nobody was told of yet
+        self._failpoint = failpoint
+        self._reading: ClockReading | None = None
+        self._reading_stored_s = -math.inf
+        #: leases and jobs to reconcile that no tick has returned yet
         self._leases: list[tuple[Priority, str]] = []
-        self._look_at: list[JobId] = []
+        self._reconcile: list[JobId] = []
         self._rate_state = RateState(ceiling=0.0, rate=0.0)
-        #: leases that bulk work is owed for the urgent ones that went before it
+        #: leases that bulk work may still have, in return for the urgent leases that went first
         self._owed = 0.0
-        self._pace_read_s = -math.inf
+        self._rate_state_read_s = -math.inf
 
     @property
     def steady(self) -> bool:
-        """False while a step of the server's clock is waited out, in which nothing is looked for."""
-        return self._seen is None or self._seen.steady
+        """False for some time after a step of the server's clock, while deadlines in flight are not acted on."""
+        return self._reading is None or self._reading.steady
 
     async def tick(self) -> DueTasks:
-        """Everything that is due now, leased or put off so that no one else is told of it soon.
+        """Lease and return everything that is due now.
 
-        Has to be asked once a second at least while anything is leased. Raises StoreError; what was leased before it
-        is told with the next answer.
+        Jobs to reconcile are postponed, so that no other scheduler returns them too. While anything is leased, call
+        this at least once a second.
+
+        Raises:
+            StoreError: The store is away. The next call returns what was leased before the error.
         """
         await self._end_batches()
         workers = await self._sweep()
         if workers:
-            await self._claim()
-        # nobody would read what is said while no worker lives
+            await self._lease_all()
+        # messages would have no reader while no worker is alive
         events = await self._store.inbox.ready(await self._store.clock.now_ms()) if workers else 0
-        work = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._look_at), events=events)
-        self._leases, self._look_at = [], []
-        return work
+        due = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._reconcile), events=events)
+        self._leases, self._reconcile = [], []
+        return due
 
     async def lease_urgent(self) -> DueTasks:
-        """The urgent work that is due now, leased: it need not wait for the rest of a look. Raises StoreError."""
-        await self._claim_urgent(await self._room())
+        """Lease and return only the urgent jobs that are due now, which is faster than ``tick``. Raises StoreError."""
+        await self._lease_urgent(await self._lease_size())
         leases, self._leases = tuple(self._leases), []
         return DueTasks(leases=leases, reconcile=(), events=0)
 
-    async def _claim(self) -> None:
-        room = await self._room()
-        await self._claim_urgent(room)
-        while await self._claim_one(Priority.BULK, room, 0):
+    async def _lease_all(self) -> None:
+        size = await self._lease_size()
+        await self._lease_urgent(size)
+        while await self._lease_next(Priority.BULK, size, 0):
             pass
 
-    async def _claim_urgent(self, room: LeaseSize) -> None:
-        while await self._claim_one(Priority.URGENT, room, URGENT_AHEAD):
+    async def _lease_urgent(self, size: LeaseSize) -> None:
+        while await self._lease_next(Priority.URGENT, size, URGENT_AHEAD):
             self._owed += BULK_FLOOR
-            if self._owed >= 1 and await self._claim_one(Priority.BULK, room, URGENT_AHEAD + room.lease):
+            if self._owed >= 1 and await self._lease_next(Priority.BULK, size, URGENT_AHEAD + size.lease):
                 self._owed -= 1
         self._owed = min(self._owed, 1.0)
 
-    async def _claim_one(self, priority: Priority, room: LeaseSize, beyond: int) -> bool:
-        """Lease once, ``beyond`` jobs further ahead than ordinary work. False when nothing is due."""
+    async def _lease_next(self, priority: Priority, size: LeaseSize, beyond: int) -> bool:
+        """Make one lease. Returns False when nothing is due.
+
+        Args:
+            priority: Priority of the jobs.
+            size: The usual sizes.
+            beyond: Jobs that may be leased beyond the usual number.
+        """
         in_flight = self._max_in_flight + WAITING_AHEAD + beyond
-        ahead = room.ahead + beyond
+        ahead = size.ahead + beyond
         lease = await self._store.dispatch.claim(
-            priority, max_jobs=room.lease, max_ahead=ahead, max_in_flight=in_flight
+            priority, max_jobs=size.lease, max_ahead=ahead, max_in_flight=in_flight
         )
         if lease:
             self._leases.append((priority, lease.id))
-            if self._at:
-                await self._at(Failpoint.CLAIMED)
+            if self._failpoint:
+                await self._failpoint(Failpoint.CLAIMED)
         return lease is not None
 
-    async def _room(self) -> LeaseSize:
+    async def _lease_size(self) -> LeaseSize:
         rate = (await self._current_rate_state()).rate
-        return LeaseSize(lease=max(1, min(LEASE_MOST, round(rate * LEASE_S))), ahead=max(2, math.ceil(rate * AHEAD_S)))
+        return LeaseSize(lease=max(1, min(MAX_LEASE, round(rate * LEASE_S))), ahead=max(2, math.ceil(rate * AHEAD_S)))
 
     async def _current_rate_state(self) -> RateState:
-        if self._clock() - self._pace_read_s > _PACE_AGE_S:
+        if self._clock() - self._rate_state_read_s > _RATE_STATE_AGE_S:
             self._rate_state = await self._store.rate_limiter.state()
-            self._pace_read_s = self._clock()
+            self._rate_state_read_s = self._clock()
         return self._rate_state
 
-    async def _again_s(self, server_ms: int) -> float:
-        """When a job that is looked at now comes due again: later, while there is no permit for the read."""
+    async def _readback_delay_s(self, server_ms: int) -> float:
+        """Return after how many seconds a job that is reconciled now comes due again.
+
+        That is later while the rate limit leaves no permit for the read.
+        """
         permit_s = next_us(await self._current_rate_state(), server_ms * 1000) / 1_000_000 - server_ms / 1000
-        return max(self._policy.read_total_s + 10, min(permit_s, _MOST_PUT_OFF_S))
+        return max(self._policy.read_total_s + 10, min(permit_s, _MAX_READBACK_DELAY_S))
 
     async def _sweep(self) -> int:
-        """Find what is due among leases and sends in flight. Returns how many worker processes live.
+        """Reclaim expired leases and collect jobs in flight that are due. Returns the number of live worker processes.
 
-        Leases come back whatever the clock does: begin checks them, and no time of theirs decides about a send.
+        Leases are reclaimed even after a step of the clock: ``begin`` checks a lease, so its deadline decides about no
+        send.
         """
-        server_ms, steady = await self._look_at_clock()
-        again_s = await self._again_s(server_ms)
-        reaped = await self._store.dispatch.reclaim(max_jobs=_REAP_MOST, again_s=again_s, look=steady)
-        self._leases += reaped.announce
-        self._look_at += reaped.look_at
-        if reaped.held:
-            log.error("jobs are held: their workers ended again and again", jobs=reaped.held)
-        if reaped.given_back:
-            log.warning("leases that nobody will begin were taken back", jobs=reaped.given_back)
-        return reaped.workers
+        server_ms, steady = await self._read_clock()
+        readback_delay_s = await self._readback_delay_s(server_ms)
+        reclaimed = await self._store.dispatch.reclaim(max_jobs=_MAX_RECLAIMED, again_s=readback_delay_s, look=steady)
+        self._leases += reclaimed.announce
+        self._reconcile += reclaimed.look_at
+        if reclaimed.held:
+            log.error("jobs are held: several workers have ended while they had leased them", jobs=reclaimed.held)
+        if reclaimed.given_back:
+            log.warning("expired leases were reclaimed", jobs=reclaimed.given_back)
+        return reclaimed.workers
 
-    async def _look_at_clock(self) -> tuple[int, bool]:
-        """The server's time (ms), and whether deadlines may be believed."""
+    async def _read_clock(self) -> tuple[int, bool]:
+        """Return the server's time (ms), and whether deadlines may be acted on."""
         asked_s = self._clock()
         server_ms = await self._store.clock.ask()
-        if self._clock() - asked_s > _PROMPT_S:
-            # which moment the answer tells of is not known: it is neither a step nor none
+        if self._clock() - asked_s > _MAX_ANSWER_S:
+            # after a slow answer it is not known when the server read its clock, so it cannot be compared
             return server_ms, False
         return server_ms, await self._steady(server_ms)
 
     async def _steady(self, server_ms: int) -> bool:
-        """Whether there was no step lately. What was seen is stored for schedulers that start later."""
-        policy, last = self._policy, self._seen or await self._store.clock_readings.last()
-        # a send that is under way at the step may take its whole time before it begins to settle
+        """Return whether the clock has not stepped lately. Stores the reading for schedulers that start later."""
+        policy, last = self._policy, self._reading or await self._store.clock_readings.last()
+        # a send that is under way at the step may last its full time before its search period begins
         wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s
-        seen = read_clock(last, server_ms, self._clock(), wait_s=wait_s)
-        stepped = last is None or seen.suspended_until_s != last.suspended_until_s
-        if stepped and not seen.steady:
-            log.warning("the clock of Redis stepped: nothing is written off for a settling time")
+        reading = read_clock(last, server_ms, self._clock(), wait_s=wait_s)
+        stepped = last is None or reading.suspended_until_s != last.suspended_until_s
+        if stepped and not reading.steady:
+            log.warning("the clock of Redis stepped: no attempt is written off for a search period")
         if stepped:
             await self._store.inbox.restart_idle_times()
-        if stepped or seen.own_s - self._told_s > _TELL_S:
-            await self._store.clock_readings.remember(seen)
-            self._told_s = seen.own_s
-        self._seen = seen
-        return seen.steady
+        if stepped or reading.own_s - self._reading_stored_s > _STORE_READING_S:
+            await self._store.clock_readings.remember(reading)
+            self._reading_stored_s = reading.own_s
+        self._reading = reading
+        return reading.steady
 
     async def _end_batches(self) -> None:
         for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):

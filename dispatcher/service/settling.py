@@ -1,4 +1,7 @@
-"""Applies transitions by compare-and-set on the record, many jobs in one call, repeated until Redis has them."""
+"""Applies decisions to jobs with compare-and-set on the record, and decides again when the record has changed.
+
+Decisions of many jobs share one call to the store. A decision is kept and retried until Redis has stored it.
+"""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +26,7 @@ from dispatcher.store.dispatch import JobGone, JobHold, SendReport, StoredTransi
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
+#: takes a job's record, and returns its next transition; None: there is nothing to do
 Decide = Callable[[Record, DecisionContext], Transition | None]
 
 NO_HISTORY: tuple[HistoryEntry, ...] = ()
@@ -31,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class Settler:
-    """The only way for results of attempts to reach the store."""
+    """Decides on jobs and stores the transitions. All outcomes of attempts reach the store through this class."""
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class Settler:
         self._fax_builder = fax_builder
         self._policy = policy
         self._polling = polling
-        self._at = failpoint
+        self._failpoint = failpoint
         self._reads = Batcher(retrying(store.dispatch.stored))
         self._writes = Batcher(retrying(store.dispatch.apply))
 
@@ -55,7 +59,7 @@ class Settler:
         job: JobId,
         decide: Decide,
         *,
-        news: FaxUpdate | None = None,
+        update: FaxUpdate | None = None,
         known: Record | None = None,
         totals: Mapping[str, int] | None = None,
         send: SendReport | None = None,
@@ -65,7 +69,7 @@ class Settler:
         Args:
             job: the job.
             decide: returns the transition for a record, or None.
-            news: the update that ``decide`` rests on, if there is one: the batch's options are read for it.
+            update: the update that ``decide`` rests on, if there is one: the batch's options are read for it.
             known: the record if the caller has it; a first attempt has no history, so nothing is read then.
             totals: counted in the same write.
             send: how the send ended that the transition follows from; recorded in the same write.
@@ -79,38 +83,42 @@ class Settler:
             if stored is None:
                 return None
             record, history = known or stored[0], stored[1]
-        if news:
-            self._store.epoch.see(news.write_epoch)
-        on_partial = await self._on_partial(job.batch) if news and news.partly_sent else ""
+        if update:
+            self._store.epoch.see(update.write_epoch)
+        on_partial = await self._on_partial(job.batch) if update and update.partly_sent else ""
         while True:
-            step = decide(record, await self._context(history, on_partial))
-            if step is None:
+            transition = decide(record, await self._context(history, on_partial))
+            if transition is None:
                 return None
-            if step.lost is not None:  # first: applying the step removes the proof
-                await retry_forever(partial(self._report_loss, job, step.lost))
-            if self._at:
-                await self._at(Failpoint.DECIDED)
-            number_hash = await self._number_to_lock(job, record, step)
+            if transition.lost is not None:  # first: applying the transition removes the proof
+                await retry_forever(partial(self._report_loss, job, transition.lost))
+            if self._failpoint:
+                await self._failpoint(Failpoint.DECIDED)
+            number_hash = await self._number_to_lock(job, record, transition)
             # encoded here: a value that cannot be encoded must not fail the other jobs of the same call
-            stored_now = await self._writes.submit(prepare(_change(job, record, step, totals or {}, send, number_hash)))
-            if isinstance(stored_now, JobGone):
+            current = await self._writes.submit(
+                prepare(_stored_transition(job, record, transition, totals or {}, send, number_hash))
+            )
+            if isinstance(current, JobGone):
                 log.error("a result came for a job that is gone", job=str(job))
                 return None
-            if stored_now is None:
-                if self._at:
-                    await self._at(Failpoint.APPLIED)
-                await self._afterwards(job, record, step)
-                return step
+            if current is None:
+                if self._failpoint:
+                    await self._failpoint(Failpoint.APPLIED)
+                await self._apply_effects(job, record, transition)
+                return transition
             stored = await self._read(job)
-            record, history = stored or (stored_now, history)
+            record, history = stored or (current, history)
 
-    async def _number_to_lock(self, job: JobId, old: Record, step: Transition) -> str:
+    async def _number_to_lock(self, job: JobId, old: Record, transition: Transition) -> str:
         """Return the number's hash if its lock has to be set again.
 
         That is so for a fax that is found when its job was not sending any more, or whose attempt the store has lost:
         its number is in a call, and no lock says so.
         """
-        if step.event is not Event.ACCEPTED or not (step.lost or old.state in (State.WAITING, State.LEASED)):
+        if transition.event is not Event.ACCEPTED or not (
+            transition.lost or old.state in (State.WAITING, State.LEASED)
+        ):
             return ""
         try:
             return await retry_forever(partial(self._fax_builder.number_hash_of, job))
@@ -118,6 +126,7 @@ class Settler:
             return ""
 
     async def _on_partial(self, batch: str) -> str:
+        """Return the batch's rule for faxes that were sent in part; empty for the policy's."""
         try:
             return (await retry_forever(partial(self._fax_builder.definition, batch))).on_partial
         except FaxInputsMissing:
@@ -141,16 +150,16 @@ class Settler:
         stored = await self._reads.submit(job)
         return (stored.record, stored.history) if stored else None
 
-    async def _afterwards(self, job: JobId, old: Record, step: Transition) -> None:
-        """Open the hold that the failure asks for, and write the log."""
-        if step.hold is not None:
-            if step.holds_its_job:
-                _log_hold(str(HoldScope(Scope.JOB, str(job))), step.hold)
+    async def _apply_effects(self, job: JobId, old: Record, transition: Transition) -> None:
+        """Carry out the effects of an applied transition: open the hold that it asks for, and log it."""
+        if transition.hold is not None:
+            if transition.holds_its_job:
+                _log_hold(str(HoldScope(Scope.JOB, str(job))), transition.hold)
             else:
-                await retry_forever(partial(self._open_hold, job, step.record.attempt, step.hold))
-        if step.history is not None:
-            _log_entry(job, step.history, step)
-        if step.record.doubled and not old.doubled:
+                await retry_forever(partial(self._open_hold, job, transition.record.attempt, transition.hold))
+        if transition.history is not None:
+            _log_entry(job, transition.history, transition)
+        if transition.record.doubled and not old.doubled:
             log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
     async def _open_hold(self, job: JobId, attempt: int, request: HoldRequest) -> None:
@@ -161,15 +170,15 @@ class Settler:
             if await holds.open(scope, request.category, request.cause, probes_s=request.probes_s):
                 _log_hold(scope, request)
             if request.wider is not None:
-                await self._widen(job, attempt, scope, request.wider)
+                await self._hold_wider(job, attempt, scope, request.wider)
 
-    async def _widen(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
+    async def _hold_wider(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
         sends = self._policy.forbidden_sends
         if await self._store.holds.count_forbidden_country(scope, countries=wider.hold_after, sends=sends):
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
 
     async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
-        """Return whether this failure of a scope completes a run of ``hold_after``."""
+        """Count a failure of a scope, and return whether it completes a run of ``hold_after`` failures."""
         within_s = self._policy.failure_run_s
         return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
 
@@ -196,52 +205,54 @@ class Settler:
         return [HoldScope(Scope.DOCUMENT, sha256) for sha256 in inputs.definition.documents] or [batch]
 
 
-def _first_call(old: Record, step: Transition) -> str | None:
+def _first_call(old: Record, transition: Transition) -> str | None:
     """Return how the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
 
-    None for everything else: later calls go to recipients that are hard to reach, and say little about the provider.
+    Returns None for later calls, whose recipients are hard to reach: they say little about calls in general.
     """
-    if old.counters.dials or old.counters.tries or step.event is None:
+    if old.counters.dials or old.counters.tries or transition.event is None:
         return None
-    if step.event is Event.DELIVERED:
+    if transition.event is Event.DELIVERED:
         return "none"
-    called = step.record.counters.dials + step.record.counters.tries > 0
-    return step.record.failure.category if called and step.history is not None else None
+    called = transition.record.counters.dials + transition.record.counters.tries > 0
+    return transition.record.failure.category if called and transition.history is not None else None
 
 
-def _change(
+def _stored_transition(
     job: JobId,
     old: Record,
-    step: Transition,
+    transition: Transition,
     totals: Mapping[str, int],
     send: SendReport | None,
     number_hash: str,
 ) -> StoredTransition:
-    more: dict[str, int] = dict(totals)
-    if step.event is not None and step.history is not None:
-        more[f"failures|{step.history.failure.category}"] = 1
-    if (end := _first_call(old, step)) is not None:
-        more[f"first_calls|{end}"] = 1
-    if step.record.doubled and not old.doubled:
-        more["doubled"] = 1
-    if step.accepted_twice:
-        more[ACCEPTED_TWICE] = 1
-    elif step.lost is not None:
-        more[ADOPTED] = 1
+    counts: dict[str, int] = dict(totals)
+    if transition.event is not None and transition.history is not None:
+        counts[f"failures|{transition.history.failure.category}"] = 1
+    if (end := _first_call(old, transition)) is not None:
+        counts[f"first_calls|{end}"] = 1
+    if transition.record.doubled and not old.doubled:
+        counts["doubled"] = 1
+    if transition.accepted_twice:
+        counts[ACCEPTED_TWICE] = 1
+    elif transition.lost is not None:
+        counts[ADOPTED] = 1
     return StoredTransition(
         job=job,
         old=old,
-        new=step.record,
-        next_ms=step.next_ms if step.event is not None else None,
-        hold=JobHold(category=step.hold.category, cause=step.hold.cause) if step.hold and step.holds_its_job else None,
-        history=step.history,
-        rest_s=step.rest_s,
-        attempt=step.record.attempt if number_hash else old.attempt,
+        new=transition.record,
+        next_ms=transition.next_ms if transition.event is not None else None,
+        hold=JobHold(category=transition.hold.category, cause=transition.hold.cause)
+        if transition.hold and transition.holds_its_job
+        else None,
+        history=transition.history,
+        rest_s=transition.rest_s,
+        attempt=transition.record.attempt if number_hash else old.attempt,
         number_hash=number_hash,
-        spent=step.spent,
-        disproves=step.disproves,
+        spent=transition.spent,
+        disproves=transition.disproves,
         send=send,
-        totals=more,
+        totals=counts,
     )
 
 
@@ -249,13 +260,13 @@ def _log_hold(scope: str, hold: HoldRequest) -> None:
     log.warning("hold opened", scope=scope, category=hold.category, cause=hold.cause)
 
 
-def _log_entry(job: JobId, entry: HistoryEntry, step: Transition) -> None:
+def _log_entry(job: JobId, entry: HistoryEntry, transition: Transition) -> None:
     log.info(
-        "attempt ended" if step.event else "evidence",
+        "attempt ended" if transition.event else "late update",
         job=str(job),
         attempt=entry.attempt,
         outcome=entry.outcome.value,
         category=entry.failure.category,
-        state=step.record.state.label,
+        state=transition.record.state.label,
         why=entry.why,
     )

@@ -1,4 +1,4 @@
-"""What the installation looks like at one moment: all that metrics are made of."""
+"""A snapshot of the installation, from which the metrics are made."""
 
 import math
 from collections import Counter
@@ -17,17 +17,17 @@ from dispatcher.store.store import Store
 #: (name, label value, ...) -> count
 Totals = Mapping[tuple[str, ...], int]
 
-#: batches with work that are looked at; of more than these the others' due jobs are not counted
+#: maximum number of batches with work to look at; due jobs of further batches are not counted
 _BATCHES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Ages and times are in seconds; an age is infinite when what it is the age of has never been."""
+    """The state of the installation. Times are in seconds; the age of something that never happened is infinite."""
 
     totals: Totals
     in_flight: Mapping[str, int]
-    #: callbacks that are not settled, and the age of the oldest
+    #: number of callbacks that are not settled, and the age of the oldest
     inbox: int
     oldest_event_s: float
     #: holds by kind of scope and category
@@ -35,26 +35,26 @@ class Snapshot:
     rate: float
     ceiling: float
     used_ratio: float
-    #: limits of longer times by period, and what is used of them
+    #: limits per minute and per day, and how much of them is used
     limits: Mapping[str, int]
     used: Mapping[str, int]
     next_permit_s: float
     limited_by: LimitedBy | None
-    #: jobs that are due or leased and not begun, and others that only a hold keeps back
+    #: jobs that are due or leased but not begun, and due jobs that a hold stops
     due: int
     due_held: int
-    #: for how long the oldest that nobody has leased is due
+    #: how long the oldest job that is due and not leased has been due
     oldest_due_s: float
-    #: for how long the oldest attempt is unclear
+    #: how long the oldest unclear attempt has been unclear
     oldest_unclear_s: float
-    #: since the last sign of life, by kind of process
+    #: time since the last sign of life, by kind of process
     last_seen_s: Mapping[str, float]
     workers_alive: int
 
 
 async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
-    """``max_in_flight`` is the settings' limit. Raises StoreError."""
-    pace = await store.rate_limiter.state()
+    """Take a snapshot. ``max_in_flight`` is the limit of the settings. Raises StoreError."""
+    rate_state = await store.rate_limiter.state()
     now_ms = await store.clock.ask()
     limits = await what_limits(store, max_in_flight=max_in_flight, max_batches=_BATCHES)
     in_flight = await store.dispatch.sizes()
@@ -65,12 +65,12 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         inbox=await store.inbox.depth(),
         oldest_event_s=await store.audit.oldest_event_s(now_ms),
         holds=Counter(map(_kind, await store.holds.all())),
-        rate=pace.rate,
-        ceiling=pace.ceiling,
-        used_ratio=used_ratio(pace, now_ms * 1000) if pace.ceiling else 0.0,
-        limits={one.period: one.limit for one in pace.allowances},
-        used={one.period: used(one, now_ms * 1000) for one in pace.allowances},
-        next_permit_s=max(0, next_us(pace, now_ms * 1000) - now_ms * 1000) / 1_000_000,
+        rate=rate_state.rate,
+        ceiling=rate_state.ceiling,
+        used_ratio=used_ratio(rate_state, now_ms * 1000) if rate_state.ceiling else 0.0,
+        limits={allowance.period: allowance.limit for allowance in rate_state.allowances},
+        used={allowance.period: used(allowance, now_ms * 1000) for allowance in rate_state.allowances},
+        next_permit_s=max(0, next_us(rate_state, now_ms * 1000) - now_ms * 1000) / 1_000_000,
         limited_by=limits.account,
         due=limits.due.jobs + in_flight[Place.LEASED],
         due_held=limits.due.held,

@@ -1,4 +1,4 @@
-"""What the use-cases answer with: a batch or a job, with all that is known of it. Times in milliseconds since 1970."""
+"""What the use-cases return: batches and jobs with everything known of them. Times are milliseconds since 1970."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["BatchView", "Hold", "JobStory", "JobView", "find_batch", "newest_bat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """A batch with its counts, its state as people see it, and the holds that stop it or its jobs to a country."""
+    """A batch with its counts, its public state, and the holds that stop it or its jobs to a country."""
 
     overview: Overview
     state: BatchState
@@ -23,12 +23,13 @@ class BatchView:
 
     @property
     def definition(self) -> Definition:
+        """Content, options and policy of the batch."""
         return self.overview.definition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job: its recipient, its record, and when it is looked at next (None when nothing is due)."""
+    """A job with its recipient, its record, and the time when it is due next (None if there is none)."""
 
     id: JobId
     recipient: Recipient
@@ -40,7 +41,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStory:
-    """One job with the history of its attempts, and a sentence on what it waits for."""
+    """A job with the history of its attempts, and a sentence that says how it ended or what it is waiting for."""
 
     job: JobView
     history: tuple[HistoryEntry, ...]
@@ -48,8 +49,8 @@ class JobStory:
 
 
 async def find_batch(store: Store, batch: str) -> Overview:
-    """Raises Missing for an unknown id."""
-    # ids become parts of keys: only what can be an id is asked for
+    """Return the stored overview of a batch. Raises Missing for an unknown id."""
+    # an id becomes part of a key, so anything that cannot be an id is refused first
     overview = await store.batches.overview(batch) if batch.isascii() and batch.isalnum() else None
     if overview is None:
         raise Missing(f"there is no batch {batch}")
@@ -57,12 +58,12 @@ async def find_batch(store: Store, batch: str) -> Overview:
 
 
 async def view_batch(store: Store, batch: str) -> BatchView:
-    """Raises Missing for an unknown id."""
+    """Return a batch with the holds that concern it. Raises Missing for an unknown id."""
     return _with_holds(await find_batch(store, batch), await store.holds.all())
 
 
 async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView]:
-    """Batches created before the batch ``before`` (empty: now), newest first."""
+    """Return the newest batches created before the batch ``before`` (empty: all), newest first."""
     holds = await store.holds.all()
     overviews = [await store.batches.overview(batch) for batch in await store.batches.newest(limit, before)]
     return [_with_holds(overview, holds) for overview in overviews if overview is not None]

@@ -109,7 +109,7 @@ async def test_a_job_tells_its_history_and_why_it_ended(api: httpx.AsyncClient, 
     job = (await api.get(f"/v1/jobs/{batch}.1")).json()
     assert (job["state"], job["category"], job["reference"]) == ("failed", "busy", "r1")
     assert [(entry["attempt"], entry["why"]) for entry in job["history"]] == [(1, "It was busy twelve times.")]
-    assert job["explanation"] == "Failed for good: busy. It was busy twelve times."
+    assert job["explanation"] == "Failed permanently: busy. It was busy twelve times."
 
 
 async def test_a_job_says_what_it_waits_for(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -86,33 +86,33 @@ class Cycles:
     async def _look(self) -> None:
         """Forget batches whose jobs are all final."""
         seen = await asyncio.gather(*map(self.store.batches.overview, self._live))
-        self._live = [one.definition.id for one in seen if one and one.tally.live]
+        self._live = [overview.definition.id for overview in seen if overview and overview.tally.live]
 
     async def _top_up(self) -> None:
         await self._look()
         while len(self._live) < RUNNING:
             name = f"b{len(self.controls)}"
-            self.numbers[name] = [number(at) for at in self.dice.sample(range(NUMBERS), ROWS)]
+            self.numbers[name] = [number(index) for index in self.dice.sample(range(NUMBERS), ROWS)]
             await self.world.draft(name, self.numbers[name])
             self.controls[name] = Control.DRAFT
             await self._ask(name, Command.START)
             self._live.append(name)
 
     async def _command(self, command: Command) -> None:
-        wanted = Control.PAUSED if command is Command.RESUME else Control.RUNNING
-        batches = [name for name in self._live if self.controls[name] is wanted] or self._live
+        needed = Control.PAUSED if command is Command.RESUME else Control.RUNNING
+        batches = [name for name in self._live if self.controls[name] is needed] or self._live
         await self._ask(self.dice.choice(batches), command)
 
     async def _ask(self, batch: str, command: Command) -> None:
         """Ask the store and the model. From the answer on nothing begins that may not."""
         before = self.controls[batch]
-        wanted = COMMAND_TRANSITIONS.get((before, command))
+        expected = COMMAND_TRANSITIONS.get((before, command))
         answer = await self.store.batches.command(batch, command)
         assert answer is not None
         if answer.refusal is CommandRefusal.ENDED:  # its last job ended a moment ago
             assert answer.control is before
             return
-        assert (answer.done, answer.control) == (wanted is not None, wanted or before)
+        assert (answer.done, answer.control) == (expected is not None, expected or before)
         self.controls[batch] = answer.control
         if answer.control is Control.RUNNING:
             self.provider.left.pop(batch, None)

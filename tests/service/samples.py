@@ -33,7 +33,7 @@ def pdf(pages: int = 2) -> bytes:
     return content.getvalue()
 
 
-def wanted(name: str = "March", **more: object) -> Definition:
+def definition(name: str = "March", **more: object) -> Definition:
     """What a producer asks for: id and time of creation are not set yet."""
     return replace(Definition(id="", name=name, created_ms=0, content_urls=(URL,)), **more)  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ def refusals(*lines: int) -> list[RefusedRow]:
 async def draft(store: Store, count: int = 0, **more: object) -> str:
     """A draft with ``count`` recipients in blocks of 1,000; returns its id."""
     batch = batch_id(0)
-    await store.batches.create(replace(wanted(**more), id=batch, created_ms=1))  # type: ignore[arg-type]
+    await store.batches.create(replace(definition(**more), id=batch, created_ms=1))  # type: ignore[arg-type]
     for first in range(0, count, 1000):
         rows = recipients(min(1000, count - first), first)
         part = UploadChunk(upload="u", first_line=rows[0].line, last_line=rows[-1].line, recipients=rows)

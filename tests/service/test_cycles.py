@@ -38,9 +38,9 @@ async def parts(
 
 
 async def faults(cycles: Cycles) -> list[str]:
-    found = await examine(cycles.store, fix=False, progress=lambda *_: None)
+    findings = await examine(cycles.store, fix=False, progress=lambda *_: None)
     # the world's clock is not this machine's
-    return [finding.text for finding in found if not finding.ok and finding.check != "clock"]
+    return [finding.text for finding in findings if not finding.ok and finding.check != "clock"]
 
 
 @pytest.mark.story
@@ -70,8 +70,8 @@ async def run_to_the_end(cycles: Cycles, rounds: int) -> None:
         await cycles.cycle()
     await cycles.finish()
     jobs = await cycles.jobs()
-    found = compare(jobs, cycles.provider.ledger())
-    assert (found.lost, found.doubled, found.wrong_state, found.strays) == ((), (), (), ())
+    comparison = compare(jobs, cycles.provider.ledger())
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state, comparison.strays) == ((), (), (), ())
     assert cycles.provider.forbidden == [], "no job begins after a pause or a cancel was answered"
     assert cycles.provider.overlapping == [], "no number is called twice at a time, over batches and killed workers"
     skipped = [job.id for job in jobs if job.state != "delivered" and not _is_cancelled(cycles, job.id)]

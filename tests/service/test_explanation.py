@@ -52,7 +52,7 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
             Record(state=State.DELIVERED_UNCONFIRMED, failure=FailureCode(category="callback_missing")),
             None,
             [],
-            "never told how it ended: it may have arrived",
+            "never reported a result: it may have arrived",
         ),
         (
             Record(state=State.FAILED, failure=FailureCode(category="bad_number")),
@@ -63,8 +63,8 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
         (Record(state=State.CANCELLED), None, [], "cancelled before"),
         (Record(state=State.EXPIRED), None, [], "deadline"),
         (Record(state=State.LEASED), LATER_MS, [], "about to send"),
-        (Record(state=State.SENDING), LATER_MS, [], "being handed to the provider"),
-        (Record(state=State.SENDING, unclear=True), LATER_MS, [], f"looked for there, next at {LATER}"),
+        (Record(state=State.SENDING), LATER_MS, [], "being sent to the provider"),
+        (Record(state=State.SENDING, unclear=True), LATER_MS, [], f"The next search for it is at {LATER}"),
         (Record(state=State.ACCEPTED), LATER_MS, [], f"read back at {LATER}"),
         (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt comes at {LATER}: Busy: again in a minute."),
         (Record(state=State.WAITING), LATER_MS, [], f"next attempt comes at {LATER}."),
@@ -86,9 +86,9 @@ async def test_a_job_that_is_held_itself_waits_for_a_person(batch: BatchView) ->
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (BatchState.DRAFT, "waits to be started"),
+        (BatchState.DRAFT, "is waiting to be started"),
         (BatchState.SCHEDULED, "starts at"),
-        (BatchState.PAUSED, "waits to be resumed"),
+        (BatchState.PAUSED, "is waiting to be resumed"),
         (BatchState.HELD, "is held"),
     ],
 )

@@ -65,7 +65,9 @@ class DefaultPolicySystem(InProcessSystem[Line]):
         assert self.failures == []
 
     async def _call_back(self, news: list[FaxUpdate]) -> None:
-        events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in news]
+        events = [
+            encode(update.job, update.attempt, CallbackEvent(event=FAX_COMPLETED, news=update)) for update in news
+        ]
         if events:
             await self.store.inbox.add(events)
 
@@ -83,7 +85,7 @@ class DefaultPolicySystem(InProcessSystem[Line]):
         return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
 
     async def states(self, batch: str = "a") -> dict[State, int]:
-        states = [one.state for one in await self.records(batch)]
+        states = [record.state for record in await self.records(batch)]
         return {state: states.count(state) for state in {*states}}
 
     async def holds(self) -> list[str]:

@@ -102,7 +102,7 @@ async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(
     world: StoreFixture, store: Store
 ) -> None:
     """Parked rows have no time, and a batch that is held is in no list of those with work."""
-    await world.draft("a", [number(at) for at in range(3)], regions=["US"] * 3)
+    await world.draft("a", [number(index) for index in range(3)], regions=["US"] * 3)
     await store.holds.open("country:US", "not_permitted", "why")
     await store.batches.command("a", Command.START)
     assert await world.claim() is None

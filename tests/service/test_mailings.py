@@ -12,7 +12,7 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
 from dispatcher.store.store import Store
-from tests.service.samples import draft, end_jobs, pdf, recipients, running, wanted
+from tests.service.samples import definition, draft, end_jobs, pdf, recipients, running
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ def mailings(store: Store) -> Mailings:
 
 
 async def test_a_new_batch_is_a_draft_with_an_id_and_a_time(mailings: Mailings) -> None:
-    view = await mailings.create(wanted("March"), None)
+    view = await mailings.create(definition("March"), None)
     assert view.state is BatchState.DRAFT
     assert view.definition.name == "March"
     assert view.definition.id.isalnum()
@@ -46,15 +46,15 @@ async def test_a_new_batch_is_a_draft_with_an_id_and_a_time(mailings: Mailings) 
 
 
 async def test_the_same_key_and_content_give_the_same_batch(mailings: Mailings) -> None:
-    first = await mailings.create(wanted("March"), "k")
-    assert (await mailings.create(wanted("March"), "k")).definition == first.definition
-    assert (await mailings.create(wanted("March"), None)).definition.id != first.definition.id
+    first = await mailings.create(definition("March"), "k")
+    assert (await mailings.create(definition("March"), "k")).definition == first.definition
+    assert (await mailings.create(definition("March"), None)).definition.id != first.definition.id
 
 
 async def test_the_same_key_with_other_content_is_a_conflict(mailings: Mailings) -> None:
-    await mailings.create(wanted("March"), "k")
+    await mailings.create(definition("March"), "k")
     with pytest.raises(Conflict, match="'k' was used before"):
-        await mailings.create(wanted("April"), "k")
+        await mailings.create(definition("April"), "k")
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ async def test_a_batch_that_could_not_be_sent_is_refused_by_its_field(
     store: Store, mailings: Mailings, more: dict[str, object], field: str
 ) -> None:
     with pytest.raises(InvalidInput) as raised:
-        await mailings.create(wanted(**more), None)  # type: ignore[arg-type]
+        await mailings.create(definition(**more), None)  # type: ignore[arg-type]
     assert list(raised.value.faults) == [field]
     assert await store.batches.newest(10) == []
 
 
 async def test_an_uploaded_document_can_be_named(store: Store, mailings: Mailings) -> None:
     info = await store.documents.put(pdf(), "letter.pdf", 2)
-    view = await mailings.create(wanted(documents=(info.sha256,), content_urls=()), None)
+    view = await mailings.create(definition(documents=(info.sha256,), content_urls=()), None)
     assert view.definition.documents == (info.sha256,)
 
 
@@ -117,7 +117,7 @@ async def test_a_start_time_in_the_future_makes_the_batch_scheduled(store: Store
 async def test_a_draft_whose_deadline_has_passed_is_not_started(store: Store, mailings: Mailings) -> None:
     batch = await draft(store, 1, deadline_ms=1_767_225_600_000)
     with pytest.raises(
-        ActionNotAllowed, match=r"deadline of batch \w+ \(2026-01-01T00:00:00.000Z\) has passed: make a new"
+        ActionNotAllowed, match=r"deadline of batch \w+ \(2026-01-01T00:00:00.000Z\) has passed: create a new"
     ):
         await mailings.command(batch, Command.START)
     assert (await store.batches.overview(batch)).control is Control.DRAFT  # type: ignore[union-attr]  # it is there
@@ -210,7 +210,7 @@ async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> No
 
 async def test_a_single_fax_is_a_running_batch_of_one(store: Store, mailings: Mailings) -> None:
     (recipient,) = recipients(1)
-    job = await mailings.fax(wanted(priority=Priority.URGENT), recipient, None)
+    job = await mailings.fax(definition(priority=Priority.URGENT), recipient, None)
     assert (job.id.row, job.recipient, job.record.state) == (0, recipient, State.WAITING)
     overview = await store.batches.overview(job.id.batch)
     assert overview is not None
@@ -225,21 +225,21 @@ async def test_single_faxes_share_one_check_of_the_credentials(store: Store) -> 
 
     mailings = Mailings(store, check)
     for recipient in recipients(3):
-        await mailings.fax(wanted(), recipient, None)
+        await mailings.fax(definition(), recipient, None)
     assert asked == ["check"]
 
 
 async def test_a_single_fax_with_wrong_credentials_makes_no_batch(store: Store) -> None:
     mailings = Mailings(store, failing(RefusedError(status=401)))
     with pytest.raises(WrongCredentials):
-        await mailings.fax(wanted(), recipients(1)[0], None)
+        await mailings.fax(definition(), recipients(1)[0], None)
     assert await store.batches.newest(10) == []
 
 
 async def test_a_single_fax_asked_for_twice_with_one_key_is_one_fax(store: Store, mailings: Mailings) -> None:
     (recipient,) = recipients(1)
-    first = await mailings.fax(wanted(), recipient, "k")
-    assert (await mailings.fax(wanted(), recipient, "k")).id == first.id
+    first = await mailings.fax(definition(), recipient, "k")
+    assert (await mailings.fax(definition(), recipient, "k")).id == first.id
     with pytest.raises(Conflict):
-        await mailings.fax(wanted(), Recipient(line=1, number="+12025550199"), "k")
+        await mailings.fax(definition(), Recipient(line=1, number="+12025550199"), "k")
     assert await store.batches.newest(10) == [first.id.batch]

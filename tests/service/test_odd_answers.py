@@ -118,7 +118,7 @@ async def test_an_operator_need_not_wait_for_it(system: WireSystem) -> None:
 async def test_no_answer_breaks_anything_off(system: WireSystem, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any odd answer to any request, reads included. In the end no fax was lost or sent twice, and who failed was
     refused."""
-    monkeypatch.setattr(permits, "LONGEST_WAIT_S", 0.1)  # the clock stands still while a read waits for its permit
+    monkeypatch.setattr(permits, "MAX_WAIT_S", 0.1)  # the clock stands still while a read waits for its permit
     dice = random.Random(seed)
     answers = list(EVERY_ODD_RESPONSE.values())
     system.wire.odd = lambda method, path: dice.choice(answers) if dice.random() < 0.5 else None
@@ -139,7 +139,7 @@ async def running_to(system: WireSystem, *countries: str) -> None:
     """A batch whose recipients take turns by country."""
     await system.world.draft("a", [])
     to = zip(range(ROWS), cycle(countries), strict=False)
-    rows = [Recipient(line=at + 1, number=number(at), region=country) for at, country in to]
+    rows = [Recipient(line=index + 1, number=number(index), region=country) for index, country in to]
     part = UploadChunk(upload="v", first_line=1, last_line=ROWS, recipients=rows)
     await system.world.batches.add_chunk("a", part)
     await system.world.batches.command("a", Command.START)

@@ -33,7 +33,7 @@ async def test_every_uploaded_line_is_in_it_once_whatever_became_of_it(store: St
     assert [(line["line"], line["state"], line["category"], line["reason"]) for line in lines] == [
         ("1", "leased", "", ""),
         ("2", "failed", "busy", "It was busy."),
-        ("3", "duplicate", "", "the number is in the batch already"),
+        ("3", "duplicate", "", "the number is already in the batch"),
         ("4", "refused", "impossible", "It is too short."),
     ]
 

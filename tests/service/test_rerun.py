@@ -35,13 +35,13 @@ async def ended_batch(store: Store) -> str:
 
 
 #: of a small parent with nine rows in each of eight blocks; a part of its rerun takes ten recipients
-ROWS = [block * 1000 + at for block in range(8) for at in range(9)]
+ROWS = [block * 1000 + position for block in range(8) for position in range(9)]
 FAILED_BEFORE = [row for row in ROWS if row % 1000 < 5]
 
 
 @pytest.fixture
 async def parent(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(rerun, "_PART_ROWS", 10)
+    monkeypatch.setattr(rerun, "_CHUNK_ROWS", 10)
     batch = await draft(store)
     for first in range(0, 72, 9):
         rows = [replace(row, reference=f"r{ROWS[row.line - 1]}") for row in recipients(9, first)]
@@ -203,7 +203,7 @@ async def test_a_rerun_that_was_cancelled_half_way_is_not_answered_as_done(
     store: Store, parent: str, mailings: Mailings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await mailings.command(await half_copied(store, parent, mailings, monkeypatch), Command.CANCEL)
-    with pytest.raises(ActionNotAllowed, match=f"before all was copied into it: run {parent} again"):
+    with pytest.raises(ActionNotAllowed, match=f"before all recipients were copied into it: rerun {parent} again"):
         await mailings.rerun(parent, FAILED, start=False, key="k")
 
 
@@ -230,4 +230,4 @@ async def test_an_upload_to_a_rerun_is_not_taken_for_a_part_of_it(
 )
 def test_only_final_jobs_of_the_named_states_and_categories_are_taken(state: State, category: str, taken: bool) -> None:
     states = frozenset({State.FAILED, State.EXPIRED, State.WAITING, State.VOID})
-    assert Selection(states=states, categories=frozenset({"busy"})).takes(state, category) is taken
+    assert Selection(states=states, categories=frozenset({"busy"})).matches(state, category) is taken

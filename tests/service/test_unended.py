@@ -64,7 +64,7 @@ async def test_its_end_is_told_later(system: FaultySystem) -> None:
     (stored,) = await system.store.dispatch.stored([JobId("a", 0)])
     assert stored
     assert stored.record.state is State.DELIVERED_UNCONFIRMED
-    assert [(one.outcome, one.fate) for one in stored.history] == [
+    assert [(entry.outcome, entry.fate) for entry in stored.history] == [
         (AttemptOutcome.UNENDED, "unended"),
         (AttemptOutcome.LATE, "delivered"),
     ]

@@ -127,7 +127,7 @@ async def test_a_start_in_the_middle_of_an_upload_ends_it(store: Store) -> None:
     upload = await open_upload(store, batch, "k")
     await upload.add(recipients(1_000), [])
     await store.batches.command(batch, Command.START)
-    with pytest.raises(ActionNotAllowed, match="no draft any more"):
+    with pytest.raises(ActionNotAllowed, match="not a draft any more"):
         await upload.add(recipients(1_000, 1_000), [])
 
 

@@ -40,12 +40,12 @@ class Lists:
         low, high = query.created_from_ms or 0, query.created_to_ms or 0
         self.windows += not query.to
         self.numbers += bool(query.to)
-        found = [
+        listed = [
             call
             for call in self._provider.calls
             if low <= call.created_ms + self._ahead_ms <= high and call.to.startswith(query.to)
         ]
-        return ListPage(faxes=tuple(call.news for call in found), page=1, total_pages=1)
+        return ListPage(faxes=tuple(call.news for call in listed), page=1, total_pages=1)
 
 
 async def unclear(system: FaultySystem, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:

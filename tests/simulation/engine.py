@@ -211,7 +211,7 @@ class Engine:
 
     def _unsteady_s(self) -> float:
         """Seconds for which every scheduler waits out a step of the clock."""
-        seen = [one.runtime.scheduler._seen for one in self.schedulers if one.runtime]
+        seen = [one.runtime.scheduler._reading for one in self.schedulers if one.runtime]
         return min([one.suspended_until_s - self.clock.now_s if one else 0.0 for one in seen], default=0.0)
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

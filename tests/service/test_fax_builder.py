@@ -1,4 +1,4 @@
-"""What fills a cover page."""
+"""The values that fill a cover page."""
 
 from collections.abc import Mapping
 
@@ -27,6 +27,6 @@ def test_a_recipients_own_fields_come_before_those_of_the_batch_unless_they_are_
     assert merge_fields(options, Recipient(line=2, number="+12025550100", fields=own)) == filled
 
 
-def test_without_a_cover_page_no_field_of_a_recipient_leaves_the_house() -> None:
+def test_without_a_cover_page_no_field_of_a_recipient_is_sent() -> None:
     recipient = Recipient(line=2, number="+12025550100", fields={"Name": "Ann"})
     assert merge_fields(FaxOptions(), recipient) == {}

@@ -1,4 +1,4 @@
-"""What the scheduler finds to do: leases of both classes, entries that are due, batches whose time is over."""
+"""What the scheduler does in a tick: leases for bulk and urgent jobs, due entries, and batches past their deadline."""
 
 import asyncio
 
@@ -19,20 +19,22 @@ pytestmark = pytest.mark.anyio
 RATE = 1000
 
 
-def upkeep(store: Store) -> Scheduler:
+def make_scheduler(store: Store) -> Scheduler:
     return Scheduler(store, Policy(), steady_clock, max_in_flight=10_000)
 
 
 async def jobs_of(store: Store, leases: tuple[tuple[Priority, str], ...], priority: Priority) -> int:
-    found = [await store.dispatch.fetch(lease) for wanted, lease in leases if wanted is priority]
-    return sum(len(lease.jobs) for lease in found if lease)
+    fetched = [
+        await store.dispatch.fetch(lease_id) for lease_priority, lease_id in leases if lease_priority is priority
+    ]
+    return sum(len(lease.jobs) for lease in fetched if lease)
 
 
 async def test_no_more_work_is_leased_than_half_a_second_of_the_rate(store: Store) -> None:
     await running(store, 2000)
-    one, other = upkeep(store), upkeep(store)
-    work = [await one.tick(), await other.tick(), await one.tick()]
-    jobs = [await jobs_of(store, found.leases, Priority.BULK) for found in work]
+    scheduler, other = make_scheduler(store), make_scheduler(store)
+    ticks = [await scheduler.tick(), await other.tick(), await scheduler.tick()]
+    jobs = [await jobs_of(store, due.leases, Priority.BULK) for due in ticks]
     assert jobs == [RATE * AHEAD_S, 0, 0], "two schedulers keep no more ahead than one"
 
 
@@ -52,7 +54,7 @@ async def test_no_more_is_leased_than_the_day_allows_until_an_operator_raises_it
     """What is leased gets its permit, and while there is none nothing is leased. The operator's is another process."""
     await store.rate_limiter.set_ceiling(1000.0, per_day=5)
     await running(store, 20)
-    scheduler = upkeep(store)
+    scheduler = make_scheduler(store)
     assert await begun(store, (await scheduler.tick()).leases) == 5
     assert (await scheduler.tick()).leases == ()
     other = Store(redis_url, Policy(), documents_max_bytes=1)
@@ -77,16 +79,16 @@ async def test_a_read_that_no_permit_comes_for_is_given_up_at_once(store: Store)
 
 async def test_urgent_work_is_leased_beyond_that(store: Store) -> None:
     await running(store, 1000)
-    await upkeep(store).tick()
+    await make_scheduler(store).tick()
     await running(store, 10, priority=Priority.URGENT)
-    work = await upkeep(store).tick()
-    assert await jobs_of(store, work.leases, Priority.URGENT) == 10
+    due = await make_scheduler(store).tick()
+    assert await jobs_of(store, due.leases, Priority.URGENT) == 10
 
 
 async def test_bulk_work_keeps_a_tenth_of_the_leases_while_urgent_work_waits(store: Store) -> None:
     await running(store, 2000)
     await running(store, 2000, priority=Priority.URGENT)
-    scheduler, urgent, bulk = upkeep(store), 0, 0
+    scheduler, urgent, bulk = make_scheduler(store), 0, 0
     for _ in range(3):
         leases = (await scheduler.tick()).leases
         urgent += sum(priority is Priority.URGENT for priority, _ in leases)
@@ -118,19 +120,19 @@ async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, mo
     monkeypatch.setattr(store.clock, "ask", ask)
     scheduler = Scheduler(store, Policy(), lambda: own_s, max_in_flight=100)
     own_s = 1e6
-    await scheduler._look_at_clock()
+    await scheduler._read_clock()
     own_s += Policy().settling_s * 2
     steady = []
     for pause_s in (0.0, 5.0, 0.0, 60.0, 0.0):
         own_s, paused_s = own_s + 1, pause_s
-        steady.append((await scheduler._look_at_clock())[1])
-        own_s += 30.0  # and one between two looks
+        steady.append((await scheduler._read_clock())[1])
+        own_s += 30.0  # and a pause between two readings
     assert steady == [True, False, True, False, True]
 
 
 async def test_nothing_to_do_is_no_work(store: Store) -> None:
     await draft(store, 10)
-    assert not await upkeep(store).tick()
+    assert not await make_scheduler(store).tick()
 
 
 async def test_a_batch_ends_at_its_deadline(store: Store) -> None:
@@ -138,7 +140,7 @@ async def test_a_batch_ends_at_its_deadline(store: Store) -> None:
     batch = await running(store, 10, deadline_ms=deadline_ms)
     while await store.clock.now_ms() <= deadline_ms:  # noqa: ASYNC110  # a clock tells nobody that time has passed
         await asyncio.sleep(0.01)
-    await upkeep(store).tick()
+    await make_scheduler(store).tick()
     overview = await store.batches.overview(batch)
     assert overview
     assert overview.control == "expired"
