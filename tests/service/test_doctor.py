@@ -127,7 +127,7 @@ async def test_a_provider_that_cannot_be_asked_is_a_finding() -> None:
         yield
 
     finding = await examine_provider(failing(), 24)
-    assert (finding.ok, finding.text) == (False, "the provider could not be asked: no connection")
+    assert (finding.ok, finding.text) == (False, "the provider's faxes could not be read: no connection")
 
 
 async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: Store) -> None:

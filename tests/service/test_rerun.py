@@ -137,7 +137,7 @@ async def kill() -> None:
     [
         *((("progress", 1), None), (("records", 5), None), (("fix_selection", 1), None), (("selection", 2), None)),
         *((("add_chunk", n), None) for n in (1, 3)),
-        *((("add_chunk", 1), ("add_part", n)) for n in (2, 3, 4)),
+        *((("add_chunk", 1), ("add_chunk", n)) for n in (2, 3, 4)),
         (("records", 5), ("add_chunk", 2)),
     ],
 )
