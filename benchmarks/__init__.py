@@ -1,1 +1,1 @@
-"""Side by side with what a user would take instead: ``./run bench``."""
+"""Benchmarks that compare bulkfax with what a user would run instead: ``./run bench``."""

@@ -1,6 +1,6 @@
-"""``./run bench [NAME ...] [--scale S] [--runs N] [--json]``: measure, and say which goals are met.
+"""``./run bench [NAME ...] [--scale S] [--runs N] [--json]``: run benchmarks and report which goals are met.
 
-Exit status 0 when everything asked for was measured, whether or not goals are met; 1 when a bench could not run.
+Exit status: 0 when every requested benchmark ran, whether or not its goals are met; 1 when one could not run.
 """
 
 import argparse
@@ -24,39 +24,44 @@ from dispatcher.local.signals import terminated_cleanly
 from dispatcher.store.errors import StoreError
 
 _TABLE_WIDTH = 180
-#: exit status of a program that SIGINT ended, as shells have it
+#: exit status of a program ended by SIGINT, as shells report it
 _INTERRUPTED = 130
 
 
-def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    lines = (f"  {bench.name:<11} {bench.what}" for bench in BENCHES.values())
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    lines = (f"  {bench.name:<11} {bench.description}" for bench in BENCHES.values())
     parser = argparse.ArgumentParser(
         prog="./run bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measures bulkfax side by side with what one would take instead.",
-        epilog="benches:\n" + "\n".join(lines),
+        description="Measures bulkfax beside the alternatives that a user has.",
+        epilog="benchmarks:\n" + "\n".join(lines),
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run; all if none is named")
-    parser.add_argument("--scale", type=float, default=1.0, help="size; 0.05 tries out what 1 measures")
-    parser.add_argument("--runs", type=int, default=3, help="repetitions of which the median counts")
-    parser.add_argument("--json", action="store_true", help="print a list of figures with their goals as the last line")
-    parsed = parser.parse_args(given)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; default: all")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="size of the workload; 1 is full size, 0.05 a quick trial"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="number of runs; the median is reported")
+    parser.add_argument(
+        "--json", action="store_true", help="print the figures that have goals as JSON on the last line"
+    )
+    parsed = parser.parse_args(arguments)
     if unknown := [name for name in parsed.names if name not in BENCHES]:
-        parser.error(f"there is no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+        parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(BENCHES)}")
     if not 0 < parsed.scale <= 10 or not 1 <= parsed.runs <= 99:
-        parser.error("--scale is above 0 and at most 10, --runs from 1 to 99")
+        parser.error("--scale must be above 0 and at most 10, --runs between 1 and 99")
     return parsed
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    arguments = _arguments(given)
+def main(command_line: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that the command line names, and return the exit status."""
+    arguments = _parse_arguments(command_line)
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-bench-"))
     setting = Setting(folder=folder, say=_say, scale=arguments.scale, runs=arguments.runs)
     try:
         with terminated_cleanly():
             figures, failed = _measure_all(arguments.names or BENCHES, setting)
     except KeyboardInterrupt:
-        _say(f"stopped; what the processes said is in {folder}")
+        _say(f"stopped; the logs of the processes are in {folder}")
         return _INTERRUPTED
     Console(width=None if sys.stdout.isatty() else _TABLE_WIDTH).print(table(figures))
     if arguments.json:
@@ -67,15 +72,15 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _measure_all(names: Iterable[str], setting: Setting) -> tuple[list[Figure], bool]:
-    """All figures, and whether a bench could not run."""
+    """Return all figures, and whether a benchmark could not run."""
     figures: list[Figure] = []
     failed = False
     for name in names:
-        _say(f"{name}: {BENCHES[name].what}")
+        _say(f"{name}: {BENCHES[name].description}")
         try:
             figures += BENCHES[name].measure(setting)
         except (ClientError, BenchFailed, LocalError, StoreError, OSError, TimeoutError) as error:
-            _say(f"{name} could not be measured: {error}; what its processes said is in {setting.folder}")
+            _say(f"{name} could not run: {error}; the logs of its processes are in {setting.folder}")
             failed = True
     return figures, failed
 

@@ -1,4 +1,4 @@
-"""A million rows over HTTP: read, every number fully checked, on disk. Against one dramatiq message for each row."""
+"""Measures the upload of a million rows: parsed, every number validated, on disk. Compared with dramatiq messages."""
 
 from pathlib import Path
 
@@ -19,12 +19,13 @@ _PEER = "dramatiq, one message a row"
 
 
 def measure(setting: Setting) -> list[Figure]:
+    """Run the benchmark and return its figures."""
     lists = _write_lists(setting)
     runs = []
     for run in range(setting.runs):
-        taken = _run(setting, lists)
-        runs.append(taken)
-        setting.say(f"  run {run + 1}: {taken['ndjson']:,.0f} rows/s NDJSON, {taken['csv']:,.0f} rows/s CSV")
+        rates = _run(setting, lists)
+        runs.append(rates)
+        setting.say(f"  run {run + 1}: {rates['ndjson']:,.0f} rows/s NDJSON, {rates['csv']:,.0f} rows/s CSV")
     middle = medians(runs)
     return [figure for form in _FORMS for figure in _figures(form, middle)]
 
@@ -41,8 +42,8 @@ def _figures(form: str, middle: dict[str, float]) -> list[Figure]:
         )
 
     return [
-        figure("rows on disk", rate, "rows/s", against, ratio, Goal(least=50_000)),
-        figure("rows on disk, beside the peer", rate, "rows/s", against, ratio, Goal(least=30, of="ratio")),
+        figure("rows on disk", rate, "rows/s", against, ratio, Goal(min_value=50_000)),
+        figure("rows on disk, beside the peer", rate, "rows/s", against, ratio, Goal(min_value=30, of="ratio")),
         figure("rows per second of web's processor", middle[f"{form} cpu"], "rows/s", against, ratio, None),
         figure(
             "memory of web at most",
@@ -50,44 +51,44 @@ def _figures(form: str, middle: dict[str, float]) -> list[Figure]:
             "MB",
             f"after a tenth of the rows: {start:.0f} MB",
             memory / start,
-            Goal(most=1.1, of="ratio"),
+            Goal(max_value=1.1, of="ratio"),
         ),
     ]
 
 
 def _write_lists(setting: Setting) -> dict[str, Path]:
-    count = setting.size(ROWS, least=2000)
+    count = setting.size(ROWS, minimum=2000)
     setting.say(f"  writing two lists of {count:,} rows")
     paths = {}
     for form, write in _FORMS.items():
         paths[form] = setting.folder / f"accept.{form}"
-        made = write(paths[form], count)
-        if made != CHECKSUMS.get((form, count), made):
-            raise BenchFailed(f"the {form} list of {count:,} rows is not the one that these benches are about")
+        checksum = write(paths[form], count)
+        if checksum != CHECKSUMS.get((form, count), checksum):
+            raise BenchFailed(f"the {form} list of {count:,} rows does not have the pinned checksum")
     return paths
 
 
 def _run(setting: Setting, lists: dict[str, Path]) -> dict[str, float]:
-    count = setting.size(ROWS, least=2000)
+    count = setting.size(ROWS, minimum=2000)
     with bench_cluster(setting.new_folder("accept"), services=("web",)) as cluster, cluster.client() as client:
-        taken: dict[str, float] = {}
+        rates: dict[str, float] = {}
         for form, path in lists.items():
-            taken |= _upload(cluster, client, form, path, count)
-    peer = enqueued_per_second("dramatiq", setting.size(PEER_ROWS, least=1000), setting.new_folder("accept-peer"))
-    return taken | {"peer": peer}
+            rates |= _upload(cluster, client, form, path, count)
+    peer = enqueued_per_second("dramatiq", setting.size(PEER_ROWS, minimum=1000), setting.new_folder("accept-peer"))
+    return rates | {"peer": peer}
 
 
 def _upload(cluster: LocalCluster, client: Client, form: str, path: Path, count: int) -> dict[str, float]:
     batch = client.create_batch(NewBatch(name=form, content_urls=(DOCUMENT_URL,)))
     memory: list[float] = []
 
-    def look(sent: int, total: int) -> None:
+    def sample_memory(sent: int, total: int) -> None:
         if sent * 20 >= total * (2 + len(memory)):
             memory.append(resident_mb(cluster.pid("web")))
 
     before_s = cluster_cpu_s(cluster, "web")
     clock = Stopwatch()
-    upload = client.upload_recipients(batch.id, path, progress=look)
+    upload = client.upload_recipients(batch.id, path, progress=sample_memory)
     seconds = clock.seconds
     if (upload.accepted, upload.refused) != (count - bad_rows(count), bad_rows(count)):
         raise BenchFailed(f"of {count:,} rows {upload.accepted:,} were accepted and {upload.refused:,} refused")

@@ -1,7 +1,6 @@
-"""Who is woken by what, and after how long: real outages, a real Prometheus with our rules, a real Alertmanager.
+"""Measures how long outages take to page somebody, with a real Prometheus, bulkfax's rules and a real Alertmanager.
 
-Nothing may be paged in an installation that runs well, and each outage of another one has to page with the alert that
-names it.
+A system that runs well must not page. In another system, each outage has to page with the alert that names it.
 """
 
 import os
@@ -21,18 +20,18 @@ from benchmarks.recovery_cluster import RecoveryCluster, kill, restart
 from benchmarks.setting import Setting
 
 _RATE = 20
-#: seconds of running in which nothing happens
-_WELL_S = 3600.0
-#: seconds within which somebody has to be paged, and that an outage lasts at the most; before they are divided
-_PAGED_S, _LASTS_S = 180.0, 300.0
-#: seconds until an alert that has ended is told to be over
-_OVER_S = 600.0
+#: seconds for which the healthy system runs
+_HEALTHY_S = 3600.0
+#: seconds until somebody has to be paged, and maximum seconds of an outage, before they are divided
+_PAGED_S, _OUTAGE_S = 180.0, 300.0
+#: maximum seconds until an alert resolves after the outage
+_RESOLVED_S = 600.0
 _LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """Something that goes wrong, how it is put right, and the alert that has to come."""
+    """An outage: how it begins, how it ends, and the alert that has to fire."""
 
     name: str
     alert: str
@@ -42,15 +41,17 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """``paged_s``: seconds from the outage to the page; None: nobody was paged. ``others``: further alerts."""
+    """The alerts that an outage caused."""
 
     outage: Outage
+    #: seconds from the outage to the page; None: nobody was paged
     paged_s: float | None
+    #: names of further alerts
     others: Sequence[str]
 
 
-def _deafen_workers(cluster: RecoveryCluster) -> None:
-    """They live, and hear of no work: their broker is another one than the scheduler's."""
+def _use_wrong_broker(cluster: RecoveryCluster) -> None:
+    """Restart the workers with another broker than the scheduler's, so that they live and receive no messages."""
     cluster.replace_workers(BULKFAX_BROKER_URL=cluster.local.server.url.replace("/0", "/7"))
 
 
@@ -63,28 +64,28 @@ def _signal_redis(number: signal.Signals) -> Callable[[RecoveryCluster], None]:
     return lambda cluster: os.kill(cluster.local.server.pid, number)
 
 
-def _limit_redis(most_bytes: int) -> Callable[[RecoveryCluster], None]:
-    """0: no limit."""
+def _limit_redis(max_bytes: int) -> Callable[[RecoveryCluster], None]:
+    """Return a function that limits the memory of Redis; 0 removes the limit."""
 
     def limit(cluster: RecoveryCluster) -> None:
         with redis.Redis.from_url(cluster.local.server.url) as client:
-            client.config_set("maxmemory", most_bytes)
+            client.config_set("maxmemory", max_bytes)
 
     return limit
 
 
-def _answers(scenario: str) -> Callable[[RecoveryCluster], None]:
+def _play_scenario(scenario: str) -> Callable[[RecoveryCluster], None]:
     return lambda cluster: cluster.local.emulator_api.play(scenario)
 
 
-def _well_again(cluster: RecoveryCluster) -> None:
+def _recover(cluster: RecoveryCluster) -> None:
     cluster.local.emulator_api.play("")
     with cluster.local.client() as client:
         for hold in client.account().holds:
             client.release_hold(hold.scope)
 
 
-#: those that the suite plays, the others are for the bench only
+#: outages that the test suite plays as well; ``MORE_OUTAGES`` are for the benchmark only
 OUTAGES = (
     Outage(
         name="all workers killed",
@@ -98,27 +99,31 @@ OUTAGES = (
         begin=lambda cluster: kill(cluster.schedulers),
         end=_start_schedulers,
     ),
-    Outage(name="402 to every send", alert="BulkfaxHeld", begin=_answers('requests = "402_before"'), end=_well_again),
+    Outage(
+        name="402 to every send", alert="BulkfaxHeld", begin=_play_scenario('requests = "402_before"'), end=_recover
+    ),
     Outage(
         name="workers at the wrong broker",
         alert="BulkfaxNotSending",
-        begin=_deafen_workers,
+        begin=_use_wrong_broker,
         end=RecoveryCluster.replace_workers,
     ),
     Outage(
         name="every call fails",
         alert="BulkfaxFirstCallsFail",
-        begin=_answers('outcomes = "congestion"'),
-        end=_well_again,
+        begin=_play_scenario('outcomes = "congestion"'),
+        end=_recover,
     ),
 )
 MORE_OUTAGES = (
-    Outage(name="503 to every send", alert="BulkfaxHeld", begin=_answers('requests = "503_before"'), end=_well_again),
+    Outage(
+        name="503 to every send", alert="BulkfaxHeld", begin=_play_scenario('requests = "503_before"'), end=_recover
+    ),
     Outage(
         name="connections to the provider break",
         alert="BulkfaxHeld",
-        begin=_answers('requests = "drop_before"'),
-        end=_well_again,
+        begin=_play_scenario('requests = "drop_before"'),
+        end=_recover,
     ),
     Outage(
         name="the only web process killed",
@@ -134,41 +139,42 @@ MORE_OUTAGES = (
 
 
 def measure(setting: Setting) -> list[Figure]:
-    well_s = max(60.0, _WELL_S * setting.scale)
-    with monitored(setting, round(_RATE * 2 * well_s)) as (_, well):
+    """Run the benchmark and return its figures."""
+    healthy_s = max(60.0, _HEALTHY_S * setting.scale)
+    with monitored(setting, round(_RATE * 2 * healthy_s)) as (_, healthy):
         began_s = time.monotonic()
-        setting.say(f"  all is well for {well_s / 60:.0f} minutes, with an idle draft and a paused batch")
+        setting.say(f"  a healthy system runs for {healthy_s / 60:.0f} minutes, with an idle draft and a paused batch")
         figures = _play_all(setting, (*MORE_OUTAGES, *OUTAGES))
-        time.sleep(max(0.0, began_s + well_s - time.monotonic()))
-        return [_well_figure(setting, time.monotonic() - began_s, well.pages), *figures]
+        time.sleep(max(0.0, began_s + healthy_s - time.monotonic()))
+        return [_healthy_figure(setting, time.monotonic() - began_s, healthy.pages), *figures]
 
 
 def _play_all(setting: Setting, outages: Sequence[Outage]) -> list[Figure]:
-    """In an installation of their own, one after the other; the one that leaves failed calls behind is the last."""
+    """Play outages one after the other in a separate system. The one that leaves failed calls behind is the last."""
     figures = []
-    with monitored(setting, round(_RATE * len(outages) * (_LASTS_S + _OVER_S))) as (cluster, monitoring):
+    with monitored(setting, round(_RATE * len(outages) * (_OUTAGE_S + _RESOLVED_S))) as (cluster, monitoring):
         time.sleep(_PAGED_S)
         for outage in outages:
             result = play(cluster, monitoring, outage)
-            setting.say(f"  {outage.name}: {_said(result)}")
+            setting.say(f"  {outage.name}: {_describe(result)}")
             figures.append(_figure(result))
     return figures
 
 
 @contextmanager
-def monitored(setting: Setting, jobs: int, *, by: int = 1) -> Iterator[tuple[RecoveryCluster, Monitoring]]:
-    """An installation that sends ``jobs``, has an idle draft and a paused batch, and is watched."""
+def monitored(setting: Setting, jobs: int, *, divisor: int = 1) -> Iterator[tuple[RecoveryCluster, Monitoring]]:
+    """Start a monitored system that sends ``jobs`` faxes and has an idle draft and a paused batch."""
     folder = setting.new_folder("monitoring")
     with RecoveryCluster(setting, rate=_RATE) as cluster:
-        _rest(cluster)
+        _create_idle_batches(cluster)
         cluster.send(jobs)
-        with Monitoring(folder, cluster.local.url, by=by) as monitoring:
+        with Monitoring(folder, cluster.local.url, divisor=divisor) as monitoring:
             yield cluster, monitoring
 
 
-def _rest(cluster: RecoveryCluster) -> None:
-    """What waits for a person and is nobody's trouble."""
-    path = cluster.local.folder / "resting.csv"
+def _create_idle_batches(cluster: RecoveryCluster) -> None:
+    """Create an idle draft and a paused batch, which wait for a person and must not page."""
+    path = cluster.local.folder / "idle.csv"
     write_csv(path, 1000)
     with cluster.local.client() as client:
         draft(client, "an idle draft", path)
@@ -177,49 +183,55 @@ def _rest(cluster: RecoveryCluster) -> None:
         client.pause(paused.id)
 
 
-def play(cluster: RecoveryCluster, monitoring: Monitoring, outage: Outage, *, by: int = 1) -> Result:
-    """One outage, from its begin until nothing fires any more. Raises BenchFailed when that does not come."""
+def play(cluster: RecoveryCluster, monitoring: Monitoring, outage: Outage, *, divisor: int = 1) -> Result:
+    """Play an outage until no alert fires any more.
+
+    Raises:
+        BenchFailed: An alert did not resolve in time.
+    """
     before, began_s = len(monitoring.pages), time.time()
 
-    def came() -> list[Page]:
+    def pages_of_outage() -> list[Page]:
         return [page for page in monitoring.pages[before:] if page.firing]
 
     outage.begin(cluster)
-    end_s = time.monotonic() + _LASTS_S / by
-    while time.monotonic() < end_s and outage.alert not in {page.name for page in came()}:
+    end_s = time.monotonic() + _OUTAGE_S / divisor
+    while time.monotonic() < end_s and outage.alert not in {page.name for page in pages_of_outage()}:
         time.sleep(_LOOK_S)
     outage.end(cluster)
-    # what is told a little later belongs to it as well
-    cluster.local.wait(lambda: not monitoring.firing(), _OVER_S / by, f"{outage.name}: the alert does not end")
-    paged_s = [page.came_s - began_s for page in came() if page.name == outage.alert]
+    # pages that arrive while the alert resolves belong to the outage as well
+    cluster.local.wait(
+        lambda: not monitoring.firing(), _RESOLVED_S / divisor, f"{outage.name}: the alert did not resolve"
+    )
+    paged_s = [page.received_s - began_s for page in pages_of_outage() if page.name == outage.alert]
     return Result(
         outage=outage,
         paged_s=min(paged_s, default=None),
-        others=sorted({page.name for page in came()} - {outage.alert}),
+        others=sorted({page.name for page in pages_of_outage()} - {outage.alert}),
     )
 
 
-def _said(result: Result) -> str:
+def _describe(result: Result) -> str:
     when = "nobody was paged" if result.paged_s is None else f"{result.outage.alert} after {result.paged_s:.0f} s"
     return f"{when}; also {', '.join(result.others)}" if result.others else when
 
 
-def _well_figure(setting: Setting, well_s: float, pages: Sequence[Page]) -> Figure:
+def _healthy_figure(setting: Setting, healthy_s: float, pages: Sequence[Page]) -> Figure:
     for page in pages:
-        setting.say(f"  although all was well: {page.name}")
+        setting.say(f"  false alarm: {page.name}")
     return Figure(
         bench="alerts",
         figure="alerts while all is well",
         value=len(pages),
         unit="alerts",
-        against=f"{well_s / 60:.0f} minutes",
+        against=f"{healthy_s / 60:.0f} minutes",
         ratio=float(len(pages)),
-        goal=Goal(most=0),
+        goal=Goal(max_value=0),
     )
 
 
 def _figure(result: Result) -> Figure:
-    """Whoever is paged by something else as well was not paged right."""
+    """Return the figure of an outage. It is infinite without the right page, and with any other page beside it."""
     paged_s = result.paged_s if result.paged_s is not None and not result.others else float("inf")
     return Figure(
         bench="alerts",
@@ -228,5 +240,5 @@ def _figure(result: Result) -> Figure:
         unit="s",
         against=" ".join([result.outage.alert, *result.others]),
         ratio=paged_s / _PAGED_S,
-        goal=Goal(most=_PAGED_S),
+        goal=Goal(max_value=_PAGED_S),
     )

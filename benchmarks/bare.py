@@ -1,6 +1,6 @@
-"""``python -m benchmarks.bare``: faxes by the product's own HTTP client and nothing else, so many in flight.
+"""``python -m benchmarks.bare``: sends faxes with bulkfax's HTTP client in a plain loop, without queue and records.
 
-The limit that the dispatcher stands against. Prints one line: {"seconds": ..., "cpu_s": ...}.
+This is the upper limit with which the dispatcher is compared. Prints one line: {"seconds": ..., "cpu_s": ...}.
 """
 
 import argparse
@@ -22,7 +22,11 @@ _TOTAL_S = 20.0
 
 
 async def send(client: FaxClient, faxes: int, in_flight: int, document: bytes | None) -> None:
-    """Raises RuntimeError when the provider does not take one."""
+    """Send the faxes, ``in_flight`` at a time.
+
+    Raises:
+        RuntimeError: The provider did not accept a fax.
+    """
     numbers = [row.number for row in rows(in_flight)]
     files = (EncodedFile(file_type="PDF", base64=base64.b64encode(document)),) if document else ()
     urls = () if document else (DOCUMENT_URL,)
@@ -34,25 +38,25 @@ async def send(client: FaxClient, faxes: int, in_flight: int, document: bytes | 
             order = FaxOrder(to=(numbers[row % in_flight],), labels=labels, content_urls=urls, files=files)
             outcome = await client.send(order, total_s=_TOTAL_S)
             if not isinstance(outcome, Accepted):
-                raise RuntimeError(f"the provider took no fax: {outcome}")
+                raise RuntimeError(f"the provider did not accept a fax: {outcome}")
 
     await asyncio.gather(*(work() for _ in range(in_flight)))
 
 
-async def _main(given: argparse.Namespace) -> None:
+async def _main(arguments: argparse.Namespace) -> None:
     account = SinchAccount(
-        project_id=given.project,
-        key_id=given.key,
-        key_secret=given.secret,
-        base_url=given.url,
-        auth_url=f"{given.url}/oauth2/token",
-        connections=given.in_flight,
+        project_id=arguments.project,
+        key_id=arguments.key,
+        key_secret=arguments.secret,
+        base_url=arguments.url,
+        auth_url=f"{arguments.url}/oauth2/token",
+        connections=arguments.in_flight,
     )
-    document = given.document.read_bytes() if given.document else None
+    document = arguments.document.read_bytes() if arguments.document else None
     client = make_client(account)
     try:
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        await send(client, given.faxes, given.in_flight, document)
+        await send(client, arguments.faxes, arguments.in_flight, document)
         seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     finally:
         await client.aclose()
@@ -60,6 +64,7 @@ async def _main(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """Send the faxes that the command line asks for, and print the time that it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bare")
     for name in ("--url", "--project", "--key", "--secret"):
         parser.add_argument(name, required=True)

@@ -1,4 +1,4 @@
-"""Starts the bare server beside a bench."""
+"""Starts the bare server for a benchmark."""
 
 import time
 import urllib.request
@@ -16,7 +16,11 @@ _LOOK_S = 0.05
 
 @contextmanager
 def bare_server(folder: Path) -> Iterator[str]:
-    """Its address. Raises BenchFailed when it does not start."""
+    """Start the bare server and yield its URL.
+
+    Raises:
+        BenchFailed: The server did not start.
+    """
     port = free_port()
     command = module("benchmarks.bare_server", str(port))
     process = Process("bare", command, env=clean_environment(), cwd=folder, log=folder / "bare.log")

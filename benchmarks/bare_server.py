@@ -1,7 +1,7 @@
-"""``python -m benchmarks.bare_server PORT``: the least that a receiver of callbacks, or a provider, has to do.
+"""``python -m benchmarks.bare_server PORT``: a minimal receiver of callbacks and a minimal provider.
 
-``POST /callbacks/...`` reads a callback by the product's own parser and keeps nothing. ``POST /faxes`` reads JSON,
-waits 50 ms and answers a small object.
+``POST /callbacks/...`` parses a callback with bulkfax's parser and stores nothing. ``POST /faxes`` reads JSON,
+waits 50 ms and responds with a small object.
 """
 
 import asyncio
@@ -19,19 +19,22 @@ LATENCY_S = 0.05
 
 
 async def callback(request: Request) -> Response:
+    """Parse a callback."""
     reader = CallbackReader(request.headers.get("content-type", ""))
-    async for piece in request.stream():
-        reader.feed(piece)
+    async for chunk in request.stream():
+        reader.feed(chunk)
     return JSONResponse({"fax": reader.finish().fax_id})
 
 
 async def fax(request: Request) -> Response:
-    taken = await request.json()
+    """Accept a fax after the latency."""
+    body = await request.json()
     await asyncio.sleep(LATENCY_S)
-    return JSONResponse({"id": "01K0000000000000000000000", "to": taken["to"], "status": "QUEUED"})
+    return JSONResponse({"id": "01K0000000000000000000000", "to": body["to"], "status": "QUEUED"})
 
 
 def main() -> None:
+    """Serve until interrupted."""
     routes = [
         Route("/callbacks/{rest:path}", callback, methods=["POST"]),
         Route("/faxes", fax, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Callbacks with a document of 100 KB, accepted and settled a second. Against a bare receiver with the same parser."""
+"""Measures callbacks with a 100 KB document per second. Compared with a bare receiver that uses the same parser."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from benchmarks.cluster import bench_cluster, credentials, draft
 from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.letter import write_letter
-from benchmarks.load import Answered, post, send_all
+from benchmarks.load import LoadResult, post, send_all
 from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
 from dispatcher.client import Client
@@ -25,9 +25,9 @@ _DOCUMENT_BYTES = 100_000
 _BOUNDARY = "----bench-3c1f5d"
 _CONTENT_TYPES = {"JSON": "application/json", "multipart": f"multipart/form-data; boundary={_BOUNDARY}"}
 _WITHIN_S = 300.0
-#: calls last for hours: the callbacks come from this bench
+#: calls last for hours: this benchmark sends the callbacks
 _EMULATOR = ("--speed", "0.001")
-#: every batch goes to the same numbers
+#: all batches have the same numbers, so a number may be called again at once
 _POLICY = '[times]\nnumber_distance = "1ms"\n'
 _LOOK_S = 0.1
 
@@ -35,7 +35,8 @@ Fax = dict[str, Any]
 
 
 def measure(setting: Setting) -> list[Figure]:
-    each = setting.size(CALLBACKS, least=100)
+    """Run the benchmark and return its figures."""
+    each = setting.size(CALLBACKS, minimum=100)
     folder = setting.new_folder("callbacks")
     document = write_letter(folder / "letter.pdf", _DOCUMENT_BYTES).read_bytes()
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in _CONTENT_TYPES}
@@ -46,9 +47,9 @@ def measure(setting: Setting) -> list[Figure]:
         cluster.client() as client,
         bare_server(folder) as bare,
     ):
-        for number in range(setting.runs):
+        for run_number in range(setting.runs):
             for kind in _CONTENT_TYPES:
-                batch = _accepted_batch(cluster, client, f"{number} {kind}", each)
+                batch = _accepted_batch(cluster, client, f"{run_number} {kind}", each)
                 run = _run(cluster, client, batch, bare, kind, document)
                 runs[kind].append(run)
                 setting.say(f"  {kind}: " + ", ".join(f"{name} {value:,.0f}/s" for name, value in run.items()))
@@ -64,14 +65,14 @@ def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
             unit="callbacks/s",
             against=f"bare receiver: {middle['bare']:,.0f} callbacks/s",
             ratio=middle[name] / middle["bare"],
-            goal=Goal(least=0.5, of="ratio"),
+            goal=Goal(min_value=0.5, of="ratio"),
         )
         for name in ("accepted", "settled")
     ]
 
 
 def _accepted_batch(cluster: LocalCluster, client: Client, name: str, jobs: int) -> str:
-    """A batch all of whose faxes the provider has, and whose callbacks are still to come. Returns its id."""
+    """Start a batch, wait until the provider has accepted all its faxes, and return its id."""
     path = cluster.folder / "recipients.csv"
     write_csv(path, jobs)
     batch = draft(client, name, path)
@@ -82,46 +83,48 @@ def _accepted_batch(cluster: LocalCluster, client: Client, name: str, jobs: int)
 
 def _run(cluster: LocalCluster, client: Client, batch: str, bare: str, kind: str, document: bytes) -> dict[str, float]:
     faxes = [fax for fax in _faxes(cluster) if fax["labels"]["bulkfax-job"].startswith(f"{batch}.")]
-    alone = _ensure_good(send_all(bare, _requests(faxes, kind, document, cluster.url, bare), CONNECTIONS), len(faxes))
+    bare_result = _ensure_successful(
+        send_all(bare, _requests(faxes, kind, document, cluster.url, bare), CONNECTIONS), len(faxes)
+    )
     began_s = time.perf_counter()
-    taken = _ensure_good(send_all(cluster.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
+    result = _ensure_successful(send_all(cluster.url, _requests(faxes, kind, document), CONNECTIONS), len(faxes))
     while not client.batch(batch).ended:
         if time.perf_counter() - began_s > _WITHIN_S:
             raise BenchFailed(f"not all callbacks were settled within {_WITHIN_S:.0f} s")
         time.sleep(_LOOK_S)
     settled = len(faxes) / (time.perf_counter() - began_s)
-    return {"bare": alone.per_second, "accepted": taken.per_second, "settled": settled}
+    return {"bare": bare_result.per_second, "accepted": result.per_second, "settled": settled}
 
 
-def _ensure_good(answered: Answered, wanted: int) -> Answered:
-    if answered.good != wanted:
-        raise BenchFailed(f"of {wanted:,} callbacks {answered.good:,} were taken: {dict(answered.statuses)}")
-    return answered
+def _ensure_successful(result: LoadResult, expected: int) -> LoadResult:
+    if result.successful != expected:
+        raise BenchFailed(f"{result.successful:,} of {expected:,} callbacks were accepted: {dict(result.statuses)}")
+    return result
 
 
 def _faxes(cluster: LocalCluster) -> Iterator[Fax]:
-    """All faxes at the emulator, as its API shows them."""
+    """Yield all faxes of the emulator, as its API returns them."""
     authorization = base64.b64encode(":".join(credentials(cluster)).encode()).decode()
     for page in count(1):
         url = f"{cluster.faxes_url}?pageSize=1000&page={page}"
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {authorization}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            faxes = json.load(answer)["faxes"]
+        with urllib.request.urlopen(request, timeout=60) as response:
+            faxes = json.load(response)["faxes"]
         if not faxes:
             return
         yield from faxes
 
 
-def _requests(faxes: Sequence[Fax], kind: str, document: bytes, ours: str = "", bare: str = "") -> Iterator[bytes]:
-    """A callback for each fax; for the bare receiver its address takes the place of ours."""
+def _requests(faxes: Sequence[Fax], kind: str, document: bytes, base: str = "", bare: str = "") -> Iterator[bytes]:
+    """Yield a callback request for each fax. ``bare`` replaces the URL ``base`` by that of the bare receiver."""
     encode = {"JSON": _json_body, "multipart": _multipart_body}[kind]
     encoded = base64.b64encode(document) if kind == "JSON" else document
     for fax in faxes:
-        url = fax["callbackUrl"].replace(ours, bare) if bare else fax["callbackUrl"]
-        yield post(url, encode(_ended(fax), encoded), content_type=_CONTENT_TYPES[kind])
+        url = fax["callbackUrl"].replace(base, bare) if bare else fax["callbackUrl"]
+        yield post(url, encode(_completed(fax), encoded), content_type=_CONTENT_TYPES[kind])
 
 
-def _ended(fax: Fax) -> Fax:
+def _completed(fax: Fax) -> Fax:
     pages = fax["numberOfPages"]
     return {**fax, "status": "COMPLETED", "pagesSentSuccessfully": pages, "completedTime": fax["createTime"]}
 

@@ -1,4 +1,4 @@
-"""The benches by name, in the order in which they run."""
+"""All benchmarks by name, in the order in which they run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,26 +25,46 @@ from benchmarks.setting import Setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
+    """A benchmark: its name on the command line, one line of description, and the function that runs it."""
+
     name: str
-    what: str
+    description: str
     measure: Callable[[Setting], list[Figure]]
 
 
 _ALL = (
-    Bench(name="accept", what="a million E.164 rows over HTTP onto disk", measure=accept.measure),
-    Bench(name="accept_raw", what="rows as customers write them", measure=accept_raw.measure),
-    Bench(name="memory", what="Redis bytes for a job in million-row batches", measure=memory.measure),
-    Bench(name="dispatch", what="faxes a second with 500 ms latency and 256 in flight", measure=dispatch.measure),
-    Bench(name="pace", what="the account's rate: used, not overrun, regained", measure=pace.measure),
-    Bench(name="urgent", what="single urgent faxes beside a million-row batch", measure=urgent.measure),
-    Bench(name="idle", what="processor time with nothing to do", measure=idle.measure),
-    Bench(name="startup", what="processor time until a worker is ready", measure=startup.measure),
-    Bench(name="recovery", what="what kills, restarts and failing sends cost of the rate", measure=recovery.measure),
-    Bench(name="alerts", what="seconds from an outage until somebody is paged", measure=alerts.measure),
-    Bench(name="callbacks", what="callbacks accepted and settled a second", measure=callbacks.measure),
-    Bench(name="growth", what="the cost of a job at the beginning and at the end of a batch", measure=growth.measure),
-    Bench(name="query", what="questions about a million-row batch", measure=query.measure),
-    Bench(name="emulator", what="faxes a second that the emulator itself takes", measure=emulator.measure),
+    Bench(
+        name="accept",
+        description="a million E.164 rows, uploaded over HTTP and written to disk",
+        measure=accept.measure,
+    ),
+    Bench(
+        name="accept_raw",
+        description="rows with numbers in national form, as customers write them",
+        measure=accept_raw.measure,
+    ),
+    Bench(name="memory", description="Redis memory per job in million-row batches", measure=memory.measure),
+    Bench(
+        name="dispatch", description="faxes per second at 500 ms latency with 256 in flight", measure=dispatch.measure
+    ),
+    Bench(
+        name="pace", description="use of the account's rate limit, and recovery after it changes", measure=pace.measure
+    ),
+    Bench(
+        name="urgent", description="latency of single urgent faxes beside a million-row batch", measure=urgent.measure
+    ),
+    Bench(name="idle", description="CPU time with nothing to do", measure=idle.measure),
+    Bench(name="startup", description="CPU time until a worker is ready", measure=startup.measure),
+    Bench(
+        name="recovery",
+        description="share of the rate lost to kills, restarts and failing sends",
+        measure=recovery.measure,
+    ),
+    Bench(name="alerts", description="time from an outage until somebody is paged", measure=alerts.measure),
+    Bench(name="callbacks", description="callbacks accepted and settled per second", measure=callbacks.measure),
+    Bench(name="growth", description="cost per job at the beginning and at the end of a batch", measure=growth.measure),
+    Bench(name="query", description="API queries about a million-row batch", measure=query.measure),
+    Bench(name="emulator", description="faxes per second that the emulator accepts", measure=emulator.measure),
 )
 
 BENCHES = {bench.name: bench for bench in _ALL}

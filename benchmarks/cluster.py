@@ -1,4 +1,4 @@
-"""What the benches that run the real processes share: the cluster, drafts of batches, and commands."""
+"""Shared code of the benchmarks that run real processes: the local cluster, drafts of batches, and commands."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from dispatcher.local.cluster import LocalCluster
 from dispatcher.local.services import SERVICES, environment_without_settings
 
 START_S = 60.0
-#: the address of a document, which no bench lets the emulator fetch
+#: URL of a document, which the emulator does not fetch in benchmarks
 DOCUMENT_URL = "http://127.0.0.1:9/letter.pdf"
 
 
@@ -25,7 +25,7 @@ def bench_cluster(
     emulator: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
 ) -> LocalCluster:
-    """Return a cluster for a bench: it logs little, fetches no documents, and restarts nothing.
+    """Return a cluster for a benchmark: it logs warnings only, fetches no documents, and restarts no process.
 
     The arguments are those of ``LocalCluster``.
     """
@@ -45,12 +45,12 @@ def credentials(cluster: LocalCluster) -> tuple[str, str]:
 
 
 def cluster_cpu_s(cluster: LocalCluster, *names: str) -> float:
-    """Return the seconds of processor used so far by services, by ``emulator`` or by ``redis``."""
+    """Return the CPU seconds used so far by services, by ``emulator`` or by ``redis``."""
     return sum(cpu_s(cluster.pid(name)) for name in names)
 
 
 def accepted_at_s(cluster: LocalCluster) -> list[float]:
-    """Return when the emulator accepted each fax, in seconds since 1970, in that order."""
+    """Return the times at which the emulator accepted faxes, in seconds since 1970, in ascending order."""
     return [fax.accepted_ms / 1000 for fax in cluster.emulator_api.ledger()]
 
 
@@ -59,20 +59,20 @@ _REPOSITORY = {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our environment without the user's settings, in which the modules of this repository can be imported."""
+    """Return the environment without the user's settings. Modules of this repository can be imported in it."""
     return environment_without_settings() | _REPOSITORY
 
 
 def read_json(url: str, body: object = None) -> Any:
-    """Send a GET request, or a POST request if there is a body, and return the answer."""
+    """Send a GET request, or a POST request if there is a body, and return the JSON of the response."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
 
 
 def draft(client: Client, name: str, path: Path, *, documents: tuple[str, ...] = ()) -> Batch:
-    """Create a batch with the recipients of a file; without documents its document is an address."""
+    """Create a batch with the recipients of a file. Without documents, its content is a URL."""
     urls = () if documents else (DOCUMENT_URL,)
     batch = client.create_batch(NewBatch(name=name, documents=documents, content_urls=urls))
     client.upload_recipients(batch.id, path)

@@ -1,7 +1,7 @@
-"""Faxes a second with 500 ms latency, 256 in flight and no limit: the cost of the queue and of the record.
+"""Measures faxes per second at 500 ms latency, with 256 in flight and no rate limit: the cost of queue and records.
 
-Against a bare loop with the same HTTP client, a dramatiq actor for each fax and a Celery task for each fax. Rates are
-taken from the emulator's own times of acceptance, so that no one's start counts.
+Compares bulkfax with a bare loop around the same HTTP client, with a dramatiq actor per fax and with a Celery task per
+fax. Rates are computed from the times at which the emulator accepted faxes, so start-up time does not count.
 """
 
 import json
@@ -27,12 +27,12 @@ from benchmarks.setting import Setting
 from dispatcher.local.redis_server import EmbeddedServer
 
 IN_FLIGHT = 256
-#: faxes of one run by their content, and those that a peer gets
+#: faxes per run for each kind of content, and faxes per run of a peer
 FAXES = {"contentUrl": 8000, "100 KB base64": 4000}
 PEER_FAXES = 2000
-#: of a document that has 100 KB as base64
+#: size of a document that takes 100 KB as base64
 _DOCUMENT_BYTES = 74_000
-#: calls last for hours, so that nothing but sending is measured
+#: calls last for hours, so that only sending is measured
 _EMULATOR = ("--latency", "0.5", "--speed", "0.001")
 _POLICY = '[times]\npoll_first = "2h"\npoll = ["2h"]\n'
 _WITHIN_S = 300.0
@@ -40,7 +40,7 @@ _WITHIN_S = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What all contenders are given alike; without a letter the document goes by address."""
+    """The workload of a run, the same for bulkfax and its peers. Without a letter the document is sent by URL."""
 
     faxes: int
     peer_faxes: int
@@ -49,13 +49,14 @@ class Load:
 
 
 def measure(setting: Setting) -> list[Figure]:
+    """Run the benchmark and return its figures."""
     letter = write_letter(setting.folder / "letter.pdf", _DOCUMENT_BYTES)
-    in_flight = setting.size(IN_FLIGHT, least=32)
+    in_flight = setting.size(IN_FLIGHT, minimum=32)
     figures = []
     for kind, faxes in FAXES.items():
         load = Load(
-            faxes=setting.size(faxes, least=in_flight * 3),
-            peer_faxes=setting.size(PEER_FAXES, least=in_flight * 3),
+            faxes=setting.size(faxes, minimum=in_flight * 3),
+            peer_faxes=setting.size(PEER_FAXES, minimum=in_flight * 3),
             in_flight=in_flight,
             letter=letter if "base64" in kind else None,
         )
@@ -81,8 +82,10 @@ def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
     ours, bare = middle["ours"], f"bare loop, same client: {middle['bare']:.0f} faxes/s"
     more, bare_cpu = middle["more cpu"], f"bare loop: {middle['bare cpu']:.2f} ms/fax"
     figures = [
-        figure("sent", ours, "faxes/s", bare, middle["ratio"], Goal(least=0.85, of="ratio")),
-        figure("processor beyond the bare loop's", more, "ms/fax", bare_cpu, more / middle["bare cpu"], Goal(most=0.4)),
+        figure("sent", ours, "faxes/s", bare, middle["ratio"], Goal(min_value=0.85, of="ratio")),
+        figure(
+            "processor beyond the bare loop's", more, "ms/fax", bare_cpu, more / middle["bare cpu"], Goal(max_value=0.4)
+        ),
     ]
     for library in LIBRARIES:
         against = f"{library}, one a fax: {middle[library]:.0f} faxes/s"
@@ -90,9 +93,9 @@ def _figures(kind: str, middle: dict[str, float]) -> list[Figure]:
     return figures
 
 
-def rate(accepted_at: list[float], in_flight: int) -> float:
-    """Faxes a second in full swing: the calls that begin at once at the start are the first wave and do not count."""
-    times = sorted(accepted_at)
+def rate(accepted_s: list[float], in_flight: int) -> float:
+    """Return the faxes per second at full load, without the first ``in_flight`` faxes, which start all at once."""
+    times = sorted(accepted_s)
     return (len(times) - in_flight) / (times[-1] - times[0])
 
 
@@ -114,7 +117,7 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
             command, env=clean_environment(), capture_output=True, text=True, timeout=_WITHIN_S, check=False
         )
         if done.returncode:
-            raise BenchFailed(f"the bare loop broke: {done.stderr.strip().splitlines()[-1:]}")
+            raise BenchFailed(f"the bare loop failed: {done.stderr.strip().splitlines()[-1:]}")
         return {
             "bare": rate(accepted_at_s(cluster), load.in_flight),
             "bare cpu": json.loads(done.stdout)["cpu_s"] / load.faxes * 1000,
@@ -127,7 +130,7 @@ def _ours(setting: Setting, load: Load) -> dict[str, float]:
     env = {
         "BULKFAX_SINCH__RATE_PER_SECOND": "10000",
         "BULKFAX_SINCH__CONNECTIONS": str(load.in_flight),
-        # connections bound what is in flight; this counts a fax from its permit to its record
+        # CONNECTIONS limits the requests in flight; this limit also counts faxes before and after their request
         "BULKFAX_SINCH__MAX_IN_FLIGHT": str(load.in_flight * 2),
         "BULKFAX_POLICY_FILE": str(folder / "policy.toml"),
         "BULKFAX_PUBLIC_URL": "",

@@ -1,5 +1,5 @@
-"""The error of benches that cannot be measured."""
+"""The error of benchmarks that cannot run."""
 
 
 class BenchFailed(Exception):
-    """Raised when a bench cannot be measured; the text is a sentence that says why."""
+    """Raised when a benchmark cannot run; the text is a sentence that says why."""

@@ -1,4 +1,4 @@
-"""A document of a wanted size."""
+"""Writes a PDF document of a chosen size."""
 
 import random
 from pathlib import Path
@@ -9,7 +9,7 @@ _A4_POINTS = (595, 842)
 
 
 def write_letter(path: Path, size: int) -> Path:
-    """One page with an attachment of noise, so that nothing on the way can shrink it: some 1 kB more than ``size``."""
+    """Write a one-page PDF, about 1 kB larger than ``size``. An attachment of noise makes it incompressible."""
     writer = PdfWriter()
     writer.add_blank_page(*_A4_POINTS)
     writer.add_attachment("noise.bin", random.Random(1).randbytes(size))

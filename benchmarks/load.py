@@ -1,4 +1,4 @@
-"""A load generator for HTTP/1.1 that costs little: prepared requests over connections that stay open."""
+"""A cheap HTTP/1.1 load generator: it writes prepared requests to persistent connections."""
 
 import asyncio
 import time
@@ -10,27 +10,29 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-_CONNECT_S, _ANSWER_S = 10.0, 60.0
+_CONNECT_S, _RESPONSE_S = 10.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What a load got. Times are seconds."""
+class LoadResult:
+    """Duration of a load, and the number of responses by status."""
 
     seconds: float
     statuses: Counter[int]
 
     @property
-    def good(self) -> int:
+    def successful(self) -> int:
+        """The number of responses with a status below 300."""
         return sum(count for status, count in self.statuses.items() if status < 300)
 
     @property
     def per_second(self) -> float:
-        return self.good / self.seconds
+        """Successful responses per second."""
+        return self.successful / self.seconds
 
 
 def post(url: str, body: bytes, *, content_type: str, authorization: str = "") -> bytes:
-    """A whole request, ready to be written."""
+    """Return the bytes of a complete POST request."""
     parts = urlsplit(url)
     lines = [
         f"POST {parts.path} HTTP/1.1",
@@ -43,13 +45,18 @@ def post(url: str, body: bytes, *, content_type: str, authorization: str = "") -
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def send_all(url: str, requests: Iterator[bytes], connections: int) -> Answered:
-    """Send every request, each connection one after the other. Raises OSError and TimeoutError."""
-    return uvloop.run(flood(url, requests, connections))
+def send_all(url: str, requests: Iterator[bytes], connections: int) -> LoadResult:
+    """Send every request, one at a time on each connection.
+
+    Raises:
+        OSError: A connection failed.
+        TimeoutError: A connection or a response took too long.
+    """
+    return uvloop.run(send_all_async(url, requests, connections))
 
 
-async def flood(url: str, requests: Iterator[bytes], connections: int) -> Answered:
-    """The same, on a loop that runs already."""
+async def send_all_async(url: str, requests: Iterator[bytes], connections: int) -> LoadResult:
+    """Do what ``send_all`` does, on the running event loop."""
     parts = urlsplit(url)
     assert parts.hostname, url
     assert parts.port, url
@@ -61,61 +68,61 @@ async def flood(url: str, requests: Iterator[bytes], connections: int) -> Answer
             opened.append(connection)
     statuses: Counter[int] = Counter()
     began_s = time.perf_counter()
-    await asyncio.gather(*(_talk(connection, requests, statuses) for connection in opened))
+    await asyncio.gather(*(_send_on(connection, requests, statuses) for connection in opened))
     seconds = time.perf_counter() - began_s
     for connection in opened:
         connection.close()
-    return Answered(seconds=seconds, statuses=statuses)
+    return LoadResult(seconds=seconds, statuses=statuses)
 
 
-async def _talk(connection: "_Connection", requests: Iterator[bytes], statuses: Counter[int]) -> None:
+async def _send_on(connection: "_Connection", requests: Iterator[bytes], statuses: Counter[int]) -> None:
     for request in requests:
-        async with asyncio.timeout(_ANSWER_S):
-            statuses[await connection.ask(request)] += 1
+        async with asyncio.timeout(_RESPONSE_S):
+            statuses[await connection.send(request)] += 1
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time; of the answer only the status is kept."""
+    """Sends one request at a time and keeps only the status of the response."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[int] | None = None
+        self._response: asyncio.Future[int] | None = None
         self._head = b""
-        self._left = -1
+        self._remaining = -1
         self._status = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer and not self._answer.done():
-            self._answer.set_exception(exc or ConnectionResetError("the connection was closed"))
+        if self._response and not self._response.done():
+            self._response.set_exception(exc or ConnectionResetError("the connection was closed"))
 
     def close(self) -> None:
         assert self._transport is not None
         self._transport.close()
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
+    def send(self, request: bytes) -> asyncio.Future[int]:
         assert self._transport is not None
-        self._head, self._left = b"", -1
-        self._answer = asyncio.get_running_loop().create_future()
+        self._head, self._remaining = b"", -1
+        self._response = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return self._answer
+        return self._response
 
     def data_received(self, data: bytes) -> None:
-        if self._left >= 0:
-            self._left -= len(data)
+        if self._remaining >= 0:
+            self._remaining -= len(data)
         else:
             self._head += data
             self._read_head()
-        if self._left == 0 and self._answer and not self._answer.done():
-            self._answer.set_result(self._status)
+        if self._remaining == 0 and self._response and not self._response.done():
+            self._response.set_result(self._status)
 
     def _read_head(self) -> None:
         head, end, body = self._head.partition(b"\r\n\r\n")
         if end:
             self._status = int(head[9:12])
-            self._left = _content_length(head) - len(body)
+            self._remaining = _content_length(head) - len(body)
 
 
 def _content_length(head: bytes) -> int:

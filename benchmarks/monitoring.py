@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager as they run in earnest, with our rules, and somebody who is paged."""
+"""A real Prometheus and Alertmanager with bulkfax's rules, and a receiver that records pages."""
 
 import json
 import re
@@ -22,13 +22,13 @@ from dispatcher.local.signals import uninterrupted
 from dispatcher.local.supervisor import Process
 
 RULES = Path(__file__).resolve().parent.parent / "grafana" / "rules" / "bulkfax.yaml"
-#: seconds between two scrapes and evaluations, and that alerts of one kind wait for each other, before they are divided
+#: seconds between scrapes and evaluations, and Alertmanager's group wait, before they are divided
 _SCRAPE_S, _GROUP_S = 15.0, 30.0
 _START_S = 30.0
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+)(ms|[smhd])")
 _RANGE = re.compile(r"\[([\dsmhd]+)\]")
-#: a number that seconds are compared with
+#: matches a comparison of seconds with a number
 _SECONDS = re.compile(r"(_seconds[\w:]*(?:\{[^}]*\})?(?:\[[^\]]*\])?\)*\s*[<>]=?\s*)(\d+)")
 
 
@@ -37,52 +37,64 @@ class MissingProgram(Exception):
 
 
 def program(name: str) -> str:
-    """The path of ``prometheus``, ``promtool`` or ``alertmanager``. Raises MissingProgram."""
+    """Return the path of ``prometheus``, ``promtool`` or ``alertmanager``.
+
+    Raises:
+        MissingProgram: The program is not installed.
+    """
     path = shutil.which(name) or shutil.which(f"prometheus-{name}")
     if path is None:
         raise MissingProgram(f"{name} is missing; Debian: apt-get install prometheus prometheus-alertmanager")
     return path
 
 
-def faster(rules: Mapping[str, Any], by: int) -> dict[str, Any]:
-    """A file of rules with all its times divided: windows, the time that an alert waits, seconds that are compared."""
-    return {"groups": [group | {"rules": [_faster(rule, by) for rule in group["rules"]]} for group in rules["groups"]]}
+def divide_rules(rules: Mapping[str, Any], divisor: int) -> dict[str, Any]:
+    """Return rules with all times divided: windows, ``for`` durations, and thresholds in seconds."""
+    return {
+        "groups": [
+            group | {"rules": [_divide_rule(rule, divisor) for rule in group["rules"]]} for group in rules["groups"]
+        ]
+    }
 
 
-def _faster(rule: Mapping[str, Any], by: int) -> dict[str, Any]:
-    expression = _RANGE.sub(lambda found: f"[{divided(found[1], by)}]", rule["expr"])
-    expression = _SECONDS.sub(lambda found: f"{found[1]}{int(found[2]) / by:g}", expression)
-    waits = {"for": divided(rule["for"], by)} if "for" in rule else {}
+def _divide_rule(rule: Mapping[str, Any], divisor: int) -> dict[str, Any]:
+    expression = _RANGE.sub(lambda match: f"[{divide_duration(match[1], divisor)}]", rule["expr"])
+    expression = _SECONDS.sub(lambda match: f"{match[1]}{int(match[2]) / divisor:g}", expression)
+    waits = {"for": divide_duration(rule["for"], divisor)} if "for" in rule else {}
     return {**rule, "expr": expression, **waits}
 
 
-def divided(duration: str, by: float) -> str:
-    """A duration of Prometheus' as whole milliseconds."""
+def divide_duration(duration: str, divisor: float) -> str:
+    """Divide a Prometheus duration, and return it in whole milliseconds."""
     seconds = sum(int(number) * _UNITS_S[unit] for number, unit in _DURATION.findall(duration))
-    return f"{round(seconds * 1000 / by)}ms"
+    return f"{round(seconds * 1000 / divisor)}ms"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An alert that came to the receiver."""
+    """An alert that reached the receiver."""
 
     name: str
     severity: str
     firing: bool
     #: seconds since 1970
-    came_s: float
+    received_s: float
 
 
 class Monitoring:
-    """Prometheus that scrapes the web process at ``target`` (its URL), Alertmanager and a receiver; for ``with``.
+    """Prometheus, Alertmanager and a receiver of alerts, as a context manager."""
 
-    ``by`` divides all times of the rules, of scraping and of grouping.
-    """
+    def __init__(self, folder: Path, target: str, *, divisor: int = 1) -> None:
+        """Create the processes without starting them.
 
-    def __init__(self, folder: Path, target: str, *, by: int = 1) -> None:
+        Args:
+            folder: Folder of configuration, data and logs.
+            target: URL of the web process to scrape.
+            divisor: Divides all times of rules, scraping and grouping.
+        """
         self._folder = folder
         self._target = target.removeprefix("http://")
-        self._by = by
+        self._divisor = divisor
         self.pages: list[Page] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _receiver(self.pages))
         self._url = f"http://127.0.0.1:{free_port()}"
@@ -104,19 +116,19 @@ class Monitoring:
         self._stop()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """What Prometheus answers now: the vector's samples."""
-        answer = read_json(f"{self._url}/api/v1/query?{urlencode({'query': expression})}")
-        samples: list[dict[str, Any]] = answer["data"]["result"]
+        """Evaluate an expression now, and return the samples of the resulting vector."""
+        response = read_json(f"{self._url}/api/v1/query?{urlencode({'query': expression})}")
+        samples: list[dict[str, Any]] = response["data"]["result"]
         return samples
 
     def firing(self) -> set[str]:
-        """Alerts that fire now, whether anybody was told or not."""
+        """Return the names of the alerts that fire now, whether or not Alertmanager has sent them."""
         return {sample["metric"]["alertname"] for sample in self.query('ALERTS{alertstate="firing"}')}
 
     def _start(self) -> None:
         alertmanager_port = free_port()
         self._write("alertmanager.yml", self._alertmanager_config())
-        self._write("rules.yml", faster(yaml.safe_load(RULES.read_text(encoding="utf-8")), self._by))
+        self._write("rules.yml", divide_rules(yaml.safe_load(RULES.read_text(encoding="utf-8")), self._divisor))
         self._write("prometheus.yml", self._prometheus_config(alertmanager_port))
         self._processes = [
             self._process(
@@ -146,7 +158,7 @@ class Monitoring:
             except OSError:
                 pass
             if time.monotonic() > end_s:
-                raise BenchFailed(f"Prometheus does not scrape: {self._processes[-1].last_words()}")
+                raise BenchFailed(f"Prometheus could not scrape the target: {self._processes[-1].last_words()}")
             time.sleep(0.1)
 
     def _stop(self) -> None:
@@ -164,7 +176,7 @@ class Monitoring:
 
     def _alertmanager_config(self) -> dict[str, Any]:
         port = self._server.server_address[1]
-        wait = divided(f"{_GROUP_S:.0f}s", self._by)
+        wait = divide_duration(f"{_GROUP_S:.0f}s", self._divisor)
         route = {"receiver": "bench", "group_by": ["..."], "group_wait": wait, "group_interval": wait}
         hook = {"url": f"http://127.0.0.1:{port}/", "send_resolved": True}
         return {
@@ -173,7 +185,7 @@ class Monitoring:
         }
 
     def _prometheus_config(self, alertmanager_port: int) -> dict[str, Any]:
-        interval = divided(f"{_SCRAPE_S:.0f}s", self._by)
+        interval = divide_duration(f"{_SCRAPE_S:.0f}s", self._divisor)
         manager = {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
@@ -184,9 +196,9 @@ class Monitoring:
 
 
 def _receiver(pages: list[Page]) -> type[BaseHTTPRequestHandler]:
-    """Notes every alert that it is told."""
+    """Return a request handler that appends every alert it receives to ``pages``."""
 
-    class Receiver(BaseHTTPRequestHandler):
+    class AlertReceiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             for alert in body["alerts"]:
@@ -197,6 +209,6 @@ def _receiver(pages: list[Page]) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log requests."""
 
-    return Receiver
+    return AlertReceiver

@@ -1,4 +1,7 @@
-"""The account's rate: used to the last percent, not overrun, and regained. Against the emulator's own token bucket."""
+"""Measures how fully the account's rate limit is used, whether it is exceeded, and how fast a raised limit is used.
+
+The emulator enforces the limit with a token bucket of its own, with which the sends are compared.
+"""
 
 import time
 from bisect import bisect_left
@@ -11,31 +14,34 @@ from benchmarks.recipients import write_csv
 from benchmarks.setting import Setting
 from dispatcher.local.cluster import LocalCluster
 
-#: limits in faxes a second; the last one is reported without a goal
+#: limits in faxes per second; the last is reported without a goal
 RATES = (10, 100, 500)
 _WITH_GOALS = (10, 100)
-#: the one at which the limit is halved and restored
+#: the limit that is halved and restored
 _CHANGED = 100
-#: the bucket of the emulator, in seconds of its rate
+#: size of the emulator's token bucket, in seconds of its rate
 _BURST_S = 0.25
 WORKERS = 4
 STEADY_S, HALVED_S, REGAIN_S = 60.0, 20.0, 120.0
 _WARM_UP_S, _SPARE_S = 5.0, 5.0
 _WINDOW_S, _REGAIN_WINDOW_S = 10.0, 3.0
 _LOOK_S = 0.25
-_TAKEN = 200
+_ACCEPTED = 200
 _TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One ``POST /faxes``: seconds since 1970, and the answer's status."""
+    """A ``POST /faxes`` at the provider."""
 
-    at_s: float
+    #: seconds since 1970
+    time_s: float
+    #: status of the response
     status: int
 
 
 def measure(setting: Setting) -> list[Figure]:
+    """Run the benchmark and return its figures."""
     return [figure for rate in RATES for figure in _measure(setting, rate)]
 
 
@@ -51,8 +57,8 @@ def _measure(setting: Setting, rate: int) -> list[Figure]:
         time.sleep(warm_up_s + steady_s)
         arrivals = _arrivals(cluster)
         regained_s = _halve_and_restore(setting, cluster, rate) if rate == _CHANGED else None
-    begin_s = arrivals[0].at_s + warm_up_s
-    steady = [one for one in arrivals if begin_s <= one.at_s < begin_s + steady_s]
+    begin_s = arrivals[0].time_s + warm_up_s
+    steady = [arrival for arrival in arrivals if begin_s <= arrival.time_s < begin_s + steady_s]
     return _figures(rate, steady, steady_s) + ([] if regained_s is None else [_regained(regained_s)])
 
 
@@ -70,11 +76,13 @@ def _cluster(setting: Setting, rate: int) -> LocalCluster:
 
 
 def _arrivals(cluster: LocalCluster) -> list[Arrival]:
-    return [Arrival(at_s=at_s, status=status) for at_s, status in read_json(f"{cluster.emulator_url}/bench/arrivals")]
+    return [
+        Arrival(time_s=time_s, status=status) for time_s, status in read_json(f"{cluster.emulator_url}/bench/arrivals")
+    ]
 
 
 def _halve_and_restore(setting: Setting, cluster: LocalCluster, rate: int) -> float:
-    """Seconds from the moment when the old limit is back until nine tenths of it are used again."""
+    """Halve the limit, restore it, and return the seconds until 90 % of the restored limit is used."""
     url = f"{cluster.emulator_url}/bench/rate"
     read_json(url, {"rate": rate / 2})
     time.sleep(setting.seconds(HALVED_S, 2.0))
@@ -82,35 +90,35 @@ def _halve_and_restore(setting: Setting, cluster: LocalCluster, rate: int) -> fl
     began_s, within_s = time.time(), setting.seconds(REGAIN_S, 2.0)
     while time.time() < began_s + within_s:
         time.sleep(_LOOK_S)
-        taken = [one.at_s for one in _arrivals(cluster) if one.status == _TAKEN]
-        if used(taken, time.time() - _REGAIN_WINDOW_S, _REGAIN_WINDOW_S, rate) >= 0.9:
+        accepted = [arrival.time_s for arrival in _arrivals(cluster) if arrival.status == _ACCEPTED]
+        if used_share(accepted, time.time() - _REGAIN_WINDOW_S, _REGAIN_WINDOW_S, rate) >= 0.9:
             return time.time() - began_s
     return within_s
 
 
-def used(times: Sequence[float], begin_s: float, seconds: float, rate: float) -> float:
-    """Share of a rate that a stretch of time saw; ``times`` rise."""
+def used_share(times: Sequence[float], begin_s: float, seconds: float, rate: float) -> float:
+    """Return the share of a rate that is used in a time window. ``times`` are in ascending order."""
     count = bisect_left(times, begin_s + seconds) - bisect_left(times, begin_s)
     return count / (rate * seconds)
 
 
-def most_in_any(times: Sequence[float], seconds: float) -> int:
-    """The most that came in any stretch of so many seconds; ``times`` rise."""
-    most = first = 0
-    for last, at_s in enumerate(times):
-        while at_s - times[first] >= seconds:
+def max_in_any_window(times: Sequence[float], seconds: float) -> int:
+    """Return the largest number of times in any window of ``seconds``. ``times`` are in ascending order."""
+    max_count = first = 0
+    for last, time_s in enumerate(times):
+        while time_s - times[first] >= seconds:
             first += 1
-        most = max(most, last - first + 1)
-    return most
+        max_count = max(max_count, last - first + 1)
+    return max_count
 
 
 def _figures(rate: int, steady: Sequence[Arrival], steady_s: float) -> list[Figure]:
     window_s = min(_WINDOW_S, steady_s)
     allowed = rate * window_s
-    taken = sum(one.status == _TAKEN for one in steady)
-    refused = sum(one.status == _TOO_MANY for one in steady)
-    most = most_in_any([one.at_s for one in steady], window_s)
-    goals = rate in _WITH_GOALS
+    accepted = sum(arrival.status == _ACCEPTED for arrival in steady)
+    refused = sum(arrival.status == _TOO_MANY for arrival in steady)
+    max_count = max_in_any_window([arrival.time_s for arrival in steady], window_s)
+    has_goals = rate in _WITH_GOALS
     bucket = f"the emulator's bucket: {rate}/s, burst {_BURST_S} s"
 
     def figure(name: str, value: float, unit: str, ratio: float, goal: Goal) -> Figure:
@@ -121,15 +129,15 @@ def _figures(rate: int, steady: Sequence[Arrival], steady_s: float) -> list[Figu
             unit=unit,
             against=bucket,
             ratio=ratio,
-            goal=goal if goals else None,
+            goal=goal if has_goals else None,
         )
 
-    share, over = taken / (rate * steady_s), Goal(most=allowed * 1.01 + 1)
+    share, over = accepted / (rate * steady_s), Goal(max_value=allowed * 1.01 + 1)
     refusals = refused / max(1, len(steady))
     return [
-        figure(f"limit used over {steady_s:.0f} s", share * 100, "%", share, Goal(least=97)),
-        figure(f"most in any {window_s:.0f} s", most, "faxes", most / allowed, over),
-        figure("answered with 429", refusals * 100, "%", refusals, Goal(most=0.2)),
+        figure(f"limit used over {steady_s:.0f} s", share * 100, "%", share, Goal(min_value=97)),
+        figure(f"most in any {window_s:.0f} s", max_count, "faxes", max_count / allowed, over),
+        figure("answered with 429", refusals * 100, "%", refusals, Goal(max_value=0.2)),
     ]
 
 
@@ -141,5 +149,5 @@ def _regained(seconds: float) -> Figure:
         unit="s",
         against=f"the emulator's bucket: halved for {HALVED_S:.0f} s, then {_CHANGED}/s",
         ratio=seconds / HALVED_S,
-        goal=Goal(most=30),
+        goal=Goal(max_value=30),
     )

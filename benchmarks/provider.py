@@ -1,8 +1,8 @@
-"""``python -m benchmarks.provider``: the emulator with a rate that can be changed while it runs, and a log of arrivals.
+"""``python -m benchmarks.provider``: the emulator with an adjustable rate and a log of arrivals.
 
-Takes ``--rate``, ``--burst-s`` (the bucket, in seconds of the rate) and ``--speed``. Two paths of its own:
-``POST /bench/rate {"rate": 50}`` and ``GET /bench/arrivals``, a list of [seconds since 1970, status] of every
-``POST /faxes`` in the order of arrival.
+Options are ``--rate``, ``--burst-s`` (the size of the token bucket, in seconds of the rate) and ``--speed``. It adds
+two paths: ``POST /bench/rate {"rate": 50}`` changes the rate, and ``GET /bench/arrivals`` returns a list of
+[seconds since 1970, status] with every ``POST /faxes`` in the order of arrival.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from dispatcher.emulator.app import create_app
 from dispatcher.emulator.server import CuttingProtocol, listen
 
 
-class Arrivals:
-    """Notes when each ``POST /faxes`` came and what it was answered."""
+class ArrivalLog:
+    """Middleware that records the time and the response status of each ``POST /faxes``."""
 
     def __init__(self, app: ASGIApp, log: list[list[float]]) -> None:
         self._app = app
@@ -34,16 +34,16 @@ class Arrivals:
         entry = [time.time(), 0]
         self._log.append(entry)
 
-        async def noted(message: Message) -> None:
+        async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry[1] = message["status"]
             await send(message)
 
-        await self._app(scope, receive, noted)
+        await self._app(scope, receive, send_and_record)
 
 
-def watched(config: EmulatorConfig, burst_s: float) -> ASGIApp:
-    """The emulator's application and the two paths."""
+def create_provider(config: EmulatorConfig, burst_s: float) -> ASGIApp:
+    """Return the emulator's application with the two additional paths."""
     app = create_app(config)
     bucket = app.state.emulator.bucket
     log: list[list[float]] = []
@@ -60,7 +60,7 @@ def watched(config: EmulatorConfig, burst_s: float) -> ASGIApp:
         Route("/bench/rate", post_rate, methods=["POST"]),
         Route("/bench/arrivals", get_arrivals),
     ]
-    return Arrivals(app, log)
+    return ArrivalLog(app, log)
 
 
 def _burst(rate: float, burst_s: float) -> int:
@@ -68,18 +68,21 @@ def _burst(rate: float, burst_s: float) -> int:
 
 
 def main() -> None:
+    """Serve the provider until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.provider")
     for name, default in (("--rate", 100.0), ("--burst-s", 0.25), ("--speed", 1.0)):
         parser.add_argument(name, type=float, default=default)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     config = EmulatorConfig(
-        rate=given.rate, burst=_burst(given.rate, given.burst_s), speed=given.speed, fetch_content=False
+        rate=arguments.rate, burst=_burst(arguments.rate, arguments.burst_s), speed=arguments.speed, fetch_content=False
     )
-    taken, running = listen(config)
+    listening, running = listen(config)
     print(running.line, flush=True)
-    options = uvicorn.Config(watched(config, given.burst_s), http=CuttingProtocol, ws="none", log_level="warning")
-    with taken, suppress(KeyboardInterrupt):
-        uvicorn.Server(options).run(sockets=[taken])
+    options = uvicorn.Config(
+        create_provider(config, arguments.burst_s), http=CuttingProtocol, ws="none", log_level="warning"
+    )
+    with listening, suppress(KeyboardInterrupt):
+        uvicorn.Server(options).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The recipients that all benches use: made by rule from a seed, so that they need not be stored.
+"""The recipients of all benchmarks, generated from a seed so that they need not be stored.
 
-Numbers are fictional: the ranges that regulators keep for drama, and the exchange 555 of North America, which has no
-subscribers. They pass every check of ``phonenumbers``. ``CHECKSUMS`` pins what is made.
+Numbers are fictional: they are from ranges that regulators reserve for drama, and from the exchange 555 of North
+America, which has no subscribers. They pass every check of ``phonenumbers``. ``CHECKSUMS`` pins the generated lists.
 """
 
 import csv
@@ -18,14 +18,14 @@ import phonenumbers
 from dispatcher.local.fictional_numbers import fictional_numbers
 
 SEED = 20_241
-#: every so many rows one has a number that does not exist, which only a full check finds
+#: one of this many rows has a number that does not exist, which only full validation detects
 BAD_EVERY = 1000
-#: every so many rows one is from outside North America, as long as there are fictional numbers
+#: one of this many rows is from outside North America, until the fictional numbers run out
 _FOREIGN_EVERY = 4
-#: the service of that exchange is not ours to call
+#: the directory assistance of that exchange is a real service
 _DIRECTORY_ASSISTANCE = 1212
 _LINES = 10_000
-_PIECE_ROWS = 10_000
+_CHUNK_ROWS = 10_000
 
 #: area codes of the United States, all assigned
 _AREAS = (
@@ -36,14 +36,14 @@ _AREAS = (
     434, 435, 440, 443, 469, 478, 479, 480, 484, 501, 502, 503, 504, 507, 508, 509, 510, 512, 513, 515, 516, 517,
     518, 520,
 )  # fmt: skip
-MOST_ROWS = len(_AREAS) * (_LINES - 1)
+MAX_ROWS = len(_AREAS) * (_LINES - 1)
 
 _NAMES = (
     *("Adler", "Baker", "Costa", "Dubois", "Evans", "Fischer", "Garcia", "Hansen", "Ivanov", "Jensen", "Keller"),
     *("Lopez", "Moreau", "Novak", "Olsen"),
 )
 
-#: SHA-256 of lists by form and rows
+#: SHA-256 of lists, by format and number of rows
 CHECKSUMS = {
     ("ndjson", 10_000): "ecf5cd204271275d07d0f5d71bd77ade17def2373642ef26b55f32f08a52a555",
     ("ndjson", 1_000_000): "b35093b647cec8dc8de9c2c7503219d5133699d846925f5cd8274c1bff645b5f",
@@ -53,7 +53,7 @@ CHECKSUMS = {
 
 
 class Row(NamedTuple):
-    """One recipient as a producer has it."""
+    """A recipient as a producer uploads it."""
 
     number: str
     reference: str
@@ -61,19 +61,19 @@ class Row(NamedTuple):
 
 
 def rows(count: int) -> Iterator[Row]:
-    """The first ``count`` recipients, at most ``MOST_ROWS``. Each number is there once; bad ones are cut short."""
-    chance = random.Random(SEED)
-    for at, number in zip(range(count), _numbers(), strict=False):
-        reference = f"C{int(chance.random() * 1e8):08}"
-        name = _NAMES[int(chance.random() * len(_NAMES))]
-        yield Row(number[:-3] if at % BAD_EVERY == BAD_EVERY - 1 else number, reference, name)
+    """Yield the first ``count`` recipients, at most ``MAX_ROWS``. Numbers are unique; invalid ones are cut short."""
+    rng = random.Random(SEED)
+    for index, number in zip(range(count), _numbers(), strict=False):
+        reference = f"C{int(rng.random() * 1e8):08}"
+        name = _NAMES[int(rng.random() * len(_NAMES))]
+        yield Row(number[:-3] if index % BAD_EVERY == BAD_EVERY - 1 else number, reference, name)
 
 
 def _numbers() -> Iterator[str]:
     foreign = (number for number in fictional_numbers() if not number.startswith("+1"))
     american = _american()
-    for at, number in enumerate(american):
-        if at % _FOREIGN_EVERY == 0 and (other := next(foreign, None)):
+    for index, number in enumerate(american):
+        if index % _FOREIGN_EVERY == 0 and (other := next(foreign, None)):
             yield other
         yield number
 
@@ -85,7 +85,7 @@ def _american() -> Iterator[str]:
 
 
 def bad_rows(count: int) -> int:
-    """How many of the first ``count`` have to be refused."""
+    """Return how many of the first ``count`` recipients have to be refused."""
     return count // BAD_EVERY
 
 
@@ -93,32 +93,33 @@ Write = Callable[[Path, int], str]
 
 
 def write_ndjson(path: Path, count: int) -> str:
-    """One object a line; returns the SHA-256 of the file."""
+    """Write one JSON object per line, and return the SHA-256 of the file."""
     lines = (json.dumps({"number": r.number, "reference": r.reference, "name": r.name}) + "\n" for r in rows(count))
     return _write(path, lines)
 
 
 def write_csv(path: Path, count: int) -> str:
+    """Write a CSV file with E.164 numbers, and return its SHA-256."""
     return _write(path, _csv(("number", "reference", "name"), rows(count)))
 
 
 def write_raw(path: Path, count: int) -> str:
-    """As customers write it: national form with a country column, every tenth in international form."""
+    """Write a CSV file as customers do: national numbers with a country column, every tenth international."""
     return _write(path, _csv(("Fax", "Country", "Customer No"), _raw_rows(count)))
 
 
 def raw_rows(count: int) -> list[tuple[str, str]]:
-    """Number as written and country (ISO 3166 alpha-2) of the rows of ``write_raw``."""
+    """Return the number and the country (ISO 3166 alpha-2) of each row of ``write_raw``."""
     return [(number, country) for number, country, _ in _raw_rows(count)]
 
 
 def _raw_rows(count: int) -> Iterator[tuple[str, str, str]]:
-    for at, row in enumerate(rows(count)):
+    for index, row in enumerate(rows(count)):
         parsed = phonenumbers.parse(row.number)
         country = _COUNTRIES[parsed.country_code or 1]
-        form = phonenumbers.PhoneNumberFormat
-        wanted = form.INTERNATIONAL if at % 10 == 0 else form.NATIONAL
-        yield phonenumbers.format_number(parsed, wanted), country, row.reference
+        formats = phonenumbers.PhoneNumberFormat
+        number_format = formats.INTERNATIONAL if index % 10 == 0 else formats.NATIONAL
+        yield phonenumbers.format_number(parsed, number_format), country, row.reference
 
 
 _COUNTRIES = {1: "US", 33: "FR", 44: "GB", 49: "DE", 61: "AU"}
@@ -128,20 +129,20 @@ def _csv(header: tuple[str, ...], lines: Iterator[tuple[str, ...]]) -> Iterator[
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
-    for at, line in enumerate(lines, start=1):
+    for index, line in enumerate(lines, start=1):
         writer.writerow(line)
-        if at % _PIECE_ROWS == 0:
+        if index % _CHUNK_ROWS == 0:
             yield text.getvalue()
             text.seek(0)
             text.truncate()
     yield text.getvalue()
 
 
-def _write(path: Path, pieces: Iterator[str]) -> str:
+def _write(path: Path, chunks: Iterator[str]) -> str:
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for piece in pieces:
-            raw = piece.encode()
+        for chunk in chunks:
+            raw = chunk.encode()
             digest.update(raw)
             file.write(raw)
     return digest.hexdigest()

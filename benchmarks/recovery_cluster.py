@@ -1,4 +1,4 @@
-"""The product with any number of schedulers and worker services, each of which a bench can kill and start again."""
+"""A cluster with any number of schedulers and worker services, each of which a benchmark can kill and restart."""
 
 import os
 import random
@@ -14,16 +14,16 @@ from benchmarks.setting import Setting
 from dispatcher.local.services import PROGRAM
 from dispatcher.local.supervisor import Process
 
-#: the emulator's calls end quickly, so that callbacks come at the rate of the sends
+#: speed of the emulator's calls; they end quickly, so that callbacks arrive at the rate of the sends
 _SPEED = 20
-#: size of the emulator's bucket, seconds of its rate
+#: size of the emulator's token bucket, in seconds of its rate
 _BURST_S = 0.25
 
 
 class RecoveryCluster:
-    """Web, Redis and the emulator, and beside them services that can be killed. Use it with ``with``.
+    """Web, Redis and the emulator, and services that can be killed, as a context manager.
 
-    A service that is killed does not come back by itself: ``start`` it.
+    A service that is killed is not restarted automatically.
     """
 
     def __init__(
@@ -37,6 +37,17 @@ class RecoveryCluster:
         scenario: str = "",
         policy: Path | None = None,
     ) -> None:
+        """Create the cluster without starting it.
+
+        Args:
+            setting: The setting of the benchmark.
+            rate: The account's limit in faxes per second.
+            services: Number of worker services.
+            processes: Number of processes of each worker service.
+            schedulers: Number of schedulers.
+            scenario: Scenario of the emulator (TOML).
+            policy: Path of a policy file.
+        """
         folder = setting.new_folder("recovery")
         (folder / "scenario.toml").write_text(scenario)
         options = ["--rate", str(rate), "--burst", str(round(rate * _BURST_S)), "--speed", str(_SPEED)]
@@ -57,8 +68,8 @@ class RecoveryCluster:
     def __enter__(self) -> Self:
         self.local.__enter__()
         try:
-            self.schedulers = self._started("scheduler")
-            self.workers = self._started("worker")
+            self.schedulers = self._start_services("scheduler")
+            self.workers = self._start_services("worker")
         except BaseException:
             self._stop()
             raise
@@ -71,10 +82,11 @@ class RecoveryCluster:
 
     @property
     def web(self) -> Process:
+        """The web process."""
         return self.local.processes["web"]
 
     def send(self, jobs: int) -> None:
-        """Start a batch of so many recipients. Returns when its first fax is accepted."""
+        """Start a batch with ``jobs`` recipients, and wait until its first fax is accepted."""
         path = self.local.folder / "recipients.csv"
         write_csv(path, jobs)
         with self.local.client() as client:
@@ -82,64 +94,65 @@ class RecoveryCluster:
         self.local.wait(lambda: self.local.emulator_api.stats()["accepted"] > 0, 60.0, "no fax was sent")
 
     def kill_redis(self) -> None:
-        """Kill the server and start it again with what it has on disk."""
+        """Kill the Redis server and restart it with the data that it has on disk."""
         os.kill(self.local.server.pid, signal.SIGKILL)
         self.local.wait(lambda: not self.local.server.running, 10.0, "Redis did not end")
         self.local.server.start()
 
-    def kill_any_of_a_worker(self, chance: random.Random) -> None:
-        """Kill the supervisor or a child of a worker service; a supervisor is started again at once."""
-        worker = chance.choice(self.workers)
-        victim = chance.choice([worker.pid, *_children(worker.pid)])
-        os.kill(victim, signal.SIGKILL)
-        if victim == worker.pid:
+    def kill_any_of_a_worker(self, rng: random.Random) -> None:
+        """Kill the supervisor or a child of a worker service. A killed supervisor is restarted at once."""
+        worker = rng.choice(self.workers)
+        pid = rng.choice([worker.pid, *_children(worker.pid)])
+        os.kill(pid, signal.SIGKILL)
+        if pid == worker.pid:
             self.wait_until_gone(worker)
             worker.start()
 
     def replace_workers(self, **env: str) -> None:
-        """Kill the workers, and start others with further settings."""
+        """Kill the workers, and start new ones with additional settings."""
         kill([worker for worker in self.workers if worker.running])
         for worker in self.workers:
             worker.stop()
-        self.workers = self._started("worker", env)
+        self.workers = self._start_services("worker", env)
 
     def wait_until_gone(self, process: Process, within_s: float = 40.0) -> None:
+        """Wait until a process has ended."""
         self.local.wait(lambda: not process.running, within_s, f"{process.name} did not end")
 
-    def _started(self, program: str, env: Mapping[str, str] | None = None) -> list[Process]:
-        processes = [self._process(program, place, env or {}) for place in range(self._counts[program])]
+    def _start_services(self, program: str, env: Mapping[str, str] | None = None) -> list[Process]:
+        processes = [self._process(program, index, env or {}) for index in range(self._counts[program])]
         for process in processes:
             process.start()
         return processes
 
-    def _process(self, program: str, place: int, more: Mapping[str, str]) -> Process:
-        name = f"{program}-{place + 1}"
-        env = {**self.local.env, **more}
+    def _process(self, program: str, index: int, settings: Mapping[str, str]) -> Process:
+        name = f"{program}-{index + 1}"
+        env = {**self.local.env, **settings}
         return Process(name, [*PROGRAM, program], env=env, cwd=self.local.folder, log=self.local.folder / f"{name}.log")
 
     def _stop(self) -> None:
-        started: Sequence[Process] = [*self.schedulers, *self.workers]
-        for process in started:
+        processes: Sequence[Process] = [*self.schedulers, *self.workers]
+        for process in processes:
             process.ask_to_stop()
-        for process in started:
+        for process in processes:
             process.stop()
         self.local.stop()
 
 
 def kill(processes: Sequence[Process]) -> None:
-    """Kill processes with all that they started."""
+    """Kill processes with all their children."""
     for process in processes:
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def restart(process: Process) -> None:
-    """Start one again that was killed."""
+    """Restart a process that was killed."""
     process.stop()
     process.start()
 
 
 def _children(pid: int) -> list[int]:
-    """Direct children that run now; none where the process has just ended."""
+    """Return the ids of the direct children; an empty list if the process has ended."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What every bench is given: its size, its folder, and where it says how far it is."""
+"""The setting that every benchmark receives: its scale, its folder and where it reports progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,24 +7,26 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """``scale`` 1 is the size that the goals are meant for; less is for trying a bench out."""
+    """Scale, number of runs, folder and progress output of a benchmark."""
 
     folder: Path
+    #: prints a line of progress
     say: Callable[[str], None]
+    #: 1 is the size that the goals are defined for; smaller values are for trial runs
     scale: float = 1.0
-    #: repetitions of which the median counts
+    #: number of runs; the median is reported
     runs: int = 3
 
-    def size(self, full: int, least: int = 1) -> int:
-        """A number of things at this scale."""
-        return max(least, round(full * self.scale))
+    def size(self, full: int, minimum: int = 1) -> int:
+        """Scale a number of items."""
+        return max(minimum, round(full * self.scale))
 
-    def seconds(self, full_s: float, least_s: float = 1.0) -> float:
-        """A time at this scale."""
-        return max(least_s, full_s * self.scale)
+    def seconds(self, full_s: float, min_s: float = 1.0) -> float:
+        """Scale a duration."""
+        return max(min_s, full_s * self.scale)
 
     def new_folder(self, name: str) -> Path:
-        """An empty folder of its own for one run."""
+        """Create an empty folder for one run."""
         count = sum(1 for _ in self.folder.glob(f"{name}-*"))
         folder = self.folder / f"{name}-{count + 1}"
         folder.mkdir(parents=True)

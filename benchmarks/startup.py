@@ -1,6 +1,6 @@
-"""Processor time until a worker is ready: one that its supervisor starts again, and a whole service from nothing.
+"""Measures the CPU time until a worker is ready: for a restarted process, and for a whole service.
 
-Ready is a worker that waits for messages of every queue.
+A worker is ready when it waits for messages of every queue.
 """
 
 import os
@@ -19,23 +19,27 @@ from benchmarks.setting import Setting
 from dispatcher.local.cluster import LocalCluster
 
 STARTS = 20
-#: seconds of processor
-MOST_S = 1.0
+#: CPU seconds
+MAX_S = 1.0
 _WITHIN_S = 60.0
-#: queues that a worker process waits for
+#: number of queues that a worker process waits for
 _QUEUES = 4
 
 
 def measure(setting: Setting) -> list[Figure]:
-    starts = setting.size(STARTS, least=2)
-    with bench_cluster(setting.new_folder("startup"), services=("worker",)) as cluster, _operator(cluster) as operator:
+    """Run the benchmark and return its figures."""
+    starts = setting.size(STARTS, minimum=2)
+    with (
+        bench_cluster(setting.new_folder("startup"), services=("worker",)) as cluster,
+        _redis_client(cluster) as client,
+    ):
         service, process = [], []
         for _ in range(starts):
-            _wait(lambda: _waits(operator) == _QUEUES)
+            _wait(lambda: _waiting_connections(client) == _QUEUES)
             service.append(cluster_cpu_s(cluster, "worker"))
-            process.append(_start_again(cluster, operator))
+            process.append(_restart(cluster, client))
             cluster.processes["worker"].stop()
-            _wait(lambda: _waits(operator) == 0)
+            _wait(lambda: _waiting_connections(client) == 0)
             cluster.processes["worker"].start()
     return [
         _figure("a worker process that is started again", process),
@@ -43,28 +47,28 @@ def measure(setting: Setting) -> list[Figure]:
     ]
 
 
-def _start_again(cluster: LocalCluster, operator: "redis.Redis") -> float:
-    """Kill the worker process; the processor time that the next one has used when it is ready."""
+def _restart(cluster: LocalCluster, client: "redis.Redis") -> float:
+    """Kill the worker process, and return the CPU seconds that its successor has used when it is ready."""
     supervisor = cluster.pid("worker")
-    (victim,) = children(supervisor)
-    os.kill(victim, signal.SIGKILL)
-    _wait(lambda: _waits(operator) == 0)
-    _wait(lambda: _waits(operator) == _QUEUES)
+    (worker,) = children(supervisor)
+    os.kill(worker, signal.SIGKILL)
+    _wait(lambda: _waiting_connections(client) == 0)
+    _wait(lambda: _waiting_connections(client) == _QUEUES)
     return own_cpu_s(max(children(supervisor), key=own_cpu_s))
 
 
-def _operator(cluster: LocalCluster) -> "redis.Redis":
+def _redis_client(cluster: LocalCluster) -> "redis.Redis":
     return redis.Redis.from_url(cluster.server.url)
 
 
-def _waits(operator: "redis.Redis") -> int:
-    """Connections that wait for a message."""
-    return int(operator.info("clients")["blocked_clients"])
+def _waiting_connections(client: "redis.Redis") -> int:
+    """Return the number of connections that wait for a message."""
+    return int(client.info("clients")["blocked_clients"])
 
 
-def _wait(until: Callable[[], bool]) -> None:
+def _wait(condition: Callable[[], bool]) -> None:
     end_s = time.monotonic() + _WITHIN_S
-    while not until():
+    while not condition():
         if time.monotonic() > end_s:
             raise BenchFailed("a worker did not get ready")
         time.sleep(0.002)
@@ -77,6 +81,6 @@ def _figure(name: str, seconds: list[float]) -> Figure:
         value=median(seconds),
         unit="s of processor",
         against=f"{len(seconds)} starts: {min(seconds):.2f} to {max(seconds):.2f} s",
-        ratio=median(seconds) / MOST_S,
-        goal=Goal(most=MOST_S),
+        ratio=median(seconds) / MAX_S,
+        goal=Goal(max_value=MAX_S),
     )

@@ -1,4 +1,4 @@
-"""The figures as a table for people."""
+"""Shows figures as a table."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,14 @@ _MET = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
 
 
 def table(figures: Sequence[Figure]) -> Table:
-    shown = Table("bench", "figure", box=None, header_style="bold", pad_edge=False)
+    """Return a table with one row for each figure."""
+    result = Table("bench", "figure", box=None, header_style="bold", pad_edge=False)
     for name in ("value", "ratio"):
-        shown.add_column(name, justify="right")
+        result.add_column(name, justify="right")
     for name in ("against", "goal", "met"):
-        shown.add_column(name)
-    for one in figures:
-        goal = one.goal.text(one.unit) if one.goal else ""
-        value = f"{number(one.value)} {one.unit}"
-        shown.add_row(one.bench, one.figure, value, number(one.ratio), one.against, goal, _MET[one.met])
-    return shown
+        result.add_column(name)
+    for figure in figures:
+        goal = figure.goal.text(figure.unit) if figure.goal else ""
+        value = f"{number(figure.value)} {figure.unit}"
+        result.add_row(figure.bench, figure.figure, value, number(figure.ratio), figure.against, goal, _MET[figure.met])
+    return result

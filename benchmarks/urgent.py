@@ -1,6 +1,7 @@
-"""How long a single urgent fax waits beside a million-row batch that has the whole rate. Against an idle cluster.
+"""Measures how long a single urgent fax waits while a million-row batch uses the whole rate.
 
-From our 201 to the first byte of its POST at the provider.
+The wait is the time from the 201 of bulkfax to the first byte of the POST at the provider. It is compared with the wait
+on an idle system.
 """
 
 import time
@@ -16,16 +17,17 @@ from dispatcher.local.cluster import LocalCluster
 ROWS, RATE = 1_000_000, 100
 FAXES, IDLE_FAXES = 300, 60
 MEDIAN_S, P99_S = 0.05, 0.2
-#: between two urgent faxes; no multiple of the scheduler's pauses
+#: seconds between two urgent faxes; not a multiple of the scheduler's intervals
 _EVERY_S = 0.173
-#: seconds that the batch has the cluster to itself before
+#: seconds that the batch runs before the first urgent fax
 _LEAD_S = 5.0
 _WITHIN_S = 60.0
 
 
 def measure(setting: Setting) -> list[Figure]:
-    count = setting.size(ROWS, least=3000)
-    faxes, idle_faxes = setting.size(FAXES, least=10), setting.size(IDLE_FAXES, least=5)
+    """Run the benchmark and return its figures."""
+    count = setting.size(ROWS, minimum=3000)
+    faxes, idle_faxes = setting.size(FAXES, minimum=10), setting.size(IDLE_FAXES, minimum=5)
     path = setting.folder / "urgent.csv"
     setting.say(f"  writing {count:,} rows")
     write_csv(path, count)
@@ -44,7 +46,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def _waits(cluster: LocalCluster, client: Client, recipients: Sequence[Row]) -> list[float]:
-    """Seconds from our 201 to the first byte of each fax's POST. Both are times of this machine."""
+    """Return the seconds from each 201 to the first byte of the POST. Both are measured on this machine."""
     accepted_at = {}
     for row in recipients:
         if len(row.number) > 9:
@@ -60,12 +62,12 @@ def _waits(cluster: LocalCluster, client: Client, recipients: Sequence[Row]) -> 
         return accepted_at.keys() <= posted_at.keys()
 
     cluster.wait(all_posted, _WITHIN_S, "an urgent fax was not sent")
-    return [max(0.0, posted_at[job] - at_s) for job, at_s in accepted_at.items()]
+    return [max(0.0, posted_at[job] - accepted_s) for job, accepted_s in accepted_at.items()]
 
 
 def _figures(waits: Sequence[float], idle: Sequence[float]) -> list[Figure]:
     figures = []
-    for name, share, most_s in (("p99", 0.99, P99_S), ("median", 0.5, MEDIAN_S)):
+    for name, share, max_s in (("p99", 0.99, P99_S), ("median", 0.5, MEDIAN_S)):
         value, alone = percentile(waits, share), percentile(idle, share)
         figures.append(
             Figure(
@@ -75,7 +77,7 @@ def _figures(waits: Sequence[float], idle: Sequence[float]) -> list[Figure]:
                 unit="s",
                 against=f"nothing else to send: {alone:.3f} s",
                 ratio=value / max(alone, 0.001),
-                goal=Goal(most=most_s),
+                goal=Goal(max_value=max_s),
             )
         )
     return figures

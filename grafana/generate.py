@@ -1,7 +1,7 @@
 """Generate the dashboard ``dashboards/bulkfax.json``: run ``.venv/bin/python grafana/generate.py`` after a change.
 
-Every web process exports the totals of the whole installation, read from Redis. So queries aggregate instances with
-``max``, never with ``sum``; they sum only over other labels, after that.
+Every web process exports the totals of the whole system, which it reads from Redis. Queries therefore aggregate
+instances with ``max``, never with ``sum``. After that they may sum over other labels.
 """
 
 import json
@@ -16,64 +16,67 @@ from grafana_foundation_sdk.models import dashboard as models
 
 TARGET = Path(__file__).parent / "dashboards" / "bulkfax.json"
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-#: all panels of a row share it, in units of the grid, which is 24 wide
+#: heights of the panels of a row, in units of the grid, which is 24 wide
 _STAT_HEIGHT, _GRAPH_HEIGHT = 4, 8
 _NOT_DUE = "jobs of drafts, of paused batches and of batches with a later start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One query: a PromQL expression, and what its series are called."""
+    """A query: a PromQL expression, and the legend of its series."""
 
     expr: str
     legend: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One number. ``red_from``: the value from which it is red; None: never."""
+class Stat:
+    """A panel with one number."""
 
     title: str
     description: str
     unit: str
     expr: str
+    #: the value from which the number is red; None: never
     red_from: float | None = None
     width: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """Lines over time; stacked where they are parts of one whole."""
+    """A panel with lines over time."""
 
     title: str
     description: str
     unit: str
     lines: Sequence[Line]
+    #: whether the lines are parts of a whole
     stacked: bool = False
     width: int = 8
 
 
 def selected(metric: str, *filters: str) -> str:
-    """The series of the installation that is chosen at the top of the dashboard."""
+    """Return a selector for the series of the system that is selected at the top of the dashboard."""
     return metric + "{" + ", ".join(['job="$job"', *filters]) + "}"
 
 
 def level(metric: str, *filters: str, by: str = "") -> str:
-    """A total as it is now."""
+    """Return an expression for the current value of a metric."""
     return f"max{f' by ({by}) ' if by else ''}({selected(metric, *filters)})"
 
 
 def rate(metric: str, *filters: str, by: str = "") -> str:
-    """A counter per second."""
+    """Return an expression for the rate of a counter per second."""
     return f"max{f' by ({by}) ' if by else ''}(rate({selected(metric, *filters)}[$__rate_interval]))"
 
 
 def in_range(metric: str, *filters: str, by: str = "") -> str:
-    """How much a counter grew in the time range of the dashboard."""
+    """Return an expression for the increase of a counter in the time range of the dashboard."""
     return f"max{f' by ({by}) ' if by else ''}(increase({selected(metric, *filters)}[$__range]))"
 
 
 def quantile(share: float) -> str:
+    """Return an expression for a quantile of the duration of sends."""
     return f"histogram_quantile({share}, {rate('bulkfax_submit_seconds_bucket', by='le')})"
 
 
@@ -84,58 +87,58 @@ _WITH_ERROR = 'error_type!="none"'
 _LIVE = 'state=~"waiting|leased|sending|accepted"'
 _ENDED = {"by": "state, category"}
 _PROBES = f"sum({rate('bulkfax_probes_total', by='outcome')})"
-#: an age is infinite while what it is the age of has never been, which no panel can draw
+#: the age of a process that was never seen is infinite, which no panel can draw
 _SEEN = f"{level('bulkfax_last_seen_seconds', by='process')} < +Inf"
 _DELIVERED = in_range("bulkfax_jobs_final_total", 'state=~"delivered.*"', **_ENDED)
 _FAILED = rate("bulkfax_jobs_final_total", 'state="failed"', **_ENDED)
 
 NOW = (
-    Figure(
+    Stat(
         title="Due",
         description=f"Jobs that may be sent now. Excludes {_NOT_DUE}, and jobs under a hold of their own.",
         unit="short",
         expr=level("bulkfax_jobs_due"),
     ),
-    Figure(
+    Stat(
         title="In flight",
         description="Jobs that are leased, being sent, unclear, or accepted by the provider and not ended.",
         unit="short",
         expr=f"sum({level('bulkfax_in_flight', by='state')})",
     ),
-    Figure(
+    Stat(
         title="Rate used",
         description="Slots granted in the last full 10 s, as a share of the account's limit.",
         unit="percentunit",
         expr=level("bulkfax_rate_used_ratio"),
     ),
-    Figure(
+    Stat(
         title="Refused by 429",
         description="Share of the sends that the provider answered with 429. Each cuts the shared rate for seconds.",
         unit="percentunit",
         expr=f"{_REFUSED_BY_RATE} / ({_ALL_ATTEMPTS} > 0) or vector(0)",
         red_from=0.05,
     ),
-    Figure(
+    Stat(
         title="Delivered",
         description="Share of delivered and delivered_unconfirmed among all jobs that ended in this time range.",
         unit="percentunit",
         expr=f"sum({_DELIVERED}) / sum({in_range('bulkfax_jobs_final_total', **_ENDED)})",
     ),
-    Figure(
+    Stat(
         title="Holds",
         description="Number of open holds. List them with: bulkfax holds list.",
         unit="short",
         expr=f"sum({level('bulkfax_holds', by='kind, category')})",
         red_from=1,
     ),
-    Figure(
+    Stat(
         title="Inbox",
         description="Age of the oldest callback that is stored but not settled.",
         unit="s",
         expr=level("bulkfax_oldest_inbox_event_seconds"),
         red_from=60,
     ),
-    Figure(
+    Stat(
         title="Doubled",
         description="Jobs for which the provider accepted a fax while an earlier one was unfinished or delivered.",
         unit="short",
@@ -336,7 +339,7 @@ HOLDS = (
     ),
 )
 
-ROWS: Mapping[str, Sequence[Figure | Graph]] = {
+ROWS: Mapping[str, Sequence[Stat | Graph]] = {
     "Now": NOW,
     "Throughput": THROUGHPUT,
     "Jobs": JOBS,
@@ -348,7 +351,7 @@ ROWS: Mapping[str, Sequence[Figure | Graph]] = {
 
 
 def dashboard_text() -> str:
-    """The dashboard as the JSON that is committed: sorted keys, so that the same panels give the same text."""
+    """Return the dashboard as JSON with sorted keys, so that equal panels give equal text."""
     builder = _empty()
     number = 0
     for title, panels in ROWS.items():
@@ -356,12 +359,12 @@ def dashboard_text() -> str:
         builder.with_row(dashboard.Row(title).id(number))
         for panel in panels:
             number += 1
-            builder.with_panel((_stat(panel) if isinstance(panel, Figure) else _graph(panel)).id(number))
+            builder.with_panel((_stat(panel) if isinstance(panel, Stat) else _graph(panel)).id(number))
     return json.dumps(builder.build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
 
 
 def _empty() -> dashboard.Dashboard:
-    """The data source and the installation are chosen at the top; a Prometheus may hold several of each."""
+    """Return a dashboard without panels, with selectors for data source and system at the top."""
     job = (
         dashboard.QueryVariable("job")
         .label("Installation")
@@ -389,21 +392,21 @@ def _query(line: Line, number: int) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(line.expr).legend_format(line.legend).ref_id(letter).datasource(_SOURCE)
 
 
-def _stat(figure: Figure) -> stat.Panel:
+def _stat(panel: Stat) -> stat.Panel:
     steps = [models.Threshold(value=None, color="green")]
-    if figure.red_from is not None:
-        steps.append(models.Threshold(value=figure.red_from, color="red"))
+    if panel.red_from is not None:
+        steps.append(models.Threshold(value=panel.red_from, color="red"))
     return (
         stat.Panel()
-        .title(figure.title)
-        .description(figure.description)
+        .title(panel.title)
+        .description(panel.description)
         .datasource(_SOURCE)
-        .unit(figure.unit)
+        .unit(panel.unit)
         .thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .with_target(_query(Line(expr=figure.expr, legend=figure.title), 0))
-        .span(figure.width)
+        .with_target(_query(Line(expr=panel.expr, legend=panel.title), 0))
+        .span(panel.width)
         .height(_STAT_HEIGHT)
     )
 

@@ -1,4 +1,4 @@
-"""What tests of every package share: a real Redis server, and settings for generated tests."""
+"""Fixtures of all packages: a real Redis server, and the settings of property-based tests."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from hypothesis import settings
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.redis_server import EmbeddedServer
 
-# A pattern that is compiled for the first time, or a busy machine, is no reason to fail; CI repeats what it saw.
+# No deadline: the first call compiles patterns, and machines may be busy. In CI the generated values are repeatable.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
-#: files that take longest, longest first. One that begins last keeps one process busy while the others are idle.
+#: the files that take longest, longest first. A long file that starts last keeps one process busy while others are idle
 LONGEST_FILES = (
     "benchmarks/test_command.py",
     "simulation/test_liveness_more.py",
@@ -42,13 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
-    """URL of a real server for this test process: the given one, or one of our own on a free port.
+    """URL of a Redis server for this test process: that of ``BULKFAX_TEST_REDIS_URL``, or a new one on a free port.
 
-    Without a server tests that need one are skipped at a desk and fail in CI.
+    If the server cannot be started, tests that need it are skipped, or fail in CI.
     """
-    given = os.environ.get("BULKFAX_TEST_REDIS_URL")
-    if given:
-        yield _own_database(given, worker_id)
+    url = os.environ.get("BULKFAX_TEST_REDIS_URL")
+    if url:
+        yield _database_url(url, worker_id)
         return
     server = EmbeddedServer(tmp_path_factory.mktemp("redis"))
     try:
@@ -61,15 +61,15 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
         yield server.url
 
 
-def _own_database(url: str, worker_id: str) -> str:
-    """Give each test process a database of the given server: two that flush one would disturb each other."""
+def _database_url(url: str, worker_id: str) -> str:
+    """Return the URL of a separate database for each test process, because tests flush their database."""
     number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
     return f"{url.rsplit('/', 1)[0] if url.count('/') > 2 else url}/{number}"
 
 
 @pytest.fixture
 def redis_url(redis_server: str) -> str:
-    """URL of an empty database on the server of this test process."""
+    """URL of an empty database."""
     with redis.Redis.from_url(redis_server) as client:
         client.flushdb()
     return redis_server

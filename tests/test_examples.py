@@ -1,4 +1,4 @@
-"""The example letter and the example recipients are what the documentation says they are."""
+"""Tests that the example letter and the example recipients are as the documentation describes them."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from dispatcher.recipients.rows import Slice
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-#: Ranges that are set aside for fiction: NANPA 555-01xx, Ofcom, Bundesnetzagentur, ARCEP, ACMA.
+#: number ranges that regulators reserve for fiction: NANPA 555-01xx, Ofcom, Bundesnetzagentur, ARCEP, ACMA.
 FICTIONAL = re.compile(
     r"\+1\d{3}55501\d{2}"
     r"|\+44(?:2079460\d{3}|1(?:1[3-8]|[2-6]1)4960\d{3}|1914980\d{3}|2896496\d{3}|2920180\d{3})"
@@ -40,13 +40,13 @@ def slices() -> tuple[Slice, ...]:
     return tuple(asyncio.run(gather()))
 
 
-def test_the_thousand_rows_are_accounted_for_line_by_line() -> None:
+def test_each_of_the_thousand_rows_is_accepted_or_refused() -> None:
     accepted = [row.line for part in slices() for row in part.accepted]
-    turned_down = [row.line for part in slices() for row in part.refused]
-    assert sorted(accepted + turned_down) == list(range(2, 1002))
+    refused = [row.line for part in slices() for row in part.refused]
+    assert sorted(accepted + refused) == list(range(2, 1002))
 
 
-def test_nine_hundred_and_forty_eight_customers_can_be_faxed_and_twelve_are_there_twice() -> None:
+def test_there_are_948_distinct_numbers_and_twelve_of_them_twice() -> None:
     numbers = Counter(row.number for part in slices() for row in part.accepted)
     assert len(numbers) == 948
     assert sum(numbers.values()) - len(numbers) == 12

@@ -1,4 +1,4 @@
-"""Who may import whom, as data; the reasons are in the design of the packages."""
+"""Tests which packages may import which others. ``docs/architecture.md`` explains the layers."""
 
 import ast
 import sys
@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SHARED = {"dispatcher.core", "dispatcher.settings", "dispatcher.logs"}
 
-#: What each of our packages and top modules may import of ours, besides itself.
+#: which packages and modules of bulkfax each package or top-level module may import, besides itself
 ALLOWED = {
     "dispatcher.core": set[str](),
     "dispatcher.settings": {"dispatcher.core"},
@@ -22,31 +22,31 @@ ALLOWED = {
     "dispatcher.schema": {"dispatcher.core"},
     "dispatcher.client": {"dispatcher.core", "dispatcher.schema"},
     "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store"},
-    # An observer: it reads what the service reports and what the store counts, and neither knows it.
+    # metrics observes: it reads from service and store, and neither imports it
     "dispatcher.metrics": SHARED | {"dispatcher.service", "dispatcher.store"},
     "dispatcher.runtime": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics"},
     "dispatcher.api": SHARED
     | {"dispatcher.schema", "dispatcher.service", "dispatcher.runtime", "dispatcher.metrics", "dispatcher.recipients"},
     "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
-    # Runs services as processes and asks them over HTTP, so it imports nothing of what runs inside them.
+    # starts services as processes and calls them over HTTP, so it imports no code that runs inside them
     "dispatcher.local": {"dispatcher.client"},
     "dispatcher.cli": SHARED | {"dispatcher.client", "dispatcher.local"},
 }
 
-#: What single commands import besides that, because they do not go through the API: package or module -> packages.
+#: by package or module: what commands that do not use the API may import in addition
 ALSO_ALLOWED = {
-    # the three services themselves
+    # starts the three services
     "dispatcher.cli.services": {"dispatcher.api", "dispatcher.runtime", "workers"},
-    # examine the store, which must work while web does not
+    # examines the store, also while the web process does not run
     "dispatcher.cli.doctor": {"dispatcher.runtime", "dispatcher.service", "dispatcher.store"},
     "dispatcher.cli.store_access": {"dispatcher.runtime", "dispatcher.store"},
     # explains the policy file of this machine
     "dispatcher.cli.policy": {"dispatcher.runtime"},
-    # show and change what the provider holds, which our API does not
+    # shows and changes resources of the provider, such as services and numbers, which bulkfax's API does not have
     "dispatcher.cli.provider": {"dispatcher.runtime", "dispatcher.sinch"},
 }
 
-#: Where a third-party package may be imported; nowhere else.
+#: the only packages that may import a third-party package
 CONFINED = {
     "dramatiq": {"workers"},
     "redis": {"dispatcher.store", "dispatcher.runtime"},
@@ -55,7 +55,7 @@ CONFINED = {
 
 
 def modules() -> dict[str, Path]:
-    """Every module of ours by its dotted name."""
+    """Return the files of all modules by dotted name."""
     files = (file for package in ("dispatcher", "workers") for file in (ROOT / package).rglob("*.py"))
     return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
 
@@ -64,34 +64,35 @@ MODULES = modules()
 
 
 def unit(module: str) -> str:
-    """The package or top module that a module belongs to: ``dispatcher.store.keys`` is of ``dispatcher.store``."""
+    """Return the package or top-level module of a module: ``dispatcher.store`` for ``dispatcher.store.keys``."""
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "dispatcher" else parts[0]
 
 
 def imports(module: str) -> Iterator[str]:
-    """Dotted names of everything that a module imports, wherever in it the import stands."""
+    """Yield the dotted names of all imports in a module, including those inside functions."""
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             package = node.module or ""
-            # from dispatcher import settings: the module is what is imported
+            # ``from dispatcher import settings`` imports the module
             yield from ([f"{package}.{name.name}" for name in node.names] if package == "dispatcher" else [package])
 
 
-def is_ours(name: str) -> bool:
+def is_internal(name: str) -> bool:
+    """Return whether a module is part of bulkfax."""
     return name.split(".")[0] in ("dispatcher", "workers")
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
-    ours = {unit(name) for name in imports(module) if is_ours(name)} - {unit(module), "dispatcher"}
+    imported = {unit(name) for name in imports(module) if is_internal(name)} - {unit(module), "dispatcher"}
     if module == "dispatcher":
         return
     more = (names for prefix, names in ALSO_ALLOWED.items() if f"{module}.".startswith(f"{prefix}."))
-    assert ours <= ALLOWED[unit(module)].union(*more)
+    assert imported <= ALLOWED[unit(module)].union(*more)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -102,16 +103,16 @@ def test_a_confined_package_is_imported_only_where_it_may(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(name for name in MODULES if unit(name) == "dispatcher.core"))
 def test_the_core_imports_the_standard_library_only(module: str) -> None:
-    foreign = {name.split(".")[0] for name in imports(module) if not is_ours(name)} - sys.stdlib_module_names
+    foreign = {name.split(".")[0] for name in imports(module) if not is_internal(name)} - sys.stdlib_module_names
     assert not foreign
 
 
-#: Modules through which a decision could reach the clock, chance, the log, the outside world or an event loop.
+#: modules that give access to clock, random numbers, log, system or event loop
 IMPURE = {"time", "random", "secrets", "logging", "os", "socket", "asyncio", "subprocess", "threading", "pathlib", "io"}
 
 
 @pytest.mark.parametrize("module", sorted(name for name in MODULES if unit(name) == "dispatcher.core"))
-def test_the_core_knows_no_clock_chance_log_or_system(module: str) -> None:
+def test_the_core_uses_no_clock_random_numbers_log_or_system(module: str) -> None:
     assert not {name.split(".")[0] for name in imports(module)} & IMPURE
 
 

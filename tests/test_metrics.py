@@ -1,4 +1,4 @@
-"""The metrics: what is there before anything has happened, and what is counted then."""
+"""Tests of the metrics: their initial values, and what they count."""
 
 import math
 import re
@@ -43,7 +43,7 @@ async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
 
 
 async def series(store: Store) -> Series:
-    """Every sample by its name and labels, as ``a=1,b=2``."""
+    """Return the values of all samples by name and labels, written as ``a=1,b=2``."""
     text = (await Exposition().text(store, 512)).decode()
     return {
         (sample.name, ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))): sample.value
@@ -53,23 +53,25 @@ async def series(store: Store) -> Series:
 
 
 async def value(store: Store, name: str, labels: str = "") -> float:
+    """Return the value of a sample."""
     return (await series(store))[name, labels]
 
 
 def ended(job: JobId, old: Record, state: State, category: str = "", error_type: str = "") -> StoredTransition:
+    """Return the transition of a job to a final state."""
     new = replace(old, state=state, lease=0, failure=FailureCode(category=category, error_type=error_type))
     return StoredTransition(job=job, old=old, new=new, next_ms=0)
 
 
-async def test_every_category_of_a_failure_is_there_at_nothing_before_the_first(store: Store) -> None:
-    """Else ``increase()`` does not see the first one."""
-    told = await series(store)
-    finals = {labels: count for (name, labels), count in told.items() if name == "bulkfax_jobs_final_total"}
+async def test_every_category_of_a_failure_is_zero_before_the_first_failure(store: Store) -> None:
+    """Otherwise ``increase()`` misses the first failure."""
+    samples = await series(store)
+    finals = {labels: count for (name, labels), count in samples.items() if name == "bulkfax_jobs_final_total"}
     assert finals["category=busy,state=failed"] == finals["category=none,state=delivered"] == 0
     assert len(finals) > 100
     assert set(finals.values()) == {0}
-    assert told["bulkfax_job_error_types_total", "error_type=CALL_ERROR"] == 0
-    assert told["bulkfax_provider_responses_total", "status=402"] == 0
+    assert samples["bulkfax_job_error_types_total", "error_type=CALL_ERROR"] == 0
+    assert samples["bulkfax_provider_responses_total", "status=402"] == 0
 
 
 async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreFixture, store: Store) -> None:
@@ -83,7 +85,7 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreF
         assert await world.dispatch.settle([ended(job, await world.record(job), state, category, kind)]) == [None]
     after = await series(store)
     moved = {key: count - before[key] for key, count in after.items() if key[0].endswith("_total")}
-    changed = {key: by for key, by in moved.items() if by}
+    changed = {key: growth for key, growth in moved.items() if growth}
     assert changed == {
         ("bulkfax_jobs_final_total", "category=none,state=delivered"): 1,
         ("bulkfax_jobs_final_total", "category=busy,state=failed"): 2,
@@ -93,19 +95,19 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreF
     }
 
 
-async def test_nothing_that_rests_is_due(world: StoreFixture, store: Store) -> None:
-    """Drafts, paused batches and later starts."""
+async def test_jobs_that_may_not_be_sent_yet_are_not_due(world: StoreFixture, store: Store) -> None:
+    """These are jobs of drafts, of paused batches and of batches with a later start."""
     await world.draft("draft", ["+12025550101"])
     await world.draft("later", ["+12025550102"], start_at_ms=world.ms + 60_000)
     await world.batches.command("later", Command.START)
     await world.running("paused", 3, first=10)
     await world.batches.command("paused", Command.PAUSE)
-    told = await series(store)
-    assert (told["bulkfax_jobs_due", ""], told["bulkfax_oldest_due_seconds", ""]) == (0, 0)
-    assert told["bulkfax_jobs", "state=waiting"] == 5
+    samples = await series(store)
+    assert (samples["bulkfax_jobs_due", ""], samples["bulkfax_oldest_due_seconds", ""]) == (0, 0)
+    assert samples["bulkfax_jobs", "state=waiting"] == 5
 
 
-async def test_what_is_due_is_so_since_its_batch_runs(world: StoreFixture, store: Store) -> None:
+async def test_jobs_are_due_since_their_batch_is_running(world: StoreFixture, store: Store) -> None:
     await world.running("a", 3)
     await world.pass_ms(90_000)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (3, 90)
@@ -128,8 +130,8 @@ async def test_a_retry_is_due_when_its_time_has_come(world: StoreFixture, store:
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (1, 10)
 
 
-async def test_what_is_leased_is_due_until_it_is_begun(world: StoreFixture, store: Store) -> None:
-    """Else a few jobs that no worker begins would never be due for long: they are leased again and again."""
+async def test_a_leased_job_is_due_until_its_attempt_begins(world: StoreFixture, store: Store) -> None:
+    """Otherwise jobs that are leased again and again, and never begun, would never be due for long."""
     await world.running("a", 5)
     await world.leased()
     assert await value(store, "bulkfax_jobs_due") == 5
@@ -142,21 +144,21 @@ async def test_what_is_leased_is_due_until_it_is_begun(world: StoreFixture, stor
     assert await value(store, "bulkfax_jobs_due") == 5 - begun
 
 
-async def test_what_is_held_by_its_batch_is_not_due_and_what_the_account_holds_is(
+async def test_jobs_under_a_hold_of_their_batch_are_not_due_and_those_under_a_hold_of_the_account_are(
     world: StoreFixture, store: Store
 ) -> None:
     await world.running("a", 3)
     await world.running("b", 2, first=10)
     await world.holds.open("batch:a", "config", "wrong cover page")
     await world.holds.open("account", "funds", "no funds", probes_s=(900.0,))
-    told = await series(store)
-    assert (told["bulkfax_jobs_due", ""], told["bulkfax_jobs_due_held", ""]) == (2, 3)
-    holds = {labels: count for (name, labels), count in told.items() if name == "bulkfax_holds" and count}
+    samples = await series(store)
+    assert (samples["bulkfax_jobs_due", ""], samples["bulkfax_jobs_due_held", ""]) == (2, 3)
+    holds = {labels: count for (name, labels), count in samples.items() if name == "bulkfax_holds" and count}
     assert holds == {"category=config,kind=batch": 1, "category=funds,kind=account": 1}
-    assert told["bulkfax_holds_opened_total", "category=funds"] == 1
+    assert samples["bulkfax_holds_opened_total", "category=funds"] == 1
 
 
-async def test_processes_that_never_were_are_unseen_for_ever(world: StoreFixture, store: Store) -> None:
+async def test_the_age_of_processes_that_were_never_seen_is_infinite(world: StoreFixture, store: Store) -> None:
     await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == math.inf
@@ -168,7 +170,7 @@ async def test_processes_that_never_were_are_unseen_for_ever(world: StoreFixture
 
 @pytest.mark.parametrize("way", ["killed", "reported", "signed off"])
 async def test_workers_are_missed_however_they_ended(world: StoreFixture, store: Store, way: str) -> None:
-    """While nobody calls, the clock of the registry stands still, and that of the server goes on."""
+    """Without calls, the clock of the registry stands still, while that of the server advances."""
     await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     await world.workers.register("host/1", "a", room=8)
@@ -182,20 +184,20 @@ async def test_workers_are_missed_however_they_ended(world: StoreFixture, store:
 
 
 async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: StoreFixture, store: Store) -> None:
-    """The clock of Redis was set back by an hour, and nobody lives: what was seen before lies an hour ahead."""
+    """The clock of Redis was set back by an hour, so the last signs of life are an hour ahead. No process is alive."""
     await world.client.delete(KEYS.workers)
     world.scripts.worker = str
     await world.client.hset(KEYS.clock, "boot", f"[{world.ms}, 0, 0]")
     await world.workers.register("host/1", "a", room=8)
     await world.workers.report_end("host/1")
     await world.at(world.us - 3_600_000_000)
-    told = await series(store)
-    assert told["bulkfax_last_seen_seconds", "process=worker"] == math.inf
-    assert told["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
+    samples = await series(store)
+    assert samples["bulkfax_last_seen_seconds", "process=worker"] == math.inf
+    assert samples["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
 
 
-async def test_a_scheduler_that_asks_what_is_due_lives(world: StoreFixture, store: Store) -> None:
-    """While all sending is held it looks at nothing else for ten seconds, and it is missed after five."""
+async def test_a_scheduler_that_asks_for_due_jobs_is_alive(world: StoreFixture, store: Store) -> None:
+    """While all sending is held it makes no other call for ten seconds, and it counts as gone after five."""
     ages = []
     for _ in range(10):
         await world.wakes.next_due()
@@ -223,9 +225,9 @@ async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: 
     assert await value(store, "bulkfax_unclear_attempts") == 0
     await world.pass_ms(60_000)
     await world.dispatch.reclaim(max_jobs=10, again_s=30)
-    told = await series(store)
-    assert (told["bulkfax_attempts_unended_total", ""], told["bulkfax_unclear_attempts", ""]) == (2, 2)
-    assert told["bulkfax_oldest_unclear_seconds", ""] == pytest.approx(60, abs=0.1)
+    samples = await series(store)
+    assert (samples["bulkfax_attempts_unended_total", ""], samples["bulkfax_unclear_attempts", ""]) == (2, 2)
+    assert samples["bulkfax_oldest_unclear_seconds", ""] == pytest.approx(60, abs=0.1)
 
 
 async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: StoreFixture, store: Store) -> None:
@@ -236,11 +238,11 @@ async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: StoreFixt
 
 def test_attempts_never_go_back_when_redis_loses_writes_and_probes_follow() -> None:
     exposition = Exposition()
-    shown = [
+    exported = [
         exposition.forward(probes_apart({("attempts", "refused"): attempts, ("probes", "refused"): probes}))
         for attempts, probes in ((10, 0), (12, 4), (13, 4), (3, 3), (5, 4))
     ]
-    assert [totals["attempts", "refused"] for totals in shown] == [10, 10, 11, 11, 12]
+    assert [totals["attempts", "refused"] for totals in exported] == [10, 10, 11, 11, 12]
 
 
 def test_probes_are_counted_apart_from_attempts() -> None:
@@ -248,18 +250,18 @@ def test_probes_are_counted_apart_from_attempts() -> None:
     assert probes_apart(totals) == totals | {("attempts", "refused"): 1}
 
 
-async def test_no_metric_has_the_name_of_another_ones_family(store: Store) -> None:
-    """A counter's family is its name without ``_total``: readers of OpenMetrics refuse two families of one name."""
+async def test_no_metric_has_the_name_of_another_family(store: Store) -> None:
+    """A counter's family is its name without ``_total``. OpenMetrics parsers reject two families with one name."""
     text = (await Exposition().text(store, 512)).decode()
     names = [name.removesuffix("_total") for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)]
     assert len(set(names)) == len(names)
 
 
 def test_counters_know_every_label_that_the_code_counts() -> None:
-    """Found in the source: a label that is not known from the start loses its first one."""
+    """The labels are read from the source. The first count of a label that is not known from the start is lost."""
     sources = [*Path("dispatcher").rglob("*.py"), *Path("dispatcher").rglob("*.lua")]
     counted = {pair for path in sources for pair in re.findall(r"[\"'](\w+)\|(\w+)[\"']", path.read_text())}
     known = {(counter.source, labels[0]) for counter in COUNTERS for labels in counter.known if labels}
-    asked = {(source, label) for source, label in counted if source in {source for source, _ in known}}
-    assert asked
-    assert asked <= known
+    used = {(source, label) for source, label in counted if source in {source for source, _ in known}}
+    assert used
+    assert used <= known

@@ -1,4 +1,4 @@
-"""The repository itself: what is in it, what must not be, and how long its functions are."""
+"""Tests of the repository: its files, what they must not contain, and the length of functions."""
 
 import ast
 import os
@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 
-#: Longest function outside the tests, and what nine in ten stay under, in lines.
-LONGEST_FUNCTION = 60
+#: limits for functions outside the tests in lines: all, 95 % and half of them
+MAX_FUNCTION = 60
 USUAL_FUNCTION = 40
 MEDIAN_FUNCTION = 10
 
@@ -35,7 +35,7 @@ REQUIRED = (
     ),
 )
 
-#: Package registries, and folders of the machines where the code is written. In pieces: this file is searched as well.
+#: addresses of package registries, and folders of development machines. Split, because this file is searched as well
 FORBIDDEN = re.compile(
     r"pypi\.or" r"g|pythonhosted\.or" r"g|registry\.npmj" r"s|proxy\.golan" r"g|crates\.i" r"o"
     r"|file:/" r"//|--(?:extra-)?index-ur" r"l|(?<![\w./-])/(?:root|work)/\w"
@@ -44,7 +44,7 @@ FORBIDDEN = re.compile(
 
 @cache
 def tracked_files() -> tuple[Path, ...]:
-    """Every file of the repository that is text."""
+    """Return all text files of the repository."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -58,13 +58,13 @@ def tracked_files() -> tuple[Path, ...]:
 
 
 def lock() -> list[str]:
-    """The entries of the lock file, each on one line: requirement and hashes."""
+    """Return the entries of the lock file, each as one line with requirement and hashes."""
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ")
     return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_what_the_layout_names_is_there(name: str) -> None:
+def test_every_required_file_and_folder_exists(name: str) -> None:
     assert (ROOT / name).exists()
 
 
@@ -73,7 +73,7 @@ def test_scripts_can_be_executed(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
 
 
-def test_the_licence_is_given_in_full() -> None:
+def test_the_licence_is_complete() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
@@ -89,28 +89,29 @@ def test_the_lock_file_names_no_address() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
-def test_the_lock_file_satisfies_what_the_project_asks_for() -> None:
+def test_the_lock_file_satisfies_the_requirements_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    extras = project["optional-dependencies"].values()
+    required = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
     locked = {}
     for entry in lock():
         name, version = re.split(r"\[.*?\]==|==", entry.split()[0])
         locked[name] = version
-    for requirement in map(Requirement, asked):
+    for requirement in map(Requirement, required):
         assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    found = [
+    matches = [
         f"{file.relative_to(ROOT)}: {match.group()}"
         for file in tracked_files()
         for match in FORBIDDEN.finditer(file.read_text(encoding="utf-8", errors="replace"))
     ]
-    assert not found
+    assert not matches
 
 
 def function_lengths() -> dict[str, int]:
-    """Lines of every function outside the tests, by place and name."""
+    """Return the number of lines of every function outside the tests, by file and name."""
     lengths = {}
     for package in ("dispatcher", "workers", "benchmarks", "grafana", "examples"):
         for file in (ROOT / package).rglob("*.py"):
@@ -122,7 +123,7 @@ def function_lengths() -> dict[str, int]:
 
 
 def test_no_function_is_long() -> None:
-    assert not {name: lines for name, lines in function_lengths().items() if lines > LONGEST_FUNCTION}
+    assert not {name: lines for name, lines in function_lengths().items() if lines > MAX_FUNCTION}
 
 
 def test_most_functions_are_short() -> None:
@@ -131,12 +132,12 @@ def test_most_functions_are_short() -> None:
     assert lengths[len(lengths) * 95 // 100] < USUAL_FUNCTION
 
 
-def test_the_run_script_explains_itself_when_called_bare() -> None:
-    answer = subprocess.run(["./run"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert all(f"\n  {command} " in answer.stdout for command in ("demo", "test", "bench", "chaos", "fmt"))
+def test_the_run_script_shows_its_usage_without_arguments() -> None:
+    result = subprocess.run(["./run"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(f"\n  {command} " in result.stdout for command in ("demo", "test", "bench", "chaos", "fmt"))
 
 
 def test_the_run_script_refuses_an_unknown_command() -> None:
-    answer = subprocess.run(["./run", "dance"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 2
-    assert "Usage" in answer.stderr
+    result = subprocess.run(["./run", "dance"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "Usage" in result.stderr

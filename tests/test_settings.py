@@ -1,4 +1,4 @@
-"""Settings from variables, a .env file and secret files, and what wrong ones get."""
+"""Tests of settings from environment variables, a .env file and secret files, and of error messages."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,7 @@ from dispatcher.settings import Settings, SettingsError, load_settings
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove all settings from the environment."""
     for name in [name for name in os.environ if name.startswith("BULKFAX_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -74,7 +75,7 @@ def test_an_unknown_setting_in_the_dotenv_file_is_refused(tmp_path: Path) -> Non
         load_settings()
 
 
-def test_limits_of_a_minute_and_a_day_are_off_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_of_a_minute_and_a_day_are_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BULKFAX_SINCH__RATE_PER_MINUTE", "")
     monkeypatch.setenv("BULKFAX_SINCH__RATE_PER_DAY", "100000")
     assert (load_settings().sinch.rate_per_minute, load_settings().sinch.rate_per_day) == (0, 100_000)

@@ -1,1 +1,1 @@
-"""What one would write in an afternoon instead: a queue library, a task for every fax, ``httpx``."""
+"""What a user would write instead of bulkfax: a queue library, a task for every fax, and ``httpx``."""

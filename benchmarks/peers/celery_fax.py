@@ -12,5 +12,5 @@ app.conf.update(task_ignore_result=True, task_acks_late=True, worker_hijack_root
 
 @app.task(max_retries=10)  # type: ignore[untyped-decorator]  # the same
 def send_fax(number: str, reference: str, name: str) -> None:
-    """One recipient of a mailing."""
+    """Send the fax of one recipient."""
     send(number, reference)

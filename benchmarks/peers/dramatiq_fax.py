@@ -7,11 +7,11 @@ from dramatiq.brokers.redis import RedisBroker
 
 from benchmarks.peers.sending import send
 
-broker = RedisBroker(url=os.environ["PEER_REDIS_URL"])  # type: ignore[no-untyped-call]  # dramatiq leaves it so
+broker = RedisBroker(url=os.environ["PEER_REDIS_URL"])  # type: ignore[no-untyped-call]  # it has no types
 dramatiq.set_broker(broker)
 
 
 @dramatiq.actor(max_retries=10)
 def send_fax(number: str, reference: str, name: str) -> None:
-    """One recipient of a mailing."""
+    """Send the fax of one recipient."""
     send(number, reference)

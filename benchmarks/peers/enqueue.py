@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers.enqueue dramatiq|celery ROWS``: one message for each row, as the library does it.
+"""``python -m benchmarks.peers.enqueue dramatiq|celery ROWS``: enqueues one message for each row.
 
 Prints one line: {"seconds": ...}.
 """
@@ -11,6 +11,7 @@ from benchmarks.recipients import rows
 
 
 def main() -> None:
+    """Enqueue the messages, and print the seconds that this took."""
     library, count = sys.argv[1], int(sys.argv[2])
     if library == "dramatiq":
         from benchmarks.peers.dramatiq_fax import send_fax

@@ -1,4 +1,4 @@
-"""Starts the peers and measures them, on a Redis server of their own that is set up like ours."""
+"""Starts the peers and measures them, on a separate Redis server with the configuration of bulkfax's."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.local.supervisor import Process
 
 LIBRARIES = ("dramatiq", "celery")
-#: calls in flight over all threads of both processes
+#: worker processes, among which the calls in flight are divided
 _PROCESSES = 2
 _TIMEOUT_S = 600.0
 
@@ -22,7 +22,7 @@ _TIMEOUT_S = 600.0
 def peer_env(
     redis_url: str, faxes_url: str = "", key: tuple[str, str] = ("", ""), document: str = ""
 ) -> dict[str, str]:
-    """What ``benchmarks.peers.sending`` and the two apps are set up by."""
+    """Return the environment that configures ``benchmarks.peers.sending`` and the two apps."""
     return clean_environment() | {
         "PEER_REDIS_URL": redis_url,
         "PEER_FAXES_URL": faxes_url,
@@ -33,17 +33,21 @@ def peer_env(
 
 
 def enqueue(library: str, rows: int, env: Mapping[str, str]) -> float:
-    """One message for each row; returns the seconds that it took. Raises BenchFailed."""
+    """Enqueue a message for each row, and return the seconds that this took.
+
+    Raises:
+        BenchFailed: The library could not enqueue the messages.
+    """
     command = module("benchmarks.peers.enqueue", library, str(rows))
     done = subprocess.run(command, env=dict(env), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     if done.returncode:
-        raise BenchFailed(f"{library} took no messages: {done.stderr.strip().splitlines()[-1:]}")
+        raise BenchFailed(f"{library} could not enqueue the messages: {done.stderr.strip().splitlines()[-1:]}")
     seconds: float = json.loads(done.stdout)["seconds"]
     return seconds
 
 
 def enqueued_per_second(library: str, rows: int, folder: Path) -> float:
-    """Rows a second into an empty queue."""
+    """Return the rows per second that the library enqueues into an empty queue."""
     with EmbeddedServer(folder / "redis") as server:
         return rows / enqueue(library, rows, peer_env(server.url))
 
@@ -58,7 +62,7 @@ def bytes_per_message(library: str, rows: int, folder: Path) -> float:
 
 
 def worker_command(library: str, in_flight: int) -> list[list[str]]:
-    """The commands of the peer's workers, which together have so many calls in flight."""
+    """Return the commands of the peer's workers, which have ``in_flight`` threads in total."""
     threads = str(max(1, in_flight // _PROCESSES))
     if library == "dramatiq":
         app = "benchmarks.peers.dramatiq_fax"
@@ -70,7 +74,7 @@ def worker_command(library: str, in_flight: int) -> list[list[str]]:
 
 @contextmanager
 def running_workers(library: str, in_flight: int, env: Mapping[str, str], folder: Path) -> Iterator[list[Process]]:
-    """The peer's workers at work."""
+    """Start the peer's workers, and stop them at the end."""
     processes = [
         Process(f"{library}-{number}", command, env=env, cwd=folder, log=folder / f"{library}-{number}.log")
         for number, command in enumerate(worker_command(library, in_flight))

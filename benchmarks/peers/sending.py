@@ -1,7 +1,7 @@
-"""The part that both peers share: one POST by a client of one's own for each thread, the document encoded once.
+"""The code that both peers share: a POST with one client per thread. The document is encoded once.
 
-Set up by the environment: PEER_REDIS_URL, PEER_FAXES_URL, PEER_KEY, PEER_SECRET, PEER_DOCUMENT (a path, or empty for a
-document by address).
+Environment variables configure it: PEER_REDIS_URL, PEER_FAXES_URL, PEER_KEY, PEER_SECRET and PEER_DOCUMENT (a path, or
+empty to send the document by URL).
 """
 
 import base64
@@ -17,16 +17,20 @@ _TOTAL_S = 20.0
 
 
 def send(number: str, reference: str) -> None:
-    """Raises httpx.HTTPError when the provider does not take the fax."""
+    """Send a fax.
+
+    Raises:
+        httpx.HTTPError: The provider did not accept the fax.
+    """
     fax = {"to": number, "labels": {"reference": reference}, "maxRetries": 0, **_content()}
     _client().post(os.environ["PEER_FAXES_URL"], json=fax).raise_for_status()
 
 
 def _client() -> httpx.Client:
-    """One for each thread: a shared one has a pool whose cost grows with the square of its connections."""
+    """Return the client of this thread. The pool of a shared client gets slower with the square of its connections."""
     if not hasattr(_LOCAL, "client"):
         key = (os.environ["PEER_KEY"], os.environ["PEER_SECRET"])
-        # the double speaks plain HTTP, and a TLS context for each thread would cost 40 ms each
+        # the emulator uses plain HTTP, and a TLS context takes 40 ms to create in each thread
         _LOCAL.client = httpx.Client(auth=key, timeout=_TOTAL_S, verify=False)
     client: httpx.Client = _LOCAL.client
     return client

@@ -1,4 +1,4 @@
-"""The command, and every bench at a size at which it measures nothing but works."""
+"""Tests of ``./run bench``, and of every benchmark at its smallest size."""
 
 import json
 from pathlib import Path
@@ -9,16 +9,16 @@ from benchmarks import dispatch, pace, recovery
 from benchmarks.__main__ import main
 from benchmarks.catalog import BENCHES
 
-#: the smallest size at which a bench still does all that it does
+#: the smallest scale at which a benchmark still takes every step
 TINY = "0.0005"
-#: its outages last minutes at any size; tests/grafana/test_alerting.py plays them with all times divided
-ELSEWHERE = {"alerts"}
+#: outages last minutes at any scale; tests/grafana/test_alerting.py plays them with all times divided
+TESTED_ELSEWHERE = {"alerts"}
 FIELDS = {"bench", "figure", "value", "unit", "against", "ratio", "goal", "met"}
 
 
 @pytest.fixture
 def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One content, one limit and one fault of each kind instead of all: the others go the same way."""
+    """Reduce the benchmarks to one content, one limit and one fault of each kind; the others use the same code."""
     monkeypatch.setattr(dispatch, "FAXES", {"100 KB base64": 1})
     monkeypatch.setattr(pace, "RATES", (100,))
     monkeypatch.setattr(recovery, "FAULTS", recovery.FAULTS[:1])
@@ -27,8 +27,8 @@ def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.story
 @pytest.mark.usefixtures("shorter")
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time is read from /proc")
-@pytest.mark.parametrize("name", [name for name in BENCHES if name not in ELSEWHERE])
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="CPU time is read from /proc")
+@pytest.mark.parametrize("name", [name for name in BENCHES if name not in TESTED_ELSEWHERE])
 def test_a_bench_measures_every_figure_that_has_a_goal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     status = main([name, "--scale", TINY, "--runs", "1", "--json"])
     output = capsys.readouterr()
@@ -52,5 +52,5 @@ def test_a_wrong_argument_is_refused_before_anything_runs(wrong: list[str], caps
 def test_the_help_names_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert all(f"  {bench.name} " in told and bench.what in told for bench in BENCHES.values())
+    help_text = capsys.readouterr().out
+    assert all(f"  {bench.name} " in help_text and bench.description in help_text for bench in BENCHES.values())

@@ -1,4 +1,4 @@
-"""Figures, goals, and the form in which they are told."""
+"""Tests of figures and goals, and of their JSON and table."""
 
 import json
 from dataclasses import replace
@@ -18,31 +18,31 @@ FIGURE = Figure(
     unit="rows/s",
     against="dramatiq, one message a row: 1,640 rows/s",
     ratio=37.3381,
-    goal=Goal(least=50_000),
+    goal=Goal(min_value=50_000),
 )
 
 
 @pytest.mark.parametrize(
     ("goal", "value", "ratio", "met"),
     [
-        (Goal(least=10), 10.0, 0.0, True),
-        (Goal(least=10), 9.99, 99.0, False),
-        (Goal(most=10), 10.0, 99.0, True),
-        (Goal(most=10), 10.01, 0.0, False),
-        (Goal(most=0), 0.1, 0.0, False),
-        (Goal(least=0.85, of="ratio"), 0.0, 0.85, True),
-        (Goal(least=0.85, of="ratio"), 99.0, 0.84, False),
-        (Goal(most=1.1, of="ratio"), 99.0, 1.1, True),
+        (Goal(min_value=10), 10.0, 0.0, True),
+        (Goal(min_value=10), 9.99, 99.0, False),
+        (Goal(max_value=10), 10.0, 99.0, True),
+        (Goal(max_value=10), 10.01, 0.0, False),
+        (Goal(max_value=0), 0.1, 0.0, False),
+        (Goal(min_value=0.85, of="ratio"), 0.0, 0.85, True),
+        (Goal(min_value=0.85, of="ratio"), 99.0, 0.84, False),
+        (Goal(max_value=1.1, of="ratio"), 99.0, 1.1, True),
     ],
 )
 def test_a_goal_bounds_the_value_or_the_ratio(goal: Goal, value: float, ratio: float, met: bool) -> None:
     assert replace(FIGURE, value=value, ratio=ratio, goal=goal).met is met
 
 
-@pytest.mark.parametrize("bounds", [{}, {"least": 1.0, "most": 2.0}])
+@pytest.mark.parametrize("bounds", [{}, {"min_value": 1.0, "max_value": 2.0}])
 def test_a_goal_has_exactly_one_bound(bounds: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="either"):
-        Goal(**bounds)  # type: ignore[arg-type]  # the wrong ones are the point
+        Goal(**bounds)  # type: ignore[arg-type]  # wrong arguments are what is tested
 
 
 def test_the_json_of_a_figure_has_the_documented_fields() -> None:
@@ -61,20 +61,20 @@ def test_the_json_of_a_figure_has_the_documented_fields() -> None:
 
 
 def test_the_json_leaves_out_figures_without_a_goal_and_can_be_read_back() -> None:
-    told = as_json([FIGURE, replace(FIGURE, goal=None)])
-    assert len(told) == 1
-    assert json.loads(json.dumps(told)) == told
+    objects = as_json([FIGURE, replace(FIGURE, goal=None)])
+    assert len(objects) == 1
+    assert json.loads(json.dumps(objects)) == objects
 
 
 @pytest.mark.parametrize(
     ("goal", "text"),
     [
-        (Goal(most=150), "at most 150 rows/s"),
-        (Goal(least=0.85, of="ratio"), "at least 0.85 times it"),
-        (Goal(most=0), "at most 0 rows/s"),
+        (Goal(max_value=150), "at most 150 rows/s"),
+        (Goal(min_value=0.85, of="ratio"), "at least 0.85 times it"),
+        (Goal(max_value=0), "at most 0 rows/s"),
     ],
 )
-def test_a_goal_is_told_in_words(goal: Goal, text: str) -> None:
+def test_a_goal_is_described_in_words(goal: Goal, text: str) -> None:
     assert goal.text("rows/s") == text
 
 
@@ -92,10 +92,10 @@ def test_the_median_of_each_quantity_counts() -> None:
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1.0))
 def test_a_percentile_is_the_smallest_value_that_the_share_does_not_exceed(values: list[float], share: float) -> None:
-    found = percentile(values, share)
-    assert found in values
-    assert sum(value <= found for value in values) >= len(values) * share
-    assert sum(value < found for value in values) < len(values) * share
+    result = percentile(values, share)
+    assert result in values
+    assert sum(value <= result for value in values) >= len(values) * share
+    assert sum(value < result for value in values) < len(values) * share
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
-"""The arithmetic between what was seen and a figure."""
+"""Tests of the arithmetic that turns measurements into figures."""
 
 import os
 
 import pytest
 
 from benchmarks.dispatch import rate
-from benchmarks.pace import most_in_any, used
+from benchmarks.pace import max_in_any_window, used_share
 from benchmarks.processor import cpu_s, resident_mb
 from benchmarks.recovery import cost
 
-EVERY_TENTH_S = [at / 10 for at in range(100)]
+EVERY_TENTH_S = [step / 10 for step in range(100)]
 
 
 def test_a_rate_leaves_out_the_first_wave() -> None:
@@ -18,20 +18,20 @@ def test_a_rate_leaves_out_the_first_wave() -> None:
 
 
 def test_a_limit_that_is_used_to_the_last_is_one() -> None:
-    assert used(EVERY_TENTH_S, 2.0, 5.0, rate=10) == 1.0
+    assert used_share(EVERY_TENTH_S, 2.0, 5.0, rate=10) == 1.0
 
 
 def test_a_limit_is_half_used_when_half_comes() -> None:
-    assert used(EVERY_TENTH_S[::2], 2.0, 5.0, rate=10) == 0.5
+    assert used_share(EVERY_TENTH_S[::2], 2.0, 5.0, rate=10) == 0.5
 
 
-def test_the_most_in_any_stretch_is_found_wherever_it_is() -> None:
-    assert most_in_any([0.0, 5.0, 5.1, 5.2, 9.0], seconds=1.0) == 3
-    assert most_in_any([0.0, 1.0, 2.0], seconds=1.0) == 1
-    assert most_in_any([], seconds=1.0) == 0
+def test_the_maximum_in_any_window_is_found_wherever_it_is() -> None:
+    assert max_in_any_window([0.0, 5.0, 5.1, 5.2, 9.0], seconds=1.0) == 3
+    assert max_in_any_window([0.0, 1.0, 2.0], seconds=1.0) == 1
+    assert max_in_any_window([], seconds=1.0) == 0
 
 
-def test_our_own_processor_time_and_memory_are_found() -> None:
+def test_our_own_cpu_time_and_memory_are_found() -> None:
     group = os.getpgrp()
     before_s = cpu_s(group)
     sum(range(10_000_000))
@@ -40,26 +40,26 @@ def test_our_own_processor_time_and_memory_are_found() -> None:
 
 
 def test_a_fault_that_stops_everything_for_three_seconds_costs_three_seconds_of_the_rate() -> None:
-    before = [at / 10 for at in range(100)]
-    after = [13 + at / 10 for at in range(100)]
-    found = cost([*before, *after], fault_s=10.0, seconds=12.0, rate=10.0)
-    assert found.lost_s == pytest.approx(3.0)
-    assert found.back_s == pytest.approx(3.0, abs=0.11)
+    before = [step / 10 for step in range(100)]
+    after = [13 + step / 10 for step in range(100)]
+    result = cost([*before, *after], fault_s=10.0, seconds=12.0, rate=10.0)
+    assert result.lost_s == pytest.approx(3.0)
+    assert result.recovery_s == pytest.approx(3.0, abs=0.11)
 
 
-def test_a_fault_that_nobody_feels_costs_nothing() -> None:
-    found = cost([at / 10 for at in range(400)], fault_s=10.0, seconds=20.0, rate=10.0)
-    assert (found.lost_s, found.back_s) == (0.0, 0.0)
+def test_a_fault_without_effect_costs_nothing() -> None:
+    result = cost([step / 10 for step in range(400)], fault_s=10.0, seconds=20.0, rate=10.0)
+    assert (result.lost_s, result.recovery_s) == (0.0, 0.0)
 
 
 def test_a_rate_that_does_not_come_back_costs_all_the_time() -> None:
-    found = cost([at / 10 for at in range(100)], fault_s=10.0, seconds=20.0, rate=10.0)
-    assert (found.lost_s, found.back_s) == (20.0, 20.0)
+    result = cost([step / 10 for step in range(100)], fault_s=10.0, seconds=20.0, rate=10.0)
+    assert (result.lost_s, result.recovery_s) == (20.0, 20.0)
 
 
 def test_a_rate_that_comes_back_while_still_in_flight_sends_are_accepted_counts_from_the_return() -> None:
-    """The sends that were under way are accepted after the fault, so the gap begins later."""
-    times = [*(at / 10 for at in range(120)), *(15 + at / 10 for at in range(100))]
-    found = cost(times, fault_s=10.0, seconds=14.0, rate=10.0)
-    assert found.lost_s == pytest.approx(3.0)
-    assert found.back_s == pytest.approx(5.0, abs=0.11)
+    """Sends in flight at the time of the fault are still accepted, so the gap begins later."""
+    times = [*(step / 10 for step in range(120)), *(15 + step / 10 for step in range(100))]
+    result = cost(times, fault_s=10.0, seconds=14.0, rate=10.0)
+    assert result.lost_s == pytest.approx(3.0)
+    assert result.recovery_s == pytest.approx(5.0, abs=0.11)

@@ -1,11 +1,11 @@
-"""The recipients that the benches use."""
+"""Tests of the generated recipients."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.recipients import BAD_EVERY, CHECKSUMS, MOST_ROWS, bad_rows, raw_rows, rows, write_csv, write_ndjson
+from benchmarks.recipients import BAD_EVERY, CHECKSUMS, MAX_ROWS, bad_rows, raw_rows, rows, write_csv, write_ndjson
 from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
 
 
@@ -26,10 +26,10 @@ def test_every_number_is_valid_and_there_once_but_for_the_bad_ones() -> None:
 def test_raw_rows_name_the_same_recipients_in_another_form() -> None:
     good = [(row.number, raw) for row, raw in zip(rows(900), raw_rows(900), strict=True)]
     for number, (written, country) in good:
-        found = normalize_number(written, country)
-        assert isinstance(found, AcceptedNumber)
-        assert found.number == number
+        result = normalize_number(written, country)
+        assert isinstance(result, AcceptedNumber)
+        assert result.number == number
 
 
 def test_there_are_numbers_for_a_million_and_more() -> None:
-    assert MOST_ROWS > 1_050_000
+    assert MAX_ROWS > 1_050_000

@@ -1,4 +1,5 @@
-"""The chaos drill: parts are killed and frozen while mailings run, and the provider misbehaves; then it is counted.
+"""The chaos drill: processes are killed and frozen and the provider misbehaves while mailings are sent.
 
-``./run chaos``. The plan is data (``plan``), ``faults`` carries it out, ``verdict`` compares the result.
+Run it with ``./run chaos``. ``plan`` describes the faults, ``faults`` injects them, and ``verdict`` compares the jobs
+with the provider's ledger afterwards.
 """

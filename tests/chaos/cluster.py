@@ -1,4 +1,4 @@
-"""The processes of the drill: a local cluster with a second worker, so that one can be frozen while the other works."""
+"""The processes of the drill: a local cluster, and a second worker that keeps sending while the first is frozen."""
 
 import threading
 import urllib.request
@@ -12,11 +12,11 @@ from dispatcher.local.services import service_processes
 from dispatcher.local.supervisor import LocalSupervisor, Process
 from tests.chaos.say import say
 
-#: requests a second that the account allows; what two cores can do while everything is started again and again
+#: the account's limit in requests per second; two cores reach it while processes restart all the time
 RATE = 50.0
-#: divides the lives of faxes: a call of nine seconds takes half a second
+#: divides the durations of calls: a call of nine seconds takes half a second
 SPEED = 20.0
-#: the drill kills more often than any machine dies: waits before restarts shall not grow because of it
+#: seconds after which a process counts as stable; low, so that frequent kills do not lengthen restart delays
 STEADY_S = 2.0
 _HERE = Path(__file__).parent
 POLICY = _HERE / "policy.toml"
@@ -24,39 +24,51 @@ POLICY = _HERE / "policy.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosCluster:
-    """A running cluster with all its workers."""
+    """A running local cluster with both workers."""
 
     local: LocalCluster
     workers: tuple[Process, ...]
 
     @property
     def web(self) -> Process:
+        """The web process."""
         return self.local.processes["web"]
 
     @property
     def scheduler(self) -> Process:
+        """The scheduler process."""
         return self.local.processes["scheduler"]
 
     def metrics(self) -> str:
-        """Return the metrics of web. Raises OSError while it does not answer."""
-        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=5) as answer:
-            text: str = answer.read().decode()
+        """Read the metrics of the web process.
+
+        Raises:
+            OSError: The web process does not answer.
+        """
+        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=5) as response:
+            text: str = response.read().decode()
         return text
 
 
 def policy_text(search_s: float | None = None) -> str:
-    """The drill's policy, with the last look so long after the send deadline, if that is given."""
+    """Return the drill's policy as TOML. ``search_s`` adds a last look that many seconds after the send deadline."""
     text = POLICY.read_text()
     if search_s is None:
         return text
     looks = 'looks = ["1s", "2s", "4s", "8s"]'
-    assert looks in text, "the drill's policy has other looks"
+    assert looks in text, "the drill's policy has different looks"
     return text.replace(looks, f'looks = ["1s", "2s", "4s", "8s", "{search_s:g}s"]')
 
 
 @contextmanager
 def running_cluster(folder: Path, seed: int, search_s: float | None = None) -> Iterator[ChaosCluster]:
-    """Start everything in ``folder``, keep it running, and stop it at the end. ``search_s``: another search period."""
+    """Start the cluster, restart processes that end, and stop it at the end.
+
+    Args:
+        folder: Folder of data, configuration and logs.
+        seed: seed of the provider's faults.
+        search_s: Search period that replaces the policy's.
+    """
     policy = folder / "policy.toml"
     policy.write_text(policy_text(search_s))
     scenario = folder / "scenario.toml"

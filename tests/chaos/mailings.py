@@ -1,4 +1,4 @@
-"""The producer of the drill: uploads and starts batches one after the other, whatever happens to the API meanwhile."""
+"""The producer of the drill: uploads and starts batches one after the other while the API keeps failing."""
 
 import threading
 import time
@@ -13,28 +13,32 @@ from tests.chaos.errors import DrillFailed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-#: batches that the jobs are divided into; some of them wait while others are sent
+#: number of batches; some wait while others are sent
 BATCHES = 20
-#: share of all jobs that may be uploaded ahead of what is final
+#: share of all jobs by which uploads may be ahead of the final jobs
 AHEAD = 0.2
-#: how long the API may be away before the producer gives up
+#: seconds without the API after which the producer gives up
 PATIENCE_S = 120.0
 _LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """One batch and, as the last number, one single fax beside it."""
+    """The numbers of a batch, and, as the last number, that of a single fax."""
 
     name: str
     numbers: tuple[str, ...]
 
 
 def make_mailings(jobs: int) -> tuple[Mailing, ...]:
-    """Divide so many fictional numbers, no two alike. Raises DrillFailed when there are not enough of them."""
+    """Divide distinct fictional numbers into mailings.
+
+    Raises:
+        DrillFailed: There are not enough fictional numbers.
+    """
     numbers = list(islice(fictional_numbers(), jobs))
     if len(numbers) < jobs:
-        raise DrillFailed(f"there are {len(numbers):,} fictional numbers: ask for no more jobs than that")
+        raise DrillFailed(f"there are only {len(numbers):,} fictional numbers; choose fewer jobs")
     return tuple(
         Mailing(name=f"chaos-{n}", numbers=tuple(part)) for n in range(BATCHES) if (part := numbers[n::BATCHES])
     )
@@ -42,16 +46,16 @@ def make_mailings(jobs: int) -> tuple[Mailing, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class Accepted:
-    """What the API has said yes to."""
+    """What the API has accepted."""
 
-    #: batch -> numbers uploaded
+    #: uploaded numbers by batch
     batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    #: job of a single fax -> number
+    #: number by job of a single fax
     singles: dict[str, str] = field(default_factory=dict)
 
 
 class Producer(threading.Thread):
-    """Sends the mailings. ``reached`` says up to which share of all jobs the drill has come."""
+    """Uploads and starts the mailings. ``reached`` returns the progress of the drill as a share of all jobs."""
 
     def __init__(self, client: Client, mailings: Sequence[Mailing], folder: Path, reached: Callable[[], float]) -> None:
         super().__init__(name="producer", daemon=True)
@@ -61,25 +65,27 @@ class Producer(threading.Thread):
         self._reached = reached
         self._stop_asked = threading.Event()
         self.accepted = Accepted()
-        #: why it ended before its work was done; empty when it did not
+        #: why the producer gave up; empty if it did not
         self.error = ""
 
     def run(self) -> None:
+        """Upload and start the mailings, until done or asked to stop."""
         try:
             document = self._client.upload_document(EXAMPLES / "letter.pdf").id
-            for mailing in self._released():
+            for mailing in self._due_mailings():
                 self._send(mailing, document)
         except (ClientError, OSError) as error:
             self.error = f"the producer gave up: {error}"
 
     def stop(self) -> None:
+        """Stop the producer, and wait for its thread."""
         self._stop_asked.set()
         self.join()
 
-    def _released(self) -> Iterator[Mailing]:
-        """The mailings, each as soon as it is its turn."""
-        for place, mailing in enumerate(self._mailings):
-            while place / len(self._mailings) > self._reached() + AHEAD:
+    def _due_mailings(self) -> Iterator[Mailing]:
+        """Yield each mailing as soon as the drill has progressed far enough."""
+        for index, mailing in enumerate(self._mailings):
+            while index / len(self._mailings) > self._reached() + AHEAD:
                 if self._stop_asked.wait(_LOOK_S):
                     return
             yield mailing
@@ -100,9 +106,9 @@ class Producer(threading.Thread):
         self.accepted.batches[batch] = tuple(numbers)
 
 
-def wait_for(what: Callable[[], bool], end_s: float) -> bool:
-    """Whether it came true before that moment of the steady clock."""
-    while not what():
+def wait_for(condition: Callable[[], bool], end_s: float) -> bool:
+    """Wait for a condition, until ``end_s`` on the monotonic clock, and return whether it was met."""
+    while not condition():
         if time.monotonic() > end_s:
             return False
         time.sleep(_LOOK_S)

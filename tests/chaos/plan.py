@@ -1,4 +1,4 @@
-"""The fault plan: which process is hit when and how, as data that depends on the seed alone."""
+"""The fault plan: which process fails when and how. The plan depends only on the seed and the amounts."""
 
 import random
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Target(StrEnum):
-    """What is killed with SIGKILL. When a worker's supervisor dies, its processes stop by themselves."""
+    """A process to kill with SIGKILL. When a worker's supervisor is killed, its processes stop by themselves."""
 
     WEB = "web"
     SCHEDULER = "scheduler"
@@ -16,8 +16,8 @@ class Target(StrEnum):
     REDIS = "redis"
 
 
-class Outage(StrEnum):
-    """How the provider is away; the words are the emulator's."""
+class OutageKind(StrEnum):
+    """How the provider fails. The values are those of the emulator's API."""
 
     UNAVAILABLE = "503"
     FAILING = "500"
@@ -26,90 +26,98 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When a fault happens: not before this share of the jobs is final, and so long after the fault before it."""
+    """When a fault is injected: at a progress of the drill, and some time after the fault before it."""
 
-    #: share of all jobs
+    #: share of all jobs that are final
     progress: float
-    #: seconds
+    #: seconds after the fault before it
     pause_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
+    """SIGKILL to a process."""
+
     target: Target
-    #: which one of several, from 0; taken modulo how many there are
-    place: int
+    #: which of several processes; taken modulo their number
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """SIGSTOP to a worker with all its children, and SIGCONT after so long."""
+    """SIGSTOP to a worker with all its children, and SIGCONT after some seconds."""
 
     seconds: float
-    place: int
+    #: which worker; taken modulo their number
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderAway:
-    how: Outage
+class ProviderOutage:
+    """The provider is unavailable for some seconds."""
+
+    kind: OutageKind
     seconds: float
 
 
-Fault = Kill | Freeze | ProviderAway
+Fault = Kill | Freeze | ProviderOutage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFault:
+    """A fault and the moment at which it is injected."""
+
     moment: Moment
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """How much of what. A freeze lasts between two times in seconds: the lease, and the write-off with a margin."""
+    """How many faults of each kind a plan has."""
 
     kills: int
     freezes: int
     outages: int
+    #: shortest and longest freeze in seconds
     freeze_s: tuple[float, float]
 
 
-#: faults happen in this part of the progress: before it little is running, after it little is left
+#: first and last progress at which a fault is injected: earlier and later, too little is in progress
 _FIRST, _LAST = 0.005, 0.93
-#: least seconds between two faults; processes are restarted half a second after their death
+#: range of pauses between two faults in seconds; processes restart half a second after they end
 _PAUSE_S = (1.0, 4.0)
 _OUTAGE_S = (2.0, 5.0)
 
 
 def amounts_for(jobs: int, *, freeze_s: tuple[float, float]) -> Amounts:
-    """More than 50 kills for 20,000 jobs, and ten at the least."""
+    """Return the amounts for a number of jobs: at least ten kills, and more than 50 for 20,000 jobs."""
     kills = max(10, jobs // 350)
     return Amounts(kills=kills, freezes=max(1, kills // 10), outages=max(3, kills // 10), freeze_s=freeze_s)
 
 
 def make_plan(seed: int, amounts: Amounts) -> tuple[PlannedFault, ...]:
-    """The same seed and amounts give the same plan. Every target and every kind of outage has its turn."""
-    chance = random.Random(seed)
-    faults = list(_faults(chance, amounts))
-    chance.shuffle(faults)
+    """Return the plan of a seed. It has every target and every kind of outage, as evenly as the amounts allow."""
+    rng = random.Random(seed)
+    faults = list(_faults(rng, amounts))
+    rng.shuffle(faults)
     width = (_LAST - _FIRST) / len(faults)
     return tuple(
         PlannedFault(
             moment=Moment(
-                progress=_FIRST + (place + chance.random()) * width,
-                pause_s=chance.uniform(*_PAUSE_S),
+                progress=_FIRST + (index + rng.random()) * width,
+                pause_s=rng.uniform(*_PAUSE_S),
             ),
             fault=fault,
         )
-        for place, fault in enumerate(faults)
+        for index, fault in enumerate(faults)
     )
 
 
-def _faults(chance: random.Random, amounts: Amounts) -> Iterator[Fault]:
-    targets, outages = list(Target), list(Outage)
+def _faults(rng: random.Random, amounts: Amounts) -> Iterator[Fault]:
+    targets, outages = list(Target), list(OutageKind)
     for n in range(amounts.kills):
-        yield Kill(target=targets[n % len(targets)], place=chance.randrange(1000))
+        yield Kill(target=targets[n % len(targets)], index=rng.randrange(1000))
     for _ in range(amounts.freezes):
-        yield Freeze(seconds=chance.uniform(*amounts.freeze_s), place=chance.randrange(1000))
+        yield Freeze(seconds=rng.uniform(*amounts.freeze_s), index=rng.randrange(1000))
     for n in range(amounts.outages):
-        yield ProviderAway(how=outages[n % len(outages)], seconds=chance.uniform(*_OUTAGE_S))
+        yield ProviderOutage(kind=outages[n % len(outages)], seconds=rng.uniform(*_OUTAGE_S))

@@ -1,4 +1,4 @@
-"""The fault plan: repeatable, complete, in order."""
+"""Tests of the fault plan: it is repeatable, complete and in order."""
 
 import tomllib
 from collections import Counter
@@ -7,13 +7,14 @@ import pytest
 
 from dispatcher.core.policy import policy_from
 from tests.chaos.cluster import policy_text
-from tests.chaos.plan import Freeze, Kill, Outage, PlannedFault, ProviderAway, Target, amounts_for, make_plan
+from tests.chaos.plan import Freeze, Kill, OutageKind, PlannedFault, ProviderOutage, Target, amounts_for, make_plan
 
 FREEZE_S = (7.0, 16.0)
 
 
 @pytest.fixture(params=range(10))
 def plan(request: pytest.FixtureRequest) -> tuple[PlannedFault, ...]:
+    """Plans of several seeds."""
     return make_plan(request.param, amounts_for(2000, freeze_s=FREEZE_S))
 
 
@@ -34,14 +35,14 @@ def test_every_target_is_killed_as_often_as_every_other(plan: tuple[PlannedFault
     assert kills == dict.fromkeys(Target, 2)
 
 
-def test_workers_are_frozen_and_the_provider_is_away_in_every_way(plan: tuple[PlannedFault, ...]) -> None:
+def test_workers_are_frozen_and_the_provider_has_every_kind_of_outage(plan: tuple[PlannedFault, ...]) -> None:
     freezes = [planned.fault.seconds for planned in plan if isinstance(planned.fault, Freeze)]
     assert freezes
     assert all(FREEZE_S[0] <= seconds <= FREEZE_S[1] for seconds in freezes)
-    assert {planned.fault.how for planned in plan if isinstance(planned.fault, ProviderAway)} == set(Outage)
+    assert {planned.fault.kind for planned in plan if isinstance(planned.fault, ProviderOutage)} == set(OutageKind)
 
 
-def test_faults_follow_each_other_while_work_is_under_way(plan: tuple[PlannedFault, ...]) -> None:
+def test_faults_follow_each_other_while_jobs_are_in_progress(plan: tuple[PlannedFault, ...]) -> None:
     moments = [planned.moment.progress for planned in plan]
     assert moments == sorted(moments)
     assert moments[0] > 0

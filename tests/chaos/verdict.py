@@ -1,4 +1,4 @@
-"""What came of a drill: our records held against the provider's ledger, and what the doctor says."""
+"""The verdict of a drill: compares jobs with the provider's ledger, and includes the findings of ``bulkfax doctor``."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,45 +11,57 @@ from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
 from tests.chaos.cluster import ChaosCluster
 from tests.chaos.mailings import Accepted
 
-#: jobs whose whole story is told
-_TOLD = 10
+#: maximum jobs whose history is shown
+_MAX_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Findings by id of job; ``missing`` are numbers that were accepted and are in no record."""
+    """The result of comparing jobs, batches and the provider's ledger."""
 
     comparison: Comparison
+    #: numbers that the API accepted and no job has
     missing: tuple[str, ...]
-    #: sentences: counts and places that are not what the records say
+    #: descriptions of counts and indexes that disagree with the records
     count_errors: tuple[str, ...]
     faxes: tuple[LedgerFax, ...]
-    #: jobs that are still searched for, where that is no loss
+    #: unclear jobs, if those are not lost
     unclear: int = 0
 
     @property
     def lost(self) -> int:
+        """The number of lost jobs and missing numbers."""
         return len(self.comparison.lost) + len(self.missing)
 
     @property
     def wrong_state(self) -> int:
-        """Faxes at the provider that belong to no job are as wrong as a wrong state."""
+        """The number of jobs in a wrong state, and of faxes that belong to no job."""
         return len(self.comparison.wrong_state) + len(self.comparison.strays)
 
     @property
     def clean(self) -> bool:
+        """Whether nothing was wrong."""
         return self.comparison.clean and not self.missing and not self.count_errors
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        found = self.comparison
-        return tuple(dict.fromkeys([*found.doubled, *found.wrong_state, *found.lost]))
+        """The jobs that were doubled, lost or in a wrong state."""
+        comparison = self.comparison
+        return tuple(dict.fromkeys([*comparison.doubled, *comparison.wrong_state, *comparison.lost]))
 
 
 def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_may_stay: bool = False) -> Verdict:
-    """Compare everything. Raises ClientError and Failure when one of the sides cannot be asked.
+    """Compare jobs, batches and the ledger.
 
-    ``unclear_may_stay``: a job that is still searched for is not lost.
+    Args:
+        cluster: The cluster of the drill.
+        client: A client of its API.
+        accepted: What the API has accepted.
+        unclear_may_stay: Whether an unclear job is not lost.
+
+    Raises:
+        ClientError: The API cannot be read.
+        LocalError: The emulator or the store cannot be read.
     """
     jobs = {batch: list(client.jobs(batch)) for batch in accepted.batches}
     singles = [client.job(job) for job in accepted.singles]
@@ -69,8 +81,8 @@ def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_
 
 
 def _missing(jobs: Mapping[str, Iterable[Job]], numbers: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for batch, given in numbers.items():
-        yield from (Counter(given) - Counter(job.number for job in jobs[batch])).elements()
+    for batch, uploaded in numbers.items():
+        yield from (Counter(uploaded) - Counter(job.number for job in jobs[batch])).elements()
 
 
 def _miscounted(client: Client, jobs: Mapping[str, Sequence[Job]]) -> Iterator[str]:
@@ -81,27 +93,29 @@ def _miscounted(client: Client, jobs: Mapping[str, Sequence[Job]]) -> Iterator[s
             yield f"batch {batch} counts {counts} and its jobs are {states}"
 
 
-def stories(client: Client, verdict: Verdict) -> Iterator[str]:
-    """All that is known of the first suspects, from both sides."""
+def describe_suspects(client: Client, verdict: Verdict) -> Iterator[str]:
+    """Describe the first suspects: the job with its history, and the provider's faxes."""
     by_job: dict[str, list[LedgerFax]] = defaultdict(list)
     for fax in verdict.faxes:
         by_job[fax.job].append(fax)
-    for name in verdict.suspects[:_TOLD]:
-        yield f"\n{_own_words(client.job(name))}"
+    for name in verdict.suspects[:_MAX_SHOWN]:
+        yield f"\n{_describe_job(client.job(name))}"
         yield from (f"  provider: {fax}" for fax in by_job[name])
-    yield from (f"number accepted and in no record: {number}" for number in verdict.missing[:_TOLD])
-    yield from (f"fax of no job: {fax}" for fax in verdict.faxes if fax.id in verdict.comparison.strays[:_TOLD])
+    yield from (f"accepted number without a job: {number}" for number in verdict.missing[:_MAX_SHOWN])
+    yield from (
+        f"fax without a job: {fax}" for fax in verdict.faxes if fax.id in verdict.comparison.strays[:_MAX_SHOWN]
+    )
 
 
-def _own_words(job: JobStory) -> str:
-    told = "".join(f"\n  history: {entry}" for entry in job.history)
-    return f"{job.id} {job.state} attempt {job.attempt} fax {job.fax_id}{told}"
+def _describe_job(job: JobStory) -> str:
+    history = "".join(f"\n  history: {entry}" for entry in job.history)
+    return f"{job.id} {job.state} attempt {job.attempt} fax {job.fax_id}{history}"
 
 
 def result(
     verdict: Verdict, *, jobs: int, kills: int, faults: Mapping[str, int], seconds: float, share: float
 ) -> dict[str, Any]:
-    """The last line. ``share`` is that of the possible rate."""
+    """Return the result of the drill for ``--json``. ``share`` is the used share of the rate."""
     return {
         "jobs": jobs,
         "kills": kills,

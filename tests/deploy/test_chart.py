@@ -1,4 +1,4 @@
-"""The chart fits the service: its settings, its version, its times. Helm itself is not needed here."""
+"""Tests that the Helm chart fits the service: its settings, version and times. They do not need Helm."""
 
 import json
 import re
@@ -17,31 +17,35 @@ from workers.process import stop_s
 CHART = Path(__file__).parent.parent.parent / "helm" / "bulkfax"
 TEMPLATES = sorted((CHART / "templates").glob("*"))
 PODS = ("web", "scheduler", "worker")
-#: seconds that a worker has after its last POST to write down what became of it
+#: seconds that a worker has after its last POST to store the result
 MARGIN_S = 5.0
 
 
 def values() -> dict[str, Any]:
+    """Return the default values."""
     document: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     return document
 
 
 def schema() -> dict[str, Any]:
+    """Return the schema of the values."""
     document: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     return document
 
 
 def template(name: str) -> str:
+    """Return the text of a template."""
     return (CHART / "templates" / name).read_text(encoding="utf-8")
 
 
 def settings_names() -> set[str]:
+    """Return the environment variables of all settings."""
     plain = {f"BULKFAX_{name.upper()}" for name in Settings.model_fields}
     return plain | {f"BULKFAX_SINCH__{name.upper()}" for name in SinchSettings.model_fields}
 
 
 def worker_stop_s() -> float:
-    """How long a worker finishes what it began, as it is started."""
+    """Return the seconds that a worker takes at most to stop."""
     return stop_s(Policy())
 
 
@@ -51,7 +55,7 @@ def test_the_values_satisfy_their_schema() -> None:
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:
-    # "global" is Helm's own
+    # "global" is reserved by Helm
     assert set(schema()["properties"]) - {"global"} == set(values())
 
 
@@ -71,10 +75,10 @@ def test_the_schema_refuses(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("file", [*TEMPLATES, CHART / "values.yaml", CHART / "README.md"], ids=lambda file: file.name)
-def test_every_variable_that_is_named_is_a_setting(file: Path) -> None:
-    named = set(re.findall(r"BULKFAX_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
+def test_every_variable_in_the_chart_is_a_setting(file: Path) -> None:
+    variables = set(re.findall(r"BULKFAX_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
     # NOTES.txt names the variable of the command line
-    assert named - settings_names() <= {"BULKFAX_API_KEY"}
+    assert variables - settings_names() <= {"BULKFAX_API_KEY"}
 
 
 def test_every_value_is_used_by_a_template() -> None:
@@ -84,23 +88,23 @@ def test_every_value_is_used_by_a_template() -> None:
     assert not unused
 
 
-def test_the_defaults_of_the_chart_are_values_that_the_service_takes() -> None:
-    given = values()["settings"]
+def test_the_defaults_of_the_chart_are_valid_settings() -> None:
+    settings = values()["settings"]
     sinch = SinchSettings(
-        rate_per_second=given["ratePerSecond"],
-        rate_per_minute=given["ratePerMinute"],
-        rate_per_day=given["ratePerDay"],
-        auth=given["auth"],
+        rate_per_second=settings["ratePerSecond"],
+        rate_per_minute=settings["ratePerMinute"],
+        rate_per_day=settings["ratePerDay"],
+        auth=settings["auth"],
     )
     worker = values()["worker"]
     Settings(
         _env_file=None,
         sinch=sinch,
-        redis_wait_replicas=given["redisWaitReplicas"],
-        public_url=given["publicUrl"],
-        default_country=given["defaultCountry"],
-        log_level=given["logLevel"],
-        log_format=given["logFormat"],
+        redis_wait_replicas=settings["redisWaitReplicas"],
+        public_url=settings["publicUrl"],
+        default_country=settings["defaultCountry"],
+        log_level=settings["logLevel"],
+        log_format=settings["logFormat"],
         worker_processes=worker["processes"],
         worker_threads=worker["threads"],
     )
@@ -112,7 +116,7 @@ def test_the_chart_has_the_version_of_the_project(repository: Path) -> None:
     assert chart["version"] == chart["appVersion"] == project["version"]
 
 
-def test_a_worker_may_end_what_it_began_before_it_is_killed() -> None:
+def test_a_worker_may_finish_its_sends_before_it_is_killed() -> None:
     policy = Policy()
     longest_s = policy.send_window_s + policy.post_total_s
     grace_s = values()["worker"]["terminationGracePeriodSeconds"]
@@ -131,17 +135,17 @@ def test_a_pod_runs_the_command_of_its_name_with_the_settings_of_all(name: str, 
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "line",
     [
         *("runAsNonRoot: true", "readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false", "drop: [ALL]"),
         *("automountServiceAccountToken: false", "type: RuntimeDefault", "enableServiceLinks: false"),
     ],
 )
-def test_pods_are_closed_to_the_outside(wanted: str) -> None:
-    assert wanted in template("_helpers.tpl")
+def test_pods_run_with_minimal_privileges(line: str) -> None:
+    assert line in template("_helpers.tpl")
 
 
-def test_only_web_is_probed_and_its_life_does_not_hang_on_redis() -> None:
+def test_only_web_is_probed_and_its_liveness_does_not_depend_on_redis() -> None:
     web = template("web.yaml")
     assert re.search(r"livenessProbe:\n\s+httpGet: {path: /healthz,", web)
     assert re.search(r"readinessProbe:\n\s+httpGet: {path: /readyz,", web)
@@ -153,5 +157,5 @@ def test_the_ingress_lets_in_only_what_the_provider_needs() -> None:
 
 
 def test_the_rules_of_the_chart_are_the_rules_of_grafana(repository: Path) -> None:
-    ours = repository / "grafana" / "rules" / "bulkfax.yaml"
-    assert (CHART / "files" / "rules.yaml").read_bytes() == ours.read_bytes()
+    rules = repository / "grafana" / "rules" / "bulkfax.yaml"
+    assert (CHART / "files" / "rules.yaml").read_bytes() == rules.read_bytes()

@@ -1,4 +1,4 @@
-"""The PromQL expressions of dashboard and rules, and what they read."""
+"""Reads the PromQL expressions of dashboard and rules, and the series that they use."""
 
 import json
 from collections.abc import Iterator
@@ -16,64 +16,72 @@ _VARIABLES = {"$__rate_interval": "1m", "$__range": "1h"}
 
 @cache
 def dashboard() -> dict[str, Any]:
+    """Return the committed dashboard."""
     document: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "bulkfax.json").read_text(encoding="utf-8"))
     return document
 
 
 def panels() -> list[dict[str, Any]]:
-    """All panels that show something; rows only head them."""
+    """Return all panels except rows, which are only headings."""
     return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
 def panel_expressions() -> list[str]:
+    """Return the expressions of all panels."""
     return [target["expr"] for panel in panels() for target in panel["targets"]]
 
 
 @cache
 def rules() -> list[dict[str, Any]]:
+    """Return all alerting and recording rules."""
     document = yaml.safe_load((GRAFANA / "rules" / "bulkfax.yaml").read_text(encoding="utf-8"))
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
 def all_expressions() -> list[str]:
+    """Return the expressions of panels and rules."""
     return [*panel_expressions(), *(rule["expr"] for rule in rules())]
 
 
-def parsed(expression: str) -> Expr:
-    """Raises ValueError for what is no PromQL."""
+def parse(expression: str) -> Expr:
+    """Parse an expression.
+
+    Raises:
+        ValueError: The expression is not valid PromQL.
+    """
     for variable, value in _VARIABLES.items():
         expression = expression.replace(variable, value)
     return promql_parser.parse(expression)
 
 
-def parts(expression: Expr) -> list[Expr]:
-    """The expression and everything in it."""
-    found: list[Expr] = []
-    promql_parser.walk(expression, found.append)
-    return found
+def subexpressions(expression: Expr) -> list[Expr]:
+    """Return the expression and all its subexpressions."""
+    nodes: list[Expr] = []
+    promql_parser.walk(expression, nodes.append)
+    return nodes
 
 
 def metrics_read(expression: str) -> set[str]:
-    """Names of all series that the expression reads, recorded ones included."""
-    return {str(part.name) for part in parts(parsed(expression)) if isinstance(part, VectorSelector)}
+    """Return the names of all series that the expression reads, including recorded ones."""
+    return {str(node.name) for node in subexpressions(parse(expression)) if isinstance(node, VectorSelector)}
 
 
-def read_below(expression: Expr) -> Iterator[str]:
-    """Names of the series that reach this expression without having been aggregated before."""
+def unaggregated_series(expression: Expr) -> Iterator[str]:
+    """Yield the names of the series in this expression that no inner expression aggregates."""
     match expression:
         case VectorSelector():
             yield str(expression.name)
         case MatrixSelector():
             yield str(expression.vector_selector.name)
         case ParenExpr() | SubqueryExpr():
-            yield from read_below(expression.expr)
+            yield from unaggregated_series(expression.expr)
         case Call():
             for argument in expression.args:
-                yield from read_below(argument)
+                yield from unaggregated_series(argument)
 
 
 def first_aggregations(expression: str) -> Iterator[tuple[str, str]]:
-    """Each series that is aggregated, with the operator that meets it first."""
-    for part in parts(parsed(expression)):
-        if isinstance(part, AggregateExpr):
-            yield from ((name, str(part.op)) for name in read_below(part.expr))
+    """Yield each aggregated series with the operator that aggregates it first."""
+    for node in subexpressions(parse(expression)):
+        if isinstance(node, AggregateExpr):
+            yield from ((name, str(node.op)) for name in unaggregated_series(node.expr))

@@ -1,4 +1,4 @@
-"""Prometheus' own programs, which the tests of alerts run."""
+"""The programs of Prometheus that the tests of alerts run."""
 
 import os
 
@@ -8,16 +8,16 @@ from benchmarks.monitoring import MissingProgram, program
 
 
 def prometheus_program(name: str) -> str:
-    """The path of a program. Where it is missing the test is skipped, but not in CI: there it fails."""
+    """Return the path of a program. Without the program the test is skipped, or fails in CI."""
     try:
         return program(name)
-    except MissingProgram as missing:
+    except MissingProgram as error:
         if os.environ.get("CI"):
             raise
-        pytest.skip(str(missing))
+        pytest.skip(str(error))
 
 
-def need_monitoring() -> None:
-    """Skip the test, or fail in CI, where Prometheus and Alertmanager are missing."""
+def require_monitoring() -> None:
+    """Skip the test without Prometheus and Alertmanager, or fail in CI."""
     for name in ("prometheus", "alertmanager"):
         prometheus_program(name)

@@ -1,4 +1,4 @@
-"""The dashboard is what its script writes, and Grafana can show it."""
+"""Tests that the dashboard is the one that its script generates, and that Grafana can show it."""
 
 import re
 import runpy
@@ -12,12 +12,12 @@ from tests.grafana.expressions import GRAFANA, dashboard, panel_expressions, pan
 WIDTH = 24
 
 
-# The classic form is the one that every Grafana reads from a file; the library would rather have the next one.
+# Every version of Grafana reads the classic format from a file; the library recommends the next one.
 @pytest.mark.filterwarnings("ignore:Prefer using dashboardv2:DeprecationWarning")
 def test_the_committed_dashboard_is_the_generated_one() -> None:
     generated = runpy.run_path(str(GRAFANA / "generate.py"))["dashboard_text"]()
     assert generated == (GRAFANA / "dashboards" / "bulkfax.json").read_text(encoding="utf-8"), (
-        "run .venv/bin/python grafana/generate.py and commit what it wrote"
+        "run .venv/bin/python grafana/generate.py and commit its output"
     )
 
 
@@ -66,7 +66,7 @@ def test_a_rate_is_taken_over_the_interval_that_fits_the_scraping(expression: st
 def test_panels_lie_within_the_grid_and_do_not_overlap() -> None:
     boxes = [panel["gridPos"] for panel in dashboard()["panels"]]
     assert all(box["x"] + box["w"] <= WIDTH for box in boxes)
-    for one, other in combinations(boxes, 2):
-        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
-        above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-        assert beside or above, (one, other)
+    for box, other in combinations(boxes, 2):
+        beside = box["x"] + box["w"] <= other["x"] or other["x"] + other["w"] <= box["x"]
+        above = box["y"] + box["h"] <= other["y"] or other["y"] + other["h"] <= box["y"]
+        assert beside or above, (box, other)

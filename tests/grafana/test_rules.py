@@ -1,4 +1,4 @@
-"""Every alert has a name, a weight and a place in the runbook, and the rules do what their examples say."""
+"""Tests that alerts have a name, a severity and a section in the runbook, and that the rules pass their examples."""
 
 import re
 import subprocess
@@ -17,29 +17,30 @@ ALERTS = [rule for rule in rules() if "alert" in rule]
 RECORDS = [rule for rule in rules() if "record" in rule]
 
 
-def named(rule: dict[str, Any]) -> str:
+def name_of(rule: dict[str, Any]) -> str:
+    """Return the name of an alerting or recording rule."""
     return str(rule.get("alert") or rule.get("record"))
 
 
 def headings(path: Path) -> set[str]:
-    """Anchors of a Markdown file, as they are made of its headings."""
+    """Return the anchors that GitHub generates from the headings of a Markdown file."""
     lines = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def test_rules_have_names_of_their_own() -> None:
-    names = [named(rule) for rule in rules()]
+    names = [name_of(rule) for rule in rules()]
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("rule", ALERTS, ids=named)
+@pytest.mark.parametrize("rule", ALERTS, ids=name_of)
 def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"].endswith(".")
 
 
-@pytest.mark.parametrize("rule", ALERTS, ids=named)
+@pytest.mark.parametrize("rule", ALERTS, ids=name_of)
 def test_an_alert_leads_to_its_section_of_the_runbook(rule: dict[str, Any], repository: Path) -> None:
     path, anchor = rule["annotations"]["runbook_url"].split("#")
     assert anchor == rule["alert"].lower()
@@ -51,7 +52,7 @@ def test_every_recorded_series_is_used_by_another_rule() -> None:
     assert {rule["record"] for rule in RECORDS} <= used
 
 
-def test_a_slow_post_is_told_before_it_is_given_up() -> None:
+def test_a_slow_post_alerts_before_it_is_given_up() -> None:
     (slow,) = (rule for rule in ALERTS if rule["alert"] == "BulkfaxSlowSubmit")
     assert float(slow["expr"].split(">")[1]) < Policy().post_total_s
     assert f"{Policy().post_total_s:g} s" in slow["annotations"]["description"]
@@ -65,18 +66,18 @@ def test_provisioning_files_are_of_the_form_that_grafana_reads(name: str) -> Non
 
 @cache
 def examples() -> list[tuple[str, bool]]:
-    """The alerts of the promtool examples, and whether each fires there. Reading the file takes a third of a second."""
+    """Return the alerts of the promtool examples, and whether each fires. Reading them takes a third of a second."""
     document = yaml.safe_load((GRAFANA / "rules" / "bulkfax.test.yaml").read_text(encoding="utf-8"))
     checks = [check for case in document["tests"] for check in case["alert_rule_test"]]
     return [(check["alertname"], bool(check["exp_alerts"])) for check in checks]
 
 
-@pytest.mark.parametrize("rule", ALERTS, ids=named)
+@pytest.mark.parametrize("rule", ALERTS, ids=name_of)
 def test_an_alert_has_an_example_in_which_it_fires_and_one_in_which_it_does_not(rule: dict[str, Any]) -> None:
     assert {fires for alert, fires in examples() if alert == rule["alert"]} == {True, False}
 
 
-def test_an_unclear_send_is_looked_for_no_longer_than_the_alert_waits() -> None:
+def test_the_search_for_an_unclear_send_ends_before_the_alert_fires() -> None:
     (old,) = (rule for rule in ALERTS if rule["alert"] == "BulkfaxUnclearOld")
     assert Policy().looks_s[-1] < float(old["expr"].split(">")[1])
 

@@ -1,4 +1,4 @@
-"""Messages from schedulers to workers, in place of dramatiq: they may be lost, doubled and late."""
+"""The simulated broker between schedulers and workers. Messages may be lost, doubled and late."""
 
 import asyncio
 from collections import Counter, deque
@@ -9,59 +9,63 @@ from random import Random
 from typing import Any
 
 from dispatcher.store.queues import MOST
-from tests.simulation.faults import Fault, Weather
+from tests.simulation.faults import Fault, FaultSchedule
 
 QUEUES = ("urgent", "bulk", "news", "looks")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """A message to an actor."""
+
     queue: str
     actor: str
     arguments: tuple[Any, ...]
 
 
 class Broker:
-    """``take`` gives a message to a worker with room, and says whether there was one."""
+    """Queues of messages. ``take`` passes a message to a free worker, and returns whether there was one."""
 
-    def __init__(self, weather: Weather, seed: int, log: Callable[..., None]) -> None:
+    def __init__(self, schedule: FaultSchedule, seed: int, log: Callable[..., None]) -> None:
         self.take: Callable[[Message], bool] = lambda message: False
         self.counts: Counter[str] = Counter()
         self._queues: dict[str, deque[Message]] = {queue: deque() for queue in QUEUES}
-        self._weather = weather
-        self._chance = Random(f"broker {seed}")
+        self._schedule = schedule
+        self._rng = Random(f"broker {seed}")
         self._log = log
 
     @property
     def size(self) -> int:
+        """The number of queued messages."""
         return sum(map(len, self._queues.values()))
 
     def lengths(self, queues: Sequence[str]) -> Mapping[str, int]:
-        """Messages that nobody has taken yet, by queue."""
+        """Return the number of queued messages by queue."""
         return {queue: len(self._queues[queue]) for queue in queues}
 
     def send(self, message: Message) -> None:
-        if self._strikes(Fault.MESSAGE_LOST, message):
+        """Send a message, which may be lost, doubled or late."""
+        if self._draw_fault(Fault.MESSAGE_LOST, message):
             return
-        if self._strikes(Fault.MESSAGE_DOUBLED, message):
-            self._arrive_in(self._chance.choice((0.0, 0.5, 20.0)), message)
-        late = self._strikes(Fault.MESSAGE_LATE, message)
-        self._arrive_in(self._chance.choice((0.5, 3.0, 40.0)) if late else 0.001, message)
+        if self._draw_fault(Fault.MESSAGE_DOUBLED, message):
+            self._schedule_arrival(self._rng.choice((0.0, 0.5, 20.0)), message)
+        late = self._draw_fault(Fault.MESSAGE_LATE, message)
+        self._schedule_arrival(self._rng.choice((0.5, 3.0, 40.0)) if late else 0.001, message)
 
-    def hand_out(self) -> None:
-        """Give away what workers have room for."""
+    def deliver_messages(self) -> None:
+        """Pass messages to workers as long as one is free."""
         for queue in self._queues.values():
             while queue and self.take(queue[0]):
                 queue.popleft()
 
-    def _strikes(self, fault: Fault, message: Message) -> bool:
-        struck = self._weather.strikes(fault)
-        if struck:
+    def _draw_fault(self, fault: Fault, message: Message) -> bool:
+        occurs = self._schedule.occurs(fault)
+        if occurs:
             self.counts[str(fault)] += 1
             self._log("broker", fault, message.actor, *message.arguments)
-        return struck
+        return occurs
 
-    def _arrive_in(self, seconds: float, message: Message) -> None:
+    def _schedule_arrival(self, seconds: float, message: Message) -> None:
         asyncio.get_running_loop().call_later(seconds, self._arrive, message, context=Context())
 
     def _arrive(self, message: Message) -> None:
@@ -69,12 +73,12 @@ class Broker:
         queue.append(message)
         if len(queue) > MOST:
             queue.popleft()
-        self.hand_out()
+        self.deliver_messages()
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One actor, as the scheduler sees it."""
+    """An actor with the interface that the scheduler uses."""
 
     broker: Broker
     queue: str

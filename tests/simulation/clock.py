@@ -1,7 +1,7 @@
-"""Time that passes only when nobody has anything left to do, and chance that follows from a seed.
+"""A simulated clock, which advances when all tasks wait, and random numbers that depend only on a seed.
 
-Nothing here waits for a socket: every answer of Redis and of the provider is there when it is asked for, or after a
-sleep on this clock. So the loop knows that nothing but timers is left, and jumps to the next one.
+Nothing waits for a socket: Redis and the provider respond at once, or after a sleep on this clock. If no task can run,
+the event loop therefore has only timers left, and jumps to the next one.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ from unittest import mock
 
 from tests.store.fixture import START_MS
 
-#: what the loop's clock shows at the beginning; any number that is not 0
+#: time of the loop at the beginning; any number but 0
 _FIRST_S = 1_000.0
-#: two timers that lie closer together than this run in one turn
+#: timers that are closer together than this run in the same iteration
 _RESOLUTION_S = 1e-6
-#: after so many waits of routine it is passed over, up to so many seconds before something happens
+#: consecutive routine waits after which time is skipped, and seconds before the next event at which skipping ends
 _ROUTINE_WAITS, _AWAKE_S = 4, 2.0
-#: a wait that is none: a call to Redis that takes its time
+#: waits up to this are calls to Redis and do not count, in seconds
 _MOMENT_S = 0.05
 
-#: what chance is in the product
-_CHANCES = (0.02, 0.5, 0.98)
+#: values of ``random.random`` in production code
+_RANDOM_VALUES = (0.02, 0.5, 0.98)
 
 Answer = TypeVar("Answer")
 
 
-class Idle(Exception):
-    """Raised when no task can ever go on: everybody waits, and for nothing that will happen."""
+class Deadlock(Exception):
+    """All tasks wait, and no timer is left."""
 
 
-class _Jump(selectors.SelectSelector):
-    """Instead of waiting for a file it lets time pass."""
+class _SkippingSelector(selectors.SelectSelector):
+    """A selector that advances the simulated clock instead of waiting for files."""
 
     def __init__(self, wait: Callable[[float], None]) -> None:
         super().__init__()
@@ -48,39 +48,41 @@ class _Jump(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise Idle("nothing is left that could happen")
+            raise Deadlock("all tasks wait, and no timer is left")
         if timeout > 0:
             self._wait(timeout)
         return []
 
 
 class SimulatedClock:
-    """True time, which never steps. ``true_us`` are microseconds since 1970."""
+    """The true time of a simulation, which never steps."""
 
     def __init__(self) -> None:
         self.now_s = _FIRST_S
 
     @property
     def passed_s(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the simulation began."""
         return self.now_s - _FIRST_S
 
     @property
     def true_us(self) -> int:
+        """Microseconds since 1970."""
         return START_MS * 1000 + round(self.passed_s * 1_000_000)
 
     @property
     def true_ms(self) -> int:
+        """Milliseconds since 1970."""
         return self.true_us // 1000
 
 
-#: set in the context of waits that only begin again when nothing has happened
+#: set in the context of routine waits, which only repeat while nothing happens
 _ROUTINE: ContextVar[bool] = ContextVar("routine", default=False)
 
 
 @contextmanager
 def routine() -> Iterator[None]:
-    """Waits in here repeat for as long as nothing happens: time may pass without them."""
+    """Mark waits inside the block as routine: they only repeat while nothing happens, so time may skip them."""
     token = _ROUTINE.set(True)
     try:
         yield
@@ -89,15 +91,15 @@ def routine() -> Iterator[None]:
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop on that clock. What would run in a thread runs at once."""
+    """An event loop on the simulated clock. Functions for an executor run at once."""
 
     def __init__(self, clock: SimulatedClock) -> None:
-        super().__init__(_Jump(self._wait))
+        super().__init__(_SkippingSelector(self._wait))
         self._simulated = clock
         self._clock_resolution = _RESOLUTION_S
-        #: waits one after the other that were routine
+        #: number of consecutive routine waits
         self._routine_waits = 0
-        #: seconds until something will happen by itself
+        #: returns the seconds until the next event that no timer announces
         self.quiet_s: Callable[[], float] = lambda: 0.0
 
     def time(self) -> float:
@@ -107,12 +109,12 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  # it belongs to the one who waits
+        except Exception as error:  # noqa: BLE001  # it belongs to the caller, who awaits the future
             future.set_exception(error)
         return future
 
     def _wait(self, seconds: float) -> None:
-        """Let time pass until the next timer; or, when nothing but routine goes on, until something may happen."""
+        """Advance the clock to the next timer, or, after several routine waits, to the next event."""
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         if _is_routine(timers[0]):
             self._routine_waits += 1
@@ -120,20 +122,20 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
             self._routine_waits = 0
         if self._routine_waits > _ROUTINE_WAITS:
             self._routine_waits = 0
-            self._pass_over(timers, self.quiet_s() - _AWAKE_S)
+            self._skip(timers, self.quiet_s() - _AWAKE_S)
         else:
             self._simulated.now_s += seconds
 
-    def _pass_over(self, timers: list[asyncio.TimerHandle], quiet_s: float) -> None:
-        """As if everybody slept meanwhile: what is routine comes so much later."""
+    def _skip(self, timers: list[asyncio.TimerHandle], quiet_s: float) -> None:
+        """Advance the clock by up to ``quiet_s``, and postpone routine timers by the skipped time."""
         now_s = self.time()
         others = [timer.when() for timer in timers if not _is_routine(timer) and not timer.cancelled()]
-        slept_s = max(0.0, min([now_s + quiet_s, *others]) - now_s)
+        skipped_s = max(0.0, min([now_s + quiet_s, *others]) - now_s)
         for timer in timers:
             if _is_routine(timer):
-                timer._when += slept_s  # type: ignore[attr-defined]
+                timer._when += skipped_s  # type: ignore[attr-defined]
         heapq.heapify(timers)
-        self._simulated.now_s += slept_s or max(0.0, timers[0].when() - now_s)
+        self._simulated.now_s += skipped_s or max(0.0, timers[0].when() - now_s)
 
 
 def _is_routine(timer: asyncio.TimerHandle) -> bool:
@@ -141,24 +143,24 @@ def _is_routine(timer: asyncio.TimerHandle) -> bool:
     return context.get(_ROUTINE, False)
 
 
-def run(make: Callable[[SimulatedClock], Coroutine[Any, Any, Answer]], *, seed: int) -> Answer:
-    """Run to the end on a clock and with a chance of its own: the same seed gives the same history."""
+def run(create: Callable[[SimulatedClock], Coroutine[Any, Any, Answer]], *, seed: int) -> Answer:
+    """Run a coroutine on a new simulated clock. The same seed gives the same history."""
     clock = SimulatedClock()
     loop = SimulatedLoop(clock)
-    with _replaced(clock, seed):
+    with _patched(clock, seed):
         try:
             asyncio.set_event_loop(loop)
-            return loop.run_until_complete(make(clock))
+            return loop.run_until_complete(create(clock))
         finally:
             asyncio.set_event_loop(None)
             loop.close()
 
 
 @contextmanager
-def _replaced(clock: SimulatedClock, seed: int) -> Iterator[None]:
-    """Every clock that our code reads, and every chance that it takes."""
+def _patched(clock: SimulatedClock, seed: int) -> Iterator[None]:
+    """Patch all clocks and sources of random numbers that production code uses."""
     names = random.Random(f"names {seed}")
-    chance = random.Random(f"chance {seed}")
+    rng = random.Random(f"chance {seed}")
 
     def token_hex(size: int = 32) -> str:
         return f"{names.getrandbits(8 * size):0{2 * size}x}"
@@ -166,9 +168,9 @@ def _replaced(clock: SimulatedClock, seed: int) -> Iterator[None]:
     def now_s(*_: object) -> float:
         return clock.now_s
 
-    instead: dict[tuple[ModuleType, str], object] = {
-        # few values: what waits for as long as another comes due with it, and is done with it
-        (random, "random"): partial(chance.choice, _CHANCES),
+    replacements: dict[tuple[ModuleType, str], object] = {
+        # few values, so that equal delays end at the same time and are processed together
+        (random, "random"): partial(rng.choice, _RANDOM_VALUES),
         (secrets, "token_hex"): token_hex,
         (secrets, "randbelow"): names.randrange,
         (secrets, "randbits"): names.getrandbits,
@@ -178,6 +180,6 @@ def _replaced(clock: SimulatedClock, seed: int) -> Iterator[None]:
         (time, "clock_gettime"): now_s,
     }
     with ExitStack() as stack:
-        for (module, name), value in instead.items():
+        for (module, name), value in replacements.items():
             stack.enter_context(mock.patch.object(module, name, value))
         yield

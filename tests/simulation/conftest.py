@@ -1,3 +1,5 @@
+"""The fixture of the simulation: a Redis server."""
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from dispatcher.local.errors import ServerNotStarted
-from tests.simulation.many import forgetful_server
+from tests.simulation.many import ephemeral_server
 
 
 @pytest.fixture(scope="session")
 def simulated_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a server for histories: what it keeps on disk is not asked for, so it keeps nothing."""
+    """URL of a Redis server for histories. It writes nothing to disk."""
     folder: Path = tmp_path_factory.mktemp("simulated")
     try:
-        with forgetful_server(folder) as url:
+        with ephemeral_server(folder) as url:
             yield url
     except ServerNotStarted as error:
         if os.environ.get("CI"):

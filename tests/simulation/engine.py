@@ -1,7 +1,7 @@
-"""The whole engine in one process: web, scheduler and workers on the real store, with a provider in memory.
+"""The whole system in one process: web, schedulers and workers on a real store, with a provider in memory.
 
-What each of them does is the product's own code, put together by the product's own ``runtime``. Only what it runs on
-belongs to the simulation: clock, event loop, chance, the way to Redis, messages, and the provider.
+The processes run production code that ``dispatcher.runtime`` assembles. The simulation replaces what it runs on: clock,
+event loop, random numbers, the connection to Redis, the broker and the provider.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from dispatcher.store.lua import digest
 from dispatcher.store.store import Store
 from tests.simulation.broker import Broker, Message, Sender
 from tests.simulation.clock import SimulatedClock, SimulatedLoop, routine
-from tests.simulation.faults import Weather
+from tests.simulation.faults import FaultSchedule
 from tests.simulation.network import Network
 from tests.simulation.process import Process, task_factory
 from tests.simulation.provider import REDELIVERIES_S, Provider
@@ -44,100 +44,112 @@ from workers.pool import threads_by_queue
 from workers.scheduler import SchedulerLoop
 
 POLICY = Policy()
-#: messages of each queue that a worker process works at
+#: threads of a worker process for each queue
 THREADS = threads_by_queue(24)
-#: seconds until a process that ended is started again
+#: seconds until a process that has ended is restarted
 _RESTART_S = 1.0
-#: scripts after which no more may be sent than before
-_LOOKS = frozenset({"next_due", "beat", "register", "reclaim", "finalize", "take_permit", "fetch", "note_list"})
-#: lines of the log that are kept
-_LINES = 4000
+#: scripts that cannot make a job sendable
+_READ_ONLY = frozenset({"next_due", "beat", "register", "reclaim", "finalize", "take_permit", "fetch", "note_list"})
+#: maximum lines of the log
+_MAX_LINES = 4000
 _NEXT_DUE = text_with_clock("next_due")
 _NEXT_DUE_HASH = digest(_NEXT_DUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """How the site of one history is set up."""
+class SystemConfig:
+    """The configuration of the system in one history."""
 
     rate: float
     max_in_flight: int
     connections: int
     workers: int
     schedulers: int
-    #: without it news comes by polling
+    #: if empty, results are polled
     public_url: str
 
 
 class Engine:
-    def __init__(self, server: Server, clock: SimulatedClock, weather: Weather, site: Site, seed: int) -> None:
+    """The simulated system: its processes, Redis, broker, provider and network."""
+
+    def __init__(
+        self, server: Server, clock: SimulatedClock, schedule: FaultSchedule, config: SystemConfig, seed: int
+    ) -> None:
         self.clock = clock
         self.server = server
-        self.weather = weather
-        self.site = site
-        self.chance = Random(f"engine {seed}")
+        self.schedule = schedule
+        self.config = config
+        self.rng = Random(f"engine {seed}")
         self.counts: Counter[str] = Counter()
         self.errors: list[str] = []
-        self._lines: deque[tuple[object, ...]] = deque(maxlen=_LINES)
-        self.network = Network(server, clock, weather, seed)
-        self.provider = Provider(clock, weather, seed, self.log)
-        self.broker = Broker(weather, seed, self.log)
-        # not validated: reading them takes as long as twenty faxes
+        self._lines: deque[tuple[object, ...]] = deque(maxlen=_MAX_LINES)
+        self.network = Network(server, clock, schedule, seed)
+        self.provider = Provider(clock, schedule, seed, self.log)
+        self.broker = Broker(schedule, seed, self.log)
+        # not validated: validation takes as long as twenty faxes
         sinch = SinchSettings.model_construct(
-            rate_per_second=site.rate, max_in_flight=site.max_in_flight, connections=site.connections
+            rate_per_second=config.rate, max_in_flight=config.max_in_flight, connections=config.connections
         )
         self.settings = Settings.model_construct(
-            redis_url="redis://simulated", public_url=site.public_url, allow_unsafe_redis=True, sinch=sinch
+            redis_url="redis://simulated", public_url=config.public_url, allow_unsafe_redis=True, sinch=sinch
         )
-        self.workers = [Member(self, f"worker{n}", _serve_worker) for n in range(site.workers)]
-        self.schedulers = [Member(self, f"scheduler{n}", _serve_scheduler) for n in range(site.schedulers)]
-        self.web = Member(self, "web", _serve_web)
-        self.supervisor = Member(self, "supervisor", _serve_web)
-        #: set whenever something may have been written
+        self.workers = [ProcessSlot(self, f"worker{n}", _serve_worker) for n in range(config.workers)]
+        self.schedulers = [ProcessSlot(self, f"scheduler{n}", _serve_scheduler) for n in range(config.schedulers)]
+        self.web = ProcessSlot(self, "web", _serve_web)
+        self.supervisor = ProcessSlot(self, "supervisor", _serve_web)
+        #: set whenever Redis may have changed
         self.written = asyncio.Event()
         self.broker.take = self._take
         self.provider.deliver = self._deliver
 
     @property
-    def members(self) -> "list[Member]":
+    def slots(self) -> "list[ProcessSlot]":
+        """All processes except the supervisor."""
         return [*self.workers, *self.schedulers, self.web]
 
-    def report_end(self, worker: "Member", instance: str) -> None:
-        """What a supervisor does, unless it ends with its workers."""
-        if self.chance.random() < 0.5 and (runtime := self.supervisor.runtime):
-            self.supervisor.process.run(_reported(runtime, worker.name, instance))
+    def report_end(self, worker: "ProcessSlot", instance: str) -> None:
+        """Report the end of a worker as its supervisor does, or not, as if the supervisor had ended with it."""
+        if self.rng.random() < 0.5 and (runtime := self.supervisor.runtime):
+            self.supervisor.process.run(_report_end(runtime, worker.name, instance))
 
     def start(self) -> None:
+        """Start all processes."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimulatedLoop)
         self.loop = loop
         loop.quiet_s = self._quiet_s
         loop.set_task_factory(task_factory)
         loop.set_exception_handler(self._handle)
-        structlog.configure(processors=[self._hear], cache_logger_on_first_use=False)
-        for member in (*self.members, self.supervisor):
-            member.start()
+        structlog.configure(processors=[self._capture_log], cache_logger_on_first_use=False)
+        for slot in (*self.slots, self.supervisor):
+            slot.start()
 
     async def stop(self) -> None:
-        for member in (*self.members, self.supervisor):
-            member.end()
+        """End all processes."""
+        for slot in (*self.slots, self.supervisor):
+            slot.end()
         await asyncio.sleep(0.1)
         structlog.reset_defaults()
 
-    def log(self, who: str, *words: object) -> None:
-        self._lines.append((self.clock.passed_s, who, *words))
+    def log(self, source: str, *words: object) -> None:
+        """Add a line to the log."""
+        self._lines.append((self.clock.passed_s, source, *words))
 
     @property
     def lines(self) -> list[str]:
-        """The last events, each as a line."""
-        return [f"{s:12.3f}  {who:<11} {' '.join(map(str, words))}" for s, who, *words in self._lines]
+        """The last lines of the log."""
+        return [f"{s:12.3f}  {source:<11} {' '.join(map(str, words))}" for s, source, *words in self._lines]
 
     async def ask_web(self, call: Callable[[Runtime], Awaitable[Any]]) -> Any:
-        """Do something as web does for a caller. Raises StoreError when web is away too."""
+        """Make a call in the web process.
+
+        Raises:
+            StoreError: The store or the web process is not available.
+        """
         if not self.web.ready or not self.web.process.runs:
-            raise StoreError("web is away")
+            raise StoreError("web is not running")
         assert self.web.runtime is not None
-        task = self.web.process.run(_called(call, self.web.runtime))
+        task = self.web.process.run(_call(call, self.web.runtime))
         try:
             return await task
         except asyncio.CancelledError:
@@ -146,21 +158,21 @@ class Engine:
             raise
 
     def _take(self, message: Message) -> bool:
-        free = [one for one in self.workers if one.has_thread(message.queue)]
+        free = [worker for worker in self.workers if worker.has_thread(message.queue)]
         if not free:
             return False
-        self.chance.choice(free).work_at(message)
+        self.rng.choice(free).process_message(message)
         return True
 
-    def ran(self, verb: str) -> None:
-        """A script was run."""
-        if verb not in _LOOKS:
+    def script_ran(self, verb: str) -> None:
+        """Note that a script was run."""
+        if verb not in _READ_ONLY:
             self.written.set()
 
-    def _deliver(self, url: str, body: bytes, tried: int = 0) -> None:
-        asyncio.get_running_loop().create_task(self._delivered(url, body, tried), context=Context())
+    def _deliver(self, url: str, body: bytes, attempt_index: int = 0) -> None:
+        asyncio.get_running_loop().create_task(self._deliver_callback(url, body, attempt_index), context=Context())
 
-    async def _delivered(self, url: str, body: bytes, tried: int) -> None:
+    async def _deliver_callback(self, url: str, body: bytes, attempt_index: int) -> None:
         *_, job, attempt, signature = url.split("/")
         try:
             await self.ask_web(
@@ -169,20 +181,20 @@ class Engine:
                     attempt=int(attempt),
                     signature=signature,
                     content_type="application/json",
-                    body=_pieces(body),
+                    body=_chunks(body),
                 )
             )
         except StoreError:
             self.counts["callback not taken"] += 1
-            if tried < len(REDELIVERIES_S):
+            if attempt_index < len(REDELIVERIES_S):
                 asyncio.get_running_loop().call_later(
-                    REDELIVERIES_S[tried], self._deliver, url, body, tried + 1, context=Context()
+                    REDELIVERIES_S[attempt_index], self._deliver, url, body, attempt_index + 1, context=Context()
                 )
         except (Forged, Unreadable) as error:
             self.errors.append(f"a callback of {job} was refused: {error}")
 
-    def _hear(self, _: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:
-        """What the product writes to its log."""
+    def _capture_log(self, _: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:
+        """Add a log event of production code to the log, and note unexpected errors."""
         error = event.pop("exc_info", None)
         if error is True:
             error = sys.exc_info()[1]
@@ -193,14 +205,14 @@ class Engine:
         raise structlog.DropEvent
 
     def _quiet_s(self) -> float:
-        """Seconds until a scheduler has to look, as it would be told now; 0 while anything is leased."""
-        unsteady_s = self._unsteady_s()
-        wait_ms, leased = self._next_due(looks=unsteady_s <= 0)
+        """Return the seconds until a scheduler has work to do; 0 while a job is leased."""
+        suspended_s = self._suspended_s()
+        wait_ms, leased = self._next_due(looks=suspended_s <= 0)
         in_s = math.inf if wait_ms < 0 else wait_ms / 1000
-        return 0.0 if leased else min(in_s, unsteady_s) if unsteady_s > 0 else in_s
+        return 0.0 if leased else min(in_s, suspended_s) if suspended_s > 0 else in_s
 
     def _next_due(self, *, looks: bool) -> tuple[int, int]:
-        """Asked past the network, which may be away."""
+        """Run ``next_due`` directly, because the network may be down."""
         options = {"horizon_us": HORIZON_US, "looks": looks, "seen_epoch": 0, "worker": ""}
         arguments = (1, KEYS.epoch, json.dumps(options))
         (answer,) = self.server.call([("EVALSHA", _NEXT_DUE_HASH, *arguments)])
@@ -209,10 +221,10 @@ class Engine:
         *_, (wait_ms, leased) = answer
         return wait_ms, leased
 
-    def _unsteady_s(self) -> float:
-        """Seconds for which every scheduler waits out a step of the clock."""
-        seen = [one.runtime.scheduler._reading for one in self.schedulers if one.runtime]
-        return min([one.suspended_until_s - self.clock.now_s if one else 0.0 for one in seen], default=0.0)
+    def _suspended_s(self) -> float:
+        """Return the seconds for which all schedulers are suspended after a step of the clock."""
+        seen = [slot.runtime.scheduler._reading for slot in self.schedulers if slot.runtime]
+        return min([step.suspended_until_s - self.clock.now_s if step else 0.0 for step in seen], default=0.0)
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -221,68 +233,73 @@ class Engine:
             self.errors.append(f"{context.get('message')}: {error!r} {where}")
 
 
-class Member:
-    """A place for a process, in which another one is started when it ends."""
+class ProcessSlot:
+    """A place for a process. When the process ends, another is started in its place."""
 
-    def __init__(self, engine: Engine, name: str, serve: "Callable[[Member], Awaitable[None]]") -> None:
+    def __init__(self, engine: Engine, name: str, serve: "Callable[[ProcessSlot], Awaitable[None]]") -> None:
         self.engine = engine
         self.name = name
         self.process = Process(name)
         self.process.alive = False
         self.runtime: Runtime | None = None
-        #: messages that it works at, by queue
+        #: messages in progress, by queue
         self.busy: Counter[str] = Counter()
-        #: since when it has been ready and running without a break; seconds of the clock
+        #: time of the clock since which the process has been running without interruption, in seconds
         self.since_s = 0.0
         self._serve = serve
         self._over = False
 
     @property
     def ready(self) -> bool:
+        """Whether the process has started."""
         return self.process.alive and self.runtime is not None
 
     @property
     def up_s(self) -> float:
-        """Seconds that it has been ready and running; 0 when it is not."""
+        """Seconds for which the process has been running; 0 if it is not."""
         return self.engine.clock.now_s - self.since_s if self.ready and self.process.runs else 0.0
 
     def has_thread(self, queue: str) -> bool:
-        """Whether it takes a message of the queue now."""
+        """Return whether a thread is free for a message of the queue."""
         return self.ready and self.process.runs and self.busy[queue] < THREADS[queue]
 
     def start(self) -> None:
+        """Start a process, unless ``end`` was called."""
         if self._over:
             return
         self.process = Process(self.name)
-        self.process.at_end(self._ended)
+        self.process.on_end(self._ended)
         self.runtime, self.busy = None, Counter()
         self.engine.log(self.name, "starts")
         self.process.run(self._run())
 
     def end(self) -> None:
+        """Kill the process, and start no other."""
         self._over = True
         self.process.kill()
 
-    def proceed(self) -> None:
-        self.process.proceed()
+    def resume(self) -> None:
+        """Resume a stopped process."""
+        self.process.resume()
         self.since_s = self.engine.clock.now_s
 
-    def work_at(self, message: Message) -> None:
+    def process_message(self, message: Message) -> None:
+        """Process a message in the worker."""
         self.busy[message.queue] += 1
-        self.process.run(self._work_at(message))
+        self.process.run(self._process_message(message))
 
-    async def _work_at(self, message: Message) -> None:
+    async def _process_message(self, message: Message) -> None:
         assert self.runtime is not None
         try:
             await _ACTORS[message.actor](self.runtime, *message.arguments)
         except StoreError as error:
-            self.engine.log(self.name, message.actor, "breaks off:", error)
-        except Exception as error:  # noqa: BLE001  # dramatiq would log it and go on
+            self.engine.log(self.name, message.actor, "stops:", error)
+        except Exception as error:  # noqa: BLE001  # dramatiq logs it and continues
             self.engine.errors.append(f"{self.name}: {message.actor}: {error!r}")
         finally:
             if self.process.alive:
                 self.busy[message.queue] -= 1
-                self.engine.broker.hand_out()
+                self.engine.broker.deliver_messages()
 
     async def _run(self) -> None:
         try:
@@ -290,7 +307,7 @@ class Member:
                 await self._try_to_open()
             self.since_s = self.engine.clock.now_s
             await self._serve(self)
-        except Exception as error:  # a mistake, of the product or of the simulation
+        except Exception as error:  # a bug, in production code or in the simulation
             self.engine.errors.append(f"{self.name} ended by itself: {error!r}")
             raise
 
@@ -303,7 +320,7 @@ class Member:
 
     async def _open(self) -> Runtime:
         engine, process = self.engine, self.process
-        ask = engine.network.door(process)
+        ask = engine.network.connect(process)
         client = SimulatedRedis(engine.settings.redis_url, ask, engine.server)
         with (
             mock.patch("dispatcher.store.store.connect", return_value=client),
@@ -321,7 +338,7 @@ class Member:
 
     def _scripts(self, client: Any, keys: Keys, **more: Any) -> SimulatedScripts:
         scripts = SimulatedScripts(client, keys, **more)
-        scripts.ran = self.engine.ran
+        scripts.on_run = self.engine.script_ran
         return scripts
 
     def _ended(self) -> None:
@@ -341,39 +358,39 @@ _ACTORS: dict[str, Callable[..., Awaitable[Any]]] = {
 }
 
 
-async def _serve_web(member: Member) -> None:
-    """It only answers."""
+async def _serve_web(slot: ProcessSlot) -> None:
+    """Web only serves requests."""
 
 
-async def _serve_worker(member: Member) -> None:
-    assert member.runtime is not None
+async def _serve_worker(slot: ProcessSlot) -> None:
+    assert slot.runtime is not None
     with routine():
-        member.runtime.presence.start()
-    member.engine.broker.hand_out()
+        slot.runtime.presence.start()
+    slot.engine.broker.deliver_messages()
 
 
-async def _serve_scheduler(member: Member) -> None:
-    assert member.runtime is not None
-    broker = member.engine.broker
+async def _serve_scheduler(slot: ProcessSlot) -> None:
+    assert slot.runtime is not None
+    broker = slot.engine.broker
     actors = Actors(
-        submit=Sender(broker, "bulk", "submit"),  # type: ignore[arg-type]  # all that is asked of an actor
+        submit=Sender(broker, "bulk", "submit"),  # type: ignore[arg-type]  # the part of an actor that is used
         submit_urgent=Sender(broker, "urgent", "submit_urgent"),  # type: ignore[arg-type]
         reconcile=Sender(broker, "looks", "reconcile"),  # type: ignore[arg-type]
         settle_events=Sender(broker, "news", "settle_events"),  # type: ignore[arg-type]
     )
     with routine():
-        asyncio.get_running_loop().create_task(member.runtime.recovery.run())
-    await SchedulerLoop(member.runtime, actors, broker).run()  # type: ignore[arg-type]  # all that is asked of queues
+        asyncio.get_running_loop().create_task(slot.runtime.recovery.run())
+    await SchedulerLoop(slot.runtime, actors, broker).run()  # type: ignore[arg-type]  # the part of the queues that is used
 
 
-async def _reported(runtime: Runtime, name: str, instance: str) -> None:
+async def _report_end(runtime: Runtime, name: str, instance: str) -> None:
     with suppress(StoreError):
         await runtime.store.workers.report_end(name, instance)
 
 
-async def _called(call: Callable[[Runtime], Awaitable[Any]], runtime: Runtime) -> Any:
+async def _call(call: Callable[[Runtime], Awaitable[Any]], runtime: Runtime) -> Any:
     return await call(runtime)
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+async def _chunks(body: bytes) -> AsyncIterator[bytes]:
     yield body

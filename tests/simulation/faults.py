@@ -1,4 +1,4 @@
-"""What can go wrong, as classes that are switched on one by one, and what of it goes wrong in one history."""
+"""The classes of faults, and the schedule that says which of them occur in a history, and how often."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from random import Random
 
 
 class Fault(StrEnum):
-    """One class of faults. The text is its name in reports."""
+    """A class of faults. The value is its name in reports, and part of a random seed: changing it changes histories."""
 
-    # processes and what lies between them
+    # processes, network and messages
     WORKER_KILLED = "worker killed"
     SCHEDULER_KILLED = "scheduler killed"
     WEB_KILLED = "web killed"
@@ -21,7 +21,7 @@ class Fault(StrEnum):
     MESSAGE_LOST = "message lost"
     MESSAGE_DOUBLED = "message doubled"
     MESSAGE_LATE = "message late"
-    # answers to a POST
+    # responses to a POST
     NO_CONNECTION = "no connection"
     SERVER_ERROR = "5xx, not taken"
     SERVER_ERROR_TAKEN = "5xx, taken"
@@ -37,7 +37,7 @@ class Fault(StrEnum):
     NOT_FOUND = "404"
     RATE_LIMITED = "429"
     RETRY_AFTER = "429 or 503 with an extreme Retry-After"
-    # how a fax ends
+    # results of a fax
     FAX_FAILED = "fax failed with a documented code"
     FAX_FAILED_ODDLY = "fax failed with an undocumented code"
     PAGES_MISSING = "fax failed after some or all pages"
@@ -63,10 +63,10 @@ class Fault(StrEnum):
     ACCOUNT_UNBLOCKED = "account unblocked"
 
 
-#: None: histories draw it. A text: why they do not yet.
+#: None: histories may draw the fault. A text: why they may not yet.
 ENABLED_FAULTS: Mapping[Fault, str | None] = dict.fromkeys(Fault)
 
-ENABLED = frozenset(fault for fault, why in ENABLED_FAULTS.items() if why is None)
+ENABLED = frozenset(fault for fault, reason in ENABLED_FAULTS.items() if reason is None)
 
 PROCESS_FAULTS = (
     Fault.WORKER_KILLED,
@@ -102,15 +102,15 @@ OPERATOR_FAULTS = (
     Fault.ACCOUNT_UNBLOCKED,
 )
 
-#: shares of the answers that one class may have
+#: possible shares of responses that meet a fault
 _SHARES = (0.01, 0.03, 0.1, 0.3)
-#: seconds
+#: possible lengths of an episode in seconds
 _EPISODE_S = (5.0, 30.0, 120.0, 600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """For a time every POST meets the same."""
+    """A time window in which every POST meets the same fault."""
 
     fault: Fault
     from_s: float
@@ -118,14 +118,15 @@ class Episode:
 
 
 @dataclass(slots=True, kw_only=True)
-class Weather:
-    """What goes wrong in one history, and how often. ``over`` ends all of it."""
+class FaultSchedule:
+    """The faults of a history, and how often they occur. ``over`` ends all of them."""
 
-    chance: Random
+    rng: Random
     faults: frozenset[Fault]
     shares: Mapping[Fault, float]
     episodes: Sequence[Episode]
-    storm_s: float
+    #: seconds for which faults occur
+    fault_phase_s: float
     over: bool = False
     _posts: tuple[list[Fault], list[float]] = field(init=False)
 
@@ -133,22 +134,23 @@ class Weather:
         drawn = [fault for fault in POST_FAULTS if fault in self.shares]
         self._posts = drawn, [self.shares[fault] for fault in drawn]
 
-    def has(self, fault: Fault) -> bool:
+    def enabled(self, fault: Fault) -> bool:
+        """Return whether the history has the fault, and faults are not over."""
         return not self.over and fault in self.faults
 
-    def strikes(self, fault: Fault) -> bool:
-        """Whether this one of many meets the fault."""
-        return self.has(fault) and self.chance.random() < self.shares.get(fault, 0.0)
+    def occurs(self, fault: Fault) -> bool:
+        """Draw whether the fault occurs now."""
+        return self.enabled(fault) and self.rng.random() < self.shares.get(fault, 0.0)
 
-    def of_post(self, now_s: float) -> Fault | None:
-        """What an answer to a POST meets."""
+    def draw_post_fault(self, now_s: float) -> Fault | None:
+        """Draw the fault of a POST at this time; None for none."""
         if self.over:
             return None
         for episode in self.episodes:
             if episode.from_s <= now_s < episode.to_s:
                 return episode.fault
         faults, weights = self._posts
-        drawn = self.chance.random()
+        drawn = self.rng.random()
         for fault, weight in zip(faults, weights, strict=True):
             drawn -= weight
             if drawn < 0:
@@ -156,24 +158,24 @@ class Weather:
         return None
 
 
-def draw_weather(seed: int, of: frozenset[Fault] = ENABLED, *, storm_s: float) -> Weather:
-    """A few classes at a time: all of them together would hide each other."""
-    chance = Random(f"weather {seed}")
-    faults = frozenset(fault for fault in Fault if fault in of and chance.random() < 0.4)
-    shares = {fault: chance.choice(_SHARES) for fault in Fault if fault in faults}
-    return Weather(
-        chance=Random(f"strikes {seed}"),
+def draw_fault_schedule(seed: int, allowed: frozenset[Fault] = ENABLED, *, fault_phase_s: float) -> FaultSchedule:
+    """Draw the schedule of a seed. It has only some classes of faults, because all together would hide each other."""
+    rng = Random(f"weather {seed}")
+    faults = frozenset(fault for fault in Fault if fault in allowed and rng.random() < 0.4)
+    shares = {fault: rng.choice(_SHARES) for fault in Fault if fault in faults}
+    return FaultSchedule(
+        rng=Random(f"strikes {seed}"),
         faults=faults,
         shares=shares,
-        episodes=_episodes(chance, faults, storm_s),
-        storm_s=storm_s,
+        episodes=_episodes(rng, faults, fault_phase_s),
+        fault_phase_s=fault_phase_s,
     )
 
 
-def _episodes(chance: Random, faults: frozenset[Fault], storm_s: float) -> list[Episode]:
-    drawn = [fault for fault in POST_FAULTS if fault in faults and chance.random() < 0.3]
-    begins = [chance.uniform(0, storm_s) for _ in drawn]
+def _episodes(rng: Random, faults: frozenset[Fault], fault_phase_s: float) -> list[Episode]:
+    drawn = [fault for fault in POST_FAULTS if fault in faults and rng.random() < 0.3]
+    begins = [rng.uniform(0, fault_phase_s) for _ in drawn]
     return [
-        Episode(fault=fault, from_s=begin, to_s=begin + chance.choice(_EPISODE_S))
+        Episode(fault=fault, from_s=begin, to_s=begin + rng.choice(_EPISODE_S))
         for fault, begin in zip(drawn, begins, strict=True)
     ]

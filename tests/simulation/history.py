@@ -1,4 +1,4 @@
-"""One history: a site, mailings, a storm of faults, calm; and what has to be true of it in the end."""
+"""A history: a system sends mailings, first with faults and then without; and the checks of its result."""
 
 import asyncio
 from collections import Counter
@@ -18,87 +18,89 @@ from dispatcher.service.doctor import examine
 from dispatcher.store import codec
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.errors import StoreError
-from tests.simulation import clock as simulated
+from tests.simulation import clock as simulated_clock
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.engine import Engine, Site
-from tests.simulation.faults import ENABLED, Fault, Weather, draw_weather
-from tests.simulation.liveness import Mailing, Watch
-from tests.simulation.operators import Storm, release, unblock
+from tests.simulation.engine import Engine, SystemConfig
+from tests.simulation.faults import ENABLED, Fault, FaultSchedule, draw_fault_schedule
+from tests.simulation.liveness import LivenessMonitor, Mailing
+from tests.simulation.operators import FaultInjector, release, unblock
 from tests.simulation.redis_client import Server
 from tests.store.fixture import KEYS
 
 _COUNTRIES = ("US", "US", "US", "DE", "FR", "BR")
-#: seconds of a storm; in the longest ones sends are written off
-_STORMS_S = (*2 * (10.0, 15.0, 15.0, 20.0, 20.0, 30.0, 30.0, 30.0, 60.0, 60.0, 120.0), 600.0)
-#: hours of the clock after which every batch has to have ended
-_LONGEST_H = 300.0
-#: seconds between two visits of people, and looks at whether all is over between them
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _ENDED_LOOKS = 60.0, 1800.0, 10
-#: seconds between two looks of a scheduler, in place of those in ``workers/scheduler.py``. A look costs as much as two
-#: faxes, and ten seconds leave room for fewer of them; where the rate has to be used fully they do not
-SPARSE_LOOKS_S = {"_BUSY_S": 2.0, "_BLOCKED_S": 3.0, "_APART_S": 1.0}
-DENSE_LOOKS_S = {"_BUSY_S": 0.5, "_BLOCKED_S": 1.0, "_APART_S": 0.1}
-#: lines of its log that a failed history shows
-_SHOWN = 120
+#: possible lengths of the fault phase in seconds; in the longest, attempts are written off
+_FAULT_PHASES_S = (*2 * (10.0, 15.0, 15.0, 20.0, 20.0, 30.0, 30.0, 30.0, 60.0, 60.0, 120.0), 600.0)
+#: hours of the clock within which every batch has to end
+_MAX_HOURS = 300.0
+#: first and longest pause between two actions of operators, and number of checks for the end during a pause
+_FIRST_PAUSE_S, _MAX_PAUSE_S, _CHECKS_PER_PAUSE = 60.0, 1800.0, 10
+#: seconds between two ticks of a scheduler, in place of those in ``workers/scheduler.py``. A tick takes as much time as
+#: two faxes, so histories have few of them. Tests that need the full rate use the dense intervals
+SPARSE_INTERVALS_S = {"_BUSY_S": 2.0, "_BLOCKED_S": 3.0, "_MIN_INTERVAL_S": 1.0}
+DENSE_INTERVALS_S = {"_BUSY_S": 0.5, "_BLOCKED_S": 1.0, "_MIN_INTERVAL_S": 0.1}
+#: lines of the log that the report of a failed history shows
+_MAX_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a history begins with."""
+    """The initial state of a history."""
 
     seed: int
-    site: Site
-    weather: Weather
+    config: SystemConfig
+    schedule: FaultSchedule
     mailings: Sequence[Mailing]
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What came of one history."""
+    """The result of a history."""
 
     seed: int
-    answers: Counter[str] = field(default_factory=Counter)
+    #: faults and answers by name
+    counts: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
     commands: int = 0
-    looks: int = 0
+    checks: int = 0
     hours: float = 0.0
-    #: what is wrong, as sentences
+    #: descriptions of what is wrong
     faults: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     @property
     def events(self) -> int:
-        """Faults and answers."""
-        return sum(self.answers.values())
+        """The number of faults and answers."""
+        return sum(self.counts.values())
 
     @property
     def summary(self) -> str:
+        """One line about the history."""
         return f"history {self.seed}: {self.jobs} jobs, {self.events} faults and answers in {self.hours:.1f} h"
 
     def __str__(self) -> str:
-        lines = [f"history {self.seed} is wrong:", *self.faults, "its last events:", *self.log[-_SHOWN:]]
+        lines = [f"history {self.seed} is wrong:", *self.faults, "its last events:", *self.log[-_MAX_SHOWN:]]
         return "\n".join(lines)
 
 
-def run_history(url: str, seed: int, of: frozenset[Fault] = ENABLED) -> Report:
-    """Play the history of that seed with the faults of these classes, in a database of its own."""
+def run_history(url: str, seed: int, faults: frozenset[Fault] = ENABLED) -> Report:
+    """Play the history of a seed, with faults of some classes, in the database of the URL, which is flushed first."""
 
     async def play(clock: SimulatedClock) -> Report:
-        async with open_history(url, clock, drawn_setup(seed, of)) as history:
+        async with open_history(url, clock, draw_setup(seed, faults)) as history:
             await history.play()
         return history.report
 
-    return simulated.run(play, seed=seed)
+    return simulated_clock.run(play, seed=seed)
 
 
 @asynccontextmanager
 async def open_history(
-    url: str, clock: SimulatedClock, setup: Setup, looks_s: Mapping[str, Any] = SPARSE_LOOKS_S
+    url: str, clock: SimulatedClock, setup: Setup, intervals_s: Mapping[str, Any] = SPARSE_INTERVALS_S
 ) -> AsyncIterator["History"]:
-    """A history before its first event; its report is complete at the end."""
+    """Open a history before its first event. Its report is complete when the block ends."""
     server = Server(url, clock)
     history = History(server, clock, setup)
-    with mock.patch.multiple("workers.scheduler", **looks_s):
+    with mock.patch.multiple("workers.scheduler", **intervals_s):
         history.engine.start()
         try:
             await asyncio.sleep(1.0)
@@ -109,33 +111,33 @@ async def open_history(
             server.close()
 
 
-def drawn_setup(seed: int, of: frozenset[Fault]) -> Setup:
-    """The setup that follows from the seed, with faults of these classes."""
-    chance = Random(f"history {seed}")
-    weather = draw_weather(seed, of, storm_s=chance.choice(_STORMS_S))
-    return Setup(seed=seed, site=_drawn_site(chance), weather=weather, mailings=tuple(_drawn_mailings(chance)))
+def draw_setup(seed: int, faults: frozenset[Fault]) -> Setup:
+    """Draw the setup of a seed, with faults of some classes."""
+    rng = Random(f"history {seed}")
+    schedule = draw_fault_schedule(seed, faults, fault_phase_s=rng.choice(_FAULT_PHASES_S))
+    return Setup(seed=seed, config=_draw_config(rng), schedule=schedule, mailings=tuple(_draw_mailings(rng)))
 
 
-def _drawn_site(chance: Random) -> Site:
-    return Site(
-        rate=chance.choice((10.0, 100.0, 100.0, 300.0)),
-        max_in_flight=chance.choice((16, 64, 512)),
-        connections=chance.choice((8, 64)),
-        workers=chance.choice((1, 2, 2, 3)),
-        schedulers=chance.choice((1, 1, 2)),
-        public_url="https://fax.example.com" if chance.random() < 0.75 else "",
+def _draw_config(rng: Random) -> SystemConfig:
+    return SystemConfig(
+        rate=rng.choice((10.0, 100.0, 100.0, 300.0)),
+        max_in_flight=rng.choice((16, 64, 512)),
+        connections=rng.choice((8, 64)),
+        workers=rng.choice((1, 2, 2, 3)),
+        schedulers=rng.choice((1, 1, 2)),
+        public_url="https://fax.example.com" if rng.random() < 0.75 else "",
     )
 
 
-def _drawn_mailings(chance: Random) -> Iterator[Mailing]:
-    numbers = [f"+1{201 + at // 100}55501{at % 100:02d}" for at in chance.sample(range(10_000), 800)]
+def _draw_mailings(rng: Random) -> Iterator[Mailing]:
+    numbers = [f"+1{201 + index // 100}55501{index % 100:02d}" for index in rng.sample(range(10_000), 800)]
     first = 0
-    for n in range(chance.randint(2, 3)):
-        rows = chance.choice((1, 20, 40, 80))
-        # some numbers are in two mailings, and only one of them may call at a time
-        first = max(0, first - chance.choice((0, 0, 0, 8)))
+    for n in range(rng.randint(2, 3)):
+        rows = rng.choice((1, 20, 40, 80))
+        # some numbers are in two mailings, and only one mailing at a time may call them
+        first = max(0, first - rng.choice((0, 0, 0, 8)))
         recipients = tuple(
-            Recipient(line=line, number=number, region=chance.choice(_COUNTRIES))
+            Recipient(line=line, number=number, region=rng.choice(_COUNTRIES))
             for line, number in enumerate(numbers[first : first + rows], start=1)
         )
         first += rows
@@ -143,39 +145,46 @@ def _drawn_mailings(chance: Random) -> Iterator[Mailing]:
 
 
 class History:
+    """Plays a history and reports its result."""
+
     def __init__(self, server: Server, clock: SimulatedClock, setup: Setup) -> None:
-        self._chance = Random(f"producer {setup.seed}")
+        self._rng = Random(f"producer {setup.seed}")
         self._clock = clock
         self._server = server
         self._seed = setup.seed
-        self.engine = Engine(server, clock, setup.weather, setup.site, setup.seed)
+        self.engine = Engine(server, clock, setup.schedule, setup.config, setup.seed)
         self.mailings = list(setup.mailings)
-        self.report = Report(seed=setup.seed, jobs=sum(len(one.recipients) for one in self.mailings))
-        self._watch = Watch(self.engine, self.mailings)
+        self.report = Report(seed=setup.seed, jobs=sum(len(mailing.recipients) for mailing in self.mailings))
+        self._monitor = LivenessMonitor(self.engine, self.mailings)
 
     async def play(self) -> None:
-        """A storm, calm, and the end of all mailings."""
-        watching = asyncio.create_task(self._watch.run())
+        """Send the mailings while faults occur, then end the faults and wait until all mailings have ended."""
+        monitoring = asyncio.create_task(self._monitor.run())
         sending = asyncio.create_task(self.send_all())
-        storm = asyncio.create_task(Storm(self.engine, [one.batch for one in self.mailings], self._seed).run())
-        await asyncio.sleep(self.engine.weather.storm_s)
-        storm.cancel()
-        await self.calm(sending)
-        if watching.done():
-            watching.result()
-        watching.cancel()
+        injecting = asyncio.create_task(
+            FaultInjector(self.engine, [mailing.batch for mailing in self.mailings], self._seed).run()
+        )
+        await asyncio.sleep(self.engine.schedule.fault_phase_s)
+        injecting.cancel()
+        await self.end_faults(sending)
+        if monitoring.done():
+            monitoring.result()
+        monitoring.cancel()
 
-    async def calm(self, *sending: Awaitable[None]) -> None:
-        """Nothing goes wrong any more, also for who is still sending. People set going what waits for them until all
-        mailings have ended."""
-        self._end_storm()
+    async def end_faults(self, *sending: Awaitable[None]) -> None:
+        """End all faults, wait until all mailings have ended, and check the result.
+
+        Args:
+            *sending: Tasks that still send mailings.
+        """
+        self._end_fault_phase()
         await asyncio.gather(*sending)
         await asyncio.sleep(2.0)
-        await self._set_going()
+        await self._act_as_operator()
         await self._judge(ended=await self._until_all_ended())
 
     async def ask(self, call: Callable[[Runtime], Awaitable[Any]]) -> Any:
-        """Ask web, as often as it takes."""
+        """Make a call in the web process, and repeat it until the store answers."""
         while True:
             try:
                 return await self.engine.ask_web(call)
@@ -183,105 +192,110 @@ class History:
                 await asyncio.sleep(1.0)
 
     def stay_awake(self) -> None:
-        """Pass nothing over from now on, however little happens."""
+        """Stop skipping time, even if nothing happens."""
         self.engine.loop.quiet_s = lambda: 0.0
 
     def conclude(self) -> None:
-        """Sum up what happened."""
+        """Complete the report."""
         report, engine = self.report, self.engine
         report.hours = self._clock.passed_s / 3600
-        report.commands, report.looks = self._server.commands, self._watch.looks
-        report.answers = engine.provider.counts + engine.broker.counts + engine.counts
-        report.answers[str(Fault.REPLY_LOST)] += engine.network.lost_replies
+        report.commands, report.checks = self._server.commands, self._monitor.checks
+        report.counts = engine.provider.counts + engine.broker.counts + engine.counts
+        report.counts[str(Fault.REPLY_LOST)] += engine.network.lost_replies
         report.log = engine.lines
 
     async def send_all(self) -> None:
-        """One mailing at once, the others during the storm."""
-        between_s = self.engine.weather.storm_s * 0.8 / len(self.mailings)
+        """Send the first mailing at once and the others during the fault phase."""
+        between_s = self.engine.schedule.fault_phase_s * 0.8 / len(self.mailings)
         for mailing in self.mailings:
             await self.send(mailing)
-            await asyncio.sleep(self._chance.uniform(0.2, 1.0) * between_s)
+            await asyncio.sleep(self._rng.uniform(0.2, 1.0) * between_s)
 
     async def send(self, mailing: Mailing) -> None:
-        """Create a mailing and start it."""
-        chance = self._chance
+        """Create the batch of a mailing and start it."""
+        rng = self._rng
         definition = Definition(
             id=mailing.batch,
             name=mailing.batch,
             created_ms=self._clock.true_ms,
             content_urls=("https://example.com/letter.pdf",),
-            priority=chance.choice((Priority.BULK, Priority.BULK, Priority.URGENT)),
-            on_partial=chance.choice(("", "stop", "resend")),
-            start_at_ms=self._clock.true_ms + 30_000 if chance.random() < 0.1 else 0,
+            priority=rng.choice((Priority.BULK, Priority.BULK, Priority.URGENT)),
+            on_partial=rng.choice(("", "stop", "resend")),
+            start_at_ms=self._clock.true_ms + 30_000 if rng.random() < 0.1 else 0,
         )
         rows = mailing.recipients
-        part = UploadChunk(upload="u", first_line=1, last_line=len(rows), recipients=rows)
+        chunk = UploadChunk(upload="u", first_line=1, last_line=len(rows), recipients=rows)
 
         async def create(runtime: Runtime) -> None:
             await runtime.store.batches.create(definition)
-            await runtime.store.batches.add_chunk(mailing.batch, part)
+            await runtime.store.batches.add_chunk(mailing.batch, chunk)
             await runtime.store.batches.command(mailing.batch, Command.START)
 
         await self.ask(create)
 
-    def _end_storm(self) -> None:
-        """Who was stopped goes on. What acts of the storm would have ended later, people end."""
+    def _end_fault_phase(self) -> None:
+        """End all faults and resume stopped processes. Operators end what injected actions would have ended later."""
         engine = self.engine
-        engine.log("weather", "the storm is over")
-        engine.weather.over = True
-        for member in engine.members:
-            if member.process.stopped:
-                member.proceed()
+        engine.log("faults", "are over")
+        engine.schedule.over = True
+        for slot in engine.slots:
+            if slot.process.stopped:
+                slot.resume()
 
     async def _until_all_ended(self) -> bool:
-        """People look from time to time, release what is held and resume what is paused."""
+        """Act as an operator from time to time until all mailings have ended, and return whether they have."""
         pause_s = _FIRST_PAUSE_S
-        while self._clock.passed_s < _LONGEST_H * 3600:
+        while self._clock.passed_s < _MAX_HOURS * 3600:
             if await self._ended_within(pause_s):
                 return True
-            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
-            await self._set_going()
+            pause_s = min(pause_s * 1.5, _MAX_PAUSE_S)
+            await self._act_as_operator()
         return self._all_ended()
 
     async def _ended_within(self, seconds: float) -> bool:
-        """Whether all mailings end; looked at often, since nothing that happens after it is of use."""
+        """Return whether all mailings end in time. It checks often, so that the history ends soon after them."""
         end_s = self._clock.now_s + seconds
         while not self._all_ended():
             if self._clock.now_s >= end_s:
                 return False
-            await asyncio.sleep(min(seconds / _ENDED_LOOKS, end_s - self._clock.now_s))
+            await asyncio.sleep(min(seconds / _CHECKS_PER_PAUSE, end_s - self._clock.now_s))
         return True
 
-    async def _set_going(self) -> None:
+    async def _act_as_operator(self) -> None:
+        """Release holds, unblock the account, and resume paused batches."""
         await self.ask(release)
         await self.ask(unblock)
-        self.engine.provider.asked_until_s = self._clock.now_s
+        self.engine.provider.pause_until_s = self._clock.now_s
         for mailing in self.mailings:
             await self.ask(partial(command, batch=mailing.batch, command=Command.RESUME))
 
     def _all_ended(self) -> bool:
-        found = self._server.call([("HMGET", KEYS.batch(one.batch), "finals", "rows") for one in self.mailings])
-        return all(finals == rows for finals, rows in found)
+        states = self._server.call(
+            [("HMGET", KEYS.batch(mailing.batch), "finals", "rows") for mailing in self.mailings]
+        )
+        return all(finals == rows for finals, rows in states)
 
     async def _judge(self, *, ended: bool) -> None:
         report, engine = self.report, self.engine
-        report.faults += self._watch.violations[:3] + engine.errors[:5]
+        report.faults += self._monitor.violations[:3] + engine.errors[:5]
         jobs = list(self._jobs())
         if not ended:
             live = [f"{job.id} {job.state}" for job in jobs if not State[job.state.upper()].final]
-            report.faults.append(f"these jobs do not end: {live[:10]}")
+            report.faults.append(f"these jobs did not end: {live[:10]}")
             return
-        report.faults += _told(compare(jobs, engine.provider.ledger()))
+        report.faults += _describe(compare(jobs, engine.provider.ledger()))
         findings = await engine.ask_web(lambda runtime: examine(runtime.store, fix=False, progress=lambda *_: None))
         report.faults += [
-            f"doctor: {one.text}" for one in findings if not one.ok and one.check not in ("server settings", "clock")
+            f"doctor: {finding.text}"
+            for finding in findings
+            if not finding.ok and finding.check not in ("server settings", "clock")
         ]
 
     def _jobs(self) -> "Sequence[OurJob]":
         jobs = []
         for mailing in self.mailings:
             (raw,) = self._server.call([("GET", KEYS.block_part(mailing.batch, "records", 0))])
-            if raw is None:  # cancelled as a draft, before its recipients came
+            if raw is None:  # cancelled as a draft, before the upload of its recipients
                 continue
             (control,) = self._server.call([("HGET", KEYS.batch(mailing.batch), "control")])
             for row, (record, recipient) in enumerate(zip(codec.split_records(raw), mailing.recipients, strict=True)):
@@ -293,9 +307,15 @@ class History:
 
 
 async def command(runtime: Runtime, batch: str, command: Command) -> None:
+    """Command a batch."""
     await runtime.store.batches.command(batch, command)
 
 
-def _told(found: Comparison) -> list[str]:
-    named = {"lost": found.lost, "doubled": found.doubled, "wrong state": found.wrong_state, "of no job": found.strays}
+def _describe(comparison: Comparison) -> list[str]:
+    named = {
+        "lost": comparison.lost,
+        "doubled": comparison.doubled,
+        "wrong state": comparison.wrong_state,
+        "faxes without a job": comparison.strays,
+    }
     return [f"{name}: {jobs[:5]}" for name, jobs in named.items() if jobs]

@@ -1,4 +1,4 @@
-"""The provider in memory: it answers the real client's requests with status, headers and body."""
+"""The provider in memory: it answers requests of the real client with status, headers and body."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from dispatcher.sinch.errors import NotSentError, ResponseLostError, Unreachable
 from dispatcher.sinch.http import Call
 from dispatcher.sinch.responses import SinchResponse, error_from_response
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.faults import Fault, Weather
+from tests.simulation.faults import Fault, FaultSchedule
 from tests.simulation.process import Process
 
-#: seconds after a failed delivery of a callback, as the provider's documents say
+#: seconds until a failed callback is delivered again, as the provider documents them
 REDELIVERIES_S = (300.0, 600.0, 1200.0, 1800.0, *[21_600.0] * 12)
 _PAGES = 3
-#: faxes of one history that never end. Each is read back for days, which costs as much as ten other histories.
+#: possible numbers of faxes that never end. Each is read back for days, which takes as long as ten other histories.
 _NEVER_END = (*[0] * 40, 2)
 _DOCUMENTED = sorted(MESSAGES)
 _ODD_ENDS = (
@@ -41,8 +41,8 @@ _ODD_TIMES = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "yesterday", "")
 
 
 @dataclass(slots=True, kw_only=True)
-class Fax:
-    """One fax that the provider took."""
+class SimulatedFax:
+    """A fax that the provider has accepted."""
 
     id: str
     to: str
@@ -50,9 +50,9 @@ class Fax:
     attempt: str
     callback_url: str
     created_ms: int
-    #: when lists show it
+    #: time from which lists contain the fax
     listed_ms: int
-    #: whether it can be read by its id
+    #: whether the fax can be read by its id
     readable: bool = True
     never_ends: bool = False
     status: str = "IN_PROGRESS"
@@ -63,7 +63,8 @@ class Fax:
 
     @property
     def resource(self) -> dict[str, Any]:
-        shown = {
+        """The fax as the API returns it."""
+        resource = {
             "id": self.id,
             "to": self.to,
             "status": self.status,
@@ -73,17 +74,18 @@ class Fax:
             "pagesSentSuccessfully": self.pages_sent,
         }
         if self.ended_ms:
-            shown["completedTime"] = _iso(self.ended_ms)
+            resource["completedTime"] = _iso(self.ended_ms)
         if self.error:
-            shown |= {"errorType": self.error[0], "errorCode": self.error[1]}
-        return shown | dict(self.odd or {})
+            resource |= {"errorType": self.error[0], "errorCode": self.error[1]}
+        return resource | dict(self.odd or {})
 
     @property
     def outcome(self) -> ProviderOutcome:
+        """The outcome for the comparison with the jobs."""
         if self.status == "COMPLETED":
             return ProviderOutcome.DELIVERED
         if self.status != "FAILURE":
-            # nobody will ever know
+            # the result of such a fax never becomes known
             return ProviderOutcome.UNCONFIRMED if self.never_ends else ProviderOutcome.UNFINISHED
         if self.pages_sent <= 0:
             return ProviderOutcome.FAILED
@@ -91,43 +93,44 @@ class Fax:
 
 
 class Provider:
-    """``post`` is called with what has to be told to the producer: address and body of a callback."""
+    """The provider. ``deliver`` is called with URL and body of each callback."""
 
-    def __init__(self, clock: SimulatedClock, weather: Weather, seed: int, log: Callable[..., None]) -> None:
-        self.faxes: list[Fax] = []
-        #: answers and faults, by their names
+    def __init__(self, clock: SimulatedClock, schedule: FaultSchedule, seed: int, log: Callable[..., None]) -> None:
+        self.faxes: list[SimulatedFax] = []
+        #: number of answers and faults by name
         self.counts: Counter[str] = Counter()
-        #: when a request to send left last, whatever became of it; seconds of the clock
-        self.left_s = clock.now_s
-        #: requests to send that left
+        #: time of the clock at which the last send left, whatever its result, in seconds
+        self.last_send_s = clock.now_s
+        #: number of sends that left
         self.posts = 0
-        #: until when the provider asked for a pause, seconds of the clock; an hour at most counts
-        self.asked_until_s = 0.0
-        #: sends that no answer came to yet, by process
-        self.under_way: Counter[str] = Counter()
+        #: time of the clock until which the provider asked for a pause of up to an hour, in seconds
+        self.pause_until_s = 0.0
+        #: sends without a response yet, by process
+        self.in_flight: Counter[str] = Counter()
         self.deliver: Callable[[str, bytes], None] = lambda url, body: None
         self._clock = clock
-        self._weather = weather
-        self._chance = Random(f"provider {seed}")
+        self._schedule = schedule
+        self._rng = Random(f"provider {seed}")
         self._log = log
-        self._by_id: dict[str, Fax] = {}
-        self._page = self._chance.choice((2, 5, 20)) if weather.has(Fault.LIST_PAGED) else 1000
-        self._says_total = not weather.has(Fault.LIST_PAGED) or self._chance.random() < 0.7
-        self._lag_s = self._chance.choice((5.0, 40.0, 200.0)) if weather.has(Fault.LIST_LAGS) else 0.0
-        self._long_ids = self._chance.random() < 0.3
-        self._success = self._chance.choice((0.95, 0.8, 0.5))
-        self._call_s = self._chance.choice((5.0, 20.0, 60.0))
-        self._never_end = self._chance.choice(_NEVER_END)
-        #: calls end, and answers come, at times so far apart: what comes together is settled together
-        self._apart_s = self._chance.choice((0.1, 2.0, 5.0, 10.0))
+        self._by_id: dict[str, SimulatedFax] = {}
+        self._page = self._rng.choice((2, 5, 20)) if schedule.enabled(Fault.LIST_PAGED) else 1000
+        self._says_total = not schedule.enabled(Fault.LIST_PAGED) or self._rng.random() < 0.7
+        self._lag_s = self._rng.choice((5.0, 40.0, 200.0)) if schedule.enabled(Fault.LIST_LAGS) else 0.0
+        self._long_ids = self._rng.random() < 0.3
+        self._success = self._rng.choice((0.95, 0.8, 0.5))
+        self._call_s = self._rng.choice((5.0, 20.0, 60.0))
+        self._never_end = self._rng.choice(_NEVER_END)
+        #: grid in seconds of the times at which calls end; calls that end together are settled together
+        self._grid_s = self._rng.choice((0.1, 2.0, 5.0, 10.0))
 
     def client(self, process: Process) -> FaxClient:
-        """The real client of a process, above this instead of the network."""
-        made = FaxClient.__new__(FaxClient)
-        made._http = made._reads = _Http(self, process)  # type: ignore[assignment]  # the part of SinchHttp that is asked for
-        return made
+        """Return the real client for a process, with this provider instead of the network."""
+        client = FaxClient.__new__(FaxClient)
+        client._http = client._reads = _Http(self, process)  # type: ignore[assignment]  # what is used of SinchHttp
+        return client
 
     def ledger(self) -> list[LedgerFax]:
+        """Return all accepted faxes."""
         return [
             LedgerFax(
                 id=fax.id,
@@ -145,31 +148,32 @@ class Provider:
     async def send(
         self, process: Process, call: Call, total_s: float, may_send: Callable[[], bool] | None
     ) -> SinchResponse:
-        fault = self._weather.of_post(self._clock.passed_s)
+        """Answer a POST."""
+        fault = self._schedule.draw_post_fault(self._clock.passed_s)
         if fault is Fault.NO_CONNECTION:
-            self.left_s = self._clock.now_s
+            self.last_send_s = self._clock.now_s
             self._count(fault)
-            await asyncio.sleep(self._chance.choice((0.01, 1.0, 15.0)))
+            await asyncio.sleep(self._rng.choice((0.01, 1.0, 15.0)))
             process.check()
             raise UnreachableError("no connection")
         if may_send is not None and not may_send():
             raise NotSentError(TOO_LATE)
-        self.left_s = self._clock.now_s
+        self.last_send_s = self._clock.now_s
         self.posts += 1
         assert call.body is not None
         order = json.loads(b"".join(bytes(chunk) for chunk in call.body.chunks()))
-        self.under_way[process.name] += 1
+        self.in_flight[process.name] += 1
         try:
-            return await self._answered(process, order, fault, total_s)
+            return await self._respond(process, order, fault, total_s)
         finally:
-            self.under_way[process.name] -= 1
+            self.in_flight[process.name] -= 1
 
-    async def _answered(
+    async def _respond(
         self, process: Process, order: dict[str, Any], fault: Fault | None, total_s: float
     ) -> SinchResponse:
         answer_s = self._answer_s(fault)
         answers: list[SinchResponse] = []
-        # the request is on its way, whatever becomes of the process
+        # the request arrives even if the process is killed
         asyncio.get_running_loop().call_later(
             answer_s * 0.4, lambda: answers.append(self._answer(order, fault)), context=Context()
         )
@@ -183,30 +187,30 @@ class Provider:
 
     def _answer_s(self, fault: Fault | None) -> float:
         if fault is Fault.TIMED_OUT:
-            return self._chance.choice((0.2, 5.0, 21.0, 45.0))
+            return self._rng.choice((0.2, 5.0, 21.0, 45.0))
         if fault is Fault.SLOW_ANSWER:
-            return self._chance.uniform(2.0, 19.0)
-        return self._together_s(self._chance.uniform(0.05, 0.6), 0.1)
+            return self._rng.uniform(2.0, 19.0)
+        return self._seconds_on_grid(self._rng.uniform(0.05, 0.6), 0.1)
 
-    def _together_s(self, seconds: float, apart_s: float) -> float:
-        """So many seconds from now or a little later, at a time that others have too."""
+    def _seconds_on_grid(self, seconds: float, grid_s: float) -> float:
+        """Return the seconds from now to the next time on a grid that is at least ``seconds`` away."""
         now_s = self._clock.now_s
-        return math.ceil((now_s + seconds) / apart_s) * apart_s - now_s
+        return math.ceil((now_s + seconds) / grid_s) * grid_s - now_s
 
     def _answer(self, order: dict[str, Any], fault: Fault | None) -> SinchResponse:
-        taken = fault in (None, Fault.SERVER_ERROR_TAKEN, Fault.SLOW_ANSWER)
+        accepted = fault in (None, Fault.SERVER_ERROR_TAKEN, Fault.SLOW_ANSWER)
         if fault in (Fault.TIMED_OUT, Fault.UNREADABLE):
-            taken = self._chance.random() < 0.5
-        fax = self._take(order) if taken else None
+            accepted = self._rng.random() < 0.5
+        fax = self._accept(order) if accepted else None
         answer = self._refusal(fault) if fault not in (None, Fault.SLOW_ANSWER) else None
-        self._log("provider", order["labels"]["bulkfax-job"], fault or "200", fax.id if fax else "not taken")
+        self._log("provider", order["labels"]["bulkfax-job"], fault or "200", fax.id if fax else "not accepted")
         if answer is not None:
             return answer
         assert fax is not None
         return SinchResponse(status=200, body=json.dumps(fax.resource).encode())
 
     def _refusal(self, fault: Fault | None) -> SinchResponse:
-        pick = self._chance.choice
+        pick = self._rng.choice
         match fault:
             case Fault.SERVER_ERROR | Fault.SERVER_ERROR_TAKEN:
                 return SinchResponse(status=pick(_SERVER_ERRORS))
@@ -227,22 +231,22 @@ class Provider:
             case Fault.NOT_FOUND:
                 return _refused(404)
             case Fault.RATE_LIMITED:
-                self._asks_for_pause(60.0)
+                self._request_pause(60.0)
                 return SinchResponse(status=429, headers=pick(({}, {"retry-after": "2"})))
             case Fault.RETRY_AFTER:
-                self._asks_for_pause(3600.0)
+                self._request_pause(3600.0)
                 return SinchResponse(status=pick((429, 503)), headers={"retry-after": pick(_RETRY_AFTERS)})
         return SinchResponse(status=200)
 
-    def _asks_for_pause(self, seconds: float) -> None:
-        """A wait that is not named, or named without sense, is ours to choose: a minute and an hour at most."""
-        self.asked_until_s = max(self.asked_until_s, self._clock.now_s + seconds)
+    def _request_pause(self, seconds: float) -> None:
+        """Note that the provider asked for a pause. The dispatcher limits pauses, so ``seconds`` is the longest."""
+        self.pause_until_s = max(self.pause_until_s, self._clock.now_s + seconds)
 
-    def _take(self, order: dict[str, Any]) -> Fax:
-        number, chance = len(self.faxes), self._chance
-        lag_s = chance.uniform(0.0, self._lag_s) if self._lag_s else 1.0
+    def _accept(self, order: dict[str, Any]) -> SimulatedFax:
+        number, rng = len(self.faxes), self._rng
+        lag_s = rng.uniform(0.0, self._lag_s) if self._lag_s else 1.0
         labels = order["labels"]
-        fax = Fax(
+        fax = SimulatedFax(
             id=f"{number:08x}-0000-4000-8000-000000000000" if self._long_ids else f"F{number:06}",
             to=order["to"],
             job=labels["bulkfax-job"],
@@ -250,70 +254,70 @@ class Provider:
             callback_url=order.get("callbackUrl", ""),
             created_ms=self._clock.true_ms,
             listed_ms=self._clock.true_ms + round(lag_s * 1000),
-            readable=not self._weather.strikes(Fault.READ_MISSING),
+            readable=not self._schedule.occurs(Fault.READ_MISSING),
         )
-        if self._weather.strikes(Fault.ODD_FIELDS):
+        if self._schedule.occurs(Fault.ODD_FIELDS):
             self._count(Fault.ODD_FIELDS)
-            fax.odd = chance.choice(({"createTime": chance.choice(_ODD_TIMES)}, {"errorMessage": "half \ud83d"}))
+            fax.odd = rng.choice(({"createTime": rng.choice(_ODD_TIMES)}, {"errorMessage": "half \ud83d"}))
         self.faxes.append(fax)
         self._by_id[fax.id] = fax
-        self._let_it_end(fax)
+        self._schedule_end(fax)
         return fax
 
-    def _let_it_end(self, fax: Fax) -> None:
-        weather, chance = self._weather, self._chance
-        if self.counts[Fault.NEVER_ENDS] < self._never_end and weather.strikes(Fault.NEVER_ENDS):
+    def _schedule_end(self, fax: SimulatedFax) -> None:
+        schedule, rng = self._schedule, self._rng
+        if self.counts[Fault.NEVER_ENDS] < self._never_end and schedule.occurs(Fault.NEVER_ENDS):
             self._count(Fault.NEVER_ENDS)
             fax.never_ends = True
             return
-        call_s = self._together_s(chance.uniform(0.3, 1.7) * self._call_s, self._apart_s)
-        if weather.strikes(Fault.CALLBACK_EARLY):
+        call_s = self._seconds_on_grid(rng.uniform(0.3, 1.7) * self._call_s, self._grid_s)
+        if schedule.occurs(Fault.CALLBACK_EARLY):
             self._count(Fault.CALLBACK_EARLY)
             call_s = 0.001
         self._later(call_s, lambda: self._end(fax))
 
-    def _end(self, fax: Fax) -> None:
-        weather, chance = self._weather, self._chance
+    def _end(self, fax: SimulatedFax) -> None:
+        schedule, rng = self._schedule, self._rng
         fax.ended_ms = self._clock.true_ms
         fax.status, fax.pages_sent = "COMPLETED", _PAGES
         error = None
-        if weather.has(Fault.FAX_FAILED) and chance.random() > self._success:
+        if schedule.enabled(Fault.FAX_FAILED) and rng.random() > self._success:
             self._count(Fault.FAX_FAILED)
-            error = chance.choice(_DOCUMENTED)
-        elif weather.strikes(Fault.FAX_FAILED_ODDLY):
+            error = rng.choice(_DOCUMENTED)
+        elif schedule.occurs(Fault.FAX_FAILED_ODDLY):
             self._count(Fault.FAX_FAILED_ODDLY)
-            error = chance.choice(_ODD_ENDS)
+            error = rng.choice(_ODD_ENDS)
         if error:
             fax.status, fax.error, fax.pages_sent = "FAILURE", error, 0
-            if weather.strikes(Fault.PAGES_MISSING):
+            if schedule.occurs(Fault.PAGES_MISSING):
                 self._count(Fault.PAGES_MISSING)
-                fax.pages_sent = chance.randint(1, _PAGES)
+                fax.pages_sent = rng.randint(1, _PAGES)
         else:
             self._count("delivered")
         self._log("provider", fax.job, fax.status, fax.error or "", fax.id)
         if fax.callback_url:
-            self._call_back(fax)
+            self._send_callbacks(fax)
 
     # callbacks
 
-    def _call_back(self, fax: Fax) -> None:
-        weather = self._weather
-        if weather.strikes(Fault.CALLBACK_WRONG):
+    def _send_callbacks(self, fax: SimulatedFax) -> None:
+        schedule = self._schedule
+        if schedule.occurs(Fault.CALLBACK_WRONG):
             self._count(Fault.CALLBACK_WRONG)
-            self._tell(fax, fax.resource | self._falsehood(), 0.2)
-        if weather.strikes(Fault.CALLBACK_LOST):
+            self._schedule_callback(fax, fax.resource | self._false_fields(), 0.2)
+        if schedule.occurs(Fault.CALLBACK_LOST):
             self._count(Fault.CALLBACK_LOST)
             return
-        late = weather.strikes(Fault.CALLBACK_LATE)
+        late = schedule.occurs(Fault.CALLBACK_LATE)
         if late:
             self._count(Fault.CALLBACK_LATE)
-        self._tell(fax, fax.resource, self._chance.choice((60.0, 1200.0, 7200.0)) if late else 0.1)
-        if weather.strikes(Fault.CALLBACK_DOUBLED):
+        self._schedule_callback(fax, fax.resource, self._rng.choice((60.0, 1200.0, 7200.0)) if late else 0.1)
+        if schedule.occurs(Fault.CALLBACK_DOUBLED):
             self._count(Fault.CALLBACK_DOUBLED)
-            self._tell(fax, fax.resource, self._chance.choice((0.1, 5.0, 4000.0)))
+            self._schedule_callback(fax, fax.resource, self._rng.choice((0.1, 5.0, 4000.0)))
 
-    def _falsehood(self) -> dict[str, Any]:
-        return self._chance.choice(
+    def _false_fields(self) -> dict[str, Any]:
+        return self._rng.choice(
             (
                 {"status": "COMPLETED", "id": "stranger"},
                 {"status": "FAILURE", "errorType": "CALL_ERROR", "errorCode": 34, "id": "stranger"},
@@ -321,25 +325,26 @@ class Provider:
             )
         )
 
-    def _tell(self, fax: Fax, resource: dict[str, Any], in_s: float) -> None:
+    def _schedule_callback(self, fax: SimulatedFax, resource: dict[str, Any], delay_s: float) -> None:
         body = json.dumps({"event": "FAX_COMPLETED", "fax": resource}).encode()
-        self._later(in_s, lambda: self.deliver(fax.callback_url, body))
+        self._later(delay_s, lambda: self.deliver(fax.callback_url, body))
 
     # reads
 
     async def read(self, process: Process, call: Call, total_s: float) -> SinchResponse:
-        weather, chance = self._weather, self._chance
-        read_s = chance.uniform(0.05, 0.4)
-        if weather.strikes(Fault.READ_SLOW):
+        """Answer a GET of a fax or of a list."""
+        schedule, rng = self._schedule, self._rng
+        read_s = rng.uniform(0.05, 0.4)
+        if schedule.occurs(Fault.READ_SLOW):
             self._count(Fault.READ_SLOW)
-            read_s = chance.uniform(2.0, 30.0)
+            read_s = rng.uniform(2.0, 30.0)
         await asyncio.sleep(min(read_s, total_s))
         process.check()
         if read_s > total_s:
             raise ResponseLostError(f"no answer within {total_s:g} s")
-        if weather.strikes(Fault.READ_FAILS):
+        if schedule.occurs(Fault.READ_FAILS):
             self._count(Fault.READ_FAILS)
-            answer = chance.choice(
+            answer = rng.choice(
                 (
                     SinchResponse(status=500),
                     SinchResponse(status=503),
@@ -351,33 +356,33 @@ class Provider:
                 )
             )
             if answer.status == 429:
-                self._asks_for_pause(60.0)
+                self._request_pause(60.0)
             return answer
         self._count("read")
-        return self._page_of(call) if call.query else self._one(call.path.rpartition("/")[2])
+        return self._read_list(call) if call.query else self._read_fax(call.path.rpartition("/")[2])
 
-    def _one(self, fax_id: str) -> SinchResponse:
+    def _read_fax(self, fax_id: str) -> SinchResponse:
         fax = self._by_id.get(fax_id)
-        if fax is None or not (fax.readable or self._weather.over):
+        if fax is None or not (fax.readable or self._schedule.over):
             self._count(Fault.READ_MISSING)
             return _refused(404)
         return SinchResponse(status=200, body=json.dumps(fax.resource).encode())
 
-    def _page_of(self, call: Call) -> SinchResponse:
+    def _read_list(self, call: Call) -> SinchResponse:
         query = dict(call.query)
         low, high = _ms(query.get("createTime>"), 0), _ms(query.get("createTime<"), 1 << 60)
         now_ms, to = self._clock.true_ms, query.get("to", "")
-        found = [
+        matches = [
             fax
             for fax in self.faxes
             if fax.to.startswith(to) and low <= fax.created_ms <= high and fax.listed_ms <= now_ms
         ]
         size, page = min(self._page, int(query["pageSize"])), int(query["page"])
-        part = found[(page - 1) * size : page * size]
-        told: dict[str, Any] = {"faxes": [fax.resource for fax in part], "page": page}
+        faxes = matches[(page - 1) * size : page * size]
+        body: dict[str, Any] = {"faxes": [fax.resource for fax in faxes], "page": page}
         if self._says_total:
-            told["totalPages"] = -(-len(found) // size)
-        return SinchResponse(status=200, body=json.dumps(told).encode())
+            body["totalPages"] = -(-len(matches) // size)
+        return SinchResponse(status=200, body=json.dumps(body).encode())
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, call, context=Context())
@@ -387,7 +392,7 @@ class Provider:
 
 
 class _Http:
-    """What the client calls instead of the network."""
+    """Takes the place of the HTTP layer of the client."""
 
     def __init__(self, provider: Provider, process: Process) -> None:
         self._provider = provider
@@ -423,5 +428,5 @@ def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _ms(text: str | None, otherwise: int) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000) if text else otherwise
+def _ms(text: str | None, default: int) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000) if text else default

@@ -1,8 +1,8 @@
-"""The client of a real server without a socket to wait for: each answer is there in the same step of the loop.
+"""A client of a real Redis server that blocks instead of waiting, so that every reply is there at once.
 
-redis-py's verbs and readers of answers stay. What is below them costs a tenth, and nothing depends on when a file
-becomes readable. ``TIME`` is the simulated clock, which may be stepped. Keys live as long as ``PX`` says by the
-server's own clock: that only cleans up.
+It keeps the commands and the parsers of redis-py. What it replaces costs a tenth, and nothing depends on when a socket
+becomes readable. ``TIME`` returns the simulated clock, which may be stepped. Keys with ``PX`` expire by the server's
+own clock, which only cleans up.
 """
 
 import asyncio
@@ -30,16 +30,18 @@ Ask = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 _CLOCK = "test:clock"
 _READ_BYTES = 1 << 16
-#: commands after which no list is longer
-_READS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HMGET", "HVALS", "LLEN", "LPOP", "XLEN", "ZCARD", "ZRANGE"})
-#: entries of a stream that one call takes over
-_CLAIMED = 100
-#: entries that are looked at in all
-_PENDING = 10_000
+#: commands that cannot push to a list
+_READ_ONLY = frozenset(
+    {"EXISTS", "GET", "HGET", "HGETALL", "HMGET", "HVALS", "LLEN", "LPOP", "XLEN", "ZCARD", "ZRANGE"}
+)
+#: maximum stream entries that a call claims
+_MAX_CLAIMED = 100
+#: maximum pending stream entries that are read
+_MAX_PENDING = 10_000
 
 
 class Server:
-    """One connection to the server for all processes of the simulation, which take turns."""
+    """One connection to Redis, which all simulated processes share."""
 
     def __init__(self, url: str, clock: SimulatedClock) -> None:
         parts = urlsplit(url)
@@ -47,49 +49,51 @@ class Server:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = hiredis.Reader(replyError=_error)
         self._clock = clock
-        self._shown_us = -1
-        #: by how much the server's clock was set away from the true time
-        self.stepped_us = 0
-        #: commands so far
+        self._sent_us = -1
+        #: difference of the server's clock to the true time in microseconds
+        self.clock_offset_us = 0
+        #: number of commands sent
         self.commands = 0
-        #: those who wait for a list, by its name
+        #: futures that wait for a push, by the name of the list
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        #: entries of streams that a consumer has, and since when (us)
-        self._taken: dict[bytes, int] = {}
+        #: time at which a stream entry was claimed, by its id, in microseconds
+        self._claimed_us: dict[bytes, int] = {}
         self._exchange([("HELLO", "3"), ("SELECT", parts.path.strip("/") or "0"), ("FLUSHDB",)])
-        self.forget_scripts()  # else a history would depend on those that were played before it
+        self.flush_scripts()  # otherwise a history would depend on those before it
 
     @property
     def us(self) -> int:
-        return self._clock.true_us + self.stepped_us
+        """The server's clock in microseconds since 1970."""
+        return self._clock.true_us + self.clock_offset_us
 
     @property
     def ms(self) -> int:
+        """The server's clock in milliseconds since 1970."""
         return self.us // 1000
 
     def close(self) -> None:
         self._socket.close()
 
     def call(self, commands: Sequence[Command]) -> list[Any]:
-        """Answers in the order of the commands; what the server refused is an error among them."""
+        """Send commands, and return their replies in the same order. Errors are returned, not raised."""
         us, front = self.us, list[Command]()
         self.commands += len(commands)
-        if us != self._shown_us:
+        if us != self._sent_us:
             s, rest = divmod(us, 1_000_000)
             front = [("HSET", _CLOCK, "s", s, "us", rest)]
-            self._shown_us = us
+            self._sent_us = us
         sent = [command for command in commands if command[0] != "TIME"]
-        writes = any(command[0] not in _READS for command in sent)
+        writes = any(command[0] not in _READ_ONLY for command in sent)
         waited = [("LLEN", key) for key, waiting in self._waiting.items() if waiting] if writes else []
         answers = self._exchange([*front, *sent, *waited])
         self._wake(waited, answers[len(front) + len(sent) :])
-        found = iter(answers[len(front) :])
+        replies = iter(answers[len(front) :])
         time = [b"%d" % part for part in divmod(us, 1_000_000)]
-        return [time if command[0] == "TIME" else next(found) for command in commands]
+        return [time if command[0] == "TIME" else next(replies) for command in commands]
 
     @contextmanager
-    def pushed(self, key: str) -> Iterator["asyncio.Future[None]"]:
-        """What is done as soon as the list is not empty."""
+    def await_push(self, key: str) -> Iterator["asyncio.Future[None]"]:
+        """Yield a future that is done as soon as the list is not empty."""
         future = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(key, [])
         waiting.append(future)
@@ -98,23 +102,23 @@ class Server:
         finally:
             waiting.remove(future)
 
-    def take(self, entries: Sequence[Sequence[Any]]) -> None:
-        """Entries of a stream were given to a consumer."""
-        self._taken |= {entry[0]: self.us for entry in entries}
+    def mark_claimed(self, entries: Sequence[Sequence[Any]]) -> None:
+        """Note that stream entries were given to a consumer."""
+        self._claimed_us |= {entry[0]: self.us for entry in entries}
 
-    def left_lying(self, key: str, group: str, idle_ms: int) -> list[bytes]:
-        """Entries that were given to a consumer so long ago; for 0 all of them, as the server does."""
-        (pending,) = self.call([("XPENDING", key, group, "-", "+", _PENDING)])
-        taken = [] if isinstance(pending, Exception) else [entry[0] for entry in pending]
-        # those whose consumer never got the answer count from the first look
-        self._taken = {entry_id: self._taken.get(entry_id, self.us) for entry_id in taken}
+    def idle_entries(self, key: str, group: str, idle_ms: int) -> list[bytes]:
+        """Return the stream entries that have been pending for at least ``idle_ms``; for 0 all, as the server does."""
+        (pending,) = self.call([("XPENDING", key, group, "-", "+", _MAX_PENDING)])
+        pending_ids = [] if isinstance(pending, Exception) else [entry[0] for entry in pending]
+        # entries whose consumer never got the reply count from the first check
+        self._claimed_us = {entry_id: self._claimed_us.get(entry_id, self.us) for entry_id in pending_ids}
         if not idle_ms:
-            return taken
+            return pending_ids
         late_us = self.us - idle_ms * 1000
-        return [entry_id for entry_id, taken_us in self._taken.items() if taken_us <= late_us][:_CLAIMED]
+        return [entry_id for entry_id, claimed_us in self._claimed_us.items() if claimed_us <= late_us][:_MAX_CLAIMED]
 
-    def forget_scripts(self) -> None:
-        """What a restart forgets."""
+    def flush_scripts(self) -> None:
+        """Flush the cached scripts, as a restart does."""
         self._exchange([("SCRIPT", "FLUSH")])
 
     def _wake(self, waited: Sequence[Command], lengths: Sequence[int]) -> None:
@@ -136,7 +140,7 @@ class Server:
 
 
 def _words(command: Command) -> Command:
-    """``CONFIG GET`` and the like are two words."""
+    """Split commands of two words such as ``CONFIG GET``."""
     name = command[0]
     return (*name.split(), *command[1:]) if " " in name else command
 
@@ -147,7 +151,7 @@ def _error(text: str) -> Exception:
 
 
 class SimulatedRedis(Redis):
-    """redis-py's client above a function that asks the server."""
+    """redis-py's client on top of a function that sends commands."""
 
     def __init__(self, url: str, ask: Ask, server: Server) -> None:
         super().__init__(connection_pool=_pool(url))
@@ -173,16 +177,16 @@ class SimulatedRedis(Redis):
         return _read(self, args[0], answer, options)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "SimulatedPipeline":
-        made = SimulatedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        made.ask, made.server = self._ask, self._server
-        return made
+        pipeline = SimulatedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.ask, pipeline.server = self._ask, self._server
+        return pipeline
 
     async def _wait_for(self, key: str, seconds: float) -> list[bytes] | None:
-        """A command that blocks, without a connection that does."""
+        """Do what ``BLPOP`` does, without blocking the connection."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + seconds
         while True:
-            with self._server.pushed(key) as pushed:
+            with self._server.await_push(key) as pushed:
                 (popped,) = await self._ask([("LPOP", key)])
                 if popped is not None:
                     return [key.encode(), popped]
@@ -197,24 +201,24 @@ class SimulatedRedis(Redis):
         (answer,) = await self._ask([args])
         if isinstance(answer, dict):
             for entries in answer.values():
-                self._server.take(entries)
+                self._server.mark_claimed(entries)
         return answer
 
     async def _claim(self, key: str, group: str, consumer: str, idle_ms: int) -> Any:
-        """Entries that somebody left lying, by the simulated clock."""
-        ids = self._server.left_lying(key, group, int(idle_ms))
+        """Claim stream entries that are idle by the simulated clock."""
+        ids = self._server.idle_entries(key, group, int(idle_ms))
         if not ids:
             return [b"0-0", [], []]
         (entries,) = await self._ask([("XCLAIM", key, group, consumer, 0, *ids)])
         if isinstance(entries, Exception):
             return entries
-        self._server.take(entries)
+        self._server.mark_claimed(entries)
         return [b"0-0", entries, []]
 
 
 @cache
 def _pool(url: str) -> Any:
-    """What a client is made with. Nobody connects through it."""
+    """Return the connection pool that the constructor needs. No connection is made."""
     return connect(url).connection_pool
 
 
@@ -224,6 +228,8 @@ def _end(future: "asyncio.Future[None]") -> None:
 
 
 class SimulatedPipeline(Pipeline):
+    """redis-py's pipeline on top of a function that sends commands."""
+
     ask: Ask
     server: Server
 
@@ -251,24 +257,24 @@ def _read(client: Redis, name: Any, answer: Any, options: dict[str, Any]) -> Any
     return read(answer, **options) if read else answer
 
 
-#: hashes of scripts by their verbs
+#: hashes of scripts by name
 _HASHES: dict[str, str] = {}
 
 _text = cache(text_with_clock)
 
 
 class SimulatedScripts(Scripts):
-    """Scripts whose clock is the simulation's. ``ran`` is called with the verb of each that was run."""
+    """Scripts on the simulated clock. ``on_run`` is called with the name of each script that was run."""
 
-    ran: Callable[[str], None]
+    on_run: Callable[[str], None]
 
     def __init__(self, client: Any, keys: Keys, **more: Any) -> None:
         super().__init__(client, keys, _text, **more)
-        self._hashes = _HASHES  # of all processes: the texts are the same
+        self._hashes = _HASHES  # shared by all processes, because the texts are the same
 
     async def _call(
         self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], wait_s: float
     ) -> tuple[Any, bool]:
         answer = await super()._call(verb, values, options, wait_s)
-        self.ran(verb)
+        self.on_run(verb)
         return answer

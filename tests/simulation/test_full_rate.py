@@ -1,4 +1,4 @@
-"""With the default policy the rate is used while many sends are unclear, lists fail, and faxes wait to be read back."""
+"""Tests that the rate is used while many attempts are unclear, lists fail, and faxes have to be read back."""
 
 import asyncio
 import math
@@ -12,18 +12,18 @@ from dispatcher.core.job import Recipient
 from dispatcher.core.recovery.places import Place
 from dispatcher.sinch.http import Call
 from dispatcher.sinch.responses import SinchResponse
-from tests.simulation import clock as simulated
+from tests.simulation import clock as simulated_clock
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.engine import POLICY, Site
-from tests.simulation.faults import Fault, Weather
-from tests.simulation.history import DENSE_LOOKS_S, History, Setup, open_history
+from tests.simulation.engine import POLICY, SystemConfig
+from tests.simulation.faults import Fault, FaultSchedule
+from tests.simulation.history import DENSE_INTERVALS_S, History, Setup, open_history
 from tests.simulation.liveness import Mailing
 from tests.simulation.process import Process
 from tests.store.fixture import KEYS
 
-#: few may be sent at a time, so that soon more are unclear
+#: so few faxes in flight that more attempts are unclear soon
 _RATE, _MAX_IN_FLIGHT = 10.0, 12
-_SITE = Site(
+_CONFIG = SystemConfig(
     rate=_RATE,
     max_in_flight=_MAX_IN_FLIGHT,
     connections=64,
@@ -31,35 +31,43 @@ _SITE = Site(
     schedulers=1,
     public_url="https://fax.example.com",
 )
-#: of the rate: a tenth may be used by reads, and a hundredth is left over
-_SENDS, _SLICE_S = 0.88, 10.0
+#: share of the rate that sends have to use: reads may use a tenth, and a hundredth stays unused
+_MIN_SHARE, _SLICE_S = 0.88, 10.0
 
 
 def mailing(batch: str, rows: int, area: int) -> Mailing:
+    """Return a mailing with numbers from an area code on."""
     numbers = [f"+1{area + row // 100}55501{row % 100:02d}" for row in range(rows)]
     recipients = tuple(Recipient(line=n, number=number, region="US") for n, number in enumerate(numbers, start=1))
     return Mailing(batch=batch, recipients=recipients)
 
 
 def play(url: str, scene: Callable[[History], Awaitable[Any]], shares: Mapping[Fault, float], *rows: int) -> None:
-    """Play a scene with faults of these shares, then let all mailings end. Nobody may be lost, doubled or wrong."""
+    """Play a scene, then end the faults and all mailings. No job may be lost, doubled or wrong.
+
+    Args:
+        url: URL of the Redis server.
+        scene: What the test does with the history.
+        shares: Share of each fault.
+        *rows: Number of recipients of each mailing.
+    """
     mailings = [mailing(f"b{n}", count, 201 + 20 * n) for n, count in enumerate(rows)]
-    weather = Weather(
-        chance=Random("full rate"), faults=frozenset(shares), shares=shares, episodes=(), storm_s=math.inf
+    schedule = FaultSchedule(
+        rng=Random("full rate"), faults=frozenset(shares), shares=shares, episodes=(), fault_phase_s=math.inf
     )
 
     async def run(clock: SimulatedClock) -> list[str]:
-        setup = Setup(seed=1, site=_SITE, weather=weather, mailings=mailings)
-        async with open_history(url, clock, setup, DENSE_LOOKS_S) as history:
+        setup = Setup(seed=1, config=_CONFIG, schedule=schedule, mailings=mailings)
+        async with open_history(url, clock, setup, DENSE_INTERVALS_S) as history:
             await scene(history)
-            await history.calm()
+            await history.end_faults()
         return history.report.faults
 
-    assert simulated.run(run, seed=1) == []
+    assert simulated_clock.run(run, seed=1) == []
 
 
 async def sends_in(history: History, seconds: float) -> list[float]:
-    """Sends a second, by slices."""
+    """Return the sends per second of each slice."""
     counts = []
     for _ in range(round(seconds / _SLICE_S)):
         before = history.engine.provider.posts
@@ -69,21 +77,21 @@ async def sends_in(history: History, seconds: float) -> list[float]:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1])
-def test_sends_that_are_answered_with_500_stop_no_other(simulated_url: str, share: float) -> None:
-    """More of them are unclear after some seconds than may be sent at a time. None is looked for yet."""
+def test_sends_that_are_answered_with_500_delay_no_other(simulated_url: str, share: float) -> None:
+    """After some seconds, more attempts are unclear than may be in flight. None has been searched for yet."""
 
     async def scene(history: History) -> None:
         await history.send(history.mailings[0])
         await asyncio.sleep(5.0)
         sends = await sends_in(history, 2 / share)
         assert await unclear(history) > _MAX_IN_FLIGHT
-        assert sum(sends) / len(sends) >= _SENDS * _RATE
+        assert sum(sends) / len(sends) >= _MIN_SHARE * _RATE
         assert min(sends) >= 0.8 * _RATE
 
     play(simulated_url, scene, {Fault.SERVER_ERROR: share}, round(25 / share))
 
 
-def test_unclear_sends_whose_lists_fail_stop_no_other_and_after_ten_minutes_the_provider_is_held(
+def test_unclear_sends_whose_lists_fail_delay_no_other_and_after_ten_minutes_the_provider_is_held(
     simulated_url: str,
 ) -> None:
     async def scene(history: History) -> None:
@@ -97,15 +105,15 @@ def test_unclear_sends_whose_lists_fail_stop_no_other_and_after_ten_minutes_the_
             return SinchResponse(status=500)
 
         provider, (first, second) = history.engine.provider, history.mailings
-        provider.read = failing  # type: ignore[method-assign]  # it can send and not read
+        provider.read = failing  # type: ignore[method-assign]  # sends work and reads fail
         await history.send(first)
-        while not failed:  # noqa: ASYNC110  # as below
+        while not failed:  # noqa: ASYNC110  # on the simulated clock it costs nothing
             await asyncio.sleep(1.0)
         await history.send(second)
         sends = await sends_in(history, 40.0)
-        assert sum(sends) / len(sends) >= _SENDS * _RATE
+        assert sum(sends) / len(sends) >= _MIN_SHARE * _RATE
         assert min(sends) >= 0.8 * _RATE
-        assert failed > 1, "lists were asked for, and failed, meanwhile"
+        assert failed > 1, "lists were not requested meanwhile"
         await asyncio.sleep(500.0)
         assert await history.ask(lambda runtime: runtime.store.holds.all()) == []
         await asyncio.sleep(120.0)
@@ -117,12 +125,12 @@ def test_unclear_sends_whose_lists_fail_stop_no_other_and_after_ten_minutes_the_
     play(simulated_url, scene, {Fault.SERVER_ERROR: 0.05}, 600, 400)
 
 
-def test_faxes_that_have_to_be_read_back_one_by_one_stop_no_send(simulated_url: str) -> None:
-    """Their callbacks are lost, and no list shows them."""
+def test_faxes_that_have_to_be_read_back_one_by_one_delay_no_send(simulated_url: str) -> None:
+    """The callbacks of the faxes are lost, and no list contains them."""
 
     async def scene(history: History) -> None:
         provider = history.engine.provider
-        provider._page_of = lambda call: SinchResponse(status=200, body=b'{"faxes": [], "totalPages": 0}')  # type: ignore[method-assign]
+        provider._read_list = lambda call: SinchResponse(status=200, body=b'{"faxes": [], "totalPages": 0}')  # type: ignore[method-assign]
         first, second = history.mailings
         await history.send(first)
         await asyncio.sleep(POLICY.callback_overdue_s)
@@ -131,12 +139,13 @@ def test_faxes_that_have_to_be_read_back_one_by_one_stop_no_send(simulated_url: 
         await history.send(second)
         await asyncio.sleep(2.0)
         sends = await sends_in(history, 20.0)
-        assert 10 < provider.counts["read"] - reads < 150, "they are read beside the sends"
-        assert sum(sends) / len(sends) >= _SENDS * _RATE
+        assert 10 < provider.counts["read"] - reads < 150, "the number of reads beside the sends"
+        assert sum(sends) / len(sends) >= _MIN_SHARE * _RATE
 
     play(simulated_url, scene, {Fault.CALLBACK_LOST: 1.0}, 200, 250)
 
 
 async def unclear(history: History) -> int:
+    """Return the number of unclear attempts."""
     (count,) = history.engine.server.call([("ZCARD", KEYS.watch[Place.UNCLEAR])])
     return int(count)

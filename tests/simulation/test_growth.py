@@ -1,4 +1,4 @@
-"""No set in Redis grows with time alone, whatever state the mailings are in."""
+"""Tests that no key in Redis grows with time alone, in any state of the mailings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from dispatcher.core.batch import Command
-from tests.simulation import clock as simulated
+from tests.simulation import clock as simulated_clock
 from tests.simulation.clock import SimulatedClock
-from tests.simulation.history import History, command, drawn_setup, open_history
+from tests.simulation.history import History, command, draw_setup, open_history
 from tests.simulation.redis_client import Server
 from tests.store.fixture import KEYS
 
-#: seconds until what was begun is done, and of idle time after it
+#: seconds until all work is done, and of idle time after that
 _SETTLED_S, _IDLE_S = 900.0, 600.0
 _SIZES = {b"hash": "HLEN", b"set": "SCARD", b"zset": "ZCARD", b"list": "LLEN", b"stream": "XLEN", b"string": "STRLEN"}
 
 
 def sizes(server: Server) -> dict[bytes, Any]:
-    """Of every key that lives for good. What has an end is only cleaned up then."""
+    """Return the size of every key without expiry."""
     (names,) = server.call([("KEYS", f"{KEYS.prefix}*")])
     kinds = server.call([("TYPE", name) for name in names])
     lives = server.call([("PTTL", name) for name in names])
@@ -30,24 +30,28 @@ def sizes(server: Server) -> dict[bytes, Any]:
 
 
 async def nothing(history: History) -> None:
-    """All mailings end."""
+    """Let all mailings end."""
 
 
 async def pause(history: History) -> None:
+    """Pause all batches."""
     for mailing in history.mailings:
         await history.ask(partial(command, batch=mailing.batch, command=Command.PAUSE))
 
 
 async def hold(history: History) -> None:
+    """Hold the account."""
     await history.ask(lambda runtime: runtime.store.holds.open("account", "funds", "nothing left"))
 
 
 async def end_workers(history: History) -> None:
+    """End all workers."""
     for worker in history.engine.workers:
         worker.end()
 
 
 async def end_schedulers(history: History) -> None:
+    """End all schedulers."""
     for scheduler in history.engine.schedulers:
         scheduler.end()
 
@@ -55,7 +59,7 @@ async def end_schedulers(history: History) -> None:
 @pytest.mark.parametrize("prepare", [nothing, pause, hold, end_workers, end_schedulers])
 def test_nothing_grows_with_time_alone(simulated_url: str, prepare: Callable[[History], Awaitable[None]]) -> None:
     async def play(clock: SimulatedClock) -> tuple[dict[bytes, Any], dict[bytes, Any], int]:
-        async with open_history(simulated_url, clock, drawn_setup(1, frozenset())) as history:
+        async with open_history(simulated_url, clock, draw_setup(1, frozenset())) as history:
             sending = asyncio.create_task(history.send_all())
             await asyncio.sleep(1.0)
             await prepare(history)
@@ -67,6 +71,6 @@ def test_nothing_grows_with_time_alone(simulated_url: str, prepare: Callable[[Hi
             await asyncio.sleep(_IDLE_S)
             return before, sizes(server), broker.size
 
-    before, after, messages = simulated.run(play, seed=1)
+    before, after, messages = simulated_clock.run(play, seed=1)
     assert after == before
     assert messages < 100

@@ -1,13 +1,13 @@
-"""While at least one job may be sent, a fax leaves within ten seconds; every batch ends; nobody is lost or doubled."""
+"""Random histories: faxes leave within ten seconds while a job may be sent, and no job is lost or doubled."""
 
 import pytest
 
-from tests.simulation.many import assert_all_well
+from tests.simulation.many import assert_nothing_wrong
 
-#: histories of one test, and of this file. Those of ``test_liveness_more.py`` run beside them
+#: histories of each test, and of this file. ``test_liveness_more.py`` runs others in parallel
 _EACH, _HISTORIES = 10, 60
 
 
 @pytest.mark.parametrize("first", range(1, _HISTORIES, _EACH))
-def test_histories_of_everything_that_may_go_wrong(simulated_url: str, first: int) -> None:
-    assert_all_well(simulated_url, range(first, first + _EACH))
+def test_histories_with_all_faults(simulated_url: str, first: int) -> None:
+    assert_nothing_wrong(simulated_url, range(first, first + _EACH))

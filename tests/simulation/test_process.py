@@ -1,15 +1,15 @@
-"""A process of the simulation that is stopped stands still, and goes on where it stood."""
+"""Tests that a stopped process of the simulation stands still, and continues where it was."""
 
 import asyncio
 
 import pytest
 
-from tests.simulation import clock as simulated
+from tests.simulation import clock as simulated_clock
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.process import Process, task_factory
 
 
-def test_a_task_that_is_cancelled_while_its_process_is_stopped_ends_when_that_goes_on() -> None:
+def test_a_task_that_is_cancelled_while_its_process_is_stopped_ends_when_the_process_resumes() -> None:
     async def play(clock: SimulatedClock) -> None:
         asyncio.get_running_loop().set_task_factory(task_factory)
         process = Process("worker")
@@ -21,10 +21,10 @@ def test_a_task_that_is_cancelled_while_its_process_is_stopped_ends_when_that_go
         await asyncio.sleep(1.0)
         assert not cancelled.done()
         assert not other.done()
-        process.proceed()
+        process.resume()
         assert await other == "slept"
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert clock.passed_s == pytest.approx(12.0)
 
-    simulated.run(play, seed=1)
+    simulated_clock.run(play, seed=1)

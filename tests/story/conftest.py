@@ -1,4 +1,4 @@
-"""The cluster of the stories: every process is real, and the emulator is the provider."""
+"""Clusters for the story tests: all processes are real, and the emulator takes the place of the provider."""
 
 import time
 import urllib.request
@@ -12,12 +12,12 @@ from dispatcher.local.cluster import LocalCluster, scenario_cluster
 from dispatcher.local.doctor import examine_store
 from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
 
-#: far beyond what any story takes; a test that gets here has failed
+#: seconds after which a test fails; far longer than any story takes
 PATIENCE_S = 120.0
 
 
 class StoryCluster:
-    """A running cluster, with the actions that the stories use."""
+    """A running local cluster with the steps that the stories consist of."""
 
     def __init__(self, local: LocalCluster, client: Client, folder: Path, letter: Path) -> None:
         self.local = local
@@ -26,6 +26,7 @@ class StoryCluster:
         self._letter = letter
 
     def start_batch(self, numbers: list[str], name: str = "story") -> Batch:
+        """Upload and start a batch with the example letter."""
         document = self.client.upload_document(self._letter)
         batch = self.client.create_batch(NewBatch(name=name, documents=(document.id,)))
         path = self._folder / f"{batch.id}.csv"
@@ -34,61 +35,66 @@ class StoryCluster:
         return self.client.start(batch.id)
 
     def wait(self, batch: str, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
+        """Wait until a batch meets a condition; by default, until it has ended."""
         end_s = time.monotonic() + PATIENCE_S
         while True:
-            seen = self.client.batch(batch)
-            if until(seen):
-                return seen
-            assert time.monotonic() < end_s, f"waited too long: {seen}"
+            state = self.client.batch(batch)
+            if until(state):
+                return state
+            assert time.monotonic() < end_s, f"waited too long: {state}"
             time.sleep(0.1)
 
     def jobs(self, batch: str) -> dict[str, Job]:
-        """By number."""
+        """Return the jobs of a batch by number."""
         return {job.number: job for job in self.client.jobs(batch)}
 
     def faxes(self, job: Job) -> list[LedgerFax]:
-        """What the provider accepted for a job, the oldest first."""
-        found = [fax for fax in self.local.emulator_api.ledger() if fax.job == job.id]
-        return sorted(found, key=lambda fax: fax.accepted_ms)
+        """Return the faxes that the provider accepted for a job, the oldest first."""
+        faxes = [fax for fax in self.local.emulator_api.ledger() if fax.job == job.id]
+        return sorted(faxes, key=lambda fax: fax.accepted_ms)
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=10) as answer:
-            text: str = answer.read().decode()
+        """Read the metrics of the web process."""
+        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=10) as response:
+            text: str = response.read().decode()
             return text
 
     def provider_reads(self) -> int:
-        """Requests that the emulator answered, less the faxes that it took."""
+        """Return the number of requests that the emulator answered, without accepted sends."""
         stats = self.local.emulator_api.stats()
         return int(sum(stats["requestsByStatus"].values()) - stats["accepted"])
 
     def single_fax(self, number: str) -> Job:
+        """Send a single fax."""
         document = self.client.upload_document(self._letter)
         return self.client.send_fax(NewFax(to=number, documents=(document.id,)))
 
     def doctor(self) -> list[str]:
-        """What ``bulkfax doctor`` finds wrong."""
+        """Return the findings of ``bulkfax doctor``."""
         return list(examine_store(self.local)[1])
 
     def compare(self, batch: str) -> Comparison:
+        """Compare the jobs of a batch with the ledger of the emulator."""
         jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in self.client.jobs(batch)]
-        ours = {job.id for job in jobs}
-        return compare(jobs, [fax for fax in self.local.emulator_api.ledger() if fax.job in ours])
+        ids = {job.id for job in jobs}
+        return compare(jobs, [fax for fax in self.local.emulator_api.ledger() if fax.job in ids])
 
 
 @pytest.fixture(scope="module")
 def polling() -> bool:
-    """Whether the provider cannot reach us; a module overrides it."""
+    """Whether the provider cannot send callbacks. A module may override it."""
     return False
 
 
 @pytest.fixture(scope="module")
 def scenario() -> Path:
+    """The path of the emulator's scenario. A module may override it."""
     return Path(__file__).with_name("stories.toml")
 
 
 @pytest.fixture(scope="module")
 def policy(repository: Path) -> Path:
-    """Seconds instead of minutes; a module overrides it."""
+    """The path of a policy with seconds instead of minutes. A module may override it."""
     return repository / "examples" / "fast-policy.toml"
 
 
@@ -96,6 +102,7 @@ def policy(repository: Path) -> Path:
 def cluster(
     tmp_path_factory: pytest.TempPathFactory, repository: Path, scenario: Path, policy: Path, polling: bool
 ) -> Iterator[StoryCluster]:
+    """A running cluster, shared by the tests of a module."""
     folder, examples = tmp_path_factory.mktemp("cluster"), repository / "examples"
     with (
         scenario_cluster(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,

@@ -1,6 +1,6 @@
-"""Everything breaks at once, on a small scale: ten kills, a frozen worker, a provider that does everything wrong.
+"""A small chaos drill: ten kills, a frozen worker, and a provider with every kind of fault.
 
-The large form is ``./run chaos --jobs 20000``.
+The large drill is ``./run chaos --jobs 20000``.
 """
 
 import tomllib
@@ -10,14 +10,14 @@ import pytest
 
 from dispatcher.core.policy import policy_from
 from tests.chaos.cluster import POLICY
-from tests.chaos.drill import Drill, Order
+from tests.chaos.drill import Drill, DrillOptions
 
 pytestmark = pytest.mark.story
 
 
 def test_nothing_is_lost_doubled_or_wrong_while_everything_is_killed(tmp_path: Path) -> None:
     policy = policy_from(tomllib.loads(POLICY.read_text()))
-    line, clean = Drill(Order(jobs=2000, seed=1, seconds=540, policy=policy), tmp_path).run()
-    found = {name: line[name] for name in ("kills", "lost", "doubled", "wrong_state", "count_errors")}
-    assert found == {"kills": 10, "lost": 0, "doubled": 0, "wrong_state": 0, "count_errors": 0}
-    assert clean, "a part of the plan could not be carried out"
+    line, clean = Drill(DrillOptions(jobs=2000, seed=1, seconds=540, policy=policy), tmp_path).run()
+    result = {name: line[name] for name in ("kills", "lost", "doubled", "wrong_state", "count_errors")}
+    assert result == {"kills": 10, "lost": 0, "doubled": 0, "wrong_state": 0, "count_errors": 0}
+    assert clean, "not all planned faults were injected"

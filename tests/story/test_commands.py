@@ -1,4 +1,4 @@
-"""Pause, resume, cancel and rerun of a running batch, as an on-call engineer uses them."""
+"""Tests of pause, resume, cancel and rerun while a batch is running."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.story.conftest import StoryCluster
 pytestmark = pytest.mark.story
 
 
-def test_no_job_begins_after_pause_has_answered_and_all_are_sent_once_in_the_end(cluster: StoryCluster) -> None:
+def test_no_job_begins_after_pause_has_answered_and_all_are_sent_once_after_resume(cluster: StoryCluster) -> None:
     batch = cluster.start_batch([f"+1303555{n:04}" for n in range(100, 200)])
-    cluster.wait(batch.id, lambda seen: seen.final > 5)
+    cluster.wait(batch.id, lambda state: state.final > 5)
     paused = cluster.client.pause(batch.id)
     assert paused.state == "paused"
     begun = sum(paused.counts[state] for state in ("sending", "accepted")) + paused.final
-    quiet = cluster.wait(batch.id, lambda seen: not (seen.counts["sending"] or seen.counts["accepted"]))
+    quiet = cluster.wait(batch.id, lambda state: not (state.counts["sending"] or state.counts["accepted"]))
     assert quiet.final == begun
     assert len([fax for fax in cluster.local.emulator_api.ledger() if fax.job.startswith(batch.id)]) == begun
     cluster.client.resume(batch.id)
@@ -24,13 +24,13 @@ def test_no_job_begins_after_pause_has_answered_and_all_are_sent_once_in_the_end
 
 def test_cancel_stops_the_rest_and_lets_calls_in_flight_run_out(cluster: StoryCluster) -> None:
     batch = cluster.start_batch([f"+1404555{n:04}" for n in range(100, 200)])
-    cluster.wait(batch.id, lambda seen: seen.final > 5)
+    cluster.wait(batch.id, lambda state: state.final > 5)
     cluster.client.cancel(batch.id)
     ended = cluster.wait(batch.id)
     assert ended.state == "cancelled"
     assert ended.counts["cancelled"] + ended.counts["delivered"] == 100
-    found = cluster.compare(batch.id)
-    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    comparison = cluster.compare(batch.id)
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state) == ((), (), ())
 
 
 def test_a_rerun_is_a_new_batch_of_the_failed_jobs(cluster: StoryCluster) -> None:
@@ -38,7 +38,7 @@ def test_a_rerun_is_a_new_batch_of_the_failed_jobs(cluster: StoryCluster) -> Non
     rerun = cluster.client.rerun(batch.id, states=["failed"], start=True)
     ended = cluster.wait(rerun.id)
     assert (ended.parent, ended.rows, ended.counts["failed"]) == (batch.id, 1, 1)
-    assert cluster.client.batch(batch.id).counts == batch.counts, "final stays final"
+    assert cluster.client.batch(batch.id).counts == batch.counts, "final states do not change"
 
 
 def test_a_single_fax_overtakes_a_batch(cluster: StoryCluster) -> None:

@@ -1,4 +1,4 @@
-"""Every process is killed once in the middle of a batch, without warning; nothing is lost and nothing sent twice."""
+"""Tests that nothing is lost or sent twice when processes are killed in the middle of a batch."""
 
 import os
 import signal
@@ -23,24 +23,25 @@ NUMBERS = [f"+1{area}555{n:04}" for area in (202, 212, 312, 415) for n in range(
 
 @pytest.fixture(scope="module")
 def scenario(repository: Path) -> Path:
+    """A scenario with faults of every kind."""
     return repository / "examples" / "scenarios" / "messy.toml"
 
 
 def test_a_batch_survives_the_kill_of_each_process(cluster: StoryCluster) -> None:
     batch = cluster.start_batch(NUMBERS)
-    for share, victim in enumerate(("worker", "scheduler", "web", "redis"), start=1):
+    for share, target in enumerate(("worker", "scheduler", "web", "redis"), start=1):
         cluster.wait(batch.id, partial(_has_done, jobs=share * len(NUMBERS) // 6))
-        pid = cluster.local.server.pid if victim == "redis" else cluster.local.processes[victim].pid
+        pid = cluster.local.server.pid if target == "redis" else cluster.local.processes[target].pid
         os.kill(pid, signal.SIGKILL)
     ended = cluster.wait(batch.id)
-    found = cluster.compare(batch.id)
-    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    comparison = cluster.compare(batch.id)
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state) == ((), (), ())
     assert sum(ended.counts.values()) == len(NUMBERS)
     assert cluster.doctor() == []
 
 
-def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes_on(cluster: StoryCluster) -> None:
-    """Nobody starts it again. Its processes end by themselves, and what they had leased is sent by the other."""
+def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_continues(cluster: StoryCluster) -> None:
+    """The service is not restarted. Its processes end by themselves, and the other service sends their jobs."""
     redis = Redis.from_url(cluster.local.server.url, decode_responses=True)
     before = set(redis.hkeys(KEYS.workers))
     with second_worker(cluster, processes=2) as supervisor:
@@ -52,14 +53,15 @@ def test_a_worker_service_whose_supervisor_is_killed_ends_and_the_other_one_goes
         os.kill(supervisor.pid, signal.SIGKILL)
         until(lambda: all(map(gone, children)), PATIENCE_S)
         ended = cluster.wait(batch.id)
-    found = cluster.compare(batch.id)
-    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    comparison = cluster.compare(batch.id)
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state) == ((), (), ())
     assert ended.final == 200
     assert cluster.doctor() == []
 
 
 @contextmanager
 def second_worker(cluster: StoryCluster, processes: int) -> Iterator[Process]:
+    """Run a second worker service."""
     env = cluster.local.env | {"BULKFAX_WORKER_PROCESSES": f"{processes}"}
     service = Process("worker", [*PROGRAM, "worker"], env=env, log=cluster.local.folder / "second.log")
     service.start()

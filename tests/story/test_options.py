@@ -1,4 +1,4 @@
-"""Everything that a mailing can ask of the provider, from the command line to the fax that the provider holds."""
+"""Tests that every option of a mailing reaches the provider, from the command line to the fax."""
 
 import json
 import subprocess
@@ -16,24 +16,25 @@ from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
 
-#: with and without an address under which the provider fetches uploaded documents
-WAYS = {"fetched": False, "encoded": True}
+#: whether bulkfax has no public URL from which the provider fetches documents
+DOCUMENT_MODES = {"fetched": False, "encoded": True}
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"documents {way}")
+@pytest.fixture(scope="module", params=DOCUMENT_MODES, ids=lambda mode: f"documents {mode}")
 def polling(request: pytest.FixtureRequest) -> bool:
-    return WAYS[request.param]
+    """Run the tests with and without a public URL."""
+    return DOCUMENT_MODES[request.param]
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the test's output is for the test."""
+        """Do not log requests."""
 
 
 @pytest.fixture(scope="module")
 def letter_url(repository: Path) -> Iterator[str]:
-    """The example letter on a web server that is not ours."""
-    handler = partial(_Quiet, directory=str(repository / "examples"))
+    """URL of the example letter on another web server."""
+    handler = partial(_QuietHandler, directory=str(repository / "examples"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -43,19 +44,19 @@ def letter_url(repository: Path) -> Iterator[str]:
 
 
 def bulkfax(cluster: StoryCluster, *words: str) -> dict[str, Any]:
-    """The answer of a command, run as people run it."""
+    """Run a command in a process, and return its JSON output."""
     key = cluster.local.env["BULKFAX_API_KEYS"]
     env = cluster.local.env | {"BULKFAX_API_URL": cluster.local.url, "BULKFAX_API_KEY": key}
     command = [sys.executable, "-m", "dispatcher.cli", *words, "--json"]
     done = subprocess.run(command, env=env, cwd=cluster.local.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    output: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return output
 
 
 @pytest.fixture(scope="module")
 def faxes(cluster: StoryCluster, repository: Path, letter_url: str) -> dict[str, dict[str, Any]]:
-    """One mailing with every option, and its faxes as the provider holds them, by number."""
+    """The faxes of a mailing with every option, as the provider stores them, by number."""
     letter = repository / "examples" / "letter.pdf"
     terms = cluster.local.folder / "terms.pdf"
     terms.write_bytes(letter.read_bytes() + b"\n%%EOF\n")
@@ -73,14 +74,14 @@ def faxes(cluster: StoryCluster, repository: Path, letter_url: str) -> dict[str,
         *("--cover-field", "Subject=Spring", "--cover-field", "city=Everywhere"),
     )
     assert batch["counts"]["delivered"] == 2
-    held = bulkfax(cluster, "provider", "faxes", "list", "--service", service)["faxes"]
-    assert sorted(fax["id"] for fax in held) == sorted(job.fax_id for job in cluster.jobs(batch["id"]).values())
-    return {fax["to"]: {**fax, "asked": {"serviceId": service, "coverPageId": cover}} for fax in held}
+    stored = bulkfax(cluster, "provider", "faxes", "list", "--service", service)["faxes"]
+    assert sorted(fax["id"] for fax in stored) == sorted(job.fax_id for job in cluster.jobs(batch["id"]).values())
+    return {fax["to"]: {**fax, "expected": {"serviceId": service, "coverPageId": cover}} for fax in stored}
 
 
 def test_every_option_is_on_the_fax(faxes: dict[str, dict[str, Any]]) -> None:
     fax = faxes["+12025550100"]
-    wanted = {
+    expected = {
         "from": "+12025550199",
         "headerText": "Example Ltd",
         "headerPageNumbers": False,
@@ -88,9 +89,9 @@ def test_every_option_is_on_the_fax(faxes: dict[str, dict[str, Any]]) -> None:
         "resolution": "SUPERFINE",
         "imageConversionMethod": "MONOCHROME",
         "maxRetries": 0,
-        **fax["asked"],
+        **fax["expected"],
     }
-    assert {name: fax[name] for name in wanted} == wanted
+    assert {name: fax[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -110,9 +111,9 @@ def test_the_document_of_the_url_comes_before_the_uploaded_ones(
     cluster: StoryCluster, faxes: dict[str, dict[str, Any]], letter_url: str
 ) -> None:
     urls = faxes["+12025550100"]["contentUrl"]
-    ours = [url for url in urls if url.startswith(cluster.local.url)]
-    assert urls == [letter_url, *ours]
-    assert len(ours) == (2 if cluster.local.env["BULKFAX_PUBLIC_URL"] else 0)
+    uploaded = [url for url in urls if url.startswith(cluster.local.url)]
+    assert urls == [letter_url, *uploaded]
+    assert len(uploaded) == (2 if cluster.local.env["BULKFAX_PUBLIC_URL"] else 0)
 
 
 def test_cover_page_and_all_documents_are_pages_of_one_fax(faxes: dict[str, dict[str, Any]]) -> None:

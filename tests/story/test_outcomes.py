@@ -1,4 +1,4 @@
-"""What becomes of one recipient, for every way in which a send, a call and its news can go."""
+"""Tests of the result of one recipient for every possible course of send, call and callback."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,12 @@ from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
 
-#: number -> final state, faxes at the provider, what happened
+#: by number: final state, number of faxes at the provider, and what happens
 STORIES: Mapping[str, tuple[str, int, str]] = {
     "+12025550100": ("delivered", 1, "all goes well"),
     "+12025550101": ("delivered", 2, "busy, then delivered"),
     "+12025550102": ("failed", 1, "the number does not exist"),
-    "+12025550103": ("delivered", 1, "accepted, but no answer until we gave up: found, not sent again"),
+    "+12025550103": ("delivered", 1, "accepted, but no answer before the timeout: found, not sent again"),
     "+12025550104": ("delivered", 1, "accepted, but the connection closed: found, not sent again"),
     "+12025550105": ("delivered", 1, "500 without acceptance: not found, sent again"),
     "+12025550106": ("delivered", 1, "500 after acceptance: found, not sent again"),
@@ -32,12 +32,14 @@ STORIES: Mapping[str, tuple[str, int, str]] = {
 
 @pytest.fixture(scope="module")
 def batch(cluster: StoryCluster) -> Batch:
+    """The batch of all stories, after it has ended."""
     started = cluster.start_batch(list(STORIES))
     return cluster.wait(started.id)
 
 
 @pytest.fixture(scope="module")
 def jobs(cluster: StoryCluster, batch: Batch) -> dict[str, Job]:
+    """The jobs of the batch by number."""
     return cluster.jobs(batch.id)
 
 
@@ -48,8 +50,8 @@ def test_a_recipient_ends_as_its_story_says(cluster: StoryCluster, jobs: dict[st
 
 
 def test_nothing_is_lost_doubled_or_wrong(cluster: StoryCluster, batch: Batch) -> None:
-    found = cluster.compare(batch.id)
-    assert (found.lost, found.doubled, found.wrong_state) == ((), (), ())
+    comparison = cluster.compare(batch.id)
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state) == ((), (), ())
 
 
 def test_the_counts_of_the_batch_are_those_of_its_jobs(batch: Batch, jobs: dict[str, Job]) -> None:
@@ -60,13 +62,13 @@ def test_the_counts_of_the_batch_are_those_of_its_jobs(batch: Batch, jobs: dict[
 def test_a_refused_send_spends_no_attempt(cluster: StoryCluster, jobs: dict[str, Job]) -> None:
     job = cluster.client.job(jobs["+12025550107"].id)
     assert (job.dials, job.tries, list(job.history)) == (0, 0, [])
-    assert job.attempt == 2, "each POST has a number of its own"
+    assert job.attempt == 2, "each POST has its own number"
 
 
-def test_a_job_tells_its_history(cluster: StoryCluster, jobs: dict[str, Job]) -> None:
+def test_a_job_has_its_history(cluster: StoryCluster, jobs: dict[str, Job]) -> None:
     job = cluster.client.job(jobs["+12025550101"].id)
     assert [(entry.outcome, entry.category) for entry in job.history] == [("failed", "busy")]
-    # not always 1 and 2: a send that a busy machine came too late for has a number of its own
+    # not always 1 and 2: a missed slot on a busy machine uses up a number
     assert 0 < job.history[0].attempt < job.attempt
     assert "next call" in job.history[0].why
 

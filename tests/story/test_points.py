@@ -1,6 +1,6 @@
-"""Processes die or freeze at every named point of a send, of a list of recipients and of a callback.
+"""Tests that processes may be killed or frozen at every failpoint of a send, an upload and a callback.
 
-Each is killed by itself, the first time that it gets to the point; then it is started again and goes on.
+A process receives the signal the first time that it reaches the failpoint. It is then restarted.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from tests.story.conftest import PATIENCE_S, StoryCluster
 pytestmark = pytest.mark.story
 
 NUMBER, OTHER = "+12025550150", "+12025550151"
-#: nobody else's: a scenario counts what came to a number before
+#: used by one test only, because a scenario counts the sends to a number
 HIDDEN_NUMBER = "+12025550152"
 
-#: where the sender dies -> number of the attempt that delivers. 1: it had not begun, or its fax was found; 2: the
-#: first one was looked for over the settling time and not found
+#: number of the attempt that delivers the fax, by the failpoint at which the sender is killed. 1: the attempt had not
+#: begun, or its fax was found; 2: the first attempt was not found within the search period
 SENDS = {
     Failpoint.CLAIMED: 1,
     Failpoint.BEGUN: 2,
@@ -54,7 +54,7 @@ CALLBACKS = (
     Failpoint.EVENTS_SETTLED,
 )
 
-#: the first fax is taken without an answer, shows in the list after the settling time, and its news comes late, too
+#: the first fax is accepted without a response, appears in lists after the search period, and its callback is late
 HIDDEN = f"""
 list_delay = 30
 [[numbers]]
@@ -65,37 +65,42 @@ callbacks = ["late 8", "ok"]
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """Tells the processes at which point one of them stops."""
+class FailpointTrigger:
+    """Tells the processes at which failpoint one of them receives a signal."""
 
     path: Path
 
-    def give(self, point: Failpoint, number: signal.Signals = signal.SIGKILL) -> None:
-        for done in self.path.parent.glob("obeyed-*"):
+    def set(self, failpoint: Failpoint, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the next process that reaches the failpoint."""
+        for done in self.path.parent.glob("triggered-*"):
             done.unlink()
         draft = self.path.with_suffix(".draft")
-        draft.write_text(f"{point} {number}")
+        draft.write_text(f"{failpoint} {number}")
         draft.rename(self.path)
 
-    def obeyed(self) -> int:
-        """Wait until a process has; its id."""
-        until(lambda: list(self.path.parent.glob("obeyed-*")), PATIENCE_S)
-        return int(next(self.path.parent.glob("obeyed-*")).name.partition("-")[2])
+    def wait(self) -> int:
+        """Wait until a process has received the signal, and return its id."""
+        until(lambda: list(self.path.parent.glob("triggered-*")), PATIENCE_S)
+        return int(next(self.path.parent.glob("triggered-*")).name.partition("-")[2])
 
 
 @pytest.fixture(scope="module")
-def orders(tmp_path_factory: pytest.TempPathFactory) -> Orders:
-    return Orders(tmp_path_factory.mktemp("orders") / "order")
+def trigger(tmp_path_factory: pytest.TempPathFactory) -> FailpointTrigger:
+    """The trigger that all processes of the cluster read."""
+    return FailpointTrigger(tmp_path_factory.mktemp("trigger") / "trigger")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: Orders) -> Iterator[StoryCluster]:
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, repository: Path, trigger: FailpointTrigger
+) -> Iterator[StoryCluster]:
+    """A running cluster whose processes have failpoints."""
     folder = tmp_path_factory.mktemp("cluster")
     scenario = folder / "scenario.toml"
     scenario.write_text("seed = 7\n")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(repository))
-        environment.setenv(failpoint_process.ORDER, str(orders.path))
+        environment.setenv(failpoint_process.TRIGGER_FILE, str(trigger.path))
         with (
             scenario_cluster(
                 folder,
@@ -113,93 +118,95 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, repository: Path, orders: 
 
 @pytest.fixture
 def second_worker(cluster: StoryCluster) -> Iterator[Process]:
-    """An ordinary worker beside the one that obeys; a test starts it."""
+    """A worker without failpoints, which a test may start beside the other."""
     processes = {process.name: process for process in service_processes(cluster.local.env, cwd=cluster.local.folder)}
     yield processes["worker"]
     processes["worker"].stop()
 
 
-def faults(cluster: StoryCluster) -> list[str]:
-    """What the doctor finds once the inbox is empty."""
+def doctor_findings(cluster: StoryCluster) -> list[str]:
+    """Return the findings of the doctor once the inbox is empty."""
 
-    async def ask() -> list[str]:
+    async def examine_store() -> list[str]:
         store = Store(cluster.local.server.url, Policy(), documents_max_bytes=1)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while await store.inbox.depth():  # noqa: ASYNC110  # another process empties it
                     await asyncio.sleep(0.1)
-            return [found.text for found in await examine(store, fix=False, progress=lambda *_: None) if not found.ok]
+            return [
+                finding.text for finding in await examine(store, fix=False, progress=lambda *_: None) if not finding.ok
+            ]
         finally:
             await store.aclose()
 
-    return asyncio.run(ask())
+    return asyncio.run(examine_store())
 
 
-def delivered(cluster: StoryCluster, job: Job) -> Job:
-    """The job at its end, which has to be a good one: one fax at the provider, delivered, and a store in order."""
+def await_delivery(cluster: StoryCluster, job: Job) -> Job:
+    """Wait until a job has ended, and check that one fax was delivered and the store is consistent."""
     cluster.wait(job.batch)
-    found = cluster.compare(job.batch)
-    assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (1, (), (), ())
-    assert faults(cluster) == []
+    comparison = cluster.compare(job.batch)
+    assert (comparison.faxes, comparison.lost, comparison.doubled, comparison.wrong_state) == (1, (), (), ())
+    assert doctor_findings(cluster) == []
     ended = cluster.client.job(job.id)
     assert (ended.state, ended.doubled) == ("delivered", False)
     return ended
 
 
-@pytest.mark.parametrize("point", SENDS)
+@pytest.mark.parametrize("failpoint", SENDS)
 def test_a_fax_is_sent_once_wherever_its_sender_is_killed(
-    cluster: StoryCluster, orders: Orders, point: Failpoint
+    cluster: StoryCluster, trigger: FailpointTrigger, failpoint: Failpoint
 ) -> None:
-    orders.give(point)
+    trigger.set(failpoint)
     job = cluster.single_fax(NUMBER)
-    orders.obeyed()
-    assert delivered(cluster, job).attempt == SENDS[point]
+    trigger.wait()
+    assert await_delivery(cluster, job).attempt == SENDS[failpoint]
 
 
-@pytest.mark.parametrize("point", LISTS)
-def test_every_recipient_is_taken_and_faxed_once_wherever_web_is_killed(
-    cluster: StoryCluster, orders: Orders, point: Failpoint
+@pytest.mark.parametrize("failpoint", LISTS)
+def test_every_recipient_is_accepted_and_faxed_once_wherever_web_is_killed(
+    cluster: StoryCluster, trigger: FailpointTrigger, failpoint: Failpoint
 ) -> None:
-    orders.give(point)
+    trigger.set(failpoint)
     batch = cluster.start_batch([f"+1212555{n:04}" for n in range(100, 120)])
-    orders.obeyed()
+    trigger.wait()
     ended = cluster.wait(batch.id)
     assert (ended.rows, ended.duplicates, ended.counts["delivered"]) == (20, 0, 20)
-    found = cluster.compare(batch.id)
-    assert (found.faxes, found.lost, found.doubled, found.wrong_state) == (20, (), (), ())
-    assert faults(cluster) == []
+    comparison = cluster.compare(batch.id)
+    assert (comparison.faxes, comparison.lost, comparison.doubled, comparison.wrong_state) == (20, (), (), ())
+    assert doctor_findings(cluster) == []
 
 
-@pytest.mark.parametrize("point", CALLBACKS)
-def test_news_counts_once_wherever_its_receiver_is_killed(
-    cluster: StoryCluster, orders: Orders, point: Failpoint
+@pytest.mark.parametrize("failpoint", CALLBACKS)
+def test_a_callback_counts_once_wherever_its_receiver_is_killed(
+    cluster: StoryCluster, trigger: FailpointTrigger, failpoint: Failpoint
 ) -> None:
-    orders.give(point)
+    trigger.set(failpoint)
     job = cluster.single_fax(NUMBER)
-    orders.obeyed()
-    assert delivered(cluster, job).attempt == 1
+    trigger.wait()
+    assert await_delivery(cluster, job).attempt == 1
     assert cluster.client.batch(job.batch).attempts == 1
 
 
-@pytest.mark.parametrize("point", [Failpoint.BEGUN, Failpoint.FIRST_BYTE])
+@pytest.mark.parametrize("failpoint", [Failpoint.BEGUN, Failpoint.FIRST_BYTE])
 def test_a_worker_that_wakes_up_after_the_write_off_sends_nothing(
-    cluster: StoryCluster, orders: Orders, second_worker: Process, point: Failpoint
+    cluster: StoryCluster, trigger: FailpointTrigger, second_worker: Process, failpoint: Failpoint
 ) -> None:
-    orders.give(point, signal.SIGSTOP)
+    trigger.set(failpoint, signal.SIGSTOP)
     job = cluster.single_fax(NUMBER)
-    frozen = orders.obeyed()
+    frozen = trigger.wait()
     try:
         second_worker.start()
-        assert delivered(cluster, job).attempt == 2
+        assert await_delivery(cluster, job).attempt == 2
     finally:
         os.kill(frozen, signal.SIGCONT)
     second_worker.stop()
-    # goes through the woken worker, whose own fax would be first
-    delivered(cluster, cluster.single_fax(OTHER))
+    # the resumed worker sends this fax, after any fax that it still has to send
+    await_delivery(cluster, cluster.single_fax(OTHER))
     assert len(cluster.faxes(job)) == 1
 
 
-def test_a_fax_that_shows_after_the_settling_time_is_reported_as_doubled(cluster: StoryCluster) -> None:
+def test_a_fax_that_appears_after_the_search_period_is_reported_as_doubled(cluster: StoryCluster) -> None:
     before = doubled_total(cluster)
     play(cluster, HIDDEN)
     try:
@@ -207,19 +214,19 @@ def test_a_fax_that_shows_after_the_settling_time_is_reported_as_doubled(cluster
         batch = cluster.wait(job.batch, lambda batch: batch.doubled > 0)
     finally:
         play(cluster, "")
-    assert cluster.compare(batch.id).doubled == (job.id,), "the provider has them both"
-    told = cluster.client.job(job.id)
-    assert (told.state, told.doubled, batch.doubled, told.attempt) == ("delivered", True, 1, 2)
-    assert "doubled" in [entry.outcome for entry in told.history]
+    assert cluster.compare(batch.id).doubled == (job.id,), "the provider has both faxes"
+    doubled_job = cluster.client.job(job.id)
+    assert (doubled_job.state, doubled_job.doubled, batch.doubled, doubled_job.attempt) == ("delivered", True, 1, 2)
+    assert "doubled" in [entry.outcome for entry in doubled_job.history]
     assert doubled_total(cluster) == before + 1
     log = (cluster.local.folder / "worker.log").read_text()
     assert any("[error" in line and "doubled" in line and job.id in line for line in log.splitlines())
     assert "of attempt 1, when the job was delivered by another" in report(cluster, batch.id)
-    assert faults(cluster) == []
+    assert doctor_findings(cluster) == []
 
 
 def play(cluster: StoryCluster, scenario: str) -> None:
-    """Give the emulator another scenario."""
+    """Set the scenario of the emulator."""
     request = urllib.request.Request(
         f"{cluster.local.emulator_url}/emulator/scenario",
         data=scenario.encode(),
@@ -229,11 +236,13 @@ def play(cluster: StoryCluster, scenario: str) -> None:
 
 
 def doubled_total(cluster: StoryCluster) -> float:
+    """Return the number of doubled faxes from the metrics."""
     line = next(line for line in cluster.metrics().splitlines() if line.startswith("bulkfax_doubled_total "))
     return float(json.loads(line.split()[1]))
 
 
 def report(cluster: StoryCluster, batch: str) -> str:
+    """Return the report of a batch."""
     path = cluster.local.folder / "report.csv"
     cluster.client.report(batch, path)
     return path.read_text()

@@ -1,4 +1,4 @@
-"""The three commands of the Procfile, started by hand beside a Redis server and the emulator, used over plain HTTP."""
+"""Tests of the three commands of the Procfile beside a Redis server and the emulator, over plain HTTP."""
 
 import json
 import os
@@ -22,7 +22,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[str]:
-    """Address of an emulator that runs as a process of its own."""
+    """URL of an emulator that runs as a separate process."""
     log = tmp_path / "emulator.log"
     options = "--project-id p --key-id k --key-secret s --speed 20 --port 0"
     command = [sys.executable, "-m", "dispatcher.emulator", *options.split()]
@@ -36,7 +36,7 @@ def emulator(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def api(repository: Path, tmp_path: Path, redis_url: str, emulator: str) -> Iterator[str]:
-    """Address of the API, with all that the Procfile names running."""
+    """URL of the API, with all processes of the Procfile running."""
     port = free_port()
     env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -57,9 +57,9 @@ def api(repository: Path, tmp_path: Path, redis_url: str, emulator: str) -> Iter
             process = Process(name, shlex.split(command), env=env, cwd=tmp_path, log=tmp_path / f"{name}.log")
             process.start()
             running.callback(process.stop)
-        address = f"http://127.0.0.1:{port}"
-        _wait_for(lambda: _answers(f"{address}/readyz"))
-        yield address
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(lambda: _answers(f"{url}/readyz"))
+        yield url
 
 
 def test_the_procfile_commands_send_a_batch(api: str, repository: Path) -> None:
@@ -70,18 +70,19 @@ def test_the_procfile_commands_send_a_batch(api: str, repository: Path) -> None:
     upload = _post(f"{api}/v1/batches/{batch}/recipients", lines.encode(), "application/x-ndjson")
     assert (upload["accepted"], upload["refused"]) == (50, 0)
     _post(f"{api}/v1/batches/{batch}/start", b"")
-    ended = _wait_for(lambda: seen if (seen := _get(f"{api}/v1/batches/{batch}"))["state"] == "finished" else None)
+    ended = _wait_for(lambda: state if (state := _get(f"{api}/v1/batches/{batch}"))["state"] == "finished" else None)
     assert ended["counts"]["delivered"] == 50
     with urllib.request.urlopen(f"{api}/v1/batches/{batch}/report", timeout=10) as report:
         assert report.read().decode().count(",delivered,") == 50
 
 
-def _wait_for(look: Any) -> Any:
+def _wait_for(poll: Any) -> Any:
+    """Return the first true value of ``poll``."""
     end_s = time.monotonic() + PATIENCE_S
-    while not (found := look()):
+    while not (value := poll()):
         assert time.monotonic() < end_s, "waited too long"
         time.sleep(0.1)
-    return found
+    return value
 
 
 def _answers(url: str) -> bool:
@@ -92,11 +93,11 @@ def _answers(url: str) -> bool:
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return json.load(response)
 
 
 def _post(url: str, body: bytes, content_type: str = "application/json") -> Any:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": content_type})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
