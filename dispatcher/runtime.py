@@ -116,7 +116,7 @@ async def open_runtime(
 
     Args:
         settings: The settings.
-        failpoint: Is called at the failpoints; None except in tests.
+        failpoint: Called at the failpoints; only tests have one.
         answers_people: Whether people wait for answers: a Redis that hangs is then an error within seconds.
         worker_name: The name that a worker process keeps when it is restarted.
         worker_instance: An identifier that is new with each start of a worker process.
@@ -257,25 +257,17 @@ def assemble(
     inbox_idle_s: float | None = None,
     failpoint: FailpointHook | None = None,
 ) -> Runtime:
-    """Wire the services of a process together; nothing is started and nothing is sent.
-
-    Production, in-process tests and simulations use it with their own store, provider and clocks.
+    """Wire the services of a process; production, in-process tests and simulations use it with their own parts.
 
     Args:
-        settings: The settings.
-        policy: The policy.
-        store: The store.
-        sinch: The client of the provider.
-        secrets: The secrets of the account.
         worker_name: The name of the process among workers and consumers of the inbox.
         worker_instance: An identifier of this start of the process; a new one by default.
         polling: Whether results have to be polled; by default if the settings name no public address.
-        clocks: The clocks; those of this machine by default.
+        clocks: Those of this machine by default.
         inbox_idle_s: Seconds after which the events of a consumer that vanished go to another; half a lease by default.
-        failpoint: Is called at the failpoints; None except in tests.
+        failpoint: Called at the failpoints; only tests have one.
     """
     clocks = clocks or Clocks()
-    max_in_flight = settings.sinch.max_in_flight
     fax_builder = FaxBuilder(store, _public_urls(settings, secrets.callback_keys[0]), secrets.number_key)
     polling = not settings.public_url if polling is None else polling
     settler = Settler(store, fax_builder, policy, polling=polling, failpoint=failpoint)
@@ -289,7 +281,7 @@ def assemble(
         policy,
         clock=clocks.steady,
         stood_still=clocks.suspended,
-        max_in_flight=max_in_flight,
+        max_in_flight=settings.sinch.max_in_flight,
         calls=settings.sinch.connections,
         failpoint=failpoint,
         sleep=clocks.sleep,
@@ -314,7 +306,9 @@ def assemble(
         sender=sender,
         reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),
         inbox_consumer=inbox_consumer,
-        scheduler=Scheduler(store, policy, clocks.steady, max_in_flight=max_in_flight, failpoint=failpoint),
+        scheduler=Scheduler(
+            store, policy, clocks.steady, max_in_flight=settings.sinch.max_in_flight, failpoint=failpoint
+        ),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
         permits=permits,
         presence=Presence(store, worker_name, worker_instance, room=lambda: sender.room),

@@ -21,7 +21,9 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
         case State.SENDING:
             return _sending(record, job.next_ms)
         case State.ACCEPTED:
-            return f"The provider has the fax and no result yet; without news it is read back {_when(job.next_ms)}."
+            return (
+                f"The provider has the fax but no result yet. Without a callback, it is read back {_when(job.next_ms)}."
+            )
     return _stopped(batch) or _parked(batch, record) or _due(job, history, now_ms)
 
 
@@ -31,14 +33,14 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
         case State.DELIVERED:
             return f"Delivered: {record.pages_sent or 'all'} pages arrived."
         case State.DELIVERED_UNCONFIRMED if record.failure.category == Category.CALLBACK_MISSING:
-            return f"The provider took the fax and never told how it ended: it may have arrived.{why}"
+            return f"The provider accepted the fax and never reported a result: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
             return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
         case State.CANCELLED:
             return "The batch was cancelled before the job was delivered."
         case State.EXPIRED:
             return "The batch's deadline passed before the job was delivered."
-    return f"Failed for good: {record.failure.category}.{why}"
+    return f"Failed permanently: {record.failure.category}.{why}"
 
 
 def _sending(record: Record, next_ms: int | None) -> str:
@@ -62,7 +64,7 @@ def _stopped(batch: BatchView) -> str:
 
 
 def _parked(batch: BatchView, record: Record) -> str:
-    """Its country is held, and it waits without a time."""
+    """Return the sentence for a job whose country is held; such a job has no next attempt."""
     scope = str(HoldScope(Scope.COUNTRY, record.country))
     return next((f"Its country is held ({scope}): {hold.cause}" for hold in batch.holds if hold.scope == scope), "")
 
@@ -70,10 +72,10 @@ def _parked(batch: BatchView, record: Record) -> str:
 def _due(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
     why = f": {history[-1].why}" if history and history[-1].why else ""
     if job.held and job.record.state is State.WAITING:
-        return f"The job is held until someone releases it{why or '.'}"
+        return f"The job is held until you release it{why or '.'}"
     if job.next_ms is not None and job.next_ms > now_ms:
-        return f"The next attempt comes at {rfc3339(job.next_ms)}{why or '.'}"
-    return "It waits for its turn at the account's rate."
+        return f"The next attempt is at {rfc3339(job.next_ms)}{why or '.'}"
+    return "The job is due and waits for a permit under the account's rate limit."
 
 
 def _when(at_ms: int | None) -> str:

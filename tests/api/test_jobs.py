@@ -116,7 +116,7 @@ async def test_a_job_says_what_it_waits_for(api: httpx.AsyncClient, runtime: Run
     batch = await draft(runtime.store, 1)
     assert "draft" in (await api.get(f"/v1/jobs/{batch}.0")).json()["explanation"]
     await runtime.store.batches.command(batch, Command.START)
-    assert "turn" in (await api.get(f"/v1/jobs/{batch}.0")).json()["explanation"]
+    assert "permit" in (await api.get(f"/v1/jobs/{batch}.0")).json()["explanation"]
     await runtime.store.batches.command(batch, Command.PAUSE)
     assert "paused" in (await api.get(f"/v1/jobs/{batch}.0")).json()["explanation"]
 

@@ -58,7 +58,7 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
             Record(state=State.FAILED, failure=FailureCode(category="bad_number")),
             None,
             [],
-            "Failed for good: bad_number.",
+            "Failed permanently: bad_number.",
         ),
         (Record(state=State.CANCELLED), None, [], "cancelled before"),
         (Record(state=State.EXPIRED), None, [], "deadline"),
@@ -66,10 +66,10 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
         (Record(state=State.SENDING), LATER_MS, [], "being sent to the provider"),
         (Record(state=State.SENDING, unclear=True), LATER_MS, [], f"The next search for it is at {LATER}"),
         (Record(state=State.ACCEPTED), LATER_MS, [], f"read back at {LATER}"),
-        (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt comes at {LATER}: Busy: again in a minute."),
-        (Record(state=State.WAITING), LATER_MS, [], f"next attempt comes at {LATER}."),
-        (Record(state=State.WAITING), NOW_MS, [BUSY], "turn at the account's rate"),
-        (Record(state=State.WAITING), None, [], "turn at the account's rate"),
+        (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt is at {LATER}: Busy: again in a minute."),
+        (Record(state=State.WAITING), LATER_MS, [], f"next attempt is at {LATER}."),
+        (Record(state=State.WAITING), NOW_MS, [BUSY], "waits for a permit under the account's rate limit"),
+        (Record(state=State.WAITING), None, [], "waits for a permit under the account's rate limit"),
     ],
 )
 async def test_a_job_of_a_running_batch_says_where_it_is(
@@ -80,7 +80,7 @@ async def test_a_job_of_a_running_batch_says_where_it_is(
 
 async def test_a_job_that_is_held_itself_waits_for_a_person(batch: BatchView) -> None:
     held = replace(job(Record(state=State.WAITING)), held=True)
-    assert "held until someone releases it: Busy: again in a minute." in explain(batch, held, [BUSY], NOW_MS)
+    assert "held until you release it: Busy: again in a minute." in explain(batch, held, [BUSY], NOW_MS)
 
 
 @pytest.mark.parametrize(
