@@ -51,8 +51,8 @@ __all__ = [
     "read_policy",
 ]
 
-#: addresses of documents expire 6 to 7 hours after they are made: the expiry is rounded up, so that equal documents get
-#: equal addresses (seconds)
+#: document URLs expire 6 to 7 hours after they are created: the expiry is rounded up, so that equal documents get equal
+#: URLs (seconds)
 _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
 
 
@@ -60,9 +60,9 @@ _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
 class AccountSecrets:
     """The secrets that all processes of an account share."""
 
-    #: sign the callback addresses; the first one signs, all of them are accepted
+    #: keys of callback URLs: the first one signs, signatures of all of them are accepted
     callback_keys: list[bytes]
-    #: key of the hashes of fax numbers
+    #: key with which fax numbers are hashed
     number_key: bytes
 
 
@@ -70,11 +70,11 @@ class AccountSecrets:
 class Clocks:
     """The clocks of a process."""
 
-    #: seconds; never steps, and counts the time that the machine was suspended
+    #: returns seconds of a clock that never steps and that includes time in which the machine was suspended
     steady: Callable[[], float] = steady_clock
-    #: seconds so far that the steady clock did not count
+    #: returns the seconds of suspension that the steady clock has not counted
     suspended: Callable[[], float] = field(default_factory=SuspensionMeter)
-    #: waits for some seconds
+    #: waits for a number of seconds
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
@@ -97,7 +97,7 @@ class Runtime:
     permits: ReadPermits
     #: used by worker processes only
     presence: Presence
-    #: for use-cases that are functions; None except in tests
+    #: passed to use-cases that are functions; None except in tests
     failpoint: FailpointHook | None
 
 
@@ -112,14 +112,14 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Assemble the runtime of a process that serves, and close it at the end of the block.
 
-    It sets the rate limits of the account to those of the settings, so a command that only reads uses ``open_store``.
+    This sets the rate limits of the account to those of the settings. A command that only reads uses ``open_store``.
 
     Args:
         settings: The settings.
-        failpoint: Called at the failpoints; only tests have one.
-        answers_people: Whether people wait for answers: a Redis that hangs is then an error within seconds.
+        failpoint: Called at each failpoint; None except in tests.
+        answers_people: Whether people wait for answers. If so, a Redis that hangs is reported as an error in seconds.
         worker_name: The name that a worker process keeps when it is restarted.
-        worker_instance: An identifier that is new with each start of a worker process.
+        worker_instance: An identifier that changes with each start of a worker process.
 
     Raises:
         SettingsError: A setting or the policy is invalid.
@@ -163,7 +163,7 @@ def read_policy(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the store alone, for commands that read it; opening it changes nothing. Raises SettingsError, StoreError."""
+    """Open only the store, for commands that read it; this changes nothing. Raises SettingsError, StoreError."""
     store = make_store(settings, read_policy(settings), answers_people=True)
     try:
         await store.layout.check()
@@ -201,7 +201,7 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
 
 
 def make_queues(settings: Settings) -> Queues:
-    """Return the queues to the workers, in a database of their own. Raises SettingsError if its address is invalid."""
+    """Return the workers' queues, in a database of their own. Raises SettingsError if the address is invalid."""
     try:
         return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
     except ValueError as error:
@@ -209,7 +209,7 @@ def make_queues(settings: Settings) -> Queues:
 
 
 def make_sinch(settings: Settings) -> FaxClient:
-    """Return the client of the provider; close it. Raises SettingsError if an address of the provider is invalid."""
+    """Return the provider's client; the caller closes it. Raises SettingsError if an address is invalid."""
     sinch = settings.sinch
     account = SinchAccount(
         project_id=sinch.project_id,
@@ -257,35 +257,24 @@ def assemble(
     inbox_idle_s: float | None = None,
     failpoint: FailpointHook | None = None,
 ) -> Runtime:
-    """Wire the services of a process; production, in-process tests and simulations use it with their own parts.
+    """Create the services of a process and connect them; nothing is started or sent.
+
+    Production, in-process tests and simulations use it with their own store, provider and clocks.
 
     Args:
-        worker_name: The name of the process among workers and consumers of the inbox.
+        worker_name: The name of the process in the registry of workers and as a consumer of the inbox.
         worker_instance: An identifier of this start of the process; a new one by default.
-        polling: Whether results have to be polled; by default if the settings name no public address.
-        clocks: Those of this machine by default.
-        inbox_idle_s: Seconds after which the events of a consumer that vanished go to another; half a lease by default.
-        failpoint: Called at the failpoints; only tests have one.
+        polling: Whether to poll for results. By default, if the settings contain no public URL.
+        clocks: The clocks; those of this machine by default.
+        inbox_idle_s: Seconds after which a consumer's unsettled events go to another; by default half a lease.
+        failpoint: Called at each failpoint; None except in tests.
     """
     clocks = clocks or Clocks()
     fax_builder = FaxBuilder(store, _public_urls(settings, secrets.callback_keys[0]), secrets.number_key)
     polling = not settings.public_url if polling is None else polling
     settler = Settler(store, fax_builder, policy, polling=polling, failpoint=failpoint)
     permits = ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS)
-    sender = Sender(
-        store,
-        sinch,
-        fax_builder,
-        settler,
-        permits,
-        policy,
-        clock=clocks.steady,
-        stood_still=clocks.suspended,
-        max_in_flight=settings.sinch.max_in_flight,
-        calls=settings.sinch.connections,
-        failpoint=failpoint,
-        sleep=clocks.sleep,
-    )
+    sender = _sender(settings, policy, store, sinch, fax_builder, settler, permits, clocks, failpoint)
     inbox_consumer = InboxConsumer(
         store,
         settler,
@@ -313,6 +302,33 @@ def assemble(
         permits=permits,
         presence=Presence(store, worker_name, worker_instance, room=lambda: sender.room),
         failpoint=failpoint,
+    )
+
+
+def _sender(
+    settings: Settings,
+    policy: Policy,
+    store: Store,
+    sinch: FaxClient,
+    fax_builder: FaxBuilder,
+    settler: Settler,
+    permits: ReadPermits,
+    clocks: Clocks,
+    failpoint: FailpointHook | None,
+) -> Sender:
+    return Sender(
+        store,
+        sinch,
+        fax_builder,
+        settler,
+        permits,
+        policy,
+        clock=clocks.steady,
+        stood_still=clocks.suspended,
+        max_in_flight=settings.sinch.max_in_flight,
+        calls=settings.sinch.connections,
+        failpoint=failpoint,
+        sleep=clocks.sleep,
     )
 
 

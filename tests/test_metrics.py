@@ -190,7 +190,7 @@ async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: StoreFixture,
     await world.client.hset(KEYS.clock, "boot", f"[{world.ms}, 0, 0]")
     await world.workers.register("host/1", "a", room=8)
     await world.workers.report_end("host/1")
-    await world.at(world.us - 3_600_000_000)
+    await world.set_clock(world.us - 3_600_000_000)
     samples = await series(store)
     assert samples["bulkfax_last_seen_seconds", "process=worker"] == math.inf
     assert samples["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf

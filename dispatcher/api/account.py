@@ -1,4 +1,4 @@
-"""Routes of the account: how its rate is used, changing it, what is held, and letting go by hand."""
+"""Routes of the account: its rate limits and how much of them is used, its holds, and releasing them."""
 
 from fastapi import APIRouter
 
@@ -19,42 +19,42 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 
 
 @router.get("")
-async def show_account(parts: RuntimeDep) -> responses.Account:
-    """The rate that is allowed and the one in use, and all holds."""
-    limits = await limits_now(parts)
-    lost = await view_rollback(parts.store, parts.policy)
-    return convert.account(await view_account(parts.store), limits.account, lost)
+async def show_account(runtime: RuntimeDep) -> responses.Account:
+    """Show the rate limits, the current rate and all holds."""
+    limits = await limits_now(runtime)
+    lost = await view_rollback(runtime.store, runtime.policy)
+    return convert.account(await view_account(runtime.store), limits.account, lost)
 
 
 @router.patch("/rate")
-async def change_rate(body: validation.Rate, parts: RuntimeDep) -> responses.Account:
-    """Change limits of the account while everything runs. They stand above the settings, also after restarts."""
-    await change_limits(parts.store, convert.limits(body))
-    return await show_account(parts)
+async def change_rate(body: validation.Rate, runtime: RuntimeDep) -> responses.Account:
+    """Change limits of the account without a restart. They override the settings, also after restarts."""
+    await change_limits(runtime.store, convert.limits(body))
+    return await show_account(runtime)
 
 
 @router.delete("/rate")
-async def forget_changed_rate(parts: RuntimeDep) -> responses.Account:
+async def forget_changed_rate(runtime: RuntimeDep) -> responses.Account:
     """Return to the limits of the settings."""
-    await forget_changes(parts.store)
-    return await show_account(parts)
+    await forget_changes(runtime.store)
+    return await show_account(runtime)
 
 
 @router.post("/unblock")
-async def unblock(parts: RuntimeDep) -> responses.Account:
-    """End the wait that the provider asked for with a 429 or 503; without one nothing changes."""
-    await unblock_account(parts.store)
-    return await show_account(parts)
+async def unblock(runtime: RuntimeDep) -> responses.Account:
+    """End the pause that the provider asked for with a 429 or 503. Without such a pause, nothing changes."""
+    await unblock_account(runtime.store)
+    return await show_account(runtime)
 
 
 @router.post("/resume")
-async def resume_account(body: validation.Resume, parts: RuntimeDep) -> responses.Account:
-    """Accept that Redis has lost writes. Sending goes on once the provider's faxes of that time are reconciled."""
-    await resume(parts.store, accept_rollback=body.accept_rollback)
-    return await show_account(parts)
+async def resume_account(body: validation.Resume, runtime: RuntimeDep) -> responses.Account:
+    """Accept that Redis has lost writes. Sending continues once the provider's faxes of that time are reconciled."""
+    await resume(runtime.store, accept_rollback=body.accept_rollback)
+    return await show_account(runtime)
 
 
 @router.delete("/holds/{scope}", status_code=204)
-async def release_one_hold(scope: str, parts: RuntimeDep) -> None:
-    """Let a held scope send again without waiting for its probe."""
-    await release_hold(parts.store, scope)
+async def release_one_hold(scope: str, runtime: RuntimeDep) -> None:
+    """Release a hold, so that its scope sends again without waiting for a probe."""
+    await release_hold(runtime.store, scope)

@@ -21,9 +21,10 @@ Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC."""
 
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
-    """The application around a runtime, or around one made from the settings when the server starts.
+    """Return the application for a runtime, or for one that is created from the settings when the server starts.
 
-    Raises SettingsError when nothing would keep strangers out.
+    Raises:
+        SettingsError: Anyone in the network could use the API.
     """
     app = FastAPI(
         title="bulkfax",

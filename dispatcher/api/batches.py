@@ -1,4 +1,4 @@
-"""Routes of batches: made, listed, shown, commanded, run again, reported."""
+"""Routes of batches: create, list, show, start, pause, resume, cancel, rerun, report."""
 
 from typing import Annotated
 
@@ -20,81 +20,81 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 @router.post("", status_code=201)
 async def create_batch(
-    body: validation.NewBatch, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
+    body: validation.NewBatch, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:
-    """Create a draft. It takes recipients until it is started."""
-    view = await parts.mailings.create(convert.batch_definition(body, parts.settings.default_country), key)
+    """Create a draft. Recipients can be uploaded until it is started."""
+    view = await runtime.mailings.create(convert.batch_definition(body, runtime.settings.default_country), key)
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
-    return await _shown(parts, view)
+    return await _shown(runtime, view)
 
 
 @router.get("")
 async def list_batches(
-    parts: RuntimeDep,
+    runtime: RuntimeDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str, Query(max_length=64)] = "",
 ) -> responses.BatchPage:
-    """Batches, newest first. `next` goes into `before`."""
-    views = await newest_batches(parts.store, limit, before)
+    """List batches, newest first. Pass `next` as `before` to get the next page."""
+    views = await newest_batches(runtime.store, limit, before)
     more = views[-1].definition.id if len(views) == limit else None
-    words = (await limits_now(parts, *views)).batches
+    words = (await limits_now(runtime, *views)).batches
     shown = [convert.batch(view, words.get(view.definition.id)) for view in views]
     return responses.BatchPage(batches=tuple(shown), next=more)
 
 
 @router.get("/{batch}")
-async def show_batch(batch: str, parts: RuntimeDep) -> responses.Batch:
-    """One batch with its counts by state and category."""
-    return await _shown(parts, await view_batch(parts.store, batch))
+async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
+    """Show one batch with its counts by state and category."""
+    return await _shown(runtime, await view_batch(runtime.store, batch))
 
 
 @router.post("/{batch}/start")
-async def start_batch(batch: str, parts: RuntimeDep) -> responses.CommandedBatch:
-    """Start sending, or wait for `start_at`. The provider's credentials are checked before."""
-    return await _command(parts, batch, Command.START)
+async def start_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+    """Start sending, or wait for `start_at`. The provider's credentials are checked first."""
+    return await _command(runtime, batch, Command.START)
 
 
 @router.post("/{batch}/pause")
-async def pause_batch(batch: str, parts: RuntimeDep) -> responses.CommandedBatch:
-    """Begin no further job. Those that were begun end on their own; `in_flight` says how many."""
-    return await _command(parts, batch, Command.PAUSE)
+async def pause_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+    """Stop starting jobs. Jobs in flight continue to their end; `in_flight` is their number."""
+    return await _command(runtime, batch, Command.PAUSE)
 
 
 @router.post("/{batch}/resume")
-async def resume_batch(batch: str, parts: RuntimeDep) -> responses.CommandedBatch:
-    """Go on after a pause."""
-    return await _command(parts, batch, Command.RESUME)
+async def resume_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+    """Continue after a pause."""
+    return await _command(runtime, batch, Command.RESUME)
 
 
 @router.post("/{batch}/cancel")
-async def cancel_batch(batch: str, parts: RuntimeDep) -> responses.CommandedBatch:
-    """End a batch for good. Calls under way end on their own; `in_flight` says how many."""
-    return await _command(parts, batch, Command.CANCEL)
+async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+    """End a batch permanently. Jobs in flight continue to their end; `in_flight` is their number."""
+    return await _command(runtime, batch, Command.CANCEL)
 
 
-async def _command(parts: RuntimeDep, batch: str, command: Command) -> responses.CommandedBatch:
-    commanded = await parts.mailings.command(batch, command)
-    words = (await limits_now(parts, commanded.batch)).batches
+async def _command(runtime: RuntimeDep, batch: str, command: Command) -> responses.CommandedBatch:
+    commanded = await runtime.mailings.command(batch, command)
+    words = (await limits_now(runtime, commanded.batch)).batches
     return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
 
 
-async def _shown(parts: RuntimeDep, view: BatchView) -> responses.Batch:
-    words = (await limits_now(parts, view)).batches
+async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
+    words = (await limits_now(runtime, view)).batches
     return convert.batch(view, words.get(view.definition.id))
 
 
 @router.post("/{batch}/rerun", status_code=201)
 async def rerun_batch(
-    batch: str, body: validation.NewRerun, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
+    batch: str, body: validation.NewRerun, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:
-    """A new batch of those jobs of this one that ended in one of the states (and categories)."""
+    """Create a new batch from the jobs of this one that ended in one of the states (and categories)."""
     selection = Selection(
         states=frozenset(convert.FINAL_STATES[name] for name in body.states),
         categories=None if body.categories is None else frozenset(body.categories),
     )
-    view = await parts.mailings.rerun(batch, selection, start=body.start, key=key)
+    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key)
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
-    return await _shown(parts, view)
+    return await _shown(runtime, view)
 
 
 @router.get(
@@ -102,9 +102,9 @@ async def rerun_batch(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def report_batch(batch: str, parts: RuntimeDep) -> StreamingResponse:
-    """Every line that was uploaded and what became of it, as CSV."""
+async def report_batch(batch: str, runtime: RuntimeDep) -> StreamingResponse:
+    """Return every uploaded line with its result, as CSV."""
     name = f'attachment; filename="{batch}.csv"'
     return StreamingResponse(
-        await report(parts.store, batch), media_type="text/csv", headers={"Content-Disposition": name}
+        await report(runtime.store, batch), media_type="text/csv", headers={"Content-Disposition": name}
     )

@@ -1,7 +1,6 @@
-"""Routes that the provider calls, once for each fax. No API key: the address itself is signed.
+"""Routes that the provider calls, once for each fax. They need no API key, because their URLs are signed.
 
-They are the framework's bare routes: what FastAPI does to make parameters of a request and a model of an answer would
-be most of their cost, and nobody else calls them.
+They are plain Starlette routes: FastAPI's parsing of parameters and its response models would be most of their cost.
 """
 
 from starlette.requests import Request
@@ -10,18 +9,18 @@ from starlette.routing import Route
 
 from dispatcher.api.security import runtime_of
 
-#: more than any attempt has
+#: maximum number of digits of an attempt number in a URL
 _ATTEMPT_DIGITS = 9
 
 
 async def incoming_fax(request: Request) -> Response:
-    """Incoming faxes are acknowledged and dropped: this software only sends."""
+    """Acknowledge an incoming fax and ignore it: bulkfax only sends."""
     await runtime_of(request).callback_receiver.drop_incoming(request.stream())
     return _taken()
 
 
 async def fax_event(request: Request) -> Response:
-    """News of one attempt, on disk before it is acknowledged."""
+    """Receive a callback about one attempt. It is stored before it is acknowledged."""
     path = request.path_params
     await runtime_of(request).callback_receiver.receive(
         job=path["job"],
@@ -34,7 +33,7 @@ async def fax_event(request: Request) -> Response:
 
 
 def _attempt(text: str) -> int:
-    """A number that no signature fits where it is none of ours; Python refuses to read thousands of digits."""
+    """Parse an attempt number. Invalid text becomes a number that no signature matches."""
     return int(text) if text.isdecimal() and len(text) <= _ATTEMPT_DIGITS else -1
 
 

@@ -1,4 +1,4 @@
-"""Between the schema of the API and the values of the service."""
+"""Converts between the models of the API and the values of the service."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from dispatcher.service.views import BatchView, Hold, JobStory, JobView
 
 Model = TypeVar("Model", bound=responses.Response)
 
-#: states by their names in the API
+#: job states by their names in the API
 STATES: Mapping[str, State] = {state.label: state for state in JOB_STATES}
 FINAL_STATES: Mapping[str, State] = {state.label: state for state in FINAL}
 
@@ -56,7 +56,7 @@ def _definition(body: requests.Content, **values: Any) -> Definition:
 
 
 def limits(body: requests.Rate) -> dict[Period, float]:
-    """Return the limits that are given, by their periods."""
+    """Return the limits that the request contains, by period."""
     return {Period(name.removeprefix("per_")): value for name, value in body.limits().items()}
 
 

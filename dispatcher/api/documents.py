@@ -1,4 +1,4 @@
-"""Routes of documents: uploaded once, and served to the provider under signed addresses."""
+"""Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
 import time
 from typing import Annotated
@@ -14,7 +14,7 @@ from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
-#: for the provider, who has no API key
+#: routes for the provider, which has no API key
 signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -34,10 +34,10 @@ _FORM = "multipart/form-data"
         }
     },
 )
-async def upload_document(request: Request, parts: RuntimeDep) -> responses.Document:
-    """Upload a PDF, as the body or as the form field `file`. The same bytes again give the same id."""
+async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Document:
+    """Upload a PDF as the body or as the form field `file`. Uploading the same bytes again returns the same id."""
     content, name = await _content(request)
-    return convert.document(await take_document(parts.store, content, name))
+    return convert.document(await take_document(runtime.store, content, name))
 
 
 async def _content(request: Request) -> tuple[bytes, str]:
@@ -51,9 +51,9 @@ async def _content(request: Request) -> tuple[bytes, str]:
 
 
 @router.get("/{sha256}")
-async def show_document(sha256: str, parts: RuntimeDep) -> responses.Document:
-    """Size, pages and name of a document."""
-    return convert.document(await find_document(parts.store, sha256))
+async def show_document(sha256: str, runtime: RuntimeDep) -> responses.Document:
+    """Show the size, number of pages and name of a document."""
+    return convert.document(await find_document(runtime.store, sha256))
 
 
 @signed.get(
@@ -63,13 +63,13 @@ async def show_document(sha256: str, parts: RuntimeDep) -> responses.Document:
 )
 async def fetch_document(
     sha256: str,
-    parts: RuntimeDep,
+    runtime: RuntimeDep,
     expires: Annotated[int, Query(description="Second since 1970 until which the address holds.")],
     signature: str,
 ) -> StreamingResponse:
-    """A document, for whoever has a signed address that has not expired."""
+    """Return a document if the signed URL is valid and has not expired."""
     info, chunks = await open_document(
-        parts.store, parts.callback_keys, sha256, expires_s=expires, signature=signature, now_s=time.time()
+        runtime.store, runtime.callback_keys, sha256, expires_s=expires, signature=signature, now_s=time.time()
     )
     headers = {"Content-Length": str(info.size), "Content-Disposition": f'inline; filename="{sha256[:12]}.pdf"'}
     return StreamingResponse(chunks, media_type="application/pdf", headers=headers)

@@ -1,4 +1,4 @@
-"""The route of single faxes: a batch of one, urgent, started at once."""
+"""The route of single faxes: each is an urgent batch with one recipient that starts at once."""
 
 from fastapi import APIRouter, Response
 
@@ -15,12 +15,12 @@ router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
 @router.post("", status_code=202)
 async def send_fax(
-    body: validation.NewFax, parts: RuntimeDep, response: Response, key: IdempotencyKey = None
+    body: validation.NewFax, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Job:
-    """Send one fax, ahead of all bulk work."""
-    definition = convert.fax_definition(body, parts.settings.default_country)
+    """Send one fax, before all bulk batches."""
+    definition = convert.fax_definition(body, runtime.settings.default_country)
     recipient = _recipient(body, definition.default_country)
-    view = await parts.mailings.fax(definition, recipient, key)
+    view = await runtime.mailings.fax(definition, recipient, key)
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return convert.job(view)
 

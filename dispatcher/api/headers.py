@@ -17,7 +17,7 @@ IdempotencyKey = Annotated[
 
 
 def file_name(disposition: str) -> str:
-    """The file name in a Content-Disposition header, without any path; empty when it has none."""
+    """Return the file name of a Content-Disposition header, without any path; empty if there is none."""
     message = Message()
     message["Content-Disposition"] = disposition
     return (message.get_filename("") or "").replace("\\", "/").rpartition("/")[2][:200]

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can work, and what it counts."""
+"""Routes for monitoring: liveness, readiness and metrics."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,25 +12,25 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 async def alive() -> responses.Alive:
-    """The process answers. Looks at nothing else, so that a Redis that is away has nobody restarted."""
+    """Answer that the process is alive. Redis is not checked, so that its failure restarts no web process."""
     return responses.Alive()
 
 
 @router.get("/readyz")
-async def ready(parts: RuntimeDep) -> responses.Ready:
-    """Redis is reachable, takes writes, and is set up to keep them; otherwise 503 and why not."""
-    await parts.store.ping()
-    await parts.store.check_writable()
-    if not parts.settings.allow_unsafe_redis:
-        await parts.store.check_settings()
+async def ready(runtime: RuntimeDep) -> responses.Ready:
+    """Check that Redis is reachable, takes writes and is configured to keep them; otherwise 503 with the reason."""
+    await runtime.store.ping()
+    await runtime.store.check_writable()
+    if not runtime.settings.allow_unsafe_redis:
+        await runtime.store.check_settings()
     return responses.Ready()
 
 
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
-async def metrics(request: Request, parts: RuntimeDep) -> Response:
-    """For Prometheus. Every web process answers with the figures of the whole cluster."""
+async def metrics(request: Request, runtime: RuntimeDep) -> Response:
+    """Return the metrics of the whole cluster in the format of Prometheus. Every web process returns the same."""
     exposition: Exposition = request.app.state.exposition
-    text = await exposition.text(parts.store, parts.settings.sinch.max_in_flight)
+    text = await exposition.text(runtime.store, runtime.settings.sinch.max_in_flight)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

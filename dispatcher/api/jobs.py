@@ -1,4 +1,4 @@
-"""Routes of jobs: found in a batch by filters, and one with its history."""
+"""Routes of jobs: list those of a batch by filters, and show one with its history."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 @router.get("/batches/{batch}/jobs")
 async def list_batch_jobs(
     batch: str,
-    parts: RuntimeDep,
+    runtime: RuntimeDep,
     state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
     category: Annotated[frozenset[str], Query(description="May be given several times.")] = frozenset(),
     reference: Annotated[str, Query(max_length=200)] = "",
@@ -24,23 +24,23 @@ async def list_batch_jobs(
     after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> responses.JobPage:
-    """Jobs in the order of their rows. `next` goes into `after`; a short page may still have more behind it."""
-    wanted = JobFilter(
+    """List jobs by row. Pass `next` as `after` to get the next page; a short page may have more jobs after it."""
+    job_filter = JobFilter(
         states=frozenset(convert.STATES[name] for name in state),
         categories=category,
         reference=reference,
         number=_e164(number),
     )
-    return convert.job_page(await list_jobs(parts.store, batch, wanted, after=after, limit=limit))
+    return convert.job_page(await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit))
 
 
 @router.get("/jobs/{job}")
-async def show_one_job(job: str, parts: RuntimeDep) -> responses.JobStory:
-    """One job with the history of its attempts and a sentence on what it waits for."""
-    return convert.job_story(await show_job(parts.store, job))
+async def show_one_job(job: str, runtime: RuntimeDep) -> responses.JobStory:
+    """Show one job with the history of its attempts and a sentence that says what it waits for."""
+    return convert.job_story(await show_job(runtime.store, job))
 
 
 def _e164(text: str) -> str:
-    """A plus sign in a query arrives as a blank, and people write numbers with dashes."""
+    """Normalize a number from a query: a plus sign arrives as a blank, and people write dashes."""
     digits = "".join(character for character in text if character.isdigit())
     return f"+{digits}" if digits else ""

@@ -1,4 +1,4 @@
-"""How large a request may be, by path. In one place, because the framework's own limit answers in plain text."""
+"""Maximum sizes of request bodies, by path. The framework's own limit would answer in plain text."""
 
 import re
 
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatcher.api.problems import problem_of, problem_response
 
 _MB = 1_000_000
-#: any request that is not named below: small JSON
+#: maximum bytes of all other requests, which are small JSON
 _ORDINARY_BYTES = 1 * _MB
 _BYTES = (
     # a million recipients with a kilobyte of columns each; read and stored piece by piece
@@ -22,12 +22,12 @@ _BYTES = (
 
 
 def largest_body(path: str) -> int:
-    """Bytes that a request to ``path`` may carry."""
+    """Return the maximum number of bytes in a request to ``path``."""
     return next((limit for pattern, limit in _BYTES if pattern.fullmatch(path)), _ORDINARY_BYTES)
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, by their announced length at once, otherwise when they get there."""
+    """Refuses bodies that are too large: at once by ``Content-Length``, otherwise while they are received."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,7 +52,7 @@ def _refusal(headers: Headers, limit: int) -> HTTPException | None:
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"A request to this address may have {limit:,} bytes at most.")
+    return HTTPException(413, f"A request to this address may have at most {limit:,} bytes.")
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

@@ -1,4 +1,4 @@
-"""What limits sending, for answers of the API."""
+"""Finds out what limits sending, for responses of the API."""
 
 from dispatcher.runtime import Runtime
 from dispatcher.service.limits import Limits, what_limits
@@ -6,6 +6,6 @@ from dispatcher.service.views import BatchView
 
 
 async def limits_now(runtime: Runtime, *views: BatchView) -> Limits:
-    """The words for the account and for these batches."""
+    """Return the words that say what limits the account and these batches."""
     batches = [view.definition.id for view in views]
     return await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight, batches=batches)

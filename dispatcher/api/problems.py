@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): the one place where exceptions become HTTP answers."""
+"""Turns exceptions into problem documents (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ from dispatcher.schema.responses import Fault, Problem
 from dispatcher.service import errors
 
 MEDIA_TYPE = "application/problem+json"
-#: seconds after which a caller may try again when Redis is away
+#: seconds after which a caller should try again if Redis is not available
 RETRY_AFTER_S = 5
 
 
 class UploadBroken(Exception):
-    """An upload ended early. Lines up to ``lines_stored`` stay stored under the key ``upload``."""
+    """Raised if an upload ends early. Lines up to ``lines_stored`` stay stored under the key ``upload``."""
 
     def __init__(self, cause: Exception, upload: str, lines_stored: int) -> None:
         super().__init__(str(cause))
@@ -28,7 +28,7 @@ class UploadBroken(Exception):
         self.lines_stored = lines_stored
 
 
-#: status, short name and title of every error that a use-case or the store may raise
+#: status, short name and title for each error that a use-case or the store may raise
 _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Missing: (404, "not-found", "Not found"),
     errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
@@ -36,11 +36,11 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.InvalidInput: (422, "invalid", "Fields cannot be used"),
     errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
     errors.TooLarge: (413, "too-large", "The body is too large"),
-    errors.Forged: (403, "forged", "Not an address of ours"),
+    errors.Forged: (403, "forged", "Invalid signature"),
     errors.WrongCredentials: (502, "wrong-credentials", "Wrong credentials for the provider"),
     errors.StoreFull: (507, "full", "No room left"),
     errors.StoreError: (503, "store-unavailable", "The store cannot be used"),
-    UnsupportedContentType: (415, "unsupported-content-type", "This kind of list cannot be read"),
+    UnsupportedContentType: (415, "unsupported-content-type", "Unsupported type of list"),
     RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),
 }
 _TITLES = {
@@ -50,21 +50,21 @@ _TITLES = {
     404: "Not found",
     405: "Method not allowed",
     413: "The body is too large",
-    415: "This kind of body cannot be read",
+    415: "Unsupported type of body",
     422: "Fields cannot be used",
     500: "Internal error",
 }
 
 
 def _schema() -> dict[str, Any]:
-    """The schema of a problem in one piece: references would point into the description of the API."""
+    """Return the schema of a problem without references, which would point into the OpenAPI document."""
     schema = Problem.model_json_schema()
     schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
     return schema
 
 
 _CONTENT = {MEDIA_TYPE: {"schema": _schema()}}
-#: for the description of the API: every operation may answer with a problem
+#: for the OpenAPI document: every operation may answer with a problem
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Problem", "content": _CONTENT},
     422: {"description": "Fields cannot be used", "content": _CONTENT},
@@ -88,7 +88,7 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem document of an exception; an unknown one tells nothing of itself."""
+    """Return the problem document for an exception. It contains no details of an unexpected one."""
     match error:
         case UploadBroken():
             return _broken(error)
@@ -99,7 +99,7 @@ def problem_of(error: Exception) -> Problem:
     for kind, (status, name, title) in _KINDS.items():
         if isinstance(error, kind):
             return _problem(status, name, title=title, detail=str(error), faults=_faults(error))
-    return _problem(500, "internal", detail="Something is wrong on our side; the log of the API says what.")
+    return _problem(500, "internal", detail="An internal error occurred; the log of the API contains the details.")
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -108,7 +108,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    """The caller left in the middle of its request: nobody reads this answer."""
+    """Answer a caller that disconnected during its request; nobody reads this answer."""
     return Response(status_code=400)
 
 
@@ -126,7 +126,7 @@ def _broken(error: UploadBroken) -> Problem:
     problem = problem_of(error.cause)
     stored = error.lines_stored
     what = f"The lines up to {stored} are stored" if stored else "Nothing of the list was stored"
-    how = f"send the whole list again with Idempotency-Key {error.upload} to go on from there, or cancel the batch"
+    how = f"send the whole list again with Idempotency-Key {error.upload} to continue from there, or cancel the batch"
     detail = f"{problem.detail.rstrip('.')}. {what}; {how}." if stored else f"{problem.detail.rstrip('.')}. {what}."
     return problem.model_copy(update={"detail": detail, "upload": error.upload, "lines_stored": stored})
 
@@ -145,7 +145,7 @@ def _validation_faults(details: Sequence[Mapping[str, Any]]) -> list[Fault]:
 
 
 def _field(location: Sequence[str | int], kind: str) -> str:
-    """``("body", "documents", 0)`` as ``documents[0]``."""
+    """Return the location ``("body", "documents", 0)`` as ``documents[0]``."""
     if kind == "json_invalid" or len(location) == 1:
         return "body"
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])

@@ -1,4 +1,4 @@
-"""Routes of a batch's recipients: streamed in, and the rows that were refused."""
+"""Routes of a batch's recipients: stream a list into a draft, and list the refused rows."""
 
 import secrets
 from collections.abc import AsyncIterable
@@ -33,13 +33,13 @@ _KEY_BYTES = 16
     },
 )
 async def upload_recipients(
-    batch: str, request: Request, parts: RuntimeDep, key: IdempotencyKey = None
+    batch: str, request: Request, runtime: RuntimeDep, key: IdempotencyKey = None
 ) -> responses.Upload:
     """Stream recipients into a draft: CSV, NDJSON or a JSON array, by `Content-Type`.
 
-    They are stored as they arrive. A repeat with the same `Idempotency-Key` goes on behind what is stored.
+    Rows are stored as they arrive. A repeat with the same `Idempotency-Key` continues after the stored rows.
     """
-    upload = await open_upload(parts.store, batch, key or secrets.token_hex(_KEY_BYTES), parts.failpoint)
+    upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
     try:
         answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
     except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
@@ -56,10 +56,10 @@ async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) 
 @router.get("/refused")
 async def list_refused_rows(
     batch: str,
-    parts: RuntimeDep,
+    runtime: RuntimeDep,
     after: Annotated[int, Query(ge=-1, le=10**12)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> responses.RefusedPage:
-    """Rows that became no job, and why. `next` goes into `after`."""
-    page = await list_refused(parts.store, batch, after=after, limit=limit)
+    """List the refused rows with the reasons. Pass `next` as `after` to get the next page."""
+    page = await list_refused(runtime.store, batch, after=after, limit=limit)
     return convert.refused_page(page)

@@ -1,4 +1,4 @@
-"""Who may use the producer API: holders of a key, or, where no key is set, programs on this machine only."""
+"""Access to the producer API: with an API key, or, if no key is set, only from this machine."""
 
 import hmac
 from ipaddress import ip_address
@@ -15,20 +15,20 @@ _bearer = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
 
 
 def runtime_of(request: Request) -> Runtime:
-    """What the application was put together from."""
+    """Return the runtime of the application."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
-async def _parts(request: Request) -> Runtime:
-    return runtime_of(request)  # a dependency that is no coroutine would be run in a thread
+async def _runtime(request: Request) -> Runtime:
+    return runtime_of(request)  # a coroutine, because FastAPI would run a plain function in a thread
 
 
-RuntimeDep = Annotated[Runtime, Depends(_parts)]
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 
 
 def ensure_guarded(settings: Settings) -> None:
-    """Raises SettingsError when anyone in the network could send faxes at our cost."""
+    """Raise SettingsError if anyone in the network could send faxes."""
     if not settings.api_keys and not is_loopback(settings.host):
         raise SettingsError(
             f"BULKFAX_API_KEYS: set at least one key, or bind to this machine only: BULKFAX_HOST is {settings.host}"
@@ -36,7 +36,7 @@ def ensure_guarded(settings: Settings) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """True for ``localhost`` and addresses of this machine that no other can reach."""
+    """Return whether a host is ``localhost`` or an address that only this machine can reach."""
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -44,10 +44,10 @@ def is_loopback(host: str) -> bool:
 
 
 async def authorize(
-    request: Request, parts: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, runtime: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
-    """Let a request pass, or answer 401 or 403."""
-    keys = [key.get_secret_value() for key in parts.settings.api_keys]
+    """Let a request pass, or raise HTTPException with 401 or 403."""
+    keys = [key.get_secret_value() for key in runtime.settings.api_keys]
     if not keys:
         _ensure_local(request)
         return
@@ -58,7 +58,7 @@ async def authorize(
 
 
 def _ensure_local(request: Request) -> None:
-    """Without keys, neither a tunnel to our port nor a web page in a browser on this machine may send faxes."""
+    """Refuse requests that come through a tunnel or from a web page in a browser on this machine."""
     host = request.url.hostname or ""
     origin = request.headers.get("origin")
     if not is_loopback(host) or (origin and not is_loopback(urlsplit(origin).hostname or "")):

@@ -1,4 +1,4 @@
-"""The commands of ``bulkfax``, put together."""
+"""Assembles the commands of ``bulkfax``."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""``batches ...``: see what runs, stop it, let it go on, run it again, fetch its report."""
+"""``batches ...``: lists, shows, watches, pauses, resumes, cancels and reruns batches, and fetches reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,18 +11,18 @@ from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reas
 from dispatcher.cli.watch import watch as watch_batch
 from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch
 
-app = typer.Typer(help="Mailings: what runs, and what to do about it.", no_args_is_help=True)
+app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
 
 BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Id of the batch.")]
 
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of batches.")] = 20,
     before: Annotated[str, typer.Option(help="Only batches older than this id: the next page.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Batches, newest first."""
+    """List batches, newest first."""
     with Client.from_environment() as client:
         page = client.batches(limit=limit, before=before)
     if as_json:
@@ -38,19 +38,19 @@ def list_(
 
 @app.command()
 def show(batch: BatchArgument, as_json: JsonOption = False) -> None:
-    """One batch: what it is, what became of its jobs, why lines were refused."""
+    """Show one batch: its settings, its jobs by state, and why lines were refused."""
     with Client.from_environment() as client:
         _show(client.batch(batch), as_json=as_json)
 
 
 @app.command()
 def watch(batch: BatchArgument, as_json: JsonOption = False) -> None:
-    """Show progress until the batch has ended. Ctrl-C leaves; the batch goes on."""
+    """Show progress until the batch has ended. Ctrl-C stops watching; the batch continues."""
     with Client.from_environment() as client:
         try:
             _show(watch_batch(client, batch), as_json=as_json)
         except KeyboardInterrupt:
-            note(f"The batch goes on. Watch it again: bulkfax batches watch {batch}")
+            note(f"The batch continues. To watch it again: bulkfax batches watch {batch}")
             raise typer.Exit(130) from None
 
 
@@ -63,14 +63,14 @@ def start(batch: BatchArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def pause(batch: BatchArgument, as_json: JsonOption = False) -> None:
-    """Stop sending; calls under way run out."""
+    """Stop sending. Calls in progress finish."""
     with Client.from_environment() as client:
         _commanded(client.pause(batch), as_json=as_json)
 
 
 @app.command()
 def resume(batch: BatchArgument, as_json: JsonOption = False) -> None:
-    """Go on sending."""
+    """Continue sending after a pause."""
     with Client.from_environment() as client:
         _commanded(client.resume(batch), as_json=as_json)
 
@@ -78,12 +78,12 @@ def resume(batch: BatchArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def cancel(
     batch: BatchArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End the batch for good; what is not delivered becomes cancelled, calls under way run out."""
+    """End the batch permanently. Jobs that have not ended become cancelled; calls in progress finish."""
     if not yes:
-        typer.confirm(f"Cancel batch {batch} for good?", abort=True, err=True)
+        typer.confirm(f"Cancel batch {batch} permanently?", abort=True, err=True)
     with Client.from_environment() as client:
         _commanded(client.cancel(batch), as_json=as_json)
 
@@ -92,18 +92,18 @@ def cancel(
 def rerun(
     batch: BatchArgument,
     state: Annotated[
-        list[str] | None, typer.Option(help="Final state to take; may repeat. failed if not given.")
+        list[str] | None, typer.Option(help="Final state of the jobs to send again; may be repeated. Default: failed.")
     ] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Only this category; may repeat.")] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Do not start it.")] = False,
-    watching: Annotated[bool, typer.Option("--watch", help="Show progress until it has ended.")] = False,
+    category: Annotated[list[str] | None, typer.Option(help="Only this category; may be repeated.")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Do not start the new batch.")] = False,
+    watching: Annotated[bool, typer.Option("--watch", help="Show progress until the new batch has ended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send again to jobs that ended, as a new batch; the old one keeps its results."""
+    """Send again to recipients whose jobs ended, as a new batch. The old batch keeps its results."""
     states = state or ["failed"]
-    for one in states:
-        if one not in FINAL_STATES:
-            raise typer.BadParameter(f"{one} is none of {', '.join(FINAL_STATES)}", param_hint="--state")
+    for name in states:
+        if name not in FINAL_STATES:
+            raise typer.BadParameter(f"{name} is none of {', '.join(FINAL_STATES)}", param_hint="--state")
     with Client.from_environment() as client:
         new = client.rerun(batch, states, category, start=not draft)
         note(f"{new.rows:,} jobs of {batch} run again as batch {new.id}" + (", a draft" if draft else ""))
@@ -115,14 +115,14 @@ def rerun(
 @app.command()
 def report(
     batch: BatchArgument,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; BATCH.csv if not given.")] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Write over a file that is there.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: BATCH.csv.")] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what became of every line, as CSV."""
+    """Write the result of every line as CSV."""
     path = output or Path(f"{batch}.csv")
     if path.exists() and not force:
-        raise CommandFailed(f"{path} is there already: name another file with --output, or write over it with --force")
+        raise CommandFailed(f"{path} exists already: name another file with --output, or overwrite it with --force")
     with Client.from_environment() as client:
         size = fetch_report(client, client.batch(batch), path)
     if as_json:
@@ -132,7 +132,7 @@ def report(
 
 
 def fetch_report(client: Client, batch: Batch, path: Path) -> int:
-    """Fetch the report with a bar; returns its bytes."""
+    """Fetch the report while showing a progress bar, and return its size in bytes."""
     with lines_bar("report", batch.lines + 1) as progress:
         return client.report(batch.id, path, progress=progress)
 
@@ -141,8 +141,8 @@ def _commanded(batch: CommandedBatch, *, as_json: bool) -> None:
     if as_json:
         print_json(batch.model_dump(mode="json"))
         return
-    running_out = f"; {batch.in_flight:,} calls under way run out" if batch.in_flight else ""
-    note(f"batch {batch.id} is {batch.state}{running_out}")
+    finishing = f"; {batch.in_flight:,} calls in progress will finish" if batch.in_flight else ""
+    note(f"batch {batch.id} is {batch.state}{finishing}")
 
 
 def _show(batch: Batch, *, as_json: bool) -> None:

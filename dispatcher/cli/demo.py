@@ -1,4 +1,4 @@
-"""``demo``: a real letter to a thousand messy recipients, with the emulator as provider, from nothing to the result."""
+"""``demo``: sends a letter to a thousand example recipients, with the emulator as provider, and checks the result."""
 
 import shutil
 import tempfile
@@ -22,23 +22,23 @@ from dispatcher.local.ledger import OurJob, compare
 from dispatcher.local.signals import terminated_cleanly
 
 EXAMPLES = Path(dispatcher.__file__).resolve().parent.parent / "examples"
-#: requests a second that the emulated account allows, for lists up to 2,400 rows
+#: requests per second that the emulated account allows, for lists up to 2,400 rows
 RATE = 40.0
-#: larger lists get a larger account, up to this
+#: maximum rate of the emulated account for larger lists
 MAX_RATE = 400.0
-#: divides the lives of faxes: a call of nine seconds takes about one
+#: divides the duration of emulated calls: a call of nine seconds takes about one
 SPEED = 8.0
-#: time for a batch beyond what its rate explains, in seconds
+#: time allowed for a batch in addition to what its rate requires, in seconds
 SLACK_S = 80.0
 
 
 def demo(
     recipients: Annotated[
-        int | None, typer.Option(min=1, help="Rows to send to; the example's 1,000 if not given.")
+        int | None, typer.Option(min=1, help="Number of rows to send to. Default: the 1,000 of the example.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """See it work: a letter to 1,000 recipients through a local double of the provider. Nothing leaves this machine."""
+    """Send a letter to 1,000 recipients through a local emulator of the provider. Nothing leaves this machine."""
     began_s = time.monotonic()
     ensure_examples()
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-demo-"))
@@ -55,7 +55,7 @@ def demo(
     for fault in result.faults():
         note(f"error: {fault}")
     if result.faults():
-        note(f"The words of each process are in {folder}/*.log")
+        note(f"The output of each process is in {folder}/*.log")
         raise typer.Exit(1)
 
 
@@ -96,7 +96,7 @@ def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
 
 
 def _send(client: Client, recipients: Path, time_s: float) -> Batch:
-    """Send, and watch until the end or until ``time_s`` have passed: what is not final then counts as lost."""
+    """Send, and watch until the end or for ``time_s`` seconds. Jobs that are not final by then count as lost."""
     batch, _ = prepare(client, NewBatch(name="demo"), [EXAMPLES / "letter.pdf"], recipients)
     client.start(batch.id)
     end_s = time.monotonic() + time_s

@@ -1,4 +1,4 @@
-"""What a demo came to: figures of our own and of the provider, side by side, and what is wrong with them."""
+"""The result of a demo: compares the figures of bulkfax with those of the provider and lists the differences."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class DemoResult:
     batch: Batch
     comparison: Comparison
     healthy: bool
-    #: what doctor found wrong
+    #: problems that ``doctor`` reported
     findings: tuple[str, ...]
     seconds: float
 
@@ -50,14 +50,14 @@ class DemoResult:
         }
 
     def as_tables(self) -> Group:
-        found = self.comparison
+        comparison = self.comparison
         provider = {
-            "faxes at the provider": f"{found.faxes:,}",
-            "delivered by a retry": f"{found.retried_to_delivery:,} jobs",
-            "lost": str(len(found.lost)),
-            "doubled": str(len(found.doubled)),
-            "wrong state": str(len(found.wrong_state)),
-            "doctor": "all checks passed" if self.healthy else "found something wrong",
+            "faxes at the provider": f"{comparison.faxes:,}",
+            "delivered by a retry": f"{comparison.retried_to_delivery:,} jobs",
+            "lost": str(len(comparison.lost)),
+            "doubled": str(len(comparison.doubled)),
+            "wrong state": str(len(comparison.wrong_state)),
+            "doctor": "all checks passed" if self.healthy else "found problems",
             "time": duration_text(round(self.seconds)),
         }
         return Group(
@@ -68,17 +68,18 @@ class DemoResult:
         )
 
     def faults(self) -> list[str]:
-        """What does not add up, each in a sentence; empty when everything is accounted for."""
-        found, batch = self.comparison, self.batch
+        """Return one sentence for each difference; empty if everything is accounted for."""
+        comparison, batch = self.comparison, self.batch
+        wrong = comparison.wrong_state
         checks = {
             f"{batch.rows} accepted and {self.refused} refused are not {self.rows} rows": (
                 batch.rows + self.refused == self.rows
             ),
             f"{batch.final} jobs of {batch.rows} are in a final state": batch.final == batch.rows,
-            f"{len(found.lost)} jobs are lost: {_some(found.lost)}": not found.lost,
-            f"{len(found.doubled)} jobs were faxed twice: {_some(found.doubled)}": not found.doubled,
-            f"{len(found.wrong_state)} jobs are in a wrong state: {_some(found.wrong_state)}": not found.wrong_state,
-            f"{len(found.strays)} faxes belong to no job: {_some(found.strays)}": not found.strays,
+            f"{len(comparison.lost)} jobs are lost: {_some(comparison.lost)}": not comparison.lost,
+            f"{len(comparison.doubled)} jobs were faxed twice: {_some(comparison.doubled)}": not comparison.doubled,
+            f"{len(wrong)} jobs are in a wrong state: {_some(wrong)}": not wrong,
+            f"{len(comparison.strays)} faxes belong to no job: {_some(comparison.strays)}": not comparison.strays,
             f"doctor found: {'; '.join(self.findings)}": self.healthy,
         }
         return [sentence for sentence, holds in checks.items() if not holds]

@@ -1,4 +1,4 @@
-"""``doctor``: is Redis set up to keep what it is given, and is every live job in exactly one place?"""
+"""``doctor``: checks that Redis is configured not to lose data, and that every live job is in exactly one place."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Put right what can be put right.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
     provider: Annotated[
-        bool, typer.Option("--provider", help="Look for attempts that the provider accepted twice, too.")
+        bool, typer.Option("--provider", help="Also look for attempts that the provider accepted twice.")
     ] = False,
-    hours: Annotated[float, typer.Option(help="With --provider: so far back.", min=0.1, max=24 * 90)] = 24.0,
+    hours: Annotated[
+        float, typer.Option(help="With --provider: how many hours back to look.", min=0.1, max=24 * 90)
+    ] = 24.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the store. Exit status 1 when something is wrong and was not put right."""
+    """Check the store. The exit status is 1 if something is wrong and was not repaired."""
     from dispatcher.cli.store_access import settings_with_redis  # late: it costs other commands a second
 
     findings = asyncio.run(_examine(settings_with_redis(), fix, hours if provider else 0.0))
@@ -53,7 +55,7 @@ async def _examine(settings: Settings, fix: bool, hours: float) -> "Sequence[Fin
 
 
 async def _examine_provider(settings: Settings, store: "Store", hours: float) -> "Finding":
-    """Its reads are paced like all others."""
+    """Examine the provider's list of faxes. These reads count against the rate limit like all others."""
     from dispatcher.runtime import open_faxes
     from dispatcher.service.doctor import examine_provider
 
@@ -63,10 +65,10 @@ async def _examine_provider(settings: Settings, store: "Store", hours: float) ->
 
 
 def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
-    made = table("", "check", "finding", prose=["finding"])
+    grid = table("", "check", "finding", prose=["finding"])
     for finding in findings:
         mark = Text("ok", "green") if finding.ok else Text("fixed" if finding.fixed else "wrong", "red")
-        made.add_row(mark, finding.check, Text(finding.text))
-    results.print(made)
+        grid.add_row(mark, finding.check, Text(finding.text))
+    results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
         results.print("Run `bulkfax doctor --fix` to put right what can be put right.")

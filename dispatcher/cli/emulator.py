@@ -15,6 +15,6 @@ PASS_ON: dict[str, Any] = {
 
 
 def emulator(context: typer.Context) -> None:
-    """Run a local double of the Sinch Fax API; [bold]--help[/bold] shows its options."""
+    """Run a local emulator of the Sinch Fax API; [bold]--help[/bold] shows its options."""
     command = emulator_command(context.args)
     os.execv(command[0], command)  # noqa: S606  # our own command, no shell

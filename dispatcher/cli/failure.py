@@ -1,5 +1,5 @@
-"""The error of commands, apart from what they write with: processes that serve need no more of the command line."""
+"""The error that commands raise, in a module without other imports, so that services can import it quickly."""
 
 
 class CommandFailed(Exception):
-    """The command cannot do what was asked. The text is a sentence that says why and what to do; exit status 1."""
+    """Raised if a command cannot do what was asked. The text says why and what to do; the exit status is 1."""

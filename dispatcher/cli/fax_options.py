@@ -1,4 +1,4 @@
-"""Options of ``send`` that go to the provider with every fax."""
+"""Options of ``send`` that are passed to the provider with every fax."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -27,7 +27,7 @@ DocumentUrl = Annotated[
 
 
 def named_values(texts: Iterable[str], option: str) -> dict[str, str]:
-    """``["a=b"]`` as ``{"a": "b"}``. Raises typer.BadParameter, which is exit status 2, for a text without a name."""
+    """Parse ``["a=b"]`` into ``{"a": "b"}``. Raises typer.BadParameter (exit status 2) if a name is missing."""
     pairs = [text.partition("=") for text in texts]
     for name, sign, _ in pairs:
         if not sign or not name.strip():

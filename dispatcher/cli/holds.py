@@ -1,4 +1,4 @@
-"""``holds ...``: what stops sending, and letting it go on by hand."""
+"""``holds ...``: lists the holds that stop sending, and releases them."""
 
 from typing import Annotated
 
@@ -9,13 +9,14 @@ from dispatcher.cli.tables import account_facts, holds_table
 from dispatcher.client import Client
 
 app = typer.Typer(
-    help="What stops sending: refused credentials, no funds, a document that fails.", no_args_is_help=True
+    help="Holds that stop sending, such as refused credentials, no funds or a document that fails.",
+    no_args_is_help=True,
 )
 
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """All holds, and how the account's rate is used."""
+    """List all holds, and show how much of the account's rate is used."""
     with Client.from_environment() as client:
         account = client.account()
     if as_json:
@@ -30,7 +31,7 @@ def release(
     scope: Annotated[str, typer.Argument(metavar="SCOPE", help="As `holds list` shows it.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Send again at once, without waiting for the probe. Mend the cause first."""
+    """Release a hold, so that sending resumes without waiting for its probe. Fix the cause first."""
     with Client.from_environment() as client:
         client.release_hold(scope)
     if as_json:

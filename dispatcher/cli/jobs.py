@@ -1,4 +1,4 @@
-"""``jobs ...``: single recipients: which failed, and why."""
+"""``jobs ...``: lists the jobs of a batch, and shows one with its history."""
 
 import asyncio
 from itertools import islice
@@ -10,7 +10,7 @@ from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import history_table, job_facts, jobs_table, pairs
 from dispatcher.client import Client
 
-app = typer.Typer(help="Single recipients of a batch.", no_args_is_help=True)
+app = typer.Typer(help="Jobs of a batch: one for each recipient.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -18,15 +18,15 @@ def list_(
     batch: Annotated[str, typer.Argument(metavar="BATCH", help="Id of the batch.")],
     state: Annotated[str, typer.Option(help="Only this state.")] = "",
     category: Annotated[str, typer.Option(help="Only this category.")] = "",
-    reference: Annotated[str, typer.Option(help="Only this reference of yours.")] = "",
+    reference: Annotated[str, typer.Option(help="Only this reference, as in the uploaded list.")] = "",
     number: Annotated[str, typer.Option(help="Only this number.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Jobs of a batch that match all filters."""
+    """List the jobs of a batch that match all filters."""
     with Client.from_environment() as client:
-        found = client.jobs(batch, state=state, category=category, reference=reference, number=number)
-        jobs = list(islice(found, limit + 1))
+        matching = client.jobs(batch, state=state, category=category, reference=reference, number=number)
+        jobs = list(islice(matching, limit + 1))
     shown = jobs[:limit]
     if as_json:
         print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
@@ -36,16 +36,18 @@ def list_(
         return
     results.print(jobs_table(shown, f"Show one: bulkfax jobs show {batch}.ROW"))
     if len(jobs) > limit:
-        note(f"There are more than {limit}: --limit shows more, `bulkfax batches report {batch}` has all.")
+        note(f"There are more than {limit}: use --limit to show more, or `bulkfax batches report {batch}` to get all.")
 
 
 @app.command()
 def show(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, as in BATCH.17.")],
-    raw: Annotated[bool, typer.Option("--raw", help="The record as Redis holds it; needs BULKFAX_REDIS_URL.")] = False,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, such as BATCH.17.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Show the record as stored in Redis; needs BULKFAX_REDIS_URL.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """One job: its state, its history, and what it waits for."""
+    """Show one job: its state, its history, and what it waits for."""
     if raw:
         from dispatcher.cli.store_access import stored_record  # late: it costs other commands a second
 
@@ -53,10 +55,10 @@ def show(
         print_json(record) if as_json else results.print(pairs({name: str(value) for name, value in record.items()}))
         return
     with Client.from_environment() as client:
-        found = client.job(job)
+        details = client.job(job)
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(details.model_dump(mode="json"))
         return
-    results.print(job_facts(found))
-    if found.history:
-        results.print(history_table(found.history))
+    results.print(job_facts(details))
+    if details.history:
+        results.print(history_table(details.history))

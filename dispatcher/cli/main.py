@@ -1,6 +1,6 @@
-"""The ``bulkfax`` command: its entry point, and the one place where errors become sentences.
+"""The ``bulkfax`` command: its entry point, which prints errors as one sentence.
 
-Exit status: 0 done, 1 it could not be done, 2 it was asked for in a wrong way.
+Exit status: 0 success, 1 failure, 2 wrong usage.
 """
 
 import os
@@ -42,7 +42,7 @@ def _report(error: Exception) -> int:
         notes.print_exception()
     status = _known(error)
     if status is None:
-        note(f"error: something unexpected happened ({type(error).__name__}: {error})")
+        note(f"error: unexpected {type(error).__name__}: {error}")
         note("Run it again with BULKFAX_LOG_LEVEL=debug to see where.")
         return FAILURE
     note(f"error: {error}")
@@ -50,7 +50,7 @@ def _report(error: Exception) -> int:
 
 
 def _known(error: Exception) -> int | None:
-    """The exit status of an error of ours, whose text is meant for people by rule; None for others."""
+    """Return the exit status of an error that bulkfax raises on purpose, with a text for people; None for others."""
     from dispatcher.core.policy import PolicyError
     from dispatcher.settings import SettingsError
 

@@ -12,7 +12,7 @@ from dispatcher.cli.failure import CommandFailed
 
 __all__ = ["CommandFailed", "JsonOption", "note", "notes", "print_json", "results"]
 
-#: width of tables that nobody looks at in a terminal: enough that no id or number is cut
+#: width of tables that are not written to a terminal: enough that no id or number is cut
 _PIPE_WIDTH = 160
 
 
@@ -20,19 +20,19 @@ def _width() -> int | None:
     return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
-#: results; what a pipe reads
+#: writes results to standard output
 results = Console(highlight=False, width=_width())
-#: progress, hints and errors; what people read while they wait
+#: writes progress, hints and errors to standard error
 notes = Console(stderr=True, highlight=False)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One object on one line."""
+    """Print an object as JSON on one line."""
     print(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str), flush=True)  # noqa: T201  # the product
 
 
 def note(text: str) -> None:
-    """A line for people, without markup, so that names and addresses print as they are."""
+    """Print a line to standard error, without markup, so that names and addresses appear unchanged."""
     notes.print(text, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``policy explain``: what would happen after a failure, and why."""
+"""``policy explain``: shows what happens after a failure, and why."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +9,7 @@ from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.tables import pairs
 from dispatcher.core.retry.explain import Explanation, explain
 
-app = typer.Typer(help="When a fax is tried again.", no_args_is_help=True)
+app = typer.Typer(help="The retry policy: when a failed fax is tried again.", no_args_is_help=True)
 
 _VERDICTS = {
     "retry": "retry: it is tried again",
@@ -21,11 +21,16 @@ _VERDICTS = {
 
 @app.command("explain")
 def explain_(
-    error_type: Annotated[str, typer.Argument(metavar="TYPE", help="As in CALL_ERROR, or http for a status.")],
-    error_code: Annotated[int, typer.Argument(metavar="CODE", help="The provider's code, or the HTTP status.")],
+    error_type: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE", help="The provider's error type, such as CALL_ERROR, or http for an HTTP status."
+        ),
+    ],
+    error_code: Annotated[int, typer.Argument(metavar="CODE", help="The provider's error code, or the HTTP status.")],
     as_json: JsonOption = False,
 ) -> None:
-    """What would happen after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
+    """Show what happens after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
     from dispatcher.runtime import read_policy  # late: it costs other commands a second
     from dispatcher.settings import load_settings
 
@@ -37,33 +42,35 @@ def explain_(
     results.print(pairs(_facts(explanation)))
 
 
-def _facts(found: Explanation) -> dict[str, str]:
-    known = "" if found.documented else "  (not in the table: the default of its type)"
-    changed = "  (changed by your policy)" if found.changed else ""
+def _facts(explanation: Explanation) -> dict[str, str]:
+    known = "" if explanation.documented else "  (not in the table: the default of its type)"
+    changed = "  (changed by your policy)" if explanation.changed else ""
     return {
-        "failure": f"{found.error_type} {found.error_code}{known}{changed}",
-        "category": found.category,
-        "verdict": _VERDICTS.get(found.verdict, found.verdict),
-        "in the table": found.table_verdict if found.table_verdict != found.verdict else "",
-        "spends": found.spends,
-        "retries after": _delays(found.delays, found.max_attempts),
-        "unproven number": _delays(found.unproven_delays, found.unproven_max),
-        "holds": _hold(found),
-        "pages": found.pages,
-        "remedies": ", ".join(f"{r.name}{'' if r.available else ' (not built yet)'}" for r in found.remedies),
-        "until then": found.fallback,
-        "alert": "yes" if found.alert else "",
-        "why": found.why,
+        "failure": f"{explanation.error_type} {explanation.error_code}{known}{changed}",
+        "category": explanation.category,
+        "verdict": _VERDICTS.get(explanation.verdict, explanation.verdict),
+        "in the table": explanation.table_verdict if explanation.table_verdict != explanation.verdict else "",
+        "spends": explanation.spends,
+        "retries after": _delays(explanation.delays, explanation.max_attempts),
+        "unproven number": _delays(explanation.unproven_delays, explanation.unproven_max),
+        "holds": _hold(explanation),
+        "pages": explanation.pages,
+        "remedies": ", ".join(f"{r.name}{'' if r.available else ' (not built yet)'}" for r in explanation.remedies),
+        "until then": explanation.fallback,
+        "alert": "yes" if explanation.alert else "",
+        "why": explanation.why,
     }
 
 
-def _hold(found: Explanation) -> str:
-    if not found.scope:
+def _hold(explanation: Explanation) -> str:
+    if not explanation.scope:
         return ""
-    return f"the {found.scope}" + (f", after {found.hold_after} in a row" if found.hold_after > 1 else "")
+    return f"the {explanation.scope}" + (
+        f", after {explanation.hold_after} in a row" if explanation.hold_after > 1 else ""
+    )
 
 
-def _delays(delays: tuple[str, ...], most: int) -> str:
+def _delays(delays: tuple[str, ...], max_attempts: int) -> str:
     if not delays:
         return ""
-    return ", ".join(delays) + (f"; {most} attempts at most" if most else "")
+    return ", ".join(delays) + (f"; {max_attempts} attempts at most" if max_attempts else "")

@@ -1,4 +1,4 @@
-"""Progress of what takes longer than a second: bars with rate and time left, on standard error."""
+"""Progress bars with rate and time left, on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from dispatcher.cli.output import notes
 
 
 class RateColumn(ProgressColumn):
-    """Pieces a second, over the last moments."""
+    """Shows the current number of items per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class RateColumn(ProgressColumn):
 
 
 def counting(unit: str) -> Progress:
-    """A bar that counts things: done of all, rate, time left."""
+    """Return a bar for countable items: how many are done, rate, time left."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -48,7 +48,7 @@ def counting(unit: str) -> Progress:
 
 @contextmanager
 def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a file on its way; the value is the callback of the client's uploads."""
+    """Show a bar for an upload; the value is the progress callback for the client."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -64,7 +64,7 @@ def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def lines_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for a file that comes line by line."""
+    """Show a bar for a file that is received line by line."""
     with counting("lines") as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=min(done, total))

@@ -1,4 +1,4 @@
-"""``send``: letters to a list of recipients, from files to running batch in one command."""
+"""``send``: uploads letters and a list of recipients, and starts the batch."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from dispatcher.cli.watch import watch
 from dispatcher.client import ApiError, Batch, Client, ClientError, NewBatch, Upload, recipients_kind
 from dispatcher.core.options import FaxOptions
 
-#: refused lines shown after a start; all are in the report
+#: maximum number of refused lines shown after a start; the report contains all of them
 _REFUSED_SHOWN = 5
 
 _Letters = Annotated[
@@ -30,18 +30,19 @@ def send(
     *,
     letters: _Letters = None,
     recipients: _Recipients,
-    name: Annotated[str, typer.Option(help="What people call this mailing; the name of the list if not given.")] = "",
-    country: Annotated[str, typer.Option(help="Country of numbers in national form, two letters.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the mailing. Default: the name of the list's file.")] = "",
+    country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
-    draft: Annotated[bool, typer.Option("--draft", help="Prepare everything and do not start.")] = False,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Before all bulk work.")] = False,
-    weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate against other batches.")] = 1,
+    draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Send before all batches that are not urgent.")] = False,
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate relative to other batches.")] = 1,
     start_at: Annotated[
-        datetime | None, typer.Option(help="Start later; local time, unless it says otherwise.")
+        datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")
     ] = None,
-    deadline: Annotated[datetime | None, typer.Option(help="Give up what is not delivered by then.")] = None,
+    deadline: Annotated[datetime | None, typer.Option(help="When to give up jobs that are not delivered.")] = None,
     on_partial: Annotated[
-        Literal["resume", "resend", "stop"] | None, typer.Option(help="When a call breaks after some pages.")
+        Literal["resume", "resend", "stop"] | None,
+        typer.Option(help="What to do if a call ends after only some of the pages."),
     ] = None,
     document_url: fax_options.DocumentUrl = None,
     sender: fax_options.Sender = "",
@@ -100,9 +101,9 @@ def _send(
 
 
 def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path) -> tuple[Batch, Upload]:
-    """Upload the letters, make the draft, fill it. A draft that could not be filled is cancelled again."""
+    """Upload the letters and recipients into a new draft. If that fails, the draft is cancelled."""
     if not recipients.is_file():
-        raise CommandFailed(f"{recipients} is not there: name a CSV, NDJSON or JSON file with a number column")
+        raise CommandFailed(f"{recipients} does not exist: name a CSV, NDJSON or JSON file with a number column")
     recipients_kind(recipients)
     batch = client.create_batch(_with_letters(client, new, letters))
     try:
@@ -118,7 +119,7 @@ def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: 
 
 
 def _documents(letters: Sequence[str], urls: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Files and URLs. Raises typer.BadParameter when there are none."""
+    """Separate files from URLs. Raises typer.BadParameter if there are none."""
     if not letters and not urls:
         raise typer.BadParameter("name a PDF before the list of recipients, or a --document-url")
     files = [letter for letter in letters if not letter.startswith(("http://", "https://"))]
@@ -142,7 +143,7 @@ def _started(client: Client, batch: Batch) -> Batch:
 
 
 def _discard(client: Client, batch: Batch) -> None:
-    """Nothing half done: a draft that will not be sent does not stay."""
+    """Cancel a draft that will not be sent, so that nothing incomplete remains."""
     try:
         client.cancel(batch.id)
     except ClientError as error:
@@ -166,5 +167,5 @@ def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool) -> None:
 
 
 def _aware(time: datetime | None) -> datetime | None:
-    """A time without offset is one of this machine's clock."""
+    """Read a time without an offset as local time."""
     return time.astimezone(UTC) if time else None

@@ -1,4 +1,4 @@
-"""``web``, ``scheduler``, ``worker``: the services, as a Procfile or a container starts them."""
+"""``web``, ``scheduler``, ``worker``: the services that a Procfile or a container starts."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ _LEFT_OUT = ("rich", "click", "pygments", "opentelemetry")
 
 
 def web() -> None:
-    """Run the API: batches, callbacks, documents, metrics."""
+    """Run the web process: the API, the callback receiver, documents and metrics."""
     from uvicorn.loops.auto import auto_loop_factory  # late, both: they cost other commands a second
 
     from dispatcher.cli.store_access import settings_with_redis
@@ -30,7 +30,7 @@ def web() -> None:
 
 
 def scheduler() -> None:
-    """Run the scheduler: hands out what is due, at the account's rate. Two of them agree."""
+    """Run a scheduler: it leases due jobs to the workers at the account's rate. Run two for availability."""
     with _importing():
         from workers.scheduler import main
 
@@ -39,7 +39,7 @@ def scheduler() -> None:
 
 
 def worker() -> None:
-    """Run workers: they send, and settle what the provider says."""
+    """Run workers: they send faxes and process the provider's results."""
     with _importing():
         from dispatcher.runtime import read_policy
         from workers.service import run

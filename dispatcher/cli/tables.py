@@ -1,4 +1,4 @@
-"""Tables and short texts for people: batches, jobs, counts, refused lines."""
+"""Formats batches, jobs, counts, holds and refused lines as tables and short texts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,30 +38,30 @@ STATES: Mapping[str, str] = {
 
 
 def table(*columns: str, title: str = "", numbers: Iterable[str] = (), prose: Iterable[str] = ()) -> Table:
-    """A plain table; the columns named in ``numbers`` are aligned to the right, only those in ``prose`` are folded."""
-    made = Table(box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    """Return an empty table. Columns in ``numbers`` are aligned to the right; only those in ``prose`` are folded."""
+    grid = Table(box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     if title:
-        made.title = Text(title, no_wrap=True)
-        made.min_width = len(title)
+        grid.title = Text(title, no_wrap=True)
+        grid.min_width = len(title)
     right, folded = set(numbers), set(prose)
     for column in columns:
         justify: JustifyMethod = "right" if column in right else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=column not in folded)
-    return made
+        grid.add_column(column, justify=justify, overflow="fold", no_wrap=column not in folded)
+    return grid
 
 
 def when(time: datetime | None) -> str:
-    """Local time with its offset left out: what the clock on the wall shows."""
+    """Format a time as local time, without its offset."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""
 
 
 def seconds_since(time: datetime) -> float:
-    """Negative for a time to come."""
+    """Return the seconds that have passed since a time; negative if it lies in the future."""
     return (datetime.now(UTC) - time).total_seconds()
 
 
 def age(time: datetime | None) -> str:
-    """How long ago, or in how long."""
+    """Format a time relative to now, such as ``5 m ago`` or ``in 5 m``."""
     if time is None:
         return ""
     seconds = round(seconds_since(time))
@@ -69,17 +69,17 @@ def age(time: datetime | None) -> str:
 
 
 def batches_table(batches: Iterable[Batch]) -> Table:
-    """Narrow enough that ids stay whole in a terminal of 80 columns."""
-    made = table("id", "name", "state", "done", "failed", "age", numbers=["done", "failed", "age"], prose=["name"])
+    """Return a table of batches that shows whole ids in a terminal of 80 columns."""
+    grid = table("id", "name", "state", "done", "failed", "age", numbers=["done", "failed", "age"], prose=["name"])
     for batch in batches:
         failed = f"{batch.counts.get('failed', 0):,}"
         age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
-        made.add_row(batch.id, Text(batch.name), batch.state, f"{batch.final:,}/{batch.rows:,}", failed, age)
-    return made
+        grid.add_row(batch.id, Text(batch.name), batch.state, f"{batch.final:,}/{batch.rows:,}", failed, age)
+    return grid
 
 
 def batch_facts(batch: Batch) -> Table:
-    """Everything about one batch but its counts."""
+    """Return the facts about one batch, without its counts."""
     facts = {
         "batch": batch.id,
         "name": batch.name,
@@ -102,59 +102,59 @@ def batch_facts(batch: Batch) -> Table:
 
 
 def pairs(facts: Mapping[str, str]) -> Table:
-    """Names and values; empty ones are left out."""
-    made = Table(box=None, show_header=False, pad_edge=False)
-    made.add_column(style="bold")
-    made.add_column(overflow="fold")
+    """Return a table of names and values, without empty values."""
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value:
-            made.add_row(name, Text(value))
-    return made
+            grid.add_row(name, Text(value))
+    return grid
 
 
 def counts_table(batch: Batch, title: str = "") -> Table:
-    """Jobs by state, and by category within a state, largest first."""
-    made = table("state", "category", "jobs", "share", title=title, numbers=("jobs", "share"))
+    """Return a table of jobs by state, and by category within a state, largest first."""
+    grid = table("state", "category", "jobs", "share", title=title, numbers=("jobs", "share"))
     for state, style in STATES.items():
         jobs = batch.counts.get(state, 0)  # type: ignore[call-overload]  # STATES holds the same names
         if jobs:
-            made.add_row(Text(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
+            grid.add_row(Text(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
             for category, count in _largest_first(batch.categories.get(state, {})):
                 if category:
-                    made.add_row("", category, Text(f"{count:,}", "dim"), "")
-    made.add_section()
-    made.add_row("all jobs", "", f"{batch.rows:,}", "")
-    return made
+                    grid.add_row("", category, Text(f"{count:,}", "dim"), "")
+    grid.add_section()
+    grid.add_row("all jobs", "", f"{batch.rows:,}", "")
+    return grid
 
 
 def reasons_table(batch: Batch, title: str = "") -> Table:
-    """Lines that became no job, by reason."""
-    made = table("refused because", "lines", title=title, numbers=("lines",))
+    """Return a table of the refused lines, by reason."""
+    grid = table("refused because", "lines", title=title, numbers=("lines",))
     for reason, lines in _largest_first(batch.refused_reasons):
-        made.add_row(reason, f"{lines:,}")
+        grid.add_row(reason, f"{lines:,}")
     if batch.duplicates:
-        made.add_row("duplicate", f"{batch.duplicates:,}")
-    return made
+        grid.add_row("duplicate", f"{batch.duplicates:,}")
+    return grid
 
 
 def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
-    made = table(
+    grid = table(
         "line", "number", "reason", "what to do", title=title, numbers=["line"], prose=["number", "what to do"]
     )
     for row in rows:
-        made.add_row(str(row.line), Text(row.number), row.reason, Text(row.detail))
-    return made
+        grid.add_row(str(row.line), Text(row.number), row.reason, Text(row.detail))
+    return grid
 
 
 def jobs_table(jobs: Iterable[Job], title: str) -> Table:
-    """Jobs by their row: the id of one is ``<batch>.<row>``."""
+    """Return a table of jobs by row; the id of a job is ``<batch>.<row>``."""
     columns = ("row", "number", "reference", "state", "category", "attempt", "next")
-    made = table(*columns, title=title, numbers=["row", "attempt"], prose=["reference", "state", "category", "next"])
+    grid = table(*columns, title=title, numbers=["row", "attempt"], prose=["reference", "state", "category", "next"])
     for job in jobs:
         state = Text(job.state, STATES.get(job.state, ""))
         reference, attempt = Text(job.reference), str(job.attempt)
-        made.add_row(str(job.row), job.number, reference, state, job.category, attempt, age(job.next_at))
-    return made
+        grid.add_row(str(job.row), job.number, reference, state, job.category, attempt, age(job.next_at))
+    return grid
 
 
 def job_facts(job: Job) -> Table:
@@ -167,30 +167,32 @@ def job_facts(job: Job) -> Table:
         "category": job.category,
         "error": error,
         "pages": f"{job.pages_sent} of {job.pages_total} arrived" if job.pages_total else "",
-        "last attempt": f"no. {job.attempt} (calls without answer {job.dials}, answered calls {job.tries})",
+        "last attempt": f"no. {job.attempt} (unanswered calls {job.dials}, answered calls {job.tries})",
         "fax": job.fax_id,
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
         "next look": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
-        "doubled": "yes: the provider took a second fax while the first was not done" if job.doubled else "",
+        "doubled": "yes: the provider accepted a second fax before the first had ended" if job.doubled else "",
         "": job.explanation if isinstance(job, JobStory) else "",
     }
     return pairs(facts)
 
 
 def history_table(history: Iterable[HistoryEntry]) -> Table:
-    made = table("no", "time", "outcome", "error", "pages", "decision", numbers=["no"], prose=["error", "decision"])
+    grid = table("no", "time", "outcome", "error", "pages", "decision", numbers=["no"], prose=["error", "decision"])
     for entry in history:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
-        made.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, Text(entry.why))
-    return made
+        grid.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, Text(entry.why))
+    return grid
 
 
 def holds_table(holds: Iterable[Hold]) -> Table:
-    made = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
+    grid = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
     for hold in holds:
-        made.add_row(hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at) or "by hand")
-    return made
+        grid.add_row(
+            hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at) or "when released"
+        )
+    return grid
 
 
 def account_facts(account: Account) -> Table:
@@ -205,7 +207,7 @@ def account_facts(account: Account) -> Table:
 
 
 def _limited_by(word: str | None) -> str:
-    """The word with its sentence; a word that a newer server sends stands alone."""
+    """Return the word with its explanation; a word that only a newer server knows has none."""
     if not word:
         return ""
     sentence = next((text for known, text in SENTENCES.items() if known.value == word), "")
@@ -234,34 +236,34 @@ def _blocked(account: Account) -> str:
 
 
 def rollback_facts(lost: Rollback) -> Table:
-    """What is known of lost writes, and what of it is still to come."""
-    not_yet = f"not yet, at {when(lost.ready_at)} at the earliest"
+    """Return the facts about lost writes, and which steps are still missing."""
+    not_yet = f"not before {when(lost.ready_at)}"
     facts = {
         "lost writes": lost.cause,
         "noticed": when(lost.noticed_at),
         "lost since": when(lost.since),
         "reconciled": when(lost.reconciled_at) or not_yet,
         "accepted": when(lost.accepted_at) or "not yet",
-        "adopted": f"{lost.adopted:,} faxes that the record did not know",
-        "accepted twice": f"{lost.accepted_twice:,} attempts of which the provider has two faxes",
-        "unknown": f"{lost.unknown:,} faxes of jobs that are not there",
+        "adopted": f"{lost.adopted:,} faxes that were missing in the records",
+        "accepted twice": f"{lost.accepted_twice:,} attempts for which the provider has two faxes",
+        "unknown": f"{lost.unknown:,} faxes whose jobs do not exist",
     }
     return pairs(facts)
 
 
 def unknown_faxes_table(faxes: Iterable[UnknownFax]) -> Table:
-    made = table("fax", "job", "attempt", "created", numbers=("attempt",))
+    grid = table("fax", "job", "attempt", "created", numbers=("attempt",))
     for fax in faxes:
-        made.add_row(fax.fax_id, fax.job, str(fax.attempt), when(fax.created_at))
-    return made
+        grid.add_row(fax.fax_id, fax.job, str(fax.attempt), when(fax.created_at))
+    return grid
 
 
 def limits_table(limits: Iterable[Limit]) -> Table:
-    made = table("per", "limit", "used", "from", numbers=("limit", "used"))
-    for one in limits:
-        used = "" if one.used is None else f"{one.used:,}"
-        made.add_row(one.per, f"{one.limit:,.10g}", used, one.source)
-    return made
+    grid = table("per", "limit", "used", "from", numbers=("limit", "used"))
+    for limit in limits:
+        used = "" if limit.used is None else f"{limit.used:,}"
+        grid.add_row(limit.per, f"{limit.limit:,.10g}", used, limit.source)
+    return grid
 
 
 def _rate(account: Account) -> str:

@@ -12,7 +12,7 @@ from dispatcher.settings import Settings, load_settings
 
 
 def up() -> None:
-    """Run everything on this machine until Ctrl-C: API, scheduler, workers, and a Redis if none is named."""
+    """Run all services on this machine until Ctrl-C: API, scheduler, workers, and Redis if no address is set."""
     settings = load_settings()
     ensure_port_free(settings.host, settings.port)
     with stopped_by_signals() as stop:

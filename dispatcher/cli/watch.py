@@ -1,4 +1,4 @@
-"""Watching a batch until it ends: a bar with rate and time left, and the counts under it."""
+"""Watches a batch until it ends: shows a bar with rate and time left, and the counts below it."""
 
 import time
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from dispatcher.cli.progress import counting
 from dispatcher.cli.tables import counts_table, holds_table
 from dispatcher.client import Batch, Client
 
-#: between two looks at the batch
+#: seconds between two requests for the batch
 LOOK_S = 0.5
-#: between two lines where nobody sits at a terminal
+#: seconds between two lines if the output is not a terminal
 LINE_S = 10.0
 
 
 def watch(client: Client, batch: str, *, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
-    """Show the batch until it has ended, and return it. Raises CommandFailed when it was never started, ClientError."""
+    """Show the batch until it has ended, and return it. Raises CommandFailed if it is a draft, and ClientError."""
     now = client.batch(batch)
     if now.state == "draft":
         raise CommandFailed(f"batch {batch} is a draft: it was never started")
@@ -55,7 +55,7 @@ def _lines(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batc
 
 
 def progress_line(batch: Batch, done: int, seconds: float) -> str:
-    """Where a batch stands, in one line: ``done`` jobs became final in the last ``seconds``."""
+    """Describe the progress of a batch in one line: ``done`` jobs became final in the last ``seconds``."""
     rate = done / seconds if seconds > 0 else 0.0
     left = f", {(batch.rows - batch.final) / rate:.0f} s left" if rate and not batch.ended else ""
     counts = " ".join(f"{state}={count}" for state, count in batch.counts.items() if count)

@@ -69,7 +69,7 @@ class CsvDecoder:
             line, _, after = text.partition("\n")
             separator = _SEPARATOR_LINE.fullmatch(line)
             if separator is None and line.strip():
-                self._delimiter = _most_frequent_delimiter(line)
+                self._delimiter = _guess_delimiter(line)
                 break
             self._delimiter = separator.group(1) if separator else ""
             self._line += 1
@@ -137,7 +137,7 @@ class CsvDecoder:
             self._rows.append(_fitted(line, values, columns))
 
 
-def _most_frequent_delimiter(line: str) -> str:
+def _guess_delimiter(line: str) -> str:
     names = _QUOTED.sub("", line)
     return max(_DELIMITERS, key=names.count)
 

@@ -140,8 +140,8 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
 
 
 @dataclass(slots=True, kw_only=True)
-class _Walk:
-    """The result of one walk over the records of a batch."""
+class _BatchScan:
+    """The records of a batch, read once, and its counters to compare them with."""
 
     jobs: int
     suspects: list[JobId]
@@ -155,7 +155,7 @@ class _Walk:
         return self.moving or self.stored == self.counted
 
 
-async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _Walk:
+async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _BatchScan:
     for _ in range(_MAX_WALKS):
         waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
         counted: Counter[str] = Counter()
@@ -167,7 +167,7 @@ async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobI
             suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)
         moving = after != facts
-        walk = _Walk(
+        walk = _BatchScan(
             jobs=counted.total(), suspects=suspects, stored=dict(after.counts), counted=dict(counted), moving=moving
         )
         if not moving:

@@ -81,7 +81,7 @@ class ProviderReads:
             listed = await self._paid(kind, ask)
             faxes |= {news.fax_id: news for news in listed.faxes}
             unusable += listed.unusable
-            keys = [*(news.fax_id for news in listed.faxes), *((page, at) for at in range(len(listed.unusable)))]
+            keys = [*(news.fax_id for news in listed.faxes), *((page, index) for index in range(len(listed.unusable)))]
             more, page = progress.add(keys, listed.total_pages), page + 1
         if more or not progress.complete:
             raise UnreadableError("the list of faxes breaks off before its end")

@@ -1,4 +1,4 @@
-"""Reading everything, for the doctor: records, places and counts as they are stored, without interpretation."""
+"""Reads records, places and counts as they are stored, for ``bulkfax doctor``."""
 
 import time
 from collections import Counter
@@ -15,13 +15,13 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
-#: most readings of one job that moves meanwhile
+#: maximum number of readings of one job that changes meanwhile
 _READINGS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
-    """The small part of a batch. ``counters`` by state:category:type as stored."""
+    """The facts of a batch without its rows. ``counters`` are by ``state:category:type``, as stored."""
 
     blocks: int
     rows: int
@@ -33,7 +33,7 @@ class StoredBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredJob:
-    """One job with all places that it has an entry in."""
+    """One job with all places in which it has an entry."""
 
     record: Record
     cursor: int
@@ -52,7 +52,7 @@ class Audit:
 
     async def facts(self, batch: str) -> StoredBatch:
         with translated():
-            # no transaction: a full server refuses MULTI, and then the doctor is needed most
+            # no transaction, because a full server refuses MULTI
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(self._keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
                 pipe.hgetall(self._keys.part(batch, "counts"))
@@ -76,14 +76,14 @@ class Audit:
             return {int(row) async for row, _ in self._client.zscan_iter(self._keys.part(batch, "due"), count=1000)}
 
     async def parked_rows(self, batch: str) -> set[int]:
-        """Rows of a batch that wait for the end of their country's hold."""
+        """Return the rows of a batch that wait for the end of their country's hold."""
         with translated():
             countries = await self._client.smembers(self._keys.part(batch, "parked"))
             bitmaps = [await self._client.get(self._keys.parked_rows(batch, country.decode())) for country in countries]
         return {row for bitmap in bitmaps for row in codec.rows_of(bitmap or b"")}
 
     async def forgotten(self, batch: str) -> list[str]:
-        """Scopes for whose holds a batch waits although they have ended, and nobody is about to wake it."""
+        """Return scopes whose holds have ended although a batch still waits for them and nothing will wake it."""
         with translated():
             documents = await self._client.hget(self._keys.batch(batch), "documents")
             countries = await self._client.smembers(self._keys.part(batch, "parked"))
@@ -100,18 +100,18 @@ class Audit:
         return bool(waits and not held and not released)
 
     async def watched(self) -> dict[JobId, set[Place]]:
-        """Jobs of all batches that are in flight."""
-        found: dict[JobId, set[Place]] = {}
+        """Return the jobs in flight of all batches, with the watch sets that contain them."""
+        places: dict[JobId, set[Place]] = {}
         with translated():
             for place, key in self._keys.watch.items():
                 async for name, _ in self._client.zscan_iter(key, count=1000):
-                    found.setdefault(JobId.parse(name.decode()), set()).add(place)
-        return found
+                    places.setdefault(JobId.parse(name.decode()), set()).add(place)
+        return places
 
     async def job(self, job: JobId) -> StoredJob | None:
-        """Everything about one job; None when it does not exist.
+        """Return everything about one job; None if it does not exist.
 
-        Read until two readings agree: what moved in the middle of one is where it belongs in the next.
+        The job is read until two readings agree, because it may have changed in the middle of one.
         """
         facts = await self._job(job)
         for _ in range(_READINGS):
@@ -121,10 +121,10 @@ class Audit:
         return facts
 
     async def _job(self, job: JobId) -> StoredJob | None:
-        block, at = keys.locate(job)
+        block, offset = keys.locate(job)
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                start = at * codec.WIDTH
+                start = offset * codec.WIDTH
                 pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
                 pipe.hget(self._keys.batch(job.batch), "cursor")
                 pipe.zscore(self._keys.part(job.batch, "due"), str(job.row))
@@ -142,7 +142,7 @@ class Audit:
         return StoredJob(record=record, cursor=int(cursor), places=places)
 
     async def longest_overdue_s(self, now_ms: int) -> float:
-        """How long the oldest entry of the watch sets has been due; 0 when none is."""
+        """Return how many seconds the oldest entry of the watch sets has been due; 0 if none is."""
         oldest = now_ms
         with translated():
             for key in self._keys.watch.values():
@@ -151,13 +151,13 @@ class Audit:
         return (now_ms - oldest) / 1000
 
     async def oldest_event_s(self, now_ms: int) -> float:
-        """Age of the oldest event in the inbox; 0 when it is empty."""
+        """Return the age of the oldest event in the inbox in seconds; 0 if it is empty."""
         with translated():
             first = await self._client.xrange(self._keys.inbox, count=1)
         return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
 
     async def has_ended(self, scope: str) -> bool:
-        """Whether what a hold names is final or does not exist, so that nothing is left to hold."""
+        """Return whether the job or batch that a hold names is final or does not exist."""
         held = HoldScope.parse(scope)
         match held.kind:
             case Scope.DOCUMENT:
@@ -181,40 +181,40 @@ class Audit:
         return control is None or Control(control.decode()) in ended or finished_ms is not None
 
     async def locks(self) -> list[JobId]:
-        """Jobs that hold the lock of a number."""
+        """Return the jobs that hold the lock of a number."""
         with translated():
             return [JobId.parse(name.decode()) for name in await self._client.hkeys(self._keys.locks)]
 
     async def unlock(self, job: JobId) -> bool:
-        """Free the number that a job locks without calling it. False when it has begun to call meanwhile."""
+        """Release the number that a job locks without calling it. Returns False if it calls the number by now."""
         return bool(await self._scripts.run("unlock", job=str(job)))
 
     async def repair(self, job: JobId) -> bool:
-        """Put a job where its record says. False when nothing had to be done."""
+        """Move a job to the place that its record demands. Returns False if it is there already."""
         return bool(await self._scripts.run("repair", job=str(job)))
 
     async def recount(self, batch: str, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
-        """Replace the counts; False when jobs have moved since they were read."""
+        """Replace the counts of a batch. Returns False if jobs have changed since the counts were read."""
         return bool(await self._scripts.run("recount", batch=batch, before=before, after=after))
 
     async def skew_s(self) -> float:
-        """How far this machine's clock is from the server's."""
+        """Return the difference between this machine's clock and the server's, in seconds."""
         with translated():
             seconds, micros = await self._client.time()
         return time.time() - (int(seconds) + int(micros) / 1e6)
 
 
 def count_field(raw: bytes) -> str:
-    """The field of the counts hash under which a record counts (``prelude/counts.lua``)."""
+    """Return the field of the counts hash under which a record counts (``prelude/counts.lua``)."""
     return f"{raw[0]}:{raw[12]}:{raw[13]}"
 
 
 def tally(records: list[bytes], first_row: int, cursor: int, ended: int | None) -> Counter[str]:
-    """Counts of one block. Unstarted rows of an ended batch count as ``ended``; rows that are no jobs not at all."""
+    """Count the records of one block. Unstarted rows of an ended batch count as ``ended``; void rows do not count."""
     counts: Counter[str] = Counter()
-    for at, raw in enumerate(records):
+    for index, raw in enumerate(records):
         if raw[0] == State.VOID:
             continue
-        unstarted = raw[0] == State.WAITING and first_row + at >= cursor
+        unstarted = raw[0] == State.WAITING and first_row + index >= cursor
         counts[f"{ended}:0:0" if unstarted and ended is not None else count_field(raw)] += 1
     return counts

@@ -1,4 +1,4 @@
-"""What there is to send: how many jobs of which batch are due now, and who is there to send them."""
+"""Reads how many jobs of each batch are due, and when a scheduler last ran."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from dispatcher.store.keys import Keys
 from dispatcher.store.protocol import HELD_SCORE
 from dispatcher.store.server_clock import AHEAD_MS
 
-#: batches with work that are looked at to explain what limits them; one that is due is enough
+#: maximum number of batches that are read to explain what limits sending
 LOOKED_AT = 200
 _META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchBacklog:
-    """The waiting jobs of one batch. ``scopes`` are those whose holds stop all of it, account and provider left out."""
+    """The waiting jobs of one batch. ``scopes`` are those whose holds stop all of it, except account and provider."""
 
     batch: str
     control: Control
-    #: jobs that may be leased now if nothing of theirs is held, and those that wait for a later time
+    #: number of jobs that are due now, held or not, and number of jobs that wait for a later time
     due: int
     later: int
-    #: of those that are due, jobs that wait for the end of their own or their country's hold
+    #: number of due jobs that wait for the end of a hold of the job or of its country
     held: int
     scopes: frozenset[str]
-    #: since when the oldest of the jobs that are due and not held is due, milliseconds since 1970; 0: there is none
+    #: since when the oldest due job that is not held has been due, milliseconds since 1970; 0: there is none
     due_since_ms: int = 0
-    #: whether jobs wait for the end of another call to their number
+    #: whether jobs wait for another call to their number to end
     number_busy: bool = False
 
     @property
@@ -39,34 +39,36 @@ class BatchBacklog:
 
 
 class Backlog:
-    """Reads only."""
+    """Reads the backlog; it writes nothing."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
-    async def with_work(self, held: Iterable[str], most: int = LOOKED_AT) -> list[str]:
-        """Ids of running batches that have work now or later, those that have it now first.
+    async def with_work(self, held: Iterable[str], max_ids: int = LOOKED_AT) -> list[str]:
+        """Return the ids of running batches that have work now or later, those with work now first.
 
-        ``held`` are the scopes of all holds, ``most`` so many ids at the most.
+        Args:
+            held: The scopes of all holds.
+            max_ids: Maximum number of ids.
         """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for priority in Priority:
-                    pipe.zrange(self._keys.active(priority), 0, most - 1)
-                pipe.zrange(self._keys.timers, 0, most - 1)
-                for scope in list(held)[:most]:
-                    pipe.srandmember(self._keys.parked(scope), most)
+                    pipe.zrange(self._keys.active(priority), 0, max_ids - 1)
+                pipe.zrange(self._keys.timers, 0, max_ids - 1)
+                for scope in list(held)[:max_ids]:
+                    pipe.srandmember(self._keys.parked(scope), max_ids)
                 answers = await pipe.execute()
-        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:most]
+        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:max_ids]
 
     async def newest(self) -> list[str]:
-        """Ids of the newest batches, whatever became of them."""
+        """Return the ids of the newest batches, in any state."""
         with translated():
             return [name.decode() for name in await self._client.zrevrange(self._keys.batches, 0, LOOKED_AT - 1)]
 
     async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
-        """In the order of ``batches``; one that does not exist is left out."""
+        """Return the backlog of each batch, in the same order, without batches that do not exist."""
         if not batches:
             return []
         with translated():
@@ -79,7 +81,7 @@ class Backlog:
                     pipe.zrange(self._keys.part(batch, "due"), 0, 0, withscores=True)
                     pipe.smembers(self._keys.part(batch, "parked"))
                 answers = await pipe.execute()
-        rows = list(zip(batches, *(answers[at::6] for at in range(6)), strict=True))
+        rows = list(zip(batches, *(answers[position::6] for position in range(6)), strict=True))
         parked = await self._parked({batch: countries for batch, *_, countries in rows})
         return [
             _backlog(_Read(batch, meta, due, waiting, held_jobs, first, parked[batch]), now_ms)
@@ -88,7 +90,7 @@ class Backlog:
         ]
 
     async def _parked(self, countries: Mapping[str, set[bytes]]) -> dict[str, int]:
-        """How many rows of each batch wait for the end of their country's hold."""
+        """Return how many rows of each batch wait for the end of their country's hold."""
         bitmaps = [(batch, country.decode()) for batch, names in countries.items() for country in names]
         parked = dict.fromkeys(countries, 0)
         with translated():
@@ -101,9 +103,9 @@ class Backlog:
         return parked
 
     async def scheduler_seen_ms(self, now_ms: int) -> int:
-        """When a scheduler looked at the server's clock or asked what is due last, by that clock; 0 for never.
+        """Return when a scheduler last read the server's clock or asked for due work, by that clock; 0 for never.
 
-        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
+        A time later than ``now_ms`` was stored before the clock was set back; it is ignored.
         """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
@@ -119,7 +121,7 @@ def _seen_ms(value: bytes) -> int:
 
 
 class _Read(NamedTuple):
-    """What was read of one batch: fields of its hash, entries of its due set by their time, rows that are parked."""
+    """Raw values of one batch: fields of its hash, numbers of entries in its due set, number of parked rows."""
 
     batch: str
     meta: Sequence[bytes | None]

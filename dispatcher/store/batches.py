@@ -1,4 +1,4 @@
-"""Batches: their definition, recipients, control and sums."""
+"""Stores batches: their definition, recipients, control state and totals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from dispatcher.store.protocol import HELD_SCORE, ChunkStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadChunk:
-    """What one slice of an upload adds to a batch. Lines count from 1 within the upload."""
+    """The rows that one slice of an upload adds to a batch. Lines count from 1 within the upload."""
 
     upload: str
     first_line: int
@@ -38,7 +38,7 @@ class UploadChunk:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkAnswer:
     status: ChunkStatus
-    #: positions of recipients whose number was in the batch before
+    #: positions of recipients whose number is already in the batch
     duplicates: tuple[int, ...]
     lines_done: int
 
@@ -54,9 +54,9 @@ class UploadProgress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
     control: Control
-    #: jobs that were being sent at that moment; they finish within the POST's total time
+    #: number of jobs that were being sent when the command was executed; they finish within the POST's total time
     in_flight: int
-    #: None: the batch is as the command wants it
+    #: None: the command was executed
     refusal: CommandRefusal | None = None
 
     @property
@@ -66,17 +66,17 @@ class CommandAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All that is known of a batch without looking at its rows."""
+    """The facts about a batch that are known without reading its rows."""
 
     definition: Definition
     control: Control
     tally: Tally
-    #: finals by (state, category, error type)
+    #: number of final jobs by (state, category, error type)
     finals: Mapping[tuple[State, str, str], int]
     held: bool
-    #: holds of countries for which some of its jobs wait
+    #: held countries for which some of its jobs wait
     held_countries: frozenset[str]
-    #: jobs; lines = jobs + duplicates + refused
+    #: number of jobs; lines = jobs + duplicates + refused
     rows: int
     lines: int
     refused: int
@@ -90,7 +90,7 @@ class Overview:
     refused_reasons: Mapping[str, int]
 
 
-#: sums in the hash of a batch, all from 0
+#: totals in the hash of a batch; each starts at 0
 _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts", "doubled")
 
 
@@ -101,7 +101,7 @@ class Batches:
         self._keys = scripts.keys
 
     async def create(self, definition: Definition) -> bool:
-        """Store a draft. False when the id exists already: the call was a repeat."""
+        """Store a draft. Returns False if the id exists already, because the call is a repeat."""
         fields: dict[str, Argument] = dict.fromkeys((*_SUMS, "unstarted", "finals"), 0)
         fields |= {
             "control": Control.DRAFT,
@@ -117,7 +117,7 @@ class Batches:
         return bool(await self._scripts.accept("create", *flat, batch=definition.id, created_ms=definition.created_ms))
 
     async def newest(self, limit: int, before: str = "") -> list[str]:
-        """Batch ids, newest first, those older than ``before``."""
+        """Return batch ids, newest first, of batches older than ``before``."""
         with translated():
             start = 0
             if before:
@@ -136,8 +136,8 @@ class Batches:
 
     async def overview(self, batch: str) -> Overview | None:
         with translated():
-            # No transaction: a full server refuses those, and what it holds must be seen. The counts come before the
-            # control, so that a batch that ends in between is shown as it was and not as finished.
+            # No transaction: a full server refuses them, and its content must stay readable. The counts are read before
+            # the control state, so that a batch that ends between both is shown as running and not as finished.
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._keys.part(batch, "counts"))
                 pipe.hgetall(self._keys.part(batch, "reasons"))
@@ -150,7 +150,7 @@ class Batches:
         return _overview(meta, counts, reasons, scopes, scopes & countries) if meta else None
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
-        """Store one slice durably; at most 1,000 recipients. Safe to repeat."""
+        """Store one slice of an upload, at most 1,000 recipients. The call can be repeated safely."""
         recipients, refused = part.recipients, part.refused
         reasons: dict[str, int] = {}
         for row in refused:
@@ -174,15 +174,16 @@ class Batches:
         )
 
     async def fix_selection(self, batch: str, blocks: Mapping[int, bytes]) -> ChunkStatus:
-        """Fix which rows of blocks of its parent a rerun takes; what was fixed before stays.
+        """Store which rows of its parent a rerun takes, by block. A block that is already stored is not changed.
 
-        Answers ``STORED``, ``CLOSED`` or ``MISSING``.
+        Returns:
+            ``STORED``, ``CLOSED`` or ``MISSING``.
         """
         values: list[Argument] = [item for pair in blocks.items() for item in pair]
         return ChunkStatus((await self._scripts.accept("fix_selection", *values, batch=batch)).decode())
 
     async def selection(self, batch: str) -> dict[int, bytes]:
-        """What was fixed, by block of the parent; nothing once the batch was started."""
+        """Return the stored selection by block of the parent; empty once the batch was started."""
         with translated():
             raw = await self._client.hgetall(self._keys.part(batch, "selection"))
         return {int(block): rows for block, rows in raw.items()}
@@ -196,50 +197,50 @@ class Batches:
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
 
     async def command(self, batch: str, command: Command) -> CommandAnswer | None:
-        """Ask something of a batch; None when there is no such batch."""
+        """Execute a command on a batch. Returns None if the batch does not exist."""
         while True:
             with translated():
                 raw = await self._client.hget(self._keys.batch(batch), "control")
             if raw is None:
                 return None
             expected = Control(raw.decode())
-            wanted = COMMAND_TRANSITIONS.get((expected, command))
+            target = COMMAND_TRANSITIONS.get((expected, command))
             answer, in_flight, refused = await self._scripts.accept(
-                "control", batch=batch, expected=expected, new=wanted or expected
+                "control", batch=batch, expected=expected, new=target or expected
             )
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None
-            if refusal or now in _RESULTS[wanted or expected]:
-                refusal = refusal or (None if wanted else CommandRefusal.NOT_ALLOWED)
+            if refusal or now in _RESULTS[target or expected]:
+                refusal = refusal or (None if target else CommandRefusal.NOT_ALLOWED)
                 return CommandAnswer(control=now, in_flight=in_flight, refusal=refusal)
-            # somebody else's command came in between: ours may mean something else now, or not be allowed any more
+            # another command was executed meanwhile: this one may have another effect now, or not be allowed
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
-        """Rows of one block; empty when there is no such block."""
+        """Return the recipients of one block; empty if the block does not exist."""
         with translated():
             raw = await self._client.get(self._keys.block_part(batch, "block", block))
         return codec.decode_recipients(raw) if raw else ()
 
     async def records(self, batch: str, block: int) -> list[Record]:
-        """Records of one block as people should see them: unstarted rows of an ended batch have ended too."""
+        """Return the records of one block as people should see them: unstarted rows of an ended batch are final too."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(self._keys.block_part(batch, "records", block))
                 pipe.hmget(self._keys.batch(batch), "control", "cursor")
                 pipe.hgetall(self._keys.block_part(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
-        records = [codec.decode_record(one) for one in codec.split_records(raw or b"")]
+        records = [codec.decode_record(record) for record in codec.split_records(raw or b"")]
         ended = _ENDED.get(Control(control.decode())) if control else None
         first = block * keys.BLOCK
         return [
-            seen(record, first + at, ended, int(cursor), long_ids.get(b"%d" % (first + at), b"").decode())
-            for at, record in enumerate(records)
+            seen(record, first + index, ended, int(cursor), long_ids.get(b"%d" % (first + index), b"").decode())
+            for index, record in enumerate(records)
         ]
 
     async def blocks_with(
         self, batch: str, blocks: Sequence[int], states: frozenset[State], categories: frozenset[str]
     ) -> Sequence[int]:
-        """Those blocks that may have a job in one of the states and one of the categories (empty: any)."""
+        """Return the blocks that may contain a job in one of the states and one of the categories (empty: any)."""
         if not states and not categories:
             return blocks
         # rows of an ended batch that never started are stored as waiting
@@ -249,22 +250,26 @@ class Batches:
             return []
         with translated():
             raw = await self._client.mget([self._keys.block_part(batch, "records", block) for block in blocks])
-        return [block for block, one in zip(blocks, raw, strict=True) if codec.may_hold(one or b"", stored, codes)]
+        return [
+            block
+            for block, block_records in zip(blocks, raw, strict=True)
+            if codec.may_hold(block_records or b"", stored, codes)
+        ]
 
     async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
-        """Refused rows, chunk by chunk from 0 until None."""
+        """Return a chunk of the refused rows; chunks count from 0. None after the last chunk."""
         with translated():
             raw = await self._client.lindex(self._keys.part(batch, "refused"), chunk)
         return codec.decode_refused(raw) if raw else None
 
     async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry]]:
-        """By row, only rows that have any."""
+        """Return the histories of a block by row, only of rows that have one."""
         with translated():
             raw = await self._client.hgetall(self._keys.block_part(batch, "history", block))
         return {int(row): codec.decode_history(lines) for row, lines in raw.items()}
 
     async def due_times(self, batch: str, rows: Sequence[int]) -> list[int | None]:
-        """When each row is looked at next, milliseconds since 1970; None for final, unstarted and held ones."""
+        """Return the next due time of each row, in milliseconds since 1970; None for final, unstarted and held rows."""
         names = [str(JobId(batch, row)) for row in rows]
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
@@ -278,18 +283,18 @@ class Batches:
         ]
 
     async def is_held(self, job: JobId) -> bool:
-        """Whether the job itself is held, and not only its batch or its country."""
+        """Return whether the job itself is held, and not only its batch or its country."""
         with translated():
             return bool(await self._client.hexists(self._keys.holds, str(HoldScope(Scope.JOB, str(job)))))
 
 
-#: what a batch may be after it was told to become something: the start time may be still to come
+#: control states that count as the result of a command: a started batch may still wait for its start time
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
 _ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 
 def seen(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:
-    """A stored record as it counts: what the batch or a sparse hash knows better is filled in."""
+    """Complete a stored record: an unstarted row of an ended batch is final, and a long fax id comes from its hash."""
     if ended and record.state is State.WAITING and row >= cursor:
         return replace(record, state=ended)
     return replace(record, fax_id=long_id) if long_id and not record.fax_id else record

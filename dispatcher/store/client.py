@@ -1,8 +1,8 @@
-"""The connections to Redis. A server that is no master is left at once: the name may lead to another one by now.
+"""Connections to Redis. They are replaced as soon as the server turns out not to be the master.
 
-After a failover by name the old connections live on and lead to the demoted server, which answers READONLY for ever
-(or LOADING, or MASTERDOWN) and serves stale reads without complaint. So one such answer ends all connections of a pool,
-and counts as a broken connection: whoever asked is repeated, on a new one, within the usual number of tries.
+After a failover by DNS name, old connections still lead to the demoted server. It answers READONLY (or LOADING, or
+MASTERDOWN) to writes and serves stale reads. Such an answer therefore closes all connections of the pool and counts as
+a broken connection: the command is repeated on a new connection, within the usual number of tries.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,22 +15,22 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 
-#: redis-py types every answer as bytes or text, whatever the client is set to; ours are bytes, and the codec reads them
+#: redis-py types every answer as bytes or text; these clients always return bytes
 Client = Any
 
-#: waits between the tries of one command
+#: seconds between the tries of one command: the first pause and the longest one
 _RETRY_BASE_S, _RETRY_CAP_S = 0.05, 0.5
 
-#: of one process; who comes when all are taken waits
+#: maximum number of connections of a process; a command waits while all are in use
 _CONNECTIONS = 32
 
-#: what a server answers that is no master
+#: errors of a server that is not the master
 _NO_MASTER = (
     redis.exceptions.ReadOnlyError,
     redis.exceptions.MasterDownError,
     redis.exceptions.BusyLoadingError,
 )
-#: the same in the text of a script's error, where Redis 6.2 puts it; UNBLOCKED: it was demoted while somebody waited
+#: the same as codes in the error text of a script (Redis 6.2); UNBLOCKED: it was demoted during a blocking command
 _NO_MASTER_CODES = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 
 
@@ -40,32 +40,32 @@ class Patience:
 
     timeout_s: float
     retries: int
-    #: repeat a command that got no answer in time, too, and not only one whose connection broke
+    #: whether to repeat a command that got no answer in time, and not only one whose connection broke
     repeat_unanswered: bool = True
 
 
-#: Of workers and the scheduler. Every script may be repeated after a lost reply. All of it (three tries of at most 2 s
-#: and the pauses between) plus a POST's total time is less than a lease.
+#: For workers and the scheduler. Every script can be repeated after a lost reply. Three tries of at most 2 s, the
+#: pauses between them and a POST's total time are together shorter than a lease.
 PATIENT = Patience(timeout_s=2.0, retries=2)
-#: Of whoever answers people: a read that hangs is an error within a second, a write within three.
+#: For processes that answer people: a read that hangs becomes an error within a second, a write within three.
 READS = Patience(timeout_s=0.8, retries=2, repeat_unanswered=False)
 WRITES = Patience(timeout_s=0.8, retries=2)
 
 
-#: seconds that an accepted write and the begin of a send wait for replicas, and that an answer may take beyond that
+#: seconds that accepted writes and the begin of a send wait for replicas, and seconds that an answer may take longer
 ACCEPT_WAIT_S, BEGIN_WAIT_S, _BEYOND_S = 1.0, 0.1, 0.5
 
 
 def for_replicas(patience: Patience) -> Patience:
-    """The same, long enough for a write that waits for replicas. What would last too long together is not repeated."""
-    least_s = ACCEPT_WAIT_S + _BEYOND_S
-    if patience.timeout_s >= least_s:
+    """Return a patience long enough for writes that wait for replicas; if it is longer, commands are not repeated."""
+    min_s = ACCEPT_WAIT_S + _BEYOND_S
+    if patience.timeout_s >= min_s:
         return patience
-    return replace(patience, timeout_s=least_s, repeat_unanswered=False)
+    return replace(patience, timeout_s=min_s, repeat_unanswered=False)
 
 
 class NoMasterError(redis.ConnectionError):
-    """The server at the other end is no master (any more). For redis-py a broken connection, so it connects anew."""
+    """Raised if the server is not the master. To redis-py this is a broken connection, so it reconnects."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -74,7 +74,7 @@ class NoMasterError(redis.ConnectionError):
 
 
 def connect(url: str, patience: Patience = PATIENT) -> Client:
-    """A client that connects at its first call. Raises ValueError when the URL cannot be read."""
+    """Return a client that connects at its first call. Raises ValueError if the URL is invalid."""
     repeated: tuple[type[redis.RedisError], ...] = (redis.ConnectionError,)
     if patience.repeat_unanswered:
         repeated = (*repeated, redis.TimeoutError)
@@ -93,7 +93,7 @@ def connect(url: str, patience: Patience = PATIENT) -> Client:
 
 
 def connect_blocking(url: str, *, timeout_s: float) -> "redis.Redis":
-    """A client for threads, which leaves a server that is no master as well. It repeats nothing."""
+    """Return a client for threads, which also leaves a server that is not the master. It repeats no command."""
     retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     client = redis.Redis.from_url(url, socket_timeout=timeout_s, retry=retry)
     pool = client.connection_pool
@@ -102,19 +102,19 @@ def connect_blocking(url: str, *, timeout_s: float) -> "redis.Redis":
 
 
 def leave(client: Client) -> None:
-    """Have a client of ``connect`` make every connection anew: its name may lead to another server by now."""
+    """Make a client of ``connect`` replace all its connections: its name may lead to another server by now."""
     client.connection_pool.leave()
 
 
 def leave_together(*clients: Client) -> None:
-    """Clients of one server: what one of them learns of it, the others heed."""
+    """Make clients of one server replace their connections together, as soon as one of them meets a demoted server."""
     pools = list(dict.fromkeys(client.connection_pool for client in clients))
     for pool in pools:
         pool.together = pools
 
 
 class _Marked(Protocol):
-    """A connection that its pool makes anew before it is used again."""
+    """A connection that its pool can mark, so that it reconnects before its next use."""
 
     def mark_for_reconnect(self) -> None: ...
 
@@ -125,7 +125,7 @@ def _mark(connections: Iterable[_Marked]) -> None:
 
 
 class _Pool(BlockingConnectionPool):
-    """Waits for a free connection, and drops all of them when one meets a server that is no master."""
+    """A pool that waits for a free connection, and replaces all of them if the server is not the master."""
 
     def make_connection(self) -> Any:
         connection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py leaves it so
@@ -136,7 +136,7 @@ class _Pool(BlockingConnectionPool):
     together: Sequence["_Pool"] = ()
 
     def leave(self) -> None:
-        """Make every connection anew: idle ones before they are used again, the others when they are free."""
+        """Replace every connection: idle ones before their next use, the others when they are released."""
         for pool in self.together or (self,):
             _mark((*pool._available_connections, *pool._in_use_connections))
 
@@ -150,7 +150,7 @@ C = TypeVar("C")
 
 
 def _leaving(base: type[C]) -> type[C]:
-    """A kind of asyncio connection that tells its pool of a server that is no master."""
+    """Return an asyncio connection class that notifies its pool if the server is not the master."""
 
     class Leaving(base):  # type: ignore[misc, valid-type]
         leave: Callable[[], None]
@@ -168,7 +168,7 @@ def _leaving(base: type[C]) -> type[C]:
 
 
 def _leaving_thread(base: type[C], pool: "redis.ConnectionPool") -> type[C]:
-    """The same for threads. The pool has no moment at which it could look at a mark of an idle connection."""
+    """Return the same class for threads, whose pool cannot check a mark before an idle connection is used."""
 
     class Leaving(base):  # type: ignore[misc, valid-type]
         def read_response(self, *args: Any, **options: Any) -> Any:

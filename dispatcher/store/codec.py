@@ -1,9 +1,9 @@
-"""The only place that knows how rows, records and history look in Redis. Format 2.
+"""Encodes and decodes rows, records and histories as they are stored in Redis. Format 2.
 
-A record is 72 bytes, little-endian. The scripts know of it: the first twelve bytes (state, strikes, country, attempt,
-lease; ``records.lua``), category and error type, by which jobs are counted, and the flags. ``begin`` also starts a new
-attempt: it clears what is said of the fax before (looks, confirming reads, pages, id) and sets both times. All else is
-opaque to them.
+A record has 72 bytes, little-endian. The scripts read only some of its fields: the first twelve bytes (state, strikes,
+country, attempt, lease; ``records.lua``), the category and error type, by which jobs are counted, and the flags.
+``begin`` also starts a new attempt: it clears the fields about the previous fax (looks, confirming reads, pages, id)
+and sets both times.
 """
 
 import json
@@ -26,7 +26,7 @@ from dispatcher.core.job import (
 )
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 
-#: stored with every batch; raise it when anything below changes its meaning
+#: version of the format, stored with every batch; increase it if the meaning of anything below changes
 FORMAT = 2
 
 _RECORD = struct.Struct("<BBHIIBBHBBBBBBHHdd30s")
@@ -39,15 +39,15 @@ _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE["other"]
 _OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
-#: fields of a history line: those of an entry, with those of its failure in the place of ``failure``
+#: fields of a history line: those of an entry, with the fields of the failure in place of ``failure``
 _ENTRY_FIELDS, _FAILURE_FIELDS = frozenset(HistoryEntry.__slots__) - {"failure"}, FailureCode.__slots__
 LETTERS = 26
-#: the region of numbers that belong to no country, such as satellite networks
+#: region of numbers that belong to no country, such as those of satellite networks
 _NO_COUNTRY, NO_COUNTRY_CODE = "001", LETTERS * LETTERS + 1
 
 
 class _UnknownCode(str):
-    """A name that only a newer process knows, under one that this one knows. Its number is written back as it was."""
+    """A known name that stands for a code of a newer version. It keeps the code, which is written back unchanged."""
 
     __slots__ = ("code",)
     code: int
@@ -64,22 +64,22 @@ def category_code(category: str) -> int:
 
 
 def type_code(error_type: str) -> int:
-    """The stored number of an error type; types that the table does not know are kept as ``other``."""
+    """Return the stored number of an error type; types that are not in the table are stored as ``other``."""
     return error_type.code if isinstance(error_type, _UnknownCode) else _TYPE_CODE.get(error_type, _OTHER_TYPE)
 
 
 def category_name(code: int) -> str:
-    """The category of a stored number; one that a newer process wrote reads as ``unknown``."""
+    """Return the category of a stored number; a number from a newer version is read as ``unknown``."""
     return CATEGORIES[code] if code < len(CATEGORIES) else _UnknownCode.named("unknown", code)
 
 
 def type_name(code: int) -> str:
-    """The error type of a stored number; one that a newer process wrote reads as ``other``."""
+    """Return the error type of a stored number; a number from a newer version is read as ``other``."""
     return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _UnknownCode.named("other", code)
 
 
 def country_code(country: str) -> int:
-    """The stored number of a country: 0 for none, 1 to 676 for two letters, 677 for numbers of no country (``001``)."""
+    """Return the stored number of a country: 0 for none, 1 to 676 for two letters, 677 for ``001``."""
     if not country:
         return 0
     if country == _NO_COUNTRY:
@@ -89,7 +89,7 @@ def country_code(country: str) -> int:
 
 
 def country_name(code: int) -> str:
-    """The country of a stored number."""
+    """Return the country of a stored number."""
     if code in (0, NO_COUNTRY_CODE):
         return _NO_COUNTRY if code else ""
     first, second = divmod(code - 1, LETTERS)
@@ -97,14 +97,14 @@ def country_name(code: int) -> str:
 
 
 def rows_of(bitmap: bytes) -> Iterator[int]:
-    """The rows whose bits are set, in their order."""
-    for at, byte in enumerate(bitmap):
+    """Return the rows whose bits are set, in ascending order."""
+    for index, byte in enumerate(bitmap):
         if byte:
-            yield from (at * 8 + bit for bit in range(8) if byte & (0x80 >> bit))
+            yield from (index * 8 + bit for bit in range(8) if byte & (0x80 >> bit))
 
 
 def encode_record(record: Record) -> bytes:
-    """72 bytes. A fax id longer than 30 bytes is left out: the caller keeps it beside the record."""
+    """Encode a record as 72 bytes. A fax id of more than 30 bytes is left out; the caller stores it separately."""
     fax_id, failure, counters = record.fax_id.encode(), record.failure, record.counters
     return _RECORD.pack(
         record.state,
@@ -130,13 +130,13 @@ def encode_record(record: Record) -> bytes:
 
 
 def _flags(record: Record) -> int:
-    """Three bits, and above them five of the count of evidence."""
+    """Return three flags as bits, and above them five bits of the revision of the history."""
     bits = record.doubled * _DOUBLED | record.unclear * _UNCLEAR | record.force_fine * _FINE
     return bits | record.history_revision % REVISION_MODULUS * _EVIDENCE
 
 
 def decode_record(raw: bytes) -> Record:
-    """Raises struct.error when ``raw`` is not 72 bytes long."""
+    """Decode a record. Raises struct.error if ``raw`` is not 72 bytes long."""
     (
         state, strikes, country, attempt, lease, category, error_type, code, dials, tries, server_errors, looks, flags,
         confirming_reads, pages_sent, pages_total, began, changed, fax_id,
@@ -164,7 +164,7 @@ def decode_record(raw: bytes) -> Record:
 
 
 def may_hold(records: bytes, states: Set[int], categories: Set[int]) -> bool:
-    """False when no record of a block can be in one of the states and one of the categories (empty: any)."""
+    """Return False if no record of a block can be in one of the states and one of the categories (empty: any)."""
     return not (states and states.isdisjoint(records[_STATE_AT::WIDTH])) and not (
         categories and categories.isdisjoint(records[_CATEGORY_AT::WIDTH])
     )
@@ -184,7 +184,7 @@ def _unpack(raw: bytes) -> list[list[object]]:
 
 
 def encode_recipients(recipients: Sequence[Recipient]) -> bytes:
-    """One block. Trailing empty columns are left out of each row."""
+    """Encode the recipients of one block. Trailing empty columns of each row are left out."""
     return _pack([_trimmed([r.line, r.number, r.region, r.reference, dict(r.fields) or ""]) for r in recipients])
 
 
@@ -216,19 +216,19 @@ def decode_refused(raw: bytes) -> list[RefusedRow]:
 
 
 def pack_numbers(numbers: Iterable[str]) -> bytes:
-    """E.164 numbers as eight-byte floats: exact below 2^53, and a number has at most 15 digits."""
+    """Encode E.164 numbers as eight-byte floats, which are exact, since a number has at most 15 digits."""
     values = [float(number[1:]) for number in numbers]
     return struct.pack(f"<{len(values)}d", *values)
 
 
 def pack_countries(countries: Iterable[str]) -> bytes:
-    """Country codes, two bytes each."""
+    """Encode countries as codes of two bytes each."""
     codes = [country_code(country) for country in countries]
     return struct.pack(f"<{len(codes)}H", *codes)
 
 
 def encode_entry(entry: HistoryEntry) -> bytes:
-    """Encode one line; empty fields are left out."""
+    """Encode one entry of a history; empty fields are left out."""
     full = {name: value for name, value in _flat(entry) if value or name in ("attempt", "at_ms")}
     return json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -246,15 +246,15 @@ def decode_history(raw: bytes) -> list[HistoryEntry]:
 
 
 def _entry(fields: dict[str, Any]) -> HistoryEntry:
-    """A line as far as this process knows what it says. Lines are only added to, so nothing of it is lost."""
+    """Decode one entry of a history. Fields of a newer version are ignored; stored lines are never rewritten."""
     known = {name: value for name, value in fields.items() if name in _ENTRY_FIELDS}
     outcome = AttemptOutcome(fields["outcome"]) if fields["outcome"] in _OUTCOMES else AttemptOutcome.LATE
     failure = FailureCode(**{name: fields[name] for name in _FAILURE_FIELDS if name in fields})
     return HistoryEntry(**{**known, "outcome": outcome, "failure": failure, "fate": _fate(fields.get("fate"))})
 
 
-def _fate(told: str | None) -> FaxFate | None:
-    """What only a newer process knows of a fax is no reason to send another one."""
-    if told is None:
+def _fate(value: str | None) -> FaxFate | None:
+    """Decode the fate of a fax. A value of a newer version counts as unfinished, so that nothing is sent again."""
+    if value is None:
         return None
-    return FaxFate(told) if told in _FATES else FaxFate.UNFINISHED
+    return FaxFate(value) if value in _FATES else FaxFate.UNFINISHED

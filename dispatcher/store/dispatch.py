@@ -1,4 +1,4 @@
-"""The way of a job through the store: claim, fetch, begin, settle, reclaim. One method for each script."""
+"""Moves jobs through the store: claim, fetch, begin, settle, reclaim, finalize. One method for each script."""
 
 import json
 import secrets
@@ -18,33 +18,33 @@ from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import BeginWord
 
 _LEASE_NUMBERS = 2**32 - 1
-#: jobs of one kind that one run of a script gives another state: Redis serves nobody else meanwhile
+#: maximum number of jobs that one run of a script changes, because Redis serves no other command meanwhile
 _STEP = 50
-#: how far ahead of now slots are granted
+#: how far in the future slots may be granted (microseconds)
 HORIZON_US = 1_000_000
-#: a lock that nothing frees is gone after this time; an attempt's end frees it long before
+#: lifetime of a number's lock that is not released; usually the end of the attempt releases it much earlier
 NUMBER_LOCK_MS = 6 * 3_600_000
-#: what claim answers when it has only passed over rows of held countries, and how often in a row it is asked again
+#: answer of the claim script if it only skipped rows of held countries, and maximum number of repetitions then
 _MORE, _MAX_PASSES = b"more", 32
 
-#: without the spaces that the default puts in, which Lua would only skip
+#: writes JSON without spaces, which Lua would have to skip
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right of one worker process to begin a few jobs, until a deadline or its end."""
+    """The right of one worker process to begin a few jobs, until a deadline or the end of the process."""
 
     id: str
     number: int
     jobs: tuple[JobId, ...]
-    #: holds that this lease may pass and whose probe it is, by scope: their ids. Empty for ordinary work
+    #: ids of the holds whose probe this lease is and which it may pass, by scope. Empty for ordinary leases
     probes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A leased job on its way into begin."""
+    """A leased job that is passed to begin."""
 
     job: JobId
     number_hash: str
@@ -52,32 +52,32 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What begin said of one job."""
+    """The answer of begin for one job."""
 
     job: JobId
     word: BeginWord
     record: Record
-    #: microseconds from the server's time in the same answer; may be slightly negative
+    #: microseconds from the server's time in the same answer to the slot; may be slightly negative
     slot_in_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginAnswer:
     epoch: int
-    #: which of the tries of one call it was that did this
+    #: number of the try, among the tries of one call, that was executed
     tried: int
     jobs: tuple[Begun, ...]
-    #: of the account, after this
+    #: write epoch of the account after this call
     write_epoch: int
-    #: enough replicas have it; otherwise nothing of it may be sent
+    #: whether enough replicas have the write; otherwise none of the jobs may be sent
     replicated: bool
-    #: whether it still counts: no longer when Redis has lost writes since, and maybe this one
+    #: returns whether the answer is still valid; it is not if Redis has lost writes since, possibly this one
     stands: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHold:
-    """Why one job is held."""
+    """The reason why one job is held."""
 
     category: str
     cause: str
@@ -85,75 +85,75 @@ class JobHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReport:
-    """What the end of a send says of the provider: its breaker goes by this."""
+    """What the end of a send says about the provider; the provider's circuit breaker counts these reports."""
 
-    #: it is one of the last sends. A missed slot and a 429 are none: they say nothing of how the provider works
+    #: whether it counts as a send. A missed slot and a 429 do not: they say nothing about the provider's health
     counts: bool = True
-    #: a usable answer came
+    #: whether the provider gave a usable answer
     answered: bool = False
-    #: no usable answer came, by the provider's fault
+    #: whether the provider failed to give a usable answer
     failed: bool = False
     unclear: bool = False
-    #: the status that came with a failure, as people should see it
+    #: the status of a failure, as shown to people
     status: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTransition:
-    """One job's step, decided from ``old``. Its new place follows from the new state."""
+    """A transition of one job, decided from the record ``old``. The new state determines the new place of the job."""
 
     job: JobId
     old: Record
     new: Record
-    #: milliseconds since 1970 of the next look at a job that stays live; None leaves the job in its place
+    #: when a live job is due again, in milliseconds since 1970; None leaves the job in its place
     next_ms: int | None = 0
-    #: why a job that waits is held until someone releases it; ``next_ms`` means nothing then
+    #: why a waiting job is held until someone releases it; ``next_ms`` is ignored then
     hold: JobHold | None = None
     history: HistoryEntry | None = None
-    #: seconds that the number rests after the attempt ended; None keeps its lock
+    #: seconds for which the number may not be called after the attempt; None: the number stays locked
     rest_s: float | None = None
     #: attempt that holds the number's lock
     attempt: int = 0
-    #: hash of the number that the job locks now; empty for none
+    #: hash of the number that the job locks now; empty if it locks none
     number_hash: str = ""
-    #: attempts that were made and count
+    #: number of attempts to add to the batch's total
     spent: int = 0
-    #: causes of holds that end when the attempt is a probe of theirs
+    #: categories of the holds that end if the attempt is their probe
     disproves: frozenset[str] = frozenset()
-    #: how a send ended, for the breaker of the provider
+    #: how a send ended, for the provider's circuit breaker
     send: SendReport | None = None
-    #: counters for metrics; nothing is decided by them
+    #: counters for metrics; they influence no decision
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedTransition:
-    """A change as the script takes it. Whatever cannot be encoded has been found out by then."""
+    """A transition encoded for the script, so that encoding errors occur before the call."""
 
     values: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JobGone:
-    """There is no such job any more: its batch was deleted, or the server lost it."""
+    """The answer for a job that does not exist: its batch was deleted, or the server lost it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reclaimed:
     given_back: int
     held: int
-    #: sends whose deadline passed without an answer
+    #: number of sends whose deadline passed without an answer
     unclear: int
-    #: worker processes that live
+    #: number of living worker processes
     workers: int
-    #: leases that nobody has fetched, by the priority of their jobs: their message may be lost
+    #: leases that no worker has fetched, with their priority: their messages may be lost
     announce: tuple[tuple[Priority, str], ...]
     look_at: tuple[JobId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A job as the store has it: its record, what became of earlier attempts, when it is looked at next."""
+    """A job as it is stored: its record, its history, and when it is due next."""
 
     job: JobId
     record: Record
@@ -174,7 +174,7 @@ class Dispatch:
         leased or being sent, over all processes.
 
         Returns:
-            None when nothing is due, everything is held, enough work is ahead, or no worker is alive.
+            None if nothing is due, everything is held, enough jobs are leased, or no worker is alive.
         """
         lease_id, raw = secrets.token_hex(8), _MORE
         options: dict[str, Option] = {
@@ -194,9 +194,9 @@ class Dispatch:
         return _lease(lease_id, raw) if raw and raw != _MORE else None
 
     async def fetch(self, lease_id: str) -> Lease | None:
-        """Take a lease by its id; None when it is over, or another process has it.
+        """Take a lease by its id. Returns None if it has ended or another process has it.
 
-        From now on it ends with this worker process. Whoever is no worker only reads.
+        From now on the lease ends with this worker process. A process that is not a worker only reads it.
         """
         raw = await self._scripts.run("fetch", lease_id=lease_id)
         return _lease(lease_id, raw) if raw else None
@@ -204,11 +204,11 @@ class Dispatch:
     async def begin(
         self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", tried: int = 0
     ) -> BeginAnswer:
-        """Mark those jobs ``sending`` that may be sent now and were granted a slot; the others go back unspent.
+        """Mark jobs that may be sent and are granted a slot as ``sending``; the others wait again.
 
-        Whoever begins a lease that was begun before is granted nothing. A call that is tried again has the id of the
-        first try (``new_call``) and a number of its own in ``tried``. Jobs that it began earlier, and whose slots were
-        not heard of, are ``unheard``.
+        A lease can be begun once: later calls are granted nothing. The tries of one call share the id of ``new_call``
+        and differ in ``tried``. Jobs that an earlier try began, and whose slots were lost with its answer, are
+        ``unheard``.
         """
         call = call or new_call()
         policy = self._policy
@@ -251,20 +251,27 @@ class Dispatch:
         )
 
     async def settle(self, changes: Sequence[StoredTransition]) -> list[Record | JobGone | None]:
-        """Apply changes by compare-and-set. None for each that stands, else the record that was found instead."""
+        """Apply transitions by compare-and-set.
+
+        Returns:
+            For each transition, None if it was applied, otherwise the current record or ``JobGone``.
+        """
         return await self.apply([prepare(change) for change in changes])
 
     async def apply(self, changes: Sequence[EncodedTransition]) -> list[Record | JobGone | None]:
-        """The same for changes that were encoded before."""
+        """Apply encoded transitions; like ``settle``."""
         values = [value for change in changes for value in change.values]
         return [_settled(answer) for answer in await self._scripts.run("settle", *values, lock_ms=NUMBER_LOCK_MS)]
 
     async def reclaim(self, *, max_jobs: int, again_s: float, look: bool = True) -> Reclaimed:
-        """Give back the jobs of leases that nobody will begin, let sends without an answer become unclear, and name the
-        jobs in flight that are to be looked at.
+        """Take back jobs of ended leases, mark overdue sends as unclear, and return the jobs in flight that are due.
 
-        At most about ``most`` of each, and none in flight without ``look``; a named job comes due again after
-        ``again_s``. Has to be called once a second at least while leases are open.
+        It has to be called at least once a second while leases are open.
+
+        Args:
+            max_jobs: Approximate maximum number of jobs of each kind.
+            again_s: Seconds after which a returned job in flight is due again.
+            look: Whether to return jobs in flight.
         """
         given_back, held, unclear, living = 0, 0, 0, 0
         announce, look_at = list[tuple[Priority, str]](), list[JobId]()
@@ -299,7 +306,7 @@ class Dispatch:
         }
 
     async def finalize(self, max_jobs: int = 500) -> int:
-        """Give waiting jobs of ended batches their final state; returns how many."""
+        """Give waiting jobs of ended batches their final state. Returns their number."""
         finalized = 0
         while finalized < max_jobs:
             step = min(_STEP, max_jobs - finalized)
@@ -310,26 +317,26 @@ class Dispatch:
         return finalized
 
     async def overdue_batches(self, now_ms: int) -> list[str]:
-        """Batches whose deadline has passed."""
+        """Return the batches whose deadline has passed."""
         with translated():
             raw = await self._client.zrangebyscore(self._keys.deadlines, "-inf", now_ms, start=0, num=100)
         return [name.decode() for name in raw]
 
     async def stored(self, jobs: Sequence[JobId]) -> list[Stored | None]:
-        """Records and histories of several jobs in one round trip; None for one that does not exist."""
+        """Return the records and histories of several jobs in one round trip; None for a job that does not exist."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for job in jobs:
-                    block, at = keys.locate(job)
-                    start = at * codec.WIDTH
+                    block, offset = keys.locate(job)
+                    start = offset * codec.WIDTH
                     pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
                     pipe.hget(self._keys.block_part(job.batch, "history", block), str(job.row))
                     pipe.hget(self._keys.block_part(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute()
-        return [_stored(job, *flat[at * 3 : at * 3 + 3]) for at, job in enumerate(jobs)]
+        return [_stored(job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
 
     async def sizes(self) -> dict[str, int]:
-        """How many jobs are in flight, by the place they are in."""
+        """Return the number of jobs in flight, by place."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for watch in self._keys.watch.values():
@@ -338,15 +345,15 @@ class Dispatch:
         return {place.value: size for place, size in zip(self._keys.watch, sizes, strict=True)}
 
     async def unclear_since_ms(self, max_jobs: int = 500) -> int:
-        """Since when the oldest unclear attempt is looked for, milliseconds since 1970; 0: none is.
+        """Return when the oldest unclear attempt began, in milliseconds since 1970; 0 if there is none.
 
-        Of more than ``most`` those count that are looked for next.
+        Only the ``max_jobs`` unclear jobs that are searched for next are read.
         """
         with translated():
             names = await self._client.zrange(self._keys.watch[Place.UNCLEAR], 0, max_jobs - 1)
             async with self._client.pipeline(transaction=False) as pipe:
-                for block, at, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
-                    start = at * codec.WIDTH
+                for block, offset, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
+                    start = offset * codec.WIDTH
                     pipe.getrange(self._keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
                 raw = await pipe.execute()
         records = (codec.decode_record(record) for record in raw if len(record) == codec.WIDTH)
@@ -358,12 +365,12 @@ def _job(name: bytes) -> JobId:
 
 
 def new_call() -> str:
-    """An id under which a call of begin and its repetitions are one."""
+    """Return a new id for a call of begin, which its repetitions share."""
     return secrets.token_hex(8)
 
 
 def _word(word: BeginWord, record: Record, call: str) -> BeginWord:
-    """A job that is gone, but by this very call, was begun without the caller's hearing of it."""
+    """Return UNHEARD for a job that an earlier try of this call began, so that it is no longer in the lease."""
     begun = record.state is State.SENDING and record.lease == int(call[:8], 16)
     return BeginWord.UNHEARD if word is BeginWord.GONE and begun else word
 
@@ -375,7 +382,7 @@ def _lease(lease_id: str, raw: bytes) -> Lease:
 
 
 def prepare(change: StoredTransition) -> EncodedTransition:
-    """Raises ValueError or struct.error for what has no place in a record."""
+    """Encode a transition for ``apply``. Raises ValueError or struct.error if a value does not fit into a record."""
     return EncodedTransition(_values(change))
 
 
@@ -386,7 +393,7 @@ def _settled(answer: bytes) -> Record | JobGone | None:
 
 
 def _values(change: StoredTransition) -> tuple[Argument, ...]:
-    """What settle takes for one job, in its order."""
+    """Return the arguments of the settle script for one job, in order."""
     return (
         _COMPACT.encode(_fields(change)),
         codec.encode_record(change.old),
@@ -396,7 +403,7 @@ def _values(change: StoredTransition) -> tuple[Argument, ...]:
 
 
 def _fields(change: StoredTransition) -> dict[str, object]:
-    """The fields of a change as ``settle.lua`` names them; those that say nothing are left out."""
+    """Return the fields of a transition by their names in ``settle.lua``, without empty ones."""
     job, fax_id = str(change.job), change.new.fax_id
     fields: dict[str, object] = {
         "batch": change.job.batch,

@@ -1,4 +1,4 @@
-"""Documents: stored once by their SHA-256, in chunks, under a total cap."""
+"""Stores documents by their SHA-256, in chunks, up to a maximum total size."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
 from dispatcher.store.lua import Scripts
 
-#: bytes; small enough that one chunk never holds up the server
+#: bytes of a chunk; small enough that reading one does not delay other commands
 CHUNK = 256 * 1024
 
 
@@ -29,13 +29,15 @@ class Documents:
         self._max_bytes = max_bytes
 
     async def put(self, content: bytes, name: str, pages: int) -> DocumentInfo:
-        """Store a document, or find that it is there already. Raises StoreFull when all documents together would
-        be larger than the cap."""
+        """Store a document unless it exists already.
+
+        Raises:
+            StoreFull: All documents together would exceed the maximum size."""
         sha256 = hashlib.sha256(content).hexdigest()
-        found = await self.info(sha256)
-        if found:
+        stored = await self.info(sha256)
+        if stored:
             await self._scripts.accept("move_epoch")
-            return found
+            return stored
         with translated():
             seconds, micros = await self._client.time()
             created_ms = int(seconds) * 1000 + int(micros) // 1000
@@ -51,7 +53,7 @@ class Documents:
         return info
 
     async def _write(self, info: DocumentInfo, content: bytes) -> None:
-        # One transaction: a document is there whole or not at all. Nothing is added up, so that it can be repeated.
+        # One transaction, so that a document is stored completely or not at all; repeating it changes nothing.
         async with self._client.pipeline(transaction=True) as pipe:
             pipe.delete(self._keys.chunks(info.sha256))
             for start in range(0, len(content), CHUNK):
@@ -75,15 +77,15 @@ class Documents:
         )
 
     async def chunks(self, sha256: str) -> AsyncIterator[bytes]:
-        """The content piece by piece; nothing when there is no such document."""
-        at = 0
+        """Yield the content in chunks; nothing if the document does not exist."""
+        index = 0
         while True:
             with translated():
-                chunk = await self._client.lindex(self._keys.chunks(sha256), at)
+                chunk = await self._client.lindex(self._keys.chunks(sha256), index)
             if chunk is None:
                 return
             yield chunk
-            at += 1
+            index += 1
 
     async def content(self, sha256: str) -> bytes | None:
         with translated():

@@ -1,13 +1,13 @@
-"""What can go wrong between us and Redis.
+"""Errors of the store.
 
 StoreError
-├── StoreUnavailable    Redis does not answer: away, loading, timed out
+├── StoreUnavailable    Redis does not answer: not reachable, loading, timed out
 ├── StoreRefuses        Redis answers but takes no writes: full, read-only, disk error
 ├── StoreRolledBack     Redis has lost writes that were acknowledged; nothing was changed
-├── StoreNotReplicated  it is written, and fewer replicas have it than are asked for
-├── StoreUnsafe         Redis is set up so that it can lose what was accepted
-├── UnknownLayout       the data in Redis was written by a version whose layout we do not know
-└── StoreFull           our own cap on documents or callbacks is reached
+├── StoreNotReplicated  the write was executed, but too few replicas have it
+├── StoreUnsafe         Redis is configured so that it can lose accepted data
+├── UnknownLayout       the data in Redis was written by a version with an unknown layout
+└── StoreFull           the maximum size of documents or callbacks is reached
 """
 
 from collections.abc import Iterator
@@ -19,45 +19,45 @@ from dispatcher.store.client import NoMasterError
 
 
 class StoreError(Exception):
-    """Any failure of the store. The text is a sentence for people."""
+    """Base class of the store's errors. The text is a sentence for people."""
 
 
 class StoreUnavailable(StoreError):
-    """Raised when Redis cannot be reached or does not answer in time; the same call may work later."""
+    """Raised if Redis cannot be reached or does not answer in time; the same call may work later."""
 
 
 class StoreRefuses(StoreError):
-    """Raised when Redis refuses to write; reading may still work."""
+    """Raised if Redis refuses to write; reading may still work."""
 
 
 class StoreRolledBack(StoreError):
-    """Raised when Redis has lost writes. Sending is held by then, and the same call works when it is repeated."""
+    """Raised if Redis has lost writes. Sending is held, and repeating the same call works."""
 
 
 class StoreNotReplicated(StoreError):
-    """Raised when a write has not reached enough replicas in time. It may be repeated, and then waits again."""
+    """Raised if a write has not reached enough replicas in time. It may be repeated, and then waits again."""
 
 
 class StoreUnsafe(StoreError):
-    """Raised when the server's settings allow it to forget what it acknowledged."""
+    """Raised if the server's settings allow it to lose acknowledged writes."""
 
 
 class UnknownLayout(StoreError):
-    """Raised when the data in Redis was written by a version whose layout we do not know. Trying again is no use."""
+    """Raised if the data in Redis was written by a version with an unknown layout. Trying again does not help."""
 
 
 class StoreFull(StoreError):
-    """Raised when a cap of our own is reached."""
+    """Raised if the maximum size of documents or callbacks is reached."""
 
 
 _REFUSALS = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
-#: refusals for which redis-py has no class, and those that Redis 6.2 puts into the text of a failed script
+#: codes of refusals for which redis-py has no class, and of those that Redis 6.2 puts into the text of a script's error
 _REFUSAL_CODES = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn redis-py's exceptions into ours, once, at the boundary; the cause is kept."""
+    """Translate exceptions of redis-py into StoreError; the original exception is kept as the cause."""
     try:
         yield
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:

@@ -1,4 +1,4 @@
-"""Holds: sending stopped for a scope, with a reason, until a probe disproves it or someone releases it."""
+"""Stores holds: they stop sending for a scope until a probe succeeds or someone releases them."""
 
 import json
 import math
@@ -15,22 +15,22 @@ from dispatcher.store.lua import Scripts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """``scope`` is account, provider, batch:<id>, document:<sha256>, country:<region> or job:<id>."""
+    """A stored hold. ``scope`` is account, provider, batch:<id>, document:<sha256>, country:<region> or job:<id>."""
 
-    #: another one for each hold, of the same scope too
+    #: unique for each hold, also among holds of the same scope
     id: str
     scope: str
     category: str
     cause: str
     since_ms: int
-    #: 0: released by hand only
+    #: when the next probe may be sent; 0: there is no probe, and someone has to release the hold
     probe_at_ms: int = 0
-    #: probes that were sent
+    #: number of probes that were sent
     probes: int = 0
 
 
 class ListNote(IntEnum):
-    """What followed from a list that was read, or could not be."""
+    """The effect of noting that a list of the provider could or could not be read."""
 
     NOTHING = 0
     HELD = 1
@@ -44,10 +44,10 @@ class Holds:
         self._keys = scripts.keys
 
     async def open(self, scope: str, category: str, cause: str, *, probes_s: Sequence[float] = ()) -> bool:
-        """Hold a scope. False when it was held already, or when what it names has ended.
+        """Hold a scope. Returns False if it is held already, or if the batch or job that it names has ended.
 
-        ``probes_s`` are the seconds to the first probe and between probes; none: it is released by hand only, and takes
-        the place of one that is probed.
+        ``probes_s`` are the seconds to the first probe and between probes. If it is empty, the hold lasts until someone
+        releases it, and it replaces a hold that is probed.
         """
         answer = await self._scripts.run(
             "open_hold",
@@ -60,8 +60,10 @@ class Holds:
         return bool(answer)
 
     async def check_provider(self, policy: Policy) -> bool:
-        """Hold the provider if too many of the last sends failed by its fault or ended unclear, or a few while it
-        answered nobody. True when the hold is new."""
+        """Hold the provider if too many of the last sends failed or ended unclear, or if it answers none at all.
+
+        Returns:
+            Whether a new hold was opened."""
         answer = await self._scripts.run(
             "check_provider",
             sends=policy.breaker_sends,
@@ -76,23 +78,27 @@ class Holds:
         return bool(answer)
 
     async def note_answer(self, probed: str = "") -> None:
-        """The provider answered a send, and no settlement says so. ``probed`` is the id of the provider's hold whose
-        probe the send was."""
+        """Note that the provider answered a send that is not settled.
+
+        ``probed`` is the id of the provider's hold if the send was its probe.
+        """
         await self._scripts.run("note_answer", hold_id=probed)
 
     async def count_send(self) -> None:
-        """One more send whose end is known, and no settlement says so."""
+        """Count a send whose end is known and that is not settled."""
         with translated():
             await self._client.incr(self._keys.sends)
 
     async def answered_ms(self) -> int:
-        """When the provider last answered a send, milliseconds since 1970; 0 for never."""
+        """Return when the provider last answered a send, in milliseconds since 1970; 0 for never."""
         with translated():
             return int(await self._client.hget(self._keys.answered, "at_ms") or 0)
 
     async def note_list(self, policy: Policy, *, readable: bool) -> ListNote:
-        """A list of the provider was read, or could not be. None can be for too long while attempts are unclear: the
-        provider is held, until one is read again."""
+        """Note whether a list of the provider could be read.
+
+        If none can be read for too long while attempts are unclear, the provider is held until a list is read again.
+        """
         answer = await self._scripts.run(
             "note_list",
             readable=readable,
@@ -103,9 +109,9 @@ class Holds:
         return ListNote(answer)
 
     async def count_failure(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
-        """One more failure of a scope. True when there were enough of them for a hold, in a row and within that time.
+        """Count a failure of a scope. Returns True if enough failed in a row, within the time, to open a hold.
 
-        ``attempt`` (``<job>/<attempt>``) is counted once, however often it is told.
+        ``attempt`` (``<job>/<attempt>``) counts once, however often it is reported.
         """
         answer = await self._scripts.run(
             "count_failure", scope=scope, hold_after=hold_after, attempt=attempt, within_ms=round(within_s * 1000)
@@ -113,15 +119,15 @@ class Holds:
         return bool(answer)
 
     async def count_forbidden_country(self, scope: str, *, countries: int, sends: int) -> bool:
-        """A country was refused. True when ``countries`` were within the last ``sends``: the account is the cause."""
+        """Count a refused country. Returns True if ``countries`` were refused within the last ``sends`` sends."""
         return bool(await self._scripts.run("count_forbidden_country", scope=scope, sends=sends, countries=countries))
 
     async def release(self, scope: str, hold_id: str = "") -> bool:
-        """End a hold, or that one only whose id is given. False when there was none."""
+        """End the hold of a scope, or only the one with this id. Returns False if there is none."""
         return bool(await self._scripts.run("release", scope=scope, hold_id=hold_id))
 
     async def all(self) -> list[Hold]:
-        """All holds, the oldest first."""
+        """Return all holds, the oldest first."""
         with translated():
             raw = await self._client.hvals(self._keys.holds)
         return sorted(map(_decoded, raw), key=lambda hold: hold.since_ms)

@@ -1,4 +1,4 @@
-"""Idempotency keys: what the first caller with a key asked for, kept for some days."""
+"""Stores idempotency keys, with the request of the first caller, for some days."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What the first caller with this key asked for, and the name it was given."""
+    """The fingerprint of the first request with a key, and the value that was stored for it."""
 
     value: str
     fingerprint: str
@@ -25,7 +25,7 @@ class IdempotencyKeys:
         self._keys = keys
 
     async def reserve(self, kind: str, key: str, fingerprint: str, value: str, days: int = 7) -> Reservation:
-        """The first call with a key decides fingerprint and value; later ones are told them. Safe to repeat."""
+        """Store fingerprint and value of the first call with a key; later calls get the stored ones. Safe to repeat."""
         name = self._keys.keep(kind, hashlib.sha256(key.encode()).hexdigest())
         with translated():
             fresh = await self._client.set(name, f"{fingerprint}\n{value}", nx=True, ex=days * _DAY_S)

@@ -1,4 +1,4 @@
-"""The inbox: callbacks stored before they are acknowledged, until a worker has settled them."""
+"""Stores callbacks before they are acknowledged, until a worker has settled them."""
 
 import json
 from collections.abc import Sequence
@@ -12,33 +12,33 @@ from dispatcher.store.errors import StoreFull, translated
 from dispatcher.store.lua import Scripts
 
 _GROUP = "settle"
-#: has events until somebody takes them over
+#: consumer that holds events until another one takes them over
 _NOBODY = "nobody"
-#: a consumer that has asked for nothing for so long has ended (ms); one that has not comes back with its next question
+#: milliseconds without a request after which a consumer is removed; one that still runs is added by its next request
 _ENDED_MS = 3_600_000
-#: events whose idle time one command restarts
+#: maximum number of events whose idle time one command restarts
 _RESTARTED = 200
-#: events; beyond it callbacks are refused with 503 and the provider delivers them again
+#: maximum number of events; beyond it callbacks are refused with 503, and the provider delivers them again
 MAX_EVENTS = 1_000_000
-#: events that could not be settled and are kept to be looked at; the oldest make room
+#: maximum number of events that could not be settled and are kept for people; the oldest are dropped
 MAX_FAILED = 1_000
-#: events that wait to be confirmed; of more than these only what the provider is asked by itself is learned
+#: maximum number of deferred events; further ones are dropped, and polling finds their results
 MAX_DEFERRED = 100_000
 
-#: an event with its id
+#: id and content of an event
 Entry = tuple[str, bytes]
-#: in place of the id of an event that was deferred
+#: stands for the id of an event that was deferred
 DEFERRED = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
-    """An event that could not be settled, of the inbox or a deferred one."""
+    """An event of the inbox, or a deferred one, that could not be settled."""
 
-    #: in the inbox; ``DEFERRED`` for one that is not in it any more
+    #: id in the inbox; ``DEFERRED`` for an event that was deferred
     id: str
     event: bytes
-    #: for people
+    #: why it could not be settled, for people
     reason: str
 
 
@@ -50,9 +50,9 @@ class Inbox:
         self._group_exists = False
 
     async def add(self, events: Sequence[bytes]) -> list[bytes]:
-        """Store events durably; returns their ids. Raises StoreFull when workers are hopelessly behind.
+        """Store events and return their ids. Raises StoreFull if the inbox is full.
 
-        After an error they may be stored, which does no harm: an event that comes again changes nothing.
+        After another error they may be stored nevertheless. That does no harm: a repeated event changes nothing.
         """
         ids = list(await self._scripts.run("add_events", *events, max_events=MAX_EVENTS))
         if len(ids) < len(events):
@@ -63,25 +63,25 @@ class Inbox:
         with translated():
             return int(await self._client.xlen(self._keys.inbox))
 
-    async def take(self, consumer: str, most: int, idle_ms: int) -> list[Entry]:
-        """Events with their ids: first those that another consumer left lying for ``idle_ms``, then new ones."""
+    async def take(self, consumer: str, max_events: int, idle_ms: int) -> list[Entry]:
+        """Take events: first those that another consumer took more than ``idle_ms`` ago, then new ones."""
         with translated():
             if not self._group_exists:
                 await self._join()
-            claimed = await self._client.xautoclaim(self._keys.inbox, _GROUP, consumer, idle_ms, count=most)
+            claimed = await self._client.xautoclaim(self._keys.inbox, _GROUP, consumer, idle_ms, count=max_events)
             entries = list(claimed[1])
-            if len(entries) < most:
+            if len(entries) < max_events:
                 fresh = await self._client.xreadgroup(
-                    _GROUP, consumer, {self._keys.inbox: ">"}, count=most - len(entries)
+                    _GROUP, consumer, {self._keys.inbox: ">"}, count=max_events - len(entries)
                 )
                 entries += _entries(fresh)
         return [(entry_id.decode(), fields[b"event"]) for entry_id, fields in entries if fields]
 
     async def restart_idle_times(self) -> None:
-        """Count from now on how long consumers have left lying what they took.
+        """Restart the idle times of all events that consumers have taken.
 
-        The server keeps when an entry was taken, by its own clock. After the clock was set back that is a time to come,
-        and nobody would take over the events of a consumer that has ended until the clock gets there.
+        The server stores when an entry was taken, by its own clock. After the clock was set back that time lies in the
+        future, and the events of a consumer that has ended would not be taken over until the clock reaches it.
         """
         with translated():
             if not self._group_exists:
@@ -93,7 +93,7 @@ class Inbox:
                     return
 
     async def done(self, entries: Sequence[Entry]) -> None:
-        """These were settled, or can never be, or were deferred."""
+        """Remove events that were settled, cannot be settled, or were deferred."""
         if not entries:
             return
         with translated():
@@ -102,7 +102,7 @@ class Inbox:
                 await pipe.execute()
 
     async def ready(self, now_ms: int) -> int:
-        """Events that can be settled now: those in the inbox, and the deferred ones whose time has come."""
+        """Return the number of events that can be settled now: those in the inbox, and deferred ones that are due."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.xlen(self._keys.inbox)
@@ -110,15 +110,15 @@ class Inbox:
                 return sum(await pipe.execute())
 
     async def defer(self, event: bytes, again_ms: int) -> bool:
-        """Keep an event until a later time. False when too many are kept."""
+        """Keep an event until a later time. Returns False if too many events are deferred."""
         return bool(await self._scripts.run("defer", event, max_events=MAX_DEFERRED, again_ms=again_ms))
 
     async def take_deferred(self, max_events: int, again_ms: int) -> list[bytes]:
-        """Events whose time has come; each comes again after ``again_ms`` unless it is done or deferred anew."""
+        """Return deferred events that are due. Each is due again after ``again_ms`` unless it is done or deferred."""
         return list(await self._scripts.run("take_deferred", max_events=max_events, again_ms=again_ms) or ())
 
     async def set_aside(self, failed: Sequence[FailedEvent]) -> None:
-        """Keep events that cannot be settled, with the reason, where they are in nobody's way."""
+        """Move events that cannot be settled out of the inbox, and keep them with the reason."""
         if not failed:
             return
         with translated():
@@ -129,26 +129,26 @@ class Inbox:
                 await pipe.execute()
 
     async def failed(self) -> list[FailedEvent]:
-        """Those that were set aside, the newest first."""
+        """Return the events that were set aside, the newest first."""
         with translated():
             return [_decode_failed(raw) for raw in await self._client.lrange(self._keys.inbox_failed, 0, -1)]
 
     async def retry_failed(self) -> int:
-        """Put those back that were set aside; returns how many. What cannot be settled yet comes here again."""
+        """Put events that were set aside back into the inbox. Returns their number."""
         with translated():
             raw = await self._client.lrange(self._keys.inbox_failed, 0, -1)
         if not raw:
             return 0
-        await self.add([_decode_failed(one).event for one in raw])
+        await self.add([_decode_failed(entry).event for entry in raw])
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
-                for one in raw:
-                    pipe.lrem(self._keys.inbox_failed, -1, one)
+                for entry in raw:
+                    pipe.lrem(self._keys.inbox_failed, -1, entry)
                 await pipe.execute()
         return len(raw)
 
     def _remove(self, pipe: Client, entries: Sequence[Entry]) -> None:
-        """Add to other commands those that take events from where they lie."""
+        """Add the commands that remove events from the inbox or the deferred ones to a pipeline."""
         if ids := [entry_id for entry_id, _ in entries if entry_id != DEFERRED]:
             pipe.xack(self._keys.inbox, _GROUP, *ids)
             pipe.xdel(self._keys.inbox, *ids)
@@ -156,7 +156,7 @@ class Inbox:
             pipe.zrem(self._keys.inbox_deferred, *deferred)
 
     async def _join(self) -> None:
-        """Make the group, and remove the consumers of processes that ended long ago."""
+        """Create the consumer group, and remove the consumers of processes that ended long ago."""
         try:
             await self._client.xgroup_create(self._keys.inbox, _GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -176,7 +176,7 @@ def _decode_failed(raw: bytes) -> FailedEvent:
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """The entries of our one stream; redis-py gives a list (RESP2) or a map of lists (RESP3)."""
+    """Return the entries of the only stream; redis-py returns a list (RESP2) or a map of lists (RESP3)."""
     if isinstance(answer, dict):
         return [entry for batch in answer.values() for group in batch for entry in group]
     return [entry for _, entries in answer or [] for entry in entries]

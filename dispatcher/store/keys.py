@@ -1,7 +1,7 @@
-"""Every key in Redis: its name, type, meaning and lifetime. The scripts build the same names (``prelude/keys.lua``).
+"""The names of all keys in Redis. The scripts build the same names (``prelude/keys.lua``).
 
-Every name starts with ``bf:{<account>}:``, which the table leaves out. The braces are the hash tag of Redis Cluster:
-all keys of an account lie in one slot.
+Every name starts with the prefix ``bf:{<account>}:``, which the table omits. The braces are the hash tag of Redis
+Cluster: all keys of an account are in one slot.
 
 ===========================  ======  =========================================================  =================
 name                         type    meaning                                                    lifetime
@@ -10,7 +10,7 @@ layout                       string  number of the layout of these keys         
 batches                      zset    batch -> creation time (ms)                                for good
 active:<class>               zset    batches with work now -> virtual time                      while running
 timers                       zset    batch -> when it has work again (ms)                       while running
-wake                         list    words that wake sleeping schedulers                        until woken
+wake                         list    one element to wake each sleeping scheduler                until woken
 deadlines                    zset    batch -> deadline (ms)                                     until it ended
 draining                     set     ended batches whose due set is being emptied               seconds
 watch:leased                 zset    job -> end of its lease (ms)                               in flight
@@ -20,9 +20,9 @@ watch:accepted               zset    job -> next read-back (ms)                 
 leases                       hash    lease -> times, jobs left, worker (``leases.lua``)         until begun
 lease:<id>                   string  JSON: jobs of a lease, holds it probes                     until begun
 begun:<call>                 string  answer of begin, for a repeated call                       1 minute
-number:<hash>                string  <job>/<attempt> calling it, or ``rest``, until (ms)        attempt + rest
+number:<hash>                string  attempt that calls it, or ``rest``; until when (ms)        attempt + rest
 locks                        hash    job -> number hash it holds                                in flight
-limiter                      hash    the account's shared pace (``pacing.lua``)                 for good
+limiter                      hash    the account's rate limiter (``pacing.lua``)                for good
 holds                        hash    scope -> JSON of the hold                                  until it ends
 parked:<scope>               set     batches with work that waits for the end of that hold      while held
 released                     set     scopes of ended holds whose batches are still to be woken  seconds
@@ -33,15 +33,15 @@ forbidden                    zset    scope of a country refused with 403 -> send
 strikes:<scope>              zset    attempts that failed in a row -> when (ms)                 1 hour (policy)
 unclear_sends                zset    <job>/<attempt> of unclear end -> sends by then            200 sends
 lists_fail                   string  since when no list could be read (ms)                      until one is read
-clock                        hash    start of a machine -> what it saw of the server's clock    for good
+clock                        hash    boot of a machine -> its last reading of Redis's clock     for good
 workers                      hash    worker process -> instance, heartbeat, room                1 hour after it
 workers:ended                string  when a worker process ended last (ms)                      for good
-scheduler:seen               string  when a scheduler asked last what is due (ms)               for good
+scheduler:seen               string  when a scheduler last asked for due work (ms)              for good
 epoch                        hash    write epoch, when it moved, what it was raised to          for good
-rollback                     hash    the last loss of writes, and what became of it             for good
-rollback:unknown             hash    fax id -> JSON of a fax whose job is not there             until the next
+rollback                     hash    the last loss of writes, and progress of its recovery      for good
+rollback:unknown             hash    fax id -> JSON of a fax whose job does not exist           until the next
 inbox                        stream  callbacks not yet settled                                  until settled
-inbox:deferred               zset    callback -> when it is looked at again (ms)                until confirmed
+inbox:deferred               zset    callback -> when it is due again (ms)                      until confirmed
 inbox:failed                 list    JSON of callbacks that could not be settled                the last 1,000
 totals                       hash    counters of the whole cluster, for metrics                 for good
 secrets                      hash    keys made once: callback, number                           for good
@@ -54,7 +54,7 @@ batch:<id>                   hash    definition, control, cursor, sums          
 batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          for good
 batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              for good
 batch:<id>:records:<n>       string  one fixed-width record for each of them                    for good
-batch:<id>:history:<n>       hash    row -> what became of its attempts                         for good
+batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            for good
 batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              for good
 batch:<id>:due               zset    row -> when it may be leased again (ms)                    while waiting
 batch:<id>:parked            set     held countries for which rows are parked                   while held
@@ -82,18 +82,18 @@ from dispatcher.core.recovery.places import WATCHED
 
 #: rows of a block; row number = block * BLOCK + position
 BLOCK = 1000
-#: until an installation has several accounts
+#: the only account for now
 DEFAULT_ACCOUNT = "default"
-#: keys of the layout before the first, in which names had no account: any process that served wrote some of them
+#: keys of the layout before version 1, whose names had no account; every service wrote some of them
 LEGACY_KEYS = ("bf:batches", "bf:limiter", "bf:secrets")
 _ACCOUNT = re.compile(r"[a-z0-9-]{1,32}")
 
 
 class Keys:
-    """The keys of one account."""
+    """The names of the keys of one account."""
 
     def __init__(self, account: str = DEFAULT_ACCOUNT) -> None:
-        """Raises ValueError for a name that no account may have."""
+        """Raises ValueError if the name of the account is invalid."""
         if not _ACCOUNT.fullmatch(account):
             raise ValueError(f"{account!r} is no name of an account: 1 to 32 of a-z, 0-9 and -")
         self.prefix = f"bf:{{{account}}}:"
@@ -134,62 +134,62 @@ class Keys:
         return self.prefix + name
 
     def active(self, priority: str) -> str:
-        """Batches of a priority class that have work now."""
+        """Return the key of the batches of a priority class that have work now."""
         return self._named(f"active:{priority}")
 
     def lease(self, lease_id: str) -> str:
-        """What a lease tells the worker that fetches it."""
+        """Return the key of the content of a lease."""
         return self._named(f"lease:{lease_id}")
 
     def begun(self, call: str) -> str:
-        """The answer of a call of begin, kept for its repetitions."""
+        """Return the key of the answer of a call of begin, kept for its repetitions."""
         return self._named(f"begun:{call}")
 
     def number(self, number_hash: str) -> str:
-        """The lock of a number."""
+        """Return the key of the lock of a number."""
         return self._named(f"number:{number_hash}")
 
     def strikes(self, scope: str) -> str:
-        """Failures in a row of a scope."""
+        """Return the key of the consecutive failures of a scope."""
         return self._named(f"strikes:{scope}")
 
     def keep(self, kind: str, key_hash: str) -> str:
-        """A reservation under an idempotency key."""
+        """Return the key of a reservation under an idempotency key."""
         return self._named(f"keep:{kind}:{key_hash}")
 
     def queue(self, name: str) -> str:
-        """Messages to workers, in the broker's database."""
+        """Return the key of a queue of messages to workers, in the broker's database."""
         return self._named(f"queue:{name}")
 
     def document(self, sha256: str) -> str:
-        """What is known of a document."""
+        """Return the key of the facts about a document."""
         return self._named(f"document:{sha256}")
 
     def chunks(self, sha256: str) -> str:
-        """The content of a document."""
+        """Return the key of the content of a document."""
         return self._named(f"document:{sha256}:chunks")
 
     def batch(self, batch_id: str) -> str:
-        """Definition, control and sums of a batch."""
+        """Return the key of the definition, control state and totals of a batch."""
         return self._named(f"batch:{batch_id}")
 
     def part(self, batch_id: str, name: str) -> str:
-        """One of the sub-keys of a batch: counts, due, refused, reasons, uploads, seen, parked, selection."""
+        """Return a sub-key of a batch: counts, due, refused, reasons, uploads, seen, parked or selection."""
         return self._named(f"batch:{batch_id}:{name}")
 
     def parked(self, scope: str) -> str:
-        """Batches with work that waits for the end of a hold."""
+        """Return the key of the batches with work that waits for the end of a hold."""
         return self._named(f"parked:{scope}")
 
     def parked_rows(self, batch_id: str, country: str) -> str:
-        """Rows of a batch that wait for the end of their country's hold."""
+        """Return the key of the rows of a batch that wait for the end of their country's hold."""
         return self.part(batch_id, f"parked:{country}")
 
     def block_part(self, batch_id: str, name: str, block: int) -> str:
-        """One of the keys of a block: block, records, history, long_ids."""
+        """Return a key of a block: block, records, history or long_ids."""
         return self._named(f"batch:{batch_id}:{name}:{block}")
 
 
 def locate(job: JobId) -> tuple[int, int]:
-    """Block and position of a job's row."""
+    """Return the block of a job's row and its position in the block."""
     return divmod(job.row, BLOCK)

@@ -1,22 +1,22 @@
-"""The number of the layout of the keys. A process that does not know it stops before it reads or writes more."""
+"""The version of the layout of the keys. A process that does not know it stops before it reads or writes anything."""
 
 from dispatcher.store.client import Client
 from dispatcher.store.errors import UnknownLayout, translated
 from dispatcher.store.keys import LEGACY_KEYS, Keys
 
-#: raise it with every change of the keys or of what they hold that an older version would misread
+#: increase it with every change of the keys or values that an older version would misread
 LAYOUT = 1
 
 
 class Layout:
-    """Knows which layout the data in Redis has."""
+    """Reads and stores the version of the layout of the data in Redis."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     async def check(self) -> None:
-        """Compare the stored number with ours; changes nothing.
+        """Compare the stored number with that of this version; change nothing.
 
         Raises:
             UnknownLayout: The data was written by a version with another layout.
@@ -24,14 +24,14 @@ class Layout:
         await self._stored()
 
     async def establish(self) -> None:
-        """Compare the stored number with ours, and store ours where there is none.
+        """Compare the stored number with that of this version, and store it if there is none.
 
         Raises:
             UnknownLayout: The data was written by a version with another layout.
         """
         if await self._stored() is None:
             with translated():
-                # a process of another version may have been faster: then its number counts
+                # a process of another version may have stored its number meanwhile
                 await self._client.set(self._keys.layout, LAYOUT, nx=True)
             await self._stored()
 

@@ -1,4 +1,4 @@
-"""Loads the scripts, one file per verb, and runs them by their names."""
+"""Loads the Lua scripts, one file for each verb, and runs them by name."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ from dispatcher.store.keys import Keys
 from dispatcher.store.protocol import constants
 
 _FOLDER = Path(__file__).parent / "scripts"
-#: what is put in front of every script, in an order in which each part finds those that it needs
+#: parts that are put in front of every script, in an order in which each one follows those that it needs
 SHARED = ("time", "keys", "records", "wakes", "scopes", "counts", "waiting", "numbers", "workers")
-#: what is put in front of some scripts only
+#: parts that are put in front of some scripts only
 _LEASES = frozenset({"begin", "claim", "fetch", "reclaim", "sign_off"})
 _PACING = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take_permit", "unblock"})
 _PARKING = frozenset({"begin", "claim", "finalize", "repair", "settle"})
@@ -30,7 +30,7 @@ _HOLDS = frozenset(
         *("reclaim", "release", "report_rollback", "resume", "settle"),
     }
 )
-#: those that move the account's write epoch, and those that only look whether it was lost
+#: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(
     {
         *("add_chunk", "add_events", "begin", "claim", "control", "create", "defer", "fix_selection", "move_epoch"),
@@ -39,7 +39,7 @@ _MOVING = frozenset(
 )
 _LOOKING = frozenset({"beat", "next_due"})
 
-#: before and after what is put in front: a misspelt option is an error, and counts are written once
+#: text before and after these parts: it rejects misspelt options, and writes the counts once
 _HEAD = """local OPTIONS = setmetatable(cjson.decode(ARGV[1]), {__index = function(_, name)
   error('the option ' .. name .. ' is missing')
 end})
@@ -50,17 +50,17 @@ _END_OF = dict.fromkeys(_MOVING, "return with_epoch(run, write_counts, true)\n")
 )
 _SOME = {"epoch": frozenset(_END_OF), "leases": _LEASES, "pacing": _PACING, "holds": _HOLDS, "parking": _PARKING}
 
-#: writes may be lost from so long before the last one that was seen to be kept
+#: a loss of writes is assumed to begin this long before the last write that is known to be kept
 LOST_MARGIN_MS = 600_000
 
 Argument = str | bytes | int | float
-#: what JSON can carry
+#: types of an option, which is passed as JSON
 Option = str | int | float | Sequence[str] | Sequence[int] | Mapping[str, str] | Mapping[str, int] | Mapping[str, float]
 
 
 @cache
 def source(verb: str) -> str:
-    """The whole text of a script as the server sees it."""
+    """Return the whole text of a script as it is sent to the server."""
     parts = [*SHARED, *(name for name, verbs in _SOME.items() if verb in verbs)]
     shared = [f"{constants(name)}{(_FOLDER / 'prelude' / f'{name}.lua').read_text()}" for name in parts]
     run = f"local function run()\n{constants(verb)}{(_FOLDER / f'{verb}.lua').read_text()}\nend"
@@ -68,44 +68,44 @@ def source(verb: str) -> str:
 
 
 def digest(text: str) -> str:
-    """What ``EVALSHA`` and the slow log know a script by."""
+    """Return the SHA-1 hash that identifies a script in ``EVALSHA`` and the slow log."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class WriteAnswer:
-    """What a script answered that moves the account's write epoch."""
+    """The answer of a script that increases the account's write epoch."""
 
     answer: Any
-    #: the epoch after it
+    #: the epoch after the script
     epoch: int
-    #: as many replicas have it as were asked for
+    #: whether enough replicas have the write
     replicated: bool
 
 
 class Scripts:
-    """Runs a verb by its hash; the text is sent only when the server does not know it (a restart, a new version)."""
+    """Runs scripts by their hash; the text is sent only if the server does not know it yet."""
 
     def __init__(self, client: Client, keys: Keys, text: Callable[[str], str] = source, *, replicas: int = 0) -> None:
-        """``text`` gives the whole text of a verb's script; ``replicas``: how many have to have what is waited for."""
+        """``text`` returns the whole text of a script; ``replicas`` is how many replicas an accepted write needs."""
         self._client = client
         self.keys = keys
         self._text = text
         self._replicas = replicas
         self._hashes: dict[str, str] = {}
         self.epoch = WriteEpoch()
-        #: "<name> <instance> <room>" of the worker process that this is; empty for any other (``workers.lua``)
+        #: "<name> <instance> <room>" of this worker process; empty in other processes (``workers.lua``)
         self.worker: Callable[[], str] = str
         #: when the server last answered, by the monotonic clock (seconds)
         self.answered_s = 0.0
 
     async def run(self, verb: str, /, *values: Argument, **options: Option) -> Any:
-        """Run a script, and return its answer as redis-py gives it.
+        """Run a script and return its answer as decoded by redis-py.
 
         Args:
             verb: The name of the script.
-            values: What comes in numbers or is binary; the head of the script says what it is.
-            options: The arguments that the script knows by name.
+            values: Positional arguments, for lists and binary values; the script's header comment describes them.
+            options: Named arguments.
 
         Raises:
             StoreError: Redis cannot be used, or has lost writes.
@@ -116,10 +116,10 @@ class Scripts:
             return (await self._call(verb, values, options, 0))[0]
 
     async def accept(self, verb: str, /, *values: Argument, **options: Option) -> Any:
-        """Run a script whose effect is acknowledged to others.
+        """Run a script whose effect is acknowledged to others, and wait until enough replicas have it.
 
         Raises:
-            StoreNotReplicated: Too few replicas have it.
+            StoreNotReplicated: Too few replicas have the write.
             StoreError: Redis cannot be used, or has lost writes.
         """
         moved = await self.move(verb, values, options, wait_s=ACCEPT_WAIT_S)
@@ -130,7 +130,7 @@ class Scripts:
     async def move(
         self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], *, wait_s: float = 0.0
     ) -> WriteAnswer:
-        """Run a script that heeds the write epoch, and wait ``wait_s`` for replicas. Raises StoreRolledBack."""
+        """Run a script that checks the write epoch, and wait ``wait_s`` for replicas. Raises StoreRolledBack."""
         for last in (False, True):
             seen = self.epoch.highest
             with translated():
@@ -141,7 +141,7 @@ class Scripts:
                 self.epoch.answered(epoch, raised_to, now_ms)
                 return WriteAnswer(answer, epoch, replicated)
             self.epoch.losses += 1
-            # it may be a master that was, at the end of an old connection
+            # an old connection may lead to a former master
             leave(self._client)
             if last:
                 await self._report(seen, epoch)
@@ -159,12 +159,12 @@ class Scripts:
     async def _call(
         self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], wait_s: float
     ) -> tuple[Any, bool]:
-        """The script's answer, and whether enough replicas have what it wrote."""
+        """Return the script's answer and whether enough replicas have what it wrote."""
         arguments = [json.dumps({**options, "worker": self.worker()}), *values]
         try:
             answer = await self._send("EVALSHA", self._hash(verb), arguments, wait_s)
         except NoScriptError:
-            # in one command: after a failover what comes next may go to another server, which does not know it
+            # EVAL and not SCRIPT LOAD: after a failover the next command may reach a server without the script
             answer = await self._send("EVAL", self._text(verb), arguments, wait_s)
         self.answered_s = time.monotonic()
         return answer
@@ -172,7 +172,7 @@ class Scripts:
     async def _send(self, command: str, script: str, arguments: Sequence[Argument], wait_s: float) -> tuple[Any, bool]:
         if not (wait_s and self._replicas):
             return await self._client.execute_command(command, script, 1, self.keys.epoch, *arguments), True
-        # WAIT knows only of what its own connection has written
+        # WAIT covers only the writes of its own connection
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.execute_command(command, script, 1, self.keys.epoch, *arguments)
             pipe.execute_command("WAIT", self._replicas, round(wait_s * 1000))

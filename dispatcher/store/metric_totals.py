@@ -1,7 +1,7 @@
-"""Counters of the whole cluster, kept in Redis: they are right with any number of processes and after restarts.
+"""Stores the counters of the whole cluster, so that they are correct with several processes and after restarts.
 
-A field is the metric's name and its label values joined by ``|``. Those that go with a job's change are moved by the
-script that changes the job; the others are added here.
+A field is the metric's name and its label values joined by ``|``. Counters of a job's transitions are increased by the
+script that changes the job; this module adds the others.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class MetricTotals:
             await self._client.hincrby(self._keys.totals, field(name, *labels), by)
 
     async def add(self, sums: Mapping[str, int]) -> None:
-        """Several of them at once, by whole fields."""
+        """Increase several counters, given by their fields."""
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 for name, by in sums.items():
@@ -33,7 +33,7 @@ class MetricTotals:
                 await pipe.execute()
 
     async def all(self) -> Mapping[tuple[str, ...], int]:
-        """Every counter by (name, label value, ...)."""
+        """Return all counters by (name, label value, ...)."""
         with translated():
             raw = await self._client.hgetall(self._keys.totals)
         return {tuple(name.decode().split("|")): int(value) for name, value in raw.items()}

@@ -1,18 +1,18 @@
-"""What Python and the scripts agree on: numbers that both know, each defined once and rendered as Lua."""
+"""Constants and enums that Python and the scripts share; each is defined once and rendered as Lua."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 from dispatcher.core.job import State
 from dispatcher.core.limits import holds, rate, shares
-from dispatcher.core.limits.allowance import BUCKETS, MOST_AHEAD_US
+from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US
 from dispatcher.store import codec, keys
 
-#: seconds by which a living process's heartbeat may lie behind the newest one
+#: seconds; a process whose heartbeat is older than the newest one by more than this counts as dead
 DEAD_S = 3.0
-#: seconds; the scripts wake nobody for what is due later than this
+#: maximum sleep of a scheduler in seconds; scripts do not wake it for anything that is due later
 LONGEST_SLEEP_S = 1.0
-#: score in its batch's due set of a job that its own hold keeps back (9999-12-31 23:59:59 UTC); private to the store
+#: score in the due set of a job that is held by itself (9999-12-31 23:59:59 UTC); private to the store
 HELD_SCORE = 253_402_300_799_000
 
 Value = int | float | str | tuple[str, ...] | Mapping[str, int]
@@ -23,7 +23,7 @@ _LIVE_STATES = {
 }
 _PACING = ("USED", "CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US", "WINDOW_SLOTS", "LONGEST_WAIT_US")
 
-#: numbers of each script and each part that is put in front of scripts, by their names in Lua
+#: constants of each script and of each part that is put in front of scripts, by their names in Lua
 CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     "time": {"US_PER_S": 1_000_000, "US_PER_MS": 1000, "MS_PER_MINUTE": 60_000},
     "keys": {"BLOCK": keys.BLOCK},
@@ -31,10 +31,10 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "WIDTH": codec.WIDTH,
         **_LIVE_STATES,
         **_FINAL_STATES,
-        # the first final state: all above are final as well
+        # the first final state; all higher ones are final too
         "FINAL": int(State.DELIVERED),
         "HELD_SCORE": HELD_SCORE,
-        # how much longer a key lives than the time that it stores
+        # how long a key outlives the time that it stores
         "CLEAN_UP_MS": 60_000,
     },
     "wakes": {"LONGEST_SLEEP_MS": round(LONGEST_SLEEP_S * 1000)},
@@ -48,23 +48,23 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     "holds": {
         "PROBES_KEPT": holds.PROBES_KEPT,
         "STEP_MS": holds.STEP_MS,
-        # the category of a hold of the provider whose cause is that no list could be read: no probe disproves it
+        # category of a hold of the provider because no list could be read; a probe cannot end it
         "LISTS_FAIL": holds.LISTS_FAIL,
     },
     "parking": {"NO_COUNTRY_CODE": codec.NO_COUNTRY_CODE, "LETTERS": codec.LETTERS},
     "pacing": {
         **{name: getattr(rate, name) for name in _PACING},
-        "MAX_AHEAD_US": MOST_AHEAD_US,
+        "MAX_AHEAD_US": MAX_AHEAD_US,
         "READ_BURST_US": rate.READ_BURST_US,
         "LEFT_OVER_US": rate.LEFT_OVER_US,
-        # length of a bucket, and how many make the period
+        # length of a bucket, and number of buckets in the period
         "BUCKET_US": {period: length_us for period, (length_us, _) in BUCKETS.items()},
         "BUCKETS": {period: buckets for period, (_, buckets) in BUCKETS.items()},
     },
     "begin": {
-        # how long a job waits when as many are being sent as may be
+        # how long a job waits if the maximum number of jobs is being sent
         "FULL_SNOOZE_MS": 250,
-        # Nothing is claimed before there is a permit, and an operator who raises the limit wants all jobs to go on.
+        # Nothing is claimed before there is a permit, and jobs have to continue when an operator raises the limit.
         "MAX_RATE_SNOOZE_MS": 30_000,
         "REPEATABLE_MS": 60_000,
     },
@@ -78,52 +78,52 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "YOUNG_MS": 1000,
         "MAX_AHEAD": 4,
         "MAX_LEASES": 1000,
-        # strikes from which a job is leased only while no other such job is, and when it is looked at again meanwhile
+        # number of strikes from which a job is leased only if no other such job is, and how long it waits otherwise
         "SUSPECT": 2,
         "SUSPECT_AGAIN_MS": 250,
     },
-    # ages of a lease that nobody has fetched: when it is announced again, and again, and when it is given back
+    # ages of a lease that no worker has fetched: when it is announced again, and when it is taken back
     "reclaim": {"ANNOUNCE_AGAIN_MS": 2000, "UNFETCHED_MS": 10_000},
     "next_due": {"SHOW_LIFE_MS": 3000},
 }
 
 
 class BeginWord(StrEnum):
-    """What begin says of one job: it may be sent, or why not."""
+    """The answer of begin for one job: it may be sent, or the reason why not."""
 
     GO = "go"
-    #: the same call began it before, and the answer that named its slot was lost
+    #: an earlier try of the same call began it, and the answer with its slot was lost
     UNHEARD = "unheard"
-    #: it is not this lease's any more
+    #: it no longer belongs to this lease
     GONE = "gone"
-    #: its batch does not run
+    #: its batch is not running
     BATCH = "batch"
     DEADLINE = "deadline"
     HELD = "held"
-    #: its number is in a call, or rests
+    #: its number is being called, or may not be called yet
     NUMBER = "number"
-    #: there is no permit now
+    #: no slot is available now
     RATE = "rate"
-    #: as many are being sent as may be
+    #: the maximum number of jobs is being sent
     FULL = "full"
 
 
 class ChunkStatus(StrEnum):
-    """What became of a chunk of an upload, or of the selection of a rerun."""
+    """The result of storing a chunk of an upload, or the selection of a rerun."""
 
     STORED = "stored"
-    #: it was stored before
+    #: it had already been stored
     REPEAT = "repeat"
-    #: the batch is no draft any more
+    #: the batch is no longer a draft
     CLOSED = "closed"
-    #: there is no such batch
+    #: the batch does not exist
     MISSING = "missing"
-    #: lines before it are not stored
+    #: earlier lines are missing
     GAP = "gap"
 
 
 def constants(name: str) -> str:
-    """The numbers of a script or of a part of it, as Lua text in front of it."""
+    """Return the constants of a script, or of a part of it, as Lua text to put in front of it."""
     return "".join(f"local {constant} = {_literal(value)}\n" for constant, value in CONSTANTS.get(name, {}).items())
 
 

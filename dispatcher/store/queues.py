@@ -1,9 +1,9 @@
-"""Queues of messages to the workers, in the broker's database: one list each, read by commands that block.
+"""Queues of messages to the workers, in the broker's database. Each is a list that is read by blocking commands.
 
-A message carries ids only and may be lost, late or doubled without harm, so it is gone from Redis as soon as one
-process has it: nothing waits for an acknowledgement, and nothing is left behind by a process that dies.
+A message contains only ids and may be lost, late or duplicated without harm. It is therefore removed as soon as a
+process takes it: there are no acknowledgements, and a process that dies leaves nothing behind.
 
-Blocking calls, for threads: this is dramatiq's side.
+All calls block: dramatiq uses them from threads.
 """
 
 import threading
@@ -16,19 +16,19 @@ from dispatcher.store.client import connect_blocking
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
 
-#: messages of one queue
-MOST = 1000
-#: seconds; one command that does not block, and how long the answer of one that does may be overdue
+#: maximum number of messages in a queue
+MAX_MESSAGES = 1000
+#: seconds that a command may take; for a blocking command, in addition to the time for which it blocks
 _TIMEOUT_S = 5.0
-#: seconds that a waiter blocks at a time. It is woken by a message; this only finds out that a connection is dead
+#: seconds for which a waiter blocks at a time; a message wakes it earlier, so this only detects dead connections
 BLOCK_S = 5.0
 
 
 class Queues:
     def __init__(self, url: str, *, account: str = DEFAULT_ACCOUNT, next_database: bool = False) -> None:
-        """In the database that ``url`` names, or in the one after it. Connects at the first call.
+        """Use the database in ``url``, or the one after it. The first call connects.
 
-        Raises ValueError when the URL cannot be read.
+        Raises ValueError if the URL is invalid.
         """
         self._url = url
         self._keys = Keys(account)
@@ -43,25 +43,25 @@ class Queues:
         return client
 
     def push(self, queue: str, messages: Sequence[bytes]) -> None:
-        """Put messages behind the others. Wakes one waiter for each of them. Raises StoreError.
+        """Append messages to a queue. Each wakes one waiter. Raises StoreError.
 
-        Of too many that nobody takes the oldest are dropped.
+        If the queue is too long, the oldest messages are dropped.
         """
         if messages:
             with translated():
                 pipe = self._client.pipeline(transaction=False)
                 pipe.rpush(self._keys.queue(queue), *messages)
-                pipe.ltrim(self._keys.queue(queue), -MOST, -1)
+                pipe.ltrim(self._keys.queue(queue), -MAX_MESSAGES, -1)
                 pipe.execute()
 
     def push_front(self, queue: str, messages: Sequence[bytes]) -> None:
-        """Put back messages that were popped and not worked on, before the others and in their order."""
+        """Put back messages that were popped but not processed, before the others and in their order."""
         if messages:
             with translated():
                 self._client.lpush(self._keys.queue(queue), *reversed(messages))
 
     def lengths(self, queues: Sequence[str]) -> Mapping[str, int]:
-        """Messages that nobody has taken yet, by queue. Raises StoreError."""
+        """Return the number of messages in each queue. Raises StoreError."""
         with translated():
             pipe = self._client.pipeline(transaction=False)
             for queue in queues:
@@ -69,7 +69,7 @@ class Queues:
             return dict(zip(queues, pipe.execute(), strict=True))
 
     def waiter(self, queue: str) -> "Waiter":
-        """Something that waits for messages of a queue, on a connection of its own."""
+        """Return a waiter for messages of a queue, with its own connection."""
         return Waiter(self._client, self._connect(BLOCK_S + _TIMEOUT_S), self._keys.queue(queue))
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Queues:
 
 
 class Waiter:
-    """Waits for messages in one thread; another thread may ``interrupt`` it for good."""
+    """Waits for messages in one thread; another thread can ``interrupt`` it permanently."""
 
     def __init__(self, client: "redis.Redis", own: "redis.Redis", key: str) -> None:
         self._client = client
@@ -87,9 +87,9 @@ class Waiter:
         self._interrupted = threading.Event()
 
     def pop(self) -> bytes | None:
-        """The next message, as soon as there is one; None when none came for a while. Raises StoreError.
+        """Wait for the next message and return it; None if none came for a while. Raises StoreError.
 
-        Connects anew after an error.
+        It reconnects after an error.
         """
         try:
             with translated():
@@ -104,8 +104,10 @@ class Waiter:
         return bytes(popped[1]) if popped else None
 
     def interrupt(self) -> None:
-        """Let a ``pop`` that waits return None, and later ones at once. Repeat it until the waiting thread has seen it:
-        it may just be about to wait. No message is lost. Raises StoreError."""
+        """Make a waiting ``pop`` return None, and later ones return at once. No message is lost. Raises StoreError.
+
+        Repeat the call until the waiting thread has returned, because it may have been just about to wait.
+        """
         self._interrupted.set()
         if self._own_id:
             with translated():

@@ -1,4 +1,4 @@
-"""The account's shared pace, as kept in Redis."""
+"""The account's rate limiter, which all processes share through Redis."""
 
 import json
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
-#: further ahead than sends are granted theirs, so that a backlog of sends leaves reads their share
+#: how far in the future permits for reads may be; further than for sends, so that reads get a share beside them
 _READ_HORIZON_US = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Leave for one read at the provider, or when to ask again."""
+    """A permit for one read at the provider, or the time after which to ask again."""
 
     granted: bool
-    #: seconds until the slot, or until another question makes sense
+    #: seconds until the permit is valid, or until it makes sense to ask again
     wait_s: float
     epoch: int
 
@@ -34,24 +34,24 @@ class RateLimiter:
         self._policy = policy
 
     async def set_ceiling(self, rate_per_second: float, *, per_minute: int = 0, per_day: int = 0) -> float:
-        """Give the limits of the settings; 0: no such limit. Returns the one of a second that is in force."""
+        """Set the limits of the settings; 0: no limit. Returns the limit per second that is in force."""
         return await self._set(
             "settings", {Period.SECOND: rate_per_second, Period.MINUTE: per_minute, Period.DAY: per_day}
         )
 
     async def set_by_operator(self, limits: Mapping[Period, float]) -> None:
-        """Limits that stand above the settings until they are given back; those not named stay. 0: no such limit.
+        """Set limits that override the settings until ``back_to_settings``; the others stay. 0: no limit.
 
-        This and ``back_to_settings`` end a wait that the provider asked for.
+        This and ``back_to_settings`` end a pause that the provider asked for.
         """
         await self._set("operator", limits)
 
     async def back_to_settings(self) -> None:
-        """Forget all limits that operators gave."""
+        """Remove all limits that operators set."""
         await self._set("default", {})
 
     async def unblock(self) -> bool:
-        """End the wait that the provider asked for. False when there was none."""
+        """End the pause that the provider asked for. Returns False if there was none."""
         return bool(await self._scripts.run("unblock"))
 
     async def _set(self, source: str, limits: Mapping[Period, float]) -> float:
@@ -62,13 +62,13 @@ class RateLimiter:
         )
 
     async def by_operator(self) -> frozenset[Period]:
-        """The periods whose limit an operator gave."""
+        """Return the periods whose limit was set by an operator."""
         with translated():
-            given = await self._client.hmget(self._keys.limiter, [f"operator_{period}" for period in Period])
-        return frozenset(period for period, limit in zip(Period, given, strict=True) if limit is not None)
+            limits = await self._client.hmget(self._keys.limiter, [f"operator_{period}" for period in Period])
+        return frozenset(period for period, limit in zip(Period, limits, strict=True) if limit is not None)
 
     async def take_permit(self) -> Permit:
-        """One permit for a read, at most two seconds ahead."""
+        """Take a permit for one read, at most two seconds in the future."""
         policy = self._policy
         answer = await self._scripts.run(
             "take_permit",
@@ -82,7 +82,7 @@ class RateLimiter:
         return Permit(granted=slot >= 0, wait_s=wait_us / 1_000_000, epoch=epoch)
 
     async def slow_down(self, epoch: int, retry_after_s: float | None, chance: float) -> float:
-        """The provider asked for less. Returns the time until which nothing is sent, in seconds since 1970."""
+        """Reduce the rate, as the provider asked. Returns until when nothing is sent, in seconds since 1970."""
         base, cap = self._policy.backoff_429_s
         named_s = capped_retry_after_s(retry_after_s)
         blocked_us, _ = await self._scripts.run(
@@ -98,13 +98,13 @@ class RateLimiter:
         return int(blocked_us) / 1_000_000
 
     async def state(self) -> RateState:
-        """The state of the limiter, for people and metrics."""
+        """Return the state of the limiter, for people and metrics."""
         with translated():
             raw = await self._client.hgetall(self._keys.limiter)
         known = {field.name for field in fields(RateState)} - {"allowances"}
         values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
         rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))
-        allowances = tuple(_allowance(*one) for one in json.loads(raw.get(b"allowances", "[]")))
+        allowances = tuple(_allowance(*values) for values in json.loads(raw.get(b"allowances", "[]")))
         whole = {name: int(value) for name, value in values.items()}
         return RateState(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole)
 

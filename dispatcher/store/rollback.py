@@ -1,4 +1,4 @@
-"""What is known of the last loss of writes: since when, how far the provider's faxes were read, who accepted it."""
+"""Stores the last loss of writes: since when, how far the provider's faxes were read, and whether it was accepted."""
 
 import json
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from dispatcher.store.lua import LOST_MARGIN_MS, Scripts
 
 #: category of the account's hold
 ROLLED_BACK = Category.RECORD_ROLLED_BACK.value
-#: faxes of unknown jobs that are kept for people to see; more are not told from none
-MOST_UNKNOWN = 1000
-#: totals that count what is found
+#: maximum number of faxes of unknown jobs that are kept for people; further ones are not stored
+MAX_UNKNOWN = 1000
+#: metric totals of the faxes that recovery finds
 ADOPTED, ACCEPTED_TWICE = "lost_writes|adopted", "lost_writes|accepted_twice"
 
 
 class Resumed(StrEnum):
-    """What a step towards the end of the hold came to."""
+    """The result of a step towards the end of the account's hold."""
 
     NONE = "none"
     OPEN = "open"
@@ -29,7 +29,7 @@ class Resumed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownFax:
-    """A fax with our labels whose job is not in the store."""
+    """A fax with labels of bulkfax whose job is not in the store."""
 
     fax_id: str
     job: str
@@ -39,21 +39,21 @@ class UnknownFax:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """One loss of writes. Times are milliseconds since 1970, 0 for what has not happened."""
+    """One loss of writes. Times are milliseconds since 1970, and 0 for events that have not happened."""
 
     noticed_ms: int
-    #: writes from here on may be lost
+    #: writes since this time may be lost
     since_ms: int
     cause: str
-    #: epoch that was found, and the higher one that was seen before; 0 when an attempt proved the loss
+    #: the epoch that was read, and the higher one seen before; 0 if an attempt proved the loss
     found_epoch: int
     seen_epoch: int
-    #: the provider's faxes were read up to here
+    #: the provider's faxes were read up to this time
     listed_ms: int = 0
     reconciled_ms: int = 0
     accepted_ms: int = 0
     resumed_ms: int = 0
-    #: faxes that the record did not know, attempts that the provider accepted twice, faxes of no job of ours
+    #: numbers of faxes missing in the records, of attempts that the provider accepted twice, and of faxes without a job
     adopted: int = 0
     accepted_twice: int = 0
     unknown: int = 0
@@ -66,9 +66,9 @@ class Rollbacks:
         self._keys = scripts.keys
 
     async def report_attempt(self, job: JobId, attempt: int, created_ms: int) -> bool:
-        """An attempt that we signed or labelled is not in the record. False when that loss is known.
+        """Report that an attempt made by bulkfax is missing in the record. Returns False if the loss is known.
 
-        ``created_ms``: when the provider created its fax; 0 when that is not known.
+        ``created_ms`` is when the provider created the fax; 0 if unknown.
         """
         cause = f"Redis has lost writes: it knows nothing of attempt {attempt} of job {job}"
         answer = await self._scripts.run(
@@ -77,7 +77,7 @@ class Rollbacks:
         return bool(answer)
 
     async def last(self) -> Rollback | None:
-        """The last loss, whether sending goes on since or not; None when there was none."""
+        """Return the last loss, whether it is resolved or not; None if there was none."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._keys.rollback)
@@ -97,11 +97,11 @@ class Rollbacks:
         )
 
     async def accept(self) -> Resumed:
-        """An operator takes the loss as it is. Sending goes on when the provider's faxes are reconciled."""
+        """Accept the loss for an operator. Sending continues when the provider's faxes are reconciled."""
         return Resumed((await self._scripts.run("resume", step="accepted")).decode())
 
     async def listed(self, rollback: Rollback, until_ms: int, *, all_of_them: bool) -> Resumed:
-        """The provider's faxes were read up to this time. Does nothing for a loss that has become another one."""
+        """Store up to when the provider's faxes were read. It does nothing if another loss was noticed since."""
         answer = await self._scripts.run(
             "resume",
             step="listed",
@@ -114,27 +114,27 @@ class Rollbacks:
 
     async def add_unknown(self, faxes: Sequence[UnknownFax]) -> None:
         with translated():
-            room = MOST_UNKNOWN - await self._client.hlen(self._keys.rollback_unknown)
+            room = MAX_UNKNOWN - await self._client.hlen(self._keys.rollback_unknown)
             kept = {fax.fax_id: json.dumps(asdict(fax)) for fax in faxes[: max(0, room)]}
             if kept:
                 await self._client.hset(self._keys.rollback_unknown, mapping=kept)
 
     async def unknown(self) -> list[UnknownFax]:
-        """Faxes of no job of ours, the oldest first."""
+        """Return the faxes of unknown jobs, the oldest first."""
         with translated():
             raw = await self._client.hvals(self._keys.rollback_unknown)
         return sorted((UnknownFax(**json.loads(fax)) for fax in raw), key=lambda fax: (fax.created_ms, fax.fax_id))
 
     async def raise_epoch(self, epoch: int) -> None:
-        """The provider has a fax of that epoch, and the loss is known: what is sent from now on has a higher one."""
+        """Raise the epoch above that of a fax at the provider, so that later attempts can be told from lost ones."""
         if epoch:
             await self._scripts.run("raise_epoch", epoch=epoch)
 
     async def check(self) -> None:
-        """Raises StoreRolledBack when the account's epoch is lower than one that this process has seen."""
+        """Raise StoreRolledBack if the account's epoch is lower than one that this process has seen."""
         await self._scripts.run("move_epoch")
 
     async def written_ms(self) -> int:
-        """When the account's epoch moved last; 0 when it never did."""
+        """Return when the account's epoch last increased, in milliseconds since 1970; 0 for never."""
         with translated():
             return int(await self._client.hget(self._keys.epoch, "written_ms") or 0)

@@ -1,4 +1,4 @@
-"""Secrets of an installation, made at their first use: the keys of callback signatures and of number hashes."""
+"""Stores the secrets of an account, created at their first use: keys of callback signatures and of number hashes."""
 
 import secrets
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ class Secrets:
         self._keys = keys
 
     async def number_key(self) -> bytes:
-        """The key under which numbers are hashed."""
+        """Return the key with which numbers are hashed."""
         return await self._secret("number")
 
     async def callback_keys(self, configured: Sequence[str]) -> list[bytes]:
-        """Keys of callback signatures: the first signs, all verify. One is made and kept when none is configured."""
+        """Return the keys of callback signatures: the first signs, all verify. Without configured ones, create one."""
         return [key.encode() for key in configured] or [await self._secret("callback")]
 
     async def _secret(self, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The clock of the Redis server, the only one that counts for anything stored: hosts may disagree about the time."""
+"""The clock of the Redis server. All stored times come from it, because the clocks of hosts may differ."""
 
 import json
 import math
@@ -12,30 +12,30 @@ from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
-#: seconds for which this machine's steady clock is trusted to have kept pace with the server's
+#: seconds after which the server's time is read again
 _FRESH_S = 5.0
-#: a stored time that lies further ahead of the server's clock is of before the clock was set back
+#: a stored time that is further ahead of the server's clock was stored before the clock was set back
 AHEAD_MS = 5_000
 
 
 def steady_clock() -> float:
-    """Seconds of a clock that never steps and counts suspended time, where the system has one (Linux does)."""
+    """Return the seconds of a clock that never steps and includes suspended time, where available (as on Linux)."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def wall_clock() -> float:
-    """Seconds since 1970 as this machine believes."""
+    """Return the seconds since 1970 by this machine's clock."""
     return time.time()
 
 
 class SuspensionMeter:
-    """Seconds for which this machine has stood still without its steady clock counting them, as far as is known.
+    """Measures the seconds of suspension that the steady clock of this machine has not counted.
 
-    A steady clock does not count the time in which a hypervisor had the whole machine stand still. On hosts that set
-    the wall clock right afterwards, that clock steps forward. A step back says nothing.
+    A steady clock does not count time in which a hypervisor suspended the machine. Hosts that correct the wall clock
+    afterwards make it step forward, which is what this meter detects. A step back has no meaning.
     """
 
-    #: what lies between two readings is no step, seconds
+    #: differences below this many seconds are not a step
     _STEP_S = 0.05
 
     def __init__(self, steady: Callable[[], float] = steady_clock, wall: Callable[[], float] = wall_clock) -> None:
@@ -45,7 +45,7 @@ class SuspensionMeter:
         self._seconds = 0.0
 
     def __call__(self) -> float:
-        # a pause between the readings is on both clocks, and must count as a step in neither direction
+        # a pause between the two readings affects both clocks, and must not count as a step
         before_s, wall_s, after_s = self._steady(), self._wall(), self._steady()
         forward_s, back_s = wall_s - after_s - self._apart_s, self._apart_s - (wall_s - before_s)
         if forward_s > self._STEP_S:
@@ -57,23 +57,23 @@ class SuspensionMeter:
 
 
 class ServerClock:
-    """Milliseconds since 1970 by the server, asked anew every few seconds and counted on in between."""
+    """The server's time, read every few seconds and extrapolated with the steady clock in between."""
 
     def __init__(self, client: Client, steady: Callable[[], float]) -> None:
-        """``steady`` gives seconds, never steps, and counts the time that the machine was suspended."""
+        """``steady`` returns the seconds of a clock that never steps and includes suspended time."""
         self._client = client
         self._steady = steady
         self._server_ms = 0
         self._asked_s = -math.inf
 
     async def now_ms(self) -> int:
-        """Raises StoreError when it has to ask and gets no answer."""
+        """Return the milliseconds since 1970. Raises StoreError if the server has to be asked and does not answer."""
         if self._steady() - self._asked_s > _FRESH_S:
             await self.ask()
         return self._server_ms + round((self._steady() - self._asked_s) * 1000)
 
     async def ask(self) -> int:
-        """The server's time of this moment."""
+        """Read the server's time now."""
         with translated():
             seconds, micros = await self._client.time()
         self._server_ms, self._asked_s = int(seconds) * 1000 + int(micros) // 1000, self._steady()
@@ -81,9 +81,9 @@ class ServerClock:
 
 
 class ClockReadings:
-    """What schedulers of this machine last saw of the server's clock, for one that starts after a step.
+    """Stores the last reading of the server's clock on this machine, so that a scheduler that starts can detect a step.
 
-    The clock that never steps begins anew with each start of a machine, so each start has an entry of its own.
+    The steady clock restarts with each boot of a machine, so each boot has its own entry.
     """
 
     def __init__(self, client: Client, keys: Keys) -> None:
@@ -92,12 +92,12 @@ class ClockReadings:
         self._boot = _boot_id()
 
     async def last(self) -> ClockReading | None:
-        """None when nobody has looked since the machine was started. Raises StoreError."""
+        """Return the last reading; None if there is none since the machine was booted. Raises StoreError."""
         with translated():
-            found = await self._client.hget(self._keys.clock, self._boot)
-        if found is None:
+            reading = await self._client.hget(self._keys.clock, self._boot)
+        if reading is None:
             return None
-        server_ms, own_s, suspended_until_s = json.loads(found)
+        server_ms, own_s, suspended_until_s = json.loads(reading)
         return ClockReading(server_ms=server_ms, own_s=own_s, suspended_until_s=suspended_until_s)
 
     async def remember(self, seen: ClockReading) -> None:
@@ -107,7 +107,7 @@ class ClockReadings:
 
 
 def _boot_id() -> str:
-    """Names one start of this machine; the same for all machines that do not say (Linux does)."""
+    """Return an id of the current boot of this machine; a constant where the system has none (Linux has)."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return "unknown"

@@ -1,4 +1,4 @@
-"""The store: Redis as the record of everything that was accepted."""
+"""The store: Redis, in which everything that was accepted is recorded."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,12 +27,12 @@ from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clo
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
-#: seconds since a replica's last word; it gives one each second
+#: maximum seconds since the last acknowledgement of a working replica, which sends one each second
 _LAG_S = 2
 
 
 class Store:
-    """One Redis, seen through the verbs of the product."""
+    """The parts of the store of one account, on shared connections."""
 
     def __init__(
         self,
@@ -46,11 +46,14 @@ class Store:
         reads: Patience = PATIENT,
         writes: Patience = PATIENT,
     ) -> None:
-        """``steady`` gives seconds, never steps, and counts the time that the machine was suspended.
+        """Create the store; the first call connects.
 
-        ``reads`` and ``writes`` say how long commands and scripts wait for Redis, ``wait_replicas`` how many replicas
-        must have what is accepted, and the begin of a send. Raises ValueError when the URL cannot be read, or the
-        account's name is none. Connects at the first call.
+        ``steady`` returns the seconds of a clock that never steps and includes suspended time. ``reads`` and ``writes``
+        say how long commands and scripts wait for Redis, and ``wait_replicas`` how many replicas must have an accepted
+        write or the begin of a send.
+
+        Raises:
+            ValueError: The URL or the name of the account is invalid.
         """
         self._wait_replicas = wait_replicas
         if wait_replicas:
@@ -80,13 +83,13 @@ class Store:
         self.workers = WorkerRegistry(self._client, scripts)
 
     async def ping(self) -> None:
-        """Raises StoreUnavailable when Redis does not answer."""
+        """Raise StoreUnavailable if Redis does not answer."""
         with translated():
             await self._client.ping()
 
     async def check_settings(self) -> None:
-        """Raises StoreUnsafe when the server is set up so that it can forget what it acknowledged."""
-        faults = unsafe(await self._config(*_WANTED))
+        """Raise StoreUnsafe if the server is configured so that it can lose acknowledged writes."""
+        faults = unsafe(await self._config(*_REQUIRED))
         if faults:
             raise StoreUnsafe(
                 f"Redis can lose accepted faxes: {', '.join(faults)}. Change its configuration, or set "
@@ -94,7 +97,7 @@ class Store:
             )
 
     async def check_writable(self) -> None:
-        """Raises StoreRefuses when Redis is full, read-only or cannot write its file. Leaves nothing behind."""
+        """Raise StoreRefuses if Redis is full, read-only or cannot write its file. Nothing is left behind."""
         with translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.set(self._keys.write_check, 1, px=60_000)
@@ -102,22 +105,29 @@ class Store:
                 await pipe.execute()
 
     async def lacks_replicas(self) -> bool:
-        """Whether fewer replicas follow than writes wait for. A server that hides it is believed to have them."""
+        """Return whether fewer replicas work than writes wait for; False if the server does not report them."""
         if not self._wait_replicas:
             return False
         with translated(), suppress(redis.ResponseError):
-            told = await self._client.info("replication")
-            following = [one for name, one in told.items() if name.startswith("slave") and isinstance(one, dict)]
-            prompt = [one for one in following if one.get("state") == "online" and one.get("lag", 0) <= _LAG_S]
+            info = await self._client.info("replication")
+            following = [
+                replica for name, replica in info.items() if name.startswith("slave") and isinstance(replica, dict)
+            ]
+            prompt = [
+                replica for replica in following if replica.get("state") == "online" and replica.get("lag", 0) <= _LAG_S
+            ]
             return len(prompt) < self._wait_replicas
         return False
 
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}
-        with translated(), suppress(redis.ResponseError):  # a server that hides its configuration has no such command
+        with (
+            translated(),
+            suppress(redis.ResponseError),
+        ):  # managed servers that hide their configuration do not have this command
             for name in names:
-                found = await self._client.config_get(name)
-                values |= {_text(key): _text(value) for key, value in found.items()}
+                setting = await self._client.config_get(name)
+                values |= {_text(key): _text(value) for key, value in setting.items()}
         return values
 
     async def aclose(self) -> None:
@@ -132,7 +142,7 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-_WANTED = {
+_REQUIRED = {
     "appendonly": "yes",
     "appendfsync": "always",
     "no-appendfsync-on-rewrite": "no",
@@ -141,10 +151,12 @@ _WANTED = {
 
 
 def unsafe(config: Mapping[str, str]) -> list[str]:
-    """Settings of a server that allow it to lose data, each as ``name is value, must be wanted``. A server that
-    hides its configuration (managed ones do) is believed."""
+    """Return the settings of a server that allow it to lose data, each as ``name is value, must be value``.
+
+    Settings that are missing are not reported, because managed servers hide their configuration.
+    """
     return [
-        f"{name} is {config[name]}, must be {wanted}"
-        for name, wanted in _WANTED.items()
-        if config.get(name, wanted) != wanted
+        f"{name} is {config[name]}, must be {required}"
+        for name, required in _REQUIRED.items()
+        if config.get(name, required) != required
     ]

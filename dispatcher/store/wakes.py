@@ -1,4 +1,4 @@
-"""How schedulers sleep: until the next entry is due, or until a script wakes them because something is due earlier."""
+"""Lets schedulers sleep until the next entry is due, or until a script wakes them because something is due earlier."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 from dispatcher.store.protocol import LONGEST_SLEEP_S
 
-#: a wait of 0 would be one without end
+#: minimum timeout in seconds, because a timeout of 0 would mean none
 _SHORTEST_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextDue:
-    """What a scheduler knows before it sleeps."""
+    """When the next entry is due, and how many jobs are leased."""
 
-    #: seconds until the next entry is due; 0: now. None when there is none
+    #: seconds until the next entry is due; 0: now; None: there is none
     in_s: float | None
-    #: jobs that are leased and not begun
+    #: number of jobs that are leased and not begun
     leased: int
 
 
@@ -29,15 +29,17 @@ class Wakes:
         self._keys = scripts.keys
 
     async def next_due(self, *, looks: bool = True) -> NextDue:
-        """``looks``: whether what was sent or accepted may be looked for, as for ``reclaim``. Raises StoreError."""
+        """Return when the next entry is due. ``looks``: whether jobs in flight count. Raises StoreError."""
         wait_ms, leased = await self._scripts.run("next_due", horizon_us=HORIZON_US, looks=looks)
         return NextDue(in_s=None if wait_ms < 0 else wait_ms / 1000, leased=leased)
 
     async def wait(self, seconds: float) -> bool:
-        """Sleep so long, at most ``LONGEST_SLEEP_S``, or until someone is woken. True when that is us.
+        """Sleep for some seconds, at most ``LONGEST_SLEEP_S``, or until woken. Returns whether a script woke it.
 
-        Words for others who are awake are taken away with ours: whoever is awake looks before it sleeps. Raises
-        StoreError.
+        Wake-ups for schedulers that are awake are removed too, because those check for due work before they sleep.
+
+        Raises:
+            StoreError: Redis cannot be used.
         """
         timeout_s = min(max(seconds, _SHORTEST_S), LONGEST_SLEEP_S)
         with translated():
@@ -50,7 +52,7 @@ class Wakes:
         """Wake schedulers, as the scripts do."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                # one word for each of two schedulers, and none for those who are awake
+                # one element for each of two schedulers, and none for those that are awake
                 pipe.lpush(self._keys.wake, 1, 1)
                 pipe.ltrim(self._keys.wake, 0, 3)
                 await pipe.execute()

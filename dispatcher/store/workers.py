@@ -1,8 +1,8 @@
-"""Which worker processes live. A lease of a process that has ended is taken back (``reclaim.lua``).
+"""The registry of living worker processes. Leases of a process that has ended are taken back (``reclaim.lua``).
 
-A process has a name, which it keeps over restarts, and an instance, which is new with each start. It has ended when its
-end was reported, when another instance registered under its name, or when its last heartbeat lies more than 3 s behind.
-Heartbeats are measured by a clock of the registry that stands still while nobody calls (``workers.lua``).
+A process has a name, which it keeps when it is restarted, and an instance, which is new with each start. It counts as
+ended if its end was reported, if another instance registered under its name, or if its last heartbeat is more than 3 s
+old. The age of heartbeats is measured by a clock of the registry that stops while no process calls (``workers.lua``).
 """
 
 import re
@@ -16,7 +16,7 @@ from dispatcher.store.lua import Scripts
 from dispatcher.store.protocol import DEAD_S
 from dispatcher.store.server_clock import AHEAD_MS
 
-#: seconds after which a process that has called no script writes a heartbeat
+#: seconds without a script call after which a process sends a heartbeat
 BEAT_S = 1.0
 
 _NAME = re.compile(r"[^\s:]\S{0,199}")
@@ -24,11 +24,11 @@ _NAME = re.compile(r"[^\s:]\S{0,199}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProcess:
-    """A process as the registry knows it."""
+    """An entry of the registry."""
 
     name: str
     instance: str
-    #: calls that it could begin, by its last heartbeat
+    #: number of calls that it could begin, according to its last heartbeat
     room: int
     #: seconds of the registry's clock since its last heartbeat
     silent_s: float
@@ -39,7 +39,7 @@ class WorkerProcess:
 
 
 class WorkerRegistry:
-    """The worker processes of all hosts."""
+    """Registers the worker processes of all hosts and their heartbeats."""
 
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
@@ -47,49 +47,49 @@ class WorkerRegistry:
         self._keys = scripts.keys
 
     async def register(self, name: str, instance: str, *, room: int = 0) -> None:
-        """A process starts: it lives from now on, and whoever had its name has ended.
+        """Register a process that starts. An earlier process with this name counts as ended.
 
-        Raises ValueError for a name that the scripts could not read.
+        Raises ValueError if the scripts could not parse the name.
         """
         _check(name, instance)
         await self._scripts.run("register", name=name, instance=instance, room=room)
 
     async def beat(self, name: str, instance: str, *, room: int = 0) -> bool:
-        """A heartbeat. False when another process has registered under this name: then it changes nothing.
+        """Send a heartbeat. Returns False, and changes nothing, if another process has registered under this name.
 
-        ``room``: calls that the process could begin.
+        ``room`` is the number of calls that the process could begin.
         """
         _check(name, instance)
         return bool(await self._scripts.run("beat", name=name, instance=instance, room=room))
 
     async def report_end(self, name: str, instance: str = "") -> None:
-        """The process has ended, however that came about. Does nothing when it was replaced already.
+        """Report that a process has ended. It does nothing if another process has its name already.
 
-        Without an instance: whoever has the name has ended.
+        Without an instance, the process that has the name has ended.
         """
         await self._scripts.run("report_end", name=name, instance=instance)
 
     async def sign_off(self, name: str, instance: str) -> None:
-        """The process ends by its own will: what it fetched and has not begun goes to others at once."""
+        """Sign off a process that stops: leases that it fetched and has not begun go to others at once."""
         self._scripts.worker = str
         await self._scripts.run("sign_off", name=name, instance=instance)
 
     def speak_as(self, name: str, instance: str, room: Callable[[], int]) -> None:
-        """From now on every script that this store runs is a heartbeat of that process."""
+        """Make every script that this store runs from now on a heartbeat of a process."""
         _check(name, instance)
         self._scripts.worker = lambda: f"{name} {instance} {max(0, room())}"
 
     @property
     def spoke_s(self) -> float:
-        """When this process last reached the registry, by the monotonic clock (seconds)."""
+        """Return when this process last reached the registry, by the monotonic clock (seconds)."""
         return self._scripts.answered_s
 
     async def all(self) -> list[WorkerProcess]:
-        """Every process that is known, the dead ones that nobody has forgotten yet included."""
+        """Return every known process, including dead ones that are not removed yet."""
         return (await self.read()).processes
 
     async def read(self) -> "WorkerStatus":
-        """All of it at once."""
+        """Read the whole registry in one call."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._keys.workers)
@@ -101,8 +101,11 @@ class WorkerRegistry:
 
 
 class WorkerStatus(NamedTuple):
-    """What is known of worker processes; times are the server's, in milliseconds since 1970: when the registry's clock
-    moved, when a process ended."""
+    """The content of the registry.
+
+    ``moved_ms`` is when the registry's clock last advanced, ``ended_ms`` when a process last ended, both by the
+    server's clock in milliseconds since 1970.
+    """
 
     processes: list[WorkerProcess]
     moved_ms: int
@@ -113,11 +116,11 @@ class WorkerStatus(NamedTuple):
         return sum(process.alive for process in self.processes)
 
     def seen_ms(self, now_ms: int) -> int:
-        """When any process was heard of last; 0: none is known.
+        """Return when the last sign of life of any process was received; 0 if no process is known.
 
-        A time that lies ahead of ``now_ms`` is of before the clock was set back, and no sign of life.
+        A time later than ``now_ms`` was stored before the clock was set back; it is ignored.
         """
-        # while nobody calls, the registry's clock stands still and the server's goes on
+        # while no process calls, the registry's clock stops and the server's continues
         alive_ms = (min(self.moved_ms, now_ms) - round(process.silent_s * 1000) for process in self.processes)
         return max([self.ended_ms if self.ended_ms <= now_ms + AHEAD_MS else 0, *alive_ms])
 

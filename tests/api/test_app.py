@@ -164,9 +164,9 @@ async def test_lost_writes_are_shown_and_accepted(api: httpx.AsyncClient, runtim
     accepted = (await api.post("/v1/account/resume", json={"accept_rollback": True})).json()
     assert accepted["rollback"]["accepted_at"]
     assert [hold["category"] for hold in accepted["holds"]] == ["record_rolled_back"]
-    found = await runtime.store.rollbacks.last()
-    assert found is not None
-    await runtime.store.rollbacks.listed(found, found.noticed_ms, all_of_them=True)
+    rollback = await runtime.store.rollbacks.last()
+    assert rollback is not None
+    await runtime.store.rollbacks.listed(rollback, rollback.noticed_ms, all_of_them=True)
     account = (await api.get("/v1/account")).json()
     assert (account["holds"], bool(account["rollback"]["resumed_at"])) == ([], True)
 
@@ -185,7 +185,7 @@ async def test_what_too_few_replicas_have_is_refused_for_a_while(settings: Setti
 async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
     changed = (await api.patch("/v1/account/rate", json={"per_second": 7.5, "per_day": 1})).json()
     assert (changed["rate_per_second"], changed["rate_now"], changed["blocked_by"]) == (7.5, 7.5, None)
-    assert [(one["per"], one["limit"], one["source"], one["used"]) for one in changed["limits"]] == [
+    assert [(limit["per"], limit["limit"], limit["source"], limit["used"]) for limit in changed["limits"]] == [
         ("second", 7.5, "operator", None),
         ("day", 1, "operator", 0),
     ]

@@ -28,7 +28,7 @@ async def created(api: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
 
 
 async def test_a_new_batch_shows_all_that_was_asked_for(api: httpx.AsyncClient) -> None:
-    given = {
+    fields = {
         "priority": "urgent",
         "weight": 7,
         "default_country": "GB",
@@ -43,8 +43,8 @@ async def test_a_new_batch_shows_all_that_was_asked_for(api: httpx.AsyncClient) 
         "start_at": "2099-01-01T00:00:00.000Z",
         "deadline": "2099-01-02T01:00:00+01:00",
     }
-    body = await created(api, **given)
-    assert {name: body[name] for name in given} == {**given, "deadline": "2099-01-02T00:00:00.000Z"}
+    body = await created(api, **fields)
+    assert {name: body[name] for name in fields} == {**fields, "deadline": "2099-01-02T00:00:00.000Z"}
     assert (body["state"], body["rows"], body["counts"]["waiting"]) == ("draft", 0, 0)
 
 

@@ -85,7 +85,7 @@ async def test_an_address_that_is_not_ours_or_has_expired_gives_nothing(
 
 
 async def test_a_full_store_of_documents_says_so(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    most = runtime.settings.documents_max_bytes
-    await runtime.store.documents.put(b"\0" * most, "filler.pdf", 1)
+    max_bytes = runtime.settings.documents_max_bytes
+    await runtime.store.documents.put(b"\0" * max_bytes, "filler.pdf", 1)
     answer = await api.post("/v1/documents", content=LETTER)
     assert (answer.status_code, "BULKFAX_DOCUMENTS_MAX_BYTES" in answer.json()["detail"]) == (507, True)

@@ -21,7 +21,7 @@ async def rows(api: httpx.AsyncClient, batch: str, query: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("query", "wanted"),
+    ("query", "expected"),
     [
         ("", [0, 1, 2, 3, 4]),
         ("state=failed", [1, 3]),
@@ -38,11 +38,11 @@ async def rows(api: httpx.AsyncClient, batch: str, query: str) -> list[int]:
     ],
 )
 async def test_filters_and_pages_choose_the_jobs(
-    api: httpx.AsyncClient, runtime: Runtime, query: str, wanted: list[int]
+    api: httpx.AsyncClient, runtime: Runtime, query: str, expected: list[int]
 ) -> None:
     batch = await running(runtime.store, 5)
     await end_jobs(runtime.store, batch, ENDS)
-    assert await rows(api, batch, query) == wanted
+    assert await rows(api, batch, query) == expected
 
 
 async def test_a_filter_that_does_not_exist_is_named(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -63,7 +63,7 @@ async def test_pages_reach_every_job_of_a_large_batch_once(api: httpx.AsyncClien
 
 
 @pytest.mark.parametrize(
-    ("query", "wanted"),
+    ("query", "expected"),
     [
         ("state=failed", [3, 2_400]),
         ("state=failed&category=no_answer", [2_400]),
@@ -75,12 +75,12 @@ async def test_pages_reach_every_job_of_a_large_batch_once(api: httpx.AsyncClien
     ],
 )
 async def test_a_rare_job_is_found_on_the_first_page_of_a_large_batch(
-    api: httpx.AsyncClient, runtime: Runtime, query: str, wanted: list[int]
+    api: httpx.AsyncClient, runtime: Runtime, query: str, expected: list[int]
 ) -> None:
     """Blocks without such jobs are passed over, not unpacked."""
     batch = await running(runtime.store, 2_500)
     await end_jobs(runtime.store, batch, {3: (State.FAILED, "busy"), 2_400: (State.FAILED, "no_answer")})
-    assert await rows(api, batch, query) == wanted
+    assert await rows(api, batch, query) == expected
 
 
 async def test_rows_of_an_ended_batch_that_never_started_are_found_in_their_state(

@@ -24,7 +24,10 @@ LOST = {
 def test_a_limit_is_changed_shown_and_given_back(connected: Bulkfax) -> None:
     before = json.loads(connected("account", "--json").last_line)
     changed = json.loads(connected("account", "rate", "50000/d", "--json").last_line)
-    assert [(one["per"], one["source"]) for one in changed["limits"]] == [("second", "settings"), ("day", "operator")]
+    assert [(limit["per"], limit["source"]) for limit in changed["limits"]] == [
+        ("second", "settings"),
+        ("day", "operator"),
+    ]
     shown = connected("account").out
     assert "50,000" in shown
     assert "operator" in shown
@@ -43,7 +46,7 @@ def test_a_wait_is_ended(connected: Bulkfax) -> None:
 
 def test_an_account_that_lost_nothing_has_nothing_to_resume(connected: Bulkfax) -> None:
     ran = connected("account", "resume", "--accept-rollback")
-    assert (ran.status, ran.err) == (1, "error: no lost writes hold the account\n")
+    assert (ran.status, ran.err) == (1, "error: the account is not held because of lost writes\n")
 
 
 @pytest.mark.parametrize("accepts", [True, False])
@@ -67,10 +70,10 @@ def test_what_was_found_after_lost_writes_is_shown_before_it_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("limit", "told"),
+    ("limit", "message"),
     [("50", "50/s, 3000/m or 100000/d"), ("0/s", "stop all sending"), ("1.5/m", "whole number"), ("5/h", "50/s")],
 )
-def test_a_limit_that_cannot_be_is_refused_before_anything_is_asked(bulkfax: Bulkfax, limit: str, told: str) -> None:
+def test_a_limit_that_cannot_be_is_refused_before_anything_is_asked(bulkfax: Bulkfax, limit: str, message: str) -> None:
     ran = bulkfax("account", "rate", limit)
     assert ran.status == 2
-    assert told in " ".join(ran.err.replace("│", " ").split())
+    assert message in " ".join(ran.err.replace("│", " ").split())

@@ -29,8 +29,8 @@ def recipients(tmp_path: Path) -> Path:
 
 def answer(ran: Ran) -> dict[str, Any]:
     assert ran.status == 0, ran.err
-    found: dict[str, Any] = json.loads(ran.last_line)
-    return found
+    body: dict[str, Any] = json.loads(ran.last_line)
+    return body
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_watching_a_draft_is_refused_instead_of_waiting_for_ever(connected: Bulk
         ("list.csv", "fax\nnone\n+1\n", "none of the 2 lines"),
         ("list.csv", "", ""),
         ("list.xlsx", "x", ".csv"),
-        ("missing.csv", None, "missing.csv is not there"),
+        ("missing.csv", None, "missing.csv does not exist"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_said_and_leaves_no_draft(  # three files and three cases

@@ -96,7 +96,7 @@ def test_a_hold_names_its_cause_and_says_when_it_is_probed_or_that_someone_has_t
     assert "no answer" in provider
     assert "in 1 h" in provider or "in 2 h" in provider
     assert "a bad sender" in batch
-    assert "by hand" in batch
+    assert "when released" in batch
 
 
 def test_an_account_shows_its_rate() -> None:

@@ -48,14 +48,14 @@ class Up:
 
     def pids(self) -> dict[str, int]:
         """Process ids of the children, by what they are."""
-        found: dict[str, int] = {}
+        pids: dict[str, int] = {}
         for pid in descendants(self.process.pid):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             known = {b"web": "web", b"scheduler": "scheduler", b"worker": "worker"}
             # processes that the supervisor forked have its command line, and come behind it
-            found = {name: pid for word, name in known.items() if word in words} | found
-            found |= {"redis": pid} if b"server" in words[0] else {}
-        return found
+            pids = {name: pid for word, name in known.items() if word in words} | pids
+            pids |= {"redis": pid} if b"server" in words[0] else {}
+        return pids
 
 
 @pytest.fixture

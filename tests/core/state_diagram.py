@@ -1,4 +1,4 @@
-"""Draws the tables of states as docs/state_machine.md shows them."""
+"""Renders the state machines of jobs and batches as the diagram and the tables in docs/state_machine.md."""
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, Control
 from dispatcher.core.job import FINAL, State
@@ -6,7 +6,7 @@ from dispatcher.core.lifecycle import TRANSITIONS, Event
 
 
 def job_diagram() -> str:
-    """A mermaid diagram: one arrow for each pair of states, with the events that lead from one to the other."""
+    """Return a mermaid diagram: one arrow for each pair of states, with the events that lead from one to the other."""
     arrows: dict[tuple[State, State], list[Event]] = {}
     for (state, event), target in TRANSITIONS.items():
         arrows.setdefault((state, target), []).append(event)
@@ -18,23 +18,23 @@ def job_diagram() -> str:
 #: what each event means, in a sentence
 EVENTS = {
     Event.CLAIMED: "the scheduler leased the job to a worker",
-    Event.GIVEN_BACK: "it goes back unspent: its lease ended, begin granted nothing, or the provider took nothing",
-    Event.BEGUN: "it was written down as being sent, before the first byte",
-    Event.UNCLEAR: "the answer to the POST was unclear: the fax is searched for",
-    Event.ACCEPTED: "the provider has the fax",
-    Event.NO_NEWS: "a look-up or a read-back brought nothing new",
+    Event.GIVEN_BACK: "the job waits again without having spent an attempt: the lease ended or no fax was sent",
+    Event.BEGUN: "the attempt was stored before the first byte of the request is sent",
+    Event.UNCLEAR: "the POST may have reached the provider: bulkfax searches the provider's faxes for it",
+    Event.ACCEPTED: "the provider accepted the fax",
+    Event.NO_NEWS: "a search or a read-back brought nothing new",
     Event.DELIVERED: "the fax arrived",
-    Event.RETRIED: "the fax failed, or the request was refused, and is tried again or waits for a hold to end",
-    Event.VANISHED: "it was searched for over the settling time and not found, or accepted and is not known any more",
+    Event.RETRIED: "the fax failed or the request was refused; the job is tried again or waits for a hold to end",
+    Event.VANISHED: "the fax was not found within the search period, or the provider no longer knows the accepted fax",
     Event.FAILED: "a failure ends the job",
-    Event.UNCONFIRMED: "a failure, or the lack of an end, ends the job, and the pages may have arrived",
+    Event.UNCONFIRMED: "the job ends with a failure or without a result, and pages may have arrived",
     Event.CANCELLED: "the batch was cancelled",
     Event.EXPIRED: "the batch's deadline passed",
 }
 
 
 def event_table() -> str:
-    """A table: each event, the states in which it can happen, its meaning."""
+    """Return a table of the events: the states in which each can happen, and its meaning."""
     rows = [
         (event, [state.label for state, other in TRANSITIONS if other is event], text) for event, text in EVENTS.items()
     ]
@@ -43,7 +43,7 @@ def event_table() -> str:
 
 
 def batch_table() -> str:
-    """A table: what was asked of a batch, and what each command makes of it; a dash where it is refused."""
+    """Return a table of the commands: the new state of a batch in each state, or a dash if the command is refused."""
     rows = [
         [f"`{control}`", *(COMMAND_TRANSITIONS.get((control, command), "–") for command in Command)]
         for control in Control

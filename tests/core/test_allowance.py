@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.limits.allowance import BUCKETS, MOST_AHEAD_US, Allowance, Period, free_us, used
+from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US, Allowance, Period, free_us, used
 from dispatcher.core.limits.rate import CATCH_UP_US, RateState, next_us
 from dispatcher.core.reference.allowance import counted, new_allowance, room
 from dispatcher.core.reference.pacing import Adaptation, reserve, slow_down, with_allowances
@@ -27,10 +27,12 @@ def limited(rate: float, **limits: int) -> RateState:
     return with_allowances(RateState(ceiling=rate, rate=rate), limits_of)
 
 
-def drawn(pace: RateState, now_us: int, horizon_us: int = SECOND, most: int = 10**9) -> tuple[RateState, list[int]]:
+def drawn(
+    pace: RateState, now_us: int, horizon_us: int = SECOND, max_slots: int = 10**9
+) -> tuple[RateState, list[int]]:
     """Permits that are to be had at one moment."""
     slots: list[int] = []
-    while len(slots) < most:
+    while len(slots) < max_slots:
         pace, slot = reserve(pace, now_us, horizon_us, ADAPT)
         if slot is None:
             break
@@ -38,9 +40,9 @@ def drawn(pace: RateState, now_us: int, horizon_us: int = SECOND, most: int = 10
     return pace, slots
 
 
-def most_within(slots: list[int], span_us: int) -> int:
+def max_within(slots: list[int], span_us: int) -> int:
     slots = sorted(slots)
-    return max((bisect_left(slots, slot + span_us) - at for at, slot in enumerate(slots)), default=0)
+    return max((bisect_left(slots, slot + span_us) - index for index, slot in enumerate(slots)), default=0)
 
 
 @pytest.mark.parametrize("period", LONGER)
@@ -84,18 +86,18 @@ def test_the_strictest_of_several_limits_holds() -> None:
 
 @given(PERIODS, st.integers(1, 50), st.lists(st.integers(0, 200 * SECOND), max_size=60), st.integers(0, 300 * SECOND))
 def test_room_and_the_next_free_slot_say_the_same(period: Period, limit: int, waits: list[int], ahead_us: int) -> None:
-    one, at_us = new_allowance(period, limit), START
+    allowance, at_us = new_allowance(period, limit), START
     for wait_us in waits:
-        at_us = max(at_us + wait_us, free_us(one))
-        one = counted(one, at_us)
-    assert (room(one, at_us + ahead_us) > 0) is (free_us(one) <= at_us + ahead_us)
-    assert 0 < used(one, at_us) <= limit or not waits
+        at_us = max(at_us + wait_us, free_us(allowance))
+        allowance = counted(allowance, at_us)
+    assert (room(allowance, at_us + ahead_us) > 0) is (free_us(allowance) <= at_us + ahead_us)
+    assert 0 < used(allowance, at_us) <= limit or not waits
 
 
 MOMENTS = st.lists(
     st.tuples(
         st.integers(0, 2 * MINUTE) | st.integers(0, DAY // 3),
-        st.integers(0, MOST_AHEAD_US),
+        st.integers(0, MAX_AHEAD_US),
         st.integers(1, 40),
         st.sampled_from(["", "", "", "refused", "back"]),
         st.integers(0, 40 * SECOND) | st.integers(0, 2 * DAY),
@@ -113,29 +115,29 @@ def test_no_window_holds_more_than_its_limit_whoever_asks_when(
     Windows are looked at by true time, which never steps.
     """
     pace, true_us, behind_us, slots = limited(rate, **{period: limit}), START, 0, list[int]()
-    for passed_us, horizon_us, most, event, step_us in moments:
+    for passed_us, horizon_us, max_slots, event, step_us in moments:
         true_us += passed_us
         behind_us += step_us if event == "back" else 0
         now_us = true_us - behind_us
         if event == "refused":
             pace = slow_down(pace, pace.epoch, now_us, step_us % MINUTE, ADAPT)
-        pace, more = drawn(pace, now_us, horizon_us, most)
+        pace, more = drawn(pace, now_us, horizon_us, max_slots)
         assert all(now_us - CATCH_UP_US <= slot <= now_us + horizon_us for slot in more)
         slots += [slot + behind_us for slot in more]
     assert slots == sorted(slots)
-    assert most_within(slots, LENGTH[period]) <= limit
-    assert most_within(slots, SECOND) <= rate + 1
+    assert max_within(slots, LENGTH[period]) <= limit
+    assert max_within(slots, SECOND) <= rate + 1
 
 
 @given(PERIODS, st.integers(1, 200), st.integers(1, 2 * DAY))
 def test_after_a_clock_was_set_back_a_period_and_little_more_frees_all(
     period: Period, limit: int, step_us: int
 ) -> None:
-    pace, _ = drawn(limited(10_000, **{period: limit}), START, most=limit)
+    pace, _ = drawn(limited(10_000, **{period: limit}), START, max_slots=limit)
     later_us = START - step_us
     pace, _ = reserve(pace, later_us, SECOND, ADAPT)
     later_us += LENGTH[period] + 3 * BUCKETS[period][0] + 30 * SECOND
-    assert drawn(pace, later_us, horizon_us=0, most=1)[1] == [later_us - CATCH_UP_US]
+    assert drawn(pace, later_us, horizon_us=0, max_slots=1)[1] == [later_us - CATCH_UP_US]
 
 
 @given(st.sampled_from([1.0, 10.0, 40.0]), st.integers(SECOND // 20, SECOND))
@@ -168,5 +170,5 @@ def test_a_changed_limit_keeps_what_was_granted() -> None:
 
 
 def test_a_new_allowance_is_unused() -> None:
-    one: Allowance = new_allowance(Period.DAY, 7)
-    assert (free_us(one), room(one, START), used(one, START)) == (0, 7, 0)
+    allowance: Allowance = new_allowance(Period.DAY, 7)
+    assert (free_us(allowance), room(allowance, START), used(allowance, START)) == (0, 7, 0)

@@ -10,12 +10,12 @@ from dispatcher.core.retry.delays import delay_text, due_ms
 from dispatcher.core.retry_table.rule import Delay, Named
 
 
-def at(text: str) -> int:
+def epoch_ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def due(delay: Delay, now: str, policy: Policy, chance: float = 0.0) -> datetime:
-    due_at_ms = due_ms(delay, policy=policy, now_ms=at(now), chance=chance)
+    due_at_ms = due_ms(delay, policy=policy, now_ms=epoch_ms(now), chance=chance)
     return datetime.fromtimestamp(due_at_ms / 1000, UTC)
 
 
@@ -71,7 +71,7 @@ def test_the_longest_delay_bounds_them_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delay", "policy", "least_s", "text"),
+    ("delay", "policy", "min_s", "text"),
     [
         (180.0, Policy(), 0.0, "3 m"),
         (0.0, Policy(), 0.0, "at once"),
@@ -83,7 +83,7 @@ def test_the_longest_delay_bounds_them_all() -> None:
     ],
 )
 def test_a_delay_in_words_is_the_one_that_the_policy_makes_of_it(
-    delay: Delay, policy: Policy, least_s: float, text: str
+    delay: Delay, policy: Policy, min_s: float, text: str
 ) -> None:
     """Factor, limit and least distance show in the words."""
-    assert delay_text(delay, policy, least_s) == text
+    assert delay_text(delay, policy, min_s) == text

@@ -11,19 +11,24 @@ from dispatcher.core.retry_table.rows import RULES
 
 def test_an_explanation_has_the_row_in_words() -> None:
     """Category, verdict, counter, delays, limit and reason of a busy line."""
-    told = explain("CALL_ERROR", 17, Policy())
-    assert (told.category, told.verdict, told.spends, told.max_attempts) == ("busy", "retry", "dial", 8)
-    assert told.delays == ("3 m", "5 m", "10 m", "20 m", "30 m", "1 h", "2 h")
-    assert (told.documented, told.changed) == (True, False)
-    assert told.why.startswith("The line was engaged")
+    explanation = explain("CALL_ERROR", 17, Policy())
+    assert (explanation.category, explanation.verdict, explanation.spends, explanation.max_attempts) == (
+        "busy",
+        "retry",
+        "dial",
+        8,
+    )
+    assert explanation.delays == ("3 m", "5 m", "10 m", "20 m", "30 m", "1 h", "2 h")
+    assert (explanation.documented, explanation.changed) == (True, False)
+    assert explanation.why.startswith("The line was engaged")
 
 
 def test_remedies_say_whether_they_are_built_and_what_happens_meanwhile() -> None:
     """A document that would have to be rendered anew fails until that exists."""
-    told = explain("DOCUMENT_CONVERSION_ERROR", 133, Policy())
-    assert [(remedy.name, remedy.available) for remedy in told.remedies] == [("rerender", False)]
-    assert (told.table_verdict, told.verdict) == ("retry", "permanent")
-    assert told.fallback == "the job fails, since a repeat would bring the same"
+    explanation = explain("DOCUMENT_CONVERSION_ERROR", 133, Policy())
+    assert [(remedy.name, remedy.available) for remedy in explanation.remedies] == [("rerender", False)]
+    assert (explanation.table_verdict, explanation.verdict) == ("retry", "permanent")
+    assert explanation.fallback == "the job fails, since a repeat would bring the same"
 
 
 def test_a_retry_at_once_is_explained_with_the_distance_between_calls() -> None:
@@ -37,10 +42,10 @@ def test_a_retry_at_once_is_explained_with_the_distance_between_calls() -> None:
 )
 def test_partly_sent_faxes_are_explained_by_the_policy(on_partial: OnPartial, says: str) -> None:
     """The marked rows name what the policy does with pages that arrived."""
-    told = explain("FAX_ERROR", 8, Policy(on_partial=on_partial))
-    assert told.partial
-    assert says in told.fallback
-    assert says in told.pages
+    explanation = explain("FAX_ERROR", 8, Policy(on_partial=on_partial))
+    assert explanation.partial
+    assert says in explanation.fallback
+    assert says in explanation.pages
 
 
 @pytest.mark.parametrize(
@@ -63,19 +68,19 @@ def test_what_pages_mean_is_explained_for_every_failure_of_a_call(pair: tuple[st
 def test_a_changed_row_is_shown_as_changed() -> None:
     """People see that the file and not the table speaks."""
     changed = read({"rules": {"CALL_ERROR.17": {"delays": ["1m"]}}})
-    told = explain("CALL_ERROR", 17, changed)
-    assert (told.changed, told.delays) == (True, ("1 m",))
+    explanation = explain("CALL_ERROR", 17, changed)
+    assert (explanation.changed, explanation.delays) == (True, ("1 m",))
 
 
 def test_an_unknown_pair_is_explained_by_its_default() -> None:
     """What is not documented says so."""
-    told = explain("CALL_ERROR", 999, Policy())
-    assert (told.documented, told.category, told.alert) == (False, "unknown", True)
+    explanation = explain("CALL_ERROR", 999, Policy())
+    assert (explanation.documented, explanation.category, explanation.alert) == (False, "unknown", True)
 
 
 def test_everything_can_be_explained() -> None:
     """Every row, and the outcomes without a key, has a reason for people."""
     policy = Policy()
-    told = [explain(*key, policy) for key in RULES]
-    told += [explain_rule(rule, policy) for rule in (CALLBACK_MISSING, TRANSPORT)]
-    assert all(one.why and one.category for one in told)
+    explanations = [explain(*key, policy) for key in RULES]
+    explanations += [explain_rule(rule, policy) for rule in (CALLBACK_MISSING, TRANSPORT)]
+    assert all(explanation.why and explanation.category for explanation in explanations)

@@ -158,11 +158,11 @@ def _unproven_list(rule: Rule) -> str:
 @pytest.mark.parametrize("row", [*TABLE, *UNDOCUMENTED], ids=lambda row: f"{row[0]}-{row[1]}")
 def test_each_failure_has_its_row(row: tuple[str, int, str, str, str, str, int, str]) -> None:
     """A failure is classified with the category, verdict, cost, delays and limits that its row states."""
-    error_type, code, category, verdict, spends, delays, most, more = row
+    error_type, code, category, verdict, spends, delays, max_attempts, more = row
     rule = classify(error_type, code, policy=POLICY)
     assert (rule.error_type, rule.error_code) == (error_type, code)
     assert (rule.category, rule.verdict_now, rule.spends) == (category, verdict, spends)
-    assert (rule.delays, rule.max_attempts, _more(rule)) == (_delays(delays), most, more)
+    assert (rule.delays, rule.max_attempts, _more(rule)) == (_delays(delays), max_attempts, more)
 
 
 def test_the_table_holds_the_documented_pairs_and_no_others() -> None:

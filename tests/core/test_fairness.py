@@ -52,11 +52,11 @@ def test_a_job_moves_the_virtual_time_on_by_the_stride_over_the_weight() -> None
     assert advance(500.0, 4, 2) == 500 + 4 * STRIDE / 2
 
 
-@pytest.mark.parametrize(("own", "least", "joins"), [(0.0, None, 0.0), (7.0, 900.0, 900.0), (950.0, 900.0, 950.0)])
+@pytest.mark.parametrize(("own", "minimum", "joins"), [(0.0, None, 0.0), (7.0, 900.0, 900.0), (950.0, 900.0, 950.0)])
 def test_a_batch_that_becomes_active_neither_gains_nor_owes_the_time_it_was_away(
-    own: float, least: float | None, joins: float
+    own: float, minimum: float | None, joins: float
 ) -> None:
-    assert join(own, least) == joins
+    assert join(own, minimum) == joins
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,9 @@ def test_few_failures_say_that_the_provider_is_down_when_it_answered_nobody_for_
 def test_a_run_of_failures_is_none_that_is_too_old_and_no_more_than_are_needed(
     times: list[int], within_ms: int, hold_after: int
 ) -> None:
-    failed = {str(name): at for name, at in enumerate(times)}
+    failed = {str(name): ms for name, ms in enumerate(times)}
     run = run_of_failures(failed, 100, within_ms, hold_after)
-    recent = sorted(at for at in times if at > 100 - within_ms)
+    recent = sorted(ms for ms in times if ms > 100 - within_ms)
     assert sorted(run.values()) == recent[-hold_after:]
     assert (len(run) == hold_after) is (len(recent) >= hold_after)
 
@@ -159,6 +159,6 @@ def test_while_all_failures_are_one_jobs_another_may_try_as_soon_as_no_probe_is_
 def test_recent_failures_are_those_of_the_last_sends(failed: list[bool], window: int) -> None:
     """Kept step by step, it is what a look over the whole history says."""
     failures: tuple[int, ...] = ()
-    for sends, one in enumerate(failed, start=1):
-        failures = recent_failures((*failures, sends) if one else failures, sends, window)
+    for sends, is_failure in enumerate(failed, start=1):
+        failures = recent_failures((*failures, sends) if is_failure else failures, sends, window)
     assert len(failures) == sum(failed[-window:])

@@ -28,7 +28,7 @@ def entry(attempt: int, outcome: AttemptOutcome) -> HistoryEntry:
 
 
 @pytest.mark.parametrize(
-    ("record", "history", "made"),
+    ("record", "history", "expected"),
     [
         (Record(), (), 0),
         (Record(attempt=3), (), 0),
@@ -44,6 +44,6 @@ def entry(attempt: int, outcome: AttemptOutcome) -> HistoryEntry:
     ],
 )
 def test_attempts_are_counted_and_sends_that_did_not_arrive_are_not(
-    record: Record, history: tuple[HistoryEntry, ...], made: int
+    record: Record, history: tuple[HistoryEntry, ...], expected: int
 ) -> None:
-    assert attempts_made(record, history) == made
+    assert attempts_made(record, history) == expected

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.limits.allowance import MOST_AHEAD_US, Period
+from dispatcher.core.limits.allowance import MAX_AHEAD_US, Period
 from dispatcher.core.limits.rate import (
     CATCH_UP_US,
     LONGEST_WAIT_US,
@@ -55,10 +55,10 @@ def taken(pace: RateState, now_us: int, horizon_us: int = HORIZON) -> tuple[Rate
         slots.append(slot)
 
 
-def most_within(slots: list[int], span_us: int) -> int:
+def max_within(slots: list[int], span_us: int) -> int:
     """The most slots that fall into any span of that length."""
     slots = sorted(slots)
-    return max((bisect_left(slots, slot + span_us) - at for at, slot in enumerate(slots)), default=0)
+    return max((bisect_left(slots, slot + span_us) - index for index, slot in enumerate(slots)), default=0)
 
 
 @given(rate=RATES, ahead_us=st.integers(0, 30 * SECOND), gap_us=st.sampled_from([0, SECOND // 3, 3 * SECOND]))
@@ -108,8 +108,8 @@ def test_a_clock_set_back_does_not_stop_the_sending() -> None:
     back = START - 3600 * SECOND
     pace, slot = reserve(pace, back, HORIZON, ADAPT)
     assert slot is None
-    pace, slot = reserve(pace, back + MOST_AHEAD_US - HORIZON, HORIZON, ADAPT)
-    assert slot == back + MOST_AHEAD_US
+    pace, slot = reserve(pace, back + MAX_AHEAD_US - HORIZON, HORIZON, ADAPT)
+    assert slot == back + MAX_AHEAD_US
 
 
 def test_a_caller_that_looks_less_far_ahead_does_not_take_again_what_another_reserved() -> None:
@@ -145,16 +145,16 @@ def test_the_rate_is_not_overrun_whoever_asks_when(
 ) -> None:
     """Any number of workers, any horizons, refusals: no span holds more slots than the rate allows, rounded up."""
     pace, now_us, slots = steady(rate), START, []
-    for passed_us, horizon_us, most, refused in asks:
+    for passed_us, horizon_us, max_slots, refused in asks:
         now_us += passed_us
         pace = slow_down(pace, pace.epoch, now_us, 1000, ADAPT) if refused else pace
-        for _ in range(most):
+        for _ in range(max_slots):
             pace, slot = reserve(pace, now_us, horizon_us, ADAPT)
             if slot is not None:
                 assert now_us - CATCH_UP_US <= slot <= now_us + horizon_us
                 slots.append(slot)
     assert slots == sorted(set(slots))
-    assert most_within(slots, span_us) <= rate * span_us / SECOND + 1
+    assert max_within(slots, span_us) <= rate * span_us / SECOND + 1
 
 
 def test_a_bucket_that_a_late_send_emptied_is_full_again_in_time() -> None:
@@ -254,8 +254,8 @@ def test_a_clock_set_back_lengthens_no_wait(back_s: int) -> None:
 def test_an_operator_ends_a_wait_and_the_rate_begins_where_it_was_cut() -> None:
     blocked = slow_down(steady(100), 0, START, 3600 * SECOND, ADAPT)
     pace = unblock(blocked, START + SECOND)
-    _, slots = taken(pace, START + SECOND + MOST_AHEAD_US)
-    assert slots[:2] == [START + SECOND + MOST_AHEAD_US, START + 2 * SECOND + MOST_AHEAD_US], "a probe comes first"
+    _, slots = taken(pace, START + SECOND + MAX_AHEAD_US)
+    assert slots[:2] == [START + SECOND + MAX_AHEAD_US, START + 2 * SECOND + MAX_AHEAD_US], "a probe comes first"
     assert (pace.rate, pace.epoch, pace.cut_us) == (50, 1, START + SECOND)
     assert unblock(pace, START + 9 * SECOND) == pace, "without a wait nothing changes"
 
@@ -359,7 +359,7 @@ def test_use_counts_by_slot_and_is_never_more_than_all(
     pace, now_us, slots = steady(rate), START + start_us, list[int]()
     for jobs, pause_us in leases:
         for _ in range(jobs):
-            pace, slot = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
+            pace, slot = reserve(pace, now_us, MAX_AHEAD_US, ADAPT)
             slots += [slot] if slot is not None else []
         now_us += pause_us
         length_us = window_us(pace)
@@ -374,7 +374,7 @@ def test_a_rate_that_is_used_fully_is_shown_so(rate: float) -> None:
     """All but the hundredth that is never used, and one slot for the edges of the window: at no time is it less."""
     pace, now_us = steady(rate), START
     for _ in range(round(max(60, 6 * rate * WINDOW_US / SECOND))):
-        pace, _ = reserve(pace, now_us, MOST_AHEAD_US, ADAPT)
+        pace, _ = reserve(pace, now_us, MAX_AHEAD_US, ADAPT)
         now_us += round(SECOND / rate)
         if now_us > START + 2 * window_us(pace):
             assert 0.9 <= used_ratio(pace, now_us) <= 1.0
@@ -382,8 +382,8 @@ def test_a_rate_that_is_used_fully_is_shown_so(rate: float) -> None:
 
 def test_a_clock_that_was_set_back_leaves_no_use_from_times_to_come() -> None:
     pace = replace(steady(10), window_us=START, granted=50, granted_before=99)
-    assert used_ratio(pace, START - MOST_AHEAD_US) == 0.99
-    assert used_ratio(pace, START - MOST_AHEAD_US - 1) == 0
+    assert used_ratio(pace, START - MAX_AHEAD_US) == 0.99
+    assert used_ratio(pace, START - MAX_AHEAD_US - 1) == 0
 
 
 READ_HORIZON = 2 * SECOND
@@ -423,7 +423,7 @@ def test_reads_have_their_share_of_a_busy_rate_and_no_more(rate: float, share: f
     permits = rate * USED * WORK_S
     assert share * permits - 2 <= len(read) <= share * (permits + rate * 3) + 2
     assert len(sent) >= (1 - share) * permits - share * rate * 3 - 2
-    assert most_within([*sent, *read], SECOND) <= rate * USED * 1.05 + 2
+    assert max_within([*sent, *read], SECOND) <= rate * USED * 1.05 + 2
 
 
 @WORKING

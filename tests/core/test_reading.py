@@ -47,9 +47,9 @@ def test_a_fax_alone_is_asked_about_by_itself() -> None:
 
 
 def test_faxes_of_one_time_are_listed_together() -> None:
-    wanted = lookups(3_000, 1_000, 2_000)
-    window = ListWindow(from_ms=1_000 - MINUTE, to_ms=3_000 + MINUTE, jobs=(wanted[1], wanted[2], wanted[0]))
-    assert plan(wanted, rate_per_second=5, margin_s=60, now_ms=LATER) == ReadbackPlan(windows=(window,), single=())
+    unclear = lookups(3_000, 1_000, 2_000)
+    window = ListWindow(from_ms=1_000 - MINUTE, to_ms=3_000 + MINUTE, jobs=(unclear[1], unclear[2], unclear[0]))
+    assert plan(unclear, rate_per_second=5, margin_s=60, now_ms=LATER) == ReadbackPlan(windows=(window,), single=())
 
 
 def test_faxes_that_lie_far_apart_are_not_listed_together() -> None:
@@ -64,37 +64,37 @@ def test_faxes_that_lie_far_apart_are_not_listed_together() -> None:
 
 def test_one_that_lies_off_is_asked_about_beside_the_list_of_the_others() -> None:
     """A minute of others takes six pages at this rate."""
-    found = plan(lookups(*range(100), MINUTE), rate_per_second=100, margin_s=5, now_ms=LATER)
-    assert [len(window.jobs) for window in found.windows] == [100]
-    assert [lookup.began_ms for lookup in found.single] == [MINUTE]
+    chosen = plan(lookups(*range(100), MINUTE), rate_per_second=100, margin_s=5, now_ms=LATER)
+    assert [len(window.jobs) for window in chosen.windows] == [100]
+    assert [lookup.began_ms for lookup in chosen.single] == [MINUTE]
 
 
 @pytest.mark.parametrize(("rate", "windows"), [(1, 1), (10, 1), (20, 0), (100, 0)])
 def test_a_list_full_of_other_faxes_is_not_walked_for_a_few(rate: float, windows: int) -> None:
     """Three faxes within a minute are asked about one by one once the list around them may have three pages."""
-    wanted = lookups(0, 30_000, 5_000)
-    assert len(plan(wanted, rate_per_second=rate, margin_s=45, now_ms=LATER).windows) == windows
+    unclear = lookups(0, 30_000, 5_000)
+    assert len(plan(unclear, rate_per_second=rate, margin_s=45, now_ms=LATER).windows) == windows
 
 
 def test_a_thousand_faxes_of_one_second_take_few_requests() -> None:
-    found = plan(lookups(*range(1000)), rate_per_second=50, margin_s=60, now_ms=LATER)
-    assert (len(found.windows), found.single) == (1, ())
-    assert requests(found, 50) == 7
+    chosen = plan(lookups(*range(1000)), rate_per_second=50, margin_s=60, now_ms=LATER)
+    assert (len(chosen.windows), chosen.single) == (1, ())
+    assert requests(chosen, 50) == 7
 
 
 def test_all_unclear_sends_of_half_a_minute_at_full_rate_cost_less_than_a_read_a_second() -> None:
     """A tenth of a hundred sends a second is unclear, and three looks of the default policy fall due at a time."""
     now = LATER
     began = [now - s * 1000 - 20_250 - ms for s in (15, 45, 120) for ms in range(0, 30_000, 100)]
-    found = plan(lookups(*began), rate_per_second=100, margin_s=60, now_ms=now)
-    assert found.single == ()
-    assert requests(found, 100) < 30
+    chosen = plan(lookups(*began), rate_per_second=100, margin_s=60, now_ms=now)
+    assert chosen.single == ()
+    assert requests(chosen, 100) < 30
 
 
 @given(TIMES, RATES, MARGINS, st.integers(0, 3_700_000))
 def test_every_fax_is_asked_for_exactly_once(times: list[int], rate: float, margin_s: float, now_ms: int) -> None:
-    found = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=now_ms)
-    assert sorted(lookup.job for lookup in asked(found)) == [lookup.job for lookup in lookups(*times)]
+    chosen = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=now_ms)
+    assert sorted(lookup.job for lookup in asked(chosen)) == [lookup.job for lookup in lookups(*times)]
 
 
 @given(TIMES, RATES, MARGINS)
@@ -118,10 +118,10 @@ def test_a_window_holds_its_faxes_and_lies_in_the_past(
 @given(st.lists(st.integers(0, 300_000), max_size=9), RATES, MARGINS)
 def test_no_other_division_takes_fewer_requests(times: list[int], rate: float, margin_s: float) -> None:
     """Where each range counts a page more than its length says, as in the plan."""
-    found = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=LATER)
+    chosen = plan(lookups(*times), rate_per_second=rate, margin_s=margin_s, now_ms=LATER)
     page_ms = PAGE * 1000 / rate
-    listed = [(window.to_ms - window.from_ms) / page_ms + 1 for window in found.windows]
-    assert len(found.single) + sum(listed) == pytest.approx(cheapest(tuple(sorted(times)), page_ms, margin_s * 1000))
+    listed = [(window.to_ms - window.from_ms) / page_ms + 1 for window in chosen.windows]
+    assert len(chosen.single) + sum(listed) == pytest.approx(cheapest(tuple(sorted(times)), page_ms, margin_s * 1000))
 
 
 def cheapest(times: Sequence[int], page_ms: float, margin_ms: float) -> float:

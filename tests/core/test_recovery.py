@@ -14,35 +14,37 @@ SETTLING_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class At:
+class Progress:
     since: int = NOTICED - SLICE_MS
     listed: int = 0
     now: int = NOTICED
 
 
 @pytest.mark.parametrize(
-    ("at", "wanted"),
+    ("progress", "expected"),
     [
-        (At(), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=False)),
+        (Progress(), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=False)),
         (
-            At(since=NOTICED - 3 * SLICE_MS),
+            Progress(since=NOTICED - 3 * SLICE_MS),
             TimeSlice(from_ms=NOTICED - 3 * SLICE_MS, to_ms=NOTICED - 2 * SLICE_MS, counts=True),
         ),
         (
-            At(since=NOTICED - 3 * SLICE_MS, listed=NOTICED - 2 * SLICE_MS),
+            Progress(since=NOTICED - 3 * SLICE_MS, listed=NOTICED - 2 * SLICE_MS),
             TimeSlice(from_ms=NOTICED - 2 * SLICE_MS, to_ms=NOTICED - SLICE_MS, counts=True),
         ),
-        (At(now=NOTICED + SETTLING_MS - 1), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=UNTIL, counts=False)),
-        (At(now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=True)),
-        (At(listed=NOTICED, now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=False)),
-        (At(listed=NOTICED, now=UNTIL + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=True)),
-        (At(listed=UNTIL, now=UNTIL), None),
-        (At(since=UNTIL + 5, now=NOTICED), None),
+        (Progress(now=NOTICED + SETTLING_MS - 1), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=UNTIL, counts=False)),
+        (Progress(now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED - SLICE_MS, to_ms=NOTICED, counts=True)),
+        (Progress(listed=NOTICED, now=NOTICED + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=False)),
+        (Progress(listed=NOTICED, now=UNTIL + SETTLING_MS), TimeSlice(from_ms=NOTICED, to_ms=UNTIL, counts=True)),
+        (Progress(listed=UNTIL, now=UNTIL), None),
+        (Progress(since=UNTIL + 5, now=NOTICED), None),
     ],
 )
-def test_the_next_slice(at: At, wanted: TimeSlice | None) -> None:
-    found = next_slice(since_ms=at.since, listed_ms=at.listed, noticed_ms=NOTICED, now_ms=at.now, policy=POLICY)
-    assert found == wanted
+def test_the_next_slice(progress: Progress, expected: TimeSlice | None) -> None:
+    time_slice = next_slice(
+        since_ms=progress.since, listed_ms=progress.listed, noticed_ms=NOTICED, now_ms=progress.now, policy=POLICY
+    )
+    assert time_slice == expected
 
 
 def test_it_ends_with_the_last_send_that_was_begun_before() -> None:

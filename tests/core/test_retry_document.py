@@ -21,21 +21,21 @@ def _with_brackets(first: str, second: str) -> str:
     return f"{first} ({second})" if second else first
 
 
-def line(told: Explanation) -> str:
+def line(explanation: Explanation) -> str:
     """The line that the document has to have for a row."""
-    verdict = told.verdict
-    if verdict != told.table_verdict:
-        verdict += f", {told.table_verdict} with the remedy"
+    verdict = explanation.verdict
+    if verdict != explanation.table_verdict:
+        verdict += f", {explanation.table_verdict} with the remedy"
     cells = (
-        f"{told.error_code}{' ◆' if told.partial else ''}",
-        f"`{told.category}`",
+        f"{explanation.error_code}{' ◆' if explanation.partial else ''}",
+        f"`{explanation.category}`",
         verdict,
-        told.spends.replace("_", " "),
-        _with_brackets(", ".join(told.delays) or "–", ", ".join(told.unproven_delays)),
-        _with_brackets(str(told.max_attempts or "–"), str(told.unproven_max or "")),
-        f"{told.scope} after {told.hold_after}" if told.scope else "–",
-        ", ".join(f"{remedy.name}{'' if remedy.available else '*'}" for remedy in told.remedies) or "–",
-        told.why,
+        explanation.spends.replace("_", " "),
+        _with_brackets(", ".join(explanation.delays) or "–", ", ".join(explanation.unproven_delays)),
+        _with_brackets(str(explanation.max_attempts or "–"), str(explanation.unproven_max or "")),
+        f"{explanation.scope} after {explanation.hold_after}" if explanation.scope else "–",
+        ", ".join(f"{remedy.name}{'' if remedy.available else '*'}" for remedy in explanation.remedies) or "–",
+        explanation.why,
     )
     return f"| {' | '.join(cells)} |"
 

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
 from tests.emulator.emulator_client import EmulatorClient
-from tests.emulator.receiver import Receiver, running_receiver
+from tests.emulator.receiver import CallbackServer, running_receiver
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def emulator() -> Iterator[EmulatorClient]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver() -> Iterator[CallbackServer]:
     """A running receiver of callbacks."""
     with running_receiver() as receiver:
         yield receiver

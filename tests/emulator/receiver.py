@@ -41,7 +41,7 @@ class Delivery:
         return body
 
 
-class Receiver(ThreadingHTTPServer):
+class CallbackServer(ThreadingHTTPServer):
     """Responds with an empty 200, unless ``responses`` contains (status, content type, body) for the next request."""
 
     daemon_threads = True
@@ -62,7 +62,7 @@ class Receiver(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Receiver
+    server: CallbackServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
@@ -85,9 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
+def running_receiver() -> Iterator[CallbackServer]:
     """Run a receiver in a thread until the context ends."""
-    with Receiver() as receiver:
+    with CallbackServer() as receiver:
         thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield receiver

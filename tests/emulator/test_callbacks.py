@@ -8,7 +8,7 @@ import pytest
 from dispatcher.emulator import EmulatorConfig, running
 from dispatcher.emulator.callbacks import REDELIVERY_S
 from tests.emulator.emulator_client import PDF_FILE, TWO_PAGES, EmulatorClient, eventually
-from tests.emulator.receiver import Receiver
+from tests.emulator.receiver import CallbackServer
 
 
 def callback_statuses(client: EmulatorClient, fax_id: str) -> list[int]:
@@ -17,7 +17,7 @@ def callback_statuses(client: EmulatorClient, fax_id: str) -> list[int]:
 
 
 def test_by_default_the_callback_is_multipart_and_contains_the_document(
-    resettable: EmulatorClient, receiver: Receiver
+    resettable: EmulatorClient, receiver: CallbackServer
 ) -> None:
     fax = resettable.send_accepted(callbackUrl=receiver.url("/cb?x=1"), labels={"job": "7"})
     delivery = receiver.next_delivery()
@@ -32,7 +32,7 @@ def test_by_default_the_callback_is_multipart_and_contains_the_document(
     assert parts["file"].get_payload(decode=True) == TWO_PAGES.rstrip(b"\n") + b"\n"
 
 
-def test_a_json_callback_contains_the_document_as_base64(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_json_callback_contains_the_document_as_base64(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     resettable.load_scenario('outcomes = "FAX_ERROR 8"')
     fax = resettable.send_accepted(maxRetries=0, callbackUrl=receiver.url(), callbackUrlContentType="application/json")
     delivery = receiver.next_delivery()
@@ -45,7 +45,7 @@ def test_a_json_callback_contains_the_document_as_base64(resettable: EmulatorCli
     assert (shown["numberOfPages"], shown["pagesSentSuccessfully"]) == (2, 1)
 
 
-def test_credentials_in_the_url_are_used_and_not_shown(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_credentials_in_the_url_are_used_and_not_shown(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     url = receiver.url("/cb", credentials="me:s%3Aecret@")
     resettable.send_accepted(callbackUrl=url, callbackUrlContentType="application/json")
     delivery = receiver.next_delivery()
@@ -53,7 +53,7 @@ def test_credentials_in_the_url_are_used_and_not_shown(resettable: EmulatorClien
     assert "ecret" not in delivery.body.decode()
 
 
-def test_each_recipient_has_a_callback_of_its_own(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_each_recipient_has_a_callback_of_its_own(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     faxes = resettable.send_fax(
         ["+12025550101", "+12025550102"],
         callbackUrl=receiver.url(),
@@ -63,7 +63,9 @@ def test_each_recipient_has_a_callback_of_its_own(resettable: EmulatorClient, re
     assert shown == {fax["id"] for fax in faxes}
 
 
-def test_a_callback_has_no_document_if_the_service_saves_none(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_callback_has_no_document_if_the_service_saves_none(
+    resettable: EmulatorClient, receiver: CallbackServer
+) -> None:
     service = resettable.post("/services", json={"saveOutboundFaxDocuments": False}).json()
     url = receiver.url()
     resettable.send_accepted(serviceId=service["id"], callbackUrl=url, callbackUrlContentType="application/json")
@@ -75,7 +77,7 @@ def test_the_redelivery_schedule_is_the_documented_one() -> None:
     assert REDELIVERY_S[4:] == (6 * 3600,) * 12
 
 
-def test_anything_but_200_is_delivered_again_up_to_16_times(receiver: Receiver) -> None:
+def test_anything_but_200_is_delivered_again_up_to_16_times(receiver: CallbackServer) -> None:
     for _ in range(20):
         receiver.responses.put((204, "text/plain", b""))
     with running(EmulatorConfig(speed=10_000_000)) as server, EmulatorClient(server) as client:
@@ -84,7 +86,7 @@ def test_anything_but_200_is_delivered_again_up_to_16_times(receiver: Receiver) 
         assert statuses == [204] * 17
 
 
-def test_redelivery_stops_at_the_first_200(receiver: Receiver) -> None:
+def test_redelivery_stops_at_the_first_200(receiver: CallbackServer) -> None:
     for _ in range(2):
         receiver.responses.put((500, "text/plain", b"no"))
     with running(EmulatorConfig(speed=100_000)) as server, EmulatorClient(server) as client:
@@ -113,7 +115,7 @@ def test_a_receiver_that_does_not_answer_in_time_counts_as_failed() -> None:
         assert eventually(lambda: callback_statuses(client, fax["id"]))[0] == 800
 
 
-def test_a_lost_callback_never_comes(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_lost_callback_never_comes(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     resettable.load_scenario('[[numbers]]\nto = "+12025550121"\ncallbacks = "lost"')
     lost = resettable.send_accepted("+12025550121", callbackUrl=receiver.url())
     resettable.wait_until_final(lost["id"])
@@ -122,14 +124,14 @@ def test_a_lost_callback_never_comes(resettable: EmulatorClient, receiver: Recei
     assert callback_statuses(resettable, lost["id"]) == []
 
 
-def test_a_doubled_callback_comes_twice(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_doubled_callback_comes_twice(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     resettable.load_scenario('callbacks = "doubled"')
     resettable.send_accepted(callbackUrl=receiver.url(), callbackUrlContentType="application/json")
     shown = [receiver.next_delivery().json["fax"]["id"] for _ in range(2)]
     assert shown[0] == shown[1]
 
 
-def test_a_late_callback_comes_after_its_seconds(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_late_callback_comes_after_its_seconds(resettable: EmulatorClient, receiver: CallbackServer) -> None:
     resettable.load_scenario('callbacks = "late 0.2"')
     fax = resettable.send_accepted(callbackUrl=receiver.url())
     receiver.next_delivery()
@@ -137,7 +139,7 @@ def test_a_late_callback_comes_after_its_seconds(resettable: EmulatorClient, rec
     assert entry["callbacks"][0]["time"] - entry["finalTime"] >= 200
 
 
-def test_an_early_callback_comes_before_the_answer_to_the_post(receiver: Receiver) -> None:
+def test_an_early_callback_comes_before_the_answer_to_the_post(receiver: CallbackServer) -> None:
     with running(EmulatorConfig(latency_s=0.3)) as server, EmulatorClient(server) as client:
         client.load_scenario('callbacks = "early"')
         answer = client.send_fax(callbackUrl=receiver.url(), callbackUrlContentType="application/json")
@@ -147,7 +149,9 @@ def test_an_early_callback_comes_before_the_answer_to_the_post(receiver: Receive
         assert answer.json()["status"] == "QUEUED"
 
 
-def test_a_callback_out_of_order_is_delivered_after_a_later_one(resettable: EmulatorClient, receiver: Receiver) -> None:
+def test_a_callback_out_of_order_is_delivered_after_a_later_one(
+    resettable: EmulatorClient, receiver: CallbackServer
+) -> None:
     resettable.load_scenario('[[numbers]]\nto = "+12025550131"\ncallbacks = "out_of_order 60"')
     first = resettable.send_accepted("+12025550131", callbackUrl=receiver.url("/first"))
     resettable.wait_until_final(first["id"])
@@ -156,7 +160,7 @@ def test_a_callback_out_of_order_is_delivered_after_a_later_one(resettable: Emul
 
 
 def test_a_held_callback_is_delivered_after_its_seconds_if_no_other_follows(
-    resettable: EmulatorClient, receiver: Receiver
+    resettable: EmulatorClient, receiver: CallbackServer
 ) -> None:
     resettable.load_scenario('callbacks = "out_of_order 0.1"')
     resettable.send_accepted(callbackUrl=receiver.url("/alone"))
@@ -164,7 +168,7 @@ def test_a_held_callback_is_delivered_after_its_seconds_if_no_other_follows(
 
 
 def test_the_callback_comes_even_if_the_answer_to_the_post_was_a_500(
-    resettable: EmulatorClient, receiver: Receiver
+    resettable: EmulatorClient, receiver: CallbackServer
 ) -> None:
     resettable.load_scenario('requests = "500_after"')
     resettable.send_fax(callbackUrl=receiver.url(), callbackUrlContentType="application/json")
@@ -173,7 +177,7 @@ def test_the_callback_comes_even_if_the_answer_to_the_post_was_a_500(
 
 @pytest.mark.parametrize("pages", [2])
 def test_each_page_causes_a_callback_if_the_service_is_configured_so(
-    resettable: EmulatorClient, receiver: Receiver, pages: int
+    resettable: EmulatorClient, receiver: CallbackServer, pages: int
 ) -> None:
     service = resettable.post("/services", json={"inProgressNotifications": True}).json()
     content_type = "application/json"

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from tests.emulator.emulator_client import PDF_FILE, TWO_PAGES, EmulatorClient
-from tests.emulator.receiver import Receiver
+from tests.emulator.receiver import CallbackServer
 
 
-def test_the_service_with_the_number_receives_the_callback(emulator: EmulatorClient, receiver: Receiver) -> None:
+def test_the_service_with_the_number_receives_the_callback(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     url = receiver.url("/in", credentials="me:pw@")
     fields = {"incomingWebhookUrl": url, "webhookContentType": "application/json"}
     service = emulator.post("/services", json=fields).json()
@@ -23,7 +23,7 @@ def test_the_service_with_the_number_receives_the_callback(emulator: EmulatorCli
     assert emulator.get(f"/faxes/{fax['id']}/file").content == TWO_PAGES
 
 
-def test_the_callback_is_multipart_by_default(emulator: EmulatorClient, receiver: Receiver) -> None:
+def test_the_callback_is_multipart_by_default(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     service = emulator.post("/services", json={"incomingWebhookUrl": receiver.url()}).json()
     body = {"to": "+12025550156", "serviceId": service["id"], "pages": 3}
     fax = emulator.control("POST", "incoming", json=body).json()

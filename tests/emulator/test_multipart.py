@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.emulator.emulator_client import TWO_PAGES, EmulatorClient
-from tests.emulator.receiver import Receiver
+from tests.emulator.receiver import CallbackServer
 
 Parts = list[tuple[str, tuple[str | None, bytes | str, str] | tuple[None, str]]]
 FILE: Parts = [("file", ("letter.pdf", TWO_PAGES, "application/pdf"))]
@@ -55,7 +55,7 @@ def test_several_files_are_merged_in_order(emulator: EmulatorClient) -> None:
     assert emulator.get(f"/faxes/{fax['id']}/file").content.startswith(b"%PDF-")
 
 
-def test_a_content_url_alone_and_several_joined_by_a_comma(emulator: EmulatorClient, receiver: Receiver) -> None:
+def test_a_content_url_alone_and_several_joined_by_a_comma(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     for _ in range(2):
         receiver.responses.put((200, "application/pdf", TWO_PAGES))
     urls = f"{receiver.url('/a?x=1,2')},{receiver.url('/b')}"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.emulator_client import PDF_FILE, TWO_PAGES, EmulatorClient
-from tests.emulator.receiver import Receiver
+from tests.emulator.receiver import CallbackServer
 
 
 def violations(answer: Any) -> dict[str, str]:
@@ -204,7 +204,7 @@ def test_content_that_is_no_pdf_fails_in_conversion_not_in_the_request(
         assert (fax["errorType"], fax["hasFile"]) == ("DOCUMENT_CONVERSION_ERROR", False)
 
 
-def test_content_from_a_url_comes_before_files(emulator: EmulatorClient, receiver: Receiver) -> None:
+def test_content_from_a_url_comes_before_files(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     receiver.responses.put((200, "application/pdf", TWO_PAGES))
     text = {"file": base64.b64encode(b"hello").decode(), "fileType": "TXT"}
     body = {"to": "+12025550101", "contentUrl": receiver.url("/letter", "u:p@"), "files": [text]}
@@ -214,7 +214,7 @@ def test_content_from_a_url_comes_before_files(emulator: EmulatorClient, receive
     assert emulator.wait_until_final(sent["id"])["numberOfPages"] == 3
 
 
-def test_the_same_url_is_fetched_once_for_many_faxes(emulator: EmulatorClient, receiver: Receiver) -> None:
+def test_the_same_url_is_fetched_once_for_many_faxes(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     receiver.responses.put((200, "application/pdf", TWO_PAGES))
     body = {"to": ["+12025550101", "+12025550102"], "contentUrl": [receiver.url("/once")]}
     faxes = emulator.post("/faxes", json=body).json()["faxes"]
@@ -227,7 +227,7 @@ def test_the_same_url_is_fetched_once_for_many_faxes(emulator: EmulatorClient, r
     [((404, "text/plain", b"gone"), 54), ((200, "application/pdf", b""), 55), ((200, "text/xml", b"<a/>"), 130)],
 )
 def test_a_url_that_gives_no_document_fails_in_conversion(
-    emulator: EmulatorClient, receiver: Receiver, answer: tuple[int, str, bytes], code: int
+    emulator: EmulatorClient, receiver: CallbackServer, answer: tuple[int, str, bytes], code: int
 ) -> None:
     receiver.responses.put(answer)
     body = {"to": "+12025550101", "contentUrl": receiver.url(f"/{code}")}

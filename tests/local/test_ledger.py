@@ -96,16 +96,16 @@ def test_a_job_that_is_not_final_is_lost_but_not_wrong() -> None:
 
 
 def test_a_fax_to_another_number_under_our_label_is_a_stray_and_does_not_deliver_the_job() -> None:
-    found = compare([job("delivered")], [fax("delivered", to="+12025550199")])
-    assert found.lost == ("b.0",)
-    assert found.strays == ("b.0@0",)
-    assert found.faxes == 0
-    assert not found.clean
+    comparison = compare([job("delivered")], [fax("delivered", to="+12025550199")])
+    assert comparison.lost == ("b.0",)
+    assert comparison.strays == ("b.0@0",)
+    assert comparison.faxes == 0
+    assert not comparison.clean
 
 
 def test_a_clean_batch_has_its_faxes_counted_and_the_deliveries_of_retries() -> None:
-    found = compare([job("delivered")], [fax("delivered", 20), fax("failed", 0)])
-    assert (found.clean, found.faxes, found.retried_to_delivery) == (True, 2, 1)
+    comparison = compare([job("delivered")], [fax("delivered", 20), fax("failed", 0)])
+    assert (comparison.clean, comparison.faxes, comparison.retried_to_delivery) == (True, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,10 @@ def test_a_line_without_our_label_belongs_to_no_job() -> None:
 
 fates = st.sampled_from(list(ProviderOutcome))
 faxes = st.lists(
-    st.builds(lambda f, at, took: fax(f, at, at + took), fates, st.integers(0, 50), st.integers(0, 30)), max_size=5
+    st.builds(
+        lambda outcome, start, took: fax(outcome, start, start + took), fates, st.integers(0, 50), st.integers(0, 30)
+    ),
+    max_size=5,
 )
 
 
@@ -152,18 +155,18 @@ def test_the_order_of_the_ledger_changes_nothing(sent: list[LedgerFax], state: s
         LedgerFax(id=str(i), to=f.to, job=f.job, outcome=f.outcome, accepted_ms=f.accepted_ms, ended_ms=f.ended_ms)
         for i, f in enumerate(sent)
     ]
-    found = {compare([job(state)], order) for order in list(permutations(sent))[:24]}
-    assert len(found) == 1
+    comparisons = {compare([job(state)], order) for order in list(permutations(sent))[:24]}
+    assert len(comparisons) == 1
 
 
 @given(sent=faxes, state=st.sampled_from(STATES))
 def test_every_fax_is_counted_once_and_a_job_that_agrees_is_in_no_list(sent: list[LedgerFax], state: str) -> None:
-    found = compare([job(state)], sent)
-    assert found.faxes + len(found.strays) == len(sent)
+    comparison = compare([job(state)], sent)
+    assert comparison.faxes + len(comparison.strays) == len(sent)
     if state == "delivered":
-        assert bool(found.lost) is not any(f.outcome is ProviderOutcome.DELIVERED for f in sent)
+        assert bool(comparison.lost) is not any(f.outcome is ProviderOutcome.DELIVERED for f in sent)
     if len(sent) < 2:
-        assert not found.doubled
+        assert not comparison.doubled
 
 
 @given(sent=faxes)
@@ -172,7 +175,7 @@ def test_faxes_one_after_the_other_that_all_failed_are_never_doubled(sent: list[
     assert not is_doubled(one_by_one)
 
 
-@given(sent=faxes, at=st.integers(0, 100))
-def test_a_fax_after_a_delivered_one_is_always_doubled(sent: list[LedgerFax], at: int) -> None:
-    later = [fax("delivered", at, at + 1), fax("failed", at + 2)]
+@given(sent=faxes, start=st.integers(0, 100))
+def test_a_fax_after_a_delivered_one_is_always_doubled(sent: list[LedgerFax], start: int) -> None:
+    later = [fax("delivered", start, start + 1), fax("failed", start + 2)]
     assert compare([job("delivered")], [*sent, *later]).doubled == ("b.0",)

@@ -16,9 +16,9 @@ from dispatcher.local.ports import free_port
 from dispatcher.local.redis_server import EmbeddedServer, find_binary, packaged_binary, running_url
 
 
-def _found(name: str) -> Path | None:
-    found = shutil.which(name)
-    return Path(found) if found else None
+def _which(name: str) -> Path | None:
+    path = shutil.which(name)
+    return Path(path) if path else None
 
 
 def _packaged() -> Path | None:
@@ -28,7 +28,7 @@ def _packaged() -> Path | None:
         return None
 
 
-_BINARIES = {"on the path": _found("redis-server") or _found("valkey-server"), "packaged": _packaged()}
+_BINARIES = {"on the path": _which("redis-server") or _which("valkey-server"), "packaged": _packaged()}
 
 
 @pytest.fixture(params=_BINARIES)

@@ -12,17 +12,17 @@ _TYPES = phonenumbers.PhoneNumberType.values()
 
 def _examples() -> dict[int, list[str]]:
     """Example numbers of every region and kind as E.164, by calling code."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    numbers: defaultdict[int, set[str]] = defaultdict(set)
     for region in phonenumbers.SUPPORTED_REGIONS:
         for kind in _TYPES:
             number = phonenumbers.example_number_for_type(region, kind)
             if number is not None and number.country_code is not None:
-                found[number.country_code].add(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+                numbers[number.country_code].add(phonenumbers.format_number(number, PhoneNumberFormat.E164))
     for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS:
         number = phonenumbers.example_number_for_non_geo_entity(code)
         if number is not None:
-            found[code].add(phonenumbers.format_number(number, PhoneNumberFormat.E164))
-    return {code: sorted(texts) for code, texts in found.items()}
+            numbers[code].add(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    return {code: sorted(texts) for code, texts in numbers.items()}
 
 
 EXAMPLES = _examples()

@@ -18,8 +18,8 @@ from dispatcher.recipients.rows import Row
 def decode(text: str, size: int = 10) -> list[Row | RefusedRow]:
     decoder = CsvDecoder()
     rows: list[Row | RefusedRow] = []
-    for at in range(0, len(text), size):
-        rows += decoder.feed(text[at : at + size])
+    for start in range(0, len(text), size):
+        rows += decoder.feed(text[start : start + size])
     return rows + decoder.feed("", final=True)
 
 

@@ -12,7 +12,7 @@ from dispatcher.recipients.errors import NotText, WrongEncoding
 
 def decode(data: bytes, size: int = 7) -> str:
     decoder = TextDecoder()
-    parts = [decoder.feed(data[at : at + size]) for at in range(0, len(data), size)]
+    parts = [decoder.feed(data[start : start + size]) for start in range(0, len(data), size)]
     return "".join(parts) + decoder.feed(b"", final=True)
 
 

@@ -20,8 +20,8 @@ Decoder = Callable[[], NdjsonDecoder | JsonArrayDecoder]
 def decode(make: Decoder, text: str, size: int = 10) -> list[Row | RefusedRow]:
     decoder = make()
     rows: list[Row | RefusedRow] = []
-    for at in range(0, len(text), size):
-        rows += decoder.feed(text[at : at + size])
+    for start in range(0, len(text), size):
+        rows += decoder.feed(text[start : start + size])
     return rows + decoder.feed("", final=True)
 
 

@@ -26,7 +26,7 @@ async def stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 def read(data: bytes, content_type: str, country: str = "", size: int = 1000) -> list[Slice]:
     async def gather() -> list[Slice]:
-        chunks = stream(data[at : at + size] for at in range(0, len(data), size))
+        chunks = stream(data[start : start + size] for start in range(0, len(data), size))
         return [part async for part in read_rows(chunks, content_type, country)]
 
     return asyncio.run(gather())
@@ -54,9 +54,9 @@ def test_a_messy_csv_file_is_accounted_for_line_by_line(size: int) -> None:
 
 
 def test_ndjson_and_json_are_read_by_their_content_types() -> None:
-    wanted = [Slice([Recipient(line=1, number="+12025550143", region="US")], [], 1)]
-    assert read(b'{"number": "+12025550143"}\n', "application/x-ndjson") == wanted
-    assert read(b'["+1 202 555 0143"]', "application/json") == wanted
+    expected = [Slice([Recipient(line=1, number="+12025550143", region="US")], [], 1)]
+    assert read(b'{"number": "+12025550143"}\n', "application/x-ndjson") == expected
+    assert read(b'["+1 202 555 0143"]', "application/json") == expected
 
 
 def test_a_refused_number_is_shown_as_given_and_cut_to_forty_characters() -> None:

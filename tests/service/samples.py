@@ -81,10 +81,10 @@ async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str
     stored = await store.dispatch.stored([JobId(batch, row) for row in rows])
     changes = [
         StoredTransition(
-            job=found.job,
-            old=found.record,
+            job=entry.job,
+            old=entry.record,
             new=replace(
-                found.record,
+                entry.record,
                 state=ends[row][0],
                 failure=FailureCode(category=ends[row][1]),
                 attempt=1,
@@ -98,7 +98,7 @@ async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str
             else None,
             spent=1,
         )
-        for row, found in zip(rows, stored, strict=True)
-        if found
+        for row, entry in zip(rows, stored, strict=True)
+        if entry
     ]
     assert set(await store.dispatch.settle(changes)) == {None}

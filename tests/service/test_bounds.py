@@ -36,7 +36,7 @@ async def deliver_all(system: FaultySystem) -> None:
     """Every job by exactly one fax."""
     for _ in range(60):
         await system.work(1, 2_000)
-        if {one.state for one in await system.records()} == {State.DELIVERED}:
+        if {record.state for record in await system.records()} == {State.DELIVERED}:
             break
     assert sorted(call.job for call in system.provider.calls) == [f"a.{row}" for row in range(ROWS)]
 
@@ -57,7 +57,7 @@ async def test_attempts_beyond_65535_are_followed_like_any_other(
     )
     await deliver_all(system)
     lost = first == "unclear and lost"
-    assert {one.attempt for one in await system.records()} == {attempts + 1 + lost}
+    assert {record.attempt for record in await system.records()} == {attempts + 1 + lost}
     assert {call.attempt for call in provider.calls} == {attempts + 1 + lost}
 
 
@@ -75,11 +75,11 @@ async def test_fax_ids_of_any_length_are_kept_whole(system: FaultySystem, length
     provider.refusal = answer
     await deliver_all(system)
     records = await system.records()
-    assert {one.fax_id for one in records} == {call.id for call in provider.calls}
-    assert {len(one.fax_id) for one in records} == {length}
+    assert {record.fax_id for record in records} == {call.id for call in provider.calls}
+    assert {len(record.fax_id) for record in records} == {length}
     stored = await system.store.dispatch.stored([JobId("a", row) for row in range(ROWS)])
-    assert [one.record for one in stored if one] == records
-    assert {one.state for one in records} == {State.DELIVERED}
+    assert [entry.record for entry in stored if entry] == records
+    assert {record.state for record in records} == {State.DELIVERED}
 
 
 async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(system: FaultySystem) -> None:

@@ -97,7 +97,7 @@ async def test_callbacks_that_are_settled_together_read_their_rows_once(
 
     monkeypatch.setattr(system.store.batches, "recipients", recipients)
     ended = system.provider.end_calls(1.0)
-    events = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended]
+    events = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, news=fax)) for fax in ended]
     await system.store.inbox.add(events)
     fresh = InProcessSystem(system.store, system.world, system.provider, "fresh", Policy())
     assert await fresh.runtime.inbox_consumer.settle_events() == 5
@@ -222,7 +222,7 @@ async def test_a_foreign_fax_of_somebody_else_in_the_account(system: FaultySyste
 
 async def test_the_fax_of_another_job(system: FaultySystem) -> None:
     call = await accepted(system, 2)
-    other = next(one for one in system.provider.calls if one.job != call.job)
+    other = next(candidate for candidate in system.provider.calls if candidate.job != call.job)
     other.status = FaxStatus.COMPLETED
     await call_back(system, replace(completed(call), fax_id=other.id))
     assert (await record(system)).state is State.ACCEPTED
@@ -295,7 +295,7 @@ async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_re
     (stored,) = await system.store.dispatch.stored([JOB])
     assert stored
     assert (stored.record.state, stored.record.confirming_reads) == (State.ACCEPTED, 5)
-    assert [(one.outcome, one.fax_id) for one in stored.history] == [(AttemptOutcome.UNCONFIRMED, "X1")]
+    assert [(entry.outcome, entry.fax_id) for entry in stored.history] == [(AttemptOutcome.UNCONFIRMED, "X1")]
     assert await counted(system, "unconfirmed") == 1
     assert await system.store.inbox.ready(system.world.ms + 10**9) == 0
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 GONE = ("batch:zz", "job:zz.0", "document:d0c")
 
 
-async def found(store: Store, check: str, *, fix: bool = False) -> Finding:
+async def finding_of(store: Store, check: str, *, fix: bool = False) -> Finding:
     findings = await examine(store, fix=fix, progress=lambda done, total: None)
     return next(finding for finding in findings if finding.check == check)
 
@@ -32,16 +32,16 @@ async def lock_idly(store: Store) -> None:
     assert lease
     candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
     begun = await store.dispatch.begin(lease, candidates, max_in_flight=10)
-    assert [one.word for one in begun.jobs] == ["go", "go"]
+    assert [start.word for start in begun.jobs] == ["go", "go"]
     block = KEYS.block_part(lease.jobs[0].batch, "records", 0)
     await store.audit._client.setrange(block, 0, bytes([State.WAITING]))
 
 
 async def test_a_number_that_is_locked_by_a_job_that_does_not_call_it_is_freed(store: Store) -> None:
     await lock_idly(store)
-    assert not (await found(store, "number locks")).ok
-    assert (await found(store, "number locks", fix=True)).fixed
-    assert (await found(store, "number locks")).ok
+    assert not (await finding_of(store, "number locks")).ok
+    assert (await finding_of(store, "number locks", fix=True)).fixed
+    assert (await finding_of(store, "number locks")).ok
     client = store.audit._client
     assert [await client.exists(KEYS.number("n0")), await client.exists(KEYS.number("n1"))] == [0, 1]
 
@@ -69,9 +69,9 @@ async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
         await client.zrem(KEYS.watch[Place(place)], job)
     for entry in entries:
         await client.zadd(KEYS.watch[Place(entry)], {job: 1})
-    assert not (await found(store, "one place")).ok
-    assert (await found(store, "one place", fix=True)).fixed
-    assert (await found(store, "one place")).ok
+    assert not (await finding_of(store, "one place")).ok
+    assert (await finding_of(store, "one place", fix=True)).fixed
+    assert (await finding_of(store, "one place")).ok
     assert (await store.dispatch.sizes())[right] == 1
 
 
@@ -80,7 +80,9 @@ async def test_a_full_server_can_be_examined(store: Store) -> None:
     client = store.audit._client
     await client.config_set("maxmemory", 1)
     try:
-        findings = {one.check: one for one in await examine(store, fix=False, progress=lambda done, total: None)}
+        findings = {
+            finding.check: finding for finding in await examine(store, fix=False, progress=lambda done, total: None)
+        }
     finally:
         await client.config_set("maxmemory", 0)
     assert not findings["server writes"].ok
@@ -92,14 +94,14 @@ async def test_a_hold_that_has_nothing_to_hold_is_named_and_ended(store: Store) 
     batch = await running(store, 2)
     await store.holds.open("account", "auth", "why")
     await store.holds.open(f"batch:{batch}", "config", "why")
-    assert (await found(store, "holds")).ok
+    assert (await finding_of(store, "holds")).ok
     gone = {
         scope: f'{{"id": "1", "scope": "{scope}", "category": "config", "cause": "", "since_ms": 1}}' for scope in GONE
     }
     await store.audit._client.hset(KEYS.holds, mapping=gone)
-    finding = await found(store, "holds", fix=True)
+    finding = await finding_of(store, "holds", fix=True)
     assert (finding.ok, finding.fixed, all(scope in finding.text for scope in GONE)) == (False, True, True)
-    assert (await found(store, "holds")).ok
+    assert (await finding_of(store, "holds")).ok
     assert {hold.scope for hold in await store.holds.all()} == {"account", f"batch:{batch}"}
 
 
@@ -135,10 +137,10 @@ async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: St
     batch = await running(store, 2)
     await store.holds.open("country:US", "not_permitted", "why")
     assert await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8) is None
-    assert (await found(store, "one place")).ok
-    assert (await found(store, "holds")).ok
+    assert (await finding_of(store, "one place")).ok
+    assert (await finding_of(store, "holds")).ok
     await store.audit._client.hdel(KEYS.holds, "country:US")
-    finding = await found(store, "holds", fix=True)
+    finding = await finding_of(store, "holds", fix=True)
     assert (finding.ok, finding.fixed, "country:US" in finding.text) == (False, True, True)
     lease = await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8)
     assert lease

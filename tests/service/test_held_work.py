@@ -61,7 +61,7 @@ class DefaultPolicySystem(InProcessSystem[Line]):
             next_ms = self.world.ms + STEP_MS
             if self.line.sends == before:
                 next_ms = max(next_ms, await self._next_due_ms())
-            await self.world.at(min(end_ms, next_ms) * 1000)
+            await self.world.set_clock(min(end_ms, next_ms) * 1000)
         assert self.failures == []
 
     async def _call_back(self, news: list[FaxUpdate]) -> None:
@@ -81,8 +81,11 @@ class DefaultPolicySystem(InProcessSystem[Line]):
         times = [call.created_ms + CALL_MS for call in self.line.calls if call.status is FaxStatus.UNFINISHED]
         times += [hold.probe_at_ms for hold in holds] + [paused_until_ms]
         for key in (KEYS.timers, KEYS.deadlines, *KEYS.watch.values()):
-            times += [int(at) for _, at in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)]
-        return min((at for at in times if at > now_ms), default=now_ms + FAR_MS)
+            times += [
+                int(due_ms)
+                for _, due_ms in await client.zrangebyscore(key, f"({now_ms}", "+inf", 0, 1, withscores=True)
+            ]
+        return min((due_ms for due_ms in times if due_ms > now_ms), default=now_ms + FAR_MS)
 
     async def states(self, batch: str = "a") -> dict[State, int]:
         states = [record.state for record in await self.records(batch)]
@@ -149,7 +152,7 @@ async def test_nothing_that_has_ended_is_held(system: DefaultPolicySystem) -> No
     await system.world.batches.command("a", Command.CANCEL)
     await system.run(600)
     assert await system.holds() == ["batch:c"]
-    findings = {one.check: one for one in await examine(system.store, fix=False, progress=lambda *_: None)}
+    findings = {finding.check: finding for finding in await examine(system.store, fix=False, progress=lambda *_: None)}
     assert findings["holds"].ok
 
 
@@ -179,7 +182,7 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     system: DefaultPolicySystem,
 ) -> None:
     """They stand first. Those behind them begin at once, at the full rate."""
-    numbers = [number(at) for at in range(BARRED + OTHERS)]
+    numbers = [number(index) for index in range(BARRED + OTHERS)]
     await system.world.draft("a", [])
     for first in range(0, BARRED, 1000):
         rows = numbers[first : min(first + 1000, BARRED)]
@@ -205,7 +208,7 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     await system.run(60)
     assert len(system.line.calls) == BARRED + OTHERS
     blocks = range(-(-BARRED // 1000) + 2)
-    states = [one.state for block in blocks for one in await system.store.batches.records("a", block)]
+    states = [record.state for block in blocks for record in await system.store.batches.records("a", block)]
     assert states == [State.DELIVERED] * (BARRED + OTHERS)
 
 

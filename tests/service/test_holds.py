@@ -31,9 +31,11 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
     assert (hold.scope, hold.category, hold.probe_at_ms > 0) == ("account", category, True)
     assert hold.cause
     batch = await view_batch(system.store, "a")
-    assert (batch.state, [one.scope for one in batch.holds]) == ("held", ["account"])
-    waiting = [one for one in await system.records() if one.state is State.WAITING]
-    assert {(one.counters.dials, one.counters.tries, one.counters.server_errors) for one in waiting} == {(0, 0, 0)}
+    assert (batch.state, [hold.scope for hold in batch.holds]) == ("held", ["account"])
+    waiting = [record for record in await system.records() if record.state is State.WAITING]
+    assert {(record.counters.dials, record.counters.tries, record.counters.server_errors) for record in waiting} == {
+        (0, 0, 0)
+    }
     provider.refusal = lambda fax: None
     if by_hand:
         await release_hold(system.store, "account")
@@ -71,7 +73,7 @@ async def test_refusals_never_open_the_breaker(system: FaultySystem) -> None:
     system.provider.refusal = lambda fax: Refused(status=422, fields=("to",))
     await system.work(20)
     assert [hold.scope for hold in await system.store.holds.all()] == ["batch:a"], "twenty in a row are no accident"
-    assert {one.state for one in await system.records() if one.attempt} == {State.FAILED}
+    assert {record.state for record in await system.records() if record.attempt} == {State.FAILED}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,11 @@ async def test_a_batch_that_is_refused_as_a_whole_is_held_and_others_go_on(
     await system.work(60, 2_000)
     (hold,) = await system.store.holds.all()
     assert (hold.scope, hold.category, hold.probe_at_ms) == ("batch:a", category, 0)
-    states = [one.state for one in await system.records("a")]
+    states = [record.state for record in await system.records("a")]
     assert states.count(State.WAITING) > ROWS // 2
-    assert {one.state for one in await system.records("b")} == {State.DELIVERED}
+    assert {record.state for record in await system.records("b")} == {State.DELIVERED}
     if category == "config":
         system.provider.refusal = lambda fax: None
         await release_hold(system.store, "batch:a")
         await system.work(60, 5_000)
-        assert {one.state for one in await system.records("a")} == {State.DELIVERED}
+        assert {record.state for record in await system.records("a")} == {State.DELIVERED}

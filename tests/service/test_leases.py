@@ -98,8 +98,8 @@ class Installation:
             if self.killers & set(jobs):
                 await asyncio.sleep(0.005)  # the neighbours are on their way, too
                 raise Died
-            found: list[FaxInputs] = await material(jobs)
-            return found
+            inputs: list[FaxInputs] = await material(jobs)
+            return inputs
 
         return of
 
@@ -179,8 +179,8 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
-    for at, (_, lease) in enumerate(leases):
-        assert await there.stores[f"h/{at % 2}"].dispatch.fetch(lease)
+    for index, (_, lease) in enumerate(leases):
+        assert await there.stores[f"h/{index % 2}"].dispatch.fetch(lease)
     for name in ("h/0", "h/1"):
         there.kill(name)
     await there.world.pass_ms(1_000)
@@ -233,7 +233,7 @@ async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> Non
     await there.scheduler.runtime.scheduler.tick()
     await there.world.pass_ms(900)
     await there.scheduler.runtime.scheduler.tick()
-    assert [one.alive for one in await there.world.workers.all()] == [True, True]
+    assert [worker.alive for worker in await there.world.workers.all()] == [True, True]
     await there.run_s(3)
     assert await there.strikes("a") == 0
     assert await there.states("a") == {State.ACCEPTED}
@@ -263,15 +263,15 @@ async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in
     await there.start_worker("h/0")
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
     assert leases
-    told = list[Any]()
+    ticks = list[Any]()
     for _ in range(50):
         await there.world.pass_ms(TICK_MS)
         await there.stores["h/0"].workers.beat("h/0", there._instance("h/0"), room=64)
-        told.append((await there.scheduler.runtime.scheduler.tick()).leases)
-    again = [at for at, one in enumerate(told) if one]
-    assert [told[at] for at in again[:4]] == [leases] * 4
-    assert [(at + 1) * TICK_MS for at in again] == [2_000, 4_000, 6_000, 8_000, 10_000]
-    assert told[-1] != leases, "it was taken back, and the jobs were leased anew"
+        ticks.append((await there.scheduler.runtime.scheduler.tick()).leases)
+    again = [tick for tick, announced in enumerate(ticks) if announced]
+    assert [ticks[tick] for tick in again[:4]] == [leases] * 4
+    assert [(tick + 1) * TICK_MS for tick in again] == [2_000, 4_000, 6_000, 8_000, 10_000]
+    assert ticks[-1] != leases, "it was taken back, and the jobs were leased anew"
     assert await there.strikes("a") == 0
 
 
@@ -298,10 +298,10 @@ async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation
     assert await there.stores["h/0"].dispatch.fetch(lease)
     await there.start_worker("h/0")
     leases = [
-        await there.stores["h/0"].dispatch.fetch(one)
-        for _, one in (await there.scheduler.runtime.scheduler.tick()).leases
+        await there.stores["h/0"].dispatch.fetch(announced)
+        for _, announced in (await there.scheduler.runtime.scheduler.tick()).leases
     ]
-    assert [len(one.jobs) for one in leases if one] == [1] * 5
+    assert [len(lease.jobs) for lease in leases if lease] == [1] * 5
 
 
 async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there: Installation) -> None:
@@ -330,9 +330,9 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
         patch.setattr(there.scheduler.store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
             await there.scheduler.runtime.scheduler.tick()
-    made = [name.decode() for name in await there.world.client.hkeys(KEYS.leases)]
-    assert made
-    assert [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases] == made
+    lease_ids = [name.decode() for name in await there.world.client.hkeys(KEYS.leases)]
+    assert lease_ids
+    assert [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases] == lease_ids
 
 
 async def test_a_job_whose_document_is_lost_is_held_alone(there: Installation) -> None:

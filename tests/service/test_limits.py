@@ -108,7 +108,7 @@ async def test_jobs_that_wait_for_a_hold_of_their_own_or_their_country_are_held(
     assert await world.claim() is None
     assert await words(store, "a") == [LimitedBy.HOLD] * 2
     await store.holds.release("country:US")
-    await world.leased(most=2)
+    await world.leased(max_jobs=2)
     assert await words(store, "a") == [LimitedBy.RATE] * 2
     await store.holds.open("batch:a", "config", "why")
     assert await world.claim() is None

@@ -43,9 +43,9 @@ async def release_by_hand(system: WireSystem) -> list[str]:
 
 async def assert_nobody_lost_or_doubled(system: WireSystem) -> None:
     records = await system.records()
-    jobs = [OurJob(id=f"a.{row}", number=number(row), state=one.state.label) for row, one in enumerate(records)]
-    found = compare(jobs, system.wire.ledger())
-    assert (found.lost, found.doubled, found.wrong_state, found.strays) == ((), (), (), ())
+    jobs = [OurJob(id=f"a.{row}", number=number(row), state=record.state.label) for row, record in enumerate(records)]
+    comparison = compare(jobs, system.wire.ledger())
+    assert (comparison.lost, comparison.doubled, comparison.wrong_state, comparison.strays) == ((), (), (), ())
 
 
 async def assert_all_delivered_once(system: WireSystem) -> None:
@@ -76,9 +76,9 @@ async def test_an_hour_of_it_uses_nobody_up(system: WireSystem, kind: str) -> No
     """After the first sends one at a time is tried, or none. When the provider works again all are delivered, after a
     release where a person has to see to the cause."""
     answers, by_hand = HOURS[kind]
-    given = cycle(answers)
+    responses = cycle(answers)
     await system.world.running("a", ROWS)
-    system.wire.odd = lambda method, path: next(given) if method == "POST" else None
+    system.wire.odd = lambda method, path: next(responses) if method == "POST" else None
     await system.run(60)
     assert by_hand == [hold.scope for hold in await system.store.holds.all() if not hold.probe_at_ms]
     assert any("no usable answer: " in hold.cause for hold in await system.store.holds.all())
@@ -162,7 +162,7 @@ async def test_a_key_without_access_is_found_out_by_the_third_country(system: Wi
 
 async def test_a_barred_country_holds_only_itself(system: WireSystem) -> None:
     await running_to(system, "US", "GB")
-    barred = {number(at) for at in range(0, ROWS, 2)}
+    barred = {number(index) for index in range(0, ROWS, 2)}
     system.wire.odd_to = lambda to: reply(403) if to in barred else None
     await system.run(600)
     assert await system.holds() == ["country:US"]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 ROWS = 20
 
 
-def told(**fields: object) -> bytes:
+def callback_fields(**fields: object) -> bytes:
     """An event as it lies in the inbox."""
     news = FaxUpdate(fax_id="F9", status=FaxStatus.COMPLETED)
     event = json.loads(encode("a.9", 1, CallbackEvent(event=FAX_COMPLETED, news=news)))
@@ -31,17 +31,17 @@ POISON = {
     "no JSON": b"\xff\x00",
     "no object": b"[]",
     "no event": b"{}",
-    "an unknown status": told(status="teleported"),
-    "no job": told(job="a"),
-    "an attempt in words": told(attempt="two"),
-    "pages of no number": told(status="failure", pages_sent="many"),
-    "a type of no text": told(status="failure", error_type=["CALL_ERROR"]),
+    "an unknown status": callback_fields(status="teleported"),
+    "no job": callback_fields(job="a"),
+    "an attempt in words": callback_fields(attempt="two"),
+    "pages of no number": callback_fields(status="failure", pages_sent="many"),
+    "a type of no text": callback_fields(status="failure", error_type=["CALL_ERROR"]),
 }
 
 
 async def checked(store: Store, *, fix: bool = False) -> Finding:
     findings = await examine(store, fix=fix, progress=lambda done, total: None)
-    return next(one for one in findings if one.check == "callbacks set aside")
+    return next(finding for finding in findings if finding.check == "callbacks set aside")
 
 
 async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: FaultySystem) -> None:
@@ -52,7 +52,7 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: Fau
         await system.finish()
         await system.world.pass_ms(500)
     ended_faxes = system.provider.end_calls(1.0)
-    good = [encode(one.job, one.attempt, CallbackEvent(event=FAX_COMPLETED, news=one)) for one in ended_faxes]
+    good = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, news=fax)) for fax in ended_faxes]
     assert good
     inbox = system.store.inbox
     mixed = [raw for pair in zip(POISON.values(), good, strict=False) for raw in pair] + good[len(POISON) :]
@@ -61,8 +61,8 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: Fau
     assert await inbox.depth() == 0
     ended = {call.job for call in system.provider.calls}
     records = await system.records()
-    assert {f"a.{row}" for row, one in enumerate(records) if one.state is State.DELIVERED} == ended
-    assert {one.event for one in await inbox.failed()} == set(POISON.values())
+    assert {f"a.{row}" for row, record in enumerate(records) if record.state is State.DELIVERED} == ended
+    assert {entry.event for entry in await inbox.failed()} == set(POISON.values())
     assert (await system.store.metric_totals.all())["callbacks", "failed"] == len(POISON)
     finding = await checked(system.store)
     assert not finding.ok
@@ -74,7 +74,7 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: Fau
 
 
 async def test_what_is_set_aside_does_not_grow_for_ever(system: FaultySystem) -> None:
-    await system.store.inbox.add([b"%d" % at for at in range(1_050)])
+    await system.store.inbox.add([b"%d" % index for index in range(1_050)])
     await system.runtime.inbox_consumer.settle_events()
     failed = await system.store.inbox.failed()
     assert len(failed) == 1_000
@@ -87,7 +87,11 @@ async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(sys
     await system.finish()
     (call,) = system.provider.calls
     await system.store.inbox.add(
-        [told(job="a.0", fax_id=call.id, to=call.to, labels="right", status="failure", error_type="NEW\ud83d\n")]
+        [
+            callback_fields(
+                job="a.0", fax_id=call.id, to=call.to, labels="right", status="failure", error_type="NEW\ud83d\n"
+            )
+        ]
     )
     await system.runtime.inbox_consumer.settle_events()
     (stored,) = await system.store.dispatch.stored([JobId("a", 0)])

@@ -120,8 +120,8 @@ def before(store: Store, place: Place, stop: Callable[[], Awaitable[None]], patc
     patch.setattr(store.batches, name, counted)
 
 
-async def fail_one_in_each_block(store: Store, parent: str, at: int) -> None:
-    jobs = [JobId(parent, block * 1000 + at) for block in range(8)]
+async def fail_one_in_each_block(store: Store, parent: str, index: int) -> None:
+    jobs = [JobId(parent, block * 1000 + index) for block in range(8)]
     for stored in await store.dispatch.stored(jobs):
         assert stored
         failed = replace(stored.record, state=State.FAILED, failure=FailureCode(category="busy"), attempt=1, lease=0)

@@ -26,9 +26,9 @@ async def held(system: FaultySystem) -> list[str]:
 
 
 async def rollback(system: FaultySystem) -> Rollback:
-    found = await system.store.rollbacks.last()
-    assert found is not None
-    return found
+    last = await system.store.rollbacks.last()
+    assert last is not None
+    return last
 
 
 async def states(system: FaultySystem) -> set[State]:

@@ -46,7 +46,7 @@ async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
         assert lease
         candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
         answer = await store.dispatch.begin(lease, candidates, max_in_flight=1000)
-        words += [one.word for one in answer.jobs]
+        words += [start.word for start in answer.jobs]
     return words.count(BeginWord.GO) if set(words) <= {"go"} else -1
 
 

@@ -31,7 +31,7 @@ async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(syst
     await system.finish()
     await system.world.pass_ms(1_000)
     await system.runtime.inbox_consumer.settle_events()
-    assert [one.state for one in await system.records()] == [State.DELIVERED]
+    assert [record.state for record in await system.records()] == [State.DELIVERED]
     totals = await system.store.metric_totals.all()
     assert totals["attempts", "accepted"] == totals["provider_responses", "200"] == 1
 
@@ -61,11 +61,11 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
     await system.finish()
     assert lost
     assert system.provider.sends == (0 if done else 3), "what the later try begins is in time for its own slots"
-    assert State.SENDING not in {one.state for one in await system.records()}
+    assert State.SENDING not in {record.state for record in await system.records()}
     await system.work(6)
     records = await system.records()
-    assert {(one.counters.server_errors, one.looks) for one in records} == {(0, 0)}
-    assert {one.state for one in records} <= {State.ACCEPTED, State.DELIVERED}
+    assert {(record.counters.server_errors, record.looks) for record in records} == {(0, 0)}
+    assert {record.state for record in records} <= {State.ACCEPTED, State.DELIVERED}
     assert system.provider.sends == 3
 
 
@@ -83,7 +83,7 @@ async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_an
     await system.begin_due()
     await system.finish()
     assert system.provider.sends == 0
-    assert [one.state for one in await system.records()] == [State.WAITING]
+    assert [record.state for record in await system.records()] == [State.WAITING]
 
 
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
@@ -134,6 +134,6 @@ async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_t
     await system.begin_due()
     await system.finish()
     assert lost == [[None]]
-    assert [one.state for one in await system.records()] == [State.CANCELLED]
+    assert [record.state for record in await system.records()] == [State.CANCELLED]
     assert [hold.scope for hold in await system.store.holds.all()] == ["account"]
     assert (await system.store.metric_totals.all())["attempts", "refused"] == 1

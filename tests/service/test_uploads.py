@@ -79,8 +79,8 @@ async def test_the_way_a_list_is_cut_into_slices_does_not_matter(store: Store) -
     batch, rows = await draft(store), recipients(2_500)
     await send(store, batch, rows)
     again = await open_upload(store, batch, "k")
-    for at in range(0, len(rows), 77):
-        await again.add(rows[at : at + 77], [])
+    for start in range(0, len(rows), 77):
+        await again.add(rows[start : start + 77], [])
     assert (await again.finish()).accepted == 2_500
 
 

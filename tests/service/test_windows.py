@@ -80,15 +80,15 @@ async def test_nobody_is_faxed_twice_when_the_providers_clock_is_five_minutes_of
     await system.store.holds.release("provider")
     await system.work(40)
     assert (len(sent(system)), set(sent(system).values())) == (ROWS, {1})
-    assert {one.state for one in await system.records()} == {State.ACCEPTED}
+    assert {record.state for record in await system.records()} == {State.ACCEPTED}
     assert lists.windows > 0
     assert lists.numbers >= 10
 
 
 async def test_one_window_finds_all_of_a_moment(system: FaultySystem, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = await unclear(system, monkeypatch, ahead_ms=0)
-    found = [one for one in await system.records() if one.state is State.ACCEPTED]
-    assert len(found) >= 10
+    accepted = [record for record in await system.records() if record.state is State.ACCEPTED]
+    assert len(accepted) >= 10
     assert set(sent(system).values()) == {1}
     assert lists.windows < 10
     assert lists.numbers < 5, "only the probes of the held provider, each alone, are asked about by themselves"

@@ -49,13 +49,13 @@ class WireLine(Line):
         if odd is not None:
             return odd
         if method == "POST":
-            told = json.loads(body)
-            if (refused := self.odd_to(told["to"])) is not None:
+            order = json.loads(body)
+            if (refused := self.odd_to(order["to"])) is not None:
                 return refused
-            return _shown(self._take(FaxOrder(to=(told["to"],), labels=told["labels"])))
+            return _shown(self._take(FaxOrder(to=(order["to"],), labels=order["labels"])))
         if path.endswith("/faxes"):
-            found = [call for call in self.calls if call.to.startswith(query.get("to", ""))]
-            return {"faxes": [_shown(call) for call in found], "page": 1, "totalPages": 1}
+            matching = [call for call in self.calls if call.to.startswith(query.get("to", ""))]
+            return {"faxes": [_shown(call) for call in matching], "page": 1, "totalPages": 1}
         name = unquote(path.rpartition("/")[2])
         missing: dict[str, object] = {"code": "404", "message": "no such fax"}
         return next((_shown(call) for call in self.calls if call.id == name), missing)

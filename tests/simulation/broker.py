@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from dispatcher.store.queues import MOST
+from dispatcher.store.queues import MAX_MESSAGES
 from tests.simulation.faults import Fault, FaultSchedule
 
 QUEUES = ("urgent", "bulk", "news", "looks")
@@ -71,7 +71,7 @@ class Broker:
     def _arrive(self, message: Message) -> None:
         queue = self._queues[message.queue]
         queue.append(message)
-        if len(queue) > MOST:
+        if len(queue) > MAX_MESSAGES:
             queue.popleft()
         self.deliver_messages()
 

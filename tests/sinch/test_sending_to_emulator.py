@@ -15,7 +15,7 @@ from dispatcher.sinch.errors import RefusedError
 from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.wire import FaxQuery
 from tests.emulator.emulator_client import EmulatorClient
-from tests.emulator.receiver import Receiver
+from tests.emulator.receiver import CallbackServer
 from tests.sinch.emulator_account import PDF, client_of, fax_to
 
 pytestmark = pytest.mark.anyio
@@ -149,7 +149,7 @@ async def test_the_check_finds_wrong_settings(
     assert status in {None, raised.value.status}
 
 
-async def test_a_callback_is_the_same_as_a_read_back(emulator: EmulatorClient, receiver: Receiver) -> None:
+async def test_a_callback_is_the_same_as_a_read_back(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     fax = fax_to("+12025550116", callback_url=callback_url(receiver.url("/prefix"), "b1.7", 2, b"key"))
     async with client_of(emulator) as client:
         outcome = await client.send(fax, total_s=10)
@@ -163,7 +163,7 @@ async def test_a_callback_is_the_same_as_a_read_back(emulator: EmulatorClient, r
     assert delivery.path.startswith("/prefix/callbacks/sinch/b1.7/2/")
 
 
-async def test_a_multipart_callback_is_read_too(emulator: EmulatorClient, receiver: Receiver) -> None:
+async def test_a_multipart_callback_is_read_too(emulator: EmulatorClient, receiver: CallbackServer) -> None:
     order = FaxOrder(
         to=("+12025550117",),
         files=(PDF,),

@@ -61,15 +61,15 @@ class StoreFixture:
     async def step_s(self, seconds: int) -> None:
         """Somebody sets the server's clock."""
         self.stepped_us += seconds * 1_000_000
-        await self.at(self.us + seconds * 1_000_000)
+        await self.set_clock(self.us + seconds * 1_000_000)
 
-    async def at(self, us: int) -> None:
+    async def set_clock(self, us: int) -> None:
         """Set the clock of the scripts, microseconds since 1970."""
         self.us = us
         await self.client.hset(_CLOCK, mapping={"s": us // 1_000_000, "us": us % 1_000_000})
 
     async def pass_ms(self, ms: int) -> None:
-        await self.at(self.us + ms * 1000)
+        await self.set_clock(self.us + ms * 1000)
 
     async def draft(self, batch: str, numbers: Sequence[str], *, regions: Sequence[str] = (), **more: Any) -> None:
         """A draft with these numbers in one block; ``regions`` are their countries, where they have any."""
@@ -82,16 +82,16 @@ class StoreFixture:
         await self.batches.add_chunk(batch, part(numbers, regions=regions))
 
     async def running(self, batch: str, jobs: int, first: int = 0, **more: Any) -> None:
-        await self.draft(batch, [number(at) for at in range(first, first + jobs)], **more)
+        await self.draft(batch, [number(index) for index in range(first, first + jobs)], **more)
         await self.batches.command(batch, Command.START)
 
     async def claim(
-        self, priority: str = "bulk", most: int = 32, ahead: int = 1000, in_flight: int = 2000
+        self, priority: str = "bulk", max_jobs: int = 32, ahead: int = 1000, in_flight: int = 2000
     ) -> Lease | None:
-        return await self.dispatch.claim(priority, max_jobs=most, max_ahead=ahead, max_in_flight=in_flight)
+        return await self.dispatch.claim(priority, max_jobs=max_jobs, max_ahead=ahead, max_in_flight=in_flight)
 
-    async def leased(self, priority: str = "bulk", most: int = 32) -> Lease:
-        lease = await self.claim(priority, most)
+    async def leased(self, priority: str = "bulk", max_jobs: int = 32) -> Lease:
+        lease = await self.claim(priority, max_jobs)
         assert lease is not None
         return lease
 
@@ -129,7 +129,7 @@ async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         wakes=Wakes(client, scripts),
     )
     await client.flushdb()
-    await world.at(START_MS * 1000)
+    await world.set_clock(START_MS * 1000)
     await world.limiter.set_ceiling(RATE)
     # one worker, of whom every script is a heartbeat
     world.workers.speak_as("worker", "first", lambda: 100)
@@ -139,14 +139,17 @@ async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         await client.aclose()
 
 
-def number(at: int) -> str:
+def number(index: int) -> str:
     """A fictional number; the first 10,000 are different ones."""
-    return f"+1{201 + at // 100}55501{at % 100:02d}"
+    return f"+1{201 + index // 100}55501{index % 100:02d}"
 
 
 def part(numbers: Sequence[str], upload: str = "u", first_line: int = 1, regions: Sequence[str] = ()) -> UploadChunk:
     countries = zip_longest(numbers, regions, fillvalue="")
-    rows = [Recipient(line=first_line + at, number=one, region=region) for at, (one, region) in enumerate(countries)]
+    rows = [
+        Recipient(line=first_line + index, number=number, region=region)
+        for index, (number, region) in enumerate(countries)
+    ]
     return UploadChunk(upload=upload, first_line=first_line, last_line=first_line + len(rows) - 1, recipients=rows)
 
 

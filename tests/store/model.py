@@ -36,7 +36,7 @@ DEAD_MS, LONGEST_STEP_MS, RENEW_MS, CLOCK_STEP_MS = 3_000, 1_000, 250, 50
 #: ages of leases: young, not fetched and announced again, not fetched and taken back
 YOUNG_MS, AGAIN_MS, UNFETCHED_MS = 1_000, 2_000, 10_000
 #: work ahead in all, strikes of a suspect, when it is looked at again while another one is leased
-MOST_AHEAD, SUSPECT, SUSPECT_AGAIN_MS = 4, 2, 250
+MAX_AHEAD, SUSPECT, SUSPECT_AGAIN_MS = 4, 2, 250
 
 
 @dataclass(slots=True)
@@ -200,12 +200,12 @@ class Model:
 
     def add_part(self, batch: Batch, numbers: Sequence[str], countries: Sequence[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000
-        for at, number in enumerate(numbers):
+        for index, number in enumerate(numbers):
             void = number in batch.numbers
-            batch.records[first + at] = Record(state=State.VOID if void else State.WAITING, country=countries[at])
+            batch.records[first + index] = Record(state=State.VOID if void else State.WAITING, country=countries[index])
             batch.numbers.add(number)
             if void:
-                duplicates.append(at)
+                duplicates.append(index)
         batch.blocks += 1
         return duplicates
 
@@ -284,7 +284,7 @@ class Model:
         clock = self._clock_ms()
         if abs(self.ms - self.clock[1]) >= CLOCK_STEP_MS:
             self.clock = clock, self.ms
-        return {name: one for name, one in self.workers.items() if clock - one.heartbeat_ms <= DEAD_MS}
+        return {name: worker for name, worker in self.workers.items() if clock - worker.heartbeat_ms <= DEAD_MS}
 
     def fetch(self, lease_id: str, worker: tuple[str, str]) -> bool:
         """Whether that worker process has the lease now."""
@@ -295,12 +295,12 @@ class Model:
         return True
 
     def claim(
-        self, priority: str, lease_id: str, number: int, most: int, ahead: int, in_flight: int
+        self, priority: str, lease_id: str, number: int, max_jobs: int, ahead: int, in_flight: int
     ) -> tuple[list[JobId], dict[str, Held]]:
         """Jobs leased, and the holds that they probe."""
         leased = len(self.watch[Place.LEASED])
-        young = sum(at >= self.ms + self._lease_ms - YOUNG_MS for at in self.watch[Place.LEASED].values())
-        room = min(most, ahead - young, MOST_AHEAD * ahead - leased, in_flight - leased - self._being_sent)
+        young = sum(until_ms >= self.ms + self._lease_ms - YOUNG_MS for until_ms in self.watch[Place.LEASED].values())
+        room = min(max_jobs, ahead - young, MAX_AHEAD * ahead - leased, in_flight - leased - self._being_sent)
         if room <= 0 or not self._living():
             return [], {}
         self.pace = bounded_wait(self.pace, self.us)
@@ -353,7 +353,9 @@ class Model:
         self.released.clear()
 
     def _promote(self) -> None:
-        for name in [name for name, at in sorted(self.timers.items(), key=lambda item: item[::-1]) if at <= self.ms]:
+        for name in [
+            name for name, due_ms in sorted(self.timers.items(), key=lambda item: item[::-1]) if due_ms <= self.ms
+        ]:
             del self.timers[name]
             batch = self.batches[name]
             if batch.control is Control.SCHEDULED:
@@ -388,21 +390,21 @@ class Model:
 
     def _serve(self, batch: Batch, claim: Claim, room: int) -> int:
         self._unpark(batch)
-        ready = sorted((at, str(row)) for row, at in batch.due.items() if at <= self.ms)
+        ready = sorted((due_ms, str(row)) for row, due_ms in batch.due.items() if due_ms <= self.ms)
         fresh = batch.unstarted
         first, retries, credit = fairness.split(room, len(fresh), len(ready), batch.credit, self.policy.retry_floor)
-        wanted, rows = first + retries, iter([int(row) for _, row in ready])
+        quota, rows = first + retries, iter([int(row) for _, row in ready])
         taken = self._lease_retries(batch, claim, rows, retries)
         batch.credit = max(0.0, batch.credit - taken) if claim.full else credit
-        if fresh and taken < wanted and not claim.full:
-            taken += self._lease_fresh(batch, claim, fresh, wanted - taken)
+        if fresh and taken < quota and not claim.full:
+            taken += self._lease_fresh(batch, claim, fresh, quota - taken)
         if self.holds:
-            taken += self._lease_retries(batch, claim, rows, wanted - taken)
+            taken += self._lease_retries(batch, claim, rows, quota - taken)
         return taken
 
-    def _lease_retries(self, batch: Batch, claim: Claim, rows: Iterator[int], most: int) -> int:
+    def _lease_retries(self, batch: Batch, claim: Claim, rows: Iterator[int], max_jobs: int) -> int:
         taken = 0
-        while taken < most and not claim.full and (row := next(rows, None)) is not None:
+        while taken < max_jobs and not claim.full and (row := next(rows, None)) is not None:
             if self._is_barred(batch, row):
                 del batch.due[row]
                 self._park(batch, row)
@@ -424,10 +426,10 @@ class Model:
         claim.full, claim.suspect = strikes > 0, strikes >= SUSPECT
         return True
 
-    def _lease_fresh(self, batch: Batch, claim: Claim, fresh: list[int], most: int) -> int:
+    def _lease_fresh(self, batch: Batch, claim: Claim, fresh: list[int], max_jobs: int) -> int:
         taken = 0
         for row in fresh:
-            if taken == most:
+            if taken == max_jobs:
                 break
             batch.cursor = row + 1
             if self._is_barred(batch, row):
@@ -435,7 +437,7 @@ class Model:
             else:
                 self._lease(batch, claim, row)
                 taken += 1
-        if taken < most:
+        if taken < max_jobs:
             batch.cursor = batch.blocks * 1000
         return taken
 
@@ -458,7 +460,7 @@ class Model:
             if f"country:{country}" in self.holds:
                 self.parked.setdefault(f"country:{country}", set()).add(batch.id)
                 continue
-            due = sum(at <= self.ms for at in batch.due.values())
+            due = sum(due_ms <= self.ms for due_ms in batch.due.values())
             for row in sorted(batch.parked[country])[: max(0, UNPARKED - due)]:
                 batch.due[row] = self.ms
                 self._forget_parked(batch, country, row)
@@ -488,19 +490,19 @@ class Model:
                 del self.leases[lease_id]
         return words
 
-    def _begin(self, number: int, passed: Mapping[str, Held], one: Candidate, max_in_flight: int) -> str:
-        batch = self.batches[one.job.batch]
-        record = batch.records[one.job.row]
+    def _begin(self, number: int, passed: Mapping[str, Held], candidate: Candidate, max_in_flight: int) -> str:
+        batch = self.batches[candidate.job.batch]
+        record = batch.records[candidate.job.row]
         if record.state is not State.LEASED or record.lease != number:
             return "gone"
-        del self.watch[Place.LEASED][one.job]
-        word, again_ms = self._obstacle(batch, one, passed, max_in_flight)
+        del self.watch[Place.LEASED][candidate.job]
+        word, again_ms = self._obstacle(batch, candidate, passed, max_in_flight)
         if not word:
             self.pace, slot = pacing.reserve(self.pace, self.us, HORIZON_US, self._adapt)
             if slot is not None:
-                self._send(batch, one, record, slot // 1000)
+                self._send(batch, candidate, record, slot // 1000)
                 for held in passed.values():
-                    self._note_probe(held, f"{one.job}/{record.attempt + 1}", slot // 1000)
+                    self._note_probe(held, f"{candidate.job}/{record.attempt + 1}", slot // 1000)
                 return "go"
             blocked_us = self.pace.blocked_until_us
             at_us = blocked_us if blocked_us > self.us else next_us(self.pace, self.us)
@@ -508,28 +510,28 @@ class Model:
         for held in passed.values():
             held.put_off(again_ms if word == "rate" else self.ms, self.ms)
         if word == "country":
-            batch.records[one.job.row] = replace(record, state=State.WAITING, strikes=0, lease=0)
-            self._park(batch, one.job.row)
+            batch.records[candidate.job.row] = replace(record, state=State.WAITING, strikes=0, lease=0)
+            self._park(batch, candidate.job.row)
             return "held"
-        self.place(one.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
+        self.place(candidate.job, replace(record, state=State.WAITING, strikes=0, lease=0), again_ms)
         return word
 
     def _obstacle(
-        self, batch: Batch, one: Candidate, passed: Mapping[str, Held], max_in_flight: int
+        self, batch: Batch, candidate: Candidate, passed: Mapping[str, Held], max_in_flight: int
     ) -> tuple[str, int]:
         if batch.control is not Control.RUNNING:
             return "batch", self.ms
         if 0 < batch.deadline_ms <= self.ms:
             return "deadline", self.ms
-        if f"job:{one.job}" in self.holds:
+        if f"job:{candidate.job}" in self.holds:
             return "held", NEVER_MS
-        if f"country:{batch.records[one.job.row].country}" in self.holds:
+        if f"country:{batch.records[candidate.job.row].country}" in self.holds:
             return "country", NEVER_MS
         if (PROBED.union(batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
         if self._being_sent >= max_in_flight:
             return "full", self.ms + 250
-        holder, until_ms = self._number_lock(one.number_hash)
+        holder, until_ms = self._number_lock(candidate.number_hash)
         if holder:
             return "number", min(until_ms, self.ms + int(self.policy.number_busy_s * 1000))
         return "", 0
@@ -550,7 +552,7 @@ class Model:
     @property
     def _being_sent(self) -> int:
         """Sends whose deadline has not passed."""
-        return sum(at >= self.ms for at in self.watch[Place.SENDING].values())
+        return sum(until_ms >= self.ms for until_ms in self.watch[Place.SENDING].values())
 
     @property
     def _sending_ms(self) -> int:
@@ -602,10 +604,10 @@ class Model:
     def check_provider(self) -> bool:
         if PROVIDER not in self.holds:
             recent = holding.recent_failures(self.failures.values(), self.sends, self.policy.breaker_sends)
-            self.failures = {attempt: at for attempt, at in self.failures.items() if at in recent}
+            self.failures = {attempt: send for attempt, send in self.failures.items() if send in recent}
             policy = self.policy
             unclear = holding.recent_failures(self.unclear.values(), self.sends, policy.unclear_sends)
-            self.unclear = {attempt: at for attempt, at in self.unclear.items() if at in unclear}
+            self.unclear = {attempt: send for attempt, send in self.unclear.items() if send in unclear}
             many = len(recent) >= policy.breaker_failures or len(unclear) > policy.unclear_share * policy.unclear_sends
             quiet_ms = round(policy.breaker_quiet_s * 1000)
             if not many and not holding.is_down(self.failures, self.answered, self.ms, quiet_ms, policy.breaker_run):
@@ -634,11 +636,11 @@ class Model:
     def forbid(self, scope: str, countries: int, sends: int) -> bool:
         self.forbidden[scope] = self.sends
         recent = holding.recent_failures(self.forbidden.values(), self.sends, sends)
-        self.forbidden = {scope: at for scope, at in self.forbidden.items() if at in recent}
+        self.forbidden = {scope: send for scope, send in self.forbidden.items() if send in recent}
         return len(self.forbidden) >= countries
 
-    def _send(self, batch: Batch, one: Candidate, record: Record, slot_ms: int) -> None:
-        batch.records[one.job.row] = replace(
+    def _send(self, batch: Batch, candidate: Candidate, record: Record, slot_ms: int) -> None:
+        batch.records[candidate.job.row] = replace(
             record,
             state=State.SENDING,
             strikes=0,
@@ -652,9 +654,9 @@ class Model:
             changed_ms=self.ms,
             fax_id="",
         )
-        self.watch[Place.SENDING][one.job] = slot_ms + self._sending_ms
-        self.numbers[one.number_hash] = f"{one.job}/{record.attempt + 1}", self.ms + NUMBER_LOCK_MS
-        self.locks[one.job] = one.number_hash
+        self.watch[Place.SENDING][candidate.job] = slot_ms + self._sending_ms
+        self.numbers[candidate.number_hash] = f"{candidate.job}/{record.attempt + 1}", self.ms + NUMBER_LOCK_MS
+        self.locks[candidate.job] = candidate.number_hash
 
     def place(self, job: JobId, new: Record, next_ms: int) -> None:
         """Give a job its new record and the place that follows from it. It is in no place when this is called."""
@@ -719,13 +721,13 @@ class Model:
         back = [self._give_back(lease_id, struck) for lease_id, struck in self._over(living)]
         held = len(self.holds) - before
         announce = self._lost(living)
-        unclear = [job for job, at in self.watch[Place.SENDING].items() if at <= self.ms]
+        unclear = [job for job, until_ms in self.watch[Place.SENDING].items() if until_ms <= self.ms]
         for job in unclear:
             look_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.looks_s[0] * 1000)
             self.watch[Place.UNCLEAR][job] = shared_ms(look_ms, look_apart_ms(0, self.policy))
         look_at = set()
         for place in (Place.UNCLEAR, Place.ACCEPTED) if living else ():
-            for job in [job for job, at in self.watch[place].items() if at <= self.ms]:
+            for job in [job for job, until_ms in self.watch[place].items() if until_ms <= self.ms]:
                 self.watch[place][job] = self.ms + again_ms
                 look_at.add(job)
         return sum(back), held, len(unclear), len(living), announce, look_at

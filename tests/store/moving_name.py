@@ -14,7 +14,7 @@ class MovingName:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         #: connections that were made since the name moved
-        self.made = 0
+        self.connections = 0
 
     @property
     def url(self) -> str:
@@ -23,7 +23,7 @@ class MovingName:
         return f"redis://127.0.0.1:{port}/0"
 
     def move(self, url: str) -> None:
-        self._target, self.made = urlsplit(url), 0
+        self._target, self.connections = urlsplit(url), 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -40,7 +40,7 @@ class MovingName:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        self.made += 1
+        self.connections += 1
         try:
             with suppress(asyncio.CancelledError):
                 answers, questions = await asyncio.open_connection(self._target.hostname, self._target.port)

@@ -20,7 +20,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "active": model.active,
         "timers": model.timers,
         "deadlines": model.deadlines,
-        "watch": {place: {str(job): at for job, at in jobs.items()} for place, jobs in model.watch.items()},
+        "watch": {place: {str(job): until_ms for job, until_ms in jobs.items()} for place, jobs in model.watch.items()},
         "numbers": model.numbers,
         "locks": {str(job): number for job, number in model.locks.items()},
         "holds": {
@@ -35,7 +35,9 @@ def of_model(model: Model) -> dict[str, Any]:
         "lists_fail": model.lists_fail_ms,
         "forbidden": model.forbidden,
         "leases": {name: _of_lease(lease) for name, lease in model.leases.items()},
-        "workers": {name: (one.instance, one.heartbeat_ms, one.room) for name, one in model.workers.items()},
+        "workers": {
+            name: (worker.instance, worker.heartbeat_ms, worker.room) for name, worker in model.workers.items()
+        },
         "clock": model.clock,
         "pace": model.pace,
         "totals": _model_totals(model),
@@ -48,8 +50,8 @@ def _of_lease(lease: OpenLease) -> tuple[object, ...]:
 
 
 def _stored_lease(stored: bytes) -> tuple[object, ...]:
-    made, announced, left, priority, suspect, *holder = stored.decode().split()
-    return int(made), int(announced), int(left), priority, int(suspect), *holder
+    created, announced, left, priority, suspect, *holder = stored.decode().split()
+    return int(created), int(announced), int(left), priority, int(suspect), *holder
 
 
 def _of_batch(batch: Batch) -> dict[str, Any]:
@@ -156,7 +158,7 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "control": meta["control"],
         "cursor": int(meta["cursor"]),
         "records": _records(raw, name, int(meta["blocks"])),
-        "due": {int(row): at for row, at in _scores(raw, KEYS.part(name, "due")).items()},
+        "due": {int(row): due_ms for row, due_ms in _scores(raw, KEYS.part(name, "due")).items()},
         "parked": _stored_parked(raw, name),
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
@@ -168,9 +170,9 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:
     return {
-        block * keys.BLOCK + at: codec.decode_record(one)
+        block * keys.BLOCK + index: codec.decode_record(stored)
         for block in range(blocks)
-        for at, one in enumerate(codec.split_records(raw[KEYS.block_part(name, "records", block)]))
+        for index, stored in enumerate(codec.split_records(raw[KEYS.block_part(name, "records", block)]))
     }
 
 

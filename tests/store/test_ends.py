@@ -139,10 +139,12 @@ async def test_a_recount_of_an_empty_draft_does_not_end_it(world: StoreFixture) 
 
 async def test_parts_of_an_upload_follow_each_other(world: StoreFixture) -> None:
     """One that overlaps what is stored, or leaves lines out, is refused, and not taken for a repeat."""
-    await world.draft("a", [number(at) for at in range(10)])
+    await world.draft("a", [number(index) for index in range(10)])
 
     async def stored(first: int, count: int) -> tuple[str, int]:
-        answer = await world.batches.add_chunk("a", part([number(100 + at) for at in range(count)], first_line=first))
+        answer = await world.batches.add_chunk(
+            "a", part([number(100 + index) for index in range(count)], first_line=first)
+        )
         return answer.status, answer.lines_done
 
     assert await stored(12, 5) == ("gap", 10)

@@ -27,12 +27,12 @@ class Recording(Scripts):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.given: dict[str, tuple[Sequence[Argument], Mapping[str, Option]]] = {}
+        self.arguments: dict[str, tuple[Sequence[Argument], Mapping[str, Option]]] = {}
 
     async def move(
         self, verb: str, values: Sequence[Argument], options: Mapping[str, Option], *, wait_s: float = 0.0
     ) -> Any:
-        self.given[verb] = (values, options)
+        self.arguments[verb] = (values, options)
         return await super().move(verb, values, options, wait_s=wait_s)
 
 
@@ -58,8 +58,8 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await scripts.run("move_epoch")
         await world.batches.create(Definition(id="z", name="z", created_ms=1))
         await world.batches.fix_selection("z", {0: b"1"})
-        assert set(scripts.given) - lua._LOOKING == lua._MOVING
-        for verb, (values, options) in scripts.given.items():
+        assert set(scripts.arguments) - lua._LOOKING == lua._MOVING
+        for verb, (values, options) in scripts.arguments.items():
             before, epoch = await dump(world.client), await epoch_of(world)
             answer, _ = await scripts._call(verb, values, {**options, "seen_epoch": 10**9}, 0)
             assert answer[:2] == [b"rolled_back", epoch], verb

@@ -51,7 +51,7 @@ async def test_every_connection_leaves_a_demoted_master_at_the_first_refusal(pai
     await fail_over(pair, name)
     await client.set("key", "new")  # refused on the first connection, and taken on a new one
     assert await asyncio.gather(*(client.get("key") for _ in range(CONNECTIONS))) == [b"new"] * CONNECTIONS
-    assert name.made >= CONNECTIONS, "each connection was made anew"
+    assert name.connections >= CONNECTIONS, "each connection was made anew"
     assert await pair.at_master.get("key") == b"new"
     await client.aclose()
 

@@ -41,7 +41,7 @@ async def test_nothing_is_claimed_under_a_hold(world: StoreFixture, scope: str) 
 async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: StoreFixture, scope: str) -> None:
     """Nobody looks at it again and again; what comes back of it in the meantime is not claimed either."""
     await world.running("a", 3, documents=("d0c",))
-    lease = await world.leased(most=1)
+    lease = await world.leased(max_jobs=1)
     await world.holds.open(scope, "config", "why")
     assert await world.claim() is None
     assert await world.client.exists(KEYS.active("bulk"), KEYS.timers) == 0
@@ -53,8 +53,8 @@ async def test_a_batch_that_is_held_costs_nothing_until_it_is_released(world: St
 
 
 async def test_many_batches_that_wait_for_one_hold_are_woken_in_steps(world: StoreFixture) -> None:
-    for at in range(70):
-        await world.running(f"b{at}", 1, first=at, documents=("d0c",))
+    for index in range(70):
+        await world.running(f"b{index}", 1, first=index, documents=("d0c",))
     await world.holds.open("document:d0c", "config", "why")
     assert await world.claim() is None
     await world.holds.release("document:d0c")
@@ -232,7 +232,7 @@ async def test_a_hold_is_released_by_its_id_if_one_is_given(world: StoreFixture)
 async def test_the_holds_of_a_batch_end_with_it(world: StoreFixture, command: Command) -> None:
     """And those of its jobs with them; nothing that has ended is held again."""
     await world.running("a", 3)
-    lease = await world.leased(most=2)
+    lease = await world.leased(max_jobs=2)
     for scope in ("batch:a", "job:a.0", "job:a.1"):
         await world.holds.open(scope, "config", "why")
     assert words(await world.begin(lease)) == ["held", "held"]
@@ -246,9 +246,9 @@ async def test_the_holds_of_a_batch_end_with_it(world: StoreFixture, command: Co
 
 async def test_the_hold_of_a_batch_ends_with_its_last_job(world: StoreFixture) -> None:
     await world.running("a", 2)
-    one, other = (await world.sending()).jobs
+    first, other = (await world.sending()).jobs
     await world.holds.open("batch:a", "config", "why")
-    assert await settle_probe(world, one) == ["batch:a"]
+    assert await settle_probe(world, first) == ["batch:a"]
     assert await settle_probe(world, other) == []
 
 
@@ -291,8 +291,8 @@ async def test_no_job_of_an_ended_batch_is_held_for_its_lost_leases(world: Store
 async def fail(world: StoreFixture, jobs: int, *, failed: int) -> bool:
     """Send so many, the last of which fail by the provider's fault. Returns whether that holds the provider."""
     held = False
-    for at in range(jobs):
-        fails = at >= jobs - failed
+    for index in range(jobs):
+        fails = index >= jobs - failed
         begun = (await world.sending(max_jobs=1)).jobs[0]
         new = replace(begun.record, state=State.WAITING if fails else State.FAILED, lease=0)
         send = SendReport(failed=True, unclear=True) if fails else SendReport(answered=True)
@@ -373,7 +373,7 @@ async def test_the_second_failure_of_one_job_holds_the_provider_when_no_send_was
         if answered and attempt == 1:
             assert not await fail(world, 1, failed=0)
         elif attempt == 1:
-            await world.leased(most=1)  # another job, whose turn comes before a retry's
+            await world.leased(max_jobs=1)  # another job, whose turn comes before a retry's
         await world.pass_ms(300_000)
 
 
@@ -511,11 +511,13 @@ async def send_unclear(world: StoreFixture, jobs: int, *, unclear: int) -> bool:
     begun = list[Begun]()
     while len(begun) < jobs:
         begun += (await world.sending(max_jobs=min(32, jobs - len(begun)))).jobs
-    for at, one in enumerate(begun):
-        is_unclear = at >= jobs - unclear
-        new = replace(one.record, unclear=True) if is_unclear else replace(one.record, state=State.FAILED, lease=0)
+    for index, start in enumerate(begun):
+        is_unclear = index >= jobs - unclear
+        new = replace(start.record, unclear=True) if is_unclear else replace(start.record, state=State.FAILED, lease=0)
         send = SendReport(answered=not is_unclear, unclear=is_unclear)
-        change = StoredTransition(job=one.job, old=one.record, new=new, next_ms=world.ms + 60_000, attempt=1, send=send)
+        change = StoredTransition(
+            job=start.job, old=start.record, new=new, next_ms=world.ms + 60_000, attempt=1, send=send
+        )
         await world.dispatch.settle([change])
     return await world.holds.check_provider(world.policy)
 

@@ -95,14 +95,14 @@ async def test_an_operator_ends_the_wait_and_a_process_that_starts_does_not(worl
         case _:
             await world.limiter.back_to_settings()
     await world.pass_ms(5_000)
-    assert [one.word for one in (await world.begin(await world.leased(most=1))).jobs] == ["go"]
+    assert [begun.word for begun in (await world.begin(await world.leased(max_jobs=1))).jobs] == ["go"]
 
 
 @pytest.mark.parametrize("back_s", [3, 1_800, 3_600, 86_400])
 async def test_a_clock_set_back_keeps_no_account_blocked(world: StoreFixture, back_s: int) -> None:
     """Not with a 429 of two seconds."""
     await world.running("a", 3)
-    await world.leased(most=1)
+    await world.leased(max_jobs=1)
     await world.limiter.slow_down(0, 2.0, 0.0)
     await world.step_s(-back_s)
     assert await world.claim() is None
@@ -113,7 +113,7 @@ async def test_a_clock_set_back_keeps_no_account_blocked(world: StoreFixture, ba
 @pytest.mark.parametrize("back_s", [-1_800, -86_400])
 async def test_a_clock_set_back_puts_off_no_probe(world: StoreFixture, back_s: int) -> None:
     await world.running("a", 3)
-    await world.leased(most=1)
+    await world.leased(max_jobs=1)
     await world.holds.open("account", "funds", "why", probes_s=(900,))
     await world.pass_ms(1_000)
     assert await world.claim() is None
@@ -128,7 +128,7 @@ async def test_a_clock_set_back_behind_the_last_slot_puts_off_no_lease_for_long(
     world: StoreFixture, back_s: int
 ) -> None:
     await world.running("a", 3)
-    await world.begin(await world.leased(most=1))
+    await world.begin(await world.leased(max_jobs=1))
     await world.step_s(-back_s)
     assert await world.claim() is None, "slots may have been granted ahead"
     await world.pass_ms(5_000)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 US = "country:US"
 #: rows that one call of claim passes over at most
-MOST_PASSED = 1000
+MAX_PASSED = 1000
 #: arguments of one call of claim
 ONE_CALL: dict[str, Option] = {
     "lease_id": "id",
@@ -37,7 +37,7 @@ ONE_CALL: dict[str, Option] = {
 async def mailing(world: StoreFixture, barred: int, others: int, batch: str = "a") -> None:
     """So many rows of a held country, and others behind them."""
     await world.limiter.set_ceiling(10_000.0)
-    numbers = [number(at) for at in range(barred + others)]
+    numbers = [number(index) for index in range(barred + others)]
     await world.draft(batch, numbers, regions=["US"] * barred + ["GB"] * others)
     await world.holds.open(US, "not_permitted", "why")
     await world.batches.command(batch, Command.START)
@@ -86,7 +86,7 @@ async def test_a_release_brings_them_back_in_steps(world: StoreFixture) -> None:
 async def test_due_rows_of_a_held_country_are_parked_too_and_the_others_go(world: StoreFixture) -> None:
     """However many of them came due first."""
     await world.limiter.set_ceiling(10_000.0)
-    numbers = [number(at) for at in range(400)]
+    numbers = [number(index) for index in range(400)]
     await world.draft("a", numbers, regions=["US"] * 399 + ["GB"])
     await world.batches.command("a", Command.START)
     assert len(await leased_rows(world)) == 400
@@ -125,7 +125,7 @@ async def barred_list(world: StoreFixture, blocks: int, batch: str = "a") -> Non
     """So many thousand rows of a held country, and one row of another behind them."""
     await world.draft(batch, [number(9_999)], regions=["US"])
     for block in range(blocks):
-        rows = [f"+1{block:03d}555{at:04d}" for at in range(1000)]
+        rows = [f"+1{block:03d}555{index:04d}" for index in range(1000)]
         await world.batches.add_chunk(batch, part(rows, upload=f"u{block}", regions=["US"] * 1000))
     await world.batches.add_chunk(batch, part(["+442079460000"], upload="last", regions=["GB"]))
     await world.holds.open(US, "not_permitted", "why")
@@ -141,7 +141,7 @@ async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_g
     for _ in range(5):
         assert await world.scripts.run("claim", **ONE_CALL) == b"more"
         parked.append(await world.client.bitcount(KEYS.parked_rows("a", "US")))
-    assert all(900 < after - before <= MOST_PASSED for before, after in pairwise(parked))
+    assert all(900 < after - before <= MAX_PASSED for before, after in pairwise(parked))
     assert len((await world.leased()).jobs) == 1
     assert await world.client.bitcount(KEYS.parked_rows("a", "US")) == 20_001
 
@@ -183,9 +183,9 @@ async def test_a_paused_batch_keeps_its_parked_rows_and_finds_them_after_a_relea
 @pytest.mark.parametrize("spoilt", [Place.DUE, Place.PARKED, Place.LEASED])
 async def test_repair_puts_a_row_where_it_belongs(world: StoreFixture, spoilt: Place) -> None:
     """One that is due and parked, one that is in no place, and one that is parked although it is leased."""
-    await world.draft("a", [number(at) for at in range(40)], regions=["US"] * 40)
+    await world.draft("a", [number(index) for index in range(40)], regions=["US"] * 40)
     await world.batches.command("a", Command.START)
-    await world.leased(most=32)
+    await world.leased(max_jobs=32)
     await world.holds.open(US, "not_permitted", "why")
     assert await world.claim() is None
     job = JobId("a", 0 if spoilt is Place.LEASED else 39)

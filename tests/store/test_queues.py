@@ -12,7 +12,7 @@ from dispatcher.runtime import make_queues
 from dispatcher.settings import Settings
 from dispatcher.store import queues as queues_module
 from dispatcher.store.errors import StoreUnavailable
-from dispatcher.store.queues import MOST, Queues, Waiter
+from dispatcher.store.queues import MAX_MESSAGES, Queues, Waiter
 from tests.local.watching import until
 from tests.store.fixture import KEYS
 
@@ -40,9 +40,9 @@ def test_messages_come_in_their_order_and_those_put_back_come_first(queues: Queu
 
 
 def test_of_messages_that_nobody_takes_the_oldest_are_dropped(queues: Queues, waiter: Waiter) -> None:
-    for start in range(0, MOST + 100, 100):
+    for start in range(0, MAX_MESSAGES + 100, 100):
         queues.push("bulk", [b"%d" % number for number in range(start, start + 100)])
-    assert queues.lengths(["bulk"])["bulk"] == MOST
+    assert queues.lengths(["bulk"])["bulk"] == MAX_MESSAGES
     assert waiter.pop() == b"100"
 
 
@@ -59,10 +59,10 @@ def test_each_message_is_for_one_waiter(queues: Queues) -> None:
 def test_an_interrupted_waiter_returns_at_once_and_takes_nothing_more(queues: Queues, waiter: Waiter) -> None:
     with ThreadPoolExecutor() as threads:
         popped = threads.submit(waiter.pop)
-        told = threading.Event()
+        interrupted = threading.Event()
         while not popped.done():
             waiter.interrupt()
-            told.wait(0.01)
+            interrupted.wait(0.01)
         assert popped.result() is None
     queues.push("bulk", [b"1"])
     assert waiter.pop() is None

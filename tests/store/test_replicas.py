@@ -58,8 +58,8 @@ async def begin(store: Store) -> BeginAnswer:
 
 async def waits(pair: Pair) -> int:
     """How often somebody has waited for a replica."""
-    told = await pair.at_master.info("commandstats")
-    return int(told.get("cmdstat_wait", {"calls": 0})["calls"])
+    stats = await pair.at_master.info("commandstats")
+    return int(stats.get("cmdstat_wait", {"calls": 0})["calls"])
 
 
 async def test_a_replica_that_follows_has_what_was_accepted_and_begun(pair: Pair, store: Store) -> None:

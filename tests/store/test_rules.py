@@ -53,8 +53,8 @@ async def test_two_jobs_with_one_number_are_never_called_at_once(world: StoreFix
     """Not over batches either; the second waits, and is sent when the first has ended."""
     await world.running("a", 1)
     await world.running("b", 1)
-    first = await begin_calling(world, await world.leased(most=1), "same")
-    second = await begin_calling(world, await world.leased(most=1), "same")
+    first = await begin_calling(world, await world.leased(max_jobs=1), "same")
+    second = await begin_calling(world, await world.leased(max_jobs=1), "same")
     assert (words(first), words(second)) == (["go"], ["number"])
     assert second.jobs[0].record.attempt == 0
     await ended(world, first.jobs[0].job, first.jobs[0].record)
@@ -64,7 +64,7 @@ async def test_two_jobs_with_one_number_are_never_called_at_once(world: StoreFix
 
 async def test_a_number_rests_after_a_call(world: StoreFixture) -> None:
     await world.running("a", 2)
-    first = await begin_calling(world, await world.leased(most=1), "same")
+    first = await begin_calling(world, await world.leased(max_jobs=1), "same")
     await ended(world, first.jobs[0].job, first.jobs[0].record, rest_s=60.0)
     assert words(await begin_calling(world, await world.leased(), "same")) == ["number"]
     await world.pass_ms(59_999)
@@ -76,9 +76,9 @@ async def test_a_number_rests_after_a_call(world: StoreFixture) -> None:
 async def test_the_end_of_a_call_leaves_the_lock_of_another_job_alone(world: StoreFixture) -> None:
     """The lock of the first had run out, and the second one took it."""
     await world.running("a", 2)
-    first = await begin_calling(world, await world.leased(most=1), "same")
+    first = await begin_calling(world, await world.leased(max_jobs=1), "same")
     await world.client.delete(KEYS.number("same"))
-    second = await begin_calling(world, await world.leased(most=1), "same")
+    second = await begin_calling(world, await world.leased(max_jobs=1), "same")
     await ended(world, first.jobs[0].job, first.jobs[0].record)
     assert (await world.client.get(KEYS.number("same"))).split()[0] == f"{second.jobs[0].job}/1".encode()
 
@@ -87,7 +87,7 @@ async def test_no_job_begins_after_pause_has_answered(world: StoreFixture) -> No
     """Pause says how many were begun before; resume lets the rest go at once."""
     await world.running("a", 20)
     sent = await world.sending(max_jobs=5)
-    lease = await world.leased(most=10)
+    lease = await world.leased(max_jobs=10)
     answer = await world.batches.command("a", Command.PAUSE)
     assert answer is not None
     assert (answer.done, answer.in_flight) == (True, len(sent.jobs))
@@ -104,12 +104,12 @@ async def test_an_ended_batch_moves_its_unstarted_rows_at_once_and_drains_the_re
     """Those that wait for a retry end in steps, leased ones when they are begun, one in flight runs out."""
     await world.running("a", 100)
     begun = await world.sending(max_jobs=6)
-    for one in begun.jobs[:5]:
-        waiting = replace(one.record, state=State.WAITING, lease=0)
+    for begun_job in begun.jobs[:5]:
+        waiting = replace(begun_job.record, state=State.WAITING, lease=0)
         await world.dispatch.settle(
-            [StoredTransition(job=one.job, old=one.record, new=waiting, next_ms=world.ms + 9_000)]
+            [StoredTransition(job=begun_job.job, old=begun_job.record, new=waiting, next_ms=world.ms + 9_000)]
         )
-    lease = await world.leased(most=4)
+    lease = await world.leased(max_jobs=4)
     await world.batches.command("a", command)
     tally = await tally_of(world)
     assert tally == {State.WAITING: 5, State.LEASED: 4, State.SENDING: 1, state: 90}
@@ -204,26 +204,34 @@ async def test_a_started_batch_is_due_although_the_clock_is_set_back_before_anyb
 async def test_claimers_together_keep_no_more_work_ahead_than_one(world: StoreFixture) -> None:
     await world.running("a", 100)
     taken = 0
-    while lease := await world.claim(most=8, ahead=20):
+    while lease := await world.claim(max_jobs=8, ahead=20):
         taken += len(lease.jobs)
     assert taken == 20
-    assert await world.claim(most=8, ahead=20) is None
+    assert await world.claim(max_jobs=8, ahead=20) is None
 
 
 async def test_no_more_is_claimed_than_there_is_room_for_in_flight(world: StoreFixture) -> None:
     """What could not be begun would only go to and fro."""
     await world.running("a", 100)
-    lease = await world.claim(most=8, in_flight=20)
+    lease = await world.claim(max_jobs=8, in_flight=20)
     assert lease is not None
     await world.begin(lease)
-    assert [len(found.jobs) if (found := await world.claim(most=8, in_flight=20)) else 0 for _ in range(3)] == [8, 4, 0]
+    assert [len(claimed.jobs) if (claimed := await world.claim(max_jobs=8, in_flight=20)) else 0 for _ in range(3)] == [
+        8,
+        4,
+        0,
+    ]
 
 
 async def test_an_urgent_fax_is_claimed_before_100_000_waiting_bulk_jobs(world: StoreFixture) -> None:
     """And the claim looks at no more of the others for it."""
-    await world.draft("a", [number(at) for at in range(1000)])
+    await world.draft("a", [number(index) for index in range(1000)])
     for block in range(1, 100):
-        rows = [f"+1{first}55501{at:02d}" for first in range(block * 10 + 1000, block * 10 + 1010) for at in range(100)]
+        rows = [
+            f"+1{first}55501{index:02d}"
+            for first in range(block * 10 + 1000, block * 10 + 1010)
+            for index in range(100)
+        ]
         await world.batches.add_chunk("a", part(rows, first_line=block * 1000 + 1))
     await world.batches.command("a", Command.START)
     assert len((await world.leased()).jobs) == 32
@@ -236,9 +244,9 @@ async def test_a_job_being_sent_is_named_once_its_look_is_due_and_again_until_it
 ) -> None:
     await world.running("a", 1)
     begun = (await world.sending()).jobs[0]
-    await world.at(send_deadline_ms(begun.record, world.policy) * 1000)
+    await world.set_clock(send_deadline_ms(begun.record, world.policy) * 1000)
     assert (await world.dispatch.reclaim(max_jobs=10, again_s=30)).unclear == 1
-    await world.at(next_look_at_ms(begun.record, world.policy) * 1000 - 1)
+    await world.set_clock(next_look_at_ms(begun.record, world.policy) * 1000 - 1)
     assert (await world.dispatch.reclaim(max_jobs=10, again_s=30)).look_at == ()
     await world.pass_ms(1)
     assert (await world.dispatch.reclaim(max_jobs=10, again_s=30)).look_at == (begun.job,)
@@ -261,13 +269,13 @@ async def test_a_send_counts_as_being_sent_until_its_deadline_and_no_longer(worl
     """After it no request is under way, whatever became of it: what is unclear stops nobody."""
     await world.running("a", 9)
     first = await world.sending(max_jobs=3)
-    await world.at(send_deadline_ms(first.jobs[0].record, world.policy) * 1000)
-    assert words(await world.begin(await world.leased(most=2), max_in_flight=3)) == ["full"] * 2
+    await world.set_clock(send_deadline_ms(first.jobs[0].record, world.policy) * 1000)
+    assert words(await world.begin(await world.leased(max_jobs=2), max_in_flight=3)) == ["full"] * 2
     await world.pass_ms(100)
     if reaped:
         assert (await world.dispatch.reclaim(max_jobs=10, again_s=30)).unclear == 3
     assert await world.claim(in_flight=2)
-    assert words(await world.begin(await world.leased(most=2), max_in_flight=3)) == ["go"] * 2
+    assert words(await world.begin(await world.leased(max_jobs=2), max_in_flight=3)) == ["go"] * 2
     sizes = await world.dispatch.sizes()
     assert (sizes["sending"], sizes["unclear"]) == ((2, 3) if reaped else (5, 0))
 
@@ -279,7 +287,7 @@ async def test_an_unclear_answer_ends_the_send_and_an_answer_after_the_deadline_
     change = StoredTransition(job=clear.job, old=clear.record, new=unclear, next_ms=world.ms + 9_000, attempt=1)
     assert await world.dispatch.settle([change]) == [None]
     assert await world.dispatch.sizes() == {"leased": 0, "sending": 1, "unclear": 1, "accepted": 0}
-    await world.at(send_deadline_ms(late.record, world.policy) * 1000)
+    await world.set_clock(send_deadline_ms(late.record, world.policy) * 1000)
     await world.dispatch.reclaim(max_jobs=10, again_s=30)
     assert await world.dispatch.sizes() == {"leased": 0, "sending": 0, "unclear": 2, "accepted": 0}
     await ended(world, late.job, late.record)
@@ -294,7 +302,7 @@ async def test_slots_are_a_rate_apart_and_the_rest_goes_back_for_the_next(world:
     await world.limiter.set_ceiling(10.0)
     answer = await world.begin(lease)
     slots = [begun.slot_in_us for begun in answer.jobs if begun.word == "go"]
-    assert slots == [-50_000 + interval_us(10) * at for at in range(11)]
+    assert slots == [-50_000 + interval_us(10) * index for index in range(11)]
     assert words(answer)[11:] == ["rate"] * 9
     due = await world.batches.due_times("a", range(11, 20))
     assert due == [world.ms + 1062] * 9
@@ -430,29 +438,29 @@ async def test_a_step_decided_from_a_record_that_has_changed_is_refused_and_told
     await ended(world, begun.job, begun.record)
     late = replace(begun.record, state=State.FAILED, failure=FailureCode(category="busy"))
     change = StoredTransition(job=begun.job, old=begun.record, new=late, history=snapshot.evidence("late"), spent=1)
-    (found,) = await world.dispatch.settle([change])
-    assert found == replace(begun.record, state=State.DELIVERED, lease=0)
+    (current,) = await world.dispatch.settle([change])
+    assert current == replace(begun.record, state=State.DELIVERED, lease=0)
     stored = (await world.dispatch.stored([begun.job]))[0]
     assert stored is not None
-    assert (stored.record, stored.history) == (found, ())
+    assert (stored.record, stored.history) == (current, ())
 
 
 async def test_a_fax_that_is_found_while_its_job_waits_locks_the_number(world: StoreFixture) -> None:
     """It is in a call, though its attempt was written off and its lock is gone. The end of it frees the number."""
     await world.running("a", 1)
     await world.running("b", 1)
-    first = (await begin_calling(world, await world.leased(most=1), "same")).jobs[0]
+    first = (await begin_calling(world, await world.leased(max_jobs=1), "same")).jobs[0]
     written_off = replace(first.record, state=State.WAITING, lease=0)
     change = StoredTransition(
         job=first.job, old=first.record, new=written_off, next_ms=world.ms + 60_000, rest_s=0, attempt=1
     )
     assert await world.dispatch.settle([change]) == [None]
     adopted = replace(written_off, state=State.ACCEPTED, fax_id="F1")
-    found = StoredTransition(
+    adoption = StoredTransition(
         job=first.job, old=written_off, new=adopted, next_ms=world.ms + 900_000, attempt=1, number_hash="same"
     )
-    assert await world.dispatch.settle([found]) == [None]
-    assert words(await begin_calling(world, await world.leased(most=1), "same")) == ["number"]
+    assert await world.dispatch.settle([adoption]) == [None]
+    assert words(await begin_calling(world, await world.leased(max_jobs=1), "same")) == ["number"]
     await ended(world, first.job, adopted)
     await world.pass_ms(15_000)
     assert words(await begin_calling(world, await world.leased(), "same")) == ["go"]
@@ -460,12 +468,12 @@ async def test_a_fax_that_is_found_while_its_job_waits_locks_the_number(world: S
 
 async def test_a_fax_that_is_found_takes_no_lock_from_another_call(world: StoreFixture) -> None:
     await world.running("a", 2)
-    job = (await world.leased(most=1)).jobs[0]
-    calling = await begin_calling(world, await world.leased(most=1), "same")
+    job = (await world.leased(max_jobs=1)).jobs[0]
+    calling = await begin_calling(world, await world.leased(max_jobs=1), "same")
     leased = await world.record(job)
     adopted = replace(leased, state=State.ACCEPTED, lease=0, fax_id="F1")
-    found = StoredTransition(job=job, old=leased, new=adopted, next_ms=world.ms + 900_000, number_hash="same")
-    assert await world.dispatch.settle([found]) == [None]
+    adoption = StoredTransition(job=job, old=leased, new=adopted, next_ms=world.ms + 900_000, number_hash="same")
+    assert await world.dispatch.settle([adoption]) == [None]
     await ended(world, job, adopted)
     assert (await world.client.get(KEYS.number("same"))).split()[0] == f"{calling.jobs[0].job}/1".encode()
 
@@ -509,8 +517,8 @@ async def test_a_result_for_a_batch_that_is_gone_is_told_and_harms_no_other_of_i
     await world.running("a", 1)
     await world.running("b", 1, first=1)
     changes = [
-        StoredTransition(job=one.job, old=one.record, new=replace(one.record, state=State.DELIVERED), attempt=1)
-        for one in (await world.sending()).jobs
+        StoredTransition(job=begun.job, old=begun.record, new=replace(begun.record, state=State.DELIVERED), attempt=1)
+        for begun in (await world.sending()).jobs
     ]
     await lose(world, "a")
     assert set(await world.dispatch.settle(changes)) == {JobGone(), None}

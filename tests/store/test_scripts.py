@@ -35,22 +35,22 @@ def constants(part: str) -> dict[str, float]:
 
 
 def test_lua_numbers_rows_and_states_as_python_does() -> None:
-    found = constants("records") | constants("keys") | constants("wakes")
-    assert (found.pop("BLOCK"), found.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
-    assert found.pop("LONGEST_SLEEP_MS") == protocol.LONGEST_SLEEP_S * 1000
-    assert found.pop("HELD_SCORE") == protocol.HELD_SCORE == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
-    found.pop("CLEAN_UP_MS")
-    assert found.pop("FINAL") == found["DELIVERED"]
-    assert found == {state.name: state for state in State if state.name in found}
-    assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(found)
+    values = constants("records") | constants("keys") | constants("wakes")
+    assert (values.pop("BLOCK"), values.pop("WIDTH")) == (keys.BLOCK, codec.WIDTH)
+    assert values.pop("LONGEST_SLEEP_MS") == protocol.LONGEST_SLEEP_S * 1000
+    assert values.pop("HELD_SCORE") == protocol.HELD_SCORE == 253_402_300_799_000, "9999-12-31 23:59:59 UTC"
+    values.pop("CLEAN_UP_MS")
+    assert values.pop("FINAL") == values["DELIVERED"]
+    assert values == {state.name: state for state in State if state.name in values}
+    assert {"VOID", "WAITING", "LEASED", "SENDING", "ACCEPTED", "DELIVERED", "CANCELLED", "EXPIRED"} == set(values)
     assert min(state for state in State if state.final) is State.DELIVERED
 
 
 def test_lua_watches_the_same_sets_as_python() -> None:
     (table,) = re.findall(r"^local WATCH = \{(.*?)\n\}$", RECORDS_LUA, re.MULTILINE | re.DOTALL)
     (unclear,) = re.findall(r"^local UNCLEAR = KEY\['(.*)'\]$", RECORDS_LUA, re.MULTILINE)
-    found = dict(re.findall(r"\[(\w+)\] = KEY\['([^']+)'\]", table)) | {"UNCLEAR": unclear}
-    assert {name: KEYS.prefix + key for name, key in found.items()} == {
+    places = dict(re.findall(r"\[(\w+)\] = KEY\['([^']+)'\]", table)) | {"UNCLEAR": unclear}
+    assert {name: KEYS.prefix + key for name, key in places.items()} == {
         place.name: key for place, key in KEYS.watch.items()
     }
 
@@ -74,7 +74,7 @@ def test_lua_shares_and_paces_by_the_numbers_of_the_core() -> None:
         "LONGEST_WAIT_US",
     }
     names |= {"READ_BURST_US", "LEFT_OVER_US"}
-    assert pace == {name: getattr(rate, name) for name in names} | {"MAX_AHEAD_US": allowance.MOST_AHEAD_US}
+    assert pace == {name: getattr(rate, name) for name in names} | {"MAX_AHEAD_US": allowance.MAX_AHEAD_US}
     text = (PRELUDE / "pacing.lua").read_text()
     fields = re.findall(r"'(\w+)'", re.findall(r"local PACE = \{(.*?)\}", text, re.DOTALL)[0])
     assert [*fields, "allowances"] == list(rate.RateState.__slots__)
@@ -267,9 +267,9 @@ def test_every_key_of_an_account_has_its_hash_tag() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_script_without_a_key_of_an_account_says_so(world: StoreFixture, verb: str) -> None:
-    for given in ([], ["bf:epoch"]):
+    for key_names in ([], ["bf:epoch"]):
         with pytest.raises(redis.ResponseError, match="the first key of a script has to be a key of an account"):
-            await world.client.eval(lua.source(verb), len(given), *given, "{}")
+            await world.client.eval(lua.source(verb), len(key_names), *key_names, "{}")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -287,7 +287,7 @@ def test_the_lines_of_a_script_are_no_longer_than_those_of_python(path: Path) ->
 @pytest.mark.anyio
 async def test_times_in_microseconds_are_written_whole(world: StoreFixture) -> None:
     """Lua's own way to write a number keeps 14 digits, which loses microseconds."""
-    await world.at(1_795_000_000_123_457)
+    await world.set_clock(1_795_000_000_123_457)
     permit = await world.limiter.take_permit()
     assert permit.granted
     pace = await world.limiter.state()

@@ -27,38 +27,38 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 
 
 async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) -> None:
-    for at in range(5):
-        await store.inbox.add([b"%d" % at])
-    taken = await store.inbox.take("w1", most=3, idle_ms=60_000)
+    for index in range(5):
+        await store.inbox.add([b"%d" % index])
+    taken = await store.inbox.take("w1", max_events=3, idle_ms=60_000)
     assert [event for _, event in taken] == [b"0", b"1", b"2"]
     assert await store.inbox.depth() == 5
 
 
 async def test_two_consumers_never_take_the_same_event(store: Store) -> None:
-    for at in range(4):
-        await store.inbox.add([b"%d" % at])
-    first = await store.inbox.take("w1", most=2, idle_ms=60_000)
-    second = await store.inbox.take("w2", most=10, idle_ms=60_000)
+    for index in range(4):
+        await store.inbox.add([b"%d" % index])
+    first = await store.inbox.take("w1", max_events=2, idle_ms=60_000)
+    second = await store.inbox.take("w2", max_events=10, idle_ms=60_000)
     assert [event for _, event in first + second] == [b"0", b"1", b"2", b"3"]
 
 
 async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Store) -> None:
     """It comes before new ones."""
     await store.inbox.add([b"left"])
-    await store.inbox.take("killed", most=1, idle_ms=60_000)
+    await store.inbox.take("killed", max_events=1, idle_ms=60_000)
     await store.inbox.add([b"new"])
-    taken = await store.inbox.take("w2", most=10, idle_ms=0)
+    taken = await store.inbox.take("w2", max_events=10, idle_ms=0)
     assert [event for _, event in taken] == [b"left", b"new"]
 
 
 async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
     await store.inbox.add([b"one"])
-    (entry,) = await store.inbox.take("w1", most=10, idle_ms=60_000)
+    (entry,) = await store.inbox.take("w1", max_events=10, idle_ms=60_000)
     await store.inbox.done([entry])
     await store.inbox.done([entry])
     await store.inbox.done([])
     assert await store.inbox.depth() == 0
-    assert await store.inbox.take("w2", most=10, idle_ms=0) == []
+    assert await store.inbox.take("w2", max_events=10, idle_ms=0) == []
 
 
 async def consumers(redis_url: str) -> list[bytes]:
@@ -70,7 +70,7 @@ async def live_once(redis_url: str, consumer: str) -> None:
     """A process that starts, settles an event and ends."""
     process = Store(redis_url, Policy(), documents_max_bytes=MAX_BYTES)
     await process.inbox.add([b"settled"])
-    taken = await process.inbox.take(consumer, most=10, idle_ms=60_000)
+    taken = await process.inbox.take(consumer, max_events=10, idle_ms=60_000)
     await process.inbox.done(taken)
     await process.aclose()
 
@@ -80,7 +80,7 @@ async def test_a_process_that_starts_removes_the_consumers_of_those_that_ended(
 ) -> None:
     """Two hundred restarts leave no two hundred consumers; one that ended with an event keeps it for the others."""
     await store.inbox.add([b"left"])
-    await store.inbox.take("killed", most=1, idle_ms=60_000)
+    await store.inbox.take("killed", max_events=1, idle_ms=60_000)
     for restart in range(3):
         await live_once(redis_url, f"w{restart}")
     assert await consumers(redis_url) == [b"killed", b"w0", b"w1", b"w2"]
@@ -88,17 +88,17 @@ async def test_a_process_that_starts_removes_the_consumers_of_those_that_ended(
     for restart in range(3, 6):
         await live_once(redis_url, f"w{restart}")
     assert await consumers(redis_url) == [b"killed", b"w5"]
-    assert [event for _, event in await store.inbox.take("w0", most=2, idle_ms=0)] == [b"left"]
+    assert [event for _, event in await store.inbox.take("w0", max_events=2, idle_ms=0)] == [b"left"]
 
 
 async def test_an_empty_inbox_gives_nothing(store: Store) -> None:
     assert await store.inbox.depth() == 0
-    assert await store.inbox.take("w1", most=10, idle_ms=0) == []
+    assert await store.inbox.take("w1", max_events=10, idle_ms=0) == []
 
 
 @pytest.mark.parametrize("size", [1, CHUNK, CHUNK + 1, 3 * CHUNK])
 async def test_a_document_comes_back_as_it_was(store: Store, size: int) -> None:
-    content = bytes(at % 251 for at in range(size))
+    content = bytes(index % 251 for index in range(size))
     info = await store.documents.put(content, "letter.pdf", 2)
     assert await store.documents.content(info.sha256) == content
     assert b"".join([chunk async for chunk in store.documents.chunks(info.sha256)]) == content

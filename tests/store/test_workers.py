@@ -15,14 +15,14 @@ async def nobody(world: StoreFixture) -> None:
 
 
 async def alive(world: StoreFixture) -> dict[str, bool]:
-    return {one.name: one.alive for one in await world.workers.all()}
+    return {worker.name: worker.alive for worker in await world.workers.all()}
 
 
 async def test_a_process_lives_from_its_registration_to_its_reported_end(world: StoreFixture) -> None:
     assert await world.workers.all() == []
     await world.workers.register("host/0", "i1", room=4)
-    (one,) = await world.workers.all()
-    assert (one.name, one.instance, one.room, one.alive) == ("host/0", "i1", 4, True)
+    (worker,) = await world.workers.all()
+    assert (worker.name, worker.instance, worker.room, worker.alive) == ("host/0", "i1", 4, True)
     await world.workers.report_end("host/0", "i1")
     assert await world.workers.all() == []
 
@@ -33,8 +33,8 @@ async def test_a_process_that_is_started_again_replaces_the_one_that_had_its_nam
     await world.workers.register("host/0", "i2", room=3)
     await world.workers.report_end("host/0", "i1")
     assert not await world.workers.beat("host/0", "i1", room=9)
-    (one,) = await world.workers.all()
-    assert (one.instance, one.room) == ("i2", 3)
+    (worker,) = await world.workers.all()
+    assert (worker.instance, worker.room) == ("i2", 3)
     assert await world.workers.beat("host/0", "i2")
 
 
@@ -68,7 +68,7 @@ async def test_a_process_whose_entry_was_lost_is_known_again_by_its_next_heartbe
     await world.workers.register("a", "1")
     await world.client.delete(KEYS.workers)
     assert await world.workers.beat("a", "1", room=2)
-    assert [(one.name, one.room) for one in await world.workers.all()] == [("a", 2)]
+    assert [(worker.name, worker.room) for worker in await world.workers.all()] == [("a", 2)]
 
 
 async def test_every_script_that_a_process_runs_is_a_heartbeat_of_it(world: StoreFixture) -> None:
@@ -79,13 +79,13 @@ async def test_every_script_that_a_process_runs_is_a_heartbeat_of_it(world: Stor
     for _ in range(8):
         await world.pass_ms(1_000)
         await world.limiter.take_permit()
-        assert [(one.silent_s, one.room) for one in await world.workers.all()] == [(0.0, 5)]
+        assert [(worker.silent_s, worker.room) for worker in await world.workers.all()] == [(0.0, 5)]
     room = 4
     await world.limiter.take_permit()
-    assert [one.room for one in await world.workers.all()] == [5]
+    assert [worker.room for worker in await world.workers.all()] == [5]
     room = 0
     await world.limiter.take_permit()
-    assert [one.room for one in await world.workers.all()] == [0]
+    assert [worker.room for worker in await world.workers.all()] == [0]
 
 
 @pytest.mark.parametrize("name", ["", "two words", ":clock", "x" * 201])

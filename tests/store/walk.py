@@ -63,7 +63,7 @@ class RandomHistory:
         self.model = Model(policy=self.policy, pace=RateState(ceiling=RATE, rate=RATE), us=world.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
-        self.most_strikes = 0
+        self.max_strikes = 0
         #: instance of each worker
         self.instances: dict[str, str] = {}
         #: worker, instance and room that the scripts speak for
@@ -190,7 +190,7 @@ class RandomHistory:
         await self.start_worker(name)
         await self.reap()
         records = [record for batch in self.model.batches.values() for record in batch.records.values()]
-        self.most_strikes = max([self.most_strikes, *(record.strikes for record in records)])
+        self.max_strikes = max([self.max_strikes, *(record.strikes for record in records)])
 
     async def beat(self) -> None:
         name, room = self.dice.choice(WORKERS), self.dice.choice((0, 3))
@@ -237,31 +237,31 @@ class RandomHistory:
     async def _fill(self, batch: Batch) -> None:
         numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
         countries = [self.dice.choice(COUNTRIES) for _ in numbers]
-        given = part(numbers, upload=f"part{batch.blocks}", regions=countries)
-        answer = await self.world.batches.add_chunk(batch.id, given)
+        chunk = part(numbers, upload=f"part{batch.blocks}", regions=countries)
+        answer = await self.world.batches.add_chunk(batch.id, chunk)
         first = batch.blocks * 1000
         self.agree(list(answer.duplicates), self.model.add_part(batch, numbers, countries))
-        self.numbers |= {JobId(batch.id, first + at): one for at, one in enumerate(numbers)}
+        self.numbers |= {JobId(batch.id, first + index): number for index, number in enumerate(numbers)}
 
     async def any_command(self) -> None:
         command = self.dice.choice((*Command, *[Command.START, Command.RESUME] * 3))
         await self.command(self._batch(), command)
 
     async def command(self, batch: Batch, command: Command) -> None:
-        wanted = COMMAND_TRANSITIONS.get((batch.control, command))
+        target = COMMAND_TRANSITIONS.get((batch.control, command))
         answer = await self.world.batches.command(batch.id, command)
         assert answer is not None
-        refusal = self.model.control(batch, wanted) if wanted else CommandRefusal.NOT_ALLOWED
+        refusal = self.model.control(batch, target) if target else CommandRefusal.NOT_ALLOWED
         assert answer.refusal is refusal
         assert answer.control is batch.control
         assert answer.in_flight == sum(record.state is State.SENDING for record in batch.records.values())
 
     async def claim(self) -> None:
-        priority, most = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
+        priority, max_jobs = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
         ahead, in_flight = self.dice.choice((5, 40, 1000)), self.dice.choice((20, 1000))
-        lease = await self.world.claim(priority, most, ahead, in_flight)
+        lease = await self.world.claim(priority, max_jobs, ahead, in_flight)
         lease_id, lease_number = (lease.id, lease.number) if lease else ("", 0)
-        jobs, probed = self.model.claim(priority, lease_id, lease_number, most, ahead, in_flight)
+        jobs, probed = self.model.claim(priority, lease_id, lease_number, max_jobs, ahead, in_flight)
         assert (list(lease.jobs), lease.probes.keys()) == (jobs, probed.keys()) if lease else not jobs
         if lease:
             self.leases.append((lease, probed))
@@ -277,16 +277,16 @@ class RandomHistory:
         mine = self.model.fetch(lease.id, self.speaker[:2])
         assert fetched == (lease if mine else None)
 
-    async def begin(self, at: int | None = None) -> None:
+    async def begin(self, index: int | None = None) -> None:
         if not self.leases:
             return
-        lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)) if at is None else at)
+        lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)) if index is None else index)
         candidates = [Candidate(job=job, number_hash=self.numbers[job][1:]) for job in lease.jobs]
-        most = self.dice.choice((3, 1000, 1000))
+        max_in_flight = self.dice.choice((3, 1000, 1000))
         call = new_call()
-        answer = await self.world.dispatch.begin(lease, candidates, max_in_flight=most, call=call)
+        answer = await self.world.dispatch.begin(lease, candidates, max_in_flight=max_in_flight, call=call)
         self.heard()
-        words = self.model.begin(lease.id, lease.number, probed, candidates, most, call)
+        words = self.model.begin(lease.id, lease.number, probed, candidates, max_in_flight, call)
         assert [begun.word for begun in answer.jobs] == words
         assert answer.epoch == self.model.pace.epoch
         if self.dice.random() < 0.2:

@@ -11,7 +11,7 @@ from dispatcher.local.ports import free_port
 from dispatcher.runtime import make_queues, open_runtime
 from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import Settings
-from dispatcher.store.queues import MOST
+from dispatcher.store.queues import MAX_MESSAGES
 from workers.actors import declare
 from workers.broker import make_broker
 from workers.scheduler import SchedulerLoop
@@ -58,5 +58,5 @@ async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -
         )
         for number in range(1500):
             scheduler._send_messages(DueTasks(leases=((Priority.BULK, f"lease{number}"),), reconcile=(), events=0))
-        assert queues.lengths(["bulk"])["bulk"] == MOST
+        assert queues.lengths(["bulk"])["bulk"] == MAX_MESSAGES
         queues.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 #: no permit is granted for a slot further ahead than this
-MOST_AHEAD_US = 5_000_000
+MAX_AHEAD_US = 5_000_000
 
 
 class Period(StrEnum):
@@ -48,10 +48,10 @@ class Allowance:
 def aged(allowance: Allowance, now_us: int) -> Allowance:
     """Forget the buckets that no window from now on touches.
 
-    If the server's clock was set back, the buckets move with it: no permit lies further ahead than ``MOST_AHEAD_US``,
+    If the server's clock was set back, the buckets move with it: no permit lies further ahead than ``MAX_AHEAD_US``,
     and two more buckets cover the rounding to bucket lengths.
     """
-    furthest = (now_us + MOST_AHEAD_US) // allowance.bucket_us + 2
+    furthest = (now_us + MAX_AHEAD_US) // allowance.bucket_us + 2
     return moved(replace(allowance, newest=min(allowance.newest, furthest)), now_us)
 
 

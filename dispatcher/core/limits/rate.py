@@ -8,7 +8,7 @@ says how. Times are whole microseconds of the Redis server, rates are faxes per 
 import math
 from dataclasses import dataclass, replace
 
-from dispatcher.core.limits.allowance import MOST_AHEAD_US, Allowance, aged, free_us
+from dispatcher.core.limits.allowance import MAX_AHEAD_US, Allowance, aged, free_us
 from dispatcher.core.retry.waits import MAX_RETRY_AFTER_S
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
@@ -104,10 +104,10 @@ def used_ratio(state: RateState, now_us: int) -> float:
     """Return the slots of the last full window as a share of what the ceiling allows, from 0 to 1.
 
     It is 0 if nothing was sent for a window. Slots of the running window may all be granted already: they lie ahead,
-    but no further than ``MOST_AHEAD_US``.
+    but no further than ``MAX_AHEAD_US``.
     """
     length_us, elapsed = window_us(state), now_us - state.window_us
-    if not -MOST_AHEAD_US <= elapsed < 2 * length_us:
+    if not -MAX_AHEAD_US <= elapsed < 2 * length_us:
         return 0.0
     granted = state.granted if elapsed >= length_us else state.granted_before
     return min(1.0, granted / (state.ceiling * length_us / 1_000_000))

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dispatcher.core.limits.allowance import MOST_AHEAD_US, Period, aged
+from dispatcher.core.limits.allowance import MAX_AHEAD_US, Period, aged
 from dispatcher.core.limits.rate import (
     CATCH_UP_US,
     FURTHEST_US,
@@ -45,7 +45,7 @@ class Adaptation:
 def reserve(state: RateState, now_us: int, horizon_us: int, adapt: Adaptation) -> tuple[RateState, int | None]:
     """Take one permit. Returns the slot, or None if the next one is further away than the horizon.
 
-    Callers may have different horizons, up to ``MOST_AHEAD_US``: slots reserved further ahead are respected.
+    Callers may have different horizons, up to ``MAX_AHEAD_US``: slots reserved further ahead are respected.
     """
     state = bounded_wait(state, now_us)
     if state.blocked_until_us > now_us:
@@ -133,7 +133,7 @@ def unblock(state: RateState, now_us: int) -> RateState:
     state = bounded_wait(state, now_us)
     if state.blocked_until_us <= now_us:
         return state
-    tat_us = min(state.tat_us, now_us + max(MOST_AHEAD_US, interval_us(state.rate)))
+    tat_us = min(state.tat_us, now_us + max(MAX_AHEAD_US, interval_us(state.rate)))
     return replace(state, blocked_until_us=0, cut_us=min(state.cut_us, now_us), tat_us=tat_us)
 
 
@@ -157,7 +157,7 @@ def with_allowances(state: RateState, limits: Mapping[Period, int]) -> RateState
 def bounded_slot(state: RateState, now_us: int) -> RateState:
     """After the server's clock was set back, put the next slot after all that may have been granted ahead."""
     interval = max(interval_us(state.rate), state.probe_gap_us)
-    return replace(state, tat_us=now_us + MOST_AHEAD_US) if state.tat_us > now_us + FURTHEST_US + interval else state
+    return replace(state, tat_us=now_us + MAX_AHEAD_US) if state.tat_us > now_us + FURTHEST_US + interval else state
 
 
 def _reads_in_time(state: RateState, now_us: int, share: float) -> RateState:

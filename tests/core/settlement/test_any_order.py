@@ -18,7 +18,7 @@ from tests.core.settlement.world import (
     PROTOCOL,
     UNCONFIRMED,
     End,
-    World,
+    FakeWorld,
     truly_doubled,
 )
 
@@ -38,9 +38,9 @@ def attempts(ends: list[End]) -> st.SearchStrategy[Plan]:
     return st.lists(st.tuples(st.none() | st.sampled_from(ends), LASTS_MS), min_size=1, max_size=3)
 
 
-def written_off(plan: Plan) -> World:
+def written_off(plan: Plan) -> FakeWorld:
     """All attempts but the last have been written off, the last is being sent."""
-    world = World()
+    world = FakeWorld()
     for end, lasts_ms in plan[:-1]:
         world.post(end, lasts_ms)
         world.write_off()
@@ -48,19 +48,19 @@ def written_off(plan: Plan) -> World:
     return world
 
 
-def all_that_can_be_said(world: World, end: End | None) -> list[Callable[[World], None]]:
+def all_that_can_be_said(world: FakeWorld, end: End | None) -> list[Callable[[FakeWorld], None]]:
     """The answer to the last POST as it was given or as it was lost, early and late news of every fax."""
     last = world.job.record.attempt
-    said: list[Callable[[World], None]] = []
+    said: list[Callable[[FakeWorld], None]] = []
     for fax in world.faxes:
-        said += [partial(World.tell, news=fax.news(now_ms)) for now_ms in (fax.created_ms - 1, fax.ends_ms)]
+        said += [partial(FakeWorld.tell, news=fax.news(now_ms)) for now_ms in (fax.created_ms - 1, fax.ends_ms)]
     if end is not None:
-        said.append(partial(World.answer, attempt=last, outcome=None))
-    said.append(partial(World.answer, attempt=last, outcome=Unclear(reason="reset")))
+        said.append(partial(FakeWorld.answer, attempt=last, outcome=None))
+    said.append(partial(FakeWorld.answer, attempt=last, outcome=Unclear(reason="reset")))
     return said
 
 
-def what_counts(world: World) -> tuple[object, ...]:
+def what_counts(world: FakeWorld) -> tuple[object, ...]:
     """All of the end but times and wording."""
     record, history = world.job.record, world.job.history
     fates = {fax_id: fax.fate for fax_id, fax in known_faxes(record, history).items()}
@@ -87,9 +87,9 @@ def test_every_order_and_multiplicity_ends_in_the_same_state(plan: Plan, data: s
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> World:
+def lives(draw: st.DrawFn) -> FakeWorld:
     """Anything that can happen to a job, in any order that causes allow, with repeats and races."""
-    world = World()
+    world = FakeWorld()
     posted: list[tuple[int, bool]] = []
     for _ in range(draw(st.integers(1, 25))):
         _happen(draw, world, posted)
@@ -97,7 +97,7 @@ def lives(draw: st.DrawFn) -> World:
     return world
 
 
-def _happen(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+def _happen(draw: st.DrawFn, world: FakeWorld, posted: list[tuple[int, bool]]) -> None:
     """One event: those that need something wait until it is there."""
     state = world.job.record.state
     events: list[Callable[[], object]] = [lambda: world.pass_time(draw(PASSES_MS))]
@@ -116,29 +116,29 @@ def _happen(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> No
     draw(st.sampled_from(events))()
 
 
-def _post(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+def _post(draw: st.DrawFn, world: FakeWorld, posted: list[tuple[int, bool]]) -> None:
     end = draw(st.none() | st.sampled_from(ENDS))
     posted.append((world.post(end, draw(LASTS_MS | st.just(10 * UNENDED_MS))), end is not None))
 
 
-def _answer(draw: st.DrawFn, world: World, posted: list[tuple[int, bool]]) -> None:
+def _answer(draw: st.DrawFn, world: FakeWorld, posted: list[tuple[int, bool]]) -> None:
     """At any time, and for attempts that have been written off: a worker may have slept."""
     attempt, taken = draw(st.sampled_from(posted))
-    told = taken and draw(st.booleans())
-    world.answer(attempt, None if told else draw(st.sampled_from(UNCLEAR if taken else NOT_TAKEN)))
+    is_answered = taken and draw(st.booleans())
+    world.answer(attempt, None if is_answered else draw(st.sampled_from(UNCLEAR if taken else NOT_TAKEN)))
 
 
-def _fresh(draw: st.DrawFn, world: World) -> FaxUpdate:
+def _fresh(draw: st.DrawFn, world: FakeWorld) -> FaxUpdate:
     return draw(st.sampled_from(world.faxes)).news(world.now_ms)
 
 
-def _race(draw: st.DrawFn, world: World) -> None:
+def _race(draw: st.DrawFn, world: FakeWorld) -> None:
     """Two consumers decide from the same record."""
     first, second = _fresh(draw, world), _fresh(draw, world)
     world.tell(first, meanwhile=lambda: world.tell(second))
 
 
-def _check(world: World) -> None:
+def _check(world: FakeWorld) -> None:
     record, history = world.job.record, world.job.history
     if world.job.ended is not None:
         assert record.state is world.job.ended[0], "final stays final"
@@ -147,14 +147,14 @@ def _check(world: World) -> None:
     assert known_faxes(record, history).keys() <= {fax.id for fax in world.faxes}
 
 
-def _known_when_it_ended(world: World) -> set[FaxFate]:
+def _known_when_it_ended(world: FakeWorld) -> set[FaxFate]:
     """What had been heard of faxes when the job ended, or until now."""
     history = world.job.history[: world.job.ended[1]] if world.job.ended else world.job.history
     return {fax.fate for fax in known_faxes(world.job.record, history).values()}
 
 
 @given(lives())
-def test_the_end_of_any_life_agrees_with_the_provider(world: World) -> None:
+def test_the_end_of_any_life_agrees_with_the_provider(world: FakeWorld) -> None:
     """As far as the news had arrived when the job became final; what came after that is in the history."""
     world.run_out()
     _check(world)
@@ -170,6 +170,6 @@ def test_the_end_of_any_life_agrees_with_the_provider(world: World) -> None:
 
 
 @given(lives())
-def test_a_job_is_doubled_exactly_if_the_provider_had_two_faxes_at_a_time(world: World) -> None:
+def test_a_job_is_doubled_exactly_if_the_provider_had_two_faxes_at_a_time(world: FakeWorld) -> None:
     world.run_out()
     assert world.job.record.doubled is truly_doubled(world.faxes)

@@ -84,8 +84,8 @@ def test_a_delivered_fax_decides_before_one_under_way_before_an_unconfirmed_one(
     """Whatever was heard of first; failed faxes and attempts without a fax never decide."""
     history = [entry(None), *(entry(fate, f"F{fate}") for fate in fates[:heard])]
     best = min(fates[:heard], key=[FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.FAILED].index)
-    found = foremost(history)
-    assert (found.fate if found else FaxFate.FAILED) is best
+    fax = foremost(history)
+    assert (fax.fate if fax else FaxFate.FAILED) is best
 
 
 def test_only_what_was_heard_last_of_a_fax_decides() -> None:

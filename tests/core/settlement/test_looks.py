@@ -62,12 +62,12 @@ def test_looks_share_their_times_and_the_last_comes_when_it_is_due(looks_s: tupl
     policy = Policy(looks_s=looks_s)
     for began in range(BEGAN, BEGAN + 60_000, 777):
         due = [look_due_ms(sending(began_ms=began, looks=n), policy) for n in range(len(looks_s))]
-        at = [next_look_at_ms(sending(began_ms=began, looks=n), policy) for n in range(len(looks_s))]
-        assert all(early <= late for early, late in zip(due, at, strict=True))
-        assert all(late <= following for late, following in zip(at, due[1:], strict=False))
-        assert at[-1] == due[-1]
+        looks_ms = [next_look_at_ms(sending(began_ms=began, looks=n), policy) for n in range(len(looks_s))]
+        assert all(early <= late for early, late in zip(due, looks_ms, strict=True))
+        assert all(late <= following for late, following in zip(looks_ms, due[1:], strict=False))
+        assert looks_ms[-1] == due[-1]
     if looks_s == POLICY.looks_s:
-        assert all(one % 30_000 == 0 for one in at[:-1])
+        assert all(look_ms % 30_000 == 0 for look_ms in looks_ms[:-1])
 
 
 @pytest.mark.parametrize("exact", [True, False])

@@ -31,15 +31,15 @@ def state_of(record: Record) -> str:
     return record.state.label
 
 
-def adopted(record: Record, told: FaxUpdate) -> Transition:
-    step = after_update(record, told, case())
+def adopted(record: Record, update: FaxUpdate) -> Transition:
+    step = after_update(record, update, case())
     assert step is not None
     return step
 
 
 @pytest.mark.parametrize("record", [waiting(), leased(), sending()], ids=state_of)
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("update", "state"),
     [
         (news(UNFINISHED, "F2", attempt=2), State.ACCEPTED),
         (news(COMPLETED, "F2", attempt=2), State.DELIVERED),
@@ -48,11 +48,11 @@ def adopted(record: Record, told: FaxUpdate) -> Transition:
     ids=["unfinished", "completed", "failed"],
 )
 def test_a_lost_attempt_is_adopted_by_a_job_that_has_no_other_fax(
-    record: Record, told: FaxUpdate, state: State
+    record: Record, update: FaxUpdate, state: State
 ) -> None:
     """The record takes its number, which is never given again; the fax decides; the attempt counts, and so does the one
     that was being sent."""
-    step = adopted(record, told)
+    step = adopted(record, update)
     assert (step.record.state, step.record.attempt, step.record.fax_id) == (state, 2, "F2")
     assert (step.lost, step.spent) == (LOST, 2 if record.state is State.SENDING else 1)
 
@@ -89,7 +89,7 @@ def test_an_answer_to_a_send_that_the_record_does_not_know_is_adopted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "known", "told"),
+    ("record", "known", "update"),
     [
         (accepted("F1"), None, news(UNFINISHED, "F2")),
         (waiting(), entry(FaxFate.FAILED, "F1"), news(COMPLETED, "F2")),
@@ -99,10 +99,10 @@ def test_an_answer_to_a_send_that_the_record_does_not_know_is_adopted() -> None:
     ids=["one under way", "one failed, one delivered", "both failed", "both delivered"],
 )
 def test_two_faxes_of_one_attempt_were_accepted_twice(
-    record: Record, known: HistoryEntry | None, told: FaxUpdate
+    record: Record, known: HistoryEntry | None, update: FaxUpdate
 ) -> None:
     """The number of a lost attempt was given again. That is written down, whether they overlapped or not."""
-    step = after_update(record, told, case(*([known] if known else [])))
+    step = after_update(record, update, case(*([known] if known else [])))
     assert step is not None
     assert step.accepted_twice
     assert step.lost is None, "a callback's body may be anybody's"

@@ -42,8 +42,8 @@ def state_of(record: Record) -> str:
     return record.state.label
 
 
-def settled(record: Record, told: FaxUpdate, *history: HistoryEntry) -> Transition:
-    step = after_update(record, told, case(*history))
+def settled(record: Record, update: FaxUpdate, *history: HistoryEntry) -> Transition:
+    step = after_update(record, update, case(*history))
     assert step is not None
     return step
 
@@ -160,8 +160,8 @@ def test_news_of_no_attempt_is_ignored(attempt: int, status: FaxStatus) -> None:
 @pytest.mark.parametrize("record", [*OPEN, *FINAL], ids=state_of)
 def test_news_of_a_fax_whose_end_is_known_changes_nothing(record: Record, status: FaxStatus) -> None:
     """Repeats of callbacks and polls, and whatever contradicts an end that was told."""
-    told = entry(FaxFate.FAILED, outcome=AttemptOutcome.FAILED)
-    assert record.fax_id == "F1" or after_update(record, news(status), case(told)) is None
+    ended = entry(FaxFate.FAILED, outcome=AttemptOutcome.FAILED)
+    assert record.fax_id == "F1" or after_update(record, news(status), case(ended)) is None
 
 
 @pytest.mark.parametrize("status", [UNFINISHED, COMPLETED, FAILURE])
@@ -212,9 +212,9 @@ def test_a_job_is_not_doubled_while_only_one_fax_is_known() -> None:
     assert not settled(sending(attempt=2), news(COMPLETED)).record.doubled
 
 
-@pytest.mark.parametrize("told", [news(UNFINISHED, "F2", attempt=2), news(COMPLETED, "F2", attempt=2)])
-def test_a_job_is_doubled_when_the_evidence_came_before_the_acceptance(told: FaxUpdate) -> None:
-    assert settled(sending(attempt=2), told, entry(FaxFate.UNFINISHED)).record.doubled
+@pytest.mark.parametrize("update", [news(UNFINISHED, "F2", attempt=2), news(COMPLETED, "F2", attempt=2)])
+def test_a_job_is_doubled_when_the_evidence_came_before_the_acceptance(update: FaxUpdate) -> None:
+    assert settled(sending(attempt=2), update, entry(FaxFate.UNFINISHED)).record.doubled
 
 
 def test_a_job_is_no_longer_doubled_once_the_earlier_fax_is_known_to_have_failed_in_time() -> None:
@@ -273,8 +273,8 @@ def test_two_faxes_of_one_attempt_are_told_apart_by_their_ids() -> None:
 def test_the_choice_of_the_batch_comes_before_that_of_the_policy(
     of_policy: OnPartial, of_batch: str, state: State
 ) -> None:
-    told = failure(PAGE_UNCONFIRMED, pages_sent=3, pages_total=10)
-    step = after_update(accepted(), told, replace(case(policy=Policy(on_partial=of_policy)), on_partial=of_batch))
+    update = failure(PAGE_UNCONFIRMED, pages_sent=3, pages_total=10)
+    step = after_update(accepted(), update, replace(case(policy=Policy(on_partial=of_policy)), on_partial=of_batch))
     assert step
     assert step.record.state is state
 
@@ -287,8 +287,8 @@ def test_an_account_without_funds_is_held_although_the_pages_arrived() -> None:
 
 
 def test_a_policy_that_sends_the_rest_again_does_not_take_pages_for_arrived() -> None:
-    told = failure(PAGE_UNCONFIRMED, pages_sent=1, pages_total=2)
-    step = after_update(accepted(), told, case(policy=Policy(on_partial="resend")))
+    update = failure(PAGE_UNCONFIRMED, pages_sent=1, pages_total=2)
+    step = after_update(accepted(), update, case(policy=Policy(on_partial="resend")))
     assert step
     assert step.history
     assert (step.record.state, step.history.fate) == (State.WAITING, FaxFate.FAILED)

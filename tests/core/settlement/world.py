@@ -68,12 +68,12 @@ class TrueFax:
 
 def truly_doubled(faxes: list[TrueFax]) -> bool:
     """By the definition, from what the provider did."""
-    pairs = [(one, other) for one in faxes for other in faxes if one.created_ms < other.created_ms]
+    pairs = [(first, second) for first in faxes for second in faxes if first.created_ms < second.created_ms]
     return any(earlier.ends_ms > later.created_ms or earlier.end.fate is not FaxFate.FAILED for earlier, later in pairs)
 
 
 @dataclass(slots=True)
-class Shelf:
+class StoredJob:
     """One job's record and history. A step stands only if the record is the one that it was decided from."""
 
     record: Record = field(default_factory=Record)
@@ -124,12 +124,12 @@ class Shelf:
 
 
 @dataclass(slots=True)
-class World:
+class FakeWorld:
     """The job, the provider, and all that was ever said of its faxes."""
 
     policy: Policy = field(default_factory=Policy)
     now_ms: int = START
-    job: Shelf = field(default_factory=Shelf)
+    job: StoredJob = field(default_factory=StoredJob)
     faxes: list[TrueFax] = field(default_factory=list)
     said: list[FaxUpdate] = field(default_factory=list)
 
