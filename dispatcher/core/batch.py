@@ -22,7 +22,7 @@ class Control(StrEnum):
 
 
 class Command(StrEnum):
-    """What a producer or the scheduler can ask of a batch."""
+    """A command to a batch, from a producer or the scheduler."""
 
     START = "start"
     PAUSE = "pause"
@@ -89,7 +89,7 @@ COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What the producer asked for. It never changes; all times are milliseconds since 1970."""
+    """The definition of a batch by its producer. It never changes; all times are milliseconds since 1970."""
 
     id: str
     name: str
@@ -143,7 +143,7 @@ _ENDED = {Control.CANCELLED: BatchState.CANCELLED, Control.EXPIRED: BatchState.E
 
 
 def batch_state(control: Control, tally: Tally, *, held: bool) -> BatchState:
-    """Return the state shown to people. A batch is finished when it was started and no job is live any more."""
+    """Return the state shown to people. A batch is finished if it was started and all its jobs have ended."""
     if control is Control.DRAFT:
         return BatchState.DRAFT
     if control in _ENDED:

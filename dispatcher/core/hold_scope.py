@@ -7,7 +7,7 @@ from dispatcher.core.retry_table.rule import Scope
 
 @dataclass(frozen=True, slots=True)
 class HoldScope:
-    """What one hold stops. The account and the provider have no name of their own."""
+    """The scope of a hold: what it stops. Account and provider scopes have no name."""
 
     kind: Scope
     name: str = ""

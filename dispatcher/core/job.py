@@ -92,40 +92,40 @@ REVISION_MODULUS = 32
 
 
 class AttemptOutcome(StrEnum):
-    """What an entry of a job's history says."""
+    """The outcome that an entry of a job's history records."""
 
     #: the provider accepted the fax and it failed
     FAILED = "failed"
     #: the provider accepted nothing
     REFUSED = "refused"
-    #: the answer was unclear and the fax was not found within the settling time; or it was accepted, and the provider
-    #: does not know it any more
+    #: the answer was unclear and the fax was not found within the search period, or the provider no longer knows an
+    #: accepted fax
     VANISHED = "vanished"
-    #: accepted, and the provider never reported an end
+    #: accepted, and the provider never reported a result
     UNENDED = "unended"
-    #: a callback of a fax that the provider did not know: it changed nothing
+    #: a callback about a fax that the provider does not know; it changed nothing
     UNCONFIRMED = "unconfirmed"
-    #: an update of another fax than the one that counted just then
+    #: an update of another fax than the current one
     LATE = "late"
-    #: the same, and the provider had both at a time
+    #: the same, and the provider had both faxes at the same time
     DOUBLED = "doubled"
 
 
 class FaxFate(StrEnum):
-    """What is known of one fax at the provider."""
+    """The known state of one fax at the provider."""
 
     UNFINISHED = "unfinished"
     DELIVERED = "delivered"
     #: it failed, and the policy takes its pages for arrived
     UNCONFIRMED = "unconfirmed"
-    #: the provider reported no end of it for so long that it is not waited for any more
+    #: the provider reported no result for so long that bulkfax stopped waiting for it
     UNENDED = "unended"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureCode:
-    """What a failure is called: its category, and the provider's type and code. All empty: no failure."""
+    """The category of a failure, and the provider's type and code. All are empty if there is no failure."""
 
     category: str = ""
     error_type: str = ""
@@ -153,7 +153,7 @@ NO_ATTEMPTS = AttemptCounters()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """What became of one attempt, or an update of an earlier one. A job without a failure has none."""
+    """The outcome of one attempt, or an update of an earlier one. A job without failures has no entries."""
 
     attempt: int
     at_ms: int
@@ -175,7 +175,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What the store keeps of every job, in a fixed width. All times are milliseconds since 1970."""
+    """The stored state of a job, of fixed width. All times are milliseconds since 1970."""
 
     state: State = State.WAITING
     #: leases in a row that ended before the worker began

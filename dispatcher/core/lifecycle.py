@@ -12,7 +12,7 @@ from dispatcher.core.job import State
 
 
 class Event(StrEnum):
-    """What can happen to a job."""
+    """An event that changes the state of a job."""
 
     #: the scheduler leased it to a worker
     CLAIMED = "claimed"

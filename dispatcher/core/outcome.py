@@ -1,8 +1,8 @@
-"""What the provider says, in the dispatcher's own terms.
+"""The provider's answers and updates, in the dispatcher's own terms.
 
 ``SendOutcome`` is the closed set of answers to one POST, divided by what may be done next: only an ``Unclear`` send may
 exist at the provider unknown to bulkfax, and only ``NotSent``, ``RateLimited`` and ``Refused`` certainly do not exist
-there. ``FaxUpdate`` is what a callback, a read-back, a list or a look-up says of one fax.
+there. ``FaxUpdate`` is what a callback, a read-back, a list or a search reports about one fax.
 """
 
 from dataclasses import dataclass

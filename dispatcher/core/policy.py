@@ -106,12 +106,12 @@ class Policy:
     lease_s: float = _time("times.lease", 30.0)
     #: how long after its slot a job may still be sent
     send_window_s: float = _time("times.send_window", 0.25)
-    #: when an unclear send is looked for, after the attempt's send deadline; the last is the settling time
+    #: when an unclear send is searched for, after the attempt's send deadline; the last is the search period
     looks_s: tuple[float, ...] = _time("times.looks", (15.0, 45.0, 120.0, 300.0), durations)
     #: margin on both sides of the time range in which faxes are listed
     clock_skew_s: float = _margin("times.clock_skew", 60.0)
     callback_overdue_s: float = _time("times.callback_overdue", 900.0)
-    #: an accepted fax of which the provider told no end for so long ends its job as ``delivered_unconfirmed``; the
+    #: how long to wait for the result of an accepted fax before the job ends as ``delivered_unconfirmed``; the
     #: provider repeats a callback for 73 hours
     unended_s: float = _time("times.unended", 80 * 3600.0)
     #: between read-backs of an overdue fax; the last repeats
@@ -119,20 +119,20 @@ class Policy:
     #: without callbacks: from the acceptance to the first poll, then between polls; the last repeats
     poll_first_s: float = _time("times.poll_first", 20.0)
     poll_s: tuple[float, ...] = _time("times.poll", (20.0, 30.0, 60.0), durations)
-    #: least distance between two calls to one number
+    #: minimum time between two calls to one number
     number_distance_s: float = _margin("times.number_distance", 60.0)
     #: how long a job waits when another one is calling its number
     number_busy_s: float = _time("times.number_busy", 15.0)
-    #: when the job whose failure opened a hold is looked at again
+    #: when the job whose failure opened a hold is due again
     hold_snooze_s: float = _time("times.hold_snooze", 60.0)
-    #: without a usable answer to any send for so long, a few failures hold the provider
+    #: time without a usable answer to any send after which a few failures (``breaker_run``) hold the provider
     breaker_quiet_s: float = _time("times.breaker_quiet", 60.0)
-    #: failures of a batch or a document that lie further apart are no run
+    #: maximum time between the first and the last failure of a batch or a document that count as consecutive
     failure_run_s: float = _time("times.failure_run", 3600.0)
     #: between probes of refused credentials; the last repeats
     probe_auth_s: tuple[float, ...] = _time("times.probe_auth", (60.0, 300.0), durations)
     probe_funds_s: float = _time("times.probe_funds", 900.0)
-    #: without a list that can be read for so long, while attempts are unclear, the provider is held
+    #: time without a readable list, while attempts are unclear, after which the provider is held
     lists_fail_s: float = _time("times.lists_fail", 600.0)
     #: between probes of a provider that failed again and again; the last repeats
     probe_provider_s: tuple[float, ...] = _time("times.probe_provider", (30.0, 60.0, 120.0, 300.0), durations)
@@ -149,27 +149,28 @@ class Policy:
     reject_run: int = _limit("caps.reject_run", 5)
     #: refusals of the recipient's number in a row that hold a batch
     number_run: int = _limit("caps.number_run", 20)
-    #: countries refused with 403 that hold the account, within so many sends
+    #: number of countries refused with 403, within the last ``forbidden_sends``, that hold the account
     forbidden_countries: int = _limit("caps.forbidden_countries", 3)
     forbidden_sends: int = _limit("caps.forbidden_sends", 20)
-    #: sends without a connection or an answer, or with a 5xx, that hold the provider, among so many sends
+    #: number of sends without a connection or an answer, or with a 5xx, within the last ``breaker_sends``, that hold
+    #: the provider
     breaker_failures: int = _limit("caps.breaker_failures", 10)
     breaker_sends: int = _limit("caps.breaker_sends", 20)
-    #: sends in a row that failed so, with no other answer for some time, that hold it too
+    #: number of such failures in a row, with no other answer for ``breaker_quiet_s``, that hold it too
     breaker_run: int = _limit("caps.breaker_run", 3)
-    #: the share of the last so many sends whose unclear end holds the provider when there are more
+    #: the provider is held if more than this share of the last ``unclear_sends`` ended unclear
     unclear_share: float = _share("caps.unclear_share", 0.30)
     unclear_sends: int = _limit("caps.unclear_sends", 200)
 
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = _share("rate.retry_floor", 0.10)
-    #: share of the rate that reads have while faxes are due, and no more of it; all that is left when none are
+    #: share of the rate for reads while faxes are due; without due faxes, reads may use the whole rest
     read_share: float = _option(
         "rate.read_share", 0.10, number, "more than 0 and at most 0.5", lambda value: 0 < value <= _MAX_READ_SHARE
     )
     #: factor of the shared rate after a 429
     rate_cut: float = _option("rate.rate_cut", 0.5, number, "more than 0 and less than 1", lambda value: 0 < value < 1)
-    #: after a cut the rate is back where it was after this time, and goes on to the ceiling
+    #: time after which a reduced rate is back at its former value; it then rises to the ceiling
     rate_regain_s: float = _time("rate.rate_regain", 10.0)
     #: from the first request after a 429, which is a probe, to the second
     probe_gap_s: float = _option(

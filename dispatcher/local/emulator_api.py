@@ -57,4 +57,4 @@ class EmulatorApi:
             with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310  # as above
                 yield answer
         except OSError as error:
-            raise EmulatorUnreachable(f"the emulator does not answer any more ({error})") from error
+            raise EmulatorUnreachable(f"the emulator no longer answers ({error})") from error

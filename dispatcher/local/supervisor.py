@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 30.0
 #: seconds before restarts: doubled from the first to the last
 FIRST_BACKOFF_S = 0.5
 LAST_BACKOFF_S = 30.0
-#: a process that ran for so many seconds before it died is restarted after the first wait
+#: seconds after which a process counts as running steadily: if it dies later, it is restarted after the first wait
 STEADY_S = 60.0
 _POLL_S = 0.1
 
@@ -159,7 +159,7 @@ class LocalSupervisor:
     Args:
         processes: The processes, in the order in which they start.
         say: Receives a sentence for people about every death and restart.
-        steady_s: A process that ran for so many seconds before it died is restarted after the first wait.
+        steady_s: Seconds of running after which a process that dies is restarted after the first wait again.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ def limits_account(facts: AccountWork) -> LimitedBy | None:
 
 
 def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
-    """Return the word for a batch; None if it has nothing to send (any more)."""
+    """Return the word for a batch; None if it has nothing left to send."""
     if batch.control in (Control.DRAFT, Control.SCHEDULED):
         return LimitedBy.NOT_STARTED
     if batch.waiting <= 0 or batch.control in (Control.CANCELLED, Control.EXPIRED):

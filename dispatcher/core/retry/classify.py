@@ -1,4 +1,4 @@
-"""What a failure means: its row of the retry table, with the changes that the policy makes."""
+"""Classifies a failure: finds its row of the retry table, with the changes that the policy makes."""
 
 from dataclasses import replace
 

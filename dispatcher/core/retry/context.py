@@ -29,5 +29,5 @@ class DecisionContext:
 
     @property
     def partial_choice(self) -> str:
-        """What happens when some pages arrived: ``stop``, ``resend`` or ``resume``."""
+        """Return what happens if only some pages arrived: ``stop``, ``resend`` or ``resume``."""
         return self.on_partial or self.policy.on_partial

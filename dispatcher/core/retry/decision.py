@@ -14,7 +14,7 @@ from dispatcher.core.retry_table.rule import Category, Rule, Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureHistory:
-    """What happened to a job before the failure that is decided on."""
+    """The facts about a job's earlier attempts that a retry decision depends on."""
 
     #: failures so far by category
     failures: Mapping[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What happens after a failure, in words: the content of ``bulkfax policy explain TYPE CODE``."""
+"""Explains what happens after a failure: the content of ``bulkfax policy explain TYPE CODE``."""
 
 from dataclasses import dataclass
 

@@ -76,7 +76,7 @@ BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
 
 
 class Verdict(StrEnum):
-    """What a failure means for the job."""
+    """The meaning of a failure for the job."""
 
     RETRY = "retry"
     PERMANENT = "permanent"
@@ -99,7 +99,7 @@ class Spends(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a hold stops."""
+    """The kind of scope that a hold stops."""
 
     ACCOUNT = "account"
     #: all sending, because the provider does not work
@@ -143,7 +143,7 @@ class Remedy:
 
 
 class Fallback(StrEnum):
-    """What happens while a remedy of the rule is not available."""
+    """The decision while a remedy of the rule is not available."""
 
     #: no remedy is missing
     NONE = ""

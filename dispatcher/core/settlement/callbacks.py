@@ -43,7 +43,7 @@ class Callback:
 
     @property
     def proof(self) -> CallbackProof:
-        """What labels and number show together."""
+        """Return what the labels and the number prove together."""
         both = {self.labels, shown_number(self.update, self.number)}
         return next(
             shown for shown in (CallbackProof.WRONG, CallbackProof.ABSENT, CallbackProof.RIGHT) if shown in both
@@ -51,7 +51,7 @@ class Callback:
 
 
 class Trust(StrEnum):
-    """What to do with a callback."""
+    """The decision how to treat a callback."""
 
     #: the provider itself has named this fax
     APPLY = "apply"
@@ -69,7 +69,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What to do with a callback, and when."""
+    """The decision how to treat a callback, and when."""
 
     trust: Trust
     #: when a deferred one is looked at again, milliseconds since 1970

@@ -1,4 +1,4 @@
-"""What follows when an attempt has ended otherwise than by a delivery."""
+"""Decides what follows when an attempt has ended without a delivery."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -62,7 +62,7 @@ def unless_another(old: Record, transition: Transition, context: DecisionContext
 
 
 def spent_by(record: Record) -> int:
-    """Return 1 if the attempt counts as made now. It counts once: when it leaves ``sending`` for good."""
+    """Return 1 if the attempt counts as made now. It counts once: when it leaves ``sending`` finally."""
     return int(record.state is State.SENDING)
 
 

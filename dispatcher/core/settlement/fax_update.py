@@ -1,4 +1,4 @@
-"""What the provider says of one fax of a job, in whatever order and however often it says it."""
+"""Applies the provider's updates on one fax of a job, in any order and any number of times."""
 
 from dataclasses import replace
 from typing import assert_never

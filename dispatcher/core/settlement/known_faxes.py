@@ -1,4 +1,4 @@
-"""What is known of the faxes of one job, from its record and its history, whatever the order of the updates."""
+"""Derives what is known of the faxes of one job from its record and history, for updates in any order."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What it means that the provider was asked and reported nothing new.
+"""Decides what follows when the provider was asked and reported nothing new.
 
 An unclear send was not found, or an accepted fax has not ended.
 """
@@ -136,7 +136,7 @@ def _unknown(record: Record, context: DecisionContext) -> Transition:
 
 def _unended(record: Record, context: DecisionContext) -> Transition:
     """End a job whose fax never ended. The paper may have arrived, so it is not sent again."""
-    why = f"the provider told no end of it within {duration_text(context.policy.unended_s)}: it may have arrived"
+    why = f"the provider reported no result within {duration_text(context.policy.unended_s)}: it may have arrived"
     entry = HistoryEntry(
         attempt=record.attempt,
         at_ms=context.now_ms,

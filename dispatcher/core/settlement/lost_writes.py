@@ -1,4 +1,4 @@
-"""What the provider has and the record does not know: the store has lost writes.
+"""Adopts faxes that the provider has and the record does not know, because the store has lost writes.
 
 Attempt numbers are assigned by the store, and never twice. So an attempt that bulkfax signed or labelled and that lies
 above the record's was begun by a write that is gone. The record takes its number, and then the fax is updated like any

@@ -1,4 +1,4 @@
-"""What the answer to a POST means, or that there was none."""
+"""Applies the result of a POST to the job: the provider's answer, or that there was none."""
 
 from dataclasses import replace
 from typing import assert_never

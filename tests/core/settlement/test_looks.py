@@ -261,7 +261,7 @@ def test_a_fax_that_never_ends_ends_its_job_as_unconfirmed(said: FaxUpdate | Non
         FaxFate.UNENDED,
         "F1",
     )
-    assert step.history.why == "the provider told no end of it within 3 d 8 h: it may have arrived"
+    assert step.history.why == "the provider reported no result within 3 d 8 h: it may have arrived"
 
 
 def test_a_fax_is_waited_for_until_then() -> None:
