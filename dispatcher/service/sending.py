@@ -55,7 +55,7 @@ class _SendSlot:
     send_by_s: float
     token: ConcurrencyToken
     #: whether the begin that granted the slot is still valid
-    stands: Callable[[], bool]
+    still_valid: Callable[[], bool]
     #: seconds for which the clock has stood still so far, and before the begin
     stood_still: Callable[[], float]
     stood_still_s: float
@@ -66,7 +66,7 @@ class _SendSlot:
         """Return whether the request may leave now."""
         uncounted_s = self.stood_still() - self.stood_still_s
         late = self.clock() + uncounted_s >= self.send_by_s
-        self.missed = late or not self.stands()
+        self.missed = late or not self.still_valid()
         if late:
             self.token.mark_sent(late=True)
         return not self.missed
@@ -240,7 +240,7 @@ class Sender:
             at_s=at_s,
             send_by_s=before.clock_s + away_s + window_s,
             token=token,
-            stands=answer.stands,
+            still_valid=answer.still_valid,
             stood_still=self._stood_still,
             stood_still_s=before.stood_still_s,
         )

@@ -72,7 +72,7 @@ class BeginAnswer:
     #: whether enough replicas have the write; otherwise none of the jobs may be sent
     replicated: bool
     #: returns whether the answer is still valid; it is not if Redis has lost writes since, possibly this one
-    stands: Callable[[], bool]
+    still_valid: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ class Dispatch:
             jobs=jobs,
             write_epoch=begun.epoch,
             replicated=begun.replicated,
-            stands=lambda: seen.losses == losses,
+            still_valid=lambda: seen.losses == losses,
         )
 
     async def settle(self, changes: Sequence[StoredTransition]) -> list[Record | JobGone | None]:

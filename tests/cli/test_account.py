@@ -40,7 +40,7 @@ def test_a_limit_is_changed_shown_and_given_back(connected: Bulkfax) -> None:
 def test_a_wait_is_ended(connected: Bulkfax) -> None:
     ran = connected("account", "unblock")
     assert ran.status == 0
-    assert "does not wait" in ran.err
+    assert "no longer waits" in ran.err
     assert json.loads(connected("account", "unblock", "--json").last_line)["blocked_until"] is None
 
 
@@ -63,7 +63,7 @@ def test_what_was_found_after_lost_writes_is_shown_before_it_is_accepted(
     monkeypatch.setattr(Client, "from_environment", lambda: client)
     ran = bulkfax("account", "resume", *(["--accept-rollback"] if accepts else []))
     assert asked == ["GET /v1/account", *(["POST /v1/account/resume"] if accepts else [])]
-    assert "7 attempts of which the provider has two faxes" in ran.out
+    assert "7 attempts for which the provider has two faxes" in ran.out
     assert "01FAX" in ran.out
     assert ran.status == (0 if accepts else 1)
     assert ("Accepted." if accepts else "bulkfax account resume --accept-rollback") in ran.err

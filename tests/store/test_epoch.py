@@ -117,13 +117,13 @@ async def test_lost_writes_hold_the_account_and_the_next_call_works(world: Store
     await other.run("move_epoch")
     await world.pass_ms(5_000)
     begun = await world.sending()
-    assert begun.stands()
+    assert begun.still_valid()
     await restore(world.client, saved)
     with pytest.raises(StoreRolledBack, match="Redis has lost writes: its epoch is 3, and 6 was seen before"):
         await world.claim()
     (hold,) = await world.holds.all()
     assert (hold.scope, hold.category, hold.probe_at_ms) == ("account", ROLLED_BACK, 0)
-    assert not begun.stands()
+    assert not begun.still_valid()
     assert (await world.batches.create(Definition(id="b", name="b", created_ms=1))) is True
     assert await world.claim() is None, "nothing is leased while the account is held"
     rollback = await Rollbacks(world.client, world.scripts).last()

@@ -55,12 +55,12 @@ async def test_what_was_begun_on_the_lost_master_is_void(pair: Pair, name: Movin
     await pair.cut()
     begun = await begin(store)
     assert begun.jobs[0].word == "go"
-    assert begun.stands()
+    assert begun.still_valid()
     await pair.swap()
     name.move(pair.master.url)
     with pytest.raises(StoreRolledBack):
         await store.inbox.add([b"{}"])
-    assert not begun.stands()
+    assert not begun.still_valid()
     assert [hold.category for hold in await store.holds.all()] == [ROLLED_BACK]
     assert len(await store.inbox.add([b"{}"])) == 1
 
@@ -71,7 +71,7 @@ async def test_a_failover_that_loses_nothing_holds_nothing(pair: Pair, name: Mov
     await pair.swap()
     name.move(pair.master.url)
     await store.inbox.add([b"{}"])
-    assert begun.stands()
+    assert begun.still_valid()
     assert await store.holds.all() == []
 
 
