@@ -46,9 +46,10 @@ class Layout:
                 "Redis holds data of an older version of bulkfax, whose keys name no account. "
                 "Finish it with that version, or name an empty database in BULKFAX_REDIS_URL"
             )
-        if number is not None and int(number) != LAYOUT:
+        if number not in (None, str(LAYOUT).encode()):
+            stored = number.decode(errors="replace")[:20]
             raise UnknownLayout(
-                f"Redis holds data of layout {int(number)}, and this version of bulkfax knows layout {LAYOUT} only. "
+                f"Redis holds data of layout {stored}, and this version of bulkfax knows layout {LAYOUT} only. "
                 "Start the version that wrote it, or name another database in BULKFAX_REDIS_URL"
             )
-        return None if number is None else int(number)
+        return None if number is None else LAYOUT

@@ -35,14 +35,15 @@ async def test_whoever_only_reads_writes_no_number(world: StoreFixture, store: S
     assert await dump(world.client) == {}
 
 
-async def test_a_number_that_is_not_known_stops_the_process(world: StoreFixture, store: Store) -> None:
-    await world.client.set(KEYS.layout, LAYOUT + 1)
+@pytest.mark.parametrize("number", [str(LAYOUT + 1), "", "two"])
+async def test_a_number_that_is_not_known_stops_the_process(world: StoreFixture, store: Store, number: str) -> None:
+    await world.client.set(KEYS.layout, number)
     for call in (store.layout.check, store.layout.establish):
         with pytest.raises(
-            UnknownLayout, match=rf"of layout {LAYOUT + 1}.* knows layout {LAYOUT} only. Start the version"
+            UnknownLayout, match=rf"of layout {number}, .* knows layout {LAYOUT} only. Start the version"
         ):
             await call()
-    assert await world.client.get(KEYS.layout) == str(LAYOUT + 1).encode()
+    assert await world.client.get(KEYS.layout) == number.encode()
 
 
 async def test_keys_that_name_no_account_are_recognized_as_older(world: StoreFixture, store: Store) -> None:
