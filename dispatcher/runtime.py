@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import CallbackReceiver
 from dispatcher.service.documents import document_url
@@ -97,14 +97,14 @@ class Runtime:
     permits: ReadPermits
     #: used by worker processes only
     presence: Presence
-    #: passed to use-cases that are functions; None except in tests
-    failpoint: FailpointHook | None
+    #: passed to use-cases that are functions
+    failpoint: FailpointHook
 
 
 @asynccontextmanager
 async def open_runtime(
     settings: Settings,
-    failpoint: FailpointHook | None = None,
+    failpoint: FailpointHook = no_failpoint,
     *,
     answers_people: bool = False,
     worker_name: str = "",
@@ -116,7 +116,7 @@ async def open_runtime(
 
     Args:
         settings: The settings.
-        failpoint: Called at each failpoint; None except in tests.
+        failpoint: Called at each failpoint; does nothing except in tests.
         answers_people: Whether people wait for answers. If so, a Redis that hangs is reported as an error in seconds.
         worker_name: The name that a worker process keeps when it is restarted.
         worker_instance: An identifier that changes with each start of a worker process.
@@ -255,7 +255,7 @@ def assemble(
     polling: bool | None = None,
     clocks: Clocks | None = None,
     inbox_idle_s: float | None = None,
-    failpoint: FailpointHook | None = None,
+    failpoint: FailpointHook = no_failpoint,
 ) -> Runtime:
     """Create the services of a process and connect them; nothing is started or sent.
 
@@ -267,7 +267,7 @@ def assemble(
         polling: Whether to poll for results. By default, if the settings contain no public URL.
         clocks: The clocks; those of this machine by default.
         inbox_idle_s: Seconds after which a consumer's unsettled events go to another; by default half a lease.
-        failpoint: Called at each failpoint; None except in tests.
+        failpoint: Called at each failpoint; does nothing except in tests.
     """
     clocks = clocks or Clocks()
     fax_builder = FaxBuilder(store, _public_urls(settings, secrets.callback_keys[0]), secrets.number_key)
@@ -314,7 +314,7 @@ def _sender(
     settler: Settler,
     permits: ReadPermits,
     clocks: Clocks,
-    failpoint: FailpointHook | None,
+    failpoint: FailpointHook,
 ) -> Sender:
     return Sender(
         store,

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
@@ -34,7 +34,7 @@ _RETRY_S = 0.2
 log = structlog.get_logger(__name__)
 
 
-async def serve(lifeline: int | None = None, failpoint: FailpointHook | None = None) -> None:
+async def serve(lifeline: int | None = None, failpoint: FailpointHook = no_failpoint) -> None:
     """Work until SIGTERM or the end of the supervisor.
 
     Args:
@@ -73,7 +73,7 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
 
 
 async def _open_when_available(
-    stack: AsyncExitStack, settings: Settings, failpoint: FailpointHook | None, stop: asyncio.Event
+    stack: AsyncExitStack, settings: Settings, failpoint: FailpointHook, stop: asyncio.Event
 ) -> Runtime | None:
     """Open the runtime as soon as the store is available; return None if the process is stopped before."""
     logged = ""
@@ -127,7 +127,7 @@ def stop_s(policy: Policy) -> float:
     return policy.post_total_s + STOP_MARGIN_S
 
 
-def main(who: Identity, lifeline: int, failpoint: FailpointHook | None = None) -> int:
+def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint) -> int:
     """Run a worker process.
 
     Returns:

@@ -17,7 +17,7 @@ import structlog
 from dramatiq import Actor
 
 from dispatcher.core.batch import Priority
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
@@ -157,7 +157,7 @@ class SchedulerLoop:
         return max(0, max_messages - self._queues.lengths([queue])[queue])
 
 
-async def serve(failpoint: FailpointHook | None = None) -> None:
+async def serve(failpoint: FailpointHook = no_failpoint) -> None:
     """Run a scheduler until SIGTERM or SIGINT.
 
     Args:

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_store
@@ -20,7 +20,7 @@ _REPORT_TIMEOUT_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, policy: Policy, failpoint: FailpointHook | None = None) -> int:
+def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpoint) -> int:
     """Run the worker processes of this service until SIGTERM or SIGINT, and return the exit status.
 
     Args:

@@ -1,7 +1,7 @@
 """Named points on the way of a fax, of a list of recipients and of a callback at which a process may die.
 
 Nothing is lost and nothing is sent twice, wherever that happens. ``runtime`` passes a hook to the parts that reach
-these points. Production has no hook; tests stop the process at each point.
+these points. The hook of production does nothing; tests stop the process at each point.
 """
 
 from collections.abc import Awaitable, Callable
@@ -52,3 +52,7 @@ class Failpoint(StrEnum):
 
 #: called at each point with its name; returns when the process may continue
 FailpointHook = Callable[[Failpoint], Awaitable[None]]
+
+
+async def no_failpoint(failpoint: Failpoint) -> None:
+    """Do nothing: the hook of production."""

@@ -5,7 +5,7 @@ A callback is acknowledged only after it is stored.
 
 from collections.abc import AsyncIterator, Sequence
 
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.settlement.callbacks import CallbackProof, shown_labels
 from dispatcher.service.batching import Batcher
 from dispatcher.service.errors import Forged, Unreadable
@@ -22,7 +22,7 @@ CALLBACKS = "callbacks"
 class CallbackReceiver:
     """Receives callbacks. Those that arrive at the same time are stored with one write."""
 
-    def __init__(self, store: Store, keys: Sequence[bytes], *, failpoint: FailpointHook | None = None) -> None:
+    def __init__(self, store: Store, keys: Sequence[bytes], *, failpoint: FailpointHook = no_failpoint) -> None:
         """Create a receiver that accepts callback URLs signed with any of ``keys``."""
         self._totals = store.metric_totals
         self._adds = Batcher(store.inbox.add)
@@ -55,8 +55,7 @@ class CallbackReceiver:
             await self._totals.count(CALLBACKS, ("unreadable",))
             raise Unreadable(str(error)) from error
         await self._store_event(job, attempt, event)
-        if self._failpoint:
-            await self._failpoint(Failpoint.CALLBACK_TAKEN)
+        await self._failpoint(Failpoint.CALLBACK_TAKEN)
 
     async def drop_incoming(self, body: AsyncIterator[bytes]) -> None:
         """Read a callback about an incoming fax to its end and count it. bulkfax does not handle incoming faxes."""
@@ -72,12 +71,10 @@ class CallbackReceiver:
         if event.news and shown_labels(event.news, job, attempt) is CallbackProof.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
             return
-        if self._failpoint:
-            await self._failpoint(Failpoint.CALLBACK_READ)
+        await self._failpoint(Failpoint.CALLBACK_READ)
         # it is counted when it is settled
         await self._adds.submit(encode(job, attempt, event))
-        if self._failpoint:
-            await self._failpoint(Failpoint.CALLBACK_STORED)
+        await self._failpoint(Failpoint.CALLBACK_STORED)
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.retry.context import DecisionContext
@@ -108,7 +108,7 @@ class InboxConsumer:
         *,
         consumer: str,
         idle_s: float,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
     ) -> None:
         """Create a consumer.
 
@@ -149,8 +149,7 @@ class InboxConsumer:
 
     async def _settle_all(self, entries: Sequence[Entry]) -> None:
         outcomes = await asyncio.gather(*(self._settle(raw) for _, raw in entries), return_exceptions=True)
-        if self._failpoint:
-            await self._failpoint(Failpoint.EVENTS_SETTLED)
+        await self._failpoint(Failpoint.EVENTS_SETTLED)
         await self._acknowledge(entries, outcomes)
 
     async def _acknowledge(self, entries: Sequence[Entry], outcomes: Sequence[BaseException | bool]) -> None:
@@ -182,12 +181,10 @@ class InboxConsumer:
         """Settle one event as far as it can be trusted. Returns False if it was deferred."""
         update, labels = decode(raw)
         job = JobId.parse(update.job)
-        if self._failpoint:
-            await self._failpoint(Failpoint.EVENT_TAKEN)
+        await self._failpoint(Failpoint.EVENT_TAKEN)
         callback = Callback(update=update, labels=labels, number=await self._number(job))
         judgement = await self._apply(job, update, partial(judge_callback, callback))
-        if self._failpoint:
-            await self._failpoint(Failpoint.EVENT_SETTLED)
+        await self._failpoint(Failpoint.EVENT_SETTLED)
         match judgement.trust:
             case Trust.DEFER:
                 return not await self._defer(raw, judgement.again_ms)

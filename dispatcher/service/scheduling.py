@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.core.batch import Command, Priority
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId
 from dispatcher.core.limits.rate import RateState, next_us
 from dispatcher.core.limits.shares import BULK_FLOOR
@@ -74,7 +74,7 @@ class Scheduler:
         clock: Callable[[], float],
         *,
         max_in_flight: int,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
     ) -> None:
         """Create a scheduler.
 
@@ -158,8 +158,7 @@ class Scheduler:
         )
         if lease:
             self._leases.append((priority, lease.id))
-            if self._failpoint:
-                await self._failpoint(Failpoint.CLAIMED)
+            await self._failpoint(Failpoint.CLAIMED)
         return lease is not None
 
     async def _lease_size(self) -> LeaseSize:

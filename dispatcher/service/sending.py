@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.limits.holds import PROVIDER, is_providers_failure
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
@@ -93,7 +93,7 @@ class Sender:
         stood_still: Callable[[], float],
         max_in_flight: int,
         calls: int,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Create a sender.
@@ -181,8 +181,7 @@ class Sender:
         try:
             answer, before = await self._ask_to_begin(lease, candidates)
             after_s = self._clock()
-            if self._failpoint:
-                await self._failpoint(Failpoint.BEGUN)
+            await self._failpoint(Failpoint.BEGUN)
             granted = [begun for begun in answer.jobs if begun.word is BeginWord.GO]
         finally:
             for unused in tokens[len(granted) :]:
@@ -260,8 +259,7 @@ class Sender:
             fax, total_s=total_s, may_send=slot.may_send_first_byte, failpoint=self._failpoint
         )
         slot.token.end()  # the next request need not wait until the result of this one is stored
-        if self._failpoint:
-            await self._failpoint(Failpoint.ANSWERED)
+        await self._failpoint(Failpoint.ANSWERED)
         if slot.missed and isinstance(outcome, NotSent):
             await self._give_back(begun.job, begun.record, lease)
             return

@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
@@ -44,7 +44,7 @@ class Settler:
         policy: Policy,
         *,
         polling: bool,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
     ) -> None:
         self._store = store
         self._fax_builder = fax_builder
@@ -92,8 +92,7 @@ class Settler:
                 return None
             if transition.lost is not None:  # first: applying the transition removes the proof
                 await retry_forever(partial(self._report_loss, job, transition.lost))
-            if self._failpoint:
-                await self._failpoint(Failpoint.DECIDED)
+            await self._failpoint(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, transition)
             # encoded here: a value that cannot be encoded must not fail the other jobs of the same call
             current = await self._writes.submit(
@@ -103,8 +102,7 @@ class Settler:
                 log.error("a result came for a job that is gone", job=str(job))
                 return None
             if current is None:
-                if self._failpoint:
-                    await self._failpoint(Failpoint.APPLIED)
+                await self._failpoint(Failpoint.APPLIED)
                 await self._apply_effects(job, record, transition)
                 return transition
             stored = await self._read(job)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 
 from dispatcher.core.batch import Control, Definition
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
@@ -80,7 +80,7 @@ class Upload:
     """The upload of one list of recipients, under one idempotency key. Created by ``open_upload``."""
 
     def __init__(
-        self, store: Store, batch: Definition, key: str, lines_done: int, failpoint: FailpointHook | None = None
+        self, store: Store, batch: Definition, key: str, lines_done: int, failpoint: FailpointHook = no_failpoint
     ) -> None:
         #: country (two letters) of numbers in national form whose row names none
         self.default_country = batch.default_country
@@ -125,8 +125,7 @@ class Upload:
         if self._chunk.last_line:
             await self._store_chunk()
         await self._reserve("end")
-        if self._failpoint:
-            await self._failpoint(Failpoint.LIST_STORED)
+        await self._failpoint(Failpoint.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._key)
         accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
         return UploadAnswer(
@@ -149,11 +148,9 @@ class Upload:
         await self._reserve("part")
         self._chunks += 1
         if chunk.last_line > self._lines_done:
-            if self._failpoint:
-                await self._failpoint(Failpoint.PART_READ)
+            await self._failpoint(Failpoint.PART_READ)
             await self._add_chunk(chunk)
-            if self._failpoint:
-                await self._failpoint(Failpoint.PART_STORED)
+            await self._failpoint(Failpoint.PART_STORED)
 
     async def _reserve(self, kind: str) -> None:
         """Record the fingerprint of the list so far under this chunk number.
@@ -186,7 +183,7 @@ class Upload:
         self._lines_done = max(self._lines_done, chunk.last_line)
 
 
-async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHook | None = None) -> Upload:
+async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHook = no_failpoint) -> Upload:
     """Begin an upload, or continue one that was interrupted.
 
     Raises:

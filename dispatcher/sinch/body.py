@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from dispatcher.core.failpoints import Failpoint, FailpointHook
+from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.sinch.errors import NotSentError
 
 #: bodies up to this size are sent in one chunk; larger ones in chunks of this size, without copying
@@ -88,7 +88,7 @@ class SendGuard:
 
     __slots__ = ("closed", "failpoint", "may_send", "refused", "started")
 
-    def __init__(self, may_send: Callable[[], bool] | None = None, failpoint: FailpointHook | None = None) -> None:
+    def __init__(self, may_send: Callable[[], bool] | None = None, failpoint: FailpointHook = no_failpoint) -> None:
         self.started = False
         #: the body was not allowed to start; recorded here because the transport may wrap the exception
         self.refused = False
@@ -121,12 +121,10 @@ class BodyStream(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         failpoint = self._guard.failpoint
-        if failpoint:
-            await failpoint(Failpoint.FIRST_BYTE)
+        await failpoint(Failpoint.FIRST_BYTE)
         self._guard.start()
         if self._body is not None:
             for chunk in self._body.chunks():
                 # aiohttp accepts any buffer
                 yield chunk  # type: ignore[misc]
-        if failpoint:
-            await failpoint(Failpoint.LAST_BYTE)
+        await failpoint(Failpoint.LAST_BYTE)

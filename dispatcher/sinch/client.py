@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.outcome import (
     Accepted,
     FaxUpdate,
@@ -148,7 +148,7 @@ class FaxClient:
         *,
         total_s: float,
         may_send: Callable[[], bool] | None = None,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
     ) -> SendOutcome:
         """Send a fax with one POST and return the outcome.
 

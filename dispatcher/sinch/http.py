@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.sinch.auth import Auth
 from dispatcher.sinch.body import Body, BodyStream, SendGuard
 from dispatcher.sinch.errors import NotSentError, ResponseLostError, SinchError, UnreachableError
@@ -81,7 +81,7 @@ class SinchHttp:
         total_s: float,
         may_send: Callable[[], bool] | None = None,
         into: FileSink | None = None,
-        failpoint: FailpointHook | None = None,
+        failpoint: FailpointHook = no_failpoint,
     ) -> SinchResponse:
         """Make a call and return its 2xx response.
 

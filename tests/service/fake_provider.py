@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, NotSent, SendOutcome, Unclear
 from dispatcher.local.ledger import LedgerFax, ProviderOutcome
 from dispatcher.sinch.order import FaxOrder
@@ -73,7 +73,7 @@ class FakeProvider:
         self.overlapping: list[tuple[Call, Call]] = []
 
     async def send(
-        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook = no_failpoint
     ) -> SendOutcome:
         await self._pause()
         if callable(may_send) and not may_send():
@@ -166,7 +166,7 @@ class FaultyProvider(FakeProvider):
         return [call.news for call in ended]
 
     async def send(
-        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook = no_failpoint
     ) -> SendOutcome:
         if callable(may_send) and not may_send():
             return NotSent(reason="too late")

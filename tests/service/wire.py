@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from dispatcher.core.failpoints import FailpointHook
+from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.outcome import FaxUpdate, SendOutcome
 from dispatcher.sinch.auth import Basic
 from dispatcher.sinch.client import FaxClient
@@ -31,7 +31,7 @@ class WireLine(Line):
         self.client = FaxClient(HttpPool(transport=_Wire(self)), Basic("key", "secret"), "http://provider.test", "p")
 
     async def send(
-        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook | None = None
+        self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook = no_failpoint
     ) -> SendOutcome:
         return await self.client.send(order, total_s=total_s, may_send=may_send if callable(may_send) else None)
 
