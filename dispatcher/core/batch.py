@@ -64,6 +64,9 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
+#: what the waiting jobs of a batch that has ended become
+FINAL_STATES: Mapping[Control, State] = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
+
 #: Which command is allowed when, and its result. A command whose result is the present control is a repeat.
 #: To start a draft or to resume a paused batch before its start time leads to SCHEDULED instead.
 COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dispatcher.core.batch import Control
+from dispatcher.core.batch import FINAL_STATES, Control
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplaced
@@ -29,7 +29,6 @@ _OVERDUE_S, _SKEW_S = 60.0, 2.0
 _MAX_NAMED = 5
 #: maximum walks over a batch whose jobs move during the walk
 _MAX_WALKS = 3
-_ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +162,7 @@ async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobI
         for block in range(facts.blocks):
             records = await store.audit.raw_records(batch, block)
             first = block * BLOCK
-            counted += tally(records, first, facts.cursor, _ENDED.get(Control(facts.control)))
+            counted += tally(records, first, facts.cursor, FINAL_STATES.get(Control(facts.control)))
             suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)
         moving = after != facts

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from dispatcher.core.batch import (
     COMMAND_TRANSITIONS,
+    FINAL_STATES,
     Command,
     CommandRefusal,
     Control,
@@ -230,7 +231,7 @@ class Batches:
                 pipe.hgetall(self._keys.block_part(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
         records = [codec.decode_record(record) for record in codec.split_records(raw or b"")]
-        ended = _ENDED.get(Control(control.decode())) if control else None
+        ended = FINAL_STATES.get(Control(control.decode())) if control else None
         first = block * keys.BLOCK
         return [
             seen(record, first + index, ended, int(cursor), long_ids.get(b"%d" % (first + index), b"").decode())
@@ -244,7 +245,7 @@ class Batches:
         if not states and not categories:
             return blocks
         # rows of an ended batch that never started are stored as waiting
-        stored = {*states, State.WAITING} if states.intersection(_ENDED.values()) else states
+        stored = {*states, State.WAITING} if states.intersection(FINAL_STATES.values()) else states
         codes = {codec.category_code(category) for category in categories.intersection(CATEGORIES)}
         if categories and not codes:
             return []
@@ -290,7 +291,6 @@ class Batches:
 
 #: control states that count as the result of a command: a started batch may still wait for its start time
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
-_ENDED = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 
 def seen(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:

@@ -14,7 +14,7 @@ from dispatcher.store.client import Client, connect
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
 from dispatcher.store.holds import Holds
 from dispatcher.store.keys import Keys
-from dispatcher.store.lua import Scripts, source
+from dispatcher.store.lua import Option, Scripts, source
 from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
@@ -23,6 +23,18 @@ from dispatcher.store.workers import WorkerRegistry
 START_MS = 1_795_000_000_000
 RATE = 100.0
 KEYS = Keys()
+#: options of one call of ``claim``
+CLAIM_OPTIONS: dict[str, Option] = {
+    "lease_id": "id",
+    "lease_number": 1,
+    "class": "bulk",
+    "max_jobs": 8,
+    "max_ahead": 100,
+    "lease_ms": 30_000,
+    "retry_floor": 0.1,
+    "horizon_us": 1_000_000,
+    "max_in_flight": 1000,
+}
 _CLOCK = "test:clock"
 _NOT_DUMPED = tuple(name.encode() for name in (_CLOCK, KEYS.epoch, KEYS.lease(""), KEYS.begun("")))
 

@@ -11,27 +11,14 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.recovery.places import Place
 from dispatcher.store.audit import Audit
 from dispatcher.store.dispatch import StoredTransition
-from dispatcher.store.lua import Option
 from tests.store import snapshot
-from tests.store.fixture import KEYS, StoreFixture, number, part, words
+from tests.store.fixture import CLAIM_OPTIONS, KEYS, StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
 US = "country:US"
 #: rows that one call of claim passes over at most
 MAX_PASSED = 1000
-#: arguments of one call of claim
-ONE_CALL: dict[str, Option] = {
-    "lease_id": "id",
-    "lease_number": 1,
-    "class": "bulk",
-    "max_jobs": 8,
-    "max_ahead": 100,
-    "lease_ms": 30_000,
-    "retry_floor": 0.1,
-    "horizon_us": 1_000_000,
-    "max_in_flight": 1000,
-}
 
 
 async def mailing(world: StoreFixture, barred: int, others: int, batch: str = "a") -> None:
@@ -139,7 +126,7 @@ async def test_one_call_passes_over_a_bounded_number_of_rows_and_the_scheduler_g
     await barred_list(world, 20)
     parked = [0]
     for _ in range(5):
-        assert await world.scripts.run("claim", **ONE_CALL) == b"more"
+        assert await world.scripts.run("claim", **CLAIM_OPTIONS) == b"more"
         parked.append(await world.client.bitcount(KEYS.parked_rows("a", "US")))
     assert all(900 < after - before <= MAX_PASSED for before, after in pairwise(parked))
     assert len((await world.leased()).jobs) == 1
@@ -150,7 +137,7 @@ async def test_a_batch_that_passes_over_its_rows_does_not_stop_the_others(world:
     """And earns no share of the rate by it."""
     await barred_list(world, 20)
     await world.running("b", 100)
-    await world.scripts.run("claim", **ONE_CALL)
+    await world.scripts.run("claim", **CLAIM_OPTIONS)
     assert await world.client.zcard(KEYS.watch[Place.LEASED]) == 8
     scores = dict(await world.client.zrange(KEYS.active("bulk"), 0, -1, withscores=True))
     assert scores[b"a"] == scores[b"b"]

@@ -11,9 +11,8 @@ from dispatcher.core.limits.rate import interval_us
 from dispatcher.core.settlement.lookup import next_look_at_ms
 from dispatcher.core.settlement.transition import send_deadline_ms
 from dispatcher.store.dispatch import BeginAnswer, Candidate, JobGone, JobHold, Lease, StoredTransition
-from dispatcher.store.lua import Option
 from tests.store import snapshot
-from tests.store.fixture import KEYS, RATE, StoreFixture, number, part, words
+from tests.store.fixture import CLAIM_OPTIONS, KEYS, RATE, StoreFixture, number, part, words
 
 pytestmark = pytest.mark.anyio
 
@@ -372,18 +371,7 @@ async def test_rows_that_are_no_jobs_are_passed_over_a_bounded_number_at_a_time(
             await world.batches.add_chunk("a", part(numbers, first_line=block * 1000 + 1))
     await world.batches.command("a", Command.START)
     assert (await world.leased()).jobs == (JobId("a", 0),)
-    one_call: dict[str, Option] = {
-        "lease_id": "id",
-        "lease_number": 1,
-        "class": "bulk",
-        "max_jobs": 8,
-        "max_ahead": 100,
-        "lease_ms": 30_000,
-        "retry_floor": 0.1,
-        "horizon_us": 1_000_000,
-        "max_in_flight": 1000,
-    }
-    assert await world.scripts.run("claim", **one_call) == b"more"
+    assert await world.scripts.run("claim", **CLAIM_OPTIONS) == b"more"
     assert int(await world.client.hget(KEYS.batch("a"), "cursor")) < 2001
     assert (await world.leased()).jobs == (JobId("a", 2001),)
     assert await world.claim() is None

@@ -115,7 +115,9 @@ def _hold_of(rule: Rule, policy: Policy) -> HoldRequest:
 
 
 def _adopted(transition: Transition, other: HistoryEntry, context: DecisionContext) -> Transition:
-    """Let the job follow another of its faxes, which its history knows."""
+    """Let the job follow another of its faxes, which its history knows. It does not wait, so nothing holds it alone."""
+    if transition.hold is not None and transition.hold.scope is Scope.JOB:
+        transition = replace(transition, hold=None)
     record = replace(
         transition.record,
         fax_id=other.fax_id,

@@ -23,10 +23,10 @@ from dispatcher.core.retry.waits import (
     shared_ms,
 )
 from dispatcher.core.retry_table.requests import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN
-from dispatcher.core.retry_table.rule import Rule, Scope
+from dispatcher.core.retry_table.rule import Rule
 from dispatcher.core.settlement.failure import failed_attempt, http_failure, unless_another
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.transition import HoldRequest, Transition, attempt_over, fire, send_deadline_ms
+from dispatcher.core.settlement.transition import Transition, attempt_over, fire, job_hold, send_deadline_ms
 
 #: entries of a history for attempts that failed while the provider was down; more would only repeat them
 _EXCUSED_KEPT = 20
@@ -128,10 +128,8 @@ def _unknown(record: Record, context: DecisionContext) -> Transition:
         why=decision.why,
     )
     held = replace(attempt_over(record, context), failure=entry.failure)
-    hold = HoldRequest(scope=Scope.JOB, category=entry.failure.category, cause=entry.why)
-    transition = Transition(event=Event.VANISHED, record=held, history=entry, rest_s=0.0, hold=hold)
-    transition = unless_another(record, transition, context)
-    return transition if transition.event is Event.VANISHED else replace(transition, hold=None)
+    transition = Transition(event=Event.VANISHED, record=held, history=entry, rest_s=0.0, hold=job_hold(entry))
+    return unless_another(record, transition, context)
 
 
 def _unended(record: Record, context: DecisionContext) -> Transition:

@@ -12,7 +12,7 @@ from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide_ended
 from dispatcher.core.retry.waits import backoff_transport, capped_retry_after_s
 from dispatcher.core.retry_table.requests import INTERNAL, TRANSPORT
-from dispatcher.core.retry_table.rule import Category, Scope, Verdict
+from dispatcher.core.retry_table.rule import Category, Verdict
 from dispatcher.core.settlement.failure import (
     DecidedFailure,
     after_failure,
@@ -22,7 +22,7 @@ from dispatcher.core.settlement.failure import (
 )
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.lookup import next_look_at_ms
-from dispatcher.core.settlement.transition import HoldRequest, Transition, attempt_over, fire
+from dispatcher.core.settlement.transition import Transition, attempt_over, fire, job_hold
 
 #: how many transport failures in a row a job is taken to have had when its last attempt did not leave either
 _TRANSPORT_AGAIN = 5
@@ -70,8 +70,7 @@ def unsendable(record: Record, context: DecisionContext, *, lease: int, why: str
         why=why,
     )
     held = replace(record, strikes=0, lease=0, failure=entry.failure, changed_ms=context.now_ms)
-    hold = HoldRequest(scope=Scope.JOB, category=entry.failure.category, cause=entry.why)
-    return fire(record, Transition(event=Event.RETRIED, record=held, history=entry, hold=hold), context)
+    return fire(record, Transition(event=Event.RETRIED, record=held, history=entry, hold=job_hold(entry)), context)
 
 
 def _is_sending(record: Record, attempt: int) -> bool:

@@ -26,6 +26,11 @@ class HoldRequest:
     wider: "HoldRequest | None" = None
 
 
+def job_hold(entry: HistoryEntry) -> HoldRequest:
+    """Return the hold of a job alone, until someone releases it, for what the entry tells."""
+    return HoldRequest(scope=Scope.JOB, category=entry.failure.category, cause=entry.why)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One transition of a job, as data."""

@@ -234,6 +234,15 @@ def test_news_of_a_fax_that_was_unknown_ends_the_job_that_is_held_for_it() -> No
     assert (step.record.state, step.record.doubled) == (State.DELIVERED, False)
 
 
+@pytest.mark.parametrize(
+    ("fate", "state"), [(FaxFate.DELIVERED, State.DELIVERED), (FaxFate.UNFINISHED, State.ACCEPTED)]
+)
+def test_a_job_that_follows_another_fax_than_the_unknown_one_is_not_held(fate: FaxFate, state: State) -> None:
+    step = after_read(accepted("F2", attempt=2, looks=3, unclear=True), None, case(entry(fate, "F1")))
+    assert step
+    assert (step.record.state, step.record.fax_id, step.hold) == (state, "F1", None)
+
+
 UNENDED_MS = round(POLICY.unended_s * 1000)
 
 
