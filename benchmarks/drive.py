@@ -13,7 +13,7 @@ from functools import partial
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.transition import Transition

@@ -9,7 +9,7 @@ from benchmarks.million import FAST_POLICY, LargeBatches, ensure_driven, large_b
 from benchmarks.peers.running import LIBRARIES, bytes_per_message
 from benchmarks.recipients import bad_rows, write_csv
 from benchmarks.setting import Setting
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 
 ROWS, PEER_ROWS = 1_000_000, 20_000
 MAX_BYTES = 150

@@ -12,7 +12,7 @@ from benchmarks.cluster import bench_cluster, draft
 from benchmarks.drive import Driver, OutcomeRule, all_delivered
 from benchmarks.errors import BenchFailed
 from benchmarks.setting import Setting
-from dispatcher.core.policy import Policy, policy_from
+from dispatcher.core.policy.policy import Policy, policy_from
 from dispatcher.local.cluster import LocalCluster
 from dispatcher.runtime import make_store
 from dispatcher.settings import Settings

@@ -3,6 +3,7 @@
 The emulator enforces the limit with a token bucket of its own, with which the sends are compared.
 """
 
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -22,10 +23,12 @@ _CHANGED = 100
 #: size of the emulator's token bucket, in seconds of its rate
 _BURST_S = 0.25
 WORKERS = 4
-STEADY_S, HALVED_S, REGAIN_S = 60.0, 20.0, 120.0
-_WARM_UP_S, _SPARE_S = 5.0, 5.0
+MEASURED_S, HALVED_S, REGAIN_S = 60.0, 20.0, 120.0
+_WARM_UP_S = 5.0
+#: recipients are added for this many seconds, so that the batch does not run out during the measurement
+_SPARE_S = 5.0
 _WINDOW_S, _REGAIN_WINDOW_S = 10.0, 3.0
-_LOOK_S = 0.25
+_POLL_S = 0.25
 _ACCEPTED = 200
 _TOO_MANY = 429
 
@@ -46,24 +49,26 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 def _measure(setting: Setting, rate: int) -> list[Figure]:
-    steady_s = setting.seconds(STEADY_S, 2.0)
-    warm_up_s = min(_WARM_UP_S, steady_s)
+    measured_s = setting.seconds(MEASURED_S, 2.0)
+    warm_up_s = min(_WARM_UP_S, measured_s)
     with _cluster(setting, rate) as cluster, cluster.client() as client:
         path = cluster.folder / "recipients.csv"
-        seconds = steady_s + warm_up_s + (_seconds_of_change(setting) if rate == _CHANGED else _SPARE_S)
+        seconds = measured_s + warm_up_s + (_halving_test_s(setting) if rate == _CHANGED else 0.0) + _SPARE_S
         write_csv(path, round(rate * seconds) + 100)
         client.start(draft(client, f"pace {rate}", path).id)
         cluster.wait(lambda: bool(_arrivals(cluster)), 30.0, "no fax was sent")
-        time.sleep(warm_up_s + steady_s)
+        time.sleep(warm_up_s + measured_s)
         arrivals = _arrivals(cluster)
         regained_s = _halve_and_restore(setting, cluster, rate) if rate == _CHANGED else None
     begin_s = arrivals[0].time_s + warm_up_s
-    steady = [arrival for arrival in arrivals if begin_s <= arrival.time_s < begin_s + steady_s]
-    return _figures(rate, steady, steady_s) + ([] if regained_s is None else [_regained(regained_s)])
+    steady = [arrival for arrival in arrivals if begin_s <= arrival.time_s < begin_s + measured_s]
+    return _figures(rate, steady, measured_s) + (
+        [] if regained_s is None else [_regained(regained_s, setting.seconds(HALVED_S, 2.0))]
+    )
 
 
-def _seconds_of_change(setting: Setting) -> float:
-    return setting.seconds(HALVED_S + REGAIN_S, 5.0) + _SPARE_S
+def _halving_test_s(setting: Setting) -> float:
+    return setting.seconds(HALVED_S + REGAIN_S, 5.0)
 
 
 def _cluster(setting: Setting, rate: int) -> LocalCluster:
@@ -82,18 +87,18 @@ def _arrivals(cluster: LocalCluster) -> list[Arrival]:
 
 
 def _halve_and_restore(setting: Setting, cluster: LocalCluster, rate: int) -> float:
-    """Halve the limit, restore it, and return the seconds until 90 % of the restored limit is used."""
+    """Halve the limit, restore it, and return the seconds from then until 90 % of it is used; infinite if never."""
     url = f"{cluster.emulator_url}/bench/rate"
     read_json(url, {"rate": rate / 2})
     time.sleep(setting.seconds(HALVED_S, 2.0))
     read_json(url, {"rate": rate})
-    began_s, within_s = time.time(), setting.seconds(REGAIN_S, 2.0)
-    while time.time() < began_s + within_s:
-        time.sleep(_LOOK_S)
+    restored_s, within_s = time.time(), setting.seconds(REGAIN_S, 2.0)
+    while time.time() < restored_s + within_s:
+        time.sleep(_POLL_S)
         accepted = [arrival.time_s for arrival in _arrivals(cluster) if arrival.status == _ACCEPTED]
         if used_share(accepted, time.time() - _REGAIN_WINDOW_S, _REGAIN_WINDOW_S, rate) >= 0.9:
-            return time.time() - began_s
-    return within_s
+            return time.time() - restored_s
+    return math.inf
 
 
 def used_share(times: Sequence[float], begin_s: float, seconds: float, rate: float) -> float:
@@ -112,8 +117,8 @@ def max_in_any_window(times: Sequence[float], seconds: float) -> int:
     return max_count
 
 
-def _figures(rate: int, steady: Sequence[Arrival], steady_s: float) -> list[Figure]:
-    window_s = min(_WINDOW_S, steady_s)
+def _figures(rate: int, steady: Sequence[Arrival], measured_s: float) -> list[Figure]:
+    window_s = min(_WINDOW_S, measured_s)
     allowed = rate * window_s
     accepted = sum(arrival.status == _ACCEPTED for arrival in steady)
     refused = sum(arrival.status == _TOO_MANY for arrival in steady)
@@ -132,22 +137,23 @@ def _figures(rate: int, steady: Sequence[Arrival], steady_s: float) -> list[Figu
             goal=goal if has_goals else None,
         )
 
-    share, over = accepted / (rate * steady_s), Goal(max_value=allowed * 1.01 + 1)
+    share = accepted / (rate * measured_s)
+    not_exceeded = Goal(max_value=allowed * 1.01 + 1)
     refusals = refused / max(1, len(steady))
     return [
-        figure(f"limit used over {steady_s:.0f} s", share * 100, "%", share, Goal(min_value=97)),
-        figure(f"most in any {window_s:.0f} s", max_count, "faxes", max_count / allowed, over),
+        figure(f"limit used over {measured_s:.0f} s", share * 100, "%", share, Goal(min_value=97)),
+        figure(f"most requests in any {window_s:.0f} s", max_count, "requests", max_count / allowed, not_exceeded),
         figure("answered with 429", refusals * 100, "%", refusals, Goal(max_value=0.2)),
     ]
 
 
-def _regained(seconds: float) -> Figure:
+def _regained(seconds: float, halved_s: float) -> Figure:
     return Figure(
         bench="pace",
-        figure=f"{_CHANGED}/s: until 90 % is used again after the limit was halved",
+        figure=f"{_CHANGED}/s: until 90 % is used again after the halved limit was restored",
         value=seconds,
         unit="s",
-        against=f"the emulator's bucket: halved for {HALVED_S:.0f} s, then {_CHANGED}/s",
-        ratio=seconds / HALVED_S,
+        against=f"the emulator's bucket: halved for {halved_s:.0f} s, then {_CHANGED}/s",
+        ratio=seconds / halved_s,
         goal=Goal(max_value=30),
     )

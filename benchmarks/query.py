@@ -63,17 +63,17 @@ class Queries:
 
     def read_block(self) -> None:
         """Read everything that Redis stores about 1,000 rows."""
-        names = [KEYS.block_part(self._batch, name, 0) for name in ("block", "records")]
+        names = [KEYS.of_block(self._batch, name, 0) for name in ("block", "records")]
         self._batches.redis.mget(names)
 
     def read_records(self) -> None:
         """Read all records of the batch from Redis."""
         for block in range(self._blocks):
-            self._batches.redis.get(KEYS.block_part(self._batch, "records", block))
+            self._batches.redis.get(KEYS.of_block(self._batch, "records", block))
 
     def read_counts(self) -> None:
         """Read the counts of the batch from Redis."""
-        self._batches.redis.hgetall(KEYS.part(self._batch, "counts"))
+        self._batches.redis.hgetall(KEYS.of_batch(self._batch, "counts"))
 
 
 #: by name: the query, the raw read that it is compared with, and a description of that read

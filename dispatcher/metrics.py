@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from dispatcher.core.job import JOB_STATES, State
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, HTTP
 from dispatcher.core.settlement.endings import final_pairs, hold_pairs
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.service.snapshot import Snapshot, Totals, snapshot
@@ -25,7 +25,7 @@ from dispatcher.store.store import Store
 #: outcomes of an attempt
 OUTCOMES = ("accepted", "refused", "rate_limited", "not_sent", "unclear", "missed_slot")
 #: HTTP statuses that the provider documents; none: no answer came
-_STATUSES = ("200", *sorted({str(code) for kind, code in RULES if kind == "http" and code}), "none")
+_STATUSES = ("200", *sorted({str(code) for kind, code in RULES if kind == HTTP and code}), "none")
 _CATEGORIES = tuple((category,) for category in CATEGORIES if category)
 
 
@@ -253,7 +253,7 @@ def _work(current: Snapshot) -> Iterable[Metric]:
     )
     yield GaugeMetricFamily(
         "bulkfax_oldest_unclear_seconds",
-        "How long the oldest unclear attempt has been searched for",
+        "How long ago the oldest attempt that is unclear now began",
         current.oldest_unclear_s,
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
-from dispatcher.core.policy import Policy, PolicyError, policy_from
+from dispatcher.core.policy.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import CallbackReceiver
 from dispatcher.service.documents import document_url
 from dispatcher.service.fax_builder import FaxBuilder, PublicUrls

@@ -23,7 +23,7 @@ LONGEST_FILES = (
     "simulation/test_liveness_more.py",
     "simulation/test_liveness.py",
     "grafana/test_alerting.py",
-    "story/test_points.py",
+    "story/test_failpoints.py",
     "story/test_chaos.py",
     "service/test_cycles.py",
     "story/test_kills.py",

@@ -17,7 +17,7 @@ from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.protocol import LONGEST_SLEEP_S
 from dispatcher.store.store import Store
 from tests.service.system import store_in
-from tests.store.fixture import KEYS, StoreFixture, open_world, words
+from tests.store.fixture import KEYS, StoreFixture, open_store, words
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +30,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[StoreFixture]:
-    async with open_world(redis_url) as world:
-        yield world
+async def db(redis_url: str) -> AsyncIterator[StoreFixture]:
+    async with open_store(redis_url) as db:
+        yield db
 
 
 @pytest.fixture
-async def store(world: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
-    store = store_in(world, redis_url)
+async def store(db: StoreFixture, redis_url: str) -> AsyncIterator[Store]:
+    store = store_in(db, redis_url)
     yield store
     await store.aclose()
 
@@ -74,15 +74,15 @@ async def test_every_category_of_a_failure_is_zero_before_the_first_failure(stor
     assert samples["bulkfax_provider_responses_total", "status=402"] == 0
 
 
-async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreFixture, store: Store) -> None:
+async def test_a_job_that_fails_is_counted_by_category_and_by_type(db: StoreFixture, store: Store) -> None:
     before = await series(store)
-    await world.running("a", 3)
-    await world.leased()
+    await db.running("a", 3)
+    await db.leased()
     for row, (state, category, kind) in enumerate(
         [(State.DELIVERED, "", ""), (State.FAILED, "busy", "CALL_ERROR"), (State.FAILED, "busy", "FAX_ERROR")]
     ):
         job = JobId("a", row)
-        assert await world.dispatch.settle([ended(job, await world.record(job), state, category, kind)]) == [None]
+        assert await db.dispatch.settle([ended(job, await db.record(job), state, category, kind)]) == [None]
     after = await series(store)
     moved = {key: count - before[key] for key, count in after.items() if key[0].endswith("_total")}
     changed = {key: growth for key, growth in moved.items() if growth}
@@ -95,62 +95,62 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(world: StoreF
     }
 
 
-async def test_jobs_that_may_not_be_sent_yet_are_not_due(world: StoreFixture, store: Store) -> None:
+async def test_jobs_that_may_not_be_sent_yet_are_not_due(db: StoreFixture, store: Store) -> None:
     """These are jobs of drafts, of paused batches and of batches with a later start."""
-    await world.draft("draft", ["+12025550101"])
-    await world.draft("later", ["+12025550102"], start_at_ms=world.ms + 60_000)
-    await world.batches.command("later", Command.START)
-    await world.running("paused", 3, first=10)
-    await world.batches.command("paused", Command.PAUSE)
+    await db.draft("draft", ["+12025550101"])
+    await db.draft("later", ["+12025550102"], start_at_ms=db.ms + 60_000)
+    await db.batches.command("later", Command.START)
+    await db.running("paused", 3, first=10)
+    await db.batches.command("paused", Command.PAUSE)
     samples = await series(store)
     assert (samples["bulkfax_jobs_due", ""], samples["bulkfax_oldest_due_seconds", ""]) == (0, 0)
     assert samples["bulkfax_jobs", "state=waiting"] == 5
 
 
-async def test_jobs_are_due_since_their_batch_is_running(world: StoreFixture, store: Store) -> None:
-    await world.running("a", 3)
-    await world.pass_ms(90_000)
+async def test_jobs_are_due_since_their_batch_is_running(db: StoreFixture, store: Store) -> None:
+    await db.running("a", 3)
+    await db.pass_ms(90_000)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (3, 90)
-    await world.batches.command("a", Command.PAUSE)
-    await world.pass_ms(3_600_000)
-    await world.batches.command("a", Command.RESUME)
-    await world.pass_ms(5_000)
+    await db.batches.command("a", Command.PAUSE)
+    await db.pass_ms(3_600_000)
+    await db.batches.command("a", Command.RESUME)
+    await db.pass_ms(5_000)
     assert await value(store, "bulkfax_oldest_due_seconds") == 5
 
 
-async def test_a_retry_is_due_when_its_time_has_come(world: StoreFixture, store: Store) -> None:
-    await world.running("a", 1)
-    await world.leased()
+async def test_a_retry_is_due_when_its_time_has_come(db: StoreFixture, store: Store) -> None:
+    await db.running("a", 1)
+    await db.leased()
     job = JobId("a", 0)
-    record = await world.record(job)
+    record = await db.record(job)
     new = replace(record, state=State.WAITING, lease=0)
-    await world.dispatch.settle([StoredTransition(job=job, old=record, new=new, next_ms=world.ms + 60_000)])
+    await db.dispatch.settle([StoredTransition(job=job, old=record, new=new, next_ms=db.ms + 60_000)])
     assert await value(store, "bulkfax_jobs_due") == 0
-    await world.pass_ms(70_000)
+    await db.pass_ms(70_000)
     assert (await value(store, "bulkfax_jobs_due"), await value(store, "bulkfax_oldest_due_seconds")) == (1, 10)
 
 
-async def test_a_leased_job_is_due_until_its_attempt_begins(world: StoreFixture, store: Store) -> None:
+async def test_a_leased_job_is_due_until_its_attempt_begins(db: StoreFixture, store: Store) -> None:
     """Otherwise jobs that are leased again and again, and never begun, would never be due for long."""
-    await world.running("a", 5)
-    await world.leased()
+    await db.running("a", 5)
+    await db.leased()
     assert await value(store, "bulkfax_jobs_due") == 5
-    await world.pass_ms(11_000)
-    await world.dispatch.reclaim(max_jobs=10, again_s=30)
-    lease = await world.leased()
+    await db.pass_ms(11_000)
+    await db.dispatch.reclaim(max_jobs=10, again_s=30)
+    lease = await db.leased()
     assert await value(store, "bulkfax_jobs_due") == 5
-    begun = words(await world.begin(lease)).count("go")
+    begun = words(await db.begin(lease)).count("go")
     assert begun
     assert await value(store, "bulkfax_jobs_due") == 5 - begun
 
 
 async def test_jobs_under_a_hold_of_their_batch_are_not_due_and_those_under_a_hold_of_the_account_are(
-    world: StoreFixture, store: Store
+    db: StoreFixture, store: Store
 ) -> None:
-    await world.running("a", 3)
-    await world.running("b", 2, first=10)
-    await world.holds.open("batch:a", "config", "wrong cover page")
-    await world.holds.open("account", "funds", "no funds", probes_s=(900.0,))
+    await db.running("a", 3)
+    await db.running("b", 2, first=10)
+    await db.holds.open("batch:a", "config", "wrong cover page")
+    await db.holds.open("account", "funds", "no funds", probes_s=(900.0,))
     samples = await series(store)
     assert (samples["bulkfax_jobs_due", ""], samples["bulkfax_jobs_due_held", ""]) == (2, 3)
     holds = {labels: count for (name, labels), count in samples.items() if name == "bulkfax_holds" and count}
@@ -158,9 +158,9 @@ async def test_jobs_under_a_hold_of_their_batch_are_not_due_and_those_under_a_ho
     assert samples["bulkfax_holds_opened_total", "category=funds"] == 1
 
 
-async def test_the_age_of_processes_that_were_never_seen_is_infinite(world: StoreFixture, store: Store) -> None:
-    await world.client.delete(KEYS.workers)
-    world.scripts.worker = str
+async def test_the_age_of_processes_that_were_never_seen_is_infinite(db: StoreFixture, store: Store) -> None:
+    await db.client.delete(KEYS.workers)
+    db.scripts.worker = str
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == math.inf
     assert await value(store, "bulkfax_last_seen_seconds", "process=scheduler") == math.inf
     await store.workers.register("host/1", "a", room=8)
@@ -169,70 +169,70 @@ async def test_the_age_of_processes_that_were_never_seen_is_infinite(world: Stor
 
 
 @pytest.mark.parametrize("way", ["killed", "reported", "signed off"])
-async def test_workers_are_missed_however_they_ended(world: StoreFixture, store: Store, way: str) -> None:
+async def test_workers_are_missed_however_they_ended(db: StoreFixture, store: Store, way: str) -> None:
     """Without calls, the clock of the registry stands still, while that of the server advances."""
-    await world.client.delete(KEYS.workers)
-    world.scripts.worker = str
-    await world.workers.register("host/1", "a", room=8)
-    await world.pass_ms(500)
+    await db.client.delete(KEYS.workers)
+    db.scripts.worker = str
+    await db.workers.register("host/1", "a", room=8)
+    await db.pass_ms(500)
     if way == "reported":
-        await world.workers.report_end("host/1")
+        await db.workers.report_end("host/1")
     if way == "signed off":
-        await world.workers.sign_off("host/1", "a")
-    await world.pass_ms(61_000)
+        await db.workers.sign_off("host/1", "a")
+    await db.pass_ms(61_000)
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == (61.5 if way == "killed" else 61)
 
 
-async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(world: StoreFixture, store: Store) -> None:
+async def test_a_time_ahead_of_the_clock_is_no_sign_of_life(db: StoreFixture, store: Store) -> None:
     """The clock of Redis was set back by an hour, so the last signs of life are an hour ahead. No process is alive."""
-    await world.client.delete(KEYS.workers)
-    world.scripts.worker = str
-    await world.client.hset(KEYS.clock, "boot", f"[{world.ms}, 0, 0]")
-    await world.workers.register("host/1", "a", room=8)
-    await world.workers.report_end("host/1")
-    await world.set_clock(world.us - 3_600_000_000)
+    await db.client.delete(KEYS.workers)
+    db.scripts.worker = str
+    await db.client.hset(KEYS.clock, "boot", f"[{db.ms}, 0, 0]")
+    await db.workers.register("host/1", "a", room=8)
+    await db.workers.report_end("host/1")
+    await db.set_clock(db.us - 3_600_000_000)
     samples = await series(store)
     assert samples["bulkfax_last_seen_seconds", "process=worker"] == math.inf
     assert samples["bulkfax_last_seen_seconds", "process=scheduler"] == math.inf
 
 
-async def test_a_scheduler_that_asks_for_due_jobs_is_alive(world: StoreFixture, store: Store) -> None:
+async def test_a_scheduler_that_asks_for_due_jobs_is_alive(db: StoreFixture, store: Store) -> None:
     """While all sending is held it makes no other call for ten seconds, and it counts as gone after five."""
     ages = []
     for _ in range(10):
-        await world.wakes.next_due()
+        await db.wakes.next_due()
         ages.append(await value(store, "bulkfax_last_seen_seconds", "process=scheduler"))
-        await world.pass_ms(1_000)
+        await db.pass_ms(1_000)
     assert max(ages) == 2 < SCHEDULER_GONE_S - LONGEST_SLEEP_S
 
 
 async def test_a_killed_worker_is_missed_while_schedulers_move_the_clock_of_the_registry(
-    world: StoreFixture, store: Store
+    db: StoreFixture, store: Store
 ) -> None:
-    await world.running("a", 1)
-    await world.client.delete(KEYS.workers)
-    world.scripts.worker = str
-    await world.workers.register("host/1", "a", room=8)
+    await db.running("a", 1)
+    await db.client.delete(KEYS.workers)
+    db.scripts.worker = str
+    await db.workers.register("host/1", "a", room=8)
     for _ in range(90):
-        await world.pass_ms(1_000)
-        await world.claim()
+        await db.pass_ms(1_000)
+        await db.claim()
     assert await value(store, "bulkfax_last_seen_seconds", "process=worker") == pytest.approx(90, abs=1)
 
 
-async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(world: StoreFixture, store: Store) -> None:
-    await world.running("a", 2)
-    await world.sending()
+async def test_a_send_without_an_end_is_counted_when_its_deadline_passes(db: StoreFixture, store: Store) -> None:
+    await db.running("a", 2)
+    await db.sending()
     assert await value(store, "bulkfax_unclear_attempts") == 0
-    await world.pass_ms(60_000)
-    await world.dispatch.reclaim(max_jobs=10, again_s=30)
+    await db.pass_ms(60_000)
+    await db.dispatch.reclaim(max_jobs=10, again_s=30)
     samples = await series(store)
     assert (samples["bulkfax_attempts_unended_total", ""], samples["bulkfax_unclear_attempts", ""]) == (2, 2)
     assert samples["bulkfax_oldest_unclear_seconds", ""] == pytest.approx(60, abs=0.1)
 
 
-async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(world: StoreFixture, store: Store) -> None:
+async def test_the_age_of_the_inbox_is_that_of_its_oldest_event(db: StoreFixture, store: Store) -> None:
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == 0
-    await world.client.xadd(KEYS.inbox, {"event": "{}"}, id=f"{world.ms - 95_000}-0")
+    await db.client.xadd(KEYS.inbox, {"event": "{}"}, id=f"{db.ms - 95_000}-0")
     assert await value(store, "bulkfax_oldest_inbox_event_seconds") == pytest.approx(95, abs=0.1)
 
 

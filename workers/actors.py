@@ -48,6 +48,6 @@ def declare(broker: Broker, runtime: Runtime) -> Actors:
     return Actors(
         submit=declare_actor(queue_name="bulk")(submit),
         submit_urgent=declare_actor(queue_name="urgent")(submit_urgent),
-        reconcile=declare_actor(queue_name="looks")(reconcile),
-        settle_events=declare_actor(queue_name="news")(settle_events),
+        reconcile=declare_actor(queue_name="lookups")(reconcile),
+        settle_events=declare_actor(queue_name="callbacks")(settle_events),
     )

@@ -24,7 +24,7 @@ URGENT_THREADS, SETTLE_THREADS, RECONCILE_THREADS = 4, 4, 8
 
 def threads_by_queue(bulk: int) -> Mapping[str, int]:
     """Return the number of threads of each queue; ``bulk`` is the setting for bulk work."""
-    return {"bulk": bulk, "urgent": URGENT_THREADS, "news": SETTLE_THREADS, "looks": RECONCILE_THREADS}
+    return {"bulk": bulk, "urgent": URGENT_THREADS, "callbacks": SETTLE_THREADS, "lookups": RECONCILE_THREADS}
 
 
 class WorkQueue(PriorityQueue[Any]):

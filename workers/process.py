@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError, UnknownLayout

@@ -99,7 +99,7 @@ class SchedulerLoop:
             The seconds to sleep, unless a script wakes the scheduler earlier.
         """
         if not self._turn_needed:
-            due = await self._wakes.next_due(looks=self._scheduler.steady)
+            due = await self._wakes.next_due(in_flight=self._scheduler.steady)
             if (sleep_s := self._idle_s(due)) > 0:
                 return sleep_s
         self._last_turn_s = time.monotonic()
@@ -107,7 +107,7 @@ class SchedulerLoop:
         self._turn_needed = await self._send_in_thread(await self._scheduler.tick()) or urgent
         if self._turn_needed:
             return _BUSY_S
-        due = await self._wakes.next_due(looks=self._scheduler.steady)
+        due = await self._wakes.next_due(in_flight=self._scheduler.steady)
         self._turn_needed = due.in_s == 0
         return self._idle_s(due) or (_BUSY_S if due.leased else _BLOCKED_S)
 

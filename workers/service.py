@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import open_store
 from dispatcher.service.errors import StoreError
@@ -14,14 +14,14 @@ from workers import identity, process
 from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 
-#: time limit for the report that a process has ended; without it, the process is missed a little later
+#: time limit for reporting that a process has ended; if it fails, missing heartbeats show it a little later
 _REPORT_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpoint) -> int:
-    """Run the worker processes of this service until SIGTERM or SIGINT, and return the exit status.
+    """Run the worker processes of this service until SIGTERM or SIGINT, and return 0.
 
     Args:
         settings: The settings.
@@ -44,11 +44,11 @@ def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpo
 def report_end(settings: Settings, who: Identity) -> None:
     """Tell the registry that a process has ended, so that others take over its leases at once."""
     try:
-        asyncio.run(_report(settings, who))
+        asyncio.run(_send_report_end(settings, who))
     except (StoreError, TimeoutError) as error:
         log.warning("the end of a worker process could not be reported", worker=who.name, error=str(error))
 
 
-async def _report(settings: Settings, who: Identity) -> None:
+async def _send_report_end(settings: Settings, who: Identity) -> None:
     async with asyncio.timeout(_REPORT_TIMEOUT_S), open_store(settings) as store:
         await store.workers.report_end(who.name, who.instance)

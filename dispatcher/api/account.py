@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from dispatcher.api import convert, validation
-from dispatcher.api.limits_now import limits_now
-from dispatcher.api.security import RuntimeDep
+from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.limited_by import limited_by_now
 from dispatcher.schema import responses
 from dispatcher.service.account import (
     change_limits,
@@ -21,9 +21,9 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 @router.get("")
 async def show_account(runtime: RuntimeDep) -> responses.Account:
     """Show the rate limits, the current rate and all holds."""
-    limits = await limits_now(runtime)
-    lost = await view_rollback(runtime.store, runtime.policy)
-    return convert.account(await view_account(runtime.store), limits.account, lost)
+    limited_by = (await limited_by_now(runtime)).account
+    rollback = await view_rollback(runtime.store, runtime.policy)
+    return convert.account(await view_account(runtime.store), limited_by, rollback)
 
 
 @router.patch("/rate")

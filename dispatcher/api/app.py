@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 
 from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
-from dispatcher.api.limits import BodyLimit
+from dispatcher.api.body_limit import BodyLimit
 from dispatcher.api.security import authorize, ensure_guarded
 from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dispatcher.api import convert, validation
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.limits_now import limits_now
-from dispatcher.api.security import RuntimeDep
+from dispatcher.api.limited_by import limited_by_now
 from dispatcher.core.batch import Command
 from dispatcher.schema import responses
 from dispatcher.service.report import report
@@ -37,7 +37,7 @@ async def list_batches(
     """List batches, newest first. Pass `next` as `before` to get the next page."""
     views = await newest_batches(runtime.store, limit, before)
     more = views[-1].definition.id if len(views) == limit else None
-    words = (await limits_now(runtime, *views)).batches
+    words = (await limited_by_now(runtime, *views)).batches
     shown = [convert.batch(view, words.get(view.definition.id)) for view in views]
     return responses.BatchPage(batches=tuple(shown), next=more)
 
@@ -74,12 +74,12 @@ async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBa
 
 async def _command(runtime: RuntimeDep, batch: str, command: Command) -> responses.CommandedBatch:
     commanded = await runtime.mailings.command(batch, command)
-    words = (await limits_now(runtime, commanded.batch)).batches
+    words = (await limited_by_now(runtime, commanded.batch)).batches
     return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
 
 
 async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
-    words = (await limits_now(runtime, view)).batches
+    words = (await limited_by_now(runtime, view)).batches
     return convert.batch(view, words.get(view.definition.id))
 
 

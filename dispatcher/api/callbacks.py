@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dispatcher.api.security import runtime_of
+from dispatcher.api.dependencies import runtime_of
 
 #: maximum number of digits of an attempt number in a URL
 _ATTEMPT_DIGITS = 9

@@ -70,7 +70,7 @@ def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | Non
 
 def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
     overview, definition = view.overview, view.definition
-    return _filled(
+    return _from_sources(
         model,
         (overview, definition),
         state=view.state.value,
@@ -83,13 +83,14 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         options=requests.api_options(definition.options),
         on_partial=definition.on_partial or None,
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},
-        categories=_categories(overview.tally),
+        categories=_final_counts_by_category(overview.tally),
         holds=[hold(item) for item in view.holds],
         **values,
     )
 
 
-def _categories(tally: Tally) -> dict[str, dict[str, int]]:
+def _final_counts_by_category(tally: Tally) -> dict[str, dict[str, int]]:
+    """Return the number of final jobs by state and category."""
     categories: dict[str, dict[str, int]] = {}
     for (state, category), jobs in tally.by_category.items():
         if state.final and category and jobs:
@@ -98,12 +99,12 @@ def _categories(tally: Tally) -> dict[str, dict[str, int]]:
 
 
 def hold(view: Hold) -> responses.Hold:
-    return _filled(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
+    return _from_sources(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
 
 
 def upload(answer: UploadAnswer) -> responses.Upload:
     sample = tuple(map(_refused_row, answer.sample))
-    return _filled(responses.Upload, (answer,), upload=answer.key, refused_sample=sample)
+    return _from_sources(responses.Upload, (answer,), upload=answer.key, refused_sample=sample)
 
 
 def refused_page(page: RefusedPage) -> responses.RefusedPage:
@@ -111,11 +112,11 @@ def refused_page(page: RefusedPage) -> responses.RefusedPage:
 
 
 def _refused_row(row: RefusedRow) -> responses.RefusedRow:
-    return _filled(responses.RefusedRow, (row,))
+    return _from_sources(responses.RefusedRow, (row,))
 
 
-def account(view: AccountView, limited_by: LimitedBy | None, lost: RollbackView | None) -> responses.Account:
-    return _filled(
+def account(view: AccountView, limited_by: LimitedBy | None, rollback: RollbackView | None) -> responses.Account:
+    return _from_sources(
         responses.Account,
         (view,),
         limited_by=limited_by,
@@ -126,17 +127,17 @@ def account(view: AccountView, limited_by: LimitedBy | None, lost: RollbackView 
         blocked_by=view.blocked_by or None,
         used_ratio=round(view.used_ratio, 4),
         holds=[hold(item) for item in view.holds],
-        rollback=_rollback(lost) if lost else None,
+        rollback=_rollback(rollback) if rollback else None,
     )
 
 
 def _limit(view: Limit) -> responses.Limit:
-    return _filled(responses.Limit, (view,), per=view.period.value)
+    return _from_sources(responses.Limit, (view,), per=view.period.value)
 
 
 def _rollback(view: RollbackView) -> responses.Rollback:
     rollback = view.rollback
-    return _filled(
+    return _from_sources(
         responses.Rollback,
         (rollback,),
         noticed_at=_time(rollback.noticed_ms),
@@ -150,11 +151,11 @@ def _rollback(view: RollbackView) -> responses.Rollback:
 
 
 def _unknown_fax(fax: UnknownFax) -> responses.UnknownFax:
-    return _filled(responses.UnknownFax, (fax,), created_at=_time(fax.created_ms))
+    return _from_sources(responses.UnknownFax, (fax,), created_at=_time(fax.created_ms))
 
 
 def document(info: DocumentInfo) -> responses.Document:
-    return _filled(responses.Document, (info,), id=info.sha256)
+    return _from_sources(responses.Document, (info,), id=info.sha256)
 
 
 def job(view: JobView) -> responses.Job:
@@ -172,7 +173,7 @@ def job_story(story: JobStory) -> responses.JobStory:
 
 def _job(model: type[Model], view: JobView, **values: Any) -> Model:
     record = view.record
-    return _filled(
+    return _from_sources(
         model,
         (view.id, view.recipient, record, record.failure, record.counters),
         id=str(view.id),
@@ -185,11 +186,14 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
 
 def _history_entry(entry: HistoryEntry) -> responses.HistoryEntry:
     times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
-    return _filled(responses.HistoryEntry, (entry, entry.failure), **times)
+    return _from_sources(responses.HistoryEntry, (entry, entry.failure), **times)
 
 
-def _filled(model: type[Model], sources: tuple[object, ...], **values: Any) -> Model:
-    """Build a model from ``values``, and for its other fields from attributes of that name of the ``sources``."""
+def _from_sources(model: type[Model], sources: tuple[object, ...], **values: Any) -> Model:
+    """Build a model: each field from ``values``, else from the first source with an attribute of that name.
+
+    A field that is in neither has its default.
+    """
     for name in model.model_fields.keys() - values.keys():
         for source in sources:
             if hasattr(source, name):
@@ -199,8 +203,10 @@ def _filled(model: type[Model], sources: tuple[object, ...], **values: Any) -> M
 
 
 def _ms(time: datetime | None) -> int:
+    """Return milliseconds since 1970; 0 stands for no time."""
     return round(time.timestamp() * 1000) if time else 0
 
 
 def _time(time_ms: int | None) -> datetime | None:
+    """Return the time of milliseconds since 1970; 0 stands for no time."""
     return datetime.fromtimestamp(time_ms / 1000, UTC) if time_ms else None

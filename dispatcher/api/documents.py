@@ -8,8 +8,8 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
 
 from dispatcher.api import convert
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import file_name
-from dispatcher.api.security import RuntimeDep
 from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 

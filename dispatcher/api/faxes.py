@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from dispatcher.api import convert, validation
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.security import RuntimeDep
 from dispatcher.core.job import Recipient
 from dispatcher.recipients.numbers import RefusedNumber, normalize_number
 from dispatcher.schema import requests, responses

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dispatcher.api.security import RuntimeDep
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.metrics import Exposition
 from dispatcher.schema import responses
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from dispatcher.api import convert
-from dispatcher.api.security import RuntimeDep
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.schema import responses
 from dispatcher.schema.states import JobState
 from dispatcher.service.jobs import JobFilter, list_jobs, show_job

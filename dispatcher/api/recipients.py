@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from dispatcher.api import convert
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.problems import UploadBroken
-from dispatcher.api.security import RuntimeDep
 from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.read_rows import read_rows
 from dispatcher.schema import responses

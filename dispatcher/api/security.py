@@ -8,30 +8,17 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from dispatcher.runtime import Runtime
+from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.settings import Settings, SettingsError
 
 _bearer = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
-
-
-def runtime_of(request: Request) -> Runtime:
-    """Return the runtime of the application."""
-    runtime: Runtime = request.app.state.runtime
-    return runtime
-
-
-async def _runtime(request: Request) -> Runtime:
-    return runtime_of(request)  # a coroutine, because FastAPI would run a plain function in a thread
-
-
-RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 
 
 def ensure_guarded(settings: Settings) -> None:
     """Raise SettingsError if anyone in the network could send faxes."""
     if not settings.api_keys and not is_loopback(settings.host):
         raise SettingsError(
-            f"BULKFAX_API_KEYS: set at least one key, or bind to this machine only: BULKFAX_HOST is {settings.host}"
+            f"set BULKFAX_API_KEYS to at least one key, or BULKFAX_HOST (now {settings.host}) to 127.0.0.1"
         )
 
 
@@ -49,17 +36,23 @@ async def authorize(
     """Let a request pass, or raise HTTPException with 401 or 403."""
     keys = [key.get_secret_value() for key in runtime.settings.api_keys]
     if not keys:
-        _ensure_local(request)
+        _ensure_local_host_and_origin(request)
         return
     offered = credentials.credentials.encode() if credentials else b""
     matches = [hmac.compare_digest(key.encode(), offered) for key in keys]
     if not any(matches):
-        raise HTTPException(401, "Send Authorization: Bearer and one of the API keys.", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(
+            401,
+            "Send the header 'Authorization: Bearer KEY', where KEY is one of BULKFAX_API_KEYS.",
+            {"WWW-Authenticate": "Bearer"},
+        )
 
 
-def _ensure_local(request: Request) -> None:
-    """Refuse requests that come through a tunnel or from a web page in a browser on this machine."""
+def _ensure_local_host_and_origin(request: Request) -> None:
+    """Refuse requests whose Host or Origin is not this machine: through a reverse proxy, or from a foreign web page."""
     host = request.url.hostname or ""
     origin = request.headers.get("origin")
     if not is_loopback(host) or (origin and not is_loopback(urlsplit(origin).hostname or "")):
-        raise HTTPException(403, "Without BULKFAX_API_KEYS the API serves this machine only, as localhost.")
+        raise HTTPException(
+            403, "No BULKFAX_API_KEYS are set: call the API on its own machine as http://localhost, or set a key."
+        )

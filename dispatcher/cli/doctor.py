@@ -1,4 +1,4 @@
-"""``doctor``: checks that Redis is configured not to lose data, and that every live job is in exactly one place."""
+"""``doctor``: checks the Redis settings, and whether stored jobs, counts, locks, holds and callbacks are consistent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,19 +19,29 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Repair misplaced jobs, wrong counts, leftover locks of numbers and ended holds; retry callbacks.",
+        ),
+    ] = False,
     provider: Annotated[
-        bool, typer.Option("--provider", help="Also look for attempts that the provider accepted twice.")
+        bool,
+        typer.Option(
+            "--provider",
+            help="Also ask the provider for attempts that it accepted twice. This uses a part of the rate limit.",
+        ),
     ] = False,
     hours: Annotated[
         float, typer.Option(help="With --provider: how many hours back to look.", min=0.1, max=24 * 90)
     ] = 24.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the store. The exit status is 1 if something is wrong and was not repaired."""
+    """Check Redis and the data of bulkfax in it. The exit status is 1 if something is wrong and was not repaired."""
     from dispatcher.cli.store_access import settings_with_redis  # late: it costs other commands a second
 
-    findings = asyncio.run(_examine(settings_with_redis(), fix, hours if provider else 0.0))
+    findings = asyncio.run(_examine(settings_with_redis(), fix, hours if provider else None))
     healthy = all(finding.ok or finding.fixed for finding in findings)
     if as_json:
         print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
@@ -41,17 +51,19 @@ def doctor(
         raise typer.Exit(1)
 
 
-async def _examine(settings: Settings, fix: bool, hours: float) -> "Sequence[Finding]":
+async def _examine(settings: Settings, fix: bool, provider_hours: float | None) -> "Sequence[Finding]":
     from dispatcher.runtime import open_store
     from dispatcher.service.doctor import examine
 
     async with open_store(settings) as store:
-        with counting("blocks") as bar:
+        with counting("blocks of 1,000 rows") as bar:
             task = bar.add_task("examining", total=None)
             findings = await examine(
                 store, fix=fix, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
-        return [*findings, await _examine_provider(settings, store, hours)] if hours else findings
+        if provider_hours is None:
+            return findings
+        return [*findings, await _examine_provider(settings, store, provider_hours)]
 
 
 async def _examine_provider(settings: Settings, store: "Store", hours: float) -> "Finding":
@@ -64,11 +76,20 @@ async def _examine_provider(settings: Settings, store: "Store", hours: float) ->
         return await examine_provider(faxes.slices(now_ms - round(hours * 3_600_000), now_ms), hours)
 
 
+def _mark(finding: "Finding") -> Text:
+    if finding.ok:
+        return Text("ok", "green")
+    return Text("fixed", "yellow") if finding.fixed else Text("wrong", "red")
+
+
 def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
     grid = table("", "check", "finding", prose=["finding"])
     for finding in findings:
-        mark = Text("ok", "green") if finding.ok else Text("fixed" if finding.fixed else "wrong", "red")
+        mark = _mark(finding)
         grid.add_row(mark, finding.check, Text(finding.text))
     results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
-        results.print("Run `bulkfax doctor --fix` to put right what can be put right.")
+        results.print(
+            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds and callbacks set aside. "
+            "For the other checks, do what the finding says."
+        )

@@ -51,7 +51,7 @@ def _report(error: Exception) -> int:
 
 def _known(error: Exception) -> int | None:
     """Return the exit status of an error that bulkfax raises on purpose, with a text for people; None for others."""
-    from dispatcher.core.policy import PolicyError
+    from dispatcher.core.policy.policy import PolicyError
     from dispatcher.settings import SettingsError
 
     if isinstance(error, SettingsError | PolicyError):

@@ -55,7 +55,7 @@ def _facts(explanation: Explanation) -> dict[str, str]:
         "unproven number": _delays(explanation.unproven_delays, explanation.unproven_max),
         "holds": _hold(explanation),
         "pages": explanation.pages,
-        "remedies": ", ".join(f"{r.name}{'' if r.available else ' (not built yet)'}" for r in explanation.remedies),
+        "remedies": ", ".join(f"{r.name}{'' if r.implemented else ' (not built yet)'}" for r in explanation.remedies),
         "until then": explanation.fallback,
         "alert": "yes" if explanation.alert else "",
         "why": explanation.why,

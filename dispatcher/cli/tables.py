@@ -170,7 +170,7 @@ def job_facts(job: Job) -> Table:
         "last attempt": f"no. {job.attempt} (unanswered calls {job.dials}, answered calls {job.tries})",
         "fax": job.fax_id,
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
-        "next look": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
+        "next check": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
         "doubled": "yes: the provider accepted a second fax before the first had ended" if job.doubled else "",
         "": job.explanation if isinstance(job, JobStory) else "",
     }

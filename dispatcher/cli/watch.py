@@ -17,12 +17,19 @@ LOOK_S = 0.5
 LINE_S = 10.0
 
 
-def watch(client: Client, batch: str, *, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
-    """Show the batch until it has ended, and return it. Raises CommandFailed if it is a draft, and ClientError."""
-    now = client.batch(batch)
-    if now.state == "draft":
-        raise CommandFailed(f"batch {batch} is a draft: it was never started")
-    return _live(client, now, until) if notes.is_terminal else _lines(client, now, until)
+def watch(client: Client, batch_id: str, *, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
+    """Show the batch until ``until`` is true of it (default: it has ended), and return it.
+
+    Raises:
+        CommandFailed: The batch is a draft.
+        ClientError: A request failed.
+    """
+    batch = client.batch(batch_id)
+    if batch.state == "draft":
+        raise CommandFailed(
+            f"batch {batch_id} is a draft and sends nothing: start it with bulkfax batches start {batch_id}"
+        )
+    return _live(client, batch, until) if notes.is_terminal else _lines(client, batch, until)
 
 
 def _live(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:
@@ -42,21 +49,21 @@ def _picture(bar: RenderableType, batch: Batch) -> Group:
 
 
 def _lines(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:
-    began_s, first, last_line_s = time.monotonic(), batch.final, float("-inf")
+    began_s, final_at_start, last_line_s = time.monotonic(), batch.final, float("-inf")
     while not until(batch):
         now_s = time.monotonic()
         if now_s - last_line_s >= LINE_S:
-            note(progress_line(batch, batch.final - first, now_s - began_s))
+            note(progress_line(batch, batch.final - final_at_start, now_s - began_s))
             last_line_s = now_s
         time.sleep(LOOK_S)
         batch = client.batch(batch.id)
-    note(progress_line(batch, batch.final - first, time.monotonic() - began_s))
+    note(progress_line(batch, batch.final - final_at_start, time.monotonic() - began_s))
     return batch
 
 
-def progress_line(batch: Batch, done: int, seconds: float) -> str:
-    """Describe the progress of a batch in one line: ``done`` jobs became final in the last ``seconds``."""
-    rate = done / seconds if seconds > 0 else 0.0
+def progress_line(batch: Batch, newly_final: int, seconds: float) -> str:
+    """Describe the progress in one line: ``newly_final`` jobs became final in the ``seconds`` since watching began."""
+    rate = newly_final / seconds if seconds > 0 else 0.0
     left = f", {(batch.rows - batch.final) / rate:.0f} s left" if rate and not batch.ended else ""
     counts = " ".join(f"{state}={count}" for state, count in batch.counts.items() if count)
     return f"{batch.id} {batch.state}: {batch.final} of {batch.rows} done, {rate:.1f} jobs/s{left} ({counts})"

@@ -30,7 +30,7 @@ class NotOurApi(ClientError):
 
 
 class BadInput(ClientError):
-    """A file named by the caller cannot be read, or its kind is not known."""
+    """A file named by the caller cannot be read or written, or its kind is not known."""
 
 
 class ApiError(ClientError):

@@ -1,4 +1,4 @@
-"""Files that go up and come down: read and written piece by piece, with progress."""
+"""Uploads and downloads of files, piece by piece, with progress."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,19 +22,19 @@ _KINDS = {
 
 
 def no_progress(*_figures: int) -> None:
-    """Progress nobody looks at."""
+    """A progress callback that does nothing."""
 
 
 def recipients_kind(path: Path) -> str:
-    """Content-Type of a list of recipients, by its name. Raises BadInput for other kinds."""
+    """Return the Content-Type of a list of recipients by its file extension. Raises BadInput for other extensions."""
     try:
         return _KINDS[path.suffix.lower()]
     except KeyError as error:
-        raise BadInput(f"{path} is none of the kinds {', '.join(_KINDS)}: rename it, or save it as CSV") from error
+        raise BadInput(f"{path}: the name must end in {', '.join(_KINDS)}; save a spreadsheet as CSV") from error
 
 
 def size_of(path: Path) -> int:
-    """Size in bytes. Raises BadInput when the file cannot be read."""
+    """Return the size of a file in bytes. Raises BadInput if the file cannot be read."""
     try:
         with path.open("rb"):
             return path.stat().st_size
@@ -43,7 +43,7 @@ def size_of(path: Path) -> int:
 
 
 def pieces(path: Path, progress: Progress) -> Iterator[bytes]:
-    """The bytes of a file. Raises BadInput when it cannot be read."""
+    """Yield the bytes of a file. The first step raises BadInput if the file cannot be read; later errors are OSError."""
     total, sent = size_of(path), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE_BYTES):
@@ -53,9 +53,9 @@ def pieces(path: Path, progress: Progress) -> Iterator[bytes]:
 
 
 def save(response: httpx.Response, path: Path, progress: LineProgress) -> int:
-    """Write an open answer, a text, to ``path`` and return its bytes. The file appears whole or not at all.
+    """Write a streamed text response to ``path`` and return its size in bytes. The file appears whole or not at all.
 
-    Raises BadInput when the file cannot be written.
+    Raises BadInput if the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.part")
     lines = 0

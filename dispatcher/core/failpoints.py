@@ -31,8 +31,8 @@ class Failpoint(StrEnum):
     # recipients, in web
 
     #: a chunk of the list is read and not stored
-    PART_READ = "part_read"
-    PART_STORED = "part_stored"
+    CHUNK_READ = "chunk_read"
+    CHUNK_STORED = "chunk_stored"
     #: everything is stored, and the answer is next
     LIST_STORED = "list_stored"
 

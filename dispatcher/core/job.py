@@ -1,7 +1,8 @@
 """A job: one recipient of a batch, its states and its record.
 
-A job ends in exactly one final state. An attempt is one POST that the provider accepted or may have accepted. A lease
-is the right of one worker to start a few jobs until a deadline.
+A job ends in exactly one final state. An attempt is one send (POST) that was begun; it counts as made if the
+provider accepted it or may have accepted it (``attempts_made``). A lease is the right of one worker to start a few jobs
+until a deadline.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ JOB_STATES = LIVE + FINAL
 
 
 class JobId(NamedTuple):
-    """``<batch>.<row>``: the name of a job everywhere outside the store."""
+    """The name of a job: ``<batch>.<row>``."""
 
     batch: str
     row: int
@@ -104,10 +105,10 @@ class AttemptOutcome(StrEnum):
     #: accepted, and the provider never reported a result
     UNENDED = "unended"
     #: a callback about a fax that the provider does not know; it changed nothing
-    UNCONFIRMED = "unconfirmed"
-    #: an update of another fax than the current one
+    UNCONFIRMED_CALLBACK = "unconfirmed"
+    #: an update of a fax other than the current one
     LATE = "late"
-    #: the same, and the provider had both faxes at the same time
+    #: such an update, when the provider had both faxes at the same time or under one attempt number
     DOUBLED = "doubled"
 
 
@@ -116,8 +117,8 @@ class FaxFate(StrEnum):
 
     UNFINISHED = "unfinished"
     DELIVERED = "delivered"
-    #: it failed, and the policy takes its pages for arrived
-    UNCONFIRMED = "unconfirmed"
+    #: the call failed, but pages arrived and the fax is not sent again
+    PAGES_ARRIVED = "unconfirmed"
     #: the provider reported no result for so long that bulkfax stopped waiting for it
     UNENDED = "unended"
     FAILED = "failed"
@@ -137,7 +138,7 @@ NO_FAILURE = FailureCode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptCounters:
+class FailureCounters:
     """How often a job has failed, in the three ways that have a limit of their own."""
 
     #: calls that failed before a machine answered
@@ -148,26 +149,26 @@ class AttemptCounters:
     server_errors: int = 0
 
 
-NO_ATTEMPTS = AttemptCounters()
+NO_FAILURES_COUNTED = FailureCounters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """The outcome of one attempt, or an update of an earlier one. A job without failures has no entries."""
+    """The outcome of one attempt, or an update of an earlier one. A plain delivery leaves none."""
 
     attempt: int
     at_ms: int
     outcome: AttemptOutcome
     failure: FailureCode = NO_FAILURE
     fax_id: str = ""
-    #: of the fax; None where there is none
+    #: state of the fax; None if there is no fax, or the provider does not know it
     fate: FaxFate | None = None
     #: when the provider created the fax and when it ended, by the provider's clock; 0 where it did not say
     created_ms: int = 0
     ended_ms: int = 0
     pages_sent: int = 0
     pages_total: int = 0
-    #: the provider answered no send while the attempt was searched for: it counts for nothing
+    #: the provider answered no send since the attempt began, so its failure is not counted
     excused: bool = False
     #: the decision in a sentence
     why: str = ""
@@ -184,18 +185,18 @@ class Record:
     country: str = ""
     #: number of the latest attempt begun; numbers are never used twice, refused sends leave gaps
     attempt: int = 0
-    #: token of the lease that holds the job, and of the call that began it while it is being sent; 0 when none does
+    #: leased: number of the lease; sending: number of the ``begin`` call; otherwise 0
     lease: int = 0
     #: the last failure; none after a delivery
     failure: FailureCode = NO_FAILURE
-    counters: AttemptCounters = NO_ATTEMPTS
+    counters: FailureCounters = NO_FAILURES_COUNTED
     #: look-ups of the present attempt that were completed and found nothing, or read-backs without anything new
-    looks: int = 0
+    lookups: int = 0
     #: a fax was accepted while an earlier one of the same job was unfinished, delivered or unconfirmed, as far as
     #: is known now
     doubled: bool = False
-    #: the answer to the POST was unclear and the attempt is being searched for; or the provider did not know the
-    #: accepted fax when it was asked last, and ``looks`` counts how often in a row
+    #: sending: the answer was unclear and the attempt is searched for. accepted: the provider did not know the fax at
+    #: the last read, and ``lookups`` counts such reads in a row
     unclear: bool = False
     #: the next attempt is sent in FINE, whatever the batch asks for
     force_fine: bool = False
@@ -206,19 +207,24 @@ class Record:
     confirming_reads: int = 0
     pages_sent: int = 0
     pages_total: int = 0
-    #: when the latest attempt began; from the acceptance on, when the provider created the fax that counts
+    #: sending: when the attempt began. From the acceptance on: when the provider created the fax ``fax_id``
     began_ms: int = 0
     #: when the state changed last
     changed_ms: int = 0
     fax_id: str = ""
 
 
+#: outcomes of history entries that are no attempt: the provider got nothing, or nothing was sent
+_NO_ATTEMPT = (AttemptOutcome.REFUSED, AttemptOutcome.UNCONFIRMED_CALLBACK)
+
+
 def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:
     """Return how many attempts the provider accepted or may have accepted.
 
-    ``record.attempt`` is a number, not a count: a send that surely did not arrive only uses up a number.
+    ``record.attempt`` is a number, not a count: a send that surely did not arrive only uses up a number. Sends that
+    vanished during a long outage count up to a limit, because later ones leave no entry.
     """
-    attempts = {entry.attempt for entry in history if entry.outcome is not AttemptOutcome.REFUSED}
+    attempts = {entry.attempt for entry in history if entry.outcome not in _NO_ATTEMPT}
     if record.state in (State.SENDING, State.ACCEPTED, State.DELIVERED):
         attempts.add(record.attempt)
     return len(attempts)

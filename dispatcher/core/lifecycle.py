@@ -30,7 +30,7 @@ class Event(StrEnum):
     DELIVERED = "delivered"
     #: a failure that is tried again, or waits for a hold to end
     RETRIED = "retried"
-    #: searched for over the settling time and not found, or accepted once and unknown to the provider now
+    #: searched for over the search period and not found, or accepted once and unknown to the provider now
     VANISHED = "vanished"
     #: a failure that ends the job
     FAILED = "failed"

@@ -1,7 +1,6 @@
-"""A parsed scenario: the outcomes of calls and the faults of requests and callbacks.
+"""A parsed scenario: the outcomes of calls, and the faults of requests, reads, callbacks and fax fields.
 
-Call outcomes (``Outcome``), faults of ``POST /faxes`` (``RequestFault``) and faults of callbacks (``CallbackFault``)
-are chosen independently of each other. This module only makes the choices; ``scenario_file`` reads the file format.
+All are chosen independently of each other. This module only makes the choices; ``scenario_file`` reads the file format.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ class Outcome:
     error_code: int | None = None
     #: None: the usual number for the error
     pages_sent: int | None = None
-    #: duration of the call, divided by the speed; None: the usual duration for the error
+    #: duration of the call before it is varied by up to 25 % and divided by the speed; None: the usual duration
     seconds: float | None = None
     #: the call never ends
     stuck: bool = False
@@ -89,27 +88,27 @@ class Choice(Generic[T]):
     sequence: tuple[T | None, ...] = ()
     shares: tuple[tuple[float, T | None], ...] = ()
 
-    def pick(self, seed: int, dimension: str, to: str, count: int) -> T | None:
+    def pick(self, seed: int, purpose: str, to: str, count: int) -> T | None:
         """Choose an item for one event.
 
         The choice depends on the arguments only.
 
         Args:
             seed: The seed of the scenario.
-            dimension: What is chosen, for example ``outcome``; different dimensions are independent of each other.
+            purpose: What is chosen, for example ``outcome``; choices for different purposes are independent.
             to: The recipient number.
             count: How many events of this kind came before.
         """
         if self.sequence:
             return self.sequence[min(count, len(self.sequence) - 1)]
-        return self.share(seeded_random(seed, dimension, to, count)) if self.shares else None
+        return self.item_at(seeded_random(seed, purpose, to, count)) if self.shares else None
 
-    def share(self, chance: float) -> T | None:
-        """Return the item whose share contains ``chance``, a random number in [0, 1)."""
+    def item_at(self, draw: float) -> T | None:
+        """Return the item whose share contains ``draw``, a random number in [0, 1)."""
         for share, item in self.shares:
-            if chance < share:
+            if draw < share:
                 return item
-            chance -= share
+            draw -= share
         return None
 
 

@@ -1,4 +1,7 @@
-"""Simulates outbound faxes: document conversion, calls and the final status, with one timer per fax."""
+"""Simulates outbound faxes: document conversion, calls and the final status.
+
+Each fax has one timer, and one for each page if it has page callbacks.
+"""
 
 import asyncio
 from collections import Counter
@@ -15,7 +18,7 @@ from dispatcher.emulator.seeded_random import seeded_random
 
 #: the provider's free test number: every fax is delivered and costs nothing
 TEST_NUMBER = "+19898989898"
-#: duration of the document conversion, in seconds; a fax of one page then takes about 5 s
+#: duration of the document conversion, in seconds; a fax of one page takes about 6 s with it
 CONVERT_S = 1.0
 _CONNECT_S = 2.0
 _PAGE_S = 3.0
@@ -62,7 +65,7 @@ def plan_calls(
 
 
 def call_seconds(outcome: Outcome, pages: int) -> float:
-    """Return the usual duration of a call with this outcome."""
+    """Return the duration of a call before random variation: the scenario's, or else the usual one of the outcome."""
     if outcome.seconds is not None:
         return outcome.seconds
     if outcome.error_type is None or outcome.error_code is None:

@@ -26,7 +26,7 @@ from dispatcher.local.services import (
     wait_until_ready,
 )
 from dispatcher.local.signals import uninterrupted
-from dispatcher.local.supervisor import STEADY_S, LocalSupervisor, Process
+from dispatcher.local.supervisor import STABLE_AFTER_S, LocalSupervisor, Process
 
 #: seconds that the emulator may take to report its address
 EMULATOR_TIMEOUT_S = 60.0
@@ -49,7 +49,7 @@ class LocalCluster:
         settings: Further settings of the services, as environment variables.
         polling: Whether the provider cannot reach web, so that results have to be polled.
         restarts: Whether services and Redis are restarted when they die. The emulator never is: its ledger is lost.
-        steady_s: See ``LocalSupervisor``.
+        stable_after_s: See ``LocalSupervisor``.
         program: The command that starts a service, without its name.
         say: Receives a sentence for people about every death and restart.
     """
@@ -64,7 +64,7 @@ class LocalCluster:
         settings: Mapping[str, str] | None = None,
         polling: bool = False,
         restarts: bool = True,
-        steady_s: float = STEADY_S,
+        stable_after_s: float = STABLE_AFTER_S,
         program: Sequence[str] = PROGRAM,
         say: Callable[[str], None] = _discard,
     ) -> None:
@@ -80,7 +80,7 @@ class LocalCluster:
         self._settings = dict(settings or {})
         self._polling = polling
         self._restarts = restarts
-        self._steady_s = steady_s
+        self._stable_after_s = stable_after_s
         self._program = program
         self._say = say
         self._stop = threading.Event()
@@ -179,7 +179,7 @@ class LocalCluster:
             self.env, names=self._services, cwd=self.folder, logs=self.folder, program=self._program
         )
         self.processes = {process.name: process for process in services}
-        self._supervisor = LocalSupervisor([self.server, *services], self._say, steady_s=self._steady_s)
+        self._supervisor = LocalSupervisor([self.server, *services], self._say, stable_after_s=self._stable_after_s)
         with uninterrupted():
             self._supervisor.start()
         if "web" in self.processes:
@@ -240,14 +240,14 @@ def scenario_cluster(
     rate: float,
     speed: float,
     polling: bool = False,
-    steady_s: float = STEADY_S,
+    stable_after_s: float = STABLE_AFTER_S,
     program: Sequence[str] = PROGRAM,
     say: Callable[[str], None] = _discard,
 ) -> LocalCluster:
     """Return a cluster with all services, an emulator with a scenario, and the same rate on both sides.
 
     Args:
-        folder: As in ``LocalCluster``, and so are ``polling``, ``steady_s``, ``program`` and ``say``.
+        folder: As in ``LocalCluster``, and so are ``polling``, ``stable_after_s``, ``program`` and ``say``.
         scenario: What goes wrong with which faxes (TOML).
         policy: The policy file.
         rate: Requests a second that the account allows.
@@ -258,7 +258,7 @@ def scenario_cluster(
         emulator_options=emulator_options(scenario, rate=rate, speed=speed),
         settings={"BULKFAX_SINCH__RATE_PER_SECOND": f"{rate:g}", "BULKFAX_POLICY_FILE": str(policy.resolve())},
         polling=polling,
-        steady_s=steady_s,
+        stable_after_s=stable_after_s,
         program=program,
         say=say,
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-#: the label under which our job id comes back from the provider
+#: the label under which our job id comes back from the provider. It and the rules below are repeated on purpose: the
+#: comparison must not share code with what it checks
 JOB_LABEL = "bulkfax-job"
 _FINAL = frozenset({"delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"})
 
@@ -54,6 +55,7 @@ class OurJob:
 class Comparison:
     """The findings, as ids of jobs; ``strays`` are ids of faxes that belong to no job."""
 
+    #: number of faxes that belong to one of the jobs
     faxes: int
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -82,17 +84,17 @@ def fax_from(line: Mapping[str, Any]) -> LedgerFax:
 def compare(jobs: Sequence[OurJob], faxes: Iterable[LedgerFax]) -> Comparison:
     """Compare jobs with the faxes that the provider accepted."""
     faxes = sorted(faxes, key=lambda fax: (fax.accepted_ms, fax.id))
-    by_job = _by_recipient_and_job(faxes)
-    own = {(job.number, job.id): by_job.get((job.number, job.id), []) for job in jobs}
-    ids = [(job, own[job.number, job.id]) for job in jobs]
+    grouped = _by_recipient_and_job(faxes)
+    faxes_by_job = {(job.number, job.id): grouped.get((job.number, job.id), []) for job in jobs}
+    jobs_with_faxes = [(job, faxes_by_job[job.number, job.id]) for job in jobs]
     return Comparison(
-        faxes=sum(map(len, own.values())),
-        lost=tuple(job.id for job, sent in ids if is_lost(job, sent)),
-        doubled=tuple(job.id for job, sent in ids if is_doubled(sent)),
-        wrong_state=tuple(job.id for job, sent in ids if is_wrong(job, sent)),
-        strays=tuple(fax.id for fax in faxes if (fax.to, fax.job) not in own),
+        faxes=sum(map(len, faxes_by_job.values())),
+        lost=tuple(job.id for job, sent in jobs_with_faxes if is_lost(job, sent)),
+        doubled=tuple(job.id for job, sent in jobs_with_faxes if is_doubled(sent)),
+        wrong_state=tuple(job.id for job, sent in jobs_with_faxes if is_wrong(job, sent)),
+        strays=tuple(fax.id for fax in faxes if (fax.to, fax.job) not in faxes_by_job),
         retried_to_delivery=sum(
-            1 for _, sent in ids if len(sent) > 1 and any(fax.outcome is ProviderOutcome.DELIVERED for fax in sent[1:])
+            any(fax.outcome is ProviderOutcome.DELIVERED for fax in sent[1:]) for _, sent in jobs_with_faxes
         ),
     )
 
@@ -124,7 +126,7 @@ def _forbids(earlier: LedgerFax, later: LedgerFax) -> bool:
 
 
 def _outcome(sent: Sequence[LedgerFax]) -> ProviderOutcome:
-    """Return the outcome that decides among all faxes of a job; no fax counts as a failed one."""
+    """Return the outcome that decides for a job: the first in this order that a fax of it has, otherwise FAILED."""
     outcomes = {fax.outcome for fax in sent}
     order = (
         ProviderOutcome.DELIVERED,

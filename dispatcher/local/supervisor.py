@@ -1,7 +1,7 @@
 """Starts processes on this machine, restarts them when they die, and stops them with all their children.
 
-Each process leads a process group of its own. When the supervisor of a worker service is killed, its children finish
-their calls before they stop; only killing the group makes sure that none is left.
+Each process leads a process group of its own. The worker service starts worker processes: if it is killed, these go on
+until their requests are finished, so the whole group is killed.
 """
 
 import os
@@ -21,8 +21,8 @@ STOP_TIMEOUT_S = 30.0
 #: seconds before restarts: doubled from the first to the last
 FIRST_BACKOFF_S = 0.5
 LAST_BACKOFF_S = 30.0
-#: seconds after which a process counts as running steadily: if it dies later, it is restarted after the first wait
-STEADY_S = 60.0
+#: a process that ran this many seconds before it died is restarted after the shortest wait
+STABLE_AFTER_S = 60.0
 _POLL_S = 0.1
 
 
@@ -96,6 +96,8 @@ class Process:
                 cwd=self._cwd,
                 start_new_session=True,
             )
+        except OSError as error:
+            raise StartFailed(f"{self.name} cannot be started: {error}") from error
         finally:
             if log:
                 log.close()
@@ -159,15 +161,15 @@ class LocalSupervisor:
     Args:
         processes: The processes, in the order in which they start.
         say: Receives a sentence for people about every death and restart.
-        steady_s: Seconds of running after which a process that dies is restarted after the first wait again.
+        stable_after_s: Seconds of running after which a process that dies is restarted after the first wait again.
     """
 
     def __init__(
-        self, processes: Sequence[ManagedProcess], say: Callable[[str], None], *, steady_s: float = STEADY_S
+        self, processes: Sequence[ManagedProcess], say: Callable[[str], None], *, stable_after_s: float = STABLE_AFTER_S
     ) -> None:
         self._runs = [_Run(process) for process in processes]
         self._say = say
-        self._steady_s = steady_s
+        self._stable_after_s = stable_after_s
 
     def start(self) -> None:
         """Start all processes.
@@ -205,7 +207,7 @@ class LocalSupervisor:
             if now_s >= run.restart_s:
                 self._restart(run, now_s)
         elif not run.process.running:
-            steady = now_s - run.started_s >= self._steady_s
+            steady = now_s - run.started_s >= self._stable_after_s
             run.deaths = 1 if steady else run.deaths + 1
             self._schedule_restart(run, now_s, run.process.how_it_ended())
 

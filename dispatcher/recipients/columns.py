@@ -28,7 +28,7 @@ _NOT_IN_NAMES = re.compile(r"[\W_]+")
 
 
 class Columns(NamedTuple):
-    """Positions of the number, the country, the reference and the other fields in a row; -1 for a missing column."""
+    """Positions of the columns in a row of ``width`` values; ``country`` and ``reference`` are -1 if missing."""
 
     number: int
     country: int
@@ -57,18 +57,18 @@ class Columns(NamedTuple):
 
 
 def find_columns(names: Sequence[str]) -> Columns | None:
-    """Find the columns by name, ignoring case, spaces and punctuation; None if no column is a number."""
+    """Find the columns by name, ignoring case, spaces and punctuation; None if no name is one of the fax number."""
     plain = [_plain(name) for name in names]
     number, country, reference = (_best(plain, known) for known in (NUMBER_NAMES, COUNTRY_NAMES, REFERENCE_NAMES))
     if number < 0:
         return None
     others = tuple(index for index in range(len(names)) if index not in (number, country, reference))
-    titles = tuple(names[index].strip() or f"column {index + 1}" for index in others)
-    return Columns(number, country, reference, titles, others, len(names))
+    other_names = tuple(names[index].strip() or f"column {index + 1}" for index in others)
+    return Columns(number, country, reference, other_names, others, len(names))
 
 
 def duplicate_name(names: Sequence[str]) -> str | None:
-    """Return the first column name that occurs twice, or None."""
+    """Return the first name that repeats an earlier one, ignoring case, spaces and punctuation, or None."""
     seen = set()
     for name in names:
         plain = _plain(name) or name.strip()

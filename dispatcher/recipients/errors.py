@@ -18,7 +18,7 @@ class RecipientListError(Exception):
     Args:
         what: What is wrong, as a sentence for the sender.
         what_to_do: How to correct it, as a sentence for the sender.
-        line: The line, from 1, or the item of a JSON array; None if the error has no line.
+        line: The line, from 1; None if the error has no line, as in a JSON array.
     """
 
     #: short name for programs; it stays the same in every version

@@ -1,4 +1,4 @@
-"""Decodes NDJSON and JSON arrays into rows; each value is an object, or the number as a string."""
+"""Decodes NDJSON and JSON arrays into rows; each value is an object, or a number as a string or a JSON number."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
 
-#: characters of an incomplete array item after which the array is broken
+#: length at which an array item that is still incomplete is given up; the rest of the list is then not read
 _MAX_ITEM_CHARACTERS = 4 * ROW_CHARACTERS
 #: sets of keys whose columns are cached; a list has one or two, an attack has one per row
 _MAX_CACHED_SHAPES = 256
@@ -20,7 +20,8 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 #: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _ONLY_TEXT = {str}
-_WORDS = {True: "true", False: "false", None: ""}
+#: true and false stay as written, null becomes an empty field
+_LITERALS = {True: "true", False: "false", None: ""}
 
 
 class NdjsonDecoder:
@@ -28,7 +29,7 @@ class NdjsonDecoder:
 
     def __init__(self) -> None:
         self._lines = LineBuffer()
-        self._line = 0
+        self._line_number = 0
         self._values = _ValueReader()
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
@@ -41,9 +42,9 @@ class NdjsonDecoder:
         rows: list[Row | RefusedRow] = []
         for block in self._lines.feed(text, final):
             for line in block.text.removesuffix("\n").split("\n"):
-                self._line += 1
+                self._line_number += 1
                 if block.too_long:
-                    rows.append(refused(self._line, line, RefusalReason.TOO_LONG))
+                    rows.append(refused(self._line_number, line, RefusalReason.TOO_LONG))
                 elif line and not line.isspace():
                     rows.append(self._row(line))
         return rows
@@ -52,8 +53,8 @@ class NdjsonDecoder:
         try:
             value = _JSON.decode(line)
         except (ValueError, RecursionError):
-            return refused(self._line, line, RefusalReason.BROKEN_ROW, "The line is not valid JSON.")
-        return self._values.row(self._line, value, line)
+            return refused(self._line_number, line, RefusalReason.BROKEN_ROW, "The line is not valid JSON.")
+        return self._values.row(self._line_number, value, line)
 
 
 class _Expected(Enum):
@@ -126,7 +127,9 @@ class JsonArrayDecoder:
         except (ValueError, RecursionError) as error:
             if final or len(self._text) - position > _MAX_ITEM_CHARACTERS or isinstance(error, RecursionError):
                 self._item += 1
-                raise self._broken("This item is not valid JSON.") from error
+                raise self._broken(
+                    f"This item is not valid JSON, or it is longer than {_MAX_ITEM_CHARACTERS:,} characters."
+                ) from error
             return None
         if end == len(self._text) and not final:
             return None  # a number may continue in the next text
@@ -141,7 +144,7 @@ class JsonArrayDecoder:
 
     def _broken(self, what: str) -> BrokenJson:
         todo = "Send one array of objects or strings, or one JSON value per line as application/x-ndjson."
-        return BrokenJson(what, todo, self._item or None)
+        return BrokenJson(f"Item {self._item}: {what}" if self._item else what, todo)
 
 
 def _after_space(text: str, position: int) -> int:
@@ -155,27 +158,35 @@ class _ValueReader:
     def __init__(self) -> None:
         self._shapes: dict[tuple[str, ...], Columns | None] = {}
 
-    def row(self, line: int, value: object, text: str) -> Row | RefusedRow:
+    def row(self, line_number: int, value: object, text: str) -> Row | RefusedRow:
         """Return the row of a decoded value, or the refused row.
 
         Args:
-            line: The line, or the item of a JSON array.
+            line_number: The line, or the number of the item of a JSON array.
             value: The decoded value.
-            text: The value as JSON, for the report and for the search for surrogate pairs.
+            text: The value as JSON: for the report, and to see whether it has \\u escapes at all.
         """
         if "\\u" in text and not _is_text(value):
             return refused(
-                line, text, RefusalReason.BROKEN_ROW, "The row has half of a surrogate pair, which is no text."
+                line_number,
+                text,
+                RefusalReason.BROKEN_ROW,
+                "The row has an unpaired \\uD800-\\uDFFF escape, which is no character; write the whole character.",
             )
         if isinstance(value, str):
-            return Row(line, value, "", "", {})
+            return Row(line_number, value, "", "", {})
         if not isinstance(value, dict):
-            return refused(line, text, RefusalReason.BROKEN_ROW, "The value is neither an object nor a text.")
+            return refused(
+                line_number,
+                text,
+                RefusalReason.BROKEN_ROW,
+                "The value is neither an object nor a string; send an object with the key 'number', or a string.",
+            )
         nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
         columns = self._columns(tuple(value))
         if columns is None:
-            return refused(line, text, RefusalReason.EMPTY, "The row has no key 'number' or 'fax'.")
-        return _filled(line, value, nested, columns, text)
+            return refused(line_number, text, RefusalReason.EMPTY, "The row has no key 'number' or 'fax'.")
+        return _row_of_object(line_number, value, nested, columns, text)
 
     def _columns(self, keys: tuple[str, ...]) -> Columns | None:
         if keys not in self._shapes:
@@ -185,17 +196,20 @@ class _ValueReader:
         return self._shapes[keys]
 
 
-def _filled(
-    line: int, value: Mapping[str, object], nested: Mapping[str, object] | None, columns: Columns, text: str
+def _row_of_object(
+    line_number: int, value: Mapping[str, object], nested: Mapping[str, object] | None, columns: Columns, text: str
 ) -> Row | RefusedRow:
     values = _texts(value)
-    more = _texts(nested) if nested else []
-    if values is None or more is None:
+    nested_values = _texts(nested) if nested else []
+    if values is None or nested_values is None:
         return refused(
-            line, text, RefusalReason.BROKEN_ROW, "The row has a list or an object where a text is expected."
+            line_number,
+            text,
+            RefusalReason.BROKEN_ROW,
+            "A value is a list or an object; send strings, and put further values into an object named 'fields'.",
         )
-    row = columns.row(line, values)
-    return row._replace(fields={**row.fields, **dict(zip(nested, more, strict=True))}) if nested else row
+    row = columns.row(line_number, values)
+    return row._replace(fields={**row.fields, **dict(zip(nested, nested_values, strict=True))}) if nested else row
 
 
 def _texts(value: Mapping[str, object]) -> list[str] | None:
@@ -205,7 +219,7 @@ def _texts(value: Mapping[str, object]) -> list[str] | None:
         return values  # type: ignore[return-value]  # just checked, without a Python loop
     if any(isinstance(item, dict | list) for item in values):
         return None
-    return [item if isinstance(item, str) else _WORDS[item] for item in values]  # type: ignore[index]  # true, false, null
+    return [item if isinstance(item, str) else _LITERALS[item] for item in values]  # type: ignore[index]  # true, false, null
 
 
 def _is_text(value: object) -> bool:

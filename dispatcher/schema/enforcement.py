@@ -1,4 +1,4 @@
-"""Constraints on requests that are described for everyone and enforced by the API alone.
+"""Constraints on requests: shown to everyone in the JSON schema, but checked only by the API.
 
 A client must not refuse what a newer API accepts, so it sends its requests unchecked. The API validates the same models
 with a context, ``ApiChecks``; only then are the constraints enforced.
@@ -14,7 +14,10 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiChecks:
-    """The checks that need more than this package may import. Each returns the value to keep or raises ValueError."""
+    """Checks that the API supplies, because they need its data on countries and time zones.
+
+    Each returns the value to keep or raises ValueError.
+    """
 
     country: Callable[[str], str]
     time_zone: Callable[[str], str]
@@ -22,7 +25,10 @@ class ApiChecks:
 
 @dataclass(frozen=True, slots=True)
 class EnforcedByApi:
-    """Mark a type, in ``Annotated``, as the wide form that a client accepts of the narrow one that the API enforces."""
+    """In ``Annotated``: the API checks a value as ``narrow``, a client only as the annotated type.
+
+    The JSON schema shows ``narrow``.
+    """
 
     narrow: Any
 
@@ -35,12 +41,12 @@ class EnforcedByApi:
         return core_schema.with_info_wrap_validator_function(validate, handler.generate_schema(self.narrow))
 
 
-def country(text: str, info: ValidationInfo) -> str:
+def check_country(text: str, info: ValidationInfo) -> str:
     """Check a country with the API's check."""
     return _checks(info).country(text)
 
 
-def time_zone(text: str, info: ValidationInfo) -> str:
+def check_time_zone(text: str, info: ValidationInfo) -> str:
     """Check the name of a time zone with the API's check."""
     return _checks(info).time_zone(text)
 

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from dispatcher.core.options import FaxOptions
-from dispatcher.schema.enforcement import EnforcedByApi, country, time_zone
+from dispatcher.schema.enforcement import EnforcedByApi, check_country, check_time_zone
 from dispatcher.schema.states import FinalState
 
 OnPartial = Literal["resume", "resend", "stop"]
@@ -58,8 +58,8 @@ def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
 
 
 Line = Annotated[str, _text(200)]
-Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(country)])]
-TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(time_zone)])]
+Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_country)])]
+TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_time_zone)])]
 Time = Annotated[datetime, EnforcedByApi(AwareDatetime)]
 E164 = Annotated[
     str, EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dispatcher.core.limits.allowance import Period, aged, free_us, used
+from dispatcher.core.limits.allowance import Period, advanced_to_now, next_free_slot_us, used
 from dispatcher.core.limits.rate import RateState, blocked_until_us, used_ratio
 from dispatcher.core.recovery.places import Place
 from dispatcher.service.errors import ActionNotAllowed, Missing
@@ -81,7 +81,9 @@ def _blocked(rate_state: RateState, now_us: int) -> tuple[Literal["", "provider"
     """Return what stops sending longest, and until when (microseconds); "" and 0 when nothing does."""
     until_us: dict[Literal["", "provider", "minute", "day"], int] = {"provider": blocked_until_us(rate_state, now_us)}
     for allowance in rate_state.allowances:
-        until_us["minute" if allowance.period is Period.MINUTE else "day"] = free_us(aged(allowance, now_us))
+        until_us["minute" if allowance.period is Period.MINUTE else "day"] = next_free_slot_us(
+            advanced_to_now(allowance, now_us)
+        )
     name = max(until_us, key=lambda name: until_us[name])
     return (name, until_us[name]) if until_us[name] > now_us else ("", 0)
 

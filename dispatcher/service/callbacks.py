@@ -54,7 +54,7 @@ class CallbackReceiver:
         except CallbackError as error:
             await self._totals.count(CALLBACKS, ("unreadable",))
             raise Unreadable(str(error)) from error
-        await self._store_event(job, attempt, event)
+        await self._store_if_needed(job, attempt, event)
         await self._failpoint(Failpoint.CALLBACK_TAKEN)
 
     async def drop_incoming(self, body: AsyncIterator[bytes]) -> None:
@@ -63,16 +63,16 @@ class CallbackReceiver:
             pass
         await self._totals.count(CALLBACKS, ("incoming",))
 
-    async def _store_event(self, job: str, attempt: int, event: CallbackEvent) -> None:
+    async def _store_if_needed(self, job: str, attempt: int, event: CallbackEvent) -> None:
         if event.event != FAX_COMPLETED:
             # The provider may add kinds of events. If refused, they would only be delivered again.
             await self._totals.count(CALLBACKS, ("other",))
             return
-        if event.news and shown_labels(event.news, job, attempt) is CallbackProof.WRONG:
+        if event.update and shown_labels(event.update, job, attempt) is CallbackProof.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
             return
         await self._failpoint(Failpoint.CALLBACK_READ)
-        # it is counted when it is settled
+        # not counted here: the inbox consumer counts it
         await self._adds.submit(encode(job, attempt, event))
         await self._failpoint(Failpoint.CALLBACK_STORED)
 

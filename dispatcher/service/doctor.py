@@ -1,6 +1,6 @@
 """The doctor: checks whether the stored data is consistent, and repairs what has only one correct repair.
 
-It may run while bulkfax works. A job that looks wrong in the walk over a batch is checked again, by itself and until
+It may run while bulkfax works. A job that looks wrong in the scan of a batch is checked again, by itself and until
 two readings agree, before it is reported.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dispatcher.core.batch import FINAL_STATES, Control
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.recovery.places import Place, misplaced
+from dispatcher.core.recovery.places import Place, misplacement
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 _OVERDUE_S, _SKEW_S = 60.0, 2.0
 #: maximum names in the text of a finding
 _MAX_NAMED = 5
-#: maximum walks over a batch whose jobs move during the walk
+#: maximum scans of a batch whose jobs move during the scan
 _MAX_WALKS = 3
 
 
@@ -121,12 +121,12 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
     recounted = True
     jobs = 0
     for batch, stored in facts.items():
-        walk = await _walk(store, batch, stored, watched)
-        suspects += walk.suspects
-        jobs += walk.jobs
-        if not walk.counts_agree:
+        scan = await _scan(store, batch, stored, watched)
+        suspects += scan.suspects
+        jobs += scan.jobs
+        if not scan.counts_agree:
             wrong_counts.append(batch)
-            recounted = recounted and fix and await store.audit.recount(batch, walk.stored, walk.counted)
+            recounted = recounted and fix and await store.audit.recount(batch, scan.stored, scan.counted)
         done += stored.blocks
         progress(done, total)
     suspects += [job for job in watched if job.batch not in facts]
@@ -146,7 +146,7 @@ class _BatchScan:
     suspects: list[JobId]
     stored: dict[str, int]
     counted: dict[str, int]
-    #: jobs moved during every walk, so that the counts cannot be checked
+    #: jobs moved during every scan, so that the counts cannot be checked
     moving: bool
 
     @property
@@ -154,7 +154,7 @@ class _BatchScan:
         return self.moving or self.stored == self.counted
 
 
-async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _BatchScan:
+async def _scan(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _BatchScan:
     for _ in range(_MAX_WALKS):
         waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
         counted: Counter[str] = Counter()
@@ -166,13 +166,13 @@ async def _walk(store: Store, batch: str, facts: StoredBatch, watched: dict[JobI
             suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)
         moving = after != facts
-        walk = _BatchScan(
+        scan = _BatchScan(
             jobs=counted.total(), suspects=suspects, stored=dict(after.counts), counted=dict(counted), moving=moving
         )
         if not moving:
-            return walk
+            return scan
         facts = after
-    return walk
+    return scan
 
 
 def _suspects(
@@ -187,7 +187,7 @@ def _suspects(
     for row, raw in enumerate(records, start=first):
         job = JobId(batch, row)
         places = watched.get(job, set()) | {place for place, rows in waiting.items() if job.row in rows}
-        if misplaced(codec.decode_record(raw), job.row, cursor, places):
+        if misplacement(codec.decode_record(raw), job.row, cursor, places):
             suspects.append(job)
     return suspects
 
@@ -197,7 +197,7 @@ async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bo
     fixed = True
     for job in suspects:
         facts = await store.audit.job(job)
-        text = misplaced(facts.record, job.row, facts.cursor, facts.places) if facts else "does not exist"
+        text = misplacement(facts.record, job.row, facts.cursor, facts.places) if facts else "does not exist"
         if text:
             wrong.append(f"{job} {text}")
             fixed = fix and await store.audit.repair(job) and fixed

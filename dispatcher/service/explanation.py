@@ -11,7 +11,7 @@ from dispatcher.service.views import BatchView, JobView
 
 
 def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
-    """Return the sentence for a job. If several things stop it, the sentence names the nearest one."""
+    """Return the sentence for a job. If several things stop it, the widest is named: batch, country, job."""
     record = job.record
     if record.state.final:
         return _ended(record, history)
@@ -22,16 +22,17 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
             return _sending(record, job.next_ms)
         case State.ACCEPTED:
             return (
-                f"The provider has the fax but no result yet. Without a callback, it is read back {_when(job.next_ms)}."
+                "The provider has accepted the fax and reported no result yet. "
+                f"If no callback comes, bulkfax asks for it {_when(job.next_ms)}."
             )
-    return _stopped(batch) or _parked(batch, record) or _due(job, history, now_ms)
+    return _batch_stopped(batch) or _country_held(batch, record) or _waiting(job, history, now_ms)
 
 
 def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
     why = f" {history[-1].why}" if history and history[-1].why else ""
     match record.state:
         case State.DELIVERED:
-            return f"Delivered: {record.pages_sent or 'all'} pages arrived."
+            return f"Delivered: {_pages(record.pages_sent)} arrived."
         case State.DELIVERED_UNCONFIRMED if record.failure.category == Category.CALLBACK_MISSING:
             return f"The provider accepted the fax and never reported a result: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
@@ -49,7 +50,8 @@ def _sending(record: Record, next_ms: int | None) -> str:
     return "The fax is being sent to the provider."
 
 
-def _stopped(batch: BatchView) -> str:
+def _batch_stopped(batch: BatchView) -> str:
+    """Return why the whole batch sends nothing now; empty if it may send."""
     definition = batch.definition
     match batch.state:
         case BatchState.DRAFT:
@@ -63,19 +65,23 @@ def _stopped(batch: BatchView) -> str:
     return ""
 
 
-def _parked(batch: BatchView, record: Record) -> str:
-    """Return the sentence for a job whose country is held; such a job has no next attempt."""
+def _country_held(batch: BatchView, record: Record) -> str:
+    """Return the sentence for a waiting job whose country is held; empty if it is not held."""
     scope = str(HoldScope(Scope.COUNTRY, record.country))
     return next((f"Its country is held ({scope}): {hold.cause}" for hold in batch.holds if hold.scope == scope), "")
 
 
-def _due(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
+def _waiting(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
     why = f": {history[-1].why}" if history and history[-1].why else ""
     if job.held and job.record.state is State.WAITING:
         return f"The job is held until you release it{why or '.'}"
     if job.next_ms is not None and job.next_ms > now_ms:
         return f"The next attempt is at {rfc3339(job.next_ms)}{why or '.'}"
     return "The job is due and waits for a permit under the account's rate limit."
+
+
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count or 'all'} pages"
 
 
 def _when(at_ms: int | None) -> str:

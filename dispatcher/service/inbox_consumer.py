@@ -66,7 +66,7 @@ def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
     Job and attempt number come from the signed URL, not from the body. The write epoch is 0, because only the body
     could tell it.
     """
-    update = event.news
+    update = event.update
     if update is None:
         return b"{}"
     claimed = {name: getattr(update, name) for name in FaxUpdate.__slots__}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control
-from dispatcher.core.limits.allowance import aged, free_us
+from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
 from dispatcher.core.limits.rate import RateState, blocked_until_us
@@ -116,7 +116,7 @@ async def _writable(store: Store) -> bool:
 
 
 def _used_up(rate_state: RateState, now_us: int) -> bool:
-    return any(free_us(aged(allowance, now_us)) > now_us for allowance in rate_state.allowances)
+    return any(next_free_slot_us(advanced_to_now(allowance, now_us)) > now_us for allowance in rate_state.allowances)
 
 
 def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchWork:

@@ -1,7 +1,8 @@
 """Keeps a worker process registered as alive: it registers, sends heartbeats, and signs off when it ends.
 
 Nothing is leased while no worker is alive, and the leases of a worker that has ended are reclaimed
-(``store/workers.py``). Most store calls of a worker are heartbeats, so extra ones are sent only when it is idle.
+(``store/workers.py``). Every script that a worker runs counts as a heartbeat. A separate one is sent after a second
+without any, and every 10 s to check that no other process has taken the name.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Presence:
     """Keeps this process in the registry of workers. Belongs to one event loop."""
 
     def __init__(self, store: Store, name: str, instance: str, *, room: Callable[[], int]) -> None:
-        """Create the presence of a worker process; ``room`` returns how many requests it could begin now."""
+        """Create the presence of a worker process; ``room``: how many more requests to the provider it could begin."""
         self._workers = store.workers
         self._room = room
         self.name = name
@@ -60,7 +61,7 @@ class Presence:
                 continue
             with suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(_TIMEOUT_S):
-                    await self._send_heartbeat()
+                    await self._register_or_beat()
                 continue
             await asyncio.sleep(_RETRY_S)
 
@@ -69,7 +70,8 @@ class Presence:
         now_s = time.monotonic()
         return min(self._workers.spoke_s + BEAT_S - now_s, self._confirmed_s + _CONFIRM_S - now_s)
 
-    async def _send_heartbeat(self) -> None:
+    async def _register_or_beat(self) -> None:
+        """Register, or send a heartbeat. If another process has the name, take a new one and register next time."""
         if self._confirmed_s == -math.inf:
             await self._workers.register(self.name, self.instance, room=self._room())
             self._workers.speak_as(self.name, self.instance, self._room)

@@ -9,7 +9,7 @@ import structlog
 
 from dispatcher.core.limits.holds import PROVIDER
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.service.permits import ReadKind, ReadPermits
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import RateLimitedError, SinchError, UnreadableError
@@ -79,9 +79,12 @@ class ProviderReads:
         while more and progress.complete and page <= MAX_LIST_PAGES:
             ask = partial(self._sinch.list_page, query, page, total_s=self._policy.read_total_s)
             listed = await self._paid(kind, ask)
-            faxes |= {news.fax_id: news for news in listed.faxes}
+            faxes |= {update.fax_id: update for update in listed.faxes}
             unusable += listed.unusable
-            keys = [*(news.fax_id for news in listed.faxes), *((page, index) for index in range(len(listed.unusable)))]
+            keys = [
+                *(update.fax_id for update in listed.faxes),
+                *((page, index) for index in range(len(listed.unusable))),
+            ]
             more, page = progress.add(keys, listed.total_pages), page + 1
         if more or not progress.complete:
             raise UnreadableError("the list of faxes breaks off before its end")

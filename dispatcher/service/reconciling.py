@@ -14,10 +14,10 @@ import structlog
 
 from dispatcher.core.job import JobId, Record, State
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.readback_plan import ListWindow, ReadbackJob, plan
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look
+from dispatcher.core.settlement.lookup import after_empty_lookup, after_read, is_last_lookup
 from dispatcher.core.settlement.transition import send_deadline_ms
 from dispatcher.service.fax_builder import FaxBuilder
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
@@ -174,7 +174,7 @@ class Reconciler:
             await self._settler.settle(job, _decide_on(update), update=update)
         if not listed.may_hide(str(job)) and not any(update.attempt == attempt for update in updates):
             answered = not exact or await self._store.holds.answered_ms() > stored.record.began_ms
-            decide = partial(after_empty_look, attempt=attempt, asked_ms=asked_ms, exact=exact, answered=answered)
+            decide = partial(after_empty_lookup, attempt=attempt, asked_ms=asked_ms, exact=exact, answered=answered)
             await self._settler.settle(job, decide)
 
     async def _settle_read(self, job: JobId, update: FaxUpdate | None) -> None:
@@ -187,7 +187,7 @@ def needs_single_read(record: Record, policy: Policy) -> bool:
     That is the last lookup before its attempt counts as not sent, and the lookup of an accepted fax that a list did not
     show. A list may lag behind, so only a read by id may lead to a hold.
     """
-    return record.unclear if record.state is State.ACCEPTED else is_last_look(record, policy)
+    return record.unclear if record.state is State.ACCEPTED else is_last_lookup(record, policy)
 
 
 def _readback_job(stored: Stored) -> ReadbackJob:

@@ -14,7 +14,7 @@ import structlog
 
 from dispatcher.core.job import JobId
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.slices import SLICE_MS, TimeSlice, next_slice, ready_ms
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.service.errors import ActionNotAllowed, Missing, StoreError

@@ -14,7 +14,7 @@ from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId
 from dispatcher.core.limits.rate import RateState, next_us
 from dispatcher.core.limits.shares import BULK_FLOOR
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 from dispatcher.store.store import Store
 
@@ -187,7 +187,9 @@ class Scheduler:
         """
         server_ms, steady = await self._read_clock()
         readback_delay_s = await self._readback_delay_s(server_ms)
-        reclaimed = await self._store.dispatch.reclaim(max_jobs=_MAX_RECLAIMED, again_s=readback_delay_s, look=steady)
+        reclaimed = await self._store.dispatch.reclaim(
+            max_jobs=_MAX_RECLAIMED, again_s=readback_delay_s, in_flight=steady
+        )
         self._leases += reclaimed.announce
         self._reconcile += reclaimed.look_at
         if reclaimed.held:
@@ -209,7 +211,7 @@ class Scheduler:
         """Return whether the clock has not stepped lately. Stores the reading for schedulers that start later."""
         policy, last = self._policy, self._reading or await self._store.clock_readings.last()
         # a send that is under way at the step may last its full time before its search period begins
-        wait_s = policy.send_window_s + policy.post_total_s + policy.settling_s
+        wait_s = policy.send_window_s + policy.post_total_s + policy.search_period_s
         reading = read_clock(last, server_ms, self._clock(), wait_s=wait_s)
         stepped = last is None or reading.suspended_until_s != last.suspended_until_s
         if stepped and not reading.steady:

@@ -15,7 +15,7 @@ from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.limits.holds import PROVIDER, is_providers_failure
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.settlement.send_result import after_send, missed_slot, unsendable
 from dispatcher.service.batching import retry_forever
 from dispatcher.service.concurrency import ConcurrencyLimiter, ConcurrencyToken
@@ -24,7 +24,7 @@ from dispatcher.service.permits import ReadPermits
 from dispatcher.service.settling import Settler
 from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
-from dispatcher.store.dispatch import BeginAnswer, Begun, Candidate, Lease, SendReport, new_call
+from dispatcher.store.dispatch import BeginAnswer, BeginResult, Candidate, Lease, SendReport, new_call
 from dispatcher.store.protocol import BeginWord
 from dispatcher.store.store import Store
 
@@ -177,7 +177,7 @@ class Sender:
         urgent: bool,
     ) -> float:
         """Begin jobs and start their requests. Returns the seconds until the last slot that was granted."""
-        granted = list[Begun]()
+        granted = list[BeginResult]()
         try:
             answer, before = await self._ask_to_begin(lease, candidates)
             after_s = self._clock()
@@ -206,11 +206,11 @@ class Sender:
         async def ask() -> BeginAnswer:
             tries.append(_Instant(clock_s=self._clock(), stood_still_s=self._stood_still()))
             return await self._store.dispatch.begin(
-                lease, candidates, max_in_flight=self._max_in_flight, call=call, tried=len(tries) - 1
+                lease, candidates, max_in_flight=self._max_in_flight, call=call, try_number=len(tries) - 1
             )
 
         answer = await retry_forever(ask)
-        return answer, tries[answer.tried]
+        return answer, tries[answer.answered_try]
 
     def _start(self, call: Coroutine[Any, Any, None], token: ConcurrencyToken) -> None:
         task = asyncio.create_task(call)
@@ -227,7 +227,7 @@ class Sender:
         return Candidate(job=inputs.job, number_hash=self._fax_builder.number_hash(inputs.recipient.number))
 
     def _slot(
-        self, answer: BeginAnswer, begun: Begun, before: _Instant, after_s: float, token: ConcurrencyToken
+        self, answer: BeginAnswer, begun: BeginResult, before: _Instant, after_s: float, token: ConcurrencyToken
     ) -> _SendSlot:
         away_s = begun.slot_in_us / 1_000_000
         window_s = self._policy.send_window_s
@@ -244,7 +244,9 @@ class Sender:
             stood_still_s=before.stood_still_s,
         )
 
-    async def _send(self, lease: Lease, answer: BeginAnswer, begun: Begun, inputs: FaxInputs, slot: _SendSlot) -> None:
+    async def _send(
+        self, lease: Lease, answer: BeginAnswer, begun: BeginResult, inputs: FaxInputs, slot: _SendSlot
+    ) -> None:
         if not answer.replicated:
             await self._give_back(begun.job, begun.record, lease)
             return
@@ -288,7 +290,7 @@ class Sender:
         decide = partial(missed_slot, attempt=record.attempt)
         await self._settler.settle(job, decide, known=record, totals=_ended("missed_slot", lease))
 
-    async def _settle(self, begun: Begun, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
+    async def _settle(self, begun: BeginResult, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
         totals = _ended(_OUTCOMES[type(outcome)], lease) | {f"provider_responses|{_status(outcome)}": 1}
         totals |= _timed(seconds)
         report = _report(outcome)
@@ -315,7 +317,7 @@ class Sender:
     async def _slow_down(self, answer: BeginAnswer, outcome: SendOutcome) -> None:
         """Slow down all processes if the provider asked for fewer requests."""
         if isinstance(outcome, RateLimited) or (isinstance(outcome, Unclear) and outcome.retry_after_s is not None):
-            await self._permits.slow_down(answer.epoch, outcome.retry_after_s)
+            await self._permits.slow_down(answer.rate_epoch, outcome.retry_after_s)
 
 
 def _ended(outcome: str, lease: Lease) -> dict[str, int]:

@@ -15,7 +15,7 @@ from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry_table.rule import Scope
 from dispatcher.core.settlement.lost_writes import LostWrite
@@ -70,7 +70,7 @@ class Settler:
             job: the job.
             decide: returns the transition for a record, or None.
             update: the update that ``decide`` rests on, if there is one: the batch's options are read for it.
-            known: the record if the caller has it; a first attempt has no history, so nothing is read then.
+            known: the record, if the caller has it. With a first attempt, which has no history, nothing is read then.
             totals: counted in the same write.
             send: how the send ended that the transition follows from; recorded in the same write.
 
@@ -90,7 +90,8 @@ class Settler:
             transition = decide(record, await self._context(history, on_partial))
             if transition is None:
                 return None
-            if transition.lost is not None:  # first: applying the transition removes the proof
+            if transition.lost is not None:
+                # before the write: once the record has this attempt number, nothing shows the loss any more
                 await retry_forever(partial(self._report_loss, job, transition.lost))
             await self._failpoint(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, transition)
@@ -109,10 +110,10 @@ class Settler:
             record, history = stored or (current, history)
 
     async def _number_to_lock(self, job: JobId, old: Record, transition: Transition) -> str:
-        """Return the number's hash if its lock has to be set again.
+        """Return the hash of the number to lock, or "" if none.
 
-        That is so for a fax that is found when its job was not sending any more, or whose attempt the store has lost:
-        its number is in a call, and no lock says so.
+        A fax that is found after its job went back to waiting, or whose attempt the store has lost, may be on the phone
+        without a lock.
         """
         if transition.event is not Event.ACCEPTED or not (
             transition.lost or old.state in (State.WAITING, State.LEASED)
@@ -162,28 +163,27 @@ class Settler:
 
     async def _open_hold(self, job: JobId, attempt: int, request: HoldRequest) -> None:
         holds = self._store.holds
-        for scope in await self._scopes(job, request.scope):
-            if request.hold_after > 1 and not await self._is_run(scope, request.hold_after, f"{job}/{attempt}"):
+        for scope in [str(held) for held in await self._scopes_to_hold(job, request.scope)]:
+            if request.hold_after > 1 and not await self._count_failure(scope, request.hold_after, f"{job}/{attempt}"):
                 continue
             if await holds.open(scope, request.category, request.cause, probes_s=request.probes_s):
                 _log_hold(scope, request)
             if request.wider is not None:
-                await self._hold_wider(job, attempt, scope, request.wider)
+                await self._hold_wider_if_needed(job, attempt, scope, request.wider)
 
-    async def _hold_wider(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
+    async def _hold_wider_if_needed(self, job: JobId, attempt: int, scope: str, wider: HoldRequest) -> None:
+        """Count a refused country; open the wider hold if ``wider.hold_after`` were refused within few sends."""
         sends = self._policy.forbidden_sends
         if await self._store.holds.count_forbidden_country(scope, countries=wider.hold_after, sends=sends):
             await self._open_hold(job, attempt, replace(wider, hold_after=1))
 
-    async def _is_run(self, scope: str, hold_after: int, attempt: str) -> bool:
+    async def _count_failure(self, scope: str, hold_after: int, attempt: str) -> bool:
         """Count a failure of a scope, and return whether it completes a run of ``hold_after`` failures."""
         within_s = self._policy.failure_run_s
         return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
 
-    async def _scopes(self, job: JobId, scope: Scope) -> list[str]:
-        return [str(held) for held in await self._held_by(job, scope)]
-
-    async def _held_by(self, job: JobId, kind: Scope) -> list[HoldScope]:
+    async def _scopes_to_hold(self, job: JobId, kind: Scope) -> list[HoldScope]:
+        """Return what is to be held for a failure of this job."""
         batch, own = HoldScope(Scope.BATCH, job.batch), HoldScope(Scope.JOB, str(job))
         match kind:
             case Scope.ACCOUNT | Scope.PROVIDER:
@@ -203,7 +203,7 @@ class Settler:
         return [HoldScope(Scope.DOCUMENT, sha256) for sha256 in inputs.definition.documents] or [batch]
 
 
-def _first_call(old: Record, transition: Transition) -> str | None:
+def _first_call_result(old: Record, transition: Transition) -> str | None:
     """Return how the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
 
     Returns None for later calls, whose recipients are hard to reach: they say little about calls in general.
@@ -227,7 +227,7 @@ def _stored_transition(
     counts: dict[str, int] = dict(totals)
     if transition.event is not None and transition.history is not None:
         counts[f"failures|{transition.history.failure.category}"] = 1
-    if (end := _first_call(old, transition)) is not None:
+    if (end := _first_call_result(old, transition)) is not None:
         counts[f"first_calls|{end}"] = 1
     if transition.record.doubled and not old.doubled:
         counts["doubled"] = 1

@@ -23,7 +23,10 @@ _BATCHES = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The state of the installation. Times are in seconds; the age of something that never happened is infinite."""
+    """The state of the installation. Times are in seconds.
+
+    An ``oldest_...`` age is 0 if there is nothing; ``last_seen_s`` is infinite if nothing was ever seen.
+    """
 
     totals: Totals
     in_flight: Mapping[str, int]
@@ -45,7 +48,7 @@ class Snapshot:
     due_held: int
     #: how long the oldest job that is due and not leased has been due
     oldest_due_s: float
-    #: how long the oldest unclear attempt has been unclear
+    #: how long ago the oldest attempt that is unclear now began
     oldest_unclear_s: float
     #: time since the last sign of life, by kind of process
     last_seen_s: Mapping[str, float]

@@ -148,9 +148,9 @@ class Upload:
         await self._reserve("part")
         self._chunks += 1
         if chunk.last_line > self._lines_done:
-            await self._failpoint(Failpoint.PART_READ)
+            await self._failpoint(Failpoint.CHUNK_READ)
             await self._add_chunk(chunk)
-            await self._failpoint(Failpoint.PART_STORED)
+            await self._failpoint(Failpoint.CHUNK_STORED)
 
     async def _reserve(self, kind: str) -> None:
         """Record the fingerprint of the list so far under this chunk number.

@@ -39,7 +39,7 @@ class CallbackEvent:
 
     event: str
     #: what it says about its fax; None if it contains no fax
-    news: FaxUpdate | None
+    update: FaxUpdate | None
     fax_id: str = ""
 
 
@@ -175,8 +175,8 @@ def _event(event: object, fax: object) -> CallbackEvent:
     except UnreadableError as error:
         if name in {FAX_COMPLETED, INCOMING_FAX}:
             raise CallbackError(f"{name} with {error}") from error
-        return CallbackEvent(event=name, news=None)
-    return CallbackEvent(event=name, news=update, fax_id=update.fax_id)
+        return CallbackEvent(event=name, update=None)
+    return CallbackEvent(event=name, update=update, fax_id=update.fax_id)
 
 
 def _fax_object(fax: object) -> Mapping[str, object]:

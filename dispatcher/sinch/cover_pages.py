@@ -6,7 +6,7 @@ from functools import partial
 
 from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get_call, json_call, path_segment
 from dispatcher.sinch.models import CoverPage, read_resource, read_response
-from dispatcher.sinch.paging import Page, page_query, read_list, walk
+from dispatcher.sinch.paging import Page, iter_all, page_query, read_list
 
 PAGE_SIZE = 100
 
@@ -43,11 +43,11 @@ class CoverPages:
         It may be large, because each item can contain its document.
         """
         response = await self._http.exchange(get_call(_path(service_id), page_query(page, page_size)), total_s=total_s)
-        return read_list(response.body, "coverPages", partial(read_resource, CoverPage), page=page, page_size=page_size)
+        return read_list(response.body, "coverPages", partial(read_resource, CoverPage), page=page)
 
-    def walk(self, service_id: str) -> AsyncIterator[CoverPage]:
+    def iter_all(self, service_id: str) -> AsyncIterator[CoverPage]:
         """Iterate over all cover pages of a service."""
-        return walk(partial(self.page, service_id), key=lambda page: page.id)
+        return iter_all(partial(self.page, service_id), key=lambda page: page.id)
 
 
 def _path(service_id: str, cover_page_id: str | None = None) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from dispatcher.sinch.coerce import text
 from dispatcher.sinch.http import CALL_S, Call, SinchHttp, get_call, json_call, path_segment
 from dispatcher.sinch.models import Email, EmailNumber, read_resource, read_response
-from dispatcher.sinch.paging import Page, page_query, read_list, walk
+from dispatcher.sinch.paging import Page, iter_all, page_query, read_list
 
 PAGE_SIZE = 100
 
@@ -49,11 +49,11 @@ class Emails:
     ) -> Page[Email]:
         """Return one page of the addresses of a service."""
         response = await self._http.exchange(get_call(_path(service_id), page_query(page, page_size)), total_s=total_s)
-        return read_list(response.body, "emails", partial(read_resource, Email), page=page, page_size=page_size)
+        return read_list(response.body, "emails", partial(read_resource, Email), page=page)
 
-    def walk(self, service_id: str) -> AsyncIterator[Email]:
+    def iter_all(self, service_id: str) -> AsyncIterator[Email]:
         """Iterate over all addresses of a service."""
-        return walk(partial(self.page, service_id), key=lambda email: email.email)
+        return iter_all(partial(self.page, service_id), key=lambda email: email.email)
 
     async def of_number_page(
         self, service_id: str, number: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
@@ -61,11 +61,11 @@ class Emails:
         """Return one page of the addresses of a number."""
         path = f"/services/{path_segment(service_id)}/numbers/{path_segment(number)}/emails"
         response = await self._http.exchange(get_call(path, page_query(page, page_size)), total_s=total_s)
-        return read_list(response.body, "emails", text, page=page, page_size=page_size)
+        return read_list(response.body, "emails", text, page=page)
 
     def walk_of_number(self, service_id: str, number: str) -> AsyncIterator[str]:
         """Iterate over all addresses of a number."""
-        return walk(partial(self.of_number_page, service_id, number), key=lambda email: email)
+        return iter_all(partial(self.of_number_page, service_id, number), key=lambda email: email)
 
     async def numbers_page(
         self, service_id: str, email: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
@@ -73,11 +73,11 @@ class Emails:
         """Return one page of the numbers of an address."""
         path = f"{_path(service_id, email)}/numbers"
         response = await self._http.exchange(get_call(path, page_query(page, page_size)), total_s=total_s)
-        return read_list(response.body, "phoneNumbers", _read_number, page=page, page_size=page_size)
+        return read_list(response.body, "phoneNumbers", _read_number, page=page)
 
     def walk_numbers(self, service_id: str, email: str) -> AsyncIterator[EmailNumber]:
         """Iterate over all numbers of an address."""
-        return walk(partial(self.numbers_page, service_id, email), key=lambda number: number.number)
+        return iter_all(partial(self.numbers_page, service_id, email), key=lambda number: number.number)
 
 
 def _path(service_id: str, email: str | None = None) -> str:

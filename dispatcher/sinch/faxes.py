@@ -14,7 +14,7 @@ from dispatcher.sinch.errors import NotFoundError, UnreadableError
 from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get_call, path_segment
 from dispatcher.sinch.models import Fax, read_resource, read_response
 from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
-from dispatcher.sinch.paging import Page, read_list, walk
+from dispatcher.sinch.paging import Page, iter_all, read_list
 from dispatcher.sinch.wire import FaxQuery
 
 #: period that the provider lists if a query names no time
@@ -59,9 +59,9 @@ class Faxes:
         """Return one page of the list of faxes, counted from 1."""
         response = await self._http.exchange(get_call("/faxes", query.params(page)), total_s=total_s)
         read_item = partial(read_resource, Fax)
-        return read_list(response.body, "faxes", read_item, page=page, page_size=query.page_size)
+        return read_list(response.body, "faxes", read_item, page=page)
 
-    async def walk(
+    async def iter_all(
         self,
         query: FaxQuery,
         *,
@@ -87,7 +87,7 @@ class Faxes:
                 await before_page()
             return await self.page(fixed_query, number, total_s=total_s)
 
-        async for fax in walk(fetch, key=lambda fax: fax.id):
+        async for fax in iter_all(fetch, key=lambda fax: fax.id):
             if query.status in {"", fax.status}:
                 yield fax
 

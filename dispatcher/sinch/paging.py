@@ -1,4 +1,4 @@
-"""Paged lists: reading one page, and iterating over all items without gaps or duplicates."""
+"""Paged lists: reading one page, and iterating over the items without duplicates."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -29,8 +29,14 @@ def page_query(page: int, page_size: int) -> tuple[tuple[str, str], ...]:
     return (("page", str(page)), ("pageSize", str(page_size)))
 
 
-def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: int, page_size: int) -> Page[T]:
-    """Read a page of a list from the body of a response; ``key`` is the name of the array.
+def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: int) -> Page[T]:
+    """Read a page of a list from the body of a response.
+
+    Args:
+        body: the body.
+        key: the name of the array.
+        read_item: reads one item of it.
+        page: the requested page, used if the response does not name one.
 
     Raises:
         UnreadableError: the body is not a list. It must not be confused with an empty list.
@@ -50,8 +56,9 @@ def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: 
 class ListProgress:
     """Decides when all pages of a list have been read.
 
-    If the list has a number of pages, they are read to the last one. Otherwise, pages are read until one is empty or
-    has no new items; their size proves nothing, because the provider may send smaller pages than requested.
+    If the provider sends the number of pages, reading ends after the last one or at an empty one. Otherwise, it ends at
+    a page that is empty or has no new items; their size proves nothing, because the provider may send smaller pages
+    than requested.
     """
 
     def __init__(self) -> None:
@@ -73,11 +80,12 @@ class ListProgress:
         return more and bool(keys)
 
 
-async def walk(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T], Hashable]) -> AsyncIterator[T]:
+async def iter_all(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T], Hashable]) -> AsyncIterator[T]:
     """Iterate over the items of a list, each once, in the provider's order.
 
-    New items at the front move known ones to later pages, where they are skipped by their key. No item is missed as
-    long as none is removed from the list meanwhile; ``Faxes.walk`` ensures that.
+    New items at the front move known ones to later pages, where they are skipped by their key. An item is missed if
+    one before it is removed meanwhile; only ``Faxes.iter_all`` prevents that. A list that breaks off ends the iteration
+    without an error.
     """
     progress, number, more = ListProgress(), 1, True
     seen: set[Hashable] = set()

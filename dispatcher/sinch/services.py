@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from dispatcher.sinch.http import CALL_S, Call, SinchHttp, get_call, json_call, path_segment
 from dispatcher.sinch.models import Service, ServiceNumber, read_resource, read_response
-from dispatcher.sinch.paging import Page, page_query, read_list, walk
+from dispatcher.sinch.paging import Page, iter_all, page_query, read_list
 
 PAGE_SIZE = 100
 
@@ -74,11 +74,11 @@ class Services:
         """Return one page of the services."""
         response = await self._http.exchange(get_call("/services", page_query(page, page_size)), total_s=total_s)
         read_item = partial(read_resource, Service)
-        return read_list(response.body, "services", read_item, page=page, page_size=page_size)
+        return read_list(response.body, "services", read_item, page=page)
 
-    def walk(self) -> AsyncIterator[Service]:
+    def iter_all(self) -> AsyncIterator[Service]:
         """Iterate over all services."""
-        return walk(self.page, key=lambda service: service.id)
+        return iter_all(self.page, key=lambda service: service.id)
 
     async def numbers_page(
         self, service_id: str, page: int = 1, *, page_size: int = PAGE_SIZE, total_s: float = CALL_S
@@ -87,14 +87,14 @@ class Services:
         path = f"{_path(service_id)}/numbers"
         response = await self._http.exchange(get_call(path, page_query(page, page_size)), total_s=total_s)
         read_item = partial(read_resource, ServiceNumber)
-        return read_list(response.body, "numbers", read_item, page=page, page_size=page_size)
+        return read_list(response.body, "numbers", read_item, page=page)
 
     def walk_numbers(self, service_id: str) -> AsyncIterator[ServiceNumber]:
         """Iterate over all numbers of a service.
 
         Numbers are assigned in the provider's dashboard only.
         """
-        return walk(partial(self.numbers_page, service_id), key=lambda number: number.phone_number)
+        return iter_all(partial(self.numbers_page, service_id), key=lambda number: number.phone_number)
 
 
 def _path(service_id: str) -> str:

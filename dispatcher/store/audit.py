@@ -55,7 +55,7 @@ class Audit:
             # no transaction, because a full server refuses MULTI
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(self._keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
-                pipe.hgetall(self._keys.part(batch, "counts"))
+                pipe.hgetall(self._keys.of_batch(batch, "counts"))
                 (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
         return StoredBatch(
             blocks=int(blocks),
@@ -68,17 +68,17 @@ class Audit:
 
     async def raw_records(self, batch: str, block: int) -> list[bytes]:
         with translated():
-            raw = await self._client.get(self._keys.block_part(batch, "records", block))
+            raw = await self._client.get(self._keys.of_block(batch, "records", block))
         return codec.split_records(raw or b"")
 
     async def due_rows(self, batch: str) -> set[int]:
         with translated():
-            return {int(row) async for row, _ in self._client.zscan_iter(self._keys.part(batch, "due"), count=1000)}
+            return {int(row) async for row, _ in self._client.zscan_iter(self._keys.of_batch(batch, "due"), count=1000)}
 
     async def parked_rows(self, batch: str) -> set[int]:
         """Return the rows of a batch that wait for the end of their country's hold."""
         with translated():
-            countries = await self._client.smembers(self._keys.part(batch, "parked"))
+            countries = await self._client.smembers(self._keys.of_batch(batch, "parked"))
             bitmaps = [await self._client.get(self._keys.parked_rows(batch, country.decode())) for country in countries]
         return {row for bitmap in bitmaps for row in codec.rows_of(bitmap or b"")}
 
@@ -86,14 +86,14 @@ class Audit:
         """Return scopes whose holds have ended although a batch still waits for them and nothing will wake it."""
         with translated():
             documents = await self._client.hget(self._keys.batch(batch), "documents")
-            countries = await self._client.smembers(self._keys.part(batch, "parked"))
+            countries = await self._client.smembers(self._keys.of_batch(batch, "parked"))
             scopes = [*own_scopes(batch, (documents or b"").decode().split(","))]
             scopes += [str(HoldScope(Scope.COUNTRY, country.decode())) for country in countries]
             return [scope for scope in scopes if await self._is_forgotten(batch, scope)]
 
     async def _is_forgotten(self, batch: str, scope: str) -> bool:
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.sismember(self._keys.parked(scope), batch)
+            pipe.sismember(self._keys.stopped_batches(scope), batch)
             pipe.hexists(self._keys.holds, scope)
             pipe.sismember(self._keys.released, scope)
             waits, held, released = await pipe.execute()
@@ -125,9 +125,9 @@ class Audit:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 start = offset * codec.WIDTH
-                pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                pipe.getrange(self._keys.of_block(job.batch, "records", block), start, start + codec.WIDTH - 1)
                 pipe.hget(self._keys.batch(job.batch), "cursor")
-                pipe.zscore(self._keys.part(job.batch, "due"), str(job.row))
+                pipe.zscore(self._keys.of_batch(job.batch, "due"), str(job.row))
                 for key in self._keys.watch.values():
                     pipe.zscore(key, str(job))
                 raw, cursor, due, *watched = await pipe.execute()

@@ -58,7 +58,7 @@ class Backlog:
                     pipe.zrange(self._keys.active(priority), 0, max_ids - 1)
                 pipe.zrange(self._keys.timers, 0, max_ids - 1)
                 for scope in list(held)[:max_ids]:
-                    pipe.srandmember(self._keys.parked(scope), max_ids)
+                    pipe.srandmember(self._keys.stopped_batches(scope), max_ids)
                 answers = await pipe.execute()
         return list(dict.fromkeys(name.decode() for names in answers for name in names))[:max_ids]
 
@@ -75,11 +75,11 @@ class Backlog:
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch in batches:
                     pipe.hmget(self._keys.batch(batch), *_META)
-                    pipe.zcount(self._keys.part(batch, "due"), "-inf", now_ms)
-                    pipe.zcard(self._keys.part(batch, "due"))
-                    pipe.zcount(self._keys.part(batch, "due"), HELD_SCORE, HELD_SCORE)
-                    pipe.zrange(self._keys.part(batch, "due"), 0, 0, withscores=True)
-                    pipe.smembers(self._keys.part(batch, "parked"))
+                    pipe.zcount(self._keys.of_batch(batch, "due"), "-inf", now_ms)
+                    pipe.zcard(self._keys.of_batch(batch, "due"))
+                    pipe.zcount(self._keys.of_batch(batch, "due"), HELD_SCORE, HELD_SCORE)
+                    pipe.zrange(self._keys.of_batch(batch, "due"), 0, 0, withscores=True)
+                    pipe.smembers(self._keys.of_batch(batch, "parked"))
                 answers = await pipe.execute()
         rows = list(zip(batches, *(answers[position::6] for position in range(6)), strict=True))
         parked = await self._parked({batch: countries for batch, *_, countries in rows})

@@ -140,10 +140,10 @@ class Batches:
             # No transaction: a full server refuses them, and its content must stay readable. The counts are read before
             # the control state, so that a batch that ends between both is shown as running and not as finished.
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.hgetall(self._keys.part(batch, "counts"))
-                pipe.hgetall(self._keys.part(batch, "reasons"))
+                pipe.hgetall(self._keys.of_batch(batch, "counts"))
+                pipe.hgetall(self._keys.of_batch(batch, "reasons"))
                 pipe.hkeys(self._keys.holds)
-                pipe.smembers(self._keys.part(batch, "parked"))
+                pipe.smembers(self._keys.of_batch(batch, "parked"))
                 pipe.hgetall(self._keys.batch(batch))
                 counts, reasons, holds, parked, meta = await pipe.execute()
         scopes = frozenset(scope.decode() for scope in holds)
@@ -186,12 +186,12 @@ class Batches:
     async def selection(self, batch: str) -> dict[int, bytes]:
         """Return the stored selection by block of the parent; empty once the batch was started."""
         with translated():
-            raw = await self._client.hgetall(self._keys.part(batch, "selection"))
+            raw = await self._client.hgetall(self._keys.of_batch(batch, "selection"))
         return {int(block): rows for block, rows in raw.items()}
 
     async def progress(self, batch: str, upload: str) -> UploadProgress | None:
         with translated():
-            raw = await self._client.hget(self._keys.part(batch, "uploads"), upload)
+            raw = await self._client.hget(self._keys.of_batch(batch, "uploads"), upload)
         if raw is None:
             return None
         lines, accepted, refused, duplicates = map(int, raw.split(b":"))
@@ -219,22 +219,24 @@ class Batches:
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
         """Return the recipients of one block; empty if the block does not exist."""
         with translated():
-            raw = await self._client.get(self._keys.block_part(batch, "block", block))
+            raw = await self._client.get(self._keys.of_block(batch, "block", block))
         return codec.decode_recipients(raw) if raw else ()
 
     async def records(self, batch: str, block: int) -> list[Record]:
         """Return the records of one block as people should see them: unstarted rows of an ended batch are final too."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.get(self._keys.block_part(batch, "records", block))
+                pipe.get(self._keys.of_block(batch, "records", block))
                 pipe.hmget(self._keys.batch(batch), "control", "cursor")
-                pipe.hgetall(self._keys.block_part(batch, "long_ids", block))
+                pipe.hgetall(self._keys.of_block(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
         records = [codec.decode_record(record) for record in codec.split_records(raw or b"")]
         ended = FINAL_STATES.get(Control(control.decode())) if control else None
         first = block * keys.BLOCK
         return [
-            seen(record, first + index, ended, int(cursor), long_ids.get(b"%d" % (first + index), b"").decode())
+            complete_record(
+                record, first + index, ended, int(cursor), long_ids.get(b"%d" % (first + index), b"").decode()
+            )
             for index, record in enumerate(records)
         ]
 
@@ -250,7 +252,7 @@ class Batches:
         if categories and not codes:
             return []
         with translated():
-            raw = await self._client.mget([self._keys.block_part(batch, "records", block) for block in blocks])
+            raw = await self._client.mget([self._keys.of_block(batch, "records", block) for block in blocks])
         return [
             block
             for block, block_records in zip(blocks, raw, strict=True)
@@ -260,13 +262,13 @@ class Batches:
     async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
         """Return a chunk of the refused rows; chunks count from 0. None after the last chunk."""
         with translated():
-            raw = await self._client.lindex(self._keys.part(batch, "refused"), chunk)
+            raw = await self._client.lindex(self._keys.of_batch(batch, "refused"), chunk)
         return codec.decode_refused(raw) if raw else None
 
     async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry]]:
         """Return the histories of a block by row, only of rows that have one."""
         with translated():
-            raw = await self._client.hgetall(self._keys.block_part(batch, "history", block))
+            raw = await self._client.hgetall(self._keys.of_block(batch, "history", block))
         return {int(row): codec.decode_history(lines) for row, lines in raw.items()}
 
     async def due_times(self, batch: str, rows: Sequence[int]) -> list[int | None]:
@@ -274,7 +276,7 @@ class Batches:
         names = [str(JobId(batch, row)) for row in rows]
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.zmscore(self._keys.part(batch, "due"), [str(row) for row in rows])
+                pipe.zmscore(self._keys.of_batch(batch, "due"), [str(row) for row in rows])
                 for watch in self._keys.watch.values():
                     pipe.zmscore(watch, names)
                 scores = await pipe.execute()
@@ -293,7 +295,7 @@ class Batches:
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
 
 
-def seen(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:
+def complete_record(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:
     """Complete a stored record: an unstarted row of an ended batch is final, and a long fax id comes from its hash."""
     if ended and record.state is State.WAITING and row >= cursor:
         return replace(record, state=ended)

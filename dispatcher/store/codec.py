@@ -2,7 +2,7 @@
 
 A record has 72 bytes, little-endian. The scripts read only some of its fields: the first twelve bytes (state, strikes,
 country, attempt, lease; ``records.lua``), the category and error type, by which jobs are counted, and the flags.
-``begin`` also starts a new attempt: it clears the fields about the previous fax (looks, confirming reads, pages, id)
+``begin`` also starts a new attempt: it clears the fields about the previous fax (look-ups, confirming reads, pages, id)
 and sets both times.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 
 from dispatcher.core.job import (
     REVISION_MODULUS,
-    AttemptCounters,
     AttemptOutcome,
     FailureCode,
+    FailureCounters,
     FaxFate,
     HistoryEntry,
     Recipient,
@@ -24,7 +24,7 @@ from dispatcher.core.job import (
     RefusedRow,
     State,
 )
-from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, OTHER
 
 #: version of the format, stored with every batch; increase it if the meaning of anything below changes
 FORMAT = 2
@@ -37,7 +37,7 @@ _DOUBLED, _UNCLEAR, _FINE, _EVIDENCE = 1, 2, 4, 8
 _BYTE, _SHORT = 0xFF, 0xFFFF
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
-_OTHER_TYPE = _TYPE_CODE["other"]
+_OTHER_TYPE = _TYPE_CODE[OTHER]
 _OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
 #: fields of a history line: those of an entry, with the fields of the failure in place of ``failure``
 _ENTRY_FIELDS, _FAILURE_FIELDS = frozenset(HistoryEntry.__slots__) - {"failure"}, FailureCode.__slots__
@@ -75,7 +75,7 @@ def category_name(code: int) -> str:
 
 def type_name(code: int) -> str:
     """Return the error type of a stored number; a number from a newer version is read as ``other``."""
-    return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _UnknownCode.named("other", code)
+    return ERROR_TYPES[code] if code < len(ERROR_TYPES) else _UnknownCode.named(OTHER, code)
 
 
 def country_code(country: str) -> int:
@@ -118,7 +118,7 @@ def encode_record(record: Record) -> bytes:
         min(counters.dials, _BYTE),
         min(counters.tries, _BYTE),
         min(counters.server_errors, _BYTE),
-        min(record.looks, _BYTE),
+        min(record.lookups, _BYTE),
         _flags(record),
         min(record.confirming_reads, _BYTE),
         min(max(record.pages_sent, 0), _SHORT),
@@ -138,8 +138,8 @@ def _flags(record: Record) -> int:
 def decode_record(raw: bytes) -> Record:
     """Decode a record. Raises struct.error if ``raw`` is not 72 bytes long."""
     (
-        state, strikes, country, attempt, lease, category, error_type, code, dials, tries, server_errors, looks, flags,
-        confirming_reads, pages_sent, pages_total, began, changed, fax_id,
+        state, strikes, country, attempt, lease, category, error_type, code, dials, tries, server_errors, lookups,
+        flags, confirming_reads, pages_sent, pages_total, began, changed, fax_id,
     ) = _RECORD.unpack(raw)  # fmt: skip
     return Record(
         state=State(state),
@@ -148,8 +148,8 @@ def decode_record(raw: bytes) -> Record:
         attempt=attempt,
         lease=lease,
         failure=FailureCode(category=category_name(category), error_type=type_name(error_type), error_code=code),
-        counters=AttemptCounters(dials=dials, tries=tries, server_errors=server_errors),
-        looks=looks,
+        counters=FailureCounters(dials=dials, tries=tries, server_errors=server_errors),
+        lookups=lookups,
         doubled=bool(flags & _DOUBLED),
         unclear=bool(flags & _UNCLEAR),
         force_fine=bool(flags & _FINE),

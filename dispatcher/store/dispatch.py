@@ -1,4 +1,4 @@
-"""Moves jobs through the store: claim, fetch, begin, settle, reclaim, finalize. One method for each script."""
+"""Moves jobs through the store with the scripts claim, fetch, begin, settle, reclaim and finalize, and reads them."""
 
 import json
 import secrets
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import Place
-from dispatcher.core.retry.waits import look_apart_ms
+from dispatcher.core.retry.waits import lookup_spacing_ms
 from dispatcher.store import codec, keys
-from dispatcher.store.batches import seen
+from dispatcher.store.batches import complete_record
 from dispatcher.store.client import BEGIN_WAIT_S, Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Option, Scripts
@@ -51,8 +51,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """The answer of begin for one job."""
+class BeginResult:
+    """What begin did with one job."""
 
     job: JobId
     word: BeginWord
@@ -63,10 +63,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginAnswer:
-    epoch: int
-    #: number of the try, among the tries of one call, that was executed
-    tried: int
-    jobs: tuple[Begun, ...]
+    #: epoch of the rate limiter when the slots were granted; a 429 is reported with it
+    rate_epoch: int
+    #: which try of the call was executed
+    answered_try: int
+    jobs: tuple[BeginResult, ...]
     #: write epoch of the account after this call
     write_epoch: int
     #: whether enough replicas have the write; otherwise none of the jobs may be sent
@@ -118,7 +119,7 @@ class StoredTransition:
     number_hash: str = ""
     #: number of attempts to add to the batch's total
     spent: int = 0
-    #: categories of the holds that end if the attempt is their probe
+    #: what the attempt, if it is a hold's probe, shows to be over: ``provider``, or a category of a hold of the account
     disproves: frozenset[str] = frozenset()
     #: how a send ended, for the provider's circuit breaker
     send: SendReport | None = None
@@ -141,6 +142,7 @@ class JobGone:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reclaimed:
     given_back: int
+    #: jobs held because their worker ended too often before it began them
     held: int
     #: number of sends whose deadline passed without an answer
     unclear: int
@@ -153,7 +155,7 @@ class Reclaimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A job as it is stored: its record, its history, and when it is due next."""
+    """A job as it is stored: its record and its history."""
 
     job: JobId
     record: Record
@@ -161,6 +163,8 @@ class Stored:
 
 
 class Dispatch:
+    """Runs the scripts that move jobs between states, and reads the jobs in flight."""
+
     def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
         self._client = client
         self._scripts = scripts
@@ -170,8 +174,8 @@ class Dispatch:
     async def claim(self, priority: str, *, max_jobs: int, max_ahead: int, max_in_flight: int) -> Lease | None:
         """Lease up to ``max_jobs`` jobs of a priority class.
 
-        At most ``max_ahead`` jobs are leased within a second, four times as many at a time, and ``max_in_flight`` are
-        leased or being sent, over all processes.
+        Over all processes, at most ``max_ahead`` of the leased jobs are younger than a second, at most four times
+        ``max_ahead`` are leased at once, and at most ``max_in_flight`` are leased or being sent.
 
         Returns:
             None if nothing is due, everything is held, enough jobs are leased, or no worker is alive.
@@ -189,8 +193,9 @@ class Dispatch:
             "horizon_us": HORIZON_US,
         }
         for _ in range(_MAX_PASSES):
-            if raw == _MORE:
-                raw = await self._scripts.run("claim", **options)
+            raw = await self._scripts.run("claim", **options)
+            if raw != _MORE:
+                break
         return _lease(lease_id, raw) if raw and raw != _MORE else None
 
     async def fetch(self, lease_id: str) -> Lease | None:
@@ -202,21 +207,21 @@ class Dispatch:
         return _lease(lease_id, raw) if raw else None
 
     async def begin(
-        self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", tried: int = 0
+        self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", try_number: int = 0
     ) -> BeginAnswer:
         """Mark jobs that may be sent and are granted a slot as ``sending``; the others wait again.
 
         A lease can be begun once: later calls are granted nothing. The tries of one call share the id of ``new_call``
-        and differ in ``tried``. Jobs that an earlier try began, and whose slots were lost with its answer, are
+        and differ in ``try_number``. Jobs that an earlier try began, and whose slots were lost with its answer, are
         ``unheard``.
         """
         call = call or new_call()
         policy = self._policy
         values = [value for candidate in candidates for value in (str(candidate.job), candidate.number_hash)]
-        seen, losses = self._scripts.epoch, self._scripts.epoch.losses
+        write_epoch, losses_before = self._scripts.epoch, self._scripts.epoch.losses
         options: dict[str, Option] = {
             "call_id": call,
-            "tried": tried,
+            "tried": try_number,
             "lease_id": lease.id,
             "lease_number": lease.number,
             "probes": lease.probes,
@@ -229,10 +234,10 @@ class Dispatch:
             "max_in_flight": max_in_flight,
         }
         begun = await self._scripts.move("begin", values, options, wait_s=BEGIN_WAIT_S)
-        now_us, epoch, tried_then, *flat = begun.answer
+        now_us, rate_epoch, answered_try, *flat = begun.answer
         rows = zip(flat[0::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
         jobs = tuple(
-            Begun(
+            BeginResult(
                 job=candidate.job,
                 word=_word(BeginWord(word.decode()), record, call),
                 record=record,
@@ -242,12 +247,12 @@ class Dispatch:
             for record in [codec.decode_record(raw) if raw else Record()]
         )
         return BeginAnswer(
-            epoch=int(epoch),
-            tried=int(tried_then),
+            rate_epoch=int(rate_epoch),
+            answered_try=int(answered_try),
             jobs=jobs,
             write_epoch=begun.epoch,
             replicated=begun.replicated,
-            still_valid=lambda: seen.losses == losses,
+            still_valid=lambda: write_epoch.losses == losses_before,
         )
 
     async def settle(self, changes: Sequence[StoredTransition]) -> list[Record | JobGone | None]:
@@ -263,7 +268,7 @@ class Dispatch:
         values = [value for change in changes for value in change.values]
         return [_settled(answer) for answer in await self._scripts.run("settle", *values, lock_ms=NUMBER_LOCK_MS)]
 
-    async def reclaim(self, *, max_jobs: int, again_s: float, look: bool = True) -> Reclaimed:
+    async def reclaim(self, *, max_jobs: int, again_s: float, in_flight: bool = True) -> Reclaimed:
         """Take back jobs of ended leases, mark overdue sends as unclear, and return the jobs in flight that are due.
 
         It has to be called at least once a second while leases are open.
@@ -271,11 +276,11 @@ class Dispatch:
         Args:
             max_jobs: Approximate maximum number of jobs of each kind.
             again_s: Seconds after which a returned job in flight is due again.
-            look: Whether to return jobs in flight.
+            in_flight: Whether to return jobs in flight.
         """
         given_back, held, unclear, living = 0, 0, 0, 0
         announce, look_at = list[tuple[Priority, str]](), list[JobId]()
-        options = self._reclaim_options(min(max_jobs, _STEP), again_s, look=look)
+        options = self._reclaim_options(min(max_jobs, _STEP), again_s, in_flight=in_flight)
         for _ in range(0, max_jobs, _STEP):
             back, more_held, late, living, leases, jobs = await self._scripts.run("reclaim", **options)
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
@@ -293,16 +298,16 @@ class Dispatch:
             look_at=tuple(look_at),
         )
 
-    def _reclaim_options(self, step: int, again_s: float, *, look: bool) -> dict[str, Option]:
+    def _reclaim_options(self, step: int, again_s: float, *, in_flight: bool) -> dict[str, Option]:
         policy = self._policy
         return {
             "max_jobs": step,
-            "max_looks": step if look else 0,
+            "max_lookups": step if in_flight else 0,
             "again_ms": int(again_s * 1000),
             "max_strikes": policy.max_strikes,
             "lease_ms": int(policy.lease_s * 1000),
-            "look_ms": round(policy.looks_s[0] * 1000),
-            "apart_ms": look_apart_ms(0, policy),
+            "look_ms": round(policy.lookups_s[0] * 1000),
+            "apart_ms": lookup_spacing_ms(0, policy),
         }
 
     async def finalize(self, max_jobs: int = 500) -> int:
@@ -329,9 +334,9 @@ class Dispatch:
                 for job in jobs:
                     block, offset = keys.locate(job)
                     start = offset * codec.WIDTH
-                    pipe.getrange(self._keys.block_part(job.batch, "records", block), start, start + codec.WIDTH - 1)
-                    pipe.hget(self._keys.block_part(job.batch, "history", block), str(job.row))
-                    pipe.hget(self._keys.block_part(job.batch, "long_ids", block), str(job.row))
+                    pipe.getrange(self._keys.of_block(job.batch, "records", block), start, start + codec.WIDTH - 1)
+                    pipe.hget(self._keys.of_block(job.batch, "history", block), str(job.row))
+                    pipe.hget(self._keys.of_block(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute()
         return [_stored(job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
 
@@ -354,7 +359,7 @@ class Dispatch:
             async with self._client.pipeline(transaction=False) as pipe:
                 for block, offset, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
                     start = offset * codec.WIDTH
-                    pipe.getrange(self._keys.block_part(batch, "records", block), start, start + codec.WIDTH - 1)
+                    pipe.getrange(self._keys.of_block(batch, "records", block), start, start + codec.WIDTH - 1)
                 raw = await pipe.execute()
         records = (codec.decode_record(record) for record in raw if len(record) == codec.WIDTH)
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
@@ -442,5 +447,5 @@ def _send_fields(send: SendReport) -> dict[str, object]:
 def _stored(job: JobId, raw: bytes, history: bytes | None, long_id: bytes | None) -> Stored | None:
     if len(raw) != codec.WIDTH:
         return None
-    record = seen(codec.decode_record(raw), job.row, None, 0, (long_id or b"").decode())
+    record = complete_record(codec.decode_record(raw), job.row, None, 0, (long_id or b"").decode())
     return Stored(job=job, record=record, history=tuple(codec.decode_history(history)) if history else ())

@@ -26,7 +26,7 @@ class IdempotencyKeys:
 
     async def reserve(self, kind: str, key: str, fingerprint: str, value: str, days: int = 7) -> Reservation:
         """Store fingerprint and value of the first call with a key; later calls get the stored ones. Safe to repeat."""
-        name = self._keys.keep(kind, hashlib.sha256(key.encode()).hexdigest())
+        name = self._keys.reservation(kind, hashlib.sha256(key.encode()).hexdigest())
         with translated():
             fresh = await self._client.set(name, f"{fingerprint}\n{value}", nx=True, ex=days * _DAY_S)
             stored = await self._client.get(name)

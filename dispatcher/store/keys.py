@@ -27,12 +27,12 @@ holds                        hash    scope -> JSON of the hold                  
 parked:<scope>               set     batches with work that waits for the end of that hold      while held
 released                     set     scopes of ended holds whose batches are still to be woken  seconds
 sends                        string  number of sends whose end is known, for the breaker        for good
-breaker                      zset    <job>/<attempt> <status> of its failures -> sends          20 sends
+breaker                      zset    <job>/<attempt> <status> of a failed send -> ``sends`` then 20 sends
 answered                     hash    last usable answer to a send: when (ms), sends by then     for good
-forbidden                    zset    scope of a country refused with 403 -> sends               20 sends
+forbidden                    zset    scope of a country refused with 403 -> ``sends`` then      20 sends
 strikes:<scope>              zset    attempts that failed in a row -> when (ms)                 1 hour (policy)
-unclear_sends                zset    <job>/<attempt> of unclear end -> sends by then            200 sends
-lists_fail                   string  since when no list could be read (ms)                      until one is read
+unclear_sends                zset    <job>/<attempt> of unclear end -> ``sends`` then           200 sends
+lists_fail                   string  since when the provider's list is not readable (ms)        until one is read
 clock                        hash    boot of a machine -> its last reading of Redis's clock     for good
 workers                      hash    worker process -> instance, heartbeat, room                1 hour after it
 workers:ended                string  when a worker process ended last (ms)                      for good
@@ -43,7 +43,7 @@ rollback:unknown             hash    fax id -> JSON of a fax whose job does not 
 inbox                        stream  callbacks not yet settled                                  until settled
 inbox:deferred               zset    callback -> when it is due again (ms)                      until confirmed
 inbox:failed                 list    JSON of callbacks that could not be settled                the last 1,000
-totals                       hash    counters of the whole cluster, for metrics                 for good
+totals                       hash    counters of all processes of the account, for metrics      for good
 secrets                      hash    keys made once: callback, number                           for good
 write_check                  string  written by the readiness check                             1 minute
 keep:<kind>:<hash>           string  idempotency reservation                                    7 days
@@ -142,18 +142,18 @@ class Keys:
         return self._named(f"lease:{lease_id}")
 
     def begun(self, call: str) -> str:
-        """Return the key of the answer of a call of begin, kept for its repetitions."""
+        """Return the key of begin's answer to a call id, kept so that a repeated call gets the same answer."""
         return self._named(f"begun:{call}")
 
     def number(self, number_hash: str) -> str:
         """Return the key of the lock of a number."""
         return self._named(f"number:{number_hash}")
 
-    def strikes(self, scope: str) -> str:
+    def failure_run(self, scope: str) -> str:
         """Return the key of the consecutive failures of a scope."""
         return self._named(f"strikes:{scope}")
 
-    def keep(self, kind: str, key_hash: str) -> str:
+    def reservation(self, kind: str, key_hash: str) -> str:
         """Return the key of a reservation under an idempotency key."""
         return self._named(f"keep:{kind}:{key_hash}")
 
@@ -173,19 +173,19 @@ class Keys:
         """Return the key of the definition, control state and totals of a batch."""
         return self._named(f"batch:{batch_id}")
 
-    def part(self, batch_id: str, name: str) -> str:
+    def of_batch(self, batch_id: str, name: str) -> str:
         """Return a sub-key of a batch: counts, due, refused, reasons, uploads, seen, parked or selection."""
         return self._named(f"batch:{batch_id}:{name}")
 
-    def parked(self, scope: str) -> str:
+    def stopped_batches(self, scope: str) -> str:
         """Return the key of the batches with work that waits for the end of a hold."""
         return self._named(f"parked:{scope}")
 
     def parked_rows(self, batch_id: str, country: str) -> str:
         """Return the key of the rows of a batch that wait for the end of their country's hold."""
-        return self.part(batch_id, f"parked:{country}")
+        return self.of_batch(batch_id, f"parked:{country}")
 
-    def block_part(self, batch_id: str, name: str, block: int) -> str:
+    def of_block(self, batch_id: str, name: str, block: int) -> str:
         """Return a key of a block: block, records, history or long_ids."""
         return self._named(f"batch:{batch_id}:{name}:{block}")
 

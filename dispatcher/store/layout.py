@@ -21,7 +21,7 @@ class Layout:
         Raises:
             UnknownLayout: The data was written by a version with another layout.
         """
-        await self._stored()
+        await self._read_checked()
 
     async def establish(self) -> None:
         """Compare the stored number with that of this version, and store it if there is none.
@@ -29,13 +29,14 @@ class Layout:
         Raises:
             UnknownLayout: The data was written by a version with another layout.
         """
-        if await self._stored() is None:
+        if await self._read_checked() is None:
             with translated():
                 # a process of another version may have stored its number meanwhile
                 await self._client.set(self._keys.layout, LAYOUT, nx=True)
-            await self._stored()
+            await self._read_checked()
 
-    async def _stored(self) -> int | None:
+    async def _read_checked(self) -> int | None:
+        """Return the stored layout number, None if there is none. Raises UnknownLayout for any number but LAYOUT."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(self._keys.layout)
@@ -44,7 +45,7 @@ class Layout:
         if number is None and legacy:
             raise UnknownLayout(
                 "Redis holds data of an older version of bulkfax, whose keys name no account. "
-                "Finish it with that version, or name an empty database in BULKFAX_REDIS_URL"
+                "Finish its batches with that version, or name an empty database in BULKFAX_REDIS_URL"
             )
         if number not in (None, str(LAYOUT).encode()):
             stored = number.decode(errors="replace")[:20]

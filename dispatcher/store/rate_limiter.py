@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from dispatcher.core.limits.allowance import Allowance, Period
 from dispatcher.core.limits.rate import RateState
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.waits import capped_retry_after_s
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated

@@ -28,9 +28,9 @@ class Wakes:
         self._scripts = scripts
         self._keys = scripts.keys
 
-    async def next_due(self, *, looks: bool = True) -> NextDue:
-        """Return when the next entry is due. ``looks``: whether jobs in flight count. Raises StoreError."""
-        wait_ms, leased = await self._scripts.run("next_due", horizon_us=HORIZON_US, looks=looks)
+    async def next_due(self, *, in_flight: bool = True) -> NextDue:
+        """Return when the next entry is due, jobs in flight included unless excluded. Raises StoreError."""
+        wait_ms, leased = await self._scripts.run("next_due", horizon_us=HORIZON_US, in_flight=in_flight)
         return NextDue(in_s=None if wait_ms < 0 else wait_ms / 1000, leased=leased)
 
     async def wait(self, seconds: float) -> bool:

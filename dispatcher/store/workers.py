@@ -28,7 +28,7 @@ class WorkerProcess:
 
     name: str
     instance: str
-    #: number of calls that it could begin, according to its last heartbeat
+    #: number of requests to the provider that it could begin, according to its last heartbeat
     room: int
     #: seconds of the registry's clock since its last heartbeat
     silent_s: float
@@ -57,7 +57,7 @@ class WorkerRegistry:
     async def beat(self, name: str, instance: str, *, room: int = 0) -> bool:
         """Send a heartbeat. Returns False, and changes nothing, if another process has registered under this name.
 
-        ``room`` is the number of calls that the process could begin.
+        ``room`` is the number of requests to the provider that the process could begin.
         """
         _check(name, instance)
         return bool(await self._scripts.run("beat", name=name, instance=instance, room=room))

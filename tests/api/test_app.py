@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from dispatcher.api.app import create_app
-from dispatcher.api.limits import largest_body
+from dispatcher.api.body_limit import largest_body
 from dispatcher.core.job import JobId
 from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.runtime import Runtime, open_runtime

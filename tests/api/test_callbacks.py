@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dispatcher.api.limits import largest_body
+from dispatcher.api.body_limit import largest_body
 from dispatcher.core.outcome import FaxStatus
 from dispatcher.core.settlement.callbacks import CallbackProof
 from dispatcher.runtime import Runtime
@@ -50,10 +50,10 @@ async def test_an_event_is_stored_without_its_document_before_it_is_acknowledged
     assert (await api.post(address, **body)).status_code == 200
     (event,) = await stored(runtime)
     assert len(event) < 500
-    news, labels = decode(event)
+    fax_update, labels = decode(event)
     assert labels is CallbackProof.ABSENT
-    assert (news.job, news.attempt, news.fax_id) == (JOB, ATTEMPT, "01F")
-    assert (news.status, news.error_type, news.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
+    assert (fax_update.job, fax_update.attempt, fax_update.fax_id) == (JOB, ATTEMPT, "01F")
+    assert (fax_update.status, fax_update.error_type, fax_update.error_code) == (FaxStatus.FAILURE, "CALL_ERROR", 17)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.client import ClientError
-from dispatcher.core.policy import policy_from
+from dispatcher.core.policy.policy import policy_from
 from dispatcher.local.errors import LocalError, ServerNotStarted
 from dispatcher.local.signals import terminated_cleanly
 from tests.chaos.cluster import POLICY

@@ -17,7 +17,7 @@ RATE = 50.0
 #: divides the durations of calls: a call of nine seconds takes half a second
 SPEED = 20.0
 #: seconds after which a process counts as stable; low, so that frequent kills do not lengthen restart delays
-STEADY_S = 2.0
+STABLE_AFTER_S = 2.0
 _HERE = Path(__file__).parent
 POLICY = _HERE / "policy.toml"
 
@@ -51,13 +51,13 @@ class ChaosCluster:
 
 
 def policy_text(search_s: float | None = None) -> str:
-    """Return the drill's policy as TOML. ``search_s`` adds a last look that many seconds after the send deadline."""
+    """Return the drill's policy as TOML. ``search_s`` adds a last look-up that many seconds after the send deadline."""
     text = POLICY.read_text()
     if search_s is None:
         return text
-    looks = 'looks = ["1s", "2s", "4s", "8s"]'
-    assert looks in text, "the drill's policy has different looks"
-    return text.replace(looks, f'looks = ["1s", "2s", "4s", "8s", "{search_s:g}s"]')
+    lookup_times = 'looks = ["1s", "2s", "4s", "8s"]'
+    assert lookup_times in text, "the drill's policy has different look-ups"
+    return text.replace(lookup_times, f'looks = ["1s", "2s", "4s", "8s", "{search_s:g}s"]')
 
 
 @contextmanager
@@ -74,10 +74,10 @@ def running_cluster(folder: Path, seed: int, search_s: float | None = None) -> I
     scenario = folder / "scenario.toml"
     scenario.write_text(f"seed = {seed}\n{(_HERE / 'scenario.toml').read_text()}")
     with scenario_cluster(
-        folder, scenario=scenario, policy=policy, rate=RATE, speed=SPEED, steady_s=STEADY_S, say=say
+        folder, scenario=scenario, policy=policy, rate=RATE, speed=SPEED, stable_after_s=STABLE_AFTER_S, say=say
     ) as local:
         second = _second_worker(local)
-        supervisor = LocalSupervisor([second], say, steady_s=STEADY_S)
+        supervisor = LocalSupervisor([second], say, stable_after_s=STABLE_AFTER_S)
         stop = threading.Event()
         watcher = threading.Thread(target=supervisor.watch, args=(stop,), name="second supervisor")
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.client import FINAL_STATES, Client
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from tests.chaos.cluster import RATE, ChaosCluster, running_cluster
 from tests.chaos.errors import DrillFailed
 from tests.chaos.faults import FaultInjector
@@ -42,7 +42,7 @@ class DrillOptions:
     def freeze_s(self) -> tuple[float, float]:
         """Shortest and longest freeze: slightly longer than a lease, and than the write-off of an unclear attempt."""
         policy = self.policy
-        write_off_s = policy.send_window_s + policy.post_total_s + policy.settling_s
+        write_off_s = policy.send_window_s + policy.post_total_s + policy.search_period_s
         return policy.lease_s * 1.2, write_off_s * 1.3
 
 

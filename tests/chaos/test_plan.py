@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from dispatcher.core.policy import policy_from
+from dispatcher.core.policy.policy import policy_from
 from tests.chaos.cluster import policy_text
 from tests.chaos.plan import Freeze, Kill, OutageKind, PlannedFault, ProviderOutage, Target, amounts_for, make_plan
 
@@ -52,5 +52,5 @@ def test_faults_follow_each_other_while_jobs_are_in_progress(plan: tuple[Planned
 
 def test_the_search_period_can_be_longer_than_the_drill() -> None:
     policy = policy_from(tomllib.loads(policy_text(3600)))
-    assert policy.looks_s == (1, 2, 4, 8, 3600)
-    assert policy_from(tomllib.loads(policy_text())).looks_s == (1, 2, 4, 8)
+    assert policy.lookups_s == (1, 2, 4, 8, 3600)
+    assert policy_from(tomllib.loads(policy_text())).lookups_s == (1, 2, 4, 8)

@@ -25,7 +25,7 @@ class Verdict:
     #: descriptions of counts and indexes that disagree with the records
     count_errors: tuple[str, ...]
     faxes: tuple[LedgerFax, ...]
-    #: unclear jobs, if those are not lost
+    #: number of jobs in state ``sending``, which then are not lost; 0 without ``unclear_may_stay``
     unclear: int = 0
 
     @property
@@ -68,15 +68,15 @@ def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_
     ours = [*singles, *(job for listed in jobs.values() for job in listed)]
     faxes = tuple(cluster.local.emulator_api.ledger())
     comparison = compare([OurJob(id=job.id, number=job.number, state=job.state) for job in ours], faxes)
-    searched = {job.id for job in ours if job.state == "sending"} if unclear_may_stay else set()
-    comparison = replace(comparison, lost=tuple(job for job in comparison.lost if job not in searched))
+    unclear = {job.id for job in ours if job.state == "sending"} if unclear_may_stay else set()
+    comparison = replace(comparison, lost=tuple(job for job in comparison.lost if job not in unclear))
     healthy, findings = examine_store(cluster.local)
     return Verdict(
         comparison=comparison,
         missing=tuple(_missing(jobs, accepted.batches)),
         count_errors=(*(() if healthy else findings or ("doctor failed",)), *_miscounted(client, jobs)),
         faxes=faxes,
-        unclear=len(searched),
+        unclear=len(unclear),
     )
 
 
@@ -90,17 +90,17 @@ def _miscounted(client: Client, jobs: Mapping[str, Sequence[Job]]) -> Iterator[s
         counts = {state: count for state, count in client.batch(batch).counts.items() if count}
         states = dict(Counter(job.state for job in listed))
         if counts != states:
-            yield f"batch {batch} counts {counts} and its jobs are {states}"
+            yield f"batch {batch}: its counts are {counts}, but its jobs have the states {states}"
 
 
 def describe_suspects(client: Client, verdict: Verdict) -> Iterator[str]:
-    """Describe the first suspects: the job with its history, and the provider's faxes."""
+    """Describe the first suspects with history and faxes, then numbers without a job and faxes without a job."""
     by_job: dict[str, list[LedgerFax]] = defaultdict(list)
     for fax in verdict.faxes:
         by_job[fax.job].append(fax)
-    for name in verdict.suspects[:_MAX_SHOWN]:
-        yield f"\n{_describe_job(client.job(name))}"
-        yield from (f"  provider: {fax}" for fax in by_job[name])
+    for job_id in verdict.suspects[:_MAX_SHOWN]:
+        yield f"\n{_describe_job(client.job(job_id))}"
+        yield from (f"  provider: {fax}" for fax in by_job[job_id])
     yield from (f"accepted number without a job: {number}" for number in verdict.missing[:_MAX_SHOWN])
     yield from (
         f"fax without a job: {fax}" for fax in verdict.faxes if fax.id in verdict.comparison.strays[:_MAX_SHOWN]

@@ -115,9 +115,9 @@ def test_durations_are_told_in_their_two_largest_units(seconds: int, text: str) 
 
 
 def test_a_line_of_progress_has_rate_and_time_left() -> None:
-    line = progress_line(BATCH, done=1000, seconds=10)
+    line = progress_line(BATCH, newly_final=1000, seconds=10)
     assert "51000 of 100000 done, 100.0 jobs/s, 490 s left" in line
 
 
 def test_a_line_of_progress_before_anything_is_done_names_no_time_left() -> None:
-    assert "left" not in progress_line(BATCH, done=0, seconds=0)
+    assert "left" not in progress_line(BATCH, newly_final=0, seconds=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US, Allowance, Period, free_us, used
+from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US, Allowance, Period, next_free_slot_us, used
 from dispatcher.core.limits.rate import CATCH_UP_US, RateState, next_us
 from dispatcher.core.reference.allowance import counted, new_allowance, room
 from dispatcher.core.reference.pacing import Adaptation, reserve, slow_down, with_allowances
@@ -88,9 +88,9 @@ def test_the_strictest_of_several_limits_holds() -> None:
 def test_room_and_the_next_free_slot_say_the_same(period: Period, limit: int, waits: list[int], ahead_us: int) -> None:
     allowance, at_us = new_allowance(period, limit), START
     for wait_us in waits:
-        at_us = max(at_us + wait_us, free_us(allowance))
+        at_us = max(at_us + wait_us, next_free_slot_us(allowance))
         allowance = counted(allowance, at_us)
-    assert (room(allowance, at_us + ahead_us) > 0) is (free_us(allowance) <= at_us + ahead_us)
+    assert (room(allowance, at_us + ahead_us) > 0) is (next_free_slot_us(allowance) <= at_us + ahead_us)
     assert 0 < used(allowance, at_us) <= limit or not waits
 
 
@@ -171,4 +171,4 @@ def test_a_changed_limit_keeps_what_was_granted() -> None:
 
 def test_a_new_allowance_is_unused() -> None:
     allowance: Allowance = new_allowance(Period.DAY, 7)
-    assert (free_us(allowance), room(allowance, START), used(allowance, START)) == (0, 7, 0)
+    assert (next_free_slot_us(allowance), room(allowance, START), used(allowance, START)) == (0, 7, 0)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.job import FINAL, AttemptCounters, State
-from dispatcher.core.policy import Policy
+from dispatcher.core.job import FINAL, FailureCounters, State
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide, decide_absent
@@ -22,7 +22,7 @@ def ends_of(rule: Rule, *, on_partial: str = "", **pages: int) -> set[State]:
     """What a failure ends its job as, asked once for its first and once for its last attempt."""
     ends = set[State]()
     for many in (0, 1_000):
-        counters = AttemptCounters(dials=many, tries=many, server_errors=many)
+        counters = FailureCounters(dials=many, tries=many, server_errors=many)
         history = FailureHistory(failures={rule.category: many}, counters=counters)
         context = DecisionContext(policy=POLICY, now_ms=1_772_532_000_000, chance=0.5, on_partial=on_partial)
         decision = decide(FailedAttempt(rule=rule, history=history, **pages), context)

@@ -4,8 +4,8 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
-from dispatcher.core.job import AttemptCounters
-from dispatcher.core.policy import OPTION, Policy, policy_from
+from dispatcher.core.job import FailureCounters
+from dispatcher.core.policy.policy import OPTION, Policy, policy_from
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide
@@ -44,7 +44,7 @@ def test_the_fast_policy_retries_a_busy_line_within_seconds() -> None:
     rule = classify("CALL_ERROR", 17, policy=policy)
     waits_s = []
     for before in range(8):
-        history = FailureHistory(failures={"busy": before}, counters=AttemptCounters(dials=before))
+        history = FailureHistory(failures={"busy": before}, counters=FailureCounters(dials=before))
         decision = decide(
             FailedAttempt(rule=rule, history=history), DecisionContext(policy=policy, now_ms=0, chance=0.99)
         )

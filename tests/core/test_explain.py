@@ -2,8 +2,8 @@
 
 import pytest
 
-from dispatcher.core.policy import OnPartial, Policy
-from dispatcher.core.policy import policy_from as read
+from dispatcher.core.policy.policy import OnPartial, Policy
+from dispatcher.core.policy.policy import policy_from as read
 from dispatcher.core.retry.explain import explain, explain_rule
 from dispatcher.core.retry_table.requests import CALLBACK_MISSING, TRANSPORT
 from dispatcher.core.retry_table.rows import RULES
@@ -26,7 +26,7 @@ def test_an_explanation_has_the_row_in_words() -> None:
 def test_remedies_say_whether_they_are_built_and_what_happens_meanwhile() -> None:
     """A document that would have to be rendered anew fails until that exists."""
     explanation = explain("DOCUMENT_CONVERSION_ERROR", 133, Policy())
-    assert [(remedy.name, remedy.available) for remedy in explanation.remedies] == [("rerender", False)]
+    assert [(remedy.name, remedy.implemented) for remedy in explanation.remedies] == [("rerender", False)]
     assert (explanation.table_verdict, explanation.verdict) == ("retry", "permanent")
     assert explanation.fallback == "the job fails, since a repeat would bring the same"
 

@@ -5,10 +5,10 @@ Each line: code, category, verdict today, counter spent, delays, most attempts, 
 
 import pytest
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify, classify_fax
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, Category, Named, Rule, Scope
+from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, CalendarDelay, Category, Rule, Scope
 
 POLICY = Policy()
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -128,8 +128,8 @@ TABLE = [
 ]
 
 
-def _delays(text: str) -> tuple[float | Named, ...]:
-    words = {"morning": Named.NEXT_BUSINESS_MORNING, "day": Named.NEXT_DAY}
+def _delays(text: str) -> tuple[float | CalendarDelay, ...]:
+    words = {"morning": CalendarDelay.NEXT_BUSINESS_MORNING, "day": CalendarDelay.NEXT_DAY}
     return tuple(words.get(word) or float(word[:-1]) * _SECONDS[word[-1]] for word in text.split())
 
 
@@ -138,20 +138,20 @@ def _more(rule: Rule) -> str:
     said = []
     if rule.scope is not None:
         said.append(f"{rule.scope} after {rule.hold_after}")
-    if rule.partial:
+    if rule.asks_on_partial:
         said.append("partial")
     if rule.unproven_max:
         said.append(f"unproven {rule.unproven_max}{_unproven_list(rule)}")
     if rule.fine_from:
         said.append(f"fine {rule.fine_from}")
-    said += [word for word, true in (("needs change", rule.needs_change), ("alert", rule.alert)) if true]
+    said += [word for word, true in (("needs change", rule.final_once_fine), ("alert", rule.alert)) if true]
     return ", ".join(said)
 
 
 def _unproven_list(rule: Rule) -> str:
     if not rule.unproven_delays:
         return ""
-    assert rule.unproven_delays == (900.0, Named.NEXT_BUSINESS_MORNING)
+    assert rule.unproven_delays == (900.0, CalendarDelay.NEXT_BUSINESS_MORNING)
     return ": 15m morning"
 
 
@@ -256,7 +256,7 @@ def test_only_answers_of_our_own_have_the_rows_of_requests(code: int) -> None:
 def test_every_missing_remedy_has_a_stated_fallback() -> None:
     """A row that names a remedy which is not built says what happens instead, and only such a row does."""
     for rule in RULES.values():
-        lacks = any(not remedy.available for remedy in rule.remedies)
+        lacks = any(not remedy.implemented for remedy in rule.remedies)
         assert bool(rule.fallback) == lacks, rule
 
 

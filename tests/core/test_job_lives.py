@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from dispatcher.core.job import AttemptCounters, State
-from dispatcher.core.policy import Policy
+from dispatcher.core.job import FailureCounters, State
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide, decide_absent
 from dispatcher.core.retry.decision import FailedAttempt, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt
-from dispatcher.core.retry.waits import next_look_ms
+from dispatcher.core.retry.waits import next_lookup_ms
 from dispatcher.core.retry_table.requests import SUBMIT_UNKNOWN
 
 #: Tuesday, 3 March 2026, 10:00 UTC
@@ -27,7 +27,7 @@ class Life:
     now_ms: int = START_MS
     waits_s: list[float] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
-    counts: AttemptCounters = field(default_factory=lambda: AttemptCounters(dials=0, tries=0, server_errors=0))
+    counts: FailureCounters = field(default_factory=lambda: FailureCounters(dials=0, tries=0, server_errors=0))
     best_pages: int = 0
     end: GiveUp | OpenHold | None = None
 
@@ -47,7 +47,9 @@ class Life:
             DecisionContext(policy=self.policy, now_ms=self.now_ms, chance=0.5),
         )
         if isinstance(decision, LookUp):
-            settled_ms = next_look_ms(deadline_ms=self.now_ms, looks=len(self.policy.looks_s) - 1, policy=self.policy)
+            settled_ms = next_lookup_ms(
+                deadline_ms=self.now_ms, lookups=len(self.policy.lookups_s) - 1, policy=self.policy
+            )
             assert settled_ms is not None
             self.now_ms = settled_ms
             decision = decide_absent(
@@ -65,7 +67,7 @@ class Life:
     def _history(self) -> FailureHistory:
         return FailureHistory(
             failures=self.failures,
-            counters=AttemptCounters(
+            counters=FailureCounters(
                 dials=self.counts.dials, tries=self.counts.tries, server_errors=self.counts.server_errors
             ),
             best_pages=self.best_pages,
@@ -131,11 +133,11 @@ def test_a_provider_that_answers_500_all_day_is_asked_six_times() -> None:
     assert life.waits_s == [5, 30, 2 * M, 10 * M, 30 * M]
     assert life.now_ms - START_MS == (6 * 300 + 5 + 30 + 120 + 600 + 1800) * 1000
     assert isinstance(life.end, GiveUp)
-    assert life.end.counters == AttemptCounters(dials=0, tries=0, server_errors=6)
+    assert life.end.counters == FailureCounters(dials=0, tries=0, server_errors=6)
 
 
-def test_sends_that_vanish_are_repeated_only_after_the_settling_time() -> None:
-    """Six vanished sends take at least six settling times, then the job has failed."""
+def test_sends_that_vanish_are_repeated_only_after_the_search_period() -> None:
+    """Six vanished sends take at least six search periods, then the job has failed."""
     life = Life().run(always("http", SUBMIT_UNKNOWN.error_code))
     assert life.waits_s == [0] * 5
     assert life.now_ms - START_MS == 6 * 300_000
@@ -145,12 +147,12 @@ def test_an_empty_account_holds_the_job_unspent() -> None:
     """A fax that failed for lack of funds waits with its counters as they were."""
     life = Life().run([("CALL_ERROR", 17, 0, 0), ("FAX_ERROR", 46, 0, 0)])
     assert isinstance(life.end, OpenHold)
-    assert life.counts == AttemptCounters(dials=1, tries=0, server_errors=0)
+    assert life.counts == FailureCounters(dials=1, tries=0, server_errors=0)
 
 
 def test_a_life_under_an_hour_of_429_spends_nothing() -> None:
     """Refusals by rate leave the job as it was, however many come."""
     life = Life().run([("http", 429, 0, 0)] * 50)
     assert life.end is None
-    assert life.counts == AttemptCounters(dials=0, tries=0, server_errors=0)
+    assert life.counts == FailureCounters(dials=0, tries=0, server_errors=0)
     assert max(life.waits_s) == 30

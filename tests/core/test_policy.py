@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.policy import Policy, PolicyError, policy_from
+from dispatcher.core.policy.policy import Policy, PolicyError, policy_from
 from dispatcher.core.retry.classify import classify
-from dispatcher.core.retry_table.rule import Named, Verdict
+from dispatcher.core.retry_table.rule import CalendarDelay, Verdict
 
 
 def policy(text: str) -> Policy:
@@ -26,8 +26,8 @@ def test_an_empty_document_is_the_production_policy() -> None:
 def test_durations_are_read_in_both_forms() -> None:
     """Text with a unit and numbers of seconds give the same times."""
     read = policy('[times]\npost_total = "10s"\nlooks = [1, "2s", "1m"]\nlease = 20')
-    assert (read.post_total_s, read.looks_s, read.lease_s) == (10.0, (1.0, 2.0, 60.0), 20.0)
-    assert read.settling_s == 60.0
+    assert (read.post_total_s, read.lookups_s, read.lease_s) == (10.0, (1.0, 2.0, 60.0), 20.0)
+    assert read.search_period_s == 60.0
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_figures_that_do_not_fit_are_refused_without_a_file_too() -> None:
     with pytest.raises(PolicyError, match=r"caps\.breaker_failures"):
         Policy(breaker_failures=21)
     with pytest.raises(PolicyError, match=r"times\.looks"):
-        Policy(looks_s=())
+        Policy(lookups_s=())
 
 
 def test_a_changed_row_takes_the_place_of_the_tables() -> None:
     """Delays and limit of a row come from the file; category, counter and reason stay."""
     changed = policy('[rules."CALL_ERROR.17"]\ndelays = ["1m", "next business morning"]\nmax = 3')
     rule = classify("CALL_ERROR", 17, policy=changed)
-    assert (rule.delays, rule.max_attempts) == ((60.0, Named.NEXT_BUSINESS_MORNING), 3)
+    assert (rule.delays, rule.max_attempts) == ((60.0, CalendarDelay.NEXT_BUSINESS_MORNING), 3)
     assert (rule.category, rule.spends) == ("busy", "dial")
     assert classify("CALL_ERROR", 15, policy=changed) == classify("CALL_ERROR", 15, policy=Policy())
 

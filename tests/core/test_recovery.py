@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.slices import SLICE_MS, TimeSlice, next_slice, ready_ms, until_ms
 
 POLICY = Policy()
@@ -48,7 +48,7 @@ def test_the_next_slice(progress: Progress, expected: TimeSlice | None) -> None:
 
 
 def test_it_ends_with_the_last_send_that_was_begun_before() -> None:
-    """A second ahead, the send window, and a whole POST; and then the settling time."""
+    """A second ahead, the send window, and a whole POST; and then the search period."""
     assert UNTIL - NOTICED == 1_000 + 250 + 20_000
     assert ready_ms(NOTICED, POLICY) - UNTIL == SETTLING_MS
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dispatcher.core.job import AttemptCounters, State
-from dispatcher.core.policy import OnPartial, Policy
+from dispatcher.core.job import FailureCounters, State
+from dispatcher.core.policy.policy import OnPartial, Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide, decide_absent
@@ -21,7 +21,7 @@ from dispatcher.core.retry.waits import (
     backoff_429,
     backoff_transport,
     capped_retry_after_s,
-    next_look_ms,
+    next_lookup_ms,
     poll_delay_s,
     probes_s,
     readback_delay_s,
@@ -70,28 +70,28 @@ def wait_s(decision: Decision) -> float:
 def test_busy_walks_down_its_list(before: int, seconds: int) -> None:
     """Each failure of a category takes the next delay of its list."""
     decision = after(
-        rule("CALL_ERROR", 17), FailureHistory(failures={"busy": before}, counters=AttemptCounters(dials=before))
+        rule("CALL_ERROR", 17), FailureHistory(failures={"busy": before}, counters=FailureCounters(dials=before))
     )
     assert wait_s(decision) == seconds
 
 
 def test_each_category_walks_its_own_list() -> None:
     """Busy lines before it do not lengthen the wait after the first unanswered call."""
-    history = FailureHistory(failures={"busy": 5}, counters=AttemptCounters(dials=5))
+    history = FailureHistory(failures={"busy": 5}, counters=FailureCounters(dials=5))
     assert wait_s(after(rule("CALL_ERROR", 16), history)) == 300
 
 
 def test_a_retry_says_which_attempt_it_was_and_when_the_next_comes() -> None:
     """The sentence for people names category, attempt, limit and wait."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 1}, counters=AttemptCounters(dials=1)))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 1}, counters=FailureCounters(dials=1)))
     assert decision.why == "busy, attempt 2 of 8: next call in 5 m"
 
 
 def test_the_last_attempt_of_a_category_ends_the_job() -> None:
     """After eight busy lines the job fails, with its dials counted."""
-    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 7}, counters=AttemptCounters(dials=7)))
+    decision = after(rule("CALL_ERROR", 17), FailureHistory(failures={"busy": 7}, counters=FailureCounters(dials=7)))
     assert decision == GiveUp(
-        counters=AttemptCounters(dials=8, tries=0, server_errors=0),
+        counters=FailureCounters(dials=8, tries=0, server_errors=0),
         reason=GiveUpReason.ATTEMPTS,
         why="busy, attempt 8 of 8: no attempt is left",
     )
@@ -102,7 +102,7 @@ def test_twelve_dials_end_a_job_whatever_their_categories() -> None:
     """The cap over all failed calls holds although no category is exhausted."""
     decision = after(
         rule("CALL_ERROR", 17),
-        FailureHistory(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, counters=AttemptCounters(dials=11)),
+        FailureHistory(failures={"no_answer": 3, "congestion": 5, "call_setup": 3}, counters=FailureCounters(dials=11)),
     )
     assert isinstance(decision, GiveUp)
     assert (decision.state, decision.reason, decision.counters.dials) == (State.FAILED, GiveUpReason.DIALS, 12)
@@ -111,7 +111,7 @@ def test_twelve_dials_end_a_job_whatever_their_categories() -> None:
 def test_four_tries_without_progress_end_a_job() -> None:
     """Answered calls have a smaller cap of their own."""
     decision = after(
-        rule("FAX_ERROR", 12), FailureHistory(failures={"fax_protocol": 3}, counters=AttemptCounters(tries=3))
+        rule("FAX_ERROR", 12), FailureHistory(failures={"fax_protocol": 3}, counters=FailureCounters(tries=3))
     )
     assert isinstance(decision, GiveUp)
     assert decision.reason is GiveUpReason.TRIES
@@ -120,7 +120,7 @@ def test_four_tries_without_progress_end_a_job() -> None:
 def test_a_page_more_than_ever_starts_the_count_of_tries_anew() -> None:
     """A call that got further than all before it does not count against the cap."""
     policy = Policy(on_partial="resend")
-    history = FailureHistory(failures={"training": 3}, counters=AttemptCounters(tries=3), best_pages=1)
+    history = FailureHistory(failures={"training": 3}, counters=FailureCounters(tries=3), best_pages=1)
     further = after(rule("FAX_ERROR", 6, policy), history, pages=(2, 5), policy=policy)
     no_further = after(rule("FAX_ERROR", 6, policy), history, pages=(1, 5), policy=policy)
     assert isinstance(further, RetryAt)
@@ -142,7 +142,7 @@ def test_unproven_numbers_get_the_shorter_list(proven: bool, seconds: int, limit
     assert wait_s(after(tone, FailureHistory(proven=proven))) == seconds
     last = after(
         tone,
-        FailureHistory(failures={"no_fax_tone": limit - 1}, counters=AttemptCounters(dials=limit - 1), proven=proven),
+        FailureHistory(failures={"no_fax_tone": limit - 1}, counters=FailureCounters(dials=limit - 1), proven=proven),
     )
     assert isinstance(last, GiveUp)
 
@@ -159,9 +159,9 @@ def test_a_failure_without_a_call_has_no_distance_to_keep() -> None:
 
 def test_a_failed_fetch_spends_no_counter() -> None:
     """Faults of documents and of the provider's storage leave dials and tries as they are."""
-    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), FailureHistory(counters=AttemptCounters(dials=2, tries=1)))
+    decision = after(rule("DOCUMENT_CONVERSION_ERROR", 57), FailureHistory(counters=FailureCounters(dials=2, tries=1)))
     assert isinstance(decision, RetryAt)
-    assert decision.counters == AttemptCounters(dials=2, tries=1, server_errors=0)
+    assert decision.counters == FailureCounters(dials=2, tries=1, server_errors=0)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_fine_is_forced_where_the_row_says(code: int, before: int, fine: bool) -
     """The second retry after a protocol error is in FINE, the first after some others."""
     failure = rule("FAX_ERROR", code)
     decision = after(
-        failure, FailureHistory(failures={failure.category: before}, counters=AttemptCounters(tries=before))
+        failure, FailureHistory(failures={failure.category: before}, counters=FailureCounters(tries=before))
     )
     assert isinstance(decision, RetryAt)
     assert decision.force_fine is fine
@@ -180,7 +180,7 @@ def test_fine_is_forced_where_the_row_says(code: int, before: int, fine: bool) -
 def test_fine_stays_forced_when_the_next_failure_is_another() -> None:
     """A machine that could not take the resolution gets FINE after a busy line as well."""
     decision = after(
-        rule("CALL_ERROR", 17), FailureHistory(failures={"capability": 1}, counters=AttemptCounters(tries=1))
+        rule("CALL_ERROR", 17), FailureHistory(failures={"capability": 1}, counters=FailureCounters(tries=1))
     )
     assert isinstance(decision, RetryAt)
     assert decision.force_fine
@@ -294,17 +294,17 @@ def test_refusals_of_the_request_end_the_job(status: int) -> None:
 
 @pytest.mark.parametrize("status", [0, 408, 500, 502, 503, 504])
 def test_an_unclear_send_is_looked_up_before_anything_else(status: int) -> None:
-    """The first look comes after the send deadline, even when the answer came early."""
+    """The first look-up comes after the send deadline, even when the answer came early."""
     decision = after(rule("http", status), deadline_ms=NOW + 12_000)
     assert isinstance(decision, LookUp)
-    assert decision.first_look_ms == NOW + 12_000 + 15_000
+    assert decision.first_lookup_ms == NOW + 12_000 + 15_000
 
 
 def test_looks_count_from_now_when_the_deadline_has_passed() -> None:
-    """A deadline in the past does not make the first look come at once."""
+    """A deadline in the past does not make the first look-up come at once."""
     decision = after(SUBMIT_UNKNOWN, deadline_ms=NOW - 60_000)
     assert isinstance(decision, LookUp)
-    assert decision.first_look_ms == NOW + 15_000
+    assert decision.first_lookup_ms == NOW + 15_000
 
 
 def test_a_send_that_was_never_found_is_sent_again() -> None:
@@ -315,7 +315,7 @@ def test_a_send_that_was_never_found_is_sent_again() -> None:
     )
     assert wait_s(decision) == 0
     assert isinstance(decision, RetryAt)
-    assert decision.counters == AttemptCounters(dials=0, tries=0, server_errors=1)
+    assert decision.counters == FailureCounters(dials=0, tries=0, server_errors=1)
 
 
 def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
@@ -323,7 +323,7 @@ def test_a_server_error_that_was_never_accepted_follows_its_list() -> None:
     decision = decide_absent(
         FailedAttempt(
             rule=rule("http", 500),
-            history=FailureHistory(failures={"provider_error": 2}, counters=AttemptCounters(server_errors=2)),
+            history=FailureHistory(failures={"provider_error": 2}, counters=FailureCounters(server_errors=2)),
         ),
         DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
     )
@@ -337,7 +337,7 @@ def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothin
         FailedAttempt(
             rule=rule("http", 500),
             history=FailureHistory(
-                failures={"provider_error": server_errors}, counters=AttemptCounters(server_errors=server_errors)
+                failures={"provider_error": server_errors}, counters=FailureCounters(server_errors=server_errors)
             ),
         ),
         DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
@@ -345,7 +345,7 @@ def test_failures_of_a_provider_that_answers_nobody_spend_nothing_and_end_nothin
     )
     assert wait_s(decision) == 5
     assert isinstance(decision, RetryAt)
-    assert decision.counters == AttemptCounters(dials=0, tries=0, server_errors=server_errors)
+    assert decision.counters == FailureCounters(dials=0, tries=0, server_errors=server_errors)
     assert "nothing is spent" in decision.why
 
 
@@ -354,7 +354,7 @@ def test_server_errors_have_a_cap_of_their_own() -> None:
     decision = decide_absent(
         FailedAttempt(
             rule=SUBMIT_UNKNOWN,
-            history=FailureHistory(failures={"provider_error": 5}, counters=AttemptCounters(server_errors=5)),
+            history=FailureHistory(failures={"provider_error": 5}, counters=FailureCounters(server_errors=5)),
         ),
         DecisionContext(policy=POLICY, now_ms=NOW, chance=MIDDLE),
     )
@@ -362,40 +362,40 @@ def test_server_errors_have_a_cap_of_their_own() -> None:
     assert decision.reason is GiveUpReason.SERVER_ERRORS
 
 
-@pytest.mark.parametrize(("looks", "seconds"), [(0, 120), (1, 300), (2, 600), (9, 600)])
-def test_an_overdue_fax_is_read_back_for_as_long_as_it_takes(looks: int, seconds: int) -> None:
+@pytest.mark.parametrize(("lookups", "seconds"), [(0, 120), (1, 300), (2, 600), (9, 600)])
+def test_an_overdue_fax_is_read_back_for_as_long_as_it_takes(lookups: int, seconds: int) -> None:
     """The last delay between read-backs repeats."""
-    decision = after(CALLBACK_MISSING, FailureHistory(looks=looks))
+    decision = after(CALLBACK_MISSING, FailureHistory(lookups=lookups))
     assert isinstance(decision, LookUp)
-    assert decision.first_look_ms == NOW + seconds * 1000
+    assert decision.first_lookup_ms == NOW + seconds * 1000
 
 
 def test_an_accepted_fax_that_cannot_be_read_ends_in_a_persons_hands() -> None:
     """404 on a read-back is looked at three times more, then the job is held, neither failed nor resent."""
     waits = []
-    for looks in range(3):
-        decision = after(READBACK_MISSING, FailureHistory(looks=looks))
+    for lookups in range(3):
+        decision = after(READBACK_MISSING, FailureHistory(lookups=lookups))
         assert isinstance(decision, LookUp)
-        waits.append((decision.first_look_ms - NOW) / 1000)
+        waits.append((decision.first_lookup_ms - NOW) / 1000)
     assert waits == [30, 120, 600]
-    last = after(READBACK_MISSING, FailureHistory(looks=3))
+    last = after(READBACK_MISSING, FailureHistory(lookups=3))
     assert isinstance(last, OpenHold)
     assert last.scope is Scope.JOB
 
 
 def test_an_unreachable_callback_is_no_failure_of_the_job() -> None:
     """The news is fetched every two minutes instead."""
-    decision = after(rule("http", 800), FailureHistory(looks=7))
+    decision = after(rule("http", 800), FailureHistory(lookups=7))
     assert isinstance(decision, LookUp)
-    assert decision.first_look_ms == NOW + 120_000
+    assert decision.first_lookup_ms == NOW + 120_000
 
 
 @pytest.mark.parametrize("failure", [rule("http", 429), TRANSPORT])
 def test_a_job_that_was_not_taken_waits_without_spending_or_ending(failure: Rule) -> None:
     """A hundred refusals by rate, or lost connections, leave the job where it was."""
-    decision = after(failure, FailureHistory(failures={failure.category: 100}, counters=AttemptCounters(dials=3)))
+    decision = after(failure, FailureHistory(failures={failure.category: 100}, counters=FailureCounters(dials=3)))
     assert isinstance(decision, RetryAt)
-    assert decision.counters == AttemptCounters(dials=3, tries=0, server_errors=0)
+    assert decision.counters == FailureCounters(dials=3, tries=0, server_errors=0)
     assert wait_s(decision) == 30
 
 
@@ -425,10 +425,10 @@ def test_what_is_no_time_is_not_waited_for() -> None:
 
 
 def test_looks_follow_the_send_deadline_and_end() -> None:
-    """The last look is at the settling time; after it the send is believed not to exist."""
-    times = [next_look_ms(deadline_ms=NOW, looks=n, policy=POLICY) for n in range(5)]
+    """The last look-up comes at the end of the search period; after it the send is believed not to exist."""
+    times = [next_lookup_ms(deadline_ms=NOW, lookups=n, policy=POLICY) for n in range(5)]
     assert times == [NOW + 15_000, NOW + 45_000, NOW + 120_000, NOW + 300_000, None]
-    assert POLICY.settling_s == 300
+    assert POLICY.search_period_s == 300
 
 
 def test_polls_and_read_backs_repeat_their_last_delay() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.explain import Explanation, explain
 from dispatcher.core.retry_table.rows import RULES
 
@@ -34,7 +34,7 @@ def line(explanation: Explanation) -> str:
         _with_brackets(", ".join(explanation.delays) or "–", ", ".join(explanation.unproven_delays)),
         _with_brackets(str(explanation.max_attempts or "–"), str(explanation.unproven_max or "")),
         f"{explanation.scope} after {explanation.hold_after}" if explanation.scope else "–",
-        ", ".join(f"{remedy.name}{'' if remedy.available else '*'}" for remedy in explanation.remedies) or "–",
+        ", ".join(f"{remedy.name}{'' if remedy.implemented else '*'}" for remedy in explanation.remedies) or "–",
         explanation.why,
     )
     return f"| {' | '.join(cells)} |"

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.job import AttemptCounters, State
-from dispatcher.core.policy import Policy
+from dispatcher.core.job import FailureCounters, State
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide, decide_absent
 from dispatcher.core.retry.decision import Decision, FailedAttempt, FailureHistory, GiveUp, LookUp, OpenHold, RetryAt
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import ERROR_TYPES, Category, Named, Rule, Verdict
+from dispatcher.core.retry_table.rule import ERROR_TYPES, CalendarDelay, Category, Rule, Verdict
 
 #: a machine under load is no failure of these tests
 UNHURRIED = settings(deadline=None)
@@ -36,11 +36,11 @@ POLICIES = st.builds(
 HISTORIES = st.builds(
     FailureHistory,
     failures=st.dictionaries(st.sampled_from([str(category) for category in Category]), SMALL),
-    counters=st.builds(AttemptCounters, dials=SMALL, tries=SMALL, server_errors=SMALL),
+    counters=st.builds(FailureCounters, dials=SMALL, tries=SMALL, server_errors=SMALL),
     best_pages=SMALL,
     proven=st.booleans(),
     already_fine=st.booleans(),
-    looks=SMALL,
+    lookups=SMALL,
 )
 PAGES = st.tuples(SMALL, SMALL)
 #: documented pairs, and anything that a provider may make up
@@ -71,7 +71,7 @@ def test_every_failure_gets_a_decision_that_is_not_in_the_past(
         case RetryAt(at_ms=at_ms):
             distance_ms = round(policy.number_distance_s * 1000) if rule.called else 0
             assert at_ms >= now_ms + distance_ms
-        case OpenHold(at_ms=at_ms) | LookUp(first_look_ms=at_ms):
+        case OpenHold(at_ms=at_ms) | LookUp(first_lookup_ms=at_ms):
             assert at_ms > now_ms
         case GiveUp(state=state):
             assert state in (State.FAILED, State.DELIVERED_UNCONFIRMED)
@@ -106,7 +106,7 @@ def test_a_retry_lies_within_the_jitter_of_its_delay(
         return
     delays = rule.delays_for(history.proven)
     delay = delays[min(history.failures.get(rule.category, 0), len(delays) - 1)]
-    if isinstance(delay, Named):
+    if isinstance(delay, CalendarDelay):
         return
     nominal_s = min(delay * policy.delay_scale, policy.max_delay_s or delay)
     distance_s = policy.number_distance_s if rule.called else 0
@@ -191,7 +191,7 @@ def test_every_life_of_failed_faxes_ends(
         assert isinstance(decision, RetryAt)
         history = FailureHistory(
             failures={**history.failures, rule.category: history.failures.get(rule.category, 0) + 1},
-            counters=AttemptCounters(dials=decision.counters.dials, tries=decision.counters.tries),
+            counters=FailureCounters(dials=decision.counters.dials, tries=decision.counters.tries),
             best_pages=max(history.best_pages, pages[0]),
             proven=proven,
         )

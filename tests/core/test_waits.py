@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.waits import poll_at_ms, poll_delay_s
 
 NOW = st.integers(min_value=1_700_000_000_000, max_value=1_900_000_000_000)

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.settings import Settings, SinchSettings
 from workers.process import stop_s
 

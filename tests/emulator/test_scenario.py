@@ -74,7 +74,7 @@ def test_faults_of_requests_and_outcomes_of_calls_are_independent() -> None:
 
 @given(st.floats(0, 1, exclude_max=True))
 def test_shares_that_add_up_to_one_always_choose_an_item(chance: float) -> None:
-    assert Choice(shares=((0.5, "a"), (0.5, "b"))).share(chance) in ("a", "b")
+    assert Choice(shares=((0.5, "a"), (0.5, "b"))).item_at(chance) in ("a", "b")
 
 
 def test_an_outage_is_in_effect_from_its_start_until_before_its_end() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from tests.grafana.expressions import GRAFANA, metrics_read, rules
 from tests.grafana.programs import prometheus_program
 
@@ -79,7 +79,7 @@ def test_an_alert_has_an_example_in_which_it_fires_and_one_in_which_it_does_not(
 
 def test_the_search_for_an_unclear_send_ends_before_the_alert_fires() -> None:
     (old,) = (rule for rule in ALERTS if rule["alert"] == "BulkfaxUnclearOld")
-    assert Policy().looks_s[-1] < float(old["expr"].split(">")[1])
+    assert Policy().lookups_s[-1] < float(old["expr"].split(">")[1])
 
 
 def test_the_rules_do_what_their_examples_say() -> None:

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.store.store import Store
 from tests.service.system import FaultySystem, open_system
 

@@ -25,15 +25,15 @@ _WORDS, _WEIGHTS = ("pause", "resume", "cancel", "restart"), (33, 45, 2, 20)
 
 class Cycles:
     def __init__(
-        self, world: StoreFixture, store: Store, server: EmbeddedServer, dice: Random, *, step_s: int = 0
+        self, db: StoreFixture, store: Store, server: EmbeddedServer, dice: Random, *, step_s: int = 0
     ) -> None:
         """``step_s``: one cycle in four sets the server's clock by so much, forward or back."""
         self.step_s = step_s
-        self.world = world
+        self.db = db
         self.store = store
         self.server = server
         self.dice = dice
-        self.provider = FakeProvider(dice, world)
+        self.provider = FakeProvider(dice, db)
         self.controls: dict[str, Control] = {}
         self.numbers: dict[str, list[str]] = {}
         self.done: Counter[str] = Counter()
@@ -55,9 +55,9 @@ class Cycles:
             await self._command(Command(word))
         self.done[word] += 1
         if self.step_s and self.dice.randrange(4) == 0:
-            await self.world.step_s(self.dice.choice((-self.step_s, self.step_s)))
+            await self.db.step_s(self.dice.choice((-self.step_s, self.step_s)))
             self.done["step"] += 1
-        await self.world.pass_ms(self.dice.choice((1, 20, 200, 200, 2_000, 20_000)))
+        await self.db.pass_ms(self.dice.choice((1, 20, 200, 200, 2_000, 20_000)))
 
     async def finish(self) -> None:
         """Resume what is paused, and let everything end."""
@@ -70,7 +70,7 @@ class Cycles:
             await self._look()
             if not self._live and not await self.store.inbox.depth():
                 return
-            await self.world.pass_ms(100_000)
+            await self.db.pass_ms(100_000)
         raise AssertionError(f"these do not end: {self._live}")
 
     async def jobs(self) -> list[OurJob]:
@@ -81,7 +81,7 @@ class Cycles:
         ]
 
     def _opened(self) -> InProcessSystem[FakeProvider]:
-        return InProcessSystem(self.store, self.world, self.provider, f"system{self.done['restart']}")
+        return InProcessSystem(self.store, self.db, self.provider, f"system{self.done['restart']}")
 
     async def _look(self) -> None:
         """Forget batches whose jobs are all final."""
@@ -93,7 +93,7 @@ class Cycles:
         while len(self._live) < RUNNING:
             name = f"b{len(self.controls)}"
             self.numbers[name] = [number(index) for index in self.dice.sample(range(NUMBERS), ROWS)]
-            await self.world.draft(name, self.numbers[name])
+            await self.db.draft(name, self.numbers[name])
             self.controls[name] = Control.DRAFT
             await self._ask(name, Command.START)
             self._live.append(name)

@@ -12,7 +12,7 @@ from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.wire import AttemptLabels, FaxQuery, ListPage
 from tests.store.fixture import StoreFixture
 
-#: when the provider's list shows a fax, true milliseconds; the settling time is 8 s
+#: when the provider's list shows a fax, true milliseconds; the search period is 8 s
 LIST_DELAY_MS = 6_000
 
 _OUTCOMES = {
@@ -40,7 +40,7 @@ class Call:
     pages_total: int = 0
 
     @property
-    def news(self) -> FaxUpdate:
+    def fax_update(self) -> FaxUpdate:
         failed = self.status is FaxStatus.FAILURE
         return FaxUpdate(
             fax_id=self.id,
@@ -61,9 +61,9 @@ class Call:
 class FakeProvider:
     """Accepts most faxes, sometimes loses one or its answer, and reports truthfully what it accepted."""
 
-    def __init__(self, dice: Random, world: StoreFixture) -> None:
+    def __init__(self, dice: Random, db: StoreFixture) -> None:
         self._dice = dice
-        self._world = world
+        self._world = db
         self.calls: list[Call] = []
         #: sends that a paused or ended batch may still make; unlimited for a batch without an entry
         self.left: dict[str, int] = {}
@@ -85,21 +85,21 @@ class FakeProvider:
             return Unclear(reason="reset before it was taken")
         call = self._take(order)
         await self._pause()
-        return Accepted(update=call.news) if event == "taken" else Unclear(reason="no answer", status=502)
+        return Accepted(update=call.fax_update) if event == "taken" else Unclear(reason="no answer", status=502)
 
     async def check(self) -> None:
         """The credentials are always good."""
 
     async def fax(self, fax_id: str, *, total_s: float) -> FaxUpdate | None:
         await self._pause()
-        return next((call.news for call in self.calls if call.id == fax_id), None)
+        return next((call.fax_update for call in self.calls if call.id == fax_id), None)
 
     async def list_page(self, query: FaxQuery, page: int, *, total_s: float) -> ListPage:
         await self._pause()
         low, high = query.created_from_ms or 0, query.created_to_ms or 0
         shown_ms = self._world.true_us // 1000 - LIST_DELAY_MS
         listed = [c for c in self.calls if c.to.startswith(query.to) and low <= c.created_ms <= min(high, shown_ms)]
-        return ListPage(faxes=tuple(call.news for call in listed), page=1, total_pages=1)
+        return ListPage(faxes=tuple(call.fax_update for call in listed), page=1, total_pages=1)
 
     def end_calls(self, share: float) -> list[FaxUpdate]:
         """End a share of the live calls, one in eight of them with a failure, and return their updates."""
@@ -107,7 +107,7 @@ class FakeProvider:
         for call in live:
             call.status = self._dice.choices((FaxStatus.COMPLETED, FaxStatus.FAILURE), (7, 1))[0]
             call.ended_ms = self._world.true_us // 1000
-        return [call.news for call in live]
+        return [call.fax_update for call in live]
 
     def ledger(self) -> list[LedgerFax]:
         return [
@@ -151,8 +151,8 @@ class FakeProvider:
 class FaultyProvider(FakeProvider):
     """Accepts every fax, or gives the answer of the test before or after it accepts a fax."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        super().__init__(Random(1), world)
+    def __init__(self, db: StoreFixture) -> None:
+        super().__init__(Random(1), db)
         self.refusal: Callable[[FaxOrder], SendOutcome | None] = lambda order: None
         #: runs after a fax is accepted and before the answer
         self.before_answer: Callable[[], Awaitable[None]] | None = None
@@ -163,7 +163,7 @@ class FaultyProvider(FakeProvider):
         ended = [call for call in self.calls if call.status is FaxStatus.UNFINISHED]
         for call in ended:
             call.status, call.ended_ms = FaxStatus.COMPLETED, self._world.ms
-        return [call.news for call in ended]
+        return [call.fax_update for call in ended]
 
     async def send(
         self, order: FaxOrder, *, total_s: float, may_send: object = None, failpoint: FailpointHook = no_failpoint
@@ -177,7 +177,7 @@ class FaultyProvider(FakeProvider):
         if refusal is not None:
             return refusal
         assert call is not None
-        news = call.news
+        fax_update = call.fax_update
         if self.before_answer:
             await self.before_answer()
-        return Accepted(update=news)
+        return Accepted(update=fax_update)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, cast
 
 from dispatcher.core.job import Record, State
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.local.ledger import OurJob, compare
 from dispatcher.runtime import AccountSecrets, Clocks, Runtime, assemble
 from dispatcher.service.inbox_consumer import encode
@@ -25,14 +25,14 @@ from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.server_clock import ServerClock, SuspensionMeter
 from dispatcher.store.store import Store
 from tests.service.fake_provider import FakeProvider, FaultyProvider
-from tests.store.fixture import StoreFixture, number, open_world
+from tests.store.fixture import StoreFixture, number, open_store
 
 RATE = 10_000.0
 #: seconds for what a killed worker leaves behind; and restarts and busy lines are many here: none of them may end a job
 POLICY = Policy(
     post_total_s=4,
     lease_s=5,
-    looks_s=(1, 2, 4, 8),
+    lookups_s=(1, 2, 4, 8),
     callback_overdue_s=10,
     readback_s=(5,),
     number_distance_s=0,
@@ -53,8 +53,8 @@ class InProcessSystem(Generic[Provider]):
     """One scheduler and one worker, until they are killed.
 
     Args:
-        store: The store, whose clocks are those of ``world``.
-        world: The clock and the scripts.
+        store: The store, whose clocks are those of ``db``.
+        db: The clock and the scripts.
         provider: The provider.
         name: The name of the worker.
         policy: The policy.
@@ -64,14 +64,14 @@ class InProcessSystem(Generic[Provider]):
     def __init__(
         self,
         store: Store,
-        world: StoreFixture,
+        db: StoreFixture,
         provider: Provider,
         name: str = "system",
         policy: Policy = POLICY,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self.store = store
-        self.world = world
+        self.db = db
         self.provider = provider
         self.failures: list[BaseException] = []
         #: time in which the whole machine stood still, and that its steady clock did not count
@@ -102,7 +102,7 @@ class InProcessSystem(Generic[Provider]):
         )
 
     def _wall_s(self) -> float:
-        return self.world.true_us / 1_000_000
+        return self.db.true_us / 1_000_000
 
     def _steady_s(self) -> float:
         return self._wall_s() - self.uncounted_s
@@ -138,7 +138,7 @@ class InProcessSystem(Generic[Provider]):
             await call_back(self.store, self.provider.end_calls(1.0), Random(1))
             await self.begin_due()
             await self.finish()
-            await self.world.pass_ms(step_ms)
+            await self.db.pass_ms(step_ms)
         assert self.failures == []
 
     async def records(self, batch: str = "a") -> list[Record]:
@@ -179,36 +179,36 @@ FaultySystem = InProcessSystem[FaultyProvider]
 @asynccontextmanager
 async def open_system(redis_url: str, policy: Policy = POLICY) -> AsyncIterator[FaultySystem]:
     """Open an empty system on the server at an address."""
-    async with open_world(redis_url) as world:
-        await world.limiter.set_ceiling(RATE)
-        store = store_in(world, redis_url)
-        yield InProcessSystem(store, world, FaultyProvider(world), "system", policy)
+    async with open_store(redis_url) as db:
+        await db.limiter.set_ceiling(RATE)
+        store = store_in(db, redis_url)
+        yield InProcessSystem(store, db, FaultyProvider(db), "system", policy)
         await store.aclose()
 
 
-class _WorldTime:
+class _SimulatedTime:
     """The only method that the server clock calls."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        self._world = world
+    def __init__(self, db: StoreFixture) -> None:
+        self._world = db
 
     async def time(self) -> tuple[int, int]:
         return divmod(self._world.us, 1_000_000)
 
 
-def store_in(world: StoreFixture, url: str) -> Store:
-    """Return a store whose clocks are all those of ``world``."""
+def store_in(db: StoreFixture, url: str) -> Store:
+    """Return a store whose clocks are all those of ``db``."""
     store = Store(url, POLICY, documents_max_bytes=1)
     store.batches, store.dispatch, store.holds, store.rate_limiter = (
-        world.batches,
-        world.dispatch,
-        world.holds,
-        world.limiter,
+        db.batches,
+        db.dispatch,
+        db.holds,
+        db.limiter,
     )
-    store.epoch, store.rollbacks = world.scripts.epoch, Rollbacks(world.client, world.scripts)
-    store.inbox = Inbox(world.client, world.scripts)
-    store.workers = world.workers
-    store.clock = ServerClock(_WorldTime(world), lambda: world.true_us / 1_000_000)
+    store.epoch, store.rollbacks = db.scripts.epoch, Rollbacks(db.client, db.scripts)
+    store.inbox = Inbox(db.client, db.scripts)
+    store.workers = db.workers
+    store.clock = ServerClock(_SimulatedTime(db), lambda: db.true_us / 1_000_000)
     return store
 
 
@@ -217,6 +217,6 @@ async def call_back(store: Store, updates: Sequence[FaxUpdate], dice: Random) ->
     sent = [update for update in updates for _ in range(dice.choices((0, 1, 2), (2, 7, 1))[0])]
     dice.shuffle(sent)
     for update in sent:
-        event = encode(update.job, update.attempt, CallbackEvent(event=FAX_COMPLETED, news=update))
+        event = encode(update.job, update.attempt, CallbackEvent(event=FAX_COMPLETED, update=update))
         with suppress(StoreError):
             await store.inbox.add([event])

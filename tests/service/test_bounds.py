@@ -17,7 +17,7 @@ from tests.store.fixture import KEYS, StoreFixture
 pytestmark = pytest.mark.anyio
 
 ROWS = 6
-#: the answers to the first sends: the job goes on by a callback, by a look that finds it, or after one that does not
+#: the answers to the first sends: the job goes on by a callback, by a look-up that finds it, or after one that does not
 ANSWERS: dict[str, Callable[[FaultyProvider], None]] = {
     "accepted": lambda provider: None,
     "unclear and taken": lambda provider: setattr(provider, "takes_unclear", True),
@@ -25,11 +25,11 @@ ANSWERS: dict[str, Callable[[FaultyProvider], None]] = {
 }
 
 
-async def with_attempts(world: StoreFixture, batch: str, attempts: int) -> None:
+async def with_attempts(db: StoreFixture, batch: str, attempts: int) -> None:
     """Jobs whose numbers of attempts were used up by missed slots and refusals."""
     for row in range(ROWS):
-        raw = codec.encode_record(replace(await world.record(JobId(batch, row)), attempt=attempts))
-        await world.client.setrange(KEYS.block_part(batch, "records", 0), row * codec.WIDTH, raw)
+        raw = codec.encode_record(replace(await db.record(JobId(batch, row)), attempt=attempts))
+        await db.client.setrange(KEYS.of_block(batch, "records", 0), row * codec.WIDTH, raw)
 
 
 async def deliver_all(system: FaultySystem) -> None:
@@ -45,9 +45,9 @@ async def deliver_all(system: FaultySystem) -> None:
 async def test_attempts_beyond_65535_are_followed_like_any_other(
     system: FaultySystem, first: str, attempts: int
 ) -> None:
-    """Their callbacks, looks and repeats find them."""
-    await system.world.running("a", ROWS)
-    await with_attempts(system.world, "a", attempts)
+    """Their callbacks, look-ups and repeats find them."""
+    await system.db.running("a", ROWS)
+    await with_attempts(system.db, "a", attempts)
     provider = system.provider
     ANSWERS[first](provider)
     provider.refusal = lambda order: (
@@ -64,13 +64,13 @@ async def test_attempts_beyond_65535_are_followed_like_any_other(
 @pytest.mark.parametrize("length", [31, 200])
 async def test_fax_ids_of_any_length_are_kept_whole(system: FaultySystem, length: int) -> None:
     """The provider's have 26 characters, and UUIDs have 36."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     provider = system.provider
 
     def answer(order: FaxOrder) -> SendOutcome | None:
         call = provider._take(order)
         call.id = f"{call.id}{'x' * (length - len(call.id))}"
-        return Accepted(update=call.news)
+        return Accepted(update=call.fax_update)
 
     provider.refusal = answer
     await deliver_all(system)
@@ -84,17 +84,17 @@ async def test_fax_ids_of_any_length_are_kept_whole(system: FaultySystem, length
 
 async def test_a_block_costs_the_same_however_many_long_ids_other_blocks_have(system: FaultySystem) -> None:
     """Counted in what Redis sends for it."""
-    world = system.world
-    await world.running("a", ROWS)
+    db = system.db
+    await db.running("a", ROWS)
 
     async def sent_bytes() -> int:
-        before = (await world.client.info("stats"))["total_net_output_bytes"]
+        before = (await db.client.info("stats"))["total_net_output_bytes"]
         await system.store.batches.records("a", 0)
         await system.store.dispatch.stored([JobId("a", 1)])
-        return int((await world.client.info("stats"))["total_net_output_bytes"]) - int(before)
+        return int((await db.client.info("stats"))["total_net_output_bytes"]) - int(before)
 
     alone = await sent_bytes()
     for block in range(1, 20):
         ids = {str(block * 1000 + row): "x" * 200 for row in range(1000)}
-        await world.client.hset(KEYS.block_part("a", "long_ids", block), mapping=ids)
+        await db.client.hset(KEYS.of_block("a", "long_ids", block), mapping=ids)
     assert abs(await sent_bytes() - alone) < 1_000

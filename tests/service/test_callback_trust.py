@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core.job import AttemptOutcome, JobId, Recipient, Record, State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate, Unclear
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.errors import UnreadableError
@@ -27,14 +27,14 @@ async def system(redis_url: str) -> AsyncIterator[FaultySystem]:
 
 
 async def work(system: FaultySystem, pass_ms: int = 0) -> None:
-    await system.world.pass_ms(pass_ms)
+    await system.db.pass_ms(pass_ms)
     await system.begin_due()
     await system.finish()
     assert system.failures == []
 
 
-async def call_back(system: FaultySystem, news: FaxUpdate, job: JobId = JOB, attempt: int = 1) -> None:
-    await system.store.inbox.add([encode(str(job), attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+async def call_back(system: FaultySystem, fax_update: FaxUpdate, job: JobId = JOB, attempt: int = 1) -> None:
+    await system.store.inbox.add([encode(str(job), attempt, CallbackEvent(event=FAX_COMPLETED, update=fax_update))])
     await system.runtime.inbox_consumer.settle_events()
 
 
@@ -49,7 +49,7 @@ async def counted(system: FaultySystem, result: str) -> int:
 
 
 async def accepted(system: FaultySystem, jobs: int = 1) -> Call:
-    await system.world.running("a", jobs)
+    await system.db.running("a", jobs)
     for _ in range(jobs):
         await work(system)
     assert len(system.provider.calls) == jobs
@@ -60,14 +60,14 @@ async def unclear(system: FaultySystem) -> Call:
     """The provider took the fax, and its answer was lost."""
     system.provider.takes_unclear = True
     system.provider.refusal = lambda fax: Unclear(reason="reset")
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await work(system)
     (call,) = system.provider.calls
     return call
 
 
 def completed(call: Call) -> FaxUpdate:
-    return replace(call.news, status=FaxStatus.COMPLETED)
+    return replace(call.fax_update, status=FaxStatus.COMPLETED)
 
 
 async def test_the_fax_that_the_answer_named_needs_no_read(
@@ -80,7 +80,7 @@ async def test_the_fax_that_the_answer_named_needs_no_read(
 
     monkeypatch.setattr(system.provider, "fax", no_read)
     system.provider.end_calls(1.0)
-    await call_back(system, call.news)
+    await call_back(system, call.fax_update)
     assert (await record(system)).state is State.DELIVERED
     assert await counted(system, "settled") == 1
 
@@ -97,9 +97,9 @@ async def test_callbacks_that_are_settled_together_read_their_rows_once(
 
     monkeypatch.setattr(system.store.batches, "recipients", recipients)
     ended = system.provider.end_calls(1.0)
-    events = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, news=fax)) for fax in ended]
+    events = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax)) for fax in ended]
     await system.store.inbox.add(events)
-    fresh = InProcessSystem(system.store, system.world, system.provider, "fresh", Policy())
+    fresh = InProcessSystem(system.store, system.db, system.provider, "fresh", Policy())
     assert await fresh.runtime.inbox_consumer.settle_events() == 5
     assert blocks == [("a", 0)]
     assert await counted(system, "settled") == 5
@@ -149,11 +149,11 @@ async def test_a_true_one_without_number_or_labels_is_not_lost(
         if answers:
             answers.clear()
             raise UnreadableError("no answer")
-        news = await read(fax_id, total_s=total_s)
-        return news and replace(news, **without)  # type: ignore[arg-type]  # as above
+        fax_update = await read(fax_id, total_s=total_s)
+        return fax_update and replace(fax_update, **without)  # type: ignore[arg-type]  # as above
 
     system.provider.fax = fax  # type: ignore[method-assign]  # shows little
-    await call_back(system, replace(call.news, **without))  # type: ignore[arg-type]  # as above
+    await call_back(system, replace(call.fax_update, **without))  # type: ignore[arg-type]  # as above
     assert (await record(system)).state is State.ACCEPTED
     assert await counted(system, "deferred") == 1
     await work(system, 30_000)
@@ -163,11 +163,11 @@ async def test_a_true_one_without_number_or_labels_is_not_lost(
 async def test_false_callbacks_that_use_up_the_reads_do_not_cost_the_true_one(system: FaultySystem) -> None:
     """The answer to the POST was lost. It waits until the fax is named, by the search or by the end of it."""
     call = await unclear(system)
-    await system.world.pass_ms(21_000)
+    await system.db.pass_ms(21_000)
     for number in range(5):
         await call_back(system, replace(completed(call), fax_id=f"X{number}"))
     system.provider.end_calls(1.0)
-    await call_back(system, call.news)
+    await call_back(system, call.fax_update)
     stored = await record(system)
     assert (stored.state, stored.confirming_reads) == (State.SENDING, 5)
     assert await counted(system, "unconfirmed") == 0
@@ -181,13 +181,13 @@ async def test_a_deferred_one_that_cannot_be_settled_is_set_aside(system: Faulty
     call = await accepted(system)
     system.provider.end_calls(1.0)
     inbox = system.store.inbox
-    await inbox.defer(b"no JSON", system.world.ms)
-    await inbox.defer(encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=call.news)), system.world.ms)
+    await inbox.defer(b"no JSON", system.db.ms)
+    await inbox.defer(encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, update=call.fax_update)), system.db.ms)
     await system.runtime.inbox_consumer.settle_events()
     assert (await record(system)).state is State.DELIVERED
     assert [event.event for event in await inbox.failed()] == [b"no JSON"]
     assert await counted(system, "failed") == 1
-    assert await inbox.ready(system.world.ms + 10**9) == 0
+    assert await inbox.ready(system.db.ms + 10**9) == 0
     assert await inbox.retry_failed() == 1
     assert await inbox.depth() == 1
 
@@ -196,8 +196,8 @@ async def test_a_deferred_one_that_the_store_cannot_settle_now_comes_again(
     system: FaultySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = await accepted(system)
-    event = encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=call.news))
-    await system.store.inbox.defer(event, system.world.ms)
+    event = encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, update=call.fax_update))
+    await system.store.inbox.defer(event, system.db.ms)
 
     async def away(*_: object, **__: object) -> None:
         raise StoreError("away")
@@ -207,8 +207,8 @@ async def test_a_deferred_one_that_the_store_cannot_settle_now_comes_again(
         with pytest.raises(StoreError):
             await system.runtime.inbox_consumer.settle_events()
     assert await system.store.inbox.failed() == []
-    assert await system.store.inbox.ready(system.world.ms) == 0
-    assert await system.store.inbox.ready(system.world.ms + 60_000) == 1
+    assert await system.store.inbox.ready(system.db.ms) == 0
+    assert await system.store.inbox.ready(system.db.ms + 60_000) == 1
 
 
 async def test_a_foreign_fax_of_somebody_else_in_the_account(system: FaultySystem) -> None:
@@ -236,7 +236,7 @@ async def test_completed_for_a_fax_that_is_not(system: FaultySystem, status: Fax
     """The answer to the POST was lost: what is read counts, and not what is called back."""
     call = await unclear(system)
     call.status = status
-    await system.world.pass_ms(21_000)
+    await system.db.pass_ms(21_000)
     await call_back(system, completed(call))
     assert (await record(system)).state is state
 
@@ -253,25 +253,25 @@ async def test_a_callback_makes_up_for_a_lost_answer_once_its_fax_was_read(syste
     """It waits for the answer until the send deadline, and is stored meanwhile."""
     call = await unclear(system)
     system.provider.end_calls(1.0)
-    await call_back(system, call.news)
+    await call_back(system, call.fax_update)
     for _ in range(21):
         assert (await record(system)).state is State.SENDING
         await work(system, 1_000)
     assert (await record(system)).state is State.DELIVERED
-    assert await system.store.inbox.ready(system.world.ms + 10**9) == 0
+    assert await system.store.inbox.ready(system.db.ms + 10**9) == 0
 
 
 async def test_a_process_that_stops_leaves_what_it_cannot_read_to_another(system: FaultySystem) -> None:
     call = await accepted(system)
     system.provider.end_calls(1.0)
     await system.store.inbox.add(
-        [encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, news=replace(call.news, to="")))]
+        [encode(str(JOB), 1, CallbackEvent(event=FAX_COMPLETED, update=replace(call.fax_update, to="")))]
     )
     system.runtime.permits.close()
     await system.runtime.inbox_consumer.settle_events()
     assert (await record(system)).state is State.ACCEPTED
     assert await counted(system, "deferred") == 0
-    other = InProcessSystem(system.store, system.world, system.provider, "other", Policy())
+    other = InProcessSystem(system.store, system.db, system.provider, "other", Policy())
     await other.runtime.inbox_consumer.settle_events()
     assert (await record(system)).state is State.DELIVERED
 
@@ -289,15 +289,15 @@ async def test_a_fax_that_the_provider_does_not_know_is_neither_confirmed_nor_re
     system.provider.fax = fax  # type: ignore[method-assign]  # counted
     await call_back(system, replace(completed(call), fax_id="X1"))
     for _ in range(60):
-        await system.world.pass_ms(20_000)
+        await system.db.pass_ms(20_000)
         await system.runtime.inbox_consumer.settle_events()
     assert asked == ["X1"] * 5
     (stored,) = await system.store.dispatch.stored([JOB])
     assert stored
     assert (stored.record.state, stored.record.confirming_reads) == (State.ACCEPTED, 5)
-    assert [(entry.outcome, entry.fax_id) for entry in stored.history] == [(AttemptOutcome.UNCONFIRMED, "X1")]
+    assert [(entry.outcome, entry.fax_id) for entry in stored.history] == [(AttemptOutcome.UNCONFIRMED_CALLBACK, "X1")]
     assert await counted(system, "unconfirmed") == 1
-    assert await system.store.inbox.ready(system.world.ms + 10**9) == 0
+    assert await system.store.inbox.ready(system.db.ms + 10**9) == 0
 
 
 async def test_many_false_callbacks_cost_five_reads_of_an_attempt(system: FaultySystem) -> None:
@@ -309,5 +309,5 @@ async def test_many_false_callbacks_cost_five_reads_of_an_attempt(system: Faulty
     assert stored.record.confirming_reads == 5
     assert len(stored.history) == 5
     system.provider.end_calls(1.0)
-    await call_back(system, call.news)
+    await call_back(system, call.fax_update)
     assert (await record(system)).state is State.DELIVERED

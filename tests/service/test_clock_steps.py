@@ -11,7 +11,7 @@ from dispatcher.core.job import State
 from dispatcher.store.store import Store
 from tests.service.fake_provider import LIST_DELAY_MS, FakeProvider
 from tests.service.system import POLICY, InProcessSystem, store_in
-from tests.store.fixture import StoreFixture, number, open_world
+from tests.store.fixture import StoreFixture, number, open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +25,9 @@ class Unanswered(Random):
 
 @pytest.fixture
 async def parts(redis_url: str) -> AsyncIterator[tuple[StoreFixture, Store]]:
-    async with open_world(redis_url) as world:
-        store = store_in(world, redis_url)
-        yield world, store
+    async with open_store(redis_url) as db:
+        store = store_in(db, redis_url)
+        yield db, store
         await store.aclose()
 
 
@@ -36,26 +36,26 @@ async def parts(redis_url: str) -> AsyncIterator[tuple[StoreFixture, Store]]:
 async def test_an_unclear_fax_is_found_and_not_sent_again(
     parts: tuple[StoreFixture, Store], step_s: int, restarted: bool
 ) -> None:
-    """Its list shows it late: looks that follow each other at once would find nothing and write it off."""
-    world, store = parts
-    provider = FakeProvider(Unanswered(), world)
-    system = InProcessSystem(store, world, provider, "system")
-    await world.draft("a", [number(0)])
+    """Its list shows it late: look-ups that follow each other at once would find nothing and write it off."""
+    db, store = parts
+    provider = FakeProvider(Unanswered(), db)
+    system = InProcessSystem(store, db, provider, "system")
+    await db.draft("a", [number(0)])
     await store.batches.command("a", Command.START)
     await system.begin_due()
     await system.finish()
     assert len(provider.calls) == 1
-    await world.step_s(step_s)
+    await db.step_s(step_s)
     if restarted:
-        system = InProcessSystem(store, world, provider, "another-system")
+        system = InProcessSystem(store, db, provider, "another-system")
     for _ in range(LIST_DELAY_MS // 100):
         await system.begin_due()
         await system.finish()
-        await world.pass_ms(100)
+        await db.pass_ms(100)
     while (await store.batches.records("a", 0))[0].state is State.SENDING:
-        await world.pass_ms(1_000)
+        await db.pass_ms(1_000)
         await system.begin_due()
         await system.finish()
     assert [call.attempt for call in provider.calls] == [1], "it was sent once"
     assert (await store.batches.records("a", 0))[0].state is State.ACCEPTED
-    assert POLICY.settling_s * 1000 > LIST_DELAY_MS
+    assert POLICY.search_period_s * 1000 > LIST_DELAY_MS

@@ -14,7 +14,7 @@ from dispatcher.service.doctor import examine
 from dispatcher.store.store import Store
 from tests.service.cycles import Cycles
 from tests.service.system import MAX_IN_FLIGHT, store_in
-from tests.store.fixture import StoreFixture, open_world
+from tests.store.fixture import StoreFixture, open_store
 
 CYCLES, STEP_CYCLES = 1000, 100
 SEED = 20
@@ -30,16 +30,16 @@ async def parts(
     monkeypatch.setattr(scheduling, "LEASE_S", 2 / RATE)
     monkeypatch.setattr(scheduling, "AHEAD_S", MAX_IN_FLIGHT / RATE)
     with EmbeddedServer(tmp_path / "redis") as server:
-        async with open_world(server.url) as world:
-            await world.limiter.set_ceiling(RATE)
-            store = store_in(world, server.url)
-            yield world, store, server
+        async with open_store(server.url) as db:
+            await db.limiter.set_ceiling(RATE)
+            store = store_in(db, server.url)
+            yield db, store, server
             await store.aclose()
 
 
 async def faults(cycles: Cycles) -> list[str]:
     findings = await examine(cycles.store, fix=False, progress=lambda *_: None)
-    # the world's clock is not this machine's
+    # the store's clock is not this machine's
     return [finding.text for finding in findings if not finding.ok and finding.check != "clock"]
 
 

@@ -33,7 +33,7 @@ async def lock_idly(store: Store) -> None:
     candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
     begun = await store.dispatch.begin(lease, candidates, max_in_flight=10)
     assert [start.word for start in begun.jobs] == ["go", "go"]
-    block = KEYS.block_part(lease.jobs[0].batch, "records", 0)
+    block = KEYS.of_block(lease.jobs[0].batch, "records", 0)
     await store.audit._client.setrange(block, 0, bytes([State.WAITING]))
 
 

@@ -15,7 +15,7 @@ from dispatcher.service.inbox_consumer import encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from tests.service.fake_provider import Call, FaultyProvider
 from tests.service.system import RATE, InProcessSystem, store_in
-from tests.store.fixture import KEYS, StoreFixture, number, open_world, part
+from tests.store.fixture import KEYS, StoreFixture, number, open_store, upload_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +29,8 @@ STEP_MS, CALL_MS, FAR_MS = 500, 2_000, 3_600_000
 class Line(FaultyProvider):
     """A provider whose calls take two seconds and end as the test says."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        super().__init__(world)
+    def __init__(self, db: StoreFixture) -> None:
+        super().__init__(db)
         #: how a call ends that fails; None delivers it
         self.failure: Callable[[Call], tuple[str, int] | None] = lambda call: None
 
@@ -40,39 +40,40 @@ class Line(FaultyProvider):
             error = self.failure(call)
             call.status = FaxStatus.FAILURE if error else FaxStatus.COMPLETED
             call.error, call.ended_ms = error or call.error, self._world.ms
-        return [call.news for call in over]
+        return [call.fax_update for call in over]
 
 
 class DefaultPolicySystem(InProcessSystem[Line]):
     """A system with the default policy, whose clock jumps over times without work."""
 
-    def __init__(self, world: StoreFixture, url: str, line: Line | None = None) -> None:
-        self.line = line or Line(world)
-        super().__init__(store_in(world, url), world, self.line, "system", world.policy, MAX_IN_FLIGHT)
+    def __init__(self, db: StoreFixture, url: str, line: Line | None = None) -> None:
+        self.line = line or Line(db)
+        super().__init__(store_in(db, url), db, self.line, "system", db.policy, MAX_IN_FLIGHT)
 
     async def run(self, seconds: float) -> None:
         """Work for so long; while there is nothing to do the clock jumps to the next time at which something is due."""
-        end_ms = self.world.ms + round(seconds * 1000)
-        while self.world.ms < end_ms:
+        end_ms = self.db.ms + round(seconds * 1000)
+        while self.db.ms < end_ms:
             before = self.line.sends
             await self._call_back(self.line.end_calls(1.0))
             await self.begin_due()
             await self.finish()
-            next_ms = self.world.ms + STEP_MS
+            next_ms = self.db.ms + STEP_MS
             if self.line.sends == before:
                 next_ms = max(next_ms, await self._next_due_ms())
-            await self.world.set_clock(min(end_ms, next_ms) * 1000)
+            await self.db.set_clock(min(end_ms, next_ms) * 1000)
         assert self.failures == []
 
-    async def _call_back(self, news: list[FaxUpdate]) -> None:
+    async def _call_back(self, fax_update: list[FaxUpdate]) -> None:
         events = [
-            encode(update.job, update.attempt, CallbackEvent(event=FAX_COMPLETED, news=update)) for update in news
+            encode(update.job, update.attempt, CallbackEvent(event=FAX_COMPLETED, update=update))
+            for update in fax_update
         ]
         if events:
             await self.store.inbox.add(events)
 
     async def _next_due_ms(self) -> int:
-        now_ms, client = self.world.ms, self.world.client
+        now_ms, client = self.db.ms, self.db.client
         holds = await self.store.holds.all()
         paused_until_ms = blocked_until_us(await self.store.rate_limiter.state(), now_ms * 1000) // 1000
         stopped = any(hold.scope in (ACCOUNT, PROVIDER) and hold.probe_at_ms > now_ms for hold in holds)
@@ -97,9 +98,9 @@ class DefaultPolicySystem(InProcessSystem[Line]):
 
 @pytest.fixture
 async def system(redis_url: str) -> AsyncIterator[DefaultPolicySystem]:
-    async with open_world(redis_url) as world:
-        await world.limiter.set_ceiling(20.0)
-        system = DefaultPolicySystem(world, redis_url)
+    async with open_store(redis_url) as db:
+        await db.limiter.set_ceiling(20.0)
+        system = DefaultPolicySystem(db, redis_url)
         yield system
         await system.store.aclose()
 
@@ -112,7 +113,7 @@ async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(
     system: DefaultPolicySystem, status: int
 ) -> None:
     """The 200 of a probe says nothing of funds; its fax does, when it has ended. Then all the others go."""
-    await system.world.running("a", 50)
+    await system.db.running("a", 50)
     if status == 200:
         system.line.failure = lambda call: NO_FUNDS
     else:
@@ -133,7 +134,7 @@ async def test_an_empty_account_is_asked_with_one_fax_each_quarter_of_an_hour(
 async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_funds(
     system: DefaultPolicySystem,
 ) -> None:
-    await system.world.running("a", 10)
+    await system.db.running("a", 10)
     system.line.failure = lambda call: NO_FUNDS
     await system.run(30)
     system.line.failure = lambda call: ("CALL_ERROR", 17)
@@ -144,12 +145,12 @@ async def test_a_probe_whose_call_fails_for_another_cause_shows_that_there_are_f
 async def test_nothing_that_has_ended_is_held(system: DefaultPolicySystem) -> None:
     """Batches that were cancelled or expired under a hold, and one that was held when its last job ended."""
     for name, deadline_s in (("a", 0), ("b", 600), ("c", 0)):
-        deadline_ms = system.world.ms + deadline_s * 1000 if deadline_s else 0
-        await system.world.running(name, 10, deadline_ms=deadline_ms)
+        deadline_ms = system.db.ms + deadline_s * 1000 if deadline_s else 0
+        await system.db.running(name, 10, deadline_ms=deadline_ms)
     system.line.refusal = lambda fax: Refused(status=404)
     await system.run(20)
     assert sorted(await system.holds()) == ["batch:a", "batch:b", "batch:c"]
-    await system.world.batches.command("a", Command.CANCEL)
+    await system.db.batches.command("a", Command.CANCEL)
     await system.run(600)
     assert await system.holds() == ["batch:c"]
     findings = {finding.check: finding for finding in await examine(system.store, fix=False, progress=lambda *_: None)}
@@ -165,7 +166,7 @@ async def test_two_stumbles_of_the_converter_hold_a_document_only_in_a_row(
 ) -> None:
     """Among faxes that are delivered they say nothing of the document; of one job twice they do."""
     sha256 = (await system.store.documents.put(b"%", "letter.pdf", 1)).sha256
-    await system.world.running("a", 60, documents=(sha256,))
+    await system.db.running("a", 60, documents=(sha256,))
     stumbling = {f"a.{row}": 0 for row in (3, 3 + apart)}
 
     def failure(call: Call) -> tuple[str, int] | None:
@@ -183,14 +184,14 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
 ) -> None:
     """They stand first. Those behind them begin at once, at the full rate."""
     numbers = [number(index) for index in range(BARRED + OTHERS)]
-    await system.world.draft("a", [])
+    await system.db.draft("a", [])
     for first in range(0, BARRED, 1000):
         rows = numbers[first : min(first + 1000, BARRED)]
-        more = part(rows, upload=f"u{first}", regions=["US"] * len(rows))
-        await system.world.batches.add_chunk("a", more)
-    others = part(numbers[BARRED:], upload="others", regions=["GB"] * OTHERS)
-    await system.world.batches.add_chunk("a", others)
-    await system.world.batches.command("a", Command.START)
+        more = upload_chunk(rows, upload=f"u{first}", regions=["US"] * len(rows))
+        await system.db.batches.add_chunk("a", more)
+    others = upload_chunk(numbers[BARRED:], upload="others", regions=["GB"] * OTHERS)
+    await system.db.batches.add_chunk("a", others)
+    await system.db.batches.command("a", Command.START)
     barred = {*numbers[:BARRED]}
     system.line.refusal = lambda order: Refused(status=403) if order.to[0] in barred else None
     await system.run(2)
@@ -203,7 +204,7 @@ async def test_rows_of_a_barred_country_cost_the_others_nothing_and_go_when_it_i
     await system.run(6 * 3600)
     assert (system.line.sends, await system.holds()) == (OTHERS + refused, ["country:US"])
     system.line.refusal = lambda fax: None
-    await system.world.limiter.set_ceiling(200.0)
+    await system.db.limiter.set_ceiling(200.0)
     await system.store.holds.release("country:US")
     await system.run(60)
     assert len(system.line.calls) == BARRED + OTHERS
@@ -226,8 +227,8 @@ async def test_a_provider_that_is_away_for_hours_fails_nobody(
     system: DefaultPolicySystem, jobs: int, hours: float, outcome: SendOutcome
 ) -> None:
     """However small the mailing is: the provider is held, asked with one fax at a time, and then all are delivered."""
-    await system.world.limiter.set_ceiling(RATE)
-    await system.world.running("a", jobs)
+    await system.db.limiter.set_ceiling(RATE)
+    await system.db.running("a", jobs)
     system.line.refusal = lambda fax: outcome
     await system.run(1800)
     assert await system.holds() == ["provider"]

@@ -20,7 +20,7 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
     system: FaultySystem, status: int, category: str, by_hand: bool
 ) -> None:
     """The hold names its cause and when it is probed, and no job has spent anything."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     provider = system.provider
     provider.refusal = lambda fax: Refused(status=status) if provider.sends > 10 else None
     await system.work(20)
@@ -48,7 +48,7 @@ async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(
     system: FaultySystem, taken: bool
 ) -> None:
     """One job at a time is sent meanwhile, and what was unclear is looked up and never sent twice."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     provider = system.provider
     provider.refusal, provider.takes_unclear = lambda fax: Unclear(reason="down", status=503), taken
     while not await system.store.holds.all():
@@ -69,7 +69,7 @@ async def test_a_provider_that_fails_is_left_alone_until_a_probe_comes_through(
 
 async def test_refusals_never_open_the_breaker(system: FaultySystem) -> None:
     """However many numbers and documents the provider refuses, it works."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     system.provider.refusal = lambda fax: Refused(status=422, fields=("to",))
     await system.work(20)
     assert [hold.scope for hold in await system.store.holds.all()] == ["batch:a"], "twenty in a row are no accident"
@@ -85,8 +85,8 @@ async def test_a_batch_that_is_refused_as_a_whole_is_held_and_others_go_on(
     system: FaultySystem, refusal: Refused, category: str
 ) -> None:
     """It waits for a person: no probe is made."""
-    await system.world.running("a", ROWS)
-    await system.world.running("b", ROWS, first=ROWS)
+    await system.db.running("a", ROWS)
+    await system.db.running("b", ROWS, first=ROWS)
     system.provider.refusal = lambda order: refusal if AttemptLabels.read(order.labels).job.startswith("a.") else None
     await system.work(60, 2_000)
     (hold,) = await system.store.holds.all()

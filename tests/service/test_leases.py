@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import Place
 from dispatcher.service import concurrency
 from dispatcher.service.fax_builder import FaxInputs
@@ -23,7 +23,7 @@ from dispatcher.store.store import Store
 from dispatcher.store.workers import WorkerRegistry
 from tests.service.fake_provider import FakeProvider
 from tests.service.system import InProcessSystem, store_in
-from tests.store.fixture import KEYS, StoreFixture, number, open_world, text_with_clock
+from tests.store.fixture import KEYS, StoreFixture, number, open_store, text_with_clock
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +39,8 @@ class Died(BaseException):
 class Takes(FakeProvider):
     """Takes every fax."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        super().__init__(Random(1), world)
+    def __init__(self, db: StoreFixture) -> None:
+        super().__init__(Random(1), db)
         self.sent = list[str]()
 
     async def send(self, order: FaxOrder, **more: Any) -> Any:
@@ -55,36 +55,36 @@ class Certain(Random):
         return [population[0]]
 
 
-def store_of_a_process(world: StoreFixture, url: str) -> Store:
+def store_of_a_process(db: StoreFixture, url: str) -> Store:
     """With scripts of its own, which speak for nobody yet."""
-    store = store_in(world, url)
-    scripts = Scripts(world.client, KEYS, text_with_clock)
-    store.dispatch = Dispatch(world.client, scripts, POLICY)
-    store.workers = WorkerRegistry(world.client, scripts)
+    store = store_in(db, url)
+    scripts = Scripts(db.client, KEYS, text_with_clock)
+    store.dispatch = Dispatch(db.client, scripts, POLICY)
+    store.workers = WorkerRegistry(db.client, scripts)
     return store
 
 
 class Installation:
     """One scheduler, any number of workers, and the messages between them."""
 
-    def __init__(self, world: StoreFixture, url: str) -> None:
-        self.world = world
+    def __init__(self, db: StoreFixture, url: str) -> None:
+        self.db = db
         self.url = url
-        self.provider = Takes(world)
+        self.provider = Takes(db)
         self.provider._dice = Certain(1)
         self.messages = deque[str]()
         self.workers: dict[str, InProcessSystem[Takes]] = {}
         self.stores: dict[str, Store] = {}
         self.starts = 0
         self.killers = set[JobId]()
-        scheduler = store_of_a_process(world, url)
+        scheduler = store_of_a_process(db, url)
         self._stores = [scheduler]
-        self.scheduler = InProcessSystem(scheduler, world, self.provider, "unused", POLICY, 512)
+        self.scheduler = InProcessSystem(scheduler, db, self.provider, "unused", POLICY, 512)
         scheduler.workers._scripts.worker = str
 
     async def start_worker(self, name: str) -> None:
-        store = store_of_a_process(self.world, self.url)
-        system = InProcessSystem(store, self.world, self.provider, name, POLICY, 64)
+        store = store_of_a_process(self.db, self.url)
+        system = InProcessSystem(store, self.db, self.provider, name, POLICY, 64)
         self.starts += 1
         await store.workers.register(name, f"i{self.starts}", room=system.runtime.sender.room)
         store.workers.speak_as(name, f"i{self.starts}", lambda: system.runtime.sender.room)
@@ -117,7 +117,7 @@ class Installation:
                 await self.start_worker(name)
             else:
                 await self.stores[name].workers.beat(name, self._instance(name), room=64)
-        await self.world.pass_ms(TICK_MS)
+        await self.db.pass_ms(TICK_MS)
 
     def _instance(self, name: str) -> str:
         return self.stores[name].workers._scripts.worker().split()[1]
@@ -147,24 +147,24 @@ class Installation:
             await self.tick()
 
     async def states(self, batch: str) -> set[State]:
-        return {record.state for record in await self.world.batches.records(batch, 0)}
+        return {record.state for record in await self.db.batches.records(batch, 0)}
 
     async def strikes(self, batch: str) -> int:
-        return max(record.strikes for record in await self.world.batches.records(batch, 0))
+        return max(record.strikes for record in await self.db.batches.records(batch, 0))
 
     async def held(self) -> list[str]:
-        return [hold.scope for hold in await self.world.holds.all()]
+        return [hold.scope for hold in await self.db.holds.all()]
 
 
 @pytest.fixture
 async def there(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
-    # the gate waits for slots by the loop's own clock, while the world's stands still
+    # the gate waits for slots by the loop's own clock, while the store's stands still
     monkeypatch.setattr(concurrency, "NEAR_S", 60.0)
-    async with open_world(redis_url) as world:
-        world.scripts.worker = str
-        await world.client.delete(KEYS.workers)
-        await world.limiter.set_ceiling(RATE)
-        installation = Installation(world, redis_url)
+    async with open_store(redis_url) as db:
+        db.scripts.worker = str
+        await db.client.delete(KEYS.workers)
+        await db.limiter.set_ceiling(RATE)
+        installation = Installation(db, redis_url)
         yield installation
         for store in installation._stores:
             await store.aclose()
@@ -175,7 +175,7 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
     there: Installation, same_names: bool
 ) -> None:
     """They had fetched all the work that was ahead, and began none of it."""
-    await there.world.running("a", 1000)
+    await there.db.running("a", 1000)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
@@ -183,7 +183,7 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
         assert await there.stores[f"h/{index % 2}"].dispatch.fetch(lease)
     for name in ("h/0", "h/1"):
         there.kill(name)
-    await there.world.pass_ms(1_000)
+    await there.db.pass_ms(1_000)
     for name in ("h/0", "h/1") if same_names else ("h/2", "h/3"):
         await there.start_worker(name)
     await there.run_s(1.2)
@@ -196,44 +196,44 @@ async def test_sending_goes_on_within_seconds_after_all_workers_are_killed(
 
 async def test_faxes_wait_for_a_worker_without_a_lease_a_message_or_a_hold(there: Installation) -> None:
     for name in ("a", "b", "c"):
-        await there.world.running(name, 1, first=ord(name))
+        await there.db.running(name, 1, first=ord(name))
     for _ in range(175):
         assert not await there.scheduler.runtime.scheduler.tick()
-        await there.world.pass_ms(1_000)
+        await there.db.pass_ms(1_000)
     assert await there.held() == []
-    assert await there.world.client.hlen(KEYS.leases) == 0
+    assert await there.db.client.hlen(KEYS.leases) == 0
     await there.start_worker("h/0")
     await there.run_s(1)
     assert sorted(there.provider.sent) == ["a.0", "b.0", "c.0"]
 
 
 async def test_the_job_that_kills_its_workers_is_held_and_its_neighbours_are_sent(there: Installation) -> None:
-    await there.world.running("a", 60)
+    await there.db.running("a", 60)
     await there.start_worker("h/0")
     there.killers.add(JobId("a", 7))
     await there.run_s(40)
     assert await there.held() == ["job:a.7"]
-    records = await there.world.batches.records("a", 0)
+    records = await there.db.batches.records("a", 0)
     # those that were on their way when their worker ended are looked for
     begun = {State.ACCEPTED, State.SENDING}
     assert [row for row, record in enumerate(records) if record.state not in begun] == [7]
     assert there.starts == 1 + POLICY.max_strikes
-    (hold,) = await there.world.holds.all()
+    (hold,) = await there.db.holds.all()
     assert (hold.category, hold.cause) == ("internal", "its worker ended 5 times before it began")
 
 
 async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> None:
     """The first who speaks is the scheduler; the workers come a moment later."""
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
     ((_, lease), *_) = (await there.scheduler.runtime.scheduler.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
-    await there.world.pass_ms(60_000)
+    await there.db.pass_ms(60_000)
     await there.scheduler.runtime.scheduler.tick()
-    await there.world.pass_ms(900)
+    await there.db.pass_ms(900)
     await there.scheduler.runtime.scheduler.tick()
-    assert [worker.alive for worker in await there.world.workers.all()] == [True, True]
+    assert [worker.alive for worker in await there.db.workers.all()] == [True, True]
     await there.run_s(3)
     assert await there.strikes("a") == 0
     assert await there.states("a") == {State.ACCEPTED}
@@ -241,7 +241,7 @@ async def test_nobody_is_dead_after_everybody_paused(there: Installation) -> Non
 
 async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_seconds(there: Installation) -> None:
     """What it had fetched counts against its jobs, what it had not does not. It may come back."""
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     for name in ("h/0", "h/1"):
         await there.start_worker(name)
     ((_, lease), *_) = (await there.scheduler.runtime.scheduler.tick()).leases
@@ -259,13 +259,13 @@ async def test_a_worker_that_falls_silent_alone_loses_its_leases_within_four_sec
 
 
 async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in_the_end(there: Installation) -> None:
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     await there.start_worker("h/0")
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
     assert leases
     ticks = list[Any]()
     for _ in range(50):
-        await there.world.pass_ms(TICK_MS)
+        await there.db.pass_ms(TICK_MS)
         await there.stores["h/0"].workers.beat("h/0", there._instance("h/0"), room=64)
         ticks.append((await there.scheduler.runtime.scheduler.tick()).leases)
     again = [tick for tick, announced in enumerate(ticks) if announced]
@@ -278,21 +278,21 @@ async def test_a_message_that_was_lost_is_sent_again_and_its_lease_comes_back_in
 async def test_a_lease_that_a_living_worker_never_begins_goes_back_in_time_and_counts_against_nobody(
     there: Installation,
 ) -> None:
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     await there.start_worker("h/0")
     worker = there.stores["h/0"]
     first = [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases]
     assert all([await worker.dispatch.fetch(lease) for lease in first])
     for _ in range(round(POLICY.lease_s)):
         assert all([await worker.dispatch.fetch(lease) for lease in first])
-        await there.world.pass_ms(1_000)
+        await there.db.pass_ms(1_000)
         await there.scheduler.runtime.scheduler.tick()
     assert not any([await worker.dispatch.fetch(lease) for lease in first])
     assert await there.strikes("a") == 0
 
 
 async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation) -> None:
-    await there.world.running("a", 5)
+    await there.db.running("a", 5)
     await there.start_worker("h/0")
     ((_, lease),) = (await there.scheduler.runtime.scheduler.tick()).leases
     assert await there.stores["h/0"].dispatch.fetch(lease)
@@ -305,7 +305,7 @@ async def test_jobs_whose_worker_ended_are_leased_one_by_one(there: Installation
 
 
 async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there: Installation) -> None:
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     await there.start_worker("h/0")
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
     for _, lease in leases:
@@ -320,7 +320,7 @@ async def test_a_worker_that_signs_off_leaves_its_leases_to_others_at_once(there
 async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answer(
     there: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await there.world.running("a", 20)
+    await there.db.running("a", 20)
     await there.start_worker("h/0")
 
     async def away(now_ms: int) -> int:
@@ -330,34 +330,34 @@ async def test_leases_that_were_made_before_an_error_are_told_with_the_next_answ
         patch.setattr(there.scheduler.store.inbox, "ready", away)
         with pytest.raises(StoreUnavailable):
             await there.scheduler.runtime.scheduler.tick()
-    lease_ids = [name.decode() for name in await there.world.client.hkeys(KEYS.leases)]
+    lease_ids = [name.decode() for name in await there.db.client.hkeys(KEYS.leases)]
     assert lease_ids
     assert [lease for _, lease in (await there.scheduler.runtime.scheduler.tick()).leases] == lease_ids
 
 
 async def test_a_job_whose_document_is_lost_is_held_alone(there: Installation) -> None:
     """The cause says what is missing. The other jobs of its lease are sent."""
-    await there.world.running("a", 3)
-    await there.world.draft("b", [number(50)], documents=("d0c0",), content_urls=())
-    await there.world.batches.command("b", Command.START)
+    await there.db.running("a", 3)
+    await there.db.draft("b", [number(50)], documents=("d0c0",), content_urls=())
+    await there.db.batches.command("b", Command.START)
     await there.start_worker("h/0")
     await there.run_s(1)
     assert await there.states("a") == {State.ACCEPTED}
-    (hold,) = await there.world.holds.all()
+    (hold,) = await there.db.holds.all()
     assert (hold.scope, hold.category) == ("job:b.0", "internal")
     assert hold.cause == "It cannot be sent: there is no document d0c0."
     assert await there.strikes("b") == 0
 
 
 async def test_a_batch_whose_records_are_lost_stops_no_other(there: Installation) -> None:
-    await there.world.running("a", 3)
-    await there.world.running("b", 3, first=50)
+    await there.db.running("a", 3)
+    await there.db.running("b", 3, first=50)
     await there.start_worker("h/0")
     leases = (await there.scheduler.runtime.scheduler.tick()).leases
-    await there.world.client.delete(KEYS.block_part("b", "records", 0), KEYS.block_part("b", "block", 0))
+    await there.db.client.delete(KEYS.of_block("b", "records", 0), KEYS.of_block("b", "block", 0))
     there.messages += [lease for _, lease in leases]
     await there.run_s(1)
     assert await there.states("a") == {State.ACCEPTED}
-    await there.world.pass_ms(31_000)
+    await there.db.pass_ms(31_000)
     await there.run_s(1)
-    assert await there.world.client.zcard(KEYS.watch[Place.LEASED]) == 0
+    assert await there.db.client.zcard(KEYS.watch[Place.LEASED]) == 0

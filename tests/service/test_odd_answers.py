@@ -15,7 +15,7 @@ from dispatcher.store.batches import UploadChunk
 from tests.service.wire import WireSystem
 from tests.sinch.odd_responses import EVERY_ODD_RESPONSE, HTML
 from tests.sinch.wire_server import reply
-from tests.store.fixture import number, open_world
+from tests.store.fixture import number, open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +25,9 @@ RATE = 100.0
 
 @pytest.fixture
 async def system(redis_url: str) -> AsyncIterator[WireSystem]:
-    async with open_world(redis_url) as world:
-        await world.limiter.set_ceiling(RATE)
-        system = WireSystem(world, redis_url)
+    async with open_store(redis_url) as db:
+        await db.limiter.set_ceiling(RATE)
+        system = WireSystem(db, redis_url)
         yield system
         await system.wire.client.aclose()
         await system.store.aclose()
@@ -77,12 +77,12 @@ async def test_an_hour_of_it_uses_nobody_up(system: WireSystem, kind: str) -> No
     release where a person has to see to the cause."""
     answers, by_hand = HOURS[kind]
     responses = cycle(answers)
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     system.wire.odd = lambda method, path: next(responses) if method == "POST" else None
     await system.run(60)
     assert by_hand == [hold.scope for hold in await system.store.holds.all() if not hold.probe_at_ms]
     assert any("no usable answer: " in hold.cause for hold in await system.store.holds.all())
-    await (system.world.pass_ms(HOUR_S * 1000) if by_hand else system.run(HOUR_S))
+    await (system.db.pass_ms(HOUR_S * 1000) if by_hand else system.run(HOUR_S))
     await system.run(10)
     assert set(await system.states()) <= {State.WAITING, State.SENDING}
     assert system.wire.sends <= ROWS + 20
@@ -94,7 +94,7 @@ async def test_an_hour_of_it_uses_nobody_up(system: WireSystem, kind: str) -> No
 
 @pytest.mark.parametrize("said", ["1795000000", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT", "nan"])
 async def test_one_retry_after_stops_the_account_for_an_hour_at_most(system: WireSystem, said: str) -> None:
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     answers = [reply(429, Retry_After=said)]
     system.wire.odd = lambda method, path: answers.pop() if method == "POST" and answers else None
     await system.run(HOUR_S + 60)
@@ -102,7 +102,7 @@ async def test_one_retry_after_stops_the_account_for_an_hour_at_most(system: Wir
 
 
 async def test_an_operator_need_not_wait_for_it(system: WireSystem) -> None:
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     system.wire.odd = lambda method, path: reply(429, Retry_After="3600") if method == "POST" else None
     await system.run(60)
     sends = system.wire.sends
@@ -122,12 +122,12 @@ async def test_no_answer_breaks_anything_off(system: WireSystem, seed: int, monk
     dice = random.Random(seed)
     answers = list(EVERY_ODD_RESPONSE.values())
     system.wire.odd = lambda method, path: dice.choice(answers) if dice.random() < 0.5 else None
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     for _ in range(12):
         await system.run(20)
         await release_by_hand(system)
         await system.store.rate_limiter.unblock()
-        await system.world.pass_ms(20_000)
+        await system.db.pass_ms(20_000)
     assert system.wire.reads > 5
     system.wire.odd = lambda method, path: None
     await system.run(4 * HOUR_S)
@@ -137,12 +137,12 @@ async def test_no_answer_breaks_anything_off(system: WireSystem, seed: int, monk
 
 async def running_to(system: WireSystem, *countries: str) -> None:
     """A batch whose recipients take turns by country."""
-    await system.world.draft("a", [])
+    await system.db.draft("a", [])
     to = zip(range(ROWS), cycle(countries), strict=False)
     rows = [Recipient(line=index + 1, number=number(index), region=country) for index, country in to]
     part = UploadChunk(upload="v", first_line=1, last_line=ROWS, recipients=rows)
-    await system.world.batches.add_chunk("a", part)
-    await system.world.batches.command("a", Command.START)
+    await system.db.batches.add_chunk("a", part)
+    await system.db.batches.command("a", Command.START)
 
 
 async def test_a_key_without_access_is_found_out_by_the_third_country(system: WireSystem) -> None:
@@ -153,7 +153,7 @@ async def test_a_key_without_access_is_found_out_by_the_third_country(system: Wi
     assert holds["account"] == "config"
     assert {"country:US", "country:GB", "country:DE"} <= holds.keys()
     assert system.wire.sends <= ROWS
-    await system.world.pass_ms(24 * HOUR_S * 1000)
+    await system.db.pass_ms(24 * HOUR_S * 1000)
     system.wire.odd = lambda method, path: None
     await release_by_hand(system)
     await system.run(HOUR_S)

@@ -21,8 +21,8 @@ ROWS = 20
 
 def callback_fields(**fields: object) -> bytes:
     """An event as it lies in the inbox."""
-    news = FaxUpdate(fax_id="F9", status=FaxStatus.COMPLETED)
-    event = json.loads(encode("a.9", 1, CallbackEvent(event=FAX_COMPLETED, news=news)))
+    fax_update = FaxUpdate(fax_id="F9", status=FaxStatus.COMPLETED)
+    event = json.loads(encode("a.9", 1, CallbackEvent(event=FAX_COMPLETED, update=fax_update)))
     return json.dumps({**event, **fields}).encode()
 
 
@@ -46,13 +46,13 @@ async def checked(store: Store, *, fix: bool = False) -> Finding:
 
 async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: FaultySystem) -> None:
     """It is counted, kept, and named by the doctor, who can have it tried again."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     for _ in range(5):
         await system.begin_due()
         await system.finish()
-        await system.world.pass_ms(500)
+        await system.db.pass_ms(500)
     ended_faxes = system.provider.end_calls(1.0)
-    good = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, news=fax)) for fax in ended_faxes]
+    good = [encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax)) for fax in ended_faxes]
     assert good
     inbox = system.store.inbox
     mixed = [raw for pair in zip(POISON.values(), good, strict=False) for raw in pair] + good[len(POISON) :]
@@ -82,7 +82,7 @@ async def test_what_is_set_aside_does_not_grow_for_ever(system: FaultySystem) ->
 
 
 async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(system: FaultySystem) -> None:
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await system.begin_due()
     await system.finish()
     (call,) = system.provider.calls
@@ -101,7 +101,7 @@ async def test_text_that_an_older_version_stored_is_cleaned_when_it_is_taken(sys
 
 async def test_an_answer_that_cannot_be_stored_is_the_trouble_of_its_own_job(system: FaultySystem) -> None:
     """The door lets none through. Were there one, its job is looked for, and no other that shares its call."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     provider = system.provider
 
     def answer(order: FaxOrder) -> SendOutcome | None:

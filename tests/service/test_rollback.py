@@ -41,22 +41,24 @@ async def delivered_once(system: FaultySystem) -> None:
     assert len(system.provider.calls) == ROWS
 
 
-async def call_back(system: FaultySystem, news: FaxUpdate) -> None:
-    await system.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+async def call_back(system: FaultySystem, fax_update: FaxUpdate) -> None:
+    await system.store.inbox.add(
+        [encode(fax_update.job, fax_update.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax_update))]
+    )
     await system.runtime.inbox_consumer.settle_events()
 
 
 async def lose_the_sends(system: FaultySystem) -> None:
     """All jobs are leased; then they are sent, and Redis loses all of that and its memory of it."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     due = await system.runtime.scheduler.tick()
-    saved = await save(system.world.client)
-    await system.world.pass_ms(50)
+    saved = await save(system.db.client)
+    await system.db.pass_ms(50)
     for _, lease in due.leases:
         await system.runtime.sender.submit(lease)
     await system.finish()
     assert await states(system) == {State.ACCEPTED}
-    await restore(system.world.client, saved)
+    await restore(system.db.client, saved)
     assert await states(system) == {State.LEASED}
 
 
@@ -64,7 +66,7 @@ async def recover(system: FaultySystem) -> None:
     """Until the provider's list has been read to its end."""
     for _ in range(100):
         pause_s = await system.runtime.recovery.step()
-        await system.world.pass_ms(round(pause_s * 1000))
+        await system.db.pass_ms(round(pause_s * 1000))
         if (await rollback(system)).reconciled_ms:
             return
     raise AssertionError("not reconciled")
@@ -72,7 +74,7 @@ async def recover(system: FaultySystem) -> None:
 
 def forget(system: FaultySystem) -> None:
     """Every process was restarted, and has seen nothing."""
-    system.world.scripts.epoch.__init__()  # type: ignore[misc]  # as it is when a process starts
+    system.db.scripts.epoch.__init__()  # type: ignore[misc]  # as it is when a process starts
 
 
 async def test_a_callback_of_a_send_that_was_lost_holds_the_account_and_nobody_is_faxed_twice(
@@ -120,7 +122,7 @@ async def test_a_process_that_has_seen_a_higher_epoch_holds_the_account_at_its_n
 async def test_a_restored_copy_is_noticed_by_the_labels_when_a_scheduler_starts(system: FaultySystem) -> None:
     await lose_the_sends(system)
     forget(system)
-    await system.world.pass_ms(LIST_DELAY_MS)
+    await system.db.pass_ms(LIST_DELAY_MS)
     await system.runtime.recovery.look_back()
     assert await held(system) == [ROLLED_BACK]
     assert await states(system) == {State.ACCEPTED}
@@ -128,12 +130,12 @@ async def test_a_restored_copy_is_noticed_by_the_labels_when_a_scheduler_starts(
 
 async def test_an_epoch_above_that_of_redis_is_enough(system: FaultySystem) -> None:
     """The record knows of the attempt, by a begin that came after the loss; the label is of one before it."""
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await system.begin_due()
     await system.finish()
     (call,) = system.provider.calls
     call.write_epoch += 1_000
-    await system.world.pass_ms(LIST_DELAY_MS)
+    await system.db.pass_ms(LIST_DELAY_MS)
     await system.runtime.recovery.look_back()
     assert await held(system) == [ROLLED_BACK]
     assert (await rollback(system)).seen_epoch == call.write_epoch
@@ -142,10 +144,10 @@ async def test_an_epoch_above_that_of_redis_is_enough(system: FaultySystem) -> N
 async def test_a_scheduler_that_starts_and_finds_all_as_it_was_holds_nothing(system: FaultySystem) -> None:
     await system.work(0)
     await system.runtime.recovery.look_back()
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     await system.work(5)
     forget(system)
-    await system.world.pass_ms(LIST_DELAY_MS)
+    await system.db.pass_ms(LIST_DELAY_MS)
     await system.runtime.recovery.look_back()
     assert await held(system) == []
 
@@ -159,7 +161,7 @@ async def test_a_number_that_was_given_again_holds_the_account_with_its_second_f
     for _ in range(20):
         await system.begin_due()
         await system.finish()
-        await system.world.pass_ms(2_000)
+        await system.db.pass_ms(2_000)
     twice = system.provider.sends - before
     assert 0 < twice <= ROWS
     await system.runtime.recovery.look_back()
@@ -173,14 +175,14 @@ async def test_a_number_that_was_given_again_holds_the_account_with_its_second_f
 
 async def test_a_slot_of_a_begin_that_was_lost_is_not_used(system: FaultySystem) -> None:
     """The slot is granted; then another send of this process meets a Redis that knows nothing of it."""
-    await system.world.running("a", ROWS)
+    await system.db.running("a", ROWS)
     due = await system.runtime.scheduler.tick()
-    saved = await save(system.world.client)
+    saved = await save(system.db.client)
     real = system.store.dispatch.begin
 
     async def begin_and_lose(*args: object, **options: object) -> object:
         answer = await real(*args, **options)  # type: ignore[arg-type]  # whatever the sender asks for
-        await restore(system.world.client, saved)
+        await restore(system.db.client, saved)
         with pytest.raises(StoreRolledBack):
             await system.store.inbox.add([b"{}"])
         return answer
@@ -195,11 +197,11 @@ async def test_a_slot_of_a_begin_that_was_lost_is_not_used(system: FaultySystem)
 
 async def test_faxes_of_jobs_that_are_gone_are_listed(system: FaultySystem) -> None:
     """A batch that was accepted and lost; a fax that somebody else sent is none of our business."""
-    saved = await save(system.world.client)
-    await system.world.running("a", ROWS)
+    saved = await save(system.db.client)
+    await system.db.running("a", ROWS)
     await system.work(1)
     system.provider.calls[0].job = "somebody else's"
-    await restore(system.world.client, saved)
+    await restore(system.db.client, saved)
     with pytest.raises(StoreRolledBack):
         await system.runtime.scheduler.tick()
     await recover(system)
@@ -213,11 +215,11 @@ async def test_a_fax_from_before_the_time_that_was_read_moves_it_back(system: Fa
     """The margin before the oldest fax that was lost is always read too."""
     await system.store.rollbacks.report_attempt(JobId("z", 0), 1, 0)
     since_ms = (await rollback(system)).since_ms
-    await system.world.running("a", 1)
-    news = FaxUpdate(
+    await system.db.running("a", 1)
+    fax_update = FaxUpdate(
         fax_id="F9", status=FaxStatus.UNFINISHED, job="a.0", attempt=3, created_ms=since_ms + 1_000, to="+12015550100"
     )
-    await call_back(system, news)
+    await call_back(system, fax_update)
     assert (await rollback(system)).since_ms == since_ms + 1_000 - 600_000
     (record,) = await system.records()
     assert (record.state, record.attempt, record.fax_id) == (State.ACCEPTED, 3, "F9")
@@ -236,7 +238,7 @@ async def test_a_list_that_cannot_be_read_counts_for_nothing(system: FaultySyste
     for _ in range(50):
         with pytest.raises(ConnectionError):
             await system.runtime.recovery.step()
-        await system.world.pass_ms(1_000)
+        await system.db.pass_ms(1_000)
     assert await held(system) == [ROLLED_BACK]
     system.provider.list_page = listing  # type: ignore[method-assign]  # works again
     await recover(system)
@@ -255,8 +257,8 @@ async def test_a_hold_of_lost_writes_is_not_released_like_others(system: FaultyS
 
 async def test_a_begin_that_no_replica_has_is_a_missed_slot(system: FaultySystem) -> None:
     """This server has no replica at all. Nothing is sent, nothing is spent, and it goes on when there is one."""
-    await system.world.running("a", ROWS)
-    system.world.scripts._replicas = 1
+    await system.db.running("a", ROWS)
+    system.db.scripts._replicas = 1
     await system.work(2)
     assert system.provider.sends == 0
     totals = await system.store.metric_totals.all()
@@ -264,5 +266,5 @@ async def test_a_begin_that_no_replica_has_is_a_missed_slot(system: FaultySystem
     assert {
         (record.state, record.counters.tries, record.counters.server_errors) for record in await system.records()
     } == {(State.WAITING, 0, 0)}
-    system.world.scripts._replicas = 0
+    system.db.scripts._replicas = 0
     await delivered_once(system)

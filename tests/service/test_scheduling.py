@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.limits.allowance import Period
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.service.permits import NoPermit, ReadKind, ReadPermits
 from dispatcher.service.scheduling import AHEAD_S, Scheduler
 from dispatcher.store.dispatch import Candidate
@@ -121,7 +121,7 @@ async def test_a_pause_of_the_scheduler_is_no_step_of_the_clock(store: Store, mo
     scheduler = Scheduler(store, Policy(), lambda: own_s, max_in_flight=100)
     own_s = 1e6
     await scheduler._read_clock()
-    own_s += Policy().settling_s * 2
+    own_s += Policy().search_period_s * 2
     steady = []
     for pause_s in (0.0, 5.0, 0.0, 60.0, 0.0):
         own_s, paused_s = own_s + 1, pause_s

@@ -21,15 +21,17 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_send_whose_callback_is_quicker_than_its_answer_counts_once(system: FaultySystem) -> None:
     async def call_back() -> None:
-        (news,) = system.provider.end_calls(1.0)
-        await system.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+        (fax_update,) = system.provider.end_calls(1.0)
+        await system.store.inbox.add(
+            [encode(fax_update.job, fax_update.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax_update))]
+        )
         await system.runtime.inbox_consumer.settle_events()
 
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     system.provider.before_answer = call_back
     await system.begin_due()
     await system.finish()
-    await system.world.pass_ms(1_000)
+    await system.db.pass_ms(1_000)
     await system.runtime.inbox_consumer.settle_events()
     assert [record.state for record in await system.records()] == [State.DELIVERED]
     totals = await system.store.metric_totals.all()
@@ -50,13 +52,13 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
         if done:
             await begin(*arguments, **more)
         lost.append(arguments)
-        await system.world.pass_ms(away_s * 1000)
-        for answer in await system.world.client.keys(KEYS.begun("*")) if away_s > 60 else ():
-            await system.world.client.delete(answer)
+        await system.db.pass_ms(away_s * 1000)
+        for answer in await system.db.client.keys(KEYS.begun("*")) if away_s > 60 else ():
+            await system.db.client.delete(answer)
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(system.store.dispatch, "begin", lossy)
-    await system.world.running("a", 3)
+    await system.db.running("a", 3)
     await system.begin_due()
     await system.finish()
     assert lost
@@ -64,7 +66,7 @@ async def test_what_was_begun_without_an_answer_goes_back_when_redis_is_there_ag
     assert State.SENDING not in {record.state for record in await system.records()}
     await system.work(6)
     records = await system.records()
-    assert {(record.counters.server_errors, record.looks) for record in records} == {(0, 0)}
+    assert {(record.counters.server_errors, record.lookups) for record in records} == {(0, 0)}
     assert {record.state for record in records} <= {State.ACCEPTED, State.DELIVERED}
     assert system.provider.sends == 3
 
@@ -76,10 +78,10 @@ async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_an
 
     async def stand_still(seconds: float) -> None:
         system.uncounted_s += 900.0
-        await system.world.pass_ms(900_000)
+        await system.db.pass_ms(900_000)
 
     monkeypatch.setattr(system.runtime.sender, "_sleep", stand_still)
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await system.begin_due()
     await system.finish()
     assert system.provider.sends == 0
@@ -89,24 +91,24 @@ async def test_nothing_leaves_after_the_whole_machine_stood_still_longer_than_an
 async def test_an_urgent_fax_goes_before_those_whose_slots_are_still_to_come(
     system: FaultySystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sender, world = system.runtime.sender, system.world
+    sender, db = system.runtime.sender, system.db
     later = asyncio.Condition()
 
     async def sleep(seconds: float) -> None:
-        end_us = world.us + round(seconds * 1_000_000)
+        end_us = db.us + round(seconds * 1_000_000)
         async with later:
-            await later.wait_for(lambda: world.us >= end_us)
+            await later.wait_for(lambda: db.us >= end_us)
 
     monkeypatch.setattr(sender, "_sleep", sleep)
-    await world.limiter.set_ceiling(20.0)
-    await world.running("a", 4)
-    await world.running("b", 1, first=50, priority=Priority.URGENT)
+    await db.limiter.set_ceiling(20.0)
+    await db.running("a", 4)
+    await db.running("b", 1, first=50, priority=Priority.URGENT)
     for priority in ("bulk", "urgent"):
-        lease = await world.claim(priority, 4, 10)
+        lease = await db.claim(priority, 4, 10)
         assert lease is not None
         await sender.submit(lease.id, urgent=priority == "urgent")
     for _ in range(30):
-        await world.pass_ms(10)
+        await db.pass_ms(10)
         async with later:
             later.notify_all()
     await sender.finish()
@@ -128,8 +130,8 @@ async def test_a_refusal_whose_settlement_was_lost_on_its_way_back_still_holds_t
         raise StoreUnavailable("the answer was lost")
 
     monkeypatch.setattr(system.store.dispatch, "apply", lossy)
-    system = InProcessSystem(system.store, system.world, system.provider, "another")
-    await system.world.running("a", 1)
+    system = InProcessSystem(system.store, system.db, system.provider, "another")
+    await system.db.running("a", 1)
     system.provider.refusal = lambda fax: Refused(status=401)
     await system.begin_due()
     await system.finish()

@@ -7,7 +7,7 @@ import pytest
 from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.job import AttemptOutcome, JobId, State
 from dispatcher.core.outcome import FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.service.views import view_batch
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
@@ -25,7 +25,7 @@ async def system(redis_url: str) -> AsyncIterator[FaultySystem]:
 
 
 async def work(system: FaultySystem, pass_ms: int) -> None:
-    await system.world.pass_ms(pass_ms)
+    await system.db.pass_ms(pass_ms)
     await system.begin_due()
     await system.finish()
     assert system.failures == []
@@ -38,7 +38,7 @@ async def state_of(system: FaultySystem) -> BatchState:
 @pytest.mark.parametrize("known", [True, False], ids=["the provider knows it", "and forgets it in the end"])
 async def test_its_batch_ends_after_80_hours(system: FaultySystem, known: bool) -> None:
     """A batch that was cancelled does not wait for it for ever, and it is never sent again."""
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await work(system, 0)
     await system.store.batches.command("a", Command.CANCEL)
     await work(system, 79 * HOUR_MS)
@@ -55,11 +55,13 @@ async def test_its_batch_ends_after_80_hours(system: FaultySystem, known: bool) 
 
 async def test_its_end_is_told_later(system: FaultySystem) -> None:
     """The state stays, and the history has it."""
-    await system.world.running("a", 1)
+    await system.db.running("a", 1)
     await work(system, 0)
     await work(system, 80 * HOUR_MS)
-    news: FaxUpdate = system.provider.end_calls(1.0)[0]
-    await system.store.inbox.add([encode(news.job, news.attempt, CallbackEvent(event=FAX_COMPLETED, news=news))])
+    fax_update: FaxUpdate = system.provider.end_calls(1.0)[0]
+    await system.store.inbox.add(
+        [encode(fax_update.job, fax_update.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax_update))]
+    )
     await system.runtime.inbox_consumer.settle_events()
     (stored,) = await system.store.dispatch.stored([JobId("a", 0)])
     assert stored

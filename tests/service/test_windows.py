@@ -45,7 +45,7 @@ class Lists:
             for call in self._provider.calls
             if low <= call.created_ms + self._ahead_ms <= high and call.to.startswith(query.to)
         ]
-        return ListPage(faxes=tuple(call.news for call in listed), page=1, total_pages=1)
+        return ListPage(faxes=tuple(call.fax_update for call in listed), page=1, total_pages=1)
 
 
 async def unclear(system: FaultySystem, monkeypatch: pytest.MonkeyPatch, *, ahead_ms: int) -> Lists:
@@ -54,8 +54,8 @@ async def unclear(system: FaultySystem, monkeypatch: pytest.MonkeyPatch, *, ahea
     monkeypatch.setattr(system.provider, "list_page", lists.page)
     monkeypatch.setattr(system.runtime.reconciler._reads, "_permits", FreePermits())
     monkeypatch.setattr(system.provider, "end_calls", lambda share: [])
-    await system.world.limiter.set_ceiling(RATE)
-    await system.world.running("a", ROWS)
+    await system.db.limiter.set_ceiling(RATE)
+    await system.db.running("a", ROWS)
     # one in four is answered, so that the breaker waits until most are sent
     system.provider.refusal = lambda order: (
         Unclear(reason="answered 500", status=500) if int(order.to[0][-1]) % 4 else None
@@ -74,7 +74,7 @@ def sent(system: FaultySystem) -> dict[str, int]:
 async def test_nobody_is_faxed_twice_when_the_providers_clock_is_five_minutes_off(
     system: FaultySystem, monkeypatch: pytest.MonkeyPatch, ahead_s: int
 ) -> None:
-    """No window shows the faxes at any look. The list of each number does, before the attempt is written off."""
+    """No window shows the faxes at any look-up. The list of each number does, before the attempt is written off."""
     lists = await unclear(system, monkeypatch, ahead_ms=ahead_s * 1000)
     system.provider.refusal = lambda fax: None
     await system.store.holds.release("provider")

@@ -22,8 +22,8 @@ from tests.store.fixture import StoreFixture
 class WireLine(Line):
     """``odd`` gives the answer to a request instead of the true one, from its method and path; None: the true one."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        super().__init__(world)
+    def __init__(self, db: StoreFixture) -> None:
+        super().__init__(db)
         self.odd: Callable[[str, str], bytes | None] = lambda method, path: None
         #: the same for a POST, from the number that is called
         self.odd_to: Callable[[str], bytes | None] = lambda to: None
@@ -96,16 +96,16 @@ def _response(raw: bytes) -> httpx.Response:
 
 
 def _shown(call: Call) -> dict[str, object]:
-    news = call.news
+    fax_update = call.fax_update
     return {
         "id": call.id,
         "to": call.to,
-        "status": {"unfinished": "IN_PROGRESS"}.get(news.status, news.status.upper()),
+        "status": {"unfinished": "IN_PROGRESS"}.get(fax_update.status, fax_update.status.upper()),
         "labels": {JOB_LABEL: call.job, ATTEMPT_LABEL: str(call.attempt)},
         "createTime": _time(call.created_ms),
         "completedTime": _time(call.ended_ms) if call.ended_ms else None,
-        "errorType": news.error_type or None,
-        "errorCode": news.error_code or None,
+        "errorType": fax_update.error_type or None,
+        "errorCode": fax_update.error_code or None,
     }
 
 
@@ -116,6 +116,6 @@ def _time(ms: int) -> str:
 class WireSystem(DefaultPolicySystem):
     """A system with the default policy whose provider speaks HTTP."""
 
-    def __init__(self, world: StoreFixture, url: str) -> None:
-        self.wire = WireLine(world)
-        super().__init__(world, url, self.wire)
+    def __init__(self, db: StoreFixture, url: str) -> None:
+        self.wire = WireLine(db)
+        super().__init__(db, url, self.wire)

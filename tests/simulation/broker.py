@@ -11,7 +11,7 @@ from typing import Any
 from dispatcher.store.queues import MAX_MESSAGES
 from tests.simulation.faults import Fault, FaultSchedule
 
-QUEUES = ("urgent", "bulk", "news", "looks")
+QUEUES = ("urgent", "bulk", "callbacks", "lookups")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import structlog
 from redis.exceptions import NoScriptError
 
 from dispatcher.core.job import JobId
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.runtime import Runtime, assemble, prepare_account
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.settings import Settings, SinchSettings
@@ -207,13 +207,13 @@ class Engine:
     def _quiet_s(self) -> float:
         """Return the seconds until a scheduler has work to do; 0 while a job is leased."""
         suspended_s = self._suspended_s()
-        wait_ms, leased = self._next_due(looks=suspended_s <= 0)
+        wait_ms, leased = self._next_due(in_flight=suspended_s <= 0)
         in_s = math.inf if wait_ms < 0 else wait_ms / 1000
         return 0.0 if leased else min(in_s, suspended_s) if suspended_s > 0 else in_s
 
-    def _next_due(self, *, looks: bool) -> tuple[int, int]:
+    def _next_due(self, *, in_flight: bool) -> tuple[int, int]:
         """Run ``next_due`` directly, because the network may be down."""
-        options = {"horizon_us": HORIZON_US, "looks": looks, "seen_epoch": 0, "worker": ""}
+        options = {"horizon_us": HORIZON_US, "in_flight": in_flight, "seen_epoch": 0, "worker": ""}
         arguments = (1, KEYS.epoch, json.dumps(options))
         (answer,) = self.server.call([("EVALSHA", _NEXT_DUE_HASH, *arguments)])
         if isinstance(answer, NoScriptError):
@@ -375,8 +375,8 @@ async def _serve_scheduler(slot: ProcessSlot) -> None:
     actors = Actors(
         submit=Sender(broker, "bulk", "submit"),  # type: ignore[arg-type]  # the part of an actor that is used
         submit_urgent=Sender(broker, "urgent", "submit_urgent"),  # type: ignore[arg-type]
-        reconcile=Sender(broker, "looks", "reconcile"),  # type: ignore[arg-type]
-        settle_events=Sender(broker, "news", "settle_events"),  # type: ignore[arg-type]
+        reconcile=Sender(broker, "lookups", "reconcile"),  # type: ignore[arg-type]
+        settle_events=Sender(broker, "callbacks", "settle_events"),  # type: ignore[arg-type]
     )
     with routine():
         asyncio.get_running_loop().create_task(slot.runtime.recovery.run())

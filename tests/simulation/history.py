@@ -294,7 +294,7 @@ class History:
     def _jobs(self) -> "Sequence[OurJob]":
         jobs = []
         for mailing in self.mailings:
-            (raw,) = self._server.call([("GET", KEYS.block_part(mailing.batch, "records", 0))])
+            (raw,) = self._server.call([("GET", KEYS.of_block(mailing.batch, "records", 0))])
             if raw is None:  # cancelled as a draft, before the upload of its recipients
                 continue
             (control,) = self._server.call([("HGET", KEYS.batch(mailing.batch), "control")])

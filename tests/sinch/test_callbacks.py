@@ -45,9 +45,9 @@ def test_both_content_types_say_the_same() -> None:
 
 def test_the_update_names_job_and_attempt() -> None:
     event = read(TYPE, COMPLETED)
-    assert event.news is not None
+    assert event.update is not None
     assert (event.event, event.fax_id) == ("FAX_COMPLETED", "01FAX")
-    assert (event.news.job, event.news.attempt, event.news.status) == ("b1.7", 2, FaxStatus.COMPLETED)
+    assert (event.update.job, event.update.attempt, event.update.status) == ("b1.7", 2, FaxStatus.COMPLETED)
 
 
 @given(st.lists(st.integers(0, len(COMPLETED)), max_size=12))
@@ -74,7 +74,7 @@ def test_the_fax_may_come_as_text_or_as_an_object(fax: object) -> None:
 @pytest.mark.parametrize("fax", [None, {}, "rubbish", {"page": 3}])
 def test_an_unknown_event_needs_no_fax(fax: object) -> None:
     event = parse_json(json.dumps({"event": "PAGE_SENT", "fax": fax}).encode())
-    assert event == CallbackEvent(event="PAGE_SENT", news=None)
+    assert event == CallbackEvent(event="PAGE_SENT", update=None)
 
 
 @pytest.mark.parametrize(

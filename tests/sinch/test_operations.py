@@ -135,7 +135,7 @@ async def test_a_walk_meets_each_fax_once_while_new_ones_arrive(own_emulator: Em
     async with client_of(own_emulator) as client:
         query = FaxQuery(page_size=page_size)
         now_ms = max(fax.created_ms for fax in (await client.list_page(query, 1, total_s=10)).faxes)
-        fax_ids = [fax.id async for fax in client.faxes.walk(query, now_ms=now_ms, before_page=before_page)]
+        fax_ids = [fax.id async for fax in client.faxes.iter_all(query, now_ms=now_ms, before_page=before_page)]
     assert len(fax_ids) == len(set(fax_ids))
     assert before <= set(fax_ids)
 
@@ -148,8 +148,8 @@ async def test_a_walk_by_a_passing_status_skips_nothing_that_keeps_it(own_emulat
         now_ms = (await client.list_page(FaxQuery(), 1, total_s=10)).faxes[0].created_ms
         completed = FaxQuery(status="COMPLETED", page_size=2)
         passing = FaxQuery(status="IN_PROGRESS", page_size=2)
-        assert {fax.id async for fax in client.faxes.walk(completed, now_ms=now_ms)} == ids
-        assert [fax async for fax in client.faxes.walk(passing, now_ms=now_ms)] == []
+        assert {fax.id async for fax in client.faxes.iter_all(completed, now_ms=now_ms)} == ids
+        assert [fax async for fax in client.faxes.iter_all(passing, now_ms=now_ms)] == []
 
 
 async def test_a_list_is_exported_as_csv(emulator: EmulatorClient, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ async def test_a_service_is_created_changed_and_deleted(emulator: EmulatorClient
         changed = await client.services.update(created.id, ServiceSettings(name="Reminders"))
         assert (changed.name, changed.number_of_retries) == ("Reminders", 1)
         assert await client.services.get(created.id) == changed
-        assert created.id in {service.id async for service in client.services.walk()}
+        assert created.id in {service.id async for service in client.services.iter_all()}
         assert len((await client.services.page(page_size=1)).items) == 1
         await client.services.delete(created.id)
         with pytest.raises(NotFoundError):
@@ -227,7 +227,7 @@ async def test_an_email_address_is_created_changed_and_deleted(emulator: Emulato
         assert created.created_at is not None
         changed = await client.emails.update(service, emails, [first, second])
         assert changed.phone_numbers == (first, second)
-        assert [email.email async for email in client.emails.walk(service)] == [emails]
+        assert [email.email async for email in client.emails.iter_all(service)] == [emails]
         assert [number async for number in client.emails.walk_numbers(service, emails)] == [first, second]
         assert [email async for email in client.emails.walk_of_number(service, NUMBER)] == [emails]
         await client.emails.delete(service, emails)
@@ -249,7 +249,7 @@ async def test_a_cover_page_is_created_read_and_deleted(emulator: EmulatorClient
         created = await client.cover_pages.add(service, "Front", TWO_PAGES)
         assert (created.name, created.service_id) == ("Front", service)
         assert await client.cover_pages.get(service, created.id) == created
-        assert [page.id async for page in client.cover_pages.walk(service)] == [created.id]
+        assert [page.id async for page in client.cover_pages.iter_all(service)] == [created.id]
         await client.cover_pages.delete(service, created.id)
         with pytest.raises(NotFoundError):
             await client.cover_pages.get(service, created.id)

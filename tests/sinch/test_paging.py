@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dispatcher.sinch.coerce import text
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.paging import ListProgress, Page, read_list, walk
+from dispatcher.sinch.paging import ListProgress, Page, iter_all, read_list
 
 
 @dataclass
@@ -37,7 +37,7 @@ class GrowingList:
 
 
 async def walk_all(growing: GrowingList) -> list[int]:
-    return [item async for item in walk(growing.page, key=lambda item: item)]
+    return [item async for item in iter_all(growing.page, key=lambda item: item)]
 
 
 @given(
@@ -64,21 +64,21 @@ def test_a_walk_ends_at_an_empty_page_whatever_the_total() -> None:
         return Page(items=(1, 2) if number == 1 else (), number=number, total_pages=99)
 
     async def collect() -> list[int]:
-        return [item async for item in walk(page, key=lambda item: item)]
+        return [item async for item in iter_all(page, key=lambda item: item)]
 
     assert asyncio.run(collect()) == [1, 2]
 
 
 def test_a_list_is_read_with_its_paging() -> None:
     body = json.dumps({"emails": ["a@b.example"], "pageNumber": 2, "totalPages": 3, "totalItems": 41}).encode()
-    read = read_list(body, "emails", text, page=2, page_size=20)
+    read = read_list(body, "emails", text, page=2)
     assert read == Page(items=("a@b.example",), number=2, total_pages=3, total_items=41)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"emails": null}', b'{"emails": {}}'])
 def test_an_unreadable_list_is_not_an_empty_one(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        read_list(body, "emails", text, page=1, page_size=20)
+        read_list(body, "emails", text, page=1)
 
 
 @dataclass
@@ -103,7 +103,7 @@ def test_a_list_without_a_number_of_pages_is_read_until_a_page_has_no_new_items(
     """Small pages are no sign of the end: the fax may be on the next page."""
 
     async def collect() -> list[int]:
-        return [item async for item in walk(capped.page, key=lambda item: item)]
+        return [item async for item in iter_all(capped.page, key=lambda item: item)]
 
     capped = CappedList(items, has_total=False)
     assert asyncio.run(collect()) == list(range(items))

@@ -159,7 +159,7 @@ async def test_a_callback_is_the_same_as_a_read_back(emulator: EmulatorClient, r
         reader.feed(delivery.body)
         event = reader.finish()
         assert event.event == FAX_COMPLETED
-        assert event.news == await client.fax(outcome.update.fax_id, total_s=10)
+        assert event.update == await client.fax(outcome.update.fax_id, total_s=10)
     assert delivery.path.startswith("/prefix/callbacks/sinch/b1.7/2/")
 
 

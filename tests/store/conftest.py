@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.store.fixture import StoreFixture, open_world
+from tests.store.fixture import StoreFixture, open_store
 
 
 @pytest.fixture(scope="session")
@@ -12,7 +12,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[StoreFixture]:
+async def db(redis_url: str) -> AsyncIterator[StoreFixture]:
     """An empty store whose scripts go by a clock that the test sets."""
-    async with open_world(redis_url) as world:
-        yield world
+    async with open_store(redis_url) as db:
+        yield db

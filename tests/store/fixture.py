@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import JobId, Recipient
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.store.batches import Batches, UploadChunk
 from dispatcher.store.client import Client, connect
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
@@ -91,7 +91,7 @@ class StoreFixture:
             "content_urls": ("https://example.com/a.pdf",),
         } | more
         await self.batches.create(Definition(id=batch, **fields))
-        await self.batches.add_chunk(batch, part(numbers, regions=regions))
+        await self.batches.add_chunk(batch, upload_chunk(numbers, regions=regions))
 
     async def running(self, batch: str, jobs: int, first: int = 0, **more: Any) -> None:
         await self.draft(batch, [number(index) for index in range(first, first + jobs)], **more)
@@ -125,11 +125,11 @@ class StoreFixture:
 
 
 @asynccontextmanager
-async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIterator[StoreFixture]:
+async def open_store(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIterator[StoreFixture]:
     """An empty store on the server at ``url``."""
     client, policy = connect(url), Policy()
     scripts = make_scripts(client, KEYS, text_with_clock)
-    world = StoreFixture(
+    db = StoreFixture(
         client=client,
         scripts=scripts,
         policy=policy,
@@ -141,12 +141,12 @@ async def open_world(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         wakes=Wakes(client, scripts),
     )
     await client.flushdb()
-    await world.set_clock(START_MS * 1000)
-    await world.limiter.set_ceiling(RATE)
+    await db.set_clock(START_MS * 1000)
+    await db.limiter.set_ceiling(RATE)
     # one worker, of whom every script is a heartbeat
-    world.workers.speak_as("worker", "first", lambda: 100)
+    db.workers.speak_as("worker", "first", lambda: 100)
     try:
-        yield world
+        yield db
     finally:
         await client.aclose()
 
@@ -156,7 +156,9 @@ def number(index: int) -> str:
     return f"+1{201 + index // 100}55501{index % 100:02d}"
 
 
-def part(numbers: Sequence[str], upload: str = "u", first_line: int = 1, regions: Sequence[str] = ()) -> UploadChunk:
+def upload_chunk(
+    numbers: Sequence[str], upload: str = "u", first_line: int = 1, regions: Sequence[str] = ()
+) -> UploadChunk:
     countries = zip_longest(numbers, regions, fillvalue="")
     rows = [
         Recipient(line=first_line + index, number=number, region=region)

@@ -15,12 +15,12 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.holds import ACCOUNT, LISTS_FAIL, PROVIDER
 from dispatcher.core.limits.rate import RateState, bounded_wait, next_us
 from dispatcher.core.limits.shares import QUANTUM
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import WATCHED, Place, is_unclear
 from dispatcher.core.reference import fairness, holding, pacing
 from dispatcher.core.reference.holding import Answered
 from dispatcher.core.reference.pacing import Adaptation
-from dispatcher.core.retry.waits import capped_retry_after_s, look_apart_ms, shared_ms
+from dispatcher.core.retry.waits import capped_retry_after_s, lookup_spacing_ms, shared_ms
 from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, StoredTransition
 from dispatcher.store.holds import ListNote
 from dispatcher.store.protocol import HELD_SCORE
@@ -646,7 +646,7 @@ class Model:
             strikes=0,
             lease=self.call_number,
             attempt=record.attempt + 1,
-            looks=0,
+            lookups=0,
             unclear=False,
             pages_sent=0,
             pages_total=0,
@@ -723,8 +723,8 @@ class Model:
         announce = self._lost(living)
         unclear = [job for job, until_ms in self.watch[Place.SENDING].items() if until_ms <= self.ms]
         for job in unclear:
-            look_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.looks_s[0] * 1000)
-            self.watch[Place.UNCLEAR][job] = shared_ms(look_ms, look_apart_ms(0, self.policy))
+            lookup_ms = self.watch[Place.SENDING].pop(job) + round(self.policy.lookups_s[0] * 1000)
+            self.watch[Place.UNCLEAR][job] = shared_ms(lookup_ms, lookup_spacing_ms(0, self.policy))
         look_at = set()
         for place in (Place.UNCLEAR, Place.ACCEPTED) if living else ():
             for job in [job for job, until_ms in self.watch[place].items() if until_ms <= self.ms]:

@@ -11,7 +11,7 @@ from dispatcher.store import codec, keys
 from tests.store.fixture import KEYS, StoreFixture, dump
 from tests.store.model import Batch, Model, OpenLease
 
-STRIKES, PARKED = KEYS.strikes(""), KEYS.parked("")
+STRIKES, PARKED = KEYS.failure_run(""), KEYS.stopped_batches("")
 
 
 def of_model(model: Model) -> dict[str, Any]:
@@ -69,15 +69,15 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
     }
 
 
-async def of_store(world: StoreFixture) -> dict[str, Any]:
-    raw = await dump(world.client)
+async def of_store(db: StoreFixture) -> dict[str, Any]:
+    raw = await dump(db.client)
     names = [name.decode() for name, _ in raw.get(KEYS.batches, [])]
     numbers = {
         name.removeprefix(KEYS.number("")): value for name, value in raw.items() if name.startswith(KEYS.number(""))
     }
     workers = dict(raw.get(KEYS.workers, {}))
     clock = workers.pop(b":clock", b"0 0")
-    said = {name async for name in world.client.scan_iter(match=KEYS.lease("*"), count=1000)}
+    said = {name async for name in db.client.scan_iter(match=KEYS.lease("*"), count=1000)}
     assert said == {KEYS.lease(lease.decode()).encode() for lease in raw.get(KEYS.leases, {})}
     return {
         "batches": {name: _stored_batch(raw, name) for name in names},
@@ -99,7 +99,7 @@ async def of_store(world: StoreFixture) -> dict[str, Any]:
         "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(KEYS.leases, {}).items()},
         "workers": {name.decode(): _worker(value) for name, value in workers.items()},
         "clock": tuple(map(int, clock.split())),
-        "pace": await world.limiter.state(),
+        "pace": await db.limiter.state(),
         "totals": _stored_totals(raw),
     }
 
@@ -143,7 +143,7 @@ def _stored_parked(raw: dict[str, Any], batch: str) -> dict[str, set[int]]:
     """The bitmaps; the set of their countries has to name all of them and no more."""
     prefix = KEYS.parked_rows(batch, "")
     parked = {name.removeprefix(prefix): {*codec.rows_of(raw[name])} for name in raw if name.startswith(prefix)}
-    assert parked.keys() == _names(raw, KEYS.part(batch, "parked"))
+    assert parked.keys() == _names(raw, KEYS.of_batch(batch, "parked"))
     return parked
 
 
@@ -153,12 +153,12 @@ def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
 
 def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
     meta = {field.decode(): value.decode() for field, value in raw[KEYS.batch(name)].items()}
-    counts = {field: int(jobs) for field, jobs in raw.get(KEYS.part(name, "counts"), {}).items()}
+    counts = {field: int(jobs) for field, jobs in raw.get(KEYS.of_batch(name, "counts"), {}).items()}
     return {
         "control": meta["control"],
         "cursor": int(meta["cursor"]),
         "records": _records(raw, name, int(meta["blocks"])),
-        "due": {int(row): due_ms for row, due_ms in _scores(raw, KEYS.part(name, "due")).items()},
+        "due": {int(row): due_ms for row, due_ms in _scores(raw, KEYS.of_batch(name, "due")).items()},
         "parked": _stored_parked(raw, name),
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
@@ -172,7 +172,7 @@ def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:
     return {
         block * keys.BLOCK + index: codec.decode_record(stored)
         for block in range(blocks)
-        for index, stored in enumerate(codec.split_records(raw[KEYS.block_part(name, "records", block)]))
+        for index, stored in enumerate(codec.split_records(raw[KEYS.of_block(name, "records", block)]))
     }
 
 

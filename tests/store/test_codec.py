@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from dispatcher.core.job import (
     REVISION_MODULUS,
-    AttemptCounters,
     AttemptOutcome,
     FailureCode,
+    FailureCounters,
     FaxFate,
     HistoryEntry,
     Recipient,
@@ -41,8 +41,8 @@ records = st.builds(
     failure=st.builds(
         FailureCode, category=st.sampled_from(CATEGORIES), error_type=st.sampled_from(ERROR_TYPES), error_code=SHORT
     ),
-    counters=st.builds(AttemptCounters, dials=BYTE, tries=BYTE, server_errors=BYTE),
-    looks=BYTE,
+    counters=st.builds(FailureCounters, dials=BYTE, tries=BYTE, server_errors=BYTE),
+    lookups=BYTE,
     doubled=st.booleans(),
     unclear=st.booleans(),
     force_fine=st.booleans(),
@@ -86,8 +86,8 @@ KNOWN = Record(
     attempt=0x02030405,
     lease=0x04050607,
     failure=FailureCode(category="busy", error_type="LINE_ERROR", error_code=0x0809),
-    counters=AttemptCounters(dials=10, tries=11, server_errors=12),
-    looks=13,
+    counters=FailureCounters(dials=10, tries=11, server_errors=12),
+    lookups=13,
     doubled=True,
     force_fine=True,
     history_revision=5,
@@ -135,9 +135,9 @@ def test_an_error_type_of_a_later_provider_is_kept_as_other() -> None:
 @given(st.integers(256, 10**9))
 def test_counters_stop_at_their_width(many: int) -> None:
     record = codec.decode_record(
-        codec.encode_record(Record(counters=AttemptCounters(dials=many, tries=many), looks=many, strikes=many))
+        codec.encode_record(Record(counters=FailureCounters(dials=many, tries=many), lookups=many, strikes=many))
     )
-    assert (record.counters.dials, record.counters.tries, record.looks, record.strikes) == (255, 255, 255, 255)
+    assert (record.counters.dials, record.counters.tries, record.lookups, record.strikes) == (255, 255, 255, 255)
 
 
 def test_numbers_that_the_provider_should_not_send_do_not_break_a_record() -> None:

@@ -12,13 +12,13 @@ import pytest
 import redis
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.store import client
 from dispatcher.store.errors import StoreFull, StoreRefuses, StoreUnavailable, StoreUnsafe
 from dispatcher.store.store import Store, unsafe
-from tests.store.fixture import number, part
+from tests.store.fixture import number, upload_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +59,7 @@ def wait_for_end(server: EmbeddedServer) -> None:
 
 async def add_batch(store: Store, name: str = "a") -> None:
     await store.batches.create(Definition(id=name, name=name, created_ms=1))
-    await store.batches.add_chunk(name, part([number(0), number(1)]))
+    await store.batches.add_chunk(name, upload_chunk([number(0), number(1)]))
     await store.batches.command(name, Command.START)
 
 

@@ -8,12 +8,12 @@ import pytest
 import redis
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.store import client as client_module
 from dispatcher.store.client import connect, connect_blocking
 from dispatcher.store.errors import StoreRefuses, StoreUnavailable, translated
 from dispatcher.store.store import Store
-from tests.store.fixture import number, part
+from tests.store.fixture import number, upload_chunk
 from tests.store.moving_name import MovingName
 from tests.store.replicas import Pair, open_pair, until
 
@@ -62,7 +62,7 @@ async def test_the_store_goes_on_with_its_scripts_and_transactions(pair: Pair, n
     store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
     await fail_over(pair, name)
-    assert (await store.batches.add_chunk("a", part([number(0)]))).status == "stored"
+    assert (await store.batches.add_chunk("a", upload_chunk([number(0)]))).status == "stored"
     await store.batches.command("a", Command.START)
     assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is not None
     assert await store.batches.create(Definition(id="b", name="b", created_ms=1))

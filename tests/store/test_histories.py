@@ -9,10 +9,10 @@ from dispatcher.core.job import State
 from dispatcher.service.doctor import examine
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.store import Store
-from tests.store.fixture import KEYS, StoreFixture, dump, open_world
+from tests.store.fixture import KEYS, StoreFixture, dump, open_store
 from tests.store.lossy_proxy import LossyProxy
+from tests.store.random_history import RandomHistory
 from tests.store.transitions import is_allowed
-from tests.store.walk import RandomHistory
 
 pytestmark = pytest.mark.anyio
 
@@ -20,14 +20,14 @@ STEPS = 120
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_every_script_does_what_the_model_says(world: StoreFixture, seed: int) -> None:
+async def test_every_script_does_what_the_model_says(db: StoreFixture, seed: int) -> None:
     """Answers and everything stored agree after each step, and every live job is in exactly one place."""
-    await RandomHistory(world, seed).live(STEPS)
+    await RandomHistory(db, seed).live(STEPS)
 
 
-async def test_scripts_change_states_as_the_table_says(world: StoreFixture) -> None:
+async def test_scripts_change_states_as_the_table_says(db: StoreFixture) -> None:
     """Every history checks it after each script; this one shows that it sees the ways of claim, begin and settle."""
-    history = RandomHistory(world, 11)
+    history = RandomHistory(db, 11)
     await history.live(STEPS)
     ways = [State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED]
     assert {*pairwise(ways), (State.LEASED, State.WAITING), (State.SENDING, State.WAITING)} <= history.transitions.seen
@@ -36,17 +36,17 @@ async def test_scripts_change_states_as_the_table_says(world: StoreFixture) -> N
 
 
 @pytest.mark.parametrize("seed", range(402, 405))
-async def test_leases_of_workers_that_end_go_on_as_the_model_says(world: StoreFixture, seed: int) -> None:
+async def test_leases_of_workers_that_end_go_on_as_the_model_says(db: StoreFixture, seed: int) -> None:
     """Strikes, jobs that are leased alone, suspects that are tried one at a time, jobs that are held."""
-    walk = RandomHistory(world, seed, crashing=True)
+    walk = RandomHistory(db, seed, crashing=True)
     await walk.live(STEPS)
     assert walk.max_strikes >= 2
 
 
-async def test_the_doctor_finds_nothing_after_a_random_history(world: StoreFixture, redis_url: str) -> None:
+async def test_the_doctor_finds_nothing_after_a_random_history(db: StoreFixture, redis_url: str) -> None:
     """It looks at records, places and counts by code of its own."""
-    await RandomHistory(world, 300).live(STEPS // 2)
-    store = Store(redis_url, world.policy, documents_max_bytes=1)
+    await RandomHistory(db, 300).live(STEPS // 2)
+    store = Store(redis_url, db.policy, documents_max_bytes=1)
     findings = await examine(store, fix=False, progress=lambda done, total: None)
     await store.aclose()
     checks = ("one place", "counts", "number locks", "server settings", "server writes")
@@ -77,14 +77,14 @@ class Twice(Scripts):
 @pytest.mark.parametrize("seed", range(100, 102))
 async def test_any_script_run_twice_with_the_same_arguments_changes_nothing(redis_url: str, seed: int) -> None:
     """Compared is everything in the database; claim, begin and control also give the first answer again."""
-    async with open_world(redis_url, Twice) as world:
-        await RandomHistory(world, seed).live(STEPS // 2)
+    async with open_store(redis_url, Twice) as db:
+        await RandomHistory(db, seed).live(STEPS // 2)
 
 
 @pytest.mark.parametrize("seed", range(200, 202))
 async def test_answers_that_are_lost_on_their_way_lead_to_the_same_store(redis_url: str, seed: int) -> None:
     """The server has done its work, the connection ends before the answer, the client asks again: nothing doubles."""
     answers = count(1)
-    async with LossyProxy(redis_url, lose=lambda: next(answers) % 9 == 0) as proxy, open_world(proxy.url) as world:
-        await RandomHistory(world, seed, lossy=True).live(STEPS // 2)
+    async with LossyProxy(redis_url, lose=lambda: next(answers) % 9 == 0) as proxy, open_store(proxy.url) as db:
+        await RandomHistory(db, seed, lossy=True).live(STEPS // 2)
         assert proxy.lost > 10

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
-from tests.store.fixture import KEYS, number, part
+from tests.store.fixture import KEYS, number, upload_chunk
 from tests.store.moving_name import MovingName
 from tests.store.replicas import Pair, open_pair
 
@@ -37,7 +37,7 @@ async def store(name: MovingName) -> AsyncIterator[Store]:
     await store.rate_limiter.set_ceiling(100.0)
     store.workers.speak_as("worker", "first", lambda: 100)
     await store.batches.create(Definition(id="a", name="a", created_ms=1))
-    await store.batches.add_chunk("a", part([number(0)]))
+    await store.batches.add_chunk("a", upload_chunk([number(0)]))
     await store.batches.command("a", Command.START)
     yield store
     await store.aclose()

@@ -35,7 +35,7 @@ def test_messages_come_in_their_order_and_those_put_back_come_first(queues: Queu
     queues.push("bulk", [b"3", b"4"])
     queues.push_front("bulk", [b"1", b"2"])
     queues.push("urgent", [b"5"])
-    assert queues.lengths(["bulk", "urgent", "news"]) == {"bulk": 4, "urgent": 1, "news": 0}
+    assert queues.lengths(["bulk", "urgent", "callbacks"]) == {"bulk": 4, "urgent": 1, "callbacks": 0}
     assert [waiter.pop() for _ in range(4)] == [b"1", b"2", b"3", b"4"]
 
 

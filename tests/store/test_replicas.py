@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.core.batch import Command, Definition
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import Place
 from dispatcher.store.client import READS, WRITES
 from dispatcher.store.dispatch import BeginAnswer, Candidate
 from dispatcher.store.errors import StoreNotReplicated
 from dispatcher.store.store import Store
-from tests.store.fixture import KEYS, number, part
+from tests.store.fixture import KEYS, number, upload_chunk
 from tests.store.replicas import Pair, open_pair
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ def batch(name: str) -> Definition:
 
 async def start(store: Store) -> None:
     await store.batches.create(batch("a"))
-    await store.batches.add_chunk("a", part([number(0)]))
+    await store.batches.add_chunk("a", upload_chunk([number(0)]))
     await store.batches.command("a", Command.START)
 
 

@@ -135,13 +135,13 @@ def test_the_head_of_a_record_is_where_lua_looks_for_it() -> None:
 
 
 @pytest.mark.anyio
-async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(world: StoreFixture) -> None:
+async def test_python_counts_a_record_in_the_field_that_lua_counts_it_in(db: StoreFixture) -> None:
     raw = codec.encode_record(Record(failure=FailureCode(category="busy", error_type="LINE_ERROR")))
     parts = [
         f"{protocol.constants(name)}{(PRELUDE / name).with_suffix('.lua').read_text()}" for name in lua.SHARED[:-1]
     ]
     script = "\n".join([*parts, "return count_field(count_of(ARGV[1]))"])
-    assert (await world.client.eval(script, 1, KEYS.epoch, raw)).decode() == audit.count_field(raw)
+    assert (await db.client.eval(script, 1, KEYS.epoch, raw)).decode() == audit.count_field(raw)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -225,8 +225,8 @@ def test_every_key_that_python_names_is_in_the_table() -> None:
         KEYS.lease("<id>"),
         KEYS.begun("<call>"),
         KEYS.number("<hash>"),
-        KEYS.strikes("<scope>"),
-        KEYS.keep("<kind>", "<hash>"),
+        KEYS.failure_run("<scope>"),
+        KEYS.reservation("<kind>", "<hash>"),
         KEYS.document("<sha256>"),
         KEYS.chunks("<sha256>"),
         KEYS.batch("<id>"),
@@ -266,10 +266,10 @@ def test_every_key_of_an_account_has_its_hash_tag() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_script_without_a_key_of_an_account_says_so(world: StoreFixture, verb: str) -> None:
+async def test_a_script_without_a_key_of_an_account_says_so(db: StoreFixture, verb: str) -> None:
     for key_names in ([], ["bf:epoch"]):
         with pytest.raises(redis.ResponseError, match="the first key of a script has to be a key of an account"):
-            await world.client.eval(lua.source(verb), len(key_names), *key_names, "{}")
+            await db.client.eval(lua.source(verb), len(key_names), *key_names, "{}")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -285,10 +285,10 @@ def test_the_lines_of_a_script_are_no_longer_than_those_of_python(path: Path) ->
 
 
 @pytest.mark.anyio
-async def test_times_in_microseconds_are_written_whole(world: StoreFixture) -> None:
+async def test_times_in_microseconds_are_written_whole(db: StoreFixture) -> None:
     """Lua's own way to write a number keeps 14 digits, which loses microseconds."""
-    await world.set_clock(1_795_000_000_123_457)
-    permit = await world.limiter.take_permit()
+    await db.set_clock(1_795_000_000_123_457)
+    permit = await db.limiter.take_permit()
     assert permit.granted
-    pace = await world.limiter.state()
+    pace = await db.limiter.state()
     assert pace.tat_us == 1_795_000_000_123_457 - CATCH_UP_US + interval_us(pace.rate)

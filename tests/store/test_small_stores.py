@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 import redis.asyncio as aioredis
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.store import inbox
 from dispatcher.store.documents import CHUNK
 from dispatcher.store.metric_totals import field
@@ -134,7 +134,7 @@ async def test_the_first_caller_with_a_key_decides_what_it_means(store: Store) -
 
 async def test_a_key_is_remembered_for_seven_days(store: Store) -> None:
     await store.idempotency_keys.reserve("batch", "k", "print", "b1")
-    (name,) = [name async for name in store._client.scan_iter(KEYS.keep("*", "*"))]
+    (name,) = [name async for name in store._client.scan_iter(KEYS.reservation("*", "*"))]
     assert 7 * 86_400 - 60 < await store._client.ttl(name) <= 7 * 86_400
 
 

@@ -18,9 +18,9 @@ _ENDINGS = frozenset({State.CANCELLED, State.EXPIRED})
 class TransitionCheck:
     """Runs scripts in place of ``Scripts._call`` and reads all records after each of them."""
 
-    def __init__(self, world: StoreFixture) -> None:
-        self._world = world
-        self._run = world.scripts._call
+    def __init__(self, db: StoreFixture) -> None:
+        self._world = db
+        self._run = db.scripts._call
         self._states: dict[JobId, State] = {}
         #: every change of a state that a script has made
         self.seen: set[tuple[State, State]] = set()
@@ -41,7 +41,7 @@ class TransitionCheck:
         batches = [name.decode() for name in await client.zrange(KEYS.batches, 0, -1)]
         blocks = [int(await client.hget(KEYS.batch(batch), "blocks") or 0) for batch in batches]
         places = [(batch, block) for batch, count in zip(batches, blocks, strict=True) for block in range(count)]
-        raw = await client.mget([KEYS.block_part(batch, "records", block) for batch, block in places]) if places else []
+        raw = await client.mget([KEYS.of_block(batch, "records", block) for batch, block in places]) if places else []
         return {
             JobId(batch, block * BLOCK + position): State(record[0])
             for (batch, block), records in zip(places, raw, strict=True)

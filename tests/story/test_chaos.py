@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core.policy import policy_from
+from dispatcher.core.policy.policy import policy_from
 from tests.chaos.cluster import POLICY
 from tests.chaos.drill import Drill, DrillOptions
 

@@ -56,16 +56,16 @@ def test_a_message_is_worked_on_as_soon_as_it_is_sent(broker: QueueBroker) -> No
 
 def test_urgent_work_does_not_wait_while_all_reads_wait_for_permits(broker: QueueBroker, queues: Queues) -> None:
     permit, urgent = threading.Event(), threading.Event()
-    reconcile = actor(broker, "looks", lambda: permit.wait(20))
+    reconcile = actor(broker, "lookups", lambda: permit.wait(20))
     submit = actor(broker, "urgent", urgent.set)
-    with running(broker, looks=2, urgent=1):
+    with running(broker, lookups=2, urgent=1):
         for _ in range(6):
             reconcile.send()
-        until(lambda: queues.lengths(["looks"])["looks"] == 4)
+        until(lambda: queues.lengths(["lookups"])["lookups"] == 4)
         submit.send()
         assert urgent.wait(2)
         permit.set()
-        until(idle(queues, "looks"))
+        until(idle(queues, "lookups"))
 
 
 def test_no_more_messages_are_taken_than_there_are_threads(broker: QueueBroker, queues: Queues) -> None:
@@ -89,7 +89,7 @@ def test_no_more_messages_are_taken_than_there_are_threads(broker: QueueBroker, 
 
 def test_a_waiting_pool_stops_at_once_and_loses_no_message(broker: QueueBroker, queues: Queues) -> None:
     work = actor(broker, "bulk", lambda: None)
-    pool = Pool(broker, {"bulk": 2, "urgent": 1, "looks": 1})
+    pool = Pool(broker, {"bulk": 2, "urgent": 1, "lookups": 1})
     pool.start()
     stopping = threading.Thread(target=pool.stop)
     stopping.start()

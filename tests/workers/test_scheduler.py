@@ -52,7 +52,7 @@ async def test_messages_do_not_grow_while_no_worker_takes_them(redis_url: str) -
         jobs = tuple(JobId("a", row) for row in range(2000))
         for _ in range(50):
             scheduler._send_messages(DueTasks(leases=(), reconcile=jobs, events=100_000))
-        assert queues.lengths(["looks", "news"]) == {"looks": 4, "news": 4}
+        assert queues.lengths(["lookups", "callbacks"]) == {"lookups": 4, "callbacks": 4}
         assert not scheduler._send_messages(DueTasks(leases=(), reconcile=jobs, events=100_000)), (
             "the scheduler would not sleep"
         )

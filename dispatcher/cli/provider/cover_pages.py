@@ -29,7 +29,7 @@ def list_(service: ServiceOption = "", as_json: JsonOption = False) -> None:
     """List the cover pages of a service."""
 
     async def read(client: FaxClient) -> list[CoverPage]:
-        return await collect(client.cover_pages.walk(await service_or_default(client, service)))
+        return await collect(client.cover_pages.iter_all(await service_or_default(client, service)))
 
     pages = call_provider(read)
     if as_json:

@@ -34,7 +34,7 @@ def list_(service: ServiceOption = "", as_json: JsonOption = False) -> None:
     """List the email addresses of a service."""
 
     async def read(client: FaxClient) -> list[Email]:
-        return await collect(client.emails.walk(await service_or_default(client, service)))
+        return await collect(client.emails.iter_all(await service_or_default(client, service)))
 
     emails = call_provider(read)
     if as_json:

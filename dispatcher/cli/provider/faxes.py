@@ -106,7 +106,7 @@ def _first_faxes(query: FaxQuery, count: int) -> Callable[[FaxClient], Awaitable
 
     async def read(client: FaxClient) -> list[Fax]:
         faxes: list[Fax] = []
-        async for fax in client.faxes.walk(sized, now_ms=round(time.time() * 1000)):
+        async for fax in client.faxes.iter_all(sized, now_ms=round(time.time() * 1000)):
             faxes.append(fax)
             if len(faxes) == count:
                 break

@@ -106,7 +106,7 @@ async def service_or_default(client: FaxClient, service_id: str) -> str:
     """
     if service_id:
         return service_id
-    async for service in client.services.walk():
+    async for service in client.services.iter_all():
         if service.default_for_project:
             return service.id
     raise CommandFailed(

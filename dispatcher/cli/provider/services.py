@@ -29,7 +29,7 @@ _Settings = Annotated[
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List all services of the project."""
-    services = call_provider(lambda client: collect(client.services.walk()))
+    services = call_provider(lambda client: collect(client.services.iter_all()))
     if as_json:
         print_json({"services": [service_json(service) for service in services]})
     else:

@@ -27,7 +27,7 @@ BUCKETS: Mapping[Period, tuple[int, int]] = {Period.MINUTE: (1_000_000, 60), Per
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """A limit of a minute or a day, and how much of it was granted.
+    """A limit per minute or per day, and the permits granted under it.
 
     Bucket ``n`` begins ``n`` bucket lengths after 1970.
     """
@@ -45,17 +45,17 @@ class Allowance:
         return BUCKETS[self.period][0]
 
 
-def aged(allowance: Allowance, now_us: int) -> Allowance:
-    """Forget the buckets that no window from now on touches.
+def advanced_to_now(allowance: Allowance, now_us: int) -> Allowance:
+    """Return the allowance without the buckets that lie before every window from now on.
 
     If the server's clock was set back, the buckets move with it: no permit lies further ahead than ``MAX_AHEAD_US``,
     and two more buckets cover the rounding to bucket lengths.
     """
     furthest = (now_us + MAX_AHEAD_US) // allowance.bucket_us + 2
-    return moved(replace(allowance, newest=min(allowance.newest, furthest)), now_us)
+    return moved_to(replace(allowance, newest=min(allowance.newest, furthest)), now_us)
 
 
-def free_us(allowance: Allowance) -> int:
+def next_free_slot_us(allowance: Allowance) -> int:
     """Return the first slot for which another permit may be granted; 0 if any slot will do."""
     granted, steps = sum(allowance.counts), 0
     while granted >= allowance.limit:
@@ -66,10 +66,10 @@ def free_us(allowance: Allowance) -> int:
 
 def used(allowance: Allowance, now_us: int) -> int:
     """Return the permits in the window that ends now, counted as the limit counts them."""
-    return sum(aged(allowance, now_us).counts)
+    return sum(advanced_to_now(allowance, now_us).counts)
 
 
-def moved(allowance: Allowance, time_us: int) -> Allowance:
+def moved_to(allowance: Allowance, time_us: int) -> Allowance:
     """Move the window on, so that the bucket of that time is the newest. An earlier time changes nothing."""
     steps = time_us // allowance.bucket_us - allowance.newest
     if steps <= 0:

@@ -21,7 +21,7 @@ scripts open, probe and end holds; ``dispatcher/core/reference/holding.py`` is t
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.outcome import NotSent, Refused, SendOutcome, Unclear
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import Category, Scope
+from dispatcher.core.retry_table.rule import HTTP, Category, Scope
 
 #: a clock that runs back by less than this was not set
 STEP_MS = 2_000
@@ -37,7 +37,7 @@ ANSWERED, FOUND = frozenset({PROVIDER, AUTH}), frozenset({AUTH})
 #: probes of one hold that are remembered until they end: enough for calls of hours with a probe each quarter of an hour
 PROBES_KEPT = 16
 #: statuses of the refusals that the provider documents
-_REFUSALS = frozenset(status for error_type, status in RULES if error_type == "http" and 400 <= status < 500)
+_REFUSALS = frozenset(status for error_type, status in RULES if error_type == HTTP and 400 <= status < 500)
 
 
 def is_providers_failure(outcome: SendOutcome) -> bool:

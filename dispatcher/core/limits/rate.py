@@ -8,7 +8,7 @@ says how. Times are whole microseconds of the Redis server, rates are faxes per 
 import math
 from dataclasses import dataclass, replace
 
-from dispatcher.core.limits.allowance import MAX_AHEAD_US, Allowance, aged, free_us
+from dispatcher.core.limits.allowance import MAX_AHEAD_US, Allowance, advanced_to_now, next_free_slot_us
 from dispatcher.core.retry.waits import MAX_RETRY_AFTER_S
 
 #: how far behind its slot a permit may be granted: evens out pauses between two leases
@@ -71,7 +71,12 @@ def interval_us(rate: float) -> int:
 def next_us(state: RateState, now_us: int) -> int:
     """Return the earliest slot for which a permit may be granted."""
     paced_us = max(blocked_until_us(state, now_us), state.tat_us, now_us - CATCH_UP_US)
-    return max([paced_us, *(free_us(aged(allowance, now_us - CATCH_UP_US)) for allowance in state.allowances)])
+    return max(
+        [
+            paced_us,
+            *(next_free_slot_us(advanced_to_now(allowance, now_us - CATCH_UP_US)) for allowance in state.allowances),
+        ]
+    )
 
 
 def blocked_until_us(state: RateState, now_us: int) -> int:

@@ -7,7 +7,7 @@ from dispatcher.core.job import Record, State
 
 
 class Place(StrEnum):
-    """The index that a live job is in. Rows that their batch's cursor has not reached need no entry."""
+    """Where a live job is found. CURSOR means that the batch's cursor has not reached its row: no index lists it."""
 
     CURSOR = "cursor"
     DUE = "due"
@@ -25,9 +25,9 @@ WATCHED = (Place.LEASED, Place.SENDING, Place.UNCLEAR, Place.ACCEPTED)
 
 
 def right_places(record: Record, row: int, cursor: int) -> frozenset[Place]:
-    """Return the places of which a job must be in one; empty for rows that belong nowhere.
+    """Return the places allowed for a job, of which it is in exactly one; empty if it may be in none.
 
-    The record counts as stored, whatever became of its batch. A send becomes unclear without a change of its record
+    Only the record is looked at, not the state of its batch. A send becomes unclear without a change of its record
     when its deadline passes.
     """
     match record.state:
@@ -44,10 +44,10 @@ def right_places(record: Record, row: int, cursor: int) -> frozenset[Place]:
 
 def is_unclear(record: Record) -> bool:
     """Return whether the record of a sending job itself says that its attempt is searched for."""
-    return record.unclear or record.looks > 0
+    return record.unclear or record.lookups > 0
 
 
-def misplaced(record: Record, row: int, cursor: int, actual: Collection[Place]) -> str:
+def misplacement(record: Record, row: int, cursor: int, actual: Collection[Place]) -> str:
     """Return what is wrong with the entries of a job, in words; empty if nothing is."""
     right = right_places(record, row, cursor)
     entries = right - {Place.CURSOR}

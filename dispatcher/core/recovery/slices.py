@@ -1,12 +1,12 @@
 """Which slice of the provider's list is read next, after the store has lost writes.
 
 A list may show a fax late, so it proves nothing about the time just before the request: a slice counts as read if its
-list was requested a settling time after its end.
+list was requested a search period after its end.
 """
 
 from dataclasses import dataclass
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 
 #: length of one slice of the list
 SLICE_MS = 600_000
@@ -30,7 +30,7 @@ def until_ms(noticed_ms: int, policy: Policy) -> int:
 
 def ready_ms(noticed_ms: int, policy: Policy) -> int:
     """Return the earliest time at which the last slice can count."""
-    return until_ms(noticed_ms, policy) + round(policy.settling_s * 1000)
+    return until_ms(noticed_ms, policy) + round(policy.search_period_s * 1000)
 
 
 def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, policy: Policy) -> TimeSlice | None:
@@ -42,5 +42,5 @@ def next_slice(*, since_ms: int, listed_ms: int, noticed_ms: int, now_ms: int, p
     if from_ms >= end_ms:
         return None
     to_ms = min(from_ms + SLICE_MS, end_ms)
-    counts = to_ms + round(policy.settling_s * 1000) <= now_ms
+    counts = to_ms + round(policy.search_period_s * 1000) <= now_ms
     return TimeSlice(from_ms=from_ms, to_ms=to_ms if counts else max(from_ms, min(now_ms, end_ms)), counts=counts)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dispatcher.core.limits.allowance import BUCKETS, Allowance, Period, moved
+from dispatcher.core.limits.allowance import BUCKETS, Allowance, Period, moved_to
 
 
 def new_allowance(period: Period, limit: int) -> Allowance:
@@ -12,10 +12,10 @@ def new_allowance(period: Period, limit: int) -> Allowance:
 
 def counted(allowance: Allowance, slot_us: int) -> Allowance:
     """Count one more permit, for that slot."""
-    allowance = moved(allowance, slot_us)
+    allowance = moved_to(allowance, slot_us)
     return replace(allowance, counts=(allowance.counts[0] + 1, *allowance.counts[1:]))
 
 
 def room(allowance: Allowance, time_us: int) -> int:
     """Return how many more permits may be granted for slots at that time."""
-    return max(0, allowance.limit - sum(moved(allowance, time_us).counts))
+    return max(0, allowance.limit - sum(moved_to(allowance, time_us).counts))

@@ -21,14 +21,15 @@ class Answered:
 
 
 def recent_failures(failures: Iterable[int], sends: int, window: int) -> tuple[int, ...]:
-    """Return the failures among the last ``window`` sends; each is the number of sends when it was counted."""
+    """Return the failures within the last ``window`` sends. A failure is given as the number of sends made by then."""
     return tuple(counted for counted in failures if counted > sends - window)
 
 
-def is_down(failed: Mapping[str, int], answered: Answered, now_ms: int, quiet_ms: int, run: int) -> bool:
-    """Return whether few failures say that the provider is down, because it has answered no send for some time.
+def is_down(failed: Mapping[str, int], answered: Answered, now_ms: int, quiet_ms: int, min_failures: int) -> bool:
+    """Return whether a short run of failures shows that the provider is down.
 
-    They come in a row: ``run`` of them, or two of one job, which was looked for in between.
+    No send was answered for ``quiet_ms``, and since the last answer there were ``min_failures`` failures, or two of the
+    same job.
 
     Args:
         failed: attempts (``<job>/<attempt>``) with the number of sends by then.
@@ -36,8 +37,8 @@ def is_down(failed: Mapping[str, int], answered: Answered, now_ms: int, quiet_ms
     """
     if now_ms - quiet_ms < answered.at_ms <= now_ms:
         return False
-    jobs = Counter(attempt.partition("/")[0] for attempt, sends in failed.items() if sends > answered.sends)
-    return jobs.total() >= run or any(failures > 1 for failures in jobs.values())
+    failures_by_job = Counter(attempt.partition("/")[0] for attempt, sends in failed.items() if sends > answered.sends)
+    return failures_by_job.total() >= min_failures or any(failures > 1 for failures in failures_by_job.values())
 
 
 def next_probe_ms(series_ms: Sequence[int], probes: int, sent_ms: int, sending_ms: int) -> int:
@@ -55,8 +56,8 @@ def is_probe_due(probe_at_ms: int, set_ms: int, now_ms: int, *, only_job: str = 
         probe_at_ms: the time of the next probe.
         set_ms: when that time was set. If the clock is before it, it was set back, and the time says nothing; an extra
             probe does no harm.
-        only_job: the job of which all failures are. It may be that job that fails, so the next probe does not wait for
-            the series.
+        only_job: the only job that has failed, or empty. Its next probe does not wait for the series, since the fault
+            may be the job's own.
         free_ms: no probe is under way from then on.
     """
     return probe_at_ms <= now_ms or now_ms + STEP_MS < set_ms or (bool(only_job) and free_ms <= now_ms)
@@ -75,9 +76,10 @@ def run_of_failures(failed_ms: Mapping[str, int], now_ms: int, within_ms: int, h
 
 
 def is_ended_by(scope: str, category: str, disproved: Collection[str]) -> bool:
-    """Return whether a hold ends when the outcome of its own probe disproves these causes.
+    """Return whether these disproved causes end the hold.
 
-    That sends are answered says nothing of a list that cannot be read: such a hold ends when one is read.
+    An answered send does not prove that the provider's list of faxes can be read: a LISTS_FAIL hold ends only when the
+    list is read.
     """
     return (scope if scope == PROVIDER and category != LISTS_FAIL else category) in disproved
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dispatcher.core.limits.allowance import MAX_AHEAD_US, Period, aged
+from dispatcher.core.limits.allowance import MAX_AHEAD_US, Period, advanced_to_now
 from dispatcher.core.limits.rate import (
     CATCH_UP_US,
     FURTHEST_US,
@@ -167,7 +167,7 @@ def _reads_in_time(state: RateState, now_us: int, share: float) -> RateState:
 
 def _in_time(state: RateState, now_us: int) -> RateState:
     state = bounded_slot(state, now_us)
-    allowances = tuple(aged(allowance, now_us - CATCH_UP_US) for allowance in state.allowances)
+    allowances = tuple(advanced_to_now(allowance, now_us - CATCH_UP_US) for allowance in state.allowances)
     return replace(state, allowances=allowances)
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry_table.lookup import row_of
 from dispatcher.core.retry_table.requests import FIELD_RULES
-from dispatcher.core.retry_table.rule import Category, Rule, Scope
+from dispatcher.core.retry_table.rule import HTTP, OTHER, Category, Rule, Scope
 
 
 def classify(
@@ -25,25 +25,25 @@ def classify(
         fields: names in a 422's ``fieldViolations``.
         policy: may change the row.
     """
-    rule = _by_field(fields) if (error_type, error_code) == ("http", 422) else None
+    rule = _by_field(fields) if (error_type, error_code) == (HTTP, 422) else None
     rule = rule or policy.rules.get((error_type, error_code)) or row_of(error_type, error_code, message)
-    return _with_runs(rule, policy)
+    return _with_policy_thresholds(rule, policy)
 
 
 def classify_fax(error_type: str, error_code: int, *, message: str = "", policy: Policy) -> Rule:
     """Return the rule for a fax that failed.
 
-    The rows of ``http`` are for answers to requests: a fax that names that type has an unknown one.
+    The rows of ``http`` are for answers to requests. If a fax's failure has that type, it is treated as ``other``.
     """
     return classify(fax_error_type(error_type), error_code, message=message, policy=policy)
 
 
 def fax_error_type(error_type: str) -> str:
     """Return the type under which a fax's failure is kept."""
-    return "other" if error_type == "http" else error_type
+    return OTHER if error_type == HTTP else error_type
 
 
-def _with_runs(rule: Rule, policy: Policy) -> Rule:
+def _with_policy_thresholds(rule: Rule, policy: Policy) -> Rule:
     """Take from the policy how many failures in a row open a hold."""
     wider = replace(rule.wider, hold_after=policy.forbidden_countries) if rule.wider else None
     if rule.scope is Scope.BATCH and rule.hold_after > 1:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.job import HistoryEntry
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

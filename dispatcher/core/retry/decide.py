@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from dispatcher.core.durations import duration_text
-from dispatcher.core.job import AttemptCounters
-from dispatcher.core.policy import Policy
+from dispatcher.core.job import FailureCounters
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decision import (
     Decision,
@@ -24,7 +24,7 @@ from dispatcher.core.retry.decision import (
 )
 from dispatcher.core.retry.delays import due_ms
 from dispatcher.core.retry.waits import backoff_429, backoff_transport, probes_s, readback_delay_s
-from dispatcher.core.retry_table.rule import Category, Looks, Scope, Spends, Verdict
+from dispatcher.core.retry_table.rule import Category, LookupBy, Scope, Spends, Verdict
 
 #: failures of a category after which every further send of the job is in FINE
 _FINE_AFTER: Mapping[Category, int] = {
@@ -88,11 +88,11 @@ def _end(failure: FailedAttempt, context: DecisionContext) -> Ending:
     assert_never(verdict)
 
 
-def _spent(failure: FailedAttempt) -> AttemptCounters:
+def _spent(failure: FailedAttempt) -> FailureCounters:
     """Raise one counter. A call that got further than any before starts the count of tries anew."""
     counters, spends = failure.history.counters, failure.rule.spends
     progress = failure.pages_sent > failure.history.best_pages
-    return AttemptCounters(
+    return FailureCounters(
         dials=counters.dials + (spends is Spends.DIAL),
         tries=0 if progress else counters.tries + (spends is Spends.TRY),
         server_errors=counters.server_errors + (spends is Spends.SERVER_ERROR),
@@ -108,7 +108,7 @@ def _ended_by_pages(failure: FailedAttempt, context: DecisionContext) -> GiveUp 
     if 0 < total <= sent:
         why = f"all {total} pages arrived although the call failed ({failure.label}): not sent again"
         return GiveUp(counters=_spent(failure), reason=GiveUpReason.PAGES_CONFIRMED, why=why)
-    if failure.rule.partial and sent > 0 and context.partial_choice == "stop":
+    if failure.rule.asks_on_partial and sent > 0 and context.partial_choice == "stop":
         of = total or "an unknown number of"
         why = f"{sent} of {of} pages arrived before the call failed ({failure.label}): on_partial is stop"
         return GiveUp(counters=_spent(failure), reason=GiveUpReason.PARTIAL, why=why)
@@ -134,14 +134,14 @@ def _limit_reached(failure: FailedAttempt, policy: Policy) -> GiveUp | None:
     if reached := _limit_of_attempts(failure, counters, policy):
         reason, why = reached
         return GiveUp(counters=counters, reason=reason, why=f"{failure.attempt}: {why}")
-    if failure.rule.needs_change and failure.history.already_fine:
+    if failure.rule.final_once_fine and failure.history.already_fine:
         why = f"{failure.label}: it was sent in FINE already, and nothing else can be changed. {failure.rule.why}"
         return GiveUp(counters=counters, reason=GiveUpReason.NOTHING_TO_CHANGE, why=why)
     return None
 
 
 def _limit_of_attempts(
-    failure: FailedAttempt, counters: AttemptCounters, policy: Policy
+    failure: FailedAttempt, counters: FailureCounters, policy: Policy
 ) -> tuple[GiveUpReason, str] | None:
     dials, tries, errors = counters.dials, counters.tries, counters.server_errors
     if failure.limit and failure.failures >= failure.limit:
@@ -188,24 +188,24 @@ def _hold(failure: FailedAttempt, context: DecisionContext) -> OpenHold:
 
 
 def _look_up(failure: FailedAttempt, context: DecisionContext) -> LookUp | OpenHold:
-    if failure.rule.looks is Looks.BY_ID:
+    if failure.rule.lookups is LookupBy.BY_ID:
         return _read_back(failure, context)
     start_ms = max(context.now_ms, failure.deadline_ms)
-    at_ms = start_ms + round(context.policy.looks_s[0] * 1000)
+    at_ms = start_ms + round(context.policy.lookups_s[0] * 1000)
     when = duration_text((at_ms - context.now_ms) / 1000)
     why = f"{failure.label}: looked up in {when}, and sent again only if it is not there at the end"
-    return LookUp(first_look_ms=at_ms, why=why)
+    return LookUp(first_lookup_ms=at_ms, why=why)
 
 
 def _read_back(failure: FailedAttempt, context: DecisionContext) -> LookUp | OpenHold:
     """Read the fax again, after a wait by the number of read-backs so far. A rule with a limit ends in a hold."""
-    rule, looks = failure.rule, failure.history.looks
-    if rule.max_attempts and looks + 1 >= rule.max_attempts:
+    rule, lookups = failure.rule, failure.history.lookups
+    if rule.max_attempts and lookups + 1 >= rule.max_attempts:
         return _hold(failure, context)
     if rule.delays:
-        delay = rule.delays[min(looks, len(rule.delays) - 1)]
+        delay = rule.delays[min(lookups, len(rule.delays) - 1)]
         at_ms = due_ms(delay, policy=context.policy, now_ms=context.now_ms, chance=0.5)
     else:
-        at_ms = context.after_ms(readback_delay_s(looks, context.policy))
+        at_ms = context.after_ms(readback_delay_s(lookups, context.policy))
     why = f"{failure.label}: read back in {duration_text((at_ms - context.now_ms) / 1000)}"
-    return LookUp(first_look_ms=at_ms, why=why)
+    return LookUp(first_lookup_ms=at_ms, why=why)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dispatcher.core.job import NO_ATTEMPTS, AttemptCounters, State
+from dispatcher.core.job import NO_FAILURES_COUNTED, FailureCounters, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.retry_table.rule import Category, Rule, Scope
 
@@ -18,7 +18,7 @@ class FailureHistory:
 
     #: failures so far by category
     failures: Mapping[str, int] = field(default_factory=dict)
-    counters: AttemptCounters = NO_ATTEMPTS
+    counters: FailureCounters = NO_FAILURES_COUNTED
     #: the most pages that any attempt sent
     best_pages: int = 0
     #: the number took a fax before, as far as is remembered
@@ -26,7 +26,7 @@ class FailureHistory:
     #: the failed attempt was in FINE already
     already_fine: bool = False
     #: look-ups or read-backs of the present attempt that brought nothing new
-    looks: int = 0
+    lookups: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class RetryAt:
     """The job is sent again, not before ``at_ms``."""
 
     at_ms: int
-    counters: AttemptCounters
+    counters: FailureCounters
     force_fine: bool
     why: str
 
@@ -94,7 +94,7 @@ class RetryAt:
 class GiveUp:
     """The job ends."""
 
-    counters: AttemptCounters
+    counters: FailureCounters
     reason: GiveUpReason
     why: str
 
@@ -120,7 +120,7 @@ class OpenHold:
     probes_s: tuple[float, ...]
     #: when this job is looked at again
     at_ms: int
-    counters: AttemptCounters
+    counters: FailureCounters
     why: str
 
 
@@ -128,7 +128,7 @@ class OpenHold:
 class LookUp:
     """The fax may exist. ``decide_absent`` says what to do once it is believed not to."""
 
-    first_look_ms: int
+    first_lookup_ms: int
     why: str
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.delays import delay_text
 from dispatcher.core.retry_table.rows import RULES
-from dispatcher.core.retry_table.rule import BEFORE_THE_CALL, Delay, Fallback, Remedy, Rule
+from dispatcher.core.retry_table.rule import TYPES_WITHOUT_PAGES, Delay, Fallback, Remedy, Rule
 
 _FALLBACKS = {
     Fallback.NONE: "",
@@ -77,7 +77,7 @@ def explain_rule(rule: Rule, policy: Policy) -> Explanation:
         unproven_max=rule.unproven_max,
         scope=rule.scope.value if rule.scope else "",
         hold_after=rule.hold_after,
-        partial=rule.partial,
+        partial=rule.asks_on_partial,
         pages=_pages(rule, policy),
         remedies=rule.remedies,
         fallback=_fallback(rule, policy),
@@ -95,9 +95,9 @@ def _texts(rule: Rule, delays: tuple[Delay, ...], policy: Policy) -> tuple[str, 
 
 
 def _pages(rule: Rule, policy: Policy) -> str:
-    if rule.error_type in BEFORE_THE_CALL:
+    if rule.error_type in TYPES_WITHOUT_PAGES:
         return ""
-    some = f"; {_ON_PARTIAL[policy.on_partial]}, unless the batch chooses otherwise" if rule.partial else ""
+    some = f"; {_ON_PARTIAL[policy.on_partial]}, unless the batch chooses otherwise" if rule.asks_on_partial else ""
     return f"a fax whose pages all arrived ends as delivered_unconfirmed{some}"
 
 

@@ -6,7 +6,7 @@ Times are seconds unless the name says milliseconds.
 import math
 from collections.abc import Sequence
 
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry_table.rule import Category
 
 #: the longest wait that a provider's Retry-After can ask for
@@ -14,25 +14,25 @@ MAX_RETRY_AFTER_S = 3600.0
 #: accepted faxes are asked about together: the longest distance between two such times
 _READS_APART_MS = 60_000
 #: unclear sends are looked for together: the longest distance between two such times
-_LOOKS_APART_S = 30.0
+_LOOKUP_SPACING_S = 30.0
 
 
-def next_look_ms(*, deadline_ms: int, looks: int, policy: Policy) -> int | None:
-    """Return the time of the next look after ``looks`` that found nothing; None when the send has settled."""
-    if looks >= len(policy.looks_s):
+def next_lookup_ms(*, deadline_ms: int, lookups: int, policy: Policy) -> int | None:
+    """Return the time of the next look-up after ``lookups`` that found nothing; None after the last one."""
+    if lookups >= len(policy.lookups_s):
         return None
-    return deadline_ms + round(policy.looks_s[looks] * 1000)
+    return deadline_ms + round(policy.lookups_s[lookups] * 1000)
 
 
-def look_apart_ms(looks: int, policy: Policy) -> int:
-    """Return the distance between the times at which unclear sends are looked for, after ``looks`` looks.
+def lookup_spacing_ms(lookups: int, policy: Policy) -> int:
+    """Return the distance between the times at which unclear sends are looked for, after ``lookups`` look-ups.
 
-    Sends that are looked for at the same time share a list of the provider's. The last look lists one number, and
+    Sends that are looked for at the same time share a list of the provider's. The last look-up lists one number, and
     shares nothing.
     """
-    if looks + 1 >= len(policy.looks_s):
+    if lookups + 1 >= len(policy.lookups_s):
         return 1
-    return max(1, round(min(_LOOKS_APART_S, policy.looks_s[looks + 1] - policy.looks_s[looks]) * 1000))
+    return max(1, round(min(_LOOKUP_SPACING_S, policy.lookups_s[lookups + 1] - policy.lookups_s[lookups]) * 1000))
 
 
 def shared_ms(at_ms: int, apart_ms: int) -> int:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from functools import partial
 
 from dispatcher.core.retry_table import remedies
-from dispatcher.core.retry_table.rule import Category, Fallback, Named, Rule, Spends, Verdict
+from dispatcher.core.retry_table.rule import CalendarDelay, Category, Fallback, Rule, Spends, Verdict
 
 _M = 60.0
 _H = 3600.0
-_MORNING = Named.NEXT_BUSINESS_MORNING
+_MORNING = CalendarDelay.NEXT_BUSINESS_MORNING
 
 _row = partial(Rule, error_type="CALL_ERROR", spends=Spends.DIAL, verdict=Verdict.RETRY)
 
@@ -18,7 +18,7 @@ DROPPED = _row(
     delays=(2 * _M, 10 * _M, 30 * _M, 2 * _H),
     max_attempts=5,
     unproven_max=3,
-    partial=True,
+    asks_on_partial=True,
     remedies=(remedies.RESUME_PAGES,),
     fallback=Fallback.ON_PARTIAL,
     why="The call broke off early: line trouble, or someone picked up a voice line.",
@@ -60,7 +60,7 @@ REJECTED = _row(
 NO_FAX_TONE = _row(
     error_code=30,
     category=Category.NO_FAX_TONE,
-    delays=(5 * _M, 30 * _M, 2 * _H, Named.NEXT_DAY),
+    delays=(5 * _M, 30 * _M, 2 * _H, CalendarDelay.NEXT_DAY),
     max_attempts=5,
     unproven_delays=(15 * _M, _MORNING),
     unproven_max=3,

@@ -8,15 +8,15 @@ from dataclasses import replace
 from functools import partial
 
 from dispatcher.core.retry_table import calls, documents, remedies
-from dispatcher.core.retry_table.rule import Category, Fallback, Named, Rule, Scope, Spends, Verdict
+from dispatcher.core.retry_table.rule import CalendarDelay, Category, Fallback, Rule, Scope, Spends, Verdict
 
 _M = 60.0
 _H = 3600.0
-_MORNING = Named.NEXT_BUSINESS_MORNING
+_MORNING = CalendarDelay.NEXT_BUSINESS_MORNING
 
 _row = partial(Rule, error_type="FAX_ERROR", spends=Spends.TRY, verdict=Verdict.RETRY)
 #: the far side may hold pages
-_paged = partial(_row, partial=True, remedies=(remedies.RESUME_PAGES,), fallback=Fallback.ON_PARTIAL)
+_paged = partial(_row, asks_on_partial=True, remedies=(remedies.RESUME_PAGES,), fallback=Fallback.ON_PARTIAL)
 
 
 def _as(row: Rule, code: int, why: str, spends: Spends = Spends.TRY) -> Rule:
@@ -39,7 +39,7 @@ PAGE_SIZE = _row(
     delays=(0.0,),
     max_attempts=2,
     fine_from=1,
-    needs_change=True,
+    final_once_fine=True,
     remedies=(remedies.RERENDER, remedies.FORCE_FINE),
     fallback=Fallback.FORCE_FINE,
     why="The far side cannot take pages of this size, so the same pages fail again unless something changes.",
@@ -105,7 +105,7 @@ RESOLUTION = _row(
     delays=(0.0,),
     max_attempts=2,
     fine_from=1,
-    needs_change=True,
+    final_once_fine=True,
     remedies=(remedies.FORCE_FINE,),
     why="The far side cannot take this resolution, but every machine takes FINE.",
 )

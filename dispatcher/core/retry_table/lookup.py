@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dispatcher.core.retry_table import faxes, requests
 from dispatcher.core.retry_table.rows import OPEN_CODES, OPEN_TYPES, PROVIDER_ERROR, RULES, UNKNOWN
-from dispatcher.core.retry_table.rule import BEFORE_THE_CALL, ERROR_TYPES, Rule, Scope, Spends
+from dispatcher.core.retry_table.rule import ERROR_TYPES, OTHER, TYPES_WITHOUT_PAGES, Rule, Scope, Spends
 
 _MONEY = re.compile(r"\b(funds?|balance|credits?|payment|billing)\b", re.IGNORECASE)
 _TEST = re.compile(r"\bsimulat", re.IGNORECASE)
@@ -19,9 +19,9 @@ def row_of(error_type: str, error_code: int, message: str = "") -> Rule:
     row = RULES.get((error_type, error_code))
     if row is not None:
         return row
-    kind = error_type if error_type in ERROR_TYPES[1:] else ERROR_TYPES[-1]
-    partial = kind not in BEFORE_THE_CALL
-    return replace(_default(kind, error_code, message), error_type=kind, error_code=error_code, partial=partial)
+    kind = error_type if error_type in ERROR_TYPES[1:] else OTHER
+    partial = kind not in TYPES_WITHOUT_PAGES
+    return replace(_default(kind, error_code, message), error_type=kind, error_code=error_code, asks_on_partial=partial)
 
 
 def _default(kind: str, code: int, message: str) -> Rule:

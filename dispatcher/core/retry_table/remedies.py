@@ -1,14 +1,14 @@
 """What could be changed before the next attempt.
 
-A remedy without ``available`` is not implemented yet; rows that name it state the fallback that is taken instead.
+Some are not ``implemented`` yet: rows that name them state what happens instead (``Fallback``).
 """
 
 from dispatcher.core.retry_table.rule import Remedy
 
-FORCE_FINE = Remedy(name="force_fine", available=True)
+FORCE_FINE = Remedy(name="force_fine", implemented=True)
 #: one call at a time to one number, so that bulkfax itself does not make it busy
-SERIALISE_NUMBER = Remedy(name="serialise_number", available=True)
-REFRESH_TOKEN = Remedy(name="refresh_token", available=True)
+SERIALISE_NUMBER = Remedy(name="serialise_number", implemented=True)
+REFRESH_TOKEN = Remedy(name="refresh_token", implemented=True)
 
 RERENDER = Remedy(name="rerender")
 CONVERT = Remedy(name="convert")
@@ -24,6 +24,6 @@ QUARANTINE_NUMBER = Remedy(name="quarantine_number")
 OTHER_SENDER = Remedy(name="other_sender")
 SLOW_PREFIX = Remedy(name="slow_prefix")
 #: stop sending while many sends fail on the provider's side; counted as ``core/limits/holds.py`` says
-PROVIDER_BREAKER = Remedy(name="provider_breaker", available=True)
+PROVIDER_BREAKER = Remedy(name="provider_breaker", implemented=True)
 #: count faxes for it too that fail after they were accepted
 BREAKER_BY_FAXES = Remedy(name="breaker_by_faxes")

@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 
 from dispatcher.core.retry_table import calls, documents, remedies
-from dispatcher.core.retry_table.rule import Category, Fallback, Looks, Rule, Scope, Spends, Verdict
+from dispatcher.core.retry_table.rule import Category, Fallback, LookupBy, Rule, Scope, Spends, Verdict
 
 _M = 60.0
 
@@ -116,7 +116,7 @@ CALLBACK_UNREACHABLE = _row(
     category=Category.CALLBACK_UNREACHABLE,
     verdict=Verdict.UNCERTAIN,
     delays=(2 * _M,),
-    looks=Looks.BY_ID,
+    lookups=LookupBy.BY_ID,
     alert=True,
     why="The provider cannot reach our callback address: the fax is fine, the news of it has to be fetched.",
 )
@@ -187,7 +187,7 @@ CALLBACK_MISSING = _row(
     error_code=0,
     category=Category.CALLBACK_MISSING,
     verdict=Verdict.UNCERTAIN,
-    looks=Looks.BY_ID,
+    lookups=LookupBy.BY_ID,
     why="The callback is overdue and may come hours late, so the fax is read back.",
 )
 #: 404 when an accepted fax is read back
@@ -198,7 +198,7 @@ READBACK_MISSING = _row(
     delays=(30.0, 2 * _M, 10 * _M),
     max_attempts=4,
     scope=Scope.JOB,
-    looks=Looks.BY_ID,
+    lookups=LookupBy.BY_ID,
     alert=True,
     why="An accepted fax cannot be read: the provider's index lags, or the fax was deleted.",
 )

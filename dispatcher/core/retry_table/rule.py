@@ -58,6 +58,9 @@ class Category(StrEnum):
 #: records store the position: 0 is "no failure"; append only
 CATEGORIES: tuple[str, ...] = ("", *Category)
 
+#: the type of failures of our own requests, whose code is the HTTP status, and the type of any other text
+HTTP, OTHER = "http", "other"
+
 #: records store the position: none, the provider's six, answers to our requests, any other text; append only
 ERROR_TYPES: tuple[str, ...] = (
     "",
@@ -67,12 +70,12 @@ ERROR_TYPES: tuple[str, ...] = (
     "FATAL_ERROR",
     "GENERAL_ERROR",
     "LINE_ERROR",
-    "http",
-    "other",
+    HTTP,
+    OTHER,
 )
 
-#: failures before any call, in which no page can have arrived
-BEFORE_THE_CALL = ("http", "DOCUMENT_CONVERSION_ERROR")
+#: error types that report no pages. Under ``http`` the fax may still exist: see ``Verdict.UNCERTAIN``
+TYPES_WITHOUT_PAGES = (HTTP, "DOCUMENT_CONVERSION_ERROR")
 
 
 class Verdict(StrEnum):
@@ -91,7 +94,7 @@ class Spends(StrEnum):
 
     #: a call that failed before a machine answered
     DIAL = "dial"
-    #: a call in which a machine answered
+    #: a call in which a machine answered, without progress
     TRY = "try"
     #: an answer of 5xx, or a send that vanished
     SERVER_ERROR = "server_error"
@@ -112,7 +115,7 @@ class Scope(StrEnum):
     JOB = "job"
 
 
-class Named(StrEnum):
+class CalendarDelay(StrEnum):
     """Delays that depend on the calendar."""
 
     #: the policy's business morning, Monday to Friday, at least four hours away
@@ -122,13 +125,13 @@ class Named(StrEnum):
 
 
 #: seconds, or a time by the calendar
-Delay = float | Named
+Delay = float | CalendarDelay
 
 
-class Looks(StrEnum):
+class LookupBy(StrEnum):
     """How an uncertain outcome is looked up."""
 
-    #: search the provider's list for our label at ``Policy.looks_s`` after the attempt's send deadline
+    #: search the provider's list for our label at ``Policy.lookups_s`` after the attempt's send deadline
     BY_LABEL = "by_label"
     #: read the fax by its id, after the rule's delays, or ``Policy.readback_s`` if it has none
     BY_ID = "by_id"
@@ -136,14 +139,17 @@ class Looks(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """Something to change before the next attempt. One that is not available takes the rule's fallback."""
+    """Something to change before the next attempt. While it is not implemented, the rule's fallback applies."""
 
     name: str
-    available: bool = False
+    implemented: bool = False
 
 
 class Fallback(StrEnum):
-    """The decision while a remedy of the rule is not available."""
+    """What happens while a remedy of the rule is not implemented.
+
+    Only PERMANENT changes the decision. The others describe what the rule's own fields do.
+    """
 
     #: no remedy is missing
     NONE = ""
@@ -171,25 +177,28 @@ class Rule:
     delays: tuple[Delay, ...] = ()
     #: attempts of the category, the first included; 0: no limit of its own
     max_attempts: int = 0
-    #: the list for numbers without a success in memory; empty: as ``delays``
+    #: the delays for numbers that have not taken a fax before; empty: as ``delays``. Past deliveries are not remembered
+    #: yet, so every number counts as such
     unproven_delays: tuple[Delay, ...] = ()
     #: 0: as ``max_attempts``
     unproven_max: int = 0
     #: what is held; None: nothing
     scope: Scope | None = None
-    #: failures of one scope, in a row, that hold it; 1: at once
+    #: failures in a row of one scope that hold it; 1: at once. For batches and for ``wider``, the policy's values
+    #: replace values above 1
     hold_after: int = 0
-    #: what is held as well when ``hold_after`` of its scopes were held by this rule within the policy's few sends
+    #: a larger hold, opened as well once this rule has held ``wider.hold_after`` countries within
+    #: ``Policy.forbidden_sends`` sends
     wider: "Rule | None" = None
-    #: marked with a diamond in the documents: what happens when some pages arrived is ``on_partial``'s choice
-    partial: bool = False
+    #: if some pages arrived, ``on_partial`` decides (shown as a diamond in the documentation)
+    asks_on_partial: bool = False
     #: the retry of the category from which FINE is forced; 0: never
     fine_from: int = 0
-    #: a retry makes sense only if FINE changes something
-    needs_change: bool = False
+    #: no retry after a fax that was sent in FINE, because nothing else can be changed
+    final_once_fine: bool = False
     remedies: tuple[Remedy, ...] = ()
     fallback: Fallback = Fallback.NONE
-    looks: Looks = Looks.BY_LABEL
+    lookups: LookupBy = LookupBy.BY_LABEL
     #: people are alerted when it happens for the first time
     alert: bool = False
     why: str
@@ -201,8 +210,8 @@ class Rule:
 
     @property
     def verdict_now(self) -> Verdict:
-        """The verdict with the remedies that exist today."""
-        lacking = any(not remedy.available for remedy in self.remedies)
+        """The verdict, given which remedies are implemented."""
+        lacking = any(not remedy.implemented for remedy in self.remedies)
         return Verdict.PERMANENT if lacking and self.fallback is Fallback.PERMANENT else self.verdict
 
     @property

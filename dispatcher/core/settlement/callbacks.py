@@ -121,7 +121,7 @@ def _wait_until_ms(record: Record, update: FaxUpdate, context: DecisionContext) 
     deadline_ms = send_deadline_ms(record, context.policy)
     if context.now_ms < deadline_ms:
         return min(deadline_ms, context.after_ms(_ANSWER_S))
-    searched_ms = deadline_ms + round(context.policy.settling_s * 1000)
+    searched_ms = deadline_ms + round(context.policy.search_period_s * 1000)
     return searched_ms if record.confirming_reads >= MAX_READS and context.now_ms < searched_ms else 0
 
 
@@ -151,20 +151,20 @@ def after_unknown_ms(reads: int, context: DecisionContext) -> int:
 
     From the first read on they come when an unclear send is looked for, counted from its send deadline.
     """
-    looks_s = context.policy.looks_s
-    look = min(max(reads, 1), len(looks_s)) - 1
-    return context.after_ms(looks_s[look] - (looks_s[look - 1] if look else 0.0))
+    lookups_s = context.policy.lookups_s
+    index = min(max(reads, 1), len(lookups_s)) - 1
+    return context.after_ms(lookups_s[index] - (lookups_s[index - 1] if index else 0.0))
 
 
 def unconfirmed(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition | None:
     """Note in the history that a callback could not be confirmed; None if it, or enough of them, are noted."""
-    entries = [entry for entry in context.history if entry.outcome is AttemptOutcome.UNCONFIRMED]
+    entries = [entry for entry in context.history if entry.outcome is AttemptOutcome.UNCONFIRMED_CALLBACK]
     if len(entries) >= _MAX_UNCONFIRMED or any(entry.fax_id == update.fax_id for entry in entries):
         return None
     entry = HistoryEntry(
         attempt=update.attempt,
         at_ms=context.now_ms,
-        outcome=AttemptOutcome.UNCONFIRMED,
+        outcome=AttemptOutcome.UNCONFIRMED_CALLBACK,
         fax_id=update.fax_id,
         why=f"a callback said {update.status} of a fax that the provider did not confirm: it changes nothing",
     )

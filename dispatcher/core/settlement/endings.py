@@ -17,7 +17,7 @@ from dispatcher.core.retry_table.requests import (
     TRANSPORT,
 )
 from dispatcher.core.retry_table.rows import OPEN_CODES, PROVIDER_ERROR, RULES, UNKNOWN
-from dispatcher.core.retry_table.rule import Category, Rule, Scope, Verdict
+from dispatcher.core.retry_table.rule import HTTP, Category, Rule, Scope, Verdict
 
 _DEFAULTS = (UNKNOWN, PROVIDER_ERROR, INTERNAL, READBACK_MISSING, SUBMIT_UNKNOWN, TRANSPORT, CALLBACK_MISSING)
 
@@ -39,7 +39,7 @@ def final_pairs() -> frozenset[tuple[State, str]]:
     rules = all_rules()
     failed = _categories(rule for rule in rules if rule.verdict_now is not Verdict.HOLD)
     # whatever a fax failed with, it ends as unconfirmed if the provider says that all its pages arrived
-    unconfirmed = _categories(rule for rule in rules if rule.error_type != "http")
+    unconfirmed = _categories(rule for rule in rules if rule.error_type != HTTP)
     waits = _categories(rule for rule in rules if rule.verdict_now is not Verdict.PERMANENT)
     return frozenset(
         {

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 from dispatcher.core.job import AttemptOutcome, FailureCode, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decision import Ending, FailedAttempt, FailureHistory, GiveUp, OpenHold, RetryAt
 from dispatcher.core.retry.waits import probes_s
-from dispatcher.core.retry_table.rule import Rule, Scope, Verdict
-from dispatcher.core.settlement.known_faxes import foremost
+from dispatcher.core.retry_table.rule import HTTP, Rule, Scope, Verdict
+from dispatcher.core.settlement.known_faxes import deciding_entry
 from dispatcher.core.settlement.transition import HoldRequest, Transition, fire, overdue_ms
 
 
@@ -55,7 +55,7 @@ def unless_another(old: Record, transition: Transition, context: DecisionContext
     A fax that is delivered, or may yet be, decides. Only an attempt that was believed not to exist leaves such a fax
     behind; updates of it that came while the later attempt was under way are in the history.
     """
-    other = foremost([*context.history, transition.history] if transition.history else context.history)
+    other = deciding_entry([*context.history, transition.history] if transition.history else context.history)
     if other is not None and other is not transition.history:
         transition = _adopted(transition, other, context)
     return fire(old, transition, context)
@@ -76,20 +76,20 @@ def failed_attempt(
         counters=record.counters,
         best_pages=max((entry.pages_sent for entry in failures), default=0),
         already_fine=record.force_fine,
-        looks=record.looks,
+        lookups=record.lookups,
     )
     return FailedAttempt(rule=rule, history=history, pages_sent=pages_sent, pages_total=pages_total)
 
 
 def http_failure(rule: Rule, status: int) -> FailureCode:
     """Return what an answer to a request is kept as; the status is 0 if there was no answer."""
-    return FailureCode(category=rule.category, error_type="http", error_code=status)
+    return FailureCode(category=rule.category, error_type=HTTP, error_code=status)
 
 
 def _is_failure(entry: HistoryEntry) -> bool:
     return entry.outcome in (AttemptOutcome.REFUSED, AttemptOutcome.VANISHED) or entry.fate in (
         FaxFate.FAILED,
-        FaxFate.UNCONFIRMED,
+        FaxFate.PAGES_ARRIVED,
     )
 
 
@@ -124,7 +124,7 @@ def _adopted(transition: Transition, other: HistoryEntry, context: DecisionConte
         failure=other.failure,
         pages_sent=other.pages_sent,
         pages_total=other.pages_total,
-        looks=0,
+        lookups=0,
         unclear=False,
         began_ms=other.created_ms or transition.record.began_ms,
     )

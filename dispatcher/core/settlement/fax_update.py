@@ -23,7 +23,7 @@ from dispatcher.core.retry.decision import Ending, GiveUp
 from dispatcher.core.retry_table.rule import Rule
 from dispatcher.core.settlement.failure import DecidedFailure, after_failure, failed_attempt, spent_by
 from dispatcher.core.settlement.known_faxes import known_faxes
-from dispatcher.core.settlement.lost_writes import is_accepted_twice, lost_write, raised, twice_entry
+from dispatcher.core.settlement.lost_writes import as_accepted_twice, is_accepted_twice, lost_write, with_attempt_number
 from dispatcher.core.settlement.transition import Transition, attempt_over, fire, overdue_ms
 
 #: fates of faxes whose end is not known yet
@@ -43,13 +43,15 @@ def after_update(record: Record, update: FaxUpdate, context: DecisionContext) ->
     known = faxes.get(update.fax_id)
     if known and (known.fate not in _OPEN or update.status is FaxStatus.UNFINISHED):
         return None
-    transition = _settled(raised(record, update), update, context)
+    transition = _settled(with_attempt_number(record, update), update, context)
     twice = is_accepted_twice(faxes, update)
     if twice:
         entry = transition.history or _late_entry(record, update, context)
-        transition = replace(transition, accepted_twice=True, history=twice_entry(entry))
+        transition = replace(transition, accepted_twice=True, history=as_accepted_twice(entry))
     uncounted = int(update.attempt > record.attempt)
-    return replace(transition, lost=lost_write(record, update, twice=twice), spent=transition.spent + uncounted)
+    return replace(
+        transition, lost=lost_write(record, update, other_fax_known=twice), spent=transition.spent + uncounted
+    )
 
 
 def _settled(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
@@ -156,7 +158,7 @@ def _failed_entry(
     error_type = fax_error_type(update.error_type)
     return replace(
         _bare_entry(update, outcome, context),
-        fate=FaxFate.UNCONFIRMED if unconfirmed else FaxFate.FAILED,
+        fate=FaxFate.PAGES_ARRIVED if unconfirmed else FaxFate.FAILED,
         failure=FailureCode(category=rule.category, error_type=error_type, error_code=update.error_code),
         why=decision.why,
     )

@@ -17,8 +17,8 @@ class KnownFax:
     ended_ms: int = 0
 
 
-#: what a job's state says of the fax that its record names; in all others that fax has ended and is in the history
-_SHOWN = {State.ACCEPTED: FaxFate.UNFINISHED, State.DELIVERED: FaxFate.DELIVERED}
+#: fate of the fax that the record names, by the job's state; in other states the history has its fate, if it is known
+_FATE_IN_STATE = {State.ACCEPTED: FaxFate.UNFINISHED, State.DELIVERED: FaxFate.DELIVERED}
 
 
 def known_faxes(record: Record, history: Sequence[HistoryEntry]) -> dict[str, KnownFax]:
@@ -30,8 +30,8 @@ def known_faxes(record: Record, history: Sequence[HistoryEntry]) -> dict[str, Kn
         for entry in history
         if entry.fate
     }
-    if shown := _SHOWN.get(record.state):
-        faxes[record.fax_id] = KnownFax(attempt=record.attempt, fate=shown, created_ms=record.began_ms)
+    if fate := _FATE_IN_STATE.get(record.state):
+        faxes[record.fax_id] = KnownFax(attempt=record.attempt, fate=fate, created_ms=record.began_ms)
     return faxes
 
 
@@ -40,20 +40,21 @@ def is_doubled(faxes: Iterable[KnownFax]) -> bool:
 
     A fax of unknown end is taken for unfinished until the provider says when it ended.
     """
-    return any(_stands_against(*_in_order(*pair)) for pair in combinations(faxes, 2))
+    return any(_forbids(*_in_order(*pair)) for pair in combinations(faxes, 2))
 
 
-def foremost(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
+def deciding_entry(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
     """Return the last entry of the fax that decides about a job whose attempt has just ended; None if all failed.
 
-    A delivered one comes before one under way, and that before one whose pages are taken for arrived,
-    and that before one without an end.
+    Precedence: delivered, under way, failed with pages arrived, without a known end.
     """
     last = {entry.fax_id: entry for entry in history if entry.fate}
-    return next((entry for fate in _DECIDING for entry in reversed(last.values()) if entry.fate is fate), None)
+    return next(
+        (entry for fate in _FATES_BY_PRECEDENCE for entry in reversed(last.values()) if entry.fate is fate), None
+    )
 
 
-_DECIDING = (FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.UNENDED)
+_FATES_BY_PRECEDENCE = (FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.PAGES_ARRIVED, FaxFate.UNENDED)
 
 
 def _in_order(first: KnownFax, second: KnownFax) -> tuple[KnownFax, KnownFax]:
@@ -62,5 +63,5 @@ def _in_order(first: KnownFax, second: KnownFax) -> tuple[KnownFax, KnownFax]:
     return (second, first) if swap else (first, second)
 
 
-def _stands_against(earlier: KnownFax, later: KnownFax) -> bool:
+def _forbids(earlier: KnownFax, later: KnownFax) -> bool:
     return earlier.fate is not FaxFate.FAILED or 0 < later.created_ms < earlier.ended_ms

@@ -9,82 +9,82 @@ from dispatcher.core.durations import duration_text
 from dispatcher.core.job import AttemptOutcome, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide, decide_absent
 from dispatcher.core.retry.decision import GiveUp, LookUp
 from dispatcher.core.retry.waits import (
-    look_apart_ms,
-    next_look_ms,
+    lookup_spacing_ms,
+    next_lookup_ms,
     poll_at_ms,
     read_at_ms,
     readback_delay_s,
     shared_ms,
 )
 from dispatcher.core.retry_table.requests import CALLBACK_MISSING, READBACK_MISSING, SUBMIT_UNKNOWN
-from dispatcher.core.retry_table.rule import Rule
+from dispatcher.core.retry_table.rule import HTTP, Rule
 from dispatcher.core.settlement.failure import failed_attempt, http_failure, unless_another
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.transition import Transition, attempt_over, fire, job_hold, send_deadline_ms
 
 #: entries of a history for attempts that failed while the provider was down; more would only repeat them
 _EXCUSED_KEPT = 20
-#: how much before its time a look may be asked: two machines' views of the server's clock differ a little
+#: how much before its time a look-up may be asked: two machines' views of the server's clock differ a little
 _EARLY_MS = 100
 
 
-def look_due_ms(record: Record, policy: Policy) -> int:
-    """Return from when on a look for an attempt that is being sent counts, milliseconds since 1970."""
+def lookup_due_ms(record: Record, policy: Policy) -> int:
+    """Return from when on a look-up for an attempt that is being sent counts, milliseconds since 1970."""
     deadline_ms = send_deadline_ms(record, policy)
-    due_ms = next_look_ms(deadline_ms=deadline_ms, looks=record.looks, policy=policy)
+    due_ms = next_lookup_ms(deadline_ms=deadline_ms, lookups=record.lookups, policy=policy)
     return deadline_ms if due_ms is None else due_ms
 
 
-def next_look_at_ms(record: Record, policy: Policy) -> int:
-    """Return when the attempt is searched for next: at a time shared with other jobs, unless the look is the last."""
-    return shared_ms(look_due_ms(record, policy), look_apart_ms(record.looks, policy))
+def scheduled_lookup_ms(record: Record, policy: Policy) -> int:
+    """Return when the attempt is searched for next: at a time shared with other jobs, except for the last look-up."""
+    return shared_ms(lookup_due_ms(record, policy), lookup_spacing_ms(record.lookups, policy))
 
 
-def is_last_look(record: Record, policy: Policy) -> bool:
-    """Return whether the next look ends the search: it has to list the number itself, over a wide range of time."""
-    return record.looks + 1 >= len(policy.looks_s)
+def is_last_lookup(record: Record, policy: Policy) -> bool:
+    """Return whether the next look-up ends the search: it has to list the number itself, over a wide range of time."""
+    return record.lookups + 1 >= len(policy.lookups_s)
 
 
-def after_empty_look(
+def after_empty_lookup(
     record: Record, context: DecisionContext, *, attempt: int, asked_ms: int, exact: bool, answered: bool = True
 ) -> Transition | None:
-    """Decide what follows a completed look-up that found no fax: another look, or after the last one a repeat.
+    """Decide what follows a completed look-up that found no fax: another look-up, or after the last one a repeat.
 
-    A look that repeats an earlier one (a message that came twice, two that overlap) must not shorten the settling time:
-    it counts only from the time at which it was due. It counts for all looks that were due by then but the last, which
-    has to follow by itself.
+    A look-up that repeats an earlier one (a message that came twice, two that overlap) must not shorten the search
+    period: it counts only from the time at which it was due. It counts for all look-ups that were due by then except
+    the last, which has to follow by itself.
 
     Args:
         record: the job's record.
         context: the inputs of the decision.
         attempt: the attempt that was searched for.
         asked_ms: when the provider was asked.
-        exact: the look listed the number itself, as the last one must. A window shows what lies in it by the provider's
-            clock, and proves no absence.
+        exact: the look-up listed the number itself, as the last one must. A window lists faxes by the provider's
+            clock, so it does not prove that a fax is absent.
         answered: the provider has answered some send since the attempt began. If not, its absence counts for nothing.
     """
     if record.state is not State.SENDING or record.attempt != attempt:
         return None
     asked_ms += _EARLY_MS
-    if asked_ms < look_due_ms(record, context.policy):
+    if asked_ms < lookup_due_ms(record, context.policy):
         return None
-    if is_last_look(record, context.policy):
+    if is_last_lookup(record, context.policy):
         return _vanished(record, context, answered=answered) if exact else None
     looked = _looked_by(record, asked_ms, context.policy)
-    next_ms = max(context.now_ms, next_look_at_ms(looked, context.policy))
+    next_ms = max(context.now_ms, scheduled_lookup_ms(looked, context.policy))
     return fire(record, Transition(event=Event.NO_NEWS, record=looked, next_ms=next_ms), context)
 
 
 def _looked_by(record: Record, asked_ms: int, policy: Policy) -> Record:
-    """Return the record after all looks that were due by then, except the last."""
-    while not is_last_look(record, policy) and look_due_ms(record, policy) <= asked_ms:
-        record = replace(record, looks=record.looks + 1)
+    """Return the record after all look-ups that were due by then, except the last."""
+    while not is_last_lookup(record, policy) and lookup_due_ms(record, policy) <= asked_ms:
+        record = replace(record, lookups=record.lookups + 1)
     return record
 
 
@@ -103,9 +103,9 @@ def after_read(record: Record, update: FaxUpdate | None, context: DecisionContex
         return _unended(record, context)
     if update is None:
         return _unknown(record, context)
-    looks = 1 if record.unclear else record.looks + 1
-    new = replace(record, looks=looks, unclear=False)
-    return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=_read_at_ms(looks, context)), context)
+    lookups = 1 if record.unclear else record.lookups + 1
+    new = replace(record, lookups=lookups, unclear=False)
+    return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=_read_at_ms(lookups, context)), context)
 
 
 def _unknown(record: Record, context: DecisionContext) -> Transition:
@@ -114,11 +114,11 @@ def _unknown(record: Record, context: DecisionContext) -> Transition:
     It is asked a few times more, and then a person has to decide: the paper may have arrived, so the job is neither
     sent again nor given up. Later updates of the fax still count.
     """
-    missed = record.looks if record.unclear else 0
-    decision = decide(failed_attempt(READBACK_MISSING, replace(record, looks=missed), context), context)
+    missed = record.lookups if record.unclear else 0
+    decision = decide(failed_attempt(READBACK_MISSING, replace(record, lookups=missed), context), context)
     if isinstance(decision, LookUp):
-        new = replace(record, looks=missed + 1, unclear=True)
-        return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=decision.first_look_ms), context)
+        new = replace(record, lookups=missed + 1, unclear=True)
+        return fire(record, Transition(event=Event.NO_NEWS, record=new, next_ms=decision.first_lookup_ms), context)
     entry = HistoryEntry(
         attempt=record.attempt,
         at_ms=context.now_ms,
@@ -186,4 +186,4 @@ def _rule_of_absence(record: Record, policy: Policy) -> tuple[Rule, int]:
     if not record.unclear:
         return SUBMIT_UNKNOWN, 0
     status = record.failure.error_code
-    return classify("http", status, policy=policy), status
+    return classify(HTTP, status, policy=policy), status

@@ -12,7 +12,7 @@ from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide_ended
 from dispatcher.core.retry.waits import backoff_transport, capped_retry_after_s
 from dispatcher.core.retry_table.requests import INTERNAL, TRANSPORT
-from dispatcher.core.retry_table.rule import Category, Verdict
+from dispatcher.core.retry_table.rule import HTTP, Category, Verdict
 from dispatcher.core.settlement.failure import (
     DecidedFailure,
     after_failure,
@@ -21,7 +21,7 @@ from dispatcher.core.settlement.failure import (
     unless_another,
 )
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.lookup import next_look_at_ms
+from dispatcher.core.settlement.lookup import scheduled_lookup_ms
 from dispatcher.core.settlement.transition import Transition, attempt_over, fire, job_hold
 
 #: how many transport failures in a row a job is taken to have had when its last attempt did not leave either
@@ -31,7 +31,7 @@ _TRANSPORT_AGAIN = 5
 def after_send(record: Record, outcome: SendOutcome, context: DecisionContext, *, attempt: int) -> Transition | None:
     """Decide what the answer to the POST of ``attempt`` means for the record that is stored by now.
 
-    Only an acceptance matters to a job that has moved on: a worker that slept through the settling time must not take
+    Only an acceptance matters to a job that has moved on: a worker that slept through the search period must not take
     back the attempt that came after its own.
     """
     if isinstance(outcome, Accepted):
@@ -85,7 +85,7 @@ def _wait_429_s(outcome: RateLimited, context: DecisionContext) -> float:
 
 
 def _refused(record: Record, outcome: Refused, context: DecisionContext) -> Transition:
-    rule = classify("http", outcome.status, fields=outcome.fields, policy=context.policy)
+    rule = classify(HTTP, outcome.status, fields=outcome.fields, policy=context.policy)
     if rule.verdict_now is Verdict.UNCERTAIN:  # no refusal, then: whether the fax was accepted is open
         return _unclear(record, Unclear(reason=outcome.message, status=outcome.status), context)
     decision = decide_ended(failed_attempt(rule, record, context), context)
@@ -118,7 +118,7 @@ def _given_back(record: Record, context: DecisionContext, wait_s: float, failed:
 
 def _unclear(record: Record, outcome: Unclear, context: DecisionContext) -> Transition:
     status = outcome.status or 0
-    rule = classify("http", status, policy=context.policy)
+    rule = classify(HTTP, status, policy=context.policy)
     new = replace(record, unclear=True, failure=http_failure(rule, status))
-    next_ms = max(context.now_ms, next_look_at_ms(record, context.policy))
+    next_ms = max(context.now_ms, scheduled_lookup_ms(record, context.policy))
     return fire(record, Transition(event=Event.UNCLEAR, record=new, next_ms=next_ms), context)

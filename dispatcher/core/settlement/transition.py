@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from dispatcher.core.job import HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event, next_state
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.waits import poll_at_ms, read_at_ms
 from dispatcher.core.retry_table.rule import Scope
@@ -77,7 +77,7 @@ def fire(old: Record, transition: Transition, context: DecisionContext) -> Trans
 
 def attempt_over(record: Record, context: DecisionContext) -> Record:
     """Return the record without what belongs to an attempt that is over."""
-    return replace(record, lease=0, looks=0, unclear=False, changed_ms=context.now_ms)
+    return replace(record, lease=0, lookups=0, unclear=False, changed_ms=context.now_ms)
 
 
 def send_deadline_ms(record: Record, policy: Policy) -> int:

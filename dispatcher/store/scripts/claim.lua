@@ -1,4 +1,4 @@
--- claim: leases what is due to a worker, fairly. core/fairness.py is the reference implementation of the choices.
+-- claim: leases what is due to a worker, fairly. core/reference/fairness.py is the reference implementation of the choices.
 -- KEYS: a key of the account.
 -- ARGV: options `lease_id`, `lease_number`, `class`, `max_jobs`, `max_ahead` (jobs leased within a second; at most four
 --       times as many are leased in all), `max_in_flight` (jobs leased or being sent, in all), `lease_ms`,
@@ -53,7 +53,7 @@ end
 -- Batches that waited for a hold that has ended have work again, some of them at each call.
 local function wake_released()
   for _, scope in ipairs(redis.call('SRANDMEMBER', KEY.released, 4)) do
-    local waiting, is_held = waiting_key(scope), held and redis.call('HEXISTS', KEY.holds, scope) == 1
+    local waiting, is_held = stopped_batches_key(scope), held and redis.call('HEXISTS', KEY.holds, scope) == 1
     local batches = is_held and {} or redis.call('SRANDMEMBER', waiting, 32)
     for _, batch in ipairs(batches) do
       redis.call('SREM', waiting, batch)
@@ -276,7 +276,7 @@ local function serve_next()
   if not batch then return false end
   local scope = hold_of(batch)
   if scope then
-    redis.call('SADD', waiting_key(scope), batch)
+    redis.call('SADD', stopped_batches_key(scope), batch)
     deactivate(batch, vtime)
     return true
   end

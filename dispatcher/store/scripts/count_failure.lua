@@ -5,7 +5,7 @@
 --       which the failures lie).
 -- Answer: 1 when the scope shall be held.
 -- Safe to repeat: an attempt counts once.
-local key, hold_after, within_ms = strikes_key(OPTIONS.scope), OPTIONS.hold_after, OPTIONS.within_ms
+local key, hold_after, within_ms = failure_run_key(OPTIONS.scope), OPTIONS.hold_after, OPTIONS.within_ms
 local now = now_ms()
 redis.call('ZADD', key, 'NX', text(now), OPTIONS.attempt)
 redis.call('ZREMRANGEBYSCORE', key, '-inf', text(now - within_ms))

@@ -1,6 +1,6 @@
 -- next_due: when a scheduler has to look again if nobody wakes it before.
 -- KEYS: a key of the account.
--- ARGV: options `horizon_us` (how far ahead slots are granted), `looks` (whether what was sent or accepted may be
+-- ARGV: options `horizon_us` (how far ahead slots are granted), `in_flight` (whether what was sent or accepted may be
 --       looked for; not while a step of the clock is waited out).
 -- Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}.
 -- Safe to repeat. It writes only, every few seconds, that a scheduler lives: it may look at nothing else for long.
@@ -34,7 +34,7 @@ end
 
 local next_ms = math.max(work_ms(), may_lease_ms())
 local watched = {KEY.deadlines, KEY['inbox:deferred'], WATCH[LEASED]}
-if OPTIONS.looks then
+if OPTIONS.in_flight then
   for _, key in ipairs({WATCH[SENDING], UNCLEAR, WATCH[ACCEPTED]}) do watched[#watched + 1] = key end
 end
 for _, key in ipairs(watched) do next_ms = math.min(next_ms, first_of(key)) end

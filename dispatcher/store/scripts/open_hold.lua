@@ -9,5 +9,5 @@ local scope = OPTIONS.scope
 local new = open_hold(OPTIONS.hold_id, scope, OPTIONS.category, OPTIONS.cause, OPTIONS.probes_ms, now_ms())
 local batch, row = job_of(scope)
 if new == 1 and batch then redis.call('ZADD', part_key(batch, 'due'), 'XX', text(HELD_SCORE), text(row)) end
-redis.call('UNLINK', strikes_key(scope))
+redis.call('UNLINK', failure_run_key(scope))
 return new

@@ -2,14 +2,14 @@
 -- deadline has passed without an answer become unclear. Jobs that are unclear or accepted are named for a look-up or a
 -- read-back, and come due again until that is settled.
 -- KEYS: a key of the account.
--- ARGV: options `max_jobs` (that are given back), `max_looks` (jobs of each kind that are named; 0: none), `again_ms`
+-- ARGV: options `max_jobs` (that are given back), `max_lookups` (jobs of each kind that are named; 0: none), `again_ms`
 --       (until a named job comes due again), `max_strikes` (times that the worker of a job may end before the job is
 --       held), `lease_ms`, `look_ms` (from a send deadline to the first look-up), `apart_ms` (look-ups come at whole
 --       multiples of it).
 -- Answer: {jobs given back, jobs held, sends that became unclear, worker processes that live, {class and id of each
 -- lease to announce again...}, {jobs to look at...}}.
 -- Safe to repeat.
-local max_jobs, max_looks, again_ms, lease_ms = OPTIONS.max_jobs, OPTIONS.max_looks, OPTIONS.again_ms, OPTIONS.lease_ms
+local max_jobs, max_lookups, again_ms, lease_ms = OPTIONS.max_jobs, OPTIONS.max_lookups, OPTIONS.again_ms, OPTIONS.lease_ms
 local look_ms, apart_ms = OPTIONS.look_ms, OPTIONS.apart_ms
 local now = now_ms()
 write_though_full()
@@ -84,7 +84,7 @@ for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, max_jobs)) do
   redis.call('ZREM', WATCH[LEASED], job)
 end
 
-local late = max_looks > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, max_jobs) or {}
+local late = max_lookups > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, max_jobs) or {}
 for i = 1, #late, 2 do
   local job, batch, row = late[i], parse_job(late[i])
   redis.call('ZREM', WATCH[SENDING], job)
@@ -96,7 +96,7 @@ for i = 1, #late, 2 do
 end
 
 local function name(watch, state)
-  for _, job in ipairs(due(watch, 'LIMIT', 0, max_looks)) do
+  for _, job in ipairs(due(watch, 'LIMIT', 0, max_lookups)) do
     local batch, row = parse_job(job)
     if string.byte(read_record(batch, row), 1) == state then
       redis.call('ZADD', watch, text(now + again_ms), job)

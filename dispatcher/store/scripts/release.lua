@@ -5,7 +5,7 @@
 -- Safe to repeat.
 local scope, hold_id, now = OPTIONS.scope, OPTIONS.hold_id, now_ms()
 local hold = load_hold(scope)
-if not hold and redis.call('EXISTS', waiting_key(scope)) == 1 then
+if not hold and redis.call('EXISTS', stopped_batches_key(scope)) == 1 then
   redis.call('SADD', KEY.released, scope)
   wake()
 end

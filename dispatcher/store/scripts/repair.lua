@@ -14,7 +14,7 @@ local waits, changed = state == WAITING and row < tonumber(cursor), 0
 
 -- A row of a held country may be parked, and nowhere else.
 local country = code > 0 and country_name(code)
-local parked = country and redis.call('GETBIT', parked_key(batch, country), row) == 1
+local parked = country and redis.call('GETBIT', parked_rows_key(batch, country), row) == 1
 local stays_parked = parked and waits and not ENDING[control] and not redis.call('ZSCORE', due, row)
   and redis.call('HEXISTS', KEY.holds, country_scope(country)) == 1
 if stays_parked then

@@ -10,20 +10,21 @@
 --       number_hash  hash of a number that the job locks
 --       long_id      fax id that is too long for the record
 --       spent        attempts to add
---       disproves    list of causes of holds that end if the attempt is a probe of theirs
+--       disproves    what the attempt, if it is a hold's probe, shows to be over: `provider`, or a category of a hold of
+--                    the account
 --       send         what the end of a send says of the provider: `counts` (as one of the last sends), `answered`,
 --                    `unclear`, `failed` with the `status` that came
 --       totals       field -> number to add
 --       Fields other than batch, row and attempt are left out when they say nothing.
 -- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that
 -- stands there instead.
--- Safe to repeat: what was applied is not applied again. It is known by its history line, or by its record or what an
--- ended batch makes of it.
+-- Safe to repeat: a change that was applied is recognised by its history line. Without a line, it is recognised by the
+-- stored record: the new one, or what put_back made of it because the batch had ended.
 local now = now_ms()
 local any_hold = redis.call('HLEN', KEY.holds) > 0
--- batch -> the most that became of a job of it in this call: accepted, or delivered
+-- batch -> the furthest state that one of its jobs reached in this call: accepted, or delivered
 local succeeded = {}
--- sends made by the last usable answer of this call
+-- value of the counter `sends` at the last usable answer of this call
 local answered_sends
 
 local function leave_place(batch, row, record)
@@ -32,8 +33,8 @@ local function leave_place(batch, row, record)
     redis.call('ZREM', part_key(batch, 'due'), row)
     leave_parked(batch, row, record)
   elseif WATCH[state] then
-    local left = not (state == SENDING and is_unclear(record)) and redis.call('ZREM', WATCH[state], job) == 1
-    if state == SENDING and not left then redis.call('ZREM', UNCLEAR, job) end
+    local removed = not (state == SENDING and is_unclear(record)) and redis.call('ZREM', WATCH[state], job) == 1
+    if state == SENDING and not removed then redis.call('ZREM', UNCLEAR, job) end
   end
 end
 
@@ -55,7 +56,7 @@ local function move(change, job, old, new)
   local batch, row, state = change.batch, change.row, string.byte(new, 1)
   local moves = change.next_ms or change.hold
   if moves then leave_place(batch, row, old) end
-  -- a job is held while it waits
+  -- a job's own hold ends when the job stops waiting or becomes final
   if any_hold and moves and (string.byte(old, 1) == WAITING or state >= FINAL) then end_hold(scope_of('job', job)) end
   if moves and state == WAITING then return put_to_wait(change, old, new) end
   write_record(batch, row, new)
@@ -68,13 +69,13 @@ end
 -- Failures in a row are over: of a batch when the provider takes a fax, of its documents when one is delivered.
 local function end_runs(batch, state)
   for _, scope in ipairs(state == DELIVERED and scopes_of(batch) or {scope_of('batch', batch)}) do
-    redis.call('UNLINK', strikes_key(scope))
+    redis.call('UNLINK', failure_run_key(scope))
   end
 end
 
--- A fax that is found later is in a call without ever having begun here. Another job's call of that number keeps its
--- lock.
-local function lock_late(job, number, attempt)
+-- Locks the number of a fax that the provider has although no send of it is known here: the phone call may be running,
+-- and nothing locks the number. If another job is calling the number, that job keeps the lock.
+local function lock_found_number(job, number, attempt)
   local holder = number_lock(number)
   if holder and holder ~= 'rest' and string.match(holder, '^(.*)/%d+$') ~= job then return end
   lock_number(number, attempt, OPTIONS.lock_ms)
@@ -92,10 +93,10 @@ local function append_history(batch, row, line)
   redis.call('HSET', key, row, before and (before .. '\n' .. line) or line)
 end
 
--- Two pieces of evidence can lead to the same record: a repeat is known by its line too.
+-- Different updates can lead to the same record, so a repeat is recognised by its history line.
 local function is_in_history(batch, row, line)
   local _, before = history(batch, row)
-  return line == '' or (before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true))
+  return before and string.find('\n' .. before .. '\n', '\n' .. line .. '\n', 1, true)
 end
 
 -- What an ended batch makes of a job that is put back to wait.
@@ -106,7 +107,7 @@ local function as_ended(batch, record)
   return with_head(record, ending, 0, attempt, 0)
 end
 
--- Whether the change is the one that this call made before, and whose answer was lost.
+-- Whether an earlier run of this call, whose answer was lost, has applied this change.
 local function is_applied(batch, row, current, new, line)
   if line ~= '' then return is_in_history(batch, row, line) end
   return current == new or current == as_ended(batch, new)
@@ -114,8 +115,8 @@ end
 
 -- What is learned later may make a job doubled, or show that it is not.
 local function count_doubled(batch, old, new)
-  local by = string.byte(new, 21) % 2 - string.byte(old, 21) % 2
-  if by ~= 0 then add(batch_key(batch), 'doubled', by) end
+  local delta = doubled(new) - doubled(old)
+  if delta ~= 0 then add(batch_key(batch), 'doubled', delta) end
 end
 
 -- The breaker looks at how many of the last sends failed or are unclear, and names the statuses that came.
@@ -133,7 +134,7 @@ local function add_effects(change, job)
   local batch, row, attempt = change.batch, change.row, change.attempt
   if any_hold and change.disproves then end_disproved(attempt, change.disproves) end
   if change.rest_ms then free_number(job, attempt, change.rest_ms) end
-  if change.number_hash then lock_late(job, change.number_hash, attempt) end
+  if change.number_hash then lock_found_number(job, change.number_hash, attempt) end
   if change.long_id then redis.call('HSET', block_key(batch, 'long_ids', row), row, change.long_id) end
   if change.spent then add(batch_key(batch), 'attempts', change.spent) end
   for field, by in pairs(change.totals or {}) do add_total(field, by) end

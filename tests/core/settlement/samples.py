@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dispatcher.core.job import AttemptCounters, AttemptOutcome, FailureCode, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.job import AttemptOutcome, FailureCode, FailureCounters, FaxFate, HistoryEntry, Record, State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 
 NOW = 1_772_532_000_000
@@ -27,11 +27,11 @@ def nested(fields: dict[str, Any]) -> dict[str, Any]:
     """Put the fields of a failure and of the counters into values of their own."""
     values = dict(fields)
     failure = {name: values.pop(name) for name in FailureCode.__slots__ if name in values}
-    counters = {name: values.pop(name) for name in AttemptCounters.__slots__ if name in values}
+    counters = {name: values.pop(name) for name in FailureCounters.__slots__ if name in values}
     if failure:
         values["failure"] = FailureCode(**failure)
     if counters:
-        values["counters"] = AttemptCounters(**counters)
+        values["counters"] = FailureCounters(**counters)
     return values
 
 
@@ -51,12 +51,12 @@ def accepted(fax_id: str = "F1", **fields: Any) -> Record:
     return waiting(**{"state": State.ACCEPTED, "fax_id": fax_id, "changed_ms": BEGAN + 200, **fields})
 
 
-def news(status: FaxStatus, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> FaxUpdate:
+def fax_update(status: FaxStatus, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> FaxUpdate:
     return FaxUpdate(**{"fax_id": fax_id, "status": status, "attempt": attempt, "created_ms": BEGAN + 200, **fields})
 
 
 def failure(pair: tuple[str, int], fax_id: str = "F1", **fields: Any) -> FaxUpdate:
-    return news(FAILURE, fax_id, error_type=pair[0], error_code=pair[1], **fields)
+    return fax_update(FAILURE, fax_id, error_type=pair[0], error_code=pair[1], **fields)
 
 
 def entry(fate: FaxFate | None, fax_id: str = "F1", *, attempt: int = 1, **fields: Any) -> HistoryEntry:

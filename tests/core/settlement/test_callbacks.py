@@ -26,13 +26,24 @@ from dispatcher.core.settlement.callbacks import (
 from dispatcher.core.settlement.fax_update import after_update
 from dispatcher.core.settlement.known_faxes import known_faxes
 from dispatcher.core.settlement.transition import Transition, send_deadline_ms
-from tests.core.settlement.samples import BEGAN, COMPLETED, NOW, POLICY, accepted, case, entry, news, sending, waiting
+from tests.core.settlement.samples import (
+    BEGAN,
+    COMPLETED,
+    NOW,
+    POLICY,
+    accepted,
+    case,
+    entry,
+    fax_update,
+    sending,
+    waiting,
+)
 
 JOB, NUMBER = "a.0", "+12025550101"
 RIGHT, ABSENT, WRONG = CallbackProof.RIGHT, CallbackProof.ABSENT, CallbackProof.WRONG
 NUMBERS = {RIGHT: NUMBER, ABSENT: "", WRONG: "+12025550199"}
 DEADLINE = send_deadline_ms(sending(), POLICY)
-SEARCHED = DEADLINE + round(POLICY.settling_s * 1000)
+SEARCHED = DEADLINE + round(POLICY.search_period_s * 1000)
 #: of an attempt that is being sent
 MOMENTS = {"before the send deadline": DEADLINE - 400, "while it is searched": DEADLINE, "after the search": SEARCHED}
 BEFORE, SEARCH, AFTER = MOMENTS
@@ -71,7 +82,7 @@ TOGETHER = {
 def callback(
     labels: CallbackProof = RIGHT, number: CallbackProof = RIGHT, *, fax_id: str = "F1", attempt: int = 1
 ) -> Callback:
-    shown = news(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
+    shown = fax_update(COMPLETED, fax_id, attempt=attempt, job=JOB, to=NUMBERS[number])
     return Callback(update=shown, labels=labels, number=NUMBER)
 
 
@@ -140,7 +151,7 @@ def test_labels_are_those_of_the_address(job: str, attempt: int, shown: Callback
 
 @pytest.mark.parametrize("shown", CallbackProof)
 def test_the_number_is_the_jobs(shown: CallbackProof) -> None:
-    assert shown_number(news(COMPLETED, to=NUMBERS[shown]), NUMBER) is shown
+    assert shown_number(fax_update(COMPLETED, to=NUMBERS[shown]), NUMBER) is shown
 
 
 def test_of_a_job_without_a_number_every_number_is_wrong() -> None:
@@ -166,7 +177,7 @@ READS = {
 def test_a_read_is_of_the_callbacks_job_or_of_nobodys(
     named: bool, job: str, attempt: int, number: CallbackProof
 ) -> None:
-    read = news(COMPLETED, attempt=attempt, job=job, to=NUMBERS[number])
+    read = fax_update(COMPLETED, attempt=attempt, job=job, to=NUMBERS[number])
     applied = confirmed(read, callback(), 2 if named else 0)
     expected = 0 if number is WRONG else READS[named, job, attempt]
     assert applied == (replace(read, job=JOB, attempt=expected) if expected else None)
@@ -177,14 +188,14 @@ def test_reads_come_when_an_unclear_send_is_looked_for() -> None:
     passed, now = [0.0], case()
     for reads in range(1, MAX_READS):
         passed.append(passed[-1] + (after_unknown_ms(reads, now) - NOW) / 1000)
-    assert tuple(passed[1:]) == POLICY.looks_s
-    assert after_unknown_ms(MAX_READS + 1, now) == after_unknown_ms(len(POLICY.looks_s), now)
+    assert tuple(passed[1:]) == POLICY.lookups_s
+    assert after_unknown_ms(MAX_READS + 1, now) == after_unknown_ms(len(POLICY.lookups_s), now)
 
 
 def test_reads_are_counted_to_five() -> None:
     record, counts = sending(), []
-    while step := count_read(record, case()):
-        record = step.record
+    while transition := count_read(record, case()):
+        record = transition.record
         counts.append(record.confirming_reads)
     assert counts == [1, 2, 3, 4, 5]
 
@@ -192,12 +203,12 @@ def test_reads_are_counted_to_five() -> None:
 def test_an_unconfirmed_callback_leaves_one_line_and_a_job_five() -> None:
     now = case()
     for fax in ("X1", "X1", "X2", "X3", "X4", "X5", "X6"):
-        step = unconfirmed(accepted(), news(COMPLETED, fax), now)
-        if step:
-            assert step.event is None
-            assert step.history
-            assert step.history.outcome is AttemptOutcome.UNCONFIRMED
-            now = replace(now, history=[*now.history, step.history])
+        transition = unconfirmed(accepted(), fax_update(COMPLETED, fax), now)
+        if transition:
+            assert transition.event is None
+            assert transition.history
+            assert transition.history.outcome is AttemptOutcome.UNCONFIRMED_CALLBACK
+            now = replace(now, history=[*now.history, transition.history])
     assert [line.fax_id for line in now.history] == ["X1", "X2", "X3", "X4", "X5"]
 
 
@@ -217,7 +228,7 @@ CASES = st.builds(
 )
 CALLBACKS = st.builds(
     lambda labels, number, fax_id, attempt, status, code: Callback(
-        update=news(
+        update=fax_update(
             status,
             fax_id,
             attempt=attempt,
@@ -254,8 +265,8 @@ def step_alone(came: Callback, record: Record, now: DecisionContext) -> Transiti
 def test_a_callback_alone_ends_no_job_but_by_a_fax_that_the_provider_named(
     came: Callback, record: Record, now: DecisionContext
 ) -> None:
-    step = step_alone(came, record, now)
-    if step and step.record.state is not record.state and step.record.state.final:
+    transition = step_alone(came, record, now)
+    if transition and transition.record.state is not record.state and transition.record.state.final:
         assert came.update.fax_id in known_faxes(record, now.history)
         assert (came.labels, shown_number(came.update, NUMBER)) == (RIGHT, RIGHT)
 

@@ -1,5 +1,5 @@
 -- Put in front of the scripts that open holds, let probes through or end holds: what is held and why, in the hash
--- holds. core/holding.py is the reference implementation.
+-- holds. core/reference/holding.py is the reference implementation.
 
 local function load_hold(scope)
   local hold = redis.call('HGET', KEY.holds, scope)

@@ -16,9 +16,9 @@ local function active_key(class) return PREFIX .. 'active:' .. class end
 local function lease_key(id) return PREFIX .. 'lease:' .. id end
 local function begun_key(call_id) return PREFIX .. 'begun:' .. call_id end
 local function number_key(hash) return PREFIX .. 'number:' .. hash end
-local function strikes_key(scope) return PREFIX .. 'strikes:' .. scope end
+local function failure_run_key(scope) return PREFIX .. 'strikes:' .. scope end
 -- batches that wait for the end of the hold of a scope
-local function waiting_key(scope) return PREFIX .. 'parked:' .. scope end
+local function stopped_batches_key(scope) return PREFIX .. 'parked:' .. scope end
 local function batch_key(batch) return PREFIX .. 'batch:' .. batch end
 local function part_key(batch, name) return PREFIX .. 'batch:' .. batch .. ':' .. name end
 

@@ -1,5 +1,5 @@
 -- Put in front of the scripts that take permits: the account's pace, kept in the hash limiter.
--- The same steps as core/pacing.py, the reference implementation. Times in microseconds of the server.
+-- The same steps as core/reference/pacing.py, the reference implementation. Times in microseconds of the server.
 
 local PACE = {'ceiling', 'rate', 'tat_us', 'blocked_until_us', 'epoch', 'peak', 'cut_us', 'refused_us', 'refusals',
   'window_us', 'granted', 'granted_before', 'probe_gap_us', 'read_tat_us'}
@@ -71,7 +71,7 @@ local function used_of(allowance)
 end
 
 -- The first slot that another permit may be for; 0 when any may.
-local function free_us(allowance)
+local function next_free_slot_us(allowance)
   local used, steps = used_of(allowance), 0
   while used >= allowance.limit do
     used = used - allowance.counts[#allowance.counts - steps]
@@ -138,7 +138,7 @@ end
 -- The earliest slot that there may be.
 local function next_slot(pace, now)
   local slot = math.max(pace.blocked_until_us, pace.tat_us, now - CATCH_UP_US)
-  for _, allowance in ipairs(pace.allowances or {}) do slot = math.max(slot, free_us(allowance)) end
+  for _, allowance in ipairs(pace.allowances or {}) do slot = math.max(slot, next_free_slot_us(allowance)) end
   return slot
 end
 

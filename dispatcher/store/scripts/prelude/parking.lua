@@ -7,17 +7,17 @@ local function country_name(code)
 end
 
 local function country_scope(country) return scope_of('country', country) end
-local function parked_key(batch, country) return part_key(batch, 'parked:' .. country) end
+local function parked_rows_key(batch, country) return part_key(batch, 'parked:' .. country) end
 
 -- The batch has rows that wait for the hold of this country: its end wakes the batch.
 local function note_parked(batch, country)
   redis.call('SADD', part_key(batch, 'parked'), country)
-  redis.call('SADD', waiting_key(country_scope(country)), batch)
+  redis.call('SADD', stopped_batches_key(country_scope(country)), batch)
 end
 
 -- At most 1,000 rows, each once. Bytes and not bits are read and written: neighbours share one.
 local function park(batch, country, rows)
-  local key, bytes, masks, get, set = parked_key(batch, country), {}, {}, {}, {}
+  local key, bytes, masks, get, set = parked_rows_key(batch, country), {}, {}, {}, {}
   for _, row in ipairs(rows) do
     local bit_at = row % 8
     local byte = (row - bit_at) / 8
@@ -38,19 +38,19 @@ local function park(batch, country, rows)
 end
 
 local function forget_parked(batch, country)
-  redis.call('UNLINK', parked_key(batch, country))
+  redis.call('UNLINK', parked_rows_key(batch, country))
   redis.call('SREM', part_key(batch, 'parked'), country)
-  redis.call('SREM', waiting_key(country_scope(country)), batch)
+  redis.call('SREM', stopped_batches_key(country_scope(country)), batch)
 end
 
 -- A bitmap without a row is none. No row before that byte is parked.
 local function forget_if_empty(batch, country, byte)
-  if redis.call('BITPOS', parked_key(batch, country), 1, byte) < 0 then forget_parked(batch, country) end
+  if redis.call('BITPOS', parked_rows_key(batch, country), 1, byte) < 0 then forget_parked(batch, country) end
 end
 
 -- Takes one row out again. Returns how many that were.
 local function unpark_row(batch, country, row)
-  local before = redis.call('SETBIT', parked_key(batch, country), row, 0)
+  local before = redis.call('SETBIT', parked_rows_key(batch, country), row, 0)
   forget_if_empty(batch, country, 0)
   return before
 end
@@ -59,12 +59,12 @@ end
 local function leave_parked(batch, row, record)
   local code = country_code(record)
   local country = code > 0 and country_name(code)
-  if country and redis.call('GETBIT', parked_key(batch, country), row) == 1 then unpark_row(batch, country, row) end
+  if country and redis.call('GETBIT', parked_rows_key(batch, country), row) == 1 then unpark_row(batch, country, row) end
 end
 
 -- Takes rows out again, the first ones first. Returns them.
 local function take_parked(batch, country, most)
-  local key, rows, from = parked_key(batch, country), {}, 0
+  local key, rows, from = parked_rows_key(batch, country), {}, 0
   while #rows < most do
     local row = redis.call('BITPOS', key, 1, from)
     if row < 0 then break end

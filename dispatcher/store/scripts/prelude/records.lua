@@ -40,10 +40,13 @@ local function with_head(record, state, strikes, attempt, lease)
     .. string.sub(record, 13)
 end
 
--- Whether the record itself says that the attempt is being looked for: an unclear answer (flag 2), or a look so far.
+-- Whether the record itself says that the attempt is being looked for: an unclear answer (flag 2), or a look-up so far.
 local function is_unclear(record)
   return math.floor(string.byte(record, 21) / 2) % 2 == 1 or string.byte(record, 20) > 0
 end
+
+-- 1 for a doubled job (flag 1), else 0
+local function doubled(record) return string.byte(record, 21) % 2 end
 
 -- the recipient's country as a number (codec.py); 0 when it is not known
 local function country_code(record)

@@ -1,6 +1,6 @@
 -- Put in front of every script: the scopes that a hold can have, and the end of a hold.
 
--- core/rule.py names the kinds. Only the account and the provider have no name of their own.
+-- core/retry_table/rule.py names the kinds. Only the account and the provider have no name of their own.
 local function scope_of(kind, name) return kind .. ':' .. name end
 
 -- Batch and row of the scope of one job; nil for other scopes.
@@ -13,7 +13,7 @@ local function batch_of(scope) return string.match(scope, '^batch:(%w+)$') end
 
 local function end_hold(scope)
   if redis.call('HDEL', KEY.holds, scope) == 0 then return end
-  if redis.call('EXISTS', waiting_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
+  if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()
 end
 
@@ -28,7 +28,7 @@ end
 
 -- Nothing of a batch that has ended is held any more, or counted to hold it.
 local function end_holds_of(batch)
-  for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', waiting_key(scope), batch) end
+  for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', stopped_batches_key(scope), batch) end
   end_hold(scope_of('batch', batch))
-  redis.call('UNLINK', strikes_key(scope_of('batch', batch)))
+  redis.call('UNLINK', failure_run_key(scope_of('batch', batch)))
 end

@@ -8,7 +8,7 @@ from dispatcher.core.job import AttemptOutcome, FaxFate, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.retry_table.rule import Scope
-from dispatcher.core.settlement.lookup import next_look_at_ms
+from dispatcher.core.settlement.lookup import scheduled_lookup_ms
 from dispatcher.core.settlement.send_result import after_send, missed_slot
 from dispatcher.core.settlement.transition import Transition, send_deadline_ms
 from tests.core.settlement.samples import (
@@ -19,34 +19,38 @@ from tests.core.settlement.samples import (
     accepted,
     case,
     entry,
+    fax_update,
     leased,
-    news,
     sending,
     waiting,
 )
 
-ACCEPTED = Accepted(update=news(UNFINISHED))
+ACCEPTED = Accepted(update=fax_update(UNFINISHED))
 #: answers that say that nothing, or perhaps something, was taken
 OTHERS: list[SendOutcome] = [Refused(status=400), RateLimited(), NotSent(reason="no route"), Unclear(reason="reset")]
 
 
 def settled(record: Record, outcome: SendOutcome, *, attempt: int = 1) -> Transition:
-    step = after_send(record, outcome, case(), attempt=attempt)
-    assert step is not None
-    return step
+    transition = after_send(record, outcome, case(), attempt=attempt)
+    assert transition is not None
+    return transition
 
 
 def test_an_accepted_send_is_followed() -> None:
     """The fax's id is kept, the attempt counts, and the callback is overdue after fifteen minutes."""
-    step = settled(sending(), ACCEPTED)
-    assert (step.event, step.record.state, step.record.fax_id) == (Event.ACCEPTED, State.ACCEPTED, "F1")
-    assert (step.spent, step.next_ms, step.rest_s) == (1, NOW + 900_000, None)
+    transition = settled(sending(), ACCEPTED)
+    assert (transition.event, transition.record.state, transition.record.fax_id) == (
+        Event.ACCEPTED,
+        State.ACCEPTED,
+        "F1",
+    )
+    assert (transition.spent, transition.next_ms, transition.rest_s) == (1, NOW + 900_000, None)
 
 
 def test_without_callbacks_an_accepted_send_is_polled_soon() -> None:
-    step = after_send(sending(), ACCEPTED, case(polling=True), attempt=1)
-    assert step
-    assert step.next_ms == NOW + 20_000
+    transition = after_send(sending(), ACCEPTED, case(polling=True), attempt=1)
+    assert transition
+    assert transition.next_ms == NOW + 20_000
 
 
 @pytest.mark.parametrize(
@@ -69,23 +73,28 @@ def test_a_refusal_follows_its_row_of_the_table(
     outcome: Refused, state: State, category: str, hold: Scope | None
 ) -> None:
     """No attempt is spent, the number is free at once, and the refusal is in the history."""
-    step = settled(sending(dials=2, tries=1), outcome)
-    assert (step.record.state, step.record.failure.category, step.record.failure.error_code) == (
+    transition = settled(sending(dials=2, tries=1), outcome)
+    assert (transition.record.state, transition.record.failure.category, transition.record.failure.error_code) == (
         state,
         category,
         outcome.status,
     )
-    assert (step.spent, step.rest_s, step.record.counters.dials, step.record.counters.tries) == (0, 0.0, 2, 1)
-    assert (step.hold.scope if step.hold else None) is hold
-    assert step.history
-    assert (step.history.outcome, step.history.fate) == (AttemptOutcome.REFUSED, None)
+    assert (
+        transition.spent,
+        transition.rest_s,
+        transition.record.counters.dials,
+        transition.record.counters.tries,
+    ) == (0, 0.0, 2, 1)
+    assert (transition.hold.scope if transition.hold else None) is hold
+    assert transition.history
+    assert (transition.history.outcome, transition.history.fate) == (AttemptOutcome.REFUSED, None)
 
 
 @pytest.mark.parametrize(
     ("outcome", "disproved"),
     [
         (ACCEPTED, {"provider", "auth"}),
-        (Accepted(update=news(COMPLETED)), {"provider", "auth", "funds"}),
+        (Accepted(update=fax_update(COMPLETED)), {"provider", "auth", "funds"}),
         (Refused(status=400), {"provider", "auth"}),
         (Refused(status=401), {"provider", "funds"}),
         (Refused(status=402), {"provider", "auth"}),
@@ -103,22 +112,26 @@ def test_an_answer_says_which_holds_end_if_it_is_that_of_a_probe(outcome: SendOu
 
 def test_the_late_acceptance_of_an_earlier_attempt_is_no_answer_to_a_probe() -> None:
     """The job waits, and the number of its last attempt was used up by a refusal."""
-    late = Accepted(update=news(UNFINISHED, attempt=1))
+    late = Accepted(update=fax_update(UNFINISHED, attempt=1))
     assert settled(waiting(attempt=2), late).disproves == set()
 
 
 @pytest.mark.parametrize("status", [100, 200, 302, 408, 500, 599, 800, 999])
 def test_what_is_no_refusal_is_looked_for_whoever_calls_it_one(status: int) -> None:
     """No look-up leads to a job that waits and is sent again without one."""
-    step = settled(sending(), Refused(status=status))
-    assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
-    assert (step.record.failure.error_code, step.history, step.hold) == (status, None, None)
+    transition = settled(sending(), Refused(status=status))
+    assert (transition.event, transition.record.state, transition.record.unclear) == (
+        Event.UNCLEAR,
+        State.SENDING,
+        True,
+    )
+    assert (transition.record.failure.error_code, transition.history, transition.hold) == (status, None, None)
 
 
 def test_the_provider_s_words_stand_in_the_history() -> None:
-    step = settled(sending(), Refused(status=400, message="to is missing"))
-    assert step.history
-    assert step.history.why.endswith("The provider said: to is missing")
+    transition = settled(sending(), Refused(status=400, message="to is missing"))
+    assert transition.history
+    assert transition.history.why.endswith("The provider said: to is missing")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +140,14 @@ def test_the_provider_s_words_stand_in_the_history() -> None:
 )
 def test_a_job_over_the_rate_goes_back_unspent(retry_after_s: float | None, wait_ms: int) -> None:
     """It does not wait by itself for what the account waits for: that may be ended for all of them."""
-    step = settled(sending(), RateLimited(retry_after_s=retry_after_s))
-    assert (step.event, step.record.state, step.record.lease) == (Event.GIVEN_BACK, State.WAITING, 0)
-    assert (step.next_ms, step.rest_s, step.spent, step.history) == (NOW + wait_ms, 0.0, 0, None)
+    transition = settled(sending(), RateLimited(retry_after_s=retry_after_s))
+    assert (transition.event, transition.record.state, transition.record.lease) == (Event.GIVEN_BACK, State.WAITING, 0)
+    assert (transition.next_ms, transition.rest_s, transition.spent, transition.history) == (
+        NOW + wait_ms,
+        0.0,
+        0,
+        None,
+    )
 
 
 def test_a_send_that_did_not_leave_goes_back_unspent_and_waits_longer_the_second_time() -> None:
@@ -140,9 +158,9 @@ def test_a_send_that_did_not_leave_goes_back_unspent_and_waits_longer_the_second
 
 
 def test_a_missed_slot_goes_back_at_once() -> None:
-    step = missed_slot(sending(), case(), attempt=1)
-    assert step
-    assert (step.record.state, step.next_ms, step.spent) == (State.WAITING, NOW, 0)
+    transition = missed_slot(sending(), case(), attempt=1)
+    assert transition
+    assert (transition.record.state, transition.next_ms, transition.spent) == (State.WAITING, NOW, 0)
 
 
 @pytest.mark.parametrize(
@@ -150,23 +168,27 @@ def test_a_missed_slot_goes_back_at_once() -> None:
 )
 def test_an_unclear_send_is_looked_for_after_its_deadline(status: int | None, category: str) -> None:
     """It stays in sending: nothing is sent again before the provider was asked."""
-    step = settled(sending(), Unclear(reason="reset", status=status))
-    assert (step.event, step.record.state, step.record.unclear) == (Event.UNCLEAR, State.SENDING, True)
-    assert (step.record.failure.category, step.rest_s, step.spent) == (category, None, 0)
-    assert step.next_ms == next_look_at_ms(sending(), POLICY)
-    assert 15_000 <= step.next_ms - send_deadline_ms(sending(), POLICY) < 45_000
+    transition = settled(sending(), Unclear(reason="reset", status=status))
+    assert (transition.event, transition.record.state, transition.record.unclear) == (
+        Event.UNCLEAR,
+        State.SENDING,
+        True,
+    )
+    assert (transition.record.failure.category, transition.rest_s, transition.spent) == (category, None, 0)
+    assert transition.next_ms == scheduled_lookup_ms(sending(), POLICY)
+    assert 15_000 <= transition.next_ms - send_deadline_ms(sending(), POLICY) < 45_000
 
 
 def test_an_unclear_answer_that_comes_late_does_not_begin_the_looks_anew() -> None:
-    step = settled(sending(looks=2), Unclear(reason="reset"))
-    assert step.record.looks == 2
-    assert step.next_ms == next_look_at_ms(sending(looks=2), POLICY)
+    transition = settled(sending(lookups=2), Unclear(reason="reset"))
+    assert transition.record.lookups == 2
+    assert transition.next_ms == scheduled_lookup_ms(sending(lookups=2), POLICY)
 
 
 @pytest.mark.parametrize("outcome", OTHERS, ids=lambda outcome: type(outcome).__name__)
 @pytest.mark.parametrize("record", [waiting(), leased(), accepted(), sending(attempt=2)], ids=lambda r: r.state.label)
 def test_an_answer_says_nothing_of_a_job_that_has_moved_on(record: Record, outcome: SendOutcome) -> None:
-    """A worker that slept through the settling time does not take back the attempt after its own."""
+    """A worker that slept through the search period does not take back the attempt after its own."""
     assert after_send(record, outcome, case(), attempt=1) is None
     assert missed_slot(record, case(), attempt=1) is None
 
@@ -175,7 +197,11 @@ def test_an_answer_says_nothing_of_a_job_that_has_moved_on(record: Record, outco
 def test_a_job_whose_earlier_fax_turned_out_to_exist_is_not_sent_again(outcome: SendOutcome) -> None:
     """The present attempt left nothing at the provider, so the earlier fax is followed."""
     late = entry(FaxFate.UNFINISHED, "F1")
-    step = after_send(sending(attempt=2), outcome, case(late), attempt=2)
-    assert step
-    assert (step.event, step.record.state, step.record.fax_id) == (Event.ACCEPTED, State.ACCEPTED, "F1")
-    assert (step.rest_s, step.record.doubled) == (None, False)
+    transition = after_send(sending(attempt=2), outcome, case(late), attempt=2)
+    assert transition
+    assert (transition.event, transition.record.state, transition.record.fax_id) == (
+        Event.ACCEPTED,
+        State.ACCEPTED,
+        "F1",
+    )
+    assert (transition.rest_s, transition.record.doubled) == (None, False)

@@ -12,8 +12,18 @@ from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from dispatcher.core.durations import duration_text, parse_duration
-from dispatcher.core.policy_document import PolicyError, count, durations, number, options, pair, read, table, text
-from dispatcher.core.policy_rules import rules_from
+from dispatcher.core.policy.document import (
+    PolicyError,
+    check_keys,
+    checked_table,
+    convert,
+    count,
+    durations,
+    number,
+    text,
+    two_durations,
+)
+from dispatcher.core.policy.rules import rules_from
 from dispatcher.core.retry_table.rule import Rule
 
 __all__ = ["OnPartial", "Policy", "PolicyError", "policy_from", "zone"]
@@ -107,7 +117,7 @@ class Policy:
     #: how long after its slot a job may still be sent
     send_window_s: float = _time("times.send_window", 0.25)
     #: when an unclear send is searched for, after the attempt's send deadline; the last is the search period
-    looks_s: tuple[float, ...] = _time("times.looks", (15.0, 45.0, 120.0, 300.0), durations)
+    lookups_s: tuple[float, ...] = _time("times.looks", (15.0, 45.0, 120.0, 300.0), durations)
     #: margin on both sides of the time range in which faxes are listed
     clock_skew_s: float = _margin("times.clock_skew", 60.0)
     callback_overdue_s: float = _time("times.callback_overdue", 900.0)
@@ -177,8 +187,8 @@ class Policy:
         "rate.probe_gap", 1.0, parse_duration, "from 0 to 10 seconds", lambda value: 0 <= value <= 10
     )
     #: base and cap of the full jitter after a 429, and after a request that did not leave
-    backoff_429_s: tuple[float, float] = _time("rate.backoff_429", (1.0, 60.0), pair)
-    backoff_transport_s: tuple[float, float] = _time("rate.backoff_transport", (1.0, 60.0), pair)
+    backoff_429_s: tuple[float, float] = _time("rate.backoff_429", (1.0, 60.0), two_durations)
+    backoff_transport_s: tuple[float, float] = _time("rate.backoff_transport", (1.0, 60.0), two_durations)
 
     #: share by which a delay is moved either way
     jitter: float = _share("delays.jitter", 0.20, max_value=0.5)
@@ -206,9 +216,9 @@ class Policy:
         _check_nesting(self)
 
     @property
-    def settling_s(self) -> float:
+    def search_period_s(self) -> float:
         """How long an unclear send is looked for before it is believed not to exist."""
-        return self.looks_s[-1]
+        return self.lookups_s[-1]
 
 
 #: options of the policy file by the field that they set
@@ -228,14 +238,14 @@ def policy_from(document: Mapping[str, object]) -> Policy:
     Raises:
         PolicyError: A key is unknown, a value has the wrong type, or values do not fit together.
     """
-    options("", document, (*_TABLES, "rules"))
+    check_keys("", document, (*_TABLES, "rules"))
     values: dict[str, object] = {}
     for name, keys in _TABLES.items():
-        entries = table(name, document.get(name, {}))
-        options(name, entries, keys)
+        entries = checked_table(name, document.get(name, {}))
+        check_keys(name, entries, keys)
         for key, value in entries.items():
             option = _OPTIONS[keys[key]]
-            values[keys[key]] = read(option.path, option.reader, value)
+            values[keys[key]] = convert(option.path, option.reader, value)
     return Policy(**values, rules=rules_from(document.get("rules", {})))  # type: ignore[arg-type]  # read above
 
 
@@ -254,7 +264,7 @@ def _check_nesting(policy: Policy) -> None:
     if policy.breaker_failures > policy.breaker_sends:
         raise PolicyError(f"caps.breaker_failures must be at most caps.breaker_sends ({policy.breaker_sends})")
     for key, series in (
-        ("times.looks", policy.looks_s),
+        ("times.looks", policy.lookups_s),
         ("rate.backoff_429", policy.backoff_429_s),
         ("rate.backoff_transport", policy.backoff_transport_s),
     ):

@@ -1,4 +1,4 @@
-"""Reading a parsed policy file: checks of form that name the key and what is allowed there."""
+"""Checks and converts the values of a parsed policy file; errors name the key and what is allowed there."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -12,13 +12,14 @@ class PolicyError(ValueError):
     """A policy cannot be used. The text names the key and what is allowed."""
 
 
-def table(path: str, value: object) -> Mapping[str, object]:
+def checked_table(path: str, value: object) -> Mapping[str, object]:
+    """Return the value if it is a table. Raises PolicyError otherwise."""
     if not isinstance(value, Mapping):
         raise PolicyError(f"{path} must be a table, written [{path}], not {value!r}")
     return value
 
 
-def options(path: str, keys: Iterable[str], allowed: Iterable[str]) -> None:
+def check_keys(path: str, keys: Iterable[str], allowed: Iterable[str]) -> None:
     """Raise PolicyError if a key is not among the allowed ones."""
     names = tuple(allowed)
     unknown = [key for key in keys if key not in names]
@@ -27,10 +28,10 @@ def options(path: str, keys: Iterable[str], allowed: Iterable[str]) -> None:
         raise PolicyError(f"{where}{unknown[0]} is not known; allowed there: {', '.join(names)}")
 
 
-def read(path: str, reader: Callable[[object], T], value: object) -> T:
-    """Apply a reader; its ValueError or OverflowError becomes a PolicyError that names the key."""
+def convert(path: str, converter: Callable[[object], T], value: object) -> T:
+    """Convert the value of a key. Raises PolicyError, naming the key, if the converter refuses the value."""
     try:
-        return reader(value)
+        return converter(value)
     except (ValueError, OverflowError) as error:
         raise PolicyError(f"{path}: {error}") from None
 
@@ -41,11 +42,11 @@ def durations(value: object) -> tuple[float, ...]:
     return tuple(parse_duration(item) for item in value)
 
 
-def pair(value: object) -> tuple[float, float]:
-    limits = durations(value)
-    if len(limits) != 2:
+def two_durations(value: object) -> tuple[float, float]:
+    values = durations(value)
+    if len(values) != 2:
         raise ValueError(f'{value!r} is not a list of two durations, such as ["1s", "60s"]')
-    return limits[0], limits[1]
+    return values[0], values[1]
 
 
 def count(value: object) -> int:

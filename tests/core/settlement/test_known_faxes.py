@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.job import FaxFate, State
-from dispatcher.core.settlement.known_faxes import KnownFax, foremost, is_doubled, known_faxes
+from dispatcher.core.settlement.known_faxes import KnownFax, deciding_entry, is_doubled, known_faxes
 from tests.core.settlement.samples import accepted, entry, sending, waiting
 
 FATES = list(FaxFate)
@@ -43,7 +43,7 @@ def test_an_end_that_is_told_counts_over_what_was_told_before() -> None:
         (FaxFate.UNFINISHED, 0, True),
         (FaxFate.DELIVERED, 100, True),
         (FaxFate.DELIVERED, 300, True),
-        (FaxFate.UNCONFIRMED, 100, True),
+        (FaxFate.PAGES_ARRIVED, 100, True),
         (FaxFate.FAILED, 100, False),
         (FaxFate.FAILED, 200, False),
         (FaxFate.FAILED, 201, True),
@@ -77,19 +77,21 @@ def test_one_fax_alone_is_never_doubled() -> None:
     assert not any(is_doubled([KnownFax(attempt=1, fate=fate)]) for fate in FATES)
 
 
-@given(st.permutations([FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.FAILED]), st.integers(1, 4))
+@given(
+    st.permutations([FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.PAGES_ARRIVED, FaxFate.FAILED]), st.integers(1, 4)
+)
 def test_a_delivered_fax_decides_before_one_under_way_before_an_unconfirmed_one(
     fates: list[FaxFate], heard: int
 ) -> None:
     """Whatever was heard of first; failed faxes and attempts without a fax never decide."""
     history = [entry(None), *(entry(fate, f"F{fate}") for fate in fates[:heard])]
-    best = min(fates[:heard], key=[FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.UNCONFIRMED, FaxFate.FAILED].index)
-    fax = foremost(history)
+    best = min(fates[:heard], key=[FaxFate.DELIVERED, FaxFate.UNFINISHED, FaxFate.PAGES_ARRIVED, FaxFate.FAILED].index)
+    fax = deciding_entry(history)
     assert (fax.fate if fax else FaxFate.FAILED) is best
 
 
 def test_only_what_was_heard_last_of_a_fax_decides() -> None:
-    assert foremost([entry(FaxFate.UNFINISHED), entry(FaxFate.FAILED)]) is None
+    assert deciding_entry([entry(FaxFate.UNFINISHED), entry(FaxFate.FAILED)]) is None
 
 
 def test_a_sending_job_with_an_id_left_over_shows_no_fax() -> None:

@@ -83,7 +83,7 @@ def test_a_thousand_faxes_of_one_second_take_few_requests() -> None:
 
 
 def test_all_unclear_sends_of_half_a_minute_at_full_rate_cost_less_than_a_read_a_second() -> None:
-    """A tenth of a hundred sends a second is unclear, and three looks of the default policy fall due at a time."""
+    """A tenth of a hundred sends a second is unclear, and three look-ups of the default policy fall due at a time."""
     now = LATER
     began = [now - s * 1000 - 20_250 - ms for s in (15, 45, 120) for ms in range(0, 30_000, 100)]
     chosen = plan(lookups(*began), rate_per_second=100, margin_s=60, now_ms=now)

@@ -1,11 +1,11 @@
-"""Finds out what limits sending, for responses of the API."""
+"""Why nothing is sent, or not faster, for responses of the API."""
 
 from dispatcher.runtime import Runtime
 from dispatcher.service.limits import Limits, what_limits
 from dispatcher.service.views import BatchView
 
 
-async def limits_now(runtime: Runtime, *views: BatchView) -> Limits:
-    """Return the words that say what limits the account and these batches."""
+async def limited_by_now(runtime: Runtime, *views: BatchView) -> Limits:
+    """Return why nothing is sent, or not faster: for the account and for each of these batches."""
     batches = [view.definition.id for view in views]
     return await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight, batches=batches)

@@ -1,4 +1,4 @@
-"""Maximum sizes of request bodies, by path. The framework's own limit would answer in plain text."""
+"""Maximum sizes of request bodies, by path. Starlette's own limit is not used, as it answers in plain text."""
 
 import re
 
@@ -41,21 +41,24 @@ class BodyLimit:
         if refusal is not None:
             await problem_response(problem_of(refusal))(scope, receive, send)
             return
-        await self._app(scope, _counted(receive, limit), send)
+        await self._app(scope, _limited(receive, limit), send)
 
 
 def _refusal(headers: Headers, limit: int) -> HTTPException | None:
     if headers.get("content-encoding", "identity") != "identity":
         return HTTPException(415, "Send the body as it is, without Content-Encoding.")
-    announced = headers.get("content-length", "")
-    return _too_large(limit) if announced.isdigit() and int(announced) > limit else None
+    content_length = headers.get("content-length", "")
+    return _too_large(limit) if content_length.isdigit() and int(content_length) > limit else None
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"A request to this address may have at most {limit:,} bytes.")
+    return HTTPException(
+        413, f"The body may have at most {limit:,} bytes at this path; split the list, or make the document smaller."
+    )
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Return a ``receive`` that raises 413 once more than ``limit`` bytes have arrived."""
     seen = 0
 
     async def counted() -> Message:

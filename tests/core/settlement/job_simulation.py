@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from dispatcher.core.job import FaxFate, HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event, next_state
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.settlement.fax_update import after_update
-from dispatcher.core.settlement.lookup import after_empty_look, after_read, is_last_look, look_due_ms
+from dispatcher.core.settlement.lookup import after_empty_lookup, after_read, is_last_lookup, lookup_due_ms
 from dispatcher.core.settlement.send_result import after_send
 from dispatcher.core.settlement.transition import Transition
 
@@ -35,7 +35,7 @@ DELIVERED = End(fate=FaxFate.DELIVERED)
 BUSY = End(fate=FaxFate.FAILED, error=("CALL_ERROR", 17))
 PROTOCOL = End(fate=FaxFate.FAILED, error=("FAX_ERROR", 12))
 BAD_NUMBER = End(fate=FaxFate.FAILED, error=("CALL_ERROR", 34))
-UNCONFIRMED = End(fate=FaxFate.UNCONFIRMED, error=("FAX_ERROR", 8))
+UNCONFIRMED = End(fate=FaxFate.PAGES_ARRIVED, error=("FAX_ERROR", 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class TrueFax:
     ends_ms: int
     end: End
 
-    def news(self, now_ms: int) -> FaxUpdate:
+    def fax_update(self, now_ms: int) -> FaxUpdate:
         """What the provider says of it at that moment."""
         if now_ms < self.ends_ms:
             status = FaxStatus.UNFINISHED
@@ -87,14 +87,14 @@ class StoredJob:
     ) -> Transition | None:
         """Decide on what was read, and again when ``meanwhile`` something else was written."""
         record, history = self.record, self.history
-        step = decide(record, replace(case, history=history))
+        transition = decide(record, replace(case, history=history))
         meanwhile()
-        while step is not None:
+        while transition is not None:
             if self.record == record:
-                self._apply(step)
-                return step
+                self._apply(transition)
+                return transition
             record, history = self.record, self.history
-            step = decide(record, replace(case, history=history))
+            transition = decide(record, replace(case, history=history))
         return None
 
     def begin(self, now_ms: int) -> int:
@@ -102,29 +102,29 @@ class StoredJob:
         state = next_state(next_state(self.record.state, Event.CLAIMED), Event.BEGUN)
         attempt = self.record.attempt + 1
         self.record = replace(
-            self.record, state=state, attempt=attempt, looks=0, unclear=False, fax_id="", began_ms=now_ms
+            self.record, state=state, attempt=attempt, lookups=0, unclear=False, fax_id="", began_ms=now_ms
         )
         return attempt
 
-    def _apply(self, step: Transition) -> None:
-        old, new = self.record, step.record
+    def _apply(self, transition: Transition) -> None:
+        old, new = self.record, transition.record
         assert new.attempt == old.attempt
-        if step.event is None:
+        if transition.event is None:
             assert new.state is old.state
             assert new != old
         else:
             assert not old.state.final
-            assert new.state is next_state(old.state, step.event)
+            assert new.state is next_state(old.state, transition.event)
             assert RANK.get(new.state, 4) >= RANK.get(old.state, 0) or old.state is State.WAITING
         self.record = new
-        self.history += (step.history,) if step.history else ()
-        self.steps.append(step)
+        self.history += (transition.history,) if transition.history else ()
+        self.steps.append(transition)
         if new.state.final and self.ended is None:
             self.ended = (new.state, len(self.history))
 
 
 @dataclass(slots=True)
-class FakeWorld:
+class JobSimulation:
     """The job, the provider, and all that was ever said of its faxes."""
 
     policy: Policy = field(default_factory=Policy)
@@ -154,40 +154,40 @@ class FakeWorld:
         """The worker writes down the answer; None: that the provider took the fax, as it was when it was taken."""
         if outcome is None:
             fax = next(fax for fax in self.faxes if fax.attempt == attempt)
-            outcome = Accepted(update=fax.news(fax.created_ms))
+            outcome = Accepted(update=fax.fax_update(fax.created_ms))
         said = outcome
         self.job.settle(lambda record, case: after_send(record, said, case, attempt=attempt), self.case)
 
-    def tell(self, news: FaxUpdate, meanwhile: Callable[[], object] = lambda: None) -> None:
+    def tell(self, fax_update: FaxUpdate, meanwhile: Callable[[], object] = lambda: None) -> None:
         """A callback or a line of a list arrives, be it the first time or again."""
-        self.said.append(news)
-        self.job.settle(lambda record, case: after_update(record, news, case), self.case, meanwhile)
+        self.said.append(fax_update)
+        self.job.settle(lambda record, case: after_update(record, fax_update, case), self.case, meanwhile)
 
     def look(self, *, visible: bool) -> None:
         """Look for the attempt that is being sent; a list that lags shows nothing of the job."""
         record = self.job.record
-        self.now_ms = max(self.now_ms, look_due_ms(record, self.policy))
-        asked_ms, last = self.now_ms, is_last_look(record, self.policy)
-        listed = [fax.news(asked_ms) for fax in self.faxes] if visible else []
-        for news in listed:
-            self.tell(news)
-        if not any(news.attempt == record.attempt for news in listed):
+        self.now_ms = max(self.now_ms, lookup_due_ms(record, self.policy))
+        asked_ms, last = self.now_ms, is_last_lookup(record, self.policy)
+        listed = [fax.fax_update(asked_ms) for fax in self.faxes] if visible else []
+        for fax_update in listed:
+            self.tell(fax_update)
+        if not any(fax_update.attempt == record.attempt for fax_update in listed):
             self.job.settle(
-                lambda record, case: after_empty_look(
+                lambda record, case: after_empty_lookup(
                     record, case, attempt=record.attempt, asked_ms=asked_ms, exact=last
                 ),
                 self.case,
             )
 
     def write_off(self) -> None:
-        """The list lags longer than the settling time."""
+        """The list lags longer than the search period."""
         while self.job.record.state is State.SENDING:
             self.look(visible=False)
 
     def read_back(self) -> None:
         fax = next(fax for fax in self.faxes if fax.id == self.job.record.fax_id)
-        news = fax.news(self.now_ms)
-        self.job.settle(lambda record, case: after_read(record, news, case), self.case)
+        fax_update = fax.fax_update(self.now_ms)
+        self.job.settle(lambda record, case: after_read(record, fax_update, case), self.case)
 
     def pass_time(self, ms: int) -> None:
         self.now_ms += ms
@@ -196,7 +196,7 @@ class FakeWorld:
         """Every fax ends, and whatever is in flight is looked at until it is known."""
         self.now_ms = max([self.now_ms, *(fax.ends_ms for fax in self.faxes)])
         for fax in self.faxes:
-            self.tell(fax.news(self.now_ms))
+            self.tell(fax.fax_update(self.now_ms))
         while self.job.record.state is State.SENDING:
             self.look(visible=True)
         assert self.job.record.state is not State.ACCEPTED

@@ -5,26 +5,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dispatcher.core.durations import parse_duration
-from dispatcher.core.policy_document import PolicyError, count, options, read, table
+from dispatcher.core.policy.document import PolicyError, check_keys, checked_table, convert, count
 from dispatcher.core.retry_table.lookup import row_of
-from dispatcher.core.retry_table.rule import ERROR_TYPES, Delay, Fallback, Named, Rule, Verdict
+from dispatcher.core.retry_table.rule import ERROR_TYPES, OTHER, CalendarDelay, Delay, Fallback, Rule, Verdict
 
 #: types that a row may be changed for
-_TYPES = ERROR_TYPES[1:-1]
+_TYPES = tuple(name for name in ERROR_TYPES if name not in ("", OTHER))
 _CODE = re.compile(r"[0-9]{1,6}")
 _KEYS = ("verdict", "delays", "max", "unproven_delays", "unproven_max")
 
 
 def rules_from(section: object) -> dict[tuple[str, int], Rule]:
     """The changed rows by (error type, error code). Raises PolicyError naming the key."""
-    return dict(_rule_from(name, changes) for name, changes in table("rules", section).items())
+    return dict(_rule_from(name, changes) for name, changes in checked_table("rules", section).items())
 
 
 def _rule_from(name: str, section: object) -> tuple[tuple[str, int], Rule]:
     path = f'rules."{name}"'
     key = _key(path, name)
-    changes = table(path, section)
-    options(path, changes, _KEYS)
+    changes = checked_table(path, section)
+    check_keys(path, changes, _KEYS)
     rule = _with_delays(path, _with_verdict(path, row_of(*key), changes), changes)
     return key, _with_limits(path, rule, changes)
 
@@ -79,7 +79,7 @@ def _with_limits(path: str, rule: Rule, changes: Mapping[str, object]) -> Rule:
 
 
 def _limit(path: str, value: object) -> int:
-    number = read(path, count, value)
+    number = convert(path, count, value)
     if number < 1:
         raise PolicyError(f"{path} must be 1 or more attempts, not {number}")
     return number
@@ -92,9 +92,9 @@ def _delays(path: str, value: object) -> tuple[Delay, ...]:
 
 
 def _delay(path: str, value: object) -> Delay:
-    if value in tuple(Named):
-        return Named(str(value))
-    seconds = read(path, parse_duration, value)
+    if value in tuple(CalendarDelay):
+        return CalendarDelay(str(value))
+    seconds = convert(path, parse_duration, value)
     # written so that a NaN is refused too
     if not 0 <= seconds < float("inf"):
         raise PolicyError(f"{path} must not be negative or endless, not {value!r}")

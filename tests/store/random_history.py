@@ -10,9 +10,9 @@ from unittest.mock import patch
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
 from dispatcher.core.job import (
     REVISION_MODULUS,
-    AttemptCounters,
     AttemptOutcome,
     FailureCode,
+    FailureCounters,
     HistoryEntry,
     JobId,
     Record,
@@ -25,7 +25,7 @@ from dispatcher.store.dispatch import Candidate, Lease, SendReport, StoredTransi
 from dispatcher.store.protocol import LONGEST_SLEEP_S
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
 from tests.store import snapshot
-from tests.store.fixture import KEYS, RATE, StoreFixture, number, part
+from tests.store.fixture import KEYS, RATE, StoreFixture, number, upload_chunk
 from tests.store.model import FLYING, Batch, Held, Model
 from tests.store.transitions import TransitionCheck
 
@@ -53,14 +53,14 @@ class RandomHistory:
     repeated below it, so that an answer may tell of the repetition: then only what is stored is compared.
     """
 
-    def __init__(self, world: StoreFixture, seed: int, *, lossy: bool = False, crashing: bool = False) -> None:
-        self.world = world
+    def __init__(self, db: StoreFixture, seed: int, *, lossy: bool = False, crashing: bool = False) -> None:
+        self.db = db
         self.crashing = crashing
         self.lossy = lossy
         self.dice = random.Random(seed)
         # few sends and little time are enough to hold the provider
-        self.policy = replace(world.policy, unclear_sends=10, unclear_share=0.3, lists_fail_s=3.0)
-        self.model = Model(policy=self.policy, pace=RateState(ceiling=RATE, rate=RATE), us=world.us)
+        self.policy = replace(db.policy, unclear_sends=10, unclear_share=0.3, lists_fail_s=3.0)
+        self.model = Model(policy=self.policy, pace=RateState(ceiling=RATE, rate=RATE), us=db.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
         self.max_strikes = 0
@@ -70,15 +70,15 @@ class RandomHistory:
         self.speaker: tuple[str, str, int] | None = None
         self.numbers: dict[JobId, str] = {}
         #: raises when a script changes a state in a way that the table does not have
-        self.transitions = TransitionCheck(world)
+        self.transitions = TransitionCheck(db)
 
     async def live(self, steps: int) -> None:
         """Four batches, two workers and so many steps; all that is stored is compared after each."""
-        with patch.object(self.world.scripts, "_call", self.transitions.call):
+        with patch.object(self.db.scripts, "_call", self.transitions.call):
             await self._live(steps)
 
     async def _live(self, steps: int) -> None:
-        await self.world.client.delete(KEYS.workers)
+        await self.db.client.delete(KEYS.workers)
         self.speak_as(None)
         for name in WORKERS:
             await self.start_worker(name)
@@ -89,7 +89,7 @@ class RandomHistory:
         done: list[str] = []
         for _ in range(steps):
             done.append(await self._step())
-            stored = await snapshot.of_store(self.world)
+            stored = await snapshot.of_store(self.db)
             assert stored == snapshot.of_model(self.model), done
             assert snapshot.wrong_places(stored) == [], done
 
@@ -138,8 +138,8 @@ class RandomHistory:
 
         Not by what schedulers do themselves, nor by the time that passes.
         """
-        wakes = self.world.wakes
-        await self.world.client.delete(KEYS.wake)
+        wakes = self.db.wakes
+        await self.db.client.delete(KEYS.wake)
         before = await wakes.next_due()
         yield
         after = await wakes.next_due()
@@ -148,12 +148,12 @@ class RandomHistory:
             return
         known_s = min(inf if before.in_s is None else before.in_s, LONGEST_SLEEP_S)
         if after.in_s is not None and after.in_s < known_s:
-            assert await self.world.client.exists(KEYS.wake), f"{verb.__name__}: {before} {after}"
+            assert await self.db.client.exists(KEYS.wake), f"{verb.__name__}: {before} {after}"
 
     def speak_as(self, name: str | None) -> None:
         """The scripts that follow are those of that worker."""
         self.speaker = (name, self.instances[name], self.dice.choice((0, 7))) if name else None
-        self.world.scripts.worker = lambda: " ".join(map(str, self.speaker)) if self.speaker else ""
+        self.db.scripts.worker = lambda: " ".join(map(str, self.speaker)) if self.speaker else ""
 
     def heard(self) -> bool:
         """A script was run."""
@@ -162,7 +162,7 @@ class RandomHistory:
     async def start_worker(self, name: str) -> None:
         """The first of that name, or the next one."""
         self.instances[name] = f"i{self.dice.randrange(10**6)}"
-        await self.world.workers.register(name, self.instances[name], room=5)
+        await self.db.workers.register(name, self.instances[name], room=5)
         self.model.register(name, self.instances[name], 5)
 
     async def end_worker(self) -> None:
@@ -171,11 +171,11 @@ class RandomHistory:
         if way == "replaced":
             await self.start_worker(name)
         elif way == "signed off":
-            await self.world.workers.sign_off(name, self.instances[name])
+            await self.db.workers.sign_off(name, self.instances[name])
             self.model.sign_off(name, self.instances[name])
         else:
             instance = self.instances[name] if way == "reported" else "another"
-            await self.world.workers.report_end(name, instance)
+            await self.db.workers.report_end(name, instance)
             self.model.report_end(name, instance)
 
     async def crash(self) -> None:
@@ -195,7 +195,7 @@ class RandomHistory:
     async def beat(self) -> None:
         name, room = self.dice.choice(WORKERS), self.dice.choice((0, 3))
         instance = self.dice.choice((self.instances[name], self.instances[name], "another"))
-        answer = await self.world.workers.beat(name, instance, room=room)
+        answer = await self.db.workers.beat(name, instance, room=room)
         self.agree(answer, self.model.renew(name, instance, room))
         self.instances[name] = self.model.workers[name].instance
 
@@ -203,7 +203,7 @@ class RandomHistory:
         assert self.lossy or answer == expected
 
     async def create(self, name: str) -> None:
-        dice, ms = self.dice, self.world.ms
+        dice, ms = self.dice, self.db.ms
         batch = Batch(
             id=name,
             priority=dice.choice(("bulk", "bulk", "urgent")),
@@ -222,7 +222,7 @@ class RandomHistory:
             deadline_ms=batch.deadline_ms,
             documents=batch.documents,
         )
-        self.agree(await self.world.batches.create(definition), True)
+        self.agree(await self.db.batches.create(definition), True)
         self.model.batches[name] = batch
         await self._fill(batch)
 
@@ -231,14 +231,14 @@ class RandomHistory:
         if batch.control is Control.DRAFT:
             await self._fill(batch)
         else:
-            answer = await self.world.batches.add_chunk(batch.id, part([number(0)], upload="late"))
+            answer = await self.db.batches.add_chunk(batch.id, upload_chunk([number(0)], upload="late"))
             assert answer.status == "closed"
 
     async def _fill(self, batch: Batch) -> None:
         numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
         countries = [self.dice.choice(COUNTRIES) for _ in numbers]
-        chunk = part(numbers, upload=f"part{batch.blocks}", regions=countries)
-        answer = await self.world.batches.add_chunk(batch.id, chunk)
+        chunk = upload_chunk(numbers, upload=f"part{batch.blocks}", regions=countries)
+        answer = await self.db.batches.add_chunk(batch.id, chunk)
         first = batch.blocks * 1000
         self.agree(list(answer.duplicates), self.model.add_part(batch, numbers, countries))
         self.numbers |= {JobId(batch.id, first + index): number for index, number in enumerate(numbers)}
@@ -249,7 +249,7 @@ class RandomHistory:
 
     async def command(self, batch: Batch, command: Command) -> None:
         target = COMMAND_TRANSITIONS.get((batch.control, command))
-        answer = await self.world.batches.command(batch.id, command)
+        answer = await self.db.batches.command(batch.id, command)
         assert answer is not None
         refusal = self.model.control(batch, target) if target else CommandRefusal.NOT_ALLOWED
         assert answer.refusal is refusal
@@ -259,7 +259,7 @@ class RandomHistory:
     async def claim(self) -> None:
         priority, max_jobs = self.dice.choice(("bulk", "urgent")), self.dice.choice((1, 3, 10, 32))
         ahead, in_flight = self.dice.choice((5, 40, 1000)), self.dice.choice((20, 1000))
-        lease = await self.world.claim(priority, max_jobs, ahead, in_flight)
+        lease = await self.db.claim(priority, max_jobs, ahead, in_flight)
         lease_id, lease_number = (lease.id, lease.number) if lease else ("", 0)
         jobs, probed = self.model.claim(priority, lease_id, lease_number, max_jobs, ahead, in_flight)
         assert (list(lease.jobs), lease.probes.keys()) == (jobs, probed.keys()) if lease else not jobs
@@ -272,7 +272,7 @@ class RandomHistory:
 
     async def _fetch(self, lease: Lease) -> None:
         assert self.speaker
-        fetched = await self.world.dispatch.fetch(lease.id)
+        fetched = await self.db.dispatch.fetch(lease.id)
         self.heard()
         mine = self.model.fetch(lease.id, self.speaker[:2])
         assert fetched == (lease if mine else None)
@@ -284,11 +284,11 @@ class RandomHistory:
         candidates = [Candidate(job=job, number_hash=self.numbers[job][1:]) for job in lease.jobs]
         max_in_flight = self.dice.choice((3, 1000, 1000))
         call = new_call()
-        answer = await self.world.dispatch.begin(lease, candidates, max_in_flight=max_in_flight, call=call)
+        answer = await self.db.dispatch.begin(lease, candidates, max_in_flight=max_in_flight, call=call)
         self.heard()
         words = self.model.begin(lease.id, lease.number, probed, candidates, max_in_flight, call)
         assert [begun.word for begun in answer.jobs] == words
-        assert answer.epoch == self.model.pace.epoch
+        assert answer.rate_epoch == self.model.pace.epoch
         if self.dice.random() < 0.2:
             self.leases.append((lease, probed))  # told twice
 
@@ -296,7 +296,7 @@ class RandomHistory:
         sent = [*self.model.sent_as_probes, *self._movable()]
         jobs = {*sent[:1], *self.dice.sample(sent, min(len(sent), self.dice.randint(1, 6)))}
         changes = [self._change(job) for job in jobs]
-        answers = await self.world.dispatch.settle(changes)
+        answers = await self.db.dispatch.settle(changes)
         self.heard()
         for change, answer in zip(changes, answers, strict=True):
             current = self.model.batches[change.job.batch].records[change.job.row]
@@ -329,22 +329,22 @@ class RandomHistory:
         dice, old = self.dice, self.model.batches[job.batch].records[job.row]
         if dice.random() < 0.15:
             return StoredTransition(
-                job=job, old=replace(old, looks=old.looks + 1), new=replace(old, state=State.FAILED)
+                job=job, old=replace(old, lookups=old.lookups + 1), new=replace(old, state=State.FAILED)
             )
         state = dice.choice((State.WAITING, State.ACCEPTED, old.state, State.DELIVERED, State.FAILED))
         new = self._moved(old, state)
         evidence = state is old.state
         if old.state is State.SENDING and dice.random() < 0.3:
             # its answer was unclear, or it was looked for in vain
-            evidence, state, new = False, old.state, replace(old, unclear=True, looks=min(3, old.looks + 1))
+            evidence, state, new = False, old.state, replace(old, unclear=True, lookups=min(3, old.lookups + 1))
         entry = HistoryEntry(
-            attempt=old.attempt, at_ms=self.world.ms, outcome=AttemptOutcome.LATE, fax_id=str(dice.random())
+            attempt=old.attempt, at_ms=self.db.ms, outcome=AttemptOutcome.LATE, fax_id=str(dice.random())
         )
         return StoredTransition(
             job=job,
             old=old,
             new=replace(old, history_revision=(old.history_revision + 1) % REVISION_MODULUS) if evidence else new,
-            next_ms=None if evidence else self.world.ms + dice.choice((0, 500, 60_000)),
+            next_ms=None if evidence else self.db.ms + dice.choice((0, 500, 60_000)),
             history=entry if evidence or dice.random() < 0.5 else None,
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
             attempt=old.attempt,
@@ -354,28 +354,28 @@ class RandomHistory:
         )
 
     async def reap(self) -> None:
-        reaped = await self.world.dispatch.reclaim(max_jobs=500, again_s=30)
+        reaped = await self.db.dispatch.reclaim(max_jobs=500, again_s=30)
         announce = {lease for _, lease in reaped.announce}
         worked = reaped.given_back, reaped.held, reaped.unclear, reaped.workers
         answer = (*worked, announce, set(reaped.look_at))
         self.agree(answer, self.model.reap(30_000))
 
     async def drain(self) -> None:
-        self.agree(await self.world.dispatch.finalize(), self.model.drain())
+        self.agree(await self.db.dispatch.finalize(), self.model.drain())
 
     async def take(self) -> None:
         if self.lossy:
             return  # a repeated call takes another permit
-        permit = await self.world.limiter.take_permit()
+        permit = await self.db.limiter.take_permit()
         self.heard()
         slot, again = self.model.take(READ_HORIZON_US)
         assert permit.granted is (slot is not None)
-        assert permit.wait_s == max(0, (again if slot is None else slot) - self.world.us) / 1_000_000
+        assert permit.wait_s == max(0, (again if slot is None else slot) - self.db.us) / 1_000_000
 
     async def slow_down(self) -> None:
         epoch = max(0, self.model.pace.epoch - self.dice.choice((0, 0, 1)))
         wait_s, chance = self.dice.choice((None, 0.0, 0.5, 3.0)), self.dice.random()
-        until_s = await self.world.limiter.slow_down(epoch, wait_s, chance)
+        until_s = await self.db.limiter.slow_down(epoch, wait_s, chance)
         self.model.slow_down(epoch, wait_s, chance)
         assert until_s == self.model.pace.blocked_until_us / 1_000_000
 
@@ -384,7 +384,7 @@ class RandomHistory:
             Period.SECOND: self.dice.choice((7.3, 100.0, 400.0)),
             self.dice.choice((Period.MINUTE, Period.DAY)): self.dice.choice((0, 9, 40)),
         }
-        await self.world.limiter.set_by_operator(limits)
+        await self.db.limiter.set_by_operator(limits)
         self.model.set_limits(limits)
 
     async def hold(self) -> None:
@@ -394,13 +394,13 @@ class RandomHistory:
         scope = self.dice.choice(scopes)
         probes_s = (1.0, 2.0, 60.0) if scope in ("account", "provider") and self.dice.random() < 0.8 else ()
         category = self.dice.choice(("auth", "funds"))
-        fresh = await self.world.holds.open(scope, category, "why", probes_s=probes_s)
+        fresh = await self.db.holds.open(scope, category, "why", probes_s=probes_s)
         self.agree(fresh, self.model.hold(scope, category, [int(seconds * 1000) for seconds in probes_s]))
 
     async def probe(self) -> None:
         """Send a probe of the account or the provider, if there is anything to send."""
         if not self.model.holds.keys() & {"account", "provider"}:
-            await self.world.holds.open("account", "funds", "why", probes_s=(1.0, 2.0))
+            await self.db.holds.open("account", "funds", "why", probes_s=(1.0, 2.0))
             self.model.hold("account", "funds", [1000, 2000])
         await self._pass_ms(2_500)
         await self.claim()
@@ -409,33 +409,33 @@ class RandomHistory:
     async def strike(self) -> None:
         scope = self.dice.choice((f"batch:{self._batch().id}", "document:d0c", "document:d1c"))
         attempt = f"a.{self.dice.randrange(9)}/1"
-        answer = await self.world.holds.count_failure(scope, 3, attempt=attempt, within_s=60)
+        answer = await self.db.holds.count_failure(scope, 3, attempt=attempt, within_s=60)
         self.agree(answer, self.model.strike(scope, 3, attempt, 60_000))
 
     async def check_provider(self) -> None:
-        self.agree(await self.world.holds.check_provider(self.policy), self.model.check_provider())
+        self.agree(await self.db.holds.check_provider(self.policy), self.model.check_provider())
 
     async def forbid(self) -> None:
         scope = self.dice.choice(("country:US", "country:GB", "country:FR", "country:DE"))
         countries, sends = self.dice.choice(((3, 5), (2, 20)))
-        answer = await self.world.holds.count_forbidden_country(scope, countries=countries, sends=sends)
+        answer = await self.db.holds.count_forbidden_country(scope, countries=countries, sends=sends)
         assert answer is self.model.forbid(scope, countries, sends)
 
     async def note_list(self) -> None:
         readable = self.dice.random() < 0.2
-        answer = await self.world.holds.note_list(self.policy, readable=readable)
+        answer = await self.db.holds.note_list(self.policy, readable=readable)
         self.agree(answer, self.model.note_list(readable=readable))
 
     async def release(self) -> None:
         scope = self.dice.choice([*self.model.holds, "country:FR"])
-        self.agree(await self.world.holds.release(scope), self.model.release(scope))
+        self.agree(await self.db.holds.release(scope), self.model.release(scope))
 
     async def wait(self) -> None:
         await self._pass_ms(self.dice.choice(MOMENTS_MS))
 
     async def _pass_ms(self, ms: int) -> None:
-        await self.world.pass_ms(ms)
-        self.model.us = self.world.us
+        await self.db.pass_ms(ms)
+        self.model.us = self.db.us
 
     def _batch(self) -> Batch:
         return self.dice.choice(list(self.model.batches.values()))
@@ -451,13 +451,13 @@ class RandomHistory:
                 error_type="LINE_ERROR" if failed else "",
                 error_code=dice.randrange(100),
             ),
-            counters=AttemptCounters(dials=dice.randrange(5)),
-            looks=dice.randrange(5),
+            counters=FailureCounters(dials=dice.randrange(5)),
+            lookups=dice.randrange(5),
             doubled=dice.random() < 0.2,
             unclear=dice.random() < 0.2,
             force_fine=dice.random() < 0.2,
             pages_sent=dice.randrange(3),
             pages_total=dice.randrange(300),
-            changed_ms=self.world.ms,
+            changed_ms=self.db.ms,
             fax_id=f"01{dice.randrange(10**9)}",
         )

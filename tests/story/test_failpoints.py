@@ -17,7 +17,7 @@ import pytest
 
 from dispatcher.client import Job
 from dispatcher.core.failpoints import Failpoint
-from dispatcher.core.policy import Policy
+from dispatcher.core.policy.policy import Policy
 from dispatcher.local.cluster import scenario_cluster
 from dispatcher.local.services import service_processes
 from dispatcher.local.supervisor import Process
@@ -44,7 +44,7 @@ SENDS = {
     Failpoint.DECIDED: 1,
     Failpoint.APPLIED: 1,
 }
-LISTS = (Failpoint.PART_READ, Failpoint.PART_STORED, Failpoint.LIST_STORED)
+LISTS = (Failpoint.CHUNK_READ, Failpoint.CHUNK_STORED, Failpoint.LIST_STORED)
 CALLBACKS = (
     Failpoint.CALLBACK_READ,
     Failpoint.CALLBACK_STORED,
@@ -105,10 +105,10 @@ def cluster(
             scenario_cluster(
                 folder,
                 scenario=scenario,
-                policy=Path(__file__).with_name("points-policy.toml"),
+                policy=Path(__file__).with_name("failpoint-policy.toml"),
                 rate=100,
                 speed=20,
-                steady_s=0,
+                stable_after_s=0,
                 program=(sys.executable, "-m", failpoint_process.__name__),
             ) as local,
             local.client() as client,
