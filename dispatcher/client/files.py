@@ -43,7 +43,7 @@ def size_of(path: Path) -> int:
 
 
 def pieces(path: Path, progress: Progress) -> Iterator[bytes]:
-    """Yield the bytes of a file. The first step raises BadInput if the file cannot be read; later errors are OSError."""
+    """Yield the bytes of a file. Raises BadInput at the first step if the file cannot be read."""
     total, sent = size_of(path), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE_BYTES):
