@@ -14,6 +14,8 @@ MAY_REPEAT = (Path("dispatcher/schema"), Path("dispatcher/emulator"))
 
 #: names of former classes, each replaced by a term of the glossary
 RETIRED_CLASSES = {
+    "AttemptCounters",
+    "Begun",
     "Case",
     "Change",
     "Fate",
@@ -27,10 +29,12 @@ RETIRED_CLASSES = {
     "Library",
     "Limiter",
     "LocalSite",
+    "Looks",
     "Lives",
     "Mailroom",
     "Material",
     "Moody",
+    "Named",
     "News",
     "Office",
     "Pace",
@@ -54,12 +58,16 @@ RETIRED_CLASSES = {
 #: names of former modules; ``package/module`` where the name is in use elsewhere
 RETIRED_MODULES = {
     "dispatcher/api/intake",
+    "dispatcher/api/limits",
+    "dispatcher/api/limits_now",
     "dispatcher/cli/ledger",
     "dispatcher/cli/processes",
     "dispatcher/cli/site",
     "dispatcher/client/models",
     "dispatcher/core/clock",
     "dispatcher/core/points",
+    "dispatcher/core/policy_document",
+    "dispatcher/core/policy_rules",
     "dispatcher/core/reading",
     "dispatcher/emulator/answers",
     "dispatcher/emulator/chance",

@@ -18,17 +18,19 @@ class RecipientListError(Exception):
     Args:
         what: What is wrong, as a sentence for the sender.
         what_to_do: How to correct it, as a sentence for the sender.
-        line: The line, from 1; None if the error has no line, as in a JSON array.
+        line: The line, from 1, or the item of a JSON array; None if the error has no line.
     """
 
     #: short name for programs; it stays the same in every version
     code = "intake_error"
+    #: what ``line`` counts
+    unit = "Line"
 
     def __init__(self, what: str, what_to_do: str, line: int | None = None) -> None:
         self.what = what
         self.what_to_do = what_to_do
         self.line = line
-        where = "" if line is None else f"Line {line}: "
+        where = "" if line is None else f"{self.unit} {line}: "
         super().__init__(f"{where}{what} {what_to_do}")
 
 
@@ -78,3 +80,4 @@ class BrokenJson(RecipientListError):
     """Raised when the text is not a JSON array; items after the error cannot be separated."""
 
     code = "broken_json"
+    unit = "Item"

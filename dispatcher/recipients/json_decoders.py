@@ -144,7 +144,7 @@ class JsonArrayDecoder:
 
     def _broken(self, what: str) -> BrokenJson:
         todo = "Send one array of objects or strings, or one JSON value per line as application/x-ndjson."
-        return BrokenJson(f"Item {self._item}: {what}" if self._item else what, todo)
+        return BrokenJson(what, todo, self._item or None)
 
 
 def _after_space(text: str, position: int) -> int:

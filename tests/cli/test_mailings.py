@@ -107,7 +107,7 @@ def test_an_unknown_batch_is_a_sentence(connected: Bulkfax) -> None:
 
 
 def test_watching_a_draft_is_refused_instead_of_waiting_for_ever(connected: Bulkfax, draft: str) -> None:
-    assert "never started" in connected("batches", "watch", draft).err
+    assert "is a draft and sends nothing" in connected("batches", "watch", draft).err
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_wrong_api_key_is_said(connected: Bulkfax, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BULKFAX_API_KEY", "wrong")
     ran = connected("batches", "list")
     assert ran.status == 1
-    assert "API key" in ran.err
+    assert "BULKFAX_API_KEYS" in ran.err
 
 
 def test_what_the_cluster_sent_is_in_the_providers_ledger(

@@ -34,13 +34,13 @@ time.sleep(600)
 #: counts how often it is asked to stop, and listens a moment after the first time
 COUNTING = """
 import pathlib, signal, sys, time
-asked, told = 0, pathlib.Path(sys.argv[1])
+asked, count = 0, pathlib.Path(sys.argv[1])
 def ask(*_):
     global asked
     asked += 1
-    told.write_text(str(asked))
+    count.write_text(str(asked))
 signal.signal(signal.SIGTERM, ask)
-told.write_text("0")
+count.write_text("0")
 while not asked:
     time.sleep(0.01)
 time.sleep(0.2)
@@ -90,10 +90,11 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
 def test_a_process_is_asked_to_stop_only_once(tmp_path: Path) -> None:
     process = python(COUNTING, str(tmp_path / "asked"))
     process.start()
-    until((tmp_path / "asked").exists)
+    count = tmp_path / "asked"
+    until(lambda: count.exists() and count.read_text() == "0")  # an empty file is still being written
     process.ask_to_stop()
     process.stop()
-    assert (tmp_path / "asked").read_text() == "1"
+    assert count.read_text() == "1"
 
 
 @pytest.fixture

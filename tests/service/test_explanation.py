@@ -65,7 +65,7 @@ def job(record: Record, next_ms: int | None = None) -> JobView:
         (Record(state=State.LEASED), LATER_MS, [], "about to send"),
         (Record(state=State.SENDING), LATER_MS, [], "being sent to the provider"),
         (Record(state=State.SENDING, unclear=True), LATER_MS, [], f"The next search for it is at {LATER}"),
-        (Record(state=State.ACCEPTED), LATER_MS, [], f"read back at {LATER}"),
+        (Record(state=State.ACCEPTED), LATER_MS, [], f"asks for it at {LATER}"),
         (Record(state=State.WAITING), LATER_MS, [BUSY], f"next attempt is at {LATER}: Busy: again in a minute."),
         (Record(state=State.WAITING), LATER_MS, [], f"next attempt is at {LATER}."),
         (Record(state=State.WAITING), NOW_MS, [BUSY], "waits for a permit under the account's rate limit"),

@@ -50,7 +50,7 @@ async def test_keys_that_name_no_account_are_recognized_as_older(db: StoreFixtur
     await db.client.zadd("bf:batches", {"a": 1})
     for call in (store.layout.check, store.layout.establish):
         with pytest.raises(
-            UnknownLayout, match=r"an older version of bulkfax, whose keys name no account. Finish it with"
+            UnknownLayout, match=r"an older version of bulkfax, whose keys name no account. Finish its batches with"
         ):
             await call()
     assert list(await dump(db.client)) == ["bf:batches"]

@@ -118,7 +118,7 @@ CALLBACK_UNREACHABLE = _row(
     delays=(2 * _M,),
     lookups=LookupBy.BY_ID,
     alert=True,
-    why="The provider cannot reach our callback address: the fax is fine, the news of it has to be fetched.",
+    why="The provider cannot reach our callback address: the fax is fine, its result has to be read.",
 )
 
 ROWS = (

@@ -1,4 +1,4 @@
--- claim: leases what is due to a worker, fairly. core/reference/fairness.py is the reference implementation of the choices.
+-- claim: leases what is due to a worker, fairly. The choices' reference implementation is core/reference/fairness.py.
 -- KEYS: a key of the account.
 -- ARGV: options `lease_id`, `lease_number`, `class`, `max_jobs`, `max_ahead` (jobs leased within a second; at most four
 --       times as many are leased in all), `max_in_flight` (jobs leased or being sent, in all), `lease_ms`,

@@ -9,7 +9,8 @@
 -- Answer: {jobs given back, jobs held, sends that became unclear, worker processes that live, {class and id of each
 -- lease to announce again...}, {jobs to look at...}}.
 -- Safe to repeat.
-local max_jobs, max_lookups, again_ms, lease_ms = OPTIONS.max_jobs, OPTIONS.max_lookups, OPTIONS.again_ms, OPTIONS.lease_ms
+local max_jobs, max_lookups = OPTIONS.max_jobs, OPTIONS.max_lookups
+local again_ms, lease_ms = OPTIONS.again_ms, OPTIONS.lease_ms
 local look_ms, apart_ms = OPTIONS.look_ms, OPTIONS.apart_ms
 local now = now_ms()
 write_though_full()

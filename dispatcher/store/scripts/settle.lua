@@ -10,8 +10,8 @@
 --       number_hash  hash of a number that the job locks
 --       long_id      fax id that is too long for the record
 --       spent        attempts to add
---       disproves    what the attempt, if it is a hold's probe, shows to be over: `provider`, or a category of a hold of
---                    the account
+--       disproves    what the attempt, if it is a hold's probe, shows to be over: `provider`, or a category of a hold
+--                    of the account
 --       send         what the end of a send says of the provider: `counts` (as one of the last sends), `answered`,
 --                    `unclear`, `failed` with the `status` that came
 --       totals       field -> number to add

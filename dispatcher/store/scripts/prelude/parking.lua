@@ -59,7 +59,8 @@ end
 local function leave_parked(batch, row, record)
   local code = country_code(record)
   local country = code > 0 and country_name(code)
-  if country and redis.call('GETBIT', parked_rows_key(batch, country), row) == 1 then unpark_row(batch, country, row) end
+  local is_parked = country and redis.call('GETBIT', parked_rows_key(batch, country), row) == 1
+  if is_parked then unpark_row(batch, country, row) end
 end
 
 -- Takes rows out again, the first ones first. Returns them.
