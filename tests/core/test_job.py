@@ -47,3 +47,9 @@ def test_attempts_are_counted_and_sends_that_did_not_arrive_are_not(
     record: Record, history: tuple[HistoryEntry, ...], expected: int
 ) -> None:
     assert attempts_made(record, history) == expected
+
+
+def test_a_callback_that_could_not_be_confirmed_is_no_attempt() -> None:
+    unconfirmed = HistoryEntry(attempt=1, at_ms=1, outcome=AttemptOutcome.UNCONFIRMED_CALLBACK, fax_id="X1")
+    assert attempts_made(Record(state=State.WAITING, attempt=1), [unconfirmed]) == 0
+    assert attempts_made(Record(state=State.DELIVERED, attempt=1), [unconfirmed]) == 1

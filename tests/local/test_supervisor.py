@@ -87,6 +87,12 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
     assert process.how_it_ended() == "was killed by SIGKILL"
 
 
+def test_a_process_that_cannot_be_started_says_so(tmp_path: Path) -> None:
+    process = Process("worker", [str(tmp_path / "missing")], env={})
+    with pytest.raises(StartFailed, match="worker cannot be started: .*missing"):
+        process.start()
+
+
 def test_a_process_is_asked_to_stop_only_once(tmp_path: Path) -> None:
     process = python(COUNTING, str(tmp_path / "asked"))
     process.start()
