@@ -89,7 +89,7 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
 
 def test_a_process_that_cannot_be_started_says_so(tmp_path: Path) -> None:
     process = Process("worker", [str(tmp_path / "missing")], env={})
-    with pytest.raises(StartFailed, match="worker cannot be started: .*missing"):
+    with pytest.raises(StartFailed, match=r"worker cannot be started: .*missing"):
         process.start()
 
 
