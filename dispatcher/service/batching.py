@@ -45,6 +45,8 @@ class Batcher(Generic[Request, Result]):
         """
         self._call = call
         self._queue: list[_PendingRequest[Request, Result]] = []
+        #: the requests of the present call
+        self._batch: list[_PendingRequest[Request, Result]] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def submit(self, request: Request) -> Result:
@@ -53,13 +55,24 @@ class Batcher(Generic[Request, Result]):
         self._queue.append(pending)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_all())
+            self._sending.add_done_callback(self._ended)
         result: Result = await pending.result
         return result
 
     async def _send_all(self) -> None:
         while self._queue:
-            batch, self._queue = self._queue[:_MAX_REQUESTS], self._queue[_MAX_REQUESTS:]
-            await self._send(batch)
+            self._batch, self._queue = self._queue[:_MAX_REQUESTS], self._queue[_MAX_REQUESTS:]
+            await self._send(self._batch)
+
+    def _ended(self, sending: "asyncio.Task[None]") -> None:
+        """Cancel the requests of a task that was cancelled: nothing else would end them."""
+        if not sending.cancelled():
+            return
+        requests = self._batch
+        if self._sending is sending:  # otherwise a new task sends the queue
+            requests, self._queue = [*self._batch, *self._queue], []
+        for pending in requests:
+            pending.result.cancel()
 
     async def _send(self, batch: Sequence[_PendingRequest[Request, Result]]) -> None:
         try:

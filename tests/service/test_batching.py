@@ -58,3 +58,28 @@ async def test_a_missing_result_is_an_error_and_nobody_waits_for_ever() -> None:
     batcher = Batcher(forgetful)
     results = await asyncio.wait_for(asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True), 10)
     assert [type(result) for result in results] == [ValueError, ValueError]
+
+
+async def test_requests_whose_sender_is_cancelled_are_cancelled_and_the_next_is_sent() -> None:
+    """One is in the call, one waits for the next, and one comes while the sender is being cancelled: none hangs."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow(numbers: Sequence[int]) -> Sequence[int]:
+        begun.set()
+        await may_end.wait()
+        return numbers
+
+    batcher, before = Batcher(slow), asyncio.all_tasks()
+    in_call = asyncio.create_task(batcher.submit(1))
+    await begun.wait()
+    (sender,) = asyncio.all_tasks() - before - {in_call}
+    queued = asyncio.create_task(batcher.submit(2))
+    await asyncio.sleep(0)
+    sender.cancel()
+    late = asyncio.create_task(batcher.submit(3))
+    cancelled, *_ = await asyncio.wait_for(asyncio.gather(in_call, return_exceptions=True), 10)
+    assert isinstance(cancelled, asyncio.CancelledError)
+    may_end.set()
+    results = await asyncio.wait_for(asyncio.gather(queued, late, return_exceptions=True), 10)
+    assert all(isinstance(result, asyncio.CancelledError) or result in (2, 3) for result in results)
+    assert await asyncio.wait_for(batcher.submit(4), 10) == 4
