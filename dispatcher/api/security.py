@@ -1,6 +1,5 @@
 """Access to the producer API: with an API key, or, if no key is set, only from this machine."""
 
-import hmac
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.core.signatures import is_any_of
 from dispatcher.settings import Settings, SettingsError
 
 _bearer = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
@@ -38,9 +38,7 @@ async def authorize(
     if not keys:
         _ensure_local_host_and_origin(request)
         return
-    offered = credentials.credentials.encode() if credentials else b""
-    matches = [hmac.compare_digest(key.encode(), offered) for key in keys]
-    if not any(matches):
+    if not is_any_of(credentials.credentials if credentials else "", keys):
         raise HTTPException(
             401,
             "Send the header 'Authorization: Bearer KEY', where KEY is one of BULKFAX_API_KEYS.",

@@ -10,7 +10,7 @@ from dispatcher.core.settlement.callbacks import CallbackProof, shown_labels
 from dispatcher.service.batching import Batcher
 from dispatcher.service.errors import Forged, Unreadable
 from dispatcher.service.inbox_consumer import encode
-from dispatcher.sinch.callback_url import verify
+from dispatcher.sinch.callback_url import is_genuine
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent, CallbackReader
 from dispatcher.sinch.errors import CallbackError
 from dispatcher.store.store import Store
@@ -46,7 +46,7 @@ class CallbackReceiver:
             Unreadable: The body is not an event.
             StoreError: The event could not be stored. The provider delivers it again.
         """
-        if not verify(self._keys, job, attempt, signature):
+        if not is_genuine(self._keys, job, attempt, signature):
             await self._totals.count(CALLBACKS, ("forged",))
             raise Forged("the signature of this URL is wrong")
         try:

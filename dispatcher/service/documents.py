@@ -1,12 +1,12 @@
 """Uploaded documents: checked before they are stored, and served at signed URLs that expire."""
 
-import hmac
 import io
 import re
 from collections.abc import AsyncIterator, Iterable
 
 from anyio import to_thread
 
+from dispatcher.core.signatures import Purpose, sign, verify
 from dispatcher.service.errors import Forged, Missing, TooLarge, Unreadable
 from dispatcher.store.documents import DocumentInfo
 from dispatcher.store.store import Store
@@ -19,7 +19,6 @@ __all__ = [
     "document_url",
     "find_document",
     "open_document",
-    "sign",
     "take_document",
 ]
 
@@ -78,14 +77,10 @@ def _pages(content: bytes) -> int:
     return pages
 
 
-def sign(key: bytes, sha256: str, expires_s: int) -> str:
-    """Return the HMAC-SHA256 (hex) over a document's hash and the time of expiry, in seconds since 1970."""
-    return hmac.digest(key, f"document {sha256} {expires_s}".encode(), "sha256").hex()
-
-
 def document_url(public_url: str, sha256: str, expires_s: int, key: bytes) -> str:
-    """Return a URL that works without an API key until ``expires_s``, for the provider's ``contentUrl``."""
-    return f"{public_url}{DOCUMENT_PATH}/{sha256}?expires={expires_s}&signature={sign(key, sha256, expires_s)}"
+    """Return a URL that works without an API key until ``expires_s`` (seconds since 1970), for ``contentUrl``."""
+    signature = sign(Purpose.DOCUMENT, key, sha256, expires_s)
+    return f"{public_url}{DOCUMENT_PATH}/{sha256}?expires={expires_s}&signature={signature}"
 
 
 async def open_document(
@@ -97,9 +92,7 @@ async def open_document(
         Forged: The signature is wrong, or the URL has expired.
         Missing: There is no such document.
     """
-    raw_signature = signature.encode("utf-8", "replace")
-    matches = [hmac.compare_digest(sign(key, sha256, expires_s).encode(), raw_signature) for key in keys]
-    if not any(matches):
+    if not verify(Purpose.DOCUMENT, keys, signature, sha256, expires_s):
         raise Forged("the signature of this URL is wrong")
     if expires_s < now_s:
         raise Forged("this URL has expired")

@@ -5,30 +5,20 @@ attempt number. The HMAC does not cover host and path prefix, so callbacks still
 changed.
 """
 
-import base64
-import hmac
 from collections.abc import Iterable
+
+from dispatcher.core.signatures import Purpose, sign, verify
 
 #: path below the public URL; the routes of the API start with it, too
 CALLBACK_PATH = "/callbacks/sinch"
 
 
-def sign(key: bytes, job: str, attempt: int) -> str:
-    """Return the HMAC-SHA256 of job and attempt number, as 43 URL-safe characters."""
-    digest = hmac.digest(key, f"{job} {attempt}".encode(), "sha256")
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-
-
-def verify(keys: Iterable[bytes], job: str, attempt: int, signature: str) -> bool:
-    """Return whether the signature was made with one of the keys.
-
-    All keys are tried, in constant time.
-    """
-    signature_bytes = signature.encode("utf-8", "replace")
-    matches = [hmac.compare_digest(sign(key, job, attempt).encode(), signature_bytes) for key in keys]
-    return any(matches)
+def is_genuine(keys: Iterable[bytes], job: str, attempt: int, signature: str) -> bool:
+    """Return whether bulkfax signed the callback URL of this attempt with one of the keys."""
+    return verify(Purpose.CALLBACK, keys, signature, job, attempt)
 
 
 def callback_url(public_url: str, job: str, attempt: int, key: bytes) -> str:
     """Return ``<public_url>/callbacks/sinch/<job>/<attempt>/<signature>``; ``public_url`` may have a path."""
-    return f"{public_url.rstrip('/')}{CALLBACK_PATH}/{job}/{attempt}/{sign(key, job, attempt)}"
+    signature = sign(Purpose.CALLBACK, key, job, attempt)
+    return f"{public_url.rstrip('/')}{CALLBACK_PATH}/{job}/{attempt}/{signature}"
