@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
 from dispatcher.core.job import JobId, Recipient
+from dispatcher.core.names import KeyUse, UploadKind, UploadName
 from dispatcher.service.errors import ActionNotAllowed, InvalidInput, Missing, WrongCredentials
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
@@ -61,7 +62,7 @@ class Mailings:
             InvalidInput: A document does not exist, or the deadline is in the past.
             Conflict: The idempotency key was used before with other content.
         """
-        batch = await self._create(definition, "batch", key, fingerprint(definition))
+        batch = await self._create(definition, KeyUse.BATCH, key, fingerprint(definition))
         return await view_batch(self._store, batch)
 
     async def command(self, batch: str, command: Command) -> Commanded:
@@ -99,7 +100,7 @@ class Mailings:
         name = old.name.removesuffix(_RERUN) + _RERUN
         definition = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
         content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start)
-        child = await self._create(definition, "rerun", key, content)
+        child = await self._create(definition, KeyUse.RERUN, key, content)
         await copy_selected(self._store, overview, child, selection)
         if start:
             await self._start(child)
@@ -116,16 +117,17 @@ class Mailings:
         # the check is a request to the provider, so it is not made for every fax
         if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
-        batch = await self._create(definition, "fax", key, fingerprint(definition, recipient))
-        chunk = UploadChunk(upload="fax", first_line=1, last_line=1, recipients=(recipient,), refused=())
+        batch = await self._create(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
+        name = UploadName(UploadKind.FAX)
+        chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), refused=())
         await self._store.batches.add_chunk(batch, chunk)
         await self._start(batch)
         return await view_job(self._store, JobId(batch, 0))
 
-    async def _create(self, definition: Definition, kind: str, key: str | None, content: str) -> str:
+    async def _create(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
         time_ms = now_ms()
         await self._ensure_usable(definition, time_ms)
-        batch = await same_id(self._store, kind, key, content, batch_id(time_ms))
+        batch = await same_id(self._store, use, key, content, batch_id(time_ms))
         await self._store.batches.create(replace(definition, id=batch, created_ms=time_ms))
         return batch
 

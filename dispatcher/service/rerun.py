@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from dispatcher.core.batch import Tally
 from dispatcher.core.job import FINAL, Recipient, Record, State
+from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
-#: name of a rerun's only upload; no request can use it. Its lines are the rows of the parent, counted from 1.
-UPLOAD = "\nrerun"
+#: name of a rerun's only upload. Its lines are the rows of the parent, counted from 1.
+UPLOAD = UploadName(UploadKind.RERUN)
 #: maximum recipients in one chunk
 _CHUNK_ROWS = BLOCK
 #: blocks whose selection is stored in one call

@@ -14,6 +14,7 @@ from heapq import merge
 from dispatcher.core.batch import Control, Definition
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.core.names import KeyUse, UploadName
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import UploadChunk
@@ -87,6 +88,7 @@ class Upload:
         self._store = store
         self._batch = batch.id
         self._key = key
+        self._name = UploadName.of_key(key)
         self._lines_done = lines_done
         self._failpoint = failpoint
         self._chunk = _OpenChunk()
@@ -126,7 +128,7 @@ class Upload:
             await self._store_chunk()
         await self._reserve("end")
         await self._failpoint(Failpoint.LIST_STORED)
-        done = await self._store.batches.progress(self._batch, self._key)
+        done = await self._store.batches.progress(self._batch, self._name)
         accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
         return UploadAnswer(
             key=self._key,
@@ -145,29 +147,33 @@ class Upload:
         chunk, self._chunk = self._chunk, _OpenChunk(first_line=self._chunk.last_line + 1)
         self._hash.update(chunk.content)
         self._sample += chunk.refused[: SAMPLE_ROWS - len(self._sample)]
-        await self._reserve("part")
+        stored = chunk.last_line <= self._lines_done
+        if await self._reserve("part") and stored:
+            raise Conflict(f"the idempotency key {self._key!r} was used more than seven days ago; use a new key")
         self._chunks += 1
-        if chunk.last_line > self._lines_done:
+        if not stored:
             await self._failpoint(Failpoint.CHUNK_READ)
             await self._add_chunk(chunk)
             await self._failpoint(Failpoint.CHUNK_STORED)
 
-    async def _reserve(self, kind: str) -> None:
+    async def _reserve(self, kind: str) -> bool:
         """Record the fingerprint of the list so far under this chunk number.
 
-        ``kind`` is ``part`` for a chunk and ``end`` for the end of the list. Raises Conflict if another list was
-        uploaded under the key.
+        ``kind`` is ``part`` for a chunk and ``end`` for the end of the list. Returns False if the same
+        fingerprint was recorded before. Raises Conflict if another list was uploaded under the key.
         """
-        position = f"{self._batch} {self._chunks} {self._key}"
         content = f"{kind} {self._hash.hexdigest()}"
-        if (await self._store.idempotency_keys.reserve("upload", position, content, "")).fingerprint != content:
+        position = (self._batch, self._chunks, self._key)
+        reserved = await self._store.idempotency_keys.reserve(KeyUse.CHUNK, *position, fingerprint=content)
+        if reserved.fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; use a new key")
+        return reserved.fresh
 
     async def _add_chunk(self, chunk: _OpenChunk) -> None:
         answer = await self._store.batches.add_chunk(
             self._batch,
             UploadChunk(
-                upload=self._key,
+                upload=self._name,
                 first_line=chunk.first_line,
                 last_line=chunk.last_line,
                 recipients=chunk.recipients,
@@ -191,7 +197,7 @@ async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHo
         ActionNotAllowed: The batch is not a draft, and the key is new to it.
     """
     overview = await find_batch(store, batch)
-    progress = await store.batches.progress(batch, key)
+    progress = await store.batches.progress(batch, UploadName.of_key(key))
     if progress is None and overview.control is not Control.DRAFT:
         raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
     return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)

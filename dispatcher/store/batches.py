@@ -16,6 +16,7 @@ from dispatcher.core.batch import (
 )
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.store import codec, keys
@@ -29,7 +30,7 @@ from dispatcher.store.protocol import HELD_SCORE, ChunkStatus
 class UploadChunk:
     """The rows that one slice of an upload adds to a batch. Lines count from 1 within the upload."""
 
-    upload: str
+    upload: UploadName
     first_line: int
     last_line: int
     recipients: Sequence[Recipient] = ()
@@ -163,7 +164,7 @@ class Batches:
             codec.encode_recipients(recipients) if recipients else b"",
             codec.encode_refused(refused) if refused else b"",
             batch=batch,
-            upload=part.upload,
+            upload=str(part.upload),
             first_line=part.first_line,
             last_line=part.last_line,
             recipients=len(recipients),
@@ -189,9 +190,9 @@ class Batches:
             raw = await self._client.hgetall(self._keys.of_batch(batch, "selection"))
         return {int(block): rows for block, rows in raw.items()}
 
-    async def progress(self, batch: str, upload: str) -> UploadProgress | None:
+    async def progress(self, batch: str, upload: UploadName) -> UploadProgress | None:
         with translated():
-            raw = await self._client.hget(self._keys.of_batch(batch, "uploads"), upload)
+            raw = await self._client.hget(self._keys.of_batch(batch, "uploads"), str(upload))
         if raw is None:
             return None
         lines, accepted, refused, duplicates = map(int, raw.split(b":"))

@@ -1,13 +1,14 @@
-"""Stores idempotency keys, with the request of the first caller, for some days."""
+"""Stores idempotency keys, with the request of the first caller, until some days after their last use."""
 
-import hashlib
+import json
 from dataclasses import dataclass
 
+from dispatcher.core.names import KeyUse, digest
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
-_DAY_S = 86_400
+_KEPT_S = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,18 @@ class IdempotencyKeys:
         self._client = client
         self._keys = keys
 
-    async def reserve(self, kind: str, key: str, fingerprint: str, value: str, days: int = 7) -> Reservation:
-        """Store fingerprint and value of the first call with a key; later calls get the stored ones. Safe to repeat."""
-        name = self._keys.reservation(kind, hashlib.sha256(key.encode()).hexdigest())
+    async def reserve(self, use: KeyUse, *name: str | int, fingerprint: str, value: str = "") -> Reservation:
+        """Store fingerprint and value of the first call with a name; later calls get the stored ones. Safe to repeat.
+
+        ``name`` is the key, with the ids of what it belongs to.
+        """
+        stored_name = self._keys.reservation(use, digest(*name))
         with translated():
-            fresh = await self._client.set(name, f"{fingerprint}\n{value}", nx=True, ex=days * _DAY_S)
-            stored = await self._client.get(name)
-        was_fingerprint, _, was_value = (stored or b"").decode().partition("\n")
+            async with self._client.pipeline(transaction=False) as pipe:
+                # first, so that a stored one does not end between the other commands
+                pipe.expire(stored_name, _KEPT_S)
+                pipe.set(stored_name, json.dumps([fingerprint, value]), nx=True, ex=_KEPT_S)
+                pipe.get(stored_name)
+                _, fresh, stored = await pipe.execute()
+        was_fingerprint, was_value = json.loads(stored)
         return Reservation(value=was_value, fingerprint=was_fingerprint, fresh=bool(fresh))

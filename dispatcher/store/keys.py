@@ -46,7 +46,7 @@ inbox:failed                 list    JSON of callbacks that could not be settled
 totals                       hash    counters of all processes of the account, for metrics      for good
 secrets                      hash    keys made once: callback, number                           for good
 write_check                  string  written by the readiness check                             1 minute
-keep:<kind>:<hash>           string  idempotency reservation                                    7 days
+keep:<use>:<hash>            string  JSON: fingerprint and value of an idempotency key          7 days
 documents                    hash    sha256 -> size in bytes                                    for good
 document:<sha256>            hash    name, size, pages, created_ms                              for good
 document:<sha256>:chunks     list    content in chunks                                          for good
@@ -153,9 +153,9 @@ class Keys:
         """Return the key of the consecutive failures of a scope."""
         return self._named(f"strikes:{scope}")
 
-    def reservation(self, kind: str, key_hash: str) -> str:
+    def reservation(self, use: str, name_hash: str) -> str:
         """Return the key of a reservation under an idempotency key."""
-        return self._named(f"keep:{kind}:{key_hash}")
+        return self._named(f"keep:{use}:{name_hash}")
 
     def queue(self, name: str) -> str:
         """Return the key of a queue of messages to workers, in the broker's database."""

@@ -5,7 +5,7 @@ from dispatcher.store.errors import UnknownLayout, translated
 from dispatcher.store.keys import LEGACY_KEYS, Keys
 
 #: increase it with every change of the keys or values that an older version would misread
-LAYOUT = 1
+LAYOUT = 2
 
 
 class Layout:

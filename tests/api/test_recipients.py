@@ -168,3 +168,22 @@ async def test_refused_rows_are_listed_page_by_page(api: httpx.AsyncClient, runt
         lines += [row["line"] for row in page["refused"]]
         after = page["next"]
     assert lines == list(range(2, 2_302))
+
+
+@pytest.mark.parametrize("key", [b"", b"\xe4", "ä".encode(), b"a\tb", b"a\x7f", b"a" * 256])
+async def test_an_idempotency_key_of_other_than_printable_ascii_is_refused_and_stores_nothing(
+    api: httpx.AsyncClient, runtime: Runtime, key: bytes
+) -> None:
+    batch = await draft(runtime.store)
+    headers = {b"Content-Type": b"text/csv", b"Idempotency-Key": key}
+    answer = await api.post(f"/v1/batches/{batch}/recipients", content=csv(3), headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert await stored_lines(api, batch) == 0
+
+
+@pytest.mark.parametrize("key", ["rerun", "fax", "key:x", "a b", '"quoted"', "a" * 255])
+async def test_printable_ascii_names_an_upload_of_its_own(api: httpx.AsyncClient, runtime: Runtime, key: str) -> None:
+    batch = await draft(runtime.store)
+    for _ in range(2):
+        assert (await upload(api, batch, csv(3), key=key)).json()["accepted"] == 3
+    assert await stored_lines(api, batch) == 3

@@ -8,6 +8,7 @@ from pypdf import PdfWriter
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Recipient, RefusedRow, State
+from dispatcher.core.names import UploadName
 from dispatcher.service.ids import batch_id
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
@@ -61,8 +62,8 @@ async def draft(store: Store, count: int = 0, **more: object) -> str:
     batch = batch_id(0)
     await store.batches.create(replace(definition(**more), id=batch, created_ms=1))  # type: ignore[arg-type]
     for first in range(0, count, 1000):
-        rows = recipients(min(1000, count - first), first)
-        part = UploadChunk(upload="u", first_line=rows[0].line, last_line=rows[-1].line, recipients=rows)
+        rows, name = recipients(min(1000, count - first), first), UploadName.of_key("u")
+        part = UploadChunk(upload=name, first_line=rows[0].line, last_line=rows[-1].line, recipients=rows)
         await store.batches.add_chunk(batch, part)
     return batch
 

@@ -9,6 +9,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.names import UploadName
 from dispatcher.local.ledger import OurJob, compare
 from dispatcher.service import permits
 from dispatcher.store.batches import UploadChunk
@@ -140,7 +141,7 @@ async def running_to(system: WireSystem, *countries: str) -> None:
     await system.db.draft("a", [])
     to = zip(range(ROWS), cycle(countries), strict=False)
     rows = [Recipient(line=index + 1, number=number(index), region=country) for index, country in to]
-    part = UploadChunk(upload="v", first_line=1, last_line=ROWS, recipients=rows)
+    part = UploadChunk(upload=UploadName.of_key("v"), first_line=1, last_line=ROWS, recipients=rows)
     await system.db.batches.add_chunk("a", part)
     await system.db.batches.command("a", Command.START)
 

@@ -7,6 +7,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.names import UploadName
 from dispatcher.service.errors import Missing
 from dispatcher.service.report import COLUMNS, report
 from dispatcher.store.batches import UploadChunk
@@ -24,7 +25,9 @@ async def table(store: Store, batch: str) -> list[dict[str, str]]:
 async def test_every_uploaded_line_is_in_it_once_whatever_became_of_it(store: Store) -> None:
     batch = await draft(store, 2)
     twice = Recipient(line=3, number=number(0), reference="again")
-    part = UploadChunk(upload="u", first_line=3, last_line=4, recipients=[twice], refused=refusals(4))
+    part = UploadChunk(
+        upload=UploadName.of_key("u"), first_line=3, last_line=4, recipients=[twice], refused=refusals(4)
+    )
     await store.batches.add_chunk(batch, part)
     await store.batches.command(batch, Command.START)
     await end_jobs(store, batch, {1: (State.FAILED, "busy")}, why="It was busy.")

@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import FailureCode, JobId, State
+from dispatcher.core.names import UploadName
 from dispatcher.service import rerun
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.mailings import Mailings
@@ -45,7 +46,7 @@ async def parent(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
     batch = await draft(store)
     for first in range(0, 72, 9):
         rows = [replace(row, reference=f"r{ROWS[row.line - 1]}") for row in recipients(9, first)]
-        part = UploadChunk(upload="u", first_line=first + 1, last_line=first + 9, recipients=rows)
+        part = UploadChunk(upload=UploadName.of_key("u"), first_line=first + 1, last_line=first + 9, recipients=rows)
         assert (await store.batches.add_chunk(batch, part)).status == "stored"
     await store.batches.command(batch, Command.START)
     await end_jobs(store, batch, dict.fromkeys(FAILED_BEFORE, (State.FAILED, "busy")))

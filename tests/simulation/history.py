@@ -12,6 +12,7 @@ from unittest import mock
 
 from dispatcher.core.batch import Command, Definition, Priority
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.names import UploadName
 from dispatcher.local.ledger import Comparison, OurJob, compare
 from dispatcher.runtime import Runtime
 from dispatcher.service.doctor import examine
@@ -224,7 +225,7 @@ class History:
             start_at_ms=self._clock.true_ms + 30_000 if rng.random() < 0.1 else 0,
         )
         rows = mailing.recipients
-        chunk = UploadChunk(upload="u", first_line=1, last_line=len(rows), recipients=rows)
+        chunk = UploadChunk(upload=UploadName.of_key("u"), first_line=1, last_line=len(rows), recipients=rows)
 
         async def create(runtime: Runtime) -> None:
             await runtime.store.batches.create(definition)

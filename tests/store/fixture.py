@@ -8,6 +8,7 @@ from typing import Any
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import JobId, Recipient
+from dispatcher.core.names import UploadName
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.batches import Batches, UploadChunk
 from dispatcher.store.client import Client, connect
@@ -164,7 +165,8 @@ def upload_chunk(
         Recipient(line=first_line + index, number=number, region=region)
         for index, (number, region) in enumerate(countries)
     ]
-    return UploadChunk(upload=upload, first_line=first_line, last_line=first_line + len(rows) - 1, recipients=rows)
+    last = first_line + len(rows) - 1
+    return UploadChunk(upload=UploadName.of_key(upload), first_line=first_line, last_line=last, recipients=rows)
 
 
 def hash_of(job: JobId) -> str:

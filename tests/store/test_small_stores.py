@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 import redis.asyncio as aioredis
 
+from dispatcher.core.names import KeyUse
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store import inbox
 from dispatcher.store.documents import CHUNK
@@ -125,16 +126,19 @@ async def test_a_document_is_stored_once_although_every_answer_was_lost_once(red
 
 
 async def test_the_first_caller_with_a_key_decides_what_it_means(store: Store) -> None:
-    first = await store.idempotency_keys.reserve("batch", "k", "print", "b1")
-    again = await store.idempotency_keys.reserve("batch", "k", "other print", "b2")
+    first = await store.idempotency_keys.reserve(KeyUse.BATCH, "k", fingerprint="print", value="b1")
+    again = await store.idempotency_keys.reserve(KeyUse.BATCH, "k", fingerprint="other print", value="b2")
     assert (first.fresh, first.value, first.fingerprint) == (True, "b1", "print")
     assert (again.fresh, again.value, again.fingerprint) == (False, "b1", "print")
-    assert (await store.idempotency_keys.reserve("fax", "k", "print", "b3")).fresh
+    assert (await store.idempotency_keys.reserve(KeyUse.FAX, "k", fingerprint="print", value="b3")).fresh
 
 
-async def test_a_key_is_remembered_for_seven_days(store: Store) -> None:
-    await store.idempotency_keys.reserve("batch", "k", "print", "b1")
+async def test_a_key_is_remembered_for_seven_days_after_its_last_use(store: Store) -> None:
+    await store.idempotency_keys.reserve(KeyUse.BATCH, "k", fingerprint="print", value="b1")
     (name,) = [name async for name in store._client.scan_iter(KEYS.reservation("*", "*"))]
+    assert 7 * 86_400 - 60 < await store._client.ttl(name) <= 7 * 86_400
+    await store._client.expire(name, 60)
+    await store.idempotency_keys.reserve(KeyUse.BATCH, "k", fingerprint="print", value="b1")
     assert 7 * 86_400 - 60 < await store._client.ttl(name) <= 7 * 86_400
 
 
