@@ -9,6 +9,7 @@ from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, Sta
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.times import in_range, to_ms
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
@@ -204,9 +205,9 @@ def _from_sources(model: type[Model], sources: tuple[object, ...], **values: Any
 
 def _ms(time: datetime | None) -> int:
     """Return milliseconds since 1970; 0 stands for no time."""
-    return round(time.timestamp() * 1000) if time else 0
+    return to_ms(time) if time else 0
 
 
 def _time(time_ms: int | None) -> datetime | None:
-    """Return the time of milliseconds since 1970; 0 stands for no time."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC) if time_ms else None
+    """Return the time of milliseconds since 1970; None for no time, and for a stored value that can be none."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC) if time_ms and in_range(time_ms) else None

@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import file_name
+from dispatcher.core.times import END_MS
 from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 
@@ -64,7 +65,9 @@ async def show_document(sha256: str, runtime: RuntimeDep) -> responses.Document:
 async def fetch_document(
     sha256: str,
     runtime: RuntimeDep,
-    expires: Annotated[int, Query(description="Second since 1970 until which the address holds.")],
+    expires: Annotated[
+        int, Query(ge=0, lt=END_MS // 1000, description="Second since 1970 until which the address holds.")
+    ],
     signature: str,
 ) -> StreamingResponse:
     """Return a document if the signed URL is valid and has not expired."""

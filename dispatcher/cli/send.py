@@ -1,7 +1,7 @@
 """``send``: uploads letters and a list of recipients, and starts the batch."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from dispatcher.cli import fax_options
 from dispatcher.cli.output import CommandFailed, JsonOption, note, notes, print_json, results
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
+from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch
 from dispatcher.client import ApiError, Batch, Client, ClientError, NewBatch, Upload, recipients_kind
 from dispatcher.core.options import FaxOptions
@@ -77,8 +78,8 @@ def send(
         weight=weight,
         default_country=country.upper() or None,
         on_partial=on_partial,
-        start_at=_aware(start_at),
-        deadline=_aware(deadline),
+        start_at=in_range(start_at, "--start-at"),
+        deadline=in_range(deadline, "--deadline"),
     )
     batch, upload = _send(new, files, recipients, draft=draft, watching=watching)
     if as_json:
@@ -164,8 +165,3 @@ def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool) -> None:
         results.print(f"Start it: bulkfax batches start {batch.id}", soft_wrap=True)
     else:
         results.print(f"Watch it: bulkfax batches watch {batch.id}", soft_wrap=True)
-
-
-def _aware(time: datetime | None) -> datetime | None:
-    """Read a time without an offset as local time."""
-    return time.astimezone(UTC) if time else None

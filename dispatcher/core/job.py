@@ -41,6 +41,10 @@ FINAL = (State.DELIVERED, State.DELIVERED_UNCONFIRMED, State.FAILED, State.CANCE
 JOB_STATES = LIVE + FINAL
 
 
+#: maximum number of digits of a row, and of characters of a wrong id that its error repeats
+_ROW_DIGITS, _SHOWN = 10, 100
+
+
 class JobId(NamedTuple):
     """The name of a job: ``<batch>.<row>``."""
 
@@ -54,8 +58,8 @@ class JobId(NamedTuple):
     def parse(cls, text: str) -> "JobId":
         """Read ``<batch>.<row>``. Raises ValueError if the text has another form."""
         batch, dot, row = text.rpartition(".")
-        if not (dot and batch.isalnum() and row.isascii() and row.isdigit()):
-            raise ValueError(f"{text!r} is not a job id of the form <batch>.<row>")
+        if not (dot and batch.isalnum() and row.isascii() and row.isdigit() and len(row) <= _ROW_DIGITS):
+            raise ValueError(f"{text[:_SHOWN]!r} is not a job id of the form <batch>.<row>")
         return cls(batch, int(row))
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.times import to_ms
 from dispatcher.schema.enforcement import EnforcedByApi, check_country, check_time_zone
 from dispatcher.schema.states import FinalState
 
@@ -34,6 +35,11 @@ def _web_address(text: str) -> str:
     if not complete or not re.fullmatch("[!-~]+", text):
         raise ValueError(f"{advice}, with spaces and letters other than English ones percent-encoded")
     return text
+
+
+def _time_in_range(time: datetime) -> datetime:
+    to_ms(time)
+    return time
 
 
 def _with_cover_page(data: dict[str, str], info: ValidationInfo) -> dict[str, str]:
@@ -60,7 +66,7 @@ def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
 Line = Annotated[str, _text(200)]
 Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_country)])]
 TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_time_zone)])]
-Time = Annotated[datetime, EnforcedByApi(AwareDatetime)]
+Time = Annotated[datetime, EnforcedByApi(Annotated[AwareDatetime, AfterValidator(_time_in_range)])]
 E164 = Annotated[
     str, EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")])
 ]

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from dispatcher.core.times import in_range
+
 #: maximum characters of a text, unless a function names another limit
 MAX_TEXT_CHARS = 10_000
 #: maximum bytes of an ID; the provider's have 26
@@ -20,10 +22,6 @@ MAX_NUMBER = 2**53 - 1
 #: characters that end a line or control a terminal, and lone surrogates, which cannot be encoded
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-#: plausible times are from 2000 until before 2100 (milliseconds since 1970)
-_FIRST_MS = 946_684_800_000
-_END_MS = 4_102_444_800_000
 
 
 def clean(value: str, max_chars: int = MAX_TEXT_CHARS) -> str:
@@ -101,7 +99,7 @@ def time_ms(value: object) -> int:
         ms = round(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
         return 0
-    return ms if _FIRST_MS <= ms < _END_MS else 0
+    return ms if in_range(ms) else 0
 
 
 def json_object(body: bytes | bytearray | str) -> Mapping[str, object] | None:

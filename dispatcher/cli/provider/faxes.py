@@ -17,6 +17,7 @@ from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, r
 from dispatcher.cli.provider.provider_call import YesOption, call_provider, confirm, ensure_writable
 from dispatcher.cli.provider.tables import as_json as fax_json
 from dispatcher.cli.provider.tables import details_table, faxes_table
+from dispatcher.cli.times import option_ms
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import NotFoundError
 from dispatcher.sinch.models import Fax
@@ -56,21 +57,18 @@ def _query(
     since: datetime | None,
     until: datetime | None,
 ) -> FaxQuery:
-    if until is not None and until.time() == time_of_day.min:
-        until += timedelta(days=1, seconds=-1)
+    to_ms = option_ms(until, "--until")
+    if until is not None and to_ms is not None and until.time() == time_of_day.min:
+        to_ms = option_ms(until + timedelta(days=1, seconds=-1), "--until")
     return FaxQuery(
         direction="" if direction == "both" else direction.upper(),
         status=status or "",
         to=to,
         sender=sender,
         service_id=service,
-        created_from_ms=_ms(since),
-        created_to_ms=_ms(until),
+        created_from_ms=option_ms(since, "--since"),
+        created_to_ms=to_ms,
     )
-
-
-def _ms(local: datetime | None) -> int | None:
-    return round(local.timestamp() * 1000) if local else None
 
 
 @app.command("list")

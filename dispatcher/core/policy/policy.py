@@ -25,6 +25,7 @@ from dispatcher.core.policy.document import (
 )
 from dispatcher.core.policy.rules import rules_from
 from dispatcher.core.retry_table.rule import Rule
+from dispatcher.core.times import LONGEST_S
 
 __all__ = ["OnPartial", "Policy", "PolicyError", "policy_from", "zone"]
 
@@ -67,7 +68,7 @@ def _option(path: str, default: T, reader: Callable[[object], object], allowed: 
 
 
 def _above_zero(value: float) -> bool:
-    return 0 < value < float("inf")
+    return 0 < value <= LONGEST_S
 
 
 def _time(path: str, default: T, reader: Callable[[object], object] = parse_duration) -> T:
@@ -75,7 +76,7 @@ def _time(path: str, default: T, reader: Callable[[object], object] = parse_dura
 
 
 def _margin(path: str, default: float) -> float:
-    return _option(path, default, parse_duration, "0 seconds or more", lambda value: 0 <= value < float("inf"))
+    return _option(path, default, parse_duration, "0 seconds or more", lambda value: 0 <= value <= LONGEST_S)
 
 
 def _limit(path: str, default: int) -> int:

@@ -8,6 +8,7 @@ from dispatcher.core.durations import parse_duration
 from dispatcher.core.policy.document import PolicyError, check_keys, checked_table, convert, count
 from dispatcher.core.retry_table.lookup import row_of
 from dispatcher.core.retry_table.rule import ERROR_TYPES, OTHER, CalendarDelay, Delay, Fallback, Rule, Verdict
+from dispatcher.core.times import LONGEST_S
 
 #: types that a row may be changed for
 _TYPES = tuple(name for name in ERROR_TYPES if name not in ("", OTHER))
@@ -96,6 +97,6 @@ def _delay(path: str, value: object) -> Delay:
         return CalendarDelay(str(value))
     seconds = convert(path, parse_duration, value)
     # written so that a NaN is refused too
-    if not 0 <= seconds < float("inf"):
+    if not 0 <= seconds <= LONGEST_S:
         raise PolicyError(f"{path} must not be negative or endless, not {value!r}")
     return seconds
