@@ -1,18 +1,16 @@
 """Tests that the example letter and the example recipients are as the documentation describes them."""
 
-import asyncio
 import re
 import runpy
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
-from dispatcher.recipients.read_rows import read_rows
+from dispatcher.recipients.read_rows import RowReader
 from dispatcher.recipients.rows import Slice
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -30,14 +28,7 @@ FICTIONAL = re.compile(
 @cache
 def slices() -> tuple[Slice, ...]:
     """The example recipients as the API reads them, without a default country."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield (EXAMPLES / "recipients.csv").read_bytes()
-
-    async def gather() -> list[Slice]:
-        return [part async for part in read_rows(chunks(), "text/csv")]
-
-    return tuple(asyncio.run(gather()))
+    return (RowReader("text/csv").read((EXAMPLES / "recipients.csv").read_bytes(), final=True),)
 
 
 def test_each_of_the_thousand_rows_is_accepted_or_refused() -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -11,7 +12,7 @@ from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.problems import UploadBroken
 from dispatcher.recipients.errors import RecipientListError
-from dispatcher.recipients.read_rows import read_rows
+from dispatcher.recipients.read_rows import RowReader, pieces
 from dispatcher.schema import responses
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
@@ -48,8 +49,9 @@ async def upload_recipients(
 
 
 async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) -> UploadAnswer:
-    async for piece in read_rows(body, content_type, upload.default_country):
-        await upload.add(piece.accepted, piece.refused)
+    rows = RowReader(content_type, upload.default_country)
+    async for piece, final in pieces(body):
+        await upload.add(partial(rows.read, piece, final))
     return await upload.finish()
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ REFERENCE_NAMES = (
     *("reference", "referenceid", "ref", "externalid", "extid", "customerid", "customernumber", "customerno"),
     *("customerref", "customer", "clientid", "accountid", "kundennummer", "kundennr", "kundenid", "recipientid", "id"),
 )
+
+#: columns of a list, with number, country and reference, and characters of a column's name
+MAX_COLUMNS, MAX_NAME_CHARACTERS = 300, 200
 
 _NOT_IN_NAMES = re.compile(r"[\W_]+")
 
@@ -65,6 +68,16 @@ def find_columns(names: Sequence[str]) -> Columns | None:
     others = tuple(index for index in range(len(names)) if index not in (number, country, reference))
     other_names = tuple(names[index].strip() or f"column {index + 1}" for index in others)
     return Columns(number, country, reference, other_names, others, len(names))
+
+
+def fault_of(names: Collection[str]) -> str | None:
+    """Return a sentence that says why a list cannot have these columns, or None. Every row is stored with the names."""
+    if len(names) > MAX_COLUMNS:
+        return f"There are {len(names):,} columns; a list may have {MAX_COLUMNS}."
+    longest = max(map(len, names), default=0)
+    if longest > MAX_NAME_CHARACTERS:
+        return f"A column's name has {longest:,} characters; it may have {MAX_NAME_CHARACTERS}."
+    return None
 
 
 def duplicate_name(names: Sequence[str]) -> str | None:

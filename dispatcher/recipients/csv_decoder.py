@@ -5,8 +5,8 @@ import io
 import re
 
 from dispatcher.core.job import RefusedRow
-from dispatcher.recipients.columns import Columns, duplicate_name, find_columns
-from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.recipients.columns import Columns, duplicate_name, fault_of, find_columns
+from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText, UnusableColumns
 from dispatcher.recipients.lines import ROW_CHARACTERS, Block, LineBuffer
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
@@ -45,6 +45,7 @@ class CsvDecoder:
         Raises:
             NoNumberColumn: No column of the header is a fax number, or the header cannot be read.
             DuplicateColumn: Two columns of the header have the same name.
+            UnusableColumns: The header has too many columns, or too long a name.
             NotText: The first line is too long to be a header.
         """
         for block in self._lines.feed(text, final):
@@ -143,6 +144,9 @@ def _guess_delimiter(line: str) -> str:
 
 
 def _header(line: int, names: list[str]) -> Columns:
+    fault = fault_of(names)
+    if fault is not None:
+        raise UnusableColumns(fault, "Remove the columns that nobody needs, and shorten long names.", line)
     duplicate = duplicate_name(names)
     if duplicate is not None:
         raise DuplicateColumn(f"Two columns are named '{duplicate}'.", "Rename or remove one of them.", line)

@@ -8,6 +8,8 @@ RecipientListError
 ├── WrongEncoding
 ├── NoNumberColumn
 ├── DuplicateColumn
+├── UnusableColumns
+├── TooManyRefused
 └── BrokenJson
 """
 
@@ -74,6 +76,18 @@ class DuplicateColumn(RecipientListError):
     """Raised when two columns of a CSV header have the same name."""
 
     code = "duplicate_column"
+
+
+class UnusableColumns(RecipientListError):
+    """Raised when a CSV header has too many columns, or too long a name."""
+
+    code = "unusable_columns"
+
+
+class TooManyRefused(RecipientListError):
+    """Raised when so many rows are refused that the rest of the list is not read."""
+
+    code = "too_many_refused"
 
 
 class BrokenJson(RecipientListError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from dispatcher.core.job import RefusedRow
-from dispatcher.recipients.columns import Columns, find_columns
+from dispatcher.recipients.columns import Columns, fault_of, find_columns
 from dispatcher.recipients.errors import BrokenJson
 from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
 from dispatcher.recipients.refusal_reasons import RefusalReason
@@ -20,6 +20,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 #: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _ONLY_TEXT = {str}
+_NO_NUMBER = "The row has no key 'number' or 'fax'."
 #: true and false stay as written, null becomes an empty field
 _LITERALS = {True: "true", False: "false", None: ""}
 
@@ -156,7 +157,8 @@ class _ValueReader:
     """Turns decoded JSON values into rows; the columns of each set of keys are cached."""
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[str, ...], Columns | None] = {}
+        #: the columns of a set of keys, or the sentence that says why it cannot be used
+        self._shapes: dict[tuple[str, ...], Columns | str] = {}
 
     def row(self, line_number: int, value: object, text: str) -> Row | RefusedRow:
         """Return the row of a decoded value, or the refused row.
@@ -183,16 +185,18 @@ class _ValueReader:
                 "The value is neither an object nor a string; send an object with the key 'number', or a string.",
             )
         nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
-        columns = self._columns(tuple(value))
-        if columns is None:
-            return refused(line_number, text, RefusalReason.EMPTY, "The row has no key 'number' or 'fax'.")
+        fault = fault_of(nested) if nested else None
+        columns = fault or self._columns(tuple(value))
+        if isinstance(columns, str):
+            reason = RefusalReason.EMPTY if columns == _NO_NUMBER else RefusalReason.BROKEN_ROW
+            return refused(line_number, text, reason, columns)
         return _row_of_object(line_number, value, nested, columns, text)
 
-    def _columns(self, keys: tuple[str, ...]) -> Columns | None:
+    def _columns(self, keys: tuple[str, ...]) -> Columns | str:
         if keys not in self._shapes:
             if len(self._shapes) >= _MAX_CACHED_SHAPES:
                 self._shapes.clear()
-            self._shapes[keys] = find_columns(keys)
+            self._shapes[keys] = fault_of(keys) or find_columns(keys) or _NO_NUMBER
         return self._shapes[keys]
 
 

@@ -20,11 +20,10 @@ class Row(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Consecutive rows of the input; ``last_line`` is the line, or JSON item, of the last of them."""
+    """Consecutive rows of the input; both lists are sorted by line, or JSON item."""
 
     accepted: list[Recipient]
     refused: list[RefusedRow]
-    last_line: int
 
 
 def refused(line: int, number: str, reason: RefusalReason, sentence: str = "") -> RefusedRow:

@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State, attempts_made
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import find_batch
 from dispatcher.store.keys import BLOCK
@@ -39,14 +40,19 @@ async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
 async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]:
     yield _csv([COLUMNS])
     for block in range(blocks):
-        recipients = await store.batches.recipients(batch, block)
-        records = await store.batches.records(batch, block)
-        histories = await store.batches.histories(batch, block)
-        yield _csv(_job_lines(block * BLOCK, recipients, records, histories))
+        # not a variable: a slow reader would keep the decoded block in memory
+        yield await _block(store, batch, block)
     chunk = 0
     while (rows := await store.batches.refused(batch, chunk)) is not None:
-        yield _csv(map(_refused_line, rows))
+        yield await on_cpu_thread(_csv, map(_refused_line, rows))
         chunk += 1
+
+
+async def _block(store: Store, batch: str, block: int) -> bytes:
+    recipients = await store.batches.recipients(batch, block)
+    records = await store.batches.records(batch, block)
+    histories = await store.batches.histories(batch, block)
+    return await on_cpu_thread(_csv, _job_lines(block * BLOCK, recipients, records, histories))
 
 
 def _job_lines(

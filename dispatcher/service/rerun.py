@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dispatcher.core.batch import Tally
 from dispatcher.core.job import FINAL, Recipient, Record, State
 from dispatcher.core.names import UploadKind, UploadName
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
@@ -126,7 +127,8 @@ async def _blocks_done(store: Store, child: str) -> int:
 
 
 async def _store_chunk(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> ChunkStatus:
-    chunk = UploadChunk(
+    chunk = await on_cpu_thread(
+        UploadChunk,
         upload=UPLOAD,
         first_line=blocks.start * BLOCK + 1,
         last_line=blocks.stop * BLOCK,

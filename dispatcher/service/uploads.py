@@ -1,20 +1,23 @@
 """Uploads a list of recipients into a draft, in chunks. Each chunk is stored before the next is read.
 
-A chunk ends with its 1,000th recipient or its 1,000th refused row, so the same list always gives the same chunks. For
-each chunk the fingerprint of the list so far is stored under the upload's idempotency key. An upload that is repeated
-with the same key is compared chunk by chunk; stored chunks are skipped, and the rest is stored. The end of the list is
-recorded in the same way, so a longer or shorter list under a used key is a conflict.
+A chunk ends with its 1,000th recipient or its 1,000th refused row, or earlier when its rows are long. Only the rows
+decide this, so the same list always gives the same chunks. For each chunk the fingerprint of the list so far is stored
+under the upload's idempotency key. An upload that is repeated with the same key is compared chunk by chunk; stored
+chunks are skipped, and the rest is stored. The end of the list is recorded in the same way, so a longer or shorter list
+under a used key is a conflict.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from typing import Protocol
 
 from dispatcher.core.batch import Control, Definition
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.core.names import KeyUse, UploadName
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import UploadChunk
@@ -23,8 +26,23 @@ from dispatcher.store.store import Store
 
 #: number of recipients, or of refused rows, after which a chunk is stored
 CHUNK_ROWS = 1000
+#: size after which a chunk is stored, in characters of its recipients' fields and ``_FIELD_SIZE`` for each of them;
+#: rows of about thirty columns reach it with their 1,000th
+CHUNK_SIZE = 4_000_000
+#: characters that a field counts besides its value, for its name and its place in memory
+_FIELD_SIZE = 100
 #: maximum refused rows in the answer to an upload; all refused rows are stored
 SAMPLE_ROWS = 20
+
+
+class Rows(Protocol):
+    """Consecutive rows of a list. Both sequences are sorted by line."""
+
+    @property
+    def accepted(self) -> Sequence[Recipient]: ...
+
+    @property
+    def refused(self) -> Sequence[RefusedRow]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +66,28 @@ class _OpenChunk:
     last_line: int = 0
     recipients: list[Recipient] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
+    #: what is compared with ``CHUNK_SIZE``
+    size: int = 0
 
     def add(self, row: Recipient | RefusedRow) -> None:
         """Add one row."""
-        self.last_line = row.line
         if isinstance(row, Recipient):
-            self.recipients.append(row)
+            self.fill((row,))
         else:
             self.refused.append(row)
+            self.last_line = row.line
 
     def fill(self, accepted: Sequence[Recipient]) -> int:
         """Add as many recipients as there is room for. Returns their number."""
-        fitting = accepted[: CHUNK_ROWS - len(self.recipients)]
-        self.recipients += fitting
-        self.last_line = fitting[-1].line
-        return len(fitting)
+        before = len(self.recipients)
+        for row in accepted[: CHUNK_ROWS - before]:
+            self.recipients.append(row)
+            self.size += len(row.reference) + len(row.fields) * _FIELD_SIZE + sum(map(len, row.fields.values()))
+            if self.size >= CHUNK_SIZE:
+                break
+        self.last_line = self.recipients[-1].line
+        return len(self.recipients) - before
 
-    @property
     def content(self) -> bytes:
         """The rows as bytes, for the fingerprint. Tuples, because the rows' own ``repr`` costs a tenth of an upload."""
         recipients = [(r.line, r.number, r.region, r.reference, r.fields) for r in self.recipients]
@@ -74,7 +97,16 @@ class _OpenChunk:
     @property
     def full(self) -> bool:
         """Whether the chunk has to be stored before another row is added."""
-        return max(len(self.recipients), len(self.refused)) >= CHUNK_ROWS
+        return max(len(self.recipients), len(self.refused)) >= CHUNK_ROWS or self.size >= CHUNK_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadChunk:
+    """A chunk that has been read, with the fingerprint of the list up to its end."""
+
+    fingerprint: str
+    #: None if the chunk is stored already
+    rows: UploadChunk | None
 
 
 class Upload:
@@ -106,27 +138,23 @@ class Upload:
         """Number of the last line of the list that is stored."""
         return self._lines_done
 
-    async def add(self, accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> None:
-        """Add the next rows of the list, and store each chunk that is full. Both sequences are sorted by line.
+    async def add(self, read: Callable[[], Rows]) -> None:
+        """Read the next rows of the list, and store each chunk that is full.
+
+        ``read`` is called on the CPU thread. What it raises is raised, and no row of this call is stored.
 
         Raises:
             Conflict: The key was used before with another list.
             ActionNotAllowed: The batch is not a draft any more.
         """
-        if refused:
-            for row in _by_line(accepted, refused):
-                self._chunk.add(row)
-                await self._store_if_full()
-            return
-        while accepted:
-            accepted = accepted[self._chunk.fill(accepted) :]
-            await self._store_if_full()
+        for chunk in await on_cpu_thread(self._full_chunks, read):
+            await self._store_chunk(chunk)
 
     async def finish(self) -> UploadAnswer:
         """Store the last chunk and the end of the list. Raises the same errors as ``add``."""
         if self._chunk.last_line:
-            await self._store_chunk()
-        await self._reserve("end")
+            await self._store_chunk(await on_cpu_thread(self._end_chunk))
+        await self._reserve("end", self._hash.hexdigest())
         await self._failpoint(Failpoint.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._name)
         accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
@@ -139,54 +167,72 @@ class Upload:
             sample=tuple(self._sample),
         )
 
-    async def _store_if_full(self) -> None:
-        if self._chunk.full:
-            await self._store_chunk()
+    def _full_chunks(self, read: Callable[[], Rows]) -> list[_ReadChunk]:
+        """Read rows and return the chunks that they complete. CPU work: reading, fingerprints and packing."""
+        rows = read()
+        full = []
+        if rows.refused:
+            for row in _by_line(rows):
+                self._chunk.add(row)
+                full += self._end_if_full()
+            return full
+        accepted = rows.accepted
+        while accepted:
+            accepted = accepted[self._chunk.fill(accepted) :]
+            full += self._end_if_full()
+        return full
 
-    async def _store_chunk(self) -> None:
+    def _end_if_full(self) -> list[_ReadChunk]:
+        return [self._end_chunk()] if self._chunk.full else []
+
+    def _end_chunk(self) -> _ReadChunk:
+        """End the open chunk and begin the next."""
         chunk, self._chunk = self._chunk, _OpenChunk(first_line=self._chunk.last_line + 1)
-        self._hash.update(chunk.content)
+        self._hash.update(chunk.content())
         self._sample += chunk.refused[: SAMPLE_ROWS - len(self._sample)]
-        stored = chunk.last_line <= self._lines_done
-        if await self._reserve("part") and stored:
+        rows = None
+        if chunk.last_line > self._lines_done:
+            rows = UploadChunk(
+                upload=self._name,
+                first_line=chunk.first_line,
+                last_line=chunk.last_line,
+                recipients=chunk.recipients,
+                refused=chunk.refused,
+            )
+        return _ReadChunk(fingerprint=self._hash.hexdigest(), rows=rows)
+
+    async def _store_chunk(self, chunk: _ReadChunk) -> None:
+        fresh = await self._reserve("part", chunk.fingerprint)
+        if fresh and chunk.rows is None:
             raise Conflict(f"the idempotency key {self._key!r} was used more than seven days ago; use a new key")
         self._chunks += 1
-        if not stored:
+        if chunk.rows is not None:
             await self._failpoint(Failpoint.CHUNK_READ)
-            await self._add_chunk(chunk)
+            await self._add_chunk(chunk.rows)
             await self._failpoint(Failpoint.CHUNK_STORED)
 
-    async def _reserve(self, kind: str) -> bool:
+    async def _reserve(self, kind: str, fingerprint: str) -> bool:
         """Record the fingerprint of the list so far under this chunk number.
 
         ``kind`` is ``part`` for a chunk and ``end`` for the end of the list. Returns False if the same
         fingerprint was recorded before. Raises Conflict if another list was uploaded under the key.
         """
-        content = f"{kind} {self._hash.hexdigest()}"
+        content = f"{kind} {fingerprint}"
         position = (self._batch, self._chunks, self._key)
         reserved = await self._store.idempotency_keys.reserve(KeyUse.CHUNK, *position, fingerprint=content)
         if reserved.fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; use a new key")
         return reserved.fresh
 
-    async def _add_chunk(self, chunk: _OpenChunk) -> None:
-        answer = await self._store.batches.add_chunk(
-            self._batch,
-            UploadChunk(
-                upload=self._name,
-                first_line=chunk.first_line,
-                last_line=chunk.last_line,
-                recipients=chunk.recipients,
-                refused=chunk.refused,
-            ),
-        )
+    async def _add_chunk(self, rows: UploadChunk) -> None:
+        answer = await self._store.batches.add_chunk(self._batch, rows)
         if answer.status is ChunkStatus.CLOSED:
             raise ActionNotAllowed(f"batch {self._batch} is not a draft any more: it accepts no more recipients")
         if answer.status is ChunkStatus.MISSING:
             raise Missing(f"there is no batch {self._batch}")
         if answer.status is ChunkStatus.GAP:
             raise Conflict(f"line {answer.lines_done + 1} of the list under the key {self._key!r} is missing")
-        self._lines_done = max(self._lines_done, chunk.last_line)
+        self._lines_done = max(self._lines_done, rows.last_line)
 
 
 async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHook = no_failpoint) -> Upload:
@@ -203,5 +249,5 @@ async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHo
     return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)
 
 
-def _by_line(accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> Iterator[Recipient | RefusedRow]:
-    return merge(accepted, refused, key=lambda row: row.line)
+def _by_line(rows: Rows) -> Iterator[Recipient | RefusedRow]:
+    return merge(rows.accepted, rows.refused, key=lambda row: row.line)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.job import RefusedRow
 from dispatcher.recipients.csv_decoder import CsvDecoder
-from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText
+from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText, UnusableColumns
 from dispatcher.recipients.lines import ROW_CHARACTERS
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row
@@ -151,3 +151,15 @@ def test_rows_and_refusals_do_not_depend_on_where_chunks_end(body: str, size: in
     lines = [row.line for row in rows]
     assert lines == sorted(set(lines))
     assert rows == decode("fax;name\n" + body, 1000)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("fax," + ",".join(f"c{index}" for index in range(9_000)), "9,001 columns; a list may have 300"),
+        ("fax," + "x" * 201, "name has 201 characters; it may have 200"),
+    ],
+)
+def test_a_header_that_would_be_stored_with_every_row_is_bounded(header: str, message: str) -> None:
+    with pytest.raises(UnusableColumns, match=message):
+        CsvDecoder().feed(f"{header}\n", final=True)

@@ -1,7 +1,7 @@
 """Batches in the states that tests need, made through the store as the product makes them."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pypdf import PdfWriter
@@ -9,7 +9,9 @@ from pypdf import PdfWriter
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Recipient, RefusedRow, State
 from dispatcher.core.names import UploadName
+from dispatcher.recipients.rows import Slice
 from dispatcher.service.ids import batch_id
+from dispatcher.service.uploads import Upload
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
@@ -103,3 +105,8 @@ async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str
         if entry
     ]
     assert set(await store.dispatch.settle(changes)) == {None}
+
+
+async def add(upload: Upload, accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> None:
+    """Add the next rows of a list to its upload."""
+    await upload.add(lambda: Slice(list(accepted), list(refused)))

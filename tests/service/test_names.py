@@ -14,7 +14,7 @@ from dispatcher.service.rerun import Selection
 from dispatcher.service.uploads import open_upload
 from dispatcher.store.keys import Keys
 from dispatcher.store.store import Store
-from tests.service.samples import definition, draft, end_jobs, recipients, running
+from tests.service.samples import add, definition, draft, end_jobs, recipients, running
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ async def test_recipients_uploaded_to_a_rerun_are_kept_whatever_the_key(
     child = await rerun_draft(store, mailings)
     upload = await open_upload(store, child, key)
     assert upload.lines_done == 0
-    await upload.add(recipients(2, 4_000), [])
+    await add(upload, recipients(2, 4_000), [])
     assert (await upload.finish()).accepted == 2
     overview = await store.batches.overview(child)
     assert overview is not None
@@ -105,7 +105,7 @@ async def test_the_same_key_on_every_route_is_another_key(store: Store, mailings
     }
     for batch in (await draft(store), await draft(store)):
         upload = await open_upload(store, batch, "k")
-        await upload.add(recipients(1), [])
+        await add(upload, recipients(1), [])
         assert (await upload.finish()).accepted == 1
         batches.add(batch)
     assert len(batches) == 5
@@ -115,19 +115,19 @@ async def test_another_list_is_not_taken_for_the_first_after_its_key_was_forgott
     """It would be answered with 200, and its rows would be nowhere."""
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await upload.add(recipients(1_500), [])
+    await add(upload, recipients(1_500), [])
     await upload.finish()
     await forget_keys(store)
     others = [replace(row, line=row.line - 2_000) for row in recipients(1_500, 2_000)]
     for rows in (recipients(1_500), others):
         again = await open_upload(store, batch, "k")
         with pytest.raises(Conflict, match=EXPIRED_MATCH):
-            await again.add(rows, [])
+            await add(again, rows, [])
         await forget_keys(store)
     await store.batches.command(batch, Command.START)
     late = await open_upload(store, batch, "k")
     with pytest.raises(Conflict, match=EXPIRED_MATCH):
-        await late.add(others, [])
+        await add(late, others, [])
 
 
 async def forget_keys(store: Store) -> None:

@@ -20,7 +20,7 @@ from dispatcher.service.views import BatchView
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
-from tests.service.samples import draft, end_jobs, recipients, running
+from tests.service.samples import add, draft, end_jobs, recipients, running
 
 pytestmark = pytest.mark.anyio
 
@@ -214,7 +214,7 @@ async def test_an_upload_to_a_rerun_is_not_taken_for_a_part_of_it(
     """Whatever key it has."""
     child = (await mailings.rerun(parent, FAILED, start=False, key=None)).definition.id
     upload = await open_upload(store, child, "rerun")
-    await upload.add(recipients(100, 4_000), [])
+    await add(upload, recipients(100, 4_000), [])
     assert (await upload.finish()).accepted == 100
 
 

@@ -9,7 +9,7 @@ from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.uploads import SAMPLE_ROWS, UploadAnswer, open_upload
 from dispatcher.store.store import Store
-from tests.service.samples import draft, recipients, refusals
+from tests.service.samples import add, draft, recipients, refusals
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,7 @@ async def send(
     store: Store, batch: str, accepted: list[Recipient], refused: list[RefusedRow] | None = None, key: str = "k"
 ) -> UploadAnswer:
     upload = await open_upload(store, batch, key)
-    await upload.add(accepted, refused or [])
+    await add(upload, accepted, refused or [])
     return await upload.finish()
 
 
@@ -33,7 +33,7 @@ async def test_every_line_is_accounted_for(store: Store) -> None:
 async def test_a_part_is_stored_as_soon_as_it_has_a_thousand_recipients(store: Store) -> None:
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await upload.add(recipients(2_999), [])
+    await add(upload, recipients(2_999), [])
     assert upload.lines_done == 2_000
     assert [len(await store.batches.recipients(batch, block)) for block in range(3)] == [1000, 1000, 0]
     await upload.finish()
@@ -43,9 +43,21 @@ async def test_a_part_is_stored_as_soon_as_it_has_a_thousand_recipients(store: S
 async def test_a_thousand_refused_rows_make_a_part_as_well(store: Store) -> None:
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await upload.add([], refusals(*range(1, 1502)))
+    await add(upload, [], refusals(*range(1, 1502)))
     assert upload.lines_done == 1000
     assert len(await store.batches.refused(batch, 0) or []) == 1000
+
+
+async def test_a_part_of_long_rows_is_stored_before_it_has_a_thousand_recipients(store: Store) -> None:
+    """What the open part keeps in memory is bounded by its size, whatever the rows are cut into."""
+    batch = await draft(store)
+    long = [replace(row, fields={f"column {index}": "x" * 100 for index in range(200)}) for row in recipients(250)]
+    for start in range(0, 250, 30):
+        upload = await open_upload(store, batch, "k")
+        await add(upload, long[: start + 30], [])
+    assert (await upload.finish()).accepted == 250
+    blocks = [len(await store.batches.recipients(batch, block)) for block in range(4)]
+    assert blocks == [100, 100, 50, 0]
 
 
 async def test_only_the_first_refused_rows_are_shown(store: Store) -> None:
@@ -57,7 +69,7 @@ async def test_only_the_first_refused_rows_are_shown(store: Store) -> None:
 async def test_an_upload_that_broke_off_goes_on_where_it_stopped(store: Store, rows_before_the_break: int) -> None:
     batch, rows = await draft(store), recipients(2_500)
     broken = await open_upload(store, batch, "k")
-    await broken.add(rows[:rows_before_the_break], [])
+    await add(broken, rows[:rows_before_the_break], [])
     answer = await send(store, batch, rows)
     assert (answer.accepted, answer.duplicates) == (2_500, 0)
     stored = [row for block in range(3) for row in await store.batches.recipients(batch, block)]
@@ -70,7 +82,7 @@ async def test_blank_lines_between_two_parts_are_no_gap(store: Store) -> None:
     rows = [replace(row, line=row.line + 5 * (row.line > 1000) + 3) for row in recipients(1_500)]
     for count in (1_200, 1_500):
         upload = await open_upload(store, batch, "k")
-        await upload.add(rows[:count], [])
+        await add(upload, rows[:count], [])
         if count == len(rows):
             assert (await upload.finish()).accepted == 1_500
 
@@ -80,7 +92,7 @@ async def test_the_way_a_list_is_cut_into_slices_does_not_matter(store: Store) -
     await send(store, batch, rows)
     again = await open_upload(store, batch, "k")
     for start in range(0, len(rows), 77):
-        await again.add(rows[start : start + 77], [])
+        await add(again, rows[start : start + 77], [])
     assert (await again.finish()).accepted == 2_500
 
 
@@ -125,10 +137,10 @@ async def test_a_batch_that_was_started_takes_no_new_list(store: Store) -> None:
 async def test_a_start_in_the_middle_of_an_upload_ends_it(store: Store) -> None:
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await upload.add(recipients(1_000), [])
+    await add(upload, recipients(1_000), [])
     await store.batches.command(batch, Command.START)
     with pytest.raises(ActionNotAllowed, match="not a draft any more"):
-        await upload.add(recipients(1_000, 1_000), [])
+        await add(upload, recipients(1_000, 1_000), [])
 
 
 @pytest.mark.parametrize("batch", ["nothere", "x:counts", "", "ä"])
