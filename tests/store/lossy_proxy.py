@@ -22,7 +22,7 @@ class LossyProxy:
     def url(self) -> str:
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
-        return f"redis://127.0.0.1:{port}{self._target.path}"
+        return self._target._replace(netloc=f":{self._target.password or ''}@127.0.0.1:{port}").geturl()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)

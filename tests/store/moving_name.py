@@ -20,7 +20,7 @@ class MovingName:
     def url(self) -> str:
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
-        return f"redis://127.0.0.1:{port}/0"
+        return self._target._replace(netloc=f":{self._target.password or ''}@127.0.0.1:{port}").geturl()
 
     def move(self, url: str) -> None:
         self._target, self.connections = urlsplit(url), 0

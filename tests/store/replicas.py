@@ -1,5 +1,6 @@
 """Two real servers, one of which copies the other, and what a failover makes of them."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,16 +63,20 @@ class Pair:
 
 
 async def _follow(client: "Redis", server: EmbeddedServer) -> None:
-    await client.replicaof("127.0.0.1", str(urlsplit(server.url).port))
+    address = urlsplit(server.url)
+    await client.config_set("masterauth", address.password or "")
+    await client.replicaof("127.0.0.1", str(address.port))
 
 
 @asynccontextmanager
 async def open_pair(folder: Path) -> AsyncIterator[Pair]:
-    """Two empty servers of the test's own, the second a copy of the first."""
+    """Two empty servers of the test's own with the same password, the second a copy of the first."""
     master, replica = EmbeddedServer(folder / "master"), EmbeddedServer(folder / "replica")
     try:
-        for server in (master, replica):
-            await anyio.to_thread.run_sync(server.start)
+        await anyio.to_thread.run_sync(master.start)
+        replica.data_dir.mkdir()
+        shutil.copy(master.data_dir / "access.conf", replica.data_dir)
+        await anyio.to_thread.run_sync(replica.start)
     except ServerNotStarted as error:
         pytest.skip(str(error))
     with master, replica:

@@ -52,6 +52,11 @@ def configure(server: EmbeddedServer, name: str, value: str) -> None:
         asking.config_set(name, value)
 
 
+def _as_user(server: EmbeddedServer, user: str) -> str:
+    """Return the server's address with another name and password."""
+    return f"redis://{user}@{server.url.partition('@')[2]}"
+
+
 def wait_for_end(server: EmbeddedServer) -> None:
     while server.running:
         time.sleep(0.01)
@@ -163,13 +168,13 @@ async def test_a_server_that_hides_its_configuration_is_believed(server: Embedde
     with redis.Redis.from_url(server.url) as asking:
         asking.acl_setuser("guest", enabled=True, passwords=["+secret"], categories=["+@all"], keys=["*"])
         asking.execute_command("ACL", "SETUSER", "guest", "-config")
-    store = Store(server.url.replace("//", "//guest:secret@"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
+    store = Store(_as_user(server, "guest:secret"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
     await store.check_settings()
     await store.aclose()
 
 
 async def test_a_wrong_password_is_no_stack_trace(server: EmbeddedServer) -> None:
-    store = Store(server.url.replace("//", "//nobody:wrong@"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
+    store = Store(_as_user(server, "nobody:wrong"), Policy(), documents_max_bytes=DOCUMENTS_MAX)
     with pytest.raises(StoreUnavailable, match="Redis refuses our login"):
         await store.ping()
     await store.aclose()
