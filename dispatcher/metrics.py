@@ -105,6 +105,7 @@ COUNTERS: Sequence[Counter] = (
         "lost_writes",
         (("adopted",), ("accepted_twice",)),
     ),
+    Counter("bulkfax_drafts_expired_total", "Drafts that expired: nobody started them", (), "drafts_ended", ((),)),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )
 
@@ -242,6 +243,7 @@ def _work(current: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "bulkfax_oldest_due_seconds", "How long the oldest due job has been due", current.oldest_due_s
     )
+    yield GaugeMetricFamily("bulkfax_open_drafts", "Batches that nobody has started", current.drafts)
     yield GaugeMetricFamily("bulkfax_inbox_events", "Callbacks that are stored but not settled", current.inbox)
     yield GaugeMetricFamily(
         "bulkfax_oldest_inbox_event_seconds", "Age of the oldest callback in the inbox", current.oldest_event_s

@@ -290,7 +290,7 @@ def assemble(
         store=store,
         sinch=sinch,
         callback_keys=secrets.callback_keys,
-        mailings=Mailings(store, sinch.check),
+        mailings=Mailings(store, sinch.check, policy.open_drafts),
         callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),
         sender=sender,
         reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),

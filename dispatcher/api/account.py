@@ -23,7 +23,8 @@ async def show_account(runtime: RuntimeDep) -> responses.Account:
     """Show the rate limits, the current rate and all holds."""
     limited_by = (await limited_by_now(runtime)).account
     rollback = await view_rollback(runtime.store, runtime.policy)
-    return convert.account(await view_account(runtime.store), limited_by, rollback)
+    view = await view_account(runtime.store)
+    return convert.account(view, limited_by, rollback, runtime.policy.open_drafts)
 
 
 @router.patch("/rate")

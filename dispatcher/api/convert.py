@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from dispatcher.core.batch import Definition, Priority, Tally
+from dispatcher.core.batch import Control, Definition, Priority, Tally
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
@@ -78,6 +78,7 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         created_at=_time(definition.created_ms),
         started_at=_time(overview.started_ms),
         finished_at=_time(overview.finished_ms),
+        expired_because=_expired_because(view),
         start_at=_time(definition.start_at_ms),
         deadline=_time(definition.deadline_ms),
         parent=definition.parent or None,
@@ -88,6 +89,12 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         holds=[hold(item) for item in view.holds],
         **values,
     )
+
+
+def _expired_because(view: BatchView) -> str | None:
+    if view.overview.control is not Control.EXPIRED:
+        return None
+    return "not_started" if view.overview.draft_ended_ms else "deadline"
 
 
 def _final_counts_by_category(tally: Tally) -> dict[str, dict[str, int]]:
@@ -116,7 +123,9 @@ def _refused_row(row: RefusedRow) -> responses.RefusedRow:
     return _from_sources(responses.RefusedRow, (row,))
 
 
-def account(view: AccountView, limited_by: LimitedBy | None, rollback: RollbackView | None) -> responses.Account:
+def account(
+    view: AccountView, limited_by: LimitedBy | None, rollback: RollbackView | None, max_open_drafts: int
+) -> responses.Account:
     return _from_sources(
         responses.Account,
         (view,),
@@ -127,6 +136,7 @@ def account(view: AccountView, limited_by: LimitedBy | None, rollback: RollbackV
         blocked_until=_time(view.blocked_until_ms),
         blocked_by=view.blocked_by or None,
         used_ratio=round(view.used_ratio, 4),
+        max_open_drafts=max_open_drafts,
         holds=[hold(item) for item in view.holds],
         rollback=_rollback(rollback) if rollback else None,
     )

@@ -33,6 +33,7 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Missing: (404, "not-found", "Not found"),
     errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
     errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
+    errors.TooManyDrafts: (409, "too-many-drafts", "Too many open drafts"),
     errors.InvalidInput: (422, "invalid", "Fields cannot be used"),
     errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
     errors.TooLarge: (413, "too-large", "The body is too large"),

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, note, print_json, results
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
-from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch
+from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch, NotReachable, Unavailable, new_key
 
 app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
 
@@ -97,6 +97,7 @@ def rerun(
     category: Annotated[list[str] | None, typer.Option(help="Only this category; may be repeated.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Do not start the new batch.")] = False,
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the new batch has ended.")] = False,
+    key: KeyOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Send again to recipients whose jobs ended, as a new batch. The old batch keeps its results."""
@@ -104,8 +105,13 @@ def rerun(
     for name in states:
         if name not in FINAL_STATES:
             raise typer.BadParameter(f"{name} is none of {', '.join(FINAL_STATES)}", param_hint="--state")
+    key = key or new_key()
     with Client.from_environment() as client:
-        new = client.rerun(batch, states, category, start=not draft)
+        try:
+            new = client.rerun(batch, states, category, start=not draft, key=key)
+        except (NotReachable, Unavailable):
+            note(f"a new batch may exist in part: repeat the command with --key {key} to continue")
+            raise
         note(f"{new.rows:,} jobs of {batch} run again as batch {new.id}" + (", a draft" if draft else ""))
         if watching and not draft:
             new = watch_batch(client, new.id)

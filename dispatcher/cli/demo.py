@@ -15,7 +15,7 @@ from dispatcher.cli.demo_result import DemoResult
 from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
 from dispatcher.cli.send import prepare
 from dispatcher.cli.watch import watch
-from dispatcher.client import Batch, Client, NewBatch
+from dispatcher.client import Batch, Client, NewBatch, new_key
 from dispatcher.local.cluster import scenario_cluster
 from dispatcher.local.doctor import examine_store
 from dispatcher.local.ledger import OurJob, compare
@@ -97,7 +97,7 @@ def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
 
 def _send(client: Client, recipients: Path, time_s: float) -> Batch:
     """Send, and watch until the end or for ``time_s`` seconds. Jobs that are not final by then count as lost."""
-    batch, _ = prepare(client, NewBatch(name="demo"), [EXAMPLES / "letter.pdf"], recipients)
+    batch, _ = prepare(client, NewBatch(name="demo"), [EXAMPLES / "letter.pdf"], recipients, new_key())
     client.start(batch.id)
     end_s = time.monotonic() + time_s
     return watch(client, batch.id, until=lambda batch: batch.ended or time.monotonic() > end_s)

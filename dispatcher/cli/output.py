@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dispatcher.cli.failure import CommandFailed
 
-__all__ = ["CommandFailed", "JsonOption", "note", "notes", "print_json", "results"]
+__all__ = ["CommandFailed", "JsonOption", "KeyOption", "note", "notes", "print_json", "results"]
 
 #: width of tables that are not written to a terminal: enough that no id or number is cut
 _PIPE_WIDTH = 160
@@ -25,6 +25,13 @@ results = Console(highlight=False, width=_width())
 #: writes progress, hints and errors to standard error
 notes = Console(stderr=True, highlight=False)
 
+KeyOption = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        help="Idempotency key. The same command with the same key continues what broke off. Default: a new key.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 
 

@@ -1,19 +1,38 @@
 """``send``: uploads letters and a list of recipients, and starts the batch."""
 
+<<<<<<< HEAD
 from collections.abc import Sequence
 from datetime import datetime
+=======
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+>>>>>>> 7e5d998 (Let drafts expire that nobody starts, and bound their number)
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from dispatcher.cli import fax_options
-from dispatcher.cli.output import CommandFailed, JsonOption, note, notes, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, note, notes, print_json, results
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch
-from dispatcher.client import ApiError, Batch, Client, ClientError, NewBatch, Upload, recipients_kind
+from dispatcher.client import (
+    ApiError,
+    BadInput,
+    Batch,
+    Client,
+    ClientError,
+    Invalid,
+    NewBatch,
+    NotReachable,
+    Unavailable,
+    Upload,
+    new_key,
+    recipients_kind,
+)
 from dispatcher.core.options import FaxOptions
 
 #: maximum number of refused lines shown after a start; the report contains all of them
@@ -55,6 +74,7 @@ def send(
     image_conversion: fax_options.ImageConversion = None,
     cover_page: fax_options.CoverPage = "",
     cover_field: fax_options.CoverField = None,
+    key: KeyOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Send letters to every recipient of a list."""
@@ -81,7 +101,7 @@ def send(
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
-    batch, upload = _send(new, files, recipients, draft=draft, watching=watching)
+    batch, upload = _send(new, files, recipients, key or new_key(), draft=draft, watching=watching)
     if as_json:
         print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
     else:
@@ -89,33 +109,34 @@ def send(
 
 
 def _send(
-    new: NewBatch, letters: Sequence[Path], recipients: Path, *, draft: bool, watching: bool
+    new: NewBatch, letters: Sequence[Path], recipients: Path, key: str, *, draft: bool, watching: bool
 ) -> tuple[Batch, Upload]:
     with Client.from_environment() as client:
-        batch, upload = prepare(client, new, letters, recipients)
+        batch, upload = prepare(client, new, letters, recipients, key)
         if not draft:
-            batch = _started(client, batch)
+            with _draft_ends_if_refused(client, batch, key, ApiError):
+                batch = client.start(batch.id)
         note(f"batch {batch.id} is {batch.state}")
         if watching and not draft:
             batch = watch(client, batch.id)
     return batch, upload
 
 
-def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path) -> tuple[Batch, Upload]:
-    """Upload the letters and recipients into a new draft. If that fails, the draft is cancelled."""
+def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path, key: str) -> tuple[Batch, Upload]:
+    """Upload the letters and recipients into a new draft. A repeat with the same key continues.
+
+    If the list is refused, or all its lines are, the draft is cancelled.
+    """
     if not recipients.is_file():
         raise CommandFailed(f"{recipients} does not exist: name a CSV, NDJSON or JSON file with a number column")
     recipients_kind(recipients)
-    batch = client.create_batch(_with_letters(client, new, letters))
-    try:
+    batch = client.create_batch(_with_letters(client, new, letters), key=key)
+    with _draft_ends_if_refused(client, batch, key, Invalid, BadInput, CommandFailed):
         with bytes_bar("recipients") as progress:
-            upload = client.upload_recipients(batch.id, recipients, progress=progress)
+            upload = client.upload_recipients(batch.id, recipients, progress=progress, key=key)
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
             raise CommandFailed(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
-    except (ClientError, CommandFailed):
-        _discard(client, batch)
-        raise
     return client.batch(batch.id), upload
 
 
@@ -135,11 +156,17 @@ def _with_letters(client: Client, new: NewBatch, letters: Sequence[Path]) -> New
     return new.model_copy(update={"documents": tuple(documents)})
 
 
-def _started(client: Client, batch: Batch) -> Batch:
+@contextmanager
+def _draft_ends_if_refused(client: Client, batch: Batch, key: str, *refusals: type[Exception]) -> Iterator[None]:
+    """Cancel the draft after a refusal. After a broken connection it stays, so that the command can be continued."""
     try:
-        return client.start(batch.id)
-    except ApiError:
-        _discard(client, batch)
+        yield
+    except (NotReachable, Unavailable, KeyboardInterrupt):
+        note(f"batch {batch.id} keeps what was stored: repeat the command with --key {key} to continue")
+        raise
+    except refusals:
+        if batch.state == "draft":
+            _discard(client, batch)
         raise
 
 

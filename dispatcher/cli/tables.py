@@ -74,8 +74,15 @@ def batches_table(batches: Iterable[Batch]) -> Table:
     for batch in batches:
         failed = f"{batch.counts.get('failed', 0):,}"
         age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
-        grid.add_row(batch.id, Text(batch.name), batch.state, f"{batch.final:,}/{batch.rows:,}", failed, age)
+        state = "expired draft" if batch.expired_because == "not_started" else batch.state
+        grid.add_row(batch.id, Text(batch.name), state, f"{batch.final:,}/{batch.rows:,}", failed, age)
     return grid
+
+
+_EXPIRED_BECAUSE = {
+    "deadline": "the deadline passed",
+    "not_started": "nobody started the draft (times.draft_life in the policy)",
+}
 
 
 def batch_facts(batch: Batch) -> Table:
@@ -91,6 +98,7 @@ def batch_facts(batch: Batch) -> Table:
         "starts": when(batch.start_at),
         "started": when(batch.started_at),
         "finished": when(batch.finished_at),
+        "expired because": _EXPIRED_BECAUSE.get(batch.expired_because or "", ""),
         "deadline": when(batch.deadline),
         "documents": ", ".join([*batch.content_urls, *(f"{sha[:12]}…" for sha in batch.documents)]),
         "options": ", ".join(f"{name} {value}" for name, value in batch.options.items()),
@@ -202,6 +210,7 @@ def account_facts(account: Account) -> Table:
         "limited by": _limited_by(account.limited_by),
         "blocked until": _blocked(account),
         "in flight": _in_flight(account),
+        "open drafts": _open_drafts(account),
     }
     return pairs(facts)
 
@@ -219,6 +228,13 @@ def _in_flight(account: Account) -> str:
         return ""
     unclear = f", {account.unclear:,} of them unclear" if account.unclear else ""
     return f"{account.in_flight:,}{unclear}"
+
+
+def _open_drafts(account: Account) -> str:
+    if account.open_drafts is None:
+        return ""
+    most = f" of at most {account.max_open_drafts:,}" if account.max_open_drafts is not None else ""
+    return f"{account.open_drafts:,}{most}"
 
 
 _BLOCKED_BY = {

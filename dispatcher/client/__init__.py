@@ -1,6 +1,6 @@
 """The Python client of bulkfax's own API."""
 
-from dispatcher.client.client import DEFAULT_URL, Client, Readiness
+from dispatcher.client.client import DEFAULT_URL, Client, Readiness, new_key
 from dispatcher.client.errors import (
     AccessDenied,
     ApiError,
@@ -71,5 +71,6 @@ __all__ = [
     "Unavailable",
     "UnknownFax",
     "Upload",
+    "new_key",
     "recipients_kind",
 ]

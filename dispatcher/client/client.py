@@ -124,7 +124,7 @@ class Client:
     def upload_recipients(self, batch: str, path: Path, *, progress: Progress = no_progress, key: str = "") -> Upload:
         """Stream a CSV, NDJSON or JSON file into a draft. ``key`` names the upload: a repeat with the same key
         goes on after the lines that are stored already."""
-        headers = {"Content-Type": recipients_kind(path), "Idempotency-Key": key or _new_key()}
+        headers = {"Content-Type": recipients_kind(path), "Idempotency-Key": key or new_key()}
         answer = self._upload(f"/v1/batches/{batch}/recipients", path, headers, progress)
         return self._read(Upload, answer)
 
@@ -263,7 +263,7 @@ class Client:
         return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}"))
 
     def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
-        return self._read(model, self._transport.call("POST", path, key=key or _new_key(), json=body))
+        return self._read(model, self._transport.call("POST", path, key=key or new_key(), json=body))
 
     def _get(self, model: type[Model], path: str, **query: object) -> Model:
         params = {name: value for name, value in query.items() if value not in ("", None)}
@@ -281,5 +281,6 @@ class Client:
             ) from error
 
 
-def _new_key() -> str:
+def new_key() -> str:
+    """Return a new idempotency key."""
     return uuid.uuid4().hex

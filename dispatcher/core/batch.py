@@ -72,6 +72,7 @@ FINAL_STATES: Mapping[Control, State] = {Control.CANCELLED: State.CANCELLED, Con
 COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
     (Control.DRAFT, Command.START): Control.RUNNING,
     (Control.DRAFT, Command.CANCEL): Control.CANCELLED,
+    (Control.DRAFT, Command.EXPIRE): Control.EXPIRED,
     (Control.SCHEDULED, Command.START): Control.RUNNING,
     (Control.SCHEDULED, Command.PAUSE): Control.PAUSED,
     (Control.SCHEDULED, Command.CANCEL): Control.CANCELLED,

@@ -83,6 +83,10 @@ class Batch(Response):
     )
     started_at: Time | None = Field(default=None, description="When the batch was started; null before.")
     finished_at: Time | None = Field(default=None, description="When its last job ended; null before.")
+    expired_because: Literal["deadline", "not_started"] | None = Field(
+        default=None,
+        description="Why the batch has expired: its deadline passed, or nobody started the draft; null if it has not.",
+    )
     start_at: Time | None = Field(default=None, description="When a started batch begins to send; null for at once.")
     deadline: Time | None = Field(default=None, description="When jobs that have not ended expire; null for never.")
     parent: str | None = Field(default=None, description="Id of the batch that this one is a rerun of; null for none.")
@@ -313,6 +317,14 @@ class Account(Response):
     )
     inbox: int | None = Field(
         default=None, description="Number of stored callbacks that are not settled yet.", json_schema_extra=_never_null
+    )
+    open_drafts: int | None = Field(
+        default=None, description="Number of batches that nobody has started.", json_schema_extra=_never_null
+    )
+    max_open_drafts: int | None = Field(
+        default=None,
+        description="Number of open drafts with which no other batch is created.",
+        json_schema_extra=_never_null,
     )
     holds: tuple[Hold, ...] = Field(default=(), description="All holds.")
     rollback: Rollback | None = Field(

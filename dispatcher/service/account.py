@@ -43,6 +43,8 @@ class AccountView:
     unclear: int
     #: callbacks that are stored and not settled yet
     inbox: int
+    #: batches that nobody has started
+    open_drafts: int
     holds: tuple[Hold, ...]
 
 
@@ -62,6 +64,7 @@ async def view_account(store: Store) -> AccountView:
         in_flight=sum(sizes.values()),
         unclear=sizes[Place.UNCLEAR],
         inbox=await store.inbox.depth(),
+        open_drafts=await store.batches.open_drafts(),
         holds=tuple(await store.holds.all()),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import FINAL_STATES, Control
+from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplacement
@@ -63,6 +64,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         await _inbox(store),
         await _set_aside(store, fix=fix),
         await _overdue(store),
+        await _drafts(store),
         await _clock(store),
     ]
 
@@ -264,6 +266,12 @@ async def _overdue(store: Store) -> Finding:
         text = f"a job in flight has been due for {overdue_s:.0f} s: is a scheduler running?"
         return Finding(check="watch", ok=False, text=text)
     return Finding(check="watch", ok=True, text="no job in flight is overdue")
+
+
+async def _drafts(store: Store) -> Finding:
+    drafts, unchanged_s = await store.audit.drafts(await store.clock.now_ms())
+    oldest = f", the oldest unchanged for {duration_text(round(unchanged_s), units=1)}" if drafts else ""
+    return Finding(check="drafts", ok=True, text=f"open drafts: {drafts:,}{oldest}")
 
 
 async def _clock(store: Store) -> Finding:

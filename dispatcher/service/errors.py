@@ -4,6 +4,7 @@ ServiceError
 ├── Missing              there is no such batch, job, document or hold
 ├── ActionNotAllowed     the state does not allow the command
 ├── Conflict             an idempotency key was used before with other content
+├── TooManyDrafts        no other draft can be created before some are started or cancelled
 ├── InvalidInput         fields of a request have bad values
 ├── Unreadable           a body cannot be parsed
 ├── TooLarge             a body is over its limit
@@ -39,6 +40,7 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnsafe",
     "TooLarge",
+    "TooManyDrafts",
     "UnknownLayout",
     "Unreadable",
     "WrongCredentials",
@@ -60,6 +62,10 @@ class ActionNotAllowed(ServiceError):
 
 class Conflict(ServiceError):
     """Raised when an idempotency key was used before with other content. Nothing was changed."""
+
+
+class TooManyDrafts(ServiceError):
+    """Raised when there are as many open drafts as the policy allows. Nothing was created."""
 
 
 class InvalidInput(ServiceError):

@@ -14,7 +14,7 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
     """Return the sentence for a job. If several things stop it, the widest is named: batch, country, job."""
     record = job.record
     if record.state.final:
-        return _ended(record, history)
+        return _ended(batch, record, history)
     match record.state:
         case State.LEASED:
             return "A worker has leased the job and is about to send it."
@@ -28,7 +28,7 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
     return _batch_stopped(batch) or _country_held(batch, record) or _waiting(job, history, now_ms)
 
 
-def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
+def _ended(batch: BatchView, record: Record, history: Sequence[HistoryEntry]) -> str:
     why = f" {history[-1].why}" if history and history[-1].why else ""
     match record.state:
         case State.DELIVERED:
@@ -39,6 +39,8 @@ def _ended(record: Record, history: Sequence[HistoryEntry]) -> str:
             return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
         case State.CANCELLED:
             return "The batch was cancelled before the job was delivered."
+        case State.EXPIRED if batch.overview.draft_ended_ms:
+            return "Nobody started the batch: it expired as a draft."
         case State.EXPIRED:
             return "The batch's deadline passed before the job was delivered."
     return f"Failed permanently: {record.failure.category}.{why}"

@@ -1,13 +1,21 @@
 """The producer's use-cases: create, start, pause, resume, cancel and rerun batches, and send single faxes."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
 from dispatcher.core.job import JobId, Recipient
 from dispatcher.core.names import KeyUse, UploadKind, UploadName
-from dispatcher.service.errors import ActionNotAllowed, InvalidInput, Missing, WrongCredentials
+from dispatcher.service.errors import (
+    ActionNotAllowed,
+    InvalidInput,
+    Missing,
+    StoreError,
+    TooManyDrafts,
+    WrongCredentials,
+)
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
@@ -16,6 +24,7 @@ from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
 from dispatcher.sinch.errors import RefusedError, SinchError
 from dispatcher.store.batches import CommandAnswer, Overview, UploadChunk
+from dispatcher.store.protocol import ChunkStatus, CreateStatus
 from dispatcher.store.store import Store
 
 #: HTTP status for an account without money. A batch may be started nevertheless: sending is held until there is money.
@@ -43,14 +52,16 @@ class Commanded:
 class Mailings:
     """Batches and single faxes, as producers use them."""
 
-    def __init__(self, store: Store, check_credentials: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, store: Store, check_credentials: Callable[[], Awaitable[None]], max_drafts: int) -> None:
         """Create the use-cases.
 
         Args:
             store: The store.
             check_credentials: Makes a request to the provider. Raises RefusedError if it rejects project, key or
                 secret.
+            max_drafts: Maximum number of open drafts.
         """
+        self._max_drafts = max_drafts
         self._store = store
         self._check_credentials = check_credentials
         self._checked_until_s = 0.0
@@ -61,6 +72,7 @@ class Mailings:
         Raises:
             InvalidInput: A document does not exist, or the deadline is in the past.
             Conflict: The idempotency key was used before with other content.
+            TooManyDrafts: There are as many open drafts as the policy allows.
         """
         batch = await self._create(definition, KeyUse.BATCH, key, fingerprint(definition))
         return await view_batch(self._store, batch)
@@ -87,6 +99,7 @@ class Mailings:
             Missing: There is no such batch.
             ActionNotAllowed: The selection matches no job.
             Conflict: The idempotency key was used before with other content.
+            TooManyDrafts: There are as many open drafts as the policy allows.
             WrongCredentials: The provider rejects our credentials. No batch was created.
         """
         overview = await find_batch(self._store, parent)
@@ -101,17 +114,19 @@ class Mailings:
         definition = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
         content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start)
         child = await self._create(definition, KeyUse.RERUN, key, content)
-        await copy_selected(self._store, overview, child, selection)
-        if start:
-            await self._start(child)
+        async with self._kept_if_complete(child, key):
+            await copy_selected(self._store, overview, child, selection)
+            if start:
+                await self._start(child)
         return await view_batch(self._store, child)
 
     async def fax(self, definition: Definition, recipient: Recipient, key: str | None) -> JobView:
-        """Send a single fax now, as a batch with one job.
+        """Send a single fax now, as a batch with one job. Its draft lasts for this call and is not limited in number.
 
         Raises:
             InvalidInput: A document does not exist, or the deadline is in the past.
             Conflict: The idempotency key was used before with other content.
+            ActionNotAllowed: The deadline has passed, or an earlier request with the key broke off and its draft ended.
             WrongCredentials: The provider rejects our credentials. No batch was created.
         """
         # the check is a request to the provider, so it is not made for every fax
@@ -120,16 +135,38 @@ class Mailings:
         batch = await self._create(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
         name = UploadName(UploadKind.FAX)
         chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), refused=())
-        await self._store.batches.add_chunk(batch, chunk)
-        await self._start(batch)
+        async with self._kept_if_complete(batch, key):
+            if (await self._store.batches.add_chunk(batch, chunk)).status is ChunkStatus.CLOSED:
+                raise ActionNotAllowed(f"batch {batch} ended before it had its recipient: send the fax with a new key")
+            await self._start(batch)
         return await view_job(self._store, JobId(batch, 0))
 
     async def _create(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
         time_ms = now_ms()
         await self._ensure_usable(definition, time_ms)
         batch = await same_id(self._store, use, key, content, batch_id(time_ms))
-        await self._store.batches.create(replace(definition, id=batch, created_ms=time_ms))
+        max_drafts = 0 if use is KeyUse.FAX else self._max_drafts
+        created = replace(definition, id=batch, created_ms=time_ms)
+        if await self._store.batches.create(created, max_drafts=max_drafts) is CreateStatus.FULL:
+            raise TooManyDrafts(
+                f"there are {self._max_drafts:,} drafts that nobody has started, and no more are allowed: start or "
+                "cancel some, or raise caps.open_drafts in the policy"
+            )
         return batch
+
+    @asynccontextmanager
+    async def _kept_if_complete(self, batch: str, key: str | None) -> AsyncIterator[None]:
+        """Cancel the draft that this request has created if the rest is refused, or fails and no key can continue it.
+
+        With a key, a repeat completes what failed.
+        """
+        try:
+            yield
+        except (ActionNotAllowed, StoreError) as error:
+            if isinstance(error, ActionNotAllowed) or not key:
+                with suppress(StoreError):
+                    await self._store.batches.end_draft(batch, Control.CANCELLED)
+            raise
 
     async def _ensure_usable(self, definition: Definition, time_ms: int) -> None:
         faults = _faults(definition, time_ms)

@@ -45,7 +45,7 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
     after the last stored chunk.
 
     Raises:
-        ActionNotAllowed: The child was started or cancelled before all recipients were copied.
+        ActionNotAllowed: The child was started or has ended before all recipients were copied.
     """
     if await _blocks_done(store, child) == parent.blocks:
         return
@@ -55,7 +55,7 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
         raise ActionNotAllowed(
-            f"batch {child} was started or cancelled before all recipients were copied into it: rerun {name} again"
+            f"batch {child} was started or ended before all recipients were copied into it: rerun {name} again"
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dispatcher.core.batch import Command, Priority
+from dispatcher.core.batch import Command, Control, Priority
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import JobId
 from dispatcher.core.limits.rate import RateState, next_us
@@ -30,6 +30,8 @@ URGENT_AHEAD = 32
 _MAX_RECLAIMED = 500
 #: seconds for which the state of the rate limiter is reused
 _RATE_STATE_AGE_S = 1.0
+#: seconds between two looks for drafts that nobody has started
+_DRAFTS_S = 10.0
 #: seconds between two readings of the server's clock that are stored; less than the smallest step that counts
 _STORE_READING_S = 1.0
 #: seconds within which the server has to answer, if its time is to be compared with another clock
@@ -99,6 +101,7 @@ class Scheduler:
         #: leases that bulk work may still have, in return for the urgent leases that went first
         self._owed = 0.0
         self._rate_state_read_s = -math.inf
+        self._drafts_read_s = -math.inf
 
     @property
     def steady(self) -> bool:
@@ -116,6 +119,7 @@ class Scheduler:
         """
         await self._end_batches()
         workers = await self._sweep()
+        await self._end_drafts()
         if workers:
             await self._lease_all()
         # messages would have no reader while no worker is alive
@@ -230,3 +234,15 @@ class Scheduler:
             if answer and answer.done:
                 log.info("batch expired", batch=batch)
         await self._store.dispatch.finalize()
+
+    async def _end_drafts(self) -> None:
+        """Let drafts expire that have not changed for the life of a draft. Not soon after a step of the clock."""
+        if not self.steady or self._clock() - self._drafts_read_s < _DRAFTS_S:
+            return
+        life_ms = round(self._policy.draft_life_s * 1000)
+        batches = await self._store.batches.drafts_unchanged_since(await self._store.clock.now_ms() - life_ms)
+        for batch in batches:
+            if await self._store.batches.end_draft(batch, Control.EXPIRED, unchanged_ms=life_ms):
+                log.info("draft expired: nobody started it", batch=batch)
+        if not batches:
+            self._drafts_read_s = self._clock()

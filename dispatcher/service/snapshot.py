@@ -33,6 +33,8 @@ class Snapshot:
     #: number of callbacks that are not settled, and the age of the oldest
     inbox: int
     oldest_event_s: float
+    #: number of batches that nobody has started
+    drafts: int
     #: holds by kind of scope and category
     holds: Mapping[tuple[str, str], int]
     rate: float
@@ -67,6 +69,7 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         in_flight=in_flight,
         inbox=await store.inbox.depth(),
         oldest_event_s=await store.audit.oldest_event_s(now_ms),
+        drafts=await store.batches.open_drafts(),
         holds=Counter(map(_kind, await store.holds.all())),
         rate=rate_state.rate,
         ceiling=rate_state.ceiling,

@@ -156,6 +156,13 @@ class Audit:
             first = await self._client.xrange(self._keys.inbox, count=1)
         return (now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else 0.0
 
+    async def drafts(self, now_ms: int) -> tuple[int, float]:
+        """Return the number of open drafts, and for how many seconds the oldest has not changed."""
+        with translated():
+            first = await self._client.zrange(self._keys.drafts, 0, 0, withscores=True)
+            drafts = int(await self._client.zcard(self._keys.drafts))
+        return drafts, max(0.0, (now_ms - first[0][1]) / 1000) if first else 0.0
+
     async def has_ended(self, scope: str) -> bool:
         """Return whether the job or batch that a hold names is final or does not exist."""
         held = HoldScope.parse(scope)

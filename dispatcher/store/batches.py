@@ -25,7 +25,7 @@ from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Argument, Option, Scripts
-from dispatcher.store.protocol import HELD_SCORE, ChunkStatus
+from dispatcher.store.protocol import HELD_SCORE, ChunkStatus, CreateStatus
 
 
 class UploadChunk:
@@ -114,9 +114,13 @@ class Overview:
     doubled: int
     started_ms: int
     finished_ms: int
+    #: when it expired as a draft that nobody had started; 0: it did not
+    draft_ended_ms: int
     refused_reasons: Mapping[str, int]
 
 
+#: maximum number of old drafts that are read at a time
+_DRAFTS_PER_CALL = 100
 #: totals in the hash of a batch; each starts at 0
 _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts", "doubled")
 
@@ -127,8 +131,8 @@ class Batches:
         self._scripts = scripts
         self._keys = scripts.keys
 
-    async def create(self, definition: Definition) -> bool:
-        """Store a draft. Returns False if the id exists already, because the call is a repeat."""
+    async def create(self, definition: Definition, *, max_drafts: int = 0) -> CreateStatus:
+        """Store a draft, unless there are ``max_drafts`` open drafts already (0: any number)."""
         fields: dict[str, Argument] = dict.fromkeys((*_SUMS, "unstarted", "finals"), 0)
         fields |= {
             "control": Control.DRAFT,
@@ -141,7 +145,31 @@ class Batches:
             "deadline_ms": definition.deadline_ms,
         }
         flat = [item for field in fields.items() for item in field]
-        return bool(await self._scripts.accept("create", *flat, batch=definition.id, created_ms=definition.created_ms))
+        answer = await self._scripts.accept(
+            "create", *flat, batch=definition.id, created_ms=definition.created_ms, max_drafts=max_drafts
+        )
+        return CreateStatus(answer.decode())
+
+    async def open_drafts(self) -> int:
+        """Return the number of open drafts."""
+        with translated():
+            return int(await self._client.zcard(self._keys.drafts))
+
+    async def drafts_unchanged_since(self, at_ms: int) -> list[str]:
+        """Return some of the drafts that have not changed since then, oldest first."""
+        with translated():
+            raw = await self._client.zrangebyscore(self._keys.drafts, "-inf", at_ms, start=0, num=_DRAFTS_PER_CALL)
+        return [name.decode() for name in raw]
+
+    async def end_draft(self, batch: str, end: Control, *, unchanged_ms: int = 0) -> bool:
+        """Cancel or expire a draft. A batch that is no draft, or has changed within ``unchanged_ms``, stays as it is.
+
+        Returns:
+            Whether the draft was ended."""
+        answer, _, refused = await self._scripts.accept(
+            "control", batch=batch, expected=Control.DRAFT, new=end, unchanged_ms=unchanged_ms
+        )
+        return answer.decode() == end and not refused
 
     async def newest(self, limit: int, before: str = "") -> list[str]:
         """Return batch ids, newest first, of batches older than ``before``."""
@@ -218,7 +246,7 @@ class Batches:
             expected = Control(raw.decode())
             target = COMMAND_TRANSITIONS.get((expected, command))
             answer, in_flight, refused = await self._scripts.accept(
-                "control", batch=batch, expected=expected, new=target or expected
+                "control", batch=batch, expected=expected, new=target or expected, unchanged_ms=0
             )
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None
@@ -359,5 +387,6 @@ def _overview(
         refused_reasons={reason.decode(): int(rows) for reason, rows in reasons.items()},
         started_ms=int(meta.get(b"started_ms", 0)),
         finished_ms=int(meta.get(b"finished_ms", 0)),
+        draft_ended_ms=int(meta.get(b"draft_ended_ms", 0)),
         **{name: int(meta[name.encode()]) for name in _SUMS},
     )

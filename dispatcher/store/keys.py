@@ -9,6 +9,7 @@ name                         type    meaning                                    
 layout                       string  number of the layout of these keys                         for good
 batches                      zset    batch -> creation time (ms)                                for good
 active:<class>               zset    batches with work now -> virtual time                      while running
+drafts                       zset    draft -> when it changed last (ms)                         until started
 timers                       zset    batch -> when it has work again (ms)                       while running
 wake                         list    one element to wake each sleeping scheduler                until woken
 deadlines                    zset    batch -> deadline (ms)                                     until it ended
@@ -99,6 +100,7 @@ class Keys:
         self.prefix = f"bf:{{{account}}}:"
         self.layout = self._named("layout")
         self.batches = self._named("batches")
+        self.drafts = self._named("drafts")
         self.timers = self._named("timers")
         self.wake = self._named("wake")
         self.deadlines = self._named("deadlines")

@@ -108,6 +108,16 @@ class BeginWord(StrEnum):
     FULL = "full"
 
 
+class CreateStatus(StrEnum):
+    """The result of creating a draft."""
+
+    CREATED = "created"
+    #: the batch exists, because the call is a repeat
+    REPEAT = "repeat"
+    #: there are too many open drafts
+    FULL = "full"
+
+
 class ChunkStatus(StrEnum):
     """The result of storing a chunk of an upload, or the selection of a rerun."""
 

@@ -20,7 +20,7 @@ RESULTS = {
     Command.EXPIRE: Control.EXPIRED,
 }
 ALLOWED = {
-    Control.DRAFT: {Command.START, Command.CANCEL},
+    Control.DRAFT: {Command.START, Command.CANCEL, Command.EXPIRE},
     Control.SCHEDULED: {Command.START, Command.PAUSE, Command.CANCEL, Command.EXPIRE},
     Control.RUNNING: set(Command),
     Control.PAUSED: {Command.PAUSE, Command.RESUME, Command.CANCEL, Command.EXPIRE},

@@ -32,7 +32,7 @@ def mailings(store: Store) -> Mailings:
     async def fine() -> None:
         """The provider takes our key."""
 
-    return Mailings(store, fine)
+    return Mailings(store, fine, 1000)
 
 
 async def rerun_draft(store: Store, mailings: Mailings) -> str:

@@ -58,7 +58,7 @@ def mailings(store: Store) -> Mailings:
     async def fine() -> None:
         """The provider takes our key."""
 
-    return Mailings(store, fine)
+    return Mailings(store, fine, 1000)
 
 
 async def copied_rows(store: Store, child: str) -> list[int]:

@@ -93,6 +93,9 @@ class Batch:
     parked: dict[str, set[int]] = field(default_factory=dict)
     started_ms: int = 0
     finished_ms: int = 0
+    #: as a draft: when it changed last, and when it expired
+    changed_ms: int = 0
+    draft_ended_ms: int = 0
 
     @property
     def scopes(self) -> list[str]:
@@ -207,7 +210,13 @@ class Model:
             if void:
                 duplicates.append(index)
         batch.blocks += 1
+        batch.changed_ms = self.ms
         return duplicates
+
+    def end_draft(self, batch: Batch, end: Control, unchanged_ms: int) -> bool:
+        if batch.control is not Control.DRAFT or (unchanged_ms and batch.changed_ms + unchanged_ms > self.ms):
+            return False
+        return self.control(batch, end) is None
 
     def control(self, batch: Batch, new: Control) -> CommandRefusal | None:
         if new is batch.control:
@@ -224,6 +233,8 @@ class Model:
         if batch.id in self.active[batch.priority]:
             batch.vtime = self.active[batch.priority].pop(batch.id)
         self.timers.pop(batch.id, None)
+        if batch.control is Control.DRAFT and new is Control.EXPIRED:
+            batch.draft_ended_ms = self.ms
         batch.control = new
         if new in ENDING:
             self.deadlines.pop(batch.id, None)

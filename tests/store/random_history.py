@@ -22,7 +22,7 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.reference.holding import Answered
 from dispatcher.store.dispatch import Candidate, Lease, SendReport, StoredTransition, new_call
-from dispatcher.store.protocol import LONGEST_SLEEP_S
+from dispatcher.store.protocol import LONGEST_SLEEP_S, CreateStatus
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
 from tests.store import snapshot
 from tests.store.fixture import KEYS, RATE, StoreFixture, number, upload_chunk
@@ -97,6 +97,7 @@ class RandomHistory:
         verbs: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (2, self.add_part),
             (6, self.any_command),
+            (2, self.end_draft),
             (18, self.claim),
             (14, self.fetch),
             (14, self.begin),
@@ -119,10 +120,8 @@ class RandomHistory:
         ]
         if self.crashing:
             often = [(30, self.claim), (30, self.crash), (20, self.wait)]
-            verbs = [
-                *often,
-                *((2, verb) for _, verb in verbs if verb not in (self.any_command, self.hold, self.forbid)),
-            ]
+            left_out = (self.any_command, self.end_draft, self.hold, self.forbid)
+            verbs = [*often, *((2, verb) for _, verb in verbs if verb not in left_out)]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
         async with self._scheduler_asleep(chosen):
             # reads and settlements are a worker's, and each says that it lives
@@ -222,7 +221,8 @@ class RandomHistory:
             deadline_ms=batch.deadline_ms,
             documents=batch.documents,
         )
-        self.agree(await self.db.batches.create(definition), True)
+        self.agree(await self.db.batches.create(definition), CreateStatus.CREATED)
+        batch.changed_ms = ms
         self.model.batches[name] = batch
         await self._fill(batch)
 
@@ -246,6 +246,13 @@ class RandomHistory:
     async def any_command(self) -> None:
         command = self.dice.choice((*Command, *[Command.START, Command.RESUME] * 3))
         await self.command(self._batch(), command)
+
+    async def end_draft(self) -> None:
+        """Whether it has not changed for long enough is decided by the script."""
+        batch, end = self._batch(), self.dice.choice((Control.EXPIRED, Control.CANCELLED))
+        unchanged_ms = self.dice.choice((0, 2_000, 60_000))
+        answer = await self.db.batches.end_draft(batch.id, end, unchanged_ms=unchanged_ms)
+        self.agree(answer, self.model.end_draft(batch, end, unchanged_ms))
 
     async def command(self, batch: Batch, command: Command) -> None:
         target = COMMAND_TRANSITIONS.get((batch.control, command))

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from dispatcher.core.batch import Control
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
@@ -18,6 +19,7 @@ def of_model(model: Model) -> dict[str, Any]:
     return {
         "batches": {batch.id: _of_batch(batch) for batch in model.batches.values()},
         "active": model.active,
+        "drafts": {name: b.changed_ms for name, b in model.batches.items() if b.control is Control.DRAFT},
         "timers": model.timers,
         "deadlines": model.deadlines,
         "watch": {place: {str(job): until_ms for job, until_ms in jobs.items()} for place, jobs in model.watch.items()},
@@ -65,7 +67,7 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
         "sums": (len(batch.jobs), len(batch.unstarted), batch.finals),
         "doubled": sum(record.doubled for record in batch.records.values()),
         "fairness": (batch.vtime, batch.credit),
-        "times": (batch.started_ms, batch.finished_ms),
+        "times": (batch.started_ms, batch.finished_ms, batch.draft_ended_ms),
     }
 
 
@@ -82,6 +84,7 @@ async def of_store(db: StoreFixture) -> dict[str, Any]:
     return {
         "batches": {name: _stored_batch(raw, name) for name in names},
         "active": {name: _scores(raw, KEYS.active(name)) for name in ("bulk", "urgent")},
+        "drafts": _scores(raw, KEYS.drafts),
         "timers": _scores(raw, KEYS.timers),
         "deadlines": _scores(raw, KEYS.deadlines),
         "watch": {place: _scores(raw, KEYS.watch[place]) for place in WATCHED},
@@ -118,6 +121,7 @@ def _model_totals(model: Model) -> dict[str, int]:
     """Jobs of all batches by state, and those that ended by state, category and type: metrics rest on these."""
     totals: Counter[str] = Counter()
     for batch in model.batches.values():
+        totals["drafts_ended"] += batch.draft_ended_ms > 0
         for (state, category, error_type), jobs in batch.counts.items():
             totals[f"jobs|{state:d}"] += jobs
             if state.final:
@@ -127,7 +131,9 @@ def _model_totals(model: Model) -> dict[str, int]:
 
 def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
     totals = {name.decode(): int(jobs) for name, jobs in raw.get(KEYS.totals, {}).items()}
-    return {name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|"))}
+    return {
+        name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|", "drafts_ended"))
+    }
 
 
 def _stored_hold(raw: bytes) -> tuple[int, int, tuple[str, ...], str]:
@@ -164,7 +170,7 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
         "doubled": int(meta["doubled"]),
         "fairness": (float(meta.get("vtime", 0)), float(meta.get("retry_credit", 0))),
-        "times": (int(meta.get("started_ms", 0)), int(meta.get("finished_ms", 0))),
+        "times": tuple(int(meta.get(name, 0)) for name in ("started_ms", "finished_ms", "draft_ended_ms")),
     }
 
 

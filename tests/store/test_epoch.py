@@ -124,7 +124,7 @@ async def test_lost_writes_hold_the_account_and_the_next_call_works(db: StoreFix
     (hold,) = await db.holds.all()
     assert (hold.scope, hold.category, hold.probe_at_ms) == ("account", ROLLED_BACK, 0)
     assert not begun.still_valid()
-    assert (await db.batches.create(Definition(id="b", name="b", created_ms=1))) is True
+    assert (await db.batches.create(Definition(id="b", name="b", created_ms=1))) == "created"
     assert await db.claim() is None, "nothing is leased while the account is held"
     rollback = await Rollbacks(db.client, db.scripts).last()
     assert rollback is not None

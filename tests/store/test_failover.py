@@ -65,7 +65,7 @@ async def test_the_store_goes_on_with_its_scripts_and_transactions(pair: Pair, n
     assert (await store.batches.add_chunk("a", upload_chunk([number(0)]))).status == "stored"
     await store.batches.command("a", Command.START)
     assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is not None
-    assert await store.batches.create(Definition(id="b", name="b", created_ms=1))
+    assert await store.batches.create(Definition(id="b", name="b", created_ms=1)) == "created"
     await store.documents.put(b"x", "x.pdf", 1)
     await store.aclose()
 

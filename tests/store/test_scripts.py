@@ -226,7 +226,7 @@ def test_every_key_that_python_names_is_in_the_table() -> None:
         KEYS.begun("<call>"),
         KEYS.number("<hash>"),
         KEYS.failure_run("<scope>"),
-        KEYS.reservation("<kind>", "<hash>"),
+        KEYS.reservation("<use>", "<hash>"),
         KEYS.document("<sha256>"),
         KEYS.chunks("<sha256>"),
         KEYS.batch("<id>"),

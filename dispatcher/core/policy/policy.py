@@ -125,6 +125,8 @@ class Policy:
     #: how long to wait for the result of an accepted fax before the job ends as ``delivered_unconfirmed``; the
     #: provider repeats a callback for 73 hours
     unended_s: float = _time("times.unended", 80 * 3600.0)
+    #: how long a draft may stay unchanged before it expires
+    draft_life_s: float = _time("times.draft_life", 7 * 86_400.0)
     #: between read-backs of an overdue fax; the last repeats
     readback_s: tuple[float, ...] = _time("times.readback", (120.0, 300.0, 600.0), durations)
     #: without callbacks: from the acceptance to the first poll, then between polls; the last repeats
@@ -167,6 +169,8 @@ class Policy:
     #: the provider
     breaker_failures: int = _limit("caps.breaker_failures", 10)
     breaker_sends: int = _limit("caps.breaker_sends", 20)
+    #: maximum number of open drafts; single faxes are not refused because of it
+    open_drafts: int = _limit("caps.open_drafts", 1000)
     #: number of such failures in a row, with no other answer for ``breaker_quiet_s``, that hold it too
     breaker_run: int = _limit("caps.breaker_run", 3)
     #: the provider is held if more than this share of the last ``unclear_sends`` ended unclear

@@ -69,6 +69,7 @@ if refused > 0 then
   for reason, rows in pairs(OPTIONS.reasons) do redis.call('HINCRBY', part_key(batch, 'reasons'), reason, rows) end
 end
 redis.call('HINCRBY', key, 'lines', recipients + refused)
+draft_changed(batch)
 redis.call('HSET', uploads, upload, string.format('%d:%d:%d:%d', last, accepted + jobs, refusals + refused,
   doubles + recipients - jobs))
 return answer

@@ -1,8 +1,10 @@
 -- control: starts, pauses, resumes, cancels or expires a batch, by compare-and-set on its control.
 -- KEYS: a key of the account.
--- ARGV: options `batch`, `expected` and `new` (its control).
+-- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
+--       unchanged draft: any other is left as it is).
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
 -- nothing can be paused, cancelled or expired any more. `late`: the deadline has passed before the batch runs.
+-- `not_allowed`: it is no draft that has not changed for so long.
 -- Running becomes scheduled while the start time is not reached. The script touches no rows: unstarted rows of an ended
 -- batch take their state from the batch, its waiting jobs become final in steps (finalize), attempts in flight run out.
 -- Safe to repeat.
@@ -19,6 +21,10 @@ local function in_flight()
   return sum
 end
 
+if OPTIONS.unchanged_ms > 0 then
+  local changed = tonumber(control == 'draft' and redis.call('ZSCORE', KEY.drafts, batch) or math.huge)
+  if changed + OPTIONS.unchanged_ms > now then return {control or '', in_flight(), 'not_allowed'} end
+end
 if control ~= expected or control == new then return {control or '', in_flight(), ''} end
 
 local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
@@ -75,6 +81,13 @@ else
   if redis.call('ZCARD', part_key(batch, 'due')) > 0 or redis.call('EXISTS', part_key(batch, 'parked')) == 1 then
     redis.call('SADD', KEY.draining, batch)
     wake()
+  end
+end
+if control == 'draft' then
+  redis.call('ZREM', KEY.drafts, batch)
+  if new == 'expired' then
+    redis.call('HSET', key, 'draft_ended_ms', text(now))
+    add_total('drafts_ended', 1)
   end
 end
 redis.call('HSET', key, 'control', new)

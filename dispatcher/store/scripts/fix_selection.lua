@@ -8,4 +8,5 @@ local control = redis.call('HGET', batch_key(batch), 'control')
 if not control then return 'missing' end
 if control ~= 'draft' then return 'closed' end
 for i = 2, #ARGV, 2 do redis.call('HSETNX', part_key(batch, 'selection'), ARGV[i], ARGV[i + 1]) end
+draft_changed(batch)
 return 'stored'

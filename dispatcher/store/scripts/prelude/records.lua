@@ -8,6 +8,9 @@ local WATCH = {
 }
 -- A job that is sending waits here once its answer was unclear, or its send deadline has passed without an answer.
 local UNCLEAR = KEY['watch:unclear']
+-- The life of a draft begins anew with each change of it.
+local function draft_changed(batch) redis.call('ZADD', KEY.drafts, text(now_ms()), batch) end
+
 -- the final state of the waiting jobs of a batch, by the control of the batch
 local ENDING = {cancelled = CANCELLED, expired = EXPIRED}
 
