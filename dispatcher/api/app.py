@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 
 from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
 from dispatcher.api.body_limit import BodyLimit
-from dispatcher.api.security import authorize, ensure_guarded
+from dispatcher.api.security import BEARER, Guard, ensure_guarded
 from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
@@ -34,13 +34,15 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         lifespan=_with_runtime(runtime) if runtime else _from_settings,
         responses=problems.RESPONSES,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the Host as it was sent
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.exposition = Exposition()
     app.add_middleware(BodyLimit)
+    app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)
     for router in _GUARDED:
-        app.include_router(router, dependencies=[Depends(authorize)])
+        app.include_router(router, dependencies=[Depends(BEARER)])
     for router in _OPEN:
         app.include_router(router)
     return app

@@ -20,6 +20,9 @@ _BYTES = (
     (re.compile(r"/callbacks/.*"), 28 * _MB),
 )
 
+#: digits of a length; int() refuses very many
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
 
 def largest_body(path: str) -> int:
     """Return the maximum number of bytes in a request to ``path``."""
@@ -47,8 +50,10 @@ class BodyLimit:
 def _refusal(headers: Headers, limit: int) -> HTTPException | None:
     if headers.get("content-encoding", "identity") != "identity":
         return HTTPException(415, "Send the body as it is, without Content-Encoding.")
-    content_length = headers.get("content-length", "")
-    return _too_large(limit) if content_length.isdigit() and int(content_length) > limit else None
+    content_length = headers.get("content-length", "0")
+    if not _LENGTH.fullmatch(content_length):
+        return HTTPException(400, "The Content-Length header is not a number of bytes.")
+    return _too_large(limit) if int(content_length) > limit else None
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -8,7 +8,7 @@ from dispatcher.runtime import Runtime
 
 
 def runtime_of(request: Request) -> Runtime:
-    """Return the runtime of the application. This does not check the API key; ``security.authorize`` does."""
+    """Return the runtime of the application. This does not check the API key; ``security.Guard`` does."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from dispatcher.recipients.errors import RecipientListError, UnsupportedContentType
 from dispatcher.schema.responses import Fault, Problem
@@ -44,16 +45,21 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     UnsupportedContentType: (415, "unsupported-content-type", "Unsupported type of list"),
     RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),
 }
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TITLES = {
     400: "Bad request",
     401: "API key missing or wrong",
     403: "Refused",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     413: "The body is too large",
+    414: "The address is too long",
     415: "Unsupported type of body",
     422: "Fields cannot be used",
+    431: "The headers are too large",
     500: "Internal error",
+    503: "Not available",
 }
 
 
@@ -105,7 +111,18 @@ def problem_of(error: Exception) -> Problem:
 
 async def _answer(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem_response(problem_of(error), headers)
+    problem = problem_of(error)
+    return problem_response(problem, {"Allow": _allowed(request)} if problem.status == 405 else headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of a path. The framework names those of the first route with it only."""
+    offered = (
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
+    return ", ".join(offered)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

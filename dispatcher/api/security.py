@@ -1,17 +1,29 @@
-"""Access to the producer API: with an API key, or, if no key is set, only from this machine."""
+"""Access to the web process: with an API key, or, if no key is set, only from this machine.
 
-from ipaddress import ip_address
-from typing import Annotated
-from urllib.parse import urlsplit
+Requests are checked before routing, so that one without a key learns nothing and no byte of its body is read.
+"""
 
-from fastapi import Depends, HTTPException, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+import re
+from ipaddress import IPv6Address, ip_address
 
-from dispatcher.api.dependencies import RuntimeDep
+from fastapi import HTTPException
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dispatcher.api.problems import problem_of, problem_response
 from dispatcher.core.signatures import is_any_of
 from dispatcher.settings import Settings, SettingsError
 
-_bearer = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
+#: for the OpenAPI document; ``Guard`` checks the key
+BEARER = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
+#: paths that need an API key; paths for probes, which may use any name; paths with signatures, which need neither key
+#: nor name, because the provider calls them through a public address
+_KEYED = re.compile(r"/v1(/.*)?", re.DOTALL)
+_ANY_HOST = re.compile(r"/healthz|/readyz|/(callbacks|documents)/.*", re.DOTALL)
+#: RFC 9110, section 7.2, without percent-encoded names and without the rare signs that RFC 3986 allows in names
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>.*)")
 
 
 def ensure_guarded(settings: Settings) -> None:
@@ -30,27 +42,75 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def authorize(
-    request: Request, runtime: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> None:
-    """Let a request pass, or raise HTTPException with 401 or 403."""
-    keys = [key.get_secret_value() for key in runtime.settings.api_keys]
-    if not keys:
-        _ensure_local_host_and_origin(request)
-        return
-    if not is_any_of(credentials.credentials if credentials else "", keys):
-        raise HTTPException(
-            401,
-            "Send the header 'Authorization: Bearer KEY', where KEY is one of BULKFAX_API_KEYS.",
-            {"WWW-Authenticate": "Bearer"},
-        )
+class Guard:
+    """Middleware that refuses requests without the right to be here, with 400, 401 or 403."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refusal = _refusal(scope, scope["app"].state.runtime.settings)
+            if refusal is not None:
+                await problem_response(problem_of(refusal), refusal.headers)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
-def _ensure_local_host_and_origin(request: Request) -> None:
-    """Refuse requests whose Host or Origin is not this machine: through a reverse proxy, or from a foreign web page."""
-    host = request.url.hostname or ""
-    origin = request.headers.get("origin")
-    if not is_loopback(host) or (origin and not is_loopback(urlsplit(origin).hostname or "")):
-        raise HTTPException(
-            403, "No BULKFAX_API_KEYS are set: call the API on its own machine as http://localhost, or set a key."
-        )
+def _refusal(scope: Scope, settings: Settings) -> HTTPException | None:
+    headers = Headers(scope=scope)
+    host, origin = _host(headers, scope["http_version"]), headers.get("origin")
+    if host is None:
+        return HTTPException(400, "Send one Host header: a name or an address, and a port if needed.")
+    origin_host = "" if origin is None else _host_of_origin(origin)
+    if origin_host is None:
+        return HTTPException(403, "The Origin header cannot be understood.")
+    if settings.api_keys:
+        return _refusal_of_key(headers, settings) if _KEYED.fullmatch(scope["path"]) else None
+    if _ANY_HOST.fullmatch(scope["path"]) or (is_loopback(host) and (origin is None or is_loopback(origin_host))):
+        return None
+    return HTTPException(
+        403, "No BULKFAX_API_KEYS are set: call the API on its own machine as http://localhost, or set a key."
+    )
+
+
+def _refusal_of_key(headers: Headers, settings: Settings) -> HTTPException | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    offered = key.strip(" ") if scheme.lower() == "bearer" else ""
+    if is_any_of(offered, [key.get_secret_value() for key in settings.api_keys]):
+        return None
+    return HTTPException(
+        401,
+        "Send the header 'Authorization: Bearer KEY', where KEY is one of BULKFAX_API_KEYS.",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _host(headers: Headers, http_version: str) -> str | None:
+    """Return the name or address that the client called, in lower case; None if it cannot be understood.
+
+    Probes that speak HTTP/1.0 may send none; it is empty then.
+    """
+    hosts = headers.getlist("host")
+    if not hosts and http_version == "1.0":
+        return ""
+    return _name(hosts[0]) if len(hosts) == 1 else None
+
+
+def _host_of_origin(origin: str) -> str | None:
+    """Return the host of a web page's origin, empty for a page without one; None if it cannot be understood."""
+    match = _ORIGIN.fullmatch(origin)
+    return "" if origin == "null" else _name(match["host"]) if match else None
+
+
+def _name(text: str) -> str | None:
+    match = _HOST.fullmatch(text)
+    if match is None:
+        return None
+    name = match["name"].lower()
+    try:
+        if name.startswith("["):
+            IPv6Address(name.strip("[]"))
+    except ValueError:
+        return None
+    return name

@@ -81,12 +81,19 @@ async def _serve(settings: "Settings") -> None:
     import uvicorn
 
     from dispatcher.api.app import create_app
+    from dispatcher.api.connection import connection_for_this_process
     from dispatcher.logs import configure_logs
     from dispatcher.runtime import open_runtime
 
     configure_logs(settings)
     async with open_runtime(settings, answers_people=True) as runtime:
         config = uvicorn.Config(
-            create_app(runtime), host=settings.host, port=settings.port, access_log=False, log_level="warning"
+            create_app(runtime),
+            host=settings.host,
+            port=settings.port,
+            http=connection_for_this_process(),
+            ws="none",
+            access_log=False,
+            log_level="warning",
         )
         await uvicorn.Server(config).serve()

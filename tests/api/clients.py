@@ -9,6 +9,7 @@ import httpx
 import uvicorn
 
 from dispatcher.api.app import create_app
+from dispatcher.api.connection import BoundedConnection
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings
 
@@ -30,12 +31,21 @@ async def api_with(settings: Settings, base_url: str = "http://localhost") -> As
 
 
 @asynccontextmanager
-async def served(runtime: Runtime) -> AsyncIterator[tuple[str, int]]:
+async def served(
+    runtime: Runtime, connection: type[BoundedConnection] = BoundedConnection
+) -> AsyncIterator[tuple[str, int]]:
     """Host and port of the API on a real server in this event loop."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            create_app(runtime),
+            http=connection,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

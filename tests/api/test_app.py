@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -74,6 +75,120 @@ async def test_without_keys_only_this_machine_is_served(
 ) -> None:
     async with client_of(runtime, base_url) as api:
         assert (await api.get("/v1/batches", headers=headers)).status_code == status
+
+
+LOCAL_ONLY = ("/v1/batches", "/metrics", "/docs", "/openapi.json", "/nothing")
+NO_HOSTS = (
+    *(
+        "",
+        "evil.com@127.0.0.1",
+        "127.0.0.1@evil.com",
+        "evil.com, 127.0.0.1",
+        "[::1]evil.com",
+        "[::1",
+        "::1",
+        "[1::2::3]",
+    ),
+    *(
+        "localhost:",
+        "localhost:x",
+        "localhost/",
+        "localhost#",
+        "local host",
+        "127.0.0.1:8:8",
+        "[1::2::3]",
+        "%6cocalhost",
+        "a\x85",
+    ),
+)
+FOREIGN_ORIGINS = (
+    *(
+        "http://[::1",
+        "http://[bad",
+        "http://evil.com@127.0.0.1",
+        "http://127.0.0.1@evil.com",
+        "http://",
+        "localhost",
+        "",
+    ),
+    *(
+        "http://localhost/",
+        "http://localhost http://evil.com",
+        "http://localhost\\@evil.com",
+        "null",
+        "http://evil.com",
+    ),
+)
+
+
+async def test_a_host_that_cannot_be_understood_is_refused_everywhere(api: httpx.AsyncClient) -> None:
+    for host, path in product(NO_HOSTS, (*LOCAL_ONLY, "/healthz", "/callbacks/sinch/incoming")):
+        assert_problem(await api.get(path, headers=[(b"Host", host.encode("latin-1"))]), 400)
+
+
+async def test_a_page_of_another_or_of_no_origin_is_refused(api: httpx.AsyncClient) -> None:
+    for origin, path in product(FOREIGN_ORIGINS, LOCAL_ONLY):
+        assert_problem(await api.get(path, headers={"Origin": origin}), 403)
+
+
+async def test_without_keys_another_name_of_this_machine_is_refused(runtime: Runtime) -> None:
+    """A name server may point any name at 127.0.0.1. Probes may use any: they learn nothing."""
+    async with client_of(runtime, "http://evil.com") as api:
+        for path in LOCAL_ONLY:
+            assert_problem(await api.get(path), 403)
+        assert (await api.get("/healthz")).status_code == 200
+        assert (await api.post("/callbacks/sinch/incoming")).status_code == 200
+
+
+def assert_problem(answer: httpx.Response, status: int) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+
+
+async def test_without_a_key_no_path_redirects_or_tells_whether_it_exists(settings: Settings) -> None:
+    paths = ("/v1/batches/", "/v1", "/v1/nothing", "/v1/batches/x/y/z", "/v1/faxes", "/v1/batches/%2e%2e/%0a")
+    async with api_with(keyed(settings)) as api:
+        for method, path in product(("GET", "POST", "OPTIONS", "TRACE"), paths):
+            assert_problem(await api.request(method, path), 401)
+
+
+async def test_without_a_key_no_byte_of_a_body_is_read(settings: Settings) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield pytest.fail("the body was read")
+
+    async with api_with(keyed(settings)) as api:
+        for path in ("/v1/batches", "/v1/faxes", "/v1/documents", "/v1/batches/x/recipients", "/v1/batches/x/rerun"):
+            assert_problem(await api.post(path, content=body(), headers={"Content-Type": "application/json"}), 401)
+            refused = {"Content-Length": "9" * 15, "Content-Encoding": "gzip", "Content-Type": "multipart/form-data"}
+            assert_problem(await api.post(path, content=body(), headers=refused), 401)
+
+
+async def test_a_slash_too_many_is_no_redirect(api: httpx.AsyncClient) -> None:
+    """It would name the Host as it was sent."""
+    for path in ("/v1/batches/", "/v1/batches//", "//v1/batches", "/healthz/", "/docs/", "/metrics/"):
+        assert_problem(await api.get(httpx.URL("http://localhost", raw_path=path.encode())), 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/batches", {"GET", "POST"}),
+        ("/v1/batches/x", {"GET"}),
+        ("/v1/batches/x/recipients", {"POST"}),
+        ("/v1/account/rate", {"PATCH", "DELETE"}),
+        ("/v1/documents", {"POST"}),
+        ("/callbacks/sinch/incoming", {"POST"}),
+        ("/healthz", {"GET"}),
+        ("/openapi.json", {"GET", "HEAD"}),
+    ],
+)
+async def test_a_method_that_a_path_does_not_have_is_told_all_that_it_has(
+    api: httpx.AsyncClient, path: str, allowed: set[str]
+) -> None:
+    for method in ("OPTIONS", "TRACE", "PUT", "LINK"):
+        answer = await api.request(method, path)
+        assert_problem(answer, 405)
+        assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "fax.example.com"])

@@ -1,0 +1,210 @@
+"""Bounds of one connection to the web process: bytes around a body, time, speed, and the number of connections.
+
+uvicorn and its parser have none of these. A reverse proxy has them, but bulkfax does not depend on one.
+"""
+
+import asyncio
+import math
+import sys
+from typing import ClassVar, cast
+
+from fastapi import HTTPException
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from dispatcher.api.problems import problem_of, problem_response
+
+#: maximum bytes of a request line, its headers and its trailers together
+LARGEST_HEAD = 64_000
+#: bytes that the framing of one chunk may have: its length in hexadecimal, two line ends, a short extension
+_CHUNK_FRAMING = 20
+#: files that connections leave to Redis, the log and everything else
+_OTHER_FILES = 100
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """uvicorn's protocol for HTTP/1.1, with bounds. A subclass may change them.
+
+    Time and speed are checked by one timer per connection, so that an ordinary request costs next to nothing more.
+    """
+
+    #: maximum number of header fields
+    MOST_HEADERS: ClassVar = 100
+    #: maximum number of requests that wait for the answer to an earlier one on their connection
+    MOST_PIPELINED: ClassVar = 8
+    #: seconds in which a request's headers arrive, or the rest of a body that is already answered
+    HEAD_S: ClassVar = 10.0
+    #: bytes in a second that a client sends of a body, and reads of an answer; below it, it may go on for ``GRACE_S``.
+    #: The numbers are those of Apache's ``RequestReadTimeout``.
+    RATE: ClassVar = 500
+    GRACE_S: ClassVar = 20.0
+    #: seconds between two checks
+    TICK_S: ClassVar = 1.0
+    #: connections in all. One more ends the longest idle one, or is answered with 503.
+    MOST_CONNECTIONS: ClassVar = 1000
+
+    url = b""
+    _timer: asyncio.TimerHandle
+    _refusal: tuple[int, str] | None = None
+    #: bytes of the present message that are not body, whether its headers are incomplete, and until when they may be
+    _framing = 0
+    _in_head = True
+    _head_by: float | None = None
+    _idle_since = 0.0
+    #: bytes of body since the last check, and how many bytes the client is behind the rate
+    _received = 0
+    _behind = 0.0
+    #: the same of the answer: bytes that the client had not read at the last check
+    _unread = 0.0
+    _unread_behind = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._idle_since = self.loop.time()
+        self._head_by = self._idle_since + self.HEAD_S
+        self._timer = self.loop.call_later(self.TICK_S, self._check)
+        if len(self.connections) > self.MOST_CONNECTIONS and not self._make_room():
+            self._refuse(503, "There are too many connections; try again soon.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._framing += len(data)
+        if self._head_by is None and not self._answering:
+            self._head_by = self.loop.time() + self.HEAD_S
+        super().data_received(data)
+        if self._framing > LARGEST_HEAD:
+            self._refuse(*self._too_large())
+        elif self._framing < 0:
+            self._framing = 0
+
+    def on_headers_complete(self) -> None:
+        if self._framing > LARGEST_HEAD and self._measured(self.headers) > LARGEST_HEAD:
+            self._raise(*self._too_large())
+        if len(self.headers) > self.MOST_HEADERS:
+            self._raise(431, f"Send at most {self.MOST_HEADERS} header fields.")
+        if len(self.pipeline) >= self.MOST_PIPELINED:
+            self._raise(400, "Wait for answers before you send more requests.")
+        super().on_headers_complete()
+        self.headers = []  # of trailers, which must not become headers
+        self._in_head, self._head_by = False, None
+        self._received, self._behind = 0, 0.0
+
+    def on_chunk_header(self) -> None:
+        """Called by the parser after each chunk's length and extensions."""
+        self._framing -= _CHUNK_FRAMING
+
+    def on_body(self, body: bytes) -> None:
+        self._framing -= len(body)
+        self._received += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._framing > LARGEST_HEAD and self._measured([*self.scope["headers"], *self.headers]) > LARGEST_HEAD:
+            self._raise(*self._too_large())
+        super().on_message_complete()
+        self._framing, self._in_head, self._head_by = 0, True, None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._idle_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread = math.inf  # the client has read nearly everything: it cannot be behind
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what the parser or ``_raise`` refused. Called by uvicorn."""
+        self._refuse(*(self._refusal or (400, "This is not an HTTP request.")))
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _raise(self, status: int, detail: str) -> None:
+        self._refusal = (status, detail)
+        raise ValueError(detail)  # stops the parser
+
+    def _measured(self, fields: list[tuple[bytes, bytes]]) -> int:
+        """Return the bytes of the address and these fields. What arrived may have the next request in it."""
+        return len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in fields)
+
+    def _too_large(self) -> tuple[int, str]:
+        if not self._in_head:
+            return 400, f"Headers, trailers and chunk extensions may have {LARGEST_HEAD:,} bytes together."
+        if len(self.url) > LARGEST_HEAD // 2:
+            return 414, f"The address may have {LARGEST_HEAD:,} bytes, with all headers."
+        return 431, f"The headers may have {LARGEST_HEAD:,} bytes, with the address."
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Close the connection. The client is answered, unless an answer to it has begun or others are due before."""
+        if self.transport.is_closing():
+            return
+        answering = self._answering
+        if not answering or not (self._in_head or self.pipeline or self.cycle.response_started):
+            self.transport.write(_answer(status, detail))
+        if answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    def _check(self) -> None:
+        """End the connection if its client is too slow."""
+        self._timer = self.loop.call_later(self.TICK_S, self._check)
+        if self._reads_too_slowly():
+            self.transport.abort()
+        elif self._head_by is not None and self.loop.time() > self._head_by:
+            if self._in_head and self._framing:
+                self._refuse(408, f"Send the address and all headers within {self.HEAD_S:g} seconds.")
+            self.transport.close()
+        elif self._sends_too_slowly():
+            self._refuse(408, f"The body arrived too slowly: send at least {self.RATE} bytes in a second.")
+
+    def _reads_too_slowly(self) -> bool:
+        size = self.transport.get_write_buffer_size()
+        drained, self._unread = max(self._unread - size, 0), size
+        self._unread_behind = max(self._unread_behind + self.RATE * self.TICK_S - drained, 0) if size else 0
+        return self._unread_behind > self.RATE * self.GRACE_S
+
+    def _sends_too_slowly(self) -> bool:
+        if not self._answering or not self.cycle.more_body:
+            return False
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            return False  # the client waits for us
+        received, self._received = self._received, 0
+        self._behind = max(self._behind + self.RATE * self.TICK_S - received, 0)
+        return self._behind > self.RATE * self.GRACE_S
+
+    def _make_room(self) -> bool:
+        """Close the longest idle connections, some at once so that they are not searched for each time."""
+        others = (cast(BoundedConnection, other) for other in self.connections if other is not self)
+        idle = sorted((other for other in others if not other._answering), key=lambda other: other._idle_since)
+        for connection in idle[: max(self.MOST_CONNECTIONS // 20, 1)]:
+            self.connections.discard(connection)
+            connection.transport.close()
+        return bool(idle)
+
+
+def connection_for_this_process() -> type[BoundedConnection]:
+    """Raise the number of files that this process may open, if need be, and return a protocol that stays below it."""
+    if sys.platform == "win32":
+        return BoundedConnection
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = BoundedConnection.MOST_CONNECTIONS + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    class Connection(BoundedConnection):
+        MOST_CONNECTIONS = max(min(BoundedConnection.MOST_CONNECTIONS, soft - _OTHER_FILES), 1)
+
+    return Connection
+
+
+def _answer(status: int, detail: str) -> bytes:
+    response = problem_response(problem_of(HTTPException(status, detail)), {"Connection": "close"})
+    headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+    return b"%b%b\r\n%b" % (STATUS_LINE[status], headers, bytes(response.body))

@@ -1,0 +1,288 @@
+"""Attacks on the connection itself, over loopback: no key is needed for any of them."""
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import repeat
+
+import pytest
+
+from dispatcher.api.connection import LARGEST_HEAD, BoundedConnection
+from dispatcher.runtime import Runtime
+from dispatcher.service.documents import document_url
+from tests.api.clients import served
+from tests.service.samples import draft
+
+pytestmark = pytest.mark.anyio
+
+OK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+POST = b"POST /callbacks/sinch/incoming HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+MEGABYTE = b"a" * 1_000_000
+
+
+class Quick(BoundedConnection):
+    """The same bounds in tenths of a second, for few connections."""
+
+    HEAD_S = 0.3
+    GRACE_S = 0.3
+    TICK_S = 0.05
+    MOST_CONNECTIONS = 3
+
+
+@pytest.fixture
+async def address(runtime: Runtime) -> AsyncIterator[tuple[str, int]]:
+    async with served(runtime) as address:
+        yield address
+
+
+@pytest.fixture
+async def quick(runtime: Runtime) -> AsyncIterator[tuple[str, int]]:
+    async with served(runtime, Quick) as address:
+        yield address
+
+
+@asynccontextmanager
+async def connected(address: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    """Everything until the server closes. It may reset the connection, as it does not read what is left."""
+    read = b""
+    with suppress(ConnectionError):
+        while piece := await asyncio.wait_for(reader.read(65536), 10):
+            read += piece
+    return read
+
+
+async def answer_to(address: tuple[str, int], *pieces: bytes) -> bytes:
+    async with connected(address) as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            with suppress(ConnectionError):
+                await writer.drain()
+            await asyncio.sleep(0)
+        return await read_all(reader)
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
+    yield start
+    yield from repeat(piece, max(20_000_000 // len(piece), 1))
+
+
+ENDLESS = {
+    "an address": endless(b"GET /", MEGABYTE),
+    "a query": endless(b"GET /healthz?", MEGABYTE),
+    "a header": endless(b"GET / HTTP/1.1\r\nHost: x\r\nX: ", MEGABYTE),
+    "the name of a header": endless(b"GET / HTTP/1.1\r\nHost: x\r\n", MEGABYTE),
+    "many headers": endless(b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n" * 100_000),
+    "a chunk extension": endless(CHUNKED + b"1;", MEGABYTE),
+    "many chunk extensions": endless(CHUNKED, (b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 1000),
+    "a trailer": endless(CHUNKED + b"0\r\nX: ", MEGABYTE),
+    "many trailers": endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n" * 100_000),
+    "requests without waiting": endless(b"", OK * 10_000),
+    "blank lines": endless(b"", b"\r\n" * 500_000),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_endless_input_is_cut_off_and_its_memory_stays_flat(address: tuple[str, int], what: str) -> None:
+    """20 MB, or as much as the server takes."""
+    assert statuses(await answer_to(address, LAST)) == [200]
+    tracemalloc.start()
+    try:
+        sent = 0
+        async with connected(address) as (reader, writer):
+            with suppress(ConnectionError):
+                for piece in ENDLESS[what]:
+                    writer.write(piece)
+                    sent += len(piece)
+                    await writer.drain()
+            await read_all(reader)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent < 10_000_000
+    assert peak < 8_000_000
+    assert statuses(await answer_to(address, LAST)) == [200]
+
+
+HALF = LARGEST_HEAD // 2
+GET = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "in pieces"])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /" + b"a" * LARGEST_HEAD + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (GET + b"Host: localhost\r\nX: " + b"b" * LARGEST_HEAD + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * HALF + b" HTTP/1.1\r\nHost: localhost\r\nX: " + b"b" * HALF + b"\r\n\r\n", 414),
+        (GET + b"Host: localhost\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
+        (CHUNKED[:-2] + b"X: " + b"b" * HALF + b"\r\n\r\n0\r\nY: " + b"c" * HALF + b"\r\n\r\n", 400),
+        (GET + b"Host: localhost\r\nX: " + b"b" * (LARGEST_HEAD - 200) + b"\r\n\r\n", 200),
+        (GET + b"Host: localhost\r\n\x00: y\r\n\r\n", 400),
+        (b"GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"hello\r\n\r\n", 400),
+        (GET + b"\r\n", 400),
+        (GET + b"Host: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+    ],
+    ids=[
+        "address",
+        "header",
+        "address and header",
+        "101 headers",
+        "header and trailer",
+        "just small enough",
+        "NUL",
+        "no path",
+        "CONNECT",
+        "no HTTP",
+        "no Host",
+        "two Hosts",
+        "HTTP/1.0",
+    ],
+)
+async def test_what_is_too_large_or_no_http_is_answered_with_a_problem(
+    address: tuple[str, int], sent: bytes, status: int, in_pieces: bool
+) -> None:
+    size = 20_000 if in_pieces else len(sent)
+    answer = await answer_to(address, *(sent[start : start + size] for start in range(0, len(sent), size)))
+    assert statuses(answer) == [status]
+    assert (b"application/problem+json" in answer) is (status != 200)
+
+
+async def test_a_trailer_is_no_header(address: tuple[str, int]) -> None:
+    """Proxies look at headers only."""
+    body = b'{"name":"a","content_urls":["https://example.com/a"]}'
+    chunks = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    start = b"POST /v1/batches HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    for headers, trailers, status in (
+        (b"Host: localhost\r\n", b"Origin: https://example.com\r\n", 201),
+        (b"", b"Host: localhost\r\n", 400),
+    ):
+        sent = start + headers + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + trailers + b"\r\n"
+        assert statuses(await answer_to(address, sent)) == [status]
+
+
+async def trickle(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Send a piece again and again, faster than the server looks."""
+    with suppress(ConnectionError):
+        while True:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("sent", "piece", "status"),
+    [
+        (b"", b"", []),
+        (b"GET / HTTP/1.1\r\nHo", b"", [408]),
+        (b"GET / HTTP/1.1\r\nX: ", b"a", [408]),
+        (b"\r\n", b"\r\n", [408]),
+        (OK, b"\r\n", [200, 408]),
+        (POST + b"Content-Length: 1000000\r\n\r\n", b"", [408]),
+        (POST + b"Content-Length: 1000000\r\n\r\n", b"a", [408]),
+        (CHUNKED, b"1\r\na\r\n", [408]),
+        (POST + b"Content-Length: 99999999\r\n\r\n", MEGABYTE[:50_000], [413]),
+    ],
+    ids=[
+        "nothing",
+        "half a header",
+        "a slow header",
+        "blank lines",
+        "blank lines after an answer",
+        "no body",
+        "a slow body",
+        "slow chunks",
+        "a body that is refused already",
+    ],
+)
+async def test_a_client_that_is_too_slow_is_sent_away(
+    quick: tuple[str, int], sent: bytes, piece: bytes, status: list[int]
+) -> None:
+    async with connected(quick) as (reader, writer):
+        writer.write(sent)
+        trickling = asyncio.create_task(trickle(writer, piece))
+        assert statuses(await read_all(reader)) == status
+        trickling.cancel()
+
+
+async def test_a_body_that_is_fast_enough_may_take_longer_than_the_grace(quick: tuple[str, int]) -> None:
+    pieces = 20
+    async with connected(quick) as (reader, writer):
+        writer.write(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (pieces * 100))
+        for _ in range(pieces):
+            writer.write(b"a" * 100)
+            await asyncio.sleep(2 * Quick.GRACE_S / pieces)
+        assert statuses(await read_all(reader)) == [200]
+
+
+async def test_a_body_that_stalls_frees_what_it_held(quick: tuple[str, int], runtime: Runtime) -> None:
+    """The rows that arrived stay stored, as after every broken upload."""
+    batch = await draft(runtime.store)
+    start = f"POST /v1/batches/{batch}/recipients HTTP/1.1\r\nHost: localhost\r\n".encode()
+    async with connected(quick) as (reader, writer):
+        writer.write(start + b"Content-Type: text/csv\r\nContent-Length: 9999\r\n\r\nfax\n+12025550101\n")
+        assert statuses(await read_all(reader)) == [408]
+    assert asgi_tasks() == 0
+
+
+async def test_a_client_that_reads_no_answer_is_cut_off(runtime: Runtime) -> None:
+    """A document of 19 MB is larger than all buffers between. The server closes although nothing was read."""
+    content = b"%PDF" + b"\0" * 19_000_000
+    info = await runtime.store.documents.put(content, "a.pdf", 1)
+    url = document_url("", info.sha256, 2**32, runtime.callback_keys[0])
+    async with served(runtime, Quick) as address, connected(address) as (reader, writer):
+        writer.write(f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await until(lambda: asgi_tasks() == 1)
+        await until(lambda: asgi_tasks() == 0)
+        assert len(await read_all(reader)) < len(content) / 2
+
+
+def asgi_tasks() -> int:
+    """Number of requests that are being answered."""
+    return sum("run_asgi" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # nothing tells
+        await asyncio.sleep(0.01)
+
+
+async def test_idle_connections_make_room_for_new_ones(quick: tuple[str, int]) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connected(quick)) for _ in range(Quick.MOST_CONNECTIONS)]
+        for reader, writer in reversed(opened):
+            writer.write(OK)
+            await reader.readuntil(b"}")
+        assert statuses(await answer_to(quick, LAST)) == [200]
+        assert await read_all(opened[-1][0]) == b""
+        opened[0][1].write(LAST)
+        assert statuses(await read_all(opened[0][0])) == [200]
+
+
+async def test_connections_that_are_all_busy_do_not_grow_in_number(quick: tuple[str, int]) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(connected(quick)) for _ in range(Quick.MOST_CONNECTIONS)]
+        for _, writer in opened:
+            writer.write(POST + b"Content-Length: 1000\r\n\r\n")
+        await until(lambda: asgi_tasks() == Quick.MOST_CONNECTIONS)
+        assert statuses(await answer_to(quick, LAST)) == [503]
+        for reader, _ in opened:
+            assert statuses(await read_all(reader)) == [408]
+        assert statuses(await answer_to(quick, LAST)) == [200]
