@@ -16,7 +16,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from dispatcher.sinch.body import Body, BodyStream, SendGuard
-from dispatcher.sinch.coerce import integer, json_object, text
+from dispatcher.sinch.coerce import integer, json_object
 from dispatcher.sinch.errors import (
     NotSentError,
     RateLimitedError,
@@ -27,6 +27,7 @@ from dispatcher.sinch.errors import (
     UnreadableError,
 )
 from dispatcher.sinch.pool import HttpPool, address
+from dispatcher.sinch.redaction import remember
 from dispatcher.sinch.responses import SinchResponse, error_from_response
 
 #: maximum duration of a token request, with all its attempts and the waits between them
@@ -38,12 +39,16 @@ TOKEN_ATTEMPTS = 4
 #: maximum waits, with full jitter, before the second, third and fourth attempt
 _MAX_WAITS_S = (1.0, 4.0, 16.0)
 
+#: longer lifetimes are not believed (seconds)
+_MAX_LIFETIME_S = 7 * 24 * 3600
 #: assumed lifetime of a token if the response does not say; short, because an unneeded renewal costs nothing
 _DEFAULT_LIFETIME_S = 300
 
 #: minimum time between two background renewals
 _RENEWAL_INTERVAL_S = 5.0
 
+#: maximum bytes of the answer to a token request
+MAX_TOKEN_BYTES = 256 * 1024
 #: maximum length and allowed characters of a token: it is sent in a header
 _MAX_TOKEN_CHARS = 65_536
 _TOKEN = re.compile(r"[!-~]+")
@@ -129,7 +134,7 @@ class OAuth:
     ) -> None:
         self._pool = pool
         self._url = address(auth_url)
-        self._basic = _basic(key_id, key_secret)
+        self._key = key_id, key_secret
         self._chance = chance
         self._clock = clock
         self._token: Token | None = None
@@ -202,7 +207,7 @@ class OAuth:
         guard = SendGuard()
         try:
             async with asyncio.timeout(TOKEN_ATTEMPT_S):
-                response = await self._pool.exchange(self._request(guard), guard)
+                response = await self._pool.exchange(self._request(guard), guard, max_bytes=MAX_TOKEN_BYTES)
         except TimeoutError as error:
             raise UnclearError("the token endpoint did not answer") from error
         return read_token(response, requested_s=requested_s, chance=self._chance())
@@ -211,7 +216,8 @@ class OAuth:
         headers = {
             "Host": self._url.netloc.decode("ascii"),
             "Accept": "application/json",
-            "Authorization": self._basic,
+            # made anew each time: the secret must be remembered longer than the tokens of the last days
+            "Authorization": _basic(*self._key),
             "Content-Type": _FORM.content_type,
             "Content-Length": str(_FORM.length),
         }
@@ -247,12 +253,17 @@ def read_token(response: SinchResponse, *, requested_s: float, chance: float) ->
     if error is not None:
         raise error
     fields = json_object(response.body) or {}
-    if not _TOKEN.fullmatch(token := text(fields.get("access_token"), _MAX_TOKEN_CHARS)):
+    token = fields.get("access_token")
+    if not isinstance(token, str) or len(token) > _MAX_TOKEN_CHARS or not _TOKEN.fullmatch(token):
         raise UnreadableError("the token endpoint answered without a token that can be used")
-    lifetime_s = max(integer(fields.get("expires_in")), 0) or _DEFAULT_LIFETIME_S
+    remember(token)
+    lifetime_s = min(max(integer(fields.get("expires_in")), 0), _MAX_LIFETIME_S) or _DEFAULT_LIFETIME_S
     early_s = min(60 + 240 * chance, lifetime_s / 2)
     return Token(text=token, renew_s=requested_s + lifetime_s - early_s, expires_s=requested_s + lifetime_s)
 
 
 def _basic(key_id: str, key_secret: str) -> str:
-    return "Basic " + base64.b64encode(f"{key_id}:{key_secret}".encode()).decode("ascii")
+    """Return the header, and keep it and the secret out of all texts of the provider."""
+    encoded = base64.b64encode(f"{key_id}:{key_secret}".encode()).decode("ascii")
+    remember(encoded, key_secret)
+    return f"Basic {encoded}"

@@ -3,6 +3,7 @@
 The provider does not sign callbacks, so the input may be anything.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 FAX_COMPLETED = "FAX_COMPLETED"
 INCOMING_FAX = "INCOMING_FAX"
 
-#: maximum size of the parts ``event``, ``eventTime`` and ``fax``; a fax has about 2 kB
-MAX_FIELD_BYTES = 256 * 1024
+#: maximum size of the parts ``event``, ``eventTime`` and ``fax``, and of a JSON body without long strings; a fax has
+#: about 2 kB
+MAX_FIELD_BYTES = 64 * 1024
+#: longer strings of a JSON body, such as the document, count as empty
+MAX_STRING_BYTES = 16 * 1024
+#: maximum bytes of the name and of the value of a part's header, and maximum characters of the content type
+_MAX_HEADER_BYTES = 4 * 1024
 
 _EVENT_CHARS = 64
 
@@ -58,13 +64,12 @@ def parse_json(body: bytes | bytearray) -> CallbackEvent:
 class CallbackReader:
     """Reads one callback of either content type while it arrives: ``feed`` each chunk, then ``finish``.
 
-    The document of a multipart body is discarded while it arrives; a JSON body is kept until the end. The caller limits
-    the total size.
+    The document is discarded while it arrives. The caller limits the total size.
     """
 
     def __init__(self, content_type: str) -> None:
-        media_type, options = parse_options_header(content_type.encode("latin-1", "replace"))
-        self._json = bytearray()
+        media_type, options = parse_options_header(content_type[:_MAX_HEADER_BYTES].encode("latin-1", "replace"))
+        self._json = _JsonWithoutDocument()
         self._multipart: _MultipartFields | None = None
         if media_type == b"multipart/form-data":
             self._multipart = _MultipartFields(options.get(b"boundary", b""))
@@ -76,7 +81,7 @@ class CallbackReader:
             CallbackError: the body is not a callback.
         """
         if self._multipart is None:
-            self._json += chunk
+            self._json.feed(chunk)
         else:
             self._multipart.feed(chunk)
 
@@ -87,9 +92,55 @@ class CallbackReader:
             CallbackError: the body is not a callback.
         """
         if self._multipart is None:
-            return parse_json(self._json)
+            return parse_json(self._json.kept)
         fields = self._multipart.finish()
         return _event(fields.get("event"), fields.get("fax"))
+
+
+class _JsonWithoutDocument:
+    """Keeps a JSON text, with an empty string in place of each one that is longer than ``MAX_STRING_BYTES``."""
+
+    #: what belongs to a string; without its end, which may be in a later chunk
+    _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+        #: where the present string begins in what is kept; None outside of strings
+        self._string: int | None = None
+        self._is_long = False
+        self._is_escaped = False
+
+    def feed(self, chunk: bytes) -> None:
+        position = 0
+        while position < len(chunk):
+            if self._string is None:
+                position = self._feed_structure(chunk, position)
+            else:
+                position = self._feed_string(chunk, position, self._string)
+            if len(self.kept) > MAX_FIELD_BYTES:
+                raise CallbackError("the body is too large")
+
+    def _feed_structure(self, chunk: bytes, start: int) -> int:
+        end = chunk.find(b'"', start) + 1
+        self.kept += chunk[start : end or start + MAX_FIELD_BYTES + 1]
+        if end:
+            self._string, self._is_long = len(self.kept), False
+        return end or len(chunk)
+
+    def _feed_string(self, chunk: bytes, start: int, string: int) -> int:
+        match = self._IN_STRING.match(chunk, start + self._is_escaped)
+        end = match.end() if match else len(chunk)
+        self._is_escaped = chunk[end : end + 1] == b"\\"  # the last byte: what it escapes is in the next chunk
+        end += self._is_escaped
+        self._is_long = self._is_long or len(self.kept) - string + end - start > MAX_STRING_BYTES
+        if self._is_long:
+            del self.kept[string:]
+        else:
+            self.kept += chunk[start:end]
+        if end < len(chunk):
+            self.kept += b'"'
+            self._string = None
+        return end + 1
 
 
 class _MultipartFields:
@@ -127,10 +178,16 @@ class _MultipartFields:
         self._disposition = b""
 
     def header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
+        self._header_name += self._checked_header(self._header_name, data, start, end)
 
     def header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
+        self._header_value += self._checked_header(self._header_value, data, start, end)
+
+    @staticmethod
+    def _checked_header(before: bytes, data: bytes, start: int, end: int) -> bytes:
+        if len(before) + end - start > _MAX_HEADER_BYTES:
+            raise CallbackError("a header of the multipart body is too large")
+        return data[start:end]
 
     def header_end(self) -> None:
         if self._header_name.lower() == b"content-disposition":

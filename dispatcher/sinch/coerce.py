@@ -1,7 +1,8 @@
 """Tolerant conversion of JSON values: whatever the provider sends, each function returns its type.
 
-The resulting text has a limited length, fits on one line and can be encoded as UTF-8. Numbers are limited, and
-implausible times count as unknown.
+Everything that the provider says passes through here. The resulting text has a limited length, fits on one line, can be
+encoded as UTF-8 and contains no credentials. Numbers and the length of lists are limited, and implausible times count
+as unknown. Every value is cut to its limit before it is searched, parsed or encoded.
 """
 
 import json
@@ -9,6 +10,9 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
+
+from dispatcher.sinch.redaction import MARGIN_CHARS, with_masked_numbers, without_credentials
 
 from dispatcher.core.times import in_range
 
@@ -16,17 +20,27 @@ from dispatcher.core.times import in_range
 MAX_TEXT_CHARS = 10_000
 #: maximum bytes of an ID; the provider's have 26
 MAX_ID_BYTES = 200
+#: maximum items of a list, and fields of an object with free names
+MAX_ITEMS = 1_000
+#: maximum values in one JSON text; a list of 1,000 faxes has about 40,000
+MAX_VALUES = 400_000
+#: maximum characters of a name, of a number as text, and of a time
+_NAME_CHARS, _NUMBER_CHARS, _TIME_CHARS = 200, 40, 64
 #: larger numbers are reduced to this; many JSON readers cannot represent larger ones exactly
 MAX_NUMBER = 2**53 - 1
 
 #: characters that end a line or control a terminal, and lone surrogates, which cannot be encoded
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_FAX_NUMBER = re.compile(r"\+\d+")
 
 
 def clean(value: str, max_chars: int = MAX_TEXT_CHARS) -> str:
-    """Replace characters that cannot be encoded or displayed, and cut the text to ``max_chars`` characters."""
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", value[:max_chars]))
+    """Cut a text to ``max_chars`` characters, without credentials and what cannot be encoded or displayed."""
+    line = value[: max_chars + MARGIN_CHARS]
+    if not line.isprintable():
+        line = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", line))
+    return without_credentials(line)[:max_chars]
 
 
 def text(value: object, max_chars: int = MAX_TEXT_CHARS) -> str:
@@ -35,22 +49,33 @@ def text(value: object, max_chars: int = MAX_TEXT_CHARS) -> str:
         return clean(value, max_chars)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        value = _bounded(value)
     return str(value)[:max_chars] if isinstance(value, int | float) else ""
 
 
+def explanation(value: object, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Return a text for people, such as an error message, in which fax numbers are masked."""
+    return with_masked_numbers(text(value, max_chars + MARGIN_CHARS))[:max_chars]
+
+
 def identifier(value: object) -> str:
-    """Return an ID unchanged, or an empty string if it cannot be stored and used in a request."""
-    candidate = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    fits = len(candidate.encode("utf-8", "replace")) <= MAX_ID_BYTES
-    usable = candidate == clean(candidate) and fits and candidate not in {".", ".."}
-    return candidate if usable else ""
+    """Return an ID unchanged, or an empty string if it cannot be stored and used in a request.
+
+    A fax number or a credential is no ID: it would appear in logs and URLs.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER:
+        value = str(value)
+    candidate = text(value, MAX_ID_BYTES + 1) if isinstance(value, str) else ""
+    fits = candidate == value and len(candidate.encode()) <= MAX_ID_BYTES
+    return candidate if fits and candidate not in {".", ".."} and not _FAX_NUMBER.fullmatch(candidate) else ""
 
 
 def integer(value: object) -> int:
     """Return a number, or a number in a string, as an integer within the limits; anything else as 0."""
     if isinstance(value, str | float):
         try:
-            number = float(value)
+            number = float(value[:_NUMBER_CHARS] if isinstance(value, str) else value)
         except ValueError:
             return 0
         return _bounded(int(number)) if math.isfinite(number) else 0
@@ -64,14 +89,14 @@ def _bounded(number: int) -> int:
 def flag(value: object) -> bool:
     """Return True for True, for a number other than 0, and for the strings ``true``, ``yes`` and ``1``."""
     if isinstance(value, str):
-        return value.strip().lower() in {"true", "yes", "1"}
+        return value[:_NUMBER_CHARS].strip().lower() in {"true", "yes", "1"}
     return isinstance(value, int | float) and bool(value)
 
 
 def texts(value: object) -> tuple[str, ...]:
     """Return the strings in a list, or a single string as a tuple with one item."""
     if isinstance(value, list | tuple):
-        return tuple(item_text for item in value if (item_text := text(item)))
+        return tuple(item_text for item in value[:MAX_ITEMS] if (item_text := text(item)))
     single = text(value)
     return (single,) if single else ()
 
@@ -81,9 +106,14 @@ def mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
+def objects(value: object) -> list[Mapping[str, object]]:
+    """Return the objects in a list."""
+    return [item for item in value[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def text_map(value: object) -> dict[str, str]:
     """Return an object with all its values as text."""
-    return {clean(key): text(item) for key, item in mapping(value).items()}
+    return {clean(key, _NAME_CHARS): text(item) for key, item in islice(mapping(value).items(), MAX_ITEMS)}
 
 
 def time_ms(value: object) -> int:
@@ -91,7 +121,7 @@ def time_ms(value: object) -> int:
 
     A time without an offset is UTC.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _TIME_CHARS:
         return 0
     try:
         parsed = datetime.fromisoformat(value)
@@ -103,9 +133,18 @@ def time_ms(value: object) -> int:
 
 
 def json_object(body: bytes | bytearray | str) -> Mapping[str, object] | None:
-    """Return the JSON object in ``body``, or None if it is anything else."""
+    """Return the JSON object in ``body``, or None if it is anything else or has more than ``MAX_VALUES`` values."""
     try:
+        if _values(body) > MAX_VALUES:
+            return None
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def _values(body: bytes | bytearray | str) -> int:
+    """Return at least the number of values in a JSON text; each one takes up to 100 bytes of memory."""
+    if isinstance(body, str):
+        return body.count(",") + body.count("[") + body.count("{")
+    return body.count(b",") + body.count(b"[") + body.count(b"{")

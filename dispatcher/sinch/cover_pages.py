@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 
 from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get_call, json_call, path_segment
@@ -9,6 +10,8 @@ from dispatcher.sinch.models import CoverPage, read_resource, read_response
 from dispatcher.sinch.paging import Page, iter_all, page_query, read_list
 
 PAGE_SIZE = 100
+#: maximum size of a page of the list, which may contain the documents
+MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
 class CoverPages:
@@ -42,7 +45,8 @@ class CoverPages:
 
         It may be large, because each item can contain its document.
         """
-        response = await self._http.exchange(get_call(_path(service_id), page_query(page, page_size)), total_s=total_s)
+        call = replace(get_call(_path(service_id), page_query(page, page_size)), max_bytes=MAX_LIST_BYTES)
+        response = await self._http.exchange(call, total_s=total_s)
         return read_list(response.body, "coverPages", partial(read_resource, CoverPage), page=page)
 
     def iter_all(self, service_id: str) -> AsyncIterator[CoverPage]:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dispatcher.sinch.coerce import json_object
+from dispatcher.sinch.coerce import MAX_ITEMS, json_object
 from dispatcher.sinch.errors import NotFoundError, UnreadableError
 from dispatcher.sinch.http import CALL_S, TRANSFER_S, Call, SinchHttp, get_call, path_segment
 from dispatcher.sinch.models import Fax, read_resource, read_response
 from dispatcher.sinch.order import FaxOrder, json_body, multipart_body
 from dispatcher.sinch.paging import Page, iter_all, read_list
+from dispatcher.sinch.saving import CSV, DOCUMENT
 from dispatcher.sinch.wire import FaxQuery
 
 #: period that the provider lists if a query names no time
@@ -101,23 +102,25 @@ class Faxes:
             SaveError: the file cannot be written.
         """
         call = replace(get_call("/faxes", (*query.filters(), ("format", "csv"))), accept="text/csv")
-        return await self._http.save(call, target, total_s=total_s)
+        return await self._http.save(call, target, CSV, total_s=total_s)
 
     async def download(self, fax_id: str, target: Path, *, total_s: float = TRANSFER_S) -> int:
-        """Stream the content of a fax, a PDF, to a file, which appears only when it is complete.
+        """Stream the content of a fax, a PDF or TIFF, to a file, which appears only when it is complete.
 
         Returns:
             The size of the file in bytes.
 
         Raises:
             NotFoundError: the provider has no content for the fax: it was deleted or never saved.
+            UnreadableError: the answer is no PDF or TIFF, or larger than 50 MB.
             SaveError: the file cannot be written.
         """
         # the old path first: it is deprecated but supported, and most clients use it
         old_path_call = replace(get_call(f"{_path(fax_id)}/file.pdf"), accept="application/pdf")
         with suppress(NotFoundError):
-            return await self._http.save(old_path_call, target, total_s=total_s)
-        return await self._http.save(replace(old_path_call, path=f"{_path(fax_id)}/file"), target, total_s=total_s)
+            return await self._http.save(old_path_call, target, DOCUMENT, total_s=total_s)
+        new_path_call = replace(old_path_call, path=f"{_path(fax_id)}/file")
+        return await self._http.save(new_path_call, target, DOCUMENT, total_s=total_s)
 
     async def delete_content(self, fax_id: str, *, total_s: float = CALL_S) -> None:
         """Delete the content of a fax at the provider; the fax itself remains."""
@@ -143,6 +146,6 @@ def _read_sent(body: bytes) -> tuple[Fax, ...]:
         raise UnreadableError("the answer is not a JSON object")
     listed = response.get("faxes")
     faxes = listed if isinstance(listed, list) else [response]
-    if not faxes:
+    if not 0 < len(faxes) <= MAX_ITEMS:
         raise UnreadableError("the answer names no fax")
     return tuple(read_resource(Fax, fax) for fax in faxes)

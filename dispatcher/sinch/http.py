@@ -15,9 +15,9 @@ from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.sinch.auth import Auth
 from dispatcher.sinch.body import Body, BodyStream, SendGuard
 from dispatcher.sinch.errors import NotSentError, ResponseLostError, SinchError, UnreachableError
-from dispatcher.sinch.pool import CONNECT_S, HttpPool, address
+from dispatcher.sinch.pool import CONNECT_S, MAX_RESPONSE_BYTES, HttpPool, address
 from dispatcher.sinch.responses import SinchResponse, error_from_response
-from dispatcher.sinch.saving import FileSink
+from dispatcher.sinch.saving import FileKind, FileSink
 
 #: maximum attempts of a request that is safe to repeat
 MAX_ATTEMPTS = 3
@@ -46,6 +46,8 @@ class Call:
     accept: str = "application/json"
     #: whether the request may be sent again if its response was lost
     repeatable: bool = False
+    #: maximum size of the response, unless it goes to a file
+    max_bytes: int = MAX_RESPONSE_BYTES
 
 
 class SinchHttp:
@@ -108,15 +110,17 @@ class SinchHttp:
             raise failure
         return response
 
-    async def save(self, call: Call, target: Path, *, total_s: float) -> int:
+    async def save(self, call: Call, target: Path, kind: FileKind, *, total_s: float) -> int:
         """Write the body of the response to a file and return its size in bytes.
 
         Raises:
             SaveError: the file cannot be written.
+            UnreadableError: the body is of another kind or too large.
             SinchError: any other failure.
         """
-        with FileSink(target) as sink:
+        with FileSink(target, kind) as sink:
             await self.exchange(call, total_s=total_s, into=sink)
+            sink.check_complete()
         return sink.size
 
     async def _with_credentials(self, call: Call, guard: SendGuard, into: FileSink | None) -> SinchResponse:
@@ -142,7 +146,7 @@ class SinchHttp:
 
     async def _attempt(self, call: Call, header: str, guard: SendGuard, into: FileSink | None) -> SinchResponse:
         guard.started = False
-        return await self._pool.exchange(self._request(call, header, guard), guard, into=into)
+        return await self._pool.exchange(self._request(call, header, guard), guard, into=into, max_bytes=call.max_bytes)
 
     def _request(self, call: Call, header: str, guard: SendGuard) -> httpx.Request:
         headers = {

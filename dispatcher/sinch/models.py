@@ -22,21 +22,19 @@ def _time(value: object) -> datetime | None:
     return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
 
-def _objects(value: object) -> list[object]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _numbers(value: object) -> list[object]:
     """Convert numbers to objects.
 
     Older servers, and one page of the provider's reference, have plain strings.
     """
-    items = value if isinstance(value, list) else []
+    items = value[: coerce.MAX_ITEMS] if isinstance(value, list) else []
     objects = [{"number": item} if isinstance(item, str) else coerce.mapping(item) for item in items]
     return [item for item in objects if coerce.text(item.get("number"))]
 
 
 Text = Annotated[str, BeforeValidator(coerce.text)]
+Id = Annotated[str, BeforeValidator(coerce.identifier)]
+Explanation = Annotated[str, BeforeValidator(coerce.explanation)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(coerce.texts)]
 Integer = Annotated[int, BeforeValidator(coerce.integer)]
 Flag = Annotated[bool, BeforeValidator(coerce.flag)]
@@ -80,7 +78,7 @@ class Fax(Resource):
     Only the statuses ``COMPLETED`` and ``FAILURE`` are final.
     """
 
-    id: Text
+    id: Id
     direction: Text = ""
     from_: Text = ""
     to: Text = ""
@@ -106,9 +104,9 @@ class Fax(Resource):
     content_url: Texts = ()
     error_type: Text = ""
     error_code: Integer = 0
-    error_message: Text = ""
+    error_message: Explanation = ""
     has_file: Flag = False
-    bar_codes: Annotated[tuple[BarCode, ...], BeforeValidator(_objects)] = ()
+    bar_codes: Annotated[tuple[BarCode, ...], BeforeValidator(coerce.objects)] = ()
     project_id: Text = ""
     service_id: Text = ""
 
@@ -123,7 +121,7 @@ class Fax(Resource):
 class Service(Resource):
     """A service: settings that many faxes share."""
 
-    id: Text
+    id: Id
     name: Text = ""
     incoming_webhook_url: Text = ""
     webhook_content_type: Text = ""
@@ -173,7 +171,7 @@ class Email(Resource):
 class CoverPage(Resource):
     """A cover page, without its document."""
 
-    id: Text
+    id: Id
     name: Text = ""
     project_id: Text = ""
     service_id: Text = ""

@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dispatcher.sinch.coerce import integer, json_object
+from dispatcher.sinch.coerce import MAX_ITEMS, integer, json_object
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.wire import total_pages
+from dispatcher.sinch.wire import MAX_LIST_PAGES, page_number, total_pages
 
 T = TypeVar("T")
+
+#: a list with more items is unreadable
+MAX_LIST_ITEMS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +46,13 @@ def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: 
     """
     response = json_object(body)
     items = None if response is None else response.get(key)
-    if response is None or not isinstance(items, list):
+    if response is None or not isinstance(items, list) or len(items) > MAX_ITEMS:
         raise UnreadableError(f"the answer is not a list of {key}")
     return Page(
         items=tuple(read_item(item) for item in items),
-        number=integer(response.get("page")) or integer(response.get("pageNumber")) or page,
+        number=page_number(response) or page,
         total_pages=total_pages(response),
-        total_items=integer(response.get("totalItems")),
+        total_items=max(0, integer(response.get("totalItems"))),
     )
 
 
@@ -86,10 +89,15 @@ async def iter_all(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T]
     New items at the front move known ones to later pages, where they are skipped by their key. An item is missed if
     one before it is removed meanwhile; only ``Faxes.iter_all`` prevents that. A list that breaks off ends the iteration
     without an error.
+
+    Raises:
+        UnreadableError: the list does not end.
     """
     progress, number, more = ListProgress(), 1, True
     seen: set[Hashable] = set()
     while more:
+        if number > MAX_LIST_PAGES or len(seen) > MAX_LIST_ITEMS:
+            raise UnreadableError(f"a list without an end: {number - 1} pages were read")
         page = await fetch(number)
         for item in page.items:
             if key(item) not in seen:

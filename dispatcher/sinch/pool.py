@@ -10,7 +10,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from dispatcher.sinch.body import TOO_LATE, SendGuard
-from dispatcher.sinch.coerce import clean
+from dispatcher.sinch.coerce import explanation
 from dispatcher.sinch.errors import NotSentError, ResponseLostError, UnreachableError, UnreadableError
 from dispatcher.sinch.responses import SinchResponse
 from dispatcher.sinch.saving import FileSink
@@ -22,8 +22,12 @@ KEEPALIVE_S = 4.0
 #: time limit for a connection, with TLS; the attempt is repeated afterwards
 CONNECT_S = 5.0
 
-#: maximum size of a response in memory; a list of 1,000 faxes has about 1 MB
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+#: maximum bytes of a response in memory, decompressed; a list of 1,000 faxes has about 1 MB
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+#: of the body of an error, so much is read; its status says what matters
+MAX_ERROR_BYTES = 64 * 1024
+#: encodings of a response. A chunk of 16 kB becomes at most 16 MB by gzip once; by two encodings, or others, anything
+_ENCODINGS = {"", "identity", "gzip"}
 
 #: maximum characters of an error message that are kept, because it may quote the response
 _REASON_CHARS = 300
@@ -68,7 +72,12 @@ class HttpPool:
         await self._transport.aclose()
 
     async def exchange(
-        self, request: httpx.Request, guard: SendGuard, *, into: FileSink | None = None
+        self,
+        request: httpx.Request,
+        guard: SendGuard,
+        *,
+        into: FileSink | None = None,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> SinchResponse:
         """Send a request and read the response.
 
@@ -76,21 +85,19 @@ class HttpPool:
             request: The request.
             guard: Records whether the body was started.
             into: The file for the body of a 2xx response; None: it is returned.
+            max_bytes: The maximum size of a 2xx response that is returned, decompressed.
 
         Raises:
             UnreachableError: no connection could be established.
             NotSentError: the guard did not allow the body to start.
             ResponseLostError: no complete response arrived.
-            UnreadableError: the response is too large.
+            UnreadableError: the response is too large, has another encoding than gzip, or is no file of its kind.
             SaveError: the file cannot be written.
         """
         with translate_errors(guard):
             response = await self._transport.handle_async_request(request)
             try:
-                if into is not None and response.is_success:
-                    body = await _save(response, into)
-                else:
-                    body = await _read(response)
+                body = await _body(response, into, max_bytes)
             finally:
                 await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -128,7 +135,7 @@ def translate_errors(guard: SendGuard) -> Iterator[None]:
     try:
         yield
     except _HTTP_ERRORS as error:
-        reason = clean(str(error) or type(error).__name__, _REASON_CHARS)
+        reason = explanation(str(error) or type(error).__name__, _REASON_CHARS)
         if guard.refused:
             raise NotSentError(TOO_LATE) from error
         if guard.started:
@@ -136,19 +143,32 @@ def translate_errors(guard: SendGuard) -> Iterator[None]:
         raise UnreachableError(f"no connection: {reason}") from error
 
 
-async def _save(response: httpx.Response, into: FileSink) -> bytes:
-    into.restart()
+async def _body(response: httpx.Response, into: FileSink | None, max_bytes: int) -> bytes:
+    is_encoded = response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS
+    if not response.is_success:
+        return b"" if is_encoded else await _read(response, MAX_ERROR_BYTES)
+    if is_encoded:
+        raise UnreadableError("the answer has an unknown encoding", status=response.status_code)
+    if into is not None:
+        await _save(response, into)
+        return b""
+    body = await _read(response, max_bytes + 1)
+    if len(body) > max_bytes:
+        raise UnreadableError("the answer is too large", status=response.status_code)
+    return body
+
+
+async def _save(response: httpx.Response, into: FileSink) -> None:
+    into.restart(response.headers.get("content-type", ""))
     async for chunk in response.aiter_bytes():
         into.write(chunk)
-    return b""
 
 
-async def _read(response: httpx.Response) -> bytes:
-    chunks = []
-    size = 0
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    """Read the body up to ``max_bytes`` and leave the rest."""
+    body = bytearray()
     async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES:
-            raise UnreadableError("the answer is too large", status=response.status_code)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        body += chunk
+        if len(body) >= max_bytes:
+            break
+    return bytes(body[:max_bytes])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import islice
 
-from dispatcher.sinch.coerce import clean, json_object, mapping, text
+from dispatcher.sinch.coerce import MAX_ITEMS, explanation, json_object, mapping, objects
 from dispatcher.sinch.errors import (
     NotFoundError,
     RateLimitedError,
@@ -49,7 +49,7 @@ def error_from_response(response: SinchResponse, *, now_s: float | None = None) 
     if status == 429:
         return RateLimitedError(_retry_after_s(response, now_s))
     if status in _MOVED:
-        target = clean(response.headers.get("location", "another address"), _ADDRESS_CHARS)
+        target = explanation(response.headers.get("location", "another address"), _ADDRESS_CHARS)
         return RefusedError(status=status, message=f"the address has moved to {target}; set the base URL to it")
     if status < 400 or status == 408 or status >= 500:
         return UnclearError(_reason(response), status=status, retry_after_s=_retry_after_s(response, now_s))
@@ -100,19 +100,20 @@ def _refusal(response: SinchResponse) -> RefusedError:
     parts += [f"{name}: {description}" for name, description in violations if description]
     return kind(
         status=response.status,
-        code=text(fields.get("code"), _NAME_CHARS),
+        code=explanation(fields.get("code"), _NAME_CHARS),
         message="; ".join(part for part in parts if part)[:_MESSAGE_CHARS],
         fields=tuple(name for name, _ in violations if name),
     )
 
 
 def _first_text(fields: Mapping[str, object], *names: str) -> str:
-    return next((value for name in names if (value := text(fields.get(name), _MESSAGE_CHARS))), "")
+    return next((value for name in names if (value := explanation(fields.get(name), _MESSAGE_CHARS))), "")
 
 
 def _violations(details: object) -> Iterator[tuple[str, str]]:
-    for detail in details if isinstance(details, list) else [details]:
-        items = mapping(detail).get("fieldViolations")
-        for item in items if isinstance(items, list) else []:
-            violation = mapping(item)
-            yield text(violation.get("field"), _NAME_CHARS), text(violation.get("description"), _MESSAGE_CHARS)
+    for detail in details[:MAX_ITEMS] if isinstance(details, list) else [details]:
+        for violation in objects(mapping(detail).get("fieldViolations")):
+            yield (
+                explanation(violation.get("field"), _NAME_CHARS),
+                explanation(violation.get("description"), _MESSAGE_CHARS),
+            )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.sinch.coerce import identifier, integer, json_object, mapping, text, time_ms
+from dispatcher.sinch.coerce import MAX_ITEMS, explanation, identifier, integer, json_object, mapping, text, time_ms
 from dispatcher.sinch.errors import UnreadableError
 
 #: labels of every fax: its job, its attempt number, and the write epoch of the account when the attempt began
@@ -129,7 +129,7 @@ def fax_update(fax: Mapping[str, object]) -> FaxUpdate:
         write_epoch=labels.write_epoch,
         error_type=text(fax.get("errorType"), _TYPE_CHARS),
         error_code=_integer_up_to(fax.get("errorCode"), _MAX_CODE),
-        message=text(fax.get("errorMessage"), _MESSAGE_CHARS),
+        message=explanation(fax.get("errorMessage"), _MESSAGE_CHARS),
         pages_sent=min(max(integer(fax.get("pagesSentSuccessfully")), 0), _MAX_PAGES),
         pages_total=min(max(integer(fax.get("numberOfPages")), 0), _MAX_PAGES),
         created_ms=time_ms(fax.get("createTime")),
@@ -170,15 +170,13 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
     """
     response = json_object(body)
     faxes = None if response is None else response.get("faxes")
-    if response is None or not isinstance(faxes, list):
+    if response is None or not isinstance(faxes, list) or len(faxes) > MAX_ITEMS:
         raise UnreadableError("the answer is not a list of faxes")
     pages = total_pages(response)
-    if pages > MAX_LIST_PAGES:
-        raise UnreadableError(f"a list of {pages} pages")
     items = [mapping(fax) for fax in faxes]
     return ListPage(
         faxes=tuple(fax_update(item) for item in items if identifier(item.get("id"))),
-        page=integer(response.get("page")) or integer(response.get("pageNumber")) or page,
+        page=page_number(response) or page,
         total_pages=pages,
         unusable=tuple(AttemptLabels.read(item.get("labels")).job for item in items if not identifier(item.get("id"))),
     )
@@ -188,8 +186,20 @@ def total_pages(response: Mapping[str, object]) -> int:
     """Return the number of pages of a list; 0 if it does not have one.
 
     The number of items is not used, because the provider may send smaller pages than requested.
+
+    Raises:
+        UnreadableError: there are more than anybody has.
     """
-    return max(0, integer(response.get("totalPages")))
+    pages = max(0, integer(response.get("totalPages")))
+    if pages > MAX_LIST_PAGES:
+        raise UnreadableError(f"a list of {pages} pages")
+    return pages
+
+
+def page_number(response: Mapping[str, object]) -> int:
+    """Return the number of a page of a list, counted from 1; 0 if it names none."""
+    number = integer(response.get("page")) or integer(response.get("pageNumber"))
+    return number if 0 < number <= MAX_LIST_PAGES else 0
 
 
 def _rfc3339(time_ms: int | None, *, round_up: bool) -> str:

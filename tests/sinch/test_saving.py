@@ -11,7 +11,7 @@ from tests.sinch.wire_server import Reader, WireServer, Writer, reply, respond_w
 
 pytestmark = pytest.mark.anyio
 
-CONTENT = b"%PDF" + b"x" * 500_000
+CONTENT = b"%PDF-" + b"x" * 500_000
 
 
 def names_in(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 To send faxes, use ``bulkfax send``.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -25,6 +26,8 @@ from dispatcher.sinch.wire import MAX_PAGE_SIZE, FaxQuery
 
 app = typer.Typer(help="Faxes at the provider: list and download them.", no_args_is_help=True)
 
+#: IDs that are also the name of a file: letters, digits, ``_``, ``-``
+_PLAIN_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 _FaxArgument = Annotated[str, typer.Argument(metavar="FAX", help="ID of the fax, as `bulkfax jobs show` shows it.")]
 _Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")]
 
@@ -147,12 +150,23 @@ def download(
     force: _Force = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Download the content of a fax as a PDF."""
-    file = output or Path(f"{fax}.pdf")
+    """Download the content of a fax: a PDF, or a TIFF, of at most 50 MB."""
+    file = output or _default_file(fax)
     ensure_writable(file, force=force)
     _report_written(
         file, call_provider(lambda client: _download(client, fax, file), "fetching the fax"), as_json=as_json
     )
+
+
+def _default_file(fax: str) -> Path:
+    """Return a file of the current folder that is named after a fax.
+
+    Raises:
+        typer.BadParameter: an ID like this would name a file elsewhere.
+    """
+    if not _PLAIN_ID.fullmatch(fax):
+        raise typer.BadParameter("this is no plain ID: name the file with --output", param_hint="FAX")
+    return Path(f"{fax}.pdf")
 
 
 async def _download(client: FaxClient, fax: str, file: Path) -> int:

@@ -88,6 +88,13 @@ def test_download_writes_the_pdf_and_overwrites_a_file_only_with_the_option(prov
     assert Path("other.pdf").read_bytes() == Path(f"{fax}.pdf").read_bytes()
 
 
+@pytest.mark.parametrize("id_", ["../up", "/tmp/away", "..", "a/b", "a\\b", "x" * 201, "a\x1b[2J", ".hidden"])
+def test_no_id_names_a_file_of_another_folder(provider: Bulkfax, id_: str) -> None:
+    ran = provider("faxes", "download", "--", id_)
+    assert (ran.status, "--output" in ran.err) == (2, True)
+    assert not list(Path().iterdir())
+
+
 def test_deleted_content_cannot_be_downloaded_and_its_record_stays(
     provider: Bulkfax, run_json: RunJson, fax: str
 ) -> None:
