@@ -1,13 +1,8 @@
 """``send``: uploads letters and a list of recipients, and starts the batch."""
 
-<<<<<<< HEAD
-from collections.abc import Sequence
-from datetime import datetime
-=======
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
->>>>>>> 7e5d998 (Let drafts expire that nobody starts, and bound their number)
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -233,8 +233,8 @@ def _in_flight(account: Account) -> str:
 def _open_drafts(account: Account) -> str:
     if account.open_drafts is None:
         return ""
-    most = f" of at most {account.max_open_drafts:,}" if account.max_open_drafts is not None else ""
-    return f"{account.open_drafts:,}{most}"
+    limit = f" of at most {account.max_open_drafts:,}" if account.max_open_drafts is not None else ""
+    return f"{account.open_drafts:,}{limit}"
 
 
 _BLOCKED_BY = {

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from dispatcher.service.uploads import open_upload
 from dispatcher.service.views import view_batch
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.store import Store
-from tests.service.samples import definition, draft, end_jobs, recipients, running
+from tests.service.samples import add, definition, draft, end_jobs, recipients, running
 from tests.service.system import FaultySystem, open_system
 from tests.store.fixture import number, upload_chunk
 
@@ -267,8 +266,8 @@ async def test_a_fax_whose_draft_ended_before_the_repeat_says_so(store: Store, m
 async def test_an_upload_that_broke_off_keeps_its_draft_and_goes_on_with_its_key(store: Store) -> None:
     batch = await draft(store)
     broken = await open_upload(store, batch, "k")
-    await broken.add(recipients(1_500), [])
+    await add(broken, recipients(1_500), [])
     again = await open_upload(store, batch, "k")
-    await again.add([replace(row) for row in recipients(1_500)], [])
+    await add(again, recipients(1_500), [])
     assert (await again.finish()).accepted == 1_500
     assert await store.batches.open_drafts() == 1
