@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US, Allowance, Period, next_free_slot_us, used
@@ -140,6 +140,7 @@ def test_after_a_clock_was_set_back_a_period_and_little_more_frees_all(
     assert drawn(pace, later_us, horizon_us=0, max_slots=1)[1] == [later_us - CATCH_UP_US]
 
 
+@settings(max_examples=30)  # each draws the permits of 70 seconds
 @given(st.sampled_from([1.0, 10.0, 40.0]), st.integers(SECOND // 20, SECOND))
 def test_limits_that_are_not_reached_cost_nothing(rate: float, every_us: int) -> None:
     """The account's rate is used as fully as without them."""
