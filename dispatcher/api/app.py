@@ -1,5 +1,6 @@
 """The web application: the producer API, the callback receiver, health and metrics."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -38,6 +39,8 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.exposition = Exposition()
+    app.state.reading_lists = asyncio.Semaphore(recipients.LISTS_AT_ONCE)
+    app.state.checking_documents = asyncio.Semaphore(documents.DOCUMENTS_AT_ONCE)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)

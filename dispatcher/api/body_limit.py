@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatcher.api.problems import problem_of, problem_response
 
 _MB = 1_000_000
-#: maximum bytes of all other requests, which are small JSON
-_ORDINARY_BYTES = 1 * _MB
+#: maximum bytes of all other requests, which are small JSON, and the maximum of lists and objects in it. Parsing a
+#: megabyte of them would take most of a second
+_ORDINARY_BYTES, _ORDINARY_BRACKETS = 1 * _MB, 2_000
 _BYTES = (
     # a million recipients with a kilobyte of columns each; read and stored piece by piece
     (re.compile(r"/v1/batches/[^/]+/recipients"), 1000 * _MB),
@@ -44,7 +45,7 @@ class BodyLimit:
         if refusal is not None:
             await problem_response(problem_of(refusal))(scope, receive, send)
             return
-        await self._app(scope, _limited(receive, limit), send)
+        await self._app(scope, _limited(receive, limit, nested=limit != _ORDINARY_BYTES), send)
 
 
 def _refusal(headers: Headers, limit: int) -> HTTPException | None:
@@ -62,16 +63,23 @@ def _too_large(limit: int) -> HTTPException:
     )
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Return a ``receive`` that raises 413 once more than ``limit`` bytes have arrived."""
-    seen = 0
+def _limited(receive: Receive, limit: int, *, nested: bool) -> Receive:
+    """Return a ``receive`` that raises 413 once more than ``limit`` bytes have arrived.
+
+    Without ``nested`` it raises 422 once they contain too many opening brackets.
+    """
+    seen = brackets = 0
 
     async def counted() -> Message:
-        nonlocal seen
+        nonlocal seen, brackets
         message = await receive()
-        seen += len(message.get("body", b""))
+        body = message.get("body", b"")
+        seen += len(body)
         if seen > limit:
             raise _too_large(limit)
+        brackets += 0 if nested else body.count(b"[") + body.count(b"{")
+        if brackets > _ORDINARY_BRACKETS:
+            raise HTTPException(422, f"The body may have at most {_ORDINARY_BRACKETS:,} lists and objects.")
         return message
 
     return counted

@@ -1,7 +1,11 @@
 """Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
+import asyncio
 import time
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
@@ -11,6 +15,7 @@ from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import file_name
 from dispatcher.core.times import END_MS
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
 
@@ -20,6 +25,10 @@ signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
 
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = "multipart/form-data"
+#: documents that are in memory at the same time, to be checked and stored; each takes up to 60 MB
+DOCUMENTS_AT_ONCE = 1
+#: larger bodies are received into a file
+_IN_MEMORY_BYTES = 64 * 1024
 
 
 @router.post(
@@ -37,18 +46,27 @@ _FORM = "multipart/form-data"
 )
 async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Document:
     """Upload a PDF as the body or as the form field `file`. Uploading the same bytes again returns the same id."""
-    content, name = await _content(request)
-    return convert.document(await take_document(runtime.store, content, name))
+    checking: asyncio.Semaphore = request.app.state.checking_documents
+    async with _received(request) as (file, name), checking:
+        content = await on_cpu_thread(file.read)
+        return convert.document(await take_document(runtime.store, content, name))
 
 
-async def _content(request: Request) -> tuple[bytes, str]:
+@asynccontextmanager
+async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
+    """Receive a document into a file: only a document whose turn it is takes memory. Yields the file and its name."""
     if not request.headers.get("content-type", "").startswith(_FORM):
-        return await request.body(), file_name(request.headers.get("content-disposition", ""))
+        with SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
+            async for piece in request.stream():
+                body.write(piece)
+            body.seek(0)
+            yield body, file_name(request.headers.get("content-disposition", ""))
+        return
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise HTTPException(422, "The form has no file in its field 'file'.")
-        return await file.read(), file.filename or ""
+        yield file.file, file.filename or ""
 
 
 @router.get("/{sha256}")

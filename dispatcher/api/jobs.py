@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.pages import page_response
 from dispatcher.schema import responses
 from dispatcher.schema.states import JobState
 from dispatcher.service.jobs import JobFilter, list_jobs, show_job
@@ -13,7 +14,7 @@ from dispatcher.service.jobs import JobFilter, list_jobs, show_job
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-@router.get("/batches/{batch}/jobs")
+@router.get("/batches/{batch}/jobs", response_model=responses.JobPage)
 async def list_batch_jobs(
     batch: str,
     runtime: RuntimeDep,
@@ -23,7 +24,7 @@ async def list_batch_jobs(
     number: Annotated[str, Query(max_length=40, description="In international form; the plus may be left out.")] = "",
     after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> responses.JobPage:
+) -> Response:
     """List jobs by row. Pass `next` as `after` to get the next page; a short page may have more jobs after it."""
     job_filter = JobFilter(
         states=frozenset(convert.STATES[name] for name in state),
@@ -31,7 +32,8 @@ async def list_batch_jobs(
         reference=reference,
         number=_e164(number),
     )
-    return convert.job_page(await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit))
+    page = await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit)
+    return await page_response(convert.job_page, page)
 
 
 @router.get("/jobs/{job}")

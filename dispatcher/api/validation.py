@@ -12,6 +12,10 @@ from dispatcher.schema.enforcement import ApiChecks
 Body = TypeVar("Body", bound=requests.Request)
 
 
+#: values of a body, which has a few hundred; each value too many would be a fault with a sentence of its own
+_MAX_VALUES = 2_000
+
+
 def _known_country(text: str) -> str:
     region = region_of_country(text)
     if region is None:
@@ -30,10 +34,22 @@ def _known_zone(text: str) -> str:
 CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
 
 
+def _has_too_many_values(value: object) -> bool:
+    found, waiting = 0, [value]
+    while waiting and found <= _MAX_VALUES:
+        item = waiting.pop()
+        values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        found += len(values)
+        waiting.extend(values if found <= _MAX_VALUES else ())
+    return found > _MAX_VALUES
+
+
 def _enforced(model: type[Body]) -> WrapValidator:
     """Return the validator of a body that enforces the constraints of its schema."""
 
     def validate(value: object, _: object) -> Body:
+        if _has_too_many_values(value):
+            raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
         return model.model_validate(value, context=CHECKS, from_attributes=True)
 
     return WrapValidator(validate)

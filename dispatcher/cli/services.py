@@ -21,10 +21,12 @@ def web() -> None:
     from uvicorn.loops.auto import auto_loop_factory  # late, both: they cost other commands a second
 
     from dispatcher.cli.store_access import settings_with_redis
+    from dispatcher.cpu_thread import SWITCH_INTERVAL_S
     from dispatcher.local.ports import ensure_port_free
 
     settings = settings_with_redis()
     ensure_port_free(settings.host, settings.port)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # uvloop, where there is one
         runner.run(_serve(settings))
 
@@ -87,8 +89,10 @@ async def _serve(settings: "Settings") -> None:
 
     configure_logs(settings)
     async with open_runtime(settings, answers_people=True) as runtime:
+        app = create_app(runtime)
+        app.openapi()  # takes a tenth of a second, for which the first reader of it would hold up all others
         config = uvicorn.Config(
-            create_app(runtime),
+            app,
             host=settings.host,
             port=settings.port,
             http=connection_for_this_process(),

@@ -43,6 +43,7 @@ JOB_STATES = LIVE + FINAL
 
 #: maximum number of digits of a row, and of characters of a wrong id that its error repeats
 _ROW_DIGITS, _SHOWN = 10, 100
+_FIELD_SIZE = 100
 
 
 class JobId(NamedTuple):
@@ -77,6 +78,11 @@ class Recipient:
     reference: str = ""
     #: all other columns, for cover pages
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Characters of its texts, and 100 for each field's name and place in memory. It bounds what is kept there."""
+        return len(self.reference) + len(self.fields) * _FIELD_SIZE + sum(map(len, self.fields.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from dispatcher.store.store import Store
 #: Maximum blocks that one request decodes, and whose states and categories it looks at. The page then says where to
 #: continue.
 SCAN_BLOCKS, SKIM_BLOCKS = 50, 1000
+#: size of a page's recipients after which it ends
+PAGE_SIZE = 2_000_000
 #: blocks whose states and categories one call to the store looks at
 _BLOCKS_PER_CALL = 20
 
@@ -54,19 +56,21 @@ class JobPage:
 async def list_jobs(store: Store, batch: str, job_filter: JobFilter, *, after: int, limit: int) -> JobPage:
     """List jobs after the row ``after`` (-1: from the start). Raises Missing for an unknown batch.
 
-    A page may be short or even empty and yet not be the last, because one call looks at a limited number of blocks.
+    A page may be short or even empty and yet not be the last, because one call looks at a limited number of blocks, and
+    because a page of long rows is cut.
     """
     overview = await find_batch(store, batch)
     jobs: list[JobView] = []
     first, skip = divmod(after + 1, BLOCK)
     last = min(overview.blocks, first + SKIM_BLOCKS)
-    scanned = 0
+    scanned = size = 0
     async for block in _candidate_blocks(store, batch, range(first, last), job_filter):
         if scanned == SCAN_BLOCKS:
             return JobPage(jobs=tuple(jobs), next_row=block * BLOCK - 1)
         rows = await _matching(store, batch, block, job_filter, skip if block == first else 0)
-        jobs += await _with_times(store, batch, rows[: limit - len(jobs)])
-        if len(jobs) == limit:
+        rows, size = _fitting(rows[: limit - len(jobs)], size)
+        jobs += await _with_times(store, batch, rows)
+        if len(jobs) == limit or size >= PAGE_SIZE:
             return JobPage(jobs=tuple(jobs), next_row=jobs[-1].id.row)
         scanned += 1
     return JobPage(jobs=tuple(jobs), next_row=last * BLOCK - 1 if last < overview.blocks else None)
@@ -97,6 +101,15 @@ async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter,
         for position in positions
         if job_filter.matches_recipient(recipients[position])
     ]
+
+
+def _fitting(rows: list[Row], size: int) -> tuple[list[Row], int]:
+    """Return the rows that fit into a page of this size, and its size with them. The row that fills it is the last."""
+    for count, (_, recipient, _) in enumerate(rows, start=1):
+        size += recipient.size
+        if size >= PAGE_SIZE:
+            return rows[:count], size
+    return rows, size
 
 
 async def _with_times(store: Store, batch: str, rows: Sequence[Row]) -> list[JobView]:

@@ -26,11 +26,8 @@ from dispatcher.store.store import Store
 
 #: number of recipients, or of refused rows, after which a chunk is stored
 CHUNK_ROWS = 1000
-#: size after which a chunk is stored, in characters of its recipients' fields and ``_FIELD_SIZE`` for each of them;
-#: rows of about thirty columns reach it with their 1,000th
+#: size of its recipients after which a chunk is stored; rows of about thirty columns reach it with their 1,000th
 CHUNK_SIZE = 4_000_000
-#: characters that a field counts besides its value, for its name and its place in memory
-_FIELD_SIZE = 100
 #: maximum refused rows in the answer to an upload; all refused rows are stored
 SAMPLE_ROWS = 20
 
@@ -82,7 +79,7 @@ class _OpenChunk:
         before = len(self.recipients)
         for row in accepted[: CHUNK_ROWS - before]:
             self.recipients.append(row)
-            self.size += len(row.reference) + len(row.fields) * _FIELD_SIZE + sum(map(len, row.fields.values()))
+            self.size += row.size
             if self.size >= CHUNK_SIZE:
                 break
         self.last_line = self.recipients[-1].line

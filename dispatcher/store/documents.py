@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store.client import Client
 from dispatcher.store.errors import StoreFull, translated
 from dispatcher.store.lua import Scripts
@@ -21,6 +22,10 @@ class DocumentInfo:
     created_ms: int
 
 
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 class Documents:
     def __init__(self, client: Client, scripts: Scripts, max_bytes: int) -> None:
         self._client = client
@@ -33,7 +38,7 @@ class Documents:
 
         Raises:
             StoreFull: All documents together would exceed the maximum size."""
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = await on_cpu_thread(_sha256, content)
         stored = await self.info(sha256)
         if stored:
             await self._scripts.accept("move_epoch")

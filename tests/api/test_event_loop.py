@@ -1,12 +1,16 @@
 """Nothing long runs on the event loop: lists, reports and pages are work of the CPU thread, one piece at a time."""
 
+import asyncio
+import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from dispatcher.api import convert, documents, recipients
 from dispatcher.core.job import State
 from dispatcher.cpu_thread import THREAD_NAME
 from dispatcher.recipients import read_rows
@@ -14,7 +18,9 @@ from dispatcher.recipients.read_rows import RowReader
 from dispatcher.runtime import Runtime
 from dispatcher.service import report, uploads
 from dispatcher.store import codec
-from tests.service.samples import draft, end_jobs, number, running
+from dispatcher.store.documents import DocumentInfo
+from dispatcher.store.store import Store
+from tests.service.samples import draft, end_jobs, number, pdf, running
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +64,21 @@ async def read_report(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[
     assert (await api.get(f"/v1/batches/{batch}/report")).text.count("\r\n") == ROWS + 1
 
 
+async def read_jobs(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], None]) -> None:
+    batch = await draft(runtime.store, ROWS)
+    watch()
+    page = (await api.get(f"/v1/batches/{batch}/jobs?limit=1000")).json()
+    assert (len(page["jobs"]), page["next"]) == (1000, 999)
+
+
+async def read_refused(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], None]) -> None:
+    batch = await draft(runtime.store)
+    watch()
+    headers = {"Content-Type": "text/csv"}
+    await api.post(f"/v1/batches/{batch}/recipients", content=b"fax\n" + b"x\n" * 100, headers=headers)
+    assert len((await api.get(f"/v1/batches/{batch}/refused")).json()["refused"]) == 100
+
+
 @pytest.mark.parametrize(
     ("use", "work"),
     [
@@ -77,6 +98,8 @@ async def read_report(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[
             read_report,
             [(codec, "decode_record"), (codec, "decode_recipients"), (codec, "decode_history"), (report, "_job_line")],
         ),
+        (read_jobs, [(codec, "decode_record"), (codec, "decode_recipients"), (convert, "job_page")]),
+        (read_refused, [(codec, "decode_refused"), (convert, "refused_page")]),
     ],
 )
 async def test_work_that_grows_with_a_list_is_done_beside_the_event_loop(
@@ -94,3 +117,117 @@ async def test_work_that_grows_with_a_list_is_done_beside_the_event_loop(
 
     await use(api, runtime, watch)
     assert threads == {name: {THREAD_NAME} for _, name in work}
+
+
+async def test_a_page_of_long_rows_is_cut_and_says_where_it_goes_on(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    batch = await draft(runtime.store)
+    names = ",".join(f"c{index}" for index in range(30))
+    row = ",".join(["x" * 2000] * 30)
+    body = f"fax,{names}\n" + "".join(f"{number(index)},{row}\n" for index in range(100))
+    await api.post(f"/v1/batches/{batch}/recipients", content=body, headers={"Content-Type": "text/csv"})
+    rows, after = [], -1
+    while after is not None:
+        answer = await api.get(f"/v1/batches/{batch}/jobs", params={"after": after, "limit": 1000})
+        assert len(answer.content) < 3_000_000
+        rows += [job["line"] for job in answer.json()["jobs"]]
+        after = answer.json()["next"]
+    assert rows == list(range(2, 102))
+
+
+async def test_lists_beyond_those_that_fit_into_memory_are_told_to_come_again(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    url, headers = f"/v1/batches/{await draft(runtime.store)}/recipients", {"Content-Type": "text/csv"}
+    stalled = asyncio.Semaphore(0)
+
+    async def stall() -> AsyncIterator[bytes]:
+        yield b"fax\n"
+        stalled.release()
+        await asyncio.Event().wait()
+
+    stalls = [
+        asyncio.create_task(api.post(url, content=stall(), headers=headers)) for _ in range(recipients.LISTS_AT_ONCE)
+    ]
+    async with asyncio.timeout(10):
+        for _ in stalls:
+            await stalled.acquire()
+    refused = await api.post(url, content=LIST, headers=headers)
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (503, True)
+    for task in stalls:
+        task.cancel()
+    await asyncio.gather(*stalls, return_exceptions=True)
+    assert (await api.post(url, content=LIST, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("form", [False, True])
+async def test_only_one_document_at_a_time_is_in_memory(
+    form: bool, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = most = 0
+
+    async def take(store: Store, content: bytes, name: str) -> DocumentInfo:
+        nonlocal taken, most
+        taken += 1
+        most = max(most, taken)
+        await asyncio.sleep(0.01)
+        taken -= 1
+        return DocumentInfo(sha256="0" * 64, size=len(content), pages=1, name=name, created_ms=0)
+
+    monkeypatch.setattr(documents, "take_document", take)
+    body = {"files": {"file": ("a.pdf", pdf())}} if form else {"content": pdf()}
+    answers = await asyncio.gather(*(api.post("/v1/documents", **body) for _ in range(4)))
+    assert [answer.json()["size"] for answer in answers] == [len(pdf())] * 4
+    assert most == 1
+
+
+def _unknown_fields(count: int) -> str:
+    return json.dumps({f"field {index}": 0 for index in range(count)})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" + "[]," * 330_000 + "[]]",
+        "[" * 500_000,
+        '{"a":' * 150_000,
+        _unknown_fields(50_000),
+        f'{{"name": "n", "options": {_unknown_fields(50_000)}}}',
+        json.dumps({"name": "n", "content_urls": ["x"] * 180_000}),
+    ],
+    ids=["empty lists", "deep lists", "deep objects", "unknown fields", "unknown options", "many addresses"],
+)
+async def test_a_megabyte_of_small_values_is_refused_in_few_words(body: str, api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/batches", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert len(answer.content) < 1_000
+
+
+#: CPU seconds that one callback of the event loop may take in these tests; machines differ, so it is generous
+_LONGEST_S = 0.15
+
+
+async def test_no_callback_of_the_event_loop_computes_for_long(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all that these attacks compute, only small parts are computed on the event loop."""
+    longest: list[tuple[float, str]] = []
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        began_s, name = time.thread_time(), repr(handle)
+        run(handle)
+        longest.append((time.thread_time() - began_s, name))
+
+    batch = await draft(runtime.store, 3_000)
+    url = f"/v1/batches/{batch}"
+    names = ",".join(f"c{index}" for index in range(299))
+    wide = f"fax,{names}\n" + "".join(f"{number(index)}{',' * 299}\n" for index in range(1_000))
+    broken = 'fax\n"' + "x\n" * 40_000
+    empty = json.dumps({"name": "n", "content_urls": ["x"] * 2_500}).encode()
+    monkeypatch.setattr(asyncio.Handle, "_run", timed)
+    for content in (wide, broken):
+        await api.post(f"{url}/recipients", content=content, headers={"Content-Type": "text/csv"})
+    await api.post("/v1/batches", content=empty, headers={"Content-Type": "application/json"})
+    for path in ("jobs?limit=1000", "jobs?reference=none", "refused?limit=1000", "report"):
+        assert (await api.get(f"{url}/{path}")).status_code == 200
+    assert max(longest) < (_LONGEST_S, "")

@@ -12,7 +12,9 @@ def test_a_job_id_is_read_as_it_is_written(batch: str, row: int) -> None:
     assert JobId.parse(str(JobId(batch, row))) == JobId(batch, row)
 
 
-@pytest.mark.parametrize("text", ["", "b", "b.", ".1", "b.x", "b.-1", "b.1.5", "b/1.2", "b.²", "b. 1", "b." + "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "b", "b.", ".1", "b.x", "b.-1", "b.1.5", "b/1.2", "b.²", "b. 1", "b." + "9" * 5000]
+)
 def test_what_is_no_job_id_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="is not a job id of the form"):
         JobId.parse(text)
