@@ -16,6 +16,7 @@ import structlog
 
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy
+from dispatcher.core.visible import visible
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError, UnknownLayout
@@ -137,6 +138,6 @@ def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint) 
     try:
         asyncio.run(serve(lifeline, failpoint))
     except (SettingsError, UnknownLayout) as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
+        print(visible(f"worker: {error}"), file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1
     return 0

@@ -18,6 +18,7 @@ from dramatiq import Actor
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
+from dispatcher.core.visible import visible
 from dispatcher.logs import configure_logs
 from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
@@ -191,7 +192,7 @@ def main() -> int:
     try:
         asyncio.run(serve())
     except (SettingsError, StoreError) as error:
-        print(f"scheduler: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
+        print(visible(f"scheduler: {error}"), file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1
     return 0
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, confirm, note, print_json, results
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
@@ -82,8 +82,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End the batch permanently. Jobs that have not ended become cancelled; calls in progress finish."""
-    if not yes:
-        typer.confirm(f"Cancel batch {batch} permanently?", abort=True, err=True)
+    confirm(f"Cancel batch {batch} permanently?", yes=yes)
     with Client.from_environment() as client:
         _commanded(client.cancel(batch), as_json=as_json)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Group
 
+from dispatcher.cli.output import styled
 from dispatcher.cli.tables import counts_table, pairs, reasons_table
 from dispatcher.client import FINAL_STATES, Batch
 from dispatcher.core.durations import duration_text
@@ -63,7 +64,7 @@ class DemoResult:
         return Group(
             reasons_table(self.batch, f"{self.rows:,} rows: {self.batch.rows:,} accepted, {self.refused:,} refused"),
             counts_table(self.batch, "What became of the jobs"),
-            "[bold]What the provider's own ledger says[/bold]\n",
+            styled("What the provider's own ledger says\n", "bold"),
             pairs(provider),
         )
 

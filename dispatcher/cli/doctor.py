@@ -6,14 +6,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from dispatcher.cli.output import JsonOption, print_json, results
+from dispatcher.cli.output import JsonOption, print_json, results, styled
 from dispatcher.cli.progress import counting
 from dispatcher.cli.tables import table
 from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from dispatcher.service.doctor import Finding
     from dispatcher.store.store import Store
 
@@ -76,17 +77,17 @@ async def _examine_provider(settings: Settings, store: "Store", hours: float) ->
         return await examine_provider(faxes.slices(now_ms - round(hours * 3_600_000), now_ms), hours)
 
 
-def _mark(finding: "Finding") -> Text:
+def _mark(finding: "Finding") -> "Text":
     if finding.ok:
-        return Text("ok", "green")
-    return Text("fixed", "yellow") if finding.fixed else Text("wrong", "red")
+        return styled("ok", "green")
+    return styled("fixed", "yellow") if finding.fixed else styled("wrong", "red")
 
 
 def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
     grid = table("", "check", "finding", prose=["finding"])
     for finding in findings:
         mark = _mark(finding)
-        grid.add_row(mark, finding.check, Text(finding.text))
+        grid.add_row(mark, finding.check, finding.text)
     results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
         results.print(

@@ -5,6 +5,7 @@ Exit status: 0 success, 1 failure, 2 wrong usage.
 
 import os
 import sys
+from typing import Any
 
 from dispatcher.cli import services
 
@@ -32,20 +33,40 @@ def _command() -> None:
         case _:
             from dispatcher.cli.app import app  # late: it takes a second
 
-            app()
+            # not standalone: it would print errors itself, which repeat what was typed
+            sys.exit(app(standalone_mode=False) or 0)
 
 
 def _report(error: Exception) -> int:
-    from dispatcher.cli.output import note, notes
+    import typer
 
+    from dispatcher.cli.output import note, note_trace
+
+    if hasattr(error, "format_message"):
+        return _report_wrong_usage(error)
+    if isinstance(error, typer.Abort):
+        note("Aborted.")
+        return FAILURE
     if os.environ.get("BULKFAX_LOG_LEVEL", "").lower() == "debug":
-        notes.print_exception()
+        note_trace(error)
     status = _known(error)
     if status is None:
         note(f"error: unexpected {type(error).__name__}: {error}")
         note("Run it again with BULKFAX_LOG_LEVEL=debug to see where.")
         return FAILURE
-    note(f"error: {error}")
+    note("error: " + str(error).replace("\n", "\n  "))  # no text from outside begins a line
+    return status
+
+
+def _report_wrong_usage(error: Any) -> int:
+    """Print an error of typer about arguments, whose class it does not publish."""
+    from dispatcher.cli.output import note
+
+    if message := error.format_message():  # empty after the help that a command without arguments shows
+        if error.ctx is not None:
+            note(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.")
+        note(f"error: {message}")
+    status: int = error.exit_code
     return status
 
 

@@ -1,19 +1,57 @@
-"""Where the command line writes: results to standard output, progress and errors to standard error."""
+"""Where the command line writes: results to standard output, progress and errors to standard error.
+
+No other file of the command line prints. Everything printed here is shown as it is, whoever wrote it: markup is not
+interpreted, and control characters are written out, so that no text can move the cursor, colour what follows, change
+the title of the window, or turn the direction of the line.
+"""
 
 import json
 import os
 import sys
+import traceback
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from dispatcher.cli.failure import CommandFailed
+from dispatcher.core.visible import visible
 
-__all__ = ["CommandFailed", "JsonOption", "KeyOption", "note", "notes", "print_json", "results"]
+__all__ = [
+    "CommandFailed",
+    "JsonOption",
+    "KeyOption",
+    "Printer",
+    "confirm",
+    "note",
+    "note_trace",
+    "notes",
+    "print_json",
+    "results",
+    "styled",
+]
 
 #: width of tables that are not written to a terminal: enough that no id or number is cut
 _PIPE_WIDTH = 160
+
+
+class Printer(Console):
+    """A console that shows every text as it is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a text into what is printed of it. Tables measure their columns with this, too."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render anything else. Only the console itself may move the cursor, for progress bars."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def _width() -> int | None:
@@ -21,9 +59,9 @@ def _width() -> int | None:
 
 
 #: writes results to standard output
-results = Console(highlight=False, width=_width())
+results = Printer(width=_width())
 #: writes progress, hints and errors to standard error
-notes = Console(stderr=True, highlight=False)
+notes = Printer(stderr=True)
 
 KeyOption = Annotated[
     str,
@@ -35,11 +73,28 @@ KeyOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 
 
+def styled(text: str, style: str = "", *, no_wrap: bool = False) -> Text:
+    """Return a text with a style, such as ``red``."""
+    return Text(visible(text), style, no_wrap=no_wrap)
+
+
 def print_json(value: dict[str, Any]) -> None:
-    """Print an object as JSON on one line."""
-    print(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str), flush=True)  # noqa: T201  # the product
+    """Print an object as JSON on one line. What must not reach a terminal is escaped as JSON defines it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    print(visible(text), flush=True)  # noqa: T201  # the product
 
 
 def note(text: str) -> None:
-    """Print a line to standard error, without markup, so that names and addresses appear unchanged."""
-    notes.print(text, markup=False, soft_wrap=True)
+    """Print a line to standard error."""
+    notes.print(text, soft_wrap=True)
+
+
+def note_trace(error: Exception) -> None:
+    """Print where an error was raised. The trace has no values of variables: some of them are secrets."""
+    note("".join(traceback.format_exception(error)))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask for confirmation unless ``yes``. Without it, the command ends with status 1."""
+    if not yes:
+        typer.confirm(visible(question), abort=True, err=True)

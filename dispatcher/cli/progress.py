@@ -10,14 +10,13 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.text import Text
 
-from dispatcher.cli.output import notes
+from dispatcher.cli.output import notes, styled
 
 
 class RateColumn(ProgressColumn):
@@ -29,13 +28,21 @@ class RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.1f} {self._unit}/s" if speed is not None else f"– {self._unit}/s", "progress.data.speed")
+        rate = f"{speed:,.1f}" if speed is not None else "–"
+        return styled(f"{rate} {self._unit}/s", "progress.data.speed")
+
+
+class _Description(ProgressColumn):
+    """Shows what the bar is about, such as the name of a file."""
+
+    def render(self, task: Task) -> Text:
+        return styled(task.description)
 
 
 def counting(unit: str) -> Progress:
     """Return a bar for countable items: how many are done, rate, time left."""
     return Progress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         RateColumn(unit),
@@ -50,7 +57,7 @@ def counting(unit: str) -> Progress:
 def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar for an upload; the value is the progress callback for the client."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(bar_width=30),
         DownloadColumn(),
         TransferSpeedColumn(),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from rich import box
 from rich.console import JustifyMethod
 from rich.table import Table
-from rich.text import Text
 
+from dispatcher.cli.output import styled
 from dispatcher.client import (
     Account,
     Batch,
@@ -41,8 +41,8 @@ def table(*columns: str, title: str = "", numbers: Iterable[str] = (), prose: It
     """Return an empty table. Columns in ``numbers`` are aligned to the right; only those in ``prose`` are folded."""
     grid = Table(box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     if title:
-        grid.title = Text(title, no_wrap=True)
-        grid.min_width = len(title)
+        grid.title = shown = styled(title, no_wrap=True)
+        grid.min_width = len(shown)
     right, folded = set(numbers), set(prose)
     for column in columns:
         justify: JustifyMethod = "right" if column in right else "left"
@@ -75,7 +75,7 @@ def batches_table(batches: Iterable[Batch]) -> Table:
         failed = f"{batch.counts.get('failed', 0):,}"
         age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
         state = "expired draft" if batch.expired_because == "not_started" else batch.state
-        grid.add_row(batch.id, Text(batch.name), state, f"{batch.final:,}/{batch.rows:,}", failed, age)
+        grid.add_row(batch.id, batch.name, state, f"{batch.final:,}/{batch.rows:,}", failed, age)
     return grid
 
 
@@ -116,7 +116,7 @@ def pairs(facts: Mapping[str, str]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value:
-            grid.add_row(name, Text(value))
+            grid.add_row(name, value)
     return grid
 
 
@@ -126,10 +126,10 @@ def counts_table(batch: Batch, title: str = "") -> Table:
     for state, style in STATES.items():
         jobs = batch.counts.get(state, 0)  # type: ignore[call-overload]  # STATES holds the same names
         if jobs:
-            grid.add_row(Text(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
+            grid.add_row(styled(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
             for category, count in _largest_first(batch.categories.get(state, {})):
                 if category:
-                    grid.add_row("", category, Text(f"{count:,}", "dim"), "")
+                    grid.add_row("", category, styled(f"{count:,}", "dim"), "")
     grid.add_section()
     grid.add_row("all jobs", "", f"{batch.rows:,}", "")
     return grid
@@ -150,7 +150,7 @@ def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
         "line", "number", "reason", "what to do", title=title, numbers=["line"], prose=["number", "what to do"]
     )
     for row in rows:
-        grid.add_row(str(row.line), Text(row.number), row.reason, Text(row.detail))
+        grid.add_row(str(row.line), row.number, row.reason, row.detail)
     return grid
 
 
@@ -159,9 +159,8 @@ def jobs_table(jobs: Iterable[Job], title: str) -> Table:
     columns = ("row", "number", "reference", "state", "category", "attempt", "next")
     grid = table(*columns, title=title, numbers=["row", "attempt"], prose=["reference", "state", "category", "next"])
     for job in jobs:
-        state = Text(job.state, STATES.get(job.state, ""))
-        reference, attempt = Text(job.reference), str(job.attempt)
-        grid.add_row(str(job.row), job.number, reference, state, job.category, attempt, age(job.next_at))
+        state = styled(job.state, STATES.get(job.state, ""))
+        grid.add_row(str(job.row), job.number, job.reference, state, job.category, str(job.attempt), age(job.next_at))
     return grid
 
 
@@ -190,16 +189,14 @@ def history_table(history: Iterable[HistoryEntry]) -> Table:
     for entry in history:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
-        grid.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, Text(entry.why))
+        grid.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, entry.why)
     return grid
 
 
 def holds_table(holds: Iterable[Hold]) -> Table:
     grid = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
     for hold in holds:
-        grid.add_row(
-            hold.scope, hold.category, Text(hold.cause), age(hold.since), age(hold.probe_at) or "when released"
-        )
+        grid.add_row(hold.scope, hold.category, hold.cause, age(hold.since), age(hold.probe_at) or "when released")
     return grid
 
 

@@ -92,6 +92,8 @@ class Transport:
             raise NotOurApi(
                 f"{self.url} is not a web address: set BULKFAX_API_URL, as in http://127.0.0.1:8080"
             ) from error
+        except httpx.InvalidURL as error:
+            raise ClientError("an id has characters that no id of this API has: copy it from a list") from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 

@@ -41,7 +41,7 @@ def test_bare_it_explains_itself(bulkfax: Bulkfax) -> None:
 def test_wrong_use_ends_with_status_2_and_a_hint(bulkfax: Bulkfax, arguments: tuple[str, ...]) -> None:
     ran = bulkfax(*arguments)
     assert (ran.status, ran.out) == (2, "")
-    assert "Error" in ran.err
+    assert "error: " in ran.err
 
 
 def test_an_unknown_setting_ends_with_status_2_and_names_the_right_one(

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from dispatcher.cli import tables
+from dispatcher.cli.output import Printer
 from dispatcher.cli.watch import progress_line
 from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
 from dispatcher.core.durations import duration_text
@@ -31,7 +32,7 @@ BATCH = Batch.model_validate(
 
 
 def printed(what: RenderableType, width: int = 80) -> str:
-    console = Console(width=width)
+    console = Printer(width=width)
     with console.capture() as captured:
         console.print(what)
     return captured.get()

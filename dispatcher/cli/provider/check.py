@@ -6,10 +6,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from dispatcher.cli import output
-from dispatcher.cli.output import JsonOption, print_json
+from dispatcher.cli.output import JsonOption, print_json, styled
 from dispatcher.cli.provider.checks import CheckResult, CheckTarget, check_account, check_callback_url
 from dispatcher.cli.provider.provider_call import call_provider
 from dispatcher.cli.provider.test_fax import send_test_fax
@@ -18,7 +17,7 @@ from dispatcher.settings import load_settings
 from dispatcher.sinch.client import FaxClient
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_MARKS = {True: Text("ok", "green"), False: Text("wrong", "red"), None: Text("open", "yellow")}
+_MARKS = {True: styled("ok", "green"), False: styled("wrong", "red"), None: styled("open", "yellow")}
 
 
 def check(
@@ -59,5 +58,5 @@ def _none_failed(results: list[CheckResult]) -> bool:
 def _show(results: list[CheckResult]) -> None:
     rows = table("", "check", "finding", prose=["finding"])
     for result in results:
-        rows.add_row(_MARKS[result.ok], result.check, Text(result.text))
+        rows.add_row(_MARKS[result.ok], result.check, result.text)
     output.results.print(rows)

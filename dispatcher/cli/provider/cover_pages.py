@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, confirm, note, print_json, results
 from dispatcher.cli.provider.provider_call import (
     ServiceOption,
     YesOption,
     call_provider,
     collect,
-    confirm,
     service_or_default,
 )
 from dispatcher.cli.provider.tables import as_json as page_json

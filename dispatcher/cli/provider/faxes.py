@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
-from dispatcher.cli.provider.provider_call import YesOption, call_provider, confirm, ensure_writable
+from dispatcher.cli.output import CommandFailed, JsonOption, confirm, note, print_json, results
+from dispatcher.cli.provider.provider_call import YesOption, call_provider, ensure_writable
 from dispatcher.cli.provider.tables import as_json as fax_json
 from dispatcher.cli.provider.tables import details_table, faxes_table
 from dispatcher.cli.times import option_ms

@@ -55,4 +55,4 @@ def emails(
     if not addresses:
         note(f"{number} has no email address.")
     for address in addresses:
-        results.print(address, markup=False, soft_wrap=True)
+        results.print(address, soft_wrap=True)

@@ -119,15 +119,6 @@ async def collect(items: AsyncIterator[T]) -> list[T]:
     return [item async for item in items]
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation unless ``yes``.
-
-    Without it, the command ends with status 1.
-    """
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
-
-
 def ensure_writable(path: Path, *, force: bool) -> None:
     """Check that the file does not exist, or that it may be overwritten.
 

@@ -7,8 +7,8 @@ import typer
 from pydantic import ValidationError
 
 from dispatcher.cli.fax_options import named_values
-from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.provider.provider_call import YesOption, call_provider, collect, confirm
+from dispatcher.cli.output import JsonOption, confirm, note, print_json, results
+from dispatcher.cli.provider.provider_call import YesOption, call_provider, collect
 from dispatcher.cli.provider.tables import as_json as service_json
 from dispatcher.cli.provider.tables import details_table, services_table
 from dispatcher.sinch.models import Service

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
+from dispatcher.cli.output import styled
 from dispatcher.cli.tables import pairs, seconds_since, table, when
 from dispatcher.core.durations import duration_text
 from dispatcher.sinch.models import CoverPage, Email, EmailNumber, Fax, Resource, Service
@@ -50,7 +50,7 @@ def faxes_table(faxes: Iterable[Fax]) -> Table:
         error = f"\n{fax.error_type} {fax.error_code}" if fax.error_type else ""
         pages = f"{fax.pages_sent_successfully}/{fax.number_of_pages}"
         age = duration_text(round(seconds_since(fax.create_time)), units=1) if fax.create_time else ""
-        rows.add_row(fax.id, other, Text(f"{fax.status}{error}", _STATUS.get(fax.status, "")), pages, age)
+        rows.add_row(fax.id, other, styled(f"{fax.status}{error}", _STATUS.get(fax.status, "")), pages, age)
     return rows
 
 
@@ -59,7 +59,7 @@ def services_table(services: Iterable[Service]) -> Table:
     rows = table("id", "name", "default", "sender", prose=["name"])
     for service in services:
         default = "yes" if service.default_for_project else ""
-        rows.add_row(service.id, Text(service.name), default, service.default_from)
+        rows.add_row(service.id, service.name, default, service.default_from)
     return rows
 
 
@@ -67,7 +67,7 @@ def emails_table(emails: Iterable[Email]) -> Table:
     """Return a table of email addresses."""
     rows = table("email", "numbers", "changed", prose=["email", "numbers"])
     for email in emails:
-        rows.add_row(Text(email.email), _text(email.phone_numbers), when(email.updated_at))
+        rows.add_row(email.email, _text(email.phone_numbers), when(email.updated_at))
     return rows
 
 
@@ -83,5 +83,5 @@ def cover_pages_table(pages: Iterable[CoverPage]) -> Table:
     """Return a table of cover pages."""
     rows = table("id", "name", "created", prose=["name"])
     for page in pages:
-        rows.add_row(page.id, Text(page.name), when(page.created_time))
+        rows.add_row(page.id, page.name, when(page.created_time))
     return rows
