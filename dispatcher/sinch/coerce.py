@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from dispatcher.sinch.redaction import MARGIN_CHARS, with_masked_numbers, without_credentials
-
 from dispatcher.core.times import in_range
+from dispatcher.sinch.redaction import MARGIN_CHARS, with_masked_numbers, without_credentials
 
 #: maximum characters of a text, unless a function names another limit
 MAX_TEXT_CHARS = 10_000
