@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from dispatcher.api.problems import problem_of, problem_response
 
 #: maximum bytes of a request line, its headers and its trailers together
-LARGEST_HEAD = 64_000
+MAX_HEAD_BYTES = 64_000
 #: bytes that the framing of one chunk may have: its length in hexadecimal, two line ends, a short extension
 _CHUNK_FRAMING = 20
 #: files that connections leave to Redis, the log and everything else
@@ -28,9 +28,9 @@ class BoundedConnection(HttpToolsProtocol):
     """
 
     #: maximum number of header fields
-    MOST_HEADERS: ClassVar = 100
+    MAX_HEADERS: ClassVar = 100
     #: maximum number of requests that wait for the answer to an earlier one on their connection
-    MOST_PIPELINED: ClassVar = 8
+    MAX_PIPELINED: ClassVar = 8
     #: seconds in which a request's headers arrive, or the rest of a body that is already answered
     HEAD_S: ClassVar = 10.0
     #: bytes in a second that a client sends of a body, and reads of an answer; below it, it may go on for ``GRACE_S``.
@@ -40,7 +40,7 @@ class BoundedConnection(HttpToolsProtocol):
     #: seconds between two checks
     TICK_S: ClassVar = 1.0
     #: connections in all. One more ends the longest idle one, or is answered with 503.
-    MOST_CONNECTIONS: ClassVar = 1000
+    MAX_CONNECTIONS: ClassVar = 1000
 
     url = b""
     _timer: asyncio.TimerHandle
@@ -62,7 +62,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._idle_since = self.loop.time()
         self._head_by = self._idle_since + self.HEAD_S
         self._timer = self.loop.call_later(self.TICK_S, self._check)
-        if len(self.connections) > self.MOST_CONNECTIONS and not self._make_room():
+        if len(self.connections) > self.MAX_CONNECTIONS and not self._make_room():
             self._refuse(503, "There are too many connections; try again soon.")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,17 +74,17 @@ class BoundedConnection(HttpToolsProtocol):
         if self._head_by is None and not self._answering:
             self._head_by = self.loop.time() + self.HEAD_S
         super().data_received(data)
-        if self._framing > LARGEST_HEAD:
+        if self._framing > MAX_HEAD_BYTES:
             self._refuse(*self._too_large())
         elif self._framing < 0:
             self._framing = 0
 
     def on_headers_complete(self) -> None:
-        if self._framing > LARGEST_HEAD and self._measured(self.headers) > LARGEST_HEAD:
+        if self._framing > MAX_HEAD_BYTES and self._measured(self.headers) > MAX_HEAD_BYTES:
             self._raise(*self._too_large())
-        if len(self.headers) > self.MOST_HEADERS:
-            self._raise(431, f"Send at most {self.MOST_HEADERS} header fields.")
-        if len(self.pipeline) >= self.MOST_PIPELINED:
+        if len(self.headers) > self.MAX_HEADERS:
+            self._raise(431, f"Send at most {self.MAX_HEADERS} header fields.")
+        if len(self.pipeline) >= self.MAX_PIPELINED:
             self._raise(400, "Wait for answers before you send more requests.")
         super().on_headers_complete()
         self.headers = []  # of trailers, which must not become headers
@@ -101,7 +101,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._framing > LARGEST_HEAD and self._measured([*self.scope["headers"], *self.headers]) > LARGEST_HEAD:
+        if self._framing > MAX_HEAD_BYTES and self._measured([*self.scope["headers"], *self.headers]) > MAX_HEAD_BYTES:
             self._raise(*self._too_large())
         super().on_message_complete()
         self._framing, self._in_head, self._head_by = 0, True, None
@@ -132,10 +132,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _too_large(self) -> tuple[int, str]:
         if not self._in_head:
-            return 400, f"Headers, trailers and chunk extensions may have {LARGEST_HEAD:,} bytes together."
-        if len(self.url) > LARGEST_HEAD // 2:
-            return 414, f"The address may have {LARGEST_HEAD:,} bytes, with all headers."
-        return 431, f"The headers may have {LARGEST_HEAD:,} bytes, with the address."
+            return 400, f"Headers, trailers and chunk extensions may have {MAX_HEAD_BYTES:,} bytes together."
+        if len(self.url) > MAX_HEAD_BYTES // 2:
+            return 414, f"The address may have {MAX_HEAD_BYTES:,} bytes, with all headers."
+        return 431, f"The headers may have {MAX_HEAD_BYTES:,} bytes, with the address."
 
     def _refuse(self, status: int, detail: str) -> None:
         """Close the connection. The client is answered, unless an answer to it has begun or others are due before."""
@@ -180,7 +180,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Close the longest idle connections, some at once so that they are not searched for each time."""
         others = (cast(BoundedConnection, other) for other in self.connections if other is not self)
         idle = sorted((other for other in others if not other._answering), key=lambda other: other._idle_since)
-        for connection in idle[: max(self.MOST_CONNECTIONS // 20, 1)]:
+        for connection in idle[: max(self.MAX_CONNECTIONS // 20, 1)]:
             self.connections.discard(connection)
             connection.transport.close()
         return bool(idle)
@@ -193,13 +193,13 @@ def connection_for_this_process() -> type[BoundedConnection]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = BoundedConnection.MOST_CONNECTIONS + _OTHER_FILES
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = BoundedConnection.MAX_CONNECTIONS + _OTHER_FILES
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     class Connection(BoundedConnection):
-        MOST_CONNECTIONS = max(min(BoundedConnection.MOST_CONNECTIONS, soft - _OTHER_FILES), 1)
+        MAX_CONNECTIONS = max(min(BoundedConnection.MAX_CONNECTIONS, soft - _OTHER_FILES), 1)
 
     return Connection
 

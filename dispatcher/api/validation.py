@@ -35,13 +35,13 @@ CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
 
 
 def _has_too_many_values(value: object) -> bool:
-    found, waiting = 0, [value]
-    while waiting and found <= _MAX_VALUES:
+    count, waiting = 0, [value]
+    while waiting and count <= _MAX_VALUES:
         item = waiting.pop()
         values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        found += len(values)
-        waiting.extend(values if found <= _MAX_VALUES else ())
-    return found > _MAX_VALUES
+        count += len(values)
+        waiting.extend(values if count <= _MAX_VALUES else ())
+    return count > _MAX_VALUES
 
 
 def _enforced(model: type[Body]) -> WrapValidator:

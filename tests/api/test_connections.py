@@ -9,7 +9,7 @@ from itertools import repeat
 
 import pytest
 
-from dispatcher.api.connection import LARGEST_HEAD, BoundedConnection
+from dispatcher.api.connection import MAX_HEAD_BYTES, BoundedConnection
 from dispatcher.runtime import Runtime
 from dispatcher.service.documents import document_url
 from tests.api.clients import served
@@ -35,7 +35,7 @@ class Quick(BoundedConnection):
 class Few(BoundedConnection):
     """The same bounds for few connections."""
 
-    MOST_CONNECTIONS = 3
+    MAX_CONNECTIONS = 3
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_endless_input_is_cut_off_and_its_memory_stays_flat(address: tuple
     assert statuses(await answer_to(address, LAST)) == [200]
 
 
-HALF = LARGEST_HEAD // 2
+HALF = MAX_HEAD_BYTES // 2
 GET = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n"
 
 
@@ -138,12 +138,12 @@ GET = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n"
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
-        (b"GET /" + b"a" * LARGEST_HEAD + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
-        (GET + b"Host: localhost\r\nX: " + b"b" * LARGEST_HEAD + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (GET + b"Host: localhost\r\nX: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
         (b"GET /" + b"a" * HALF + b" HTTP/1.1\r\nHost: localhost\r\nX: " + b"b" * HALF + b"\r\n\r\n", 414),
         (GET + b"Host: localhost\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
         (CHUNKED[:-2] + b"X: " + b"b" * HALF + b"\r\n\r\n0\r\nY: " + b"c" * HALF + b"\r\n\r\n", 400),
-        (GET + b"Host: localhost\r\nX: " + b"b" * (LARGEST_HEAD - 200) + b"\r\n\r\n", 200),
+        (GET + b"Host: localhost\r\nX: " + b"b" * (MAX_HEAD_BYTES - 200) + b"\r\n\r\n", 200),
         (GET + b"Host: localhost\r\n\x00: y\r\n\r\n", 400),
         (b"GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
@@ -279,7 +279,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_idle_connections_make_room_for_new_ones(few: tuple[str, int]) -> None:
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(connected(few)) for _ in range(Few.MOST_CONNECTIONS)]
+        opened = [await stack.enter_async_context(connected(few)) for _ in range(Few.MAX_CONNECTIONS)]
         for reader, writer in reversed(opened):
             writer.write(OK)
             await reader.readuntil(b"}")
@@ -291,10 +291,10 @@ async def test_idle_connections_make_room_for_new_ones(few: tuple[str, int]) -> 
 
 async def test_connections_that_are_all_busy_do_not_grow_in_number(few: tuple[str, int]) -> None:
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(connected(few)) for _ in range(Few.MOST_CONNECTIONS)]
+        opened = [await stack.enter_async_context(connected(few)) for _ in range(Few.MAX_CONNECTIONS)]
         for _, writer in opened:
             writer.write(POST + b"Content-Length: 1000\r\n\r\n")
-        await until(lambda: asgi_tasks() == Few.MOST_CONNECTIONS)
+        await until(lambda: asgi_tasks() == Few.MAX_CONNECTIONS)
         assert statuses(await answer_to(few, LAST)) == [503]
         for _, writer in opened:
             writer.write(b"a" * 1000)

@@ -163,12 +163,12 @@ async def test_lists_beyond_those_that_fit_into_memory_are_told_to_come_again(
 async def test_only_one_document_at_a_time_is_in_memory(
     form: bool, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = most = 0
+    taken = peak = 0
 
     async def take(store: Store, content: bytes, name: str) -> DocumentInfo:
-        nonlocal taken, most
+        nonlocal taken, peak
         taken += 1
-        most = max(most, taken)
+        peak = max(peak, taken)
         await asyncio.sleep(0.01)
         taken -= 1
         return DocumentInfo(sha256="0" * 64, size=len(content), pages=1, name=name, created_ms=0)
@@ -177,7 +177,7 @@ async def test_only_one_document_at_a_time_is_in_memory(
     body = {"files": {"file": ("a.pdf", pdf())}} if form else {"content": pdf()}
     answers = await asyncio.gather(*(api.post("/v1/documents", **body) for _ in range(4)))
     assert [answer.json()["size"] for answer in answers] == [len(pdf())] * 4
-    assert most == 1
+    assert peak == 1
 
 
 def _unknown_fields(count: int) -> str:
