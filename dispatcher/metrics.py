@@ -153,7 +153,8 @@ class _Snapshot(Collector):
 
 def _counter(counter: Counter, totals: Totals) -> Metric:
     values = dict.fromkeys(counter.known, 0)
-    values |= {key[1:]: value for key, value in totals.items() if key[0] == counter.source}
+    labels = len(counter.labels) + 1
+    values |= {key[1:]: value for key, value in totals.items() if key[0] == counter.source and len(key) == labels}
     return _family(counter.name, counter.help, counter.labels, values)
 
 
@@ -170,14 +171,23 @@ def _finals(totals: Totals) -> Iterator[Metric]:
     states: dict[tuple[str, ...], int] = {(state.label, category or "none"): 0 for state, category in final_pairs()}
     types: dict[tuple[str, ...], int] = {(kind or "none",): 0 for kind in ERROR_TYPES}
     for key, value in totals.items():
-        if key[0] == "final":
-            state, category, error_type = map(int, key[1].split(":"))
-            pair = State(state).label, category_name(category) or "none"
+        if key[0] == "final" and (ended := _ended(key)):
+            state, category, error_type = ended
+            pair = state.label, category_name(category) or "none"
             states[pair] = states.get(pair, 0) + value
             types[(type_name(error_type) or "none",)] += value
     yield _family("bulkfax_jobs_final_total", "Jobs that ended", ("state", "category"), states)
     text = "Jobs that ended, by error type of the last failure; none: without a failure"
     yield _family("bulkfax_job_error_types_total", text, ("error_type",), types)
+
+
+def _ended(key: tuple[str, ...]) -> tuple[State, int, int] | None:
+    """Return state, category and error type of a total of jobs that ended; None if its field cannot be read."""
+    try:
+        state, category, error_type = map(int, key[1].split(":"))
+        return State(state), category, error_type
+    except (ValueError, IndexError):
+        return None
 
 
 def _family(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], int]) -> Metric:

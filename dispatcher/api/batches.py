@@ -34,11 +34,14 @@ async def list_batches(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str, Query(max_length=64)] = "",
 ) -> responses.BatchPage:
-    """List batches, newest first. Pass `next` as `before` to get the next page."""
+    """List batches, newest first. Pass `next` as `before` to get the next page.
+
+    A batch whose stored data is damaged has the state `unreadable` and nothing but its id; `bulkfax doctor` says more.
+    """
     views = await newest_batches(runtime.store, limit, before)
-    more = views[-1].definition.id if len(views) == limit else None
+    more = views[-1].id if len(views) == limit else None
     words = (await limited_by_now(runtime, *views)).batches
-    shown = [convert.batch(view, words.get(view.definition.id)) for view in views]
+    shown = [convert.listed_batch(view, words.get(view.id)) for view in views]
     return responses.BatchPage(batches=tuple(shown), next=more)
 
 

@@ -16,7 +16,7 @@ from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.uploads import UploadAnswer
-from dispatcher.service.views import BatchView, Hold, JobStory, JobView
+from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
 
 Model = TypeVar("Model", bound=responses.Response)
 
@@ -63,6 +63,12 @@ def limits(body: requests.Rate) -> dict[Period, float]:
 
 def batch(view: BatchView, limited_by: LimitedBy | None) -> responses.Batch:
     return _batch(responses.Batch, view, limited_by=limited_by)
+
+
+def listed_batch(view: BatchView | UnreadableBatch, limited_by: LimitedBy | None) -> responses.Batch:
+    if isinstance(view, UnreadableBatch):
+        return responses.Batch(id=view.id, state="unreadable")
+    return batch(view, limited_by)
 
 
 def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | None) -> responses.CommandedBatch:

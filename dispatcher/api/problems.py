@@ -41,6 +41,7 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Forged: (403, "forged", "Invalid signature"),
     errors.WrongCredentials: (502, "wrong-credentials", "Wrong credentials for the provider"),
     errors.StoreFull: (507, "full", "No room left"),
+    errors.UnreadableData: (409, "unreadable-data", "Stored data cannot be read"),
     errors.StoreError: (503, "store-unavailable", "The store cannot be used"),
     UnsupportedContentType: (415, "unsupported-content-type", "Unsupported type of list"),
     RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),

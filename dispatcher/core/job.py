@@ -24,6 +24,7 @@ class State(IntEnum):
     FAILED = 12
     CANCELLED = 13
     EXPIRED = 14
+    UNREADABLE = 255  # stands for a record that cannot be decoded; it is never stored, and nothing is done with it
 
     @property
     def label(self) -> str:
@@ -33,7 +34,7 @@ class State(IntEnum):
     @property
     def final(self) -> bool:
         """Whether the state never changes again."""
-        return self >= State.DELIVERED
+        return State.DELIVERED <= self < State.UNREADABLE
 
 
 LIVE = (State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED)

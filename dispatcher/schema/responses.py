@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from dispatcher.core.limits.limited_by import LimitedBy as LimitedByWord
-from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, BatchState, JobState
+from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, JobState, ShownBatchState, ShownJobState
 
 
 def _rfc3339(time: datetime) -> str:
@@ -66,7 +66,7 @@ class Hold(Response):
     scope: str = Field(description="What is held, such as `account`, `provider`, `batch:<id>` or `country:<code>`.")
     category: str = Field(default="", description="Failure category that opened the hold.")
     cause: str = Field(default="", description="Why sending is stopped, in a sentence for people.")
-    since: Time | None = Field(default=None, description="When the hold was opened.", json_schema_extra=_never_null)
+    since: Time | None = Field(default=None, description="When the hold was opened; null if it cannot be read.")
     probe_at: Time | None = Field(
         default=None, description="When the next probe is made; null if someone has to release the hold."
     )
@@ -77,10 +77,10 @@ class Batch(Response):
 
     id: str = Field(description="Id of the batch.")
     name: str = Field(default="", description="Name of the batch, for people.")
-    state: BatchState = Field(description="State of the batch.")
-    created_at: Time | None = Field(
-        default=None, description="When the batch was created.", json_schema_extra=_never_null
+    state: ShownBatchState = Field(
+        description="State of the batch; `unreadable` in a list if its stored data is damaged."
     )
+    created_at: Time | None = Field(default=None, description="When the batch was created; null if it cannot be read.")
     started_at: Time | None = Field(default=None, description="When the batch was started; null before.")
     finished_at: Time | None = Field(default=None, description="When its last job ended; null before.")
     expired_because: Literal["deadline", "not_started"] | None = Field(
@@ -189,7 +189,9 @@ class Job(Response):
     number: str = Field(default="", description="Number of the recipient in E.164.")
     reference: str = Field(default="", description="The producer's own id of the recipient.")
     fields: dict[str, str] = Field(default={}, description="All other columns of the recipient's row.")
-    state: JobState = Field(description="State of the job.")
+    state: ShownJobState = Field(
+        description="State of the job; `unreadable` in a list if its stored data is damaged. It is not sent then."
+    )
     category: str = Field(default="", description="Failure category of the latest failure; empty if there was none.")
     error_type: str = Field(default="", description="The provider's error type of the latest failure.")
     error_code: int = Field(default=0, description="The provider's error code of the latest failure.")
@@ -217,7 +219,7 @@ class HistoryEntry(Response):
     """The outcome of one attempt of a job, or late information about an earlier one."""
 
     attempt: int = Field(description="Number of the attempt.")
-    at: Time | None = Field(default=None, description="When the entry was written.", json_schema_extra=_never_null)
+    at: Time | None = Field(default=None, description="When the entry was written; null if it cannot be read.")
     outcome: str = Field(default="", description="Outcome of the attempt, as a fixed word.")
     category: str = Field(default="", description="Failure category; empty if there was no failure.")
     error_type: str = Field(default="", description="The provider's error type.")
@@ -270,9 +272,9 @@ class Rollback(Response):
     """The last time that Redis lost writes. Sending is held from `noticed_at` to `resumed_at`."""
 
     cause: str = Field(description="How the loss was noticed, in a sentence for people.")
-    noticed_at: Time = Field(description="When the loss was noticed.")
-    since: Time = Field(description="From when on the provider's faxes are read to find what was lost.")
-    ready_at: Time = Field(description="When all of these faxes can have been read at the earliest.")
+    noticed_at: Time | None = Field(description="When the loss was noticed.")
+    since: Time | None = Field(description="From when on the provider's faxes are read to find what was lost.")
+    ready_at: Time | None = Field(description="When all of these faxes can have been read at the earliest.")
     reconciled_at: Time | None = Field(default=None, description="When all of them had been read; null before.")
     accepted_at: Time | None = Field(default=None, description="When an operator accepted the loss; null before.")
     resumed_at: Time | None = Field(default=None, description="When sending continued; null before.")

@@ -6,6 +6,9 @@ BatchState = Literal["draft", "scheduled", "running", "held", "paused", "ending"
 JobState = Literal[
     "waiting", "leased", "sending", "accepted", "delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"
 ]
+#: states in answers; ``unreadable``: the stored data is damaged. It is no state that can be asked for.
+ShownBatchState = BatchState | Literal["unreadable"]
+ShownJobState = JobState | Literal["unreadable"]
 FinalState = Literal["delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"]
 
 #: states that a job does not leave

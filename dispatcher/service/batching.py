@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from dispatcher.store.errors import StoreError
+from dispatcher.store.errors import StoreError, UnreadableData
 
 #: requests in one call
 _MAX_REQUESTS = 64
@@ -79,7 +79,7 @@ class Batcher(Generic[Request, Result]):
             results = await self._call([pending.request for pending in batch])
             pairs = list(zip(batch, results, strict=True))
         except Exception as error:  # raised in the tasks that submitted the requests
-            if len(batch) == 1 or isinstance(error, StoreError):
+            if len(batch) == 1 or (isinstance(error, StoreError) and not isinstance(error, UnreadableData)):
                 _fail(batch, error)
                 return
             log.exception("a request of a batch failed; its requests are sent one by one")
@@ -109,11 +109,16 @@ def retrying(
 
 
 async def retry_forever(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeat ``call`` until it raises no StoreError, with growing pauses. It must be safe to repeat."""
+    """Repeat ``call`` until it raises no StoreError, with growing pauses. It must be safe to repeat.
+
+    Raises UnreadableData at once: repeating would not help.
+    """
     pause_s = _PAUSE_S
     while True:
         try:
             return await call()
+        except UnreadableData:
+            raise
         except StoreError as error:
             log.warning("the store does not answer, trying again", error=str(error))
             await asyncio.sleep(pause_s)

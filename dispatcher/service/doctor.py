@@ -6,6 +6,7 @@ two readings agree, before it is reported.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dispatcher.core.batch import FINAL_STATES, Control
@@ -13,11 +14,12 @@ from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplacement
+from dispatcher.service.doctor_readable import ADVICE, MAX_NAMED, unreadable
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally
-from dispatcher.store.errors import StoreError, StoreUnsafe
+from dispatcher.store.errors import StoreError, StoreUnsafe, UnreadableData
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -53,8 +55,10 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
     Raises:
         StoreError: Redis cannot be read.
     """
+    damage = await _readable(store)
     places, counts = await _jobs(store, fix=fix, progress=progress)
     return [
+        damage,
         await _settings(store),
         await _writable(store),
         places,
@@ -113,9 +117,27 @@ async def _writable(store: Store) -> Finding:
     return Finding(check="server writes", ok=True, text="Redis takes writes")
 
 
+async def _readable(store: Store) -> Finding:
+    damaged = await unreadable(store)
+    if not damaged:
+        return Finding(check="readable data", ok=True, text="everything that is stored can be read")
+    more = f", and {len(damaged) - MAX_NAMED} more" if len(damaged) > MAX_NAMED else ""
+    text = f"these cannot be read: {'; '.join(damaged[:MAX_NAMED])}{more}. {ADVICE}"
+    return Finding(check="readable data", ok=False, text=text)
+
+
+async def _facts(store: Store, batches: Sequence[str]) -> dict[str, StoredBatch]:
+    """Return the facts of each batch that can be read; the others are named by the check above."""
+    facts = {}
+    for batch in batches:
+        with suppress(UnreadableData):
+            facts[batch] = await store.audit.facts(batch)
+    return facts
+
+
 async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding, Finding]:
     batches = await store.audit.batches()
-    facts = {batch: await store.audit.facts(batch) for batch in batches}
+    facts = await _facts(store, batches)
     total, done = sum(stored.blocks for stored in facts.values()), 0
     watched = await store.audit.watched()
     suspects: list[JobId] = []
@@ -123,7 +145,10 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
     recounted = True
     jobs = 0
     for batch, stored in facts.items():
-        scan = await _scan(store, batch, stored, watched)
+        try:
+            scan = await _scan(store, batch, stored, watched)
+        except UnreadableData:
+            continue
         suspects += scan.suspects
         jobs += scan.jobs
         if not scan.counts_agree:
@@ -131,7 +156,7 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
             recounted = recounted and fix and await store.audit.recount(batch, scan.stored, scan.counted)
         done += stored.blocks
         progress(done, total)
-    suspects += [job for job in watched if job.batch not in facts]
+    suspects += [job for job in watched if job.batch not in batches]
     places = await _places(store, suspects, jobs, fix=fix)
     if not wrong_counts:
         text = f"the counts of {len(batches):,} batches equal their records"
@@ -189,7 +214,8 @@ def _suspects(
     for row, raw in enumerate(records, start=first):
         job = JobId(batch, row)
         places = watched.get(job, set()) | {place for place, rows in waiting.items() if job.row in rows}
-        if misplacement(codec.decode_record(raw), job.row, cursor, places):
+        record = codec.record_or_mark(raw)
+        if record.state is not State.UNREADABLE and misplacement(record, job.row, cursor, places):
             suspects.append(job)
     return suspects
 
@@ -199,6 +225,8 @@ async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bo
     fixed = True
     for job in suspects:
         facts = await store.audit.job(job)
+        if facts and facts.record.state is State.UNREADABLE:
+            continue
         text = misplacement(facts.record, job.row, facts.cursor, facts.places) if facts else "does not exist"
         if text:
             wrong.append(f"{job} {text}")
@@ -214,7 +242,7 @@ async def _locks(store: Store, *, fix: bool) -> Finding:
     fixed = fix
     for job in await store.audit.locks():
         facts = await store.audit.job(job)
-        if facts is None or facts.record.state not in (State.SENDING, State.ACCEPTED):
+        if facts is None or facts.record.state not in (State.SENDING, State.ACCEPTED, State.UNREADABLE):
             idle.append(str(job))
             fixed = fix and await store.audit.unlock(job) and fixed
     if idle:

@@ -24,6 +24,7 @@ from dispatcher.store.errors import (
     StoreUnavailable,
     StoreUnsafe,
     UnknownLayout,
+    UnreadableData,
     translated,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "TooManyDrafts",
     "UnknownLayout",
     "Unreadable",
+    "UnreadableData",
     "WrongCredentials",
     "translated",
 ]

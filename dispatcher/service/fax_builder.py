@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from dispatcher.core.batch import Definition
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import JobId, Recipient, Record
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.retry_table.rule import Scope
 from dispatcher.sinch.callback_url import callback_url
 from dispatcher.sinch.order import EncodedFile, FaxOrder
 from dispatcher.sinch.wire import AttemptLabels
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.keys import locate
 from dispatcher.store.store import Store
 
@@ -32,6 +35,14 @@ Value = TypeVar("Value")
 
 class FaxInputsMissing(Exception):
     """Raised when a job names a batch, row or document that the store does not have."""
+
+
+class FaxInputsUnreadable(Exception):
+    """Raised when a definition or a document of the store is damaged. ``scope`` is what cannot be sent for it."""
+
+    def __init__(self, scope: HoldScope, error: UnreadableData) -> None:
+        super().__init__(str(error))
+        self.scope = scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +102,13 @@ class FaxBuilder:
         self._files: Cache[str, EncodedFile] = Cache(_FILES, self._file)
 
     async def inputs(self, jobs: Sequence[JobId]) -> list[FaxInputs]:
-        """Return the inputs of each job, in the order of ``jobs``. Raises FaxInputsMissing."""
+        """Return the inputs of each job, in the order of ``jobs``.
+
+        Raises:
+            FaxInputsMissing: A batch, row or document does not exist.
+            FaxInputsUnreadable: A definition or a document is damaged.
+            UnreadableData: A block of recipients is damaged.
+        """
         return [await self._inputs_of(job) for job in jobs]
 
     async def _inputs_of(self, job: JobId) -> FaxInputs:
@@ -147,7 +164,10 @@ class FaxBuilder:
         return (), tuple([await self._files.get(sha256) for sha256 in definition.documents])
 
     async def _read_definition(self, batch: str) -> Definition:
-        definition = await self._store.batches.definition(batch)
+        try:
+            definition = await self._store.batches.definition(batch)
+        except UnreadableData as error:
+            raise FaxInputsUnreadable(HoldScope(Scope.BATCH, batch), error) from error
         if definition is None:
             raise FaxInputsMissing(f"there is no batch {batch}")
         return definition
@@ -156,7 +176,10 @@ class FaxBuilder:
         return await self._store.batches.recipients(*key)
 
     async def _file(self, sha256: str) -> EncodedFile:
-        content = await self._store.documents.content(sha256)
+        try:
+            content = await self._store.documents.content(sha256)
+        except UnreadableData as error:
+            raise FaxInputsUnreadable(HoldScope(Scope.DOCUMENT, sha256), error) from error
         if content is None:
             raise FaxInputsMissing(f"there is no document {sha256}")
         return EncodedFile(file_type="PDF", base64=base64.b64encode(content))

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
+from dispatcher.service.rows import block_recipients, block_records, paired, refused_chunks
 from dispatcher.service.times import now_ms
 from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.keys import BLOCK, locate
 from dispatcher.store.store import Store
 
@@ -88,18 +90,18 @@ Row = tuple[int, Recipient, Record]
 
 
 async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter, skip: int) -> list[Row]:
-    """Return the matching rows of a block from position ``skip`` on. Decodes recipients only if a record matches."""
-    records = await store.batches.records(batch, block)
-    positions = [
-        position for position, record in enumerate(records) if position >= skip and job_filter.matches_record(record)
-    ]
-    if not positions:
+    """Return the matching rows of a block from position ``skip`` on. Decodes recipients only if a record matches.
+
+    Rows that cannot be read match the filter that asks for nothing.
+    """
+    records = await block_records(store, batch, block)
+    if records and not any(map(job_filter.matches_record, records[skip:])):
         return []
-    recipients = await store.batches.recipients(batch, block)
+    rows = paired(await block_recipients(store, batch, block), records)
     return [
-        (block * BLOCK + position, recipients[position], records[position])
-        for position in positions
-        if job_filter.matches_recipient(recipients[position])
+        (block * BLOCK + position, recipient, record)
+        for position, (recipient, record) in enumerate(rows[skip:], start=skip)
+        if job_filter.matches_record(record) and job_filter.matches_recipient(recipient)
     ]
 
 
@@ -129,17 +131,21 @@ async def show_job(store: Store, text: str) -> JobStory:
     view = replace(await view_job(store, job), held=await store.batches.is_held(job))
     block, _ = locate(job)
     history = (await store.batches.histories(job.batch, block)).get(job.row, [])
+    if history is None:
+        raise UnreadableData(f"job {job}", "its history is damaged")
     return JobStory(job=view, history=tuple(history), explanation=explain(batch, view, history, now_ms()))
 
 
 async def view_job(store: Store, job: JobId) -> JobView:
-    """Return one job. Raises Missing when the batch has no such job."""
+    """Return one job. Raises Missing when the batch has no such job, and UnreadableData."""
     block, position = locate(job)
     records = await store.batches.records(job.batch, block)
     if position >= len(records) or records[position].state is State.VOID:
         raise Missing(f"there is no job {job}")
-    recipient = (await store.batches.recipients(job.batch, block))[position]
-    (view,) = await _with_times(store, job.batch, [(job.row, recipient, records[position])])
+    recipient, record = paired(await store.batches.recipients(job.batch, block), records)[position]
+    if record.state is State.UNREADABLE:
+        raise UnreadableData(f"job {job}", "its record or its recipient is damaged")
+    (view,) = await _with_times(store, job.batch, [(job.row, recipient, record)])
     return view
 
 
@@ -165,11 +171,11 @@ async def list_refused(store: Store, batch: str, *, after: int, limit: int) -> R
     """
     await find_batch(store, batch)
     refused: list[RefusedRow] = []
-    chunk, skip = divmod(after + 1, BLOCK)
-    while (rows := await store.batches.refused(batch, chunk)) is not None:
+    first, skip = divmod(after + 1, BLOCK)
+    async for chunk, rows in refused_chunks(store, batch, first):
         room = limit - len(refused)
         refused += rows[skip : skip + room]
         if len(rows) - skip >= room:
             return RefusedPage(rows=tuple(refused), next_row=chunk * BLOCK + skip + room - 1)
-        chunk, skip = chunk + 1, 0
+        skip = 0
     return RefusedPage(rows=tuple(refused), next_row=None)

@@ -4,10 +4,13 @@ import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from dispatcher.core.job import HistoryEntry, Recipient, Record, RefusedRow, State, attempts_made
+from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
 from dispatcher.cpu_thread import on_cpu_thread
+from dispatcher.service.rows import ADVICE, Row, block_recipients, block_records, paired, refused_chunks
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import find_batch
+from dispatcher.store.decoding import left_out
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -31,7 +34,8 @@ COLUMNS = (
 async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
     """Return the report as pieces of CSV in UTF-8: a header, jobs and duplicates in row order, then refused rows.
 
-    Raises Missing for an unknown batch, before the first piece is read.
+    A row, block or chunk that cannot be read has a line that says so. Raises Missing for an unknown batch and
+    UnreadableData for one that cannot be read, before the first piece is read.
     """
     overview = await find_batch(store, batch)
     return _pieces(store, batch, overview.blocks)
@@ -42,46 +46,62 @@ async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]
     for block in range(blocks):
         # not a variable: a slow reader would keep the decoded block in memory
         yield await _block(store, batch, block)
-    chunk = 0
-    while (rows := await store.batches.refused(batch, chunk)) is not None:
-        yield await on_cpu_thread(_csv, map(_refused_line, rows))
-        chunk += 1
+    async for _, refused in refused_chunks(store, batch):
+        yield await on_cpu_thread(_csv, map(_refused_line, refused))
+
+
+async def _histories(store: Store, batch: str, block: int) -> Mapping[int, Sequence[HistoryEntry] | None]:
+    try:
+        return await store.batches.histories(batch, block)
+    except UnreadableData as error:
+        left_out(error)
+        return dict.fromkeys(range(block * BLOCK, (block + 1) * BLOCK))
 
 
 async def _block(store: Store, batch: str, block: int) -> bytes:
-    recipients = await store.batches.recipients(batch, block)
-    records = await store.batches.records(batch, block)
-    histories = await store.batches.histories(batch, block)
-    return await on_cpu_thread(_csv, _job_lines(block * BLOCK, recipients, records, histories))
+    rows = paired(await block_recipients(store, batch, block), await block_records(store, batch, block))
+    histories = await _histories(store, batch, block)
+    return await on_cpu_thread(_csv, _job_lines(JobId(batch, block * BLOCK), rows, histories))
 
 
 def _job_lines(
-    first_row: int,
-    recipients: Sequence[Recipient],
-    records: Sequence[Record],
-    histories: Mapping[int, Sequence[HistoryEntry]],
+    first: JobId, rows: Sequence[Row], histories: Mapping[int, Sequence[HistoryEntry] | None]
 ) -> Iterable[Sequence[object]]:
-    for row, (recipient, record) in enumerate(zip(recipients, records, strict=True), start=first_row):
-        yield _job_line(recipient, record, histories.get(row, ()))
+    for row, (recipient, record) in enumerate(rows, start=first.row):
+        if record.state is State.UNREADABLE:
+            yield _unreadable_line(JobId(first.batch, row), recipient)
+        else:
+            yield _job_line(recipient, record, histories.get(row, ()))
 
 
-def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry]) -> Sequence[object]:
-    duplicate = record.state is State.VOID
-    reason = "the number is already in the batch" if duplicate else history[-1].why if history else ""
+def _unreadable_line(job: JobId, recipient: Recipient) -> Sequence[object]:
+    line, reason = recipient.line or "", f"job {job}: {ADVICE}"
+    return (line, recipient.reference, recipient.number, "unreadable", "", "", "", "", "", "", "", "", reason)
+
+
+def _reason(record: Record, history: Sequence[HistoryEntry] | None) -> str:
+    if record.state is State.VOID:
+        return "the number is already in the batch"
+    if history is None:
+        return f"the history of this job: {ADVICE}"
+    return history[-1].why if history else ""
+
+
+def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry] | None) -> Sequence[object]:
     return (
         recipient.line,
         recipient.reference,
         recipient.number,
-        "duplicate" if duplicate else record.state.label,
+        "duplicate" if record.state is State.VOID else record.state.label,
         record.failure.category,
         record.failure.error_type,
         record.failure.error_code or "",
-        attempts_made(record, history),
+        "" if history is None else attempts_made(record, history),
         record.pages_sent,
         record.pages_total,
         record.fax_id,
         rfc3339(record.changed_ms),
-        reason,
+        _reason(record, history),
     )
 
 

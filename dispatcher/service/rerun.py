@@ -8,6 +8,7 @@ from dispatcher.core.job import FINAL, Recipient, Record, State
 from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
+from dispatcher.service.rows import block_recipients, block_records
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.protocol import ChunkStatus
@@ -50,7 +51,7 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
     if await _blocks_done(store, child) == parent.blocks:
         return
     rows = await _selected_rows(store, parent, child, selection)
-    if len(rows) == parent.blocks:
+    if rows.keys() == set(range(parent.blocks)):
         await _copy(store, parent, child, rows)
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
@@ -91,7 +92,7 @@ async def _selected_rows(store: Store, parent: Overview, child: str, selection: 
 
 async def _select(store: Store, batch: str, block: int, selection: Selection) -> bytes:
     """Return the selected rows of a block as a bit set."""
-    records: list[Record] = await store.batches.records(batch, block)
+    records: list[Record] = await block_records(store, batch, block)
     bits = sum(
         1 << position
         for position, record in enumerate(records)
@@ -117,7 +118,7 @@ async def _recipients(store: Store, parent: Overview, block: int, rows: bytes) -
     if not rows:
         return []
     bits = int.from_bytes(rows, "little")
-    recipients = await store.batches.recipients(parent.definition.id, block)
+    recipients = await block_recipients(store, parent.definition.id, block)
     return [recipient for position, recipient in enumerate(recipients) if bits >> position & 1]
 
 

@@ -16,6 +16,8 @@ from dispatcher.core.limits.rate import RateState, next_us
 from dispatcher.core.limits.shares import BULK_FLOOR
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
+from dispatcher.store.decoding import left_out
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.store import Store
 
 #: seconds' worth of the account's rate in one lease, and the maximum number of jobs in a lease
@@ -230,7 +232,11 @@ class Scheduler:
 
     async def _end_batches(self) -> None:
         for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):
-            answer = await self._store.batches.command(batch, Command.EXPIRE)
+            try:
+                answer = await self._store.batches.command(batch, Command.EXPIRE)
+            except UnreadableData as error:
+                left_out(error)  # it stays as it is, and the others end
+                continue
             if answer and answer.done:
                 log.info("batch expired", batch=batch)
         await self._store.dispatch.finalize()
@@ -241,8 +247,15 @@ class Scheduler:
             return
         life_ms = round(self._policy.draft_life_s * 1000)
         batches = await self._store.batches.drafts_unchanged_since(await self._store.clock.now_ms() - life_ms)
+        ended = 0
         for batch in batches:
-            if await self._store.batches.end_draft(batch, Control.EXPIRED, unchanged_ms=life_ms):
+            try:
+                expired = await self._store.batches.end_draft(batch, Control.EXPIRED, unchanged_ms=life_ms)
+            except UnreadableData as error:
+                left_out(error)
+                continue
+            ended += 1
+            if expired:
                 log.info("draft expired: nobody started it", batch=batch)
-        if not batches:
+        if not ended:
             self._drafts_read_s = self._clock()

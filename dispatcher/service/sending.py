@@ -12,19 +12,23 @@ from typing import Any
 import structlog
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
+from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.limits.holds import PROVIDER, is_providers_failure
 from dispatcher.core.outcome import Accepted, NotSent, RateLimited, Refused, SendOutcome, Unclear
 from dispatcher.core.policy.policy import Policy
-from dispatcher.core.settlement.send_result import after_send, missed_slot, unsendable
+from dispatcher.core.retry_table.rule import Category, Scope
+from dispatcher.core.settlement.send_result import after_send, missed_slot, put_back, unsendable
 from dispatcher.service.batching import retry_forever
 from dispatcher.service.concurrency import ConcurrencyLimiter, ConcurrencyToken
-from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
+from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing, FaxInputsUnreadable
 from dispatcher.service.permits import ReadPermits
 from dispatcher.service.settling import Settler
 from dispatcher.service.slots import Slots
 from dispatcher.sinch.client import FaxClient
+from dispatcher.store.decoding import left_out
 from dispatcher.store.dispatch import BeginAnswer, BeginResult, Candidate, Lease, SendReport, new_call
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.protocol import BeginWord
 from dispatcher.store.store import Store
 
@@ -141,7 +145,8 @@ class Sender:
         lease = await retry_forever(partial(self._store.dispatch.fetch, lease_id))
         if lease is None:
             return
-        inputs = {job: job_inputs for job in lease.jobs if (job_inputs := await self._inputs(lease, job))}
+        readable = await self._readable(lease)
+        inputs = {job: job_inputs for job in readable if (job_inputs := await self._inputs(lease, job))}
         candidates = [self._candidate(job_inputs) for job_inputs in inputs.values()]
         while candidates:
             tokens = await self._limiter.acquire(len(candidates), urgent=urgent)
@@ -155,13 +160,38 @@ class Sender:
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
 
+    async def _readable(self, lease: Lease) -> list[JobId]:
+        """Return the jobs of a lease whose records and histories can be read. The others are held and go back."""
+        stored = await retry_forever(partial(self._store.dispatch.stored, lease.jobs))
+        readable = list[JobId]()
+        for job, entry in zip(lease.jobs, stored, strict=True):
+            if entry and entry.error:
+                await self._hold_unreadable(HoldScope(Scope.JOB, str(job)), entry.error)
+            else:
+                readable.append(job)
+        return readable
+
+    async def _hold_unreadable(self, scope: HoldScope, error: Exception) -> None:
+        """Hold what cannot be sent because stored data is damaged, until someone has restored it and releases it."""
+        if await retry_forever(
+            partial(self._store.holds.open, str(scope), Category.INTERNAL.value, f"It cannot be sent: {error}.")
+        ):
+            log.error("hold opened: stored data cannot be read", scope=str(scope), error=str(error))
+
     async def _inputs(self, lease: Lease, job: JobId) -> FaxInputs | None:
-        """Return the inputs of a job. If any is missing, hold this job only and return None."""
+        """Return the inputs of a job. If any is missing or damaged, hold what it belongs to and return None."""
         try:
             return (await retry_forever(partial(self._fax_builder.inputs, [job])))[0]
         except FaxInputsMissing as error:
             why = f"It cannot be sent: {error}."
-        except Exception as error:  # a stored block or document is damaged
+        except FaxInputsUnreadable as error:
+            await self._hold_unreadable(error.scope, error)
+            await self._settler.settle(job, partial(put_back, lease=lease.number))
+            return None
+        except UnreadableData as error:
+            left_out(error)
+            why = f"It cannot be sent: {error}."
+        except Exception as error:  # a stored block is damaged
             log.exception("the inputs of a job cannot be read", job=str(job))
             why = f"It cannot be sent: its batch or document cannot be read ({type(error).__name__})."
         await self._settler.settle(job, partial(unsendable, lease=lease.number, why=why))

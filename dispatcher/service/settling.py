@@ -21,8 +21,9 @@ from dispatcher.core.retry_table.rule import Scope
 from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.transition import HoldRequest, Transition
 from dispatcher.service.batching import Batcher, retry_forever, retrying
-from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing
+from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing, FaxInputsUnreadable
 from dispatcher.store.dispatch import JobGone, JobHold, SendReport, StoredTransition, prepare
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
@@ -76,6 +77,9 @@ class Settler:
 
         Returns:
             The transition that was applied, or None if there was nothing to do.
+
+        Raises:
+            UnreadableData: The job, or what the decision needs of its batch, cannot be read. Nothing was changed.
         """
         record, history = known, NO_HISTORY
         if record is None or record.attempt > 1:
@@ -121,14 +125,14 @@ class Settler:
             return ""
         try:
             return await retry_forever(partial(self._fax_builder.number_hash_of, job))
-        except FaxInputsMissing:
+        except (FaxInputsMissing, UnreadableData):
             return ""
 
     async def _on_partial(self, batch: str) -> str:
         """Return the batch's rule for faxes that were sent in part; empty for the policy's."""
         try:
             return (await retry_forever(partial(self._fax_builder.definition, batch))).on_partial
-        except FaxInputsMissing:
+        except (FaxInputsMissing, FaxInputsUnreadable):
             return ""
 
     async def _report_loss(self, job: JobId, lost: LostWrite) -> None:
@@ -147,6 +151,8 @@ class Settler:
 
     async def _read(self, job: JobId) -> tuple[Record, tuple[HistoryEntry, ...]] | None:
         stored = await self._reads.submit(job)
+        if stored and stored.error:
+            raise stored.error
         return (stored.record, stored.history) if stored else None
 
     async def _apply_effects(self, job: JobId, old: Record, transition: Transition) -> None:
@@ -196,6 +202,8 @@ class Settler:
             inputs: FaxInputs = (await self._fax_builder.inputs([job]))[0]
         except FaxInputsMissing:
             return []
+        except (FaxInputsUnreadable, UnreadableData):
+            return [own]
         if kind is Scope.COUNTRY:
             region = inputs.recipient.region
             return [HoldScope(Scope.COUNTRY, region) if region else own]

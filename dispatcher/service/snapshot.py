@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.limits.allowance import used
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.limits.rate import next_us, used_ratio
@@ -95,4 +94,4 @@ def _age_s(since_ms: int, now_ms: int, *, none: float) -> float:
 
 
 def _kind(hold: Hold) -> tuple[str, str]:
-    return HoldScope.parse(hold.scope).kind.value, hold.category
+    return hold.scope.partition(":")[0], hold.category

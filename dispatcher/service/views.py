@@ -7,10 +7,21 @@ from dispatcher.core.batch import BatchState, Definition, batch_state
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record
 from dispatcher.service.errors import Missing
 from dispatcher.store.batches import Overview
+from dispatcher.store.decoding import left_out
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
 
-__all__ = ["BatchView", "Hold", "JobStory", "JobView", "find_batch", "newest_batches", "view_batch"]
+__all__ = [
+    "BatchView",
+    "Hold",
+    "JobStory",
+    "JobView",
+    "UnreadableBatch",
+    "find_batch",
+    "newest_batches",
+    "view_batch",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +33,21 @@ class BatchView:
     holds: tuple[Hold, ...]
 
     @property
+    def id(self) -> str:
+        """Id of the batch."""
+        return self.definition.id
+
+    @property
     def definition(self) -> Definition:
         """Content, options and policy of the batch."""
         return self.overview.definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableBatch:
+    """A batch in a list, of which nothing but the id can be read."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +72,7 @@ class JobStory:
 
 
 async def find_batch(store: Store, batch: str) -> Overview:
-    """Return the stored overview of a batch. Raises Missing for an unknown id."""
+    """Return the stored overview of a batch. Raises Missing for an unknown id, and UnreadableData."""
     # an id becomes part of a key, so anything that cannot be an id is refused first
     overview = await store.batches.overview(batch) if batch.isascii() and batch.isalnum() else None
     if overview is None:
@@ -62,11 +85,20 @@ async def view_batch(store: Store, batch: str) -> BatchView:
     return _with_holds(await find_batch(store, batch), await store.holds.all())
 
 
-async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView]:
+async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView | UnreadableBatch]:
     """Return the newest batches created before the batch ``before`` (empty: all), newest first."""
     holds = await store.holds.all()
-    overviews = [await store.batches.overview(batch) for batch in await store.batches.newest(limit, before)]
-    return [_with_holds(overview, holds) for overview in overviews if overview is not None]
+    views = list[BatchView | UnreadableBatch]()
+    for batch in await store.batches.newest(limit, before):
+        try:
+            overview = await store.batches.overview(batch)
+        except UnreadableData as error:
+            left_out(error)
+            views.append(UnreadableBatch(id=batch))
+        else:
+            # the list names it, so it exists: what is missing is damaged too
+            views.append(_with_holds(overview, holds) if overview else UnreadableBatch(id=batch))
+    return views
 
 
 def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:

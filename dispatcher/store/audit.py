@@ -1,22 +1,26 @@
 """Reads records, places and counts as they are stored, for ``bulkfax doctor``."""
 
+import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control, own_scopes
 from dispatcher.core.hold_scope import HoldScope
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.job import JOB_STATES, JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import Scope
 from dispatcher.store import codec, keys
+from dispatcher.store.batches import complete_record
 from dispatcher.store.client import Client
-from dispatcher.store.errors import translated
+from dispatcher.store.decoding import MAX_NUMBER, decoding, readable, whole, whole_or_0
+from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
 #: maximum number of readings of one job that changes meanwhile
 _READINGS = 5
+_COUNTED = frozenset(JOB_STATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +52,73 @@ class Audit:
 
     async def batches(self) -> list[str]:
         with translated():
-            return [name.decode() for name in await self._client.zrange(self._keys.batches, 0, -1)]
+            return [name.decode(errors="replace") for name in await self._client.zrange(self._keys.batches, 0, -1)]
+
+    async def documents(self) -> list[str]:
+        with translated():
+            return [name.decode(errors="replace") for name in await self._client.hkeys(self._keys.documents)]
+
+    async def damaged_jobs(self, batch: str, block: int, rows: int) -> dict[str, str]:
+        """Return the jobs of a block of ``rows`` whose record or history cannot be read, with the reason."""
+        first, names = block * keys.BLOCK, self._keys
+        try:
+            with translated():
+                raw = await self._client.get(names.of_block(batch, "records", block))
+                histories = await self._client.hgetall(names.of_block(batch, "history", block))
+                long_ids = await self._client.hgetall(names.of_block(batch, "long_ids", block))
+        except UnreadableData as error:
+            return {str(JobId(batch, first)): f"the whole block: {error.reason}"}
+        damaged: dict[str, str] = {}
+        if len(raw or b"") // codec.WIDTH < rows:
+            damaged[str(JobId(batch, first + len(raw or b"") // codec.WIDTH))] = "its record and all behind it"
+        for row, record in enumerate(codec.readable_records(raw or b""), start=first):
+            whole_record = complete_record(record, row, None, 0, long_ids.get(b"%d" % row, b""))
+            if whole_record.state is State.UNREADABLE:
+                damaged[str(JobId(batch, row))] = "its record"
+        for field, lines in histories.items():
+            try:
+                with decoding("history"):
+                    JobId(batch, whole(field))
+                    codec.decode_history(lines)
+            except UnreadableData as error:
+                damaged[f"{batch}.{field.decode(errors='replace')}"] = f"its history: {error.reason}"
+        return damaged
+
+    async def damaged_values(self) -> list[str]:
+        """Return which values of the account, outside of batches, cannot be read."""
+        with translated():
+            totals = await self._client.hgetall(self._keys.totals)
+            limiter = await self._client.hgetall(self._keys.limiter)
+            watched = [name for key in self._keys.watch.values() for name in await self._client.zrange(key, 0, -1)]
+            locks = await self._client.hkeys(self._keys.locks)
+        return [
+            *(f"total {name.decode(errors='replace')}" for name, value in totals.items() if not _reads(whole, value)),
+            *(
+                f"{name.decode(errors='replace')} of the limiter"
+                for name, value in limiter.items()
+                if not _reads(json.loads if name == b"allowances" else _finite, value)
+            ),
+            *(f"job {name!r} in flight" for name in watched if not _reads(_job, name)),
+            *(f"job {name!r} with a locked number" for name in locks if not _reads(_job, name)),
+        ]
 
     async def facts(self, batch: str) -> StoredBatch:
+        """Return the facts of a batch. Raises UnreadableData."""
         with translated():
             # no transaction, because a full server refuses MULTI
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(self._keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
                 pipe.hgetall(self._keys.of_batch(batch, "counts"))
                 (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
-        return StoredBatch(
-            blocks=int(blocks),
-            rows=int(rows),
-            cursor=int(cursor),
-            unstarted=int(unstarted),
-            control=control.decode(),
-            counts={field.decode(): int(jobs) for field, jobs in counts.items()},
-        )
+        with decoding(self._keys.batch(batch)):
+            return StoredBatch(
+                blocks=min(whole(blocks), keys.MAX_BLOCKS),
+                rows=whole(rows),
+                cursor=whole(cursor),
+                unstarted=whole(unstarted),
+                control=Control(control.decode()).value,
+                counts={field.decode(): whole(jobs) for field, jobs in counts.items()},
+            )
 
     async def raw_records(self, batch: str, block: int) -> list[bytes]:
         with translated():
@@ -73,13 +127,17 @@ class Audit:
 
     async def due_rows(self, batch: str) -> set[int]:
         with translated():
-            return {int(row) async for row, _ in self._client.zscan_iter(self._keys.of_batch(batch, "due"), count=1000)}
+            due = [row async for row, _ in self._client.zscan_iter(self._keys.of_batch(batch, "due"), count=1000)]
+        return set(readable(self._keys.of_batch(batch, "due"), due, whole))
 
     async def parked_rows(self, batch: str) -> set[int]:
         """Return the rows of a batch that wait for the end of their country's hold."""
         with translated():
             countries = await self._client.smembers(self._keys.of_batch(batch, "parked"))
-            bitmaps = [await self._client.get(self._keys.parked_rows(batch, country.decode())) for country in countries]
+            bitmaps = [
+                await self._client.get(self._keys.parked_rows(batch, country.decode(errors="replace")))
+                for country in countries
+            ]
         return {row for bitmap in bitmaps for row in codec.rows_of(bitmap or b"")}
 
     async def forgotten(self, batch: str) -> list[str]:
@@ -87,8 +145,8 @@ class Audit:
         with translated():
             documents = await self._client.hget(self._keys.batch(batch), "documents")
             countries = await self._client.smembers(self._keys.of_batch(batch, "parked"))
-            scopes = [*own_scopes(batch, (documents or b"").decode().split(","))]
-            scopes += [str(HoldScope(Scope.COUNTRY, country.decode())) for country in countries]
+            scopes = [*own_scopes(batch, (documents or b"").decode(errors="replace").split(","))]
+            scopes += [str(HoldScope(Scope.COUNTRY, country.decode(errors="replace"))) for country in countries]
             return [scope for scope in scopes if await self._is_forgotten(batch, scope)]
 
     async def _is_forgotten(self, batch: str, scope: str) -> bool:
@@ -105,7 +163,8 @@ class Audit:
         with translated():
             for place, key in self._keys.watch.items():
                 async for name, _ in self._client.zscan_iter(key, count=1000):
-                    places.setdefault(JobId.parse(name.decode()), set()).add(place)
+                    for job in readable(key, [name], _job):
+                        places.setdefault(job, set()).add(place)
         return places
 
     async def job(self, job: JobId) -> StoredJob | None:
@@ -133,13 +192,13 @@ class Audit:
                 raw, cursor, due, *watched = await pipe.execute()
             if len(raw) != codec.WIDTH:
                 return None
-            record = codec.decode_record(raw)
+            record = codec.record_or_mark(raw)
             parked = record.country and await self._client.getbit(
                 self._keys.parked_rows(job.batch, record.country), job.row
             )
         entries = zip((Place.DUE, Place.PARKED, *WATCHED), (due, parked or None, *watched), strict=True)
         places = frozenset(place for place, entry in entries if entry is not None)
-        return StoredJob(record=record, cursor=int(cursor), places=places)
+        return StoredJob(record=record, cursor=whole_or_0(cursor), places=places)
 
     async def longest_overdue_s(self, now_ms: int) -> float:
         """Return how many seconds the oldest entry of the watch sets has been due; 0 if none is."""
@@ -147,7 +206,7 @@ class Audit:
         with translated():
             for key in self._keys.watch.values():
                 first = await self._client.zrange(key, 0, 0, withscores=True)
-                oldest = min([oldest, *(int(score) for _, score in first)])
+                oldest = min([oldest, *readable(key, [score for _, score in first], whole)])
         return (now_ms - oldest) / 1000
 
     async def oldest_event_s(self, now_ms: int) -> float:
@@ -165,7 +224,14 @@ class Audit:
 
     async def has_ended(self, scope: str) -> bool:
         """Return whether the job or batch that a hold names is final or does not exist."""
-        held = HoldScope.parse(scope)
+        try:
+            with decoding(self._keys.holds):
+                held = HoldScope.parse(scope)
+                return await self._has_ended(held)
+        except UnreadableData:
+            return False  # whether it has ended is not known
+
+    async def _has_ended(self, held: HoldScope) -> bool:
         match held.kind:
             case Scope.DOCUMENT:
                 with translated():
@@ -190,7 +256,7 @@ class Audit:
     async def locks(self) -> list[JobId]:
         """Return the jobs that hold the lock of a number."""
         with translated():
-            return [JobId.parse(name.decode()) for name in await self._client.hkeys(self._keys.locks)]
+            return readable(self._keys.locks, await self._client.hkeys(self._keys.locks), _job)
 
     async def unlock(self, job: JobId) -> bool:
         """Release the number that a job locks without calling it. Returns False if it calls the number by now."""
@@ -211,16 +277,37 @@ class Audit:
         return time.time() - (int(seconds) + int(micros) / 1e6)
 
 
+def _job(name: bytes) -> JobId:
+    return JobId.parse(name.decode())
+
+
+def _finite(value: bytes) -> None:
+    if not abs(float(value)) <= MAX_NUMBER:
+        raise ValueError("out of range")
+
+
+def _reads(decode: Callable[[bytes], object], value: bytes) -> bool:
+    try:
+        with decoding(""):
+            decode(value)
+    except UnreadableData:
+        return False
+    return True
+
+
 def count_field(raw: bytes) -> str:
     """Return the field of the counts hash under which a record counts (``prelude/counts.lua``)."""
     return f"{raw[0]}:{raw[12]}:{raw[13]}"
 
 
 def tally(records: list[bytes], first_row: int, cursor: int, ended: int | None) -> Counter[str]:
-    """Count the records of one block. Unstarted rows of an ended batch count as ``ended``; void rows do not count."""
+    """Count the records of one block. Unstarted rows of an ended batch count as ``ended``.
+
+    Void rows do not count, nor do records of no known state.
+    """
     counts: Counter[str] = Counter()
     for index, raw in enumerate(records):
-        if raw[0] == State.VOID:
+        if raw[0] not in _COUNTED or len(raw) < codec.WIDTH:
             continue
         unstarted = raw[0] == State.WAITING and first_row + index >= cursor
         counts[f"{ended}:0:0" if unstarted and ended is not None else count_field(raw)] += 1

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from dispatcher.core.batch import Control, Priority, own_scopes
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 from dispatcher.store.protocol import HELD_SCORE
@@ -68,7 +69,7 @@ class Backlog:
             return [name.decode() for name in await self._client.zrevrange(self._keys.batches, 0, LOOKED_AT - 1)]
 
     async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
-        """Return the backlog of each batch, in the same order, without batches that do not exist."""
+        """Return the backlog of each batch, in the same order, without those that do not exist or cannot be read."""
         if not batches:
             return []
         with translated():
@@ -80,26 +81,28 @@ class Backlog:
                     pipe.zcount(self._keys.of_batch(batch, "due"), HELD_SCORE, HELD_SCORE)
                     pipe.zrange(self._keys.of_batch(batch, "due"), 0, 0, withscores=True)
                     pipe.smembers(self._keys.of_batch(batch, "parked"))
-                answers = await pipe.execute()
-        rows = list(zip(batches, *(answers[position::6] for position in range(6)), strict=True))
-        parked = await self._parked({batch: countries for batch, *_, countries in rows})
-        return [
-            _backlog(_Read(batch, meta, due, waiting, held_jobs, first, parked[batch]), now_ms)
-            for batch, meta, due, waiting, held_jobs, first, _ in rows
-            if meta[0] is not None
+                answers = await pipe.execute(raise_on_error=False)
+        rows = zip(batches, *(answers[position::6] for position in range(6)), strict=True)
+        right = [row for row in rows if not any(isinstance(answer, Exception) for answer in row)]
+        parked = await self._parked({batch: countries for batch, *_, countries in right})
+        reads = [
+            _Read(batch, meta, due, waiting, held_jobs, first, parked[batch])
+            for batch, meta, due, waiting, held_jobs, first, _ in right
+            if any(value is not None for value in meta)
         ]
+        return readable("the backlog of a batch", reads, lambda read: _backlog(read, now_ms))
 
     async def _parked(self, countries: Mapping[str, set[bytes]]) -> dict[str, int]:
         """Return how many rows of each batch wait for the end of their country's hold."""
-        bitmaps = [(batch, country.decode()) for batch, names in countries.items() for country in names]
+        bitmaps = [(batch, country.decode("latin-1")) for batch, names in countries.items() for country in names]
         parked = dict.fromkeys(countries, 0)
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch, country in bitmaps:
                     pipe.bitcount(self._keys.parked_rows(batch, country))
-                counts = await pipe.execute()
+                counts = await pipe.execute(raise_on_error=False)
         for (batch, _), rows in zip(bitmaps, counts, strict=True):
-            parked[batch] += rows
+            parked[batch] += rows if isinstance(rows, int) else 0
         return parked
 
     async def scheduler_seen_ms(self, now_ms: int) -> int:
@@ -112,12 +115,15 @@ class Backlog:
                 pipe.hvals(self._keys.clock)
                 pipe.get(self._keys.scheduler_seen)
                 looked, asked_ms = await pipe.execute()
-        seen = [*map(_seen_ms, looked), int(asked_ms or 0)]
+        seen = [
+            *readable(self._keys.clock, looked, _seen_ms),
+            *readable(self._keys.scheduler_seen, [asked_ms or 0], whole),
+        ]
         return max(seen_ms for seen_ms in [*seen, 0] if seen_ms <= now_ms + AHEAD_MS)
 
 
 def _seen_ms(value: bytes) -> int:
-    return int(value.partition(b",")[0].strip(b"[ "))
+    return whole(value.partition(b",")[0].strip(b"[ "))
 
 
 class _Read(NamedTuple):
@@ -134,9 +140,9 @@ class _Read(NamedTuple):
 
 def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
     control, documents, *numbers = (value or b"" for value in read.meta)
-    unstarted, number_busy_ms, started_ms, running_ms = (int(number or 0) for number in numbers)
+    unstarted, number_busy_ms, started_ms, running_ms = (whole(number or 0) for number in numbers)
     held = read.held_jobs + read.parked
-    times = [int(score) for _, score in read.first if score <= now_ms] + ([started_ms] if unstarted else [])
+    times = [whole(score) for _, score in read.first if score <= now_ms] + ([started_ms] if unstarted else [])
     return BatchBacklog(
         batch=read.batch,
         control=Control(control.decode()),

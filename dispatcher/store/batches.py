@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dispatcher.core.batch import (
     COMMAND_TRANSITIONS,
@@ -23,7 +24,8 @@ from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
-from dispatcher.store.errors import translated
+from dispatcher.store.decoding import decoding, left_out, readable, typed, whole
+from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import HELD_SCORE, ChunkStatus, CreateStatus
 
@@ -185,11 +187,17 @@ class Batches:
             ]
 
     async def definition(self, batch: str) -> Definition | None:
+        """Return the definition of a batch; None if there is no such batch. Raises UnreadableData."""
         with translated():
             raw = await self._client.hget(self._keys.batch(batch), "definition")
-        return _definition(raw) if raw else None
+            exists = raw is not None or await self._client.exists(self._keys.batch(batch))
+        if not exists:
+            return None
+        with decoding(self._keys.batch(batch)):
+            return _definition(raw)
 
     async def overview(self, batch: str) -> Overview | None:
+        """Return the facts about a batch; None if there is no such batch. Raises UnreadableData."""
         with translated():
             # No transaction: a full server refuses them, and its content must stay readable. The counts are read before
             # the control state, so that a batch that ends between both is shown as running and not as finished.
@@ -200,9 +208,12 @@ class Batches:
                 pipe.smembers(self._keys.of_batch(batch, "parked"))
                 pipe.hgetall(self._keys.batch(batch))
                 counts, reasons, holds, parked, meta = await pipe.execute()
-        scopes = frozenset(scope.decode() for scope in holds)
-        countries = frozenset(str(HoldScope(Scope.COUNTRY, country.decode())) for country in parked)
-        return _overview(meta, counts, reasons, scopes, scopes & countries) if meta else None
+        if not meta:
+            return None
+        with decoding(self._keys.batch(batch)):
+            scopes = frozenset(scope.decode() for scope in holds)
+            countries = frozenset(str(HoldScope(Scope.COUNTRY, country.decode())) for country in parked)
+            return _overview(meta, counts, reasons, scopes, scopes & countries)
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
         """Store one slice of an upload. The call can be repeated safely."""
@@ -224,16 +235,20 @@ class Batches:
 
     async def selection(self, batch: str) -> dict[int, bytes]:
         """Return the stored selection by block of the parent; empty once the batch was started."""
+        key = self._keys.of_batch(batch, "selection")
         with translated():
-            raw = await self._client.hgetall(self._keys.of_batch(batch, "selection"))
-        return {int(block): rows for block, rows in raw.items()}
+            raw = await self._client.hgetall(key)
+        with decoding(key):
+            return {whole(block): rows for block, rows in raw.items()}
 
     async def progress(self, batch: str, upload: UploadName) -> UploadProgress | None:
+        key = self._keys.of_batch(batch, "uploads")
         with translated():
-            raw = await self._client.hget(self._keys.of_batch(batch, "uploads"), str(upload))
+            raw = await self._client.hget(key, str(upload))
         if raw is None:
             return None
-        lines, accepted, refused, duplicates = map(int, raw.split(b":"))
+        with decoding(key):
+            lines, accepted, refused, duplicates = map(whole, raw.split(b":"))
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
 
     async def command(self, batch: str, command: Command) -> CommandAnswer | None:
@@ -243,7 +258,8 @@ class Batches:
                 raw = await self._client.hget(self._keys.batch(batch), "control")
             if raw is None:
                 return None
-            expected = Control(raw.decode())
+            with decoding(self._keys.batch(batch)):
+                expected = Control(raw.decode())
             target = COMMAND_TRANSITIONS.get((expected, command))
             answer, in_flight, refused = await self._scripts.accept(
                 "control", batch=batch, expected=expected, new=target or expected, unchanged_ms=0
@@ -256,21 +272,28 @@ class Batches:
             # another command was executed meanwhile: this one may have another effect now, or not be allowed
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
-        """Return the recipients of one block; empty if the block does not exist."""
+        """Return the recipients of one block; empty if the block does not exist. Raises UnreadableData."""
+        key = self._keys.of_block(batch, "block", block)
         with translated():
-            raw = await self._client.get(self._keys.of_block(batch, "block", block))
-        return await on_cpu_thread(codec.decode_recipients, raw) if raw else ()
+            raw = await self._client.get(key)
+        with decoding(key):
+            return await on_cpu_thread(codec.decode_recipients, raw) if raw is not None else ()
 
     async def records(self, batch: str, block: int) -> list[Record]:
-        """Return the records of one block as people should see them: unstarted rows of an ended batch are final too."""
+        """Return the records of one block as people should see them: unstarted rows of an ended batch are final too.
+
+        A record that cannot be read is ``UNREADABLE_RECORD``. Raises UnreadableData if none of them can.
+        """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(self._keys.of_block(batch, "records", block))
                 pipe.hmget(self._keys.batch(batch), "control", "cursor")
                 pipe.hgetall(self._keys.of_block(batch, "long_ids", block))
                 raw, (control, cursor), long_ids = await pipe.execute()
-        ended = FINAL_STATES.get(Control(control.decode())) if control else None
-        return await on_cpu_thread(_records, raw or b"", block * keys.BLOCK, ended, int(cursor or 0), long_ids)
+        with decoding(self._keys.batch(batch)):
+            ended = FINAL_STATES.get(Control(control.decode())) if control else None
+            started = whole(cursor) if control else 0
+        return await on_cpu_thread(_records, raw or b"", block * keys.BLOCK, ended, started, long_ids)
 
     async def blocks_with(
         self, batch: str, blocks: Sequence[int], states: frozenset[State], categories: frozenset[str]
@@ -291,17 +314,25 @@ class Batches:
             if codec.may_hold(block_records or b"", stored, codes)
         ]
 
-    async def refused(self, batch: str, chunk: int) -> list[RefusedRow] | None:
-        """Return a chunk of the refused rows; chunks count from 0. None after the last chunk."""
+    async def refused_chunks(self, batch: str) -> int:
+        """Return the number of chunks of refused rows. Raises UnreadableData."""
         with translated():
-            raw = await self._client.lindex(self._keys.of_batch(batch, "refused"), chunk)
-        return await on_cpu_thread(codec.decode_refused, raw) if raw else None
+            return int(await self._client.llen(self._keys.of_batch(batch, "refused")))
 
-    async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry]]:
-        """Return the histories of a block by row, only of rows that have one."""
+    async def refused(self, batch: str, chunk: int) -> list[RefusedRow]:
+        """Return a chunk of the refused rows; chunks count from 0. Raises UnreadableData."""
+        key = self._keys.of_batch(batch, "refused")
         with translated():
-            raw = await self._client.hgetall(self._keys.of_block(batch, "history", block))
-        return await on_cpu_thread(_histories, raw)
+            raw = await self._client.lindex(key, chunk)
+        with decoding(f"{key}[{chunk}]"):
+            return await on_cpu_thread(codec.decode_refused, raw)
+
+    async def histories(self, batch: str, block: int) -> dict[int, list[HistoryEntry] | None]:
+        """Return the histories of a block by row, only of rows that have one; None for one that cannot be read."""
+        key = self._keys.of_block(batch, "history", block)
+        with translated():
+            raw = await self._client.hgetall(key)
+        return await on_cpu_thread(_histories, key, raw)
 
     async def due_times(self, batch: str, rows: Sequence[int]) -> list[int | None]:
         """Return the next due time of each row, in milliseconds since 1970; None for final, unstarted and held rows."""
@@ -331,31 +362,58 @@ def _records(
     raw: bytes, first_row: int, ended: State | None, cursor: int, long_ids: Mapping[bytes, bytes]
 ) -> list[Record]:
     return [
-        complete_record(codec.decode_record(record), row, ended, cursor, long_ids.get(b"%d" % row, b"").decode())
-        for row, record in enumerate(codec.split_records(raw), start=first_row)
+        complete_record(record, row, ended, cursor, long_ids.get(b"%d" % row, b""))
+        for row, record in enumerate(codec.readable_records(raw), start=first_row)
     ]
 
 
-def _histories(raw: Mapping[bytes, bytes]) -> dict[int, list[HistoryEntry]]:
-    return {int(row): codec.decode_history(lines) for row, lines in raw.items()}
+def _histories(key: str, raw: Mapping[bytes, bytes]) -> dict[int, list[HistoryEntry] | None]:
+    return dict(readable(key, raw.items(), lambda item: (whole(item[0]), _history(f"{key} {item[0]!r}", item[1]))))
 
 
-def complete_record(record: Record, row: int, ended: State | None, cursor: int, long_id: str) -> Record:
-    """Complete a stored record: an unstarted row of an ended batch is final, and a long fax id comes from its hash."""
+def complete_record(record: Record, row: int, ended: State | None, cursor: int, long_id: bytes) -> Record:
+    """Complete a stored record: an unstarted row of an ended batch is final, and a long fax id comes from its hash.
+
+    The record of an accepted fax whose id is missing or cannot be read is unreadable: nothing else shows which fax.
+    """
     if ended and record.state is State.WAITING and row >= cursor:
         return replace(record, state=ended)
-    return replace(record, fax_id=long_id) if long_id and not record.fax_id else record
+    if record.fax_id or record.state is State.UNREADABLE:
+        return record
+    fax_id = long_id.decode(errors="replace")
+    if (record.state is State.ACCEPTED and not fax_id) or "\ufffd" in fax_id:
+        return codec.UNREADABLE_RECORD
+    return replace(record, fax_id=fax_id) if fax_id else record
+
+
+def _history(name: str, lines: bytes) -> list[HistoryEntry] | None:
+    try:
+        with decoding(name):
+            return codec.decode_history(lines)
+    except UnreadableData as error:
+        left_out(error)
+        return None
 
 
 def _definition(raw: bytes) -> Definition:
     fields = json.loads(raw)
+    options = fields["options"]
     fields |= {
-        "documents": tuple(fields["documents"]),
-        "content_urls": tuple(fields["content_urls"]),
-        "options": FaxOptions(**fields["options"]),
+        "documents": _texts(fields["documents"]),
+        "content_urls": _texts(fields["content_urls"]),
+        "options": typed(FaxOptions, options | {"cover_page_data": dict(options["cover_page_data"])}),
         "priority": Priority(fields["priority"]),
     }
-    return Definition(**fields)
+    _texts(fields["options"].cover_page_data.values())
+    return typed(Definition, fields)
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return stored texts. Raises TypeError if they are none."""
+    texts = tuple(values)
+    if isinstance(values, str) or not all(type(value) is str for value in texts):
+        raise TypeError("a list of texts has other items")
+    return texts
 
 
 def _overview(
@@ -369,14 +427,19 @@ def _overview(
     by_category: dict[tuple[State, str], int] = {}
     finals: dict[tuple[State, str, str], int] = {}
     for field, jobs in counts.items():
-        state_code, category_code, type_code = map(int, field.split(b":"))
+        state_code, category_code, type_code = map(whole, field.split(b":"))
         state, category = State(state_code), codec.category_name(category_code)
-        by_state[state] = by_state.get(state, 0) + int(jobs)
-        by_category[state, category] = by_category.get((state, category), 0) + int(jobs)
+        by_state[state] = by_state.get(state, 0) + whole(jobs)
+        by_category[state, category] = by_category.get((state, category), 0) + whole(jobs)
         if state.final:
             ended = (state, category, codec.type_name(type_code))
-            finals[ended] = finals.get(ended, 0) + int(jobs)
+            finals[ended] = finals.get(ended, 0) + whole(jobs)
+    if whole(meta[b"format"]) != codec.FORMAT:
+        raise ValueError(f"its format is not {codec.FORMAT}")
     definition = _definition(meta[b"definition"])
+    sums = {name: whole(meta[name.encode()]) for name in _SUMS}
+    if not 0 <= sums["blocks"] <= keys.MAX_BLOCKS:
+        raise ValueError("its number of blocks is impossible")
     return Overview(
         definition=definition,
         control=Control(meta[b"control"].decode()),
@@ -384,9 +447,9 @@ def _overview(
         finals=finals,
         held=not definition.scopes.isdisjoint(holds),
         held_countries=held_countries,
-        refused_reasons={reason.decode(): int(rows) for reason, rows in reasons.items()},
-        started_ms=int(meta.get(b"started_ms", 0)),
-        finished_ms=int(meta.get(b"finished_ms", 0)),
-        draft_ended_ms=int(meta.get(b"draft_ended_ms", 0)),
-        **{name: int(meta[name.encode()]) for name in _SUMS},
+        refused_reasons={reason.decode(): whole(rows) for reason, rows in reasons.items()},
+        started_ms=whole(meta.get(b"started_ms", 0)),
+        finished_ms=whole(meta.get(b"finished_ms", 0)),
+        draft_ended_ms=whole(meta.get(b"draft_ended_ms", 0)),
+        **sums,
     )

@@ -25,6 +25,7 @@ from dispatcher.core.job import (
     State,
 )
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, OTHER
+from dispatcher.store.decoding import typed, whole
 
 #: version of the format, stored with every batch; increase it if the meaning of anything below changes
 FORMAT = 2
@@ -41,6 +42,10 @@ _OTHER_TYPE = _TYPE_CODE[OTHER]
 _OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
 #: fields of a history line: those of an entry, with the fields of the failure in place of ``failure``
 _ENTRY_FIELDS, _FAILURE_FIELDS = frozenset(HistoryEntry.__slots__) - {"failure"}, FailureCode.__slots__
+#: stands for a record that cannot be decoded; it is never stored
+UNREADABLE_RECORD = Record(state=State.UNREADABLE)
+#: no time of a record is later (milliseconds)
+_LATEST_MS = 2.0**53
 LETTERS = 26
 #: region of numbers that belong to no country, such as those of satellite networks
 _NO_COUNTRY, NO_COUNTRY_CODE = "001", LETTERS * LETTERS + 1
@@ -93,6 +98,8 @@ def country_name(code: int) -> str:
     if code in (0, NO_COUNTRY_CODE):
         return _NO_COUNTRY if code else ""
     first, second = divmod(code - 1, LETTERS)
+    if code > NO_COUNTRY_CODE:
+        raise ValueError(f"no country has the code {code}")
     return chr(ord("A") + first) + chr(ord("A") + second)
 
 
@@ -104,8 +111,10 @@ def rows_of(bitmap: bytes) -> Iterator[int]:
 
 
 def encode_record(record: Record) -> bytes:
-    """Encode a record as 72 bytes. A fax id of more than 30 bytes is left out; the caller stores it separately."""
-    fax_id, failure, counters = record.fax_id.encode(), record.failure, record.counters
+    """Encode a record as 72 bytes. A fax id that does not fit is left out; the caller stores it separately."""
+    if record.state is State.UNREADABLE:
+        raise ValueError("an unreadable record is never stored")
+    failure, counters = record.failure, record.counters
     return _RECORD.pack(
         record.state,
         min(record.strikes, _BYTE),
@@ -125,8 +134,13 @@ def encode_record(record: Record) -> bytes:
         min(max(record.pages_total, 0), _SHORT),
         float(record.began_ms),
         float(record.changed_ms),
-        fax_id if len(fax_id) <= ID_WIDTH else b"",
+        record.fax_id.encode("ascii") if fits(record.fax_id) else b"",
     )
+
+
+def fits(fax_id: str) -> bool:
+    """Return whether a fax id is stored in the record: at most 30 characters, all of them ASCII."""
+    return len(fax_id) <= ID_WIDTH and fax_id.isascii()
 
 
 def _flags(record: Record) -> int:
@@ -136,11 +150,13 @@ def _flags(record: Record) -> int:
 
 
 def decode_record(raw: bytes) -> Record:
-    """Decode a record. Raises struct.error if ``raw`` is not 72 bytes long."""
+    """Decode a record. Raises struct.error or ValueError if ``raw`` is none."""
     (
         state, strikes, country, attempt, lease, category, error_type, code, dials, tries, server_errors, lookups,
         flags, confirming_reads, pages_sent, pages_total, began, changed, fax_id,
     ) = _RECORD.unpack(raw)  # fmt: skip
+    if state == State.UNREADABLE or not (0 <= began < _LATEST_MS and 0 <= changed < _LATEST_MS):
+        raise ValueError("the state or a time of a record is impossible")
     return Record(
         state=State(state),
         strikes=strikes,
@@ -159,8 +175,21 @@ def decode_record(raw: bytes) -> Record:
         pages_total=pages_total,
         began_ms=int(began),
         changed_ms=int(changed),
-        fax_id=fax_id.rstrip(b"\0").decode(),
+        fax_id=fax_id.rstrip(b"\0").decode("ascii"),
     )
+
+
+def readable_records(raw: bytes) -> list[Record]:
+    """Decode the records of a block. One that cannot be decoded is UNREADABLE_RECORD."""
+    return list(map(record_or_mark, split_records(raw)))
+
+
+def record_or_mark(raw: bytes) -> Record:
+    """Decode a record; one that cannot be decoded is UNREADABLE_RECORD."""
+    try:
+        return decode_record(raw)
+    except (struct.error, ValueError):
+        return UNREADABLE_RECORD
 
 
 def may_hold(records: bytes, states: Set[int], categories: Set[int]) -> bool:
@@ -201,7 +230,10 @@ def decode_recipients(raw: bytes) -> tuple[Recipient, ...]:
 def _recipient(
     line: int, number: str, region: str = "", reference: str = "", fields: dict[str, str] | str = ""
 ) -> Recipient:
-    return Recipient(line=line, number=number, region=region, reference=reference, fields=fields or {})  # type: ignore[arg-type]
+    if fields and not (isinstance(fields, dict) and all(type(value) is str for value in fields.values())):
+        raise TypeError("the columns of a recipient are no texts")
+    values = {"line": line, "number": number, "region": region, "reference": reference, "fields": fields or {}}
+    return typed(Recipient, values)
 
 
 def encode_refused(rows: Sequence[RefusedRow]) -> bytes:
@@ -210,7 +242,7 @@ def encode_refused(rows: Sequence[RefusedRow]) -> bytes:
 
 def decode_refused(raw: bytes) -> list[RefusedRow]:
     return [
-        RefusedRow(line=int(str(line)), number=str(number), reason=str(reason), detail=str(detail))
+        RefusedRow(line=whole(str(line)), number=str(number), reason=str(reason), detail=str(detail))
         for line, number, reason, detail in _unpack(raw)
     ]
 
@@ -249,8 +281,9 @@ def _entry(fields: dict[str, Any]) -> HistoryEntry:
     """Decode one entry of a history. Fields of a newer version are ignored; stored lines are never rewritten."""
     known = {name: value for name, value in fields.items() if name in _ENTRY_FIELDS}
     outcome = AttemptOutcome(fields["outcome"]) if fields["outcome"] in _OUTCOMES else AttemptOutcome.LATE
-    failure = FailureCode(**{name: fields[name] for name in _FAILURE_FIELDS if name in fields})
-    return HistoryEntry(**{**known, "outcome": outcome, "failure": failure, "fate": _fate(fields.get("fate"))})
+    failure = typed(FailureCode, {name: fields[name] for name in _FAILURE_FIELDS if name in fields})
+    values = {**known, "outcome": outcome, "failure": failure, "fate": _fate(fields.get("fate"))}
+    return typed(HistoryEntry, values)
 
 
 def _fate(value: str | None) -> FaxFate | None:

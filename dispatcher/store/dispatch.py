@@ -13,7 +13,8 @@ from dispatcher.core.retry.waits import lookup_spacing_ms
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import complete_record
 from dispatcher.store.client import BEGIN_WAIT_S, Client
-from dispatcher.store.errors import translated
+from dispatcher.store.decoding import decoding, left_out, readable, whole
+from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import BeginWord
 
@@ -155,11 +156,12 @@ class Reclaimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A job as it is stored: its record and its history."""
+    """A job as it is stored: its record and its history. ``error`` says why they cannot be read."""
 
     job: JobId
     record: Record
     history: tuple[HistoryEntry, ...]
+    error: UnreadableData | None = None
 
 
 class Dispatch:
@@ -196,7 +198,7 @@ class Dispatch:
             raw = await self._scripts.run("claim", **options)
             if raw != _MORE:
                 break
-        return _lease(lease_id, raw) if raw and raw != _MORE else None
+        return _lease(self._keys.lease(lease_id), lease_id, raw) if raw and raw != _MORE else None
 
     async def fetch(self, lease_id: str) -> Lease | None:
         """Take a lease by its id. Returns None if it has ended or another process has it.
@@ -204,7 +206,7 @@ class Dispatch:
         From now on the lease ends with this worker process. A process that is not a worker only reads it.
         """
         raw = await self._scripts.run("fetch", lease_id=lease_id)
-        return _lease(lease_id, raw) if raw else None
+        return _lease(self._keys.lease(lease_id), lease_id, raw) if raw else None
 
     async def begin(
         self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", try_number: int = 0
@@ -244,7 +246,7 @@ class Dispatch:
                 slot_in_us=int(slot) - int(now_us),
             )
             for candidate, (word, _, slot, raw) in zip(candidates, rows, strict=True)
-            for record in [codec.decode_record(raw) if raw else Record()]
+            for record in [codec.record_or_mark(raw) if raw else Record()]
         )
         return BeginAnswer(
             rate_epoch=int(rate_epoch),
@@ -286,7 +288,7 @@ class Dispatch:
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
             names = [name.decode() for name in leases]
             announce += [(Priority(name), lease_id) for name, lease_id in zip(names[0::2], names[1::2], strict=True)]
-            look_at += [JobId.parse(job.decode()) for job in jobs]
+            look_at += readable("watch", jobs, _job)
             if max(back, late, len(jobs)) < _STEP:
                 break
         return Reclaimed(
@@ -325,10 +327,13 @@ class Dispatch:
         """Return the batches whose deadline has passed."""
         with translated():
             raw = await self._client.zrangebyscore(self._keys.deadlines, "-inf", now_ms, start=0, num=100)
-        return [name.decode() for name in raw]
+        return [name.decode(errors="replace") for name in raw]
 
     async def stored(self, jobs: Sequence[JobId]) -> list[Stored | None]:
-        """Return the records and histories of several jobs in one round trip; None for a job that does not exist."""
+        """Return the records and histories of several jobs in one round trip.
+
+        A job that does not exist is None. One whose record or history cannot be read has the state UNREADABLE.
+        """
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for job in jobs:
@@ -337,8 +342,8 @@ class Dispatch:
                     pipe.getrange(self._keys.of_block(job.batch, "records", block), start, start + codec.WIDTH - 1)
                     pipe.hget(self._keys.of_block(job.batch, "history", block), str(job.row))
                     pipe.hget(self._keys.of_block(job.batch, "long_ids", block), str(job.row))
-                flat = await pipe.execute()
-        return [_stored(job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
+                flat = await pipe.execute(raise_on_error=False)
+        return [_stored(self._keys, job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
 
     async def sizes(self) -> dict[str, int]:
         """Return the number of jobs in flight, by place."""
@@ -356,12 +361,13 @@ class Dispatch:
         """
         with translated():
             names = await self._client.zrange(self._keys.watch[Place.UNCLEAR], 0, max_jobs - 1)
+            jobs = readable(self._keys.watch[Place.UNCLEAR], names, _job)
             async with self._client.pipeline(transaction=False) as pipe:
-                for block, offset, batch in ((*keys.locate(job), job.batch) for job in map(_job, names)):
+                for block, offset, batch in ((*keys.locate(job), job.batch) for job in jobs):
                     start = offset * codec.WIDTH
                     pipe.getrange(self._keys.of_block(batch, "records", block), start, start + codec.WIDTH - 1)
                 raw = await pipe.execute()
-        records = (codec.decode_record(record) for record in raw if len(record) == codec.WIDTH)
+        records = codec.readable_records(b"".join(record for record in raw if len(record) == codec.WIDTH))
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
 
 
@@ -380,10 +386,11 @@ def _word(word: BeginWord, record: Record, call: str) -> BeginWord:
     return BeginWord.UNHEARD if word is BeginWord.GONE and begun else word
 
 
-def _lease(lease_id: str, raw: bytes) -> Lease:
-    fields = json.loads(raw)
-    jobs = tuple(JobId.parse(job) for job in fields["jobs"])
-    return Lease(id=lease_id, number=fields["number"], jobs=jobs, probes=fields["probes"])
+def _lease(key: str, lease_id: str, raw: bytes) -> Lease:
+    with decoding(key):
+        fields = json.loads(raw)
+        jobs = tuple(JobId.parse(job) for job in fields["jobs"])
+        return Lease(id=lease_id, number=whole(fields["number"]), jobs=jobs, probes=dict(fields["probes"]))
 
 
 def prepare(change: StoredTransition) -> EncodedTransition:
@@ -394,7 +401,8 @@ def prepare(change: StoredTransition) -> EncodedTransition:
 def _settled(answer: bytes) -> Record | JobGone | None:
     if answer == b"gone":
         return JobGone()
-    return None if answer in (b"done", b"repeat") else codec.decode_record(answer)
+    with decoding("what settle has met of a job"):
+        return None if answer in (b"done", b"repeat") else codec.decode_record(answer)
 
 
 def _values(change: StoredTransition) -> tuple[Argument, ...]:
@@ -423,7 +431,7 @@ def _fields(change: StoredTransition) -> dict[str, object]:
         fields["hold"] = {"category": change.hold.category, "cause": change.hold.cause}
     if change.number_hash:
         fields["number_hash"] = change.number_hash
-    if len(fax_id) > codec.ID_WIDTH or len(fax_id.encode()) > codec.ID_WIDTH:
+    if not codec.fits(fax_id):
         fields["long_id"] = fax_id
     if change.spent:
         fields["spent"] = change.spent
@@ -444,8 +452,20 @@ def _send_fields(send: SendReport) -> dict[str, object]:
     return fields
 
 
-def _stored(job: JobId, raw: bytes, history: bytes | None, long_id: bytes | None) -> Stored | None:
-    if len(raw) != codec.WIDTH:
+def _stored(names: keys.Keys, job: JobId, *answers: bytes | Exception | None) -> Stored | None:
+    """Decode the answers to the commands for one job: its record, its history, its long fax id."""
+    name = f"{names.of_block(job.batch, 'records', keys.locate(job)[0])} or history, job {job}"
+    raw, history, long_id = (answer or b"" for answer in answers)
+    if raw == b"":
         return None
-    record = complete_record(codec.decode_record(raw), job.row, None, 0, (long_id or b"").decode())
-    return Stored(job=job, record=record, history=tuple(codec.decode_history(history)) if history else ())
+    try:
+        with decoding(name):
+            if not (isinstance(raw, bytes) and isinstance(history, bytes) and isinstance(long_id, bytes)):
+                raise ValueError("a key is of another type")
+            record = complete_record(codec.decode_record(raw), job.row, None, 0, long_id)
+            if record.state is State.UNREADABLE:
+                raise ValueError("its fax id is missing or cannot be read")
+            return Stored(job=job, record=record, history=tuple(codec.decode_history(history)) if history else ())
+    except UnreadableData as error:
+        left_out(error)
+        return Stored(job=job, record=codec.UNREADABLE_RECORD, history=(), error=error)

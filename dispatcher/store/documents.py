@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store.client import Client
-from dispatcher.store.errors import StoreFull, translated
+from dispatcher.store.decoding import decoding, readable, whole
+from dispatcher.store.errors import StoreFull, UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
 #: bytes of a chunk; small enough that reading one does not delay other commands
 CHUNK = 256 * 1024
+_DAMAGED = "the content does not have the SHA-256 of the document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Documents:
             seconds, micros = await self._client.time()
             created_ms = int(seconds) * 1000 + int(micros) // 1000
             info = DocumentInfo(sha256=sha256, size=len(content), pages=pages, name=name, created_ms=created_ms)
-            used = sum(map(int, await self._client.hvals(self._keys.documents)))
+            used = sum(readable(self._keys.documents, await self._client.hvals(self._keys.documents), whole))
             if used + len(content) > self._max_bytes:
                 raise StoreFull(
                     f"all documents together may have {self._max_bytes:,} bytes and {used:,} are used; "
@@ -71,28 +73,47 @@ class Documents:
             await pipe.execute()
 
     async def info(self, sha256: str) -> DocumentInfo | None:
+        """Return the facts about a document; None if there is no such document. Raises UnreadableData."""
+        key = self._keys.document(sha256)
         with translated():
-            size, pages, name, created = await self._client.hmget(
-                self._keys.document(sha256), "size", "pages", "name", "created_ms"
-            )
-        if size is None:
+            size, pages, name, created = await self._client.hmget(key, "size", "pages", "name", "created_ms")
+            exists = size is not None or await self._client.exists(key)
+        if not exists:
             return None
-        return DocumentInfo(
-            sha256=sha256, size=int(size), pages=int(pages), name=name.decode(), created_ms=int(created)
-        )
+        with decoding(key):
+            return DocumentInfo(
+                sha256=sha256, size=whole(size), pages=whole(pages), name=name.decode(), created_ms=whole(created)
+            )
 
     async def chunks(self, sha256: str) -> AsyncIterator[bytes]:
-        """Yield the content in chunks; nothing if the document does not exist."""
-        index = 0
+        """Yield the content in chunks; nothing if the document does not exist.
+
+        Raises UnreadableData before the last chunk if it is not the content that was uploaded.
+        """
+        key, index, digest, last = self._keys.chunks(sha256), 0, hashlib.sha256(), b""
         while True:
             with translated():
-                chunk = await self._client.lindex(self._keys.chunks(sha256), index)
+                chunk = await self._client.lindex(key, index)
             if chunk is None:
-                return
-            yield chunk
-            index += 1
+                break
+            if last:
+                yield last
+            digest.update(chunk)
+            index, last = index + 1, chunk
+        if index and digest.hexdigest() != sha256:
+            raise UnreadableData(key, _DAMAGED)
+        if last:
+            yield last
 
     async def content(self, sha256: str) -> bytes | None:
+        """Return the content of a document; None if there is no such document.
+
+        Raises UnreadableData if it is not the content that was uploaded: another letter would be sent.
+        """
+        key = self._keys.chunks(sha256)
         with translated():
-            chunks = await self._client.lrange(self._keys.chunks(sha256), 0, -1)
-        return b"".join(chunks) if chunks else None
+            chunks = await self._client.lrange(key, 0, -1)
+        content = b"".join(chunks)
+        if chunks and hashlib.sha256(content).hexdigest() != sha256:
+            raise UnreadableData(key, _DAMAGED)
+        return content if chunks else None

@@ -7,6 +7,7 @@ StoreError
 ├── StoreNotReplicated  the write was executed, but too few replicas have it
 ├── StoreUnsafe         Redis is configured so that it can lose accepted data
 ├── UnknownLayout       the data in Redis was written by a version with an unknown layout
+├── UnreadableData      one stored value cannot be decoded; everything else works
 └── StoreFull           the maximum size of documents or callbacks is reached
 """
 
@@ -46,6 +47,16 @@ class UnknownLayout(StoreError):
     """Raised if the data in Redis was written by a version with an unknown layout. Trying again does not help."""
 
 
+class UnreadableData(StoreError):
+    """Raised if a stored value cannot be decoded. Trying again does not help, and nothing is guessed in its place."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        """``key`` is its key in Redis, ``reason`` what is wrong with it."""
+        super().__init__(f"stored data cannot be read: {key}: {reason}. Run `bulkfax doctor`, which says what to do")
+        self.key = key
+        self.reason = reason
+
+
 class StoreFull(StoreError):
     """Raised if the maximum size of documents or callbacks is reached."""
 
@@ -53,6 +64,8 @@ class StoreFull(StoreError):
 _REFUSALS = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
 #: codes of refusals for which redis-py has no class, and of those that Redis 6.2 puts into the text of a script's error
 _REFUSAL_CODES = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
+#: marks of errors of commands and scripts that met a value of another kind than they expect
+_DAMAGE_MARKS = ("WRONGTYPE", "user_script", "not an integer", "not a valid float", "would overflow")
 
 
 @contextmanager
@@ -65,6 +78,8 @@ def translated() -> Iterator[None]:
     except NoMasterError as error:
         if error.read_only:
             raise StoreRefuses(f"Redis takes no writes: {error}") from error
+        if any(mark in str(error) for mark in _DAMAGE_MARKS):
+            raise UnreadableData("Redis", str(error)) from error
         raise StoreUnavailable(f"Redis does not answer: {error}") from error
     except redis.TimeoutError as error:
         if "connecting" in str(error):
@@ -75,4 +90,6 @@ def translated() -> Iterator[None]:
     except redis.ResponseError as error:
         if isinstance(error, _REFUSALS) or any(code in str(error) for code in _REFUSAL_CODES):
             raise StoreRefuses(f"Redis takes no writes: {error}") from error
+        if any(mark in str(error) for mark in _DAMAGE_MARKS):
+            raise UnreadableData("Redis", str(error)) from error
         raise

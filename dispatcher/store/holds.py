@@ -9,8 +9,12 @@ from enum import IntEnum
 
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.client import Client
-from dispatcher.store.errors import translated
+from dispatcher.store.decoding import decoding, left_out, typed, whole_or_0
+from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Scripts
+
+#: category of a hold that cannot be read
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ class Holds:
     async def answered_ms(self) -> int:
         """Return when the provider last answered a send, in milliseconds since 1970; 0 for never."""
         with translated():
-            return int(await self._client.hget(self._keys.answered, "at_ms") or 0)
+            return whole_or_0(await self._client.hget(self._keys.answered, "at_ms"))
 
     async def note_list(self, policy: Policy, *, readable: bool) -> ListNote:
         """Note whether a list of the provider could be read.
@@ -127,10 +131,11 @@ class Holds:
         return bool(await self._scripts.run("release", scope=scope, hold_id=hold_id))
 
     async def all(self) -> list[Hold]:
-        """Return all holds, the oldest first."""
+        """Return all holds, the oldest first. One that cannot be read still holds; its category is UNREADABLE."""
         with translated():
-            raw = await self._client.hvals(self._keys.holds)
-        return sorted(map(_decoded, raw), key=lambda hold: hold.since_ms)
+            raw = await self._client.hgetall(self._keys.holds)
+        holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in raw.items()]
+        return sorted(holds, key=lambda hold: hold.since_ms)
 
 
 def _new_id() -> str:
@@ -141,6 +146,18 @@ def _series_ms(series_s: Sequence[float]) -> list[int]:
     return [round(seconds * 1000) for seconds in series_s]
 
 
-def _decoded(raw: bytes) -> Hold:
-    stored = json.loads(raw)
-    return Hold(**{field: stored[field] for field in Hold.__slots__ if field in stored})
+def _decoded(key: str, scope: bytes, raw: bytes) -> Hold:
+    name = scope.decode(errors="backslashreplace")
+    try:
+        with decoding(f"{key} {name}"):
+            stored = json.loads(raw)
+            hold = typed(Hold, {field: stored[field] for field in Hold.__slots__ if field in stored})
+            if hold.scope != name:
+                raise ValueError("it names another scope")
+            return hold
+    except UnreadableData as error:
+        left_out(error)
+        cause = (
+            f"What is stored about this hold cannot be read: check why it may be, and `bulkfax holds release {name}`."
+        )
+        return Hold(id="", scope=name, category=UNREADABLE, cause=cause, since_ms=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dispatcher.core.names import KeyUse, digest
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import decoding
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
@@ -38,5 +39,6 @@ class IdempotencyKeys:
                 pipe.set(stored_name, json.dumps([fingerprint, value]), nx=True, ex=_KEPT_S)
                 pipe.get(stored_name)
                 _, fresh, stored = await pipe.execute()
-        was_fingerprint, was_value = json.loads(stored)
+        with decoding(stored_name):
+            was_fingerprint, was_value = map(str, json.loads(stored))
         return Reservation(value=was_value, fingerprint=was_fingerprint, fresh=bool(fresh))

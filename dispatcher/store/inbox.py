@@ -8,7 +8,8 @@ from typing import Any
 import redis
 
 from dispatcher.store.client import Client
-from dispatcher.store.errors import StoreFull, translated
+from dispatcher.store.decoding import decoding, typed
+from dispatcher.store.errors import StoreFull, UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
 _GROUP = "settle"
@@ -75,7 +76,7 @@ class Inbox:
                     _GROUP, consumer, {self._keys.inbox: ">"}, count=max_events - len(entries)
                 )
                 entries += _entries(fresh)
-        return [(entry_id.decode(), fields[b"event"]) for entry_id, fields in entries if fields]
+        return [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in entries if fields]
 
     async def restart_idle_times(self) -> None:
         """Restart the idle times of all events that consumers have taken.
@@ -171,8 +172,14 @@ def _encode_failed(failed: FailedEvent) -> str:
 
 
 def _decode_failed(raw: bytes) -> FailedEvent:
-    fields = json.loads(raw)
-    return FailedEvent(id=fields["id"], reason=fields["reason"], event=fields["event"].encode("latin-1"))
+    """Decode an event that was set aside. One that cannot be decoded is its own content."""
+    try:
+        with decoding("inbox:failed"):
+            fields = json.loads(raw)
+            event = fields["event"].encode("latin-1")
+            return typed(FailedEvent, {"id": fields["id"], "reason": fields["reason"], "event": event})
+    except UnreadableData as error:
+        return FailedEvent(id=DEFERRED, event=raw, reason=error.reason)
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

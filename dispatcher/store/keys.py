@@ -83,6 +83,8 @@ from dispatcher.core.recovery.places import WATCHED
 
 #: rows of a block; row number = block * BLOCK + position
 BLOCK = 1000
+#: maximum number of blocks of a batch; a stored number above it is damaged
+MAX_BLOCKS = 1_000_000
 #: the only account for now
 DEFAULT_ACCOUNT = "default"
 #: keys of the layout before version 1, whose names had no account; every service wrote some of them

@@ -19,7 +19,7 @@ from dispatcher.store.protocol import constants
 
 _FOLDER = Path(__file__).parent / "scripts"
 #: parts that are put in front of every script, in an order in which each one follows those that it needs
-SHARED = ("time", "keys", "records", "wakes", "scopes", "counts", "waiting", "numbers", "workers")
+SHARED = ("damage", "time", "keys", "records", "wakes", "scopes", "counts", "waiting", "numbers", "workers")
 #: parts that are put in front of some scripts only
 _LEASES = frozenset({"begin", "claim", "fetch", "reclaim", "sign_off"})
 _PACING = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take_permit", "unblock"})

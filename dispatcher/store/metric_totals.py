@@ -7,6 +7,7 @@ script that changes the job; this module adds the others.
 from collections.abc import Mapping
 
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
@@ -33,7 +34,12 @@ class MetricTotals:
                 await pipe.execute()
 
     async def all(self) -> Mapping[tuple[str, ...], int]:
-        """Return all counters by (name, label value, ...)."""
+        """Return all counters by (name, label value, ...), without those that cannot be read."""
         with translated():
             raw = await self._client.hgetall(self._keys.totals)
-        return {tuple(name.decode().split("|")): int(value) for name, value in raw.items()}
+        return dict(readable(self._keys.totals, raw.items(), _counter))
+
+
+def _counter(item: tuple[bytes, bytes]) -> tuple[tuple[str, ...], int]:
+    name, value = item
+    return tuple(name.decode().split("|")), whole(value)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from dispatcher.core.job import State
 from dispatcher.core.limits import holds, rate, shares
 from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US
-from dispatcher.store import codec, keys
+from dispatcher.store import codec, decoding, keys
 
 #: seconds; a process whose heartbeat is older than the newest one by more than this counts as dead
 DEAD_S = 3.0
@@ -25,6 +25,7 @@ _PACING = ("USED", "CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US", "WINDOW
 
 #: constants of each script and of each part that is put in front of scripts, by their names in Lua
 CONSTANTS: Mapping[str, Mapping[str, Value]] = {
+    "damage": {"MAX_NUMBER": decoding.MAX_NUMBER},
     "time": {"US_PER_S": 1_000_000, "US_PER_MS": 1000, "MS_PER_MINUTE": 60_000},
     "keys": {"BLOCK": keys.BLOCK},
     "records": {
@@ -78,6 +79,10 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "YOUNG_MS": 1000,
         "MAX_AHEAD": 4,
         "MAX_LEASES": 1000,
+        # what is checked before anything of a batch is leased, and how long a batch that fails it waits
+        "FORMAT": codec.FORMAT,
+        "MAX_BLOCKS": keys.MAX_BLOCKS,
+        "UNREADABLE_AGAIN_MS": 60_000,
         # number of strikes from which a job is leased only if no other such job is, and how long it waits otherwise
         "SUSPECT": 2,
         "SUSPECT_AGAIN_MS": 250,

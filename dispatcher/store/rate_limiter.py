@@ -9,6 +9,7 @@ from dispatcher.core.limits.rate import RateState
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.waits import capped_retry_after_s
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import MAX_NUMBER, readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
@@ -98,16 +99,26 @@ class RateLimiter:
         return int(blocked_us) / 1_000_000
 
     async def state(self) -> RateState:
-        """Return the state of the limiter, for people and metrics."""
+        """Return the state of the limiter, for people and metrics. What cannot be read of it counts as not set."""
         with translated():
             raw = await self._client.hgetall(self._keys.limiter)
-        known = {field.name for field in fields(RateState)} - {"allowances"}
-        values = {name.decode(): float(value) for name, value in raw.items() if name.decode() in known}
+        known = {field.name.encode() for field in fields(RateState)} - {b"allowances"}
+        stored = [(name, value) for name, value in raw.items() if name in known]
+        values = dict(readable(self._keys.limiter, stored, _number))
         rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))
-        allowances = tuple(_allowance(*values) for values in json.loads(raw.get(b"allowances", "[]")))
+        lists = readable(self._keys.limiter, [raw.get(b"allowances", b"[]")], lambda text: list(json.loads(text)))
+        allowances = tuple(readable(self._keys.limiter, lists[0] if lists else [], lambda values: _allowance(*values)))
         whole = {name: int(value) for name, value in values.items()}
         return RateState(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole)
 
 
+def _number(item: tuple[bytes, bytes]) -> tuple[str, float]:
+    name, value = item[0].decode(), float(item[1])
+    if not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"{name} is out of range")
+    return name, value
+
+
 def _allowance(period: str, limit: int, newest: int, counts: list[int]) -> Allowance:
-    return Allowance(period=Period(period), limit=limit, newest=newest, counts=tuple(counts))
+    numbers = [whole(number) for number in (limit, newest, *counts)]
+    return Allowance(period=Period(period), limit=numbers[0], newest=numbers[1], counts=tuple(numbers[2:]))

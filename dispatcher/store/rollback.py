@@ -8,6 +8,7 @@ from enum import StrEnum
 from dispatcher.core.job import JobId
 from dispatcher.core.retry_table.rule import Category
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import decoding, readable, typed, whole, whole_or_0
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import LOST_MARGIN_MS, Scripts
 
@@ -77,7 +78,7 @@ class Rollbacks:
         return bool(answer)
 
     async def last(self) -> Rollback | None:
-        """Return the last loss, whether it is resolved or not; None if there was none."""
+        """Return the last loss, whether it is resolved or not; None if there was none. Raises UnreadableData."""
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._keys.rollback)
@@ -86,15 +87,16 @@ class Rollbacks:
                 raw, unknown, (adopted, twice) = await pipe.execute()
         if not raw:
             return None
-        fields = {name.decode(): value for name, value in raw.items()}
-        cause, adopted_before, twice_before = (fields.pop(name) for name in ("cause", "adopted_before", "twice_before"))
-        return Rollback(
-            cause=cause.decode(),
-            adopted=int(adopted or 0) - int(adopted_before),
-            accepted_twice=int(twice or 0) - int(twice_before),
-            unknown=unknown,
-            **{name: int(value) for name, value in fields.items()},
-        )
+        with decoding(self._keys.rollback):
+            fields = {name.decode(): value for name, value in raw.items()}
+            before = [fields.pop(name) for name in ("cause", "adopted_before", "twice_before")]
+            return Rollback(
+                cause=before[0].decode(),
+                adopted=whole(adopted or 0) - whole(before[1]),
+                accepted_twice=whole(twice or 0) - whole(before[2]),
+                unknown=unknown,
+                **{name: whole(value) for name, value in fields.items()},
+            )
 
     async def accept(self) -> Resumed:
         """Accept the loss for an operator. Sending continues when the provider's faxes are reconciled."""
@@ -123,7 +125,8 @@ class Rollbacks:
         """Return the faxes of unknown jobs, the oldest first."""
         with translated():
             raw = await self._client.hvals(self._keys.rollback_unknown)
-        return sorted((UnknownFax(**json.loads(fax)) for fax in raw), key=lambda fax: (fax.created_ms, fax.fax_id))
+        faxes = readable(self._keys.rollback_unknown, raw, lambda fax: typed(UnknownFax, json.loads(fax)))
+        return sorted(faxes, key=lambda fax: (fax.created_ms, fax.fax_id))
 
     async def raise_epoch(self, epoch: int) -> None:
         """Raise the epoch above that of a fax at the provider, so that later attempts can be told from lost ones."""
@@ -137,4 +140,4 @@ class Rollbacks:
     async def written_ms(self) -> int:
         """Return when the account's epoch last increased, in milliseconds since 1970; 0 for never."""
         with translated():
-            return int(await self._client.hget(self._keys.epoch, "written_ms") or 0)
+            return whole_or_0(await self._client.hget(self._keys.epoch, "written_ms"))

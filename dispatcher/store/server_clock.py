@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dispatcher.core.recovery.clock_step import ClockReading
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
@@ -92,18 +93,23 @@ class ClockReadings:
         self._boot = _boot_id()
 
     async def last(self) -> ClockReading | None:
-        """Return the last reading; None if there is none since the machine was booted. Raises StoreError."""
+        """Return the last reading; None if there is none since the machine was booted, or it cannot be read."""
         with translated():
             reading = await self._client.hget(self._keys.clock, self._boot)
-        if reading is None:
-            return None
-        server_ms, own_s, suspended_until_s = json.loads(reading)
-        return ClockReading(server_ms=server_ms, own_s=own_s, suspended_until_s=suspended_until_s)
+        readings = readable(self._keys.clock, [reading] if reading is not None else [], _reading)
+        return readings[0] if readings else None
 
     async def remember(self, seen: ClockReading) -> None:
         with translated():
             value = json.dumps([seen.server_ms, seen.own_s, seen.suspended_until_s])
             await self._client.hset(self._keys.clock, self._boot, value)
+
+
+def _reading(raw: bytes) -> ClockReading:
+    server_ms, own_s, suspended_until_s = json.loads(raw)
+    if not (math.isfinite(own_s) and math.isfinite(suspended_until_s)):
+        raise ValueError("a reading of the clock is not finite")
+    return ClockReading(server_ms=whole(server_ms), own_s=own_s, suspended_until_s=suspended_until_s)
 
 
 def _boot_id() -> str:

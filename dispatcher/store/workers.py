@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import readable, whole, whole_or_0
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 from dispatcher.store.protocol import DEAD_S
@@ -95,9 +96,14 @@ class WorkerRegistry:
                 pipe.hgetall(self._keys.workers)
                 pipe.get(self._keys.workers_ended)
                 raw, ended_ms = await pipe.execute()
-        clock_ms, moved_ms = map(int, raw.pop(_CLOCK, b"0 0").split())
-        processes = [_worker(name.decode(), *value.decode().split(), clock_ms=clock_ms) for name, value in raw.items()]
-        return WorkerStatus(processes=processes, moved_ms=moved_ms, ended_ms=int(ended_ms or 0))
+        clocks = readable(self._keys.workers, [raw.pop(_CLOCK, b"0 0")], _clock)
+        clock_ms, moved_ms = clocks[0] if clocks else (0, 0)
+        processes = readable(
+            self._keys.workers,
+            raw.items(),
+            lambda item: _worker(item[0].decode(), *item[1].decode().split(), clock_ms=clock_ms),
+        )
+        return WorkerStatus(processes=processes, moved_ms=moved_ms, ended_ms=whole_or_0(ended_ms))
 
 
 class WorkerStatus(NamedTuple):
@@ -128,9 +134,14 @@ class WorkerStatus(NamedTuple):
 _CLOCK = b":clock"
 
 
+def _clock(raw: bytes) -> tuple[int, int]:
+    clock_ms, moved_ms = map(whole, raw.split())
+    return clock_ms, moved_ms
+
+
 def _worker(name: str, instance: str, heartbeat_ms: str, room: str, *, clock_ms: int) -> WorkerProcess:
-    silent_s = (clock_ms - int(heartbeat_ms)) / 1000
-    return WorkerProcess(name=name, instance=instance, room=int(room), silent_s=silent_s)
+    silent_s = (clock_ms - whole(heartbeat_ms)) / 1000
+    return WorkerProcess(name=name, instance=instance, room=whole(room), silent_s=silent_s)
 
 
 def _check(name: str, instance: str) -> None:

@@ -225,7 +225,9 @@ async def test_news_of_the_only_parked_job_leaves_nothing_parked(db: StoreFixtur
     )
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in (State.VOID, State.WAITING)])
+@pytest.mark.parametrize(
+    "state", [state for state in State if state not in (State.VOID, State.WAITING, State.UNREADABLE)]
+)
 async def test_only_what_waits_is_leased_whatever_stands_in_the_due_set(db: StoreFixture, state: State) -> None:
     """A row too many there must not become a second fax."""
     await db.running("a", 2)

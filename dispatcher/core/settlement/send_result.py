@@ -73,6 +73,14 @@ def unsendable(record: Record, context: DecisionContext, *, lease: int, why: str
     return fire(record, Transition(event=Event.RETRIED, record=held, history=entry, hold=job_hold(entry)), context)
 
 
+def put_back(record: Record, context: DecisionContext, *, lease: int) -> Transition | None:
+    """Give a leased job back that was not begun; nothing was sent, nothing is spent."""
+    if record.state is not State.LEASED or record.lease != lease:
+        return None
+    waiting = replace(record, strikes=0, lease=0)
+    return fire(record, Transition(event=Event.GIVEN_BACK, record=waiting, next_ms=context.now_ms), context)
+
+
 def _is_sending(record: Record, attempt: int) -> bool:
     return record.state is State.SENDING and record.attempt == attempt
 

@@ -38,7 +38,7 @@ local known = {}
 local function facts(batch)
   if not known[batch] then
     local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms')
-    known[batch] = {control = fields[1], deadline = tonumber(fields[2] or 0)}
+    known[batch] = {control = fields[1], deadline = stored_number(fields[2])}
   end
   return known[batch]
 end
@@ -58,7 +58,7 @@ end
 
 -- Until when a job of the batch waits for its number: for those who ask what limits it.
 local function note_busy(batch, until_ms)
-  local known = tonumber(redis.call('HGET', batch_key(batch), 'number_busy_ms') or 0)
+  local known = stored_number(redis.call('HGET', batch_key(batch), 'number_busy_ms'))
   if until_ms > known or known > now + busy_ms then
     redis.call('HSET', batch_key(batch), 'number_busy_ms', text(until_ms))
   end
@@ -138,7 +138,8 @@ local function begin(job, number)
 end
 
 for i = 2, #ARGV, 2 do
-  for _, value in ipairs(begin(ARGV[i], ARGV[i + 1])) do answer[#answer + 1] = value end
+  local ok, values = alone(begin, ARGV[i], ARGV[i + 1])
+  for _, value in ipairs(ok and values or {'gone', 0, '0', ''}) do answer[#answer + 1] = value end
 end
 if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
 if #sends > 0 then

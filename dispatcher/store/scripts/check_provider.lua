@@ -34,7 +34,7 @@ end
 -- few do. Two of one job are enough.
 local function failures_while_quiet()
   local at_ms, sends = unpack(redis.call('HMGET', KEY.answered, 'at_ms', 'sends'))
-  local now, answered_ms, in_a_row, jobs, twice = now_ms(), tonumber(at_ms or 0), 0, {}, false
+  local now, answered_ms, in_a_row, jobs, twice = now_ms(), stored_number(at_ms), 0, {}, false
   if now - OPTIONS.quiet_ms < answered_ms and answered_ms <= now then return 0 end
   for _, failure in ipairs(redis.call('ZRANGEBYSCORE', KEY.breaker, '(' .. (sends or 0), '+inf')) do
     local job = string.match(failure, '^(.-)/')

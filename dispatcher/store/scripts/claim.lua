@@ -42,10 +42,34 @@ end
 
 local active = active_key(class)
 
+local function is_count(value, most)
+  local number = stored_number(value, -1)
+  return number >= 0 and number <= most and number % 1 == 0
+end
+
+-- Whether what decides how a batch is sent can be read. Otherwise nothing of it is leased, and its jobs stay where they
+-- are.
+local CONTROLS = {scheduled = true, running = true, paused = true, cancelled = true, expired = true, draft = true}
+local function is_readable(batch)
+  local control, class, documents, format, weight, blocks, cursor, unstarted, start_at, deadline =
+    unpack(redis.call('HMGET', batch_key(batch), 'control', 'class', 'documents', 'format', 'weight', 'blocks',
+      'cursor', 'unstarted', 'start_at_ms', 'deadline_ms'))
+  return CONTROLS[control] and (class == 'urgent' or class == 'bulk') and documents and stored_number(format) == FORMAT
+    and is_count(weight, 100) and stored_number(weight) >= 1 and is_count(blocks, MAX_BLOCKS)
+    and is_count(cursor, stored_number(blocks) * BLOCK) and is_count(unstarted, stored_number(blocks) * BLOCK)
+    and is_count(start_at, HELD_SCORE) and is_count(deadline, HELD_SCORE)
+end
+
+-- It is looked at again later, because someone may have restored it.
+local function set_aside(batch)
+  redis.call('ZREM', active, batch)
+  redis.call('ZADD', KEY.timers, text(now + UNREADABLE_AGAIN_MS), batch)
+end
+
 local function activate(batch, batch_class)
   local set = active_key(batch_class)
   local lowest = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
-  local vtime = tonumber(redis.call('HGET', batch_key(batch), 'vtime') or 0)
+  local vtime = stored_number(redis.call('HGET', batch_key(batch), 'vtime'))
   if lowest then vtime = math.max(vtime, tonumber(lowest)) end
   redis.call('ZADD', set, 'NX', string.format('%.17g', vtime), batch)
 end
@@ -63,16 +87,22 @@ local function wake_released()
   end
 end
 
+local function promote_batch(batch)
+  redis.call('ZREM', KEY.timers, batch)
+  if redis.call('EXISTS', batch_key(batch)) == 0 then return end
+  if not is_readable(batch) then return set_aside(batch) end
+  local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
+  if control == 'scheduled' then
+    redis.call('HSET', batch_key(batch), 'control', 'running')
+    redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
+    redis.call('HSET', batch_key(batch), 'running_ms', text(now))
+  end
+  if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
+end
+
 local function promote()
   for _, batch in ipairs(redis.call('ZRANGEBYSCORE', KEY.timers, '-inf', text(now), 'LIMIT', 0, 32)) do
-    local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
-    redis.call('ZREM', KEY.timers, batch)
-    if control == 'scheduled' then
-      redis.call('HSET', batch_key(batch), 'control', 'running')
-      redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
-      redis.call('HSET', batch_key(batch), 'running_ms', text(now))
-    end
-    if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
+    if not alone(promote_batch, batch) then set_aside(batch) end
   end
 end
 
@@ -114,7 +144,8 @@ local function a_suspect_is_leased()
   if suspect_leased == nil then
     suspect_leased = false
     for _, open in ipairs(redis.call('HVALS', KEY.leases)) do
-      suspect_leased = suspect_leased or load_lease(open).suspect == '1'
+      local opened = load_lease(open)
+      suspect_leased = suspect_leased or (opened and opened.suspect == '1')
     end
   end
   return suspect_leased
@@ -161,8 +192,8 @@ local function lease_retries(batch, max_jobs)
     if #rows == 0 then return taken, false end
     for _, row in ipairs(rows) do
       if taken == max_jobs or full then break end
-      row = tonumber(row)
-      local record = read_record(batch, row)
+      row = stored_number(row, row)
+      local record = type(row) == 'number' and row >= 0 and read_record(batch, row) or ''
       local code = held and #record == WIDTH and country_code(record) or 0
       local leases = 0
       if is_country_held(code) then
@@ -195,6 +226,7 @@ local function lease_fresh(batch, max_jobs)
     for start_at = 1, #records, WIDTH do
       if taken == max_jobs then break end
       local state, _, low, high = string.byte(records, start_at, start_at + 3)
+      if start_at + WIDTH - 1 > #records then state = nil end
       local code = held and state == WAITING and low + 256 * high or 0
       if is_country_held(code) then
         add_row(of_country, code, cursor)
@@ -252,10 +284,10 @@ local function serve(batch, max_jobs)
   local fresh, credit = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit'))
   local due = redis.call('ZCOUNT', part_key(batch, 'due'), '-inf', text(now))
   due = due + unpark(batch, due)
-  local first, retries, left = split(max_jobs, tonumber(fresh), due, tonumber(credit or 0))
+  local first, retries, left = split(max_jobs, tonumber(fresh), due, stored_number(credit))
   local served, planned, more, more_fresh = 0, first + retries, false, false
   if retries > 0 then served, more = lease_retries(batch, retries) end
-  if full then left = math.max(0, tonumber(credit or 0) - served) end
+  if full then left = math.max(0, stored_number(credit) - served) end
   if tonumber(fresh) > 0 and served < planned and not full then
     first, more_fresh = lease_fresh(batch, planned - served)
     served = served + first
@@ -271,14 +303,12 @@ end
 -- Batches of which only rows were passed over; they stand first, and go on at the next call.
 local walking = {}
 
-local function serve_next()
-  local batch, vtime = unpack(redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES'))
-  if not batch then return false end
+local function serve_batch(batch, vtime)
+  if not is_readable(batch) then return set_aside(batch) end
   local scope = hold_of(batch)
   if scope then
     redis.call('SADD', stopped_batches_key(scope), batch)
-    deactivate(batch, vtime)
-    return true
+    return deactivate(batch, vtime)
   end
   local served, more = serve(batch, math.min(room, QUANTUM))
   room = room - served
@@ -290,6 +320,16 @@ local function serve_next()
   elseif not full then
     local next_due = redis.call('ZRANGE', part_key(batch, 'due'), 0, 0, 'WITHSCORES')[2]
     deactivate(batch, vtime, next_due and tonumber(next_due))
+  end
+end
+
+local function serve_next()
+  local batch, vtime = unpack(redis.call('ZRANGE', active, #walking, #walking, 'WITHSCORES'))
+  if not batch then return false end
+  local before = #jobs
+  if not alone(serve_batch, batch, vtime) then
+    room = room - (#jobs - before)
+    set_aside(batch)
   end
   return true
 end

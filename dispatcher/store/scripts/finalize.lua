@@ -7,18 +7,21 @@ local max_jobs, finalized = OPTIONS.max_jobs, 0
 
 local function finalize(batch, ending, rows)
   for _, row in ipairs(rows) do
-    row = tonumber(row)
-    local record = read_record(batch, row)
-    local _, _, attempt = head(record)
-    local new = with_head(record, ending, 0, attempt, 0)
-    end_hold(scope_of('job', job_name(batch, row)))
-    write_record(batch, row, new)
-    move_count(batch, record, new)
+    row = stored_number(row, -1)
+    local record = row >= 0 and read_record(batch, row) or ''
+    -- of a record that does not say that its job waits, nothing is known
+    if #record == WIDTH and string.byte(record) == WAITING then
+      local _, _, attempt = head(record)
+      local new = with_head(record, ending, 0, attempt, 0)
+      end_hold(scope_of('job', job_name(batch, row)))
+      write_record(batch, row, new)
+      move_count(batch, record, new)
+    end
   end
   finalized = finalized + #rows
 end
 
-for _, batch in ipairs(redis.call('SRANDMEMBER', KEY.draining, 16)) do
+local function drain(batch)
   local due, ending = part_key(batch, 'due'), ENDING[redis.call('HGET', batch_key(batch), 'control')]
   local rows = ending and redis.call('ZRANGE', due, 0, max_jobs - finalized - 1) or {}
   if #rows > 0 then redis.call('ZREM', due, unpack(rows)) end
@@ -29,6 +32,10 @@ for _, batch in ipairs(redis.call('SRANDMEMBER', KEY.draining, 16)) do
   if redis.call('ZCARD', due) == 0 and redis.call('EXISTS', part_key(batch, 'parked')) == 0 then
     redis.call('SREM', KEY.draining, batch)
   end
+end
+
+for _, batch in ipairs(redis.call('SRANDMEMBER', KEY.draining, 16)) do
+  if not alone(drain, batch) then redis.call('SREM', KEY.draining, batch) end
   if finalized >= max_jobs then break end
 end
 return finalized

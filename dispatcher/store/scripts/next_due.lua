@@ -4,7 +4,7 @@
 --       looked for; not while a step of the clock is waited out).
 -- Answer: {time until the next entry is due (ms; 0: now, -1: there is none), jobs leased}.
 -- Safe to repeat. It writes only, every few seconds, that a scheduler lives: it may look at nothing else for long.
-local shown = tonumber(redis.call('GET', KEY['scheduler:seen']) or 0)
+local shown = stored_number(redis.call('GET', KEY['scheduler:seen']))
 if math.abs(now_ms() - shown) >= SHOW_LIFE_MS then redis.pcall('SET', KEY['scheduler:seen'], text(now_ms())) end
 local now = now_ms()
 
@@ -17,8 +17,8 @@ local function may_lease_ms()
   come_in_time(pace, us)
   local ms = math.ceil(math.max(pace.blocked_until_us, next_slot(pace, us) - OPTIONS.horizon_us) / US_PER_MS)
   for _, scope in ipairs({'provider', 'account'}) do
-    local hold = redis.call('HGET', KEY.holds, scope)
-    local probe_ms = hold and cjson.decode(hold).probe_at_ms
+    local hold = load_hold(scope)
+    local probe_ms = hold and hold.probe_at_ms
     if probe_ms then ms = math.max(ms, probe_ms > 0 and probe_ms or HELD_SCORE) end
   end
   return ms

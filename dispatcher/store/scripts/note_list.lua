@@ -14,7 +14,7 @@ if OPTIONS.readable then
   return 2
 end
 local now = now_ms()
-local since = tonumber(redis.call('GET', KEY.lists_fail) or now)
+local since = stored_number(redis.call('GET', KEY.lists_fail), now)
 -- a clock that was set back begins the time anew
 since = math.min(since, now)
 redis.call('SET', KEY.lists_fail, text(since))

@@ -28,7 +28,8 @@ local function give_back(job, number, struck)
   if struck then strikes = strikes + 1 end
   local hold = strikes >= OPTIONS.max_strikes
   local new = with_head(record, WAITING, hold and 0 or strikes, attempt, 0)
-  new = put_back(batch, row, record, new, hold and HELD_SCORE or now)
+  local is_held = hold or redis.call('HEXISTS', KEY.holds, scope_of('job', job)) == 1
+  new = put_back(batch, row, record, new, is_held and HELD_SCORE or now)
   -- a job of a batch that has ended is final now
   if hold and string.byte(new, 1) == WAITING then
     hold_job(job, 'internal', 'its worker ended ' .. strikes .. ' times before it began', now)
@@ -41,8 +42,11 @@ local function take_back(id, struck)
   local content = redis.call('GET', lease_key(id))
   forget_lease(id)
   if not content then return end
-  content = cjson.decode(content)
-  for _, job in ipairs(content.jobs) do give_back(job, content.number, struck) end
+  -- of a content that cannot be read the jobs come back when their time in the watch set is over
+  local ok, decoded = pcall(cjson.decode, content)
+  content = ok and type(decoded) == 'table' and decoded or {}
+  if type(content.jobs) ~= 'table' or type(content.probes) ~= 'table' then return end
+  for _, job in ipairs(content.jobs) do alone(give_back, job, content.number, struck) end
   -- another job may be the probe
   for scope, hold_id in pairs(content.probes) do
     local hold = load_hold(scope)
@@ -72,7 +76,8 @@ end
 local leases = redis.call('HGETALL', KEY.leases)
 for i = 1, #leases, 2 do
   if given_back >= max_jobs then break end
-  look_after(leases[i], load_lease(leases[i + 1]))
+  local lease = load_lease(leases[i + 1])
+  if not (lease and alone(look_after, leases[i], lease)) then alone(take_back, leases[i], false) end
 end
 
 local function due(watch, ...)
@@ -81,15 +86,22 @@ end
 
 -- jobs whose lease is not known any more
 for _, job in ipairs(due(WATCH[LEASED], 'LIMIT', 0, max_jobs)) do
-  give_back(job, nil, false)
+  alone(give_back, job, nil, false)
   redis.call('ZREM', WATCH[LEASED], job)
+end
+
+-- Whether the record of a job in flight says that it is in a state; not of a name that is no job's.
+local function is_in(job, state)
+  local batch, row = parse_job(job)
+  local ok, record = alone(read_record, batch, row)
+  return ok and string.byte(record, 1) == state
 end
 
 local late = max_lookups > 0 and due(WATCH[SENDING], 'WITHSCORES', 'LIMIT', 0, max_jobs) or {}
 for i = 1, #late, 2 do
-  local job, batch, row = late[i], parse_job(late[i])
+  local job = late[i]
   redis.call('ZREM', WATCH[SENDING], job)
-  if string.byte(read_record(batch, row), 1) == SENDING then
+  if is_in(job, SENDING) then
     redis.call('ZADD', UNCLEAR, text(math.ceil((late[i + 1] + look_ms) / apart_ms) * apart_ms), job)
     add_total('attempts_unended', 1)
   end
@@ -98,8 +110,7 @@ end
 
 local function name(watch, state)
   for _, job in ipairs(due(watch, 'LIMIT', 0, max_lookups)) do
-    local batch, row = parse_job(job)
-    if string.byte(read_record(batch, row), 1) == state then
+    if is_in(job, state) then
       redis.call('ZADD', watch, text(now + again_ms), job)
       look_at[#look_at + 1] = job
     else

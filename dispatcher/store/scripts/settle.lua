@@ -16,8 +16,8 @@
 --                    `unclear`, `failed` with the `status` that came
 --       totals       field -> number to add
 --       Fields other than batch, row and attempt are left out when they say nothing.
--- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), or the record that
--- stands there instead.
+-- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), `unreadable` (what is
+-- stored about it cannot be used), or the record that stands there instead.
 -- Safe to repeat: a change that was applied is recognised by its history line. Without a line, it is recognised by the
 -- stored record: the new one, or what put_back made of it because the batch had ended.
 local now = now_ms()
@@ -157,7 +157,8 @@ end
 
 local answer = {}
 for i = 2, #ARGV, 4 do
-  answer[#answer + 1] = settle(cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  local ok, word = alone(settle, cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  answer[#answer + 1] = ok and word or 'unreadable'
 end
 write_sends()
 if answered_sends then note_answer(answered_sends) end

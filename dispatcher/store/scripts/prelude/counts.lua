@@ -48,13 +48,14 @@ local function write_counts()
   end
   for key, fields in pairs(added) do
     for field, by in pairs(fields) do
-      local count = by ~= 0 and redis.call('HINCRBY', key, field, by)
-      if count and count <= 0 and string.sub(key, -7) == ':counts' then redis.call('HDEL', key, field) end
+      local ok, count = by == 0, 1
+      if by ~= 0 then ok, count = alone(redis.call, 'HINCRBY', key, field, text(by)) end
+      if ok and count <= 0 and string.sub(key, -7) == ':counts' then redis.call('HDEL', key, field) end
     end
   end
   for batch in pairs(ended) do
     local finals, rows = unpack(redis.call('HMGET', batch_key(batch), 'finals', 'rows'))
-    if tonumber(finals) >= tonumber(rows) then
+    if stored_number(finals, -1) >= stored_number(rows, math.huge) then
       redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms()))
       redis.call('ZREM', KEY.deadlines, batch)
       end_holds_of(batch)

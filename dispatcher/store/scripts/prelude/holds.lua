@@ -1,11 +1,6 @@
 -- Put in front of the scripts that open holds, let probes through or end holds: what is held and why, in the hash
 -- holds. core/reference/holding.py is the reference implementation.
 
-local function load_hold(scope)
-  local hold = redis.call('HGET', KEY.holds, scope)
-  return hold and cjson.decode(hold)
-end
-
 local function save_hold(hold) redis.call('HSET', KEY.holds, hold.scope, cjson.encode(hold)) end
 
 -- What has ended needs no hold: a job or a batch that is final, or does not exist.
@@ -37,14 +32,14 @@ end
 -- of how the provider works.
 local sends_before, new_sends = nil, 0
 local function sends_made()
-  sends_before = sends_before or tonumber(redis.call('GET', KEY.sends) or 0)
+  sends_before = sends_before or stored_number(redis.call('GET', KEY.sends))
   return sends_before + new_sends
 end
 
 local function count_send() new_sends = new_sends + 1 end
 
 local function write_sends()
-  if new_sends > 0 then redis.call('INCRBY', KEY.sends, text(new_sends)) end
+  if new_sends > 0 then alone(redis.call, 'INCRBY', KEY.sends, text(new_sends)) end
 end
 
 -- The last usable answer to a send, and how many sends there were by then.

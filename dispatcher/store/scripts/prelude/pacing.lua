@@ -25,7 +25,7 @@ end
 -- The field of the allowances is only there when the account has such limits.
 local function load_pace()
   local values, pace = redis.call('HMGET', KEY.limiter, 'allowances', unpack(PACE)), {}
-  for i, name in ipairs(PACE) do pace[name] = tonumber(values[i + 1] or 0) end
+  for i, name in ipairs(PACE) do pace[name] = stored_number(values[i + 1]) end
   pace.allowances = values[1] and load_allowances(values[1])
   return pace
 end

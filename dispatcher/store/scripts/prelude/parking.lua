@@ -2,7 +2,7 @@
 -- in which a bit is a row. A parked row waits without a time; codec.py has the codes of countries.
 
 local function country_name(code)
-  if code == NO_COUNTRY_CODE then return '001' end
+  if code >= NO_COUNTRY_CODE then return '001' end
   return string.char(65 + math.floor((code - 1) / LETTERS), 65 + (code - 1) % LETTERS)
 end
 

@@ -11,6 +11,25 @@ end
 
 local function batch_of(scope) return string.match(scope, '^batch:(%w+)$') end
 
+local function is_hold(hold, scope)
+  if type(hold) ~= 'table' or hold.scope ~= scope or type(hold.id) ~= 'string' then return false end
+  for _, name in ipairs({'since_ms', 'probe_at_ms', 'probes', 'set_ms', 'free_ms'}) do
+    if hold[name] and type(hold[name]) ~= 'number' then return false end
+  end
+  if not hold.probes_ms then return true end
+  return type(hold.probes_ms) == 'table' and type(hold.probes_ms[1]) == 'number' and hold.since_ms
+    and hold.probe_at_ms and hold.probes
+end
+
+-- The hold of a scope, or nil. One that cannot be read lasts until someone releases it.
+local function load_hold(scope)
+  local stored = redis.call('HGET', KEY.holds, scope)
+  if not stored then return nil end
+  local ok, hold = pcall(cjson.decode, stored)
+  if ok and is_hold(hold, scope) then return hold end
+  return {id = '', scope = scope, category = 'unreadable', since_ms = 0, probe_at_ms = 0, probes = 0}
+end
+
 local function end_hold(scope)
   if redis.call('HDEL', KEY.holds, scope) == 0 then return end
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
@@ -20,7 +39,7 @@ end
 -- Scopes whose holds stop the whole batch, account and provider left out.
 local function scopes_of(batch)
   local scopes = {scope_of('batch', batch)}
-  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents'), '[^,]+') do
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents') or '', '[^,]+') do
     scopes[#scopes + 1] = scope_of('document', sha)
   end
   return scopes

@@ -12,7 +12,7 @@ end
 local function lower_timer(batch, at_ms)
   local first = redis.call('ZRANGE', KEY.timers, 0, 0, 'WITHSCORES')[2]
   redis.call('ZADD', KEY.timers, 'LT', text(at_ms), batch)
-  if at_ms - now_us() / US_PER_MS >= LONGEST_SLEEP_MS or (first and at_ms >= tonumber(first)) then return end
-  local class = redis.call('HGET', batch_key(batch), 'class')
+  if at_ms - now_us() / US_PER_MS >= LONGEST_SLEEP_MS or (first and at_ms >= stored_number(first)) then return end
+  local class = redis.call('HGET', batch_key(batch), 'class') or ''
   if not redis.call('ZSCORE', active_key(class), batch) then wake() end
 end

@@ -12,7 +12,7 @@ local CLOCK = ':clock'
 -- The clock as it is now, and TIME when it was written.
 local function registry_clock(stored, now)
   local clock, moved = string.match(stored or '0 0', '^(%d+) (%d+)$')
-  clock, moved = tonumber(clock), tonumber(moved)
+  clock, moved = stored_number(clock), stored_number(moved)
   return clock + math.max(0, math.min(now - moved, LONGEST_STEP_MS)), moved
 end
 

@@ -1,0 +1,63 @@
+"""Reads the rows of a batch, block by block. A row that cannot be read is shown as such, and the others go on."""
+
+from collections.abc import AsyncIterator
+from itertools import zip_longest
+
+from dispatcher.core.job import Recipient, Record, RefusedRow
+from dispatcher.store.codec import UNREADABLE_RECORD
+from dispatcher.store.decoding import left_out
+from dispatcher.store.errors import UnreadableData
+from dispatcher.store.store import Store
+
+#: what people are told about data that cannot be read, and the reason of such a refused row
+ADVICE, UNREADABLE = "it cannot be read: run `bulkfax doctor`, which says what to do", "unreadable"
+#: stands for a recipient that cannot be read
+_NOBODY = Recipient(line=0, number="")
+
+Row = tuple[Recipient, Record]
+
+
+async def block_records(store: Store, batch: str, block: int) -> list[Record]:
+    """Return the records of a block; empty if none of them can be read."""
+    try:
+        return await store.batches.records(batch, block)
+    except UnreadableData as error:
+        left_out(error)
+        return []
+
+
+async def block_recipients(store: Store, batch: str, block: int) -> tuple[Recipient, ...]:
+    """Return the recipients of a block; empty if they cannot be read."""
+    try:
+        return await store.batches.recipients(batch, block)
+    except UnreadableData as error:
+        left_out(error)
+        return ()
+
+
+def paired(recipients: tuple[Recipient, ...], records: list[Record]) -> list[Row]:
+    """Return the rows of a block. One without a recipient or a record is unreadable, and so is a block without rows."""
+    pairs = zip_longest(recipients, records) if recipients or records else [(None, None)]
+    return [
+        (recipient, record) if recipient and record else (recipient or _NOBODY, UNREADABLE_RECORD)
+        for recipient, record in pairs
+    ]
+
+
+async def refused_chunks(store: Store, batch: str, first: int = 0) -> AsyncIterator[tuple[int, list[RefusedRow]]]:
+    """Yield the chunks of refused rows from one on, with their numbers. A row stands for what cannot be read."""
+    try:
+        chunks = await store.batches.refused_chunks(batch)
+    except UnreadableData as error:
+        yield first, [_unreadable_refused(error)]
+        return
+    for chunk in range(first, chunks):
+        try:
+            yield chunk, await store.batches.refused(batch, chunk)
+        except UnreadableData as error:
+            yield chunk, [_unreadable_refused(error)]
+
+
+def _unreadable_refused(error: UnreadableData) -> RefusedRow:
+    left_out(error)
+    return RefusedRow(line=0, number="", reason=UNREADABLE, detail=f"a part of the refused rows: {ADVICE}")

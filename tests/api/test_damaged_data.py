@@ -1,0 +1,295 @@
+"""Every stored value is damaged in turn. It is shown as unreadable by its id, and everything else goes on.
+
+Each case has a scheduler, a worker and the API on one store. It holds an ended batch, one that is being sent, a draft,
+and a good batch that has to be finished whatever was damaged.
+"""
+
+import copy
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from dispatcher.core.hold_scope import HoldScope
+from dispatcher.core.job import AttemptOutcome, HistoryEntry, RefusedRow, State
+from dispatcher.core.names import UploadName
+from dispatcher.core.outcome import NotSent, Refused, SendOutcome
+from dispatcher.core.retry_table.rule import Scope
+from dispatcher.service.doctor import examine
+from dispatcher.sinch.order import FaxOrder
+from dispatcher.sinch.wire import AttemptLabels
+from dispatcher.store import codec
+from dispatcher.store.batches import UploadChunk
+from dispatcher.store.client import Client
+from dispatcher.store.documents import DocumentInfo, Documents
+from tests.api.clients import client_of
+from tests.service.fake_provider import FaultyProvider
+from tests.service.system import FaultySystem, InProcessSystem, open_system
+from tests.store.fixture import KEYS, restore, save
+
+pytestmark = pytest.mark.anyio
+
+LETTER = b"%PDF-1.4 letter"
+UPLOAD = UploadName.of_key("u")
+BATCHES = ("old", "live", "draft", "good")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The state from which every case begins."""
+
+    saved: dict[bytes, bytes]
+    us: int
+    calls: list[Any]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A stored value. ``named`` is how the doctor names it; ``may_miss``: nothing shows that it is missing."""
+
+    key: str
+    field: str = ""
+    named: str = ""
+    may_miss: bool = False
+    #: half of it is a number too, and nothing shows that it is another one
+    number: bool = False
+
+
+def _batch(field: str, batch: str = "live", **more: Any) -> Target:
+    return Target(key=KEYS.batch(batch), field=field, named=f"batch {batch}", **more)
+
+
+TARGETS = {
+    "the definition of a running batch": _batch("definition"),
+    "the definition of an ended batch": _batch("definition", "old"),
+    "the definition of a draft": _batch("definition", "draft"),
+    "the control of a batch": _batch("control"),
+    "the format of a batch": _batch("format"),
+    "the cursor of a batch": _batch("cursor", number=True),
+    "the blocks of a batch": _batch("blocks", number=True),
+    "the rows of a batch": _batch("rows", number=True),
+    "the weight of a batch": Target(key=KEYS.batch("live"), field="weight"),
+    "the class of a batch": Target(key=KEYS.batch("live"), field="class"),
+    "the documents of a batch": Target(key=KEYS.batch("live"), field="documents"),
+    "the unstarted jobs of a batch": Target(key=KEYS.batch("live"), field="unstarted"),
+    "the credit of a batch": Target(key=KEYS.batch("live"), field="retry_credit"),
+    "the deadline of a batch": Target(key=KEYS.batch("live"), field="deadline_ms"),
+    "the counts of a batch": Target(
+        key=KEYS.of_batch("live", "counts"), field="1:0:0", named="batch live", may_miss=True
+    ),
+    "the reasons of refusals": Target(
+        key=KEYS.of_batch("draft", "reasons"), field="letters", named="batch draft", may_miss=True
+    ),
+    "a block of a running batch": Target(key=KEYS.of_block("live", "block", 0), named="live.0"),
+    "a block of an ended batch": Target(key=KEYS.of_block("old", "block", 0), named="old.0"),
+    "the records of a running batch": Target(key=KEYS.of_block("live", "records", 0), named="live."),
+    "the records of an ended batch": Target(key=KEYS.of_block("old", "records", 0), named="old."),
+    "a history": Target(key=KEYS.of_block("old", "history", 0), field="0", named="old.0", may_miss=True),
+    "a history of a waiting job": Target(
+        key=KEYS.of_block("live", "history", 0), field="11", named="live.11", may_miss=True
+    ),
+    "a chunk of refused rows": Target(key=KEYS.of_batch("draft", "refused"), named="batch draft", may_miss=True),
+    "the due set of a batch": Target(key=KEYS.of_batch("live", "due"), may_miss=True),
+    "an upload": Target(key=KEYS.of_batch("draft", "uploads"), field=str(UPLOAD)),
+    "a hold": Target(key=KEYS.holds, field="country:FR", named="hold country:FR", may_miss=True),
+    "a total": Target(key=KEYS.totals, field="jobs|1", named="total jobs|1", may_miss=True, number=True),
+    "another total": Target(
+        key=KEYS.totals, field="attempts|accepted", named="total attempts|accepted", may_miss=True, number=True
+    ),
+    "a reading of the clock": Target(key=KEYS.clock, field="boot"),
+    "the registry of workers": Target(key=KEYS.workers, field=":clock"),
+    "another worker": Target(key=KEYS.workers, field="other"),
+    "when a scheduler was seen": Target(key=KEYS.scheduler_seen),
+    "the number of sends": Target(key=KEYS.sends),
+    "a lease": Target(key=KEYS.leases, field="0123456789abcdef"),
+}
+
+#: what becomes of a value
+DAMAGE: dict[str, Any] = {
+    "truncated": lambda value: value[: len(value) // 2],
+    "bytes that are no text": lambda value: b"\xff\x00\xfe\xc3(" * 20,
+    "nothing at all": lambda value: b"",
+    "another kind of JSON": lambda value: b'[[1], {"a": null}]',
+    "a huge number": lambda value: b"9" * 5_000,
+    "an infinite number": lambda value: b"inf",
+    "missing": lambda value: None,
+}
+
+
+def _refuse(order: FaxOrder) -> SendOutcome | None:
+    job = AttemptLabels.read(order.labels).job
+    if job == "old.0":
+        return Refused(status=400, message="no")
+    return NotSent(reason="no") if job == "live.2" else None
+
+
+async def _build(system: FaultySystem) -> Built:
+    db, store = system.db, system.store
+    document = await Documents(db.client, db.scripts, 10**6).put(LETTER, "a.pdf", 1)
+    system.provider.refusal = _refuse
+    await db.running("old", 3)
+    await system.work(4)
+    await db.running("live", 12, first=100, documents=(document.sha256,))
+    await system.begin_due()
+    await system.finish()
+    await db.draft("draft", ["+12025550100"])
+    refused = RefusedRow(line=2, number="abc", reason="letters", detail="write the number in digits")
+    await db.batches.add_chunk("draft", UploadChunk(upload=UPLOAD, first_line=2, last_line=2, refused=(refused,)))
+    await db.running("good", 4, first=200)
+    await store.holds.open(str(HoldScope(Scope.COUNTRY, "FR")), "internal", "a hold of a test")
+    await db.client.hset(KEYS.clock, "boot", "[1795000000000, 1.0, 0.0]")
+    await db.client.hset(KEYS.workers, "other", "first 1 1")
+    await db.client.hset(KEYS.leases, "0123456789abcdef", f"{db.ms} {db.ms} 1 bulk 0 - -")
+    await db.client.set(KEYS.sends, 5)
+    await db.client.set(KEYS.scheduler_seen, db.ms)
+    entry = HistoryEntry(attempt=1, at_ms=db.ms, outcome=AttemptOutcome.REFUSED)
+    await db.client.hset(KEYS.of_block("live", "history", 0), "11", codec.encode_entry(entry))
+    return Built(saved=await save(db.client), us=db.us, calls=system.provider.calls, sha256=document.sha256)
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Built]:
+    """The state from which every case begins, once it is built."""
+    return {}
+
+
+async def _begin(system: FaultySystem, built: dict[str, Built]) -> FaultySystem:
+    """Put the store back to the state, and return a new scheduler and worker on it."""
+    if "state" not in built:
+        built["state"] = await _build(system)
+    state = built["state"]
+    await restore(system.db.client, state.saved)
+    await system.db.set_clock(state.us)
+    system.db.scripts.epoch.highest = 0  # no loss of writes is seen in it
+    provider = FaultyProvider(system.db)
+    provider.calls = copy.deepcopy(state.calls)
+    return InProcessSystem(system.store, system.db, provider)
+
+
+async def damage(client: Client, target: Target, change: Any) -> None:
+    kind = (await client.type(target.key)).decode()
+    assert kind != "none" or target.key == KEYS.leases, target.key
+    if kind == "hash":
+        value = await client.hget(target.key, target.field)
+        new = change(value or b"")
+        await (client.hdel(target.key, target.field) if new is None else client.hset(target.key, target.field, new))
+        return
+    value = await client.get(target.key) if kind == "string" else b"3" * 10
+    new = change(value)
+    if new is None:
+        await client.delete(target.key)
+    elif kind == "string":
+        await client.set(target.key, new)
+    elif kind == "list":
+        await client.lset(target.key, 0, new)
+    elif kind == "zset":
+        await client.zadd(target.key, {new: 5})
+
+
+async def assert_answers(api: httpx.AsyncClient) -> None:
+    """All that can be asked for is answered, and whatever is not damaged is answered with 200."""
+    listed = await api.get("/v1/batches")
+    assert listed.status_code == 200, listed.text
+    assert {batch["id"] for batch in listed.json()["batches"]} == set(BATCHES)
+    for batch in BATCHES:
+        paths = [f"/v1/batches/{batch}{part}" for part in ("", "/jobs", "/refused", "/report")]
+        paths += [f"/v1/jobs/{batch}.{row}" for row in range(2)]
+        for path in paths:
+            answer = await api.get(path)
+            assert answer.status_code in ((200,) if batch == "good" and "2" not in path else (200, 404, 409)), path
+            if answer.status_code == 409:
+                assert answer.json()["type"] == "urn:bulkfax:problem:unreadable-data"
+    for path in ("/metrics", "/v1/account"):
+        assert (await api.get(path)).status_code == 200, path
+
+
+async def assert_named(system: FaultySystem, named: str) -> None:
+    findings = await examine(system.store, fix=False, progress=lambda done, total: None)
+    (finding,) = [finding for finding in findings if finding.check == "readable data"]
+    assert not named or (not finding.ok and named in finding.text), finding.text
+
+
+async def assert_goes_on(system: FaultySystem) -> None:
+    """The good batch is finished, and no job is sent twice."""
+    await system.work(14, 2_500)
+    assert {record.state for record in await system.records("good")} == {State.DELIVERED}
+    assert max(Counter(call.job for call in system.provider.calls).values()) == 1
+
+
+@pytest.mark.parametrize("name", TARGETS)
+async def test_a_damaged_value_stops_only_what_it_belongs_to(
+    redis_url: str, built: dict[str, Built], name: str
+) -> None:
+    target = TARGETS[name]
+    async with open_system(redis_url) as first, client_of(first.runtime) as api:
+        for kind, change in DAMAGE.items():
+            system = await _begin(first, built)
+            await damage(system.db.client, target, change)
+            hidden = (kind == "missing" and target.may_miss) or (kind == "truncated" and target.number)
+            try:
+                await assert_answers(api)
+                await assert_named(system, "" if hidden else target.named)
+                await assert_goes_on(system)
+            except BaseException as error:
+                error.add_note(f"{name}: {kind}")
+                raise
+
+
+async def test_what_is_damaged_is_shown_as_unreadable_with_its_id(redis_url: str, built: dict[str, Built]) -> None:
+    async with open_system(redis_url) as first, client_of(first.runtime) as api:
+        await _begin(first, built)
+        client = first.db.client
+        await client.hset(KEYS.batch("draft"), "definition", "{}")
+        await client.set(KEYS.of_block("live", "block", 0), b"rubbish")
+        await client.setrange(KEYS.of_block("old", "records", 0), codec.WIDTH, b"\x63")
+        await client.hset(KEYS.of_block("old", "history", 0), "0", b"rubbish")
+        states = {batch["id"]: batch["state"] for batch in (await api.get("/v1/batches")).json()["batches"]}
+        assert (states["draft"], states["live"]) == ("unreadable", "running")
+        jobs = (await api.get("/v1/batches/live/jobs")).json()["jobs"]
+        assert {job["state"] for job in jobs} == {"unreadable"}
+        assert [job["id"] for job in jobs] == [f"live.{row}" for row in range(12)]
+        jobs = (await api.get("/v1/batches/old/jobs")).json()["jobs"]
+        assert [job["state"] for job in jobs] == ["failed", "unreadable", "delivered"]
+        lines = (await api.get("/v1/batches/old/report")).text.splitlines()
+        assert ",failed," in lines[1]
+        assert "history of this job: it cannot be read" in lines[1]
+        assert "unreadable" in lines[2]
+        assert "job old.1: it cannot be read" in lines[2]
+        assert ",delivered," in lines[3]
+        answer = await api.get("/v1/jobs/old.1")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:bulkfax:problem:unreadable-data")
+        assert "bulkfax doctor" in answer.json()["detail"]
+
+
+async def test_a_damaged_document_is_held_and_no_other_letter_is_sent(redis_url: str, built: dict[str, Built]) -> None:
+    async with open_system(redis_url) as first:
+        system = await _begin(first, built)
+        sha256 = built["state"].sha256
+        before = sum(call.job.startswith("live.") for call in system.provider.calls)
+        await system.db.client.lset(KEYS.chunks(sha256), 0, b"%PDF-1.4 lettre")
+        await assert_named(system, f"document {sha256}")
+        await assert_goes_on(system)
+        assert sum(call.job.startswith("live.") for call in system.provider.calls) == before
+        holds = {hold.scope: hold.cause for hold in await system.store.holds.all()}
+        assert "SHA-256" in holds[f"document:{sha256}"]
+        records = await system.records("live")
+        assert {record.attempt for record in records if record.state is State.WAITING} <= {0, 1}, "nothing is spent"
+        await Documents(system.db.client, system.db.scripts, 10**6)._write(
+            DocumentInfo(sha256=sha256, size=15, pages=1, name="a.pdf", created_ms=1), LETTER
+        )
+        await system.store.holds.release(f"document:{sha256}")
+        await system.work(14, 2_500)
+        assert sum(record.state is State.DELIVERED for record in await system.records("live")) >= 10
+
+
+async def test_the_doctor_repairs_what_it_can_beside_damaged_data(redis_url: str, built: dict[str, Built]) -> None:
+    async with open_system(redis_url) as first:
+        for target in TARGETS.values():
+            system = await _begin(first, built)
+            await damage(system.db.client, target, DAMAGE["bytes that are no text"])
+            findings = await examine(system.store, fix=True, progress=lambda done, total: None)
+            assert len({finding.check for finding in findings}) == len(findings)
+            await assert_named(system, target.named)
