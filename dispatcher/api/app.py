@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
 from dispatcher.api.body_limit import BodyLimit
@@ -14,8 +14,16 @@ from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
 
-_GUARDED = (batches.router, recipients.router, jobs.router, faxes.router, documents.router, account.router)
-_OPEN = (documents.signed, health.router)
+#: routers, each with the statuses of the problems that its use cases raise
+_GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
+    (batches.router, (404, 409, 502, 507)),
+    (recipients.router, (404, 409, 507)),
+    (jobs.router, (404,)),
+    (faxes.router, (404, 409, 502, 507)),
+    (documents.router, (404, 409, 507)),
+    (account.router, (404, 409, 507)),
+)
+_OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
 _DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.
 
 Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC."""
@@ -44,10 +52,10 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)
-    for router in _GUARDED:
-        app.include_router(router, dependencies=[Depends(BEARER)])
-    for router in _OPEN:
-        app.include_router(router)
+    for router, statuses in _GUARDED:
+        app.include_router(router, dependencies=[Depends(BEARER)], responses=problems.described(401, *statuses))
+    for router, statuses in _OPEN:
+        app.include_router(router, responses=problems.described(*statuses))
     return app
 
 

@@ -1,6 +1,7 @@
 """Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
 
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = "multipart/form-data"
+#: a form would be decoded by any codec that its caller names
+_OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
 #: documents that are in memory at the same time, to be checked and stored; each takes up to 60 MB
 DOCUMENTS_AT_ONCE = 1
 #: larger bodies are received into a file
@@ -55,18 +58,22 @@ async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Do
 @asynccontextmanager
 async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
     """Receive a document into a file: only a document whose turn it is takes memory. Yields the file and its name."""
-    if not request.headers.get("content-type", "").startswith(_FORM):
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith(_FORM):
+        name = file_name(request.headers.get("content-disposition", ""))
         with SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
             async for piece in request.stream():
                 body.write(piece)
             body.seek(0)
-            yield body, file_name(request.headers.get("content-disposition", ""))
+            yield body, name
         return
+    if _OTHER_CHARSET.search(content_type):
+        raise HTTPException(415, "Send the form in UTF-8, without naming another charset.")
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise HTTPException(422, "The form has no file in its field 'file'.")
-        yield file.file, file.filename or ""
+        yield file.file, file_name(file.headers.get("content-disposition", ""))
 
 
 @router.get("/{sha256}")

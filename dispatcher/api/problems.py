@@ -46,6 +46,9 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     UnsupportedContentType: (415, "unsupported-content-type", "Unsupported type of list"),
     RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),
 }
+_BROKEN_JSON = (
+    "The body cannot be read as JSON: it is nested too deeply, has a number of thousands of digits, or is not UTF-8."
+)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TITLES = {
     400: "Bad request",
@@ -54,14 +57,19 @@ _TITLES = {
     404: "Not found",
     405: "Method not allowed",
     408: "Too slow",
+    409: "Not allowed in this state, or idempotency key used for other content",
     413: "The body is too large",
     414: "The address is too long",
     415: "Unsupported type of body",
     422: "Fields cannot be used",
     431: "The headers are too large",
     500: "Internal error",
+    502: "Wrong credentials for the provider",
     503: "Not available",
+    507: "No room left",
 }
+#: statuses that every operation may answer with, whatever it does
+_EVERYWHERE = (400, 403, 405, 408, 413, 414, 415, 422, 431, 500, 503)
 
 
 def _schema() -> dict[str, Any]:
@@ -72,11 +80,15 @@ def _schema() -> dict[str, Any]:
 
 
 _CONTENT = {MEDIA_TYPE: {"schema": _schema()}}
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return problems for the OpenAPI document."""
+    return {status: {"description": _TITLES[status], "content": _CONTENT} for status in statuses}
+
+
 #: for the OpenAPI document: every operation may answer with a problem
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "Problem", "content": _CONTENT},
-    422: {"description": "Fields cannot be used", "content": _CONTENT},
-}
+RESPONSES = {"default": {"description": "Problem", "content": _CONTENT}} | described(*_EVERYWHERE)
 
 
 def install(app: FastAPI) -> None:
@@ -102,6 +114,8 @@ def problem_of(error: Exception) -> Problem:
             return _broken(error)
         case RequestValidationError():
             return _problem(422, "invalid", detail="", faults=_validation_faults(error.errors()))
+        case HTTPException(status_code=400, __cause__=RecursionError() | ValueError()):
+            return _problem(422, "unreadable", title="The body cannot be understood", detail=_BROKEN_JSON)
         case HTTPException():
             return _problem(error.status_code, "", detail=str(error.detail))
     for kind, (status, name, title) in _KINDS.items():

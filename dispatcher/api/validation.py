@@ -1,10 +1,12 @@
 """Validation of requests: the constraints of the schema, with the checks that need data on numbers and time zones."""
 
+import json
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import WrapValidator
 
+from dispatcher.core.nesting import is_deeper
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.schema import requests
 from dispatcher.schema.enforcement import ApiChecks
@@ -14,6 +16,8 @@ Body = TypeVar("Body", bound=requests.Request)
 
 #: values of a body, which has a few hundred; each value too many would be a fault with a sentence of its own
 _MAX_VALUES = 2_000
+#: levels of objects and arrays in a body, which has three
+_MAX_LEVELS = 16
 
 
 def _known_country(text: str) -> str:
@@ -44,12 +48,23 @@ def _has_too_many_values(value: object) -> bool:
     return count > _MAX_VALUES
 
 
+def _check_json(value: object) -> None:
+    """Raise ValueError for JSON that no model describes, and that could not be processed or written."""
+    if _has_too_many_values(value):
+        raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
+    if is_deeper(value, _MAX_LEVELS):
+        raise ValueError(f"the body may have at most {_MAX_LEVELS} levels of objects and arrays")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half a surrogate pair (\\ud800 to \\udfff) is no character; send the whole one") from error
+
+
 def _enforced(model: type[Body]) -> WrapValidator:
     """Return the validator of a body that enforces the constraints of its schema."""
 
     def validate(value: object, _: object) -> Body:
-        if _has_too_many_values(value):
-            raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
+        _check_json(value)
         return model.model_validate(value, context=CHECKS, from_attributes=True)
 
     return WrapValidator(validate)

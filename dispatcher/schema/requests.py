@@ -91,6 +91,15 @@ CoverPageData = Annotated[
         ]
     ),
 ]
+Fields = Annotated[
+    dict[str, str],
+    EnforcedByApi(
+        Annotated[
+            dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=10_000)]],
+            Field(max_length=100),
+        ]
+    ),
+]
 
 
 class Request(BaseModel):
@@ -174,9 +183,7 @@ class NewFax(Content):
     to: Annotated[str, _text(100, min_length=1)] = Field(description="Number of the recipient.")
     country: Country | None = Field(default=None, description="Country of the number if it is in national form.")
     reference: Line = Field(default="", description="The producer's own id of this fax.")
-    fields: Annotated[dict[str, str], EnforcedByApi(Annotated[dict[str, str], Field(max_length=100)])] = Field(
-        default={}, description="Merge fields of the cover page."
-    )
+    fields: Fields = Field(default={}, description="Merge fields of the cover page.")
 
 
 class NewRerun(Request):

@@ -89,3 +89,65 @@ async def test_a_full_store_of_documents_says_so(api: httpx.AsyncClient, runtime
     await runtime.store.documents.put(b"\0" * max_bytes, "filler.pdf", 1)
     answer = await api.post("/v1/documents", content=LETTER)
     assert (answer.status_code, "BULKFAX_DOCUMENTS_MAX_BYTES" in answer.json()["detail"]) == (507, True)
+
+
+def disposition(rest: str) -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; {rest}"}
+
+
+@pytest.mark.parametrize(
+    ("rest", "name"),
+    [
+        ("", ""),
+        ("filename=a.pdf", "a.pdf"),
+        ('filename="a \\"b\\".pdf"; x=y', 'a "b".pdf'),
+        ("filename*=utf-8'de'%C3%BC.pdf; filename=u.pdf", "ü.pdf"),
+    ],
+)
+async def test_a_name_in_utf_8_is_kept(api: httpx.AsyncClient, rest: str, name: str) -> None:
+    answer = await api.post("/v1/documents", content=LETTER, headers=disposition(rest))
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+
+
+BAD_NAMES = {
+    "utf-7": "filename*=utf-7''+2AA-",
+    "idna": "filename*=idna''xn--a",
+    "unicode escape": "filename*=unicode_escape''%5Cud800",
+    "Latin-1": "filename*=iso-8859-1''%E4",
+    "in pieces": "filename*0*=x''%ff; filename*1=a",
+    "half a surrogate": "filename*=utf-8''%ED%A0%80",
+    "not UTF-8": 'filename="\xff"',
+    "a path": "filename=../../etc/passwd",
+    "an encoded path": "filename*=utf-8''..%2Fa",
+    "a path of Windows": 'filename="C:\\letters\\a.pdf"',
+    "an escape sequence": "filename*=utf-8''%1B%5B31m",
+    "a line end": "filename*=utf-8''a%0D%0Ab",
+    "too long": f"filename={'a' * 201}",
+    "no parameter": "filename",
+    "an open quote": 'filename="a',
+}
+
+
+@pytest.mark.parametrize("rest", BAD_NAMES.values(), ids=BAD_NAMES)
+async def test_a_name_that_could_do_harm_is_refused_in_header_and_form(api: httpx.AsyncClient, rest: str) -> None:
+    header = await api.post(
+        "/v1/documents",
+        content=LETTER,
+        headers=[(b"Content-Disposition", disposition(rest)["Content-Disposition"].encode("latin-1"))],
+    )
+    part = f'--x\r\nContent-Disposition: form-data; name="file"; filename=a; {rest}\r\n\r\n'.encode("latin-1")
+    form = await api.post(
+        "/v1/documents",
+        content=part + LETTER + b"\r\n--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    for answer in (header, form):
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+    assert (await api.get(f"/v1/documents/{SHA256}")).status_code == 404
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "idna", "unicode_escape", "utf-8x", '"rot13"', "*=x"])
+async def test_a_form_names_no_codec(api: httpx.AsyncClient, charset: str) -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nb\r\n--x--\r\n'
+    header = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    assert (await api.post("/v1/documents", content=form, headers=header)).status_code == 415

@@ -39,3 +39,32 @@ async def test_the_same_key_is_one_fax_and_other_content_a_conflict(api: httpx.A
     other = await api.post("/v1/faxes", json={**FAX, "to": "+12025550102"}, headers=key)
     assert again.json() == first.json()
     assert other.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"fields":{"\\ud800":"a"}}',
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"fields":{"a":"\\udfff"}}',
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"reference":"\\ud800"}',
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"\\ud800":1}',
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"fields":{"%b":"a"}}' % (b"n" * 201),
+        b'{"to":"+12025550101","content_urls":["https://example.com/a"],"fields":{"a":"%b"}}' % (b"v" * 10_001),
+        b'{"to":%b1%b}' % (b"[" * 17, b"]" * 17),
+        b'{"to":%b1%b}' % (b'{"a":' * 500, b"}" * 500),
+        b"[" * 100_000,
+        b'{"to":%b}' % (b"9" * 5000),
+        b'{"to":"\xff"}',
+        b"\xff\xfe",
+        b"",
+    ],
+    ids=[
+        *("surrogate in a name", "surrogate in a value", "surrogate in a text", "surrogate in an unknown field"),
+        *("long name", "long value", "17 levels", "500 levels", "100,000 levels", "5,000 digits", "no UTF-8"),
+        *("a byte order mark", "nothing"),
+    ],
+)
+async def test_json_that_nothing_could_write_again_is_refused(api: httpx.AsyncClient, body: bytes) -> None:
+    answer = await api.post("/v1/faxes", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert (await api.get("/v1/batches")).json()["batches"] == []

@@ -118,6 +118,15 @@ def test_half_a_surrogate_pair_is_refused_and_a_whole_one_read() -> None:
     assert isinstance(bad, RefusedRow)
 
 
+def test_a_row_of_any_depth_is_refused_and_the_next_one_read() -> None:
+    """Python's decoder takes somewhat deeper values than its encoder."""
+    for depth in range(900, 1010):
+        deep = '{"fax": "\\u00e4", "x": ' + "[" * depth + "]" * depth + "}"
+        bad, good = decode(NdjsonDecoder, f'{deep}\n"+1"\n', 5000)
+        assert isinstance(bad, RefusedRow)
+        assert good == Row(2, "+1", "", "", {})
+
+
 ROWS = st.lists(
     st.dictionaries(st.sampled_from(["number", "fax", "country", "id", "name", "x y"]), st.text(max_size=6), max_size=5)
 )
