@@ -64,7 +64,8 @@ def _of_the_provider() -> dict[str, Any]:
     resource: dict[str, Any] = {}
     for model in (Fax, Service, ServiceNumber, EmailNumber, Email, CoverPage):
         resource |= every_text(model)
-    item = resource | {"defaultForProject": True, "phoneNumbers": [resource]}
+    # a resource whose id is no id is not read at all
+    item = resource | {"id": "plain", "defaultForProject": True, "phoneNumbers": [resource]}
     return item | {name: [item] for name in _PROVIDER_LISTS}
 
 
