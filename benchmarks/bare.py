@@ -7,11 +7,12 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import time
 from itertools import count, takewhile
 from pathlib import Path
 
-from benchmarks.cluster import DOCUMENT_URL
+from benchmarks.cluster import DOCUMENT_URL, KEY_VARIABLE
 from benchmarks.recipients import rows
 from dispatcher.core.outcome import Accepted
 from dispatcher.sinch.client import FaxClient, SinchAccount, make_client
@@ -47,7 +48,7 @@ async def _main(arguments: argparse.Namespace) -> None:
     account = SinchAccount(
         project_id=arguments.project,
         key_id=arguments.key,
-        key_secret=arguments.secret,
+        key_secret=os.environ[KEY_VARIABLE],
         base_url=arguments.url,
         auth_url=f"{arguments.url}/oauth2/token",
         connections=arguments.in_flight,
@@ -66,7 +67,7 @@ async def _main(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Send the faxes that the command line asks for, and print the time that it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bare")
-    for name in ("--url", "--project", "--key", "--secret"):
+    for name in ("--url", "--project", "--key"):
         parser.add_argument(name, required=True)
     parser.add_argument("--faxes", type=int, required=True)
     parser.add_argument("--in-flight", type=int, required=True)

@@ -39,6 +39,10 @@ def bench_cluster(
     )
 
 
+#: environment variable that passes the secret of an account to a child process
+KEY_VARIABLE = "BENCH_KEY_SECRET"
+
+
 def credentials(cluster: LocalCluster) -> tuple[str, str]:
     """Return the key id and the secret of the emulated account."""
     return cluster.account["key"], cluster.account["secret"]

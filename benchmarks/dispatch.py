@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cluster import (
+    KEY_VARIABLE,
     accepted_at_s,
     bench_cluster,
     clean_environment,
@@ -106,7 +107,6 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
             "--url": cluster.emulator_url,
             "--project": cluster.account["project"],
             "--key": key,
-            "--secret": secret,
         }
         words = [word for option in options.items() for word in option]
         more = ["--document", str(load.letter)] if load.letter else []
@@ -114,7 +114,12 @@ def _bare(setting: Setting, load: Load) -> dict[str, float]:
             "benchmarks.bare", *words, "--faxes", str(load.faxes), "--in-flight", str(load.in_flight), *more
         )
         done = subprocess.run(
-            command, env=clean_environment(), capture_output=True, text=True, timeout=_WITHIN_S, check=False
+            command,
+            env=clean_environment() | {KEY_VARIABLE: secret},
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN_S,
+            check=False,
         )
         if done.returncode:
             raise BenchFailed(f"the bare loop failed: {done.stderr.strip().splitlines()[-1:]}")

@@ -196,16 +196,24 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
             reads=reads,
             writes=writes,
         )
-    except ValueError as error:
-        raise SettingsError(f"BULKFAX_REDIS_URL: {error}") from error
+    except ValueError:
+        raise _no_address("BULKFAX_REDIS_URL") from None
 
 
 def make_queues(settings: Settings) -> Queues:
     """Return the workers' queues, in a database of their own. Raises SettingsError if the address is invalid."""
     try:
         return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
-    except ValueError as error:
-        raise SettingsError(f"BULKFAX_BROKER_URL: {error}") from error
+    except ValueError:
+        raise _no_address("BULKFAX_BROKER_URL") from None
+
+
+def _no_address(variable: str) -> SettingsError:
+    """Return the error of an invalid address, without the address or any part of it: it can contain a password."""
+    return SettingsError(
+        f"{variable}: this is no address of a Redis server: write one as redis://127.0.0.1:6379/0 or "
+        f"redis://:PASSWORD@HOST:6379/0, with special characters of the password as in %2F"
+    )
 
 
 def make_sinch(settings: Settings) -> FaxClient:

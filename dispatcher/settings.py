@@ -27,7 +27,7 @@ class SettingsError(Exception):
 class SinchSettings(BaseModel):
     """Account, URLs and limits of the provider."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     project_id: str = ""
     key_id: str = ""
@@ -65,11 +65,14 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
         extra="ignore",
         validate_default=True,
+        # otherwise a trace would show values, and a value can be a secret under a wrong name
+        hide_input_in_errors=True,
     )
 
-    redis_url: str = ""
+    #: both addresses can contain a password
+    redis_url: str = Field(default="", repr=False)
     #: Redis database of the message broker; empty: the database after that of ``redis_url``, on the same server
-    broker_url: str = ""
+    broker_url: str = Field(default="", repr=False)
     #: replicas that must confirm a write before a request is accepted or a fax is sent; 0: none
     redis_wait_replicas: int = Field(default=0, ge=0, le=8)
     sinch: SinchSettings = SinchSettings()

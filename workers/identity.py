@@ -53,8 +53,8 @@ def host() -> str:
 def service_names(installation: str, processes: int, folder: Path | None = None) -> Iterator[list[str]]:
     """Reserve a service number and yield the names of the service's processes: ``<host>/<service>/<slot>``.
 
-    The services of an ``installation`` on a host are numbered. The lock on a number is released when its process ends,
-    so a restarted service gets the same number.
+    The services of an ``installation`` (the address of its Redis) on a host are numbered. The lock on a number is
+    released when its process ends, so a restarted service gets the same number.
     """
     service, lock = _lock_number(installation, folder or Path(tempfile.gettempdir()))
     try:
@@ -69,7 +69,8 @@ def _lock_number(installation: str, folder: Path) -> tuple[str, int | None]:
 
     If locks do not work, return the process ID instead.
     """
-    installation_hash = hashlib.sha256(installation.encode()).hexdigest()[:12]
+    address = installation.rpartition("@")[2]  # without the password: others can read the names of these files
+    installation_hash = hashlib.sha256(address.encode()).hexdigest()[:12]
     for number in range(_MAX_SERVICES):
         try:
             lock = _lock(folder / f"bulkfax-worker-{os.getuid()}-{installation_hash}-{number}")

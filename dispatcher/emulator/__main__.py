@@ -1,16 +1,19 @@
 """The command ``python -m dispatcher.emulator``: run the emulator on its own."""
 
 import argparse
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.scenario_file import ScenarioError, read_scenario
 from dispatcher.emulator.server import serve
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(EmulatorConfig)}
+#: the environment variable with the secret of the access key: other users of the machine can read arguments, but not it
+KEY_VARIABLE = "EMULATOR_KEY_SECRET"
 
 
 def _positive(text: str) -> float:
@@ -20,10 +23,18 @@ def _positive(text: str) -> float:
     return value
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Print the message, which repeats arguments, without characters that a terminal obeys."""
+        super().error(_printable(message))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dispatcher.emulator", description="A local emulator of the Sinch Fax API v3."
-    )
+    parser = _Parser(prog="python -m dispatcher.emulator", description="A local emulator of the Sinch Fax API v3.")
 
     def option(name: str, help_text: str, kind: Any = str) -> None:
         dest = name.lstrip("-").replace("-", "_")
@@ -34,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--port", "port to listen on; 0 takes a free one", int)
     option("--project-id", "project ID in the paths")
     option("--key-id", "access key ID")
-    option("--key-secret", "access key secret")
+    option("--key-secret", f"access key secret; better in {KEY_VARIABLE}, because arguments are visible in ps")
     option("--rate", "requests per second before the emulator answers 429; default: no limit", _positive)
     option("--burst", "size of the token bucket; default: the requests of one second", int)
     option("--token-rate", "--rate of the token endpoint (the provider allows 10)", _positive)
@@ -60,12 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     scenario_path = options.pop("scenario")
     options["numbers"] = tuple(options["numbers"])
+    if options["key_secret"] == _DEFAULTS["key_secret"]:
+        options["key_secret"] = os.environ.get(KEY_VARIABLE) or options["key_secret"]
     try:
         if scenario_path is not None:
             options["scenario"] = read_scenario(scenario_path)
         serve(EmulatorConfig(**options))
     except ScenarioError as error:
-        print(f"emulator: {error}", file=sys.stderr)  # noqa: T201 - output of a command
+        print(_printable(f"emulator: {error}"), file=sys.stderr)  # noqa: T201 - output of a command
         return 2
     except OSError as error:
         address = f"{options['host']}:{options['port']}"

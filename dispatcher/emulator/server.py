@@ -35,9 +35,11 @@ class RunningEmulator:
 
     @property
     def line(self) -> str:
-        """The first line that ``serve`` prints."""
+        """The first line that ``serve`` prints. It names the secret only if that is the one of this file's defaults."""
         config = self.config
-        return f"emulator: {self.url} project={config.project_id} key={config.key_id} secret={config.key_secret}"
+        known = EmulatorConfig().key_secret
+        secret = f" secret={known}" if config.key_secret == known else ""
+        return f"emulator: {self.url} project={config.project_id} key={config.key_id}{secret}"
 
 
 def listen(config: EmulatorConfig) -> tuple[socket.socket, RunningEmulator]:
@@ -76,7 +78,7 @@ def _server(config: EmulatorConfig) -> uvicorn.Server:
 
 
 def serve(config: EmulatorConfig) -> None:
-    """Print one line with the address and the credentials, then run until interrupted.
+    """Print one line with the address and the account, then run until interrupted.
 
     Raises:
         OSError: the port is not available.

@@ -32,6 +32,8 @@ from dispatcher.local.supervisor import STABLE_AFTER_S, LocalSupervisor, Process
 EMULATOR_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _PROJECT, _KEY = "local-project", "local-key"
+#: from which the emulator reads its secret: arguments are visible to other users of the machine
+_KEY_VARIABLE = "EMULATOR_KEY_SECRET"
 
 
 def _discard(text: str) -> None:
@@ -73,8 +75,9 @@ class LocalCluster:
         self.env: dict[str, str] = {}
         self.processes: dict[str, Process] = {}
         self.server = EmbeddedServer(folder / "redis")
-        #: project, key and secret of the account, which the first line of the emulator names
+        #: project, key and secret of the account; the first line of the emulator names the first two
         self.account: dict[str, str] = {}
+        self._secret = secrets.token_hex(16)
         self.api_key = secrets.token_hex(16)
         self._services = services
         self._settings = dict(settings or {})
@@ -89,7 +92,7 @@ class LocalCluster:
         self.emulator = Process(
             "emulator",
             emulator or emulator_command([*_account_options(), *emulator_options]),
-            env=environment_without_settings() | self._settings,
+            env=environment_without_settings() | self._settings | {_KEY_VARIABLE: self._secret},
             cwd=folder,
             log=folder / "emulator.log",
         )
@@ -195,7 +198,7 @@ class LocalCluster:
             first, newline, _ = log.read_text(errors="replace").partition("\n")
             if newline and first.startswith("emulator: http"):
                 _, url, *pairs = first.split()
-                return {"url": url, **dict(pair.split("=", 1) for pair in pairs)}
+                return {"url": url, "secret": self._secret, **dict(pair.split("=", 1) for pair in pairs)}
             time.sleep(_POLL_S)
         raise StartFailed(
             f"the emulator {self.emulator.how_it_ended()} and did not start: {self.emulator.last_words()}"
@@ -218,7 +221,7 @@ class LocalCluster:
 
 
 def _account_options() -> list[str]:
-    return ["--project-id", _PROJECT, "--key-id", _KEY, "--key-secret", secrets.token_hex(16)]
+    return ["--project-id", _PROJECT, "--key-id", _KEY]
 
 
 def emulator_options(scenario: Path, *, rate: float, speed: float) -> list[str]:

@@ -247,6 +247,7 @@ class EmbeddedServer:
                     start_new_session=True,
                     pass_fds=(self._lock,),
                     umask=0o077,
+                    env={name: value for name, value in os.environ.items() if not name.startswith("BULKFAX_")},
                 )
             except OSError as error:
                 raise ServerNotStarted(f"{binary} cannot be run: {error.strerror}") from error

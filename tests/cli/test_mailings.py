@@ -4,11 +4,13 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from dispatcher.local.cluster import LocalCluster
 from tests.cli.conftest import Bulkfax, Ran
+from tests.local.watching import descendants
 
 LIST = (
     "reference,fax,country\nA1,(202) 555-0101,US\nA2,+44 161 496 0102,\nA3,+1 202 555 0103 ext 5,\nA4,2025550101,US\n"
@@ -25,6 +27,19 @@ def recipients(tmp_path: Path) -> Path:
     path = tmp_path / "recipients.csv"
     path.write_text(LIST)
     return path
+
+
+def test_no_secret_of_the_demo_is_in_a_list_of_processes_or_a_log(cluster: LocalCluster) -> None:
+    password = urlsplit(cluster.server.url).password
+    assert password is not None
+    secrets = (cluster.account["secret"], cluster.api_key, password)
+    leaders = [cluster.pid(name) for name in ("redis", "emulator", *cluster.processes)]
+    pids = [*leaders, *(below for pid in leaders for below in descendants(pid))]
+    shown = {f"arguments of {pid}": Path(f"/proc/{pid}/cmdline") for pid in pids}
+    shown |= {log.name: log for log in cluster.folder.rglob("*.log")}
+    assert {"emulator.log", "web.log", "worker.log", "scheduler.log", "server.log"} <= set(shown)
+    texts = {where: path.read_text(errors="replace") for where, path in shown.items()}
+    assert [(where, secret) for where, text in texts.items() for secret in secrets if secret in text] == []
 
 
 def answer(ran: Ran) -> dict[str, Any]:

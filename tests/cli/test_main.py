@@ -152,3 +152,30 @@ def test_the_demo_without_the_repository_says_what_to_do(
     assert ran.status == 1
     assert "letter.pdf" in ran.err
     assert "clone" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BULKFAX_REDIS_URL", "redis://:canary/x@127.0.0.1:1/0"),
+        ("BULKFAX_REDIS_URL", "redis://:canary@127.0.0.1:99999/0"),
+        ("BULKFAX_REDIS_URL", "redis://:canary@[::1/0"),
+        ("BULKFAX_REDIS_URL", "http://:canary@127.0.0.1:1"),
+        ("BULKFAX_REDIS_URL", "redis://:canary@127.0.0.1:1/0"),
+        ("BULKFAX_PORT", "canary"),
+        ("BULKFAX_LOG_FORMAT", "canary"),
+        ("BULKFAX_PUBLIC_URL", "canary"),
+        ("BULKFAX_SINCH__AUTH", "canary"),
+        ("BULKFAX_SINCH", '{"key_secrett": "canary"}'),
+        ("BULKFAX_SINCH", '{"key_secret": "canary"'),
+    ],
+)
+def test_no_error_and_no_trace_shows_a_secret_in_a_bad_setting(
+    bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("BULKFAX_LOG_LEVEL", "debug")
+    monkeypatch.setenv(variable, value)
+    ran = bulkfax("doctor")
+    assert ran.status in {1, 2}
+    assert "Traceback" in ran.err
+    assert "canary" not in ran.out + ran.err

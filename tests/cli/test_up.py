@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,12 @@ from dispatcher.local.redis_server import running_url
 from tests.local.watching import descendants, gone, until
 
 pytestmark = pytest.mark.story
+#: secrets that are searched for where they must not be
+CANARIES = {
+    "BULKFAX_API_KEYS": "canary-api-key",
+    "BULKFAX_CALLBACK_KEYS": "canary-callback-key",
+    "BULKFAX_SINCH__KEY_SECRET": "canary-key-secret",
+}
 
 
 class Up:
@@ -36,7 +43,7 @@ class Up:
         own = {name: value for name, value in os.environ.items() if not name.startswith("BULKFAX_")}
         # nothing is sent here: the provider's address leads nowhere
         nowhere = {f"BULKFAX_SINCH__{name}": "http://127.0.0.1:1" for name in ("BASE_URL", "AUTH_URL")}
-        return own | nowhere | {"BULKFAX_PORT": self.url.rpartition(":")[2]}
+        return own | nowhere | CANARIES | {"BULKFAX_PORT": self.url.rpartition(":")[2]}
 
     @property
     def said(self) -> str:
@@ -69,7 +76,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def test_everything_runs_comes_back_when_killed_and_is_gone_when_stopped(up: Up) -> None:
-    with Client(up.url) as client:
+    with Client(up.url, CANARIES["BULKFAX_API_KEYS"]) as client:
         assert client.ready().ready
         assert running_url(up.folder / ".bulkfax" / "redis")
         for name in ("redis", "web", "scheduler", "worker"):
@@ -81,6 +88,28 @@ def test_everything_runs_comes_back_when_killed_and_is_gone_when_stopped(up: Up)
     assert up.stop() == 0
     assert all(gone(pid) for pid in everything)
     assert re.search(r"stopping \.\.\.\n$", up.said)
+
+
+def test_no_secret_is_in_a_list_of_processes_a_log_or_the_output_of_doctor(up: Up) -> None:
+    url = running_url(up.folder / ".bulkfax" / "redis")
+    password = urlsplit(url or "").password
+    assert password is not None
+    secrets = [*CANARIES.values(), password]
+    doctor = [sys.executable, "-m", "dispatcher.cli", "doctor", "--json"]
+    ran = subprocess.run(doctor, cwd=up.folder, env=up._environment(), capture_output=True, text=True, check=True)
+    shown = {
+        "doctor": ran.stdout + ran.stderr,
+        "output": up.said,
+        "redis": (up.folder / ".bulkfax" / "redis" / "server.log").read_text(),
+        "environment of redis": _read("environ", up.pids()["redis"]),
+        **{f"arguments of {pid}": _read("cmdline", pid) for pid in descendants(up.process.pid)},
+    }
+    assert len(shown) >= 8
+    assert [(where, secret) for where, text in shown.items() for secret in secrets if secret in text] == []
+
+
+def _read(what: str, pid: int) -> str:
+    return Path(f"/proc/{pid}/{what}").read_bytes().decode(errors="replace")
 
 
 def test_a_second_one_in_the_same_folder_is_refused_with_a_sentence(up: Up) -> None:

@@ -1,6 +1,7 @@
 """The command: its first line, its error messages, and its end."""
 
 import base64
+import os
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
 from dispatcher.emulator.__main__ import main
@@ -16,12 +18,12 @@ from tests.emulator.emulator_client import EmulatorClient, eventually
 COMMAND = [sys.executable, "-m", "dispatcher.emulator"]
 
 
-def test_it_prints_its_address_and_credentials_first_and_ends_when_interrupted() -> None:
-    arguments = ["--port", "0", "--project-id", "p1", "--key-id", "k1", "--key-secret", "s1", "--speed", "50"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def test_it_prints_its_address_and_account_but_not_its_secret_first_and_ends_when_interrupted() -> None:
+    arguments, env = ["--port", "0", "--project-id", "p1", "--key-id", "k1"], os.environ | {"EMULATOR_KEY_SECRET": "s1"}
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
         assert process.stdout is not None
         word, url, *rest = process.stdout.readline().decode().split()
-        assert (word, rest) == ("emulator:", ["project=p1", "key=k1", "secret=s1"])
+        assert (word, rest) == ("emulator:", ["project=p1", "key=k1"])
         assert httpx.get(f"{url}/v3/projects/p1/faxes", auth=("k1", "s1")).status_code == 200
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
@@ -48,6 +50,12 @@ def _request_without_body() -> bytes:
         f"POST /v3/projects/{config.project_id}/faxes HTTP/1.1\r\nHost: emulator\r\nAuthorization: Basic {key}\r\n"
         "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     ).encode()
+
+
+def test_a_bad_argument_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--rate", "\x1b[2J", "\x1b[1A\x9b31m\u202e"])
+    assert not {"\x1b", "\x9b", "\u202e"} & set(capsys.readouterr().err)
 
 
 def test_a_bad_scenario_is_one_line_and_status_2(tmp_path: Path) -> None:
