@@ -230,6 +230,16 @@ JOBS = (
         ],
         stacked=True,
     ),
+    Graph(
+        title="Drafts",
+        description="Batches that nobody has started. They expire after times.draft_life without a change.",
+        unit="short",
+        lines=[
+            Line(expr=level("bulkfax_open_drafts"), legend="open"),
+            Line(expr=in_range("bulkfax_drafts_expired_total"), legend="expired, in this time range"),
+        ],
+        width=24,
+    ),
 )
 
 FAILURES = (

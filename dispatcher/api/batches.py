@@ -9,6 +9,7 @@ from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
+from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.core.batch import Command
 from dispatcher.schema import responses
 from dispatcher.service.report import report
@@ -18,11 +19,11 @@ from dispatcher.service.views import BatchView, newest_batches, view_batch
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=TOO_MANY_DRAFTS)
 async def create_batch(
     body: validation.NewBatch, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:
-    """Create a draft. Recipients can be uploaded until it is started."""
+    """Create a draft. Recipients can be uploaded until it is started. If nobody starts it, it expires after a week."""
     view = await runtime.mailings.create(convert.batch_definition(body, runtime.settings.default_country), key)
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
     return await _shown(runtime, view)
@@ -86,7 +87,7 @@ async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
     return convert.batch(view, words.get(view.definition.id))
 
 
-@router.post("/{batch}/rerun", status_code=201)
+@router.post("/{batch}/rerun", status_code=201, responses=TOO_MANY_DRAFTS)
 async def rerun_batch(
     batch: str, body: validation.NewRerun, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:

@@ -91,6 +91,15 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 RESPONSES = {"default": {"description": "Problem", "content": _CONTENT}} | described(*_EVERYWHERE)
 
 
+#: for the OpenAPI document: what creates a draft may be refused because too many are open
+TOO_MANY_DRAFTS: dict[int | str, dict[str, Any]] = {
+    409: {
+        "description": "Too many open drafts: start or cancel some. Or the idempotency key was used for other content.",
+        "content": _CONTENT,
+    }
+}
+
+
 def install(app: FastAPI) -> None:
     """Answer every exception with a problem document."""
     for kind in (errors.ServiceError, errors.StoreError, RecipientListError, HTTPException):

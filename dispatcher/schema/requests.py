@@ -24,6 +24,9 @@ from dispatcher.schema.states import FinalState
 
 OnPartial = Literal["resume", "resend", "stop"]
 
+#: maximum characters of the names and values of a cover page's merge fields together; every draft stores them
+_COVER_PAGE_CHARACTERS = 10_000
+
 
 def _web_address(text: str) -> str:
     advice = "give a full address such as https://example.com/a.pdf"
@@ -45,6 +48,13 @@ def _time_in_range(time: datetime) -> datetime:
 def _with_cover_page(data: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     if data and not info.data.get("cover_page_id", True):
         raise ValueError("these fields fill a cover page: name it in cover_page_id, or leave them out")
+    return data
+
+
+def _bounded_together(data: dict[str, str]) -> dict[str, str]:
+    characters = sum(map(len, (*data, *data.values())))
+    if characters > _COVER_PAGE_CHARACTERS:
+        raise ValueError(f"names and values may be {_COVER_PAGE_CHARACTERS:,} characters together, not {characters:,}")
     return data
 
 
@@ -88,6 +98,7 @@ CoverPageData = Annotated[
             dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]],
             Field(max_length=100),
             AfterValidator(_with_cover_page),
+            AfterValidator(_bounded_together),
         ]
     ),
 ]
@@ -131,7 +142,8 @@ class Options(Request):
     cover_page_id: Line | None = Field(default=None, description="Id of the cover page to put before the documents.")
     cover_page_data: CoverPageData = Field(
         default={},
-        description="Merge fields of the cover page, for recipients whose own fields of these names are empty.",
+        description="Merge fields of the cover page, for recipients whose own fields of these names are empty. "
+        "Names and values may be 10,000 characters together.",
     )
 
     @model_validator(mode="before")

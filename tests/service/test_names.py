@@ -8,10 +8,12 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.job import State
 from dispatcher.core.names import KeyUse, UploadKind, UploadName, digest
-from dispatcher.service.errors import Conflict
+from dispatcher.service.documents import find_document
+from dispatcher.service.errors import Conflict, Missing
 from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection
 from dispatcher.service.uploads import open_upload
+from dispatcher.service.views import find_batch
 from dispatcher.store.keys import Keys
 from dispatcher.store.store import Store
 from tests.service.samples import add, definition, draft, end_jobs, recipients, running
@@ -86,6 +88,17 @@ def test_names_that_are_joined_in_other_places_are_other_names(
     name: tuple[str | int, ...], other: tuple[str | int, ...]
 ) -> None:
     assert digest(*name) != digest(*other)
+
+
+@pytest.mark.parametrize("id_", ["{}:counts", "{}:uploads", "{}:records:0", "{}\n", "{}*", "", "*", "ä", "../{}"])
+async def test_an_id_that_names_another_key_names_no_batch_and_no_document(store: Store, id_: str) -> None:
+    batch = await draft(store, 1)
+    with pytest.raises(Missing):
+        await find_batch(store, id_.format(batch))
+    document = await store.documents.put(b"x", "letter.pdf", 1)
+    for name in (id_.format(document.sha256), f"{document.sha256}:chunks"):
+        with pytest.raises(Missing):
+            await find_document(store, name)
 
 
 async def test_a_key_with_line_breaks_cannot_write_another_reservation(store: Store) -> None:
