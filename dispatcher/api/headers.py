@@ -13,7 +13,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern="^[ -~]+$",
+        pattern="^[!-~]([ -~]*[!-~])?$",
         description=(
             "Makes a repeat of the same request harmless: it gets the same answer. 1 to 255 printable ASCII "
             "characters, kept until seven days after the last use. The same key on another route, or for the "

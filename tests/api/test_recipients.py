@@ -170,7 +170,7 @@ async def test_refused_rows_are_listed_page_by_page(api: httpx.AsyncClient, runt
     assert lines == list(range(2, 2_302))
 
 
-@pytest.mark.parametrize("key", [b"", b"\xe4", "ä".encode(), b"a\tb", b"a\x7f", b"a" * 256])
+@pytest.mark.parametrize("key", [b"", b" ", b"\xe4", "ä".encode(), b"a\tb", b"a\x7f", b"a" * 256])
 async def test_an_idempotency_key_of_other_than_printable_ascii_is_refused_and_stores_nothing(
     api: httpx.AsyncClient, runtime: Runtime, key: bytes
 ) -> None:
