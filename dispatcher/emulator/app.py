@@ -13,8 +13,9 @@ from starlette.routing import Route
 from dispatcher.emulator import cover_pages, emails, fax_routes, ledger, openapi, service_api
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.emulator import Emulator
+from dispatcher.emulator.hostile import HostileAnswers
 from dispatcher.emulator.incoming import post_incoming
-from dispatcher.emulator.request_checks import TOKEN_PATH, RequestChecks
+from dispatcher.emulator.request_checks import API, TOKEN_PATH, RequestChecks
 from dispatcher.emulator.responses import ApiError, error_response, json_response, unauthorized
 from dispatcher.emulator.sending import send_fax
 
@@ -40,6 +41,7 @@ def create_app(config: EmulatorConfig) -> FastAPI:
     routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in _ROUTES]
     # Before FastAPI's own pages: the first route that matches wins.
     app.router.routes[:0] = routes
+    app.add_middleware(HostileAnswers, prefixes=(API, TOKEN_PATH), hostility=emulator.hostility)
     app.add_middleware(RequestChecks, emulator=emulator)
     return app
 

@@ -1,7 +1,7 @@
 """Callbacks: encoding in two content types, delivery, redelivery, and the faults of a scenario."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +38,26 @@ class Callback:
 class CallbackSender:
     """Delivers callbacks.
 
-    The delays before redelivery are divided by ``speed``.
+    The delays before redelivery are divided by ``speed``. ``change`` returns the fields to send in place of the true
+    ones, or another body.
     """
 
-    def __init__(self, *, clock: Clock, outbound: OutboundClient, stats: Stats, speed: float, timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        outbound: OutboundClient,
+        stats: Stats,
+        speed: float,
+        timeout_s: float,
+        change: Callable[[dict[str, Any]], dict[str, Any] | bytes],
+    ) -> None:
         self._clock = clock
         self._outbound = outbound
         self._stats = stats
         self._speed = speed
         self._timeout_s = timeout_s
+        self._change = change
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Callback] = []
 
@@ -103,7 +114,16 @@ class CallbackSender:
             self._deliver_later(REDELIVERY_S[redelivery] / self._speed, callback, redelivery + 1)
 
     async def _post(self, callback: Callback) -> int:
-        content_type, body = encode(callback, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        true_fields = {
+            "event": callback.event,
+            "eventTime": callback.event_time,
+            "fax": view(callback.fax, now_ms),
+        }
+        fields = self._change(true_fields)
+        content_type, body = (
+            (callback.content_type, (fields,)) if isinstance(fields, bytes) else encode(callback, fields)
+        )
         try:
             response = await self._outbound.request(
                 "POST",
@@ -149,38 +169,31 @@ class CallbackSender:
         self._outbound.close()
 
 
-def encode(callback: Callback, now_ms: int) -> tuple[str, tuple[bytes, ...]]:
-    """Return the content type and the chunks of the body.
+def encode(callback: Callback, fields: dict[str, Any] | bytes) -> tuple[str, tuple[bytes, ...]]:
+    """Return the content type and the chunks of the body, which ``fields`` may already be.
 
     The bytes of the document are not copied.
     """
+    if isinstance(fields, bytes):
+        return callback.content_type, (fields,)
     if callback.content_type == "application/json":
-        return "application/json", _json_body(callback, now_ms)
-    return f"multipart/form-data; boundary={_BOUNDARY}", _multipart_body(callback, now_ms)
+        return "application/json", _json_body(callback, fields)
+    return f"multipart/form-data; boundary={_BOUNDARY}", _multipart_body(callback, fields)
 
 
-def _json_body(callback: Callback, now_ms: int) -> tuple[bytes, ...]:
-    head = encode_json(
-        {
-            "event": callback.event,
-            "eventTime": callback.event_time,
-            "fax": view(callback.fax, now_ms),
-        }
-    )
+def _json_body(callback: Callback, fields: dict[str, Any]) -> tuple[bytes, ...]:
+    head = encode_json(fields)
     content = callback.fax.content if callback.with_file else None
     if content is None:
         return (head,)
     return (head[:-1] + b',"file":"', content.base64, b'","fileType":"PDF"}')
 
 
-def _multipart_body(callback: Callback, now_ms: int) -> tuple[bytes, ...]:
-    fields = {
-        "event": callback.event.encode(),
-        "eventTime": callback.event_time.encode(),
-        "fax": encode_json(view(callback.fax, now_ms)),
-    }
+def _multipart_body(callback: Callback, fields: dict[str, Any]) -> tuple[bytes, ...]:
     parts = [
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        + (value.encode("utf-8", "replace") if isinstance(value, str) else encode_json(value))
+        + b"\r\n"
         for name, value in fields.items()
     ]
     content = callback.fax.content if callback.with_file else None

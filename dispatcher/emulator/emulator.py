@@ -15,6 +15,7 @@ from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.documents import MAX_FILE_BYTES, Documents
 from dispatcher.emulator.faxes import Faxes
 from dispatcher.emulator.fetching import Fetcher
+from dispatcher.emulator.hostile import Hostility
 from dispatcher.emulator.ids import Ulids
 from dispatcher.emulator.outbound import OutboundClient
 from dispatcher.emulator.scenario import Outage, ReadFault, RequestFault, Scenario
@@ -56,6 +57,7 @@ class Emulator:
         self._latency_draws = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.load_scenario(config.scenario)
+        self.hostility = Hostility(lambda: (self.scenario.hostile, self.scenario.seed), self.stats.count_fault)
         self._create_clients()
 
     def _create_default_service(self) -> None:
@@ -73,6 +75,7 @@ class Emulator:
             stats=self.stats,
             speed=config.speed,
             timeout_s=config.callback_timeout_s,
+            change=self.hostility.callback,
         )
         self.downloads = OutboundClient(connections=8, max_body=MAX_FILE_BYTES)
         self.fetcher = Fetcher(self.documents, self.downloads, enabled=config.fetch_content)

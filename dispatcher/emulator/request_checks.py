@@ -15,7 +15,7 @@ from dispatcher.emulator.emulator import Emulator
 from dispatcher.emulator.responses import NoResponse, error_response, unauthorized
 
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path, not a secret
-_API = "/v3/"
+API = "/v3/"
 #: key in the ASGI scope: the time at which a ``POST /faxes`` began to arrive
 REQUESTED_MS = "emulator.requested_ms"
 
@@ -29,7 +29,7 @@ class RequestChecks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Process one request."""
-        if scope["type"] != "http" or not scope["path"].startswith((_API, TOKEN_PATH)):
+        if scope["type"] != "http" or not scope["path"].startswith((API, TOKEN_PATH)):
             await self._app(scope, receive, send)
             return
         stats = self._emulator.stats

@@ -165,6 +165,8 @@ class Scenario:
     #: longest prefix first
     prefixes: tuple[tuple[str, NumberRule], ...] = ()
     outages: tuple[Outage, ...] = ()
+    #: share of answers and callbacks that are replaced by extremes, as in ``hostile``
+    hostile: float = 0.0
 
     def outcome(self, to: str, call: int) -> Outcome:
         """Return the outcome of call number ``call`` (from 0) to ``to``."""

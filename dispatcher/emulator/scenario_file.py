@@ -28,7 +28,7 @@ Reader = Callable[[str, str], T | None]
 
 _TOP_KEYS = (
     "seed", "latency", "list_delay", "retry_after", "outcomes", "requests", "callbacks", "lists", "reads", "fields",
-    "named", "numbers", "outages",
+    "named", "numbers", "outages", "hostile",
 )  # fmt: skip
 _RULE_KEYS = ("to", "prefix", "attempts", "outcomes", "requests", "callbacks")
 _NAMED_KEYS = ("error", "pages_sent", "seconds")
@@ -103,6 +103,7 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
         numbers=numbers,
         prefixes=tuple(sorted(prefixes.items(), key=lambda item: -len(item[0]))),
         outages=tuple(_outages(data.get("outages", []))),
+        hostile=_share(data.get("hostile", 0.0), "hostile"),
     )
 
 

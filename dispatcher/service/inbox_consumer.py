@@ -43,6 +43,9 @@ from dispatcher.store.store import Store
 
 #: events taken from the inbox at a time
 _MAX_EVENTS = 200
+#: an event that was taken more often may be what ends the processes that take it: it is settled alone, and after
+#: some more times not at all
+_TAKEN_TOGETHER, _TAKEN_AT_ALL = 5, 10
 #: milliseconds until a fax that could not be read is read again
 _RETRY_READ_MS = 30_000
 #: milliseconds until a deferred event that was taken comes again, unless it was settled
@@ -58,6 +61,10 @@ _FIELD_TYPES = {
 }
 
 log = structlog.get_logger(__name__)
+
+
+class TakenTooOften(Exception):
+    """The reason for setting aside an event that no process could settle."""
 
 
 def encode(job: str, attempt: int, event: CallbackEvent) -> bytes:
@@ -136,9 +143,24 @@ class InboxConsumer:
             entries = await self._store.inbox.take(self._consumer, _MAX_EVENTS, self._idle_ms)
             if not entries:
                 break
-            await self._settle_all(entries)
+            await self._settle_taken(entries)
             settled += len(entries)
         return settled
+
+    async def _settle_taken(self, entries: Sequence[Entry]) -> None:
+        """Settle events: those that were taken again and again one by one, in their order, and the others together.
+
+        The event that ends its process is the first that remains, so the first is set aside in the end.
+        """
+        taken = await self._store.inbox.deliveries(self._consumer, entries)
+        repeated = [entry for entry in entries if taken[entry[0]] > _TAKEN_TOGETHER]
+        if repeated and taken[repeated[0][0]] > _TAKEN_AT_ALL:
+            await self._acknowledge(repeated[:1], [TakenTooOften(f"taken {taken[repeated[0][0]]} times")])
+            repeated = repeated[1:]
+        for entry in repeated:
+            await self._settle_all([entry])
+        if together := [entry for entry in entries if taken[entry[0]] <= _TAKEN_TOGETHER]:
+            await self._settle_all(together)
 
     async def _settle_deferred(self) -> int:
         """Settle the deferred events that are due. Returns the number of events."""

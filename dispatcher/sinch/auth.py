@@ -47,6 +47,9 @@ _DEFAULT_LIFETIME_S = 300
 #: minimum time between two background renewals
 _RENEWAL_INTERVAL_S = 5.0
 
+#: maximum wait that the token endpoint can ask for: nothing is sent meanwhile
+_MAX_NAMED_WAIT_S = 10.0
+
 #: maximum bytes of the answer to a token request
 MAX_TOKEN_BYTES = 256 * 1024
 #: maximum length and allowed characters of a token: it is sent in a header
@@ -229,11 +232,12 @@ def token_wait_s(failures: int, retry_after_s: float | None, chance: float) -> f
 
     Args:
         failures: How many attempts have failed so far, at least 1.
-        retry_after_s: The wait that the token endpoint asked for; None: full jitter of up to 1, 4 or 16 s.
+        retry_after_s: The wait that the token endpoint asked for; only 10 s of it count. None: full jitter of up to
+            1, 4 or 16 s.
         chance: A random number in [0, 1).
     """
     if retry_after_s is not None:
-        return retry_after_s
+        return min(retry_after_s, _MAX_NAMED_WAIT_S)
     return chance * _MAX_WAITS_S[min(failures, len(_MAX_WAITS_S)) - 1]
 
 

@@ -31,7 +31,8 @@ MAX_NUMBER = 2**53 - 1
 #: characters that end a line or control a terminal, and lone surrogates, which cannot be encoded
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_FAX_NUMBER = re.compile(r"\+\d+")
+#: an ID is one segment of a path; the provider's consist of letters, digits and ``-``
+_ID = re.compile(r"(?!\+)[\w.~=+@-]+")
 
 
 def clean(value: str, max_chars: int = MAX_TEXT_CHARS) -> str:
@@ -59,15 +60,15 @@ def explanation(value: object, max_chars: int = MAX_TEXT_CHARS) -> str:
 
 
 def identifier(value: object) -> str:
-    """Return an ID unchanged, or an empty string if it cannot be stored and used in a request.
+    """Return an ID unchanged, or an empty string if it cannot be genuine.
 
     A fax number or a credential is no ID: it would appear in logs and URLs.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_NUMBER:
         value = str(value)
     candidate = text(value, MAX_ID_BYTES + 1) if isinstance(value, str) else ""
     fits = candidate == value and len(candidate.encode()) <= MAX_ID_BYTES
-    return candidate if fits and candidate not in {".", ".."} and not _FAX_NUMBER.fullmatch(candidate) else ""
+    return candidate if fits and candidate not in {".", ".."} and _ID.fullmatch(candidate) else ""
 
 
 def integer(value: object) -> int:

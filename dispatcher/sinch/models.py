@@ -102,7 +102,7 @@ class Fax(Resource):
     cover_page_id: Text = ""
     cover_page_data: TextMap = {}
     content_url: Texts = ()
-    error_type: Text = ""
+    error_type: Explanation = ""
     error_code: Integer = 0
     error_message: Explanation = ""
     has_file: Flag = False

@@ -127,7 +127,7 @@ def fax_update(fax: Mapping[str, object]) -> FaxUpdate:
         job=labels.job,
         attempt=labels.attempt,
         write_epoch=labels.write_epoch,
-        error_type=text(fax.get("errorType"), _TYPE_CHARS),
+        error_type=explanation(fax.get("errorType"), _TYPE_CHARS),
         error_code=_integer_up_to(fax.get("errorCode"), _MAX_CODE),
         message=explanation(fax.get("errorMessage"), _MESSAGE_CHARS),
         pages_sent=min(max(integer(fax.get("pagesSentSuccessfully")), 0), _MAX_PAGES),

@@ -78,6 +78,16 @@ class Inbox:
                 entries += _entries(fresh)
         return [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in entries if fields]
 
+    async def deliveries(self, consumer: str, entries: Sequence[Entry]) -> dict[str, int]:
+        """Return how many times each of these events was taken, by its id, as ``consumer`` has just taken them."""
+        first, last = entries[0][0], entries[-1][0]
+        with translated():
+            pending = await self._client.xpending_range(
+                self._keys.inbox, _GROUP, first, last, len(entries), consumername=consumer
+            )
+        taken = {item["message_id"].decode(): int(item["times_delivered"]) for item in pending}
+        return {entry_id: taken.get(entry_id, 1) for entry_id, _ in entries}
+
     async def restart_idle_times(self) -> None:
         """Restart the idle times of all events that consumers have taken.
 

@@ -1,16 +1,18 @@
 """One bad item among many: it is set aside or fails by itself, and the others go on as if it were not there."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import Accepted, FaxStatus, FaxUpdate, SendOutcome
 from dispatcher.service.doctor import Finding, examine
-from dispatcher.service.inbox_consumer import encode
+from dispatcher.service.inbox_consumer import InboxConsumer, encode
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.order import FaxOrder
-from dispatcher.sinch.wire import AttemptLabels
+from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL, AttemptLabels, fax_update
+from dispatcher.store.inbox import Entry
 from dispatcher.store.store import Store
 from tests.service.system import FaultySystem
 
@@ -71,6 +73,55 @@ async def test_a_callback_that_cannot_be_settled_keeps_no_other_back(system: Fau
     assert (await inbox.failed(), await inbox.depth()) == ([], len(POISON))
     await system.runtime.inbox_consumer.settle_events()
     assert len(await inbox.failed()) == len(POISON)
+
+
+class ProcessKilled(BaseException):
+    """Nothing after it runs."""
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+async def test_a_callback_that_ends_every_process_that_takes_it_is_set_aside_alone(
+    system: FaultySystem, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    await system.db.running("a", ROWS)
+    await system.begin_due()
+    await system.finish()
+    good = [
+        encode(fax.job, fax.attempt, CallbackEvent(event=FAX_COMPLETED, update=fax))
+        for fax in system.provider.end_calls(1.0)[:6]
+    ]
+    killer = callback_fields(fax_id="killer")
+    await system.store.inbox.add([*good[:place], killer, *good[place:]])
+    settle_all = InboxConsumer._settle_all
+
+    async def killed(consumer: InboxConsumer, entries: Sequence[Entry]) -> None:
+        if killer in [raw for _, raw in entries]:
+            raise ProcessKilled
+        await settle_all(consumer, entries)
+
+    monkeypatch.setattr(InboxConsumer, "_settle_all", killed)
+    deaths = 0
+    while await system.store.inbox.depth():
+        try:
+            await system.runtime.inbox_consumer.settle_events()
+        except ProcessKilled:
+            deaths += 1
+    assert deaths == 10
+    assert [entry.event for entry in await system.store.inbox.failed()] == [killer]
+    delivered = [record for record in await system.records() if record.state is State.DELIVERED]
+    assert len(delivered) == len(good)
+
+
+def test_no_event_takes_more_than_16_kb() -> None:
+    """Whatever the provider says, with twelve bytes for each character that JSON escapes."""
+    rare = "\U0001d400" * 5_000
+    fields = dict.fromkeys(("to", "errorType", "errorMessage", "createTime", "completedTime"), rare)
+    numbers = dict.fromkeys(("errorCode", "numberOfPages", "pagesSentSuccessfully"), 10**300)
+    update = fax_update(
+        {"id": "\U0001d400" * 50, **fields, **numbers, "labels": {JOB_LABEL: rare, ATTEMPT_LABEL: rare}}
+    )
+    event = encode("b" * 100, 2**32, CallbackEvent(event=FAX_COMPLETED, update=update))
+    assert 8_000 < len(event) < 16_384
 
 
 async def test_what_is_set_aside_does_not_grow_for_ever(system: FaultySystem) -> None:

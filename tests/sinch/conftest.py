@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.emulator import EmulatorConfig, running
+from dispatcher.sinch import redaction
 from tests.emulator.emulator_client import EmulatorClient
 from tests.emulator.receiver import CallbackServer, running_receiver
 
@@ -11,6 +12,12 @@ from tests.emulator.receiver import CallbackServer, running_receiver
 def anyio_backend() -> str:
     """Run async tests on asyncio only."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of their tokens are ordinary texts."""
+    monkeypatch.setattr(redaction, "_secrets", redaction._Secrets())
 
 
 @pytest.fixture(scope="module")
