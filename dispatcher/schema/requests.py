@@ -217,7 +217,7 @@ class NewRerun(Request):
 class Rate(Request):
     """Limits of the account to change; those left out stay as they are. 0 for a minute or a day removes that limit."""
 
-    per_second: Annotated[float, EnforcedByApi(Annotated[float, Field(gt=0, le=10_000)])] | None = Field(
+    per_second: Annotated[float, EnforcedByApi(Annotated[float, Field(ge=0.001, le=10_000)])] | None = Field(
         default=None, description="Requests to the provider in a second."
     )
     per_minute: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] | None = Field(
