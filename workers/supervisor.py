@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from typing import NoReturn
 
 import structlog
 
+from dispatcher.core.visible import visible
 from workers import identity
 from workers.identity import Identity
 
@@ -224,7 +226,7 @@ class Supervisor:
                 os.close(descriptor)
             code = work()
         except BaseException:  # noqa: BLE001  # the caller of the supervisor must not continue in two processes
-            traceback.print_exc()
+            print(visible(traceback.format_exc()), file=sys.stderr, flush=True)  # noqa: T201  # it ends at once
         finally:
             os._exit(code)
 

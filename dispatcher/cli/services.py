@@ -98,6 +98,7 @@ async def _serve(settings: "Settings") -> None:
             http=connection_for_this_process(),
             ws="none",
             access_log=False,
+            log_config=None,  # its messages go through our handlers, as those of other libraries
             log_level="warning",
         )
         await uvicorn.Server(config).serve()

@@ -325,3 +325,20 @@ def test_no_other_file_of_the_command_line_prints(repository: Path) -> None:
                     owner,
                 )
             assert not (isinstance(node, ast.Attribute) and node.attr in {"stdout", "stderr"}), (file, node.lineno)
+
+
+def test_no_service_prints_a_text_of_others_as_it_is(repository: Path) -> None:
+    """Services log. What they print before logs are configured, and traces, passes ``visible`` too."""
+    files = [*(repository / "workers").rglob("*.py"), *(repository / "dispatcher").rglob("*.py")]
+    for file in files:
+        if "emulator" in file.parts or file.name == "output.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            assert called not in {"traceback.print_exc", "traceback.print_exception"}, (file, node.lineno)
+            if called in {"print", "sys.stderr.write", "sys.stdout.write"}:
+                assert ast.unparse(node.args[0]).startswith("visible("), (file, node.lineno)
+            if called == "uvicorn.Config":
+                assert "log_config=None" in ast.unparse(node), (file, node.lineno)
