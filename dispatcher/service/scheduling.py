@@ -254,8 +254,8 @@ class Scheduler:
             except UnreadableData as error:
                 left_out(error)
                 continue
-            ended += 1
             if expired:
+                ended += 1
                 log.info("draft expired: nobody started it", batch=batch)
         if not ended:
             self._drafts_read_s = self._clock()

@@ -19,7 +19,7 @@ from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.store import Store
 from tests.service.samples import add, definition, draft, end_jobs, recipients, running
 from tests.service.system import FaultySystem, open_system
-from tests.store.fixture import number, upload_chunk
+from tests.store.fixture import KEYS, number, upload_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -130,6 +130,17 @@ async def test_many_drafts_end_in_bounded_steps(system: FaultySystem) -> None:
     assert await system.store.batches.open_drafts() == 30
     await system.runtime.scheduler.tick()
     assert await system.store.batches.open_drafts() == 0
+
+
+async def test_a_draft_that_is_gone_is_forgotten_and_keeps_no_other_open(system: FaultySystem) -> None:
+    for index in range(101):
+        await system.db.draft(f"d{index}", [number(0)])
+        await system.db.client.delete(KEYS.batch(f"d{index}")) if index < 100 else None
+    await pass_days(system, 8, ticks=1)
+    assert await system.store.batches.open_drafts() == 1
+    await system.db.pass_ms(10_000)
+    await system.runtime.scheduler.tick()
+    assert await control_of(system, "d100") is Control.EXPIRED
 
 
 async def test_without_drafts_a_scheduler_looks_for_them_every_ten_seconds(

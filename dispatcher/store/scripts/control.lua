@@ -22,6 +22,8 @@ local function in_flight()
 end
 
 if OPTIONS.unchanged_ms > 0 then
+  -- a batch that is gone or damaged is no draft that anybody could end
+  if control ~= 'draft' then redis.call('ZREM', KEY.drafts, batch) end
   local changed = tonumber(control == 'draft' and redis.call('ZSCORE', KEY.drafts, batch) or math.huge)
   if changed + OPTIONS.unchanged_ms > now then return {control or '', in_flight(), 'not_allowed'} end
 end
