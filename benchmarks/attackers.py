@@ -76,7 +76,7 @@ class Attacks:
             "callback with half surrogates": lambda _: self._callback("\ud800", "\udfff" * 1000),
             "callback with 20 MB": lambda _: self._callback("id", "", "A" * round(20 * _MB * self._target.scale)),
             "document with an odd name": lambda _: self._document(),
-            "body that stalls": lambda draft: [*self._list(draft, _CSV, [b"fax\n1\n"])],
+            "body that stalls": lambda draft: self._list(draft, _CSV, [b"fax\n"]),
         }
 
     def draft(self) -> bytes:
@@ -120,7 +120,9 @@ class Attacks:
     def _large_draft(self) -> bytes:
         fields = {f"{index:03}{'n' * 190}": "v" * 1000 for index in range(100)}
         urls = ["http://127.0.0.1:9/" + "u" * 1900] * 10
-        return json.dumps({"name": "x", "content_urls": urls, "options": {"cover_page_data": fields}}).encode()
+        return json.dumps(
+            {"name": "x", "content_urls": urls, "options": {"cover_page_id": "x", "cover_page_data": fields}}
+        ).encode()
 
     def _callback(self, fax: str, message: str, file: str = "") -> list[bytes]:
         update = {"id": fax, "status": "FAILURE", "errorMessage": message}

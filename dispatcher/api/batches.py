@@ -1,5 +1,6 @@
 """Routes of batches: create, list, show, start, pause, resume, cancel, rerun, report."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -9,12 +10,14 @@ from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
+from dispatcher.api.pages import page_response
 from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.core.batch import Command
+from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.schema import responses
 from dispatcher.service.report import report
 from dispatcher.service.rerun import Selection
-from dispatcher.service.views import BatchView, newest_batches, view_batch
+from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches, view_batch
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -29,19 +32,25 @@ async def create_batch(
     return await _shown(runtime, view)
 
 
-@router.get("")
+@router.get("", response_model=responses.BatchPage)
 async def list_batches(
     runtime: RuntimeDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     before: Annotated[str, Query(max_length=64)] = "",
-) -> responses.BatchPage:
-    """List batches, newest first. Pass `next` as `before` to get the next page.
+) -> Response:
+    """List batches, newest first. Pass `next` as `before` to get the next page; a short page may have more after it.
 
     A batch whose stored data is damaged has the state `unreadable` and nothing but its id; `bulkfax doctor` says more.
     """
     views = await newest_batches(runtime.store, limit, before)
-    more = views[-1].id if len(views) == limit else None
+    more = views[-1].id if is_full(views, limit) else None
     words = (await limited_by_now(runtime, *views)).batches
+    return await page_response(_page, views, words, more)
+
+
+def _page(
+    views: Sequence[BatchView | UnreadableBatch], words: Mapping[str, LimitedBy | None], more: str | None
+) -> responses.BatchPage:
     shown = [convert.listed_batch(view, words.get(view.id)) for view in views]
     return responses.BatchPage(batches=tuple(shown), next=more)
 

@@ -118,6 +118,12 @@ class Definition:
         """The scopes whose holds stop the whole batch."""
         return own_scopes(self.id, self.documents) | {str(HoldScope(Scope.ACCOUNT)), str(HoldScope(Scope.PROVIDER))}
 
+    @property
+    def size(self) -> int:
+        """Characters of the texts that may be long. It bounds what is kept in memory."""
+        fields = self.options.cover_page_data
+        return sum(map(len, (*self.content_urls, *fields.keys(), *fields.values())))
+
 
 def own_scopes(batch: str, documents: Iterable[str]) -> frozenset[str]:
     """Return the scopes whose holds stop the whole batch, without account and provider. Documents are SHA-256 sums."""

@@ -1,6 +1,6 @@
 """What the use-cases return: batches and jobs with everything known of them. Times are milliseconds since 1970."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import BatchState, Definition, batch_state
@@ -19,9 +19,13 @@ __all__ = [
     "JobView",
     "UnreadableBatch",
     "find_batch",
+    "is_full",
     "newest_batches",
     "view_batch",
 ]
+
+#: size of the definitions in a list of batches after which it ends
+LIST_SIZE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,15 @@ async def newest_batches(store: Store, limit: int, before: str) -> list[BatchVie
         else:
             # the list names it, so it exists: what is missing is damaged too
             views.append(_with_holds(overview, holds) if overview else UnreadableBatch(id=batch))
+        if is_full(views, limit):
+            break
     return views
+
+
+def is_full(views: Sequence[BatchView | UnreadableBatch], limit: int) -> bool:
+    """Return whether a list ends here although there may be more batches: it has enough of them, or large ones."""
+    sizes = (view.definition.size for view in views if isinstance(view, BatchView))
+    return len(views) == limit or sum(sizes) >= LIST_SIZE
 
 
 def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:

@@ -12,11 +12,12 @@ import pytest
 
 from dispatcher.api import convert, documents, recipients
 from dispatcher.core.job import State
+from dispatcher.core.options import FaxOptions
 from dispatcher.cpu_thread import THREAD_NAME
 from dispatcher.recipients import read_rows
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.runtime import Runtime
-from dispatcher.service import report, uploads
+from dispatcher.service import report, uploads, views
 from dispatcher.store import codec
 from dispatcher.store.documents import DocumentInfo
 from dispatcher.store.store import Store
@@ -132,6 +133,20 @@ async def test_a_page_of_long_rows_is_cut_and_says_where_it_goes_on(api: httpx.A
         rows += [job["line"] for job in answer.json()["jobs"]]
         after = answer.json()["next"]
     assert rows == list(range(2, 102))
+
+
+async def test_a_list_of_large_batches_is_cut_and_says_where_it_goes_on(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "LIST_SIZE", 300_000)
+    options = FaxOptions(cover_page_id="c", cover_page_data={f"field {index}": "x" * 1000 for index in range(100)})
+    batches = [await draft(runtime.store, options=options) for _ in range(8)]
+    shown: list[str] = []
+    page = {"next": ""}
+    while page["next"] is not None:
+        page = (await api.get("/v1/batches", params={"before": page["next"]})).json()
+        shown += [batch["id"] for batch in page["batches"]]
+    assert shown == sorted(batches, reverse=True)
 
 
 async def test_lists_beyond_those_that_fit_into_memory_are_told_to_come_again(
