@@ -96,7 +96,7 @@ class Probe:
 
 def measure(setting: Setting) -> list[Figure]:
     """Run the benchmark and return its figures."""
-    control_s, attack_s = setting.seconds(CONTROL_S, 2.0), setting.seconds(ATTACK_S, 4.0)
+    control_s, attack_s = setting.seconds(CONTROL_S), setting.seconds(ATTACK_S, 2.0)
     folder = setting.new_folder("attacks")
     with (
         bench_cluster(
