@@ -259,7 +259,7 @@ async def _holds(store: Store, *, fix: bool) -> Finding:
         fixed = fix and all([await store.holds.release(hold.scope, hold.id) for hold in idle])
         text = f"what they hold has ended: {', '.join(hold.scope for hold in idle[:_MAX_NAMED])}"
         return Finding(check="holds", ok=False, text=text, fixed=fixed)
-    forgotten = {scope for batch in await store.audit.batches() for scope in await store.audit.forgotten(batch)}
+    forgotten = await _forgotten(store)
     if forgotten:
         for scope in forgotten if fix else ():
             await store.holds.release(scope)
@@ -268,6 +268,14 @@ async def _holds(store: Store, *, fix: bool) -> Finding:
     return Finding(
         check="holds", ok=True, text="every hold holds something, and nothing waits for a hold that has ended"
     )
+
+
+async def _forgotten(store: Store) -> set[str]:
+    scopes = set[str]()
+    for batch in await store.audit.batches():
+        with suppress(UnreadableData):
+            scopes |= set(await store.audit.forgotten(batch))
+    return scopes
 
 
 async def _inbox(store: Store) -> Finding:

@@ -45,6 +45,9 @@ async def _all(store: Store) -> AsyncIterator[str]:
 
 
 async def _parts(store: Store, batch: str, overview: Overview) -> AsyncIterator[str]:
+    for waiting in (store.audit.due_rows(batch), store.audit.parked_rows(batch)):
+        if reason := await _fails(waiting):
+            yield f"waiting jobs of batch {batch} ({reason})"
     for block in range(overview.blocks):
         try:
             recipients = await store.batches.recipients(batch, block)

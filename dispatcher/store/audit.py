@@ -170,8 +170,15 @@ class Audit:
     async def job(self, job: JobId) -> StoredJob | None:
         """Return everything about one job; None if it does not exist.
 
-        The job is read until two readings agree, because it may have changed in the middle of one.
+        The job is read until two readings agree, because it may have changed in the middle of one. A job whose data is
+        damaged has the state UNREADABLE.
         """
+        try:
+            return await self._settled_job(job)
+        except UnreadableData:
+            return StoredJob(record=codec.UNREADABLE_RECORD, cursor=0, places=frozenset())
+
+    async def _settled_job(self, job: JobId) -> StoredJob | None:
         facts = await self._job(job)
         for _ in range(_READINGS):
             before, facts = facts, await self._job(job)

@@ -61,12 +61,15 @@ class Backlog:
                 for scope in list(held)[:max_ids]:
                     pipe.srandmember(self._keys.stopped_batches(scope), max_ids)
                 answers = await pipe.execute()
-        return list(dict.fromkeys(name.decode() for names in answers for name in names))[:max_ids]
+        return list(dict.fromkeys(name.decode(errors="replace") for names in answers for name in names))[:max_ids]
 
     async def newest(self) -> list[str]:
         """Return the ids of the newest batches, in any state."""
         with translated():
-            return [name.decode() for name in await self._client.zrevrange(self._keys.batches, 0, LOOKED_AT - 1)]
+            return [
+                name.decode(errors="replace")
+                for name in await self._client.zrevrange(self._keys.batches, 0, LOOKED_AT - 1)
+            ]
 
     async def of(self, batches: Sequence[str], now_ms: int) -> list[BatchBacklog]:
         """Return the backlog of each batch, in the same order, without those that do not exist or cannot be read."""

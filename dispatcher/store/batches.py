@@ -183,7 +183,8 @@ class Batches:
                     return []
                 start = rank + 1
             return [
-                name.decode() for name in await self._client.zrevrange(self._keys.batches, start, start + limit - 1)
+                name.decode(errors="replace")
+                for name in await self._client.zrevrange(self._keys.batches, start, start + limit - 1)
             ]
 
     async def definition(self, batch: str) -> Definition | None:
@@ -211,8 +212,9 @@ class Batches:
         if not meta:
             return None
         with decoding(self._keys.batch(batch)):
-            scopes = frozenset(scope.decode() for scope in holds)
-            countries = frozenset(str(HoldScope(Scope.COUNTRY, country.decode())) for country in parked)
+            scopes = frozenset(scope.decode(errors="replace") for scope in holds)
+            names = [country.decode(errors="replace") for country in parked]
+            countries = frozenset(str(HoldScope(Scope.COUNTRY, name)) for name in names)
             return _overview(meta, counts, reasons, scopes, scopes & countries)
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
