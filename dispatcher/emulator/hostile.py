@@ -136,7 +136,7 @@ async def _body(receive: Receive) -> str:
 
 def _refusal(dice: Random, echo: str, *, is_send: bool) -> Response:
     """Return a refusal with an echo of the request, which is not looked at: nothing is accepted."""
-    status = dice.choice([429, 503, 500, 400] if is_send else [429, 503, 500])
+    status = dice.choice([429, 503, 500, 400, 400, 400] if is_send else [429, 503, 500])
     body = json.dumps({"code": echo, "message": f"\ud800\x1b[2J {echo} {'1 ' * 1_000}"}).encode()
     return Response(body, status, {"Retry-After": dice.choice(_RETRY_AFTER)}, "application/json")
 
