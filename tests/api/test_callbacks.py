@@ -122,10 +122,11 @@ async def test_a_body_that_is_too_large_is_refused_while_it_comes(
 
     async def body() -> Any:
         nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
         for _ in range(pieces):
             sent += 1
             yield piece
 
-    answer = await api.post(address, content=body(), headers={"Content-Type": "application/json"})
-    assert (answer.status_code, sent) == (413, pieces - 4)
+    answer = await api.post(address, content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert (answer.status_code, sent) == (413, pieces - 5)
     assert await stored(runtime) == []
