@@ -101,7 +101,7 @@ class HostileAnswers:
             return
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         self._hostility.echo = echo = f"your request: Authorization: {header.decode('latin-1')}"
-        if dice.random() < 0.2:
+        if dice.random() < 0.4:
             self._hostility.count_fault("hostile refusal")
             is_send = scope["method"] == "POST" and scope["path"].endswith("/faxes")
             await _refusal(dice, f"{echo} {await _body(receive)}", is_send=is_send)(scope, receive, send)
