@@ -251,6 +251,17 @@ def test_a_clock_set_back_lengthens_no_wait(back_s: int) -> None:
     assert pace.rate == 100
 
 
+@pytest.mark.parametrize("back_s", [20, 600, 3600])
+def test_a_clock_set_back_behind_a_refusal_puts_off_nothing_that_was_sent_since(back_s: int) -> None:
+    """After a refusal the account sends for 15 seconds, and then the clock is set back."""
+    pace, now_us = slow_down(steady(10.0), 0, START, SECOND, ADAPT), START
+    while now_us < START + 15 * SECOND:
+        now_us += SECOND // 2
+        pace, _ = taken(pace, now_us)
+    now_us -= back_s * SECOND
+    assert now_us < next_us(reserve(pace, now_us, HORIZON, ADAPT)[0], now_us) <= now_us + SECOND + MAX_AHEAD_US
+
+
 def test_an_operator_ends_a_wait_and_the_rate_begins_where_it_was_cut() -> None:
     blocked = slow_down(steady(100), 0, START, 3600 * SECOND, ADAPT)
     pace = unblock(blocked, START + SECOND)

@@ -87,16 +87,23 @@ def blocked_until_us(state: RateState, now_us: int) -> int:
 def bounded_wait(state: RateState, now_us: int) -> RateState:
     """Correct the state if the server's clock was set back to before the last refusal.
 
-    Whatever the refusal put off keeps its distance from now. No wait is longer than an hour, whatever was stored.
+    What the refusal put off keeps its distance from now, also the next slot, but not what was sent since: as after any
+    other step, only slots that may have been granted ahead are kept clear of. No wait is longer than an hour, whatever
+    was stored.
     """
     back_us = max(0, state.refused_us - now_us)
     latest_us = now_us + LONGEST_WAIT_US
+    blocked_us = min(max(0, state.blocked_until_us - back_us), latest_us)
+    tat_us = state.tat_us
+    if back_us:
+        interval = interval_us(state.rate) if state.rate else 0
+        tat_us = max(0, min(tat_us - back_us, blocked_us + max(MAX_AHEAD_US, interval)))
     return replace(
         state,
-        blocked_until_us=min(max(0, state.blocked_until_us - back_us), latest_us),
+        blocked_until_us=blocked_us,
         cut_us=min(max(0, state.cut_us - back_us), latest_us),
         refused_us=state.refused_us - back_us,
-        tat_us=max(0, state.tat_us - back_us),
+        tat_us=tat_us,
     )
 
 

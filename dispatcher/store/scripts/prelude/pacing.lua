@@ -108,16 +108,19 @@ local function permits_left(allowances, now, horizon_us)
   return left
 end
 
+local function interval_of(pace) return math.ceil(US_PER_S / (pace.rate * USED)) end
+
 -- After the clock was set back behind the last refusal, what that has put off comes as long from now as it would have
--- come from then. No wait is longer than an hour.
+-- come from then; of the slots since then, only those are kept clear of that may have been granted ahead. No wait is
+-- longer than an hour.
 local function bound_wait(pace, now)
   local back = math.max(0, pace.refused_us - now)
   pace.blocked_until_us = math.min(math.max(0, pace.blocked_until_us - back), now + LONGEST_WAIT_US)
   pace.cut_us = math.min(math.max(0, pace.cut_us - back), now + LONGEST_WAIT_US)
-  pace.refused_us, pace.tat_us = pace.refused_us - back, math.max(0, pace.tat_us - back)
+  if back == 0 then return end
+  local latest = pace.blocked_until_us + math.max(MAX_AHEAD_US, interval_of(pace))
+  pace.refused_us, pace.tat_us = pace.refused_us - back, math.max(0, math.min(pace.tat_us - back, latest))
 end
-
-local function interval_of(pace) return math.ceil(US_PER_S / (pace.rate * USED)) end
 
 -- An operator ends the wait. Slots that were granted before it are kept clear of.
 local function unblock(pace, now)
