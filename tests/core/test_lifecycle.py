@@ -11,7 +11,7 @@ def after(state: State) -> set[State]:
 
 
 def test_every_state_is_live_final_or_no_job() -> None:
-    assert sorted((State.VOID, *LIVE, *FINAL)) == sorted(State)
+    assert sorted((State.VOID, *LIVE, *FINAL, State.UNREADABLE)) == sorted(State)
     assert all(state.final == (state in FINAL) for state in State)
 
 
