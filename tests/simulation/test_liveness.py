@@ -4,8 +4,9 @@ import pytest
 
 from tests.simulation.many import assert_nothing_wrong
 
-#: histories of each test, and of this file. ``test_liveness_more.py`` runs others in parallel
-_EACH, _HISTORIES = 10, 60
+#: histories of each test, and of this file. ``test_liveness_more.py`` runs others in parallel, and
+#: ``./run chaos --simulated`` as many as wanted
+_EACH, _HISTORIES = 10, 40
 
 
 @pytest.mark.parametrize("first", range(1, _HISTORIES, _EACH))

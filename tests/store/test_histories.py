@@ -7,6 +7,7 @@ import pytest
 
 from dispatcher.core.job import State
 from dispatcher.service.doctor import examine
+from dispatcher.store import client
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.store import Store
 from tests.store.fixture import KEYS, StoreFixture, dump, open_store
@@ -82,8 +83,11 @@ async def test_any_script_run_twice_with_the_same_arguments_changes_nothing(redi
 
 
 @pytest.mark.parametrize("seed", range(200, 202))
-async def test_answers_that_are_lost_on_their_way_lead_to_the_same_store(redis_url: str, seed: int) -> None:
+async def test_answers_that_are_lost_on_their_way_lead_to_the_same_store(
+    redis_url: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server has done its work, the connection ends before the answer, the client asks again: nothing doubles."""
+    monkeypatch.setattr(client, "_RETRY_BASE_S", 0.001)
     answers = count(1)
     async with LossyProxy(redis_url, lose=lambda: next(answers) % 9 == 0) as proxy, open_store(proxy.url) as db:
         await RandomHistory(db, seed, lossy=True).live(STEPS // 2)
