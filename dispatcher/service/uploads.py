@@ -199,27 +199,31 @@ class Upload:
         return _ReadChunk(fingerprint=self._hash.hexdigest(), rows=rows)
 
     async def _store_chunk(self, chunk: _ReadChunk) -> None:
-        fresh = await self._reserve("part", chunk.fingerprint)
-        if fresh and chunk.rows is None:
+        if chunk.rows is None and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):
+            # nothing is recorded: a repeat would find this list under the key, and its rows are not those stored
             raise Conflict(f"the idempotency key {self._key!r} was used more than seven days ago; use a new key")
+        await self._reserve("part", chunk.fingerprint)
         self._chunks += 1
         if chunk.rows is not None:
             await self._failpoint(Failpoint.CHUNK_READ)
             await self._add_chunk(chunk.rows)
             await self._failpoint(Failpoint.CHUNK_STORED)
 
-    async def _reserve(self, kind: str, fingerprint: str) -> bool:
+    @property
+    def _position(self) -> tuple[str, int, str]:
+        """The name under which the fingerprint of the present chunk is recorded."""
+        return self._batch, self._chunks, self._key
+
+    async def _reserve(self, kind: str, fingerprint: str) -> None:
         """Record the fingerprint of the list so far under this chunk number.
 
-        ``kind`` is ``part`` for a chunk and ``end`` for the end of the list. Returns False if the same
-        fingerprint was recorded before. Raises Conflict if another list was uploaded under the key.
+        ``kind`` is ``part`` for a chunk and ``end`` for the end of the list. Raises Conflict if another list was
+        uploaded under the key.
         """
         content = f"{kind} {fingerprint}"
-        position = (self._batch, self._chunks, self._key)
-        reserved = await self._store.idempotency_keys.reserve(KeyUse.CHUNK, *position, fingerprint=content)
+        reserved = await self._store.idempotency_keys.reserve(KeyUse.CHUNK, *self._position, fingerprint=content)
         if reserved.fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; use a new key")
-        return reserved.fresh
 
     async def _add_chunk(self, rows: UploadChunk) -> None:
         answer = await self._store.batches.add_chunk(self._batch, rows)

@@ -42,3 +42,8 @@ class IdempotencyKeys:
         with decoding(stored_name):
             was_fingerprint, was_value = map(str, json.loads(stored))
         return Reservation(value=was_value, fingerprint=was_fingerprint, fresh=bool(fresh))
+
+    async def is_kept(self, use: KeyUse, *name: str | int) -> bool:
+        """Return whether a call with a name is remembered, and remember it for as long again."""
+        with translated():
+            return bool(await self._client.expire(self._keys.reservation(use, digest(*name)), _KEPT_S))
