@@ -161,7 +161,7 @@ class Batches:
         """Return some of the drafts that have not changed since then, oldest first."""
         with translated():
             raw = await self._client.zrangebyscore(self._keys.drafts, "-inf", at_ms, start=0, num=_DRAFTS_PER_CALL)
-        return [name.decode() for name in raw]
+        return [name.decode(errors="replace") for name in raw]
 
     async def end_draft(self, batch: str, end: Control, *, unchanged_ms: int = 0) -> bool:
         """Cancel or expire a draft. A batch that is no draft, or has changed within ``unchanged_ms``, stays as it is.

@@ -252,6 +252,7 @@ STRAYS: dict[str, Any] = {
     "the list of batches": lambda client: client.zadd(KEYS.batches, {RUBBISH: 1}),
     "the batches with work": lambda client: client.zadd(KEYS.active("bulk"), {RUBBISH: 0}),
     "a batch with work that does not exist": lambda client: client.zadd(KEYS.active("bulk"), {"gone": 0}),
+    "the drafts": lambda client: client.zadd(KEYS.drafts, {RUBBISH: 1}),
     "the timers": lambda client: client.zadd(KEYS.timers, {RUBBISH: 1}),
     "the deadlines": lambda client: client.zadd(KEYS.deadlines, {RUBBISH: 1}),
     "the batches that are emptied": lambda client: client.sadd(KEYS.draining, RUBBISH),
