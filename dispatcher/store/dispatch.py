@@ -343,6 +343,7 @@ class Dispatch:
                     pipe.hget(self._keys.of_block(job.batch, "history", block), str(job.row))
                     pipe.hget(self._keys.of_block(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute(raise_on_error=False)
+            _raise_refusal(flat)
         return [_stored(self._keys, job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
 
     async def sizes(self) -> dict[str, int]:
@@ -450,6 +451,13 @@ def _send_fields(send: SendReport) -> dict[str, object]:
     if send.failed:
         fields["status"] = send.status
     return fields
+
+
+def _raise_refusal(answers: Sequence[bytes | Exception | None]) -> None:
+    """Raise an error that says nothing of stored data: the server is busy, or denies a command."""
+    for answer in answers:
+        if isinstance(answer, Exception) and "WRONGTYPE" not in str(answer):
+            raise answer
 
 
 def _stored(names: keys.Keys, job: JobId, *answers: bytes | Exception | None) -> Stored | None:

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from dispatcher.core.batch import Command, Definition
+from dispatcher.core.job import JobId
 from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.local.redis_server import EmbeddedServer
@@ -60,6 +61,15 @@ def _as_user(server: EmbeddedServer, user: str) -> str:
 def wait_for_end(server: EmbeddedServer) -> None:
     while server.running:
         time.sleep(0.01)
+
+
+async def test_a_denied_command_does_not_make_jobs_unreadable(server: EmbeddedServer, store: Store) -> None:
+    """Else every job that is about to be sent would be held as damaged, until people release one after another."""
+    await add_batch(store)
+    with redis.Redis.from_url(server.url) as operator:
+        operator.execute_command("ACL", "SETUSER", "default", "-hget")
+    with pytest.raises(StoreUnavailable, match="hget"):
+        await store.dispatch.stored([JobId("a", 0)])
 
 
 async def add_batch(store: Store, name: str = "a") -> None:
