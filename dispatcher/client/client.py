@@ -40,7 +40,7 @@ from dispatcher.schema.responses import (
 )
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-#: how long connection errors and 503 answers are waited out by default
+#: how long connection errors and answers of 408 and 503 are waited out by default
 PATIENCE_S = 30.0
 _PAGE = 1000
 
@@ -58,7 +58,8 @@ class Readiness:
 class Client:
     """Speaks to one API. Every method raises ClientError; its text says what is wrong and what to do.
 
-    ``patience_s`` bounds how long connection errors and 503 answers are repeated. ``transport`` is httpx's, for tests.
+    ``patience_s`` bounds how long connection errors and answers of 408 and 503 are repeated. ``transport`` is httpx's,
+    for tests.
     """
 
     def __init__(

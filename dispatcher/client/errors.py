@@ -9,7 +9,7 @@ ClientError
     ├── NotFound         404: no such batch, job, document or hold
     ├── NotAllowed       409: not in this state, or an idempotency key used for two things
     ├── Invalid          400, 413, 415, 422: a field or line is wrong
-    └── Unavailable      503: the API runs but its Redis is away
+    └── Unavailable      408, 503: the API cannot take the request now, or it came too slowly
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class Invalid(ApiError):
 
 
 class Unavailable(ApiError):
-    """The API cannot reach its Redis, or that refuses writes."""
+    """The API cannot take this request now, or the request came too slowly. A repeat may succeed."""
 
     #: when to try again, as the API said
     retry_after_s: float = 0.0
@@ -69,6 +69,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: AccessDenied,
     403: AccessDenied,
     404: NotFound,
+    408: Unavailable,
     409: NotAllowed,
     413: Invalid,
     415: Invalid,

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Transport:
-    """Sends requests to ``url``; gives up after ``patience_s`` of connection errors and 503 answers.
+    """Sends requests to ``url``; gives up after ``patience_s`` of connection errors and answers of 408 and 503.
 
     An address that never answered is given up sooner, so that a wrong one is reported at once.
     """

@@ -199,13 +199,15 @@ def test_an_api_that_is_not_ready_says_why() -> None:
         assert client.ready().reason == "Redis does not answer"
 
 
-def test_redis_away_is_repeated_with_the_same_key_after_the_time_that_was_named() -> None:
+@pytest.mark.parametrize("status", [408, 503])
+def test_a_request_that_cannot_be_taken_now_is_repeated_with_the_same_key(status: int) -> None:
+    """Redis is away, there is no room, or the link was too slow. It waits for the time that was named."""
     keys: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         keys.append(request.headers["Idempotency-Key"])
         if len(keys) < 3:
-            return httpx.Response(503, headers={"Retry-After": "0"}, json={"title": "away"})
+            return httpx.Response(status, headers={"Retry-After": "0"}, json={"title": "away"})
         return httpx.Response(201, json=BATCH)
 
     with client_of(handler) as client:
