@@ -1,16 +1,18 @@
 """Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
 import asyncio
+import errno
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
@@ -19,6 +21,7 @@ from dispatcher.core.times import END_MS
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
+from dispatcher.service.errors import StoreFull
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 #: routes for the provider, which has no API key
@@ -50,9 +53,22 @@ _IN_MEMORY_BYTES = 64 * 1024
 async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Document:
     """Upload a PDF as the body or as the form field `file`. Uploading the same bytes again returns the same id."""
     checking: asyncio.Semaphore = request.app.state.checking_documents
-    async with _received(request) as (file, name), checking:
-        content = await on_cpu_thread(file.read)
-        return convert.document(await take_document(runtime.store, content, name))
+    with _full_disk_refuses():
+        async with _received(request) as (file, name), checking:
+            if await request.is_disconnected():  # nobody waits for it, but others wait for their turn
+                raise ClientDisconnect
+            content = await on_cpu_thread(file.read)
+            return convert.document(await take_document(runtime.store, content, name))
+
+
+@contextmanager
+def _full_disk_refuses() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFull("the folder for temporary files of web is full: make room there, then send it again") from error
 
 
 @asynccontextmanager

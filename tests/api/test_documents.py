@@ -1,7 +1,9 @@
 """Documents over HTTP: uploaded, shown, served under signed addresses."""
 
+import errno
 import hashlib
 import time
+from tempfile import SpooledTemporaryFile
 from urllib.parse import urlsplit
 
 import httpx
@@ -89,6 +91,22 @@ async def test_a_full_store_of_documents_says_so(api: httpx.AsyncClient, runtime
     await runtime.store.documents.put(b"\0" * max_bytes, "filler.pdf", 1)
     answer = await api.post("/v1/documents", content=LETTER)
     assert (answer.status_code, "BULKFAX_DOCUMENTS_MAX_BYTES" in answer.json()["detail"]) == (507, True)
+
+
+@pytest.mark.parametrize("form", [False, True])
+async def test_a_full_disk_refuses_a_document_and_says_so(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, form: bool
+) -> None:
+    """Large documents wait in temporary files for their turn."""
+
+    def write(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SpooledTemporaryFile, "write", write)
+    answer = await api.post(
+        "/v1/documents", **({"files": {"file": ("a.pdf", LETTER)}} if form else {"content": LETTER})
+    )
+    assert (answer.status_code, "temporary files" in answer.json()["detail"]) == (507, True)
 
 
 def disposition(rest: str) -> dict[str, str]:
