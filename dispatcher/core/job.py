@@ -5,9 +5,10 @@ provider accepted it or may have accepted it (``attempts_made``). A lease is the
 until a deadline.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 
@@ -80,10 +81,16 @@ class Recipient:
     #: all other columns, for cover pages
     fields: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def size(self) -> int:
-        """Characters of its texts, and 100 for each field's name and place in memory. It bounds what is kept there."""
-        return len(self.reference) + len(self.fields) * _FIELD_SIZE + sum(map(len, self.fields.values()))
+
+def size_of(recipients: Sequence[Recipient]) -> int:
+    """Return the characters of their texts, and 100 for each field's name and place in memory.
+
+    It bounds what is kept in memory. It is called for every row of a list, so it joins texts instead of adding lengths.
+    """
+    fields = [recipient.fields for recipient in recipients]
+    texts = chain.from_iterable(values.values() for values in fields)
+    references = [recipient.reference for recipient in recipients]
+    return len("".join(texts)) + len("".join(references)) + _FIELD_SIZE * sum(map(len, fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
-from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State, size_of
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
 from dispatcher.service.rows import block_recipients, block_records, paired, refused_chunks
@@ -108,7 +108,7 @@ async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter,
 def _fitting(rows: list[Row], size: int) -> tuple[list[Row], int]:
     """Return the rows that fit into a page of this size, and its size with them. The row that fills it is the last."""
     for count, (_, recipient, _) in enumerate(rows, start=1):
-        size += recipient.size
+        size += size_of([recipient])
         if size >= PAGE_SIZE:
             return rows[:count], size
     return rows, size

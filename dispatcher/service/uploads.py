@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import accumulate
 from typing import Protocol
 
 from dispatcher.core.batch import Control, Definition
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
-from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.core.job import Recipient, RefusedRow, size_of
 from dispatcher.core.names import KeyUse, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
@@ -76,14 +77,20 @@ class _OpenChunk:
 
     def fill(self, accepted: Sequence[Recipient]) -> int:
         """Add as many recipients as there is room for. Returns their number."""
-        before = len(self.recipients)
-        for row in accepted[: CHUNK_ROWS - before]:
-            self.recipients.append(row)
-            self.size += row.size
-            if self.size >= CHUNK_SIZE:
-                break
-        self.last_line = self.recipients[-1].line
-        return len(self.recipients) - before
+        fitting = accepted[: CHUNK_ROWS - len(self.recipients)]
+        size = size_of(fitting)
+        if self.size + size >= CHUNK_SIZE:
+            fitting = self._within_size(fitting)
+            size = size_of(fitting)
+        self.recipients += fitting
+        self.size += size
+        self.last_line = fitting[-1].line
+        return len(fitting)
+
+    def _within_size(self, accepted: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Return recipients up to the first that completes the chunk's size."""
+        sizes = accumulate((size_of([row]) for row in accepted), initial=self.size)
+        return accepted[: next(count for count, size in enumerate(sizes) if count and size >= CHUNK_SIZE)]
 
     def content(self) -> bytes:
         """The rows as bytes, for the fingerprint. Tuples, because the rows' own ``repr`` costs a tenth of an upload."""
