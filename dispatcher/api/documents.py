@@ -12,6 +12,7 @@ from typing import IO, Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from dispatcher.api import convert
@@ -33,8 +34,9 @@ _FORM = "multipart/form-data"
 _OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
 #: documents that are in memory at the same time, to be checked and stored; each takes up to 60 MB
 DOCUMENTS_AT_ONCE = 1
-#: larger bodies are received into a file
+#: larger bodies, and larger files of forms, are received into a file; no other field of a form may be larger
 _IN_MEMORY_BYTES = 64 * 1024
+MultiPartParser.spool_max_size = _IN_MEMORY_BYTES
 
 
 @router.post(
@@ -85,7 +87,7 @@ async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
         return
     if _OTHER_CHARSET.search(content_type):
         raise HTTPException(415, "Send the form in UTF-8, without naming another charset.")
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with request.form(max_files=1, max_fields=10, max_part_size=_IN_MEMORY_BYTES) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise HTTPException(422, "The form has no file in its field 'file'.")

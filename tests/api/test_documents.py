@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.formparsers import MultiPartParser
 
 from dispatcher.runtime import Runtime
 from dispatcher.service.documents import document_url
@@ -53,6 +54,19 @@ async def test_what_is_no_sound_pdf_is_refused_with_a_sentence(
 async def test_a_form_without_a_file_is_told_its_field(api: httpx.AsyncClient) -> None:
     answer = await api.post("/v1/documents", files={"letter": ("a.pdf", LETTER)})
     assert (answer.status_code, "'file'" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize(("field", "status"), [("a" * 65_536, 201), ("a" * 65_537, 400)])
+async def test_no_field_of_a_form_but_the_document_may_be_large(
+    api: httpx.AsyncClient, field: str, status: int
+) -> None:
+    """They are kept in memory, of as many forms as there are connections."""
+    answer = await api.post("/v1/documents", files={"file": ("a.pdf", LETTER)}, data={"note": field})
+    assert answer.status_code == status
+
+
+def test_files_of_forms_are_received_on_disk() -> None:
+    assert MultiPartParser.spool_max_size == 65_536
 
 
 @pytest.mark.parametrize("sha256", ["0" * 64, "x", f"{SHA256}:chunks"])
