@@ -44,8 +44,8 @@ from dispatcher.store.store import Store
 #: events taken from the inbox at a time
 _MAX_EVENTS = 200
 #: an event that was taken more often may be what ends the processes that take it: it is settled alone, and after
-#: some more times not at all
-_TAKEN_TOGETHER, _TAKEN_AT_ALL = 5, 10
+#: many more times, some 25 minutes, not at all. Restarts and a Redis that accepts no writes also repeat genuine events
+_TAKEN_TOGETHER, _TAKEN_AT_ALL = 5, 100
 #: milliseconds until a fax that could not be read is read again
 _RETRY_READ_MS = 30_000
 #: milliseconds until a deferred event that was taken comes again, unless it was settled

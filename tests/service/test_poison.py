@@ -106,7 +106,7 @@ async def test_a_callback_that_ends_every_process_that_takes_it_is_set_aside_alo
             await system.runtime.inbox_consumer.settle_events()
         except ProcessKilled:
             deaths += 1
-    assert deaths == 10
+    assert deaths == 100
     assert [entry.event for entry in await system.store.inbox.failed()] == [killer]
     delivered = [record for record in await system.records() if record.state is State.DELIVERED]
     assert len(delivered) == len(good)
