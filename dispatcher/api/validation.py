@@ -1,12 +1,11 @@
 """Validation of requests: the constraints of the schema, with the checks that need data on numbers and time zones."""
 
-import json
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import WrapValidator
 
-from dispatcher.core.nesting import is_deeper
+from dispatcher.core.json_values import is_deeper, is_encodable
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.schema import requests
 from dispatcher.schema.enforcement import ApiChecks
@@ -56,10 +55,8 @@ def _check_json(value: object) -> None:
         raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
     if is_deeper(value, _MAX_LEVELS):
         raise ValueError(f"the body may have at most {_MAX_LEVELS} levels of objects and arrays")
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("half a surrogate pair (\\ud800 to \\udfff) is no character; send the whole one") from error
+    if not is_encodable(value):
+        raise ValueError("half a surrogate pair (\\ud800 to \\udfff) is no character; send the whole one")
 
 
 def _enforced(model: type[Body]) -> WrapValidator:

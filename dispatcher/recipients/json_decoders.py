@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from dispatcher.core.job import RefusedRow
-from dispatcher.core.nesting import is_deeper
+from dispatcher.core.json_values import is_deeper, is_encodable
 from dispatcher.recipients.columns import Columns, fault_of, find_columns
 from dispatcher.recipients.errors import BrokenJson
 from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
@@ -15,9 +15,9 @@ from dispatcher.recipients.rows import Row, refused
 
 #: length at which an array item that is still incomplete is given up; the rest of the list is then not read
 _MAX_ITEM_CHARACTERS = 4 * ROW_CHARACTERS
-#: sets of keys whose columns are cached; a list has one or two, an attack has one per row
 #: levels of objects and arrays in a row, which has two
 _MAX_LEVELS = 16
+#: sets of keys whose columns are cached; a list has one or two, an attack has one per row
 _MAX_CACHED_SHAPES = 256
 _SPACE = re.compile(r"[ \t\n\r]*")
 #: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
@@ -231,10 +231,5 @@ def _texts(value: Mapping[str, object]) -> list[str] | None:
 
 def _is_text(value: object) -> bool:
     """Return whether the value can be written as UTF-8: JSON can escape half a surrogate pair."""
-    if is_deeper(value, _MAX_LEVELS):
-        return True  # it is no row: refused for its depth
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    # what is too deep is no row: refused for its depth
+    return is_deeper(value, _MAX_LEVELS) or is_encodable(value)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from dispatcher.store.errors import StoreError, UnreadableData
+from dispatcher.store.errors import StoreError, is_outage
 
 #: requests in one call
 _MAX_REQUESTS = 64
@@ -79,7 +79,7 @@ class Batcher(Generic[Request, Result]):
             results = await self._call([pending.request for pending in batch])
             pairs = list(zip(batch, results, strict=True))
         except Exception as error:  # raised in the tasks that submitted the requests
-            if len(batch) == 1 or (isinstance(error, StoreError) and not isinstance(error, UnreadableData)):
+            if len(batch) == 1 or is_outage(error):
                 _fail(batch, error)
                 return
             log.exception("a request of a batch failed; its requests are sent one by one")
@@ -117,9 +117,9 @@ async def retry_forever(call: Callable[[], Awaitable[Result]]) -> Result:
     while True:
         try:
             return await call()
-        except UnreadableData:
-            raise
         except StoreError as error:
+            if not is_outage(error):
+                raise
             log.warning("the store does not answer, trying again", error=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _MAX_PAUSE_S)

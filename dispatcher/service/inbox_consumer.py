@@ -37,7 +37,7 @@ from dispatcher.service.settling import Settler
 from dispatcher.sinch.callbacks import CallbackEvent
 from dispatcher.sinch.coerce import clean
 from dispatcher.sinch.errors import SinchError
-from dispatcher.store.errors import StoreError, UnreadableData
+from dispatcher.store.errors import is_outage
 from dispatcher.store.inbox import DEFERRED, Entry, FailedEvent
 from dispatcher.store.store import Store
 
@@ -186,9 +186,7 @@ class InboxConsumer:
                 done += [(entry_id, raw)] if outcome or entry_id != DEFERRED else []
             elif isinstance(outcome, Stopping):
                 continue  # another process takes it
-            elif not isinstance(outcome, Exception) or (
-                isinstance(outcome, StoreError) and not isinstance(outcome, UnreadableData)
-            ):
+            elif is_outage(outcome) or not isinstance(outcome, Exception):
                 later.append(outcome)
             else:
                 reason = clean(f"{type(outcome).__name__}: {outcome}", _MAX_REASON)

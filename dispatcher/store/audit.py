@@ -14,7 +14,7 @@ from dispatcher.core.retry_table.rule import Scope
 from dispatcher.store import codec, keys
 from dispatcher.store.batches import complete_record
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import MAX_NUMBER, decoding, readable, whole, whole_or_0
+from dispatcher.store.decoding import decoding, finite, readable, whole, whole_or_0
 from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
@@ -96,10 +96,10 @@ class Audit:
             *(
                 f"{name.decode(errors='replace')} of the limiter"
                 for name, value in limiter.items()
-                if not _reads(json.loads if name == b"allowances" else _finite, value)
+                if not _reads(json.loads if name == b"allowances" else finite, value)
             ),
-            *(f"job {name!r} in flight" for name in watched if not _reads(_job, name)),
-            *(f"job {name!r} with a locked number" for name in locks if not _reads(_job, name)),
+            *(f"job {name!r} in flight" for name in watched if not _reads(keys.job_of, name)),
+            *(f"job {name!r} with a locked number" for name in locks if not _reads(keys.job_of, name)),
         ]
 
     async def facts(self, batch: str) -> StoredBatch:
@@ -163,7 +163,7 @@ class Audit:
         with translated():
             for place, key in self._keys.watch.items():
                 async for name, _ in self._client.zscan_iter(key, count=1000):
-                    for job in readable(key, [name], _job):
+                    for job in readable(key, [name], keys.job_of):
                         places.setdefault(job, set()).add(place)
         return places
 
@@ -263,7 +263,7 @@ class Audit:
     async def locks(self) -> list[JobId]:
         """Return the jobs that hold the lock of a number."""
         with translated():
-            return readable(self._keys.locks, await self._client.hkeys(self._keys.locks), _job)
+            return readable(self._keys.locks, await self._client.hkeys(self._keys.locks), keys.job_of)
 
     async def unlock(self, job: JobId) -> bool:
         """Release the number that a job locks without calling it. Returns False if it calls the number by now."""
@@ -282,15 +282,6 @@ class Audit:
         with translated():
             seconds, micros = await self._client.time()
         return time.time() - (int(seconds) + int(micros) / 1e6)
-
-
-def _job(name: bytes) -> JobId:
-    return JobId.parse(name.decode())
-
-
-def _finite(value: bytes) -> None:
-    if not abs(float(value)) <= MAX_NUMBER:
-        raise ValueError("out of range")
 
 
 def _reads(decode: Callable[[bytes], object], value: bytes) -> bool:

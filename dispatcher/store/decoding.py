@@ -74,6 +74,14 @@ def whole(value: bytes | str | float | None) -> int:
     return number
 
 
+def finite(value: bytes) -> float:
+    """Return a stored number. Raises ValueError for anything else, and for a number that is none of ours."""
+    number = float(value)
+    if not abs(number) <= MAX_NUMBER:  # nor is a NaN
+        raise ValueError("a number is out of range")
+    return number
+
+
 def whole_or_0(value: bytes | None) -> int:
     """Return a stored whole number; 0 if there is none, or if it cannot be read."""
     try:

@@ -288,7 +288,7 @@ class Dispatch:
             given_back, held, unclear = given_back + back, held + more_held, unclear + late
             names = [name.decode() for name in leases]
             announce += [(Priority(name), lease_id) for name, lease_id in zip(names[0::2], names[1::2], strict=True)]
-            look_at += readable("watch", jobs, _job)
+            look_at += readable("watch", jobs, keys.job_of)
             if max(back, late, len(jobs)) < _STEP:
                 break
         return Reclaimed(
@@ -362,7 +362,7 @@ class Dispatch:
         """
         with translated():
             names = await self._client.zrange(self._keys.watch[Place.UNCLEAR], 0, max_jobs - 1)
-            jobs = readable(self._keys.watch[Place.UNCLEAR], names, _job)
+            jobs = readable(self._keys.watch[Place.UNCLEAR], names, keys.job_of)
             async with self._client.pipeline(transaction=False) as pipe:
                 for block, offset, batch in ((*keys.locate(job), job.batch) for job in jobs):
                     start = offset * codec.WIDTH
@@ -370,10 +370,6 @@ class Dispatch:
                 raw = await pipe.execute()
         records = codec.readable_records(b"".join(record for record in raw if len(record) == codec.WIDTH))
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
-
-
-def _job(name: bytes) -> JobId:
-    return JobId.parse(name.decode())
 
 
 def new_call() -> str:

@@ -114,6 +114,6 @@ class Documents:
         with translated():
             chunks = await self._client.lrange(key, 0, -1)
         content = b"".join(chunks)
-        if chunks and hashlib.sha256(content).hexdigest() != sha256:
+        if chunks and await on_cpu_thread(_sha256, content) != sha256:
             raise UnreadableData(key, _DAMAGED)
         return content if chunks else None

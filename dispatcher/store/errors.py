@@ -57,6 +57,11 @@ class UnreadableData(StoreError):
         self.reason = reason
 
 
+def is_outage(error: BaseException) -> bool:
+    """Return whether an error concerns the store and not a single value: the same call may succeed later."""
+    return isinstance(error, StoreError) and not isinstance(error, UnreadableData)
+
+
 class StoreFull(StoreError):
     """Raised if the maximum size of documents or callbacks is reached."""
 

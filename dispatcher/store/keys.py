@@ -194,6 +194,11 @@ class Keys:
         return self._named(f"batch:{batch_id}:{name}:{block}")
 
 
+def job_of(name: bytes) -> JobId:
+    """Return the job that a stored name is of. Raises ValueError for a name that is none."""
+    return JobId.parse(name.decode())
+
+
 def locate(job: JobId) -> tuple[int, int]:
     """Return the block of a job's row and its position in the block."""
     return divmod(job.row, BLOCK)

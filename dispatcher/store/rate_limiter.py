@@ -9,7 +9,7 @@ from dispatcher.core.limits.rate import RateState
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.waits import capped_retry_after_s
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import MAX_NUMBER, readable, whole
+from dispatcher.store.decoding import finite, readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.lua import Scripts
 
@@ -108,15 +108,13 @@ class RateLimiter:
         rate, ceiling, peak = (values.pop(name, 0.0) for name in ("rate", "ceiling", "peak"))
         lists = readable(self._keys.limiter, [raw.get(b"allowances", b"[]")], lambda text: list(json.loads(text)))
         allowances = tuple(readable(self._keys.limiter, lists[0] if lists else [], lambda values: _allowance(*values)))
-        whole = {name: int(value) for name, value in values.items()}
-        return RateState(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole)
+        whole_numbers = {name: int(value) for name, value in values.items()}
+        return RateState(rate=rate, ceiling=ceiling, peak=peak, allowances=allowances, **whole_numbers)
 
 
 def _number(item: tuple[bytes, bytes]) -> tuple[str, float]:
-    name, value = item[0].decode(), float(item[1])
-    if not abs(value) <= MAX_NUMBER:
-        raise ValueError(f"{name} is out of range")
-    return name, value
+    name, value = item
+    return name.decode(), finite(value)
 
 
 def _allowance(period: str, limit: int, newest: int, counts: list[int]) -> Allowance:

@@ -10,8 +10,23 @@ import uvicorn
 
 from dispatcher.api.app import create_app
 from dispatcher.api.connection import BoundedConnection
+from dispatcher.emulator.server import RunningEmulator
 from dispatcher.runtime import Runtime, open_runtime
-from dispatcher.settings import Settings
+from dispatcher.settings import Settings, SinchSettings
+
+
+def account_of(emulator: RunningEmulator) -> SinchSettings:
+    """Settings of the account at an emulator."""
+    config = emulator.config
+    return SinchSettings.model_validate(
+        {
+            "project_id": config.project_id,
+            "key_id": config.key_id,
+            "key_secret": config.key_secret,
+            "base_url": emulator.url,
+            "auth_url": f"{emulator.url}/oauth2/token",
+        }
+    )
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ import pytest
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.server import RunningEmulator, running
 from dispatcher.runtime import Runtime, open_runtime
-from dispatcher.settings import Settings, SinchSettings
-from tests.api.clients import client_of
+from dispatcher.settings import Settings
+from tests.api.clients import account_of, client_of
 
 DOCUMENTS_MAX_BYTES = 20_000_000
 
@@ -28,19 +28,10 @@ def emulator() -> Iterator[RunningEmulator]:
 @pytest.fixture
 def settings(redis_url: str, emulator: RunningEmulator) -> Settings:
     """Settings of an API without keys, for this machine only."""
-    config = emulator.config
     return Settings(
         redis_url=redis_url,
         documents_max_bytes=DOCUMENTS_MAX_BYTES,
-        sinch=SinchSettings.model_validate(
-            {
-                "project_id": config.project_id,
-                "key_id": config.key_id,
-                "key_secret": config.key_secret,
-                "base_url": emulator.url,
-                "auth_url": f"{emulator.url}/oauth2/token",
-            }
-        ),
+        sinch=account_of(emulator),
     )
 
 

@@ -16,8 +16,8 @@ from schemathesis.specs.openapi import checks
 from dispatcher.api.app import create_app
 from dispatcher.emulator.server import RunningEmulator
 from dispatcher.runtime import open_runtime
-from dispatcher.settings import Settings, SinchSettings
-from tests.api.clients import served
+from dispatcher.settings import Settings
+from tests.api.clients import account_of, served
 
 KEY = "key"
 
@@ -57,19 +57,10 @@ CHECKS = [
 def url(redis_server: str, emulator: RunningEmulator) -> Iterator[str]:
     """Address of the API on a server with an event loop of its own."""
     ready: queue.Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]] = queue.Queue()
-    config = emulator.config
     api = Settings(
         redis_url=redis_server,
         api_keys=[SecretStr(KEY)],
-        sinch=SinchSettings.model_validate(
-            {
-                "project_id": config.project_id,
-                "key_id": config.key_id,
-                "key_secret": config.key_secret,
-                "base_url": emulator.url,
-                "auth_url": f"{emulator.url}/oauth2/token",
-            }
-        ),
+        sinch=account_of(emulator),
     )
 
     async def serve() -> None:

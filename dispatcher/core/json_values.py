@@ -1,4 +1,9 @@
-"""How deep a decoded JSON value is. Recursive code, such as ``json.dumps``, fails at depths that none of ours has."""
+"""What a decoded JSON value may be, so that it can be written again.
+
+Recursive code, such as ``json.dumps``, fails at depths that none of ours has.
+"""
+
+import json
 
 
 def is_deeper(value: object, levels: int) -> bool:
@@ -14,4 +19,13 @@ def is_deeper(value: object, levels: int) -> bool:
         ]
         if not layer:
             return False
+    return True
+
+
+def is_encodable(value: object) -> bool:
+    """Return whether a value that is not too deep can be written as UTF-8: JSON can escape half a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
     return True
