@@ -49,7 +49,8 @@ class BodyLimit:
 
 
 def _refusal(headers: Headers, limit: int) -> HTTPException | None:
-    if headers.get("content-encoding", "identity") != "identity":
+    codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
+    if any(coding.strip(" \t") not in ("", "identity") for coding in codings):
         return HTTPException(415, "Send the body as it is, without Content-Encoding.")
     content_length = headers.get("content-length", "0")
     if not _LENGTH.fullmatch(content_length):

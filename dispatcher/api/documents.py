@@ -32,10 +32,17 @@ _BINARY = {"type": "string", "format": "binary"}
 _FORM = "multipart/form-data"
 #: a form would be decoded by any codec that its caller names
 _OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
+#: the beginning of a form: a boundary and the headers of a part. A PDF would be recognised in the middle of it
+_BEGINNING_OF_FORM = re.compile(
+    rb"(?:^|\n)--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?content-disposition[ \t]*:[ \t]*form-data", re.IGNORECASE
+)
+_BEGINNING_BYTES = 2048
 #: documents that are in memory at the same time, to be checked and stored; each takes up to 60 MB
 DOCUMENTS_AT_ONCE = 1
-#: larger bodies, and larger files of forms, are received into a file; no other field of a form may be larger
+#: larger bodies, and larger files of forms, are received into a file
 _IN_MEMORY_BYTES = 64 * 1024
+#: maximum bytes of another field of a form; all of them are ignored
+_FIELD_BYTES = 4 * 1024
 MultiPartParser.spool_max_size = _IN_MEMORY_BYTES
 
 
@@ -77,17 +84,23 @@ def _full_disk_refuses() -> Iterator[None]:
 async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
     """Receive a document into a file: only a document whose turn it is takes memory. Yields the file and its name."""
     content_type = request.headers.get("content-type", "")
-    if not content_type.startswith(_FORM):
+    media_type = content_type.partition(";")[0].strip(" \t").lower()
+    if media_type != _FORM:
+        if media_type.startswith("multipart/"):
+            raise HTTPException(415, f"Send a form as {_FORM}, or the document alone as application/pdf.")
         name = file_name(request.headers.get("content-disposition", ""))
         with SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
             async for piece in request.stream():
                 body.write(piece)
             body.seek(0)
+            if _BEGINNING_OF_FORM.search(body.read(_BEGINNING_BYTES).partition(b"%PDF-")[0]):
+                raise HTTPException(415, f"The body is a form: send it as Content-Type: {_FORM}, with its boundary.")
+            body.seek(0)
             yield body, name
         return
     if _OTHER_CHARSET.search(content_type):
         raise HTTPException(415, "Send the form in UTF-8, without naming another charset.")
-    async with request.form(max_files=1, max_fields=10, max_part_size=_IN_MEMORY_BYTES) as form:
+    async with request.form(max_files=1, max_fields=10, max_part_size=_FIELD_BYTES) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise HTTPException(422, "The form has no file in its field 'file'.")

@@ -21,8 +21,9 @@ BEARER = HTTPBearer(auto_error=False, description="One of BULKFAX_API_KEYS.")
 #: nor name, because the provider calls them through a public address
 _KEYED = re.compile(r"/v1(/.*)?", re.DOTALL)
 _ANY_HOST = re.compile(r"/healthz|/readyz|/(callbacks|documents)/.*", re.DOTALL)
-#: RFC 9110, section 7.2, without percent-encoded names and without the rare signs that RFC 3986 allows in names
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+#: RFC 9110, section 7.2, without percent-encoded names and without the rare signs that RFC 3986 allows in names. A port
+#: may be empty
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{0,5})?")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>.*)")
 
 
@@ -36,10 +37,13 @@ def ensure_guarded(settings: Settings) -> None:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is ``localhost`` or an address that only this machine can reach."""
+    name = host.lower().removesuffix(".")  # a dot ends a name that is complete
     try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+        address = ip_address(name.strip("[]"))
     except ValueError:
-        return False
+        return name == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class Guard:

@@ -151,6 +151,27 @@ class _JsonWithoutDocument:
         return match.end() if match else len(chunk)
 
 
+class _Preamble:
+    """Drops what comes before the first boundary of a multipart body, which the parser would refuse.
+
+    RFC 2046, section 5.1.1, allows any text there. What follows the last boundary is dropped by the parser.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\n--" + boundary
+        #: the end of what has been dropped: a boundary may begin in it. The body begins like a line
+        self._end = b"\n"
+
+    def rest(self, chunk: bytes) -> bytes:
+        """Return what follows the preamble; nothing before its end."""
+        text = self._end + chunk
+        start = text.find(self._delimiter)
+        if start >= 0:
+            return text[start + 1 :]
+        self._end = text[-len(self._delimiter) + 1 :]
+        return b""
+
+
 class _MultipartFields:
     """Reads the stored parts of a multipart body. It implements the callbacks of ``MultipartParser``.
 
@@ -166,12 +187,18 @@ class _MultipartFields:
         self._header_value = b""
         self._disposition = b""
         self._part: bytearray | None = None
+        self._preamble: _Preamble | None = _Preamble(boundary)
         try:
             self._parser = MultipartParser(boundary, _callbacks(self))
         except FormParserError as error:
             raise CallbackError(f"the multipart body cannot be read: {error}") from error
 
     def feed(self, chunk: bytes) -> None:
+        if self._preamble is not None:
+            chunk = self._preamble.rest(chunk)
+            if not chunk:
+                return
+            self._preamble = None
         try:
             self._parser.write(chunk)
         except FormParserError as error:

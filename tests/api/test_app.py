@@ -59,6 +59,13 @@ async def test_health_metrics_and_description_need_no_key(settings: Settings, pa
         assert (await api.get(path)).status_code == 200
 
 
+#: RFC 3986: names and hexadecimal digits have no case, a port may be empty, a dot ends a complete name
+OWN_HOSTS = (
+    *("localhost:", "LOCALHOST", "localHost:8080", "localhost.", "localhost.:8080", "localhost.:"),
+    *("127.0.0.1:", "127.0.0.1.", "127.8.9.10:80", "[::1]:", "[::1]", "[0:0:0:0:0:0:0:1]:8080", "[::FFFF:127.0.0.1]"),
+)
+
+
 @pytest.mark.parametrize(
     ("base_url", "headers", "status"),
     [
@@ -66,6 +73,10 @@ async def test_health_metrics_and_description_need_no_key(settings: Settings, pa
         ("http://127.0.0.1:8080", {}, 200),
         ("http://[::1]:8080", {}, 200),
         ("http://localhost", {"Origin": "http://localhost:3000"}, 200),
+        *(("http://localhost", {"Host": host}, 200) for host in OWN_HOSTS),
+        ("http://localhost", {"Host": "127.1"}, 403),
+        ("http://localhost", {"Host": "localhost.example.com."}, 403),
+        ("http://localhost", {"Origin": "http://LocalHost.:"}, 200),
         ("http://localhost", {"Origin": "https://example.com"}, 403),
         ("https://tunnel.example.com", {}, 403),
     ],
@@ -90,8 +101,8 @@ NO_HOSTS = (
         "[1::2::3]",
     ),
     *(
-        "localhost:",
         "localhost:x",
+        "localhost:8080:",
         "localhost/",
         "localhost#",
         "local host",
@@ -362,6 +373,17 @@ async def test_a_body_over_the_limit_is_refused_by_its_announced_length(api: htt
 async def test_a_compressed_body_is_refused(api: httpx.AsyncClient) -> None:
     answer = await api.post("/v1/batches", content=b"x", headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, "Content-Encoding" in answer.json()["detail"]) == (415, True)
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"),
+    [
+        *((coding, 422) for coding in ("identity", "Identity", "IDENTITY ", "", "identity, identity")),
+        *((coding, 415) for coding in ("gzip", "GZIP", "identity, gzip", "br;identity")),
+    ],
+)
+async def test_a_body_may_say_that_it_is_not_compressed(api: httpx.AsyncClient, coding: str, status: int) -> None:
+    assert (await api.post("/v1/batches", content=b"x", headers={"Content-Encoding": coding})).status_code == status
 
 
 async def test_the_description_names_every_route_and_its_problems(api: httpx.AsyncClient) -> None:

@@ -56,13 +56,44 @@ async def test_a_form_without_a_file_is_told_its_field(api: httpx.AsyncClient) -
     assert (answer.status_code, "'file'" in answer.json()["detail"]) == (422, True)
 
 
-@pytest.mark.parametrize(("field", "status"), [("a" * 65_536, 201), ("a" * 65_537, 400)])
+@pytest.mark.parametrize(("field", "status"), [("a" * 4_096, 201), ("a" * 4_097, 400)])
 async def test_no_field_of_a_form_but_the_document_may_be_large(
     api: httpx.AsyncClient, field: str, status: int
 ) -> None:
     """They are kept in memory, of as many forms as there are connections."""
     answer = await api.post("/v1/documents", files={"file": ("a.pdf", LETTER)}, data={"note": field})
     assert answer.status_code == status
+
+
+FORM = (
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n'
+    + LETTER
+    + b"\r\n--x--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("Multipart/Form-Data; boundary=x", FORM, 201),
+        ("MULTIPART/FORM-DATA;Boundary=x", FORM, 201),
+        ("Application/PDF", LETTER, 201),
+        ("application/pdf", b"--\n" + LETTER, 201),
+        *((content_type, FORM, 415) for content_type in ("application/pdf", "", "text/plain", "multipart-form-data")),
+        *((f"multipart/{kind}; boundary=x", FORM, 415) for kind in ("mixed", "related", "form-data2")),
+        ("application/pdf", b"A preamble.\r\n" + FORM, 415),
+        ("application/pdf", FORM.replace(b"Content-Disp", b"Content-Type: application/pdf\r\ncontent-DISP"), 415),
+        ("application/pdf", FORM.replace(b"\r\n", b"\n"), 415),
+    ],
+)
+async def test_a_form_is_never_stored_as_a_document(
+    api: httpx.AsyncClient, content_type: str, body: bytes, status: int
+) -> None:
+    """A PDF may have something around it, so a form with one would pass for one."""
+    answer = await api.post("/v1/documents", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    if status == 201:
+        assert answer.json()["id"] == hashlib.sha256(LETTER if body == FORM else body).hexdigest()
 
 
 def test_files_of_forms_are_received_on_disk() -> None:

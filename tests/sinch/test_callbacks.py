@@ -1,5 +1,6 @@
 import itertools
 import json
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -55,6 +56,34 @@ def test_a_multipart_body_reads_the_same_however_it_is_cut(cuts: list[int]) -> N
     edges = [0, *sorted(cuts), len(COMPLETED)]
     pieces = [COMPLETED[a:b] for a, b in itertools.pairwise(edges)]
     assert read(TYPE, *pieces) == read(TYPE, COMPLETED)
+
+
+PREAMBLE = b"This is a message in several parts.\r\n--frontier\r\n ----frontier\r\n-----frontier\r\n"
+
+
+@given(st.lists(st.integers(0, len(PREAMBLE) + 20), max_size=6))
+def test_what_is_before_and_after_the_parts_is_skipped_however_it_is_cut(cuts: list[int]) -> None:
+    body = PREAMBLE + COMPLETED + b"The end.\r\n----frontier\r\n"
+    edges = [0, *sorted(cuts), len(body)]
+    assert read(TYPE, *(body[a:b] for a, b in itertools.pairwise(edges))) == read(TYPE, COMPLETED)
+
+
+def test_an_endless_preamble_is_not_kept() -> None:
+    reader = CallbackReader(TYPE)
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            reader.feed(b"\r\n----front" * 9_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+    reader.feed(b"\r\n" + COMPLETED)
+    assert reader.finish().fax_id == "01FAX"
+
+
+def test_media_types_have_no_case() -> None:
+    assert read(TYPE.replace("multipart/form-data; boundary", "Multipart/FORM-data ;BOUNDARY"), COMPLETED).fax_id
 
 
 def test_a_large_document_is_dropped_as_it_passes() -> None:
