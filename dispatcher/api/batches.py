@@ -15,6 +15,7 @@ from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.schema import responses
+from dispatcher.service.mailings import Allowed
 from dispatcher.service.report import report
 from dispatcher.service.rerun import Selection
 from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches, view_batch
@@ -62,9 +63,11 @@ async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
 
 
 @router.post("/{batch}/start")
-async def start_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+async def start_batch(
+    batch: str, runtime: RuntimeDep, body: validation.Start | None = None
+) -> responses.CommandedBatch:
     """Start sending, or wait for `start_at`. The provider's credentials are checked first."""
-    return await _command(runtime, batch, Command.START)
+    return await _command(runtime, batch, Command.START, convert.allowed(body))
 
 
 @router.post("/{batch}/pause")
@@ -85,8 +88,10 @@ async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBa
     return await _command(runtime, batch, Command.CANCEL)
 
 
-async def _command(runtime: RuntimeDep, batch: str, command: Command) -> responses.CommandedBatch:
-    commanded = await runtime.mailings.command(batch, command)
+async def _command(
+    runtime: RuntimeDep, batch: str, command: Command, allowed: Allowed | None = None
+) -> responses.CommandedBatch:
+    commanded = await runtime.mailings.command(batch, command, allowed or Allowed())
     words = (await limited_by_now(runtime, commanded.batch)).batches
     return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
 
@@ -105,7 +110,7 @@ async def rerun_batch(
         states=frozenset(convert.FINAL_STATES[name] for name in body.states),
         categories=None if body.categories is None else frozenset(body.categories),
     )
-    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key)
+    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key, allowed=convert.allowed(body))
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
     return await _shown(runtime, view)
 

@@ -14,6 +14,7 @@ from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage, RefusedPage
+from dispatcher.service.mailings import Allowed
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
@@ -41,6 +42,11 @@ def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
     """Return the definition of the urgent batch that a single fax is sent as."""
     name = f"fax {body.reference}" if body.reference else "single fax"
     return _definition(body, name=name, priority=Priority.URGENT, default_country=body.country or default_country)
+
+
+def allowed(body: requests.Start | None) -> Allowed:
+    """Return what a request allows; one without a body allows nothing."""
+    return Allowed(warnings=body.allow_warnings, repeat=body.allow_repeat) if body else Allowed()
 
 
 def _definition(body: requests.Content, **values: Any) -> Definition:

@@ -20,7 +20,7 @@ async def send_fax(
     """Send one fax, before all bulk batches."""
     definition = convert.fax_definition(body, runtime.settings.default_country)
     recipient = _recipient(body, definition.default_country)
-    view = await runtime.mailings.fax(definition, recipient, key)
+    view = await runtime.mailings.fax(definition, recipient, key, convert.allowed(body))
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return convert.job(view)
 

@@ -72,5 +72,6 @@ def _enforced(model: type[Body]) -> WrapValidator:
 NewBatch = Annotated[requests.NewBatch, _enforced(requests.NewBatch)]
 NewFax = Annotated[requests.NewFax, _enforced(requests.NewFax)]
 NewRerun = Annotated[requests.NewRerun, _enforced(requests.NewRerun)]
+Start = Annotated[requests.Start, _enforced(requests.Start)]
 Rate = Annotated[requests.Rate, _enforced(requests.Rate)]
 Resume = Annotated[requests.Resume, _enforced(requests.Resume)]

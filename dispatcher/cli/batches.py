@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, confirm, note, print_json, results
+from dispatcher.cli.output import (
+    AllowRepeat,
+    AllowWarnings,
+    CommandFailed,
+    JsonOption,
+    KeyOption,
+    confirm,
+    note,
+    print_json,
+    results,
+)
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
@@ -55,10 +65,16 @@ def watch(batch: BatchArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def start(batch: BatchArgument, as_json: JsonOption = False) -> None:
+def start(
+    batch: BatchArgument,
+    allow_warnings: AllowWarnings = False,
+    allow_repeat: AllowRepeat = False,
+    as_json: JsonOption = False,
+) -> None:
     """Start a draft."""
     with Client.from_environment() as client:
-        _commanded(client.start(batch), as_json=as_json)
+        started = client.start(batch, allow_warnings=allow_warnings, allow_repeat=allow_repeat)
+        _commanded(started, as_json=as_json)
 
 
 @app.command()
@@ -96,6 +112,8 @@ def rerun(
     category: Annotated[list[str] | None, typer.Option(help="Only this category; may be repeated.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Do not start the new batch.")] = False,
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the new batch has ended.")] = False,
+    allow_warnings: AllowWarnings = False,
+    allow_repeat: AllowRepeat = False,
     key: KeyOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -107,7 +125,15 @@ def rerun(
     key = key or new_key()
     with Client.from_environment() as client:
         try:
-            new = client.rerun(batch, states, category, start=not draft, key=key)
+            new = client.rerun(
+                batch,
+                states,
+                category,
+                start=not draft,
+                allow_warnings=allow_warnings,
+                allow_repeat=allow_repeat,
+                key=key,
+            )
         except (NotReachable, Unavailable):
             note(f"a new batch may exist in part: repeat the command with --key {key} to continue")
             raise

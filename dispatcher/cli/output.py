@@ -21,6 +21,8 @@ from dispatcher.cli.failure import CommandFailed
 from dispatcher.core.visible import visible
 
 __all__ = [
+    "AllowRepeat",
+    "AllowWarnings",
     "CommandFailed",
     "JsonOption",
     "KeyOption",
@@ -69,6 +71,10 @@ KeyOption = Annotated[
         "--key",
         help="Idempotency key. The same command with the same key continues what broke off. Default: a new key.",
     ),
+]
+AllowWarnings = Annotated[bool, typer.Option("--allow-warnings", help="Send although the documents have warnings.")]
+AllowRepeat = Annotated[
+    bool, typer.Option("--allow-repeat", help="Send although the same was sent to the same recipients lately.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 

@@ -1,6 +1,6 @@
 """``send``: uploads letters and a list of recipients, and starts the batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,17 @@ from typing import Annotated, Literal
 import typer
 
 from dispatcher.cli import fax_options
-from dispatcher.cli.output import CommandFailed, JsonOption, KeyOption, note, notes, print_json, results
+from dispatcher.cli.output import (
+    AllowRepeat,
+    AllowWarnings,
+    CommandFailed,
+    JsonOption,
+    KeyOption,
+    note,
+    notes,
+    print_json,
+    results,
+)
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, refused_table
 from dispatcher.cli.times import in_range
@@ -39,6 +49,11 @@ _Letters = Annotated[
 _Recipients = Annotated[
     Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON or JSON with a number column.")
 ]
+_StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
+_OnPartial = Annotated[
+    Literal["resume", "resend", "stop"] | None,
+    typer.Option(help="What to do if a call ends after only some of the pages."),
+]
 
 
 def send(
@@ -51,14 +66,9 @@ def send(
     draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
     urgent: Annotated[bool, typer.Option("--urgent", help="Send before all batches that are not urgent.")] = False,
     weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate relative to other batches.")] = 1,
-    start_at: Annotated[
-        datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")
-    ] = None,
+    start_at: _StartAt = None,
     deadline: Annotated[datetime | None, typer.Option(help="When to give up jobs that are not delivered.")] = None,
-    on_partial: Annotated[
-        Literal["resume", "resend", "stop"] | None,
-        typer.Option(help="What to do if a call ends after only some of the pages."),
-    ] = None,
+    on_partial: _OnPartial = None,
     document_url: fax_options.DocumentUrl = None,
     sender: fax_options.Sender = "",
     service: fax_options.Service = "",
@@ -69,6 +79,8 @@ def send(
     image_conversion: fax_options.ImageConversion = None,
     cover_page: fax_options.CoverPage = "",
     cover_field: fax_options.CoverField = None,
+    allow_warnings: AllowWarnings = False,
+    allow_repeat: AllowRepeat = False,
     key: KeyOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -96,7 +108,8 @@ def send(
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
-    batch, upload = _send(new, files, recipients, key or new_key(), draft=draft, watching=watching)
+    allowed = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
+    batch, upload = _send(new, files, recipients, key or new_key(), allowed, draft=draft, watching=watching)
     if as_json:
         print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
     else:
@@ -104,13 +117,20 @@ def send(
 
 
 def _send(
-    new: NewBatch, letters: Sequence[Path], recipients: Path, key: str, *, draft: bool, watching: bool
+    new: NewBatch,
+    letters: Sequence[Path],
+    recipients: Path,
+    key: str,
+    allowed: Mapping[str, bool],
+    *,
+    draft: bool,
+    watching: bool,
 ) -> tuple[Batch, Upload]:
     with Client.from_environment() as client:
         batch, upload = prepare(client, new, letters, recipients, key)
         if not draft:
             with _draft_ends_if_refused(client, batch, key, ApiError):
-                batch = client.start(batch.id)
+                batch = client.start(batch.id, **allowed)
         note(f"batch {batch.id} is {batch.state}")
         if watching and not draft:
             batch = watch(client, batch.id)

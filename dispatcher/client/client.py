@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
 from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
 from dispatcher.client.transport import Transport
-from dispatcher.schema.requests import NewBatch, NewFax, NewRerun, Rate, Resume
+from dispatcher.schema.requests import NewBatch, NewFax, NewRerun, Rate, Resume, Start
 from dispatcher.schema.responses import (
     Account,
     Batch,
@@ -129,8 +129,9 @@ class Client:
         answer = self._upload(f"/v1/batches/{batch}/recipients", path, headers, progress)
         return self._read(Upload, answer)
 
-    def start(self, batch: str) -> CommandedBatch:
-        return self._command(batch, "start")
+    def start(self, batch: str, *, allow_warnings: bool = False, allow_repeat: bool = False) -> CommandedBatch:
+        body = _start(allow_warnings, allow_repeat).sent()
+        return self._command(batch, "start", body or None)
 
     def pause(self, batch: str) -> CommandedBatch:
         """Stop sending; ``in_flight`` of the answer is the number of calls that end on their own."""
@@ -150,10 +151,13 @@ class Client:
         categories: Sequence[str] | None = None,
         *,
         start: bool = True,
+        allow_warnings: bool = False,
+        allow_repeat: bool = False,
         key: str = "",
     ) -> Batch:
         """A new batch of those jobs of an old one that ended in ``states`` and, if given, ``categories``."""
-        new = NewRerun(states=states, categories=categories, start=start)
+        allowed = _start(allow_warnings, allow_repeat).sent()
+        new = NewRerun(states=states, categories=categories, start=start, **allowed)
         return self._create(Batch, f"/v1/batches/{batch}/rerun", new.sent(), key)
 
     def report(self, batch: str, path: Path, *, progress: LineProgress = no_progress) -> int:
@@ -260,8 +264,8 @@ class Client:
 
     # how
 
-    def _command(self, batch: str, verb: str) -> CommandedBatch:
-        return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}"))
+    def _command(self, batch: str, verb: str, body: dict[str, Any] | None = None) -> CommandedBatch:
+        return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}", json=body))
 
     def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
         return self._read(model, self._transport.call("POST", path, key=key or new_key(), json=body))
@@ -285,3 +289,9 @@ class Client:
 def new_key() -> str:
     """Return a new idempotency key."""
     return uuid.uuid4().hex
+
+
+def _start(allow_warnings: bool, allow_repeat: bool) -> Start:
+    """Return what a start allows; what is not allowed is left out, so that an older API understands the request."""
+    names = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
+    return Start(**{name: True for name, allowed in names.items() if allowed})

@@ -189,7 +189,16 @@ class NewBatch(Content):
     start_at: Time | None = Field(default=None, description="When a started batch begins to send.")
 
 
-class NewFax(Content):
+class Start(Request):
+    """What the producer allows a start to do, after an answer that named it."""
+
+    allow_warnings: bool = Field(default=False, description="Send documents that have warnings.")
+    allow_repeat: bool = Field(
+        default=False, description="Send although the same was sent to the same recipients a short while ago."
+    )
+
+
+class NewFax(Content, Start):
     """One fax, sent at once and before all bulk work."""
 
     to: Annotated[str, _text(100, min_length=1)] = Field(description="Number of the recipient.")
@@ -198,7 +207,7 @@ class NewFax(Content):
     fields: Fields = Field(default={}, description="Merge fields of the cover page.")
 
 
-class NewRerun(Request):
+class NewRerun(Start):
     """Which jobs of an ended batch to send again."""
 
     states: Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[FinalState, ...], Field(min_length=1)])] = Field(

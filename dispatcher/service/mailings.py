@@ -42,6 +42,19 @@ _PARTICIPLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What the producer allows a start to do, after an answer that named it."""
+
+    #: send documents that have warnings
+    warnings: bool = False
+    #: send what was sent a short while ago once more
+    repeat: bool = False
+
+
+_NOTHING = Allowed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded:
     """A batch after a command, and how many of its faxes are still in flight."""
 
@@ -77,8 +90,10 @@ class Mailings:
         batch = await self._create(definition, KeyUse.BATCH, key, fingerprint(definition))
         return await view_batch(self._store, batch)
 
-    async def command(self, batch: str, command: Command) -> Commanded:
+    async def command(self, batch: str, command: Command, allowed: Allowed = _NOTHING) -> Commanded:
         """Start, pause, resume or cancel a batch. A command that was carried out already changes nothing.
+
+        ``allowed`` counts for the start of a draft only.
 
         Raises:
             Missing: There is no such batch.
@@ -89,10 +104,12 @@ class Mailings:
         _ensure_allowed(overview, command)
         if command is Command.START and overview.control is not Control.RUNNING:
             await self._ensure_credentials()
-        answer = await self._carry_out(overview, command)
+        answer = await self._carry_out(overview, command, allowed)
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
 
-    async def rerun(self, parent: str, selection: Selection, *, start: bool, key: str | None) -> BatchView:
+    async def rerun(
+        self, parent: str, selection: Selection, *, start: bool, key: str | None, allowed: Allowed = _NOTHING
+    ) -> BatchView:
         """Create a batch from final jobs of another, with the same documents and options but without its times.
 
         Raises:
@@ -117,10 +134,12 @@ class Mailings:
         async with self._kept_if_complete(child, key):
             await copy_selected(self._store, overview, child, selection)
             if start:
-                await self._start(child)
+                await self._start(child, allowed)
         return await view_batch(self._store, child)
 
-    async def fax(self, definition: Definition, recipient: Recipient, key: str | None) -> JobView:
+    async def fax(
+        self, definition: Definition, recipient: Recipient, key: str | None, allowed: Allowed = _NOTHING
+    ) -> JobView:
         """Send a single fax now, as a batch with one job. Its draft lasts for this call and is not limited in number.
 
         Raises:
@@ -138,7 +157,7 @@ class Mailings:
         async with self._kept_if_complete(batch, key):
             if (await self._store.batches.add_chunk(batch, chunk)).status is ChunkStatus.CLOSED:
                 raise ActionNotAllowed(f"batch {batch} ended before it had its recipient: send the fax with a new key")
-            await self._start(batch)
+            await self._start(batch, allowed)
         return await view_job(self._store, JobId(batch, 0))
 
     async def _create(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
@@ -190,13 +209,13 @@ class Mailings:
         except SinchError:
             return
 
-    async def _start(self, batch: str) -> None:
+    async def _start(self, batch: str, allowed: Allowed) -> None:
         """Start a batch, unless an earlier request with the same idempotency key has started it already."""
         overview = await find_batch(self._store, batch)
         if overview.control is Control.DRAFT:
-            await self._carry_out(overview, Command.START)
+            await self._carry_out(overview, Command.START, allowed)
 
-    async def _carry_out(self, overview: Overview, command: Command) -> CommandAnswer:
+    async def _carry_out(self, overview: Overview, command: Command, allowed: Allowed) -> CommandAnswer:
         batch = overview.definition.id
         if command is Command.START and overview.control is Control.DRAFT and overview.definition.parent:
             await ensure_copied(self._store, batch)

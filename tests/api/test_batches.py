@@ -212,3 +212,16 @@ async def test_a_document_that_was_uploaded_is_a_batch_s_content(api: httpx.Asyn
     document = (await api.post("/v1/documents", content=pdf())).json()
     body = await created(api, documents=[document["id"]], content_urls=[])
     assert body["documents"] == [document["id"]]
+
+
+@pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"allow_warnings": True, "allow_repeat": True}}])
+async def test_a_start_takes_a_body_or_none(api: httpx.AsyncClient, runtime: Runtime, body: dict[str, Any]) -> None:
+    batch = await draft(runtime.store, 1)
+    answer = await api.post(f"/v1/batches/{batch}/start", **body)
+    assert (answer.status_code, answer.json()["state"]) == (200, "running")
+
+
+async def test_a_start_refuses_a_field_that_it_does_not_know(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    batch = await draft(runtime.store, 1)
+    answer = await api.post(f"/v1/batches/{batch}/start", json={"allow_everything": True})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "allow_everything")
