@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import WrapValidator
 
-from dispatcher.core.json_values import is_deeper, is_encodable
+from dispatcher.core.json_values import Excess, excess_of, is_encodable
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.schema import requests
 from dispatcher.schema.enforcement import ApiChecks
@@ -37,24 +37,15 @@ def _known_zone(text: str) -> str:
 CHECKS = ApiChecks(country=_known_country, time_zone=_known_zone)
 
 
-def _has_too_many_values(value: object) -> bool:
-    count, waiting = 0, [value]
-    while waiting and count <= _MAX_VALUES:
-        item = waiting.pop()
-        values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        count += len(values)
-        waiting.extend(values if count <= _MAX_VALUES else ())
-    return count > _MAX_VALUES
-
-
 def _check_json(value: object) -> None:
     """Raise ValueError for JSON that no model describes, and that could not be processed or written."""
     if isinstance(value, bytes):
         return  # the body of a request that is not said to be JSON: no model takes it
-    if _has_too_many_values(value):
-        raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
-    if is_deeper(value, _MAX_LEVELS):
-        raise ValueError(f"the body may have at most {_MAX_LEVELS} levels of objects and arrays")
+    match excess_of(value, max_levels=_MAX_LEVELS, max_values=_MAX_VALUES):
+        case Excess.VALUES:
+            raise ValueError(f"the body may have at most {_MAX_VALUES:,} values")
+        case Excess.LEVELS:
+            raise ValueError(f"the body may have at most {_MAX_LEVELS} levels of objects and arrays")
     if not is_encodable(value):
         raise ValueError("half a surrogate pair (\\ud800 to \\udfff) is no character; send the whole one")
 

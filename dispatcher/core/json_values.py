@@ -4,22 +4,31 @@ Recursive code, such as ``json.dumps``, fails at depths that none of ours has.
 """
 
 import json
+import sys
+from enum import Enum, auto
+from typing import Any
 
 
-def is_deeper(value: object, levels: int) -> bool:
-    """Return whether objects and arrays are nested in more than this many levels."""
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [
-            item
-            for outer in layer
-            if isinstance(outer, dict | list)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
-        ]
-        if not layer:
-            return False
-    return True
+class Excess(Enum):
+    """What a value has too many of."""
+
+    LEVELS = auto()
+    VALUES = auto()
+
+
+def excess_of(value: object, *, max_levels: int, max_values: int = sys.maxsize) -> Excess | None:
+    """Return what a value has too many of: levels of objects and arrays, or values in all of them; None if nothing."""
+    layer, count = [value] if isinstance(value, dict | list) else [], 0
+    for _ in range(max_levels):
+        nested = list[Any]()
+        for outer in layer:
+            items = outer.values() if isinstance(outer, dict) else outer
+            count += len(items)
+            if count > max_values:
+                return Excess.VALUES
+            nested += [item for item in items if isinstance(item, dict | list)]
+        layer = nested
+    return Excess.LEVELS if layer else None
 
 
 def is_encodable(value: object) -> bool:

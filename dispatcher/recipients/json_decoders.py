@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum, auto
+from typing import NamedTuple
 
 from dispatcher.core.job import RefusedRow
-from dispatcher.core.json_values import is_deeper, is_encodable
+from dispatcher.core.json_values import excess_of, is_encodable
 from dispatcher.recipients.columns import Columns, fault_of, find_columns
 from dispatcher.recipients.errors import BrokenJson
 from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
@@ -23,9 +24,18 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 #: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _ONLY_TEXT = {str}
-_NO_NUMBER = "The row has no key 'number' or 'fax'."
 #: true and false stay as written, null becomes an empty field
 _LITERALS = {True: "true", False: "false", None: ""}
+
+
+class _Fault(NamedTuple):
+    """Why rows with certain keys are refused."""
+
+    reason: RefusalReason
+    detail: str
+
+
+_NO_NUMBER = _Fault(RefusalReason.EMPTY, "The row has no key 'number' or 'fax'.")
 
 
 class NdjsonDecoder:
@@ -160,8 +170,8 @@ class _ValueReader:
     """Turns decoded JSON values into rows; the columns of each set of keys are cached."""
 
     def __init__(self) -> None:
-        #: the columns of a set of keys, or the sentence that says why it cannot be used
-        self._shapes: dict[tuple[str, ...], Columns | str] = {}
+        #: the columns of a set of keys, or why it cannot be used
+        self._shapes: dict[tuple[str, ...], Columns | _Fault] = {}
 
     def row(self, line_number: int, value: object, text: str) -> Row | RefusedRow:
         """Return the row of a decoded value, or the refused row.
@@ -188,19 +198,22 @@ class _ValueReader:
                 "The value is neither an object nor a string; send an object with the key 'number', or a string.",
             )
         nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
-        fault = fault_of(nested) if nested else None
-        columns = fault or self._columns(tuple(value))
-        if isinstance(columns, str):
-            reason = RefusalReason.EMPTY if columns == _NO_NUMBER else RefusalReason.BROKEN_ROW
-            return refused(line_number, text, reason, columns)
+        columns = (_fault_of(nested) if nested else None) or self._columns(tuple(value))
+        if isinstance(columns, _Fault):
+            return refused(line_number, text, columns.reason, columns.detail)
         return _row_of_object(line_number, value, nested, columns, text)
 
-    def _columns(self, keys: tuple[str, ...]) -> Columns | str:
+    def _columns(self, keys: tuple[str, ...]) -> Columns | _Fault:
         if keys not in self._shapes:
             if len(self._shapes) >= _MAX_CACHED_SHAPES:
                 self._shapes.clear()
-            self._shapes[keys] = fault_of(keys) or find_columns(keys) or _NO_NUMBER
+            self._shapes[keys] = _fault_of(keys) or find_columns(keys) or _NO_NUMBER
         return self._shapes[keys]
+
+
+def _fault_of(keys: Collection[str]) -> _Fault | None:
+    fault = fault_of(keys)
+    return _Fault(RefusalReason.BROKEN_ROW, fault) if fault else None
 
 
 def _row_of_object(
@@ -232,4 +245,4 @@ def _texts(value: Mapping[str, object]) -> list[str] | None:
 def _is_text(value: object) -> bool:
     """Return whether the value can be written as UTF-8: JSON can escape half a surrogate pair."""
     # what is too deep is no row: refused for its depth
-    return is_deeper(value, _MAX_LEVELS) or is_encodable(value)
+    return excess_of(value, max_levels=_MAX_LEVELS) is not None or is_encodable(value)
