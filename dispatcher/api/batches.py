@@ -44,7 +44,7 @@ async def list_batches(
     A batch whose stored data is damaged has the state `unreadable` and nothing but its id; `bulkfax doctor` says more.
     """
     views = await newest_batches(runtime.store, limit, before)
-    more = views[-1].id if is_full(views, limit) else None
+    more = views[-1].cursor if is_full(views, limit) else None
     words = (await limited_by_now(runtime, *views)).batches
     return await page_response(_page, views, words, more)
 

@@ -42,6 +42,11 @@ class BatchView:
         return self.definition.id
 
     @property
+    def cursor(self) -> str:
+        """Value of ``before`` for the batches that are older."""
+        return self.id
+
+    @property
     def definition(self) -> Definition:
         """Content, options and policy of the batch."""
         return self.overview.definition
@@ -52,6 +57,8 @@ class UnreadableBatch:
     """A batch in a list, of which nothing but the id can be read."""
 
     id: str
+    #: value of ``before`` for the batches that are older
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +97,19 @@ async def view_batch(store: Store, batch: str) -> BatchView:
 
 
 async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView | UnreadableBatch]:
-    """Return the newest batches created before the batch ``before`` (empty: all), newest first."""
+    """Return the newest batches created before the batch or cursor ``before`` (empty: all), newest first."""
     holds = await store.holds.all()
     views = list[BatchView | UnreadableBatch]()
-    for batch in await store.batches.newest(limit, before):
+    for listed in await store.batches.newest(limit, before):
+        damaged = UnreadableBatch(id=listed.id, cursor=listed.cursor)
         try:
-            overview = await store.batches.overview(batch)
+            overview = await store.batches.overview(listed.id)
         except UnreadableData as error:
             left_out(error)
-            views.append(UnreadableBatch(id=batch))
+            views.append(damaged)
         else:
             # the list names it, so it exists: what is missing is damaged too
-            views.append(_with_holds(overview, holds) if overview else UnreadableBatch(id=batch))
+            views.append(_with_holds(overview, holds) if overview else damaged)
         if is_full(views, limit):
             break
     return views

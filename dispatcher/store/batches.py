@@ -127,6 +127,20 @@ _DRAFTS_PER_CALL = 100
 _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts", "doubled")
 
 
+#: begins the cursor of a name that is no id
+_POSITION = "~"
+_MAX_ID = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBatch:
+    """A name in the list of batches."""
+
+    id: str
+    #: value of ``before`` for the batches that are older than this one
+    cursor: str
+
+
 class Batches:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
@@ -173,19 +187,22 @@ class Batches:
         )
         return answer.decode() == end and not refused
 
-    async def newest(self, limit: int, before: str = "") -> list[str]:
-        """Return batch ids, newest first, of batches older than ``before``."""
+    async def newest(self, limit: int, before: str = "") -> list[ListedBatch]:
+        """Return batches, newest first, that are older than the batch or the cursor ``before`` (empty: all)."""
         with translated():
-            start = 0
-            if before:
-                rank = await self._client.zrevrank(self._keys.batches, before)
-                if rank is None:
-                    return []
-                start = rank + 1
-            return [
-                name.decode(errors="replace")
-                for name in await self._client.zrevrange(self._keys.batches, start, start + limit - 1)
-            ]
+            end = await self._position(before) if before else int(await self._client.zcard(self._keys.batches))
+            if not end:
+                return []
+            first = max(0, end - limit)
+            names = await self._client.zrange(self._keys.batches, first, end - 1)
+        return [_listed(name, position) for position, name in reversed(list(enumerate(names, start=first)))]
+
+    async def _position(self, before: str) -> int:
+        """Return the number of batches that are older than an id or a cursor."""
+        if before.startswith(_POSITION):
+            digits = before.removeprefix(_POSITION)
+            return int(digits) if digits.isdecimal() else 0
+        return int(await self._client.zrank(self._keys.batches, before) or 0)
 
     async def definition(self, batch: str) -> Definition | None:
         """Return the definition of a batch; None if there is no such batch. Raises UnreadableData."""
@@ -358,6 +375,13 @@ class Batches:
 
 #: control states that count as the result of a command: a started batch may still wait for its start time
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
+
+
+def _listed(name: bytes, position: int) -> ListedBatch:
+    """Return a listed name. A name that is none of ours cannot be its own cursor: its text may be another one."""
+    text = name.decode(errors="replace")
+    is_id = text.isascii() and text.isalnum() and len(text) <= _MAX_ID
+    return ListedBatch(id=text, cursor=text if is_id else f"{_POSITION}{position}")
 
 
 def _records(

@@ -18,7 +18,6 @@ class Reservation:
 
     value: str
     fingerprint: str
-    fresh: bool
 
 
 class IdempotencyKeys:
@@ -38,10 +37,10 @@ class IdempotencyKeys:
                 pipe.expire(stored_name, _KEPT_S)
                 pipe.set(stored_name, json.dumps([fingerprint, value]), nx=True, ex=_KEPT_S)
                 pipe.get(stored_name)
-                _, fresh, stored = await pipe.execute()
+                *_, stored = await pipe.execute()
         with decoding(stored_name):
             was_fingerprint, was_value = map(str, json.loads(stored))
-        return Reservation(value=was_value, fingerprint=was_fingerprint, fresh=bool(fresh))
+        return Reservation(value=was_value, fingerprint=was_fingerprint)
 
     async def is_kept(self, use: KeyUse, *name: str | int) -> bool:
         """Return whether a call with a name is remembered, and remember it for as long again."""

@@ -288,6 +288,28 @@ async def test_names_that_are_none_of_ours_stop_nothing(redis_url: str, built: d
         await assert_goes_on(system)
 
 
+#: names in the list of batches that cannot be their own cursor, beside ours
+ODD_NAMES = (RUBBISH, b"\xff", "\ufffd".encode(), b"x" * 500, b"a b", b"", b"~1")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_no_damaged_name_ends_the_list_of_batches(redis_url: str, built: dict[str, Built], limit: int) -> None:
+    async with open_system(redis_url) as first, client_of(first.runtime) as api:
+        await _begin(first, built)
+        us = first.db.us
+        for place, name in enumerate(ODD_NAMES):
+            await first.db.client.zadd(KEYS.batches, {name: us // 1000 + (-1) ** place * 10_000})
+        ids, before = list[str](), ""
+        for _ in range(20):
+            page = (await api.get("/v1/batches", params={"limit": limit, "before": before})).json()
+            ids += [batch["id"] for batch in page["batches"]]
+            before = page["next"]
+            if before is None:
+                break
+        assert len(ids) == len(ODD_NAMES) + len(BATCHES)
+        assert set(ids) >= set(BATCHES)
+
+
 #: keys that become a key of another type
 KEYS_OF_BATCHES = [
     *(KEYS.of_batch("live", part) for part in ("counts", "due", "parked", "reasons", "refused", "uploads")),

@@ -239,11 +239,11 @@ async def test_what_cannot_be_continued_leaves_no_draft(
     with pytest.raises((StoreError, ActionNotAllowed)):
         await ask()
     store.batches.add_chunk = add_chunk  # type: ignore[method-assign]
-    (batch, _) = await store.batches.newest(10)
+    (batch, _) = [listed.id for listed in await store.batches.newest(10)]
     assert (await view_batch(store, batch)).overview.control is state
     if state is Control.DRAFT:
         await ask()
-        assert (await store.batches.newest(10))[0] == batch
+        assert (await store.batches.newest(10))[0].id == batch
         assert (await view_batch(store, batch)).overview.control is Control.RUNNING
 
 
@@ -253,7 +253,7 @@ async def test_a_fax_whose_deadline_passes_before_it_starts_leaves_no_draft(
     monkeypatch.setattr(mailings, "_ensure_usable", fine_definition)
     with pytest.raises(ActionNotAllowed, match="deadline"):
         await mailings.fax(definition(deadline_ms=1), recipients(1)[0], "k")
-    (batch,) = await store.batches.newest(10)
+    (batch,) = [listed.id for listed in await store.batches.newest(10)]
     assert (await view_batch(store, batch)).overview.control is Control.CANCELLED
 
 
@@ -266,7 +266,7 @@ async def test_a_fax_whose_draft_ended_before_the_repeat_says_so(store: Store, m
     with pytest.raises(StoreUnavailable):
         await mailings.fax(definition(), recipients(1)[0], "k")
     store.batches.add_chunk = add_chunk  # type: ignore[method-assign]
-    (batch,) = await store.batches.newest(1)
+    (batch,) = [listed.id for listed in await store.batches.newest(1)]
     assert await store.batches.end_draft(batch, Control.EXPIRED)
     with pytest.raises(ActionNotAllowed, match="send the fax with a new key"):
         await mailings.fax(definition(), recipients(1)[0], "k")

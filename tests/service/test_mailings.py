@@ -197,7 +197,7 @@ async def test_a_rerun_of_nothing_makes_no_batch(store: Store, mailings: Mailing
     parent = await running(store, 2)
     with pytest.raises(ActionNotAllowed, match="nothing to run again"):
         await mailings.rerun(parent, FAILED, start=True, key=None)
-    assert await store.batches.newest(10) == [parent]
+    assert [listed.id for listed in await store.batches.newest(10)] == [parent]
 
 
 async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> None:
@@ -205,7 +205,7 @@ async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> No
     await end_jobs(store, parent, {1: (State.FAILED, "busy")})
     with pytest.raises(WrongCredentials):
         await Mailings(store, failing(RefusedError(status=401)), 1000).rerun(parent, FAILED, start=True, key=None)
-    assert await store.batches.newest(10) == [parent]
+    assert [listed.id for listed in await store.batches.newest(10)] == [parent]
 
 
 async def test_a_single_fax_is_a_running_batch_of_one(store: Store, mailings: Mailings) -> None:
@@ -242,4 +242,4 @@ async def test_a_single_fax_asked_for_twice_with_one_key_is_one_fax(store: Store
     assert (await mailings.fax(definition(), recipient, "k")).id == first.id
     with pytest.raises(Conflict):
         await mailings.fax(definition(), Recipient(line=1, number="+12025550199"), "k")
-    assert await store.batches.newest(10) == [first.id.batch]
+    assert [listed.id for listed in await store.batches.newest(10)] == [first.id.batch]

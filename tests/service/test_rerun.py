@@ -186,7 +186,7 @@ async def half_copied(store: Store, parent: str, mailings: Mailings, monkeypatch
         patch.setattr(store.batches, "add_chunk", killed)
         with pytest.raises(Killed):
             await mailings.rerun(parent, FAILED, start=False, key="k")
-    return (await store.batches.newest(1))[0]
+    return (await store.batches.newest(1))[0].id
 
 
 async def test_a_rerun_that_is_not_complete_does_not_start(
