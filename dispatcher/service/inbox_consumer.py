@@ -38,13 +38,14 @@ from dispatcher.sinch.callbacks import CallbackEvent
 from dispatcher.sinch.coerce import clean
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store.errors import is_outage
-from dispatcher.store.inbox import DEFERRED, Entry, FailedEvent
+from dispatcher.store.inbox import DEFERRED, Entry, FailedEvent, Taken
 from dispatcher.store.store import Store
 
 #: events taken from the inbox at a time
 _MAX_EVENTS = 200
 #: an event that was taken more often may be what ends the processes that take it: it is settled alone, and after
-#: many more times, some 25 minutes, not at all. Restarts and a Redis that accepts no writes also repeat genuine events
+#: many more times not at all. Every take counts, whatever ended the one before, and two are at least half a lease
+#: apart: a hundred are some 25 minutes. Restarts and a Redis that accepts no writes also repeat genuine events
 _TAKEN_TOGETHER, _TAKEN_AT_ALL = 5, 100
 #: milliseconds until a fax that could not be read is read again
 _RETRY_READ_MS = 30_000
@@ -140,26 +141,26 @@ class InboxConsumer:
         """Settle events until the inbox is empty or the process stops. Returns the number of events."""
         settled = await self._settle_deferred()
         while not self._reads.stopping:
-            entries = await self._store.inbox.take(self._consumer, _MAX_EVENTS, self._idle_ms)
-            if not entries:
+            taken = await self._store.inbox.take(self._consumer, _MAX_EVENTS, self._idle_ms)
+            if not taken.entries:
                 break
-            await self._settle_taken(entries)
-            settled += len(entries)
+            await self._settle_taken(taken)
+            settled += len(taken.entries)
         return settled
 
-    async def _settle_taken(self, entries: Sequence[Entry]) -> None:
+    async def _settle_taken(self, taken: Taken) -> None:
         """Settle events: those that were taken again and again one by one, in their order, and the others together.
 
         The event that ends its process is the first that remains, so the first is set aside in the end.
         """
-        taken = await self._store.inbox.deliveries(self._consumer, entries)
-        repeated = [entry for entry in entries if taken[entry[0]] > _TAKEN_TOGETHER]
-        if repeated and taken[repeated[0][0]] > _TAKEN_AT_ALL:
-            await self._acknowledge(repeated[:1], [TakenTooOften(f"taken {taken[repeated[0][0]]} times")])
+        repeated = [entry for entry in taken.entries if taken.times.get(entry[0], 1) > _TAKEN_TOGETHER]
+        together = [entry for entry in taken.entries if entry not in repeated] if repeated else taken.entries
+        if repeated and (times := taken.times[repeated[0][0]]) > _TAKEN_AT_ALL:
+            await self._acknowledge(repeated[:1], [TakenTooOften(f"taken {times} times")])
             repeated = repeated[1:]
         for entry in repeated:
             await self._settle_all([entry])
-        if together := [entry for entry in entries if taken[entry[0]] <= _TAKEN_TOGETHER]:
+        if together:
             await self._settle_all(together)
 
     async def _settle_deferred(self) -> int:

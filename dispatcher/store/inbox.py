@@ -1,7 +1,7 @@
 """Stores callbacks before they are acknowledged, until a worker has settled them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,15 @@ class FailedEvent:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Events that a consumer has taken."""
+
+    entries: Sequence[Entry]
+    #: how many times those were taken that were taken before, by their ids
+    times: Mapping[str, int]
+
+
 class Inbox:
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
@@ -64,29 +73,29 @@ class Inbox:
         with translated():
             return int(await self._client.xlen(self._keys.inbox))
 
-    async def take(self, consumer: str, max_events: int, idle_ms: int) -> list[Entry]:
-        """Take events: first those that another consumer took more than ``idle_ms`` ago, then new ones."""
+    async def take(self, consumer: str, max_events: int, idle_ms: int) -> Taken:
+        """Take events: first those that a consumer took more than ``idle_ms`` ago, then new ones."""
         with translated():
             if not self._group_exists:
                 await self._join()
-            claimed = await self._client.xautoclaim(self._keys.inbox, _GROUP, consumer, idle_ms, count=max_events)
-            entries = list(claimed[1])
-            if len(entries) < max_events:
+            _, left, *_ = await self._client.xautoclaim(self._keys.inbox, _GROUP, consumer, idle_ms, count=max_events)
+            times = await self._times(consumer, left) if left else {}
+            fresh = []
+            if len(left) < max_events:
                 fresh = await self._client.xreadgroup(
-                    _GROUP, consumer, {self._keys.inbox: ">"}, count=max_events - len(entries)
+                    _GROUP, consumer, {self._keys.inbox: ">"}, count=max_events - len(left)
                 )
-                entries += _entries(fresh)
-        return [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in entries if fields]
+        found = [*left, *_entries(fresh)]
+        entries = [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in found if fields]
+        return Taken(entries=entries, times=times)
 
-    async def deliveries(self, consumer: str, entries: Sequence[Entry]) -> dict[str, int]:
+    async def _times(self, consumer: str, left: Sequence[tuple[bytes, object]]) -> dict[str, int]:
         """Return how many times each of these events was taken, by its id, as ``consumer`` has just taken them."""
-        first, last = entries[0][0], entries[-1][0]
-        with translated():
-            pending = await self._client.xpending_range(
-                self._keys.inbox, _GROUP, first, last, len(entries), consumername=consumer
-            )
-        taken = {item["message_id"].decode(): int(item["times_delivered"]) for item in pending}
-        return {entry_id: taken.get(entry_id, 1) for entry_id, _ in entries}
+        first, last = left[0][0], left[-1][0]
+        pending = await self._client.xpending_range(
+            self._keys.inbox, _GROUP, first, last, len(left), consumername=consumer
+        )
+        return {item["message_id"].decode(): int(item["times_delivered"]) for item in pending}
 
     async def restart_idle_times(self) -> None:
         """Restart the idle times of all events that consumers have taken.

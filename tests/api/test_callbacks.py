@@ -26,7 +26,7 @@ def address(runtime: Runtime) -> str:
 
 
 async def stored(runtime: Runtime) -> list[bytes]:
-    return [event for _, event in await runtime.store.inbox.take("test", 10, 0)]
+    return [event for _, event in (await runtime.store.inbox.take("test", 10, 0)).entries]
 
 
 async def counted(runtime: Runtime, result: str) -> int:

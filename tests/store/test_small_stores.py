@@ -30,7 +30,7 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) -> None:
     for index in range(5):
         await store.inbox.add([b"%d" % index])
-    taken = await store.inbox.take("w1", max_events=3, idle_ms=60_000)
+    taken = (await store.inbox.take("w1", max_events=3, idle_ms=60_000)).entries
     assert [event for _, event in taken] == [b"0", b"1", b"2"]
     assert await store.inbox.depth() == 5
 
@@ -38,9 +38,9 @@ async def test_events_are_taken_in_the_order_in_which_they_came(store: Store) ->
 async def test_two_consumers_never_take_the_same_event(store: Store) -> None:
     for index in range(4):
         await store.inbox.add([b"%d" % index])
-    first = await store.inbox.take("w1", max_events=2, idle_ms=60_000)
-    second = await store.inbox.take("w2", max_events=10, idle_ms=60_000)
-    assert [event for _, event in first + second] == [b"0", b"1", b"2", b"3"]
+    first = (await store.inbox.take("w1", max_events=2, idle_ms=60_000)).entries
+    second = (await store.inbox.take("w2", max_events=10, idle_ms=60_000)).entries
+    assert [event for _, event in (*first, *second)] == [b"0", b"1", b"2", b"3"]
 
 
 async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Store) -> None:
@@ -48,18 +48,34 @@ async def test_an_event_that_a_worker_left_lying_is_taken_by_another(store: Stor
     await store.inbox.add([b"left"])
     await store.inbox.take("killed", max_events=1, idle_ms=60_000)
     await store.inbox.add([b"new"])
-    taken = await store.inbox.take("w2", max_events=10, idle_ms=0)
+    taken = (await store.inbox.take("w2", max_events=10, idle_ms=0)).entries
     assert [event for _, event in taken] == [b"left", b"new"]
+
+
+async def test_how_often_an_event_was_taken_is_asked_only_of_those_that_were_left(store: Store) -> None:
+    def asked(stats: dict[str, dict[str, int]]) -> int:
+        return stats.get("cmdstat_xpending", {}).get("calls", 0)
+
+    before = asked(await store._client.info("commandstats"))
+    await store.inbox.add([b"left", b"also"])
+    first = await store.inbox.take("w1", max_events=10, idle_ms=60_000)
+    assert (len(first.entries), first.times) == (2, {})
+    assert asked(await store._client.info("commandstats")) == before
+    await store.inbox.add([b"new"])
+    for times in (2, 3):
+        again = await store.inbox.take("w2", max_events=10, idle_ms=0)
+        left = {entry_id for entry_id, _ in first.entries}
+        assert {entry_id: again.times[entry_id] for entry_id in left} == dict.fromkeys(left, times)
 
 
 async def test_an_event_that_was_settled_is_gone_for_good(store: Store) -> None:
     await store.inbox.add([b"one"])
-    (entry,) = await store.inbox.take("w1", max_events=10, idle_ms=60_000)
+    (entry,) = (await store.inbox.take("w1", max_events=10, idle_ms=60_000)).entries
     await store.inbox.done([entry])
     await store.inbox.done([entry])
     await store.inbox.done([])
     assert await store.inbox.depth() == 0
-    assert await store.inbox.take("w2", max_events=10, idle_ms=0) == []
+    assert not (await store.inbox.take("w2", max_events=10, idle_ms=0)).entries
 
 
 async def consumers(redis_url: str) -> list[bytes]:
@@ -71,7 +87,7 @@ async def live_once(redis_url: str, consumer: str) -> None:
     """A process that starts, settles an event and ends."""
     process = Store(redis_url, Policy(), documents_max_bytes=MAX_BYTES)
     await process.inbox.add([b"settled"])
-    taken = await process.inbox.take(consumer, max_events=10, idle_ms=60_000)
+    taken = (await process.inbox.take(consumer, max_events=10, idle_ms=60_000)).entries
     await process.inbox.done(taken)
     await process.aclose()
 
@@ -89,12 +105,12 @@ async def test_a_process_that_starts_removes_the_consumers_of_those_that_ended(
     for restart in range(3, 6):
         await live_once(redis_url, f"w{restart}")
     assert await consumers(redis_url) == [b"killed", b"w5"]
-    assert [event for _, event in await store.inbox.take("w0", max_events=2, idle_ms=0)] == [b"left"]
+    assert [event for _, event in (await store.inbox.take("w0", max_events=2, idle_ms=0)).entries] == [b"left"]
 
 
 async def test_an_empty_inbox_gives_nothing(store: Store) -> None:
     assert await store.inbox.depth() == 0
-    assert await store.inbox.take("w1", max_events=10, idle_ms=0) == []
+    assert not (await store.inbox.take("w1", max_events=10, idle_ms=0)).entries
 
 
 @pytest.mark.parametrize("size", [1, CHUNK, CHUNK + 1, 3 * CHUNK])
