@@ -145,7 +145,9 @@ class Sender:
         lease = await retry_forever(partial(self._store.dispatch.fetch, lease_id))
         if lease is None:
             return
-        readable = await self._readable(lease)
+        for job, error in lease.unreadable.items():
+            await self._hold_unreadable(HoldScope(Scope.JOB, str(job)), error)
+        readable = [job for job in lease.jobs if job not in lease.unreadable]
         inputs = {job: job_inputs for job in readable if (job_inputs := await self._inputs(lease, job))}
         candidates = [self._candidate(job_inputs) for job_inputs in inputs.values()]
         while candidates:
@@ -159,17 +161,6 @@ class Sender:
         """Wait until all requests have ended and their results are stored, for as long as one request may take."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._policy.post_total_s + _RECORD_S)
-
-    async def _readable(self, lease: Lease) -> list[JobId]:
-        """Return the jobs of a lease whose records and histories can be read. The others are held and go back."""
-        stored = await retry_forever(partial(self._store.dispatch.stored, lease.jobs))
-        readable = list[JobId]()
-        for job, entry in zip(lease.jobs, stored, strict=True):
-            if entry and entry.error:
-                await self._hold_unreadable(HoldScope(Scope.JOB, str(job)), entry.error)
-            else:
-                readable.append(job)
-        return readable
 
     async def _hold_unreadable(self, scope: HoldScope, error: Exception) -> None:
         """Hold what cannot be sent because stored data is damaged, until someone has restored it and releases it."""

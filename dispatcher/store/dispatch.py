@@ -2,8 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import Priority
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
@@ -41,6 +41,8 @@ class Lease:
     jobs: tuple[JobId, ...]
     #: ids of the holds whose probe this lease is and which it may pass, by scope. Empty for ordinary leases
     probes: Mapping[str, str] = field(default_factory=dict)
+    #: jobs whose record or history cannot be read; known of a lease that was fetched
+    unreadable: Mapping[JobId, UnreadableData] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +207,12 @@ class Dispatch:
 
         From now on the lease ends with this worker process. A process that is not a worker only reads it.
         """
-        raw = await self._scripts.run("fetch", lease_id=lease_id)
-        return _lease(self._keys.lease(lease_id), lease_id, raw) if raw else None
+        answer = await self._scripts.run("fetch", lease_id=lease_id)
+        if not answer or not answer[0]:
+            return None
+        raw, *flat = answer
+        lease = _lease(self._keys.lease(lease_id), lease_id, raw)
+        return replace(lease, unreadable=_unreadable(_all_stored(self._keys, lease.jobs, flat)))
 
     async def begin(
         self, lease: Lease, candidates: Sequence[Candidate], *, max_in_flight: int, call: str = "", try_number: int = 0
@@ -344,7 +350,7 @@ class Dispatch:
                     pipe.hget(self._keys.of_block(job.batch, "long_ids", block), str(job.row))
                 flat = await pipe.execute(raise_on_error=False)
             _raise_refusal(flat)
-        return [_stored(self._keys, job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
+        return _all_stored(self._keys, jobs, flat)
 
     async def sizes(self) -> dict[str, int]:
         """Return the number of jobs in flight, by place."""
@@ -456,7 +462,18 @@ def _raise_refusal(answers: Sequence[bytes | Exception | None]) -> None:
             raise answer
 
 
-def _stored(names: keys.Keys, job: JobId, *answers: bytes | Exception | None) -> Stored | None:
+def _all_stored(
+    names: keys.Keys, jobs: Sequence[JobId], flat: Sequence[bytes | Exception | int | None]
+) -> list[Stored | None]:
+    """Decode record, history and long fax id of each job."""
+    return [_stored(names, job, *flat[index * 3 : index * 3 + 3]) for index, job in enumerate(jobs)]
+
+
+def _unreadable(stored: Iterable[Stored | None]) -> dict[JobId, UnreadableData]:
+    return {entry.job: entry.error for entry in stored if entry and entry.error}
+
+
+def _stored(names: keys.Keys, job: JobId, *answers: bytes | Exception | int | None) -> Stored | None:
     """Decode the answers to the commands for one job: its record, its history, its long fax id."""
     name = f"{names.of_block(job.batch, 'records', keys.locate(job)[0])} or history, job {job}"
     raw, history, long_id = (answer or b"" for answer in answers)
