@@ -85,8 +85,8 @@ class Inbox:
                 fresh = await self._client.xreadgroup(
                     _GROUP, consumer, {self._keys.inbox: ">"}, count=max_events - len(left)
                 )
-        found = [*left, *_entries(fresh)]
-        entries = [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in found if fields]
+        events = [*left, *_entries(fresh)]
+        entries = [(entry_id.decode(), fields.get(b"event", b"")) for entry_id, fields in events if fields]
         return Taken(entries=entries, times=times)
 
     async def _times(self, consumer: str, left: Sequence[tuple[bytes, object]]) -> dict[str, int]:
