@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHARED = {"dispatcher.core", "dispatcher.cpu_thread", "dispatcher.settings", "dispatcher.logs"}
+SHARED = {
+    *("dispatcher.core", "dispatcher.cpu_thread", "dispatcher.child_process", "dispatcher.settings", "dispatcher.logs"),
+}
 
 #: which packages and modules of bulkfax each package or top-level module may import, besides itself
 ALLOWED = {
     "dispatcher.core": set[str](),
     "dispatcher.cpu_thread": set[str](),
+    "dispatcher.child_process": set[str](),
     "dispatcher.settings": {"dispatcher.core"},
     "dispatcher.logs": {"dispatcher.core", "dispatcher.settings"},
     "dispatcher.sinch": {"dispatcher.core"},
