@@ -29,8 +29,10 @@ def source() -> Iterator[IO[bytes]]:
         yield file
 
 
-def children() -> set[str]:
-    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+def children() -> list[str]:
+    """The child processes of a runner; other tests leave a Redis server running."""
+    pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in pids if b"dispatcher.child_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def until(count: int) -> None:
