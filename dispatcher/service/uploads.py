@@ -8,10 +8,11 @@ under a used key is a conflict.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from heapq import merge
 from itertools import accumulate
+from operator import attrgetter
 from typing import Protocol
 
 from dispatcher.core.batch import Control, Definition
@@ -67,13 +68,10 @@ class _OpenChunk:
     #: what is compared with ``CHUNK_SIZE``
     size: int = 0
 
-    def add(self, row: Recipient | RefusedRow) -> None:
-        """Add one row."""
-        if isinstance(row, Recipient):
-            self.fill((row,))
-        else:
-            self.refused.append(row)
-            self.last_line = row.line
+    def refuse(self, row: RefusedRow) -> None:
+        """Add a refused row."""
+        self.refused.append(row)
+        self.last_line = row.line
 
     def fill(self, accepted: Sequence[Recipient]) -> int:
         """Add as many recipients as there is room for. Returns their number."""
@@ -174,13 +172,19 @@ class Upload:
     def _full_chunks(self, read: Callable[[], Rows]) -> list[_ReadChunk]:
         """Read rows and return the chunks that they complete. CPU work: reading, fingerprints and packing."""
         rows = read()
+        full: list[_ReadChunk] = []
+        done = 0
+        for row in rows.refused:
+            before = bisect_left(rows.accepted, row.line, lo=done, key=attrgetter("line"))
+            full += self._filled(rows.accepted[done:before])
+            self._chunk.refuse(row)
+            full += self._end_if_full()
+            done = before
+        return full + self._filled(rows.accepted[done:])
+
+    def _filled(self, accepted: Sequence[Recipient]) -> list[_ReadChunk]:
+        """Add recipients, many at once because that takes a third of the time, and return the chunks that are full."""
         full = []
-        if rows.refused:
-            for row in _by_line(rows):
-                self._chunk.add(row)
-                full += self._end_if_full()
-            return full
-        accepted = rows.accepted
         while accepted:
             accepted = accepted[self._chunk.fill(accepted) :]
             full += self._end_if_full()
@@ -255,7 +259,3 @@ async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHo
     if progress is None and overview.control is not Control.DRAFT:
         raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
     return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)
-
-
-def _by_line(rows: Rows) -> Iterator[Recipient | RefusedRow]:
-    return merge(rows.accepted, rows.refused, key=lambda row: row.line)
