@@ -96,6 +96,22 @@ async def test_the_way_a_list_is_cut_into_slices_does_not_matter(store: Store) -
     assert (await again.finish()).accepted == 2_500
 
 
+async def test_refused_rows_between_recipients_do_not_change_the_parts(store: Store) -> None:
+    """Row by row and in large slices, the same rows give the same parts: a repeat under the same key is no conflict."""
+    batch = await draft(store)
+    refused = refusals(1, 2, 500, 999, 1000, 1001, 1002, 1003, 1500, 2499, 2500)
+    lines = {row.line for row in refused}
+    accepted = [row for row in recipients(2_498) if row.line not in lines]
+    by_row = await open_upload(store, batch, "k")
+    for line in range(1, 2501):
+        await add(by_row, [row for row in accepted if row.line == line], [row for row in refused if row.line == line])
+    first = await by_row.finish()
+    assert await send(store, batch, accepted, refused) == first
+    assert (first.lines, first.refused) == (len(accepted) + 11, 11)
+    stored = [row.line for block in range(3) for row in await store.batches.recipients(batch, block)]
+    assert stored == [row.line for row in accepted]
+
+
 async def test_the_same_list_under_the_same_key_gets_the_same_answer_even_after_the_start(store: Store) -> None:
     batch = await draft(store)
     first = await send(store, batch, recipients(1_200), refusals(1_300))
