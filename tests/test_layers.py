@@ -17,6 +17,8 @@ ALLOWED = {
     "dispatcher.core": set[str](),
     "dispatcher.cpu_thread": set[str](),
     "dispatcher.child_process": set[str](),
+    # runs in child processes
+    "dispatcher.documents": {"dispatcher.core"},
     "dispatcher.settings": {"dispatcher.core"},
     "dispatcher.logs": {"dispatcher.core", "dispatcher.settings"},
     "dispatcher.sinch": {"dispatcher.core"},
@@ -54,6 +56,9 @@ ALSO_ALLOWED = {
 CONFINED = {
     "dramatiq": {"workers"},
     "redis": {"dispatcher.store", "dispatcher.runtime"},
+    "pikepdf": {"dispatcher.documents", "dispatcher.emulator"},
+    "pypdfium2": {"dispatcher.documents"},
+    "PIL": {"dispatcher.documents"},
     "httpx": {"dispatcher.sinch", "dispatcher.client", "dispatcher.emulator", "dispatcher.runtime"},
 }
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from tempfile import TemporaryFile
@@ -77,8 +80,8 @@ class ChildProcesses:
 
         Args:
             task: Name of a module with a function ``run(source, output, *arguments)``.
-            source: A file of the system, not one in memory. The task reads it from its beginning.
-            output: A file of the system, likewise.
+            source: A file of the system. The task reads it from its beginning; its position here stays what it is.
+            output: A file of the system without a buffer, empty.
             arguments: Passed to the task. Everybody on the machine can read them, so nothing secret belongs here.
             limits: What the process may use.
 
@@ -86,23 +89,36 @@ class ChildProcesses:
             ChildFailed: It crashed or reached a limit.
         """
         async with self._turns:
-            source.seek(0)
-            process = await asyncio.create_subprocess_exec(
-                *_command(task, arguments, limits),
-                stdin=source,
-                stdout=output,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                close_fds=True,
-                start_new_session=True,
-            )
-            status = await _ended(process, limits.seconds)
+            with _from_the_beginning(source):
+                process = await asyncio.create_subprocess_exec(
+                    *_command(task, arguments, limits),
+                    stdin=source,
+                    stdout=output,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env={},
+                    cwd="/",
+                    close_fds=True,
+                    start_new_session=True,
+                )
+                status = await _ended(process, limits.seconds)
         if status:
             output.seek(0)
             place = output.read(_PLACE_BYTES).decode(errors="replace") if status == UNEXPECTED else ""
             _log.warning("child_failed", task=task, status=status, place=place)
             raise ChildFailed(_ending(status), status)
+
+
+@contextmanager
+def _from_the_beginning(file: IO[bytes]) -> Iterator[None]:
+    """Let a child read a file from its beginning. It moves the position that it shares with this process."""
+    descriptor = file.fileno()
+    file.flush()
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        yield
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def _command(task: str, arguments: tuple[str, ...], limits: ChildLimits) -> list[str]:
