@@ -6,7 +6,8 @@ from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.core.job import Recipient
-from dispatcher.recipients.numbers import RefusedNumber, normalize_number
+from dispatcher.recipients.number_reader import NumberReader
+from dispatcher.recipients.numbers import RefusedNumber
 from dispatcher.schema import requests, responses
 from dispatcher.service.errors import InvalidInput
 
@@ -19,14 +20,14 @@ async def send_fax(
 ) -> responses.Job:
     """Send one fax, before all bulk batches."""
     definition = convert.fax_definition(body, runtime.settings.default_country)
-    recipient = _recipient(body, definition.default_country)
+    recipient = _recipient(body, NumberReader(definition.default_country, runtime.policy.destinations))
     view = await runtime.mailings.fax(definition, recipient, key, convert.allowed(body))
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return convert.job(view)
 
 
-def _recipient(body: requests.NewFax, country: str) -> Recipient:
-    number = normalize_number(body.to, default_region=country)
+def _recipient(body: requests.NewFax, numbers: NumberReader) -> Recipient:
+    number = numbers.read(body.to)
     if isinstance(number, RefusedNumber):
         raise InvalidInput({"to": number.sentence})
     return Recipient(

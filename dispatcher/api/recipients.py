@@ -55,14 +55,14 @@ async def upload_recipients(
 async def _upload(batch: str, request: Request, runtime: Runtime, key: str | None) -> responses.Upload:
     upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
     try:
-        answer = await _store(upload, request.stream(), request.headers.get("content-type", ""))
+        rows = RowReader(request.headers.get("content-type", ""), upload.default_country, runtime.policy.destinations)
+        answer = await _store(upload, request.stream(), rows)
     except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
         raise UploadBroken(error, upload.key, upload.lines_done) from error
     return convert.upload(answer)
 
 
-async def _store(upload: Upload, body: AsyncIterable[bytes], content_type: str) -> UploadAnswer:
-    rows = RowReader(content_type, upload.default_country)
+async def _store(upload: Upload, body: AsyncIterable[bytes], rows: RowReader) -> UploadAnswer:
     async for piece, final in pieces(body):
         await upload.add(partial(rows.read, piece, final))
     return await upload.finish()

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from email.message import Message
 from typing import Protocol
 
+from dispatcher.core.destinations import DestinationRules
 from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.recipients.csv_decoder import CsvDecoder
-from dispatcher.recipients.e164 import region_of_e164
 from dispatcher.recipients.encoding import TextDecoder
 from dispatcher.recipients.errors import (
     EmptyInput,
@@ -20,7 +20,8 @@ from dispatcher.recipients.errors import (
     WrongEncoding,
 )
 from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
-from dispatcher.recipients.numbers import RefusedNumber, normalize_number
+from dispatcher.recipients.number_reader import NumberReader
+from dispatcher.recipients.refusal_reasons import RefusedNumber
 from dispatcher.recipients.rows import Row, Slice, refused
 
 #: bytes that are read at once: some 500 rows, 25 ms if the library has to parse every number
@@ -46,19 +47,20 @@ _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "utf-16")
 class RowReader:
     """Reads one recipient list, piece by piece; every row comes out once, in order, accepted or refused."""
 
-    def __init__(self, content_type: str, default_country: str = "") -> None:
+    def __init__(self, content_type: str, default_country: str = "", rules: DestinationRules | None = None) -> None:
         """Create a reader.
 
         Args:
             content_type: ``text/csv``, ``application/x-ndjson`` or ``application/json``.
             default_country: Country of rows without one: ISO code, name or dialling code.
+            rules: Which numbers may be dialled; the rules of a policy without changes by default.
 
         Raises:
             UnsupportedContentType: The content type is none of these.
             UnknownDefaultCountry: There is no such country.
         """
         self._decoder = _decoder(content_type)
-        self._home = _default_region(default_country)
+        self._numbers = NumberReader(_default_region(default_country), rules)
         self._text = TextDecoder()
         self._last_line = 0
         self._refused = 0
@@ -74,7 +76,7 @@ class RowReader:
             self._last_line = rows[-1].line
         elif final and not self._last_line:
             raise EmptyInput("There is no recipient in the input.", "Send at least one row.")
-        read = _normalized(rows, self._home)
+        read = _normalized(rows, self._numbers)
         self._refused += len(read.refused)
         if self._refused > MAX_REFUSED_ROWS:
             raise _too_many_refused(read.refused[-1])
@@ -127,22 +129,18 @@ async def pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, boo
     yield bytes(buffer), True
 
 
-def _normalized(rows: Sequence[Row | RefusedRow], home: str | None) -> Slice:
+def _normalized(rows: Sequence[Row | RefusedRow], numbers: NumberReader) -> Slice:
     accepted: list[Recipient] = []
     refused_rows: list[RefusedRow] = []
     for row in rows:
         if isinstance(row, RefusedRow):
             refused_rows.append(row)
             continue
-        number = row.number
-        # normalize_number gives the same result in twice the time
-        region = region_of_e164(number) if number.startswith("+") else None
-        if region is None:
-            result = normalize_number(number, row.country, home)
-            if isinstance(result, RefusedNumber):
-                refused_rows.append(refused(row.line, number, result.reason, result.sentence))
-                continue
-            number, region = result
+        result = numbers.read(row.number, row.country)
+        if isinstance(result, RefusedNumber):
+            refused_rows.append(refused(row.line, row.number, result.reason, result.sentence))
+            continue
+        number, region = result
         accepted.append(
             Recipient(line=row.line, number=number, region=region, reference=row.reference, fields=row.fields)
         )

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+from dispatcher.core.destinations import DestinationRule
 from dispatcher.core.job import FailureCounters
 from dispatcher.core.policy.policy import OPTION, Policy, policy_from
 from dispatcher.core.retry.classify import classify
@@ -27,7 +28,8 @@ def test_the_commented_policy_shows_every_option() -> None:
     """Each field of the policy has its line, set or as a comment."""
     text = (EXAMPLES / "policy.toml").read_text(encoding="utf-8")
     keys = {line.removeprefix("# ").split(" = ")[0] for line in text.splitlines() if " = " in line}
-    assert {field.metadata[OPTION].key for field in fields(Policy) if field.name != "rules"} <= keys
+    options = {field.metadata[OPTION].key for field in fields(Policy) if OPTION in field.metadata}
+    assert options | set(DestinationRule) <= keys
 
 
 def test_the_commented_rows_of_the_example_can_be_used() -> None:
@@ -36,6 +38,14 @@ def test_the_commented_rows_of_the_example_can_be_used() -> None:
     rows = text[text.index("# [rules.") :].replace("\n# ", "\n").removeprefix("# ").replace("\n#\n", "\n\n")
     changed = policy_from(tomllib.loads(rows))
     assert set(changed.rules) == {("CALL_ERROR", 17), ("CALL_ERROR", 16), ("CALL_ERROR", 19)}
+
+
+def test_the_commented_price_list_of_the_example_can_be_used() -> None:
+    """Taking the comment marks off the prices gives a valid price list."""
+    text = (EXAMPLES / "policy.toml").read_text(encoding="utf-8")
+    table = text[text.index("# [prices]") : text.index("# Changes to rows")].replace("\n# ", "\n").removeprefix("# ")
+    prices = policy_from(tomllib.loads(table)).destinations.prices
+    assert str(prices.per_page("+4915212345678", "DE")) == "0.19"
 
 
 def test_the_fast_policy_retries_a_busy_line_within_seconds() -> None:

@@ -33,7 +33,7 @@ def test_durations_are_read_in_both_forms() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[tims]\nlease = 3", "tims is not known; allowed there: times, caps, rate, delays, delivery, rules"),
+        ("[tims]\nlease = 3", "tims is not known; allowed there: times, caps, rate, delays, delivery, rules, dest"),
         ("[times]\nlese = 3", "times.lese is not known; allowed there: post_total, read_total, lease"),
         ("times = 3", "times must be a table, written [times], not 3"),
         ('[times]\nlease = "soon"', "times.lease: 'soon' is not a duration; write seconds or text such as"),
@@ -66,6 +66,19 @@ def test_durations_are_read_in_both_forms() -> None:
         ('[delays]\ntime_zone = "Europe"', "delays.time_zone must be a time zone"),
         ('[delays]\nbusiness_morning = "9"', "delays.business_morning must be a time from 00:00 to 23:59, not '9'"),
         ('[delivery]\non_partial = "maybe"', "delivery.on_partial must be resume, resend or stop, not 'maybe'"),
+        (
+            "[destinations]\ncountry = []",
+            "destinations.country is not known; allowed there: countries, forbidden_types",
+        ),
+        ('[destinations]\ncountries = "DE"', "destinations.countries must be a list, not 'DE'"),
+        ('[destinations]\ncountries = ["Germany"]', "destinations.countries: 'Germany' is not an ISO 3166 code"),
+        ('[destinations]\nforbidden_types = ["fun"]', "destinations.forbidden_types: 'fun' is not a type of numbers;"),
+        ("[destinations]\nmax_price_per_page = 1", "destinations.max_price_per_page needs a price list"),
+        ("[prices]\nUS = 0.1", "prices.currency is missing"),
+        ('[prices]\ncurrency = "USD"\nUS = "0.1"', "prices.US: '0.1' is not a price"),
+        ('[prices]\ncurrency = "USD"\nUS = nan', "prices.US: nan is not a price"),
+        ('[prices]\ncurrency = "USD"\nUS = -1', "prices.US: -1 is not a price"),
+        ('[prices]\ncurrency = "USD"\nusa = 1', "prices.usa: write an ISO 3166 code such as DE, or a prefix"),
         (
             "[rules.busy]\nmax = 3",
             'rules."busy": write TYPE.CODE, such as "CALL_ERROR.17"; types: DOCUMENT_CONVERSION_ERROR',

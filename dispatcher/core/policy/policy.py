@@ -11,7 +11,9 @@ from itertools import pairwise
 from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
+from dispatcher.core.destinations import DestinationRules
 from dispatcher.core.durations import duration_text, parse_duration
+from dispatcher.core.policy.destination_tables import destinations_from
 from dispatcher.core.policy.document import (
     PolicyError,
     check_keys,
@@ -214,6 +216,8 @@ class Policy:
     )
     #: rows that differ from the table, by (error type, error code)
     rules: Mapping[tuple[str, int], Rule] = field(default_factory=dict)
+    #: which numbers may be dialled, and what a page to them costs
+    destinations: DestinationRules = field(default_factory=DestinationRules)
 
     def __post_init__(self) -> None:
         for name, option in _OPTIONS.items():
@@ -243,7 +247,7 @@ def policy_from(document: Mapping[str, object]) -> Policy:
     Raises:
         PolicyError: A key is unknown, a value has the wrong type, or values do not fit together.
     """
-    check_keys("", document, (*_TABLES, "rules"))
+    check_keys("", document, (*_TABLES, "rules", "destinations", "prices"))
     values: dict[str, object] = {}
     for name, keys in _TABLES.items():
         entries = checked_table(name, document.get(name, {}))
@@ -251,7 +255,11 @@ def policy_from(document: Mapping[str, object]) -> Policy:
         for key, value in entries.items():
             option = _OPTIONS[keys[key]]
             values[keys[key]] = convert(option.path, option.reader, value)
-    return Policy(**values, rules=rules_from(document.get("rules", {})))  # type: ignore[arg-type]  # read above
+    return Policy(
+        **values,  # type: ignore[arg-type]  # read above
+        rules=rules_from(document.get("rules", {})),
+        destinations=destinations_from(document.get("destinations", {}), document.get("prices", {})),
+    )
 
 
 def _check_nesting(policy: Policy) -> None:
