@@ -18,9 +18,10 @@ async def alive() -> responses.Alive:
 
 @router.get("/readyz")
 async def ready(runtime: RuntimeDep) -> responses.Ready:
-    """Check that Redis is reachable, takes writes and is configured to keep them; otherwise 503 with the reason."""
+    """Check that Redis is reachable, takes writes, is configured to keep them, and that our keys are ours; or 503."""
     await runtime.store.ping()
     await runtime.store.check_writable()
+    await runtime.store.key_types.check()
     if not runtime.settings.allow_unsafe_redis:
         await runtime.store.check_settings()
     return responses.Ready()

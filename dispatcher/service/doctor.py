@@ -5,9 +5,10 @@ two readings agree, before it is reported.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from dispatcher.core.batch import FINAL_STATES, Control
 from dispatcher.core.durations import duration_text
@@ -19,7 +20,7 @@ from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally
-from dispatcher.store.errors import StoreError, StoreUnsafe, UnreadableData
+from dispatcher.store.errors import StoreError, StoreUnsafe, UnreadableData, WrongKeyType
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -55,22 +56,38 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
     Raises:
         StoreError: Redis cannot be read.
     """
-    damage = await _readable(store)
-    places, counts = await _jobs(store, fix=fix, progress=progress)
-    return [
-        damage,
-        await _settings(store),
-        await _writable(store),
-        places,
-        counts,
-        await _locks(store, fix=fix),
-        await _holds(store, fix=fix),
-        await _inbox(store),
-        await _set_aside(store, fix=fix),
-        await _overdue(store),
-        await _drafts(store),
-        await _clock(store),
-    ]
+    checks: dict[str, Callable[[], Awaitable[Finding | tuple[Finding, ...]]]] = {
+        "key types": partial(_key_types, store),
+        "readable data": partial(_readable, store),
+        "server settings": partial(_settings, store),
+        "server writes": partial(_writable, store),
+        "one place": partial(_jobs, store, fix=fix, progress=progress),
+        "number locks": partial(_locks, store, fix=fix),
+        "holds": partial(_holds, store, fix=fix),
+        "inbox": partial(_inbox, store),
+        "callbacks set aside": partial(_set_aside, store, fix=fix),
+        "watch": partial(_overdue, store),
+        "drafts": partial(_drafts, store),
+        "clock": partial(_clock, store),
+    }
+    return [finding for name, check in checks.items() for finding in await _checked(name, check)]
+
+
+async def _checked(name: str, check: Callable[[], Awaitable[Finding | tuple[Finding, ...]]]) -> tuple[Finding, ...]:
+    """Return the findings of a check. One that stored data stops is a finding too, and the others go on."""
+    try:
+        findings = await check()
+    except (UnreadableData, WrongKeyType) as error:
+        return (Finding(check=name, ok=False, text=f"this could not be checked: {error}"),)
+    return findings if isinstance(findings, tuple) else (findings,)
+
+
+async def _key_types(store: Store) -> Finding:
+    try:
+        await store.key_types.check()
+    except WrongKeyType as error:
+        return Finding(check="key types", ok=False, text=str(error))
+    return Finding(check="key types", ok=True, text="each key of the account is of its type")
 
 
 async def examine_provider(lists: AsyncIterator[Sequence[FaxUpdate]], hours: float) -> Finding:

@@ -25,6 +25,7 @@ from dispatcher.store.errors import (
     StoreUnsafe,
     UnknownLayout,
     UnreadableData,
+    WrongKeyType,
     translated,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "Unreadable",
     "UnreadableData",
     "WrongCredentials",
+    "WrongKeyType",
     "translated",
 ]
 

@@ -8,7 +8,7 @@ from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
 from dispatcher.core.limits.rate import RateState, blocked_until_us
-from dispatcher.service.errors import StoreError
+from dispatcher.service.errors import StoreError, UnreadableData, WrongKeyType
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
 from dispatcher.store.store import Store
 
@@ -39,6 +39,9 @@ class Limits:
     due: DueWork
 
 
+_NOTHING_DUE = DueWork(jobs=0, held=0, since_ms=0)
+
+
 async def what_limits(
     store: Store, *, max_in_flight: int, batches: Sequence[str] = (), max_batches: int = LOOKED_AT
 ) -> Limits:
@@ -50,6 +53,16 @@ async def what_limits(
         batches: Batches to explain.
         max_batches: Maximum number of batches with work to look at for the account.
     """
+    try:
+        return await _what_limits(store, max_in_flight, batches, max_batches)
+    except (WrongKeyType, UnreadableData):
+        if not await store.key_types.others():
+            raise
+        # what is asked for cannot be read, nor can it be sent
+        return Limits(account=LimitedBy.STORE, batches=dict.fromkeys(batches, LimitedBy.STORE), due=_NOTHING_DUE)
+
+
+async def _what_limits(store: Store, max_in_flight: int, batches: Sequence[str], max_batches: int) -> Limits:
     now_ms = await store.clock.ask()
     held = frozenset(hold.scope for hold in await store.holds.all())
     asked = await store.backlog.of(batches, now_ms)
@@ -110,9 +123,9 @@ def _waiting(backlogs: Iterable[BatchBacklog], controls: Sequence[Control]) -> i
 async def _writable(store: Store) -> bool:
     try:
         await store.check_writable()
+        return await store.key_types.let_send()
     except StoreError:
         return False
-    return True
 
 
 def _used_up(rate_state: RateState, now_us: int) -> bool:

@@ -4,8 +4,9 @@ Several schedulers may run. They coordinate through Redis.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -17,7 +18,7 @@ from dispatcher.core.limits.shares import BULK_FLOOR
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
 from dispatcher.store.decoding import left_out
-from dispatcher.store.errors import UnreadableData
+from dispatcher.store.errors import UnreadableData, WrongKeyType
 from dispatcher.store.store import Store
 
 #: seconds' worth of the account's rate in one lease, and the maximum number of jobs in a lease
@@ -41,6 +42,8 @@ _MAX_ANSWER_S = 1.0
 #: Longest postponement (seconds) of a read-back when the rate limit leaves no permit. It is limited because an operator
 #: may raise the rate limit meanwhile.
 _MAX_READBACK_DELAY_S = 300.0
+
+Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +107,8 @@ class Scheduler:
         self._owed = 0.0
         self._rate_state_read_s = -math.inf
         self._drafts_read_s = -math.inf
+        #: damage that was logged
+        self._damages = set[str]()
 
     @property
     def steady(self) -> bool:
@@ -119,22 +124,43 @@ class Scheduler:
         Raises:
             StoreError: The store is away. The next call returns what was leased before the error.
         """
-        await self._end_batches()
-        workers = await self._sweep()
-        await self._end_drafts()
+        await self._despite_damage(self._end_batches(), None)
+        # whether workers live is not known then, and a message without a reader does no harm
+        workers = await self._despite_damage(self._sweep(), 1)
+        await self._despite_damage(self._end_drafts(), None)
         if workers:
-            await self._lease_all()
+            await self._despite_damage(self._lease_all(), None)
         # messages would have no reader while no worker is alive
-        events = await self._store.inbox.ready(await self._store.clock.now_ms()) if workers else 0
+        events = await self._despite_damage(self._ready_events(), 0) if workers else 0
         due = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._reconcile), events=events)
         self._leases, self._reconcile = [], []
         return due
 
+    async def _despite_damage(self, step: Awaitable[Result], otherwise: Result) -> Result:
+        """Run one of the steps. A key of another type stops it, but none of the other steps."""
+        try:
+            result = await step
+        except (WrongKeyType, UnreadableData) as error:
+            if str(error) not in self._damages:
+                self._damages.add(str(error))
+                keys = ", ".join(map(str, await self._store.key_types.others()))
+                log.error(
+                    "stored data stops a part of the scheduler: see `bulkfax doctor`", error=str(error), keys=keys
+                )
+            return otherwise
+        return result
+
+    async def _ready_events(self) -> int:
+        return await self._store.inbox.ready(await self._store.clock.now_ms())
+
     async def lease_urgent(self) -> DueTasks:
         """Lease and return only the urgent jobs that are due now, which is faster than ``tick``. Raises StoreError."""
-        await self._lease_urgent(await self._lease_size())
+        await self._despite_damage(self._lease_all_urgent(), None)
         leases, self._leases = tuple(self._leases), []
         return DueTasks(leases=leases, reconcile=(), events=0)
+
+    async def _lease_all_urgent(self) -> None:
+        await self._lease_urgent(await self._lease_size())
 
     async def _lease_all(self) -> None:
         size = await self._lease_size()
@@ -215,7 +241,8 @@ class Scheduler:
 
     async def _steady(self, server_ms: int) -> bool:
         """Return whether the clock has not stepped lately. Stores the reading for schedulers that start later."""
-        policy, last = self._policy, self._reading or await self._store.clock_readings.last()
+        policy, readings = self._policy, self._store.clock_readings
+        last = self._reading or await self._despite_damage(readings.last(), None)
         # a send that is under way at the step may last its full time before its search period begins
         wait_s = policy.send_window_s + policy.post_total_s + policy.search_period_s
         reading = read_clock(last, server_ms, self._clock(), wait_s=wait_s)
@@ -223,9 +250,9 @@ class Scheduler:
         if stepped and not reading.steady:
             log.warning("the clock of Redis stepped: no attempt is written off for a search period")
         if stepped:
-            await self._store.inbox.restart_idle_times()
+            await self._despite_damage(self._store.inbox.restart_idle_times(), None)
         if stepped or reading.own_s - self._reading_stored_s > _STORE_READING_S:
-            await self._store.clock_readings.remember(reading)
+            await self._despite_damage(readings.remember(reading), None)
             self._reading_stored_s = reading.own_s
         self._reading = reading
         return reading.steady

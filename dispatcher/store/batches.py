@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import redis
+
 from dispatcher.core.batch import (
     COMMAND_TRANSITIONS,
     FINAL_STATES,
@@ -18,6 +20,7 @@ from dispatcher.core.batch import (
 )
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
@@ -225,7 +228,10 @@ class Batches:
                 pipe.hkeys(self._keys.holds)
                 pipe.smembers(self._keys.of_batch(batch, "parked"))
                 pipe.hgetall(self._keys.batch(batch))
-                counts, reasons, holds, parked, meta = await pipe.execute()
+                counts, reasons, holds, parked, meta = await pipe.execute(raise_on_error=False)
+                if isinstance(holds, redis.ResponseError) and "WRONGTYPE" in str(holds):
+                    holds = [ACCOUNT.encode()]  # nobody can tell what is held, and nothing is sent
+                _raise_first([counts, reasons, holds, parked, meta])
         if not meta:
             return None
         with decoding(self._keys.batch(batch)):
@@ -375,6 +381,13 @@ class Batches:
 
 #: control states that count as the result of a command: a started batch may still wait for its start time
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
+
+
+def _raise_first(answers: Iterable[object]) -> None:
+    """Raise the first error among the answers of a pipeline."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
 
 
 def _listed(name: bytes, position: int) -> ListedBatch:

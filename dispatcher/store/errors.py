@@ -7,6 +7,7 @@ StoreError
 ├── StoreNotReplicated  the write was executed, but too few replicas have it
 ├── StoreUnsafe         Redis is configured so that it can lose accepted data
 ├── UnknownLayout       the data in Redis was written by a version with an unknown layout
+├── WrongKeyType       a key of the account is of another type; what needs it works again once it is restored
 ├── UnreadableData      one stored value cannot be decoded; everything else works
 └── StoreFull           the maximum size of documents or callbacks is reached
 """
@@ -55,6 +56,16 @@ class UnreadableData(StoreError):
         super().__init__(f"stored data cannot be read: {key}: {reason}. Run `bulkfax doctor`, which says what to do")
         self.key = key
         self.reason = reason
+
+
+class WrongKeyType(StoreError):
+    """Raised if keys of the account are of another type than ours. ``keys`` says which, and what they must be."""
+
+    def __init__(self, keys: str) -> None:
+        super().__init__(
+            f"{keys}. Somebody has written over it: restore it from a copy of Redis, or rename it to begin with none. "
+            "What needs it stands still until then"
+        )
 
 
 def is_outage(error: BaseException) -> bool:

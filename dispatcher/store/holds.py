@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.client import Client
 from dispatcher.store.decoding import decoding, left_out, typed, whole_or_0
@@ -132,8 +133,13 @@ class Holds:
 
     async def all(self) -> list[Hold]:
         """Return all holds, the oldest first. One that cannot be read still holds; its category is UNREADABLE."""
-        with translated():
-            raw = await self._client.hgetall(self._keys.holds)
+        try:
+            with translated():
+                raw = await self._client.hgetall(self._keys.holds)
+        except UnreadableData as error:
+            left_out(UnreadableData(self._keys.holds, error.reason))
+            cause = f"The holds cannot be read, so nothing is sent: {self._keys.holds} is of another type than a hash."
+            return [Hold(id="", scope=ACCOUNT, category=UNREADABLE, cause=cause, since_ms=0)]
         holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in raw.items()]
         return sorted(holds, key=lambda hold: hold.since_ms)
 

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from dispatcher.store.client import ACCEPT_WAIT_S, Client, leave
 from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreNotReplicated, StoreRolledBack, translated
+from dispatcher.store.key_types import KeyTypes
 from dispatcher.store.keys import Keys
 from dispatcher.store.protocol import constants
 
@@ -90,6 +91,7 @@ class Scripts:
         """``text`` returns the whole text of a script; ``replicas`` is how many replicas an accepted write needs."""
         self._client = client
         self.keys = keys
+        self._key_types = KeyTypes(client, keys)
         self._text = text
         self._replicas = replicas
         self._hashes: dict[str, str] = {}
@@ -161,6 +163,14 @@ class Scripts:
     ) -> tuple[Any, bool]:
         """Return the script's answer and whether enough replicas have what it wrote."""
         arguments = [json.dumps({**options, "worker": self.worker()}), *values]
+        try:
+            return await self._executed(verb, arguments, wait_s)
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                await self._key_types.check()  # raises an error that names the key
+            raise
+
+    async def _executed(self, verb: str, arguments: Sequence[Argument], wait_s: float) -> tuple[Any, bool]:
         try:
             answer = await self._send("EVALSHA", self._hash(verb), arguments, wait_s)
         except NoScriptError:

@@ -16,6 +16,7 @@ from dispatcher.store.errors import StoreError, StoreUnsafe, translated
 from dispatcher.store.holds import Holds
 from dispatcher.store.idempotency import IdempotencyKeys
 from dispatcher.store.inbox import Inbox
+from dispatcher.store.key_types import KeyTypes
 from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
 from dispatcher.store.layout import Layout
 from dispatcher.store.lua import Scripts
@@ -74,6 +75,7 @@ class Store:
         self.holds = Holds(self._client, scripts)
         self.inbox = Inbox(self._client, scripts)
         self.idempotency_keys = IdempotencyKeys(self._client, keys)
+        self.key_types = KeyTypes(self._client, keys)
         self.layout = Layout(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.rollbacks = Rollbacks(self._client, scripts)

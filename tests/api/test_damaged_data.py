@@ -24,6 +24,8 @@ from dispatcher.store import codec
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.client import Client
 from dispatcher.store.documents import DocumentInfo, Documents
+from dispatcher.store.errors import WrongKeyType, is_outage
+from dispatcher.store.keys import ACCOUNT_TYPES, SENDING_KEYS
 from tests.api.clients import client_of
 from tests.service.fake_provider import FaultyProvider
 from tests.service.system import FaultySystem, InProcessSystem, open_system
@@ -328,6 +330,66 @@ async def test_a_key_of_another_type_stops_only_its_batch(redis_url: str, built:
         await assert_answers(api)
         await assert_named(system, "" if key.endswith("uploads") else "live")
         await assert_goes_on(system)
+
+
+async def change_type(client: Client, key: str) -> str:
+    """Put a key of another type in the place of a key, and return its type."""
+    is_list = ACCOUNT_TYPES[key.removeprefix(KEYS.prefix)] == "list"
+    await client.delete(key)
+    await (client.set(key, 1) if is_list else client.rpush(key, "x"))
+    return "string" if is_list else "list"
+
+
+async def test_a_key_of_the_account_of_another_type_is_named(redis_url: str, built: dict[str, Built]) -> None:
+    async with open_system(redis_url) as first, client_of(first.runtime) as api:
+        system = await _begin(first, built)
+        client, wrong = system.db.client, list[str]()
+        for name, expected in ACCOUNT_TYPES.items():
+            key, kept = KEYS.prefix + name, await client.dump(KEYS.prefix + name)
+            wrong.append(f"{key} is a {await change_type(client, key)} and must be a {expected}")
+            assert list(map(str, await system.store.key_types.others())) == wrong[-1:]
+            if name in SENDING_KEYS:
+                assert (await api.get("/v1/batches/good")).json()["limited_by"] == "store", name
+            await client.delete(key)
+            if kept:
+                await client.restore(key, 0, kept)
+        for name in ACCOUNT_TYPES:
+            await change_type(client, KEYS.prefix + name)
+        wrong = [text for text in wrong if ":write_check " not in text]  # which the check itself writes over
+        ready = await api.get("/readyz")
+        assert ready.status_code == 503
+        assert all(text in ready.json()["detail"] for text in wrong)
+        findings = await examine(system.store, fix=False, progress=lambda done, total: None)
+        (finding,) = [finding for finding in findings if finding.check == "key types"]
+        assert not finding.ok
+        assert all(text in finding.text for text in wrong)
+        assert len(findings) > 10, "the other checks are listed too"
+
+
+async def test_keys_of_another_type_stop_only_what_needs_them(redis_url: str, built: dict[str, Built]) -> None:
+    """All of them at a time but those without which nothing is sent."""
+    async with open_system(redis_url) as first:
+        system = await _begin(first, built)
+        for name in ACCOUNT_TYPES.keys() - SENDING_KEYS:
+            await change_type(system.db.client, KEYS.prefix + name)
+        await system.work(4, 5_000)
+        await assert_goes_on(system)
+
+
+async def test_a_script_that_meets_a_key_of_another_type_names_it_and_is_tried_again(redis_url: str) -> None:
+    """Sending goes on by itself once the key is restored."""
+    async with open_system(redis_url) as system:
+        await system.db.running("a", 3)
+        kept = await system.db.client.dump(KEYS.limiter)
+        await change_type(system.db.client, KEYS.limiter)
+        with pytest.raises(WrongKeyType, match="limiter is a list and must be a hash") as raised:
+            await system.store.dispatch.claim("bulk", max_jobs=3, max_ahead=3, max_in_flight=3)
+        assert is_outage(raised.value)
+        await system.db.client.delete(KEYS.limiter)
+        if kept:
+            await system.db.client.restore(KEYS.limiter, 0, kept)
+        await system.work(8, 5_000)
+        assert {record.state for record in await system.records("a")} == {State.DELIVERED}
 
 
 async def test_what_is_damaged_is_shown_as_unreadable_with_its_id(redis_url: str, built: dict[str, Built]) -> None:

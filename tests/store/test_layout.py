@@ -1,10 +1,12 @@
 """The number of the layout: written into an empty database, and whoever does not know it stops."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 
 from dispatcher.core.policy.policy import Policy
+from dispatcher.store import keys
 from dispatcher.store.errors import UnknownLayout
 from dispatcher.store.layout import LAYOUT
 from dispatcher.store.store import Store
@@ -54,3 +56,11 @@ async def test_keys_that_name_no_account_are_recognized_as_older(db: StoreFixtur
         ):
             await call()
     assert list(await dump(db.client)) == ["bf:batches"]
+
+
+def test_the_types_of_the_accounts_keys_are_those_of_the_table() -> None:
+    table = (keys.__doc__ or "").split("In the broker's database")[0]
+    rows = re.findall(r"^([a-z_:]+) +(string|hash|list|set|zset|stream) ", table, re.MULTILINE)
+    types = {name: kind for name, kind in keys.ACCOUNT_TYPES.items() if not name.startswith("active:")}
+    assert types == dict(rows)
+    assert keys.ACCOUNT_TYPES.keys() >= keys.SENDING_KEYS

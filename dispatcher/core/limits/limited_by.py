@@ -19,7 +19,7 @@ class LimitedBy(StrEnum):
     #: only a part of the recipients was started
     PARTIAL_START = "partial_start"
     PAUSED = "paused"
-    #: Redis takes no writes
+    #: Redis takes no writes, or a key of the account is of another type
     STORE = "store"
     NO_SCHEDULER = "no_scheduler"
     NO_WORKER = "no_worker"
@@ -48,7 +48,7 @@ SENTENCES: Mapping[LimitedBy, str] = {
     LimitedBy.NOT_STARTED: "it is not started, or its start time is not reached",
     LimitedBy.PARTIAL_START: "only a part of its recipients was started",
     LimitedBy.PAUSED: "it is paused",
-    LimitedBy.STORE: "Redis takes no writes",
+    LimitedBy.STORE: "Redis takes no writes, or a key of ours in it is of another type",
     LimitedBy.NO_SCHEDULER: "no scheduler runs",
     LimitedBy.NO_WORKER: "no worker runs",
     LimitedBy.REPLICAS: "too few replicas of Redis confirm what is written",

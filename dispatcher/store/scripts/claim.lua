@@ -334,7 +334,7 @@ local function serve_next()
   return true
 end
 
-wake_released()
+alone(wake_released)
 promote()
 local more = true
 for _ = 1, 64 do

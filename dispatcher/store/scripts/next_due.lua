@@ -8,7 +8,11 @@ local shown = stored_number(redis.call('GET', KEY['scheduler:seen']))
 if math.abs(now_ms() - shown) >= SHOW_LIFE_MS then redis.pcall('SET', KEY['scheduler:seen'], text(now_ms())) end
 local now = now_ms()
 
-local function first_of(key) return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or math.huge) end
+-- A key of another type has no first entry.
+local function first_of(key)
+  local ok, first = alone(redis.call, 'ZRANGE', key, 0, 0, 'WITHSCORES')
+  return tonumber(ok and first[2] or math.huge)
+end
 
 -- When work may be leased: not before there is a slot for it, nor before the next probe of a hold.
 local function may_lease_ms()
@@ -38,5 +42,6 @@ if OPTIONS.in_flight then
   for _, key in ipairs({WATCH[SENDING], UNCLEAR, WATCH[ACCEPTED]}) do watched[#watched + 1] = key end
 end
 for _, key in ipairs(watched) do next_ms = math.min(next_ms, first_of(key)) end
-if redis.call('EXISTS', KEY.draining) == 1 or redis.call('XLEN', KEY.inbox) > 0 then next_ms = now end
+local _, events = alone(redis.call, 'XLEN', KEY.inbox)
+if redis.call('EXISTS', KEY.draining) == 1 or (events or 0) > 0 then next_ms = now end
 return {next_ms < HELD_SCORE and math.max(0, next_ms - now) or -1, redis.call('ZCARD', WATCH[LEASED])}

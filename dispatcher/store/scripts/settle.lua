@@ -138,7 +138,8 @@ local function add_effects(change, job)
   if change.long_id then redis.call('HSET', block_key(batch, 'long_ids', row), row, change.long_id) end
   if change.spent then add(batch_key(batch), 'attempts', change.spent) end
   for field, by in pairs(change.totals or {}) do add_total(field, by) end
-  if change.send then note_send(change.send, attempt) end
+  -- what counts sends is about the provider, not about this job
+  if change.send then alone(note_send, change.send, attempt) end
 end
 
 local function settle(change, old, new, line)
@@ -160,7 +161,7 @@ for i = 2, #ARGV, 4 do
   local ok, word = alone(settle, cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
   answer[#answer + 1] = ok and word or 'unreadable'
 end
-write_sends()
-if answered_sends then note_answer(answered_sends) end
+alone(write_sends)
+if answered_sends then alone(note_answer, answered_sends) end
 for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer
