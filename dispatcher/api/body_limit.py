@@ -14,7 +14,7 @@ _MB = 1_000_000
 _ORDINARY_BYTES, _ORDINARY_BRACKETS = 1 * _MB, 2_000
 _BYTES = (
     # a million recipients with a kilobyte of columns each; read and stored piece by piece
-    (re.compile(r"/v1/batches/[^/]+/recipients"), 1000 * _MB),
+    (re.compile(r"/v1/batches/[^/]+/recipients|/v1/recipients/dry-run"), 1000 * _MB),
     # a document of 20 MB and what a form puts around it
     (re.compile(r"/v1/documents"), 21 * _MB),
     # the provider's callbacks may carry the document as base64

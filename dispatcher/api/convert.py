@@ -10,6 +10,8 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.times import in_range, to_ms
+from dispatcher.recipients.columns.options import ColumnOptions
+from dispatcher.recipients.read_rows import DryRun, RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
@@ -122,9 +124,51 @@ def hold(view: Hold) -> responses.Hold:
     return _from_sources(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
 
 
-def upload(answer: UploadAnswer) -> responses.Upload:
+def upload(answer: UploadAnswer, rows: RowReader) -> responses.Upload:
     sample = tuple(map(_refused_row, answer.sample))
-    return _from_sources(responses.Upload, (answer,), upload=answer.key, refused_sample=sample)
+    return _from_sources(
+        responses.Upload,
+        (answer,),
+        upload=answer.key,
+        refused_sample=sample,
+        columns=_used_columns(rows),
+        dry_run=False,
+        first_rows=(),
+    )
+
+
+def dry_run(trial: DryRun, rows: RowReader) -> responses.Upload:
+    return responses.Upload(
+        upload="",
+        lines=trial.accepted + trial.refused,
+        accepted=trial.accepted,
+        refused=trial.refused,
+        duplicates=0,
+        refused_sample=tuple(map(_refused_row, trial.refused_sample)),
+        columns=_used_columns(rows),
+        dry_run=True,
+        first_rows=tuple(
+            responses.FirstRow(line=row.line, number=row.number, region=row.region, reference=row.reference)
+            for row in trial.first_rows
+        ),
+    )
+
+
+def _used_columns(rows: RowReader) -> responses.UsedColumns:
+    names = {role.value: ", ".join(columns) or None for role, columns in rows.columns.items()}
+    return responses.UsedColumns(**names, assumed_country=rows.home, assumed_rows=rows.assumed)
+
+
+def column_options(options: requests.ListOptions) -> ColumnOptions:
+    return ColumnOptions(
+        number=options.number_column,
+        country=options.country_column,
+        area_code=options.area_code_column,
+        reference=options.reference_column,
+        opt_out=options.opt_out_column,
+        consent=options.consent_column,
+        no_country=options.no_country,
+    )
 
 
 def refused_page(page: RefusedPage) -> responses.RefusedPage:

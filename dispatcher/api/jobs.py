@@ -7,9 +7,13 @@ from fastapi import APIRouter, Query, Response
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import page_response
+from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
+from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.schema.states import JobState
+from dispatcher.service.errors import InvalidInput
 from dispatcher.service.jobs import JobFilter, list_jobs, show_job
+from dispatcher.service.views import find_batch
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -21,7 +25,9 @@ async def list_batch_jobs(
     state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
     category: Annotated[frozenset[str], Query(description="May be given several times.")] = frozenset(),
     reference: Annotated[str, Query(max_length=200)] = "",
-    number: Annotated[str, Query(max_length=40, description="In international form; the plus may be left out.")] = "",
+    number: Annotated[
+        str, Query(max_length=100, description="In international form, or in that of the batch's default country.")
+    ] = "",
     after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
@@ -30,7 +36,7 @@ async def list_batch_jobs(
         states=frozenset(convert.STATES[name] for name in state),
         categories=category,
         reference=reference,
-        number=_e164(number),
+        numbers=await _numbers(runtime, batch, number),
     )
     page = await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit)
     return await page_response(convert.job_page, page)
@@ -42,7 +48,14 @@ async def show_one_job(job: str, runtime: RuntimeDep) -> responses.JobStory:
     return convert.job_story(await show_job(runtime.store, job))
 
 
-def _e164(text: str) -> str:
-    """Normalize a number from a query: a plus sign arrives as a blank, and people write dashes."""
-    digits = "".join(character for character in text if character.isdigit())
-    return f"+{digits}" if digits else ""
+async def _numbers(runtime: Runtime, batch: str, text: str) -> frozenset[str]:
+    """Return the numbers that a text may mean: a plus sign arrives as a blank, and people leave it out."""
+    if not text:
+        return frozenset()
+    country = (await find_batch(runtime.store, batch)).definition.default_country
+    national = normalize_number(text, default_region=country or None)
+    international = normalize_number(f"+{text.strip().lstrip('+')}")
+    numbers = {number.number for number in (national, international) if isinstance(number, AcceptedNumber)}
+    if not numbers:
+        raise InvalidInput({"number": "this is no fax number: write it with a plus sign (%2B) and its country code"})
+    return frozenset(numbers)

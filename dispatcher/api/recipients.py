@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
 
@@ -11,64 +12,99 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
+from dispatcher.api.list_body import FORM, ListBody, received_list
 from dispatcher.api.pages import page_response
 from dispatcher.api.problems import UploadBroken
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.errors import RecipientListError
-from dispatcher.recipients.read_rows import RowReader, pieces
+from dispatcher.recipients.read_rows import RowReader, Trial, pieces
 from dispatcher.runtime import Runtime
-from dispatcher.schema import responses
+from dispatcher.schema import requests, responses
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
-from dispatcher.service.uploads import Upload, UploadAnswer, open_upload
+from dispatcher.service.uploads import open_upload
 
-router = APIRouter(prefix="/v1/batches/{batch}", tags=["recipients"])
+router = APIRouter(prefix="/v1", tags=["recipients"])
 
-_LISTS = ("text/csv", "application/x-ndjson", "application/json")
+_BINARY = {"type": "string", "format": "binary"}
+_LISTS = (
+    *("text/csv", "text/tab-separated-values", "text/plain", "application/x-ndjson", "application/json"),
+    "application/octet-stream",
+)
 _KEY_BYTES = 16
 #: lists that are read at the same time; each may keep a part of some megabytes in memory
 LISTS_AT_ONCE = 16
+#: for the OpenAPI document: a list is the body, or a file in a form with its options
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{kind: {"schema": _BINARY} for kind in _LISTS},
+            FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}},
+        },
+    }
+}
 
 
-@router.post(
-    "/recipients",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _LISTS},
-        }
-    },
-)
+@router.post("/batches/{batch}/recipients", openapi_extra=_BODY)
 async def upload_recipients(
-    batch: str, request: Request, runtime: RuntimeDep, key: IdempotencyKey = None
+    batch: str,
+    request: Request,
+    runtime: RuntimeDep,
+    options: Annotated[requests.UploadOptions, Query()],
+    key: IdempotencyKey = None,
 ) -> responses.Upload:
-    """Stream recipients into a draft: CSV, NDJSON or a JSON array, by `Content-Type`.
+    """Stream recipients into a draft: CSV, NDJSON or a JSON array, as the body or as the field `file` of a form.
 
-    Rows are stored as they arrive. A repeat with the same `Idempotency-Key` continues after the stored rows.
+    Columns are recognised by their headings or named by the options, which a form may have as fields; the answer says
+    which ones were used. Rows are stored as they arrive. A repeat with the same `Idempotency-Key` continues after the
+    stored rows.
     """
+    async with _turn(request), received_list(request, options) as (body, chosen):
+        upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
+        try:
+            rows = _reader(runtime, body, upload.default_country, chosen)
+            if chosen.dry_run:
+                return await _dry_run(rows, body)
+            async for piece, final in pieces(body.chunks):
+                await upload.add(partial(rows.read, piece, final))
+            return convert.upload(await upload.finish(), rows)
+        except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
+            raise UploadBroken(error, upload.key, upload.lines_done) from error
+
+
+@router.post("/recipients/dry-run", openapi_extra=_BODY)
+async def try_recipients(
+    request: Request, runtime: RuntimeDep, options: Annotated[requests.DryRunOptions, Query()]
+) -> responses.Upload:
+    """Read a list without a batch, and show the first rows as they would be dialled. Nothing is stored."""
+    async with _turn(request), received_list(request, options) as (body, chosen):
+        country = chosen.default_country or runtime.settings.default_country
+        rows = _reader(runtime, body, country, chosen)
+        return await _dry_run(rows, body)
+
+
+def _reader(runtime: Runtime, body: ListBody, country: str, options: requests.ListOptions) -> RowReader:
+    return RowReader(body.content_type, country, runtime.policy.destinations, convert.column_options(options))
+
+
+async def _dry_run(rows: RowReader, body: ListBody) -> responses.Upload:
+    trial = Trial(rows)
+    async for piece, final in pieces(body.chunks):
+        await on_cpu_thread(trial.read, piece, final)
+    return convert.dry_run(trial.result(), rows)
+
+
+@asynccontextmanager
+async def _turn(request: Request) -> AsyncIterator[None]:
     reading: asyncio.Semaphore = request.app.state.reading_lists
     if reading.locked():
         raise HTTPException(503, f"{LISTS_AT_ONCE} lists are being read; send this one again later.")
     async with reading:
-        return await _upload(batch, request, runtime, key)
+        yield
 
 
-async def _upload(batch: str, request: Request, runtime: Runtime, key: str | None) -> responses.Upload:
-    upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
-    try:
-        rows = RowReader(request.headers.get("content-type", ""), upload.default_country, runtime.policy.destinations)
-        answer = await _store(upload, request.stream(), rows)
-    except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
-        raise UploadBroken(error, upload.key, upload.lines_done) from error
-    return convert.upload(answer)
-
-
-async def _store(upload: Upload, body: AsyncIterable[bytes], rows: RowReader) -> UploadAnswer:
-    async for piece, final in pieces(body):
-        await upload.add(partial(rows.read, piece, final))
-    return await upload.finish()
-
-
-@router.get("/refused", response_model=responses.RefusedPage)
+@router.get("/batches/{batch}/refused", response_model=responses.RefusedPage)
 async def list_refused_rows(
     batch: str,
     runtime: RuntimeDep,

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from dispatcher.cli import fax_options
+from dispatcher.cli.list_options import ListColumns, columns_text, first_rows_table, with_list_columns
 from dispatcher.cli.output import (
     AllowRepeat,
     AllowWarnings,
@@ -30,7 +31,9 @@ from dispatcher.client import (
     Batch,
     Client,
     ClientError,
+    DryRunOptions,
     Invalid,
+    ListOptions,
     NewBatch,
     NotReachable,
     Unavailable,
@@ -47,7 +50,7 @@ _Letters = Annotated[
     list[str] | None, typer.Argument(metavar="LETTER.pdf", help="PDFs of at most 20 MB, or URLs; sent as one fax.")
 ]
 _Recipients = Annotated[
-    Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON or JSON with a number column.")
+    Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON, JSON or a workbook, with a number column.")
 ]
 _StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
 _OnPartial = Annotated[
@@ -56,10 +59,12 @@ _OnPartial = Annotated[
 ]
 
 
+@with_list_columns
 def send(
     *,
     letters: _Letters = None,
     recipients: _Recipients,
+    columns: ListColumns,
     name: Annotated[str, typer.Option(help="Name of the mailing. Default: the name of the list's file.")] = "",
     country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
@@ -85,6 +90,9 @@ def send(
     as_json: JsonOption = False,
 ) -> None:
     """Send letters to every recipient of a list."""
+    if columns.dry_run:
+        try_list(recipients, columns, country.upper(), as_json=as_json)
+        return
     files, urls = _documents(letters or [], document_url or [])
     options = FaxOptions(
         sender=sender,
@@ -109,17 +117,15 @@ def send(
         deadline=in_range(deadline, "--deadline"),
     )
     allowed = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
-    batch, upload = _send(new, files, recipients, key or new_key(), allowed, draft=draft, watching=watching)
-    if as_json:
-        print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
-    else:
-        _show(batch, upload, draft=draft, watched=watching)
+    batch, upload = _send(new, files, recipients, columns, key or new_key(), allowed, draft=draft, watching=watching)
+    _show(batch, upload, draft=draft, watched=watching, as_json=as_json)
 
 
 def _send(
     new: NewBatch,
     letters: Sequence[Path],
     recipients: Path,
+    columns: ListColumns,
     key: str,
     allowed: Mapping[str, bool],
     *,
@@ -127,7 +133,7 @@ def _send(
     watching: bool,
 ) -> tuple[Batch, Upload]:
     with Client.from_environment() as client:
-        batch, upload = prepare(client, new, letters, recipients, key)
+        batch, upload = prepare(client, new, letters, recipients, key, columns)
         if not draft:
             with _draft_ends_if_refused(client, batch, key, ApiError):
                 batch = client.start(batch.id, **allowed)
@@ -137,22 +143,58 @@ def _send(
     return batch, upload
 
 
-def prepare(client: Client, new: NewBatch, letters: Sequence[Path], recipients: Path, key: str) -> tuple[Batch, Upload]:
+def prepare(
+    client: Client,
+    new: NewBatch,
+    letters: Sequence[Path],
+    recipients: Path,
+    key: str,
+    columns: ListColumns = ListColumns(),
+) -> tuple[Batch, Upload]:
     """Upload the letters and recipients into a new draft. A repeat with the same key continues.
 
     If the list is refused, or all its lines are, the draft is cancelled.
     """
-    if not recipients.is_file():
-        raise CommandFailed(f"{recipients} does not exist: name a CSV, NDJSON or JSON file with a number column")
-    recipients_kind(recipients)
+    _ensure_list(recipients)
     batch = client.create_batch(_with_letters(client, new, letters), key=key)
     with _draft_ends_if_refused(client, batch, key, Invalid, BadInput, CommandFailed):
         with bytes_bar("recipients") as progress:
-            upload = client.upload_recipients(batch.id, recipients, progress=progress, key=key)
+            options = ListOptions(**_named(columns))
+            upload = client.upload_recipients(batch.id, recipients, options=options, progress=progress, key=key)
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
             raise CommandFailed(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
     return client.batch(batch.id), upload
+
+
+def try_list(recipients: Path, columns: ListColumns, country: str, *, as_json: bool) -> None:
+    """Show the first rows of a list as they would be dialled. Nothing is stored."""
+    _ensure_list(recipients)
+    options = DryRunOptions(default_country=country, **_named(columns))
+    with Client.from_environment() as client, bytes_bar("recipients") as progress:
+        upload = client.try_recipients(recipients, options=options, progress=progress)
+    if as_json:
+        print_json(upload.model_dump(mode="json"))
+        return
+    results.print(columns_text(upload.columns), soft_wrap=True, markup=False)
+    if upload.first_rows:
+        results.print(first_rows_table(upload.first_rows))
+    if upload.refused_sample:
+        results.print(refused_table(upload.refused_sample, f"{upload.refused} refused lines"))
+    results.print(f"{upload.accepted:,} of {upload.lines:,} lines would be dialled; nothing was stored")
+
+
+def _ensure_list(recipients: Path) -> None:
+    if not recipients.is_file():
+        raise CommandFailed(
+            f"{recipients} does not exist: name a CSV, NDJSON, JSON or workbook file with a number column"
+        )
+    recipients_kind(recipients)
+
+
+def _named(columns: ListColumns) -> dict[str, Any]:
+    """Return the options that say something about the list itself."""
+    return {name: value for name, value in columns._asdict().items() if name != "dry_run"}
 
 
 def _documents(letters: Sequence[str], urls: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -195,8 +237,12 @@ def _discard(client: Client, batch: Batch) -> None:
         note(f"the draft {batch.id} was cancelled; nothing was sent")
 
 
-def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool) -> None:
+def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
+        return
     results.print(batch_facts(batch))
+    results.print(columns_text(upload.columns), soft_wrap=True, markup=False)
     if upload.refused_sample:
         shown = upload.refused_sample[:_REFUSED_SHOWN]
         results.print(refused_table(shown, f"{upload.refused} refused lines, the first {len(shown)}"))

@@ -14,13 +14,14 @@ from dispatcher.client.errors import (
     Unavailable,
 )
 from dispatcher.client.files import recipients_kind
-from dispatcher.schema.requests import NewBatch, NewFax
+from dispatcher.schema.requests import DryRunOptions, ListOptions, NewBatch, NewFax
 from dispatcher.schema.responses import (
     Account,
     Batch,
     BatchPage,
     CommandedBatch,
     Document,
+    FirstRow,
     HistoryEntry,
     Hold,
     Job,
@@ -33,6 +34,7 @@ from dispatcher.schema.responses import (
     Rollback,
     UnknownFax,
     Upload,
+    UsedColumns,
 )
 from dispatcher.schema.states import ENDED_STATES, FINAL_STATES
 
@@ -50,6 +52,8 @@ __all__ = [
     "ClientError",
     "CommandedBatch",
     "Document",
+    "DryRunOptions",
+    "FirstRow",
     "HistoryEntry",
     "Hold",
     "Invalid",
@@ -57,6 +61,7 @@ __all__ = [
     "JobPage",
     "JobStory",
     "Limit",
+    "ListOptions",
     "NewBatch",
     "NewFax",
     "NotAllowed",
@@ -71,6 +76,7 @@ __all__ = [
     "Unavailable",
     "UnknownFax",
     "Upload",
+    "UsedColumns",
     "new_key",
     "recipients_kind",
 ]

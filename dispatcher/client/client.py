@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from dotenv import dotenv_values
@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
 from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
 from dispatcher.client.transport import Transport
-from dispatcher.schema.requests import NewBatch, NewFax, NewRerun, Rate, Resume, Start
+from dispatcher.schema.requests import DryRunOptions, ListOptions, NewBatch, NewFax, NewRerun, Rate, Resume, Start
 from dispatcher.schema.responses import (
     Account,
     Batch,
@@ -122,11 +122,27 @@ class Client:
         """One page of batches, newest first."""
         return self._get(BatchPage, "/v1/batches", limit=limit, before=before)
 
-    def upload_recipients(self, batch: str, path: Path, *, progress: Progress = no_progress, key: str = "") -> Upload:
-        """Stream a CSV, NDJSON or JSON file into a draft. ``key`` names the upload: a repeat with the same key
-        goes on after the lines that are stored already."""
+    def upload_recipients(
+        self,
+        batch: str,
+        path: Path,
+        *,
+        options: ListOptions | None = None,
+        progress: Progress = no_progress,
+        key: str = "",
+    ) -> Upload:
+        """Stream a list (CSV, NDJSON, JSON or a workbook) into a draft. ``key`` names the upload: a repeat with the
+        same key goes on after the lines that are stored already."""
         headers = {"Content-Type": recipients_kind(path), "Idempotency-Key": key or new_key()}
-        answer = self._upload(f"/v1/batches/{batch}/recipients", path, headers, progress)
+        answer = self._upload(_with_query(f"/v1/batches/{batch}/recipients", options), path, headers, progress)
+        return self._read(Upload, answer)
+
+    def try_recipients(
+        self, path: Path, *, options: DryRunOptions | None = None, progress: Progress = no_progress
+    ) -> Upload:
+        """Read a list without storing anything; the answer has the first rows as they would be dialled."""
+        headers = {"Content-Type": recipients_kind(path)}
+        answer = self._upload(_with_query("/v1/recipients/dry-run", options), path, headers, progress)
         return self._read(Upload, answer)
 
     def start(self, batch: str, *, allow_warnings: bool = False, allow_repeat: bool = False) -> CommandedBatch:
@@ -284,6 +300,11 @@ class Client:
             raise NotOurApi(
                 f"{self.url} gave an answer that this client does not understand: do both have the same version?"
             ) from error
+
+
+def _with_query(path: str, options: ListOptions | None) -> str:
+    query = urlencode(options.model_dump(mode="json", exclude_defaults=True)) if options else ""
+    return f"{path}?{query}" if query else path
 
 
 def new_key() -> str:

@@ -15,9 +15,14 @@ LineProgress = Callable[[int], None]
 _PIECE_BYTES = 64 * 1024
 _KINDS = {
     ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".txt": "text/plain",
     ".ndjson": "application/x-ndjson",
     ".jsonl": "application/x-ndjson",
     ".json": "application/json",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xls": "application/vnd.ms-excel",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
 }
 
 
@@ -30,7 +35,7 @@ def recipients_kind(path: Path) -> str:
     try:
         return _KINDS[path.suffix.lower()]
     except KeyError as error:
-        raise BadInput(f"{path}: the name must end in {', '.join(_KINDS)}; save a spreadsheet as CSV") from error
+        raise BadInput(f"{path}: the name must end in {', '.join(_KINDS)}") from error
 
 
 def size_of(path: Path) -> int:

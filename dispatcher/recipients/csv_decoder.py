@@ -1,18 +1,21 @@
-"""Decodes CSV into rows: three delimiters, quoted fields over several lines, unreadable rows refused one by one."""
+"""Decodes CSV into rows: four delimiters, quoted fields over several lines, unreadable rows refused one by one."""
 
 import csv
 import io
 import re
 
 from dispatcher.core.job import RefusedRow
-from dispatcher.recipients.columns import Columns, duplicate_name, fault_of, find_columns
-from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText, UnusableColumns
+from dispatcher.recipients.columns.columns import Columns
+from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions
+from dispatcher.recipients.columns.roles import has_number_column
+from dispatcher.recipients.errors import NoNumberColumn, NotText
 from dispatcher.recipients.lines import ROW_CHARACTERS, Block, LineBuffer
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
+from dispatcher.recipients.table import Table
 
-#: the most frequent one in the header is used; of equally frequent ones, the first
-_DELIMITERS = ",;\t"
+#: the most frequent one in the header that gives a number column is used; of equally frequent ones, the first
+_DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 #: the line with which Excel names the delimiter
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -26,14 +29,19 @@ class CsvDecoder:
     quotation mark therefore hides no other row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: ColumnOptions = NOTHING_NAMED) -> None:
+        self._options = options
         self._lines = LineBuffer()
         self._line = 1
         #: lines of a row whose quoted field is still open
         self._open = ""
         self._delimiter = ""
-        self._columns: Columns | None = None
-        self._rows: list[Row | RefusedRow] = []
+        self._table = Table(options)
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns, as soon as they are known."""
+        return self._table.columns
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
         """Decode the next text and return the rows that are complete.
@@ -43,23 +51,21 @@ class CsvDecoder:
             final: Whether this is the end of the input.
 
         Raises:
-            NoNumberColumn: No column of the header is a fax number, or the header cannot be read.
-            DuplicateColumn: Two columns of the header have the same name.
-            UnusableColumns: The header has too many columns, or too long a name.
+            NoNumberColumn: The header cannot be read.
             NotText: The first line is too long to be a header.
+            RecipientListError: The columns of the header are not clear; see ``Table``.
         """
         for block in self._lines.feed(text, final):
             self._feed_block(block)
         if final:
             self._read(self._open, final=True)
-        rows, self._rows = self._rows, []
-        return rows
+        return self._table.rows(final)
 
     def _feed_block(self, block: Block) -> None:
         if not block.too_long:
             self._read(self._open + self._after_delimiter(block.text), final=False)
             return
-        if self._columns is None:
+        if not self._table.has_heading:
             raise NotText("The first line is too long to be a header.", _NAME_THE_COLUMNS, self._line)
         self._read(self._open, final=True)
         self._refuse_line(block.text, RefusalReason.TOO_LONG)
@@ -70,7 +76,7 @@ class CsvDecoder:
             line, _, after = text.partition("\n")
             separator = _SEPARATOR_LINE.fullmatch(line)
             if separator is None and line.strip():
-                self._delimiter = _guess_delimiter(line)
+                self._delimiter = _guess_delimiter(line, self._options)
                 break
             self._delimiter = separator.group(1) if separator else ""
             self._line += 1
@@ -99,7 +105,7 @@ class CsvDecoder:
                 if reader.line_num > done + 1 and sum(map(len, values)) > ROW_CHARACTERS:
                     break
                 if values:
-                    self._add_row(first + done, values)
+                    self._table.add(first + done, values)
                 done = reader.line_num
             else:
                 text = ""
@@ -121,48 +127,23 @@ class CsvDecoder:
 
     def _refuse_line(self, text: str, reason: RefusalReason, sentence: str = "") -> str:
         """Refuse the first line of the text and return the others."""
-        if self._columns is None:
+        if not self._table.has_heading:
             raise NoNumberColumn("The header cannot be read.", _NAME_THE_COLUMNS, self._line)
         line, _, after = text.partition("\n")
-        self._rows.append(refused(self._line, line, reason, sentence))
+        self._table.refuse(refused(self._line, line, reason, sentence))
         self._line += 1
         return after
 
-    def _add_row(self, line: int, values: list[str]) -> None:
-        columns = self._columns
-        if columns is None:
-            self._columns = _header(line, values)
-        elif len(values) == columns.width:
-            self._rows.append(columns.row(line, values))
-        else:
-            self._rows.append(_fitted(line, values, columns))
 
-
-def _guess_delimiter(line: str) -> str:
+def _guess_delimiter(line: str, options: ColumnOptions) -> str:
     names = _QUOTED.sub("", line)
-    return max(_DELIMITERS, key=names.count)
+    by_count = sorted(_DELIMITERS, key=names.count, reverse=True)
+    present = (delimiter for delimiter in by_count if delimiter in names)
+    return next((delimiter for delimiter in present if _gives_number(line, delimiter, options)), by_count[0])
 
 
-def _header(line: int, names: list[str]) -> Columns:
-    fault = fault_of(names)
-    if fault is not None:
-        raise UnusableColumns(fault, "Remove the columns that nobody needs, and shorten long names.", line)
-    duplicate = duplicate_name(names)
-    if duplicate is not None:
-        raise DuplicateColumn(f"Two columns are named '{duplicate}'.", "Rename or remove one of them.", line)
-    columns = find_columns(names)
-    if columns is None:
-        present = ", ".join(f"'{name.strip()[:40]}'" for name in names[:20])
-        raise NoNumberColumn(f"No column is named as the fax number; found {present}.", _NAME_THE_COLUMNS, line)
-    return columns
-
-
-def _fitted(line: int, values: list[str], columns: Columns) -> Row | RefusedRow:
-    """Fill up a row with missing fields; refuse a row with more fields than the header has columns."""
-    missing = columns.width - len(values)
-    if missing > 0:
-        return columns.row(line, values + [""] * missing)
-    if not any(values[columns.width :]):
-        return columns.row(line, values[: columns.width])
-    sentence = f"The row has {len(values)} fields, but the header names {columns.width}; quote fields with delimiters."
-    return refused(line, values[columns.number], RefusalReason.BROKEN_ROW, sentence)
+def _gives_number(line: str, delimiter: str, options: ColumnOptions) -> bool:
+    """Return whether the line has a number column if it is split by this delimiter and by no other."""
+    names = next(csv.reader([line], delimiter=delimiter), [])
+    others = _DELIMITERS.replace(delimiter, "")
+    return has_number_column([name for name in names if not any(other in name for other in others)], options)

@@ -7,11 +7,18 @@ RecipientListError
 ├── NotText
 ├── WrongEncoding
 ├── NoNumberColumn
+├── NoSuchColumn
+├── AmbiguousColumns
+├── UnusedColumn
+├── SecondHeading
 ├── DuplicateColumn
 ├── UnusableColumns
+├── UnusableWorkbook
 ├── TooManyRefused
 └── BrokenJson
 """
+
+from dispatcher.recipients.columns.roles import Fault, Refusal
 
 
 class RecipientListError(Exception):
@@ -21,6 +28,7 @@ class RecipientListError(Exception):
         what: What is wrong, as a sentence for the sender.
         what_to_do: How to correct it, as a sentence for the sender.
         line: The line, from 1, or the item of a JSON array; None if the error has no line.
+        unit: What ``line`` counts, if it is not a line.
     """
 
     #: short name for programs; it stays the same in every version
@@ -28,11 +36,11 @@ class RecipientListError(Exception):
     #: what ``line`` counts
     unit = "Line"
 
-    def __init__(self, what: str, what_to_do: str, line: int | None = None) -> None:
+    def __init__(self, what: str, what_to_do: str, line: int | None = None, unit: str = "") -> None:
         self.what = what
         self.what_to_do = what_to_do
         self.line = line
-        where = "" if line is None else f"{self.unit} {line}: "
+        where = "" if line is None else f"{unit or self.unit} {line}: "
         super().__init__(f"{where}{what} {what_to_do}")
 
 
@@ -72,8 +80,32 @@ class NoNumberColumn(RecipientListError):
     code = "no_number_column"
 
 
+class NoSuchColumn(RecipientListError):
+    """Raised when the caller names a column that the list does not have."""
+
+    code = "no_such_column"
+
+
+class AmbiguousColumns(RecipientListError):
+    """Raised when more than one column could be meant."""
+
+    code = "ambiguous_columns"
+
+
+class UnusedColumn(RecipientListError):
+    """Raised when a column says something about number, country or permission, and would not be used."""
+
+    code = "unused_column"
+
+
+class SecondHeading(RecipientListError):
+    """Raised when the row after the headings is a row of headings too."""
+
+    code = "second_heading"
+
+
 class DuplicateColumn(RecipientListError):
-    """Raised when two columns of a CSV header have the same name."""
+    """Raised when the number, the country or the area code has two columns of the same name."""
 
     code = "duplicate_column"
 
@@ -82,6 +114,13 @@ class UnusableColumns(RecipientListError):
     """Raised when a CSV header has too many columns, or too long a name."""
 
     code = "unusable_columns"
+
+
+class UnusableWorkbook(RecipientListError):
+    """Raised when a workbook cannot be read, or when it is not clear which of its sheets is meant."""
+
+    code = "unusable_workbook"
+    unit = "Row"
 
 
 class TooManyRefused(RecipientListError):
@@ -95,3 +134,18 @@ class BrokenJson(RecipientListError):
 
     code = "broken_json"
     unit = "Item"
+
+
+_OF_FAULTS = {
+    Fault.NO_NUMBER: NoNumberColumn,
+    Fault.NO_SUCH_COLUMN: NoSuchColumn,
+    Fault.AMBIGUOUS: AmbiguousColumns,
+    Fault.UNUSED: UnusedColumn,
+    Fault.SECOND_HEADING: SecondHeading,
+    Fault.DUPLICATE: DuplicateColumn,
+}
+
+
+def error_of(refusal: Refusal, line: int | None, unit: str = "") -> RecipientListError:
+    """Return the error for a list whose columns are not clear."""
+    return _OF_FAULTS[refusal.fault](refusal.what, refusal.what_to_do, line, unit)

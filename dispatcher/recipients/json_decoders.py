@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.json_values import excess_of, is_encodable
-from dispatcher.recipients.columns import Columns, fault_of, find_columns
-from dispatcher.recipients.errors import BrokenJson
+from dispatcher.recipients.columns.columns import Columns, UnexpectedValue, fault_of, find_columns
+from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions
+from dispatcher.recipients.columns.roles import Fault, Refusal
+from dispatcher.recipients.errors import BrokenJson, RecipientListError, error_of
 from dispatcher.recipients.lines import ROW_CHARACTERS, LineBuffer
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
@@ -24,6 +26,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 #: numbers stay text: 1e+11 must be refused as written, and phone numbers are not arithmetic
 _JSON = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _ONLY_TEXT = {str}
+_LIST_OR_OBJECT = "A value is a list or an object; send strings, and put further values into an object named 'fields'."
 #: true and false stay as written, null becomes an empty field
 _LITERALS = {True: "true", False: "false", None: ""}
 
@@ -41,10 +44,15 @@ _NO_NUMBER = _Fault(RefusalReason.EMPTY, "The row has no key 'number' or 'fax'."
 class NdjsonDecoder:
     """Decodes one JSON value per line; a line that is not JSON is refused and reading continues."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ColumnOptions = NOTHING_NAMED) -> None:
         self._lines = LineBuffer()
         self._line_number = 0
-        self._values = _ValueReader()
+        self._values = _ValueReader(options, "Line")
+
+    @property
+    def columns(self) -> Columns | None:
+        """The members that are used, as soon as they are known."""
+        return self._values.first_columns
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
         """Decode the next text and return the rows that are complete.
@@ -52,6 +60,9 @@ class NdjsonDecoder:
         Args:
             text: The text that follows the text of the call before.
             final: Whether this is the end of the input.
+
+        Raises:
+            RecipientListError: It is not clear which members of an object are used.
         """
         rows: list[Row | RefusedRow] = []
         for block in self._lines.feed(text, final):
@@ -82,11 +93,16 @@ class _Expected(Enum):
 class JsonArrayDecoder:
     """Decodes one JSON array; rows are numbered by item. A syntax error ends the list, as later items are lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ColumnOptions = NOTHING_NAMED) -> None:
         self._text = ""
         self._item = 0
         self._expected = _Expected.OPENING
-        self._values = _ValueReader()
+        self._values = _ValueReader(options, "Item")
+
+    @property
+    def columns(self) -> Columns | None:
+        """The members that are used, as soon as they are known."""
+        return self._values.first_columns
 
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
         """Decode the next text and return the rows that are complete.
@@ -97,6 +113,7 @@ class JsonArrayDecoder:
 
         Raises:
             BrokenJson: The text is not a JSON array.
+            RecipientListError: It is not clear which members of an object are used.
         """
         self._text += text
         rows: list[Row | RefusedRow] = []
@@ -167,11 +184,18 @@ def _after_space(text: str, position: int) -> int:
 
 
 class _ValueReader:
-    """Turns decoded JSON values into rows; the columns of each set of keys are cached."""
+    """Turns decoded JSON values into rows; the columns of each set of keys are cached.
 
-    def __init__(self) -> None:
+    The columns of an object are its members. Its values decide which ones are empty, as the first rows of CSV do.
+    """
+
+    def __init__(self, options: ColumnOptions, unit: str) -> None:
+        self._options = options
+        self._unit = unit
         #: the columns of a set of keys, or why it cannot be used
         self._shapes: dict[tuple[str, ...], Columns | _Fault] = {}
+        #: the columns of the first row that has some
+        self.first_columns: Columns | None = None
 
     def row(self, line_number: int, value: object, text: str) -> Row | RefusedRow:
         """Return the row of a decoded value, or the refused row.
@@ -198,38 +222,57 @@ class _ValueReader:
                 "The value is neither an object nor a string; send an object with the key 'number', or a string.",
             )
         nested = value.pop("fields", None) if isinstance(value.get("fields"), dict) else None
-        columns = (_fault_of(nested) if nested else None) or self._columns(tuple(value))
+        values, nested_values = _texts(value), _texts(nested) if nested else []
+        if values is None or nested_values is None:
+            return refused(line_number, text, RefusalReason.BROKEN_ROW, _LIST_OR_OBJECT)
+        columns = (_fault_of(nested) if nested else None) or self._columns(line_number, tuple(value), values)
         if isinstance(columns, _Fault):
             return refused(line_number, text, columns.reason, columns.detail)
-        return _row_of_object(line_number, value, nested, columns, text)
+        row = self._row(line_number, columns, values)
+        if isinstance(row, RefusedRow) or not nested:
+            return row
+        return row._replace(fields={**row.fields, **dict(zip(nested, nested_values, strict=True))})
 
-    def _columns(self, keys: tuple[str, ...]) -> Columns | _Fault:
-        if keys not in self._shapes:
-            if len(self._shapes) >= _MAX_CACHED_SHAPES:
-                self._shapes.clear()
-            self._shapes[keys] = _fault_of(keys) or find_columns(keys) or _NO_NUMBER
-        return self._shapes[keys]
+    def _columns(self, line_number: int, keys: tuple[str, ...], values: list[str]) -> Columns | _Fault:
+        if keys in self._shapes:
+            return self._shapes[keys]
+        columns = _fault_of(keys) or self._find(line_number, keys, values)
+        if columns is None:
+            return _NO_NUMBER  # the next row with these keys may have a number
+        if isinstance(columns, Columns) and self.first_columns is None:
+            self.first_columns = columns
+        if len(self._shapes) >= _MAX_CACHED_SHAPES:
+            self._shapes.clear()
+        self._shapes[keys] = columns
+        return columns
+
+    def _find(self, line_number: int, keys: tuple[str, ...], values: list[str]) -> Columns | _Fault | None:
+        """Return the columns of these keys, why rows with them are refused, or None if these values do not tell."""
+        columns = find_columns(keys, [values], self._options)
+        if not isinstance(columns, Refusal):
+            return columns
+        if columns.undecided:
+            return None
+        match columns.fault:
+            case Fault.NO_NUMBER:
+                return _NO_NUMBER
+            case Fault.NO_SUCH_COLUMN:
+                return _Fault(RefusalReason.BROKEN_ROW, columns.what)
+        raise self._error(columns, line_number)
+
+    def _row(self, line_number: int, columns: Columns, values: list[str]) -> Row | RefusedRow:
+        try:
+            return columns.row(line_number, values)
+        except UnexpectedValue as unexpected:
+            raise self._error(unexpected.refusal, line_number) from unexpected
+
+    def _error(self, refusal: Refusal, line_number: int) -> RecipientListError:
+        return error_of(refusal, line_number, self._unit)
 
 
 def _fault_of(keys: Collection[str]) -> _Fault | None:
     fault = fault_of(keys)
     return _Fault(RefusalReason.BROKEN_ROW, fault) if fault else None
-
-
-def _row_of_object(
-    line_number: int, value: Mapping[str, object], nested: Mapping[str, object] | None, columns: Columns, text: str
-) -> Row | RefusedRow:
-    values = _texts(value)
-    nested_values = _texts(nested) if nested else []
-    if values is None or nested_values is None:
-        return refused(
-            line_number,
-            text,
-            RefusalReason.BROKEN_ROW,
-            "A value is a list or an object; send strings, and put further values into an object named 'fields'.",
-        )
-    row = columns.row(line_number, values)
-    return row._replace(fields={**row.fields, **dict(zip(nested, nested_values, strict=True))}) if nested else row
 
 
 def _texts(value: Mapping[str, object]) -> list[str] | None:

@@ -5,10 +5,12 @@ Reading is CPU work: callers do it outside the event loop, one piece at a time.
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from email.message import Message
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dispatcher.core.destinations import DestinationRules
 from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.recipients.columns.columns import Columns
+from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions, Role
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.recipients.csv_decoder import CsvDecoder
 from dispatcher.recipients.encoding import TextDecoder
@@ -23,23 +25,67 @@ from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.recipients.refusal_reasons import RefusedNumber
 from dispatcher.recipients.rows import Row, Slice, refused
+from dispatcher.recipients.workbook_decoder import WorkbookDecoder
 
 #: bytes that are read at once: some 500 rows, 25 ms if the library has to parse every number
 PIECE_BYTES = 32 * 1024
 #: refused rows of a list after which the rest is not read
 MAX_REFUSED_ROWS = 100_000
+#: rows that a dry run shows
+TRIAL_ROWS = 20
 
 
 class _RowDecoder(Protocol):
+    @property
+    def columns(self) -> Columns | None: ...
+
     def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]: ...
 
 
-_DECODERS: dict[str, Callable[[], _RowDecoder]] = {
+class _SniffingDecoder:
+    """Decodes a list of a type that says little: the first character tells JSON from NDJSON and CSV."""
+
+    def __init__(self, options: ColumnOptions) -> None:
+        self._options = options
+        self._start = ""
+        self._decoder: _RowDecoder | None = None
+
+    @property
+    def columns(self) -> Columns | None:
+        return self._decoder.columns if self._decoder else None
+
+    def feed(self, text: str, final: bool = False) -> list[Row | RefusedRow]:
+        if self._decoder is None:
+            self._start += text
+            first = self._start.lstrip()[:1]
+            if not first and not final and len(self._start) < PIECE_BYTES:
+                return []
+            text, self._start = self._start, ""
+            self._decoder = self._decoder_of(first)
+        return self._decoder.feed(text, final)
+
+    def _decoder_of(self, first: str) -> _RowDecoder:
+        match first:
+            case "[":
+                return JsonArrayDecoder(self._options)
+            case "{":
+                return NdjsonDecoder(self._options)
+        return CsvDecoder(self._options)
+
+
+_DECODERS: dict[str, Callable[[ColumnOptions], _RowDecoder]] = {
     "text/csv": CsvDecoder,
+    "text/tab-separated-values": CsvDecoder,
+    "application/csv": CsvDecoder,
     "application/x-ndjson": NdjsonDecoder,
     "application/ndjson": NdjsonDecoder,
     "application/jsonl": NdjsonDecoder,
+    "application/x-jsonlines": NdjsonDecoder,
     "application/json": JsonArrayDecoder,
+    # browsers and mail programs give these to CSV, too
+    "application/vnd.ms-excel": _SniffingDecoder,
+    "application/octet-stream": _SniffingDecoder,
+    "": _SniffingDecoder,
 }
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "utf-16")
 
@@ -47,23 +93,47 @@ _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "utf-16")
 class RowReader:
     """Reads one recipient list, piece by piece; every row comes out once, in order, accepted or refused."""
 
-    def __init__(self, content_type: str, default_country: str = "", rules: DestinationRules | None = None) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        default_country: str = "",
+        rules: DestinationRules | None = None,
+        options: ColumnOptions = NOTHING_NAMED,
+        *,
+        workbook: bool = False,
+    ) -> None:
         """Create a reader.
 
         Args:
-            content_type: ``text/csv``, ``application/x-ndjson`` or ``application/json``.
+            content_type: The type of CSV, NDJSON or JSON; any other text type, or none, if the text shows what it is.
             default_country: Country of rows without one: ISO code, name or dialling code.
             rules: Which numbers may be dialled; the rules of a policy without changes by default.
+            options: What the caller says about the columns.
+            workbook: The list is not of this type: it is what ``workbook_rows`` writes.
 
         Raises:
             UnsupportedContentType: The content type is none of these.
             UnknownDefaultCountry: There is no such country.
         """
-        self._decoder = _decoder(content_type)
-        self._numbers = NumberReader(_default_region(default_country), rules)
+        self._decoder = WorkbookDecoder(options) if workbook else _decoder(content_type, options)
+        self._home = _default_region(default_country)
+        self._numbers = NumberReader(self._home, rules)
         self._text = TextDecoder()
         self._last_line = 0
         self._refused = 0
+        #: accepted rows in national form that name no country, so that the default country was assumed
+        self.assumed = 0
+
+    @property
+    def columns(self) -> dict[Role, tuple[str, ...]]:
+        """The names of the columns that are used; empty as long as they are not known."""
+        columns = self._decoder.columns
+        return columns.taken() if columns else {}
+
+    @property
+    def home(self) -> str:
+        """The default country as two letters, or empty."""
+        return self._home or ""
 
     def read(self, piece: bytes, final: bool = False) -> Slice:
         """Read the next piece of the list. ``final`` marks its end.
@@ -76,7 +146,8 @@ class RowReader:
             self._last_line = rows[-1].line
         elif final and not self._last_line:
             raise EmptyInput("There is no recipient in the input.", "Send at least one row.")
-        read = _normalized(rows, self._numbers)
+        read, assumed = _normalized(rows, self._numbers)
+        self.assumed += assumed
         self._refused += len(read.refused)
         if self._refused > MAX_REFUSED_ROWS:
             raise _too_many_refused(read.refused[-1])
@@ -91,19 +162,20 @@ def _too_many_refused(last: RefusedRow) -> TooManyRefused:
     )
 
 
-def _decoder(content_type: str) -> _RowDecoder:
+def _decoder(content_type: str, options: ColumnOptions) -> _RowDecoder:
     header = Message()
     header["Content-Type"] = content_type
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in _DECODERS:
+    decoder = _DECODERS.get(media_type, _SniffingDecoder if media_type.startswith("text/") else None)
+    if decoder is None:
         raise UnsupportedContentType(
             f"Recipients cannot be read from content type '{media_type}'.",
-            "Send text/csv, application/x-ndjson or application/json.",
+            "Send text/csv, application/x-ndjson or application/json, or a workbook.",
         )
     charset = str(header.get_param("charset", "")).lower()
     if charset not in _CHARSETS:
         raise WrongEncoding(f"The content type says '{charset}'.", "Save the file as UTF-8 and send it again.")
-    return _DECODERS[media_type]()
+    return decoder(options)
 
 
 def _default_region(country: str) -> str | None:
@@ -115,6 +187,37 @@ def _default_region(country: str) -> str | None:
             f"The default country '{country[:40]}' is not known.", "Give an ISO code such as DE or a dialling code."
         )
     return region
+
+
+class DryRun(NamedTuple):
+    """A list that was read and not stored."""
+
+    accepted: int
+    refused: int
+    first_rows: tuple[Recipient, ...]
+    refused_sample: tuple[RefusedRow, ...]
+
+
+class Trial:
+    """Counts the rows of a list that is only looked at, and keeps the first ones."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self._accepted = self._refused = 0
+        self._first_rows: list[Recipient] = []
+        self._sample: list[RefusedRow] = []
+
+    def read(self, piece: bytes, final: bool) -> None:
+        """Read the next piece; see ``RowReader.read``."""
+        rows = self._reader.read(piece, final)
+        self._accepted += len(rows.accepted)
+        self._refused += len(rows.refused)
+        self._first_rows += rows.accepted[: TRIAL_ROWS - len(self._first_rows)]
+        self._sample += rows.refused[: TRIAL_ROWS - len(self._sample)]
+
+    def result(self) -> DryRun:
+        """Return what was read so far."""
+        return DryRun(self._accepted, self._refused, tuple(self._first_rows), tuple(self._sample))
 
 
 async def pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
@@ -129,19 +232,23 @@ async def pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, boo
     yield bytes(buffer), True
 
 
-def _normalized(rows: Sequence[Row | RefusedRow], numbers: NumberReader) -> Slice:
+def _normalized(rows: Sequence[Row | RefusedRow], numbers: NumberReader) -> tuple[Slice, int]:
+    """Return the rows with their numbers in E.164, and how many of them are in the default country by assumption."""
+    assumed = 0
     accepted: list[Recipient] = []
     refused_rows: list[RefusedRow] = []
     for row in rows:
         if isinstance(row, RefusedRow):
             refused_rows.append(row)
             continue
-        result = numbers.read(row.number, row.country)
+        result = numbers.read(row.number, row.country, row.area_code)
         if isinstance(result, RefusedNumber):
             refused_rows.append(refused(row.line, row.number, result.reason, result.sentence))
             continue
         number, region = result
+        if not row.country and number != row.number:
+            assumed += not row.number.lstrip().startswith(("+", "(+", "00"))
         accepted.append(
             Recipient(line=row.line, number=number, region=region, reference=row.reference, fields=row.fields)
         )
-    return Slice(accepted, refused_rows)
+    return Slice(accepted, refused_rows), assumed

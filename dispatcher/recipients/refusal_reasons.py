@@ -29,6 +29,8 @@ class RefusalReason(StrEnum):
     PRICE_TOO_HIGH = "price_too_high"
     BROKEN_ROW = "broken_row"
     TOO_LONG = "too_long"
+    OPTED_OUT = "opted_out"
+    UNCLEAR_PERMISSION = "unclear_permission"
 
     @property
     def sentence(self) -> str:
@@ -76,4 +78,6 @@ _SENTENCES = {
     RefusalReason.PRICE_TOO_HIGH: "A page costs more than the policy allows (destinations.max_price_per_page).",
     RefusalReason.BROKEN_ROW: "The row cannot be read.",
     RefusalReason.TOO_LONG: "The row is longer than 65,536 characters.",
+    RefusalReason.OPTED_OUT: "The recipient does not want faxes, so the row is not sent.",
+    RefusalReason.UNCLEAR_PERMISSION: "It is not clear whether the recipient wants faxes; write yes, no or nothing.",
 }

@@ -17,6 +17,7 @@ class Row(NamedTuple):
     country: str
     reference: str
     fields: dict[str, str]
+    area_code: str = ""
 
 
 class Slice(NamedTuple):

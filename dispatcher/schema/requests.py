@@ -198,6 +198,40 @@ class Start(Request):
     )
 
 
+class ListOptions(Request):
+    """What the caller says about the columns of a list. Columns that are not named are recognised by their headings."""
+
+    number_column: str = Field(default="", description="Heading of the column with the fax numbers.")
+    country_column: str = Field(default="", description="Heading of the column with the countries of the numbers.")
+    no_country: bool = Field(
+        default=False,
+        description="The list has no country column: numbers in national form are of the default country.",
+    )
+    area_code_column: str = Field(default="", description="Heading of the column with the area codes of the numbers.")
+    reference_column: str = Field(default="", description="Heading of the column with the producer's own ids.")
+    opt_out_column: str = Field(
+        default="", description="Heading of a column whose true values mean: do not send faxes to this recipient."
+    )
+    consent_column: str = Field(
+        default="", description="Heading of a column whose true values allow faxes; all other rows are not sent."
+    )
+    sheet: str = Field(default="", description="Name of the sheet of a workbook.")
+
+
+class UploadOptions(ListOptions):
+    """What the caller says about an upload."""
+
+    dry_run: bool = Field(default=False, description="Show the first rows as they would be dialled, and store nothing.")
+
+
+class DryRunOptions(ListOptions):
+    """What the caller says about a list that is only looked at."""
+
+    default_country: str = Field(
+        default="", description="Country of numbers in national form whose row names no country."
+    )
+
+
 class NewFax(Content, Start):
     """One fax, sent at once and before all bulk work."""
 

@@ -166,6 +166,30 @@ class RefusedPage(Response):
     next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
+class UsedColumns(Response):
+    """The headings of the columns that were used; null where the list has no such column."""
+
+    number: str | None = Field(default=None, description="Column of the fax number.")
+    country: str | None = Field(default=None, description="Column of the country.")
+    area_code: str | None = Field(default=None, description="Column of the area code.")
+    reference: str | None = Field(default=None, description="Column of the producer's own id.")
+    opt_out: str | None = Field(default=None, description="Column that says who does not want faxes.")
+    consent: str | None = Field(default=None, description="Column that says who may be faxed.")
+    assumed_country: str = Field(
+        default="", description="Country of numbers in national form whose row names none; empty if there is none."
+    )
+    assumed_rows: int = Field(default=0, description="Number of rows for which that country was assumed.")
+
+
+class FirstRow(Response):
+    """A row as it would be dialled."""
+
+    line: int = Field(description="Line of the list, counted from 1.")
+    number: str = Field(default="", description="Number that would be dialled, in E.164.")
+    region: str = Field(default="", description="Country of the number as two letters; `001` for no country.")
+    reference: str = Field(default="", description="The producer's own id of the recipient.")
+
+
 class Upload(Response):
     """The result of an uploaded list of recipients."""
 
@@ -176,6 +200,11 @@ class Upload(Response):
     duplicates: int = Field(description="Number of rows whose number was in the batch already.")
     refused_sample: tuple[RefusedRow, ...] = Field(
         default=(), description="The first refused rows; `/refused` and the report have all of them."
+    )
+    columns: UsedColumns = Field(default=UsedColumns(), description="The columns that were used.")
+    dry_run: bool = Field(default=False, description="Whether nothing was stored.")
+    first_rows: tuple[FirstRow, ...] = Field(
+        default=(), description="The first rows as they would be dialled; only for a dry run."
     )
 
 

@@ -29,8 +29,8 @@ class JobFilter:
     states: frozenset[State] = frozenset()
     categories: frozenset[str] = frozenset()
     reference: str = ""
-    #: E.164
-    number: str = ""
+    #: E.164; one of them has to match
+    numbers: frozenset[str] = frozenset()
 
     def matches_record(self, record: Record) -> bool:
         """Return whether state and category match. Rows without a job never match."""
@@ -43,7 +43,7 @@ class JobFilter:
     def matches_recipient(self, recipient: Recipient) -> bool:
         """Return whether reference and number match."""
         return (not self.reference or recipient.reference == self.reference) and (
-            not self.number or recipient.number == self.number
+            not self.numbers or recipient.number in self.numbers
         )
 
 

@@ -31,6 +31,8 @@ from dispatcher.store.store import Store
 _NO_MONEY = 402
 #: seconds for which a successful check of the credentials is reused for single faxes
 _CHECK_VALID_S = 300.0
+#: how long before now a batch may have to start: more is a wrong date
+_LATE_MS = 600_000
 _RERUN = " (rerun)"
 _PARTICIPLES = {
     Command.START: "started",
@@ -233,6 +235,8 @@ def _faults(definition: Definition, time_ms: int) -> dict[str, str]:
         faults["documents"] = "name at least one uploaded document, or a content URL in content_urls"
     if definition.deadline_ms and definition.deadline_ms <= max(time_ms, definition.start_at_ms):
         faults["deadline"] = "the deadline must be in the future and after start_at"
+    if definition.start_at_ms and definition.start_at_ms < time_ms - _LATE_MS:
+        faults["start_at"] = "this time has passed: give one in the future, or leave start_at out to start at once"
     return faults
 
 

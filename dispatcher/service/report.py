@@ -1,7 +1,9 @@
 """The report of a batch: a CSV file with one line for every uploaded row. It is streamed block by block."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
@@ -13,6 +15,9 @@ from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
+
+#: the beginning of a formula, which is no number in international form
+_FORMULA = re.compile(r"(?!\+[\d ]+\Z)[=+\-@\t\r\n]")
 
 COLUMNS = (
     "line",
@@ -32,7 +37,8 @@ COLUMNS = (
 
 
 async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
-    """Return the report as pieces of CSV in UTF-8: a header, jobs and duplicates in row order, then refused rows.
+    """Return the report as pieces of CSV in UTF-8 with its signature: a header, jobs and duplicates in row order, then
+    refused rows. Spreadsheets read it as UTF-8, and compute nothing that stands in it.
 
     A row, block or chunk that cannot be read has a line that says so. Raises Missing for an unknown batch and
     UnreadableData for one that cannot be read, before the first piece is read.
@@ -42,7 +48,7 @@ async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
 
 
 async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]:
-    yield _csv([COLUMNS])
+    yield codecs.BOM_UTF8 + _csv([COLUMNS])
     for block in range(blocks):
         # not a variable: a slow reader would keep the decoded block in memory
         yield await _block(store, batch, block)
@@ -111,5 +117,13 @@ def _refused_line(row: RefusedRow) -> Sequence[object]:
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(lines)
+    csv.writer(text).writerows([_harmless(cell) for cell in line] for line in lines)
     return text.getvalue().encode()
+
+
+def _harmless(cell: object) -> object:
+    """Return a cell with an apostrophe before it if a spreadsheet would take it for a formula.
+
+    Numbers keep their plus sign.
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell

@@ -203,7 +203,7 @@ async def test_the_report_is_a_table_of_all_lines(api: httpx.AsyncClient, runtim
     batch = await draft(runtime.store, 1_500)
     answer = await api.get(f"/v1/batches/{batch}/report")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    lines = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [line["line"] for line in lines] == [str(n) for n in range(1, 1_501)]
     assert (await api.get("/v1/batches/nothere/report")).status_code == 404
 

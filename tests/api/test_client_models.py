@@ -20,6 +20,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "batch": lambda client, _: client.batch("b1"),
     "batches": lambda client, _: client.batches(),
     "upload_recipients": lambda client, file: client.upload_recipients("b1", file),
+    "try_recipients": lambda client, file: client.try_recipients(file),
     "start": lambda client, _: client.start("b1"),
     "pause": lambda client, _: client.pause("b1"),
     "resume": lambda client, _: client.resume("b1"),

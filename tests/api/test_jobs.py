@@ -32,6 +32,9 @@ async def rows(api: httpx.AsyncClient, batch: str, query: str) -> list[int]:
         (f"number={number(4)}", [4]),
         (f"number={number(4).replace('+', '%2B')}", [4]),
         (f"number={number(4)[1:]}", [4]),
+        (f"number={number(4)[2:]}", [4]),
+        (f"number=({number(4)[2:5]}) {number(4)[5:8]}-{number(4)[8:]}", [4]),
+        (f"number=Fax: 001 {number(4)[2:]}", [4]),
         ("state=delivered&reference=r1", []),
         ("after=2", [3, 4]),
         ("after=1&limit=1", [2]),
@@ -49,6 +52,13 @@ async def test_a_filter_that_does_not_exist_is_named(api: httpx.AsyncClient, run
     batch = await draft(runtime.store, 1)
     answer = await api.get(f"/v1/batches/{batch}/jobs?state=lost")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "state[0]")
+
+
+@pytest.mark.parametrize("number", ["x", "0", "%2B", "12", "030 23125123", "=1+1", "1" * 100])
+async def test_a_text_that_is_no_number_is_refused(api: httpx.AsyncClient, runtime: Runtime, number: str) -> None:
+    batch = await draft(runtime.store, 1, default_country="US")
+    answer = await api.get(f"/v1/batches/{batch}/jobs?number={number}")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "number")
 
 
 async def test_pages_reach_every_job_of_a_large_batch_once(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -42,8 +42,17 @@ async def stored_lines(api: httpx.AsyncClient, batch: str) -> int:
 async def test_every_line_of_a_messy_list_is_accounted_for(api: httpx.AsyncClient, runtime: Runtime) -> None:
     batch = await draft(runtime.store)
     body = (await upload(api, batch, MESSY)).json()
-    sample = body.pop("refused_sample")
-    assert body == {"upload": "k", "lines": 5, "accepted": 2, "duplicates": 1, "refused": 2}
+    sample, columns = body.pop("refused_sample"), body.pop("columns")
+    assert body == {
+        "upload": "k",
+        "lines": 5,
+        "accepted": 2,
+        "duplicates": 1,
+        "refused": 2,
+        "dry_run": False,
+        "first_rows": [],
+    }
+    assert (columns["number"], columns["country"], columns["reference"]) == ("fax", "country", "id")
     assert [(row["line"], row["reason"]) for row in sample] == [(5, "empty"), (6, "extension")]
     shown = (await api.get(f"/v1/batches/{batch}")).json()
     assert (shown["rows"], shown["lines"], shown["refused_reasons"]) == (2, 5, {"empty": 1, "extension": 1})

@@ -75,7 +75,7 @@ def test_a_batch_is_listed_shown_started_and_reported(connected: Bulkfax, draft:
     assert "is running" in connected("batches", "start", draft).err
     assert answer(connected("batches", "watch", draft, "--json"))["state"] == "finished"
     assert connected("batches", "report", draft, "-o", tmp_path / "report.csv").status == 0
-    lines = list(csv.DictReader((tmp_path / "report.csv").read_text().splitlines()))
+    lines = list(csv.DictReader((tmp_path / "report.csv").read_text("utf-8-sig").splitlines()))
     assert [line["state"] for line in lines] == ["delivered", "delivered", "duplicate", "refused"]
 
 

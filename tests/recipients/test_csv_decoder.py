@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from dispatcher.core.job import RefusedRow
 from dispatcher.recipients.csv_decoder import CsvDecoder
-from dispatcher.recipients.errors import DuplicateColumn, NoNumberColumn, NotText, UnusableColumns
+from dispatcher.recipients.errors import (
+    AmbiguousColumns,
+    DuplicateColumn,
+    NoNumberColumn,
+    NotText,
+    SecondHeading,
+    UnusableColumns,
+)
 from dispatcher.recipients.lines import ROW_CHARACTERS
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row
@@ -28,9 +35,9 @@ def lines_and_numbers(text: str, size: int = 10) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_told_by_the_header(delimiter: str, size: int) -> None:
-    text = 'id|fax|"name; of, it"\n7|+1|"A|B"\n'.replace("|", delimiter)
+    text = 'id/fax/"name; of, it"\n7/+1/"A/B"\n'.replace("/", delimiter)
     assert decode(text, size) == [Row(2, "+1", "", "7", {"name; of, it": f"A{delimiter}B"})]
 
 
@@ -156,10 +163,74 @@ def test_rows_and_refusals_do_not_depend_on_where_chunks_end(body: str, size: in
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("fax," + ",".join(f"c{index}" for index in range(9_000)), "9,001 columns; a list may have 300"),
+        ("fax," + ",".join(f"c{index}" for index in range(9_000)), "9,001 columns; a list may have 400"),
         ("fax," + "x" * 201, "name has 201 characters; it may have 200"),
     ],
 )
 def test_a_header_that_would_be_stored_with_every_row_is_bounded(header: str, message: str) -> None:
     with pytest.raises(UnusableColumns, match=message):
         CsvDecoder().feed(f"{header}\n", final=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "name"),
+    [
+        ("Company, Ltd.;Fax;Name, First, Last", "A;+1;B", "Company, Ltd."),
+        ("Street; City; ZIP,Fax", "x,+1", "Street; City; ZIP"),
+        ("a,b,c,d|Fax Number", "x|+1", "a,b,c,d"),
+        ("Name (last, first, middle)\tFax", "x\t+1", "Name (last, first, middle)"),
+    ],
+)
+def test_the_delimiter_is_the_one_that_gives_a_number_column(header: str, row: str, name: str) -> None:
+    (decoded,) = decode(f"{header}\n{row}\n")
+    assert isinstance(decoded, Row)
+    assert decoded.number == "+1"
+    assert name in decoded.fields
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "Name,City,Voice,Fax",
+        ",,,Fax Number",
+        "Firma,Ort,Telefon,Telefax",
+        "Société,Pays,Téléphone,",
+        "Empresa,País,,",
+        "Name,Country,Tel.,No.",
+        "Ditta,Nazione,Telefono,",
+        "Bedrijf,Land,,Faxnummer",
+        "Contact,Vorwahl,,",
+        "x,Area Code,,Number",
+    ],
+)
+def test_a_second_row_of_headings_is_refused(second: str) -> None:
+    with pytest.raises(SecondHeading, match="second row of headings"):
+        decode(f"Company,Address,Telephone,\n{second}\nACME,Washington,202-555-0100,202-555-0143\n")
+
+
+@pytest.mark.parametrize("first", ["n/a,A,", ",Fax Ltd.,1 Main Street", "+1,prefers fax,", "none,,"])
+def test_a_first_row_of_data_is_no_second_heading(first: str) -> None:
+    assert [row.line for row in decode(f"Fax,Notes,Street\n{first}\n+1,,\n")] == [2, 3]
+
+
+EMPTY = "+1,,a\n" * 99
+
+
+@pytest.mark.parametrize("size", [7, 1000, 10**6])
+def test_the_first_hundred_rows_tell_which_columns_are_empty(size: int) -> None:
+    header = "Business Fax,Home Fax,Name\n"
+    assert len(decode(f"{header}{EMPTY}+1,,b\n+1,,c\n", size)) == 101
+    with pytest.raises(AmbiguousColumns, match="Line 1: More than one column"):
+        decode(f"{header}{EMPTY}+1,+2,b\n", size)
+    with pytest.raises(AmbiguousColumns, match="Line 103: There is a value in the column 'Home Fax'"):
+        decode(f"{header}{EMPTY}+1,,b\n+1,,b\n+1,+2,c\n", size)
+
+
+@pytest.mark.parametrize("size", [999, 10**6])
+def test_columns_that_are_all_empty_wait_for_a_value(size: int) -> None:
+    text = "Business Fax,Home Fax,Name\n" + ",,a\n" * 500
+    rows = decode(f"{text},+2,b\n" + ",,a\n" * 400, size)
+    assert [row.number for row in rows if row.number] == ["+2"]
+    assert len(rows) == 901
+    with pytest.raises(AmbiguousColumns):
+        decode(text + ",,a\n" * 600, size)

@@ -83,7 +83,7 @@ def test_an_input_without_a_row_is_an_error(data: bytes) -> None:
 
 def test_an_unknown_content_type_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(UnsupportedContentType, match="text/csv, application/x-ndjson or application/json"):
-        read(b"fax", "application/vnd.ms-excel")
+        read(b"fax", "application/pdf")
 
 
 def test_a_declared_encoding_that_is_not_unicode_is_an_error() -> None:

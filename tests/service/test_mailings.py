@@ -63,6 +63,8 @@ async def test_the_same_key_with_other_content_is_a_conflict(mailings: Mailings)
         ({"content_urls": ()}, "documents"),
         ({"documents": ("0" * 64,)}, "documents[0]"),
         ({"deadline_ms": 1}, "deadline"),
+        ({"start_at_ms": 1}, "start_at"),
+        ({"start_at_ms": NOW_MS - 700_000}, "start_at"),
         ({"start_at_ms": NOW_MS + 2 * DAY_MS, "deadline_ms": NOW_MS + DAY_MS}, "deadline"),
     ],
 )

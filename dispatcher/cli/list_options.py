@@ -1,0 +1,80 @@
+"""Options of ``send`` about the columns of the list."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.table import Table
+
+from dispatcher.cli.tables import table
+from dispatcher.client import FirstRow, UsedColumns
+
+
+def _option(help_text: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel="Columns of the list")
+
+
+class ListColumns(NamedTuple):
+    """What the caller says about the columns of the list."""
+
+    number_column: Annotated[str, _option("Heading of the column with the fax numbers.")] = ""
+    country_column: Annotated[str, _option("Heading of the column with the countries.")] = ""
+    no_country: Annotated[
+        bool, _option("The list has no country column, whatever its headings say.", "--no-country")
+    ] = False
+    area_code_column: Annotated[str, _option("Heading of the column with the area codes.")] = ""
+    reference_column: Annotated[str, _option("Heading of the column with your own ids.")] = ""
+    opt_out_column: Annotated[str, _option("Heading of a column whose true values mean: do not send.")] = ""
+    consent_column: Annotated[str, _option("Heading of a column whose true values allow sending; no others.")] = ""
+    sheet: Annotated[str, _option("Name of the sheet, if a workbook has several with numbers.")] = ""
+    dry_run: Annotated[
+        bool, _option("Show the first rows as they would be dialled. Nothing is stored or sent.", "--dry-run")
+    ] = False
+
+
+def with_list_columns(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of ``ListColumns``; it gets them as its parameter ``columns``."""
+    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "columns"]
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=ListColumns._field_defaults[name], annotation=annotation
+        )
+        for name, annotation in inspect.get_annotations(ListColumns).items()
+    ]
+
+    @wraps(command)
+    def with_columns(**values: Any) -> None:
+        columns = ListColumns(**{name: values.pop(name) for name in ListColumns._fields})
+        command(columns=columns, **values)
+
+    signature = inspect.Signature([*own, *options])
+    with_columns.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+    with_columns.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return with_columns
+
+
+def columns_text(columns: UsedColumns) -> str:
+    """Return one line that says which columns were used and what was assumed."""
+    parts = [f'number: "{columns.number}"' if columns.number else "number: the whole row"]
+    country = f'"{columns.country}"' if columns.country else "none"
+    if columns.assumed_rows:
+        rows = "row" if columns.assumed_rows == 1 else "rows"
+        country += f", {columns.assumed_country} assumed for {columns.assumed_rows:,} {rows}"
+    parts.append(f"country: {country}")
+    others = {
+        "area code": columns.area_code,
+        "reference": columns.reference,
+        "opt-out": columns.opt_out,
+        "consent": columns.consent,
+    }
+    return "; ".join([*parts, *(f'{role}: "{name}"' for role, name in others.items() if name)])
+
+
+def first_rows_table(rows: Sequence[FirstRow]) -> Table:
+    """Return a table of the first rows as they would be dialled."""
+    grid = table("line", "number", "country", "reference", title="Would be dialled", numbers=["line"])
+    for row in rows:
+        grid.add_row(str(row.line), row.number, row.region, row.reference)
+    return grid

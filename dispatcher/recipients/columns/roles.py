@@ -1,0 +1,381 @@
+"""Decides which column of a list has which role, or why nobody can be sure of it.
+
+The decision is made once for a list, from its headings and its first rows. It needs nothing else, and it never guesses:
+where more than one column could be meant, the list is refused with the candidates and with the option that names one.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax
+from dispatcher.recipients.columns.options import ColumnOptions, Role
+from dispatcher.recipients.columns.vocabulary import REFERENCES
+
+#: headings that a refusal names, and characters of each
+_SHOWN, _SHOWN_CHARACTERS = 20, 60
+#: digits of the shortest text that may be a number
+_FEWEST_DIGITS = 3
+_NO_COUNTRY = "no_country=true (--no-country) if the numbers are of no other country"
+
+
+class LabelledNumber(NamedTuple):
+    """Columns of a number whose label says what it is, as Google Contacts writes them."""
+
+    label: int
+    value: int
+
+
+class LabelledCountry(NamedTuple):
+    """Columns of a country and of the label of its address; ``label`` is -1 if there is none."""
+
+    label: int
+    value: int
+
+
+class Roles(NamedTuple):
+    """The columns that are used, by position; -1 or empty for a role that no column has."""
+
+    number: int
+    #: several only if they say the same: the name and the code of one country
+    country: tuple[int, ...] = ()
+    area_code: int = -1
+    reference: int = -1
+    opt_out: tuple[int, ...] = ()
+    consent: tuple[int, ...] = ()
+    #: columns that could be meant too, but are empty so far; a value in one of them refuses the list
+    empty: tuple[tuple[int, Role], ...] = ()
+    labelled_numbers: tuple[LabelledNumber, ...] = ()
+    labelled_countries: tuple[LabelledCountry, ...] = ()
+
+
+class Fault(Enum):
+    """Why a list is refused."""
+
+    NO_NUMBER = auto()
+    NO_SUCH_COLUMN = auto()
+    AMBIGUOUS = auto()
+    DUPLICATE = auto()
+    UNUSED = auto()
+    SECOND_HEADING = auto()
+
+
+class Refusal(NamedTuple):
+    """Why the columns are not clear, and what to do. ``undecided`` becomes clear with a row that has a value."""
+
+    fault: Fault
+    what: str
+    what_to_do: str
+    undecided: bool = False
+
+
+def decide(names: Sequence[str], rows: Sequence[Sequence[str]], options: ColumnOptions) -> Roles | Refusal:
+    """Return the roles of the columns, or the refusal.
+
+    Args:
+        names: The headings.
+        rows: The first rows, each as long as the headings.
+        options: What the caller says.
+    """
+    return _Decision(names, rows, options).decide()
+
+
+def has_number_column(names: Sequence[str], options: ColumnOptions) -> bool:
+    """Return whether a column with one of these headings could be the number."""
+    if options.number:
+        return any(plain(name) == plain(options.number) for name in names)
+    subjects = {read_heading(name).subject for name in names}
+    return bool(subjects & {Subject.FAX, Subject.NUMBER, Subject.LABELLED})
+
+
+def second_heading(row: Sequence[str], options: ColumnOptions) -> Refusal | None:
+    """Return the refusal of a list whose first row has no digit, but words that belong into headings."""
+    if options.settled or any(any(map(str.isdigit, value)) for value in row):
+        return None
+    headings = [value for value in row if value.strip() and _is_heading(value)]
+    if not headings:
+        return None
+    what = f"The row after the headings looks like a second row of headings, with {_quoted(headings)}."
+    advice = "Leave one row of headings, the one that names the fax number, and remove the other."
+    return Refusal(Fault.SECOND_HEADING, what, advice)
+
+
+def refusal_of_value(names: Sequence[str], column: int, role: Role) -> Refusal:
+    """Return the refusal of a list with a value in a column that was empty so far."""
+    what = f"There is a value in the column {_quoted([names[column]])}, which was empty in the rows before."
+    return Refusal(Fault.AMBIGUOUS, what, _name_it(role, [names[column]]))
+
+
+class _Refused(Exception):
+    """Ends a decision; never leaves this module."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.what)
+        self.refusal = refusal
+
+
+class _Decision:
+    """One decision: the headings with what is known of their columns."""
+
+    def __init__(self, names: Sequence[str], rows: Sequence[Sequence[str]], options: ColumnOptions) -> None:
+        self._names = names
+        self._rows = rows
+        self._options = options
+        self._headings: list[Heading] = [read_heading(name) for name in names]
+        self._named: dict[Role, int] = {}
+        self._empty: list[tuple[int, Role]] = []
+
+    def decide(self) -> Roles | Refusal:
+        try:
+            self._named = {role: self._column_named(role, heading) for role, heading in self._options.named()}
+            number, labelled = self._number()
+            country, countries = self._country(number, bool(labelled))
+            return Roles(
+                number,
+                country,
+                self._area_code(),
+                self._reference(),
+                self._permissions(Role.OPT_OUT, Subject.OPT_OUT),
+                self._permissions(Role.CONSENT, Subject.CONSENT),
+                tuple(self._empty),
+                labelled,
+                countries,
+            )
+        except _Refused as refused:
+            return refused.refusal
+
+    def _column_named(self, role: Role, heading: str) -> int:
+        """Return the column that the caller names."""
+        exact = [index for index, name in enumerate(self._names) if name.strip() == heading.strip()]
+        similar = exact or [index for index, name in enumerate(self._names) if plain(name) == plain(heading)]
+        if len(similar) == 1:
+            return similar[0]
+        if similar:
+            what = f"{len(similar)} columns are named {_quoted([heading])}, which {role.parameter} names."
+            raise _Refused(Refusal(Fault.AMBIGUOUS, what, "Give them different names, and name the right one."))
+        what = f"No column is named {_quoted([heading])}, which {role.parameter} names; there is {self._listed()}."
+        advice = f"Name one of these with {role.parameter} (on the command line, {role.option})."
+        raise _Refused(Refusal(Fault.NO_SUCH_COLUMN, what, advice))
+
+    # the number
+
+    def _number(self) -> tuple[int, tuple[LabelledNumber, ...]]:
+        if Role.NUMBER in self._named:
+            return self._named[Role.NUMBER], ()
+        free = [index for index in range(len(self._names)) if index not in self._named.values()]
+        fax = [index for index in free if self._headings[index].subject is Subject.FAX]
+        if fax:
+            return self._only(fax, Role.NUMBER, "the fax number"), ()
+        labelled = self._labelled_numbers()
+        if labelled:
+            return labelled[0].value, labelled
+        about = [index for index in free if self._headings[index].subject in (Subject.ABOUT_FAX, Subject.FAX_EXTENSION)]
+        numbers = [index for index in free if self._headings[index].subject is Subject.NUMBER]
+        numbers = [index for index in numbers if self._may_be_numbers(index)] or numbers
+        if about and (numbers or self._filled(about)):
+            what = f"{self._quoted(about)} speaks of fax, but another column would be dialled."
+            raise _Refused(Refusal(Fault.UNUSED, what, _name_it(Role.NUMBER, self._shown([*about, *numbers]))))
+        if not numbers:
+            raise _Refused(self._no_number())
+        return self._only(self._with_other_phones(numbers, free), Role.NUMBER, "the number"), ()
+
+    def _with_other_phones(self, numbers: list[int], free: Sequence[int]) -> list[int]:
+        """Return the columns with other telephone numbers: a list with "Phone" and "Mobile" has two to choose from."""
+        if not any(self._headings[index].phone for index in numbers):
+            return numbers
+        phones = [index for index in free if self._headings[index].phone and index not in numbers]
+        return numbers + [index for index in phones if self._headings[index].subject is Subject.NOTHING]
+
+    def _no_number(self) -> Refusal:
+        what = f"No column is named as the fax number; found {self._listed()}."
+        advice = (
+            "Name the columns in the first line, one of them 'number' or 'fax', or name the column with "
+            f"{Role.NUMBER.parameter} (on the command line, {Role.NUMBER.option})."
+        )
+        return Refusal(Fault.NO_NUMBER, what, advice)
+
+    def _may_be_numbers(self, column: int) -> bool:
+        """Return whether the column's values have digits; a column "Recipient" may have names."""
+        values = [row[column] for row in self._rows if row[column].strip()]
+        return not values or any(sum(map(str.isdigit, value)) >= _FEWEST_DIGITS for value in values)
+
+    def _labelled_numbers(self) -> tuple[LabelledNumber, ...]:
+        labels = {heading.position: i for i, heading in enumerate(self._headings) if heading.subject is Subject.LABEL}
+        values = {
+            heading.position: i for i, heading in enumerate(self._headings) if heading.subject is Subject.LABELLED
+        }
+        return tuple(LabelledNumber(labels[position], values[position]) for position in sorted(labels & values.keys()))
+
+    # the country
+
+    def _country(self, number: int, labelled: bool) -> tuple[tuple[int, ...], tuple[LabelledCountry, ...]]:
+        if Role.COUNTRY in self._named:
+            return (self._named[Role.COUNTRY],), ()
+        if self._options.no_country:
+            return (), ()
+        columns = [index for index in self._with(Subject.COUNTRY) if index != number]
+        if labelled:
+            labels = {h.position: i for i, h in enumerate(self._headings) if h.subject is Subject.ADDRESS_LABEL}
+            countries = [index for index in columns if self._headings[index].position]
+            self._refuse_unused([index for index in columns if index not in countries], Role.COUNTRY)
+            pairs = (LabelledCountry(labels.get(self._headings[index].position, -1), index) for index in countries)
+            return (), tuple(pairs)
+        used = self._countries_of(number, columns)
+        if not used:
+            self._refuse_unused([*columns, *self._with(Subject.REGION)], Role.COUNTRY)
+            return (), ()
+        self._refuse_unused(self._doubtful_beside(used), Role.COUNTRY)
+        return used, ()
+
+    def _countries_of(self, number: int, columns: Sequence[int]) -> tuple[int, ...]:
+        """Return the country columns of the number's address."""
+        mine = self._headings[number].address
+        fax_number = not self._headings[number].phone
+        own = [i for i in columns if self._headings[i].address == mine and not (self._headings[i].phone and fax_number)]
+        own = own or [index for index in columns if not self._headings[index].address]
+        if own:
+            return self._same_country(own)
+        if mine:
+            return ()
+        # the number names no address: the only filled country is meant, and beside others that of the business
+        others = [index for index in columns if self._headings[index].address != {"ip"}]
+        business = [index for index in others if self._headings[index].address == {"work"}]
+        return self._same_country(business or others) if others else ()
+
+    def _same_country(self, columns: Sequence[int]) -> tuple[int, ...]:
+        """Return the only column that is not empty, or the name and the code of one country."""
+        filled = self._filled(columns)
+        codes = [index for index in filled if _is_code(self._names[index])]
+        addresses = {self._headings[index].address for index in filled}
+        if len(filled) == 2 and len(codes) == 1 and len(addresses) == 1:
+            self._watch([index for index in columns if index not in filled], Role.COUNTRY)
+            return (next(index for index in filled if index not in codes), codes[0])
+        if len(filled) < 2:
+            chosen = filled[0] if filled else columns[0]
+            self._watch([index for index in columns if index != chosen], Role.COUNTRY)
+            return (chosen,)
+        return (self._only(columns, Role.COUNTRY, "the country"),)
+
+    def _doubtful_beside(self, used: Sequence[int]) -> list[int]:
+        """Return unclear headings about a country beside the country that is used.
+
+        "Region" alone is a part of that country, as in "State/Region".
+        """
+        unclear = self._with(Subject.REGION)
+        addresses = {frozenset[str](), *(self._headings[index].address for index in used)}
+        return [i for i in unclear if not _is_region(self._names[i]) and self._headings[i].address in addresses]
+
+    # the other roles
+
+    def _area_code(self) -> int:
+        if Role.AREA_CODE in self._named:
+            return self._named[Role.AREA_CODE]
+        columns = self._with(Subject.AREA_CODE)
+        own = [index for index in columns if not self._headings[index].phone]
+        self._refuse_unused([index for index in columns if index not in own], Role.AREA_CODE)
+        if not own or (self._options.settled and len(own) > 1):
+            return -1
+        return self._only(own, Role.AREA_CODE, "the area code")
+
+    def _reference(self) -> int:
+        if Role.REFERENCE in self._named:
+            return self._named[Role.REFERENCE]
+        from_best = sorted(self._with(Subject.REFERENCE), key=lambda index: _rank(self._names[index]))
+        return next((index for index in from_best if index not in self._named.values()), -1)
+
+    def _permissions(self, role: Role, subject: Subject) -> tuple[int, ...]:
+        """Return all columns that may forbid a row; what is not clear is asked about once."""
+        if role is Role.OPT_OUT and not self._options.settled:
+            self._refuse_unused(self._with(Subject.PERMISSION), Role.OPT_OUT)
+            self._refuse_unused(self._with(Subject.FAX_EXTENSION), Role.NUMBER)
+        named = (self._named[role],) if role in self._named else ()
+        return named if named and self._options.settled else (*named, *self._with(subject))
+
+    # what they share
+
+    def _with(self, subject: Subject) -> list[int]:
+        named = self._named.values()
+        return [i for i, heading in enumerate(self._headings) if heading.subject is subject and i not in named]
+
+    def _filled(self, columns: Iterable[int]) -> list[int]:
+        return [index for index in columns if any(row[index].strip() for row in self._rows)]
+
+    def _only(self, columns: Sequence[int], role: Role, meaning: str) -> int:
+        """Return the only column that has values, and watch that the others stay empty."""
+        if len(columns) == 1:
+            return columns[0]
+        filled = self._filled(columns)
+        if len(filled) != 1:
+            if len({plain(name) for name in self._shown(filled)}) == 1:
+                what = f"Two columns are named {self._quoted(filled[-1:])}."
+                raise _Refused(Refusal(Fault.DUPLICATE, what, "Rename or remove one of them."))
+            what = f"More than one column could be {meaning}: {self._quoted(filled or columns)}."
+            advice = _name_it(role, self._shown(filled or columns))
+            raise _Refused(Refusal(Fault.AMBIGUOUS, what, advice, undecided=not filled))
+        self._watch([index for index in columns if index != filled[0]], role)
+        return filled[0]
+
+    def _refuse_unused(self, columns: Sequence[int], role: Role) -> None:
+        """Refuse the list for columns whose headings say that they matter, unless they are empty."""
+        if self._options.settled:
+            return
+        filled = self._filled(columns)
+        if filled:
+            what = f"{self._quoted(filled)} says something about the {_MEANINGS[role]}, but is not used."
+            raise _Refused(Refusal(Fault.UNUSED, what, _name_it(role, self._shown(filled))))
+        self._watch(columns, role)
+
+    def _watch(self, columns: Iterable[int], role: Role) -> None:
+        if not self._options.settled:
+            self._empty += [(index, role) for index in columns]
+
+    def _shown(self, columns: Iterable[int]) -> list[str]:
+        return [self._names[index] for index in columns]
+
+    def _quoted(self, columns: Iterable[int]) -> str:
+        return _quoted(self._shown(columns))
+
+    def _listed(self) -> str:
+        return _quoted(self._names[:_SHOWN])
+
+
+_MEANINGS = {
+    Role.NUMBER: "number to dial",
+    Role.COUNTRY: "country of the number",
+    Role.AREA_CODE: "area code of the number",
+    Role.OPT_OUT: "permission to send",
+}
+
+
+def _name_it(role: Role, candidates: Sequence[str]) -> str:
+    """Return the advice that names the parameters and options to type."""
+    shown = candidates[0].strip()[:_SHOWN_CHARACTERS]
+    advice = f"Name the right column, such as {role.parameter}={shown} (on the command line, {role.option} '{shown}')"
+    match role:
+        case Role.COUNTRY:
+            return f"{advice}, or say {_NO_COUNTRY}."
+        case Role.OPT_OUT:
+            consent = Role.CONSENT
+            return f"{advice}, or {consent.parameter} ({consent.option}) if its values say who may be faxed."
+    return f"{advice}."
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name.strip()[:_SHOWN_CHARACTERS]}'" for name in names)
+
+
+def _rank(name: str) -> int:
+    return REFERENCES.index(plain(name))
+
+
+def _is_code(name: str) -> bool:
+    return any(part in plain(name) for part in ("code", "iso", "dial", "calling", "kennz", "vorwahl", "lkz"))
+
+
+def _is_region(name: str) -> bool:
+    return plain(name) in ("region", "regio", "regione", "regionname")
+
+
+def _is_heading(value: str) -> bool:
+    """Return whether a value of the first row is a heading itself."""
+    return speaks_of_fax(value) or read_heading(value).subject in (Subject.NUMBER, Subject.COUNTRY, Subject.AREA_CODE)

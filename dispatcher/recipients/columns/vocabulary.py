@@ -1,0 +1,160 @@
+"""The words of headings, as contact exports write them in six languages.
+
+Words are in lower case and without accents. A compound with "fax" is split before it is looked up, so that
+"Geschäftsfaxnummer" is the words "geschafts", "fax", "nummer".
+"""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: words that mean a fax; other words with "fax" in them are split
+FAX = _words("fax facsimile telecopie telecopieur telecopy telecopier telekopie fernkopie fernkopierer")
+#: places whose names contain "fax"
+NOT_FAX = _words("halifax fairfax colfax")
+PHONE = _words(
+    "phone telephone telephones tel telefon telefono telefoon telefoonnummer telefonnummer telephonenumber phonenumber"
+    " mobile mobil mobiltelefon movil cell cellphone handy handynummer cellulare portable gsm celular voice pager isdn"
+)
+#: channels that a heading about opting out may be limited to, none of them fax
+OTHER_CHANNELS = PHONE | _words(
+    "email e mail mails emails sms text texts call calls calling anruf anrufe appel appels llamada llamadas chiamate"
+    " bellen post postal letter letters brief newsletter whatsapp courriel correo courrier posta messages"
+)
+
+#: the address that a column belongs to, by the words of its heading
+ADDRESSES = {
+    word: group
+    for group, words in {
+        "work": "business work office company firm corporate geschaftlich geschaeftlich geschafts geschaefts geschaft"
+        " dienstlich dienst firma firmen buro buero arbeit bureau professionnel professionnelle travail societe"
+        " entreprise pro trabajo oficina empresa laboral negocios ufficio uff lavoro azienda aziendale werk zakelijk"
+        " zaak kantoor bedrijf",
+        "home": "home private personal privat private zuhause domicile personnel personnelle prive privee particular"
+        " casa residencia domicilio abitazione ab privato personale thuis huis huisadres",
+        "other": "other another weiteres weitere weiterer sonstige sonstiges anderes andere autre autres otro otra"
+        " altro altra ander anders overig overige alternate alternative secondary second",
+        "mailing": "mailing correspondence correspondance correspondencia corrispondenza postanschrift postadresse",
+        "shipping": "shipping ship delivery liefer lieferung lieferadresse lieferanschrift livraison envio entrega"
+        " spedizione consegna verzending levering bezorging",
+        "billing": "billing bill invoice rechnung rechnungs rechnungsadresse facturation facturacion fatturazione"
+        " factuur facturatie",
+        "practice": "practice location",
+        "account": "account",
+        "assistant": "assistant assistent assistente asistente",
+        "ip": "ip",
+    }.items()
+    for word in words.split()
+}
+#: words between a number and the address that it counts: "Address 2: Country/Region"
+ADDRESS_WORDS = _words("address addr adresse anschrift direccion indirizzo adres")
+
+COUNTRY = _words(
+    "country countries nation land lander laender landes staat pays pais paese nazione natie ctry cntry lkz"
+    " landerkennzeichen laenderkennzeichen landercode laendercode landescode landerkurzel laenderkuerzel landerkennung"
+    " landerschlussel landesschlussel landcode landnaam countrycode countryname countryiso isocountry isocode iso"
+)
+#: words that name a country together with another word
+REGION = _words("region regio regione regions")
+#: words of a part of a country
+STATE = _words(
+    "state states province provincia provincie provinz bundesland kanton canton dep departement departamento etat"
+    " estado stati county prefecture"
+)
+#: words that change nothing in a heading about a country
+COUNTRY_FILLERS = _words(
+    "code codes name iso alpha abbreviation abbr short full the a of or o ou oder of de du des der la le del della di"
+    " van y e und and et en area geografica code codigo codice kennzeichen schlussel provider contact customer kunde"
+    " kunden client cliente klant recipient empfanger mail if outside u s us is id text value number phone fax"
+)
+#: words after which the country's calling code follows
+DIALLING = _words(
+    "dial dialing dialling calling landesvorwahl landervorwahl laendervorwahl landeskennzahl landerkennzahl idd"
+    " auslandsvorwahl landnummer indicatif kengetalland"
+)
+INTERNATIONAL = COUNTRY | _words("international internazionale internacional internationale internationaal")
+
+#: single words for an area code
+AREA_CODE = _words(
+    "areacode vorwahl vorwahlnummer ortsvorwahl ortskennzahl ortsnetzkennzahl prefisso prefijo netnummer kengetal"
+    " prefixe lada npa onkz"
+)
+#: words that mean an area code together with a word for "code"
+AREA = _words("area zona zone city regional regionale trunk std local locale ciudad citta")
+POSTAL = _words("postal zip post plz cap")
+CODE = _words("code codigo codice prefix prefixe prefijo prefisso indicatif")
+
+#: words that make a heading with "fax" one about something else than the number
+NOT_A_NUMBER = _words(
+    "date datum data fecha time status type typ tipo label notes note name header cover page pages count sent received"
+    " last next error result message cost template domain email preferred preference preferences language subject"
+    " attention attn"
+)
+EXTENSION = _words("extension ext extn durchwahl poste anexo interno toestel nebenstelle")
+#: words after which a heading only says what its numbers contain: "Fax (with area code)"
+INCLUDING = _words("with incl including inkl inklusive mit avec con met")
+
+NEGATIONS = _words("not no non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans")
+CONTACTING = _words(
+    "contact contacted contacter contatto contactar contattare kontakt kontaktieren contacteren disturb solicit"
+    " marketing werbung anschreiben"
+)
+#: words about opting out, whatever else the heading says
+OPT_OUT = _words(
+    "optout optedout optsout unsubscribe unsubscribed abgemeldet abmeldung widerspruch widersprochen desabonne"
+    " desinscrit desinscription opposition baja disiscritto disiscrizione uitgeschreven uitschrijven afgemeld afmelding"
+    " suppressed suppression faxsperre werbesperre kontaktsperre robinson donotfax nofax donotcontact keinfax"
+)
+#: words about consent, whatever else the heading says
+CONSENT = _words(
+    "consent consents consented optin optedin einwilligung eingewilligt zustimmung zugestimmt einverstandnis"
+    " einverstanden einverstaendnis consentement consentimiento consenso toestemming gdpr dsgvo rgpd"
+)
+#: words about consent in a heading that speaks of fax or of contacting
+ALLOWED = _words(
+    "allowed allow allows permission permissions permitted permit authorized authorised authorization agreed accept"
+    " accepts accepted ok okay erlaubt erlaubnis genehmigt zulassig autorise autorisation accepte permis autorizado"
+    " autorizacion permitido permiso acepta autorizzato autorizzazione permesso consentito accetta toegestaan akkoord"
+)
+PREFERENCES = _words("preference preferences prefers praferenz voorkeur preferencia preferenza")
+#: fillers of a heading such as "Do not send faxes to"
+PERMISSION_FILLERS = _words(
+    "do does please allow allowed send sending sent to by per via a an any the receive use envoyer enviar inviare"
+    " sturen senden per faire des de le"
+)
+#: words that make a heading about opting out one about its circumstances
+CIRCUMSTANCES = _words(
+    "date datum fecha data time source quelle reason grund motif motivo reden by type version text method updated"
+    " timestamp zeitpunkt note notes comment basis"
+)
+
+#: headings without "fax" that may name the column of the number, written as one word
+NUMBERS = _words(
+    "number recipient recipientnumber to destination destinationnumber phonenumber phone phoneno telephone"
+    " telephonenumber telefon telefonnummer tel e164 msisdn telefono telefoon telefoonnummer numerodetelephone"
+    " numerodetelefono nummer"
+)
+#: headings that may name the country and have no meaning beside it, written as one word
+REFERENCES = (
+    *("reference", "referenceid", "ref", "externalid", "extid", "customerid", "customernumber", "customerno"),
+    *("customerref", "customer", "clientid", "accountid", "kundennummer", "kundennr", "kundenid", "recipientid"),
+    *("recordid", "contactid", "npi", "id"),
+)
+
+#: texts that say that somebody opted out, and texts that say the opposite, in any column about it
+OPTED_OUT_TEXTS = _words(
+    "optout optedout donotfax donotcontact donotallow nofax notallowed unsubscribed denied refused withdrawn"
+    " keinfax nichtfaxen nichterlaubt abgemeldet widersprochen abgelehnt"
+    " nepasfaxer pasdefax desinscrit desabonne refuse nonautorise"
+    " nofaxear noenviarfax baja rechazado nopermitido"
+    " nonfaxare noninviarefax disiscritto rifiutato nonconsentito"
+    " nietfaxen geenfax afgemeld uitgeschreven geweigerd niettoegestaan"
+)
+ALLOWED_TEXTS = _words(
+    "optin optedin allow allowed faxallowed faxok ok okay consent consented granted permitted subscribed"
+    " erlaubt eingewilligt zugestimmt angemeldet autorise accepte accorde inscrit permitido aceptado autorizado"
+    " consentito autorizzato accettato toegestaan akkoord aangemeld"
+)
+TRUE_TEXTS = _words("1 x y yes true t on checked ja j wahr oui vrai si s verdadero vero waar")
+FALSE_TEXTS = _words("0 n no false f off unchecked nein falsch non faux falso nee onwaar")
