@@ -37,5 +37,3 @@ def configure_logs(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_VisibleFormatter(logging.BASIC_FORMAT))
     logging.basicConfig(level=max(logging.WARNING, _LEVELS[settings.log_level]), handlers=[handler], force=True)
-    # pypdf warns about every irregularity of an uploaded PDF; errors are reported in the answer to the upload
-    logging.getLogger("pypdf").setLevel(logging.ERROR)

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatcher.child_process.runner import ChildProcesses
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import CallbackReceiver
-from dispatcher.service.documents import document_url
+from dispatcher.service.documents import DocumentIntake, document_url
 from dispatcher.service.fax_builder import FaxBuilder, PublicUrls
 from dispatcher.service.inbox_consumer import InboxConsumer
 from dispatcher.service.mailings import Mailings
@@ -88,6 +89,8 @@ class Runtime:
     sinch: FaxClient
     callback_keys: list[bytes]
     mailings: Mailings
+    child_processes: ChildProcesses
+    document_intake: DocumentIntake
     callback_receiver: CallbackReceiver
     sender: Sender
     reconciler: Reconciler
@@ -282,16 +285,10 @@ def assemble(
     polling = not settings.public_url if polling is None else polling
     settler = Settler(store, fax_builder, policy, polling=polling, failpoint=failpoint)
     permits = ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS)
+    child_processes = ChildProcesses()
     sender = _sender(settings, policy, store, sinch, fax_builder, settler, permits, clocks, failpoint)
-    inbox_consumer = InboxConsumer(
-        store,
-        settler,
-        fax_builder,
-        ProviderReads(sinch, permits, store.holds, policy),
-        consumer=worker_name,
-        idle_s=policy.lease_s / 2 if inbox_idle_s is None else inbox_idle_s,
-        failpoint=failpoint,
-    )
+    reads = ProviderReads(sinch, permits, store.holds, policy)
+    idle_s = policy.lease_s / 2 if inbox_idle_s is None else inbox_idle_s
     return Runtime(
         settings=settings,
         policy=policy,
@@ -299,10 +296,14 @@ def assemble(
         sinch=sinch,
         callback_keys=secrets.callback_keys,
         mailings=Mailings(store, sinch.check, policy.open_drafts),
+        child_processes=child_processes,
+        document_intake=DocumentIntake(store, child_processes, max_pages=policy.max_pages),
         callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),
         sender=sender,
         reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),
-        inbox_consumer=inbox_consumer,
+        inbox_consumer=InboxConsumer(
+            store, settler, fax_builder, reads, consumer=worker_name, idle_s=idle_s, failpoint=failpoint
+        ),
         scheduler=Scheduler(
             store, policy, clocks.steady, max_in_flight=settings.sinch.max_in_flight, failpoint=failpoint
         ),

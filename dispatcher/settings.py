@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     callback_keys: Annotated[list[SecretStr], NoDecode] = []
     api_keys: Annotated[list[SecretStr], NoDecode] = []
+    #: those of the keys that send documents with warnings without being asked
+    api_keys_allow_warnings: Annotated[list[SecretStr], NoDecode] = []
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     #: country (two letters) of numbers in national format if neither row nor batch names one
@@ -108,10 +110,17 @@ class Settings(BaseSettings):
         files = NestedSecretsSettingsSource(file_secret_settings, secrets_nested_delimiter="__")
         return init_settings, env_settings, dotenv_settings, files
 
-    @field_validator("callback_keys", "api_keys", mode="before")
+    @field_validator("callback_keys", "api_keys", "api_keys_allow_warnings", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("api_keys_allow_warnings")
+    @classmethod
+    def _are_api_keys(cls, value: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
+        if not set(value) <= set(info.data.get("api_keys", [])):
+            raise ValueError("each of these keys must be one of BULKFAX_API_KEYS")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -48,7 +48,6 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     )
     app.state.exposition = Exposition()
     app.state.reading_lists = asyncio.Semaphore(recipients.LISTS_AT_ONCE)
-    app.state.checking_documents = asyncio.Semaphore(documents.DOCUMENTS_AT_ONCE)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dispatcher.api import convert, validation
+from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
@@ -64,10 +65,13 @@ async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
 
 @router.post("/{batch}/start")
 async def start_batch(
-    batch: str, runtime: RuntimeDep, body: validation.Start | None = None
+    batch: str, runtime: RuntimeDep, allowing: AllowedDep, body: validation.Start | None = None
 ) -> responses.CommandedBatch:
-    """Start sending, or wait for `start_at`. The provider's credentials are checked first."""
-    return await _command(runtime, batch, Command.START, convert.allowed(body))
+    """Start sending, or wait for `start_at`. The provider's credentials are checked first.
+
+    If documents have warnings, the answer is 409 with all of them until the request has `allow_warnings`.
+    """
+    return await _command(runtime, batch, Command.START, allowed(allowing, body))
 
 
 @router.post("/{batch}/pause")
@@ -89,9 +93,9 @@ async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBa
 
 
 async def _command(
-    runtime: RuntimeDep, batch: str, command: Command, allowed: Allowed | None = None
+    runtime: RuntimeDep, batch: str, command: Command, allows: Allowed | None = None
 ) -> responses.CommandedBatch:
-    commanded = await runtime.mailings.command(batch, command, allowed or Allowed())
+    commanded = await runtime.mailings.command(batch, command, allows or Allowed())
     words = (await limited_by_now(runtime, commanded.batch)).batches
     return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
 
@@ -103,14 +107,19 @@ async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
 
 @router.post("/{batch}/rerun", status_code=201, responses=TOO_MANY_DRAFTS)
 async def rerun_batch(
-    batch: str, body: validation.NewRerun, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
+    batch: str,
+    body: validation.NewRerun,
+    runtime: RuntimeDep,
+    allowing: AllowedDep,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> responses.Batch:
     """Create a new batch from the jobs of this one that ended in one of the states (and categories)."""
     selection = Selection(
         states=frozenset(convert.FINAL_STATES[name] for name in body.states),
         categories=None if body.categories is None else frozenset(body.categories),
     )
-    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key, allowed=convert.allowed(body))
+    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key, allowed=allowed(allowing, body))
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
     return await _shown(runtime, view)
 

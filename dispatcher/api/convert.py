@@ -16,7 +16,6 @@ from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.jobs import JobPage, RefusedPage
-from dispatcher.service.mailings import Allowed
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
@@ -44,11 +43,6 @@ def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
     """Return the definition of the urgent batch that a single fax is sent as."""
     name = f"fax {body.reference}" if body.reference else "single fax"
     return _definition(body, name=name, priority=Priority.URGENT, default_country=body.country or default_country)
-
-
-def allowed(body: requests.Start | None) -> Allowed:
-    """Return what a request allows; one without a body allows nothing."""
-    return Allowed(warnings=body.allow_warnings, repeat=body.allow_repeat) if body else Allowed()
 
 
 def _definition(body: requests.Content, **values: Any) -> Definition:
@@ -80,7 +74,13 @@ def listed_batch(view: BatchView | UnreadableBatch, limited_by: LimitedBy | None
 
 
 def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | None) -> responses.CommandedBatch:
-    return _batch(responses.CommandedBatch, view, in_flight=in_flight, limited_by=limited_by)
+    return _batch(
+        responses.CommandedBatch,
+        view,
+        in_flight=in_flight,
+        limited_by=limited_by,
+        not_checked=view.definition.content_urls,
+    )
 
 
 def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
@@ -222,7 +222,8 @@ def _unknown_fax(fax: UnknownFax) -> responses.UnknownFax:
 
 
 def document(info: DocumentInfo) -> responses.Document:
-    return _from_sources(responses.Document, (info,), id=info.sha256)
+    warnings = tuple(_from_sources(responses.DocumentWarning, (warning,)) for warning in info.warnings)
+    return _from_sources(responses.Document, (info,), id=info.sha256, warnings=warnings)
 
 
 def job(view: JobView) -> responses.Job:

@@ -1,27 +1,27 @@
 """Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
-import asyncio
 import errno
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from tempfile import SpooledTemporaryFile
+from tempfile import TemporaryFile
 from typing import IO, Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartParser
-from starlette.requests import ClientDisconnect
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.headers import file_name
+from dispatcher.api.disconnects import while_connected
+from dispatcher.api.headers import byte_range, file_name
+from dispatcher.api.problems import described
 from dispatcher.core.times import END_MS
-from dispatcher.cpu_thread import on_cpu_thread
+from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
-from dispatcher.service.documents import DOCUMENT_PATH, find_document, open_document, take_document
+from dispatcher.service.documents import DOCUMENT_PATH, DocumentInfo, find_document, open_document, open_part
 from dispatcher.service.errors import StoreFull
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
 
 _BINARY = {"type": "string", "format": "binary"}
-_FORM = "multipart/form-data"
+_FORM, _PDF = "multipart/form-data", "application/pdf"
 #: a form would be decoded by any codec that its caller names
 _OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
 #: the beginning of a form: a boundary and the headers of a part. A PDF would be recognised in the middle of it
@@ -37,9 +37,7 @@ _BEGINNING_OF_FORM = re.compile(
     rb"(?:^|\n)--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?content-disposition[ \t]*:[ \t]*form-data", re.IGNORECASE
 )
 _BEGINNING_BYTES = 2048
-#: documents that are in memory at the same time, to be checked and stored; each takes up to 60 MB
-DOCUMENTS_AT_ONCE = 1
-#: larger bodies, and larger files of forms, are received into a file
+#: larger files of forms are received into a file
 _IN_MEMORY_BYTES = 64 * 1024
 #: maximum bytes of another field of a form; all of them are ignored
 _FIELD_BYTES = 4 * 1024
@@ -60,14 +58,15 @@ MultiPartParser.spool_max_size = _IN_MEMORY_BYTES
     },
 )
 async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Document:
-    """Upload a PDF as the body or as the form field `file`. Uploading the same bytes again returns the same id."""
-    checking: asyncio.Semaphore = request.app.state.checking_documents
+    """Upload a PDF as the body or as the form field `file`. Uploading the same bytes again returns the same id.
+
+    The document is checked, which takes up to 10 s. `warnings` name what the recipients may not want to see or cannot
+    read.
+    """
     with _full_disk_refuses():
-        async with _received(request) as (file, name), checking:
-            if await request.is_disconnected():  # nobody waits for it, but others wait for their turn
-                raise ClientDisconnect
-            content = await on_cpu_thread(file.read)
-            return convert.document(await take_document(runtime.store, content, name))
+        async with _received(request) as (file, name):
+            taken = runtime.document_intake.take(file, name)
+            return convert.document(await while_connected(request, taken))
 
 
 @contextmanager
@@ -82,20 +81,19 @@ def _full_disk_refuses() -> Iterator[None]:
 
 @asynccontextmanager
 async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
-    """Receive a document into a file: only a document whose turn it is takes memory. Yields the file and its name."""
+    """Receive a document into a file, which only this process can open. Yields the file and its name."""
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip(" \t").lower()
     if media_type != _FORM:
         if media_type.startswith("multipart/"):
             raise HTTPException(415, f"Send a form as {_FORM}, or the document alone as application/pdf.")
         name = file_name(request.headers.get("content-disposition", ""))
-        with SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
+        with TemporaryFile() as body:
             async for piece in request.stream():
                 body.write(piece)
             body.seek(0)
             if _BEGINNING_OF_FORM.search(body.read(_BEGINNING_BYTES).partition(b"%PDF-")[0]):
                 raise HTTPException(415, f"The body is a form: send it as Content-Type: {_FORM}, with its boundary.")
-            body.seek(0)
             yield body, name
         return
     if _OTHER_CHARSET.search(content_type):
@@ -113,22 +111,62 @@ async def show_document(sha256: str, runtime: RuntimeDep) -> responses.Document:
     return convert.document(await find_document(runtime.store, sha256))
 
 
+_Expires = Annotated[
+    int, Query(ge=0, lt=END_MS // 1000, description="Second since 1970 until which the address holds.")
+]
+
+
 @signed.get(
     "/{sha256}",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/pdf": {"schema": _BINARY}}}},
+    responses={
+        200: {"content": {"application/pdf": {"schema": _BINARY}}},
+        206: {"description": "The bytes that `Range` names.", "content": {"application/pdf": {"schema": _BINARY}}},
+        **described(416),
+    },
 )
 async def fetch_document(
     sha256: str,
     runtime: RuntimeDep,
-    expires: Annotated[
-        int, Query(ge=0, lt=END_MS // 1000, description="Second since 1970 until which the address holds.")
-    ],
+    expires: _Expires,
     signature: str,
+    range_: Annotated[str, Header(alias="Range")] = "",
+    if_range: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
-    """Return a document if the signed URL is valid and has not expired."""
-    info, chunks = await open_document(
+    """Return a document, or a part of it, if the signed URL is valid and has not expired."""
+    info, chunks = await _opened(runtime, sha256, expires, signature)
+    headers = _headers(info)
+    part = byte_range(range_, info.size) if if_range in ("", headers["ETag"]) else None
+    if part is None:
+        return StreamingResponse(chunks, media_type=_PDF, headers=headers)
+    if not part:
+        raise HTTPException(416, f"The document has {info.size} bytes.", {"Content-Range": f"bytes */{info.size}"})
+    headers["Content-Length"] = str(len(part))
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{info.size}"
+    return StreamingResponse(
+        await open_part(runtime.store, sha256, part), status_code=206, media_type=_PDF, headers=headers
+    )
+
+
+@signed.head("/{sha256}", responses={200: {"description": "The headers of the document."}})
+async def describe_document(sha256: str, runtime: RuntimeDep, expires: _Expires, signature: str) -> Response:
+    """Return the headers of a document without its content."""
+    info, _ = await _opened(runtime, sha256, expires, signature)
+    return Response(media_type=_PDF, headers=_headers(info))
+
+
+async def _opened(
+    runtime: Runtime, sha256: str, expires: int, signature: str
+) -> tuple[DocumentInfo, AsyncIterator[bytes]]:
+    return await open_document(
         runtime.store, runtime.callback_keys, sha256, expires_s=expires, signature=signature, now_s=time.time()
     )
-    headers = {"Content-Length": str(info.size), "Content-Disposition": f'inline; filename="{sha256[:12]}.pdf"'}
-    return StreamingResponse(chunks, media_type="application/pdf", headers=headers)
+
+
+def _headers(info: DocumentInfo) -> dict[str, str]:
+    return {
+        "Content-Length": str(info.size),
+        "Content-Disposition": f'inline; filename="{info.sha256[:12]}.pdf"',
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{info.sha256}"',
+    }

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from dispatcher.api import convert, validation
+from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.core.job import Recipient
@@ -16,12 +17,19 @@ router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
 @router.post("", status_code=202)
 async def send_fax(
-    body: validation.NewFax, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
+    body: validation.NewFax,
+    runtime: RuntimeDep,
+    allowing: AllowedDep,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> responses.Job:
-    """Send one fax, before all bulk batches."""
+    """Send one fax, before all bulk batches.
+
+    If documents have warnings, the answer is 409 with all of them until the request has `allow_warnings`.
+    """
     definition = convert.fax_definition(body, runtime.settings.default_country)
     recipient = _recipient(body, NumberReader(definition.default_country, runtime.policy.destinations))
-    view = await runtime.mailings.fax(definition, recipient, key, convert.allowed(body))
+    view = await runtime.mailings.fax(definition, recipient, key, allowed(allowing, body))
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return convert.job(view)
 

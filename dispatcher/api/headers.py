@@ -30,6 +30,8 @@ _PARAMETER = re.compile(
 #: RFC 8187; other encodings than UTF-8 would let a caller name any codec
 _EXTENDED = re.compile(r"utf-8'[A-Za-z0-9-]*'(?P<encoded>(%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])*)", re.IGNORECASE)
 _MAX_NAME = 200
+#: a range header with one range (RFC 9110, section 14.1.2)
+_RANGE = re.compile(r"bytes=[ \t]*(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})[ \t]*", re.IGNORECASE)
 
 
 def file_name(disposition: str) -> str:
@@ -52,6 +54,23 @@ def file_name(disposition: str) -> str:
     if "/" in name or "\\" in name:
         raise _bad_name("has a name with a path; send the name alone")
     return name
+
+
+def byte_range(text: str, size: int) -> range | None:
+    """Return the bytes that a Range header names, none if the file has none of them.
+
+    Returns None for headers that a server may ignore: absent ones, invalid ones and those with several ranges.
+    """
+    match = _RANGE.fullmatch(text)
+    if match is None or not (match["first"] or match["last"]):
+        return None
+    if not match["first"]:
+        return range(max(size - int(match["last"]), 0), size)
+    first = int(match["first"])
+    last = int(match["last"]) if match["last"] else size - 1
+    if match["last"] and last < first:
+        return None
+    return range(first, min(last + 1, size))
 
 
 def _decoded(extended: str | None, plain: str) -> str:

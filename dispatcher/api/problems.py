@@ -13,6 +13,7 @@ from starlette.routing import Match
 from dispatcher.recipients.errors import RecipientListError, UnsupportedContentType
 from dispatcher.schema.responses import Fault, Problem
 from dispatcher.service import errors
+from dispatcher.service.documents import DocumentWarning
 
 MEDIA_TYPE = "application/problem+json"
 #: seconds after which a caller should try again if Redis is not available
@@ -32,6 +33,7 @@ class UploadBroken(Exception):
 #: status, short name and title for each error that a use-case or the store may raise
 _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Missing: (404, "not-found", "Not found"),
+    errors.WarningsNotAllowed: (409, "document-warnings", "The documents have warnings"),
     errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
     errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
     errors.TooManyDrafts: (409, "too-many-drafts", "Too many open drafts"),
@@ -61,6 +63,7 @@ _TITLES = {
     413: "The body is too large",
     414: "The address is too long",
     415: "Unsupported type of body",
+    416: "No such part",
     422: "Fields cannot be used",
     431: "The headers are too large",
     500: "Internal error",
@@ -177,9 +180,15 @@ def _faults(error: Exception) -> list[Fault]:
     match error:
         case errors.InvalidInput():
             return [Fault(field=name, message=message) for name, message in error.faults.items()]
+        case errors.WarningsNotAllowed():
+            return [_warning_fault(position, warning) for position, warning in error.warnings]
         case RecipientListError():
             return [Fault(line=error.line, message=f"{error.what} {error.what_to_do}")]
     return []
+
+
+def _warning_fault(position: int, warning: DocumentWarning) -> Fault:
+    return Fault(field=f"documents[{position}]", code=warning.code, page=warning.page or None, message=warning.sentence)
 
 
 def _validation_faults(details: Sequence[Mapping[str, Any]]) -> list[Fault]:

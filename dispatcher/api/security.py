@@ -4,10 +4,12 @@ Requests are checked before routing, so that one without a key learns nothing an
 """
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
 
 from fastapi import HTTPException
 from fastapi.security import HTTPBearer
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -78,10 +80,15 @@ def _refusal(scope: Scope, settings: Settings) -> HTTPException | None:
     )
 
 
-def _refusal_of_key(headers: Headers, settings: Settings) -> HTTPException | None:
+def has_key(headers: Headers, keys: Iterable[SecretStr]) -> bool:
+    """Return whether a request carries one of these keys."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     offered = key.strip(" ") if scheme.lower() == "bearer" else ""
-    if is_any_of(offered, [key.get_secret_value() for key in settings.api_keys]):
+    return is_any_of(offered, [key.get_secret_value() for key in keys])
+
+
+def _refusal_of_key(headers: Headers, settings: Settings) -> HTTPException | None:
+    if has_key(headers, settings.api_keys):
         return None
     return HTTPException(
         401,

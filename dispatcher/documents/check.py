@@ -8,7 +8,7 @@ from typing import IO, Any
 import pikepdf
 
 from dispatcher.documents.page_parts import PageParts
-from dispatcher.documents.page_tree import ensure_size, pages_of
+from dispatcher.documents.page_tree import PageEntry, ensure_size, has_fields, pages_of
 from dispatcher.documents.refusals import CUT_OFF, DAMAGED, RefusedDocument
 
 __all__ = ["run"]
@@ -33,8 +33,8 @@ def check(content: bytes, max_pages: int) -> dict[str, Any]:
     """Return the number of pages and the warnings. Raises RefusedDocument."""
     _ensure_whole_file(content)
     with _opened(content) as pdf:
-        _ensure_real_pages(pdf.Root)
         pages = pages_of(pdf.Root, max_pages)
+        _ensure_real_pages(pdf.Root, pages)
         parts = PageParts(pdf)
         for entry in pages:
             ensure_size(entry)
@@ -79,16 +79,15 @@ def _rebuilt(content: bytes) -> pikepdf.Pdf:
         raise RefusedDocument(DAMAGED) from error
 
 
-def _ensure_real_pages(root: Any) -> None:
+def _ensure_real_pages(root: Any, pages: list[PageEntry]) -> None:
     """Raise RefusedDocument if the pages only say that the letter is somewhere else in the file."""
     if "/Collection" in root:
         raise RefusedDocument("the PDF is a portfolio, and only its cover would be faxed: upload the files in it")
     form = root.get("/AcroForm")
-    if not isinstance(form, pikepdf.Dictionary):
+    if not isinstance(form, pikepdf.Dictionary) or "/XFA" not in form:
         return
-    fields = form.get("/Fields")
-    placeholder = root.get("/NeedsRendering") is True or not isinstance(fields, pikepdf.Array) or not len(fields)
-    if "/XFA" in form and placeholder:
+    # a form that other readers show as well has its fields on the pages
+    if root.get("/NeedsRendering") is True or not any(has_fields(entry.page) for entry in pages):
         raise RefusedDocument(
             "the PDF is an XFA form, and only a placeholder would be faxed: print it to a PDF in Adobe Reader first"
         )

@@ -35,7 +35,7 @@ _FAULT = re.compile(
     r"object (\d+) \d+\b.*(?:recovered stream length|treating stream as empty|inserting key|treating as (?:null|string)"
     r"|unexpected EOF|ended prematurely|parse error|unexpected dictionary close|too many errors)"
 )
-_IGNORED_PAGE = "Pages tree includes"
+_IGNORED_PAGE, _GUESSED_SIZE = "Pages tree includes", "MediaBox is undefined"
 
 
 class PageParts:
@@ -112,6 +112,8 @@ class PageParts:
                 self._faulty.add(int(match[1]))
             elif _IGNORED_PAGE in warning:
                 raise RefusedDocument("the PDF is damaged, a page is missing: export it again")
+            elif _GUESSED_SIZE in warning:
+                raise RefusedDocument("a page of the PDF has no area to print on: export it with a paper size")
         return self._faulty
 
 

@@ -81,6 +81,15 @@ def ensure_size(entry: PageEntry) -> None:
         raise RefusedDocument(f"page {number} of the PDF is longer than 2 m: export it with a paper size")
 
 
+def has_fields(page: Any) -> bool:
+    """Return whether a page has fields of a form."""
+    annotations = page.get("/Annots")
+    return any(
+        isinstance(annotation, Dictionary) and annotation.get("/Subtype") == Name.Widget
+        for annotation in (annotations if isinstance(annotations, Array) else ())
+    )
+
+
 def _box(value: Any) -> Box | None:
     numbers = list(value) if isinstance(value, Array) else []
     if len(numbers) != 4 or not all(isinstance(number, int | Decimal) for number in numbers):

@@ -5,7 +5,6 @@ Equal content is stored once and inspected once.
 
 import base64
 import binascii
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,7 @@ from functools import cached_property
 from hashlib import blake2b, sha256
 from io import BytesIO
 
-from pypdf import PdfReader, PdfWriter
-
-# A damaged PDF is ordinary input and not worth a log entry.
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+from pikepdf import Pdf
 
 #: the provider's limit for one file, from the documentation of its command-line tool
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -122,13 +118,14 @@ def _inspect(digest: str, data: bytes, file_type: str) -> Document:
 def _pdf_pages(data: bytes) -> tuple[int, int | None]:
     """Return the number of pages and the conversion error.
 
-    A PDF that pypdf cannot read counts at least one page.
+    A PDF that cannot be read counts at least one page.
     """
     if b"%PDF-" not in data[:1024]:
         return 1, NOT_A_PDF
     try:
-        return max(len(PdfReader(BytesIO(data)).pages), 1), None
-    except Exception:  # noqa: BLE001 - pypdf raises all kinds of exceptions for damaged files
+        with Pdf.open(BytesIO(data)) as pdf:
+            return max(len(pdf.pages), 1), None
+    except Exception:  # noqa: BLE001 - there are many kinds of damage
         return max(len(_PAGE_OBJECT.findall(data)), 1), None
 
 
@@ -147,13 +144,12 @@ def _merge(parts: Sequence[Document]) -> Document:
 
 
 def _write_pdf(parts: Sequence[Document]) -> bytes:
-    writer = PdfWriter()
+    pdf, out = Pdf.new(), BytesIO()
     for part in parts:
         if part.file_type == "PDF":
-            writer.append(BytesIO(part.data))
+            pdf.pages.extend(Pdf.open(BytesIO(part.data)).pages)
         else:
             for _ in range(part.pages):
-                writer.add_blank_page(*_A4_POINTS)
-    out = BytesIO()
-    writer.write(out)
+                pdf.add_blank_page(page_size=_A4_POINTS)
+    pdf.save(out)
     return out.getvalue()

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.public_address import address_fault
 from dispatcher.core.times import to_ms
 from dispatcher.schema.enforcement import EnforcedByApi, check_country, check_time_zone
 from dispatcher.schema.states import FinalState
@@ -29,14 +29,8 @@ _COVER_PAGE_CHARACTERS = 10_000
 
 
 def _web_address(text: str) -> str:
-    advice = "give a full address such as https://example.com/a.pdf"
-    try:
-        parts = urlsplit(text)
-        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError as error:
-        raise ValueError(advice) from error
-    if not complete or not re.fullmatch("[!-~]+", text):
-        raise ValueError(f"{advice}, with spaces and letters other than English ones percent-encoded")
+    if fault := address_fault(text):
+        raise ValueError(fault)
     return text
 
 

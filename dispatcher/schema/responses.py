@@ -51,6 +51,14 @@ class Response(BaseModel):
     )
 
 
+class DocumentWarning(Response):
+    """What may be unwanted about how a document looks as a fax."""
+
+    code: str = Field(description="What it is, as a fixed word.")
+    page: int = Field(default=0, description="Page that it is about, counted from 1; 0 for the whole document.")
+    sentence: str = Field(description="What it is and what to do, for people.")
+
+
 class Document(Response):
     """An uploaded document."""
 
@@ -58,6 +66,12 @@ class Document(Response):
     size: int = Field(description="Size in bytes.")
     pages: int = Field(description="Number of pages.")
     name: str = Field(default="", description="File name given with the upload; empty if none was given.")
+    warnings: tuple[DocumentWarning, ...] = Field(
+        default=(), description="Warnings that `start` has to be allowed; documents of earlier versions have none."
+    )
+    sending_s: float = Field(
+        default=0.0, description="Least seconds that a call takes for all pages, at 14,400 bit/s; 0 if it is not known."
+    )
 
 
 class Hold(Response):
@@ -135,6 +149,10 @@ class Batch(Response):
 
 class CommandedBatch(Batch):
     """A batch after a command."""
+
+    not_checked: tuple[str, ...] = Field(
+        default=(), description="Addresses of `content_urls`: nobody has looked at the documents there."
+    )
 
     in_flight: int | None = Field(
         default=None,
@@ -382,6 +400,8 @@ class Fault(BaseModel):
 
     field: str | None = Field(default=None, description="Name of the field, such as `options.from`.")
     line: int | None = Field(default=None, description="Line of the list, counted from 1.")
+    page: int | None = Field(default=None, description="Page of the document that a warning is about, counted from 1.")
+    code: str | None = Field(default=None, description="Fixed word of a warning about a document.")
     message: str = Field(description="What is wrong and what to do.")
 
 

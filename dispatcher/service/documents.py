@@ -1,43 +1,85 @@
 """Uploaded documents: checked before they are stored, and served at signed URLs that expire."""
 
-import io
+import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Iterable
+from typing import IO, Any
 
-from anyio import to_thread
-
+from dispatcher.child_process.runner import ChildFailed, ChildLimits, ChildProcesses, Ending
 from dispatcher.core.signatures import Purpose, sign, verify
+from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import Forged, Missing, TooLarge, Unreadable
-from dispatcher.store.documents import DocumentInfo
+from dispatcher.store.documents import DocumentInfo, DocumentWarning
 from dispatcher.store.store import Store
 
 __all__ = [
     "DOCUMENT_PATH",
     "LARGEST_BYTES",
     "DocumentInfo",
-    "count_pages",
+    "DocumentIntake",
+    "DocumentWarning",
     "document_url",
     "find_document",
     "open_document",
-    "take_document",
+    "open_part",
 ]
 
 #: the provider's limit for one file
 LARGEST_BYTES = 20_000_000
-#: bytes in which to look for header and end mark. PDF readers look for the header in the first kilobyte, and for the
-#: end mark in the last (ISO 32000-1, annex H.3.4)
-_HEADER_WITHIN, _END_WITHIN = 1024, 2048
+#: documents that are in memory at the same time, to be stored; each takes up to 60 MB
+DOCUMENTS_AT_ONCE = 1
 #: path below the public URL; the route starts with it too
 DOCUMENT_PATH = "/documents"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHECK = "dispatcher.documents.check"
+_LIMITS = ChildLimits()
+#: why a check ended without a result
+_NO_RESULT = {
+    Ending.TIME: f"checking the PDF takes longer than {_LIMITS.seconds} s",
+    Ending.MEMORY: f"checking the PDF takes more than {_LIMITS.memory_bytes // 2**20} MB of memory",
+    Ending.OUTPUT: "the PDF has more faults than can be listed",
+    Ending.CRASH: "the PDF ends every program that reads it, or takes all memory",
+}
 
 
-async def take_document(store: Store, content: bytes, name: str) -> DocumentInfo:
-    """Store a PDF. The same content is stored once, whatever its name. Raises TooLarge, Unreadable and StoreFull."""
-    if len(content) > LARGEST_BYTES:
-        raise TooLarge(f"the document has {len(content):,} bytes; the provider takes {LARGEST_BYTES:,} at most")
-    pages = await to_thread.run_sync(count_pages, content)
-    return await store.documents.put(content, name, pages)
+class DocumentIntake:
+    """Takes uploaded documents, after a check in a child process."""
+
+    def __init__(self, store: Store, processes: ChildProcesses, *, max_pages: int) -> None:
+        self._store = store
+        self._processes = processes
+        self._max_pages = max_pages
+        self._storing = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
+
+    async def take(self, file: IO[bytes], name: str) -> DocumentInfo:
+        """Store a PDF. The same content is stored once, whatever its name.
+
+        Raises:
+            TooLarge: The provider takes no file of that size.
+            Unreadable: The document cannot be faxed as it was meant. The text says why.
+            StoreFull: There is no room for it.
+        """
+        size = file.seek(0, os.SEEK_END)
+        if size > LARGEST_BYTES:
+            raise TooLarge(f"the document has {size:,} bytes; the provider takes {LARGEST_BYTES:,} at most")
+        seen = await self._checked(file)
+        warnings = tuple(DocumentWarning(**warning) for warning in seen["warnings"])
+        async with self._storing:
+            file.seek(0)
+            content = await on_cpu_thread(file.read)
+            return await self._store.documents.put(
+                content, name, seen["pages"], warnings=warnings, sending_s=seen.get("sending_s", 0.0)
+            )
+
+    async def _checked(self, file: IO[bytes]) -> dict[str, Any]:
+        try:
+            answer = await self._processes.answer(_CHECK, file, str(self._max_pages), limits=_LIMITS)
+        except ChildFailed as failure:
+            raise Unreadable(f"{_NO_RESULT[failure.ending]}: print it to a new PDF") from failure
+        if "refusal" in answer:
+            raise Unreadable(answer["refusal"])
+        return answer
 
 
 async def find_document(store: Store, sha256: str) -> DocumentInfo:
@@ -46,35 +88,6 @@ async def find_document(store: Store, sha256: str) -> DocumentInfo:
     if info is None:
         raise Missing(f"there is no document {sha256}")
     return info
-
-
-def count_pages(content: bytes) -> int:
-    """Return the number of pages of a PDF. Raises Unreadable with a sentence that says what is wrong with it."""
-    if not content:
-        raise Unreadable("the document is empty: was the file's path right?")
-    if b"%PDF-" not in content[:_HEADER_WITHIN]:
-        raise Unreadable("the document is not a PDF: export it as PDF first")
-    if b"%%EOF" not in content[-_END_WITHIN:]:
-        raise Unreadable("the PDF is cut off, its end is missing: upload it again")
-    pages = _pages(content)
-    if not pages:
-        raise Unreadable("the PDF has no pages")
-    return pages
-
-
-def _pages(content: bytes) -> int:
-    from pypdf import PdfReader  # imported late: workers, which only sign URLs, do not need it
-
-    try:
-        reader = PdfReader(io.BytesIO(content))
-        encrypted = reader.is_encrypted
-        # reads every page: a count alone would not notice a page tree with gaps
-        pages = 0 if encrypted else sum(1 for page in reader.pages if page.mediabox)
-    except Exception as error:  # pypdf raises many kinds of errors for damaged files
-        raise Unreadable("the PDF is damaged: open it and export it again") from error
-    if encrypted:
-        raise Unreadable("the PDF is encrypted: remove its password first")
-    return pages
 
 
 def document_url(public_url: str, sha256: str, expires_s: int, key: bytes) -> str:
@@ -98,3 +111,22 @@ async def open_document(
         raise Forged("this URL has expired")
     info = await find_document(store, sha256)
     return info, store.documents.chunks(sha256)
+
+
+async def open_part(store: Store, sha256: str, part: range) -> AsyncIterator[bytes]:
+    """Return some bytes of a document, in chunks.
+
+    Raises UnreadableData if the document is not the one that was uploaded. All of it is read to know that.
+    """
+    async for _ in store.documents.chunks(sha256):
+        pass
+    return _part(store.documents.chunks(sha256), part)
+
+
+async def _part(chunks: AsyncIterator[bytes], part: range) -> AsyncIterator[bytes]:
+    position = 0
+    async for chunk in chunks:
+        piece = chunk[max(part.start - position, 0) : max(part.stop - position, 0)]
+        position += len(chunk)
+        if piece:
+            yield piece

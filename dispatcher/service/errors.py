@@ -3,6 +3,7 @@
 ServiceError
 ├── Missing              there is no such batch, job, document or hold
 ├── ActionNotAllowed     the state does not allow the command
+│   └── WarningsNotAllowed   documents have warnings, and the caller did not allow them
 ├── Conflict             an idempotency key was used before with other content
 ├── TooManyDrafts        no other draft can be created before some are started or cancelled
 ├── InvalidInput         fields of a request have bad values
@@ -15,8 +16,9 @@ The store's errors (``StoreError``) pass through unchanged. They are exported he
 service; so is ``translated``, for code that uses the same Redis without the store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from dispatcher.store.documents import DocumentWarning
 from dispatcher.store.errors import (
     StoreError,
     StoreFull,
@@ -62,6 +64,21 @@ class Missing(ServiceError):
 
 class ActionNotAllowed(ServiceError):
     """Raised when the present state does not allow the command. Nothing was changed."""
+
+
+class WarningsNotAllowed(ActionNotAllowed):
+    """Raised when documents have warnings and the caller has not allowed them. Nothing was changed.
+
+    ``warnings`` are pairs of a document's position and a warning of it.
+    """
+
+    def __init__(self, warnings: Sequence[tuple[int, DocumentWarning]]) -> None:
+        what = "there is a warning" if len(warnings) == 1 else f"there are {len(warnings)} warnings"
+        super().__init__(
+            f"{what} about the documents: look at their pages, then send them nevertheless with allow_warnings "
+            "(--allow-warnings), or upload better ones"
+        )
+        self.warnings = tuple(warnings)
 
 
 class Conflict(ServiceError):

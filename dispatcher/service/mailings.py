@@ -14,6 +14,7 @@ from dispatcher.service.errors import (
     Missing,
     StoreError,
     TooManyDrafts,
+    WarningsNotAllowed,
     WrongCredentials,
 )
 from dispatcher.service.idempotency import fingerprint, same_id
@@ -100,10 +101,13 @@ class Mailings:
         Raises:
             Missing: There is no such batch.
             ActionNotAllowed: The batch's state does not allow the command.
+            WarningsNotAllowed: Its documents have warnings that ``allowed`` does not name. It stays a draft.
             WrongCredentials: The provider rejects our credentials. They are checked before a batch starts.
         """
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
+        if command is Command.START and overview.control is Control.DRAFT:
+            await self._ensure_looks_allowed(overview.definition, allowed)
         if command is Command.START and overview.control is not Control.RUNNING:
             await self._ensure_credentials()
         answer = await self._carry_out(overview, command, allowed)
@@ -146,10 +150,12 @@ class Mailings:
 
         Raises:
             InvalidInput: A document does not exist, or the deadline is in the past.
+            WarningsNotAllowed: A document has warnings that ``allowed`` does not name. No batch was created.
             Conflict: The idempotency key was used before with other content.
             ActionNotAllowed: The deadline has passed, or an earlier request with the key broke off and its draft ended.
             WrongCredentials: The provider rejects our credentials. No batch was created.
         """
+        await self._ensure_looks_allowed(definition, allowed)
         # the check is a request to the provider, so it is not made for every fax
         if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
@@ -196,6 +202,15 @@ class Mailings:
                 faults[f"documents[{position}]"] = f"there is no document {sha256}: upload it first"
         if faults:
             raise InvalidInput(faults)
+
+    async def _ensure_looks_allowed(self, definition: Definition, allowed: Allowed) -> None:
+        """Raise WarningsNotAllowed if documents have warnings. Those of a rerun were sent before."""
+        if allowed.warnings or definition.parent:
+            return
+        infos = [await self._store.documents.info(sha256) for sha256 in definition.documents]
+        warnings = [(position, warning) for position, info in enumerate(infos) if info for warning in info.warnings]
+        if warnings:
+            raise WarningsNotAllowed(warnings)
 
     async def _ensure_credentials(self) -> None:
         """Raise WrongCredentials if the provider rejects them.

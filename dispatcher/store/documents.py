@@ -1,12 +1,13 @@
 """Stores documents by their SHA-256, in chunks, up to a maximum total size."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import decoding, readable, whole
+from dispatcher.store.decoding import decoding, finite, readable, whole
 from dispatcher.store.errors import StoreFull, UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
@@ -16,12 +17,38 @@ _DAMAGED = "the content does not have the SHA-256 of the document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentWarning:
+    """What may be unwanted about how a document looks; ``page`` is 0 if it concerns all of it."""
+
+    code: str
+    page: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentInfo:
     sha256: str
     size: int
     pages: int
     name: str
     created_ms: int
+    #: documents that were checked by earlier versions have none
+    warnings: tuple[DocumentWarning, ...] = ()
+    #: least seconds that a call takes for all pages; 0 if it is not known
+    sending_s: float = 0.0
+
+
+def _seen(info: DocumentInfo) -> dict[str, str | float]:
+    """Return the fields of what the check has seen of the pages."""
+    warnings = [[warning.code, warning.page, warning.sentence] for warning in info.warnings]
+    return {"warnings": json.dumps(warnings), "sending_s": info.sending_s}
+
+
+def _read(text: bytes) -> tuple[DocumentWarning, ...]:
+    return tuple(
+        DocumentWarning(code=str(code), page=whole(page), sentence=str(sentence))
+        for code, page, sentence in json.loads(text)
+    )
 
 
 def _sha256(content: bytes) -> str:
@@ -35,20 +62,40 @@ class Documents:
         self._keys = scripts.keys
         self._max_bytes = max_bytes
 
-    async def put(self, content: bytes, name: str, pages: int) -> DocumentInfo:
-        """Store a document unless it exists already.
+    async def put(
+        self,
+        content: bytes,
+        name: str,
+        pages: int,
+        *,
+        warnings: tuple[DocumentWarning, ...] = (),
+        sending_s: float = 0.0,
+    ) -> DocumentInfo:
+        """Store a document. If it exists already, only what the check has seen of its pages is replaced.
 
         Raises:
             StoreFull: All documents together would exceed the maximum size."""
         sha256 = await on_cpu_thread(_sha256, content)
         stored = await self.info(sha256)
         if stored:
+            seen = replace(stored, warnings=warnings, sending_s=sending_s)
+            if seen != stored:
+                with translated():
+                    await self._client.hset(self._keys.document(sha256), mapping=_seen(seen))
             await self._scripts.accept("move_epoch")
-            return stored
+            return seen
         with translated():
             seconds, micros = await self._client.time()
             created_ms = int(seconds) * 1000 + int(micros) // 1000
-            info = DocumentInfo(sha256=sha256, size=len(content), pages=pages, name=name, created_ms=created_ms)
+            info = DocumentInfo(
+                sha256=sha256,
+                size=len(content),
+                pages=pages,
+                name=name,
+                created_ms=created_ms,
+                warnings=warnings,
+                sending_s=sending_s,
+            )
             used = sum(readable(self._keys.documents, await self._client.hvals(self._keys.documents), whole))
             if used + len(content) > self._max_bytes:
                 raise StoreFull(
@@ -67,7 +114,13 @@ class Documents:
                 pipe.rpush(self._keys.chunks(info.sha256), content[start : start + CHUNK])
             pipe.hset(
                 self._keys.document(info.sha256),
-                mapping={"name": info.name, "size": info.size, "pages": info.pages, "created_ms": info.created_ms},
+                mapping={
+                    "name": info.name,
+                    "size": info.size,
+                    "pages": info.pages,
+                    "created_ms": info.created_ms,
+                    **_seen(info),
+                },
             )
             pipe.hset(self._keys.documents, info.sha256, info.size)
             await pipe.execute()
@@ -76,13 +129,21 @@ class Documents:
         """Return the facts about a document; None if there is no such document. Raises UnreadableData."""
         key = self._keys.document(sha256)
         with translated():
-            size, pages, name, created = await self._client.hmget(key, "size", "pages", "name", "created_ms")
+            size, pages, name, created, warnings, sending = await self._client.hmget(
+                key, "size", "pages", "name", "created_ms", "warnings", "sending_s"
+            )
             exists = size is not None or await self._client.exists(key)
         if not exists:
             return None
         with decoding(key):
             return DocumentInfo(
-                sha256=sha256, size=whole(size), pages=whole(pages), name=name.decode(), created_ms=whole(created)
+                sha256=sha256,
+                size=whole(size),
+                pages=whole(pages),
+                name=name.decode(),
+                created_ms=whole(created),
+                warnings=_read(warnings) if warnings else (),
+                sending_s=finite(sending) if sending else 0.0,
             )
 
     async def chunks(self, sha256: str) -> AsyncIterator[bytes]:

@@ -17,7 +17,8 @@ from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings, SettingsError
 from tests.api.clients import api_with, client_of
-from tests.service.samples import URL, draft, pdf
+from tests.documents.pdfs import letter
+from tests.service.samples import URL, draft
 
 pytestmark = pytest.mark.anyio
 
@@ -222,7 +223,7 @@ async def broken(tmp_path: Path, settings: Settings) -> AsyncIterator[tuple[http
     with EmbeddedServer(tmp_path) as server:
         server.start()
         async with api_with(settings.model_copy(update={"redis_url": server.url})) as api:
-            await api.post("/v1/documents", content=pdf())
+            await api.post("/v1/documents", content=letter(2))
             answer = await api.post("/v1/batches", json={"name": "March", "content_urls": [URL]})
             server.stop()
             yield api, server, answer.json()["id"]

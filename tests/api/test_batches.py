@@ -12,7 +12,8 @@ from dispatcher.core.job import State
 from dispatcher.runtime import Runtime
 from dispatcher.settings import Settings
 from tests.api.clients import api_with
-from tests.service.samples import URL, draft, end_jobs, pdf, running
+from tests.documents.pdfs import letter
+from tests.service.samples import URL, draft, end_jobs, running
 
 pytestmark = pytest.mark.anyio
 
@@ -209,7 +210,7 @@ async def test_the_report_is_a_table_of_all_lines(api: httpx.AsyncClient, runtim
 
 
 async def test_a_document_that_was_uploaded_is_a_batch_s_content(api: httpx.AsyncClient) -> None:
-    document = (await api.post("/v1/documents", content=pdf())).json()
+    document = (await api.post("/v1/documents", content=letter(2))).json()
     body = await created(api, documents=[document["id"]], content_urls=[])
     assert body["documents"] == [document["id"]]
 

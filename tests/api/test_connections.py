@@ -6,14 +6,13 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import repeat
+from typing import IO
 
 import pytest
 
-from dispatcher.api import documents
 from dispatcher.api.connection import MAX_HEAD_BYTES, BoundedConnection
 from dispatcher.runtime import Runtime
-from dispatcher.service.documents import document_url
-from dispatcher.service.errors import Missing
+from dispatcher.service.documents import DocumentIntake, document_url
 from tests.api.clients import served
 from tests.service.samples import draft
 
@@ -268,30 +267,29 @@ async def test_a_client_that_reads_no_answer_is_cut_off(runtime: Runtime) -> Non
         assert len(await read_all(reader)) < len(content) / 2
 
 
-async def test_a_document_whose_client_has_left_takes_no_turn(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Documents are checked one at a time, each for up to minutes."""
-    checked, go_on = list[bytes](), asyncio.Event()
+async def test_the_check_of_a_document_ends_with_its_client(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it runs or waits for its turn: nobody would read the answer."""
+    checking, ended = list[bytes](), list[bytes]()
 
-    async def check(_: object, content: bytes, name: str) -> None:
-        checked.append(content)
-        await go_on.wait()
-        raise Missing(name)
+    async def check(_: object, file: IO[bytes], name: str) -> None:
+        file.seek(0)
+        content = file.read()
+        checking.append(content)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(content)
 
-    monkeypatch.setattr(documents, "take_document", check)
+    monkeypatch.setattr(DocumentIntake, "take", check)
     start = b"POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
-    async with served(runtime) as address, connected(address) as (reader, writer):
-        writer.write(start + b"1")
-        await until(lambda: len(checked) == 1)
+    async with served(runtime) as address, connected(address) as (_, staying):
+        staying.write(start + b"1")
+        await until(lambda: checking == [b"1"])
         async with connected(address) as (_, leaving):
             leaving.write(start + b"2")
-            await until(lambda: asgi_tasks() == 2)
-        assert statuses(await answer_to(address, LAST)) == [200]  # the server has seen who left
-        go_on.set()
-        assert statuses(await read_all(reader)) == [404]
-        await until(lambda: asgi_tasks() == 0)
-    assert checked == [b"1"]
+            await until(lambda: checking == [b"1", b"2"])
+        await until(lambda: ended == [b"2"])
+    await until(lambda: asgi_tasks() == 0)
 
 
 def asgi_tasks() -> int:

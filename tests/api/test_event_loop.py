@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dispatcher.api import convert, documents, recipients
+from dispatcher.api import convert, recipients
 from dispatcher.core.job import State
 from dispatcher.core.options import FaxOptions
 from dispatcher.cpu_thread import THREAD_NAME
@@ -19,9 +19,9 @@ from dispatcher.recipients.read_rows import RowReader
 from dispatcher.runtime import Runtime
 from dispatcher.service import report, uploads, views
 from dispatcher.store import codec
-from dispatcher.store.documents import DocumentInfo
-from dispatcher.store.store import Store
-from tests.service.samples import draft, end_jobs, number, pdf, running
+from dispatcher.store.documents import DocumentInfo, Documents
+from tests.documents.pdfs import letter
+from tests.service.samples import draft, end_jobs, number, running
 
 pytestmark = pytest.mark.anyio
 
@@ -180,18 +180,18 @@ async def test_only_one_document_at_a_time_is_in_memory(
 ) -> None:
     taken = peak = 0
 
-    async def take(store: Store, content: bytes, name: str) -> DocumentInfo:
+    async def put(self: Documents, content: bytes, name: str, pages: int, **_: object) -> DocumentInfo:
         nonlocal taken, peak
         taken += 1
         peak = max(peak, taken)
         await asyncio.sleep(0.01)
         taken -= 1
-        return DocumentInfo(sha256="0" * 64, size=len(content), pages=1, name=name, created_ms=0)
+        return DocumentInfo(sha256="0" * 64, size=len(content), pages=pages, name=name, created_ms=0)
 
-    monkeypatch.setattr(documents, "take_document", take)
-    body = {"files": {"file": ("a.pdf", pdf())}} if form else {"content": pdf()}
+    monkeypatch.setattr(Documents, "put", put)
+    body = {"files": {"file": ("a.pdf", letter(2))}} if form else {"content": letter(2)}
     answers = await asyncio.gather(*(api.post("/v1/documents", **body) for _ in range(4)))
-    assert [answer.json()["size"] for answer in answers] == [len(pdf())] * 4
+    assert [answer.json()["size"] for answer in answers] == [len(letter(2))] * 4
     assert peak == 1
 
 

@@ -19,7 +19,7 @@ from dispatcher.cli.main import run
 run()
 """
 NOT_NEEDED = {
-    *("pypdf", "phonenumbers", "fastapi", "starlette", "uvicorn", "prometheus_client"),
+    *("pikepdf", "pypdfium2", "PIL", "phonenumbers", "fastapi", "starlette", "uvicorn", "prometheus_client"),
     *("typer", "rich", "click", "pygments", "opentelemetry"),
 }
 

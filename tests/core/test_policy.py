@@ -33,7 +33,10 @@ def test_durations_are_read_in_both_forms() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[tims]\nlease = 3", "tims is not known; allowed there: times, caps, rate, delays, delivery, rules, dest"),
+        (
+            "[tims]\nlease = 3",
+            "tims is not known; allowed there: times, caps, documents, rate, delays, delivery, rules, dest",
+        ),
         ("[times]\nlese = 3", "times.lese is not known; allowed there: post_total, read_total, lease"),
         ("times = 3", "times must be a table, written [times], not 3"),
         ('[times]\nlease = "soon"', "times.lease: 'soon' is not a duration; write seconds or text such as"),

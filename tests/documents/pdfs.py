@@ -7,7 +7,8 @@ from io import BytesIO
 from typing import Any
 
 import pikepdf
-from pikepdf import Dictionary, Name, ObjectStreamMode, Pdf
+from pikepdf import Dictionary, Name, ObjectStreamMode, Pdf, Stream
+from PIL import Image
 
 A4, LETTER = (595, 842), (612, 792)
 _WORDS = (
@@ -87,3 +88,32 @@ FORMS: dict[str, bytes] = {
     "AES-128": saved(new(), encryption=pikepdf.Encryption(owner="o", R=4, metadata=False)),
     "AES-256": saved(new(), encryption=pikepdf.Encryption(owner="o", R=6)),
 }
+
+
+@cache
+def jpeg() -> bytes:
+    """A photograph: noise over a slope."""
+    chance, file = random.Random(1), BytesIO()
+    picture = Image.new("L", (200, 100))
+    picture.putdata([(x + chance.randrange(60)) % 256 for _ in range(100) for x in range(200)])
+    picture.save(file, "JPEG")
+    return file.getvalue()
+
+
+def with_picture(pdf: Pdf, data: bytes) -> None:
+    """Add a picture to the first page."""
+    picture = Stream(pdf, data)
+    picture.update(
+        {
+            "/Type": Name.XObject,
+            "/Subtype": Name.Image,
+            "/Width": 200,
+            "/Height": 100,
+            "/ColorSpace": Name.DeviceGray,
+            "/BitsPerComponent": 8,
+            "/Filter": Name.DCTDecode,
+        }
+    )
+    page = pdf.pages[0]
+    page.Resources.XObject = Dictionary(Im0=pdf.make_indirect(picture))
+    page.contents_add(b"q 200 0 0 100 72 60 cm /Im0 Do Q")

@@ -1,10 +1,7 @@
 """Batches in the states that tests need, made through the store as the product makes them."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-from pypdf import PdfWriter
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Recipient, RefusedRow, State
@@ -25,15 +22,6 @@ AREAS = (
 )
 #: more than any test leases
 _PLENTY = 10_000
-
-
-def pdf(pages: int = 2) -> bytes:
-    """A PDF with empty pages."""
-    writer, content = PdfWriter(), io.BytesIO()
-    for _ in range(pages):
-        writer.add_blank_page(595, 842)
-    writer.write(content)
-    return content.getvalue()
 
 
 def definition(name: str = "March", **more: object) -> Definition:

@@ -12,7 +12,8 @@ from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
 from dispatcher.store.store import Store
-from tests.service.samples import definition, draft, end_jobs, pdf, recipients, running
+from tests.documents.pdfs import letter
+from tests.service.samples import definition, draft, end_jobs, recipients, running
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +79,7 @@ async def test_a_batch_that_could_not_be_sent_is_refused_by_its_field(
 
 
 async def test_an_uploaded_document_can_be_named(store: Store, mailings: Mailings) -> None:
-    info = await store.documents.put(pdf(), "letter.pdf", 2)
+    info = await store.documents.put(letter(2), "letter.pdf", 2)
     view = await mailings.create(definition(documents=(info.sha256,), content_urls=()), None)
     assert view.definition.documents == (info.sha256,)
 

@@ -179,6 +179,9 @@ class Policy:
     unclear_share: float = _share("caps.unclear_share", 0.30)
     unclear_sends: int = _limit("caps.unclear_sends", 200)
 
+    #: maximum number of pages of a document
+    max_pages: int = _limit("documents.max_pages", 200)
+
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = _share("rate.retry_floor", 0.10)
     #: share of the rate for reads while faxes are due; without due faxes, reads may use the whole rest

@@ -1,0 +1,70 @@
+"""Addresses of documents that the provider fetches: only such as can be meant for it."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+__all__ = ["address_fault"]
+
+_COMPLETE = "give a full address such as https://example.com/a.pdf"
+_PRINTABLE = re.compile(r"[!-\[\]-~]+")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
+#: what browsers and other programs read as a number, such as ``2130706433``, ``0x7f.1`` and ``0177.0.0.1``
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
+#: names for one machine or one network (RFC 6761, RFC 6762, RFC 8375), and those of clouds for their metadata
+_LOCAL_NAME = re.compile(r"(?:.*\.)?(?:localhost|localdomain|local|internal|home\.arpa)\.?", re.IGNORECASE)
+#: prefixes behind which an IPv4 address is written in an IPv6 address, and the bits after it
+_EMBEDDING = (
+    (ip_network("::/96"), 0),
+    (ip_network("::ffff:0:0/96"), 0),
+    (ip_network("::ffff:0:0:0/96"), 0),
+    (ip_network("64:ff9b::/96"), 0),
+    (ip_network("2002::/16"), 80),
+)
+
+
+def address_fault(text: str) -> str:
+    """Return what is wrong with the address of a document, as a sentence; empty if the provider can fetch it."""
+    if not _PRINTABLE.fullmatch(text):
+        return f"{_COMPLETE}, with spaces, backslashes and letters other than English ones percent-encoded"
+    try:
+        parts = urlsplit(text)
+        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return _COMPLETE
+    if not complete:
+        return _COMPLETE
+    if "@" in parts.netloc:
+        return "leave out user and password: everybody who sees the fax at the provider could read them"
+    return _host_fault(parts.hostname or "", bracketed="[" in parts.netloc)
+
+
+def _host_fault(host: str, *, bracketed: bool) -> str:
+    if not bracketed and _ENDS_IN_NUMBER.fullmatch(host) is None:
+        if not _NAME.fullmatch(host):
+            return _COMPLETE
+        return _unreachable(host) if _LOCAL_NAME.fullmatch(host) else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "write the host as a name, or its address as four decimal numbers such as 203.0.113.7"
+    return "" if all(map(_is_public, _meant(address))) else _unreachable(host)
+
+
+def _unreachable(host: str) -> str:
+    return f"{host} is an address of one machine or network, which the provider cannot fetch from: upload the document"
+
+
+def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """Return an address, or the IPv4 address that it stands for."""
+    if isinstance(address, IPv6Address):
+        for network, bits in _EMBEDDING:
+            if address in network:
+                return [IPv4Address(int(address) >> bits & 0xFFFFFFFF)]
+        if address.teredo:
+            return list(address.teredo)
+    return [address]
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast
