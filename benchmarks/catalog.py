@@ -14,6 +14,7 @@ from benchmarks import (
     growth,
     idle,
     memory,
+    numbers,
     pace,
     query,
     recovery,
@@ -43,6 +44,11 @@ _ALL = (
         name="accept_raw",
         description="rows with numbers in national form, as customers write them",
         measure=accept_raw.measure,
+    ),
+    Bench(
+        name="numbers",
+        description="numbers of 40 countries in six notations: taken, refused, dialled differently",
+        measure=numbers.measure,
     ),
     Bench(name="memory", description="Redis memory per job in million-row batches", measure=memory.measure),
     Bench(

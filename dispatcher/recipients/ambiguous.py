@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from dispatcher.recipients.dialling import AcceptedNumber, DiallingRules, dialling_rules, is_international, resolve
+from dispatcher.recipients.dialling import (
+    AcceptedNumber,
+    DiallingRules,
+    dialling_rules,
+    is_international,
+    resolve,
+    resolve_as_dialled,
+)
 from dispatcher.recipients.refusal_reasons import RefusalReason
 
 #: digits of the longest extension
@@ -28,8 +35,11 @@ _ALTERNATIVE_DIGITS = 3
 _OUTSIDE_LINE_DIGITS = 3
 #: digits before a slash that are a group of the number if slashes alone group it, and no number by themselves
 _GROUP_DIGITS = 8
+_GROUPS = 3
 #: digits before a bracket: an area code cannot follow more, with and without a calling code before it
 _BEFORE_BRACKET, _BEFORE_BRACKET_ABROAD = 4, 6
+#: digits before a slash behind other separators: an area code has no more, with and without a calling code before it
+_BEFORE_SLASH, _BEFORE_SLASH_ABROAD = 6, 9
 
 _DIGITS = re.compile(r"[0-9]+")
 _LEAD = re.compile(r"[\s(.]*\+*[\s(]*")
@@ -87,9 +97,14 @@ class Cell:
         return self.text[self._spans[-1][1] :] if self._spans else ""
 
     @property
+    def is_behind_zeros(self) -> bool:
+        """Whether the number begins with ``00`` instead of ``+``."""
+        return "+" not in self.lead and self.digits.startswith("00")
+
+    @property
     def has_only_slashes(self) -> bool:
-        """Whether slashes stand between all groups, and nothing else: ``030/23125/123``."""
-        return all(gap.text == "/" for gap in self.gaps())
+        """Whether slashes stand between three or more groups, and nothing else: ``030/23125/123``."""
+        return len(self.groups) >= _GROUPS and all(gap.text == "/" for gap in self.gaps())
 
     @property
     def rules(self) -> DiallingRules | None:
@@ -144,7 +159,7 @@ def _fault_of_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
     if commas or _PAUSE.fullmatch(gap.text):
         if is_prefix:
             return RefusalReason.OUTSIDE_LINE
-        if commas and len(commas.group(1)) == 1 and _is_like_last(gap.digits_after, gap.before):
+        if commas and len(commas.group(1)) == 1 and _is_alternative(gap):
             return RefusalReason.TWO_NUMBERS
         return RefusalReason.EXTENSION if len(gap.digits_after) <= _EXTENSION_DIGITS else RefusalReason.TWO_NUMBERS
     if _EXTENSION_WORD.fullmatch(gap.text):
@@ -159,10 +174,10 @@ def _fault_of_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
     return RefusalReason.TWO_NUMBERS if both else RefusalReason.NOT_A_NUMBER
 
 
-def _is_like_last(digits: str, before: str) -> bool:
+def _is_alternative(gap: Gap) -> bool:
     """Return whether digits behind a comma look like another end of the number before it, and not like an extension."""
-    last = _DIGITS.findall(before)[-1]
-    return len(digits) >= len(last) or len(digits) > _EXTENSION_DIGITS
+    last = _DIGITS.findall(gap.before)[-1]
+    return gap.text.endswith(" ") or len(gap.digits_after) >= len(last)
 
 
 def _fault_of_plain_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
@@ -170,7 +185,11 @@ def _fault_of_plain_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
     if not any(character in gap.text for character in "/(\n\r"):
         return None
     whole = cell.resolve(gap.before)
-    if whole is not None and not (len(gap.digits_before) <= _GROUP_DIGITS and cell.has_only_slashes):
+    is_group = len(gap.digits_before) <= _GROUP_DIGITS and cell.has_only_slashes
+    if whole is not None and not is_group:
+        return RefusalReason.TWO_NUMBERS
+    slash_limit = _BEFORE_SLASH_ABROAD if cell.is_international else _BEFORE_SLASH
+    if "/" in gap.text and len(gap.digits_before) > slash_limit and not cell.has_only_slashes:
         return RefusalReason.TWO_NUMBERS
     limit = _BEFORE_BRACKET_ABROAD if cell.is_international else _BEFORE_BRACKET
     if "(" in gap.text and len(gap.digits_before) > limit:
@@ -217,8 +236,12 @@ def fault_of_meaning(cell: Cell, number: AcceptedNumber) -> RefusalReason | None
     if _joined(cell, number):
         return RefusalReason.TWO_NUMBERS
     rules = cell.rules
-    if rules is None or cell.is_international:
+    if rules is None or cell.home is None:
         return None
+    if cell.is_international:
+        # Some countries have longer prefixes of international calls that begin with 00: 008 is one in Korea.
+        dialled = resolve_as_dialled(cell.digits, cell.home) if cell.is_behind_zeros else None
+        return RefusalReason.CALLING_CODE if number.region != cell.home and dialled not in (None, number) else None
     trunk = rules.trunk_prefix.match(cell.digits)
     if trunk is not None and trunk.end():
         return _calling_code_behind_zero(cell, rules, number)
@@ -246,7 +269,7 @@ def _calling_code_behind_zero(cell: Cell, rules: DiallingRules, number: Accepted
 def _may_lack_digits(cell: Cell, rules: DiallingRules, number: AcceptedNumber) -> bool:
     """Return whether digits may have lost a zero that belongs to them, or may lack the area code."""
     if not rules.keeps_leading_zero:
-        longer = cell.resolve("0" + cell.digits)
+        longer = cell.resolve("0" + cell.digits) if not cell.digits.startswith("0") else None
         usual_mobile = cell.digits[:1] == "3" and len(cell.digits) == rules.longest_mobile
         return longer is not None and longer != number and not usual_mobile
     if not rules.usual_trunk_prefix:

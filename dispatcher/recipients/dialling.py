@@ -117,5 +117,15 @@ def resolve(text: str, home: str | None) -> AcceptedNumber | None:
         return AcceptedNumber(digits, region)
     if home is None and not is_international(digits, home):
         return None
+    if digits.startswith("00") and (of_plus := resolve("+" + digits[2:], None)):
+        return of_plus
     number = parsed(digits, home)
     return None if isinstance(number, NumberParseException) else accepted(number)
+
+
+def resolve_as_dialled(digits: str, home: str) -> AcceptedNumber | None:
+    """Return the valid number that digits reach if they are dialled in the region as they stand, or None."""
+    try:
+        return accepted(phonenumbers.parse(digits, home))
+    except NumberParseException:
+        return None
