@@ -92,7 +92,7 @@ def numbers(country: str, count: int) -> tuple[phonenumbers.PhoneNumber, ...]:
     lengths = [
         length for length in metadata.fixed_line.possible_length if length + len(str(metadata.country_code)) < 16
     ]
-    found: list[phonenumbers.PhoneNumber] = []
+    valid: list[phonenumbers.PhoneNumber] = []
     for _ in range(_MAX_TRIES):
         digits = "".join(rng.choices("0123456789", k=rng.choice(lengths)))
         number = phonenumbers.PhoneNumber(
@@ -101,9 +101,9 @@ def numbers(country: str, count: int) -> tuple[phonenumbers.PhoneNumber, ...]:
             italian_leading_zero=digits.startswith("0") or None,
         )
         if phonenumbers.is_valid_number_for_region(number, country) and phonenumbers.number_type(number) in _TYPES:
-            found.append(number)
-            if len(found) == count:
-                return tuple(found)
+            valid.append(number)
+            if len(valid) == count:
+                return tuple(valid)
     raise LookupError(f"too few valid numbers of {country}")
 
 

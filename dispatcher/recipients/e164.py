@@ -89,7 +89,7 @@ def _compiled(code: int, regions: Iterable[str]) -> re.Pattern[str]:
 
 
 def _destination(group: str, code: int) -> Destination:
-    region, _, number_type = group.removeprefix("r").partition("_")
+    _, region, number_type = group.split("_", 2)
     return Destination(region, type_by_code(code) or NumberType(number_type))
 
 
@@ -131,7 +131,11 @@ def _valid(metadata: PhoneMetadata) -> str:
     """
     general = metadata.general_desc
     types = ((number_type, _fits(getattr(metadata, name), general)) for name, number_type in _TYPES)
-    groups = [rf"(?P<r{metadata.id}_{number_type}>{pattern})" for number_type, pattern in types if pattern]
+    groups = [
+        rf"(?P<r{metadata.country_code}_{metadata.id}_{number_type}>{pattern})"
+        for number_type, pattern in types
+        if pattern
+    ]
     return rf"(?={_fits(general)})(?:{'|'.join(groups)})"
 
 

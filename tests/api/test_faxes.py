@@ -25,7 +25,14 @@ async def test_a_number_in_national_form_is_read_by_its_country(api: httpx.Async
     assert job["number"] == "+442079460102"
 
 
-@pytest.mark.parametrize("to", ["", "12", "call me", "+1 202 555 0101 ext 5"])
+async def test_a_number_that_breaks_a_destination_rule_is_refused_with_the_rule(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/faxes", json={**FAX, "to": "+1 900 555 0143"})
+    assert answer.status_code == 422
+    assert "destinations.forbidden_types" in answer.text
+    assert (await api.get("/v1/batches")).json()["batches"] == []
+
+
+@pytest.mark.parametrize("to", ["", "12", "call me", "+1 202 555 0101 ext 5", "+1 202 555 0101 / 0102"])
 async def test_a_number_that_cannot_be_faxed_is_refused_and_makes_no_batch(api: httpx.AsyncClient, to: str) -> None:
     answer = await api.post("/v1/faxes", json={**FAX, "to": to})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "to")

@@ -58,6 +58,15 @@ async def test_every_line_of_a_messy_list_is_accounted_for(api: httpx.AsyncClien
     assert (shown["rows"], shown["lines"], shown["refused_reasons"]) == (2, 5, {"empty": 1, "extension": 1})
 
 
+async def test_rows_that_break_a_destination_rule_are_refused_with_the_rule(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    batch = await draft(runtime.store)
+    body = (await upload(api, batch, b"fax\n+12025550101\n+19005550143\n+870773111632\n")).json()
+    assert (body["accepted"], [row["reason"] for row in body["refused_sample"]]) == (1, ["number_type_not_allowed"] * 2)
+    assert "destinations.forbidden_types" in body["refused_sample"][0]["detail"]
+
+
 @pytest.mark.parametrize(
     ("kind", "content"),
     [

@@ -31,8 +31,11 @@ LIBRARY_TYPES = {
 
 def has_type_of_library(text: str) -> bool:
     destination = destination_of_e164(text)
-    if destination is None or destination.number_type in (NumberType.SATELLITE, NumberType.INTERNATIONAL):
-        return destination is None or destination.region == "001"
+    if destination is None:
+        return True
+    if destination.region == "001":
+        code = phonenumbers.parse(text).country_code
+        return destination.number_type is (NumberType.SATELLITE if code in (870, 881) else NumberType.INTERNATIONAL)
     return phonenumbers.number_type(phonenumbers.parse(text)) in LIBRARY_TYPES[destination.number_type]
 
 
