@@ -99,7 +99,7 @@ class Driver:
         lease = await dispatch.claim(Priority.BULK, max_jobs=max_jobs, max_ahead=_NO_LIMIT, max_in_flight=_NO_LIMIT)
         if lease is None:
             return 0
-        candidates = [Candidate(job=job, number_hash=_number_hash(job)) for job in lease.jobs]
+        candidates = [Candidate(job=job, number_hash=_number_hash(job), number="") for job in lease.jobs]
         answer = await dispatch.begin(lease, candidates, max_in_flight=_NO_LIMIT)
         records = [(begun.job, begun.record) for begun in answer.jobs if begun.word == "go"]
         accepted = await self._apply(records, partial(_fax_update, status=FaxStatus.UNFINISHED))

@@ -54,6 +54,7 @@ def _definition(body: requests.Content, **values: Any) -> Definition:
         options=FaxOptions(**body.options.model_dump(exclude_none=True)),
         on_partial=body.on_partial or "",
         deadline_ms=_ms(body.deadline),
+        ignore_dead_numbers=body.ignore_dead_numbers,
         **values,
     )
 

@@ -34,6 +34,7 @@ class UploadBroken(Exception):
 _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.Missing: (404, "not-found", "Not found"),
     errors.WarningsNotAllowed: (409, "document-warnings", "The documents have warnings"),
+    errors.NumberSuppressed: (409, "suppressed", "On the do-not-fax list"),
     errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
     errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
     errors.TooManyDrafts: (409, "too-many-drafts", "Too many open drafts"),

@@ -102,11 +102,17 @@ def batch_facts(batch: Batch) -> Table:
         "deadline": when(batch.deadline),
         "documents": ", ".join([*batch.content_urls, *(f"{sha[:12]}…" for sha in batch.documents)]),
         "options": ", ".join(f"{name} {value}" for name, value in batch.options.items()),
-        "lines": f"{batch.lines:,}: {batch.rows:,} jobs, {batch.refused:,} refused, {batch.duplicates:,} duplicates",
+        "lines": _lines(batch),
         "attempts": f"{batch.attempts:,}" + (f", doubled {batch.doubled:,}" if batch.doubled else ""),
         "holds": "\n".join(f"{hold.scope}: {hold.cause}" for hold in batch.holds),
     }
     return pairs(facts)
+
+
+def _lines(batch: Batch) -> str:
+    more = (("opted out", batch.opted_out), ("suppressed", batch.suppressed))
+    apart = "".join(f", {rows:,} {name}" for name, rows in more if rows)
+    return f"{batch.lines:,}: {batch.rows:,} jobs, {batch.refused:,} refused, {batch.duplicates:,} duplicates{apart}"
 
 
 def pairs(facts: Mapping[str, str]) -> Table:
@@ -140,8 +146,9 @@ def reasons_table(batch: Batch, title: str = "") -> Table:
     grid = table("refused because", "lines", title=title, numbers=("lines",))
     for reason, lines in _largest_first(batch.refused_reasons):
         grid.add_row(reason, f"{lines:,}")
-    if batch.duplicates:
-        grid.add_row("duplicate", f"{batch.duplicates:,}")
+    for name in ("opted_out", "suppressed", "duplicates"):
+        if rows := getattr(batch, name):
+            grid.add_row(name.removesuffix("s"), f"{rows:,}")
     return grid
 
 

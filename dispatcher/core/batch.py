@@ -112,6 +112,8 @@ class Definition:
     deadline_ms: int = 0
     #: the batch of which this one is a rerun
     parent: str = ""
+    #: numbers that are on the do-not-fax list only because a call proved them dead are faxed
+    ignore_dead_numbers: bool = False
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -128,6 +128,8 @@ class AttemptOutcome(StrEnum):
     LATE = "late"
     #: such an update, when the provider had both faxes at the same time or under one attempt number
     DOUBLED = "doubled"
+    #: nothing was sent, because the number is on the do-not-fax list
+    SUPPRESSED = "suppressed"
 
 
 class FaxFate(StrEnum):
@@ -233,7 +235,7 @@ class Record:
 
 
 #: outcomes of history entries that are no attempt: the provider got nothing, or nothing was sent
-_NO_ATTEMPT = (AttemptOutcome.REFUSED, AttemptOutcome.UNCONFIRMED_CALLBACK)
+_NO_ATTEMPT = (AttemptOutcome.REFUSED, AttemptOutcome.UNCONFIRMED_CALLBACK, AttemptOutcome.SUPPRESSED)
 
 
 def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:

@@ -40,6 +40,8 @@ class Event(StrEnum):
     CANCELLED = "cancelled"
     #: the batch's deadline passed
     EXPIRED = "expired"
+    #: the number is on the do-not-fax list: nothing is sent or spent
+    SUPPRESSED = "suppressed"
 
 
 #: (state, event) -> the state that follows. A pair that is missing cannot happen.
@@ -61,6 +63,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.LEASED, Event.UNCONFIRMED): State.DELIVERED_UNCONFIRMED,
     (State.LEASED, Event.CANCELLED): State.CANCELLED,
     (State.LEASED, Event.EXPIRED): State.EXPIRED,
+    (State.LEASED, Event.SUPPRESSED): State.CANCELLED,
     (State.SENDING, Event.GIVEN_BACK): State.WAITING,
     (State.SENDING, Event.UNCLEAR): State.SENDING,
     (State.SENDING, Event.NO_NEWS): State.SENDING,

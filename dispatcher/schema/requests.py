@@ -165,6 +165,10 @@ class Content(Request):
         description="What to do when a call failed after some pages arrived; if left out, the retry policy decides.",
     )
     deadline: Time | None = Field(default=None, description="When jobs that have not ended expire.")
+    ignore_dead_numbers: bool = Field(
+        default=False,
+        description="Whether to fax numbers that are on the do-not-fax list only because calls have proved them dead.",
+    )
 
 
 class NewBatch(Content):

@@ -119,14 +119,21 @@ class Batch(Response):
     )
     default_country: str = Field(default="", description="Country of numbers in national form.")
     rows: int = Field(default=0, description="Number of jobs.")
-    lines: int = Field(default=0, description="Number of jobs, duplicates and refused rows together.")
-    refused: int = Field(default=0, description="Number of rows that became no job.")
+    lines: int = Field(
+        default=0, description="Number of jobs, duplicates, and refused, opted-out and suppressed rows together."
+    )
+    refused: int = Field(default=0, description="Number of rows that cannot be faxed.")
+    opted_out: int = Field(default=0, description="Number of rows whose recipients have opted out.")
+    suppressed: int = Field(default=0, description="Number of rows whose numbers were on the do-not-fax list.")
     duplicates: int = Field(default=0, description="Number of rows whose number was in the batch already.")
     counts: dict[JobState, int] = Field(default={}, description="Number of jobs by state.")
     categories: dict[str, dict[str, int]] = Field(
         default={}, description="Number of jobs in final states, by state and failure category."
     )
     attempts: int = Field(default=0, description="Number of attempts that the provider accepted or may have accepted.")
+    ignore_dead_numbers: bool = Field(
+        default=False, description="Whether numbers are faxed that only calls have proved dead."
+    )
     doubled: int = Field(
         default=0, description="Number of jobs that the provider accepted a second fax of while the first counted."
     )
@@ -214,10 +221,12 @@ class Upload(Response):
     upload: str = Field(description="Idempotency key of the upload.")
     lines: int = Field(description="Number of rows that were read, without headers and blank lines.")
     accepted: int = Field(description="Number of rows that became jobs.")
-    refused: int = Field(description="Number of rows that became no job.")
+    refused: int = Field(description="Number of rows that cannot be faxed.")
+    opted_out: int = Field(default=0, description="Number of rows whose recipients have opted out.")
+    suppressed: int = Field(default=0, description="Number of rows whose numbers are on the do-not-fax list.")
     duplicates: int = Field(description="Number of rows whose number was in the batch already.")
     refused_sample: tuple[RefusedRow, ...] = Field(
-        default=(), description="The first refused rows; `/refused` and the report have all of them."
+        default=(), description="The first rows that are not sent; `/refused` and the report have all of them."
     )
     columns: UsedColumns = Field(default=UsedColumns(), description="The columns that were used.")
     dry_run: bool = Field(default=False, description="Whether nothing was stored.")

@@ -3,7 +3,8 @@
 ServiceError
 ├── Missing              there is no such batch, job, document or hold
 ├── ActionNotAllowed     the state does not allow the command
-│   └── WarningsNotAllowed   documents have warnings, and the caller did not allow them
+│   ├── WarningsNotAllowed   documents have warnings, and the caller did not allow them
+│   └── NumberSuppressed a number is on the do-not-fax list
 ├── Conflict             an idempotency key was used before with other content
 ├── TooManyDrafts        no other draft can be created before some are started or cancelled
 ├── InvalidInput         fields of a request have bad values
@@ -37,6 +38,7 @@ __all__ = [
     "Forged",
     "InvalidInput",
     "Missing",
+    "NumberSuppressed",
     "ServiceError",
     "StoreError",
     "StoreFull",
@@ -79,6 +81,10 @@ class WarningsNotAllowed(ActionNotAllowed):
             "(--allow-warnings), or upload better ones"
         )
         self.warnings = tuple(warnings)
+
+
+class NumberSuppressed(ActionNotAllowed):
+    """Raised when a number is on the do-not-fax list. Nothing was sent."""
 
 
 class Conflict(ServiceError):

@@ -37,6 +37,8 @@ def _ended(batch: BatchView, record: Record, history: Sequence[HistoryEntry]) ->
             return f"The provider accepted the fax and never reported a result: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
             return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
+        case State.CANCELLED if record.failure.category == Category.SUPPRESSED:
+            return f"Not sent:{why}."
         case State.CANCELLED:
             return "The batch was cancelled before the job was delivered."
         case State.EXPIRED if batch.overview.draft_ended_ms:

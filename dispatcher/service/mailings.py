@@ -12,6 +12,7 @@ from dispatcher.service.errors import (
     ActionNotAllowed,
     InvalidInput,
     Missing,
+    NumberSuppressed,
     StoreError,
     TooManyDrafts,
     WarningsNotAllowed,
@@ -139,6 +140,7 @@ class Mailings:
         child = await self._create(definition, KeyUse.RERUN, key, content)
         async with self._kept_if_complete(child, key):
             await copy_selected(self._store, overview, child, selection)
+            await self._ensure_recipients(child)
             if start:
                 await self._start(child, allowed)
         return await view_batch(self._store, child)
@@ -152,16 +154,18 @@ class Mailings:
             InvalidInput: A document does not exist, or the deadline is in the past.
             WarningsNotAllowed: A document has warnings that ``allowed`` does not name. No batch was created.
             Conflict: The idempotency key was used before with other content.
+            NumberSuppressed: The number is on the do-not-fax list. No batch was created.
             ActionNotAllowed: The deadline has passed, or an earlier request with the key broke off and its draft ended.
             WrongCredentials: The provider rejects our credentials. No batch was created.
         """
         await self._ensure_looks_allowed(definition, allowed)
+        await self._ensure_not_suppressed(definition, recipient, key)
         # the check is a request to the provider, so it is not made for every fax
         if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
         batch = await self._create(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
         name = UploadName(UploadKind.FAX)
-        chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), refused=())
+        chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), checked=True)
         async with self._kept_if_complete(batch, key):
             if (await self._store.batches.add_chunk(batch, chunk)).status is ChunkStatus.CLOSED:
                 raise ActionNotAllowed(f"batch {batch} ended before it had its recipient: send the fax with a new key")
@@ -225,6 +229,23 @@ class Mailings:
                 raise WrongCredentials(f"the provider rejects our project, key or secret: {error}") from error
         except SinchError:
             return
+
+    async def _ensure_not_suppressed(self, definition: Definition, recipient: Recipient, key: str | None) -> None:
+        """Raise NumberSuppressed if the number must not be faxed, unless an earlier request with the key was accepted.
+
+        A number that is put on the list between this and the send is stopped when the send begins.
+        """
+        ignore = definition.ignore_dead_numbers
+        entries = await self._store.suppressions.among([recipient.number], ignore_dead_numbers=ignore)
+        if entries and not (key and await self._store.idempotency_keys.is_kept(KeyUse.FAX, key)):
+            raise NumberSuppressed(entries[0].sentence() + " Nothing was sent.")
+
+    async def _ensure_recipients(self, child: str) -> None:
+        """Raise NumberSuppressed if a rerun has no recipient left."""
+        overview = await find_batch(self._store, child)
+        if overview.suppressed and not overview.rows:
+            count = overview.suppressed
+            raise NumberSuppressed(f"all {count:,} numbers are on the do-not-fax list: nothing to run again")
 
     async def _start(self, batch: str, allowed: Allowed) -> None:
         """Start a batch, unless an earlier request with the same idempotency key has started it already."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
+from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.rows import ADVICE, Row, block_recipients, block_records, paired, refused_chunks
 from dispatcher.service.times import rfc3339
@@ -112,7 +113,8 @@ def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEnt
 
 
 def _refused_line(row: RefusedRow) -> Sequence[object]:
-    return (row.line, "", row.number, "refused", row.reason, "", "", 0, 0, 0, "", "", row.detail)
+    state = row.reason if row.reason in COUNTED_APART else "refused"
+    return (row.line, "", row.number, state, row.reason, "", "", 0, 0, 0, "", "", row.detail)
 
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:

@@ -9,6 +9,7 @@ from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.rows import block_recipients, block_records
+from dispatcher.service.uploads import split_suppressed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.protocol import ChunkStatus
@@ -74,7 +75,7 @@ async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, b
         recipients = [
             recipient for block in blocks for recipient in await _recipients(store, parent, block, rows[block])
         ]
-        if await _store_chunk(store, child, blocks, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
+        if await _store_chunk(store, parent, child, blocks, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
             return
 
 
@@ -127,13 +128,19 @@ async def _blocks_done(store: Store, child: str) -> int:
     return progress.lines_done // BLOCK if progress else 0
 
 
-async def _store_chunk(store: Store, child: str, blocks: range, recipients: Sequence[Recipient]) -> ChunkStatus:
+async def _store_chunk(
+    store: Store, parent: Overview, child: str, blocks: range, recipients: Sequence[Recipient]
+) -> ChunkStatus:
+    ignore = parent.definition.ignore_dead_numbers
+    entries = await store.suppressions.among([row.number for row in recipients], ignore_dead_numbers=ignore)
+    allowed, suppressed = split_suppressed(recipients, entries)
     chunk = await on_cpu_thread(
         UploadChunk,
         upload=UPLOAD,
         first_line=blocks.start * BLOCK + 1,
         last_line=blocks.stop * BLOCK,
-        recipients=recipients,
-        refused=(),
+        recipients=allowed,
+        refused=suppressed,
+        checked=True,
     )
     return (await store.batches.add_chunk(child, chunk)).status

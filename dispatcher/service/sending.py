@@ -245,7 +245,8 @@ class Sender:
             log.error("a send failed unexpectedly; its job is looked up", exc_info=task.exception())
 
     def _candidate(self, inputs: FaxInputs) -> Candidate:
-        return Candidate(job=inputs.job, number_hash=self._fax_builder.number_hash(inputs.recipient.number))
+        number = inputs.recipient.number
+        return Candidate(job=inputs.job, number_hash=self._fax_builder.number_hash(number), number=number)
 
     def _slot(
         self, answer: BeginAnswer, begun: BeginResult, before: _Instant, after_s: float, token: ConcurrencyToken

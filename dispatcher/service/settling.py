@@ -10,9 +10,10 @@ from functools import partial
 
 import structlog
 
+from dispatcher.core.dead_numbers import CallEnd, figures
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.hold_scope import HoldScope
-from dispatcher.core.job import HistoryEntry, JobId, Record, State
+from dispatcher.core.job import NO_FAILURE, HistoryEntry, JobId, Record, State
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy.policy import Policy
@@ -22,7 +23,7 @@ from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.transition import HoldRequest, Transition
 from dispatcher.service.batching import Batcher, retry_forever, retrying
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing, FaxInputsUnreadable
-from dispatcher.store.dispatch import JobGone, JobHold, SendReport, StoredTransition, prepare
+from dispatcher.store.dispatch import EndedCall, JobGone, JobHold, SendReport, StoredTransition, prepare
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
@@ -99,9 +100,10 @@ class Settler:
                 await retry_forever(partial(self._report_loss, job, transition.lost))
             await self._failpoint(Failpoint.DECIDED)
             number_hash = await self._number_to_lock(job, record, transition)
+            call = await self._ended_call(job, transition)
             # encoded here: a value that cannot be encoded must not fail the other jobs of the same call
             current = await self._writes.submit(
-                prepare(_stored_transition(job, record, transition, totals or {}, send, number_hash))
+                prepare(_stored_transition(job, record, transition, totals or {}, send, number_hash, call))
             )
             if isinstance(current, JobGone):
                 log.error("a result came for a job that is gone", job=str(job))
@@ -127,6 +129,23 @@ class Settler:
             return await retry_forever(partial(self._fax_builder.number_hash_of, job))
         except (FaxInputsMissing, UnreadableData):
             return ""
+
+    async def _ended_call(self, job: JobId, transition: Transition) -> EndedCall | None:
+        """Return how the call ended that the transition reports, and the number where that says something of it."""
+        if transition.call in (None, CallEnd.FAILED):
+            return EndedCall(end=CallEnd.FAILED) if transition.call else None
+        assert transition.call is not None
+        try:
+            number = await retry_forever(partial(self._fax_builder.number, job))
+        except (FaxInputsMissing, UnreadableData):
+            return EndedCall(end=CallEnd.FAILED)
+        failure = transition.history.failure if transition.history else NO_FAILURE
+        return EndedCall(
+            end=transition.call,
+            number=number,
+            figures=figures(self._policy) if transition.call is CallEnd.DEAD else {},
+            reason=f"{failure.error_type} {failure.error_code}, job {job}",
+        )
 
     async def _on_partial(self, batch: str) -> str:
         """Return the batch's rule for faxes that were sent in part; empty for the policy's."""
@@ -231,6 +250,7 @@ def _stored_transition(
     totals: Mapping[str, int],
     send: SendReport | None,
     number_hash: str,
+    call: EndedCall | None,
 ) -> StoredTransition:
     counts: dict[str, int] = dict(totals)
     if transition.event is not None and transition.history is not None:
@@ -258,6 +278,7 @@ def _stored_transition(
         spent=transition.spent,
         disproves=transition.disproves,
         send=send,
+        call=call,
         totals=counts,
     )
 

@@ -9,8 +9,9 @@ under a used key is a conflict.
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from itertools import accumulate
 from operator import attrgetter
 from typing import Protocol
@@ -19,10 +20,11 @@ from dispatcher.core.batch import Control, Definition
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.job import Recipient, RefusedRow, size_of
 from dispatcher.core.names import KeyUse, UploadName
+from dispatcher.core.suppressions import SUPPRESSED, Suppression
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
-from dispatcher.store.batches import UploadChunk
+from dispatcher.store.batches import UploadChunk, UploadProgress
 from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
@@ -52,6 +54,8 @@ class UploadAnswer:
     lines: int
     accepted: int
     refused: int
+    opted_out: int
+    suppressed: int
     duplicates: int
     sample: tuple[RefusedRow, ...]
 
@@ -107,8 +111,10 @@ class _ReadChunk:
     """A chunk that has been read, with the fingerprint of the list up to its end."""
 
     fingerprint: str
-    #: None if the chunk is stored already
-    rows: UploadChunk | None
+    content: _OpenChunk
+    #: the packed rows; None if the chunk is stored already, or its numbers have to be checked first
+    rows: UploadChunk | None = None
+    stored: bool = False
 
 
 class Upload:
@@ -129,6 +135,9 @@ class Upload:
         self._chunks = 0
         self._hash = hashlib.sha256()
         self._sample: list[RefusedRow] = []
+        self._ignore_dead_numbers = batch.ignore_dead_numbers
+        #: whether there is a do-not-fax list, as far as is known: the store says so when it is asked to store a chunk
+        self._any_suppressed = False
 
     @property
     def key(self) -> str:
@@ -158,14 +167,15 @@ class Upload:
             await self._store_chunk(await on_cpu_thread(self._end_chunk))
         await self._reserve("end", self._hash.hexdigest())
         await self._failpoint(Failpoint.LIST_STORED)
-        done = await self._store.batches.progress(self._batch, self._name)
-        accepted, refused, duplicates = (done.accepted, done.refused, done.duplicates) if done else (0, 0, 0)
+        done = await self._store.batches.progress(self._batch, self._name) or UploadProgress()
         return UploadAnswer(
             key=self._key,
-            lines=accepted + refused + duplicates,
-            accepted=accepted,
-            refused=refused,
-            duplicates=duplicates,
+            lines=done.accepted + done.refused + done.opted_out + done.suppressed + done.duplicates,
+            accepted=done.accepted,
+            refused=done.refused,
+            opted_out=done.opted_out,
+            suppressed=done.suppressed,
+            duplicates=done.duplicates,
             sample=tuple(self._sample),
         )
 
@@ -198,26 +208,42 @@ class Upload:
         chunk, self._chunk = self._chunk, _OpenChunk(first_line=self._chunk.last_line + 1)
         self._hash.update(chunk.content())
         self._sample += chunk.refused[: SAMPLE_ROWS - len(self._sample)]
-        rows = None
-        if chunk.last_line > self._lines_done:
-            rows = UploadChunk(
-                upload=self._name,
-                first_line=chunk.first_line,
-                last_line=chunk.last_line,
-                recipients=chunk.recipients,
-                refused=chunk.refused,
-            )
-        return _ReadChunk(fingerprint=self._hash.hexdigest(), rows=rows)
+        stored = chunk.last_line <= self._lines_done
+        rows = None if stored or self._any_suppressed else self._packed(chunk, {})
+        return _ReadChunk(fingerprint=self._hash.hexdigest(), content=chunk, rows=rows, stored=stored)
+
+    def _packed(
+        self, chunk: _OpenChunk, suppressed: Mapping[int, Suppression], *, checked: bool = False
+    ) -> UploadChunk:
+        """Pack the rows of a chunk; rows whose numbers are on the do-not-fax list are refused."""
+        recipients, refused = split_suppressed(chunk.recipients, suppressed)
+        return UploadChunk(
+            upload=self._name,
+            first_line=chunk.first_line,
+            last_line=chunk.last_line,
+            recipients=recipients,
+            refused=list(merge(chunk.refused, refused, key=lambda row: row.line)),
+            checked=checked,
+        )
+
+    async def _checked(self, chunk: _OpenChunk) -> UploadChunk:
+        """Return the packed rows of a chunk whose numbers were compared with the do-not-fax list."""
+        numbers = [recipient.number for recipient in chunk.recipients]
+        ignore = self._ignore_dead_numbers
+        suppressed = await self._store.suppressions.among(numbers, ignore_dead_numbers=ignore)
+        room = SAMPLE_ROWS - len(self._sample)
+        self._sample += split_suppressed(chunk.recipients, dict(list(suppressed.items())[:room]))[1]
+        return await on_cpu_thread(self._packed, chunk, suppressed, checked=True)
 
     async def _store_chunk(self, chunk: _ReadChunk) -> None:
-        if chunk.rows is None and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):
+        if chunk.stored and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):
             # nothing is recorded: a repeat would find this list under the key, and its rows are not those stored
             raise Conflict(f"the idempotency key {self._key!r} was used more than seven days ago; use a new key")
         await self._reserve("part", chunk.fingerprint)
         self._chunks += 1
-        if chunk.rows is not None:
+        if not chunk.stored:
             await self._failpoint(Failpoint.CHUNK_READ)
-            await self._add_chunk(chunk.rows)
+            await self._add_chunk(chunk)
             await self._failpoint(Failpoint.CHUNK_STORED)
 
     @property
@@ -236,8 +262,13 @@ class Upload:
         if reserved.fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; use a new key")
 
-    async def _add_chunk(self, rows: UploadChunk) -> None:
+    async def _add_chunk(self, chunk: _ReadChunk) -> None:
+        rows = chunk.rows or await self._checked(chunk.content)
         answer = await self._store.batches.add_chunk(self._batch, rows)
+        if answer.status is ChunkStatus.UNCHECKED:
+            self._any_suppressed = True
+            rows = await self._checked(chunk.content)
+            answer = await self._store.batches.add_chunk(self._batch, rows)
         if answer.status is ChunkStatus.CLOSED:
             raise ActionNotAllowed(f"batch {self._batch} is not a draft any more: it accepts no more recipients")
         if answer.status is ChunkStatus.MISSING:
@@ -259,3 +290,21 @@ async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHo
     if progress is None and overview.control is not Control.DRAFT:
         raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
     return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)
+
+
+def split_suppressed(
+    recipients: Sequence[Recipient], suppressed: Mapping[int, Suppression]
+) -> tuple[Sequence[Recipient], list[RefusedRow]]:
+    """Return the recipients that may be faxed, and a refused row for each of the others, by their positions."""
+    if not suppressed:
+        return recipients, []
+    refused = [
+        RefusedRow(
+            line=recipients[position].line,
+            number=recipients[position].number,
+            reason=SUPPRESSED,
+            detail=entry.sentence(),
+        )
+        for position, entry in sorted(suppressed.items())
+    ]
+    return [row for position, row in enumerate(recipients) if position not in suppressed], refused

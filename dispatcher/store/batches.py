@@ -24,6 +24,7 @@ from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
+from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
@@ -31,6 +32,9 @@ from dispatcher.store.decoding import decoding, left_out, readable, typed, whole
 from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import HELD_SCORE, ChunkStatus, CreateStatus
+
+#: maximum refused rows that are stored together
+_REFUSED = 1000
 
 
 class UploadChunk:
@@ -47,15 +51,20 @@ class UploadChunk:
         last_line: int,
         recipients: Sequence[Recipient] = (),
         refused: Sequence[RefusedRow] = (),
+        checked: bool = False,
     ) -> None:
-        """Pack the rows. Lines count from 1 within the upload."""
+        """Pack the rows. Lines count from 1 within the upload.
+
+        ``checked`` says that the numbers were compared with the do-not-fax list. Otherwise the chunk is stored only if
+        there is no such list.
+        """
         self.last_line = last_line
         #: arguments of the script ``add_chunk``
         self.values: tuple[Argument, ...] = (
             codec.pack_numbers(recipient.number for recipient in recipients),
             codec.pack_countries(recipient.region for recipient in recipients),
             codec.encode_recipients(recipients) if recipients else b"",
-            codec.encode_refused(refused) if refused else b"",
+            *(codec.encode_refused(refused[first : first + _REFUSED]) for first in range(0, len(refused), _REFUSED)),
         )
         self.options: dict[str, Option] = {
             "upload": str(upload),
@@ -64,6 +73,7 @@ class UploadChunk:
             "recipients": len(recipients),
             "refused": len(refused),
             "reasons": Counter(row.reason for row in refused),
+            "checked": checked,
         }
 
 
@@ -79,7 +89,10 @@ class ChunkAnswer:
 class UploadProgress:
     lines_done: int = 0
     accepted: int = 0
+    #: without rows whose recipients have opted out, or whose numbers are on the do-not-fax list
     refused: int = 0
+    opted_out: int = 0
+    suppressed: int = 0
     duplicates: int = 0
 
 
@@ -108,10 +121,13 @@ class Overview:
     held: bool
     #: held countries for which some of its jobs wait
     held_countries: frozenset[str]
-    #: number of jobs; lines = jobs + duplicates + refused
+    #: number of jobs; lines = jobs + duplicates + refused + opted out + suppressed
     rows: int
     lines: int
     refused: int
+    #: rows whose recipients have opted out, and whose numbers are on the do-not-fax list
+    opted_out: int
+    suppressed: int
     duplicates: int
     blocks: int
     cursor: int
@@ -121,6 +137,7 @@ class Overview:
     finished_ms: int
     #: when it expired as a draft that nobody had started; 0: it did not
     draft_ended_ms: int
+    #: of the refused rows alone
     refused_reasons: Mapping[str, int]
 
 
@@ -162,6 +179,7 @@ class Batches:
             "documents": ",".join(definition.documents),
             "start_at_ms": definition.start_at_ms,
             "deadline_ms": definition.deadline_ms,
+            "ignore_dead_numbers": int(definition.ignore_dead_numbers),
         }
         flat = [item for field in fields.items() for item in field]
         answer = await self._scripts.accept(
@@ -269,12 +287,14 @@ class Batches:
     async def progress(self, batch: str, upload: UploadName) -> UploadProgress | None:
         key = self._keys.of_batch(batch, "uploads")
         with translated():
-            raw = await self._client.hget(key, str(upload))
+            raw, *apart = await self._client.hmget(key, str(upload), *(f"{upload}|{word}" for word in COUNTED_APART))
         if raw is None:
             return None
         with decoding(key):
             lines, accepted, refused, duplicates = map(whole, raw.split(b":"))
-        return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates)
+            counts = {word: whole(rows or 0) for word, rows in zip(COUNTED_APART, apart, strict=True)}
+        refused -= sum(counts.values())
+        return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates, **counts)
 
     async def command(self, batch: str, command: Command) -> CommandAnswer | None:
         """Execute a command on a batch. Returns None if the batch does not exist."""
@@ -479,6 +499,9 @@ def _overview(
     sums = {name: whole(meta[name.encode()]) for name in _SUMS}
     if not 0 <= sums["blocks"] <= keys.MAX_BLOCKS:
         raise ValueError("its number of blocks is impossible")
+    refused = {reason.decode(): whole(rows) for reason, rows in reasons.items()}
+    apart = {word: refused.pop(word, 0) for word in COUNTED_APART}
+    sums["refused"] -= sum(apart.values())
     return Overview(
         definition=definition,
         control=Control(meta[b"control"].decode()),
@@ -486,9 +509,10 @@ def _overview(
         finals=finals,
         held=not definition.scopes.isdisjoint(holds),
         held_countries=held_countries,
-        refused_reasons={reason.decode(): whole(rows) for reason, rows in reasons.items()},
+        refused_reasons=refused,
         started_ms=whole(meta.get(b"started_ms", 0)),
         finished_ms=whole(meta.get(b"finished_ms", 0)),
         draft_ended_ms=whole(meta.get(b"draft_ended_ms", 0)),
         **sums,
+        **apart,
     )

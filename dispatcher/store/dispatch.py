@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import Priority
+from dispatcher.core.dead_numbers import CallEnd, area_of
 from dispatcher.core.job import HistoryEntry, JobId, Record, State
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import Place
@@ -51,6 +52,21 @@ class Candidate:
 
     job: JobId
     number_hash: str
+    #: E.164
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """How a call ended, and to which number."""
+
+    end: CallEnd
+    #: E.164; empty if it does not matter, or is not known
+    number: str = ""
+    #: of the policy on dead numbers
+    figures: Mapping[str, int] = field(default_factory=dict)
+    #: how a dead number was proved
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +142,8 @@ class StoredTransition:
     disproves: frozenset[str] = frozenset()
     #: how a send ended, for the provider's circuit breaker
     send: SendReport | None = None
+    #: the call that has ended; None if none has
+    call: EndedCall | None = None
     #: counters for metrics; they influence no decision
     totals: Mapping[str, int] = field(default_factory=dict)
 
@@ -225,7 +243,7 @@ class Dispatch:
         """
         call = call or new_call()
         policy = self._policy
-        values = [value for candidate in candidates for value in (str(candidate.job), candidate.number_hash)]
+        values = [value for candidate in candidates for value in _begin_values(candidate)]
         write_epoch, losses_before = self._scripts.epoch, self._scripts.epoch.losses
         options: dict[str, Option] = {
             "call_id": call,
@@ -378,6 +396,10 @@ class Dispatch:
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
 
 
+def _begin_values(candidate: Candidate) -> tuple[str, str, str]:
+    return str(candidate.job), candidate.number_hash, candidate.number.removeprefix("+")
+
+
 def new_call() -> str:
     """Return a new id for a call of begin, which its repetitions share."""
     return secrets.token_hex(8)
@@ -442,9 +464,20 @@ def _fields(change: StoredTransition) -> dict[str, object]:
         fields["disproves"] = sorted(change.disproves)
     if change.send is not None:
         fields["send"] = _send_fields(change.send)
+    if change.call is not None:
+        fields["call"] = _call_fields(change.call)
     if change.totals:
         fields["totals"] = dict(change.totals)
     return fields
+
+
+def _call_fields(call: EndedCall) -> dict[str, object]:
+    digits = call.number.removeprefix("+")
+    if not digits:
+        return {"ended": True}
+    if call.end is CallEnd.DELIVERED:
+        return {"delivered": digits}
+    return {"dead": {"number": digits, "area": area_of(call.number), "reason": call.reason, **call.figures}}
 
 
 def _send_fields(send: SendReport) -> dict[str, object]:

@@ -29,6 +29,12 @@ parked:<scope>               set     batches with work that waits for the end of
 released                     set     scopes of ended holds whose batches are still to be woken  seconds
 sends                        string  number of sends whose end is known, for the breaker        for good
 breaker                      zset    <job>/<attempt> <status> of a failed send -> ``sends`` then 20 sends
+suppressions                 hash    number that must not be faxed -> JSON: source, reason      until it ends
+suppressions:numbers         zset    the same numbers, in the order of their digits             until it ends
+suppressions:ends            zset    those that expire -> when they are forgotten (ms)          until then
+calls                        string  number of ended calls, for dead numbers                    for good
+dead_calls                   zset    <job>/<attempt> of a call to a dead number -> ``calls``    200 calls
+dead_area:<area>             zset    dead numbers of an area that were called -> when (ms)      1 hour (policy)
 answered                     hash    last usable answer to a send: when (ms), sends by then     for good
 forbidden                    zset    scope of a country refused with 403 -> ``sends`` then      20 sends
 strikes:<scope>              zset    attempts that failed in a row -> when (ms)                 1 hour (policy)
@@ -132,6 +138,11 @@ class Keys:
         self.released = self._named("released")
         self.sends = self._named("sends")
         self.breaker = self._named("breaker")
+        self.suppressions = self._named("suppressions")
+        self.suppressed_numbers = self._named("suppressions:numbers")
+        self.suppression_ends = self._named("suppressions:ends")
+        self.calls = self._named("calls")
+        self.dead_calls = self._named("dead_calls")
         self.answered = self._named("answered")
         self.forbidden = self._named("forbidden")
         self.unclear_sends = self._named("unclear_sends")
@@ -175,6 +186,10 @@ class Keys:
     def failure_run(self, scope: str) -> str:
         """Return the key of the consecutive failures of a scope."""
         return self._named(f"strikes:{scope}")
+
+    def dead_area(self, area: str) -> str:
+        """Return the key of the dead numbers of an area that were called lately."""
+        return self._named(f"dead_area:{area}")
 
     def reservation(self, use: str, name_hash: str) -> str:
         """Return the key of a reservation under an idempotency key."""

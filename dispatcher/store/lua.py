@@ -31,11 +31,13 @@ _HOLDS = frozenset(
         *("reclaim", "release", "report_rollback", "resume", "settle"),
     }
 )
+_SUPPRESSIONS = frozenset({"begin", "find_suppressed", "forget_suppressions", "settle", "suppress", "unsuppress"})
+_DEAD_NUMBERS = frozenset({"settle"})
 #: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(
     {
         *("add_chunk", "add_events", "begin", "claim", "control", "create", "defer", "fix_selection", "move_epoch"),
-        *("settle", "take_deferred"),
+        *("settle", "suppress", "take_deferred", "unsuppress"),
     }
 )
 _LOOKING = frozenset({"beat", "next_due"})
@@ -49,7 +51,15 @@ _END = "local answer = run()\nwrite_counts()\nreturn answer\n"
 _END_OF = dict.fromkeys(_MOVING, "return with_epoch(run, write_counts, true)\n") | dict.fromkeys(
     _LOOKING, "return with_epoch(run, write_counts, false)\n"
 )
-_SOME = {"epoch": frozenset(_END_OF), "leases": _LEASES, "pacing": _PACING, "holds": _HOLDS, "parking": _PARKING}
+_SOME = {
+    "epoch": frozenset(_END_OF),
+    "leases": _LEASES,
+    "pacing": _PACING,
+    "holds": _HOLDS,
+    "parking": _PARKING,
+    "suppressions": _SUPPRESSIONS,
+    "dead_numbers": _DEAD_NUMBERS,
+}
 
 #: a loss of writes is assumed to begin this long before the last write that is known to be kept
 LOST_MARGIN_MS = 600_000

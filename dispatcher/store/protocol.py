@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from dispatcher.core.dead_numbers import PROOF_MEMORY_MS
 from dispatcher.core.job import State
 from dispatcher.core.limits import holds, rate, shares
 from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US
+from dispatcher.core.retry_table.rule import Category
+from dispatcher.core.suppressions import COUNTED_APART, SuppressionSource
 from dispatcher.store import codec, decoding, keys
 
 #: seconds; a process whose heartbeat is older than the newest one by more than this counts as dead
@@ -62,7 +65,16 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "BUCKET_US": {period: length_us for period, (length_us, _) in BUCKETS.items()},
         "BUCKETS": {period: buckets for period, (_, buckets) in BUCKETS.items()},
     },
+    "suppressions": {
+        "DEAD_NUMBER": SuppressionSource.DEAD_NUMBER.value,
+        "PROOF_MEMORY_MS": PROOF_MEMORY_MS,
+    },
+    "dead_numbers": {"BAD_NUMBERS": Category.BAD_NUMBERS.value},
+    "release": {"BAD_NUMBERS": Category.BAD_NUMBERS.value},
+    "add_chunk": {"APART": COUNTED_APART},
     "begin": {
+        "SUPPRESSED": Category.SUPPRESSED.value,
+        "SUPPRESSED_CODE": codec.category_code(Category.SUPPRESSED),
         # how long a job waits if the maximum number of jobs is being sent
         "FULL_SNOOZE_MS": 250,
         # Nothing is claimed before there is a permit, and jobs have to continue when an operator raises the limit.
@@ -107,6 +119,8 @@ class BeginWord(StrEnum):
     HELD = "held"
     #: its number is being called, or may not be called yet
     NUMBER = "number"
+    #: its number is on the do-not-fax list, and it has ended
+    SUPPRESSED = "suppressed"
     #: no slot is available now
     RATE = "rate"
     #: the maximum number of jobs is being sent
@@ -135,6 +149,8 @@ class ChunkStatus(StrEnum):
     MISSING = "missing"
     #: earlier lines are missing
     GAP = "gap"
+    #: there is a do-not-fax list, and the numbers were not compared with it
+    UNCHECKED = "unchecked"
 
 
 def constants(name: str) -> str:

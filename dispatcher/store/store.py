@@ -25,6 +25,7 @@ from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
+from dispatcher.store.suppressions import Suppressions
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
@@ -80,6 +81,7 @@ class Store:
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.rollbacks = Rollbacks(self._client, scripts)
         self.secrets = Secrets(self._client, keys)
+        self.suppressions = Suppressions(self._client, scripts)
         self.metric_totals = MetricTotals(self._client, keys)
         self.wakes = Wakes(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)

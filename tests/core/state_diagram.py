@@ -30,6 +30,7 @@ EVENTS = {
     Event.UNCONFIRMED: "the job ends with a failure or without a result, and pages may have arrived",
     Event.CANCELLED: "the batch was cancelled",
     Event.EXPIRED: "the batch's deadline passed",
+    Event.SUPPRESSED: "the number is on the do-not-fax list: nothing was sent or spent",
 }
 
 

@@ -30,7 +30,7 @@ async def lock_idly(store: Store) -> None:
     await running(store, 2)
     lease = await store.dispatch.claim("bulk", max_jobs=2, max_ahead=10, max_in_flight=10)
     assert lease
-    candidates = [Candidate(job=job, number_hash=f"n{job.row}") for job in lease.jobs]
+    candidates = [Candidate(job=job, number_hash=f"n{job.row}", number="") for job in lease.jobs]
     begun = await store.dispatch.begin(lease, candidates, max_in_flight=10)
     assert [start.word for start in begun.jobs] == ["go", "go"]
     block = KEYS.of_block(lease.jobs[0].batch, "records", 0)
@@ -63,7 +63,7 @@ async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
     await running(store, 1)
     lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=10, max_in_flight=10)
     assert lease
-    await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n")], max_in_flight=10)
+    await store.dispatch.begin(lease, [Candidate(job=lease.jobs[0], number_hash="n", number="")], max_in_flight=10)
     client, job = store.audit._client, str(lease.jobs[0])
     for place in WATCHED:
         await client.zrem(KEYS.watch[Place(place)], job)

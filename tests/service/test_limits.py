@@ -124,7 +124,7 @@ async def test_a_job_that_waits_for_a_person_is_held(db: StoreFixture, store: St
 async def test_a_job_that_waits_for_the_end_of_another_call_to_its_number(db: StoreFixture, store: Store) -> None:
     await db.running("a", 2)
     lease = await db.leased()
-    same = [Candidate(job=job, number_hash="one number") for job in lease.jobs]
+    same = [Candidate(job=job, number_hash="one number", number="") for job in lease.jobs]
     answer = await db.dispatch.begin(lease, same, max_in_flight=512)
     assert [begun.word for begun in answer.jobs] == ["go", "number"]
     assert await words(store, "a") == [LimitedBy.NUMBER_BUSY] * 2

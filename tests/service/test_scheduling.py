@@ -44,7 +44,7 @@ async def begun(store: Store, leases: tuple[tuple[Priority, str], ...]) -> int:
     for _, lease_id in leases:
         lease = await store.dispatch.fetch(lease_id)
         assert lease
-        candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+        candidates = [Candidate(job=job, number_hash=str(job), number="") for job in lease.jobs]
         answer = await store.dispatch.begin(lease, candidates, max_in_flight=1000)
         words += [start.word for start in answer.jobs]
     return words.count(BeginWord.GO) if set(words) <= {"go"} else -1
@@ -103,7 +103,7 @@ async def give_back(store: Store, lease_id: str) -> None:
     """Make room for the next claims, as begin does when it grants nothing."""
     lease = await store.dispatch.fetch(lease_id)
     assert lease
-    candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+    candidates = [Candidate(job=job, number_hash=str(job), number="") for job in lease.jobs]
     await store.dispatch.begin(lease, candidates, max_in_flight=0)
 
 

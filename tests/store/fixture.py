@@ -17,6 +17,7 @@ from dispatcher.store.holds import Holds
 from dispatcher.store.keys import Keys
 from dispatcher.store.lua import Option, Scripts, source
 from dispatcher.store.rate_limiter import RateLimiter
+from dispatcher.store.suppressions import Suppressions
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.workers import WorkerRegistry
 
@@ -58,6 +59,7 @@ class StoreFixture:
     limiter: RateLimiter
     workers: WorkerRegistry
     wakes: Wakes
+    suppressions: Suppressions
     us: int = 0
     #: by how much the server's clock was set away from the true time
     stepped_us: int = 0
@@ -110,7 +112,7 @@ class StoreFixture:
 
     async def begin(self, lease: Lease, *, max_in_flight: int = 1000) -> BeginAnswer:
         """Each job's number is known by its own hash, except that rows n and n + 1,000 share one."""
-        candidates = [Candidate(job=job, number_hash=hash_of(job)) for job in lease.jobs]
+        candidates = [Candidate(job=job, number_hash=hash_of(job), number="") for job in lease.jobs]
         return await self.dispatch.begin(lease, candidates, max_in_flight=max_in_flight)
 
     async def sending(self, priority: str = "bulk", max_jobs: int = 32) -> BeginAnswer:
@@ -140,6 +142,7 @@ async def open_store(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         limiter=RateLimiter(client, scripts, policy),
         workers=WorkerRegistry(client, scripts),
         wakes=Wakes(client, scripts),
+        suppressions=Suppressions(client, scripts),
     )
     await client.flushdb()
     await db.set_clock(START_MS * 1000)
@@ -158,7 +161,12 @@ def number(index: int) -> str:
 
 
 def upload_chunk(
-    numbers: Sequence[str], upload: str = "u", first_line: int = 1, regions: Sequence[str] = ()
+    numbers: Sequence[str],
+    upload: str = "u",
+    first_line: int = 1,
+    regions: Sequence[str] = (),
+    *,
+    checked: bool = False,
 ) -> UploadChunk:
     countries = zip_longest(numbers, regions, fillvalue="")
     rows = [
@@ -166,7 +174,9 @@ def upload_chunk(
         for index, (number, region) in enumerate(countries)
     ]
     last = first_line + len(rows) - 1
-    return UploadChunk(upload=UploadName.of_key(upload), first_line=first_line, last_line=last, recipients=rows)
+    return UploadChunk(
+        upload=UploadName.of_key(upload), first_line=first_line, last_line=last, recipients=rows, checked=checked
+    )
 
 
 def hash_of(job: JobId) -> str:

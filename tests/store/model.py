@@ -10,18 +10,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import CommandRefusal, Control
-from dispatcher.core.job import JobId, Record, State
+from dispatcher.core.dead_numbers import CallEnd, area_of
+from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.holds import ACCOUNT, LISTS_FAIL, PROVIDER
 from dispatcher.core.limits.rate import RateState, bounded_wait, next_us
 from dispatcher.core.limits.shares import QUANTUM
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.places import WATCHED, Place, is_unclear
-from dispatcher.core.reference import fairness, holding, pacing
+from dispatcher.core.reference import dead_numbers, fairness, holding, pacing
 from dispatcher.core.reference.holding import Answered
 from dispatcher.core.reference.pacing import Adaptation
 from dispatcher.core.retry.waits import capped_retry_after_s, lookup_spacing_ms, shared_ms
-from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, StoredTransition
+from dispatcher.core.suppressions import Suppression, SuppressionSource
+from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, EndedCall, StoredTransition
 from dispatcher.store.holds import ListNote
 from dispatcher.store.protocol import HELD_SCORE
 
@@ -96,6 +98,9 @@ class Batch:
     #: as a draft: when it changed last, and when it expired
     changed_ms: int = 0
     draft_ended_ms: int = 0
+    ignores_dead_numbers: bool = False
+    #: somebody has released its hold for dead numbers
+    numbers_accepted: bool = False
 
     @property
     def scopes(self) -> list[str]:
@@ -182,6 +187,12 @@ class Model:
     #: countries that were refused, with the number of sends by then
     forbidden: dict[str, int] = field(default_factory=dict)
     sends: int = 0
+    #: the do-not-fax list
+    suppressions: dict[str, Suppression] = field(default_factory=dict)
+    #: calls that have ended, those to dead numbers with the number of calls by then, and these numbers by area
+    calls: int = 0
+    dead_calls: dict[str, int] = field(default_factory=dict)
+    dead_areas: dict[str, dict[str, int]] = field(default_factory=dict)
     #: of the call of begin that was made last
     call_number: int = 0
     limits: dict[Period, float] = field(default_factory=lambda: {Period.MINUTE: 0, Period.DAY: 0})
@@ -520,6 +531,11 @@ class Model:
             word, again_ms = "rate", min(math.ceil(at_us / 1000), self.ms + 30_000)
         for held in passed.values():
             held.put_off(again_ms if word == "rate" else self.ms, self.ms)
+        if word == "suppressed":
+            failure = FailureCode(category=word)
+            ended = replace(record, state=State.CANCELLED, failure=failure, lease=0, strikes=0, changed_ms=self.ms)
+            self.place(candidate.job, ended, 0)
+            return word
         if word == "country":
             batch.records[candidate.job.row] = replace(record, state=State.WAITING, strikes=0, lease=0)
             self._park(batch, candidate.job.row)
@@ -540,6 +556,9 @@ class Model:
             return "country", NEVER_MS
         if (PROBED.union(batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
+        entry = self.suppressions.get(candidate.number)
+        if entry and entry.is_active(self.ms, ignore_dead_numbers=batch.ignores_dead_numbers):
+            return "suppressed", self.ms
         if self._being_sent >= max_in_flight:
             return "full", self.ms + 250
         holder, until_ms = self._number_lock(candidate.number_hash)
@@ -712,6 +731,40 @@ class Model:
                 if rest_s:
                     self.numbers[number] = "rest", self.ms + int(rest_s * 1000)
 
+        if change.call:
+            self._end_call(batch, change, change.call)
+
+    def _end_call(self, batch: Batch, change: StoredTransition, call: EndedCall) -> None:
+        self.calls += 1
+        before = self.suppressions.get(call.number)
+        if call.end is CallEnd.DELIVERED and before and before.source is SuppressionSource.DEAD_NUMBER:
+            del self.suppressions[call.number]
+        if call.end is not CallEnd.DEAD or self._is_held_for_numbers(batch, f"{change.job}/{change.attempt}", call):
+            return
+        life_ms = call.figures["life_ms"]
+        entry = dead_numbers.after_proof(before, call.number, str(change.job), self.ms, life_ms)
+        if entry:
+            self.suppressions[call.number] = entry
+
+    def _is_held_for_numbers(self, batch: Batch, attempt: str, call: EndedCall) -> bool:
+        scope, figures, area = f"batch:{batch.id}", call.figures, area_of(call.number)
+        if batch.numbers_accepted:
+            return False
+        if scope in self.holds and self.holds[scope].category == "bad_numbers":
+            return True
+        dead, called = self.dead_calls | {attempt: self.calls}, self.dead_areas.get(area, {}) | {call.number: self.ms}
+        self.dead_calls = dead_numbers.recent_calls(dead, self.calls, figures["calls"])
+        self.dead_areas[area] = dead_numbers.recent_numbers(called, self.ms, figures["area_ms"])
+        if not dead_numbers.is_suspicious(len(self.dead_calls), len(self.dead_areas[area]), figures):
+            return False
+        self.dead_calls = {}
+        del self.dead_areas[area]
+        strikes = self.strikes.get(scope)
+        self.hold(scope, "bad_numbers", ())
+        if strikes:
+            self.strikes[scope] = strikes
+        return True
+
     def _end_runs(self, batch: Batch, state: State) -> None:
         if state in (State.ACCEPTED, State.DELIVERED):
             self.strikes.pop(f"batch:{batch.id}", None)
@@ -827,9 +880,13 @@ class Model:
         self.pace = pacing.with_allowances(self.pace, {p: int(self.limits[p]) for p in (Period.MINUTE, Period.DAY)})
 
     def release(self, scope: str) -> bool:
-        if not self._end_hold(scope):
+        held = self.holds.get(scope)
+        if held is None:
             return False
+        self._end_hold(scope)
         kind, _, name = scope.partition(":")
+        if kind == "batch" and held.category == "bad_numbers":
+            self.batches[name].numbers_accepted = True
         if kind == "job":
             job = JobId.parse(name)
             name = job.batch

@@ -8,6 +8,7 @@ from math import inf
 from unittest.mock import patch
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
+from dispatcher.core.dead_numbers import CallEnd, figures
 from dispatcher.core.job import (
     REVISION_MODULUS,
     AttemptOutcome,
@@ -21,7 +22,8 @@ from dispatcher.core.job import (
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.reference.holding import Answered
-from dispatcher.store.dispatch import Candidate, Lease, SendReport, StoredTransition, new_call
+from dispatcher.core.suppressions import Suppression, SuppressionSource
+from dispatcher.store.dispatch import Candidate, EndedCall, Lease, SendReport, StoredTransition, new_call
 from dispatcher.store.protocol import LONGEST_SLEEP_S, CreateStatus
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
 from tests.store import snapshot
@@ -59,7 +61,17 @@ class RandomHistory:
         self.lossy = lossy
         self.dice = random.Random(seed)
         # few sends and little time are enough to hold the provider
-        self.policy = replace(db.policy, unclear_sends=10, unclear_share=0.3, lists_fail_s=3.0)
+        self.policy = replace(
+            db.policy,
+            unclear_sends=10,
+            unclear_share=0.3,
+            lists_fail_s=3.0,
+            dead_life_s=20.0,
+            dead_calls=20,
+            dead_share=0.2,
+            dead_area_numbers=4,
+            dead_area_s=10.0,
+        )
         self.model = Model(policy=self.policy, pace=RateState(ceiling=RATE, rate=RATE), us=db.us)
         #: with the holds that each was given to probe
         self.leases: list[tuple[Lease, Mapping[str, Held]]] = []
@@ -116,11 +128,13 @@ class RandomHistory:
             (6, self.note_list),
             (4, self.forbid),
             (6, self.release),
+            (3, self.suppress),
+            (3, self.unsuppress),
             (20, self.wait),
         ]
         if self.crashing:
             often = [(30, self.claim), (30, self.crash), (20, self.wait)]
-            left_out = (self.any_command, self.end_draft, self.hold, self.forbid)
+            left_out = (self.any_command, self.end_draft, self.hold, self.forbid, self.suppress)
             verbs = [*often, *((2, verb) for _, verb in verbs if verb not in left_out)]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
         async with self._scheduler_asleep(chosen):
@@ -210,6 +224,7 @@ class RandomHistory:
             start_at_ms=dice.choice((0, 0, ms + 3_000)),
             deadline_ms=dice.choice((0, 0, ms + 400_000)),
             documents=dice.choice(((), ("d0c",), ("d0c", "d1c"))),
+            ignores_dead_numbers=dice.random() < 0.2,
         )
         definition = Definition(
             id=name,
@@ -220,6 +235,7 @@ class RandomHistory:
             start_at_ms=batch.start_at_ms,
             deadline_ms=batch.deadline_ms,
             documents=batch.documents,
+            ignore_dead_numbers=batch.ignores_dead_numbers,
         )
         self.agree(await self.db.batches.create(definition), CreateStatus.CREATED)
         batch.changed_ms = ms
@@ -237,7 +253,7 @@ class RandomHistory:
     async def _fill(self, batch: Batch) -> None:
         numbers = [number(self.dice.randrange(NUMBERS)) for _ in range(self.dice.randint(1, 40))]
         countries = [self.dice.choice(COUNTRIES) for _ in numbers]
-        chunk = upload_chunk(numbers, upload=f"part{batch.blocks}", regions=countries)
+        chunk = upload_chunk(numbers, upload=f"part{batch.blocks}", regions=countries, checked=True)
         answer = await self.db.batches.add_chunk(batch.id, chunk)
         first = batch.blocks * 1000
         self.agree(list(answer.duplicates), self.model.add_part(batch, numbers, countries))
@@ -288,7 +304,9 @@ class RandomHistory:
         if not self.leases:
             return
         lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)) if index is None else index)
-        candidates = [Candidate(job=job, number_hash=self.numbers[job][1:]) for job in lease.jobs]
+        candidates = [
+            Candidate(job=job, number_hash=self.numbers[job][1:], number=self.numbers[job]) for job in lease.jobs
+        ]
         max_in_flight = self.dice.choice((3, 1000, 1000))
         call = new_call()
         answer = await self.db.dispatch.begin(lease, candidates, max_in_flight=max_in_flight, call=call)
@@ -358,7 +376,53 @@ class RandomHistory:
             spent=1,
             disproves=frozenset(dice.choice(((), ("provider", "auth"), ("provider", "auth", "funds")))),
             send=dice.choice(REPORTS),
+            call=self._call(job),
         )
+
+    def _call(self, job: JobId) -> EndedCall | None:
+        """A call of the job has ended, or none has."""
+        end = self.dice.choice((None, None, CallEnd.DELIVERED, CallEnd.FAILED, CallEnd.DEAD, CallEnd.DEAD))
+        if end is None:
+            return None
+        number = "" if end is CallEnd.FAILED else self.numbers[job]
+        return EndedCall(end=end, number=number, figures=figures(self.policy) if end is CallEnd.DEAD else {})
+
+    async def suppress(self) -> None:
+        """Some numbers are put on the do-not-fax list, or edited."""
+        entries = [
+            Suppression(
+                number=number(self.dice.randrange(NUMBERS)),
+                source=self.dice.choice((SuppressionSource.MANUAL, SuppressionSource.DEAD_NUMBER)),
+                expires_ms=self.dice.choice((0, self.db.ms + 5_000)),
+            )
+            for _ in range(3)
+        ]
+        before = {number for number, entry in self.model.suppressions.items() if entry.is_active(self.model.ms)}
+        added = await self.db.suppressions.put(entries)
+        self.agree(added, len({entry.number for entry in entries} - before))
+        self.model.suppressions |= {entry.number: entry for entry in entries}
+
+    async def unsuppress(self) -> None:
+        """People take numbers off the list, and what has expired is forgotten."""
+        numbers = sorted({number(self.dice.randrange(NUMBERS)) for _ in range(20)})
+        source, batch = self.dice.choice(("", SuppressionSource.DEAD_NUMBER)), self.dice.choice(("", self._batch().id))
+        suppressions = self.model.suppressions
+        mine = [
+            name
+            for name in suppressions.keys() & set(numbers)
+            if source in ("", suppressions[name].source) and batch in ("", suppressions[name].job.partition(".")[0])
+        ]
+        self.agree(await self.db.suppressions.remove(numbers, source=source, batch=batch), len(mine))
+        for name in mine:
+            del suppressions[name]
+        ended = [
+            name
+            for name, entry in suppressions.items()
+            if entry.source is not SuppressionSource.DEAD_NUMBER and not entry.is_active(self.db.ms)
+        ]
+        self.agree(await self.db.suppressions.forget(), len(ended))
+        for name in ended:
+            del suppressions[name]
 
     async def reap(self) -> None:
         reaped = await self.db.dispatch.reclaim(max_jobs=500, again_s=30)

@@ -34,6 +34,10 @@ def of_model(model: Model) -> dict[str, Any]:
         "failures": model.failures,
         "answered": (model.answered.at_ms, model.answered.sends),
         "unclear": model.unclear,
+        "suppressions": {
+            number: (entry.source.value, entry.job, entry.expires_ms) for number, entry in model.suppressions.items()
+        },
+        "calls": (model.calls, model.dead_calls, {area: called for area, called in model.dead_areas.items() if called}),
         "lists_fail": model.lists_fail_ms,
         "forbidden": model.forbidden,
         "leases": {name: _of_lease(lease) for name, lease in model.leases.items()},
@@ -97,6 +101,8 @@ async def of_store(db: StoreFixture) -> dict[str, Any]:
         "failures": _scores(raw, KEYS.breaker),
         "answered": tuple(int(raw.get(KEYS.answered, {}).get(name, 0)) for name in (b"at_ms", b"sends")),
         "unclear": _scores(raw, KEYS.unclear_sends),
+        "suppressions": _suppressions(raw),
+        "calls": _calls(raw),
         "lists_fail": int(raw.get(KEYS.lists_fail, 0)),
         "forbidden": _scores(raw, KEYS.forbidden),
         "leases": {name.decode(): _stored_lease(lease) for name, lease in raw.get(KEYS.leases, {}).items()},
@@ -105,6 +111,26 @@ async def of_store(db: StoreFixture) -> dict[str, Any]:
         "pace": await db.limiter.state(),
         "totals": _stored_totals(raw),
     }
+
+
+def _suppressions(raw: dict[str, Any]) -> dict[str, tuple[str, str, int]]:
+    stored = {name.decode(): json.loads(entry) for name, entry in raw.get(KEYS.suppressions, {}).items()}
+    assert set(_scores(raw, KEYS.suppressed_numbers)) == set(stored)
+    assert set(_scores(raw, KEYS.suppression_ends)) == {name for name, entry in stored.items() if "expires_ms" in entry}
+    return {
+        f"+{name}": (entry["source"], entry.get("job", ""), entry.get("expires_ms", 0))
+        for name, entry in stored.items()
+    }
+
+
+def _calls(raw: dict[str, Any]) -> tuple[int, dict[str, float], dict[str, dict[str, float]]]:
+    prefix = KEYS.dead_area("")
+    areas = {
+        name.removeprefix(prefix): {f"+{digits}": ms for digits, ms in _scores(raw, name).items()}
+        for name in raw
+        if name.startswith(prefix)
+    }
+    return int(raw.get(KEYS.calls, 0)), _scores(raw, KEYS.dead_calls), areas
 
 
 def _lock(value: bytes) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import pytest
 
 from dispatcher.core.batch import Definition
 from dispatcher.core.job import JobId
+from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.store import lua
 from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreRolledBack
@@ -58,6 +59,8 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await scripts.run("move_epoch")
         await db.batches.create(Definition(id="z", name="z", created_ms=1))
         await db.batches.fix_selection("z", {0: b"1"})
+        await db.suppressions.put([Suppression(number="+12025550100", source=SuppressionSource.MANUAL)])
+        await db.suppressions.remove(["+12025550100"])
         assert set(scripts.arguments) - lua._LOOKING == lua._MOVING
         for verb, (values, options) in scripts.arguments.items():
             before, epoch = await dump(db.client), await epoch_of(db)

@@ -52,7 +52,7 @@ async def start(store: Store) -> None:
 async def begin(store: Store) -> BeginAnswer:
     lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1)
     assert lease is not None
-    candidates = [Candidate(job=job, number_hash=str(job)) for job in lease.jobs]
+    candidates = [Candidate(job=job, number_hash=str(job), number="") for job in lease.jobs]
     return await store.dispatch.begin(lease, candidates, max_in_flight=1)
 
 

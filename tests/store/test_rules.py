@@ -25,7 +25,7 @@ async def ended(db: StoreFixture, job: JobId, old: Record, *, rest_s: float = 0.
 
 
 async def begin_calling(db: StoreFixture, lease: Lease, number_hash: str) -> BeginAnswer:
-    candidates = [Candidate(job=job, number_hash=number_hash) for job in lease.jobs]
+    candidates = [Candidate(job=job, number_hash=number_hash, number="") for job in lease.jobs]
     return await db.dispatch.begin(lease, candidates, max_in_flight=1000)
 
 

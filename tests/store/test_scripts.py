@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from dispatcher.core.batch import Control, Priority
+from dispatcher.core.dead_numbers import CallEnd
 from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.core.limits import allowance, rate
 from dispatcher.core.limits.rate import CATCH_UP_US, interval_us
@@ -101,6 +102,7 @@ def test_settle_reads_the_fields_of_a_change_that_python_gives() -> None:
         number_hash="n",
         spent=1,
         disproves=frozenset({"auth"}),
+        call=dispatch.EndedCall(end=CallEnd.DELIVERED, number="+12025550100"),
         totals={"a": 1},
     )
     fields, text = dispatch._fields(change), (SCRIPTS / "settle.lua").read_text()

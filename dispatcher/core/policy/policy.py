@@ -217,6 +217,15 @@ class Policy:
     on_partial: OnPartial = _option(  # noqa: RUF009  # declares a field, as the others do
         "delivery.on_partial", "stop", text, "resume, resend or stop", lambda value: value in get_args(OnPartial)
     )
+    #: how long a number is not faxed after a call has proved that it is dead; after a second proof until edited
+    dead_life_s: float = _time("dead_numbers.life", 30 * 86_400.0)
+    #: a batch is held if more than this share of the last ``dead_calls`` ended calls were of dead numbers
+    dead_share: float = _share("dead_numbers.share", 0.05)
+    dead_calls: int = _limit("dead_numbers.calls", 200)
+    #: or if this many dead numbers of one area code were called within ``dead_area_s``
+    dead_area_numbers: int = _limit("dead_numbers.area_numbers", 20)
+    dead_area_s: float = _time("dead_numbers.area_time", 3600.0)
+
     #: rows that differ from the table, by (error type, error code)
     rules: Mapping[tuple[str, int], Rule] = field(default_factory=dict)
     #: which numbers may be dialled, and what a page to them costs

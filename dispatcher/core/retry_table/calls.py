@@ -83,7 +83,6 @@ NOT_OPERATIONAL = _row(
     verdict=Verdict.PERMANENT,
     max_attempts=1,
     remedies=(remedies.SUPPRESS_NUMBER,),
-    fallback=Fallback.UNCHANGED,
     why="The number is not in operation, and calling again does not change that.",
 )
 SETUP = _row(

@@ -18,7 +18,8 @@ PREFLIGHT = Remedy(name="preflight")
 PROBE_URL = Remedy(name="probe_url")
 UPLOAD_INSTEAD = Remedy(name="upload_instead")
 RESUME_PAGES = Remedy(name="resume_pages")
-SUPPRESS_NUMBER = Remedy(name="suppress_number")
+#: put the number on the do-not-fax list; ``core/dead_numbers.py``
+SUPPRESS_NUMBER = Remedy(name="suppress_number", implemented=True)
 #: keep calls away from a number for 30 days
 QUARANTINE_NUMBER = Remedy(name="quarantine_number")
 OTHER_SENDER = Remedy(name="other_sender")

@@ -53,6 +53,10 @@ class Category(StrEnum):
     CALLBACK_MISSING = "callback_missing"
     INTERNAL = "internal"
     RECORD_ROLLED_BACK = "record_rolled_back"
+    #: the number is on the do-not-fax list
+    SUPPRESSED = "suppressed"
+    #: so many numbers of a batch are dead that somebody has to look at its list
+    BAD_NUMBERS = "bad_numbers"
 
 
 #: records store the position: 0 is "no failure"; append only

@@ -21,11 +21,13 @@ from dispatcher.core.retry_table.rule import HTTP, Category, Rule, Scope, Verdic
 
 _DEFAULTS = (UNKNOWN, PROVIDER_ERROR, INTERNAL, READBACK_MISSING, SUBMIT_UNKNOWN, TRANSPORT, CALLBACK_MISSING)
 
-#: holds that no row of the table opens: too many failed or unclear sends, lists that cannot be read, lost writes
+#: holds that no row of the table opens: too many failed or unclear sends, lists that cannot be read, lost
+#: writes, and dead numbers
 _OTHER_HOLDS = (
     (PROVIDER, Category.PROVIDER_UNAVAILABLE),
     (PROVIDER, Category.SUBMIT_UNKNOWN),
     (Scope.ACCOUNT, Category.RECORD_ROLLED_BACK),
+    (Scope.BATCH, Category.BAD_NUMBERS),
 )
 
 
@@ -47,6 +49,7 @@ def final_pairs() -> frozenset[tuple[State, str]]:
             *((State.FAILED, category) for category in failed),
             *((State.DELIVERED_UNCONFIRMED, category) for category in {*unconfirmed, Category.CALLBACK_MISSING}),
             *((state, category) for state in (State.CANCELLED, State.EXPIRED) for category in {"", *waits}),
+            (State.CANCELLED, Category.SUPPRESSED),
         }
     )
 

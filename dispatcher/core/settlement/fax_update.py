@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
+from dispatcher.core.dead_numbers import call_end
 from dispatcher.core.job import (
     NO_FAILURE,
     REVISION_MODULUS,
@@ -50,7 +51,10 @@ def after_update(record: Record, update: FaxUpdate, context: DecisionContext) ->
         transition = replace(transition, accepted_twice=True, history=as_accepted_twice(entry))
     uncounted = int(update.attempt > record.attempt)
     return replace(
-        transition, lost=lost_write(record, update, other_fax_known=twice), spent=transition.spent + uncounted
+        transition,
+        lost=lost_write(record, update, other_fax_known=twice),
+        spent=transition.spent + uncounted,
+        call=call_end(update, called=_rule(update, context).called),
     )
 
 
@@ -132,8 +136,12 @@ def _evidence(record: Record, update: FaxUpdate, context: DecisionContext) -> Tr
     return replace(transition, history=replace(entry, outcome=AttemptOutcome.DOUBLED))
 
 
+def _rule(update: FaxUpdate, context: DecisionContext) -> Rule:
+    return classify_fax(update.error_type, update.error_code, message=update.message, policy=context.policy)
+
+
 def _judged(record: Record, update: FaxUpdate, context: DecisionContext) -> tuple[Rule, Ending]:
-    rule = classify_fax(update.error_type, update.error_code, message=update.message, policy=context.policy)
+    rule = _rule(update, context)
     pages = update.pages_sent, update.pages_total
     attempt = failed_attempt(rule, record, context, pages_sent=pages[0], pages_total=pages[1])
     return rule, decide_ended(attempt, context)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from dispatcher.core.dead_numbers import CallEnd
 from dispatcher.core.job import HistoryEntry, Record, State
 from dispatcher.core.lifecycle import Event, next_state
 from dispatcher.core.policy.policy import Policy
@@ -52,6 +53,8 @@ class Transition:
     disproves: frozenset[str] = frozenset()
     #: the update proves that the store has lost the begin of this attempt
     lost: LostWrite | None = None
+    #: how the call ended that the transition reports
+    call: CallEnd | None = None
     #: the provider has accepted another fax under the same attempt's number before
     accepted_twice: bool = False
 

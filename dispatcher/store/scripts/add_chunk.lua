@@ -1,14 +1,16 @@
 -- add_chunk: stores up to 1,000 recipients of a draft as one block, and the refused rows between them.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `upload`, `first_line`, `last_line`, `recipients` and `refused` (numbers of rows), `reasons`
---       (rows refused for each reason); then the numbers (packed doubles), the country codes (packed, two bytes each),
---       the block (compressed) and the chunk of refused rows (compressed, or empty).
+--       (rows refused for each reason), `checked` (the numbers were compared with the do-not-fax list); then the
+--       numbers (packed doubles), the country codes (packed, two bytes each), the block (compressed) and chunks of
+--       up to 1,000 refused rows (compressed).
 -- Answer: {status, last line stored of this upload, positions of duplicates...}. The status is a ChunkStatus: stored,
--- repeat, closed (no draft any more), missing, or gap (the chunk does not begin behind the last line that is stored).
+-- repeat, closed (no draft any more), missing, gap (the chunk does not begin behind the last line that is stored), or
+-- unchecked (there is a do-not-fax list, and the numbers were not compared with it).
 -- Safe to repeat: a chunk whose last line is stored already answers repeat.
 local batch, upload, first, last = OPTIONS.batch, OPTIONS.upload, OPTIONS.first_line, OPTIONS.last_line
 local recipients, refused = OPTIONS.recipients, OPTIONS.refused
-local numbers, countries, block, refused_chunk = unpack(ARGV, 2)
+local numbers, countries, block = unpack(ARGV, 2, 4)
 local key, uploads = batch_key(batch), part_key(batch, 'uploads')
 
 local control = redis.call('HGET', key, 'control')
@@ -19,6 +21,9 @@ lines = tonumber(lines)
 if last <= lines then return {'repeat', lines} end
 if control ~= 'draft' then return {'closed', lines} end
 if first ~= lines + 1 then return {'gap', lines} end
+if not OPTIONS.checked and recipients > 0 and redis.call('EXISTS', KEY.suppressions) == 1 then
+  return {'unchecked', lines}
+end
 
 -- Which of the numbers are in the batch already, in few calls: a call each would take most of this script's time.
 local CHUNK = 500
@@ -64,9 +69,13 @@ if recipients > 0 then
   end
 end
 if refused > 0 then
-  redis.call('RPUSH', part_key(batch, 'refused'), refused_chunk)
+  redis.call('RPUSH', part_key(batch, 'refused'), unpack(ARGV, 5))
   redis.call('HINCRBY', key, 'refused', refused)
   for reason, rows in pairs(OPTIONS.reasons) do redis.call('HINCRBY', part_key(batch, 'reasons'), reason, rows) end
+  for _, reason in ipairs(APART) do
+    local rows = OPTIONS.reasons[reason]
+    if rows then redis.call('HINCRBY', uploads, upload .. '|' .. reason, rows) end
+  end
 end
 redis.call('HINCRBY', key, 'lines', recipients + refused)
 draft_changed(batch)

@@ -4,10 +4,11 @@
 -- ARGV: options `call_id`, `tried` (which try of the call this is), `lease_id`, `lease_number`, `probes` (scope -> id
 --       of the hold that this lease probes), `horizon_us`, `sending_ms` (from a slot to its send deadline), `busy_ms`
 --       (snooze while the number is busy), `lock_ms` (life of a number's lock), `cut` (factor of a cut of the rate),
---       `regain_us` (time to regain it), `max_in_flight`; then for each job its name and the hash of its number.
+--       `regain_us` (time to regain it), `max_in_flight`; then for each job its name, the hash of its number, and the
+--       digits of its number.
 -- Answer: {server time (us), epoch of the pace, the try that did it, then for each job: word, attempt, slot (us),
 -- record}. The word is a BeginWord: go, gone (the job is not this lease's any more), or the reason why it went back:
--- batch, deadline, held, number, rate, full.
+-- batch, deadline, held, number, rate, full. After suppressed (the number is on the do-not-fax list) it has ended.
 -- Safe to repeat: the id of the call finds its answer again. A second worker that was given the same lease has a call
 -- of its own and is granted nothing.
 -- The record of a job that is being sent keeps the number of the call that began it (the first half of its id) in the
@@ -31,14 +32,16 @@ local now = math.floor(us / US_PER_MS)
 local pace = load_pace()
 local answer = {text(us), text(pace.epoch), text(OPTIONS.tried)}
 local any_hold = redis.call('HLEN', KEY.holds) > 0
+local any_suppressed = redis.call('EXISTS', KEY.suppressions) == 1
 -- A send counts until its deadline: no request is under way after it, whatever became of it.
 local room = OPTIONS.max_in_flight - redis.call('ZCOUNT', WATCH[SENDING], text(now), '+inf')
 
 local known = {}
 local function facts(batch)
   if not known[batch] then
-    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms')
-    known[batch] = {control = fields[1], deadline = stored_number(fields[2])}
+    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'ignore_dead_numbers')
+    known[batch] = {control = fields[1], deadline = stored_number(fields[2]),
+      ignored = fields[3] == '1' and DEAD_NUMBER or nil}
   end
   return known[batch]
 end
@@ -65,13 +68,37 @@ local function note_busy(batch, until_ms)
   return until_ms
 end
 
+-- The entry of the do-not-fax list that stops a number, or nil.
+local function suppression_of(batch, digits)
+  local entry = any_suppressed and load_suppression(digits)
+  if entry and is_active(entry, facts(batch).ignored, now) then return entry end
+end
+
+-- Ends a job whose number must not be faxed. Nothing was sent, so nothing is spent; its history says why.
+local function end_suppressed(batch, row, record, attempt, digits)
+  local entry = load_suppression(digits)
+  local reason = type(entry.reason) == 'string' and entry.reason ~= '' and ': ' .. entry.reason or ''
+  local why = 'the number is on the do-not-fax list (' .. entry.source .. ')' .. reason
+  local line = cjson.encode({attempt = attempt, at_ms = now, outcome = SUPPRESSED, category = SUPPRESSED, why = why})
+  local key = block_key(batch, 'history', row)
+  local before = redis.call('HGET', key, row)
+  redis.call('HSET', key, row, before and (before .. '\n' .. line) or line)
+  local new = with_head(record, CANCELLED, 0, attempt, 0)
+  new = string.sub(new, 1, 12) .. string.char(SUPPRESSED_CODE, 0, 0, 0) .. string.sub(new, 17, 34)
+    .. struct.pack('<d', now) .. string.sub(new, 43)
+  write_record(batch, row, new)
+  move_count(batch, record, new)
+  return new
+end
+
 -- Why a job may not be sent now, when it may be looked at again, and for which country it is parked.
-local function obstacle(job, batch, number, country)
+local function obstacle(job, batch, number, digits, country)
   if facts(batch).control ~= 'running' then return 'batch', now end
   -- the scheduler ends its batch, now or when it is back
   if facts(batch).deadline > 0 and facts(batch).deadline <= now then return 'deadline', now end
   local released_ms, parked_for = held_until(job, batch, country)
   if released_ms then return 'held', released_ms, parked_for end
+  if suppression_of(batch, digits) then return 'suppressed' end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local holder, until_ms = number_lock(number)
   if holder then return 'number', note_busy(batch, math.min(now + busy_ms, until_ms)) end
@@ -95,14 +122,14 @@ local function note_send(job, number, slot_ms)
   locks[n + 1], locks[n + 2] = job, number
 end
 
-local function begin(job, number)
+local function begin(job, number, digits)
   local batch, row = parse_job(job)
   local record = read_record(batch, row)
   if #record < WIDTH then return {'gone', 0, '0', record} end
   local state, _, attempt, lease = head(record)
   if state ~= LEASED or lease ~= lease_number then return {'gone', 0, '0', record} end
   local code = country_code(record)
-  local reason, again, parked_for = obstacle(job, batch, number, code > 0 and country_name(code))
+  local reason, again, parked_for = obstacle(job, batch, number, digits, code > 0 and country_name(code))
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
@@ -117,7 +144,9 @@ local function begin(job, number)
       wake()
     end
     local new = with_head(record, WAITING, 0, attempt, 0)
-    if parked_for then
+    if reason == 'suppressed' then
+      new = end_suppressed(batch, row, record, attempt, digits)
+    elseif parked_for then
       write_record(batch, row, new)
       move_count(batch, record, new)
       park(batch, parked_for, {row})
@@ -137,8 +166,8 @@ local function begin(job, number)
   return {'go', attempt + 1, text(slot), new}
 end
 
-for i = 2, #ARGV, 2 do
-  local ok, values = alone(begin, ARGV[i], ARGV[i + 1])
+for i = 2, #ARGV, 3 do
+  local ok, values = alone(begin, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   for _, value in ipairs(ok and values or {'gone', 0, '0', ''}) do answer[#answer + 1] = value end
 end
 if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end

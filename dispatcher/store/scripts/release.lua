@@ -11,6 +11,10 @@ if not hold and redis.call('EXISTS', stopped_batches_key(scope)) == 1 then
 end
 if not hold or (hold_id ~= '' and hold.id ~= hold_id) then return 0 end
 end_hold(scope)
+-- somebody has looked at the batch's numbers: it is not held for them again
+if hold.category == BAD_NUMBERS and batch_of(scope) then
+  redis.call('HSET', batch_key(batch_of(scope)), 'bad_numbers', 'accepted')
+end
 local batch, row = job_of(scope)
 if batch then
   redis.call('ZADD', part_key(batch, 'due'), 'XX', text(now), text(row))

@@ -14,6 +14,8 @@
 --                    of the account
 --       send         what the end of a send says of the provider: `counts` (as one of the last sends), `answered`,
 --                    `unclear`, `failed` with the `status` that came
+--       call         a call has ended: the digits of a number that took a fax (`delivered`), or what is known of one
+--                    that is not in operation (`dead`: `number`, `area`, `reason` and the policy's figures)
 --       totals       field -> number to add
 --       Fields other than batch, row and attempt are left out when they say nothing.
 -- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), `unreadable` (what is
@@ -140,6 +142,7 @@ local function add_effects(change, job)
   for field, by in pairs(change.totals or {}) do add_total(field, by) end
   -- what counts sends is about the provider, not about this job
   if change.send then alone(note_send, change.send, attempt) end
+  if change.call then alone(note_call, change.call, batch, job, attempt, now) end
 end
 
 local function settle(change, old, new, line)
@@ -162,6 +165,7 @@ for i = 2, #ARGV, 4 do
   answer[#answer + 1] = ok and word or 'unreadable'
 end
 alone(write_sends)
+alone(write_calls)
 if answered_sends then alone(note_answer, answered_sends) end
 for batch, state in pairs(succeeded) do end_runs(batch, state) end
 return answer

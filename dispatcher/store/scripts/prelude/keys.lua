@@ -16,6 +16,7 @@ local function active_key(class) return PREFIX .. 'active:' .. class end
 local function lease_key(id) return PREFIX .. 'lease:' .. id end
 local function begun_key(call_id) return PREFIX .. 'begun:' .. call_id end
 local function number_key(hash) return PREFIX .. 'number:' .. hash end
+local function dead_area_key(area) return PREFIX .. 'dead_area:' .. area end
 local function failure_run_key(scope) return PREFIX .. 'strikes:' .. scope end
 -- batches that wait for the end of the hold of a scope
 local function stopped_batches_key(scope) return PREFIX .. 'parked:' .. scope end
