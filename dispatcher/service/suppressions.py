@@ -38,12 +38,14 @@ class SuppressionPage:
     next_number: str
 
 
-async def list_suppressions(store: Store, wanted: SuppressionFilter, *, after: str = "", limit: int) -> SuppressionPage:
+async def list_suppressions(
+    store: Store, criteria: SuppressionFilter, *, after: str = "", limit: int
+) -> SuppressionPage:
     """List entries behind a number. A page may be short and yet not be the last: one call reads a bounded number."""
     matching: list[Suppression] = []
     for _ in range(_READS_PER_PAGE):
         entries = await store.suppressions.page(after, _READ)
-        for entry in filter(wanted.matches, entries):
+        for entry in filter(criteria.matches, entries):
             matching.append(entry)
             if len(matching) == limit:
                 return SuppressionPage(entries=tuple(matching), next_number=entry.number)
@@ -69,12 +71,12 @@ async def add_suppression(store: Store, entry: Suppression) -> Suppression:
     return await show_suppression(store, entry.number)
 
 
-async def remove_suppressions(store: Store, wanted: SuppressionFilter) -> int:
+async def remove_suppressions(store: Store, criteria: SuppressionFilter) -> int:
     """Remove all entries of a source, or those of it that jobs of a batch proved. Returns their number."""
     removed, after = 0, ""
     while entries := await store.suppressions.page(after, _READ):
-        numbers = [entry.number for entry in entries if wanted.matches(entry)]
-        removed += await store.suppressions.remove(numbers, source=wanted.source, batch=wanted.batch)
+        numbers = [entry.number for entry in entries if criteria.matches(entry)]
+        removed += await store.suppressions.remove(numbers, source=criteria.source, batch=criteria.batch)
         after = entries[-1].number
     return removed
 

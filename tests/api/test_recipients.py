@@ -49,6 +49,8 @@ async def test_every_line_of_a_messy_list_is_accounted_for(api: httpx.AsyncClien
         "accepted": 2,
         "duplicates": 1,
         "refused": 2,
+        "opted_out": 0,
+        "suppressed": 0,
         "dry_run": False,
         "first_rows": [],
     }
