@@ -1,15 +1,27 @@
 """The web application: the producer API, the callback receiver, health and metrics."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from dispatcher.api import account, batches, callbacks, documents, faxes, health, jobs, problems, recipients
+from dispatcher.api import (
+    account,
+    batches,
+    body_limit,
+    callbacks,
+    documents,
+    faxes,
+    health,
+    jobs,
+    pages,
+    problems,
+    recipients,
+)
 from dispatcher.api.body_limit import BodyLimit
 from dispatcher.api.security import BEARER, Guard, ensure_guarded
+from dispatcher.api.turns import Turns
 from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
@@ -47,7 +59,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.exposition = Exposition()
-    app.state.reading_lists = asyncio.Semaphore(recipients.LISTS_AT_ONCE)
+    _add_turns(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)
@@ -56,6 +68,20 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     for router, statuses in _OPEN:
         app.include_router(router, responses=problems.described(*statuses))
     return app
+
+
+def _add_turns(app: FastAPI) -> None:
+    """Bound the memory of what clients send and read slowly."""
+    state = app.state
+    state.list_turns = Turns("lists are read", at_once=recipients.LISTS_AT_ONCE, waiting=recipients.LISTS_WAITING)
+    state.body_turns = Turns(
+        "large bodies are received", at_once=body_limit.BODIES_AT_ONCE, waiting=body_limit.BODIES_WAITING
+    )
+    state.report_turns = Turns("reports are sent", at_once=batches.REPORTS_AT_ONCE, waiting=batches.REPORTS_WAITING)
+    state.page_turns = Turns("pages are sent", at_once=pages.PAGES_AT_ONCE, waiting=pages.PAGES_WAITING)
+    state.fetch_turns = Turns(
+        "documents are sent", at_once=documents.FETCHES_AT_ONCE, waiting=documents.FETCHES_WAITING
+    )
 
 
 def _with_runtime(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

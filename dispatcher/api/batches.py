@@ -11,8 +11,9 @@ from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
-from dispatcher.api.pages import page_response
+from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
 from dispatcher.api.problems import TOO_MANY_DRAFTS
+from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.schema import responses
@@ -22,6 +23,9 @@ from dispatcher.service.rerun import Selection
 from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches, view_batch
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+#: reports that are sent at the same time, each with a block of some megabytes in memory, and how many others wait
+REPORTS_AT_ONCE, REPORTS_WAITING = 8, 64
 
 
 @router.post("", status_code=201, responses=TOO_MANY_DRAFTS)
@@ -34,7 +38,7 @@ async def create_batch(
     return await _shown(runtime, view)
 
 
-@router.get("", response_model=responses.BatchPage)
+@router.get("", response_model=responses.BatchPage, dependencies=[PAGE_TURN])
 async def list_batches(
     runtime: RuntimeDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -127,11 +131,12 @@ async def rerun_batch(
 @router.get(
     "/{batch}/report",
     response_class=StreamingResponse,
+    dependencies=[turn_until_answered("report_turns")],
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def report_batch(batch: str, runtime: RuntimeDep) -> StreamingResponse:
     """Return every uploaded line with its result, as CSV."""
     name = f'attachment; filename="{batch}.csv"'
     return StreamingResponse(
-        await report(runtime.store, batch), media_type="text/csv", headers={"Content-Disposition": name}
+        in_pieces(await report(runtime.store, batch)), media_type="text/csv", headers={"Content-Disposition": name}
     )

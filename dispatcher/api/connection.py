@@ -5,10 +5,15 @@ uvicorn and its parser have none of these. A reverse proxy has them, but bulkfax
 
 import asyncio
 import math
+import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import ClassVar, cast
 
 from fastapi import HTTPException
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dispatcher.api.problems import problem_of, problem_response
@@ -17,8 +22,43 @@ from dispatcher.api.problems import problem_of, problem_response
 MAX_HEAD_BYTES = 64_000
 #: bytes that the framing of one chunk may have: its length in hexadecimal, two line ends, a short extension
 _CHUNK_FRAMING = 20
+#: bytes that the kernel keeps for a client that does not read. It would keep megabytes, in which slow and dead clients
+#: cannot be told apart
+_SEND_BUFFER_BYTES = 256 * 1024
+#: bytes of an answer that have left when a connection goes on to write: asyncio waits from 64 kB to 16 kB
+_WRITTEN_BYTES = 48 * 1024
 #: files that connections leave to Redis, the log and everything else
 _OTHER_FILES = 100
+
+
+class Pace(Enum):
+    """Kinds of bodies, by the time in which they arrive."""
+
+    #: JSON that is kept in memory until it is complete
+    ORDINARY = auto()
+    #: recipients, which a program may take from a slow source
+    LIST = auto()
+    #: documents and callbacks; and every body before its request is understood
+    FILE = auto()
+
+
+def set_pace(scope: Scope, pace: Pace) -> None:
+    """Tell the connection of a request what kind of body it receives."""
+    scope.setdefault("state", {})["pace"] = pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How slowly a body may arrive, in seconds."""
+
+    #: time for which a client may be behind the rate
+    grace_s: float
+    #: time for which it may be ahead of the rate: what it sends quickly makes up for what it sends slowly later
+    credit_s: float
+    #: time without a byte
+    idle_s: float
+    #: time in all
+    whole_s: float = math.inf
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -33,10 +73,18 @@ class BoundedConnection(HttpToolsProtocol):
     MAX_PIPELINED: ClassVar = 8
     #: seconds in which a request's headers arrive, or the rest of a body that is already answered
     HEAD_S: ClassVar = 10.0
-    #: bytes in a second that a client sends of a body, and reads of an answer; below it, it may go on for ``GRACE_S``.
-    #: The numbers are those of Apache's ``RequestReadTimeout``.
+    #: average bytes in a second that a client sends of a body. The rate is that of Apache's ``RequestReadTimeout``.
     RATE: ClassVar = 500
-    GRACE_S: ClassVar = 20.0
+    PATIENCE: ClassVar[Mapping[Pace, Patience]] = {
+        Pace.ORDINARY: Patience(grace_s=20, credit_s=0, idle_s=20, whole_s=30),
+        Pace.LIST: Patience(grace_s=120, credit_s=600, idle_s=120),
+        Pace.FILE: Patience(grace_s=20, credit_s=60, idle_s=20),
+    }
+    #: bytes in a second that a client reads of an answer, and how long it may be behind
+    READ_RATE: ClassVar = 5_000
+    READ_GRACE_S: ClassVar = 30.0
+    #: seconds that bodies may still arrive, and answers be read, after the process was asked to stop
+    STOP_S: ClassVar = 10.0
     #: seconds between two checks
     TICK_S: ClassVar = 1.0
     #: connections in all. One more ends the longest idle one, or is answered with 503.
@@ -50,15 +98,21 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = True
     _head_by: float | None = None
     _idle_since = 0.0
-    #: bytes of body since the last check, and how many bytes the client is behind the rate
+    #: bytes of body since the last check, how many bytes the client is behind the rate (negative: ahead of it), and
+    #: seconds for which it has sent nothing, and in all
     _received = 0
     _behind = 0.0
-    #: the same of the answer: bytes that the client had not read at the last check
-    _unread = 0.0
+    _silent_s = 0.0
+    _sending_s = 0.0
+    #: the same of the answer: bytes that the client had not read at the last check, and some that it has read since
+    _unread = 0
+    _read = 0
     _unread_behind = 0.0
+    _stopping: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._idle_since = self.loop.time()
         self._head_by = self._idle_since + self.HEAD_S
         self._timer = self.loop.call_later(self.TICK_S, self._check)
@@ -67,7 +121,22 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        if self._stopping is not None:
+            self._stopping.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """End the connection after its request. Called by uvicorn when the process was asked to stop."""
+        super().shutdown()
+        if not self.transport.is_closing():
+            self._stopping = self.loop.call_later(self.STOP_S, self._stop)
+
+    def _stop(self) -> None:
+        """End the connection if it waits for its client. What has arrived completely is still answered."""
+        if not self._answering or self.cycle.more_body:
+            self._refuse(503, "The process stops; send the request again.")
+        elif self.cycle.response_started:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._framing += len(data)
@@ -89,7 +158,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self.headers = []  # of trailers, which must not become headers
         self._in_head, self._head_by = False, None
-        self._received, self._behind = 0, 0.0
+        self._received, self._behind, self._silent_s, self._sending_s = 0, 0.0, 0.0, 0.0
 
     def on_chunk_header(self) -> None:
         """Called by the parser after each chunk's length and extensions."""
@@ -112,7 +181,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unread = math.inf  # the client has read nearly everything: it cannot be behind
+        self._read += _WRITTEN_BYTES
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser or ``_raise`` refused. Called by uvicorn."""
@@ -158,23 +227,36 @@ class BoundedConnection(HttpToolsProtocol):
             if self._in_head and self._framing:
                 self._refuse(408, f"Send the address and all headers within {self.HEAD_S:g} seconds.")
             self.transport.close()
-        elif self._sends_too_slowly():
-            self._refuse(408, f"The body arrived too slowly: send at least {self.RATE} bytes in a second.")
+        elif (patience := self._lost_patience()) is not None:
+            self._refuse(408, self._too_slow(patience))
 
     def _reads_too_slowly(self) -> bool:
         size = self.transport.get_write_buffer_size()
-        drained, self._unread = max(self._unread - size, 0), size
-        self._unread_behind = max(self._unread_behind + self.RATE * self.TICK_S - drained, 0) if size else 0
-        return self._unread_behind > self.RATE * self.GRACE_S
+        read = self._read + max(self._unread - size, 0)
+        self._read, self._unread = 0, size
+        self._unread_behind = max(self._unread_behind + self.READ_RATE * self.TICK_S - read, 0) if size else 0
+        return self._unread_behind > self.READ_RATE * self.READ_GRACE_S
 
-    def _sends_too_slowly(self) -> bool:
+    def _lost_patience(self) -> Patience | None:
+        """Return the bounds that the present body exceeds; None if it does not, or is complete."""
         if not self._answering or not self.cycle.more_body:
-            return False
+            return None
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            return False  # the client waits for us
+            return None  # the client waits for us
+        patience = self.PATIENCE[self.cycle.scope["state"].get("pace", Pace.FILE)]
         received, self._received = self._received, 0
-        self._behind = max(self._behind + self.RATE * self.TICK_S - received, 0)
-        return self._behind > self.RATE * self.GRACE_S
+        behind = self._behind + self.RATE * self.TICK_S - received
+        self._behind = max(behind, -self.RATE * patience.credit_s)
+        self._silent_s = 0.0 if received else self._silent_s + self.TICK_S
+        self._sending_s += self.TICK_S
+        is_slow = self._behind > self.RATE * patience.grace_s
+        is_late = self._silent_s > patience.idle_s or self._sending_s > patience.whole_s
+        return patience if is_slow or is_late else None
+
+    def _too_slow(self, patience: Patience) -> str:
+        rule = f"send at least {self.RATE} bytes in a second and pause for {patience.idle_s:g} seconds at most"
+        whole = "" if math.isinf(patience.whole_s) else f", and all of it within {patience.whole_s:g} seconds"
+        return f"The body arrived too slowly: {rule}{whole}."
 
     def _make_room(self) -> bool:
         """Close the longest idle connections, some at once so that they are not searched for each time."""

@@ -18,6 +18,7 @@ from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.disconnects import while_connected
 from dispatcher.api.headers import byte_range, file_name
 from dispatcher.api.problems import described
+from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.times import END_MS
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
@@ -37,6 +38,8 @@ _BEGINNING_OF_FORM = re.compile(
     rb"(?:^|\n)--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?content-disposition[ \t]*:[ \t]*form-data", re.IGNORECASE
 )
 _BEGINNING_BYTES = 2048
+#: documents that are served at the same time, each with half a megabyte in memory, and how many others wait
+FETCHES_AT_ONCE, FETCHES_WAITING = 100, 200
 #: larger files of forms are received into a file
 _IN_MEMORY_BYTES = 64 * 1024
 #: maximum bytes of another field of a form; all of them are ignored
@@ -119,6 +122,7 @@ _Expires = Annotated[
 @signed.get(
     "/{sha256}",
     response_class=StreamingResponse,
+    dependencies=[turn_until_answered("fetch_turns")],
     responses={
         200: {"content": {"application/pdf": {"schema": _BINARY}}},
         206: {"description": "The bytes that `Range` names.", "content": {"application/pdf": {"schema": _BINARY}}},

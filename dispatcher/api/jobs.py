@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.pages import page_response
+from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
@@ -18,7 +18,7 @@ from dispatcher.service.views import find_batch
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-@router.get("/batches/{batch}/jobs", response_model=responses.JobPage)
+@router.get("/batches/{batch}/jobs", response_model=responses.JobPage, dependencies=[PAGE_TURN])
 async def list_batch_jobs(
     batch: str,
     runtime: RuntimeDep,

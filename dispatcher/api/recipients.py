@@ -1,9 +1,7 @@
 """Routes of a batch's recipients: stream a list into a draft, and list the refused rows."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Annotated
 
@@ -13,8 +11,9 @@ from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.list_body import FORM, ListBody, received_list
-from dispatcher.api.pages import page_response
+from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.problems import UploadBroken
+from dispatcher.api.turns import Turns
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.read_rows import RowReader, Trial, pieces
@@ -32,8 +31,9 @@ _LISTS = (
     "application/octet-stream",
 )
 _KEY_BYTES = 16
-#: lists that are read at the same time; each may keep a part of some megabytes in memory
-LISTS_AT_ONCE = 16
+#: lists that are read at the same time, each with a part of some megabytes in memory, and how many others wait, each
+#: with what its connection has received before it stops to read
+LISTS_AT_ONCE, LISTS_WAITING = 16, 128
 #: for the OpenAPI document: a list is the body, or a file in a form with its options
 _BODY = {
     "requestBody": {
@@ -95,16 +95,12 @@ async def _dry_run(rows: RowReader, body: ListBody) -> responses.Upload:
     return convert.dry_run(trial.result(), rows)
 
 
-@asynccontextmanager
-async def _turn(request: Request) -> AsyncIterator[None]:
-    reading: asyncio.Semaphore = request.app.state.reading_lists
-    if reading.locked():
-        raise HTTPException(503, f"{LISTS_AT_ONCE} lists are being read; send this one again later.")
-    async with reading:
-        yield
+def _turn(request: Request) -> AbstractAsyncContextManager[None]:
+    turns: Turns = request.app.state.list_turns
+    return turns.turn()
 
 
-@router.get("/batches/{batch}/refused", response_model=responses.RefusedPage)
+@router.get("/batches/{batch}/refused", response_model=responses.RefusedPage, dependencies=[PAGE_TURN])
 async def list_refused_rows(
     batch: str,
     runtime: RuntimeDep,

@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
     from dispatcher.settings import Settings
+
+#: seconds in which web ends after it was asked to, whatever its clients do; `bulkfax up` waits for ten seconds more
+_STOP_WEB_S = 20
 
 #: optional dependencies of structlog, httpx and redis-py that workers and schedulers do not use: tables, colours, a
 #: command line, tracing; they are a fifth of what would be imported
@@ -83,7 +89,6 @@ async def _serve(settings: "Settings") -> None:
     import uvicorn
 
     from dispatcher.api.app import create_app
-    from dispatcher.api.connection import connection_for_this_process
     from dispatcher.logs import configure_logs
     from dispatcher.runtime import open_runtime
 
@@ -91,14 +96,23 @@ async def _serve(settings: "Settings") -> None:
     async with open_runtime(settings, answers_people=True) as runtime:
         app = create_app(runtime)
         app.openapi()  # takes a tenth of a second, for which the first reader of it would hold up all others
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            http=connection_for_this_process(),
-            ws="none",
-            access_log=False,
-            log_config=None,  # its messages go through our handlers, as those of other libraries
-            log_level="warning",
-        )
-        await uvicorn.Server(config).serve()
+        await uvicorn.Server(server_config(app, settings)).serve()
+
+
+def server_config(app: "FastAPI", settings: "Settings") -> "uvicorn.Config":
+    """Return the configuration of the server of ``web``."""
+    import uvicorn
+
+    from dispatcher.api.connection import connection_for_this_process
+
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=connection_for_this_process(),
+        ws="none",
+        access_log=False,
+        log_config=None,  # its messages go through our handlers, as those of other libraries
+        log_level="warning",
+        timeout_graceful_shutdown=_STOP_WEB_S,
+    )

@@ -47,9 +47,9 @@ async def api_with(settings: Settings, base_url: str = "http://localhost") -> As
 
 @asynccontextmanager
 async def served(
-    runtime: Runtime, connection: type[BoundedConnection] = BoundedConnection
+    runtime: Runtime, connection: type[BoundedConnection] = BoundedConnection, stop_s: int = 1
 ) -> AsyncIterator[tuple[str, int]]:
-    """Host and port of the API on a real server in this event loop."""
+    """Host and port of the API on a real server in this event loop, which is stopped at the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -59,7 +59,7 @@ async def served(
             ws="none",
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=stop_s,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import repeat
+<<<<<<< HEAD
 from typing import IO
 
 import pytest
@@ -13,8 +14,23 @@ import pytest
 from dispatcher.api.connection import MAX_HEAD_BYTES, BoundedConnection
 from dispatcher.runtime import Runtime
 from dispatcher.service.documents import DocumentIntake, document_url
+=======
+from typing import ClassVar
+
+import pytest
+
+from dispatcher.api import documents
+from dispatcher.api.app import create_app
+from dispatcher.api.connection import MAX_HEAD_BYTES, BoundedConnection, Pace, Patience
+from dispatcher.cli.services import server_config
+from dispatcher.local.supervisor import STOP_TIMEOUT_S
+from dispatcher.runtime import Runtime
+from dispatcher.service.documents import document_url
+from dispatcher.service.errors import Missing
+from dispatcher.service.views import view_batch
+>>>>>>> f40538f (Give lists, large bodies, reports and pages turns, be patient with what was quick before, and end web within twenty seconds)
 from tests.api.clients import served
-from tests.service.samples import draft
+from tests.service.samples import draft, number
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +45,14 @@ class Quick(BoundedConnection):
     """The same bounds in tenths of a second."""
 
     HEAD_S = 0.3
-    GRACE_S = 0.3
     TICK_S = 0.05
+    READ_GRACE_S = 0.3
+    STOP_S = 0.3
+    PATIENCE: ClassVar = {
+        Pace.ORDINARY: Patience(grace_s=0.3, credit_s=0, idle_s=0.3, whole_s=0.6),
+        Pace.LIST: Patience(grace_s=0.9, credit_s=1.5, idle_s=0.9),
+        Pace.FILE: Patience(grace_s=0.3, credit_s=0.6, idle_s=0.3),
+    }
 
 
 class Few(BoundedConnection):
@@ -241,8 +263,101 @@ async def test_a_body_that_is_fast_enough_may_take_longer_than_the_grace(quick: 
         writer.write(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (pieces * 1000))
         for _ in range(pieces):
             writer.write(b"a" * 1000)
-            await asyncio.sleep(2 * Quick.GRACE_S / pieces)
+            await asyncio.sleep(0.6 / pieces)
         assert statuses(await read_all(reader)) == [200]
+
+
+#: pieces of a body, each a number of bytes and the seconds after it
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        ("recipients", ((20, 0.6), (500, 0.6), (500, 0)), 200),
+        ("recipients", ((2_000, 0.8), (20, 0.8), (20, 0.8), (20, 0)), 200),
+        ("recipients", ((20, 0.5), (20, 0.8)), 408),
+        ("recipients", ((2_000, 1.2),), 408),
+        ("recipients", ((100_000, 0.8), (20, 0.8), (20, 0.8), (20, 0.8)), 408),
+        ("callback", ((1_000, 0.16), (10, 0.16), (10, 0.16), (10, 0)), 200),
+        ("callback", ((100_000, 0.25), (10, 0.25), (10, 0.25), (10, 0.25), (10, 0.25)), 408),
+        ("callback", ((100_000, 0.6),), 408),
+        ("batches", ((10_000, 0.25), (10_000, 0.25), (10_000, 0.25), (10_000, 0.25)), 408),
+    ],
+    ids=[
+        "pauses of a list",
+        "pauses of a list that are paid in advance",
+        "a slow list",
+        "a long pause of a list",
+        "a list whose credit is spent",
+        "pauses that are paid in advance",
+        "a credit that is spent",
+        "a long pause",
+        "JSON that takes too long",
+    ],
+)
+async def test_what_is_sent_quickly_makes_up_for_pauses(
+    quick: tuple[str, int], runtime: Runtime, path: str, sent: tuple[tuple[int, float], ...], status: int
+) -> None:
+    row = b"fax,note\n+12025550101,"
+    size = sum(size for size, _ in sent)
+    begun = b"Host: localhost\r\nConnection: close\r\nContent-Type: text/csv\r\n"
+    target = {
+        "recipients": f"/v1/batches/{await draft(runtime.store)}/recipients",
+        "callback": "/callbacks/sinch/incoming",
+        "batches": "/v1/batches",
+    }[path]
+    async with connected(quick) as (reader, writer):
+        writer.write(f"POST {target} HTTP/1.1\r\n".encode() + begun)
+        writer.write(b"Content-Length: %d\r\n\r\n%b" % (size + len(row) + (status == 408), row))
+        answer = asyncio.create_task(read_all(reader))
+        for count, pause_s in sent:
+            writer.write(b"\n+12025550101,a" * (count // 15) + b"a" * (count % 15))
+            await asyncio.wait([answer], timeout=pause_s)
+        assert statuses(await answer) == [status]
+
+
+async def test_the_server_ends_although_clients_go_on(runtime: Runtime) -> None:
+    """What has arrived completely is answered; the rows of a list that have arrived are stored."""
+    batch = await draft(runtime.store)
+    rows = "".join(f"{number(row)}\n" for row in range(5_000))
+    start = f"POST /v1/batches/{batch}/recipients HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n".encode()
+    async with AsyncExitStack() as stack:
+        async with served(runtime, Quick, stop_s=20) as address:
+            opened = [await stack.enter_async_context(connected(address)) for _ in range(3)]
+            (reader, callback), (lists, recipients), (idle, _) = opened
+            callback.write(POST + b"Content-Length: 9999999\r\n\r\n")
+            recipients.write(start + b"Content-Type: text/csv\r\nContent-Length: 999999\r\n\r\nfax\n" + rows.encode())
+            trickling = [asyncio.create_task(trickle(writer, b"+12025550101\n" * 2)) for _, writer in opened[:2]]
+            await until(lambda: asgi_tasks() == 2)
+            began_s = time.monotonic()
+        ended_s = time.monotonic() - began_s
+        answers = [await read_all(reader) for reader in (reader, lists, idle)]
+        for task in trickling:
+            task.cancel()
+    assert [statuses(answer) for answer in answers] == [[503], [503], []]
+    assert b"retry-after" in answers[0].lower()
+    assert ended_s < 3
+    assert (await view_batch(runtime.store, batch)).overview.lines >= 1_000
+
+
+async def test_a_request_that_has_arrived_is_answered_before_the_end(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(_: object, content: bytes, name: str) -> None:
+        await asyncio.sleep(3 * Quick.STOP_S)
+        raise Missing(name)
+
+    monkeypatch.setattr(documents, "take_document", check)
+    async with AsyncExitStack() as stack:
+        async with served(runtime, Quick, stop_s=20) as address:
+            reader, writer = await stack.enter_async_context(connected(address))
+            writer.write(b"POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na")
+            await until(lambda: asgi_tasks() == 1)
+        assert statuses(await read_all(reader)) == [404]
+
+
+def test_web_ends_before_its_supervisor_loses_patience(runtime: Runtime) -> None:
+    stop_s = server_config(create_app(runtime), runtime.settings).timeout_graceful_shutdown
+    assert stop_s is not None
+    assert BoundedConnection.STOP_S < stop_s < STOP_TIMEOUT_S
 
 
 async def test_a_body_that_stalls_frees_what_it_held(quick: tuple[str, int], runtime: Runtime) -> None:

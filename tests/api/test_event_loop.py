@@ -4,13 +4,17 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+<<<<<<< HEAD
 from dispatcher.api import convert, recipients
+=======
+from dispatcher.api import convert, documents
+>>>>>>> f40538f (Give lists, large bodies, reports and pages turns, be patient with what was quick before, and end web within twenty seconds)
 from dispatcher.core.job import State
 from dispatcher.core.options import FaxOptions
 from dispatcher.cpu_thread import THREAD_NAME
@@ -147,31 +151,6 @@ async def test_a_list_of_large_batches_is_cut_and_says_where_it_goes_on(
         page = (await api.get("/v1/batches", params={"before": page["next"]})).json()
         shown += [batch["id"] for batch in page["batches"]]
     assert shown == sorted(batches, reverse=True)
-
-
-async def test_lists_beyond_those_that_fit_into_memory_are_told_to_come_again(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    url, headers = f"/v1/batches/{await draft(runtime.store)}/recipients", {"Content-Type": "text/csv"}
-    stalled = asyncio.Semaphore(0)
-
-    async def stall() -> AsyncIterator[bytes]:
-        yield b"fax\n"
-        stalled.release()
-        await asyncio.Event().wait()
-
-    stalls = [
-        asyncio.create_task(api.post(url, content=stall(), headers=headers)) for _ in range(recipients.LISTS_AT_ONCE)
-    ]
-    async with asyncio.timeout(10):
-        for _ in stalls:
-            await stalled.acquire()
-    refused = await api.post(url, content=LIST, headers=headers)
-    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (503, True)
-    for task in stalls:
-        task.cancel()
-    await asyncio.gather(*stalls, return_exceptions=True)
-    assert (await api.post(url, content=LIST, headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("form", [False, True])
