@@ -322,14 +322,15 @@ async def test_the_server_ends_although_clients_go_on(runtime: Runtime) -> None:
     async with AsyncExitStack() as stack:
         async with served(runtime, Quick, stop_s=20) as address:
             opened = [await stack.enter_async_context(connected(address)) for _ in range(3)]
-            (reader, callback), (lists, recipients), (idle, _) = opened
+            (_, callback), (_, recipients), _ = opened
             callback.write(POST + b"Content-Length: 9999999\r\n\r\n")
             recipients.write(start + b"Content-Type: text/csv\r\nContent-Length: 999999\r\n\r\nfax\n" + rows.encode())
             trickling = [asyncio.create_task(trickle(writer, b"+12025550101\n" * 2)) for _, writer in opened[:2]]
+            reading = [asyncio.create_task(read_all(reader)) for reader, _ in opened]
             await until(lambda: asgi_tasks() == 2)
             began_s = time.monotonic()
         ended_s = time.monotonic() - began_s
-        answers = [await read_all(reader) for reader in (reader, lists, idle)]
+        answers = [await answer for answer in reading]
         for task in trickling:
             task.cancel()
     assert [statuses(answer) for answer in answers] == [[503], [503], []]
@@ -354,7 +355,7 @@ async def test_a_request_that_has_arrived_is_answered_before_the_end(
         assert statuses(await read_all(reader)) == [404]
 
 
-def test_web_ends_before_its_supervisor_loses_patience(runtime: Runtime) -> None:
+async def test_web_ends_before_its_supervisor_loses_patience(runtime: Runtime) -> None:
     stop_s = server_config(create_app(runtime), runtime.settings).timeout_graceful_shutdown
     assert stop_s is not None
     assert BoundedConnection.STOP_S < stop_s < STOP_TIMEOUT_S
