@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dispatcher.api.connection import Pace, set_pace
+from dispatcher.api.connection import BodyKind, set_body_kind
 from dispatcher.api.problems import problem_of, problem_response
 from dispatcher.api.turns import Turns
 
@@ -25,17 +25,17 @@ BODIES_AT_ONCE, BODIES_WAITING = 16, 32
 
 class _Limit(NamedTuple):
     size: int
-    pace: Pace
+    kind: BodyKind
 
 
-_ORDINARY = _Limit(_ORDINARY_BYTES, Pace.ORDINARY)
+_ORDINARY = _Limit(_ORDINARY_BYTES, BodyKind.ORDINARY)
 _LIMITS = (
     # a million recipients with a kilobyte of columns each; read and stored piece by piece
-    (re.compile(r"/v1/batches/[^/]+/recipients|/v1/recipients/dry-run"), _Limit(1000 * _MB, Pace.LIST)),
+    (re.compile(r"/v1/batches/[^/]+/recipients|/v1/recipients/dry-run"), _Limit(1000 * _MB, BodyKind.LIST)),
     # a document of 20 MB and what a form puts around it
-    (re.compile(r"/v1/documents"), _Limit(21 * _MB, Pace.FILE)),
+    (re.compile(r"/v1/documents"), _Limit(21 * _MB, BodyKind.FILE)),
     # the provider's callbacks may carry the document as base64
-    (re.compile(r"/callbacks/.*"), _Limit(28 * _MB, Pace.FILE)),
+    (re.compile(r"/callbacks/.*"), _Limit(28 * _MB, BodyKind.FILE)),
 )
 
 #: digits of a length; int() refuses very many
@@ -69,7 +69,7 @@ class BodyLimit:
         if refusal is not None:
             await problem_response(problem_of(refusal))(scope, receive, send)
             return
-        set_pace(scope, limit.pace)
+        set_body_kind(scope, limit.kind)
         if limit is not _ORDINARY:
             await self._app(scope, _limited(receive, limit.size), send)
             return

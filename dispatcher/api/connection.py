@@ -31,7 +31,7 @@ _WRITTEN_BYTES = 48 * 1024
 _OTHER_FILES = 100
 
 
-class Pace(Enum):
+class BodyKind(Enum):
     """Kinds of bodies, by the time in which they arrive."""
 
     #: JSON that is kept in memory until it is complete
@@ -42,9 +42,9 @@ class Pace(Enum):
     FILE = auto()
 
 
-def set_pace(scope: Scope, pace: Pace) -> None:
+def set_body_kind(scope: Scope, kind: BodyKind) -> None:
     """Tell the connection of a request what kind of body it receives."""
-    scope.setdefault("state", {})["pace"] = pace
+    scope.setdefault("state", {})["body_kind"] = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +75,10 @@ class BoundedConnection(HttpToolsProtocol):
     HEAD_S: ClassVar = 10.0
     #: average bytes in a second that a client sends of a body. The rate is that of Apache's ``RequestReadTimeout``.
     RATE: ClassVar = 500
-    PATIENCE: ClassVar[Mapping[Pace, Patience]] = {
-        Pace.ORDINARY: Patience(grace_s=20, credit_s=0, idle_s=20, whole_s=30),
-        Pace.LIST: Patience(grace_s=120, credit_s=600, idle_s=120),
-        Pace.FILE: Patience(grace_s=20, credit_s=60, idle_s=20),
+    PATIENCE: ClassVar[Mapping[BodyKind, Patience]] = {
+        BodyKind.ORDINARY: Patience(grace_s=20, credit_s=0, idle_s=20, whole_s=30),
+        BodyKind.LIST: Patience(grace_s=120, credit_s=600, idle_s=120),
+        BodyKind.FILE: Patience(grace_s=20, credit_s=60, idle_s=20),
     }
     #: bytes in a second that a client reads of an answer, and how long it may be behind
     READ_RATE: ClassVar = 5_000
@@ -243,7 +243,7 @@ class BoundedConnection(HttpToolsProtocol):
             return None
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             return None  # the client waits for us
-        patience = self.PATIENCE[self.cycle.scope["state"].get("pace", Pace.FILE)]
+        patience = self.PATIENCE[self.cycle.scope["state"].get("body_kind", BodyKind.FILE)]
         received, self._received = self._received, 0
         behind = self._behind + self.RATE * self.TICK_S - received
         self._behind = max(behind, -self.RATE * patience.credit_s)
