@@ -48,7 +48,7 @@ def set_body_kind(scope: Scope, kind: BodyKind) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class BodyTimes:
     """How slowly a body may arrive, in seconds."""
 
     #: time for which a client may be behind the rate
@@ -75,10 +75,10 @@ class BoundedConnection(HttpToolsProtocol):
     HEAD_S: ClassVar = 10.0
     #: average bytes in a second that a client sends of a body. The rate is that of Apache's ``RequestReadTimeout``.
     RATE: ClassVar = 500
-    PATIENCE: ClassVar[Mapping[BodyKind, Patience]] = {
-        BodyKind.ORDINARY: Patience(grace_s=20, credit_s=0, idle_s=20, whole_s=30),
-        BodyKind.LIST: Patience(grace_s=120, credit_s=600, idle_s=120),
-        BodyKind.FILE: Patience(grace_s=20, credit_s=60, idle_s=20),
+    PATIENCE: ClassVar[Mapping[BodyKind, BodyTimes]] = {
+        BodyKind.ORDINARY: BodyTimes(grace_s=20, credit_s=0, idle_s=20, whole_s=30),
+        BodyKind.LIST: BodyTimes(grace_s=120, credit_s=600, idle_s=120),
+        BodyKind.FILE: BodyTimes(grace_s=20, credit_s=60, idle_s=20),
     }
     #: bytes in a second that a client reads of an answer, and how long it may be behind
     READ_RATE: ClassVar = 5_000
@@ -237,7 +237,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._unread_behind = max(self._unread_behind + self.READ_RATE * self.TICK_S - read, 0) if size else 0
         return self._unread_behind > self.READ_RATE * self.READ_GRACE_S
 
-    def _lost_patience(self) -> Patience | None:
+    def _lost_patience(self) -> BodyTimes | None:
         """Return the bounds that the present body exceeds; None if it does not, or is complete."""
         if not self._answering or not self.cycle.more_body:
             return None
@@ -253,7 +253,7 @@ class BoundedConnection(HttpToolsProtocol):
         is_late = self._silent_s > patience.idle_s or self._sending_s > patience.whole_s
         return patience if is_slow or is_late else None
 
-    def _too_slow(self, patience: Patience) -> str:
+    def _too_slow(self, patience: BodyTimes) -> str:
         rule = f"send at least {self.RATE} bytes in a second and pause for {patience.idle_s:g} seconds at most"
         whole = "" if math.isinf(patience.whole_s) else f", and all of it within {patience.whole_s:g} seconds"
         return f"The body arrived too slowly: {rule}{whole}."

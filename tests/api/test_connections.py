@@ -21,7 +21,7 @@ import pytest
 
 from dispatcher.api import documents
 from dispatcher.api.app import create_app
-from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BoundedConnection, Patience
+from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BoundedConnection, BodyTimes
 from dispatcher.cli.services import server_config
 from dispatcher.local.supervisor import STOP_TIMEOUT_S
 from dispatcher.runtime import Runtime
@@ -49,9 +49,9 @@ class Quick(BoundedConnection):
     READ_GRACE_S = 0.3
     STOP_S = 0.3
     PATIENCE: ClassVar = {
-        BodyKind.ORDINARY: Patience(grace_s=0.3, credit_s=0, idle_s=0.3, whole_s=0.6),
-        BodyKind.LIST: Patience(grace_s=0.9, credit_s=1.5, idle_s=0.9),
-        BodyKind.FILE: Patience(grace_s=0.3, credit_s=0.6, idle_s=0.3),
+        BodyKind.ORDINARY: BodyTimes(grace_s=0.3, credit_s=0, idle_s=0.3, whole_s=0.6),
+        BodyKind.LIST: BodyTimes(grace_s=0.9, credit_s=1.5, idle_s=0.9),
+        BodyKind.FILE: BodyTimes(grace_s=0.3, credit_s=0.6, idle_s=0.3),
     }
 
 
