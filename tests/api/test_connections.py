@@ -21,7 +21,7 @@ import pytest
 
 from dispatcher.api import documents
 from dispatcher.api.app import create_app
-from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BoundedConnection, BodyTimes
+from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BodyTimes, BoundedConnection
 from dispatcher.cli.services import server_config
 from dispatcher.local.supervisor import STOP_TIMEOUT_S
 from dispatcher.runtime import Runtime
