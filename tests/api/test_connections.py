@@ -6,16 +6,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import repeat
-<<<<<<< HEAD
-from typing import IO
-
-import pytest
-
-from dispatcher.api.connection import MAX_HEAD_BYTES, BoundedConnection
-from dispatcher.runtime import Runtime
-from dispatcher.service.documents import DocumentIntake, document_url
-=======
-from typing import ClassVar
+from typing import IO, ClassVar
 
 import pytest
 
@@ -25,10 +16,9 @@ from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BodyTimes, Bound
 from dispatcher.cli.services import server_config
 from dispatcher.local.supervisor import STOP_TIMEOUT_S
 from dispatcher.runtime import Runtime
-from dispatcher.service.documents import document_url
+from dispatcher.service.documents import DocumentIntake, document_url
 from dispatcher.service.errors import Missing
 from dispatcher.service.views import view_batch
->>>>>>> f40538f (Give lists, large bodies, reports and pages turns, be patient with what was quick before, and end web within twenty seconds)
 from tests.api.clients import served
 from tests.service.samples import draft, number
 

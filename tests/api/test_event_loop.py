@@ -10,11 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-<<<<<<< HEAD
-from dispatcher.api import convert, recipients
-=======
-from dispatcher.api import convert, documents
->>>>>>> f40538f (Give lists, large bodies, reports and pages turns, be patient with what was quick before, and end web within twenty seconds)
+from dispatcher.api import convert
 from dispatcher.core.job import State
 from dispatcher.core.options import FaxOptions
 from dispatcher.cpu_thread import THREAD_NAME
