@@ -10,7 +10,6 @@ from typing import IO, ClassVar
 
 import pytest
 
-from dispatcher.api import documents
 from dispatcher.api.app import create_app
 from dispatcher.api.connection import MAX_HEAD_BYTES, BodyKind, BodyTimes, BoundedConnection
 from dispatcher.cli.services import server_config
@@ -332,11 +331,11 @@ async def test_the_server_ends_although_clients_go_on(runtime: Runtime) -> None:
 async def test_a_request_that_has_arrived_is_answered_before_the_end(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def check(_: object, content: bytes, name: str) -> None:
+    async def check(_: object, file: IO[bytes], name: str) -> None:
         await asyncio.sleep(3 * Quick.STOP_S)
         raise Missing(name)
 
-    monkeypatch.setattr(documents, "take_document", check)
+    monkeypatch.setattr(DocumentIntake, "take", check)
     async with AsyncExitStack() as stack:
         async with served(runtime, Quick, stop_s=20) as address:
             reader, writer = await stack.enter_async_context(connected(address))
