@@ -179,7 +179,7 @@ def _create_idle_batches(cluster: RecoveryCluster) -> None:
     with cluster.local.client() as client:
         draft(client, "an idle draft", path)
         paused = draft(client, "a paused batch", path)
-        client.start(paused.id)
+        client.start(paused.id, allow_repeat=True)
         client.pause(paused.id)
 
 

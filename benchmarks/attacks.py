@@ -157,7 +157,7 @@ def _callbacks(cluster: LocalCluster, client: Client) -> tuple[str, ...]:
     path = cluster.folder / "ended.csv"
     write_csv(path, _ENDED)
     batch = draft(client, "ended", path).id
-    client.start(batch)
+    client.start(batch, allow_repeat=True)
     cluster.wait(lambda: client.batch(batch).ended, _WITHIN_S, "not all faxes ended")
     authorization = base64.b64encode(":".join(credentials(cluster)).encode()).decode()
     request = urllib.request.Request(cluster.faxes_url, headers={"Authorization": f"Basic {authorization}"})
@@ -173,7 +173,7 @@ def _start_batch(cluster: LocalCluster, client: Client, faxes: int) -> None:
     before = cluster.emulator_api.stats()["accepted"]
     batch = client.create_batch(NewBatch(name="attacked", content_urls=(DOCUMENT_URL,)))
     client.upload_recipients(batch.id, path)
-    client.start(batch.id)
+    client.start(batch.id, allow_repeat=True)
     cluster.wait(lambda: cluster.emulator_api.stats()["accepted"] > before, _WITHIN_S, "no fax was sent")
 
 

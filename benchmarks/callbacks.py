@@ -76,7 +76,7 @@ def _accepted_batch(cluster: LocalCluster, client: Client, name: str, jobs: int)
     path = cluster.folder / "recipients.csv"
     write_csv(path, jobs)
     batch = draft(client, name, path)
-    client.start(batch.id)
+    client.start(batch.id, allow_repeat=True)
     cluster.wait(lambda: client.batch(batch.id).counts["accepted"] == batch.rows, _WITHIN_S, "not all faxes were sent")
     return batch.id
 

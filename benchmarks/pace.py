@@ -55,7 +55,7 @@ def _measure(setting: Setting, rate: int) -> list[Figure]:
         path = cluster.folder / "recipients.csv"
         seconds = measured_s + warm_up_s + (_halving_test_s(setting) if rate == _CHANGED else 0.0) + _SPARE_S
         write_csv(path, round(rate * seconds) + 100)
-        client.start(draft(client, f"pace {rate}", path).id)
+        client.start(draft(client, f"pace {rate}", path).id, allow_repeat=True)
         cluster.wait(lambda: bool(_arrivals(cluster)), 30.0, "no fax was sent")
         time.sleep(warm_up_s + measured_s)
         arrivals = _arrivals(cluster)

@@ -90,7 +90,7 @@ class RecoveryCluster:
         path = self.local.folder / "recipients.csv"
         write_csv(path, jobs)
         with self.local.client() as client:
-            client.start(draft(client, "recovery", path).id)
+            client.start(draft(client, "recovery", path).id, allow_repeat=True)
         self.local.wait(lambda: self.local.emulator_api.stats()["accepted"] > 0, 60.0, "no fax was sent")
 
     def kill_redis(self) -> None:

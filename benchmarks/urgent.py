@@ -39,7 +39,7 @@ def measure(setting: Setting) -> list[Figure]:
         cluster.client() as client,
     ):
         idle = _waits(cluster, client, single[:idle_faxes])
-        client.start(draft(client, "bulk", path).id)
+        client.start(draft(client, "bulk", path).id, allow_repeat=True)
         time.sleep(setting.seconds(_LEAD_S))
         waits = _waits(cluster, client, single[idle_faxes:])
     return _figures(waits, idle)
@@ -50,7 +50,7 @@ def _waits(cluster: LocalCluster, client: Client, recipients: Sequence[Row]) -> 
     accepted_at = {}
     for row in recipients:
         if len(row.number) > 9:
-            job = client.send_fax(NewFax(to=row.number, content_urls=(DOCUMENT_URL,)))
+            job = client.send_fax(NewFax(to=row.number, content_urls=(DOCUMENT_URL,), allow_repeat=True))
             accepted_at[job.id] = time.time()
         time.sleep(_EVERY_S)
     posted_at: dict[str, float] = {}

@@ -295,7 +295,7 @@ def assemble(
         store=store,
         sinch=sinch,
         callback_keys=secrets.callback_keys,
-        mailings=Mailings(store, sinch.check, policy.open_drafts),
+        mailings=Mailings(store, sinch.check, policy.open_drafts, secrets.number_key),
         child_processes=child_processes,
         document_intake=DocumentIntake(store, child_processes, max_pages=policy.max_pages),
         callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),

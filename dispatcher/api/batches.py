@@ -17,6 +17,7 @@ from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.schema import responses
+from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Allowed
 from dispatcher.service.report import report
 from dispatcher.service.rerun import Selection
@@ -65,6 +66,14 @@ def _page(
 async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
     """Show one batch with its counts by state and category."""
     return await _shown(runtime, await view_batch(runtime.store, batch))
+
+
+@router.get("/{batch}/forecast")
+async def forecast_batch(batch: str, runtime: RuntimeDep) -> responses.Forecast:
+    """Show what a batch will send, and when it will have sent it at today's rate. Nothing is changed."""
+    prices, max_in_flight = runtime.policy.destinations.prices, runtime.settings.sinch.max_in_flight
+    seen = await forecast(runtime.store, batch, prices, max_in_flight=max_in_flight)
+    return convert.forecast(seen)
 
 
 @router.post("/{batch}/start")

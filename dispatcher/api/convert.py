@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dispatcher.core.batch import Control, Definition, Priority, Tally
+from dispatcher.core.forecast import MailingPrice
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
@@ -15,6 +16,7 @@ from dispatcher.recipients.read_rows import DryRun, RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
+from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.uploads import UploadAnswer
@@ -43,6 +45,48 @@ def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
     """Return the definition of the urgent batch that a single fax is sent as."""
     name = f"fax {body.reference}" if body.reference else "single fax"
     return _definition(body, name=name, priority=Priority.URGENT, default_country=body.country or default_country)
+
+
+def forecast(seen: Forecast) -> responses.Forecast:
+    """Return the public form of a forecast."""
+    overview = seen.overview
+    return responses.Forecast(
+        batch=overview.definition.id,
+        recipients=overview.rows,
+        countries=dict(sorted(seen.countries.items(), key=lambda item: (-item[1], item[0]))),
+        lines=overview.lines,
+        refused=overview.refused,
+        refused_reasons=overview.refused_reasons,
+        duplicates=overview.duplicates,
+        opted_out=overview.opted_out,
+        suppressed=overview.suppressed,
+        pages=seen.pages,
+        pages_total=None if seen.pages is None else seen.pages * overview.rows,
+        unchecked_urls=overview.definition.content_urls,
+        sending_s=seen.sending_s,
+        sending_minutes=None if seen.sending_s is None else round(seen.sending_s * overview.rows / 60, 1),
+        warnings=tuple(
+            _from_sources(responses.DocumentWarning, (warning,))
+            for document in seen.documents
+            for warning in document.warnings
+        ),
+        price=seen.price and _price(seen.price),
+        jobs=seen.jobs,
+        other_jobs=seen.other_jobs,
+        rate=seen.rate,
+        starts_at=_time(seen.starts_ms) if seen.jobs else None,
+        finishes_at=_time(seen.finishes_ms),
+        limited_by=seen.limited_by,
+    )
+
+
+def _price(price: MailingPrice) -> responses.Price:
+    return responses.Price(
+        amount=f"{price.amount:.2f}",
+        currency=price.currency,
+        unpriced=price.unpriced,
+        estimated=price.estimated,
+    )
 
 
 def _definition(body: requests.Content, **values: Any) -> Definition:

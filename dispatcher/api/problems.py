@@ -37,6 +37,7 @@ _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.NumberSuppressed: (409, "suppressed", "On the do-not-fax list"),
     errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
     errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
+    errors.Repeated: (409, "repeat", "Sent a short while ago"),
     errors.TooManyDrafts: (409, "too-many-drafts", "Too many open drafts"),
     errors.InvalidInput: (422, "invalid", "Fields cannot be used"),
     errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
@@ -133,7 +134,8 @@ def problem_of(error: Exception) -> Problem:
             return _problem(error.status_code, "", detail=str(error.detail))
     for kind, (status, name, title) in _KINDS.items():
         if isinstance(error, kind):
-            return _problem(status, name, title=title, detail=str(error), faults=_faults(error))
+            problem = _problem(status, name, title=title, detail=str(error), faults=_faults(error))
+            return problem.model_copy(update=_more(error))
     return _problem(500, "internal", detail="An internal error occurred; the log of the API contains the details.")
 
 
@@ -175,6 +177,13 @@ def _broken(error: UploadBroken) -> Problem:
     how = f"send the whole list again with Idempotency-Key {error.upload} to continue from there, or cancel the batch"
     detail = f"{problem.detail.rstrip('.')}. {what}; {how}." if stored else f"{problem.detail.rstrip('.')}. {what}."
     return problem.model_copy(update={"detail": detail, "upload": error.upload, "lines_stored": stored})
+
+
+def _more(error: Exception) -> dict[str, Any]:
+    match error:
+        case errors.Repeated():
+            return {"batch": error.batch, "shared": error.shared}
+    return {}
 
 
 def _faults(error: Exception) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""``batches ...``: lists, shows, watches, pauses, resumes, cancels and reruns batches, and fetches reports."""
+"""``batches ...``: lists, shows, watches, pauses, resumes, cancels and reruns batches; forecasts and reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from dispatcher.cli.output import (
     results,
 )
 from dispatcher.cli.progress import lines_bar
-from dispatcher.cli.tables import batch_facts, batches_table, counts_table, reasons_table
+from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
 from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch, NotReachable, Unavailable, new_key
 
@@ -62,6 +62,17 @@ def watch(batch: BatchArgument, as_json: JsonOption = False) -> None:
         except KeyboardInterrupt:
             note(f"The batch continues. To watch it again: bulkfax batches watch {batch}")
             raise typer.Exit(130) from None
+
+
+@app.command()
+def forecast(batch: BatchArgument, as_json: JsonOption = False) -> None:
+    """Show what a batch will send, and when it will have sent it at today's rate."""
+    with Client.from_environment() as client:
+        seen = client.forecast(batch)
+    if as_json:
+        print_json(seen.model_dump(mode="json"))
+    else:
+        results.print(forecast_facts(seen))
 
 
 @app.command()

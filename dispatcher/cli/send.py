@@ -1,7 +1,9 @@
 """``send``: uploads letters and a list of recipients, and starts the batch."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,20 +11,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dispatcher.cli import fax_options
+from dispatcher.cli.command_key import create_or_find
 from dispatcher.cli.list_options import ListColumns, columns_text, first_rows_table, with_list_columns
 from dispatcher.cli.output import (
     AllowRepeat,
     AllowWarnings,
     CommandFailed,
     JsonOption,
-    KeyOption,
+    confirm,
     note,
     notes,
     print_json,
     results,
 )
 from dispatcher.cli.progress import bytes_bar
-from dispatcher.cli.tables import batch_facts, counts_table, refused_table
+from dispatcher.cli.tables import batch_facts, counts_table, forecast_facts, refused_table, when
 from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch
 from dispatcher.client import (
@@ -51,6 +54,15 @@ _Letters = Annotated[
 ]
 _Recipients = Annotated[
     Path, typer.Argument(metavar="RECIPIENTS.csv", help="CSV, NDJSON, JSON or a workbook, with a number column.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending, on a terminal.")]
+_CommandKey = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        help="Idempotency key. By default it follows from letters, list and options: the same command within seven "
+        "days continues or finds the first batch.",
+    ),
 ]
 _StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
 _OnPartial = Annotated[
@@ -86,7 +98,8 @@ def send(
     cover_field: fax_options.CoverField = None,
     allow_warnings: AllowWarnings = False,
     allow_repeat: AllowRepeat = False,
-    key: KeyOption = "",
+    yes: _Yes = False,
+    key: _CommandKey = "",
     as_json: JsonOption = False,
 ) -> None:
     """Send letters to every recipient of a list."""
@@ -116,9 +129,22 @@ def send(
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
+    how = _How(key=key or new_key() * allow_repeat, draft=draft, yes=yes, watching=watching)
     allowed = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
-    batch, upload = _send(new, files, recipients, columns, key or new_key(), allowed, draft=draft, watching=watching)
-    _show(batch, upload, draft=draft, watched=watching, as_json=as_json)
+    _show(*_send(new, files, recipients, columns, how, allowed), how, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """How a command creates and starts its batch. Without a key it finds the batch of the same command before.
+
+    Who allows a repeat wants another batch, and gets a new key.
+    """
+
+    key: str
+    draft: bool
+    yes: bool
+    watching: bool
 
 
 def _send(
@@ -126,21 +152,37 @@ def _send(
     letters: Sequence[Path],
     recipients: Path,
     columns: ListColumns,
-    key: str,
+    how: _How,
     allowed: Mapping[str, bool],
-    *,
-    draft: bool,
-    watching: bool,
-) -> tuple[Batch, Upload]:
+) -> tuple[Batch, Upload | None]:
     with Client.from_environment() as client:
-        batch, upload = prepare(client, new, letters, recipients, key, columns)
-        if not draft:
-            with _draft_ends_if_refused(client, batch, key, ApiError):
-                batch = client.start(batch.id, **allowed)
-        note(f"batch {batch.id} is {batch.state}")
-        if watching and not draft:
+        batch, upload = prepare(client, new, letters, recipients, how.key, columns)
+        if upload is None:
+            note(_sent_before(batch))
+        else:
+            batch = _start(client, batch, how, allowed)
+        if how.watching and not how.draft:
             batch = watch(client, batch.id)
     return batch, upload
+
+
+def _sent_before(batch: Batch) -> str:
+    return (
+        f"nothing was sent: the same command has started batch {batch.id} at {when(batch.started_at)}, which is "
+        f"{batch.state}. To send it once more, add --allow-repeat"
+    )
+
+
+def _start(client: Client, batch: Batch, how: _How, allowed: Mapping[str, bool]) -> Batch:
+    """Show what will be sent, ask on a terminal, and start the batch."""
+    if batch.state == "draft":
+        with _draft_ends_if_refused(client, batch, how.key, ApiError, typer.Abort):
+            notes.print(forecast_facts(client.forecast(batch.id)))
+            if not how.draft:
+                confirm("Send?", yes=how.yes or not sys.stdin.isatty())
+                batch = client.start(batch.id, **allowed)
+    note(f"batch {batch.id} is {batch.state}")
+    return batch
 
 
 def prepare(
@@ -150,17 +192,24 @@ def prepare(
     recipients: Path,
     key: str,
     columns: ListColumns = ListColumns(),
-) -> tuple[Batch, Upload]:
+) -> tuple[Batch, Upload | None]:
     """Upload the letters and recipients into a new draft. A repeat with the same key continues.
 
-    If the list is refused, or all its lines are, the draft is cancelled.
+    Without a key, a repeat with the same content continues, and None instead of an upload says that its batch was
+    started before. If the list is refused, or all its lines are, the draft is cancelled.
     """
     _ensure_list(recipients)
-    batch = client.create_batch(_with_letters(client, new, letters), key=key)
+    complete = _with_letters(client, new, letters)
+    if key:
+        batch, upload_key = client.create_batch(complete, key=key), key
+    else:
+        batch, upload_key = create_or_find(client, complete, recipients, _named(columns))
+        if batch.state != "draft":
+            return batch, None
     with _draft_ends_if_refused(client, batch, key, Invalid, BadInput, CommandFailed):
         with bytes_bar("recipients") as progress:
             options = ListOptions(**_named(columns))
-            upload = client.upload_recipients(batch.id, recipients, options=options, progress=progress, key=key)
+            upload = client.upload_recipients(batch.id, recipients, options=options, progress=progress, key=upload_key)
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
             raise CommandFailed(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
@@ -219,7 +268,8 @@ def _draft_ends_if_refused(client: Client, batch: Batch, key: str, *refusals: ty
     try:
         yield
     except (NotReachable, Unavailable, KeyboardInterrupt):
-        note(f"batch {batch.id} keeps what was stored: repeat the command with --key {key} to continue")
+        with_key = f" with --key {key}" if key else ""
+        note(f"batch {batch.id} keeps what was stored: repeat the command{with_key} to continue")
         raise
     except refusals:
         if batch.state == "draft":
@@ -237,19 +287,20 @@ def _discard(client: Client, batch: Batch) -> None:
         note(f"the draft {batch.id} was cancelled; nothing was sent")
 
 
-def _show(batch: Batch, upload: Upload, *, draft: bool, watched: bool, as_json: bool) -> None:
+def _show(batch: Batch, upload: Upload | None, how: _How, *, as_json: bool) -> None:
     if as_json:
-        print_json({**batch.model_dump(mode="json"), "upload": upload.model_dump(mode="json")})
+        print_json({**batch.model_dump(mode="json"), "upload": upload and upload.model_dump(mode="json")})
         return
     results.print(batch_facts(batch))
-    results.print(columns_text(upload.columns), soft_wrap=True, markup=False)
-    if upload.refused_sample:
+    if upload:
+        results.print(columns_text(upload.columns), soft_wrap=True, markup=False)
+    if upload and upload.refused_sample:
         shown = upload.refused_sample[:_REFUSED_SHOWN]
         results.print(refused_table(shown, f"{upload.refused} refused lines, the first {len(shown)}"))
-    if watched:
+    if how.watching:
         results.print(counts_table(batch))
         results.print(f"Everything by line: bulkfax batches report {batch.id}", soft_wrap=True)
-    elif draft:
+    elif how.draft and batch.state == "draft":
         results.print(f"Start it: bulkfax batches start {batch.id}", soft_wrap=True)
     else:
         results.print(f"Watch it: bulkfax batches watch {batch.id}", soft_wrap=True)

@@ -11,11 +11,13 @@ from dispatcher.cli.output import styled
 from dispatcher.client import (
     Account,
     Batch,
+    Forecast,
     HistoryEntry,
     Hold,
     Job,
     JobStory,
     Limit,
+    Price,
     RefusedRow,
     Rollback,
     UnknownFax,
@@ -23,6 +25,8 @@ from dispatcher.client import (
 from dispatcher.core.durations import duration_text
 from dispatcher.core.limits.limited_by import SENTENCES
 
+#: countries of a forecast that are shown; the others are counted
+_COUNTRIES_SHOWN = 8
 #: the order in which states are shown, with their colours
 STATES: Mapping[str, str] = {
     "waiting": "",
@@ -113,6 +117,63 @@ def _lines(batch: Batch) -> str:
     more = (("opted out", batch.opted_out), ("suppressed", batch.suppressed))
     apart = "".join(f", {rows:,} {name}" for name, rows in more if rows)
     return f"{batch.lines:,}: {batch.rows:,} jobs, {batch.refused:,} refused, {batch.duplicates:,} duplicates{apart}"
+
+
+def forecast_facts(forecast: Forecast) -> Table:
+    """Return what a batch will send, and when it will have sent it."""
+    unsent = {
+        "refused": forecast.refused,
+        "duplicates": forecast.duplicates,
+        "opted out": forecast.opted_out,
+        "suppressed": forecast.suppressed,
+    }
+    facts = {
+        "recipients": _by_country(forecast),
+        "not sent to": ", ".join(f"{lines:,} {what}" for what, lines in unsent.items() if lines),
+        "pages": _pages(forecast),
+        "sending": _sending(forecast),
+        "price": _price(forecast.price),
+        "not checked": ", ".join(forecast.unchecked_urls),
+        "starts": when(forecast.starts_at),
+        "last fax": _last_fax(forecast),
+        "limited by": _limited_by(forecast.limited_by),
+        "warnings": "\n".join(warning.sentence for warning in forecast.warnings),
+    }
+    return pairs(facts)
+
+
+def _sending(forecast: Forecast) -> str:
+    if forecast.sending_s is None or forecast.sending_minutes is None:
+        return ""
+    return f"at least {forecast.sending_s:.0f} s each, {forecast.sending_minutes:,.0f} minutes in all"
+
+
+def _by_country(forecast: Forecast) -> str:
+    countries = [f"{country or 'unknown'} {jobs:,}" for country, jobs in forecast.countries.items()]
+    more = [f"{len(countries) - _COUNTRIES_SHOWN} other countries"] if len(countries) > _COUNTRIES_SHOWN else []
+    shown = ", ".join([*countries[:_COUNTRIES_SHOWN], *more])
+    return f"{forecast.recipients:,}" + (f": {shown}" if shown else "")
+
+
+def _pages(forecast: Forecast) -> str:
+    if forecast.pages is None or forecast.pages_total is None:
+        return "not known"
+    return f"{forecast.pages:,} each, {forecast.pages_total:,} in all"
+
+
+def _price(price: Price | None) -> str:
+    if price is None:
+        return ""
+    about = "about " if price.estimated else ""
+    without = f", without {price.unpriced:,} recipients of unknown price" if price.unpriced else ""
+    return f"{about}{price.amount} {price.currency}".rstrip() + without
+
+
+def _last_fax(forecast: Forecast) -> str:
+    if forecast.finishes_at is None:
+        return "nobody can say"
+    others = f", with {forecast.other_jobs:,} of other batches meanwhile" if forecast.other_jobs else ""
+    return f"{when(forecast.finishes_at)} at {forecast.rate:g} faxes a second{others}; retries come later"
 
 
 def pairs(facts: Mapping[str, str]) -> Table:

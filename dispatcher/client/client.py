@@ -30,6 +30,7 @@ from dispatcher.schema.responses import (
     BatchPage,
     CommandedBatch,
     Document,
+    Forecast,
     Job,
     JobPage,
     JobStory,
@@ -148,6 +149,10 @@ class Client:
     def start(self, batch: str, *, allow_warnings: bool = False, allow_repeat: bool = False) -> CommandedBatch:
         body = _start(allow_warnings, allow_repeat).sent()
         return self._command(batch, "start", body or None)
+
+    def forecast(self, batch: str) -> Forecast:
+        """What the batch will send, and when it will have sent it at today's rate."""
+        return self._get(Forecast, f"/v1/batches/{batch}/forecast")
 
     def pause(self, batch: str) -> CommandedBatch:
         """Stop sending; ``in_flight`` of the answer is the number of calls that end on their own."""

@@ -40,6 +40,8 @@ class CommandRefusal(StrEnum):
     ENDED = "ended"
     #: the deadline passed before the batch was started or resumed
     LATE = "late"
+    #: the batch, or what it was compared with before its start, has changed meanwhile: compare again
+    CHANGED = "changed"
 
 
 class BatchState(StrEnum):

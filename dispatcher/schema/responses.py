@@ -168,6 +168,62 @@ class CommandedBatch(Batch):
     )
 
 
+class Price(Response):
+    """What all faxes of a batch cost if each arrives at its first attempt."""
+
+    amount: str = Field(description="The price as a decimal number with two places.")
+    currency: str = Field(default="", description="Currency of the price list.")
+    unpriced: int = Field(default=0, description="Number of jobs that the list has no price for; they are not counted.")
+    estimated: bool = Field(
+        default=False, description="Whether prices depend on the numbers and only some numbers were looked at."
+    )
+
+
+class Forecast(Response):
+    """What a batch will send, and when it will have sent it."""
+
+    batch: str = Field(description="Id of the batch.")
+    recipients: int = Field(description="Number of jobs.")
+    countries: dict[str, int] = Field(
+        default={}, description="Number of jobs by country (two letters; `001` for numbers of no country)."
+    )
+    lines: int = Field(default=0, description="Number of jobs, duplicates and refused rows together.")
+    refused: int = Field(default=0, description="Number of rows that became no job.")
+    refused_reasons: dict[str, int] = Field(default={}, description="Number of refused rows by reason.")
+    duplicates: int = Field(default=0, description="Number of rows whose number was in the batch already.")
+    opted_out: int = Field(default=0, description="Number of rows whose recipients have opted out.")
+    suppressed: int = Field(default=0, description="Number of rows whose numbers are on the do-not-fax list.")
+    pages: int | None = Field(
+        default=None, description="Number of pages of a fax without its cover page; null if a document is not known."
+    )
+    pages_total: int | None = Field(default=None, description="Number of pages of all faxes; null if not known.")
+    sending_s: float | None = Field(
+        default=None,
+        description="Least seconds in which a line sends all pages of a fax at 14.4 kbit/s; null if not known.",
+    )
+    sending_minutes: float | None = Field(default=None, description="Minutes of all faxes; null if not known.")
+    warnings: tuple[DocumentWarning, ...] = Field(
+        default=(), description="Warnings about its documents, in their order, that `start` has to be allowed."
+    )
+    price: Price | None = Field(
+        default=None, description="Price by the policy's price list; null without one, or if the pages are not known."
+    )
+    unchecked_urls: tuple[str, ...] = Field(
+        default=(), description="Documents that the provider fetches: nobody has looked at their pages."
+    )
+    jobs: int = Field(default=0, description="Number of jobs that are still to be sent.")
+    other_jobs: int = Field(default=0, description="Number of jobs of other batches that are sent meanwhile.")
+    rate: float = Field(default=0.0, description="Requests to the provider in a second, now.")
+    starts_at: Time | None = Field(default=None, description="When sending begins if the batch is started now.")
+    finishes_at: Time | None = Field(
+        default=None,
+        description="When the last first attempt is made, at today's rate and without retries; null if nobody can say.",
+    )
+    limited_by: LimitedBy | None = Field(
+        default=None, description="What keeps it from being sent earlier; null when nothing is left to send."
+    )
+
+
 class BatchPage(Response):
     """Batches, newest first."""
 
@@ -429,4 +485,8 @@ class Problem(BaseModel):
     )
     lines_stored: int | None = Field(
         default=None, description="Number of lines of an upload that ended early that stay stored."
+    )
+    batch: str | None = Field(default=None, description="Id of the batch that sent the same a short while ago.")
+    shared: int | None = Field(
+        default=None, description="Number of recipients that it shares with the batch that was not started."
     )

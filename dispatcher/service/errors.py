@@ -6,6 +6,7 @@ ServiceError
 │   ├── WarningsNotAllowed   documents have warnings, and the caller did not allow them
 │   └── NumberSuppressed a number is on the do-not-fax list
 ├── Conflict             an idempotency key was used before with other content
+├── Repeated             the same was sent to the same recipients a short while ago
 ├── TooManyDrafts        no other draft can be created before some are started or cancelled
 ├── InvalidInput         fields of a request have bad values
 ├── Unreadable           a body cannot be parsed
@@ -39,6 +40,7 @@ __all__ = [
     "InvalidInput",
     "Missing",
     "NumberSuppressed",
+    "Repeated",
     "ServiceError",
     "StoreError",
     "StoreFull",
@@ -89,6 +91,18 @@ class NumberSuppressed(ActionNotAllowed):
 
 class Conflict(ServiceError):
     """Raised when an idempotency key was used before with other content. Nothing was changed."""
+
+
+class Repeated(ServiceError):
+    """Raised when a start would send again what ``batch`` has sent to ``shared`` of its recipients lately.
+
+    Nothing was started.
+    """
+
+    def __init__(self, sentence: str, *, batch: str, shared: int) -> None:
+        super().__init__(sentence)
+        self.batch = batch
+        self.shared = shared
 
 
 class TooManyDrafts(ServiceError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dispatcher.core.batch import Control
 from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
-from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch
+from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch, stops_all
 from dispatcher.core.limits.rate import RateState, blocked_until_us
 from dispatcher.service.errors import StoreError, UnreadableData, WrongKeyType
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
@@ -70,6 +70,12 @@ async def _what_limits(store: Store, max_in_flight: int, batches: Sequence[str],
     account = await _account(store, working, held, now_ms, max_in_flight)
     batch_limits = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
     return Limits(account=limits_account(account), batches=batch_limits, due=_due(working, held))
+
+
+async def what_stops(store: Store, *, max_in_flight: int) -> LimitedBy | None:
+    """Return what stops every batch until somebody does something about it, also when nothing is due."""
+    held = frozenset(hold.scope for hold in await store.holds.all())
+    return stops_all(await _account(store, (), held, await store.clock.ask(), max_in_flight))
 
 
 def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> DueWork:

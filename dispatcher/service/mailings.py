@@ -13,6 +13,7 @@ from dispatcher.service.errors import (
     InvalidInput,
     Missing,
     NumberSuppressed,
+    Repeated,
     StoreError,
     TooManyDrafts,
     WarningsNotAllowed,
@@ -21,6 +22,7 @@ from dispatcher.service.errors import (
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
+from dispatcher.service.repeats import compared_fax, compared_mailing
 from dispatcher.service.rerun import Selection, copy_selected, ensure_copied
 from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
@@ -35,6 +37,8 @@ _NO_MONEY = 402
 _CHECK_VALID_S = 300.0
 #: how long before now a batch may have to start: more is a wrong date
 _LATE_MS = 600_000
+#: comparisons with earlier mailings before a start gives up because something changed after each of them
+_COMPARED = 20
 _RERUN = " (rerun)"
 _PARTICIPLES = {
     Command.START: "started",
@@ -69,7 +73,9 @@ class Commanded:
 class Mailings:
     """Batches and single faxes, as producers use them."""
 
-    def __init__(self, store: Store, check_credentials: Callable[[], Awaitable[None]], max_drafts: int) -> None:
+    def __init__(
+        self, store: Store, check_credentials: Callable[[], Awaitable[None]], max_drafts: int, number_key: bytes
+    ) -> None:
         """Create the use-cases.
 
         Args:
@@ -77,8 +83,10 @@ class Mailings:
             check_credentials: Makes a request to the provider. Raises RefusedError if it rejects project, key or
                 secret.
             max_drafts: Maximum number of open drafts.
+            number_key: The key with which numbers are hashed.
         """
         self._max_drafts = max_drafts
+        self._number_key = number_key
         self._store = store
         self._check_credentials = check_credentials
         self._checked_until_s = 0.0
@@ -104,6 +112,7 @@ class Mailings:
             ActionNotAllowed: The batch's state does not allow the command.
             WarningsNotAllowed: Its documents have warnings that ``allowed`` does not name. It stays a draft.
             WrongCredentials: The provider rejects our credentials. They are checked before a batch starts.
+            Repeated: The same was sent to the same recipients a short while ago.
         """
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
@@ -125,6 +134,7 @@ class Mailings:
             Conflict: The idempotency key was used before with other content.
             TooManyDrafts: There are as many open drafts as the policy allows.
             WrongCredentials: The provider rejects our credentials. No batch was created.
+            Repeated: Another rerun has sent to some of these jobs. The draft was cancelled.
         """
         overview = await find_batch(self._store, parent)
         if not selection.count(overview.tally):
@@ -136,10 +146,10 @@ class Mailings:
         old = overview.definition
         name = old.name.removesuffix(_RERUN) + _RERUN
         definition = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
-        content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start)
+        content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start, allowed)
         child = await self._create(definition, KeyUse.RERUN, key, content)
         async with self._kept_if_complete(child, key):
-            await copy_selected(self._store, overview, child, selection)
+            await copy_selected(self._store, overview, child, selection, self._number_key)
             await self._ensure_recipients(child)
             if start:
                 await self._start(child, allowed)
@@ -157,33 +167,44 @@ class Mailings:
             NumberSuppressed: The number is on the do-not-fax list. No batch was created.
             ActionNotAllowed: The deadline has passed, or an earlier request with the key broke off and its draft ended.
             WrongCredentials: The provider rejects our credentials. No batch was created.
+            Repeated: The same fax was sent a few minutes ago.
         """
         await self._ensure_looks_allowed(definition, allowed)
         await self._ensure_not_suppressed(definition, recipient, key)
         # the check is a request to the provider, so it is not made for every fax
         if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
-        batch = await self._create(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
+        number = recipient.number
+        created = await self._named(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
+        # before the draft is created, so that a refused fax leaves none
+        await compared_fax(self._store, created, number, self._number_key, allowed=allowed.repeat)
+        batch = await self._create_draft(created, max_drafts=0)
         name = UploadName(UploadKind.FAX)
         chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), checked=True)
         async with self._kept_if_complete(batch, key):
             if (await self._store.batches.add_chunk(batch, chunk)).status is ChunkStatus.CLOSED:
                 raise ActionNotAllowed(f"batch {batch} ended before it had its recipient: send the fax with a new key")
-            await self._start(batch, allowed)
+            await self._start(batch, allowed, number)
         return await view_job(self._store, JobId(batch, 0))
 
     async def _create(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
+        created = await self._named(definition, use, key, content)
+        return await self._create_draft(created, max_drafts=self._max_drafts)
+
+    async def _named(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> Definition:
+        """Return the definition with its id, which an idempotency key may have given it before, and the time."""
         time_ms = now_ms()
         await self._ensure_usable(definition, time_ms)
         batch = await same_id(self._store, use, key, content, batch_id(time_ms))
-        max_drafts = 0 if use is KeyUse.FAX else self._max_drafts
-        created = replace(definition, id=batch, created_ms=time_ms)
+        return replace(definition, id=batch, created_ms=time_ms)
+
+    async def _create_draft(self, created: Definition, *, max_drafts: int) -> str:
         if await self._store.batches.create(created, max_drafts=max_drafts) is CreateStatus.FULL:
             raise TooManyDrafts(
                 f"there are {self._max_drafts:,} drafts that nobody has started, and no more are allowed: start or "
                 "cancel some, or raise caps.open_drafts in the policy"
             )
-        return batch
+        return created.id
 
     @asynccontextmanager
     async def _kept_if_complete(self, batch: str, key: str | None) -> AsyncIterator[None]:
@@ -193,8 +214,8 @@ class Mailings:
         """
         try:
             yield
-        except (ActionNotAllowed, StoreError) as error:
-            if isinstance(error, ActionNotAllowed) or not key:
+        except (ActionNotAllowed, Repeated, StoreError) as error:
+            if not isinstance(error, StoreError) or not key:
                 with suppress(StoreError):
                     await self._store.batches.end_draft(batch, Control.CANCELLED)
             raise
@@ -247,22 +268,45 @@ class Mailings:
             count = overview.suppressed
             raise NumberSuppressed(f"all {count:,} numbers are on the do-not-fax list: nothing to run again")
 
-    async def _start(self, batch: str, allowed: Allowed) -> None:
+    async def _start(self, batch: str, allowed: Allowed, fax_number: str = "") -> None:
         """Start a batch, unless an earlier request with the same idempotency key has started it already."""
         overview = await find_batch(self._store, batch)
         if overview.control is Control.DRAFT:
-            await self._carry_out(overview, Command.START, allowed)
+            await self._carry_out(overview, Command.START, allowed, fax_number)
 
-    async def _carry_out(self, overview: Overview, command: Command, allowed: Allowed) -> CommandAnswer:
+    async def _carry_out(
+        self, overview: Overview, command: Command, allowed: Allowed, fax_number: str = ""
+    ) -> CommandAnswer:
         batch = overview.definition.id
-        if command is Command.START and overview.control is Control.DRAFT and overview.definition.parent:
-            await ensure_copied(self._store, batch)
-        answer = await self._store.batches.command(batch, command)
+        if command is Command.START and overview.control is Control.DRAFT:
+            answer = await self._start_draft(overview.definition, allowed, fax_number)
+        else:
+            answer = await self._store.batches.command(batch, command)
         if answer is None:
             raise Missing(f"there is no batch {batch}")
         if answer.refusal:
             raise ActionNotAllowed(_refused(overview.definition, answer, command))
         return answer
+
+    async def _start_draft(self, definition: Definition, allowed: Allowed, fax_number: str) -> CommandAnswer | None:
+        """Start a draft after everything that may keep it back. Raises Repeated, ActionNotAllowed.
+
+        ``fax_number`` is the number of a single fax.
+        """
+        if definition.parent:
+            await ensure_copied(self._store, definition.id)
+        for _ in range(_COMPARED):
+            if fax_number:
+                note = await compared_fax(self._store, definition, fax_number, self._number_key, allowed=allowed.repeat)
+            else:
+                note = await compared_mailing(self._store, definition, allowed=allowed.repeat)
+            answer = await self._store.batches.command(definition.id, Command.START, note)
+            if answer is None or answer.refusal is not CommandRefusal.CHANGED:
+                return answer
+        raise ActionNotAllowed(
+            f"batch {definition.id} was not started: it still gets recipients, or others are being started with the "
+            "same content: start it again"
+        )
 
 
 def _faults(definition: Definition, time_ms: int) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Selection:
         return sum(jobs for (state, category), jobs in tally.by_category.items() if self.matches(state, category))
 
 
-async def copy_selected(store: Store, parent: Overview, child: str, selection: Selection) -> None:
+async def copy_selected(store: Store, parent: Overview, child: str, selection: Selection, number_key: bytes) -> None:
     """Copy the recipients of selected jobs into the draft ``child``.
 
     The selection is stored before the first recipient is copied, so jobs of the parent that end later do not change it.
@@ -53,7 +53,7 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
         return
     rows = await _selected_rows(store, parent, child, selection)
     if rows.keys() == set(range(parent.blocks)):
-        await _copy(store, parent, child, rows)
+        await _copy(store, parent, child, rows, number_key)
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
         raise ActionNotAllowed(
@@ -70,12 +70,15 @@ async def ensure_copied(store: Store, child: str) -> None:
         )
 
 
-async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, bytes]) -> None:
+async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, bytes], number_key: bytes) -> None:
     for blocks in _chunk_blocks(rows, parent.blocks, await _blocks_done(store, child)):
         recipients = [
             recipient for block in blocks for recipient in await _recipients(store, parent, block, rows[block])
         ]
-        if await _store_chunk(store, parent, child, blocks, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
+        if await _store_chunk(store, parent, child, blocks, recipients, number_key) not in (
+            ChunkStatus.STORED,
+            ChunkStatus.REPEAT,
+        ):
             return
 
 
@@ -129,7 +132,7 @@ async def _blocks_done(store: Store, child: str) -> int:
 
 
 async def _store_chunk(
-    store: Store, parent: Overview, child: str, blocks: range, recipients: Sequence[Recipient]
+    store: Store, parent: Overview, child: str, blocks: range, recipients: Sequence[Recipient], number_key: bytes
 ) -> ChunkStatus:
     ignore = parent.definition.ignore_dead_numbers
     entries = await store.suppressions.among([row.number for row in recipients], ignore_dead_numbers=ignore)
@@ -142,5 +145,6 @@ async def _store_chunk(
         recipients=allowed,
         refused=suppressed,
         checked=True,
+        number_key=number_key,
     )
     return (await store.batches.add_chunk(child, chunk)).status

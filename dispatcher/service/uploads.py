@@ -121,7 +121,13 @@ class Upload:
     """The upload of one list of recipients, under one idempotency key. Created by ``open_upload``."""
 
     def __init__(
-        self, store: Store, batch: Definition, key: str, lines_done: int, failpoint: FailpointHook = no_failpoint
+        self,
+        store: Store,
+        batch: Definition,
+        key: str,
+        lines_done: int,
+        number_key: bytes,
+        failpoint: FailpointHook = no_failpoint,
     ) -> None:
         #: country (two letters) of numbers in national form whose row names none
         self.default_country = batch.default_country
@@ -130,6 +136,7 @@ class Upload:
         self._key = key
         self._name = UploadName.of_key(key)
         self._lines_done = lines_done
+        self._number_key = number_key
         self._failpoint = failpoint
         self._chunk = _OpenChunk()
         self._chunks = 0
@@ -224,6 +231,7 @@ class Upload:
             recipients=recipients,
             refused=list(merge(chunk.refused, refused, key=lambda row: row.line)),
             checked=checked,
+            number_key=self._number_key,
         )
 
     async def _checked(self, chunk: _OpenChunk) -> UploadChunk:
@@ -289,7 +297,8 @@ async def open_upload(store: Store, batch: str, key: str, failpoint: FailpointHo
     progress = await store.batches.progress(batch, UploadName.of_key(key))
     if progress is None and overview.control is not Control.DRAFT:
         raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: recipients can be added to a draft only")
-    return Upload(store, overview.definition, key, progress.lines_done if progress else 0, failpoint)
+    number_key = await store.secrets.number_key()
+    return Upload(store, overview.definition, key, progress.lines_done if progress else 0, number_key, failpoint)
 
 
 def split_suppressed(

@@ -14,7 +14,7 @@ from dispatcher.store.server_clock import AHEAD_MS
 
 #: maximum number of batches that are read to explain what limits sending
 LOOKED_AT = 200
-_META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms")
+_META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms", "class", "weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class BatchBacklog:
     due_since_ms: int = 0
     #: whether jobs wait for another call to their number to end
     number_busy: bool = False
+    priority: Priority = Priority.BULK
+    weight: int = 1
 
     @property
     def waiting(self) -> int:
@@ -142,7 +144,7 @@ class _Read(NamedTuple):
 
 
 def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
-    control, documents, *numbers = (value or b"" for value in read.meta)
+    control, documents, *numbers, priority, weight = (value or b"" for value in read.meta)
     unstarted, number_busy_ms, started_ms, running_ms = (whole(number or 0) for number in numbers)
     held = read.held_jobs + read.parked
     times = [whole(score) for _, score in read.first if score <= now_ms] + ([started_ms] if unstarted else [])
@@ -156,4 +158,6 @@ def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
         # nothing was due while the batch was paused
         due_since_ms=max(min(times), running_ms) if times else 0,
         number_busy=number_busy_ms > now_ms,
+        priority=Priority(priority.decode() or Priority.BULK),
+        weight=max(1, whole(weight or 1)),
     )

@@ -23,6 +23,7 @@ from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedR
 from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.repeats import pack_hashes
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
@@ -32,6 +33,7 @@ from dispatcher.store.decoding import decoding, left_out, readable, typed, whole
 from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import HELD_SCORE, ChunkStatus, CreateStatus
+from dispatcher.store.repeats import StartNote
 
 #: maximum refused rows that are stored together
 _REFUSED = 1000
@@ -52,11 +54,13 @@ class UploadChunk:
         recipients: Sequence[Recipient] = (),
         refused: Sequence[RefusedRow] = (),
         checked: bool = False,
+        number_key: bytes = b"",
     ) -> None:
         """Pack the rows. Lines count from 1 within the upload.
 
         ``checked`` says that the numbers were compared with the do-not-fax list. Otherwise the chunk is stored only if
-        there is no such list.
+        there is no such list. With a ``number_key``, hashes of the numbers are kept for the comparison with
+        other mailings.
         """
         self.last_line = last_line
         #: arguments of the script ``add_chunk``
@@ -64,6 +68,7 @@ class UploadChunk:
             codec.pack_numbers(recipient.number for recipient in recipients),
             codec.pack_countries(recipient.region for recipient in recipients),
             codec.encode_recipients(recipients) if recipients else b"",
+            pack_hashes((recipient.number for recipient in recipients), number_key) if number_key else b"",
             *(codec.encode_refused(refused[first : first + _REFUSED]) for first in range(0, len(refused), _REFUSED)),
         )
         self.options: dict[str, Option] = {
@@ -204,7 +209,13 @@ class Batches:
         Returns:
             Whether the draft was ended."""
         answer, _, refused = await self._scripts.accept(
-            "control", batch=batch, expected=Control.DRAFT, new=end, unchanged_ms=unchanged_ms
+            "control",
+            b"",
+            batch=batch,
+            expected=Control.DRAFT,
+            new=end,
+            unchanged_ms=unchanged_ms,
+            **StartNote().options,
         )
         return answer.decode() == end and not refused
 
@@ -296,8 +307,12 @@ class Batches:
         refused -= sum(counts.values())
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates, **counts)
 
-    async def command(self, batch: str, command: Command) -> CommandAnswer | None:
-        """Execute a command on a batch. Returns None if the batch does not exist."""
+    async def command(self, batch: str, command: Command, start: StartNote | None = None) -> CommandAnswer | None:
+        """Execute a command on a batch. Returns None if the batch does not exist.
+
+        ``start`` is what the start of a draft was compared with. Without it, nothing is compared.
+        """
+        start = start or StartNote()
         while True:
             with translated():
                 raw = await self._client.hget(self._keys.batch(batch), "control")
@@ -307,7 +322,13 @@ class Batches:
                 expected = Control(raw.decode())
             target = COMMAND_TRANSITIONS.get((expected, command))
             answer, in_flight, refused = await self._scripts.accept(
-                "control", batch=batch, expected=expected, new=target or expected, unchanged_ms=0
+                "control",
+                start.sketch,
+                batch=batch,
+                expected=expected,
+                new=target or expected,
+                unchanged_ms=0,
+                **start.options,
             )
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None
@@ -392,6 +413,14 @@ class Batches:
             next((int(score) for score in of_row if score not in (None, HELD_SCORE)), None)
             for of_row in zip(*scores, strict=True)
         ]
+
+    async def countries(self, batch: str) -> dict[str, int]:
+        """Return the number of jobs by country (two letters, ``001`` for numbers of no country; empty: not known)."""
+        key = self._keys.of_batch(batch, "countries")
+        with translated():
+            raw = await self._client.hgetall(key)
+        with decoding(key):
+            return {codec.country_name(int.from_bytes(code, "little")): whole(jobs) for code, jobs in raw.items()}
 
     async def is_held(self, job: JobId) -> bool:
         """Return whether the job itself is held, and not only its batch or its country."""

@@ -54,6 +54,7 @@ totals                       hash    counters of all processes of the account, f
 secrets                      hash    keys made once: callback, number                           for good
 write_check                  string  written by the readiness check                             1 minute
 keep:<use>:<hash>            string  JSON: fingerprint and value of an idempotency key          7 days
+starts:<content>             list    <batch> <until when it is compared, ms> of the same content  a day
 documents                    hash    sha256 -> size in bytes                                    for good
 document:<sha256>            hash    name, size, pages, created_ms                              for good
 document:<sha256>:chunks     list    content in chunks                                          for good
@@ -70,6 +71,8 @@ batch:<id>:refused           list    refused rows, compressed chunks            
 batch:<id>:reasons           hash    reason of refusal -> rows                                  for good
 batch:<id>:uploads           hash    upload -> lines:accepted:refused:duplicates                for good
 batch:<id>:seen              set     numbers already in the batch                               until started
+batch:<id>:hashes            string  keyed hashes of its numbers; once started, the sketch      a day
+batch:<id>:countries         hash    country -> jobs                                            for good
 batch:<id>:selection         hash    block of the parent -> rows that a rerun takes, as bits    until started
 ===========================  ======  =========================================================  =================
 
@@ -195,6 +198,10 @@ class Keys:
         """Return the key of a reservation under an idempotency key."""
         return self._named(f"keep:{use}:{name_hash}")
 
+    def starts(self, content: str) -> str:
+        """Return the key of the batches with the same content that were started lately."""
+        return self._named(f"starts:{content}")
+
     def queue(self, name: str) -> str:
         """Return the key of a queue of messages to workers, in the broker's database."""
         return self._named(f"queue:{name}")
@@ -212,7 +219,7 @@ class Keys:
         return self._named(f"batch:{batch_id}")
 
     def of_batch(self, batch_id: str, name: str) -> str:
-        """Return a sub-key of a batch: counts, due, refused, reasons, uploads, seen, parked or selection."""
+        """Return a sub-key of a batch, such as counts, due, refused, reasons, uploads, seen or selection."""
         return self._named(f"batch:{batch_id}:{name}")
 
     def stopped_batches(self, scope: str) -> str:

@@ -71,7 +71,11 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     },
     "dead_numbers": {"BAD_NUMBERS": Category.BAD_NUMBERS.value},
     "release": {"BAD_NUMBERS": Category.BAD_NUMBERS.value},
-    "add_chunk": {"APART": COUNTED_APART},
+    "add_chunk": {
+        "APART": COUNTED_APART,
+        # hashes of a draft that are kept, in bytes: those of eight million numbers
+        "MAX_HASHES": 64_000_000,
+    },
     "begin": {
         "SUPPRESSED": Category.SUPPRESSED.value,
         "SUPPRESSED_CODE": codec.category_code(Category.SUPPRESSED),
@@ -102,6 +106,8 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     # ages of a lease that no worker has fetched: when it is announced again, and when it is taken back
     "reclaim": {"ANNOUNCE_AGAIN_MS": 2000, "UNFETCHED_MS": 10_000},
     "next_due": {"SHOW_LIFE_MS": 3000},
+    # starts with the same content that are compared with later ones
+    "control": {"STARTS_KEPT": 1000},
 }
 
 

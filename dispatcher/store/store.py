@@ -22,6 +22,7 @@ from dispatcher.store.layout import Layout
 from dispatcher.store.lua import Scripts
 from dispatcher.store.metric_totals import MetricTotals
 from dispatcher.store.rate_limiter import RateLimiter
+from dispatcher.store.repeats import Repeats
 from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
@@ -79,6 +80,7 @@ class Store:
         self.key_types = KeyTypes(self._client, keys)
         self.layout = Layout(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
+        self.repeats = Repeats(self._client, keys)
         self.rollbacks = Rollbacks(self._client, scripts)
         self.secrets = Secrets(self._client, keys)
         self.suppressions = Suppressions(self._client, scripts)

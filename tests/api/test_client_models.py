@@ -22,6 +22,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "upload_recipients": lambda client, file: client.upload_recipients("b1", file),
     "try_recipients": lambda client, file: client.try_recipients(file),
     "start": lambda client, _: client.start("b1"),
+    "forecast": lambda client, _: client.forecast("b1"),
     "pause": lambda client, _: client.pause("b1"),
     "resume": lambda client, _: client.resume("b1"),
     "cancel": lambda client, _: client.cancel("b1"),

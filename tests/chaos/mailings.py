@@ -94,7 +94,7 @@ class Producer(threading.Thread):
         *listed, single = mailing.numbers
         if listed:
             self._send_list(mailing.name, listed, document)
-        fax = NewFax(to=single, documents=(document,))
+        fax = NewFax(to=single, documents=(document,), allow_repeat=True)
         self.accepted.singles[self._client.send_fax(fax, key=f"{mailing.name}-single").id] = single
 
     def _send_list(self, name: str, numbers: Sequence[str], document: str) -> None:
@@ -102,7 +102,7 @@ class Producer(threading.Thread):
         path.write_text("\n".join(["fax", *numbers, ""]))
         batch = self._client.create_batch(NewBatch(name=name, documents=(document,)), key=f"{name}-batch").id
         self._client.upload_recipients(batch, path, key=f"{name}-list")
-        self._client.start(batch)
+        self._client.start(batch, allow_repeat=True)
         self.accepted.batches[batch] = tuple(numbers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dispatcher.client import Account, Batch, BatchPage, CommandedBatch, JobPage, JobStory, Upload
+from dispatcher.client import Account, Batch, BatchPage, CommandedBatch, Forecast, JobPage, JobStory, Upload
 from dispatcher.schema.responses import Document
 from dispatcher.sinch.models import CoverPage, Email, EmailNumber, Fax, Service, ServiceNumber
 
@@ -53,7 +53,13 @@ def _of_the_api(path: str) -> dict[str, Any]:
     if path.startswith("/v1/account"):
         account = every_text(Account)
         return account | {"rollback": account["rollback"] | {"resumed_at": None}}
-    for part, model in (("/v1/documents", Document), ("/v1/jobs/", JobStory), ("/jobs", JobPage), ("/recip", Upload)):
+    for part, model in (
+        ("/v1/documents", Document),
+        ("/forecast", Forecast),
+        ("/v1/jobs/", JobStory),
+        ("/jobs", JobPage),
+        ("/recip", Upload),
+    ):
         if part in path:
             return every_text(model)
     batch = every_text(CommandedBatch) | every_text(Batch) | {"state": "finished"}  # otherwise nobody stops watching

@@ -58,6 +58,7 @@ COMMANDS = [
     ("batches", "watch", "b"),
     *(("batches", verb, "b") for verb in ("start", "pause", "resume", "rerun")),
     ("batches", "cancel", "b", "--yes"),
+    ("batches", "forecast", "b"),
     ("jobs", "list", "b", "--limit", "1"),
     ("jobs", "show", "b.1"),
     ("account",),

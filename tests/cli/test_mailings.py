@@ -51,11 +51,11 @@ def answer(ran: Ran) -> dict[str, Any]:
 @pytest.fixture
 def draft(connected: Bulkfax, letter: Path, recipients: Path) -> str:
     """Id of a draft with two jobs."""
-    return str(answer(connected("send", letter, recipients, "--draft", "--json"))["id"])
+    return str(answer(connected("send", letter, recipients, "--allow-repeat", "--draft", "--json"))["id"])
 
 
 def test_send_and_watch_ends_with_every_job_delivered(connected: Bulkfax, letter: Path, recipients: Path) -> None:
-    batch = answer(connected("send", letter, recipients, "--name", "March", "--watch", "--json"))
+    batch = answer(connected("send", letter, recipients, "--name", "March", "--allow-repeat", "--watch", "--json"))
     assert (batch["name"], batch["state"], batch["rows"]) == ("March", "finished", 2)
     assert batch["counts"]["delivered"] == 2
     assert batch["upload"]["refused_sample"][0]["line"] == 4
@@ -64,7 +64,7 @@ def test_send_and_watch_ends_with_every_job_delivered(connected: Bulkfax, letter
 def test_what_people_see_names_the_refused_lines_and_the_next_step(
     connected: Bulkfax, letter: Path, recipients: Path
 ) -> None:
-    ran = connected("send", letter, recipients, "--draft")
+    ran = connected("send", letter, recipients, "--allow-repeat", "--draft")
     assert "extension" in ran.out
     assert "bulkfax batches start" in ran.out
 
@@ -72,7 +72,7 @@ def test_what_people_see_names_the_refused_lines_and_the_next_step(
 def test_a_batch_is_listed_shown_started_and_reported(connected: Bulkfax, draft: str, tmp_path: Path) -> None:
     assert draft in connected("batches", "list").out
     assert answer(connected("batches", "show", draft, "--json"))["state"] == "draft"
-    assert "is running" in connected("batches", "start", draft).err
+    assert "is running" in connected("batches", "start", draft, "--allow-repeat").err
     assert answer(connected("batches", "watch", draft, "--json"))["state"] == "finished"
     assert connected("batches", "report", draft, "-o", tmp_path / "report.csv").status == 0
     lines = list(csv.DictReader((tmp_path / "report.csv").read_text("utf-8-sig").splitlines()))
@@ -90,7 +90,7 @@ def test_a_report_is_not_written_over_another_file_unasked(connected: Bulkfax, d
 def test_jobs_are_listed_by_filter_and_shown_with_their_story(
     connected: Bulkfax, letter: Path, recipients: Path
 ) -> None:
-    batch = answer(connected("send", letter, recipients, "--watch", "--json"))["id"]
+    batch = answer(connected("send", letter, recipients, "--allow-repeat", "--watch", "--json"))["id"]
     (job,) = answer(connected("jobs", "list", batch, "--reference", "A2", "--json"))["jobs"]
     assert job["number"] == "+441614960102"
     shown = connected("jobs", "show", job["id"])
@@ -99,8 +99,8 @@ def test_jobs_are_listed_by_filter_and_shown_with_their_story(
 
 
 def test_a_rerun_is_a_new_batch_with_a_parent(connected: Bulkfax, letter: Path, recipients: Path) -> None:
-    batch = answer(connected("send", letter, recipients, "--watch", "--json"))["id"]
-    again = answer(connected("batches", "rerun", batch, "--state", "delivered", "--watch", "--json"))
+    batch = answer(connected("send", letter, recipients, "--allow-repeat", "--watch", "--json"))["id"]
+    again = answer(connected("batches", "rerun", batch, "--state", "delivered", "--allow-repeat", "--watch", "--json"))
     assert (again["parent"], again["state"], again["rows"]) == (batch, "finished", 2)
 
 
@@ -182,7 +182,7 @@ def test_a_wrong_api_key_is_said(connected: Bulkfax, monkeypatch: pytest.MonkeyP
 def test_what_the_cluster_sent_is_in_the_providers_ledger(
     connected: Bulkfax, cluster: LocalCluster, letter: Path, recipients: Path
 ) -> None:
-    batch = answer(connected("send", letter, recipients, "--watch", "--json"))["id"]
+    batch = answer(connected("send", letter, recipients, "--allow-repeat", "--watch", "--json"))["id"]
     assert sorted(fax.to for fax in cluster.emulator_api.ledger() if fax.job.startswith(batch)) == [
         "+12025550101",
         "+441614960102",

@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iter
         path = folder / "recipients.csv"
         write_csv(path, JOBS)
         batch = draft(client, "first", path)
-        client.start(batch.id)
+        client.start(batch.id, allow_repeat=True)
         cluster.local.wait(lambda: client.batch(batch.id).ended, PATIENCE_S, "the batch did not end")
         batch = client.batch(batch.id)
         final = f"sum(bulkfax_jobs_final_total) == {JOBS}"

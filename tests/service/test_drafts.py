@@ -33,7 +33,7 @@ async def fine() -> None:
 
 @pytest.fixture
 def mailings(store: Store) -> Mailings:
-    return Mailings(store, fine, 3)
+    return Mailings(store, fine, 3, b"key")
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ async def test_what_cannot_be_continued_leaves_no_draft(
     store: Store, what: str, key: str | None, breaks: Callable[..., Awaitable[Any]], state: Control
 ) -> None:
     """A repeat with the key completes what only broke off."""
-    mailings = Mailings(store, fine, 3)
+    mailings = Mailings(store, fine, 3, b"key")
     parent = await running(store, 2)
     await end_jobs(store, parent, dict.fromkeys(range(2), (State.FAILED, "busy")))
 

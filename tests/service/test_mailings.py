@@ -35,7 +35,7 @@ def failing(error: SinchError) -> Callable[[], Awaitable[None]]:
 
 @pytest.fixture
 def mailings(store: Store) -> Mailings:
-    return Mailings(store, fine, 1000)
+    return Mailings(store, fine, 1000, b"key")
 
 
 async def test_a_new_batch_is_a_draft_with_an_id_and_a_time(mailings: Mailings) -> None:
@@ -151,7 +151,7 @@ async def test_an_unknown_batch_is_missing(mailings: Mailings) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_wrong_credentials_are_found_before_the_start(store: Store, status: int) -> None:
-    mailings = Mailings(store, failing(RefusedError(status=status, message="no")), 1000)
+    mailings = Mailings(store, failing(RefusedError(status=status, message="no")), 1000, b"key")
     batch = await draft(store, 1)
     with pytest.raises(WrongCredentials):
         await mailings.command(batch, Command.START)
@@ -164,7 +164,7 @@ async def test_wrong_credentials_are_found_before_the_start(store: Store, status
 async def test_a_provider_that_is_down_or_wants_money_keeps_no_batch_from_starting(
     store: Store, error: SinchError
 ) -> None:
-    mailings = Mailings(store, failing(error), 1000)
+    mailings = Mailings(store, failing(error), 1000, b"key")
     assert (await mailings.command(await draft(store, 1), Command.START)).batch.state is BatchState.RUNNING
 
 
@@ -207,7 +207,9 @@ async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> No
     parent = await running(store, 2)
     await end_jobs(store, parent, {1: (State.FAILED, "busy")})
     with pytest.raises(WrongCredentials):
-        await Mailings(store, failing(RefusedError(status=401)), 1000).rerun(parent, FAILED, start=True, key=None)
+        await Mailings(store, failing(RefusedError(status=401)), 1000, b"key").rerun(
+            parent, FAILED, start=True, key=None
+        )
     assert [listed.id for listed in await store.batches.newest(10)] == [parent]
 
 
@@ -226,14 +228,14 @@ async def test_single_faxes_share_one_check_of_the_credentials(store: Store) -> 
     async def check() -> None:
         asked.append("check")
 
-    mailings = Mailings(store, check, 1000)
+    mailings = Mailings(store, check, 1000, b"key")
     for recipient in recipients(3):
         await mailings.fax(definition(), recipient, None)
     assert asked == ["check"]
 
 
 async def test_a_single_fax_with_wrong_credentials_makes_no_batch(store: Store) -> None:
-    mailings = Mailings(store, failing(RefusedError(status=401)), 1000)
+    mailings = Mailings(store, failing(RefusedError(status=401)), 1000, b"key")
     with pytest.raises(WrongCredentials):
         await mailings.fax(definition(), recipients(1)[0], None)
     assert await store.batches.newest(10) == []

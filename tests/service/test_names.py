@@ -34,7 +34,7 @@ def mailings(store: Store) -> Mailings:
     async def fine() -> None:
         """The provider takes our key."""
 
-    return Mailings(store, fine, 1000)
+    return Mailings(store, fine, 1000, b"key")
 
 
 async def rerun_draft(store: Store, mailings: Mailings) -> str:

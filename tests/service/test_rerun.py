@@ -58,7 +58,7 @@ def mailings(store: Store) -> Mailings:
     async def fine() -> None:
         """The provider takes our key."""
 
-    return Mailings(store, fine, 1000)
+    return Mailings(store, fine, 1000, b"key")
 
 
 async def copied_rows(store: Store, child: str) -> list[int]:
@@ -73,7 +73,7 @@ async def test_the_selected_recipients_are_copied_in_order_as_they_were(store: S
     overview = await store.batches.overview(parent)
     assert overview is not None
     assert FAILED.count(overview.tally) == len(FAILURES)
-    await copy_selected(store, overview, child, FAILED)
+    await copy_selected(store, overview, child, FAILED, b"key")
     assert await copied_rows(store, child) == list(FAILURES)
     assert (await store.batches.recipients(child, 0))[0] == recipients(1)[0]
 

@@ -32,7 +32,7 @@ class StoryCluster:
         path = self._folder / f"{batch.id}.csv"
         path.write_text("\n".join(["fax", *numbers, ""]))
         self.client.upload_recipients(batch.id, path)
-        return self.client.start(batch.id)
+        return self.client.start(batch.id, allow_repeat=True)
 
     def wait(self, batch: str, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
         """Wait until a batch meets a condition; by default, until it has ended."""
@@ -67,7 +67,7 @@ class StoryCluster:
     def single_fax(self, number: str) -> Job:
         """Send a single fax."""
         document = self.client.upload_document(self._letter)
-        return self.client.send_fax(NewFax(to=number, documents=(document.id,)))
+        return self.client.send_fax(NewFax(to=number, documents=(document.id,), allow_repeat=True))
 
     def doctor(self) -> list[str]:
         """Return the findings of ``bulkfax doctor``."""

@@ -126,6 +126,13 @@ def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
     return _limits_all(account) or _limits_due(batch.due, batch.due_held)
 
 
+def stops_all(facts: AccountWork) -> LimitedBy | None:
+    """Return what stops every batch, also when nothing is due."""
+    if machines := _limits_machines(facts):
+        return machines
+    return LimitedBy.HOLD if facts.held else None
+
+
 def _limits_idle(facts: AccountWork) -> LimitedBy | None:
     """Return the nearest reason why no job is due."""
     if facts.waiting_later > 0:

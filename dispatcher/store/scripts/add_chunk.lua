@@ -2,15 +2,15 @@
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `upload`, `first_line`, `last_line`, `recipients` and `refused` (numbers of rows), `reasons`
 --       (rows refused for each reason), `checked` (the numbers were compared with the do-not-fax list); then the
---       numbers (packed doubles), the country codes (packed, two bytes each), the block (compressed) and chunks of
---       up to 1,000 refused rows (compressed).
+--       numbers (packed doubles), the country codes (packed, two bytes each), the block (compressed), the keyed
+--       hashes of the numbers, and chunks of up to 1,000 refused rows (compressed).
 -- Answer: {status, last line stored of this upload, positions of duplicates...}. The status is a ChunkStatus: stored,
 -- repeat, closed (no draft any more), missing, gap (the chunk does not begin behind the last line that is stored), or
 -- unchecked (there is a do-not-fax list, and the numbers were not compared with it).
 -- Safe to repeat: a chunk whose last line is stored already answers repeat.
 local batch, upload, first, last = OPTIONS.batch, OPTIONS.upload, OPTIONS.first_line, OPTIONS.last_line
 local recipients, refused = OPTIONS.recipients, OPTIONS.refused
-local numbers, countries, block = unpack(ARGV, 2, 4)
+local numbers, countries, block, hashes = unpack(ARGV, 2, 5)
 local key, uploads = batch_key(batch), part_key(batch, 'uploads')
 
 local control = redis.call('HGET', key, 'control')
@@ -40,7 +40,7 @@ local function remember(seen, names)
   for i = 1, #names, CHUNK do redis.call('SADD', seen, unpack(names, i, math.min(#names, i + CHUNK - 1))) end
 end
 
-local answer, records, jobs = {'stored', last}, {}, 0
+local answer, records, jobs, jobs_to = {'stored', last}, {}, 0, {}
 if recipients > 0 then
   local seen, n = part_key(batch, 'seen'), redis.call('HGET', key, 'blocks')
   local names, empty = {}, string.rep('\0', WIDTH - 4)
@@ -48,17 +48,23 @@ if recipients > 0 then
   for i = 1, recipients do names[i] = text(struct.unpack('<d', numbers, (i - 1) * 8 + 1)) end
   local known = known_numbers(seen, names)
   for i, name in ipairs(names) do
+    local country = string.sub(countries, 2 * i - 1, 2 * i)
     if known[name] then
       answer[#answer + 1] = i - 1
       records[i] = void
     else
       known[name], jobs, records[i] = true, jobs + 1, waiting
+      jobs_to[country] = (jobs_to[country] or 0) + 1
     end
-    records[i] = records[i] .. string.sub(countries, 2 * i - 1, 2 * i) .. empty
+    records[i] = records[i] .. country .. empty
   end
   remember(seen, names)
   redis.call('SET', key .. ':block:' .. n, block)
   redis.call('SET', key .. ':records:' .. n, table.concat(records))
+  if redis.call('STRLEN', part_key(batch, 'hashes')) < MAX_HASHES then
+    redis.call('APPEND', part_key(batch, 'hashes'), hashes)
+  end
+  for country, more in pairs(jobs_to) do redis.call('HINCRBY', part_key(batch, 'countries'), country, more) end
   redis.call('HINCRBY', key, 'blocks', 1)
   redis.call('HINCRBY', key, 'rows', jobs)
   redis.call('HINCRBY', key, 'unstarted', jobs)
@@ -69,7 +75,7 @@ if recipients > 0 then
   end
 end
 if refused > 0 then
-  redis.call('RPUSH', part_key(batch, 'refused'), unpack(ARGV, 5))
+  redis.call('RPUSH', part_key(batch, 'refused'), unpack(ARGV, 6))
   redis.call('HINCRBY', key, 'refused', refused)
   for reason, rows in pairs(OPTIONS.reasons) do redis.call('HINCRBY', part_key(batch, 'reasons'), reason, rows) end
   for _, reason in ipairs(APART) do

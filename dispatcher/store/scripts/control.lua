@@ -1,10 +1,14 @@
 -- control: starts, pauses, resumes, cancels or expires a batch, by compare-and-set on its control.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
---       unchanged draft: any other is left as it is).
+--       unchanged draft: any other is left as it is); for the start of a draft `content` (digest of what it sends;
+--       empty: the start is not recorded), `life_ms` (how long later ones are compared with it), `last` and `hashes`
+--       (the last start of the content, and the bytes of the draft's hashes, that it was compared with), `until_ms`
+--       (until when those starts are compared); then the sketch of its numbers.
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
 -- nothing can be paused, cancelled or expired any more. `late`: the deadline has passed before the batch runs.
--- `not_allowed`: it is no draft that has not changed for so long.
+-- `not_allowed`: it is no draft that has not changed for so long. `changed`: the draft has got recipients, or another
+-- batch of the content was started, since the draft was compared.
 -- Running becomes scheduled while the start time is not reached. The script touches no rows: unstarted rows of an ended
 -- batch take their state from the batch, its waiting jobs become final in steps (finalize), attempts in flight run out.
 -- Safe to repeat.
@@ -37,6 +41,23 @@ elseif new == 'running' and deadline > 0 and deadline <= now then
   return {control, in_flight(), 'late'}
 end
 
+-- A start is recorded in the script that carries it out: of two at the same time, one is refused and sees the other.
+local recorded = new == 'running' and control == 'draft' and OPTIONS.content ~= ''
+local starts, hashes = PREFIX .. 'starts:' .. OPTIONS.content, part_key(batch, 'hashes')
+if recorded then
+  local last = redis.call('LINDEX', starts, -1) or ''
+  if last ~= OPTIONS.last or redis.call('STRLEN', hashes) ~= OPTIONS.hashes then
+    return {control, in_flight(), 'changed'}
+  end
+end
+local function record_start(key, start_at)
+  local until_ms = math.max(now, start_at) + OPTIONS.life_ms
+  redis.call('RPUSH', key, batch .. ' ' .. text(until_ms))
+  redis.call('LTRIM', key, -STARTS_KEPT, -1)
+  redis.call('PEXPIRE', key, text(math.max(until_ms, OPTIONS.until_ms) - now + CLEAN_UP_MS))
+  redis.call('SET', hashes, ARGV[2], 'PX', text(until_ms - now + CLEAN_UP_MS))
+end
+
 local class = redis.call('HGET', key, 'class')
 local function leave_active()
   local vtime = redis.call('ZSCORE', active_key(class), batch)
@@ -56,6 +77,7 @@ if new == 'running' then
     redis.call('HSET', key, 'running_ms', text(now))
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
+  if recorded then record_start(starts, start_at) elseif control == 'draft' then redis.call('UNLINK', hashes) end
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', KEY.deadlines, text(deadline), batch)
   end
@@ -69,6 +91,7 @@ else
   redis.call('ZREM', KEY.deadlines, batch)
   end_holds_of(batch)
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
+  if control == 'draft' then redis.call('UNLINK', hashes) end
   local unstarted = tonumber(redis.call('HGET', key, 'unstarted'))
   local final = ENDING[new] .. ':0:0'
   if unstarted > 0 then

@@ -1,0 +1,148 @@
+"""Compares a mailing that is to start with those that were started lately, so that nobody is faxed twice by accident.
+
+Two mailings have the same content if they have the same documents, content URLs and options. A mailing that was ended
+before anything was sent does not count, and a rerun is not compared with the batches that it is a rerun of.
+"""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dispatcher.core.batch import Control, Definition
+from dispatcher.core.repeats import FAX_MS, Overlap, Sketch
+from dispatcher.cpu_thread import on_cpu_thread
+from dispatcher.service.errors import Repeated
+from dispatcher.service.idempotency import fingerprint
+from dispatcher.store.repeats import Started, StartNote
+from dispatcher.store.store import Store
+
+#: sketches that are read at a time
+_SKETCHES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Earlier:
+    """An earlier mailing that the new one repeats."""
+
+    batch: str
+    overlap: Overlap
+
+
+def content_of(definition: Definition) -> str:
+    """Return the digest of what is sent to each recipient, and how."""
+    return fingerprint(definition.documents, definition.content_urls, definition.options)
+
+
+def fax_content(definition: Definition, number: str, key: bytes) -> str:
+    """Return the digest of a single fax. The number is part of it, by a keyed hash."""
+    return hmac.digest(key, f"{content_of(definition)} {number}".encode(), "sha256").hex()
+
+
+async def compared_mailing(store: Store, definition: Definition, *, allowed: bool) -> StartNote:
+    """Compare a draft with earlier mailings, and return what its start leaves for later ones.
+
+    Raises Repeated unless that is ``allowed``.
+    """
+    content = content_of(definition)
+    started, last = await store.repeats.starts(content)
+    sketch, hashes = await _sketch(store, definition.id)
+    if not allowed and (earlier := await _earlier(store, definition, sketch, started)):
+        raise Repeated(_mailing_sentence(earlier), batch=earlier.batch, shared=earlier.overlap.shared)
+    until_ms = max((entry.until_ms for entry in started), default=0)
+    return StartNote(content=content, last=last, until_ms=until_ms, hashes=hashes, sketch=sketch.packed)
+
+
+async def compared_fax(store: Store, definition: Definition, number: str, key: bytes, *, allowed: bool) -> StartNote:
+    """Compare a single fax with earlier ones to the same number, and return what its start leaves for later ones.
+
+    Raises Repeated unless that is ``allowed``.
+    """
+    content = fax_content(definition, number, key)
+    started, last = await store.repeats.starts(content)
+    if not allowed:
+        for entry in await _still_counting(store, definition, started):
+            if await _was_sent(store, entry.batch):
+                raise Repeated(_fax_sentence(entry.batch), batch=entry.batch, shared=1)
+    until_ms = max((entry.until_ms for entry in started), default=0)
+    return StartNote(content=content, last=last, until_ms=until_ms, life_ms=FAX_MS)
+
+
+async def _sketch(store: Store, batch: str) -> tuple[Sketch, int]:
+    """Return the sketch of a draft's numbers, and the bytes of hashes that it was made of."""
+    sketch, done = Sketch(), 0
+    while part := await store.repeats.hashes(batch, done):
+        await on_cpu_thread(sketch.add, part)
+        done += len(part)
+    return sketch, done
+
+
+async def _earlier(store: Store, definition: Definition, sketch: Sketch, started: Iterable[Started]) -> _Earlier | None:
+    """Return the latest mailing that a draft repeats."""
+    left_out = await _forebears(store, definition)
+    compared = [entry for entry in await _still_counting(store, definition, started) if entry.batch not in left_out]
+    for first in range(0, len(compared), _SKETCHES):
+        some = compared[first : first + _SKETCHES]
+        stored = await store.repeats.sketches([entry.batch for entry in some])
+        for entry, packed in zip(some, stored, strict=True):
+            overlap = await on_cpu_thread(_overlap, sketch, packed)
+            if await _repeats(store, definition, entry.batch, overlap):
+                return _Earlier(batch=entry.batch, overlap=overlap)
+    return None
+
+
+def _overlap(sketch: Sketch, packed: bytes) -> Overlap:
+    return sketch.overlap(Sketch(packed))
+
+
+async def _repeats(store: Store, definition: Definition, earlier: str, overlap: Overlap) -> bool:
+    if not overlap.shared:
+        return False
+    if not overlap.repeats:
+        # of two reruns, none may take a single job of the other
+        other = await store.batches.definition(earlier) if definition.parent else None
+        if other is None or not other.parent:
+            return False
+    return await _was_sent(store, earlier)
+
+
+async def _still_counting(store: Store, definition: Definition, started: Iterable[Started]) -> list[Started]:
+    """Return the other mailings that are still compared with new ones, newest first."""
+    now_ms = await store.clock.ask()
+    others = [entry for entry in started if entry.batch != definition.id and entry.until_ms > now_ms]
+    return others[::-1]
+
+
+async def _was_sent(store: Store, batch: str) -> bool:
+    """Return whether a batch that was started has sent something, or still can."""
+    overview = await store.batches.overview(batch)
+    if overview is None:
+        return False
+    ended = overview.control in (Control.CANCELLED, Control.EXPIRED)
+    return not ended or bool(overview.attempts or overview.tally.live)
+
+
+async def _forebears(store: Store, definition: Definition) -> frozenset[str]:
+    """Return the batches that a rerun is a rerun of: its parent, the parent of that, and so on."""
+    forebears, parent = set[str](), definition.parent
+    while parent and parent not in forebears:
+        forebears.add(parent)
+        above = await store.batches.definition(parent)
+        parent = above.parent if above else ""
+    return frozenset(forebears)
+
+
+def _mailing_sentence(earlier: _Earlier) -> str:
+    about = "" if earlier.overlap.exact else "about "
+    shared, shorter = earlier.overlap.shared, earlier.overlap.shorter
+    return (
+        f"batch {earlier.batch} was started lately with the same content, to {about}{shared:,} of the same recipients "
+        f"(the shorter of the two lists has {about}{shorter:,}): look at it first, and start this one with "
+        "allow_repeat (--allow-repeat) if they are to get it again"
+    )
+
+
+def _fax_sentence(batch: str) -> str:
+    return (
+        f"the same fax to this number was sent within the last ten minutes, as batch {batch}: send it with "
+        "allow_repeat if it is to arrive twice"
+    )
