@@ -19,6 +19,7 @@ from dispatcher.recipients.dialling import (
     resolve,
     resolve_as_dialled,
 )
+from dispatcher.recipients.e164 import CALLING_CODE_DIGITS
 from dispatcher.recipients.refusal_reasons import RefusalReason
 
 #: digits of the longest extension
@@ -29,6 +30,8 @@ _LOCAL_DIGITS = 8
 _USUAL_DIGITS = 11
 #: digits of the shortest text that is looked at as a whole number beside another one
 _SEPARATE_DIGITS = 7
+#: digits of the shortest text that is looked at as another end of the number before it
+_END_DIGITS = 2
 #: digits of the shortest group that an alternative can replace
 _ALTERNATIVE_DIGITS = 3
 #: digits of the longest prefix for an outside line
@@ -46,20 +49,20 @@ _LEAD = re.compile(r"[\s(.]*\+*[\s(]*")
 _TAIL = re.compile(r"[\s).,;]*")
 _PLAIN_GAP = re.compile(r"[\s().\-/]*")
 _EXTENSION_WORD = re.compile(
-    r"[\s.,;(-]*(?:x|#|ext(?:ension|n)?|durchwahl|dw|nst|nebenstelle|klappe|kl|poste|interno?|anexo|ramal|toestel|app)"
+    r"[\s.,;(-]*(?:x|#|ext(?:ension|n)?|durchwahl|dw|nst|nebenstelle|klappe|kl|apparat|poste|interno?|anexo|ramal|toestel|app)"
     r"[\s.:=#-]*",
     re.IGNORECASE,
 )
 _LIST = re.compile(
-    r"[\s).]*(?:[;|&~+\n]|\.\.+|\u2026|(?:und|u|and|or|oder|od|o|et|ou|y|e|ed|en|of|bzw|resp|respektive|sowie|bis|to"
+    r"[\s).]*(?:[;|&~+\n]|\.\.+|\u2026|(?<![0-9])(?<=[\s).,-])(?:und|u|and|or|oder|od|o|et|ou|y|e|ed|en|of|bzw|resp|respektive|sowie|bis|to"
     r"|through|thru|plus|as well as|alternativ|alt)\b)[\s(.:/-]*\+?[\s(]*",
     re.IGNORECASE,
 )
-_COMMAS = re.compile(r"[\s).]*(,+)[\s(]*\+?[\s(]*")
-_PAUSE = re.compile(r"[\s)]*[wp]+[\s(-]*\+?[\s(]*", re.IGNORECASE)
+_COMMAS = re.compile(r"[\s).]*(,+)[\s(-]*\+?[\s(]*")
+_PAUSE = re.compile(r"[\s)]*(?:[wp],*)+[\s(-]*\+?[\s(]*", re.IGNORECASE)
 _TRUNK_ZERO = re.compile(r"([\s(]*\+?[\s(]*0{0,2}([0-9]{1,3})[\s).\-/]*)\(0\)")
 _CALLING_CODES = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
-_GROUPED_BY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:([. ])[0-9]{3})(?:\1[0-9]{3})+")
+_GROUPED_BY_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:([. ])[0-9]{3})(?:\1[0-9]{3})+(?:\1[0-9]{1,2})?")
 
 
 class Gap(NamedTuple):
@@ -140,13 +143,10 @@ def fault_of_form(cell: Cell) -> RefusalReason | None:
         return RefusalReason.NOT_A_NUMBER
     if cell.lead.strip()[:1] in ("*", "#"):
         return RefusalReason.OUTSIDE_LINE
-    if not _LEAD.fullmatch(cell.lead):
-        return RefusalReason.NOT_A_NUMBER
-    for gap in cell.gaps():
-        reason = _fault_of_gap(cell, gap)
-        if reason is not None:
-            return reason
-    if not _TAIL.fullmatch(cell.tail):
+    reason = next(filter(None, (_fault_of_gap(cell, gap) for gap in cell.gaps())), None)
+    if reason is RefusalReason.TWO_NUMBERS or (reason is not None and _LEAD.fullmatch(cell.lead)):
+        return reason
+    if not _LEAD.fullmatch(cell.lead) or not _TAIL.fullmatch(cell.tail):
         return RefusalReason.NOT_A_NUMBER
     return _outside_line(cell)
 
@@ -163,7 +163,7 @@ def _fault_of_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
             return RefusalReason.TWO_NUMBERS
         return RefusalReason.EXTENSION if len(gap.digits_after) <= _EXTENSION_DIGITS else RefusalReason.TWO_NUMBERS
     if _EXTENSION_WORD.fullmatch(gap.text):
-        return RefusalReason.EXTENSION
+        return RefusalReason.OUTSIDE_LINE if is_prefix else RefusalReason.EXTENSION
     if _LIST.fullmatch(gap.text):
         return (
             RefusalReason.OUTSIDE_LINE
@@ -171,7 +171,8 @@ def _fault_of_gap(cell: Cell, gap: Gap) -> RefusalReason | None:
             else RefusalReason.TWO_NUMBERS
         )
     both = min(len(gap.digits_before), len(gap.digits_after)) >= _SEPARATE_DIGITS
-    return RefusalReason.TWO_NUMBERS if both else RefusalReason.NOT_A_NUMBER
+    is_end = len(gap.digits_after) >= _END_DIGITS and cell.resolve(gap.before) is not None
+    return RefusalReason.TWO_NUMBERS if both or is_end else RefusalReason.NOT_A_NUMBER
 
 
 def _is_alternative(gap: Gap) -> bool:
@@ -284,7 +285,8 @@ def _grouped_by_thousands(cell: Cell, number: AcceptedNumber) -> bool:
         return False
     rules = cell.rules
     # Three groups of three are usual where no prefix and no zero can be lost, and with spaces everywhere.
-    if len(cell.groups[0]) == 3 and (grouped.group(1) == " " or not (rules and rules.usual_trunk_prefix)):
+    three_by_three = list(map(len, cell.groups)) == [3, 3, 3]
+    if three_by_three and (grouped.group(1) == " " or not (rules and rules.usual_trunk_prefix)):
         return False
     parsed = phonenumbers.parse(number.number)
     styles = (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
@@ -333,6 +335,14 @@ def fault_of_invalid(cell: Cell) -> RefusalReason | None:
             return RefusalReason.TWO_NUMBERS
     if _GROUPED_BY_THOUSANDS.fullmatch(cell.text):
         return RefusalReason.THOUSANDS_SEPARATORS
-    if cell.home is not None and not cell.is_international and cell.resolve("0" + cell.digits):
-        return RefusalReason.LOST_ZERO
-    return None
+    return RefusalReason.LOST_ZERO if _lacks_zero(cell) else None
+
+
+def _lacks_zero(cell: Cell) -> bool:
+    """Return whether a number that is not valid would be valid with a zero before its national part."""
+    if not cell.is_international:
+        return cell.home is not None and cell.resolve("0" + cell.digits) is not None
+    for end in range(1, CALLING_CODE_DIGITS + 1):
+        if "+" in cell.lead and int(cell.digits[:end]) in _CALLING_CODES:
+            return cell.resolve(f"+{cell.digits[:end]}0{cell.digits[end:]}") is not None
+    return False

@@ -38,7 +38,7 @@ _SEPARATORS = dict.fromkeys(map(ord, " -.()\u00a0"))
 #: groups of digits that can be joined: no slash, no single digit before the others, brackets only around the first
 #: group, and not grouped like an amount
 _USUAL_FORM = re.compile(
-    r"(?![1-9][0-9]{0,2}([ .])[0-9]{3}(?:\1[0-9]{3})+\Z)"
+    r"(?![1-9][0-9]{0,2}([ .])[0-9]{3}(?:\1[0-9]{3})+(?:\1[0-9]{1,2})?\Z)"
     r"(?:\+[0-9]|\([0-9]{2,}\)[ .-]?|[0-9]{2})[0-9]*(?:[ .\u00a0-]{1,3}[0-9]+)*"
 )
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?(?:[eE]|[xX*\u00d7]\s?10\s?\^)\s?[+-]?\d+")
@@ -47,7 +47,7 @@ _SPREADSHEET_ERROR = re.compile(r"#+|#[A-Z0-9/]{1,12}[!?]?", re.IGNORECASE)
 _DATE = re.compile(
     r"(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2[0-3]\d"
 )
-_AMOUNT = re.compile(r"\d{1,3}(?:([,'_])\d{2,3})*[,'_]\d{3}(?:\.0{1,2})?")
+_AMOUNT = re.compile(r"[1-9]\d{0,2}(?:[,'_]\d{2,3}){2,}(?:[,'_]\d)?(?:\.0{1,2})?")
 
 _LENGTHS = {
     ValidationResult.TOO_SHORT: "The number is too short for its country.",
