@@ -10,14 +10,14 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.list_body import FORM, ListBody, received_list
+from dispatcher.api.list_body import FORM, received_list
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.problems import UploadBroken
 from dispatcher.api.turns import Turns
+from dispatcher.api.workbooks import opened_list
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.read_rows import RowReader, Trial, pieces
-from dispatcher.runtime import Runtime
 from dispatcher.schema import requests, responses
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
@@ -63,12 +63,12 @@ async def upload_recipients(
     async with _turn(request), received_list(request, options) as (body, chosen):
         upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
         try:
-            rows = _reader(runtime, body, upload.default_country, chosen)
-            if chosen.dry_run:
-                return await _dry_run(rows, body)
-            async for piece, final in pieces(body.chunks):
-                await upload.add(partial(rows.read, piece, final))
-            return convert.upload(await upload.finish(), rows)
+            async with opened_list(runtime, body, upload.default_country, chosen) as (rows, chunks):
+                if chosen.dry_run:
+                    return await _dry_run(rows, chunks)
+                async for piece, final in pieces(chunks):
+                    await upload.add(partial(rows.read, piece, final))
+                return convert.upload(await upload.finish(), rows)
         except (RecipientListError, ServiceError, StoreError, HTTPException) as error:
             raise UploadBroken(error, upload.key, upload.lines_done) from error
 
@@ -80,17 +80,13 @@ async def try_recipients(
     """Read a list without a batch, and show the first rows as they would be dialled. Nothing is stored."""
     async with _turn(request), received_list(request, options) as (body, chosen):
         country = chosen.default_country or runtime.settings.default_country
-        rows = _reader(runtime, body, country, chosen)
-        return await _dry_run(rows, body)
+        async with opened_list(runtime, body, country, chosen) as (rows, chunks):
+            return await _dry_run(rows, chunks)
 
 
-def _reader(runtime: Runtime, body: ListBody, country: str, options: requests.ListOptions) -> RowReader:
-    return RowReader(body.content_type, country, runtime.policy.destinations, convert.column_options(options))
-
-
-async def _dry_run(rows: RowReader, body: ListBody) -> responses.Upload:
+async def _dry_run(rows: RowReader, chunks: AsyncIterator[bytes]) -> responses.Upload:
     trial = Trial(rows)
-    async for piece, final in pieces(body.chunks):
+    async for piece, final in pieces(chunks):
         await on_cpu_thread(trial.read, piece, final)
     return convert.dry_run(trial.result(), rows)
 

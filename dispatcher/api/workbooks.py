@@ -9,10 +9,10 @@ from fastapi import HTTPException
 
 from dispatcher.api.convert import column_options
 from dispatcher.api.list_body import ListBody
-from dispatcher.child_process.runner import ChildFailed, ChildLimits, ChildProcesses, Ending
-from dispatcher.core.destinations import DestinationRules
+from dispatcher.child_process.runner import ChildFailed, ChildLimits, Ending
 from dispatcher.recipients.errors import UnusableWorkbook
 from dispatcher.recipients.read_rows import PIECE_BYTES, RowReader
+from dispatcher.runtime import Runtime
 from dispatcher.schema.requests import ListOptions
 
 #: how ZIP files (.xlsx, .ods) and old Excel files (.xls) begin
@@ -32,16 +32,14 @@ Opened = tuple[RowReader, AsyncIterator[bytes]]
 
 
 @asynccontextmanager
-async def opened_list(
-    body: ListBody, processes: ChildProcesses, country: str, rules: DestinationRules, options: ListOptions
-) -> AsyncIterator[Opened]:
+async def opened_list(runtime: Runtime, body: ListBody, country: str, options: ListOptions) -> AsyncIterator[Opened]:
     """Yield the reader of a list and its bytes. The first bytes tell a workbook, whatever its type says.
 
     Raises:
         RecipientListError: The list is of no known type, or it is a workbook that cannot be read.
     """
     beginning, chunks = await _beginning(body.chunks)
-    columns = column_options(options)
+    rules, columns = runtime.policy.destinations, column_options(options)
     if not beginning.startswith(_WORKBOOKS):
         yield RowReader(body.content_type, country, rules, columns), chunks
         return
@@ -50,7 +48,9 @@ async def opened_list(
         # a zero byte cannot be an argument, and is in no name
         names = (name.replace("\0", "") for name in (options.sheet, options.number_column))
         try:
-            await processes.run("dispatcher.recipients.workbook_rows", workbook, rows, *names, limits=_LIMITS)
+            await runtime.child_processes.run(
+                "dispatcher.recipients.workbook_rows", workbook, rows, *names, limits=_LIMITS
+            )
         except ChildFailed as failed:
             raise UnusableWorkbook(_FAILURES[failed.ending], _SAVE_AS_CSV) from failed
         rows.seek(0)

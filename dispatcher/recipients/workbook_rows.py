@@ -103,9 +103,7 @@ def _headings(workbook: CalamineWorkbook, name: str) -> list[str]:
 
 def _rows(workbook: CalamineWorkbook, name: str) -> Rows:
     """Yield the rows that are not empty, each with its number in the sheet."""
-    sheet = workbook.get_sheet_by_name(name)
-    first = sheet.start[0] if sheet.start else 0
-    for line, cells in enumerate(sheet.iter_rows(), start=first + 1):
+    for line, cells in enumerate(workbook.get_sheet_by_name(name).iter_rows(), start=1):
         if any(cell not in ("", None) for cell in cells):
             yield line, cells
 
