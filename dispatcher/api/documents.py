@@ -1,10 +1,9 @@
 """Routes of documents: they are uploaded once, and served to the provider under signed URLs."""
 
-import errno
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from tempfile import TemporaryFile
 from typing import IO, Annotated
 
@@ -16,6 +15,7 @@ from starlette.formparsers import MultiPartParser
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.disconnects import while_connected
+from dispatcher.api.full_disk import full_disk_refuses
 from dispatcher.api.headers import byte_range, file_name
 from dispatcher.api.problems import described
 from dispatcher.api.turns import turn_until_answered
@@ -23,7 +23,6 @@ from dispatcher.core.times import END_MS
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.service.documents import DOCUMENT_PATH, DocumentInfo, find_document, open_document, open_part
-from dispatcher.service.errors import StoreFull
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 #: routes for the provider, which has no API key
@@ -66,20 +65,10 @@ async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Do
     The document is checked, which takes up to 10 s. `warnings` name what the recipients may not want to see or cannot
     read.
     """
-    with _full_disk_refuses():
+    with full_disk_refuses():
         async with _received(request) as (file, name):
             taken = runtime.document_intake.take(file, name)
             return convert.document(await while_connected(request, taken))
-
-
-@contextmanager
-def _full_disk_refuses() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise StoreFull("the folder for temporary files of web is full: make room there, then send it again") from error
 
 
 @asynccontextmanager

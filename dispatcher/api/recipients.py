@@ -63,7 +63,7 @@ async def upload_recipients(
     async with _turn(request), received_list(request, options) as (body, chosen):
         upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
         try:
-            async with opened_list(runtime, body, upload.default_country, chosen) as (rows, chunks):
+            async with opened_list(request, runtime, body, upload.default_country, chosen) as (rows, chunks):
                 if chosen.dry_run:
                     return await _dry_run(rows, chunks)
                 async for piece, final in pieces(chunks):
@@ -80,7 +80,7 @@ async def try_recipients(
     """Read a list without a batch, and show the first rows as they would be dialled. Nothing is stored."""
     async with _turn(request), received_list(request, options) as (body, chosen):
         country = chosen.default_country or runtime.settings.default_country
-        async with opened_list(runtime, body, country, chosen) as (rows, chunks):
+        async with opened_list(request, runtime, body, country, chosen) as (rows, chunks):
             return await _dry_run(rows, chunks)
 
 

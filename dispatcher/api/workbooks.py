@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 from tempfile import TemporaryFile
 from typing import IO
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 
 from dispatcher.api.convert import column_options
+from dispatcher.api.disconnects import while_connected
+from dispatcher.api.full_disk import full_disk_refuses
 from dispatcher.api.list_body import ListBody
 from dispatcher.child_process.runner import ChildFailed, ChildLimits, Ending
 from dispatcher.recipients.errors import UnusableWorkbook
@@ -19,6 +21,7 @@ from dispatcher.schema.requests import ListOptions
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _BEGINNING_BYTES = 4
 MAX_WORKBOOK_BYTES = 20_000_000
+_TASK = "dispatcher.recipients.workbook_rows"
 _LIMITS = ChildLimits(output_bytes=256_000_000)
 _SAVE_AS_CSV = "Save the sheet as CSV in UTF-8 and send that file."
 _FAILURES = {
@@ -32,7 +35,9 @@ Opened = tuple[RowReader, AsyncIterator[bytes]]
 
 
 @asynccontextmanager
-async def opened_list(runtime: Runtime, body: ListBody, country: str, options: ListOptions) -> AsyncIterator[Opened]:
+async def opened_list(
+    request: Request, runtime: Runtime, body: ListBody, country: str, options: ListOptions
+) -> AsyncIterator[Opened]:
     """Yield the reader of a list and its bytes. The first bytes tell a workbook, whatever its type says.
 
     Raises:
@@ -44,13 +49,13 @@ async def opened_list(runtime: Runtime, body: ListBody, country: str, options: L
         yield RowReader(body.content_type, country, rules, columns), chunks
         return
     with TemporaryFile(buffering=0) as workbook, TemporaryFile(buffering=0) as rows:
-        await _save(chunks, workbook)
+        with full_disk_refuses():
+            await _save(chunks, workbook)
         # a zero byte cannot be an argument, and is in no name
         names = (name.replace("\0", "") for name in (options.sheet, options.number_column))
+        reading = runtime.child_processes.run(_TASK, workbook, rows, *names, limits=_LIMITS)
         try:
-            await runtime.child_processes.run(
-                "dispatcher.recipients.workbook_rows", workbook, rows, *names, limits=_LIMITS
-            )
+            await while_connected(request, reading)
         except ChildFailed as failed:
             raise UnusableWorkbook(_FAILURES[failed.ending], _SAVE_AS_CSV) from failed
         rows.seek(0)

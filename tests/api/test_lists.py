@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from dispatcher.runtime import Runtime
+from tests.recipients.workbooks import Cell, xlsx, xlsx_bomb
 from tests.service.samples import draft
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +127,45 @@ async def test_rows_whose_recipients_opted_out_are_listed_and_not_sent(
     assert await jobs(api, batch) == ["+12025550101"]
     refused = (await api.get(f"/v1/batches/{batch}/refused")).json()["refused"]
     assert [(row["line"], row["reason"]) for row in refused] == [(3, "opted_out"), (4, "unclear_permission")]
+
+
+CONTACTS: list[list[Cell]] = [
+    ["Company", "Fax", "Country"],
+    ["ACME", 12025550143, "US"],
+    [],
+    ["Beta", "030 23125123", "DE"],
+]
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.ms-excel", "text/csv", "application/octet-stream", "x/y"])
+async def test_a_workbook_is_told_by_its_bytes(api: httpx.AsyncClient, runtime: Runtime, kind: str) -> None:
+    batch = await draft(runtime.store, default_country="US")
+    path, content = f"/v1/batches/{batch}/recipients", xlsx({"Contacts": CONTACTS})
+    answer = await api.post(path, content=content, headers={"Content-Type": kind, "Idempotency-Key": "k"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["columns"]["number"] == "Fax"
+    again = await api.post(path, headers={"Idempotency-Key": "k"}, **form(content, kind, sheet="Contacts"))
+    assert again.json()["accepted"] == 2
+    assert await jobs(api, batch) == ["+12025550143", "+493023125123"]
+
+
+FAR = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+MANY = "<row>" + "<c><v>1</v></c>" * 10_000 + "</row>"
+
+
+@pytest.mark.parametrize(("rows", "times"), [(FAR, 1), (MANY, 2_500)])
+async def test_a_workbook_that_is_built_as_a_bomb_is_refused(
+    api: httpx.AsyncClient, runtime: Runtime, rows: str, times: int
+) -> None:
+    batch = await draft(runtime.store)
+    answer = await api.post(f"/v1/batches/{batch}/recipients", content=xlsx_bomb(rows, times), headers=CSV)
+    assert answer.status_code == 422
+    assert "workbook" in answer.json()["detail"].lower()
+    assert "Save the sheet as CSV" in answer.json()["detail"]
+
+
+async def test_a_workbook_that_is_too_large_is_refused(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    batch = await draft(runtime.store)
+    content = b"PK\x03\x04" + bytes(20_000_000)
+    answer = await api.post(f"/v1/batches/{batch}/recipients", content=content, headers=CSV)
+    assert answer.status_code == 413

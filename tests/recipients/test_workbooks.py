@@ -13,9 +13,14 @@ from dispatcher.recipients.errors import RecipientListError, UnusableWorkbook
 from dispatcher.recipients.lines import ROW_CHARACTERS
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.recipients.rows import Slice
-from tests.recipients.workbooks import archive, ods, xlsx
+from tests.recipients.workbooks import Cell, archive, ods, xlsx
 
-ROWS = [["Company", "Fax", "Country"], ["ACME", 12025550143, "US"], [], ["Beta", "030 23125123", "DE"]]
+ROWS: list[list[Cell]] = [
+    ["Company", "Fax", "Country"],
+    ["ACME", 12025550143, "US"],
+    [],
+    ["Beta", "030 23125123", "DE"],
+]
 OLD = (Path(__file__).parent / "contacts.xls").read_bytes()
 
 
@@ -48,7 +53,8 @@ def test_empty_rows_before_the_headings_are_counted() -> None:
 
 
 def test_the_visible_sheet_with_a_column_of_numbers_counts() -> None:
-    notes, empty = [["Notes"], ["x"]], list[list[str]]()
+    notes: list[list[Cell]] = [["Notes"], ["x"]]
+    empty: list[list[Cell]] = []
     assert lines(xlsx({"Read me": notes, "Empty": empty, "List": ROWS, "Old": ROWS}, hidden=["Old"]))[0][0] == 2
 
 

@@ -28,6 +28,24 @@ def archive(files: Mapping[str, str], first: Mapping[str, str] | None = None) ->
 
 def xlsx(sheets: Sheets, *, first_row: int = 1, hidden: Sequence[str] = ()) -> bytes:
     """An .xlsx file; the rows of each sheet begin at ``first_row``."""
+    return archive(_xlsx_files(sheets, first_row, hidden))
+
+
+def xlsx_bomb(rows: str, times: int) -> bytes:
+    """An .xlsx file with a sheet that has these rows many times; only the compressed file takes memory."""
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archived:
+        for name, text in _xlsx_files({"List": []}, 1, ()).items():
+            head, place, tail = text.partition("<sheetData>")
+            with archived.open(name, "w", force_zip64=True) as file:
+                file.write((head + place).encode())
+                for _ in range(times if place else 0):
+                    file.write(rows.encode())
+                file.write(tail.encode())
+    return bomb.getvalue()
+
+
+def _xlsx_files(sheets: Sheets, first_row: int, hidden: Sequence[str]) -> dict[str, str]:
     numbered = list(enumerate(sheets, start=1))
     entries = "".join(
         f'<sheet name="{escape(name)}" sheetId="{number}" r:id="rId{number}"'
@@ -53,14 +71,14 @@ def xlsx(sheets: Sheets, *, first_row: int = 1, hidden: Sequence[str] = ()) -> b
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">{links}</Relationships>',
     }
     for number, name in numbered:
-        rows = "".join(
+        content = "".join(
             f'<row r="{row}">{"".join(_xlsx_cell(row, column, cell) for column, cell in enumerate(cells))}</row>'
             for row, cells in enumerate(sheets[name], start=first_row)
         )
         files[f"xl/worksheets/sheet{number}.xml"] = (
-            f'<worksheet xmlns="{_MAIN}"><sheetData>{rows}</sheetData></worksheet>'
+            f'<worksheet xmlns="{_MAIN}"><sheetData>{content}</sheetData></worksheet>'
         )
-    return archive(files)
+    return files
 
 
 def _xlsx_cell(row: int, column: int, cell: Cell) -> str:
