@@ -1,6 +1,7 @@
 """Routes of a batch's recipients: stream a list into a draft, and list the refused rows."""
 
 import secrets
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Annotated
