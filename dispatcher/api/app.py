@@ -18,6 +18,7 @@ from dispatcher.api import (
     pages,
     problems,
     recipients,
+    suppressions,
 )
 from dispatcher.api.body_limit import BodyLimit
 from dispatcher.api.security import BEARER, Guard, ensure_guarded
@@ -33,6 +34,7 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (jobs.router, (404,)),
     (faxes.router, (404, 409, 502, 507)),
     (documents.router, (404, 409, 507)),
+    (suppressions.router, (404, 409, 507)),
     (account.router, (404, 409, 507)),
 )
 _OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))

@@ -32,6 +32,8 @@ _ORDINARY = _Limit(_ORDINARY_BYTES, BodyKind.ORDINARY)
 _LIMITS = (
     # a million recipients with a kilobyte of columns each; read and stored piece by piece
     (re.compile(r"/v1/batches/[^/]+/recipients|/v1/recipients/dry-run"), _Limit(1000 * _MB, BodyKind.LIST)),
+    # a million numbers with a reason each
+    (re.compile(r"/v1/suppressions/import"), _Limit(200 * _MB, BodyKind.LIST)),
     # a document of 20 MB and what a form puts around it
     (re.compile(r"/v1/documents"), _Limit(21 * _MB, BodyKind.FILE)),
     # the provider's callbacks may carry the document as base64

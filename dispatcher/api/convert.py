@@ -1,6 +1,6 @@
 """Converts between the models of the API and the values of the service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, Sta
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.suppressions import Suppression
 from dispatcher.core.times import in_range, to_ms
 from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.read_rows import DryRun, RowReader
@@ -19,6 +20,7 @@ from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.rollback import RollbackView, UnknownFax
+from dispatcher.service.suppressions import SuppressionPage
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
 
@@ -37,7 +39,7 @@ def batch_definition(body: requests.NewBatch, default_country: str) -> Definitio
         priority=Priority(body.priority),
         weight=body.weight,
         default_country=body.default_country or default_country,
-        start_at_ms=_ms(body.start_at),
+        start_at_ms=ms(body.start_at),
     )
 
 
@@ -97,7 +99,7 @@ def _definition(body: requests.Content, **values: Any) -> Definition:
         content_urls=body.content_urls,
         options=FaxOptions(**body.options.model_dump(exclude_none=True)),
         on_partial=body.on_partial or "",
-        deadline_ms=_ms(body.deadline),
+        deadline_ms=ms(body.deadline),
         ignore_dead_numbers=body.ignore_dead_numbers,
         **values,
     )
@@ -224,6 +226,30 @@ def _refused_row(row: RefusedRow) -> responses.RefusedRow:
     return _from_sources(responses.RefusedRow, (row,))
 
 
+def suppression(entry: Suppression, now_ms: int) -> responses.Suppression:
+    return _from_sources(
+        responses.Suppression,
+        (entry,),
+        source=entry.source.value,
+        job=entry.job or None,
+        added_at=_time(entry.added_ms),
+        expires_at=_time(entry.expires_ms),
+        active=entry.is_active(now_ms),
+    )
+
+
+def suppression_page(page: SuppressionPage, now_ms: int) -> responses.SuppressionPage:
+    entries = tuple(suppression(entry, now_ms) for entry in page.entries)
+    return responses.SuppressionPage(suppressions=entries, next=page.next_number or None)
+
+
+def suppression_import(
+    accepted: int, added: int, refused: int, sample: Sequence[RefusedRow]
+) -> responses.SuppressionImport:
+    shown = tuple(map(_refused_row, sample))
+    return responses.SuppressionImport(accepted=accepted, added=added, refused=refused, refused_sample=shown)
+
+
 def account(
     view: AccountView, limited_by: LimitedBy | None, rollback: RollbackView | None, max_open_drafts: int
 ) -> responses.Account:
@@ -315,7 +341,7 @@ def _from_sources(model: type[Model], sources: tuple[object, ...], **values: Any
     return model(**values)
 
 
-def _ms(time: datetime | None) -> int:
+def ms(time: datetime | None) -> int:
     """Return milliseconds since 1970; 0 stands for no time."""
     return to_ms(time) if time else 0
 

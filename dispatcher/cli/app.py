@@ -2,7 +2,20 @@
 
 import typer
 
-from dispatcher.cli import account, batches, demo, doctor, emulator, holds, jobs, policy, send, services, up
+from dispatcher.cli import (
+    account,
+    batches,
+    demo,
+    doctor,
+    emulator,
+    holds,
+    jobs,
+    policy,
+    send,
+    services,
+    suppressions,
+    up,
+)
 from dispatcher.cli.provider import app as provider
 
 app = typer.Typer(
@@ -18,6 +31,7 @@ app.command(rich_help_panel="Try and run", **emulator.PASS_ON)(emulator.emulator
 app.command(rich_help_panel="Mailings")(send.send)
 app.add_typer(batches.app, name="batches", rich_help_panel="Mailings")
 app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
+app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")
 app.add_typer(account.app, name="account", rich_help_panel="Looking after it")

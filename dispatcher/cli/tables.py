@@ -20,6 +20,7 @@ from dispatcher.client import (
     Price,
     RefusedRow,
     Rollback,
+    Suppression,
     UnknownFax,
 )
 from dispatcher.core.durations import duration_text
@@ -219,6 +220,14 @@ def refused_table(rows: Sequence[RefusedRow], title: str = "") -> Table:
     )
     for row in rows:
         grid.add_row(str(row.line), row.number, row.reason, row.detail)
+    return grid
+
+
+def suppressions_table(entries: Iterable[Suppression]) -> Table:
+    grid = table("number", "source", "reason", "proved by", "expires", prose=["reason"])
+    for entry in entries:
+        expires = age(entry.expires_at) if entry.active else "expired"
+        grid.add_row(entry.number, entry.source, entry.reason, entry.job or "", expires or "never")
     return grid
 
 

@@ -14,7 +14,7 @@ from dispatcher.client.errors import (
     Unavailable,
 )
 from dispatcher.client.files import recipients_kind
-from dispatcher.schema.requests import DryRunOptions, ListOptions, NewBatch, NewFax
+from dispatcher.schema.requests import DryRunOptions, ListOptions, NewBatch, NewFax, NewSuppression
 from dispatcher.schema.responses import (
     Account,
     Batch,
@@ -34,6 +34,8 @@ from dispatcher.schema.responses import (
     RefusedPage,
     RefusedRow,
     Rollback,
+    Suppression,
+    SuppressionImport,
     UnknownFax,
     Upload,
     UsedColumns,
@@ -67,6 +69,7 @@ __all__ = [
     "ListOptions",
     "NewBatch",
     "NewFax",
+    "NewSuppression",
     "NotAllowed",
     "NotFound",
     "NotOurApi",
@@ -77,6 +80,8 @@ __all__ = [
     "RefusedPage",
     "RefusedRow",
     "Rollback",
+    "Suppression",
+    "SuppressionImport",
     "Unavailable",
     "UnknownFax",
     "Upload",

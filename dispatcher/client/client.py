@@ -23,7 +23,17 @@ from pydantic import ValidationError
 from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
 from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
 from dispatcher.client.transport import Transport
-from dispatcher.schema.requests import DryRunOptions, ListOptions, NewBatch, NewFax, NewRerun, Rate, Resume, Start
+from dispatcher.schema.requests import (
+    DryRunOptions,
+    ListOptions,
+    NewBatch,
+    NewFax,
+    NewRerun,
+    NewSuppression,
+    Rate,
+    Resume,
+    Start,
+)
 from dispatcher.schema.responses import (
     Account,
     Batch,
@@ -36,7 +46,11 @@ from dispatcher.schema.responses import (
     JobStory,
     RefusedPage,
     RefusedRow,
+    Removed,
     Response,
+    Suppression,
+    SuppressionImport,
+    SuppressionPage,
     Upload,
 )
 
@@ -230,6 +244,54 @@ class Client:
     def send_fax(self, new: NewFax, *, key: str = "") -> Job:
         """Send one fax at once, before the bulk work."""
         return self._create(Job, "/v1/faxes", new.sent(), key)
+
+    # do-not-fax list
+
+    def suppressions_page(
+        self, *, source: str = "", batch: str = "", after: str = "", limit: int = _PAGE
+    ) -> SuppressionPage:
+        """One page of the do-not-fax list, by number."""
+        return self._get(SuppressionPage, "/v1/suppressions", source=source, batch=batch, after=after, limit=limit)
+
+    def suppressions(self, *, source: str = "", batch: str = "") -> Iterator[Suppression]:
+        """All numbers that must not be faxed, of a source or proved by jobs of a batch, page by page."""
+        after = ""
+        while True:
+            page = self.suppressions_page(source=source, batch=batch, after=after)
+            yield from page.suppressions
+            if page.next is None:
+                return
+            after = page.next
+
+    def suppression(self, number: str) -> Suppression:
+        """The entry of a number, in any form."""
+        return self._get(Suppression, f"/v1/suppressions/{quote(number, safe='')}")
+
+    def suppress(self, new: NewSuppression) -> Suppression:
+        """Put a number on the do-not-fax list, or edit its entry."""
+        return self._read(Suppression, self._transport.call("POST", "/v1/suppressions", json=new.sent()))
+
+    def unsuppress(self, number: str) -> int:
+        """Take a number off the list; returns 0 when it was not on it."""
+        answer = self._transport.call("DELETE", f"/v1/suppressions/{quote(number, safe='')}")
+        return self._read(Removed, answer).removed
+
+    def unsuppress_all(self, source: str, *, batch: str = "") -> int:
+        """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
+        params = {"source": source} | ({"batch": batch} if batch else {})
+        return self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params)).removed
+
+    def import_suppressions(
+        self, path: Path, *, source: str = "import", country: str = "", progress: Progress = no_progress
+    ) -> SuppressionImport:
+        """Put the numbers of a CSV file on the list."""
+        query = urlencode({"source": source, "country": country})
+        answer = self._upload(f"/v1/suppressions/import?{query}", path, {"Content-Type": "text/csv"}, progress)
+        return self._read(SuppressionImport, answer)
+
+    def export_suppressions(self, path: Path, *, progress: LineProgress = no_progress) -> int:
+        """Write the whole list to ``path`` as CSV; returns its bytes."""
+        return self._transport.stream("GET", "/v1/suppressions/export", lambda answer: save(answer, path, progress))
 
     # account and health
 

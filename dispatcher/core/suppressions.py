@@ -24,6 +24,15 @@ class SuppressionSource(StrEnum):
     UNREADABLE = "unreadable"
 
 
+#: maximum number of characters of a reason
+MAX_REASON = 200
+
+
+def one_line(text: str) -> str:
+    """Return a text without line ends and repeated blanks."""
+    return " ".join(text.split())
+
+
 #: sources that can be stored
 SOURCES = tuple(source for source in SuppressionSource if source is not SuppressionSource.UNREADABLE)
 

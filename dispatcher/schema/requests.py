@@ -255,6 +255,18 @@ class NewRerun(Start):
     start: bool = Field(default=True, description="Whether to start the new batch at once.")
 
 
+class NewSuppression(Request):
+    """A number to put on the do-not-fax list."""
+
+    number: Annotated[str, _text(100, min_length=1)] = Field(description="Number that must not be faxed, in any form.")
+    country: Country | None = Field(default=None, description="Country of the number if it is in national form.")
+    reason: Line = Field(default="", description="Why, for people.")
+    source: Literal["manual", "opt_out"] = Field(
+        default="manual", description="`opt_out` if the recipient asked not to be faxed."
+    )
+    expires_at: Time | None = Field(default=None, description="When the entry ends; if left out, never.")
+
+
 class Rate(Request):
     """Limits of the account to change; those left out stay as they are. 0 for a minute or a day removes that limit."""
 

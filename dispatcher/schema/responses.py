@@ -356,6 +356,42 @@ class JobStory(Job):
     explanation: str = Field(default="", description="What the job waits for, in a sentence for people.")
 
 
+class Suppression(Response):
+    """A number that must not be faxed."""
+
+    number: str = Field(description="The number in E.164.")
+    source: str = Field(
+        default="", description="Where the entry comes from: `manual`, `import`, `opt_out` or `dead_number`."
+    )
+    reason: str = Field(default="", description="Why, for people.")
+    job: str | None = Field(default=None, description="Id of the job whose call proved it; null if none did.")
+    added_at: Time | None = Field(default=None, description="When the number was added; null if it cannot be read.")
+    expires_at: Time | None = Field(default=None, description="When the entry ends; null for never.")
+    active: bool = Field(default=True, description="Whether the number must not be faxed now.")
+
+
+class SuppressionPage(Response):
+    """Entries of the do-not-fax list in the order of their numbers."""
+
+    suppressions: tuple[Suppression, ...] = Field(description="The entries of this page.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+
+
+class SuppressionImport(Response):
+    """The result of an imported do-not-fax list."""
+
+    accepted: int = Field(description="Number of rows whose numbers are on the list now.")
+    added: int = Field(description="Number of numbers that were not on the list before.")
+    refused: int = Field(description="Number of rows without a number that can be read.")
+    refused_sample: tuple[RefusedRow, ...] = Field(default=(), description="The first refused rows.")
+
+
+class Removed(Response):
+    """What was taken off the do-not-fax list."""
+
+    removed: int = Field(description="Number of entries that were removed.")
+
+
 class Limit(Response):
     """One limit of the account."""
 

@@ -49,12 +49,12 @@ async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
 
 
 async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]:
-    yield codecs.BOM_UTF8 + _csv([COLUMNS])
+    yield codecs.BOM_UTF8 + csv_of([COLUMNS])
     for block in range(blocks):
         # not a variable: a slow reader would keep the decoded block in memory
         yield await _block(store, batch, block)
     async for _, refused in refused_chunks(store, batch):
-        yield await on_cpu_thread(_csv, map(_refused_line, refused))
+        yield await on_cpu_thread(csv_of, map(_refused_line, refused))
 
 
 async def _histories(store: Store, batch: str, block: int) -> Mapping[int, Sequence[HistoryEntry] | None]:
@@ -68,7 +68,7 @@ async def _histories(store: Store, batch: str, block: int) -> Mapping[int, Seque
 async def _block(store: Store, batch: str, block: int) -> bytes:
     rows = paired(await block_recipients(store, batch, block), await block_records(store, batch, block))
     histories = await _histories(store, batch, block)
-    return await on_cpu_thread(_csv, _job_lines(JobId(batch, block * BLOCK), rows, histories))
+    return await on_cpu_thread(csv_of, _job_lines(JobId(batch, block * BLOCK), rows, histories))
 
 
 def _job_lines(
@@ -117,7 +117,8 @@ def _refused_line(row: RefusedRow) -> Sequence[object]:
     return (row.line, "", row.number, state, row.reason, "", "", 0, 0, 0, "", "", row.detail)
 
 
-def _csv(lines: Iterable[Sequence[object]]) -> bytes:
+def csv_of(lines: Iterable[Sequence[object]]) -> bytes:
+    """Return lines as CSV in UTF-8, whose cells no spreadsheet takes for formulas."""
     text = io.StringIO()
     csv.writer(text).writerows([_harmless(cell) for cell in line] for line in lines)
     return text.getvalue().encode()

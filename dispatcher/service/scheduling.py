@@ -35,6 +35,8 @@ _MAX_RECLAIMED = 500
 _RATE_STATE_AGE_S = 1.0
 #: seconds between two looks for drafts that nobody has started
 _DRAFTS_S = 10.0
+#: seconds between two looks for entries of the do-not-fax list that have expired
+_SUPPRESSIONS_S = 60.0
 #: seconds between two readings of the server's clock that are stored; less than the smallest step that counts
 _STORE_READING_S = 1.0
 #: seconds within which the server has to answer, if its time is to be compared with another clock
@@ -107,6 +109,7 @@ class Scheduler:
         self._owed = 0.0
         self._rate_state_read_s = -math.inf
         self._drafts_read_s = -math.inf
+        self._suppressions_read_s = -math.inf
         #: damage that was logged
         self._damages = set[str]()
 
@@ -128,6 +131,7 @@ class Scheduler:
         # whether workers live is not known then, and a message without a reader does no harm
         workers = await self._despite_damage(self._sweep(), 1)
         await self._despite_damage(self._end_drafts(), None)
+        await self._despite_damage(self._forget_suppressions(), None)
         if workers:
             await self._despite_damage(self._lease_all(), None)
         # messages would have no reader while no worker is alive
@@ -267,6 +271,13 @@ class Scheduler:
             if answer and answer.done:
                 log.info("batch expired", batch=batch)
         await self._store.dispatch.finalize()
+
+    async def _forget_suppressions(self) -> None:
+        """Remove entries of the do-not-fax list that have expired. They count no more already."""
+        if not self.steady or self._clock() - self._suppressions_read_s < _SUPPRESSIONS_S:
+            return
+        if not await self._store.suppressions.forget():
+            self._suppressions_read_s = self._clock()
 
     async def _end_drafts(self) -> None:
         """Let drafts expire that have not changed for the life of a draft. Not soon after a step of the clock."""

@@ -1,13 +1,12 @@
 """The do-not-fax list: list, show, add, remove, import and export its entries."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.suppressions import Suppression
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import InvalidInput, Missing
+from dispatcher.service.report import csv_of
 from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.store.store import Store
 
@@ -83,19 +82,13 @@ async def remove_suppressions(store: Store, criteria: SuppressionFilter) -> int:
 
 async def export_suppressions(store: Store) -> AsyncIterator[bytes]:
     """Yield the list as pieces of CSV in UTF-8."""
-    yield _csv([COLUMNS])
+    yield csv_of([COLUMNS])
     after = ""
     while entries := await store.suppressions.page(after, _READ):
-        yield await on_cpu_thread(_csv, [_line(entry) for entry in entries])
+        yield await on_cpu_thread(csv_of, [_line(entry) for entry in entries])
         after = entries[-1].number
 
 
 def _line(entry: Suppression) -> Sequence[str]:
     times = rfc3339(entry.added_ms), rfc3339(entry.expires_ms)
     return (entry.number, entry.reason, entry.source.value, entry.job, *times)
-
-
-def _csv(lines: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(lines)
-    return text.getvalue().encode()

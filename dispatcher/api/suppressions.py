@@ -1,0 +1,156 @@
+"""Routes of the do-not-fax list: list, show, add, remove, import and export its entries."""
+
+import asyncio
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from dispatcher.api import convert, validation
+from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.pages import page_response
+from dispatcher.core.job import RefusedRow
+from dispatcher.core.suppressions import Suppression, SuppressionSource, one_line
+from dispatcher.cpu_thread import on_cpu_thread
+from dispatcher.recipients.countries import region_of_country
+from dispatcher.recipients.numbers import RefusedNumber, normalize_number
+from dispatcher.recipients.read_rows import pieces
+from dispatcher.recipients.suppression_rows import SuppressionReader
+from dispatcher.runtime import Runtime
+from dispatcher.schema import responses
+from dispatcher.service.errors import InvalidInput
+from dispatcher.service.suppressions import (
+    SuppressionFilter,
+    add_suppression,
+    export_suppressions,
+    list_suppressions,
+    remove_suppressions,
+    show_suppression,
+)
+from dispatcher.service.times import now_ms
+
+router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"])
+
+#: refused rows in the answer to an import
+_SAMPLE_ROWS = 100
+
+Source = Literal["manual", "import", "opt_out", "dead_number"]
+BatchId = Annotated[str, Query(max_length=64, description="Only entries that jobs of this batch proved.")]
+Country = Annotated[str, Query(max_length=60, description="Country of numbers in national form.")]
+
+
+@router.get("", response_model=responses.SuppressionPage)
+async def list_entries(
+    runtime: RuntimeDep,
+    source: Annotated[Source | None, Query(description="Only entries of this source.")] = None,
+    batch: BatchId = "",
+    after: Annotated[str, Query(max_length=40)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """List the do-not-fax list by number. Pass `next` as `after` to get the next page; a short page may have more
+    after it.
+    """
+    digits = "".join(character for character in after if character.isdigit())
+    criteria = SuppressionFilter(source=source or "", batch=batch)
+    page = await list_suppressions(runtime.store, criteria, after=digits, limit=limit)
+    return await page_response(convert.suppression_page, page, now_ms())
+
+
+@router.post("")
+async def add_entry(body: validation.NewSuppression, runtime: RuntimeDep) -> responses.Suppression:
+    """Put a number on the do-not-fax list, or edit its entry. A repeat changes nothing."""
+    entry = Suppression(
+        number=_number(runtime, body.number, body.country or ""),
+        source=SuppressionSource(body.source),
+        reason=one_line(body.reason),
+        expires_ms=convert.ms(body.expires_at),
+    )
+    return convert.suppression(await add_suppression(runtime.store, entry), now_ms())
+
+
+@router.delete("")
+async def remove_entries(
+    runtime: RuntimeDep,
+    source: Annotated[Source, Query(description="Only entries of this source.")],
+    batch: BatchId = "",
+) -> responses.Removed:
+    """Remove all entries of a source, such as the dead numbers that a batch has proved."""
+    return responses.Removed(
+        removed=await remove_suppressions(runtime.store, SuppressionFilter(source=source, batch=batch))
+    )
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_entries(runtime: RuntimeDep) -> StreamingResponse:
+    """Return the whole list as CSV, in a form that an import takes."""
+    name = 'attachment; filename="do-not-fax.csv"'
+    return StreamingResponse(
+        export_suppressions(runtime.store), media_type="text/csv", headers={"Content-Disposition": name}
+    )
+
+
+@router.post(
+    "/import",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def import_entries(
+    request: Request,
+    runtime: RuntimeDep,
+    source: Annotated[
+        Literal["import", "opt_out", "manual"], Query(description="Source of entries that name none.")
+    ] = "import",
+    country: Country = "",
+) -> responses.SuppressionImport:
+    """Stream a CSV list into the do-not-fax list. Entries are stored as they arrive; a repeat changes nothing."""
+    reading: asyncio.Semaphore = request.app.state.reading_lists
+    if reading.locked():
+        raise HTTPException(503, "Too many lists are being read; send this one again later.")
+    async with reading:
+        return await _import(request, runtime, SuppressionReader(SuppressionSource(source), _region(runtime, country)))
+
+
+async def _import(request: Request, runtime: Runtime, reader: SuppressionReader) -> responses.SuppressionImport:
+    accepted, added, refused = 0, 0, 0
+    sample: list[RefusedRow] = []
+    async for piece, final in pieces(request.stream()):
+        rows = await on_cpu_thread(partial(reader.read, piece, final))
+        added += await runtime.store.suppressions.put(rows.accepted)
+        accepted, refused = accepted + len(rows.accepted), refused + len(rows.refused)
+        sample += rows.refused[: _SAMPLE_ROWS - len(sample)]
+    return convert.suppression_import(accepted, added, refused, sample)
+
+
+@router.get("/{number}")
+async def show_entry(number: str, runtime: RuntimeDep) -> responses.Suppression:
+    """Show the entry of a number, in any form."""
+    return convert.suppression(await show_suppression(runtime.store, _number(runtime, number)), now_ms())
+
+
+@router.delete("/{number}")
+async def remove_entry(number: str, runtime: RuntimeDep) -> responses.Removed:
+    """Take a number off the list. It is no error if it is not on it."""
+    return responses.Removed(removed=await runtime.store.suppressions.remove([_number(runtime, number)]))
+
+
+def _number(runtime: Runtime, text: str, country: str = "") -> str:
+    number = normalize_number(text, default_region=_region(runtime, country))
+    if isinstance(number, RefusedNumber):
+        raise InvalidInput({"number": number.sentence})
+    return number.number
+
+
+def _region(runtime: Runtime, country: str) -> str:
+    region = region_of_country(country or runtime.settings.default_country)
+    if region is None:
+        raise InvalidInput({"country": "this country is not known: give two letters, such as DE"})
+    return region

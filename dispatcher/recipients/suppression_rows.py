@@ -1,0 +1,136 @@
+"""Reads a do-not-fax list from CSV as it arrives: one entry a line.
+
+An export of the list has the columns number, reason, source, job, added_at and expires_at. Of other lists the number is
+read, and a reason if there is one.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from dispatcher.core.job import RefusedRow
+from dispatcher.core.suppressions import MAX_REASON, SOURCES, Suppression, SuppressionSource, one_line
+from dispatcher.core.times import to_ms
+from dispatcher.recipients.encoding import TextDecoder
+from dispatcher.recipients.errors import EmptyInput, NoNumberColumn, TooManyRefused
+from dispatcher.recipients.lines import LineBuffer
+from dispatcher.recipients.numbers import RefusedNumber, normalize_number
+from dispatcher.recipients.refusal_reasons import RefusalReason
+from dispatcher.recipients.rows import refused
+
+#: refused rows of a list after which the rest is not read
+MAX_REFUSED_ROWS = 100_000
+#: headings of the column of numbers
+_NUMBER_HEADINGS = ("number", "fax", "fax number", "fax_number")
+_DELIMITERS = ",;\t|"
+
+
+class SuppressionRows(NamedTuple):
+    """Consecutive rows of a list."""
+
+    accepted: list[Suppression]
+    refused: list[RefusedRow]
+
+
+class SuppressionReader:
+    """Reads one list, piece by piece. Reading is CPU work: callers do it outside the event loop."""
+
+    def __init__(self, source: SuppressionSource, region: str) -> None:
+        """Create a reader.
+
+        Args:
+            source: Source of entries that name none.
+            region: Region (ISO 3166 alpha-2) of numbers in national form; empty if there is none.
+        """
+        self._source = source
+        self._region = region or None
+        self._text = TextDecoder()
+        self._lines = LineBuffer()
+        self._line = 0
+        self._delimiter = ""
+        #: names of the columns, in lower case
+        self._columns: Sequence[str] = ()
+        self._refused = 0
+
+    def read(self, piece: bytes, final: bool = False) -> SuppressionRows:
+        """Read the next piece of the list. ``final`` marks its end.
+
+        Raises:
+            RecipientListError: The rest of the list cannot be read.
+        """
+        rows = SuppressionRows([], [])
+        for block in self._lines.feed(self._text.feed(piece, final), final):
+            for line in [block.text] if block.too_long else block.text.splitlines():
+                self._line += 1
+                for row in self._rows_of(line, too_long=block.too_long):
+                    rows.refused.append(row) if isinstance(row, RefusedRow) else rows.accepted.append(row)
+        self._refused += len(rows.refused)
+        if self._refused > MAX_REFUSED_ROWS:
+            last = rows.refused[-1]
+            what = f"More than {MAX_REFUSED_ROWS:,} rows of the list are refused. Of this one: {last.detail}"
+            raise TooManyRefused(what, "Correct the list and send it again.", last.line)
+        if final and not self._columns:
+            raise EmptyInput("There is no number in the list.", "Send at least one row.")
+        return rows
+
+    def _rows_of(self, line: str, *, too_long: bool) -> Iterator[Suppression | RefusedRow]:
+        """Yield the entry of a line, or why there is none. The first line may name the columns."""
+        if too_long:
+            yield refused(self._line, line, RefusalReason.TOO_LONG)
+        elif line.strip():
+            self._delimiter = self._delimiter or max(_DELIMITERS, key=line.count)
+            try:
+                values = next(csv.reader([line], delimiter=self._delimiter, strict=True))
+            except csv.Error:
+                yield refused(self._line, line, RefusalReason.BROKEN_ROW)
+            else:
+                if self._columns or not self._takes_header(values):
+                    yield self._row(dict(zip(self._columns, values, strict=False)))
+
+    def _takes_header(self, values: Sequence[str]) -> bool:
+        """Take the names of the columns from the first line. Returns False if it is an entry already."""
+        names = [value.strip().lower() for value in values]
+        number = next((name for name in _NUMBER_HEADINGS if name in names), None)
+        if number is not None:
+            self._columns = ["number" if name == number else name for name in names]
+            return True
+        if isinstance(normalize_number(values[0], "", self._region), RefusedNumber):
+            raise NoNumberColumn(
+                f"The first line names no column 'number', and {values[0][:40]!r} is no number.",
+                "Name the column of numbers 'number', or send one number a line.",
+                self._line,
+            )
+        self._columns = ["number"]
+        return False
+
+    def _row(self, values: dict[str, str]) -> Suppression | RefusedRow:
+        text = values.get("number", "").strip()
+        number = normalize_number(text, values.get("country", ""), self._region)
+        if isinstance(number, RefusedNumber):
+            return refused(self._line, text, number.reason, number.sentence)
+        source = values.get("source", "").strip() or self._source.value
+        if source not in SOURCES:
+            return self._broken(text, f"The source {source[:40]!r} is none of {', '.join(SOURCES)}.")
+        try:
+            expires_ms = _ms(values.get("expires_at", "").strip())
+        except ValueError:
+            return self._broken(text, "The time in expires_at cannot be read; write it as 2027-01-31T00:00:00Z.")
+        return Suppression(
+            number=number.number,
+            source=SuppressionSource(source),
+            reason=one_line(values.get("reason", "").removeprefix("'"))[:MAX_REASON],
+            job=values.get("job", "").strip()[:MAX_REASON],
+            expires_ms=expires_ms,
+        )
+
+    def _broken(self, number: str, sentence: str) -> RefusedRow:
+        return refused(self._line, number, RefusalReason.BROKEN_ROW, sentence)
+
+
+def _ms(text: str) -> int:
+    """Return a time of the list in milliseconds since 1970; one without an offset is in UTC. Raises ValueError."""
+    if not text:
+        return 0
+    time = datetime.fromisoformat(text)
+    return to_ms(time if time.tzinfo else time.replace(tzinfo=UTC))
