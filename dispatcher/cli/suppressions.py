@@ -98,11 +98,11 @@ def remove(
     if source and not batch:
         confirm(f"Take all numbers of the source {source} off the list?", yes=yes)
     with Client.from_environment() as client:
-        removed = client.unsuppress(number) if number else client.unsuppress_all(source, batch=batch)
+        answer = client.unsuppress(number) if number else client.unsuppress_all(source, batch=batch)
     if as_json:
-        print_json({"removed": removed})
+        print_json(answer.model_dump(mode="json"))
     else:
-        note(f"{removed:,} taken off the do-not-fax list")
+        note(f"{answer.removed:,} taken off the do-not-fax list")
 
 
 @app.command("import")

@@ -271,15 +271,15 @@ class Client:
         """Put a number on the do-not-fax list, or edit its entry."""
         return self._read(Suppression, self._transport.call("POST", "/v1/suppressions", json=new.sent()))
 
-    def unsuppress(self, number: str) -> int:
-        """Take a number off the list; returns 0 when it was not on it."""
+    def unsuppress(self, number: str) -> Removed:
+        """Take a number off the list; ``removed`` is 0 when it was not on it."""
         answer = self._transport.call("DELETE", f"/v1/suppressions/{quote(number, safe='')}")
-        return self._read(Removed, answer).removed
+        return self._read(Removed, answer)
 
-    def unsuppress_all(self, source: str, *, batch: str = "") -> int:
+    def unsuppress_all(self, source: str, *, batch: str = "") -> Removed:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
         params = {"source": source} | ({"batch": batch} if batch else {})
-        return self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params)).removed
+        return self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params))
 
     def import_suppressions(
         self, path: Path, *, source: str = "import", country: str = "", progress: Progress = no_progress

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dispatcher.api.app import create_app
-from dispatcher.client import ApiError, Client, NewBatch, NewFax
+from dispatcher.client import ApiError, Client, NewBatch, NewFax, NewSuppression
 from dispatcher.schema import responses
 
 #: by method of the client; the path of a file is that of an existing one
@@ -31,6 +31,12 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "job": lambda client, _: client.job("b1.0"),
     "refused_page": lambda client, _: client.refused_page("b1"),
     "send_fax": lambda client, _: client.send_fax(NewFax(to="+12025550101")),
+    "suppressions_page": lambda client, _: client.suppressions_page(),
+    "suppression": lambda client, _: client.suppression("+12025550143"),
+    "suppress": lambda client, _: client.suppress(NewSuppression(number="+12025550143")),
+    "unsuppress": lambda client, _: client.unsuppress("+12025550143"),
+    "unsuppress_all": lambda client, _: client.unsuppress_all("dead_number"),
+    "import_suppressions": lambda client, file: client.import_suppressions(file),
     "account": lambda client, _: client.account(),
     "set_rate": lambda client, _: client.set_rate(per_minute=3000),
     "reset_rate": lambda client, _: client.reset_rate(),
@@ -38,7 +44,19 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "resume_account": lambda client, _: client.resume_account(accept_rollback=True),
 }
 #: methods that return no answer of one route: they follow pages, write a file, or say yes or no
-WITHOUT_MODEL = {"jobs", "refused", "report", "release_hold", "alive", "receiver", "ready", "close", "from_environment"}
+WITHOUT_MODEL = {
+    "jobs",
+    "refused",
+    "report",
+    "suppressions",
+    "export_suppressions",
+    "release_hold",
+    "alive",
+    "receiver",
+    "ready",
+    "close",
+    "from_environment",
+}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,9 @@ local function too_many_dead(dead, attempt, now)
   if in_calls <= dead.allowed and in_area < dead.area_numbers then return nil end
   redis.call('UNLINK', KEY.dead_calls, key)
   local what = in_calls .. ' of the last ' .. dead.calls .. ' calls ended at numbers that'
-  if in_calls <= dead.allowed then what = in_area .. ' numbers that begin with +' .. dead.area .. ' and were called lately' end
+  if in_calls <= dead.allowed then
+    what = in_area .. ' numbers that begin with +' .. dead.area .. ' and were called lately'
+  end
   return what .. ' are not in operation: check the numbers of the list, then release the hold'
 end
 
