@@ -1,15 +1,15 @@
 """Routes of the do-not-fax list: list, show, add, remove, import and export its entries."""
 
-import asyncio
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.pages import page_response
+from dispatcher.api.pages import PAGE_TURN, page_response
+from dispatcher.api.turns import Turns
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.suppressions import Suppression, SuppressionSource, one_line
 from dispatcher.cpu_thread import on_cpu_thread
@@ -40,7 +40,7 @@ BatchId = Annotated[str, Query(max_length=64, description="Only entries that job
 Country = Annotated[str, Query(max_length=60, description="Country of numbers in national form.")]
 
 
-@router.get("", response_model=responses.SuppressionPage)
+@router.get("", response_model=responses.SuppressionPage, dependencies=[PAGE_TURN])
 async def list_entries(
     runtime: RuntimeDep,
     source: Annotated[Source | None, Query(description="Only entries of this source.")] = None,
@@ -112,10 +112,8 @@ async def import_entries(
     country: Country = "",
 ) -> responses.SuppressionImport:
     """Stream a CSV list into the do-not-fax list. Entries are stored as they arrive; a repeat changes nothing."""
-    reading: asyncio.Semaphore = request.app.state.reading_lists
-    if reading.locked():
-        raise HTTPException(503, "Too many lists are being read; send this one again later.")
-    async with reading:
+    turns: Turns = request.app.state.list_turns
+    async with turns.turn():
         return await _import(request, runtime, SuppressionReader(SuppressionSource(source), _region(runtime, country)))
 
 
