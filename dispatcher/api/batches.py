@@ -16,6 +16,7 @@ from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.schema import responses
 from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Allowed
@@ -132,7 +133,15 @@ async def rerun_batch(
         states=frozenset(convert.FINAL_STATES[name] for name in body.states),
         categories=None if body.categories is None else frozenset(body.categories),
     )
-    view = await runtime.mailings.rerun(batch, selection, start=body.start, key=key, allowed=allowed(allowing, body))
+    numbers = NumberReader(None, runtime.policy.destinations)
+    view = await runtime.mailings.rerun(
+        batch,
+        selection,
+        start=body.start,
+        key=key,
+        allowed=allowed(allowing, body),
+        check=numbers.refused_recipient,
+    )
     response.headers["Location"] = f"/v1/batches/{view.definition.id}"
     return await _shown(runtime, view)
 

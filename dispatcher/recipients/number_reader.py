@@ -4,11 +4,13 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from dispatcher.core.destinations import Destination, DestinationRule, DestinationRules, NumberType
+from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.recipients.area_codes import with_area_code
 from dispatcher.recipients.dialling import AcceptedNumber
 from dispatcher.recipients.e164 import destination_of_e164, type_by_code
 from dispatcher.recipients.numbers import home_region, normalize_number, plain_number
 from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
+from dispatcher.recipients.rows import refused
 
 _TYPES = {
     PhoneNumberType.PREMIUM_RATE: NumberType.PREMIUM_RATE,
@@ -61,13 +63,20 @@ class NumberReader:
                 return result
             number, _ = result
             destination = destination_of_e164(number) or _by_library(result)
-        refusal = self._refusals[destination] if destination in self._refusals else self._judge(destination)
-        if refusal is not None:
-            return refusal
         region, _ = destination
-        if self._has_price_limit and self._rules.is_too_expensive(number, region):
-            return self._priced(number, region)
-        return AcceptedNumber(number, region)
+        return self._refusal(number, destination) or AcceptedNumber(number, region)
+
+    def refused_recipient(self, recipient: Recipient) -> RefusedRow | None:
+        """Return a refused row for a recipient that the rules forbid, or None. Its number was read before."""
+        number = AcceptedNumber(recipient.number, recipient.region)
+        refusal = self._refusal(recipient.number, destination_of_e164(recipient.number) or _by_library(number))
+        return refused(recipient.line, recipient.number, refusal.reason, refusal.sentence) if refusal else None
+
+    def _refusal(self, number: str, destination: Destination) -> RefusedNumber | None:
+        refusal = self._refusals[destination] if destination in self._refusals else self._judge(destination)
+        if refusal is None and self._has_price_limit and self._rules.is_too_expensive(number, destination.region):
+            return self._priced(number, destination.region)
+        return refusal
 
     def _normalized(self, text: str, country: str, area_code: str) -> AcceptedNumber | RefusedNumber:
         if area_code and not area_code.isspace():

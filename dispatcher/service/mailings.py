@@ -23,7 +23,7 @@ from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
 from dispatcher.service.repeats import compared_fax, compared_mailing
-from dispatcher.service.rerun import Selection, copy_selected, ensure_copied
+from dispatcher.service.rerun import Check, Selection, copy_selected, ensure_copied, unchecked
 from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
 from dispatcher.sinch.errors import RefusedError, SinchError
@@ -124,9 +124,18 @@ class Mailings:
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
 
     async def rerun(
-        self, parent: str, selection: Selection, *, start: bool, key: str | None, allowed: Allowed = _NOTHING
+        self,
+        parent: str,
+        selection: Selection,
+        *,
+        start: bool,
+        key: str | None,
+        allowed: Allowed = _NOTHING,
+        check: Check = unchecked,
     ) -> BatchView:
         """Create a batch from final jobs of another, with the same documents and options but without its times.
+
+        Recipients that ``check`` refuses, because the policy was changed, become refused rows of the new batch.
 
         Raises:
             Missing: There is no such batch.
@@ -149,7 +158,7 @@ class Mailings:
         content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start, allowed)
         child = await self._create(definition, KeyUse.RERUN, key, content)
         async with self._kept_if_complete(child, key):
-            await copy_selected(self._store, overview, child, selection, self._number_key)
+            await copy_selected(self._store, overview, child, selection, self._number_key, check)
             await self._ensure_recipients(child)
             if start:
                 await self._start(child, allowed)

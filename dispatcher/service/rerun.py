@@ -1,10 +1,10 @@
 """Copies final jobs of one batch into a new batch. The jobs of the first batch do not change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Tally
-from dispatcher.core.job import FINAL, Recipient, Record, State
+from dispatcher.core.job import FINAL, Recipient, Record, RefusedRow, State
 from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
@@ -21,6 +21,14 @@ UPLOAD = UploadName(UploadKind.RERUN)
 _CHUNK_ROWS = BLOCK
 #: blocks whose selection is stored in one call
 _BLOCKS_PER_CALL = 100
+
+#: returns a refused row for a recipient that may not be faxed any more, or None
+Check = Callable[[Recipient], RefusedRow | None]
+
+
+def unchecked(recipient: Recipient) -> RefusedRow | None:
+    """Refuse no recipient."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +47,10 @@ class Selection:
         return sum(jobs for (state, category), jobs in tally.by_category.items() if self.matches(state, category))
 
 
-async def copy_selected(store: Store, parent: Overview, child: str, selection: Selection, number_key: bytes) -> None:
-    """Copy the recipients of selected jobs into the draft ``child``.
+async def copy_selected(
+    store: Store, parent: Overview, child: str, selection: Selection, number_key: bytes, check: Check = unchecked
+) -> None:
+    """Copy the recipients of selected jobs into the draft ``child``; those that ``check`` refuses become refused rows.
 
     The selection is stored before the first recipient is copied, so jobs of the parent that end later do not change it.
     The copy may be repeated, even concurrently: each chunk covers complete blocks of the parent, and the copy continues
@@ -53,7 +63,7 @@ async def copy_selected(store: Store, parent: Overview, child: str, selection: S
         return
     rows = await _selected_rows(store, parent, child, selection)
     if rows.keys() == set(range(parent.blocks)):
-        await _copy(store, parent, child, rows, number_key)
+        await _copy(store, parent, child, rows, number_key, check)
     if await _blocks_done(store, child) < parent.blocks:
         name = parent.definition.id
         raise ActionNotAllowed(
@@ -70,16 +80,24 @@ async def ensure_copied(store: Store, child: str) -> None:
         )
 
 
-async def _copy(store: Store, parent: Overview, child: str, rows: Mapping[int, bytes], number_key: bytes) -> None:
+async def _copy(
+    store: Store, parent: Overview, child: str, rows: Mapping[int, bytes], number_key: bytes, check: Check
+) -> None:
     for blocks in _chunk_blocks(rows, parent.blocks, await _blocks_done(store, child)):
         recipients = [
             recipient for block in blocks for recipient in await _recipients(store, parent, block, rows[block])
         ]
-        if await _store_chunk(store, parent, child, blocks, recipients, number_key) not in (
-            ChunkStatus.STORED,
-            ChunkStatus.REPEAT,
-        ):
+        permitted, forbidden = await on_cpu_thread(_checked, recipients, check)
+        status = await _store_chunk(store, parent, child, blocks, permitted, forbidden, number_key)
+        if status not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
             return
+
+
+def _checked(recipients: Sequence[Recipient], check: Check) -> tuple[list[Recipient], list[RefusedRow]]:
+    """Return the recipients that pass the check, and a refused row for each of the others."""
+    answers = [check(recipient) for recipient in recipients]
+    permitted = [recipient for recipient, answer in zip(recipients, answers, strict=True) if answer is None]
+    return permitted, [answer for answer in answers if answer is not None]
 
 
 async def _selected_rows(store: Store, parent: Overview, child: str, selection: Selection) -> dict[int, bytes]:
@@ -132,7 +150,13 @@ async def _blocks_done(store: Store, child: str) -> int:
 
 
 async def _store_chunk(
-    store: Store, parent: Overview, child: str, blocks: range, recipients: Sequence[Recipient], number_key: bytes
+    store: Store,
+    parent: Overview,
+    child: str,
+    blocks: range,
+    recipients: Sequence[Recipient],
+    refused: Sequence[RefusedRow],
+    number_key: bytes,
 ) -> ChunkStatus:
     ignore = parent.definition.ignore_dead_numbers
     entries = await store.suppressions.among([row.number for row in recipients], ignore_dead_numbers=ignore)
@@ -143,7 +167,7 @@ async def _store_chunk(
         first_line=blocks.start * BLOCK + 1,
         last_line=blocks.stop * BLOCK,
         recipients=allowed,
-        refused=suppressed,
+        refused=(*refused, *suppressed),
         checked=True,
         number_key=number_key,
     )

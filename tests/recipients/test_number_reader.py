@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from phonenumbers import PhoneNumberType
 
 from dispatcher.core.destinations import DestinationRules, NumberType, PriceList
+from dispatcher.core.job import Recipient
 from dispatcher.recipients.e164 import destination_of_e164
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.recipients.numbers import AcceptedNumber, RefusedNumber
@@ -140,3 +141,11 @@ def test_an_area_code_of_its_own_belongs_to_the_number(
 ) -> None:
     result = NumberReader().read(text, country, area_code)
     assert (result.number if isinstance(result, AcceptedNumber) else result.reason) == expected
+
+
+def test_a_recipient_that_was_read_before_is_judged_by_the_rules_of_now() -> None:
+    numbers = NumberReader(None, DestinationRules(countries=frozenset({"US"})))
+    assert numbers.refused_recipient(Recipient(line=2, number="+12025550143", region="US")) is None
+    row = numbers.refused_recipient(Recipient(line=3, number="+442079460958", region="GB"))
+    assert row is not None
+    assert (row.line, row.reason) == (3, "country_not_allowed")

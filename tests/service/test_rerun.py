@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.job import FailureCode, JobId, State
+from dispatcher.core.job import FailureCode, JobId, Recipient, RefusedRow, State
 from dispatcher.core.names import UploadName
 from dispatcher.service import rerun
 from dispatcher.service.errors import ActionNotAllowed
@@ -76,6 +76,21 @@ async def test_the_selected_recipients_are_copied_in_order_as_they_were(store: S
     await copy_selected(store, overview, child, FAILED, b"key")
     assert await copied_rows(store, child) == list(FAILURES)
     assert (await store.batches.recipients(child, 0))[0] == recipients(1)[0]
+
+
+async def test_recipients_that_the_check_refuses_become_refused_rows(store: Store, mailings: Mailings) -> None:
+    parent = await ended_batch(store)
+
+    def check(recipient: Recipient) -> RefusedRow | None:
+        if recipient.line % 2:
+            return None
+        return RefusedRow(line=recipient.line, number=recipient.number, reason="country_not_allowed", detail="No.")
+
+    view = await mailings.rerun(parent, FAILED, start=False, key=None, check=check)
+    copied = await copied_rows(store, view.definition.id)
+    assert len(copied) + view.overview.refused == len(FAILURES)
+    assert view.overview.refused > 0
+    assert view.overview.refused_reasons == {"country_not_allowed": view.overview.refused}
 
 
 async def test_a_copy_that_broke_off_goes_on_without_gap_or_repeat(
