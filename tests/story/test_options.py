@@ -1,6 +1,7 @@
 """Tests that every option of a mailing reaches the provider, from the command line to the fax."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.core.public_address import address_fault
 from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
@@ -33,12 +35,15 @@ class _QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def letter_url(repository: Path) -> Iterator[str]:
-    """URL of the example letter on another web server."""
+    """URL of the example letter on another web server, by this machine's name: the API takes no private address."""
     handler = partial(_QuietHandler, directory=str(repository / "examples"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    name = socket.gethostname()
+    if fault := address_fault(f"http://{name}/letter.pdf"):
+        pytest.skip(f"this machine's name cannot stand for the provider's network: {fault}")
+    with ThreadingHTTPServer((socket.gethostbyname(name), 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/letter.pdf"
+        yield f"http://{name}:{server.server_address[1]}/letter.pdf"
         server.shutdown()
         thread.join()
 
