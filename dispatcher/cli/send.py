@@ -160,7 +160,7 @@ def _send(
         if upload is None:
             note(_sent_before(batch))
         else:
-            batch = _start(client, batch, how, allowed)
+            batch = _start(client, batch, upload, how, allowed)
         if how.watching and not how.draft:
             batch = watch(client, batch.id)
     return batch, upload
@@ -173,10 +173,11 @@ def _sent_before(batch: Batch) -> str:
     )
 
 
-def _start(client: Client, batch: Batch, how: _How, allowed: Mapping[str, bool]) -> Batch:
+def _start(client: Client, batch: Batch, upload: Upload, how: _How, allowed: Mapping[str, bool]) -> Batch:
     """Show what will be sent, ask on a terminal, and start the batch."""
     if batch.state == "draft":
         with _draft_ends_if_refused(client, batch, how.key, ApiError, typer.Abort):
+            notes.print(columns_text(upload.columns), soft_wrap=True, markup=False)
             notes.print(forecast_facts(client.forecast(batch.id)))
             if not how.draft:
                 confirm("Send?", yes=how.yes or not sys.stdin.isatty())
@@ -292,8 +293,6 @@ def _show(batch: Batch, upload: Upload | None, how: _How, *, as_json: bool) -> N
         print_json({**batch.model_dump(mode="json"), "upload": upload and upload.model_dump(mode="json")})
         return
     results.print(batch_facts(batch))
-    if upload:
-        results.print(columns_text(upload.columns), soft_wrap=True, markup=False)
     if upload and upload.refused_sample:
         shown = upload.refused_sample[:_REFUSED_SHOWN]
         results.print(refused_table(shown, f"{upload.refused} refused lines, the first {len(shown)}"))

@@ -23,7 +23,7 @@ def test_the_command_names_the_columns_that_were_used(connected: Bulkfax, letter
     path = write(tmp_path, "Company,Phone,Work Fax\nACME,202-555-0100,202-555-0193\n")
     ran = connected("send", letter, path, "--country", "us", "--draft")
     assert ran.status == 0, ran.err
-    assert 'number: "Work Fax"; country: none, US assumed for 1 row' in ran.out
+    assert 'number: "Work Fax"; country: none, US assumed for 1 row' in ran.err
 
 
 def test_a_list_that_is_not_clear_is_refused_with_the_option_to_type(
