@@ -101,7 +101,7 @@ def templates(batch: str, sha256: str, callback: str) -> list[Request]:
     return [
         Request("POST", "/v1/batches", (JSON, (b"idempotency-key", b"k")), json.dumps(new_batch).encode()),
         Request("POST", "/v1/batches", (JSON,), json.dumps(new_batch).encode()),
-        Request("POST", "/v1/faxes", (JSON,), json.dumps(fax).encode()),
+        Request("POST", "/v1/faxes", (JSON,), json.dumps({**fax, "allow_repeat": True}).encode()),
         Request("POST", "/v1/faxes", (JSON, (b"idempotency-key", b"f")), json.dumps(fax).encode()),
         Request("POST", recipients, ((b"content-type", b"text/csv"),), b'fax,name\n+12025550101,"a"\n12,b\n'),
         Request("POST", recipients, ((b"content-type", b"application/x-ndjson"),), b'{"fax":"+12025550103"}\n"12"\n'),
