@@ -187,9 +187,10 @@ def upload(answer: UploadAnswer, rows: RowReader) -> responses.Upload:
 def dry_run(trial: DryRun, rows: RowReader) -> responses.Upload:
     return responses.Upload(
         upload="",
-        lines=trial.accepted + trial.refused,
+        lines=trial.accepted + trial.refused + trial.opted_out,
         accepted=trial.accepted,
         refused=trial.refused,
+        opted_out=trial.opted_out,
         duplicates=0,
         refused_sample=tuple(map(_refused_row, trial.refused_sample)),
         columns=_used_columns(rows),

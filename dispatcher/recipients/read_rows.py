@@ -23,7 +23,7 @@ from dispatcher.recipients.errors import (
 )
 from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.recipients.number_reader import NumberReader
-from dispatcher.recipients.refusal_reasons import RefusedNumber
+from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
 from dispatcher.recipients.rows import Row, Slice, refused
 from dispatcher.recipients.workbook_decoder import WorkbookDecoder
 
@@ -194,6 +194,7 @@ class DryRun(NamedTuple):
 
     accepted: int
     refused: int
+    opted_out: int
     first_rows: tuple[Recipient, ...]
     refused_sample: tuple[RefusedRow, ...]
 
@@ -203,7 +204,7 @@ class Trial:
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
-        self._accepted = self._refused = 0
+        self._accepted = self._refused = self._opted_out = 0
         self._first_rows: list[Recipient] = []
         self._sample: list[RefusedRow] = []
 
@@ -211,13 +212,15 @@ class Trial:
         """Read the next piece; see ``RowReader.read``."""
         rows = self._reader.read(piece, final)
         self._accepted += len(rows.accepted)
-        self._refused += len(rows.refused)
+        opted_out = sum(row.reason == RefusalReason.OPTED_OUT for row in rows.refused)
+        self._opted_out += opted_out
+        self._refused += len(rows.refused) - opted_out
         self._first_rows += rows.accepted[: TRIAL_ROWS - len(self._first_rows)]
         self._sample += rows.refused[: TRIAL_ROWS - len(self._sample)]
 
     def result(self) -> DryRun:
         """Return what was read so far."""
-        return DryRun(self._accepted, self._refused, tuple(self._first_rows), tuple(self._sample))
+        return DryRun(self._accepted, self._refused, self._opted_out, tuple(self._first_rows), tuple(self._sample))
 
 
 async def pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, bool]]:

@@ -124,6 +124,8 @@ async def test_rows_whose_recipients_opted_out_are_listed_and_not_sent(
     content = b"Fax,Do Not Fax\n202-555-0101,\n202-555-0102,Yes\n202-555-0103,call first\n"
     answer = (await send(api, batch, content)).json()
     assert answer["columns"]["opt_out"] == "Do Not Fax"
+    tried = (await send(api, batch, content, dry_run="true")).json()
+    assert (tried["lines"], tried["accepted"], tried["refused"], tried["opted_out"]) == (3, 1, 1, 1)
     assert await jobs(api, batch) == ["+12025550101"]
     refused = (await api.get(f"/v1/batches/{batch}/refused")).json()["refused"]
     assert [(row["line"], row["reason"]) for row in refused] == [(3, "opted_out"), (4, "unclear_permission")]

@@ -73,6 +73,7 @@ OTHER = """
 Company; First Name; Last Name; E-mail Address; Business Street; Business City; Business Postal Code; Notes; Web Page
 Business Phone; Home Phone; Mobile Phone; Telefon geschäftlich; Téléphone (bureau); Pager; ISDN; Fairfax Office; NIP
 """
+BOTH = "Tel/Fax; Phone or Fax; Telefon und Fax; Fax/Phone; Phone/Fax Number"
 ABOUT_FAX = "Fax Status; Last Fax Date; Fax Type; Fax cover page; Email to fax; Fax sent; Fax notes"
 
 
@@ -94,6 +95,7 @@ CASES = [
         (OTHER_CHANNEL, Subject.NOTHING),
         (OTHER, Subject.NOTHING),
         (ABOUT_FAX, Subject.ABOUT_FAX),
+        (BOTH, Subject.ABOUT_FAX),
         ("Fax extension; Fax ext.; Fax Durchwahl", Subject.FAX_EXTENSION),
         ("number; to; Phone; Tel.; Telephone Number; recipient; E.164; MSISDN; Telefono", Subject.NUMBER),
         ("reference; Customer ID; Kunden-Nr.; external_id; Record ID; NPI; ID", Subject.REFERENCE),

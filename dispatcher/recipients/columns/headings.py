@@ -124,13 +124,18 @@ def _subject(words: Sequence[str], known: frozenset[str], joined: str) -> Subjec
     if place is not None:
         return place
     if fax:
-        return _about_fax(known)
+        return _about_fax(words, known)
     if joined in v.NUMBERS:
         return Subject.NUMBER
     return Subject.REFERENCE if joined in v.REFERENCES else Subject.NOTHING
 
 
-def _about_fax(known: frozenset[str]) -> Subject:
+def _about_fax(words: Sequence[str], known: frozenset[str]) -> Subject:
+    without_joints = [word for word in words if word not in v.JOINTS]
+    both = [pair for pair in pairwise(without_joints) if set(pair) in v.PHONE_OR_FAX]
+    # a "facsimile telephone number" is that of a fax
+    if any(first != "fax" for first, _ in both) or (both and "number" not in known):
+        return Subject.ABOUT_FAX  # its values may be numbers of both
     if known & v.EXTENSION:
         return Subject.FAX_EXTENSION
     return Subject.ABOUT_FAX if known & v.NOT_A_NUMBER else Subject.FAX

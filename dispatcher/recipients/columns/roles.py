@@ -173,7 +173,7 @@ class _Decision:
         numbers = [index for index in free if self._headings[index].subject is Subject.NUMBER]
         numbers = [index for index in numbers if self._may_be_numbers(index)] or numbers
         if about and (numbers or self._filled(about)):
-            what = f"{self._quoted(about)} speaks of fax, but another column would be dialled."
+            what = f"{self._quoted(about)} speaks of fax, but it is not clear that its values are fax numbers."
             raise _Refused(Refusal(Fault.UNUSED, what, _name_it(Role.NUMBER, self._shown([*about, *numbers]))))
         if not numbers:
             raise _Refused(self._no_number())

@@ -95,6 +95,10 @@ EXTENSION = _words("extension ext extn durchwahl poste anexo interno toestel neb
 #: words after which a heading only says what its numbers contain: "Fax (with area code)"
 INCLUDING = _words("with incl including inkl inklusive mit avec con met")
 
+#: headings of columns that have telephone or fax numbers: "Tel/Fax", "Phone or Fax"
+PHONE_OR_FAX = [{word, "fax"} for word in ("tel", "phone", "telephone", "telefon", "telefono", "telefoon")]
+JOINTS = _words("or and oder und ou et o y e en of")
+
 NEGATIONS = _words("not no non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans")
 CONTACTING = _words(
     "contact contacted contacter contatto contactar contattare kontakt kontaktieren contacteren disturb solicit"
