@@ -105,6 +105,13 @@ COUNTERS: Sequence[Counter] = (
         "lost_writes",
         (("adopted",), ("accepted_twice",)),
     ),
+    Counter(
+        "bulkfax_dead_numbers_total",
+        "Calls that proved a number dead: it is on the do-not-fax list now (added), or too many are dead (not_added)",
+        ("result",),
+        "dead_numbers",
+        (("added",), ("not_added",)),
+    ),
     Counter("bulkfax_drafts_expired_total", "Drafts that expired: nobody started them", (), "drafts_ended", ((),)),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )

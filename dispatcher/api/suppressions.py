@@ -8,8 +8,8 @@ from fastapi.responses import StreamingResponse
 
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.pages import PAGE_TURN, page_response
-from dispatcher.api.turns import Turns
+from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
+from dispatcher.api.turns import Turns, turn_until_answered
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.suppressions import Suppression, SuppressionSource, one_line
 from dispatcher.cpu_thread import on_cpu_thread
@@ -84,13 +84,14 @@ async def remove_entries(
 @router.get(
     "/export",
     response_class=StreamingResponse,
+    dependencies=[turn_until_answered("report_turns")],
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_entries(runtime: RuntimeDep) -> StreamingResponse:
     """Return the whole list as CSV, in a form that an import takes."""
     name = 'attachment; filename="do-not-fax.csv"'
     return StreamingResponse(
-        export_suppressions(runtime.store), media_type="text/csv", headers={"Content-Disposition": name}
+        in_pieces(export_suppressions(runtime.store)), media_type="text/csv", headers={"Content-Disposition": name}
     )
 
 

@@ -194,5 +194,5 @@ def _show(batch: Batch, *, as_json: bool) -> None:
     results.print(batch_facts(batch))
     if batch.rows:
         results.print(counts_table(batch))
-    if batch.refused_reasons or batch.duplicates:
+    if batch.refused_reasons or batch.duplicates or batch.opted_out or batch.suppressed:
         results.print(reasons_table(batch))

@@ -15,7 +15,7 @@ from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Argument, Scripts
 
 #: maximum numbers that one run of a script looks up, and that one changes
-_FIND, _CHANGE = 1000, 250
+_FIND, _CHANGE = 1000, 100
 
 
 class Suppressions:
@@ -77,7 +77,7 @@ class Suppressions:
         with translated():
             return int(await self._client.hlen(self._keys.suppressions))
 
-    async def forget(self, max_entries: int = 250) -> int:
+    async def forget(self, max_entries: int = 100) -> int:
         """Remove entries that have expired. Returns their number."""
         return int(await self._scripts.run("forget_suppressions", max_entries=max_entries))
 

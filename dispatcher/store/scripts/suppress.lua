@@ -1,6 +1,6 @@
 -- suppress: puts numbers on the do-not-fax list. An entry of the same number is replaced, and keeps when it was added.
 -- KEYS: a key of the account.
--- ARGV: then for each of up to 250 numbers its digits and its entry (JSON).
+-- ARGV: then for each of up to 100 numbers its digits and its entry (JSON).
 -- Answer: how many of them were not on the list.
 -- Safe to repeat.
 local added, names, fields, scores = 0, {}, {}, {}

@@ -1,7 +1,7 @@
 -- unsuppress: takes numbers off the do-not-fax list.
 -- KEYS: a key of the account.
 -- ARGV: options `source` and `batch` (only entries of this source, and that a job of this batch proved; empty: all);
---       then the digits of up to 250 numbers.
+--       then the digits of up to 100 numbers.
 -- Answer: how many were taken off.
 -- Safe to repeat.
 local removed = 0

@@ -1,0 +1,68 @@
+"""Do-not-fax lists as people have them: with and without headings, several delimiters, rows that cannot be used."""
+
+import pytest
+
+from dispatcher.core.suppressions import SuppressionSource
+from dispatcher.recipients.errors import EmptyInput, NoNumberColumn, RecipientListError
+from dispatcher.recipients.suppression_rows import SuppressionReader, SuppressionRows
+
+
+def read(text: str, region: str = "US", piece: int = 10**6) -> SuppressionRows:
+    reader, content, rows = SuppressionReader(SuppressionSource.IMPORT, region), text.encode(), SuppressionRows([], [])
+    for start in range(0, len(content) + 1, piece):
+        more = reader.read(content[start : start + piece], start + piece > len(content))
+        rows.accepted.extend(more.accepted)
+        rows.refused.extend(more.refused)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "number\n(202) 555-0143\n",
+        "(202) 555-0143\n",
+        "\ufeffFax;Name\r\n202-555-0143;A. Person\r\n",
+        "name\tnumber\nA\t+1 202 555 0143\n",
+        "name|fax_number\nA|+12025550143",
+        'number,reason\n"+1 202 555 0143",\n',
+        "number,country\n202 555 0143,United States\n",
+    ],
+)
+def test_a_number_is_read_from_any_list(text: str) -> None:
+    """Also when it arrives in small pieces."""
+    for piece in (3, 10**6):
+        rows = read(text, piece=piece)
+        assert [entry.number for entry in rows.accepted] == ["+12025550143"]
+        assert rows.refused == []
+
+
+def test_the_columns_of_an_export_are_read() -> None:
+    text = "number,reason,source,job,added_at,expires_at\n+12025550143,'=moved,dead_number,b1.7,,2027-01-31T00:00:00Z\n"
+    (entry,) = read(text).accepted
+    assert (entry.source, entry.reason, entry.job, entry.expires_ms) == (
+        *("dead_number", "=moved", "b1.7"),
+        1_801_353_600_000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("x,,", "not_a_number"),
+        (",,", "empty"),
+        ("+12025550143,other,", "broken_row"),
+        ("+12025550143,unreadable,", "broken_row"),
+        ("+12025550143,manual,soon", "broken_row"),
+        ('"+12025550143,manual,', "broken_row"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_refused_alone(row: str, reason: str) -> None:
+    rows = read(f"number,source,expires_at\n{row}\n+12025550144,,\n")
+    assert [(refused.line, refused.reason) for refused in rows.refused] == [(2, reason)]
+    assert [entry.number for entry in rows.accepted] == ["+12025550144"]
+
+
+@pytest.mark.parametrize(("text", "error"), [("name\nA\n", NoNumberColumn), ("", EmptyInput), ("\n\n", EmptyInput)])
+def test_a_list_without_numbers_is_refused(text: str, error: type[RecipientListError]) -> None:
+    with pytest.raises(error):
+        read(text)
