@@ -16,10 +16,10 @@ ENTRY = {"number": "+12025550143", "source": "opt_out", "reason": "asked by phon
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     """The requests that the command makes of an API with one entry."""
-    made: list[httpx.Request] = []
+    sent: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        made.append(request)
+        sent.append(request)
         if request.method == "DELETE":
             return httpx.Response(200, json={"removed": 1})
         if request.url.path.endswith("/import"):
@@ -36,7 +36,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
         return Client("http://api.test", transport=httpx.MockTransport(answer))
 
     monkeypatch.setattr(Client, "from_environment", opened)
-    return made
+    return sent
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_command_makes_one_request(
 ) -> None:
     result = CliRunner().invoke(suppressions.app, [*arguments, *(["--json"] if as_json else [])])
     assert result.exit_code == 0, result.output
-    assert [(made.method, made.url.raw_path.decode()) for made in requests] == [(method, target)]
+    assert [(sent.method, sent.url.raw_path.decode()) for sent in requests] == [(method, target)]
     if as_json:
         assert json.loads(result.stdout.splitlines()[-1])
 
