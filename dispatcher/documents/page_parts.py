@@ -35,6 +35,8 @@ _FAULT = re.compile(
     r"object (\d+) \d+\b.*(?:recovered stream length|treating stream as empty|inserting key|treating as (?:null|string)"
     r"|unexpected EOF|ended prematurely|parse error|unexpected dictionary close|too many errors)"
 )
+#: no program writes them into the content of a page; disks and downloads do
+_ZEROS = bytes(16)
 _IGNORED_PAGE, _GUESSED_SIZE = "Pages tree includes", "MediaBox is undefined"
 
 
@@ -62,7 +64,10 @@ class PageParts:
     def _content(self, part: Any, number: int) -> bytes:
         if not isinstance(part, Stream):
             raise damaged_page(number, "the content")
-        return self._unpacked(part, number, "the content", keep=True)
+        content = self._unpacked(part, number, "the content", keep=True)
+        if _ZEROS in content:
+            raise damaged_page(number, "the content")
+        return content
 
     def _follow(self, start: list[Any], resources: Any, number: int) -> None:
         """Look at all parts that can be reached. Parts that several pages share are looked at once."""
@@ -99,7 +104,7 @@ class PageParts:
     def _unpacked(self, stream: Any, number: int, what: str, *, keep: bool) -> bytes:
         try:
             content = self._unpacker.unpack(stream, keep=keep)
-        except BrokenStream as error:
+        except (BrokenStream, UnicodeDecodeError) as error:  # the latter in the name of a filter
             raise damaged_page(number, what) from error
         if stream.objgen[0] in self._faults() and not checks_itself(stream):
             raise damaged_page(number, what)

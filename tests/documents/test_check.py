@@ -220,6 +220,8 @@ PARTS: dict[str, Callable[[], bytes]] = {
     "content: bytes missing": lambda: content_of(PACKED[:20] + PACKED[24:]),
     "content: another packing": lambda: content_of(PACKED, "/ASCIIHexDecode"),
     "content: an unknown packing": lambda: content_of(PACKED, "/NoSuchDecode"),
+    "content: zeros": lambda: FORMS["uncompressed"].replace(b"(the letter", bytes(20) + b"(the lette", 1),
+    "content: a filter of no letters": lambda: letter().replace(b"/FlateDecode", b"/\xc6lateDecode", 1),
     "picture: half of it": lambda: broken("/DCTDecode", jpeg()[: len(jpeg()) // 2]),
     "picture: no picture": lambda: broken("/DCTDecode", b"\0" * 500),
     "picture: of text": lambda: broken("/DCTDecode", jpeg().decode("utf-8", "replace").encode()),
