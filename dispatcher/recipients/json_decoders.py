@@ -225,7 +225,9 @@ class _ValueReader:
         values, nested_values = _texts(value), _texts(nested) if nested else []
         if values is None or nested_values is None:
             return refused(line_number, text, RefusalReason.BROKEN_ROW, _LIST_OR_OBJECT)
-        columns = (_fault_of(nested) if nested else None) or self._columns(line_number, tuple(value), values)
+        # both together: each key becomes a merge field of the cover page
+        fault = _fault_of([*value, *nested]) if nested else None
+        columns = fault or self._columns(line_number, tuple(value), values)
         if isinstance(columns, _Fault):
             return refused(line_number, text, columns.reason, columns.detail)
         row = self._row(line_number, columns, values)

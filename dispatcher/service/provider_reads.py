@@ -1,6 +1,6 @@
 """Reads from the provider: one fax by its id, and complete lists. Each request takes a permit."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -12,7 +12,7 @@ from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.policy.policy import Policy
 from dispatcher.service.permits import ReadKind, ReadPermits
 from dispatcher.sinch.client import FaxClient
-from dispatcher.sinch.errors import RateLimitedError, SinchError, UnreadableError
+from dispatcher.sinch.errors import RateLimitedError, SinchError, TooLargeError, UnreadableError
 from dispatcher.sinch.paging import ListProgress
 from dispatcher.sinch.wire import MAX_LIST_PAGES, FaxQuery
 from dispatcher.store.holds import Holds, ListNote
@@ -56,7 +56,7 @@ class ProviderReads:
     async def listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         """Read all pages of a list. Raises UnreadableError when the list is incomplete."""
         try:
-            listed = await self._listed(query, kind)
+            listed = await _in_readable_pages(query, partial(self._listed, kind=kind))
         except RateLimitedError:
             raise  # a rate limit does not mean that lists cannot be read
         except SinchError:
@@ -64,6 +64,15 @@ class ProviderReads:
             raise
         await self._note(readable=True)
         return listed
+
+    async def newest(self, query: FaxQuery, kind: ReadKind) -> Sequence[FaxUpdate]:
+        """Read the first page of a list, which has the newest faxes."""
+
+        async def first_page(query: FaxQuery) -> Sequence[FaxUpdate]:
+            page = partial(self._sinch.list_page, query, 1, total_s=self._policy.read_total_s)
+            return (await self._paid(kind, page)).faxes
+
+        return await _in_readable_pages(query, first_page)
 
     async def _note(self, *, readable: bool) -> None:
         """Note whether a list could be read. Sending is held while unclear attempts cannot be searched for."""
@@ -98,3 +107,15 @@ class ProviderReads:
             except RateLimitedError as error:
                 await self._permits.slow_down(epoch, error.retry_after_s)
                 raise
+
+
+async def _in_readable_pages(query: FaxQuery, read: Callable[[FaxQuery], Awaitable[Answer]]) -> Answer:
+    """Read a list from its beginning, in ever smaller pages as long as one is too large to be read."""
+    while True:
+        try:
+            return await read(query)
+        except TooLargeError:
+            smaller = query.in_smaller_pages()
+            if smaller is None:
+                raise
+            query = smaller

@@ -76,8 +76,6 @@ class FaxList:
     """Lists the provider's faxes of a period of time. All reads raise SinchError, NoPermit and StoreError."""
 
     def __init__(self, store: Store, sinch: FaxClient, permits: ReadPermits, policy: Policy) -> None:
-        self._sinch = sinch
-        self._permits = permits
         self._policy = policy
         self._reads = ProviderReads(sinch, permits, store.holds, policy)
 
@@ -92,9 +90,7 @@ class FaxList:
 
     async def newest(self, from_ms: int, to_ms: int) -> Sequence[FaxUpdate]:
         """Return the newest faxes of a period: the first page of the list."""
-        async with self._permits.read(ReadKind.WINDOW):
-            page = await self._sinch.list_page(self._query(from_ms, to_ms), 1, total_s=self._policy.read_total_s)
-        return page.faxes
+        return await self._reads.newest(self._query(from_ms, to_ms), ReadKind.WINDOW)
 
     def _query(self, from_ms: int, to_ms: int) -> FaxQuery:
         margin_ms = round(self._policy.clock_skew_s * 1000)

@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 FAX_COMPLETED = "FAX_COMPLETED"
 INCOMING_FAX = "INCOMING_FAX"
 
-#: maximum size of the parts ``event``, ``eventTime`` and ``fax``, and of a JSON body without long strings; a fax has
-#: about 2 kB
+#: Maximum size of the part ``fax``, and of a JSON body without long strings. A fax has about 2 kB, but it repeats the
+#: merge fields of its cover page, which have up to 1 MB in a request for one fax, and less in a row of a list. The
+#: provider may write each character as an escape, which has three times as many bytes.
+MAX_FAX_BYTES = 4 * 1024 * 1024
+#: maximum size of the parts ``event`` and ``eventTime``
 MAX_FIELD_BYTES = 64 * 1024
 #: longer strings of a JSON body, such as the document, count as empty
 MAX_STRING_BYTES = 16 * 1024
+#: maximum strings in a JSON body; a fax with a cover page has up to 1,200
+_MAX_STRINGS = 10_000
 #: maximum bytes of the name and of the value of a part's header, and maximum characters of the content type
 _MAX_HEADER_BYTES = 4 * 1024
 
 _EVENT_CHARS = 64
 
-#: parts that are stored; all others, such as ``file``, are discarded
-_STORED_PARTS = frozenset({"event", "eventTime", "fax"})
+#: parts that are stored, and their maximum size; all others, such as ``file``, are discarded
+_STORED_PARTS = {"event": MAX_FIELD_BYTES, "eventTime": MAX_FIELD_BYTES, "fax": MAX_FAX_BYTES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,7 @@ class _JsonWithoutDocument:
         self.kept = bytearray()
         #: where the present string begins in what is kept; None outside of strings
         self._string: int | None = None
+        self._strings = 0
         self._is_long = False
         self._is_escaped = False
 
@@ -117,14 +123,15 @@ class _JsonWithoutDocument:
                 position = self._feed_structure(chunk, position)
             else:
                 position = self._feed_string(chunk, position, self._string)
-            if len(self.kept) > MAX_FIELD_BYTES:
+            if len(self.kept) > MAX_FAX_BYTES or self._strings > _MAX_STRINGS:
                 raise CallbackError("the body is too large")
 
     def _feed_structure(self, chunk: bytes, start: int) -> int:
         end = chunk.find(b'"', start) + 1
-        self.kept += chunk[start : end or start + MAX_FIELD_BYTES + 1]
+        self.kept += chunk[start : end or start + MAX_FAX_BYTES + 1]
         if end:
             self._string, self._is_long = len(self.kept), False
+            self._strings += 1
         return end or len(chunk)
 
     def _feed_string(self, chunk: bytes, start: int, string: int) -> int:
@@ -187,6 +194,7 @@ class _MultipartFields:
         self._header_value = b""
         self._disposition = b""
         self._part: bytearray | None = None
+        self._max_bytes = 0
         self._preamble: _Preamble | None = _Preamble(boundary)
         try:
             self._parser = MultipartParser(boundary, _callbacks(self))
@@ -234,11 +242,12 @@ class _MultipartFields:
         name = options.get(b"name", b"").decode("utf-8", "replace")
         is_stored = name in _STORED_PARTS and name not in self._fields
         self._part = self._fields.setdefault(name, bytearray()) if is_stored else None
+        self._max_bytes = _STORED_PARTS.get(name, 0)
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is None:
             return
-        if len(self._part) + end - start > MAX_FIELD_BYTES:
+        if len(self._part) + end - start > self._max_bytes:
             raise CallbackError("a field of the multipart body is too large")
         self._part += data[start:end]
 

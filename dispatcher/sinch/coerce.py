@@ -21,12 +21,18 @@ MAX_TEXT_CHARS = 10_000
 MAX_ID_BYTES = 200
 #: maximum items of a list, and fields of an object with free names
 MAX_ITEMS = 1_000
-#: maximum values in one JSON text; a list of 1,000 faxes has about 40,000
+#: Maximum values in one JSON text. A list of 1,000 faxes has about 40,000. A cover page may have 500 merge fields, and
+#: a list with many such faxes is read in smaller pages.
 MAX_VALUES = 400_000
 #: maximum characters of a name, of a number as text, and of a time
 _NAME_CHARS, _NUMBER_CHARS, _TIME_CHARS = 200, 40, 64
 #: larger numbers are reduced to this; many JSON readers cannot represent larger ones exactly
 MAX_NUMBER = 2**53 - 1
+
+#: with more quotes a JSON text counts as one with too many values, because its strings would take long to find
+_MAX_QUOTES = 200_000
+#: a string; one without an end reaches to the end of the text, so that no part is searched twice
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 #: characters that end a line or control a terminal, and lone surrogates, which cannot be encoded
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -135,7 +141,7 @@ def time_ms(value: object) -> int:
 def json_object(body: bytes | bytearray | str) -> Mapping[str, object] | None:
     """Return the JSON object in ``body``, or None if it is anything else or has more than ``MAX_VALUES`` values."""
     try:
-        if _values(body) > MAX_VALUES:
+        if has_too_many_values(body):
             return None
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -143,8 +149,21 @@ def json_object(body: bytes | bytearray | str) -> Mapping[str, object] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _values(body: bytes | bytearray | str) -> int:
-    """Return at least the number of values in a JSON text; each one takes up to 100 bytes of memory."""
-    if isinstance(body, str):
-        return body.count(",") + body.count("[") + body.count("{")
-    return body.count(b",") + body.count(b"[") + body.count(b"{")
+def has_too_many_values(body: bytes | bytearray | str) -> bool:
+    """Return whether a JSON text may have more than ``MAX_VALUES`` values; each takes up to 100 bytes of memory."""
+    body = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    if _values(body, 0, len(body)) <= MAX_VALUES:
+        return False
+    # What is inside strings does not count. Only texts in UTF-16 and UTF-32 contain NUL; their strings end elsewhere.
+    if body.count(b'"') > _MAX_QUOTES or b"\0" in body:
+        return True
+    count = end = 0
+    for string in _STRING.finditer(body):  # without a copy of the body
+        count += _values(body, end, string.start())
+        end = string.end()
+    return count + _values(body, end, len(body)) > MAX_VALUES
+
+
+def _values(body: bytes | bytearray, start: int, end: int) -> int:
+    """Return at least the number of values in a part of a JSON text."""
+    return body.count(b",", start, end) + body.count(b"[", start, end) + body.count(b"{", start, end)

@@ -9,6 +9,7 @@ SinchError
 │   └── NotFoundError       404
 ├── RateLimitedError        429
 ├── UnreadableError         2xx with an unreadable body
+│   └── TooLargeError         it has too many bytes or values; smaller pages of a list may be readable
 ├── SaveError               the content could not be written to a file
 └── CallbackError           the body of a callback is not an event of the provider
 
@@ -94,6 +95,10 @@ class UnreadableError(SinchError):
     def __init__(self, reason: str, *, status: int = 200) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class TooLargeError(UnreadableError):
+    """A 2xx response has too many bytes or values. A list may be readable in smaller pages."""
 
 
 class SaveError(SinchError):

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dispatcher.sinch.coerce import MAX_ITEMS, integer, json_object
+from dispatcher.sinch.coerce import integer
 from dispatcher.sinch.errors import UnreadableError
-from dispatcher.sinch.wire import MAX_LIST_PAGES, page_number, total_pages
+from dispatcher.sinch.wire import MAX_LIST_PAGES, page_number, read_items, total_pages
 
 T = TypeVar("T")
 
@@ -42,12 +42,10 @@ def read_list(body: bytes, key: str, read_item: Callable[[object], T], *, page: 
         page: the requested page, used if the response does not name one.
 
     Raises:
+        TooLargeError: the body has too many values or items.
         UnreadableError: the body is not a list. It must not be confused with an empty list.
     """
-    response = json_object(body)
-    items = None if response is None else response.get(key)
-    if response is None or not isinstance(items, list) or len(items) > MAX_ITEMS:
-        raise UnreadableError(f"the answer is not a list of {key}")
+    response, items = read_items(body, key)
     return Page(
         items=tuple(read_item(item) for item in items),
         number=page_number(response) or page,

@@ -11,7 +11,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from dispatcher.sinch.body import TOO_LATE, SendGuard
 from dispatcher.sinch.coerce import explanation
-from dispatcher.sinch.errors import NotSentError, ResponseLostError, UnreachableError, UnreadableError
+from dispatcher.sinch.errors import NotSentError, ResponseLostError, TooLargeError, UnreachableError, UnreadableError
 from dispatcher.sinch.responses import SinchResponse
 from dispatcher.sinch.saving import FileSink
 
@@ -91,7 +91,8 @@ class HttpPool:
             UnreachableError: no connection could be established.
             NotSentError: the guard did not allow the body to start.
             ResponseLostError: no complete response arrived.
-            UnreadableError: the response is too large, has another encoding than gzip, or is no file of its kind.
+            TooLargeError: the response is too large.
+            UnreadableError: the response has another encoding than gzip, or is no file of its kind.
             SaveError: the file cannot be written.
         """
         with translate_errors(guard):
@@ -154,7 +155,7 @@ async def _body(response: httpx.Response, into: FileSink | None, max_bytes: int)
         return b""
     body = await _read(response, max_bytes + 1)
     if len(body) > max_bytes:
-        raise UnreadableError("the answer is too large", status=response.status_code)
+        raise TooLargeError("the answer is too large", status=response.status_code)
     return body
 
 

@@ -1,13 +1,23 @@
 """Reads the provider's faxes and lists into ``FaxUpdate``, and builds the query of a list."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
-from dispatcher.sinch.coerce import MAX_ITEMS, explanation, identifier, integer, json_object, mapping, text, time_ms
-from dispatcher.sinch.errors import UnreadableError
+from dispatcher.sinch.coerce import (
+    MAX_ITEMS,
+    explanation,
+    has_too_many_values,
+    identifier,
+    integer,
+    json_object,
+    mapping,
+    text,
+    time_ms,
+)
+from dispatcher.sinch.errors import TooLargeError, UnreadableError
 
 #: labels of every fax: its job, its attempt number, and the write epoch of the account when the attempt began
 JOB_LABEL = "bulkfax-job"
@@ -94,6 +104,14 @@ class FaxQuery:
         """Return the query parameters of a page, counted from 1."""
         return (*self.filters(), ("pageSize", str(self.page_size)), ("page", str(page)))
 
+    def in_smaller_pages(self) -> "FaxQuery | None":
+        """Return the query with a tenth of the page size, for a list whose pages are too large to read.
+
+        The provider repeats the merge fields of each fax, so that 1,000 faxes may be more than a client reads. Returns
+        None if the pages have one fax already.
+        """
+        return replace(self, page_size=max(1, self.page_size // 10)) if self.page_size > 1 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
@@ -166,12 +184,10 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
     Faxes without a usable ID do not affect the others.
 
     Raises:
+        TooLargeError: the body has too many values or items.
         UnreadableError: the body is not a list. It must not be confused with an empty list.
     """
-    response = json_object(body)
-    faxes = None if response is None else response.get("faxes")
-    if response is None or not isinstance(faxes, list) or len(faxes) > MAX_ITEMS:
-        raise UnreadableError("the answer is not a list of faxes")
+    response, faxes = read_items(body, "faxes")
     pages = total_pages(response)
     items = [mapping(fax) for fax in faxes]
     return ListPage(
@@ -180,6 +196,22 @@ def read_page(body: bytes, query: FaxQuery, page: int) -> ListPage:
         total_pages=pages,
         unusable=tuple(AttemptLabels.read(item.get("labels")).job for item in items if not identifier(item.get("id"))),
     )
+
+
+def read_items(body: bytes, key: str) -> tuple[Mapping[str, object], list[object]]:
+    """Return the object in the body of a response, and its array ``key``.
+
+    Raises:
+        TooLargeError: there are too many values or items.
+        UnreadableError: the body has no such array.
+    """
+    response = json_object(body)
+    items = None if response is None else response.get(key)
+    if response is not None and isinstance(items, list) and len(items) <= MAX_ITEMS:
+        return response, items
+    if isinstance(items, list) or has_too_many_values(body):
+        raise TooLargeError(f"the list of {key} has too many values")
+    raise UnreadableError(f"the answer is not a list of {key}")
 
 
 def total_pages(response: Mapping[str, object]) -> int:

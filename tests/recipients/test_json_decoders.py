@@ -106,6 +106,13 @@ def test_an_item_that_is_too_long_is_refused() -> None:
     assert rows[1].reason == RefusalReason.TOO_LONG
 
 
+@pytest.mark.parametrize(("outer", "nested", "accepted"), [(200, 199, True), (200, 200, False), (0, 400, False)])
+def test_the_keys_of_a_row_and_of_its_fields_are_bounded_together(outer: int, nested: int, accepted: bool) -> None:
+    row = {"fax": "+1", **{f"a{n}": "" for n in range(outer)}, "fields": {f"b{n}": "" for n in range(nested)}}
+    (read,) = decode(NdjsonDecoder, json.dumps(row), 5000)
+    assert isinstance(read, Row) is accepted
+
+
 def test_an_empty_array_has_no_rows() -> None:
     assert decode(JsonArrayDecoder, "[]") == []
     assert decode(JsonArrayDecoder, " [ ] ") == []
