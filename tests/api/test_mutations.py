@@ -11,6 +11,7 @@ import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, replace
 from io import BytesIO
+from operator import attrgetter
 from random import Random
 from typing import IO, Any, NamedTuple
 
@@ -20,16 +21,21 @@ from fastapi import FastAPI
 
 from dispatcher.api.app import create_app
 from dispatcher.child_process.runner import ChildLimits, ChildProcesses
+from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.documents import check
+from dispatcher.recipients.errors import RecipientListError
+from dispatcher.recipients.read_rows import PIECE_BYTES, RowReader
 from dispatcher.runtime import Runtime
 from dispatcher.sinch.callback_url import callback_url
 from tests.documents.pdfs import letter
 from tests.service.samples import draft, running
+from tests.service.samples import number as sample_number
 
 pytestmark = pytest.mark.anyio
 
 SEED = int(os.environ.get("MUTATION_SEED", "14"))
 REQUESTS = 4000
+UPLOADS, UPLOAD_ROWS, READ_ALL = 20, 2_000, 1_000_000
 #: callbacks are no part of the OpenAPI document: the provider's is theirs
 CALLBACK_STATUSES = {200, 400, 403, 404, 405, 413, 415, 422}
 JSON = (b"content-type", b"application/json")
@@ -315,6 +321,89 @@ def assert_problem(answer: Answer, request: Request, replay: str) -> None:
     assert problem["status"] == answer.status, replay
     assert problem["title"], replay
     assert problem["detail"], replay
+
+
+async def test_a_refused_upload_leaves_the_rows_that_a_reading_gives_up_to_a_line(runtime: Runtime) -> None:
+    """The rows of a broken list are stored up to the line that the answer names, and no other row or part of one."""
+    app = create_app(runtime)
+    ends: Counter[str] = Counter()
+    async with app.router.lifespan_context(app):
+        for number in range(UPLOADS):
+            random = Random(f"{SEED} upload {number}")
+            batch = await draft(runtime.store)
+            request = local(broken_list(f"/v1/batches/{batch}/recipients", random))
+            answer = await asyncio.wait_for(send(app, request), 30)
+            replay = f"MUTATION_SEED={SEED}, upload {number}: {answer} {request.headers}"
+            stored = await stored_rows(runtime, batch)
+            read, whole = reading(request, runtime)
+            assert answer.status != 200 or whole, replay
+            last = READ_ALL if answer.status == 200 else json.loads(answer.body).get("lines_stored") or 0
+            assert stored == read.up_to(last), replay
+            left = [len(a) - len(b) for a, b in zip(read.up_to(READ_ALL), stored, strict=True)]
+            assert whole or max(left) < 1_000, replay  # it is stored in parts of 1,000 recipients or refused rows
+            ends["whole" if answer.status == 200 else "part" if last else "nothing"] += 1
+    assert ends["part"] > 2, ends
+
+
+class Stored(NamedTuple):
+    """Rows of one list, in order."""
+
+    accepted: list[Recipient]
+    refused: list[RefusedRow]
+
+    def up_to(self, line: int) -> "Stored":
+        """Return the rows up to a line, without repeated numbers."""
+        first = {row.number: row for row in reversed(self.accepted) if row.line <= line}
+        refused = [row for row in self.refused if row.line <= line]
+        return Stored(sorted(first.values(), key=attrgetter("line")), refused)
+
+
+def reading(request: Request, runtime: Runtime) -> tuple[Stored, bool]:
+    """Read the list of a request without the API and the store: its rows up to the fault, and whether there is none."""
+    content_type = next((value for name, value in request.headers if name == b"content-type"), b"").decode("latin-1")
+    read = Stored([], [])
+    try:
+        reader = RowReader(content_type, "US", runtime.policy.destinations)
+        for start in range(0, len(request.body) + 1, PIECE_BYTES):
+            piece = request.body[start : start + PIECE_BYTES]
+            rows = reader.read(piece, len(piece) < PIECE_BYTES)
+            read.accepted.extend(rows.accepted)
+            read.refused.extend(rows.refused)
+    except RecipientListError:
+        return read, False
+    return read, True
+
+
+async def stored_rows(runtime: Runtime, batch: str) -> Stored:
+    store = runtime.store.batches
+    stored, block = Stored([], []), 0
+    while rows := await store.recipients(batch, block):
+        assert len(await store.records(batch, block)) == len(rows)
+        stored.accepted.extend(rows)
+        block += 1
+    for chunk in range(await store.refused_chunks(batch)):
+        stored.refused.extend(await store.refused(batch, chunk))
+    return stored
+
+
+def broken_list(target: str, random: Random) -> Request:
+    """Return an upload in one of the types, with some rows that are refused and with something wrong in it."""
+    numbers = ["12" if random.random() < 0.1 else sample_number(row) for row in range(UPLOAD_ROWS)]
+    rows = [{"fax": number, "name": f"n, {row}" * random.randrange(1, 8)} for row, number in enumerate(numbers)]
+    csv = "fax,name\n" + "".join(f'{row["fax"]},"{row["name"]}"\n' for row in rows)
+    kind, body = random.choice(
+        (
+            (b"text/csv", csv.encode()),
+            (b"text/csv", csv.encode("utf-16")),
+            (b"application/x-ndjson", "\n".join(map(json.dumps, rows)).encode()),
+            *[(b"application/json", json.dumps(rows).encode())] * 3,
+        )
+    )
+    if random.random() < 0.2:
+        return with_other_header(Request("POST", target, ((b"content-type", kind),), body), random)
+    good = random.choice((0, len(body) * 4 // 5, len(body) * 4 // 5))
+    rest = with_other_bytes(Request("POST", target, ((b"content-type", kind),), body[good:]), random)
+    return replace(rest, body=body[:good] + rest.body)
 
 
 async def everything_can_be_read(app: FastAPI) -> int:
