@@ -50,6 +50,7 @@ CHECKS = [
     checks.ensure_resource_availability,
 ]
 _CONTENT = "a deadline in the past is refused, as is a country or a number that does not exist"
+_NUMBER = "a number that nobody can have is refused"
 _LIST = "bytes are refused that are no list of recipients"
 _LAX = "numbers, true and false are taken from texts too, and numbers from true and false"
 #: operations that may refuse what their schema allows, and why
@@ -60,6 +61,10 @@ MAY_REFUSE = {
     "POST /v1/batches/{batch}/recipients": _LIST,
     "POST /v1/recipients/dry-run": _LIST,
     "PATCH /v1/account/rate": "a change that names no limit is refused",
+    "POST /v1/suppressions": _NUMBER,
+    "POST /v1/suppressions/import": _LIST,
+    "GET /v1/suppressions/{number}": _NUMBER,
+    "DELETE /v1/suppressions/{number}": _NUMBER,
 }
 #: operations that may accept what their schema does not allow, and why
 MAY_ACCEPT = {
