@@ -81,7 +81,7 @@ class Attacks:
 
     def draft(self) -> bytes:
         """Return the request for a draft, into which lists are sent."""
-        body = json.dumps({"name": "attack", "content_urls": ["http://127.0.0.1:9/letter.pdf"]}).encode()
+        body = json.dumps({"name": "attack", "content_urls": ["https://documents.example.com/letter.pdf"]}).encode()
         return b"".join(self._post("/v1/batches", _JSON, body))
 
     def _letters(self, megabytes: float) -> Iterator[bytes]:

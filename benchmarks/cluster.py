@@ -14,7 +14,7 @@ from dispatcher.local.services import SERVICES, environment_without_settings
 
 START_S = 60.0
 #: URL of a document, which the emulator does not fetch in benchmarks
-DOCUMENT_URL = "http://127.0.0.1:9/letter.pdf"
+DOCUMENT_URL = "https://documents.example.com/letter.pdf"
 
 
 def bench_cluster(
