@@ -100,20 +100,24 @@ DEFAULT_ACCOUNT = "default"
 LEGACY_KEYS = ("bf:batches", "bf:limiter", "bf:secrets")
 #: types of the keys of an account that have no id in their name; the same as in the table above
 ACCOUNT_TYPES = {
-    **dict.fromkeys(("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check"), "string"),
+    **dict.fromkeys(
+        ("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check", "calls"), "string"
+    ),
     **dict.fromkeys(("batches", "active:urgent", "active:bulk", "drafts", "timers", "deadlines"), "zset"),
     **dict.fromkeys(("breaker", "forbidden", "unclear_sends", "inbox:deferred"), "zset"),
+    **dict.fromkeys(("suppressions:numbers", "suppressions:ends", "dead_calls"), "zset"),
     **dict.fromkeys((f"watch:{place}" for place in WATCHED), "zset"),
     **dict.fromkeys(("wake", "inbox:failed"), "list"),
     **dict.fromkeys(("draining", "released"), "set"),
     **dict.fromkeys(("leases", "locks", "limiter", "holds", "answered", "clock", "workers", "epoch"), "hash"),
-    **dict.fromkeys(("rollback", "rollback:unknown", "totals", "secrets", "documents"), "hash"),
+    **dict.fromkeys(("rollback", "rollback:unknown", "totals", "secrets", "documents", "suppressions"), "hash"),
     "inbox": "stream",
 }
 #: those of them without which nothing is sent
 SENDING_KEYS = frozenset(
     {
         *("active:urgent", "active:bulk", "epoch", "holds", "leases", "limiter", "locks", "timers", "workers"),
+        "suppressions",
         *(f"watch:{place}" for place in WATCHED),
     }
 )

@@ -58,7 +58,7 @@ async def test_a_child_gets_its_input_and_arguments_and_nothing_else(
         "arguments": ["a b"],
         "environment": [],
         "folder": "/",
-        "priority": os.nice(0) + 10,
+        "priority": min(os.nice(0) + 10, 19),
         "session": True,
         "limits": [[200_000_000] * 2, [2, 3], [100_000] * 2, [0, 0]],
     }
