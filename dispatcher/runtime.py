@@ -297,7 +297,9 @@ def assemble(
         callback_keys=secrets.callback_keys,
         mailings=Mailings(store, sinch.check, policy.open_drafts, secrets.number_key),
         child_processes=child_processes,
-        document_intake=DocumentIntake(store, child_processes, max_pages=policy.max_pages),
+        document_intake=DocumentIntake(
+            store, child_processes, max_pages=policy.max_pages, longest_sending_s=policy.warn_sending_time_s
+        ),
         callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),
         sender=sender,
         reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),

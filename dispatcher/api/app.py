@@ -16,6 +16,7 @@ from dispatcher.api import (
     health,
     jobs,
     pages,
+    previews,
     problems,
     recipients,
     suppressions,
@@ -35,6 +36,7 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (faxes.router, (404, 409, 502, 507)),
     (documents.router, (404, 409, 507)),
     (suppressions.router, (404, 409, 507)),
+    (previews.router, (404, 507)),
     (account.router, (404, 409, 507)),
 )
 _OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
@@ -83,6 +85,9 @@ def _add_turns(app: FastAPI) -> None:
     state.page_turns = Turns("pages are sent", at_once=pages.PAGES_AT_ONCE, waiting=pages.PAGES_WAITING)
     state.fetch_turns = Turns(
         "documents are sent", at_once=documents.FETCHES_AT_ONCE, waiting=documents.FETCHES_WAITING
+    )
+    state.preview_turns = Turns(
+        "previews are drawn", at_once=previews.PREVIEWS_AT_ONCE, waiting=previews.PREVIEWS_WAITING
     )
 
 

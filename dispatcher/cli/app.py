@@ -11,6 +11,7 @@ from dispatcher.cli import (
     holds,
     jobs,
     policy,
+    preview,
     send,
     services,
     suppressions,
@@ -29,6 +30,7 @@ app.command(rich_help_panel="Try and run")(demo.demo)
 app.command(rich_help_panel="Try and run")(up.up)
 app.command(rich_help_panel="Try and run", **emulator.PASS_ON)(emulator.emulator)
 app.command(rich_help_panel="Mailings")(send.send)
+app.command(rich_help_panel="Mailings")(preview.preview)
 app.add_typer(batches.app, name="batches", rich_help_panel="Mailings")
 app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
 app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")

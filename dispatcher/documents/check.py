@@ -3,6 +3,7 @@
 import json
 import re
 from io import BytesIO
+from math import inf
 from typing import IO, Any
 
 import pikepdf
@@ -20,17 +21,17 @@ _OBJECT = re.compile(rb"(?:^|\s)\d{1,10} \d{1,5} obj\b")
 _SECOND_PDF = re.compile(rb"%%EOF\s*%PDF-")
 
 
-def run(source: IO[bytes], output: IO[bytes], max_pages: str) -> None:
+def run(source: IO[bytes], output: IO[bytes], max_pages: str, longest_sending_s: str) -> None:
     """Write the number of pages and the warnings, or the sentence of a refusal, as JSON."""
     try:
-        answer = check(source.read(), int(max_pages))
+        answer = check(source.read(), int(max_pages), float(longest_sending_s))
     except RefusedDocument as refused:
         answer = {"refusal": str(refused)}
     output.write(json.dumps(answer).encode())
 
 
-def check(content: bytes, max_pages: int) -> dict[str, Any]:
-    """Return the number of pages and the warnings. Raises RefusedDocument."""
+def check(content: bytes, max_pages: int, longest_sending_s: float = inf) -> dict[str, Any]:
+    """Return the number of pages, the warnings, and the least time of sending. Raises RefusedDocument."""
     _ensure_whole_file(content)
     with _opened(content) as pdf:
         pages = pages_of(pdf.Root, max_pages)
@@ -41,7 +42,7 @@ def check(content: bytes, max_pages: int) -> dict[str, Any]:
             parts.ensure_sound(entry)
     from dispatcher.documents.drawing import draw_all  # a document that is refused by now is not drawn
 
-    return {"pages": len(pages), "warnings": draw_all(content, len(pages), parts.with_drawn_pictures)}
+    return {"pages": len(pages), **draw_all(content, len(pages), parts.with_drawn_pictures, longest_sending_s)}
 
 
 def _ensure_whole_file(content: bytes) -> None:

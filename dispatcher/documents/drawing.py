@@ -9,6 +9,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from dispatcher.documents.looks import PageLooks
 from dispatcher.documents.refusals import DAMAGED, RefusedDocument, damaged_page
 
 #: forms within forms in which objects of a page are looked for
@@ -30,17 +31,19 @@ _STROKES_TEXT = {
 }
 
 
-def draw_all(content: bytes, count: int, with_pictures: Collection[int]) -> list[dict[str, Any]]:
-    """Draw all pages and return the warnings about how they look.
+def draw_all(content: bytes, count: int, with_pictures: Collection[int], longest_sending_s: float) -> dict[str, Any]:
+    """Draw all pages and return the warnings about how they look, and the least time of sending.
 
     Args:
         content: The PDF.
         count: Number of its pages as its page tree has them.
         with_pictures: Numbers of the pages whose pictures nobody has unpacked yet.
+        longest_sending_s: Time of sending that needs no warning.
 
     Raises:
         RefusedDocument: A page cannot be drawn, or stays blank although it has content.
     """
+    looks = PageLooks(longest_sending_s)
     with _opened(content) as document:
         if len(document) != count:
             raise RefusedDocument(DAMAGED)
@@ -48,12 +51,12 @@ def draw_all(content: bytes, count: int, with_pictures: Collection[int]) -> list
             with closing(_page(document, number)) as page:
                 if number in with_pictures:
                     _ensure_pictures(page, number)
-                if not _has_ink(page) and _has_content(page):
+                if not looks.page(page, number) and _has_content(page):
                     raise RefusedDocument(
                         f"page {number} of the PDF stays blank, although it has content: export the document again, "
                         "with its fonts embedded"
                     )
-    return []
+    return {"warnings": looks.warnings(), "sending_s": sum(looks.seconds())}
 
 
 def saved_again(content: bytes) -> bytes:
@@ -78,14 +81,6 @@ def _page(document: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
         return document[number - 1]
     except pdfium.PdfiumError as error:
         raise damaged_page(number, "the description") from error
-
-
-def _has_ink(page: pdfium.PdfPage) -> bool:
-    """Return whether anything on a page is not white."""
-    bitmap = page.render(grayscale=True)
-    rows = memoryview(bitmap.buffer).cast("B")
-    width, stride = bitmap.width, bitmap.stride
-    return any(bytes(rows[start : start + width]).strip(b"\xff") for start in range(0, stride * bitmap.height, stride))
 
 
 def _ensure_pictures(page: pdfium.PdfPage, number: int) -> None:

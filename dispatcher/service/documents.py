@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterable
+from math import inf
 from typing import IO, Any
 
 from dispatcher.child_process.runner import ChildFailed, ChildLimits, ChildProcesses, Ending
@@ -46,10 +47,12 @@ _NO_RESULT = {
 class DocumentIntake:
     """Takes uploaded documents, after a check in a child process."""
 
-    def __init__(self, store: Store, processes: ChildProcesses, *, max_pages: int) -> None:
+    def __init__(
+        self, store: Store, processes: ChildProcesses, *, max_pages: int, longest_sending_s: float = inf
+    ) -> None:
         self._store = store
         self._processes = processes
-        self._max_pages = max_pages
+        self._limits = (str(max_pages), str(longest_sending_s))
         self._storing = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
     async def take(self, file: IO[bytes], name: str) -> DocumentInfo:
@@ -69,12 +72,12 @@ class DocumentIntake:
             file.seek(0)
             content = await on_cpu_thread(file.read)
             return await self._store.documents.put(
-                content, name, seen["pages"], warnings=warnings, sending_s=seen.get("sending_s", 0.0)
+                content, name, seen["pages"], warnings=warnings, sending_s=seen["sending_s"]
             )
 
     async def _checked(self, file: IO[bytes]) -> dict[str, Any]:
         try:
-            answer = await self._processes.answer(_CHECK, file, str(self._max_pages), limits=_LIMITS)
+            answer = await self._processes.answer(_CHECK, file, *self._limits, limits=_LIMITS)
         except ChildFailed as failure:
             raise Unreadable(f"{_NO_RESULT[failure.ending]}: print it to a new PDF") from failure
         if "refusal" in answer:

@@ -181,6 +181,8 @@ class Policy:
 
     #: maximum number of pages of a document
     max_pages: int = _limit("documents.max_pages", 200)
+    #: documents that take longer to send, at least, have a warning
+    warn_sending_time_s: float = _time("documents.warn_sending_time", 900.0)
 
     #: share of the rate that retries keep while a batch's first pass runs
     retry_floor: float = _share("rate.retry_floor", 0.10)
