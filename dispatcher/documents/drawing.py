@@ -56,7 +56,7 @@ def draw_all(content: bytes, count: int, with_pictures: Collection[int], longest
                         f"page {number} of the PDF stays blank, although it has content: export the document again, "
                         "with its fonts embedded"
                     )
-    return {"warnings": looks.warnings(), "sending_s": sum(looks.seconds())}
+    return {"warnings": looks.warnings(), "sending_s": looks.sending_s}
 
 
 def saved_again(content: bytes) -> bytes:

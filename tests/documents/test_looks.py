@@ -284,10 +284,16 @@ def test_long_sending_is_warned_about(letter: bytes, longest_s: float, warned: b
     assert ("long_sending" in codes_) == warned
 
 
-def test_each_page_has_its_time_of_sending() -> None:
-    blank, letter = looked_at(together(page(""), page(lines()))).seconds()
+def test_the_time_of_sending_grows_with_what_is_on_the_pages() -> None:
+    blank, letter = (looked_at(page(content)).sending_s for content in ("", lines()))
     assert blank < 0.2
     assert 1 < letter < 20
+    assert looked_at(together(page(""), page(lines()))).sending_s == pytest.approx(blank + letter)
+
+
+def test_some_pages_of_a_long_document_stand_for_others() -> None:
+    letter = looked_at(page(lines())).sending_s
+    assert looked_at(together(*[page(lines())] * 33)).sending_s == pytest.approx(33 * letter)
 
 
 def test_a_page_has_ink_if_anything_on_it_is_not_white() -> None:
