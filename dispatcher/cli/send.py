@@ -230,8 +230,15 @@ def try_list(recipients: Path, columns: ListColumns, country: str, *, as_json: b
     if upload.first_rows:
         results.print(first_rows_table(upload.first_rows))
     if upload.refused_sample:
-        results.print(refused_table(upload.refused_sample, f"{upload.refused} refused lines"))
+        results.print(
+            refused_table(upload.refused_sample, f"{_unsent(upload)}, the first {len(upload.refused_sample)}")
+        )
     results.print(f"{upload.accepted:,} of {upload.lines:,} lines would be dialled; nothing was stored")
+
+
+def _unsent(upload: Upload) -> str:
+    """Count the lines that the table of refused lines is about: those that opted out and suppressed ones, too."""
+    return f"{upload.refused + upload.opted_out + upload.suppressed:,} lines that are not sent to"
 
 
 def _ensure_list(recipients: Path) -> None:
@@ -295,7 +302,7 @@ def _show(batch: Batch, upload: Upload | None, how: _How, *, as_json: bool) -> N
     results.print(batch_facts(batch))
     if upload and upload.refused_sample:
         shown = upload.refused_sample[:_REFUSED_SHOWN]
-        results.print(refused_table(shown, f"{upload.refused} refused lines, the first {len(shown)}"))
+        results.print(refused_table(shown, f"{_unsent(upload)}, the first {len(shown)}"))
     if how.watching:
         results.print(counts_table(batch))
         results.print(f"Everything by line: bulkfax batches report {batch.id}", soft_wrap=True)

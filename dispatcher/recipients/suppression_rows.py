@@ -1,7 +1,8 @@
 """Reads a do-not-fax list from CSV as it arrives: one entry a line.
 
 An export of the list has the columns number, reason, source, job, added_at and expires_at. Of other lists the number is
-read, and a reason if there is one.
+read, and a reason if there is one. A list of recipients may say in a column who has opted out: its other rows are
+refused, because they may be faxed.
 """
 
 import csv
@@ -12,6 +13,8 @@ from typing import NamedTuple
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.suppressions import MAX_REASON, SOURCES, Suppression, SuppressionSource, one_line
 from dispatcher.core.times import to_ms
+from dispatcher.recipients.columns.headings import Subject, read_heading
+from dispatcher.recipients.columns.permission import is_opted_out
 from dispatcher.recipients.encoding import TextDecoder
 from dispatcher.recipients.errors import EmptyInput, NoNumberColumn, TooManyRefused
 from dispatcher.recipients.lines import LineBuffer
@@ -51,6 +54,8 @@ class SuppressionReader:
         self._delimiter = ""
         #: names of the columns, in lower case
         self._columns: Sequence[str] = ()
+        #: those of them that say who has opted out
+        self._opt_outs: Sequence[str] = ()
         self._refused = 0
 
     def read(self, piece: bytes, final: bool = False) -> SuppressionRows:
@@ -94,6 +99,7 @@ class SuppressionReader:
         number = next((name for name in _NUMBER_HEADINGS if name in names), None)
         if number is not None:
             self._columns = ["number" if name == number else name for name in names]
+            self._opt_outs = [name for name in names if read_heading(name).subject is Subject.OPT_OUT]
             return True
         if isinstance(normalize_number(values[0], "", self._region), RefusedNumber):
             raise NoNumberColumn(
@@ -109,6 +115,10 @@ class SuppressionReader:
         number = normalize_number(text, values.get("country", ""), self._region)
         if isinstance(number, RefusedNumber):
             return refused(self._line, text, number.reason, number.sentence)
+        if self._opt_outs and all(is_opted_out(values.get(name, "")) is False for name in self._opt_outs):
+            return self._broken(
+                text, f"The column {self._opt_outs[0][:40]!r} does not say that this recipient opted out."
+            )
         source = values.get("source", "").strip() or self._source.value
         if source not in SOURCES:
             return self._broken(text, f"The source {source[:40]!r} is none of {', '.join(SOURCES)}.")

@@ -49,3 +49,12 @@ def test_a_dry_run_shows_rows_and_creates_no_batch(connected: Bulkfax, letter: P
     assert 'number: "Fax"; country: "Land"; area code: "Vorwahl"' in ran.out
     assert "1 of 2 lines would be dialled; nothing was stored" in ran.out
     assert connected("batches", "list", "--json").out == before
+
+
+def test_lines_that_opted_out_are_counted_with_the_refused_ones_that_are_shown(
+    connected: Bulkfax, letter: Path, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "Fax,Do Not Fax\n202-555-0143,yes\nx,no\n202-555-0145,no\n")
+    ran = connected("send", letter, path, "--dry-run")
+    assert ran.status == 0, ran.err
+    assert "2 lines that are not sent to, the first 2" in ran.out

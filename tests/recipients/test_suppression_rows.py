@@ -66,3 +66,11 @@ def test_a_row_that_cannot_be_used_is_refused_alone(row: str, reason: str) -> No
 def test_a_list_without_numbers_is_refused(text: str, error: type[RecipientListError]) -> None:
     with pytest.raises(error):
         read(text)
+
+
+def test_of_a_list_of_recipients_only_those_who_opted_out_are_taken() -> None:
+    """An unclear mark is taken as opting out; somebody who may be faxed is never put on the list."""
+    rows = read("Fax,Do Not Fax\n202-555-0143,yes\n202-555-0144,no\n202-555-0145,\n202-555-0146,2026-01-31\n")
+    assert [entry.number for entry in rows.accepted] == ["+12025550143", "+12025550146"]
+    assert [(row.line, row.reason) for row in rows.refused] == [(3, "broken_row"), (4, "broken_row")]
+    assert "'do not fax' does not say" in rows.refused[0].detail
