@@ -36,7 +36,8 @@ def test_a_batch_survives_the_kill_of_each_process(cluster: StoryCluster) -> Non
     ended = cluster.wait(batch.id)
     comparison = cluster.compare(batch.id)
     assert (comparison.lost, comparison.doubled, comparison.wrong_state) == ((), (), ())
-    assert sum(ended.counts.values()) == len(NUMBERS)
+    # a number that another batch of this file has proved to be dead is on the do-not-fax list
+    assert sum(ended.counts.values()) + ended.suppressed == len(NUMBERS)
     assert cluster.doctor() == []
 
 
