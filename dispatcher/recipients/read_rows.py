@@ -244,13 +244,16 @@ def _normalized(rows: Sequence[Row | RefusedRow], numbers: NumberReader) -> tupl
         if isinstance(row, RefusedRow):
             refused_rows.append(row)
             continue
-        result = numbers.read(row.number, row.country, row.area_code)
-        if isinstance(result, RefusedNumber):
-            refused_rows.append(refused(row.line, row.number, result.reason, result.sentence))
-            continue
-        number, region = result
-        if not row.country and number != row.number:
-            assumed += not row.number.lstrip().startswith(("+", "(+", "00"))
+        number = row.number
+        region = None if row.area_code else numbers.allowed_region(number)
+        if region is None:
+            result = numbers.read(number, row.country, row.area_code)
+            if isinstance(result, RefusedNumber):
+                refused_rows.append(refused(row.line, number, result.reason, result.sentence))
+                continue
+            number, region = result
+            if not row.country and number != row.number:
+                assumed += not row.number.lstrip().startswith(("+", "(+", "00"))
         accepted.append(
             Recipient(line=row.line, number=number, region=region, reference=row.reference, fields=row.fields)
         )

@@ -149,3 +149,26 @@ def test_a_recipient_that_was_read_before_is_judged_by_the_rules_of_now() -> Non
     row = numbers.refused_recipient(Recipient(line=3, number="+442079460958", region="GB"))
     assert row is not None
     assert (row.line, row.reason) == (3, "country_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        DestinationRules(),
+        DestinationRules(countries=frozenset({"US", "DE"})),
+        DestinationRules(forbidden_types=frozenset({NumberType.MOBILE, NumberType.TOLL_FREE})),
+        DestinationRules(
+            max_price=Decimal("0.05"), prices=PriceList(by_region={"US": Decimal("0.04")}, currency="EUR")
+        ),
+    ],
+    ids=["default", "countries", "types", "price"],
+)
+def test_the_short_way_for_numbers_in_e164_allows_what_the_long_way_allows(rules: DestinationRules) -> None:
+    reader = NumberReader("US", rules)
+    short = 0
+    for text in [*(number for numbers in EXAMPLES.values() for number in numbers), "", "+", "2025550143"] * 2:
+        region = reader.allowed_region(text)
+        result = reader.read(text)
+        short += region is not None
+        assert region is None or result == AcceptedNumber(text, region)
+    assert short > 0 or rules.max_price is not None
