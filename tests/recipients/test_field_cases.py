@@ -127,3 +127,31 @@ def test_every_refusal_names_a_parameter_and_an_option() -> None:
     ):
         with pytest.raises(RecipientListError, match=r"_column.* --[a-z-]+-column"):
             numbers(f"{header}\n{row}\n")
+
+
+@pytest.mark.parametrize("label", ["Tel/Fax", "Phone or Fax", "Work Phone (no fax)", "Phone incl. fax", "Kein Fax"])
+def test_a_label_that_is_not_clearly_that_of_a_fax_is_not_dialled(label: str) -> None:
+    assert numbers(f"Phone 1 - Label,Phone 1 - Value\n{label},202-555-0100\n") == [RefusalReason.EMPTY]
+
+
+def test_digits_of_headings_do_not_hide_a_second_row_of_headings() -> None:
+    with pytest.raises(SecondHeading):
+        numbers("Company,Fax,,\nName,Telephone 1,Fax 1,Fax 2\nACME,202-555-0100,202-555-0143,202-555-0144\n")
+
+
+@pytest.mark.parametrize(
+    "heading", ["Telephone incl. fax", "Telefon mit Fax", "Tel/Fax incl. Vorwahl", "Phone with fax"]
+)
+def test_a_phone_with_fax_is_not_dialled(heading: str) -> None:
+    with pytest.raises(UnusedColumn):
+        numbers(f"Company,{heading}\nACME,202-555-0100\n")
+
+
+@pytest.mark.parametrize("heading", ["Intl Code", "ISD Code", "Intl. prefix", "Int. Vorwahl"])
+def test_an_abbreviated_heading_of_calling_codes_names_the_country(heading: str) -> None:
+    assert numbers(f"{heading},Fax\n+49,3023125123\n") == ["+493023125123"]
+
+
+@pytest.mark.parametrize("heading", ["Blacklist", "Blacklisted", "Gesperrt", "Sperrvermerk", "DNF"])
+def test_a_row_on_a_black_list_is_not_dialled(heading: str) -> None:
+    assert numbers(f"{heading},Fax\nyes,202-555-0143\n") == [RefusalReason.OPTED_OUT]

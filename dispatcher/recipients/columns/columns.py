@@ -95,7 +95,7 @@ class Columns(NamedTuple):
     def _labelled(self, row: Row, values: Sequence[str]) -> Row | RefusedRow:
         numbers = fax_numbers(self.roles.labelled_numbers, values)
         if not numbers:
-            return refused(row.line, "", RefusalReason.EMPTY, "No number of this row has a label that speaks of fax.")
+            return refused(row.line, "", RefusalReason.EMPTY, "No number of this row has the label of a fax number.")
         if len(numbers) > 1:
             shown = ", ".join(f"{label.strip()}: {number}" for number, label in numbers)
             sentence = "The row has more than one fax number; leave the right one in it."

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dispatcher.recipients.columns.headings import read_heading, speaks_of_fax
+from dispatcher.recipients.columns.headings import Subject, read_heading
 from dispatcher.recipients.columns.roles import LabelledCountry, LabelledNumber
 
 #: what stands between the values of one label
@@ -10,10 +10,10 @@ _BETWEEN_VALUES = ":::"
 
 
 def fax_numbers(columns: Sequence[LabelledNumber], values: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the different numbers whose label speaks of fax, each with its label."""
+    """Return the different numbers whose label says fax and nothing else, as "Tel/Fax" does, each with its label."""
     numbers: dict[str, str] = {}
     for label, value in columns:
-        if speaks_of_fax(values[label]):
+        if read_heading(values[label]).subject is Subject.FAX:
             for number in values[value].split(_BETWEEN_VALUES):
                 if number.strip():
                     numbers.setdefault(number.strip(), values[label])

@@ -116,7 +116,9 @@ def _labelled(kind: str, position: int, part: str) -> Heading:
 def _subject(words: Sequence[str], known: frozenset[str], joined: str) -> Subject:
     fax = "fax" in known
     if fax and known & v.INCLUDING:
-        return Subject.FAX
+        before = words[: next(index for index, word in enumerate(words) if word in v.INCLUDING)]
+        if "fax" in before:
+            return _subject(before, frozenset(before), "".join(before))
     permission = _permission(words, known, fax)
     if permission is not None:
         return permission
@@ -124,7 +126,8 @@ def _subject(words: Sequence[str], known: frozenset[str], joined: str) -> Subjec
     if place is not None:
         return place
     if fax:
-        return _about_fax(words, known)
+        # in "Phone incl. fax", the number is a phone's
+        return Subject.ABOUT_FAX if known & v.INCLUDING else _about_fax(words, known)
     if joined in v.NUMBERS:
         return Subject.NUMBER
     return Subject.REFERENCE if joined in v.REFERENCES else Subject.NOTHING

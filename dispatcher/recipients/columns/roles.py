@@ -89,8 +89,11 @@ def has_number_column(names: Sequence[str], options: ColumnOptions) -> bool:
 
 
 def second_heading(row: Sequence[str], options: ColumnOptions) -> Refusal | None:
-    """Return the refusal of a list whose first row has no digit, but words that belong into headings."""
-    if options.settled or any(any(map(str.isdigit, value)) for value in row):
+    """Return the refusal of a list whose first row has no number, but words that belong into headings.
+
+    "Fax 1" is a heading in spite of its digit.
+    """
+    if options.settled or any(sum(map(str.isdigit, value)) >= _FEWEST_DIGITS for value in row):
         return None
     headings = [value for value in row if value.strip() and _is_heading(value)]
     if not headings:

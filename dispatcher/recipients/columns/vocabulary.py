@@ -70,10 +70,10 @@ COUNTRY_FILLERS = _words(
 )
 #: words after which the country's calling code follows
 DIALLING = _words(
-    "dial dialing dialling calling landesvorwahl landervorwahl laendervorwahl landeskennzahl landerkennzahl idd"
+    "dial dialing dialling calling isd landesvorwahl landervorwahl laendervorwahl landeskennzahl landerkennzahl idd"
     " auslandsvorwahl landnummer indicatif kengetalland"
 )
-INTERNATIONAL = COUNTRY | _words("international internazionale internacional internationale internationaal")
+INTERNATIONAL = COUNTRY | _words("int intl international internazionale internacional internationale internationaal")
 
 #: single words for an area code
 AREA_CODE = _words(
@@ -109,6 +109,7 @@ OPT_OUT = _words(
     "optout optedout optsout unsubscribe unsubscribed abgemeldet abmeldung widerspruch widersprochen desabonne"
     " desinscrit desinscription opposition baja disiscritto disiscrizione uitgeschreven uitschrijven afgemeld afmelding"
     " suppressed suppression faxsperre werbesperre kontaktsperre robinson donotfax nofax donotcontact keinfax"
+    " dnf blacklist blacklisted blocklist gesperrt sperrvermerk"
 )
 #: words about consent, whatever else the heading says
 CONSENT = _words(
