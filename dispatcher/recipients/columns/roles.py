@@ -93,7 +93,7 @@ def second_heading(row: Sequence[str], options: ColumnOptions) -> Refusal | None
 
     "Fax 1" is a heading in spite of its digit.
     """
-    if options.settled or any(sum(map(str.isdigit, value)) >= _FEWEST_DIGITS for value in row):
+    if options.settled or any(map(_is_data, row)):
         return None
     headings = [value for value in row if value.strip() and _is_heading(value)]
     if not headings:
@@ -382,3 +382,9 @@ def _is_region(name: str) -> bool:
 def _is_heading(value: str) -> bool:
     """Return whether a value of the first row is a heading itself."""
     return speaks_of_fax(value) or read_heading(value).subject in (Subject.NUMBER, Subject.COUNTRY, Subject.AREA_CODE)
+
+
+def _is_data(value: str) -> bool:
+    """Return whether a value of the first row has digits, other than those of a heading such as "Telephone 1"."""
+    digits = sum(map(str.isdigit, value))
+    return digits > 0 and (digits >= _FEWEST_DIGITS or not (_is_heading(value) or read_heading(value).phone))
