@@ -56,6 +56,14 @@ class Suppression:
         ignored = ignore_dead_numbers and self.source is SuppressionSource.DEAD_NUMBER
         return not ignored and not 0 < self.expires_ms <= now_ms
 
+    def replaces(self, other: "Suppression", now_ms: int) -> bool:
+        """Return whether this entry takes the place of another of the same number.
+
+        An import leaves the entries of people as they are, so that its removal does not remove who opted out.
+        """
+        of_people = other.source in (SuppressionSource.MANUAL, SuppressionSource.OPT_OUT)
+        return not (self.source is SuppressionSource.IMPORT and of_people and other.is_active(now_ms))
+
     def sentence(self) -> str:
         """Return the sentence for a row or a job that is not sent because of this entry."""
         reason = f": {self.reason.rstrip('.')}" if self.reason else ""

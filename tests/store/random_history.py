@@ -392,15 +392,22 @@ class RandomHistory:
         entries = [
             Suppression(
                 number=number(self.dice.randrange(NUMBERS)),
-                source=self.dice.choice((SuppressionSource.MANUAL, SuppressionSource.DEAD_NUMBER)),
+                source=self.dice.choice(
+                    (SuppressionSource.MANUAL, SuppressionSource.DEAD_NUMBER, SuppressionSource.IMPORT)
+                ),
                 expires_ms=self.dice.choice((0, self.db.ms + 5_000)),
             )
             for _ in range(3)
         ]
-        before = {number for number, entry in self.model.suppressions.items() if entry.is_active(self.model.ms)}
+        listed, now_ms = dict(self.model.suppressions), self.model.ms
+        before = {number for number, entry in listed.items() if entry.is_active(now_ms)}
         added = await self.db.suppressions.put(entries)
         self.agree(added, len({entry.number for entry in entries} - before))
-        self.model.suppressions |= {entry.number: entry for entry in entries}
+        self.model.suppressions |= {
+            entry.number: entry
+            for entry in entries
+            if entry.number not in listed or entry.replaces(listed[entry.number], now_ms)
+        }
 
     async def unsuppress(self) -> None:
         """People take numbers off the list, and what has expired is forgotten."""

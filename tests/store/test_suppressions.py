@@ -36,6 +36,21 @@ async def test_an_edited_entry_keeps_when_it_was_added(db: StoreFixture) -> None
     assert (stored.added_ms, stored.source, stored.expires_ms) == (added_ms, "opt_out", db.ms + DAY_MS)
 
 
+@pytest.mark.parametrize("source", [SuppressionSource.MANUAL, SuppressionSource.OPT_OUT])
+async def test_an_import_and_its_removal_leave_the_entries_of_people(
+    db: StoreFixture, source: SuppressionSource
+) -> None:
+    await db.suppressions.put([entry(0, source), entry(1, source, db.ms + 1000), entry(2, SuppressionSource.IMPORT)])
+    await db.pass_ms(1001)
+    imported = [entry(index, SuppressionSource.IMPORT, db.ms + DAY_MS) for index in range(4)]
+    assert await db.suppressions.put(imported) == 2, "the second has expired, and the fourth is new"
+    await db.suppressions.remove([number(index) for index in range(4)], source=SuppressionSource.IMPORT, batch="")
+    assert set(await db.suppressions.among([number(index) for index in range(4)])) == {0}
+    stored = await db.suppressions.get(number(0))
+    assert stored is not None
+    assert (stored.source, stored.expires_ms) == (source, 0)
+
+
 async def test_what_has_expired_is_forgotten_and_a_proof_a_year_later(db: StoreFixture) -> None:
     await db.suppressions.put([entry(0, expires_ms=db.ms + 1), entry(1, SuppressionSource.DEAD_NUMBER, db.ms + 1)])
     await db.pass_ms(1000)
