@@ -38,6 +38,11 @@ _LABEL = re.compile(
     rf"[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*(?://)?",
     re.IGNORECASE,
 )
+_TELEPHONE = re.compile(
+    rf"[\s(]*(?:{_KIND}\s+)?{_LINE}\.?[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*[^0-9A-Za-z]*", re.IGNORECASE
+)
+#: a telephone URI names the kind of address (RFC 3966), not what answers there
+_URI = re.compile(r"tel:(?://)?[+(0-9]")
 _FAX_BEHIND = re.compile(rf"[\s(,;:./-]*{_FAX}(?:\s+only)?[\s).:]*", re.IGNORECASE)
 _BEFORE_NUMBER = re.compile(r"[^0-9+(]*")
 _PHONE_CONTEXT = re.compile(r"([^;]*);phone-context=(\+[0-9-]{1,20})", re.IGNORECASE)
@@ -50,6 +55,15 @@ def clean(text: str) -> str:
     if not plain.isascii():
         plain = plain.strip()
     return _without_labels(plain.translate(_BRACKETS)) if plain else ""
+
+
+def says_telephone(text: str) -> bool:
+    """Return whether a number has a label that says telephone and not fax. ``text`` has at most 100 characters."""
+    plain = "".join(map(_ascii, text)).strip().strip(_QUOTES + " \t")
+    label = _BEFORE_NUMBER.match(plain, 1 if plain.startswith("(") else 0)
+    if label is None or _URI.match(plain) or len(plain) == label.end():
+        return False
+    return bool(_TELEPHONE.fullmatch(plain[: label.end()])) and not _FAX_BEHIND.search(plain, label.end())
 
 
 _BRACKETS = str.maketrans("[]{}", "()()")

@@ -22,7 +22,7 @@ from dispatcher.recipients.ambiguous import (
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.recipients.dialling import AcceptedNumber, dialling_rules, parsed, resolve
 from dispatcher.recipients.e164 import destination_of_e164
-from dispatcher.recipients.number_text import MAX_CHARACTERS, clean
+from dispatcher.recipients.number_text import MAX_CHARACTERS, clean, says_telephone
 from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
 
 __all__ = ["AcceptedNumber", "RefusedNumber", "home_region", "normalize_number"]
@@ -126,6 +126,8 @@ def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | R
     cleaned = clean(text)
     cell = Cell(cleaned, home)
     reason = _damage(cleaned) or fault_of_form(cell)
+    if reason is None and says_telephone(text):
+        reason = RefusalReason.TELEPHONE
     if reason is not None:
         return _refuse(reason)
     written = with_calling_code(cell)

@@ -21,6 +21,7 @@ class RefusalReason(StrEnum):
     BRACKETS = "brackets"
     CALLING_CODE = "calling_code"
     OUTSIDE_LINE = "outside_line"
+    TELEPHONE = "telephone"
     THOUSANDS_SEPARATORS = "thousands_separators"
     LOST_ZERO = "lost_zero"
     AREA_CODE = "area_code"
@@ -62,6 +63,7 @@ _SENTENCES = {
         "The digits are valid with the calling code of the country and without it; write the number with + or with the "
         "prefix of national calls, such as +49... or 0..."
     ),
+    RefusalReason.TELEPHONE: "The field says that this is a telephone number; give the fax number, or only the digits.",
     RefusalReason.OUTSIDE_LINE: (
         "The number seems to begin with a prefix for an outside line; write it without, best as +49..."
     ),

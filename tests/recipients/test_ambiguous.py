@@ -280,3 +280,28 @@ def test_a_long_text_is_refused_before_any_expression_sees_it(text: str) -> None
     result = normalize_number(text, "GB")
     assert isinstance(result, RefusedNumber)
     assert result.reason is RefusalReason.NUMBER_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Tel: 030 23125100", "Tel. 030 23125100", "T 030 23125100", "T: 030/23125100", "Telefon: 030 23125100"),
+        *("Phone: 030 23125100", "Ph. 030 23125100", "Telephone: (030) 23125100", "Tel.-Nr.: 030 23125100"),
+        *("(Tel) 030 23125100", "t +49 30 23125100", "Work phone: +49 30 23125100", "'Tel: 030 23125100'"),
+    ],
+)
+def test_a_number_that_is_labelled_as_a_telephone_is_not_dialled(text: str) -> None:
+    result = normalize_number(text, "DE")
+    assert isinstance(result, RefusedNumber)
+    assert result.reason is RefusalReason.TELEPHONE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("tel:+493023125123", "tel:+49-30-23125-123", "Tel/Fax: 030 23125-123", "Fax/Tel 030 23125-123"),
+        *("Fax: 030 23125-123", "F 030 23125-123", "Telefax 030 23125-123", "Tel 030 23125-123 (Fax)"),
+    ],
+)
+def test_a_number_that_is_labelled_as_a_fax_or_only_an_address_is_dialled(text: str) -> None:
+    assert normalize_number(text, "DE") == AcceptedNumber("+493023125123", "DE")

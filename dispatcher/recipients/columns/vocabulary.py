@@ -109,7 +109,7 @@ OPT_OUT = _words(
     "optout optedout optsout unsubscribe unsubscribed abgemeldet abmeldung widerspruch widersprochen desabonne"
     " desinscrit desinscription opposition baja disiscritto disiscrizione uitgeschreven uitschrijven afgemeld afmelding"
     " suppressed suppression faxsperre werbesperre kontaktsperre robinson donotfax nofax donotcontact keinfax"
-    " dnf blacklist blacklisted blocklist gesperrt sperrvermerk"
+    " dnf blocked blacklist blacklisted blocklist gesperrt sperrvermerk"
 )
 #: words about consent, whatever else the heading says
 CONSENT = _words(
