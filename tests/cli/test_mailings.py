@@ -140,12 +140,17 @@ def test_a_list_that_cannot_be_used_is_said_and_leaves_no_draft(  # three files 
 ) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
+    before = _drafts(connected)
     ran = connected("send", letter, tmp_path / name)
     assert ran.status == 1
     assert "error: " in ran.err
     assert says in ran.err
+    assert _drafts(connected) <= before
+
+
+def _drafts(connected: Bulkfax) -> set[str]:
     batches = answer(connected("batches", "list", "--limit", "100", "--json"))["batches"]
-    assert not [batch for batch in batches if batch["name"] == Path(name).stem and batch["state"] == "draft"]
+    return {batch["id"] for batch in batches if batch["state"] == "draft"}
 
 
 @pytest.mark.parametrize("content", [b"", b"a letter, but no PDF"])
