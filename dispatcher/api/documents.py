@@ -9,12 +9,11 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartParser
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.disconnects import while_connected
+from dispatcher.api.forms import FORM, is_form, received_form
 from dispatcher.api.full_disk import full_disk_refuses
 from dispatcher.api.headers import byte_range, file_name
 from dispatcher.api.problems import described
@@ -29,9 +28,7 @@ router = APIRouter(prefix="/v1/documents", tags=["documents"])
 signed = APIRouter(prefix=DOCUMENT_PATH, tags=["documents"])
 
 _BINARY = {"type": "string", "format": "binary"}
-_FORM, _PDF = "multipart/form-data", "application/pdf"
-#: a form would be decoded by any codec that its caller names
-_OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
+_PDF = "application/pdf"
 #: the beginning of a form: a boundary and the headers of a part. A PDF would be recognised in the middle of it
 _BEGINNING_OF_FORM = re.compile(
     rb"(?:^|\n)--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?content-disposition[ \t]*:[ \t]*form-data", re.IGNORECASE
@@ -39,11 +36,8 @@ _BEGINNING_OF_FORM = re.compile(
 _BEGINNING_BYTES = 2048
 #: documents that are served at the same time, each with half a megabyte in memory, and how many others wait
 FETCHES_AT_ONCE, FETCHES_WAITING = 100, 200
-#: larger files of forms are received into a file
-_IN_MEMORY_BYTES = 64 * 1024
-#: maximum bytes of another field of a form; all of them are ignored
-_FIELD_BYTES = 4 * 1024
-MultiPartParser.spool_max_size = _IN_MEMORY_BYTES
+#: maximum fields of a form beside the file; all of them are ignored
+_FIELDS = 10
 
 
 @router.post(
@@ -54,7 +48,7 @@ MultiPartParser.spool_max_size = _IN_MEMORY_BYTES
             "required": True,
             "content": {
                 "application/pdf": {"schema": _BINARY},
-                _FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}},
+                FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}},
             },
         }
     },
@@ -74,26 +68,17 @@ async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Do
 @asynccontextmanager
 async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
     """Receive a document into a file, which only this process can open. Yields the file and its name."""
-    content_type = request.headers.get("content-type", "")
-    media_type = content_type.partition(";")[0].strip(" \t").lower()
-    if media_type != _FORM:
-        if media_type.startswith("multipart/"):
-            raise HTTPException(415, f"Send a form as {_FORM}, or the document alone as application/pdf.")
+    if not is_form(request, "the document alone as application/pdf"):
         name = file_name(request.headers.get("content-disposition", ""))
         with TemporaryFile() as body:
             async for piece in request.stream():
                 body.write(piece)
             body.seek(0)
             if _BEGINNING_OF_FORM.search(body.read(_BEGINNING_BYTES).partition(b"%PDF-")[0]):
-                raise HTTPException(415, f"The body is a form: send it as Content-Type: {_FORM}, with its boundary.")
+                raise HTTPException(415, f"The body is a form: send it as Content-Type: {FORM}, with its boundary.")
             yield body, name
         return
-    if _OTHER_CHARSET.search(content_type):
-        raise HTTPException(415, "Send the form in UTF-8, without naming another charset.")
-    async with request.form(max_files=1, max_fields=10, max_part_size=_FIELD_BYTES) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise HTTPException(422, "The form has no file in its field 'file'.")
+    async with received_form(request, _FIELDS) as (file, _):
         yield file.file, file_name(file.headers.get("content-disposition", ""))
 
 

@@ -1,24 +1,21 @@
 """Receives a list of recipients: as the body, or as the field `file` of a form whose other fields are options."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from dispatcher.api.forms import is_form, received_form
 from dispatcher.schema.requests import ListOptions
 
 Options = TypeVar("Options", bound=ListOptions)
 
-FORM = "multipart/form-data"
-#: a form would be decoded by any codec that its caller names
-_OTHER_CHARSET = re.compile(r"charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE)
-#: maximum bytes of a field that is no file, and number of such fields
-_FIELD_BYTES, _FIELDS = 4 * 1024, 20
+#: maximum fields beside the file
+_FIELDS = 20
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -32,19 +29,10 @@ class ListBody(NamedTuple):
 @asynccontextmanager
 async def received_list(request: Request, options: Options) -> AsyncIterator[tuple[ListBody, Options]]:
     """Receive a list, with the options of the query and of the form; the form's replace the query's."""
-    content_type = request.headers.get("content-type", "")
-    media_type = content_type.partition(";")[0].strip(" \t").lower()
-    if media_type != FORM:
-        if media_type.startswith("multipart/"):
-            raise HTTPException(415, f"Send a form as {FORM}, or the list alone as text/csv.")
-        yield ListBody(content_type, request.stream()), options
+    if not is_form(request, "the list alone as text/csv"):
+        yield ListBody(request.headers.get("content-type", ""), request.stream()), options
         return
-    if _OTHER_CHARSET.search(content_type):
-        raise HTTPException(415, "Send the form in UTF-8, without naming another charset.")
-    async with request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise HTTPException(422, "The form has no file in its field 'file'.")
+    async with received_form(request, _FIELDS) as (file, form):
         yield ListBody(file.content_type or "", _chunks(file)), _with_fields(options, form)
 
 

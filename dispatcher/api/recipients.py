@@ -10,8 +10,9 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.forms import FORM
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.list_body import FORM, received_list
+from dispatcher.api.list_body import received_list
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.problems import UploadBroken
 from dispatcher.api.turns import Turns
