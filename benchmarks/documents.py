@@ -7,7 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
-from typing import IO
 
 import pikepdf
 
@@ -31,11 +30,11 @@ def measure(setting: Setting) -> list[Figure]:
 
 async def _measured(calls: int) -> list[Figure]:
     processes = ChildProcesses(at_once=1)
-    with TemporaryFile(buffering=0) as letter, TemporaryFile(buffering=0) as output:
+    with TemporaryFile(buffering=0) as letter:
         letter.write(_four_pages())
 
-        def preview(resolution: str) -> Callable[[], Awaitable[None]]:
-            return lambda: _drawn(processes, letter, output, resolution)
+        def preview(resolution: str) -> Callable[[], Awaitable[object]]:
+            return lambda: processes.answer_and_file(_PREVIEW, letter, "1", resolution, "HALFTONE", limits=_LIMITS)
 
         return [
             await _figure("preview in FINE", preview("FINE"), calls, MAX_FINE),
@@ -56,12 +55,6 @@ def _four_pages() -> bytes:
         letter.pages.extend(again.pages)
         letter.save(file)
     return file.getvalue()
-
-
-async def _drawn(processes: ChildProcesses, letter: IO[bytes], output: IO[bytes], resolution: str) -> None:
-    output.seek(0)
-    output.truncate()
-    await processes.run(_PREVIEW, letter, output, "1", resolution, "HALFTONE", limits=_LIMITS)
 
 
 async def _figure(name: str, call: Callable[[], Awaitable[object]], calls: int, max_ms: float) -> Figure:

@@ -62,11 +62,19 @@ class ChildProcesses:
         self, task: str, source: IO[bytes], *arguments: str, limits: ChildLimits = ChildLimits()
     ) -> dict[str, Any]:
         """Return the JSON object that a task has written. See ``run``."""
+        answer, _ = await self.answer_and_file(task, source, *arguments, limits=limits)
+        return answer
+
+    async def answer_and_file(
+        self, task: str, source: IO[bytes], *arguments: str, limits: ChildLimits = ChildLimits()
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return the JSON object that a task has written as its first line, and what follows it. See ``run``."""
         with TemporaryFile(buffering=0) as output:
             await self.run(task, source, output, *arguments, limits=limits)
             output.seek(0)
-            answer: dict[str, Any] = json.loads(output.read())
-        return answer
+            line, _, file = output.read().partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer, file
 
     async def run(
         self,

@@ -1,11 +1,9 @@
 """``preview``: shows on this machine what the recipients of a letter will see. Nothing is uploaded."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Annotated, Any
 
 import typer
@@ -83,16 +81,16 @@ async def _looked_at(
 async def _drawn(
     processes: ChildProcesses, file: IO[bytes], number: int, name: Path, options: tuple[str, str]
 ) -> _Page:
-    with TemporaryFile(buffering=0) as output:
-        try:
-            await processes.run(_DRAW, file, output, str(number), *options, "timed", limits=_LIMITS)
-        except ChildFailed as error:
-            raise CommandFailed(f"page {number} cannot be drawn: {_NO_RESULT[error.ending]}") from error
-        output.seek(0)
-        answer, _, png = output.read().partition(b"\n")
+    try:
+        arguments = (str(number), *options, "timed")
+        answer, png = await processes.answer_and_file(_DRAW, file, *arguments, limits=_LIMITS)
+    except ChildFailed as error:
+        raise CommandFailed(f"page {number} cannot be drawn: {_NO_RESULT[error.ending]}") from error
+    if not png:
+        raise CommandFailed(f"page {number} cannot be drawn: open the document and export it again")
     picture = name.with_name(f"{name.name}-{number}.png")
     picture.write_bytes(png)
-    return _Page(number, json.loads(answer)["seconds"], picture)
+    return _Page(number, answer["seconds"], picture)
 
 
 def _as_json(warnings: list[dict[str, Any]], pages: Sequence[_Page]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Previews: a page of a stored document as the recipient will see it, drawn in a child process."""
 
-import json
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import Literal
@@ -53,16 +52,14 @@ async def preview_page(
     info = await find_document(store, sha256)
     if page > info.pages:
         raise Missing(f"there is no page {page}: the document has {info.pages}")
-    with TemporaryFile(buffering=0) as source, TemporaryFile(buffering=0) as output:
+    with TemporaryFile(buffering=0) as source:
         async for chunk in store.documents.chunks(sha256):
             source.write(chunk)
         try:
             arguments = (str(page), resolution, image_conversion)
-            await child_processes.run(_TASK, source, output, *arguments, limits=_LIMITS)
+            answer, png = await child_processes.answer_and_file(_TASK, source, *arguments, limits=_LIMITS)
         except ChildFailed as error:
             raise Unreadable(f"page {page} {_NO_RESULT[error.ending]}: print the PDF to a new one") from error
-        output.seek(0)
-        answer, _, png = output.read().partition(b"\n")
     if not png:
         raise Unreadable(f"page {page} cannot be drawn: open the document and export it again")
-    return Preview(png=png, pages=json.loads(answer)["pages"])
+    return Preview(png=png, pages=answer["pages"])
