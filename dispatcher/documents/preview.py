@@ -19,7 +19,6 @@ _COMMENT = "Converted by bulkfax. The provider's own conversion is not public, s
 
 def run(source: IO[bytes], output: IO[bytes], page: str, resolution: str, method: str, timed: str = "") -> None:
     """Write a page, by its number, in a resolution and with a method, both by name; if ``timed``, with its seconds."""
-    pdfium.FPDF_InitLibraryWithConfig(pdfium.FPDF_LIBRARY_CONFIG(version=2))
     answer, picture = preview(source.read(), int(page), Resolution[resolution], Method[method], timed=bool(timed))
     output.write(json.dumps(answer).encode() + b"\n" + picture)
 
@@ -28,6 +27,8 @@ def preview(
     content: bytes, number: int, resolution: Resolution, method: Method, *, timed: bool
 ) -> tuple[dict[str, Any], bytes]:
     """Return the number of pages, and a page as PNG; empty if there is no such page or it cannot be drawn."""
+    # PDFium ignores all calls but the first
+    pdfium.FPDF_InitLibraryWithConfig(pdfium.FPDF_LIBRARY_CONFIG(version=2))
     document = pdfium.FPDF_LoadMemDocument64(content, len(content), None)
     if not document:
         return {"pages": 0}, b""
