@@ -50,20 +50,30 @@ _PHONE_CONTEXT = re.compile(r"([^;]*);phone-context=(\+[0-9-]{1,20})", re.IGNORE
 
 def clean(text: str) -> str:
     """Return the number without quotes, label and invisible characters, in ASCII as far as it is a number."""
-    plain = text if text.isascii() else "".join(map(_ascii, text))
-    plain = plain.strip().removeprefix('="').strip(_QUOTES + " \t")
-    if not plain.isascii():
-        plain = plain.strip()
+    plain = _plain(text)
     return _without_labels(plain.translate(_BRACKETS)) if plain else ""
 
 
 def says_telephone(text: str) -> bool:
     """Return whether a number has a label that says telephone and not fax. ``text`` has at most 100 characters."""
-    plain = "".join(map(_ascii, text)).strip().strip(_QUOTES + " \t")
-    label = _BEFORE_NUMBER.match(plain, 1 if plain.startswith("(") else 0)
-    if label is None or _URI.match(plain) or len(plain) == label.end():
+    plain = _plain(text)
+    end = _label_end(plain)
+    if end == len(plain) or _URI.match(plain):
         return False
-    return bool(_TELEPHONE.fullmatch(plain[: label.end()])) and not _FAX_BEHIND.search(plain, label.end())
+    return bool(_TELEPHONE.fullmatch(plain[:end])) and not _FAX_BEHIND.search(plain, end)
+
+
+def _plain(text: str) -> str:
+    """Return the text in ASCII as far as it is a number, without the quotes around it."""
+    plain = text if text.isascii() else "".join(map(_ascii, text))
+    plain = plain.strip().removeprefix('="').strip(_QUOTES + " \t")
+    return plain if plain.isascii() else plain.strip()
+
+
+def _label_end(text: str) -> int:
+    """Return where what stands before the number ends."""
+    label = _BEFORE_NUMBER.match(text, 1 if text.startswith("(") else 0)
+    return label.end() if label else 0
 
 
 _BRACKETS = str.maketrans("[]{}", "()()")
@@ -89,8 +99,7 @@ def _ascii(character: str) -> str:
 
 def _without_labels(text: str) -> str:
     """Remove a label before the number, and the word fax behind it."""
-    label = _BEFORE_NUMBER.match(text, 1 if text.startswith("(") else 0)
-    end = label.end() if label else 0
+    end = _label_end(text)
     if end and any(map(str.isalpha, text[:end])) and _LABEL.fullmatch(text[:end]):
         text = _with_context(text[end:])
     last = max(map(text.rfind, "0123456789"), default=-1) + 1

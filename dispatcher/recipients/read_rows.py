@@ -16,7 +16,6 @@ from dispatcher.recipients.csv_decoder import CsvDecoder
 from dispatcher.recipients.encoding import TextDecoder
 from dispatcher.recipients.errors import (
     EmptyInput,
-    TooManyRefused,
     UnknownDefaultCountry,
     UnsupportedContentType,
     WrongEncoding,
@@ -24,13 +23,11 @@ from dispatcher.recipients.errors import (
 from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
-from dispatcher.recipients.rows import Row, Slice, refused
+from dispatcher.recipients.rows import Row, Slice, ensure_few_refused, refused
 from dispatcher.recipients.workbook_decoder import WorkbookDecoder
 
 #: bytes that are read at once: some 500 rows, 25 ms if the library has to parse every number
 PIECE_BYTES = 32 * 1024
-#: refused rows of a list after which the rest is not read
-MAX_REFUSED_ROWS = 100_000
 #: rows that a dry run shows
 TRIAL_ROWS = 20
 
@@ -149,17 +146,9 @@ class RowReader:
         read, assumed = _normalized(rows, self._numbers)
         self.assumed += assumed
         self._refused += len(read.refused)
-        if self._refused > MAX_REFUSED_ROWS:
-            raise _too_many_refused(read.refused[-1])
+        if read.refused:
+            ensure_few_refused(self._refused, read.refused[-1], "Correct the list and send it into a new batch.")
         return read
-
-
-def _too_many_refused(last: RefusedRow) -> TooManyRefused:
-    return TooManyRefused(
-        f"More than {MAX_REFUSED_ROWS:,} rows of the list are refused. Of this one: {last.detail}",
-        "Correct the list and send it into a new batch.",
-        last.line,
-    )
 
 
 def _decoder(content_type: str, options: ColumnOptions) -> _RowDecoder:

@@ -3,10 +3,13 @@
 from typing import NamedTuple
 
 from dispatcher.core.job import Recipient, RefusedRow
+from dispatcher.recipients.errors import TooManyRefused
 from dispatcher.recipients.refusal_reasons import RefusalReason
 
 #: characters of a refused number that are kept for the report
 MAX_REPORTED_CHARACTERS = 40
+#: refused rows of a list after which the rest is not read
+MAX_REFUSED_ROWS = 100_000
 
 
 class Row(NamedTuple):
@@ -31,3 +34,10 @@ def refused(line: int, number: str, reason: RefusalReason, sentence: str = "") -
     """Return a refused row; without a ``sentence`` of its own it has the sentence of the reason."""
     detail = sentence or reason.sentence
     return RefusedRow(line=line, number=number[:MAX_REPORTED_CHARACTERS], reason=reason.value, detail=detail)
+
+
+def ensure_few_refused(count: int, last: RefusedRow, what_to_do: str) -> None:
+    """Raise TooManyRefused if ``count`` rows of a list are too many. ``last`` is the last of them."""
+    if count > MAX_REFUSED_ROWS:
+        what = f"More than {MAX_REFUSED_ROWS:,} rows of the list are refused. Of this one: {last.detail}"
+        raise TooManyRefused(what, what_to_do, last.line)

@@ -16,14 +16,12 @@ from dispatcher.core.times import to_ms
 from dispatcher.recipients.columns.headings import Subject, read_heading
 from dispatcher.recipients.columns.permission import is_opted_out
 from dispatcher.recipients.encoding import TextDecoder
-from dispatcher.recipients.errors import EmptyInput, NoNumberColumn, TooManyRefused
+from dispatcher.recipients.errors import EmptyInput, NoNumberColumn
 from dispatcher.recipients.lines import LineBuffer
 from dispatcher.recipients.numbers import RefusedNumber, normalize_number
 from dispatcher.recipients.refusal_reasons import RefusalReason
-from dispatcher.recipients.rows import refused
+from dispatcher.recipients.rows import ensure_few_refused, refused
 
-#: refused rows of a list after which the rest is not read
-MAX_REFUSED_ROWS = 100_000
 #: headings of the column of numbers
 _NUMBER_HEADINGS = ("number", "fax", "fax number", "fax_number")
 _DELIMITERS = ",;\t|"
@@ -71,10 +69,8 @@ class SuppressionReader:
                 for row in self._rows_of(line, too_long=block.too_long):
                     rows.refused.append(row) if isinstance(row, RefusedRow) else rows.accepted.append(row)
         self._refused += len(rows.refused)
-        if self._refused > MAX_REFUSED_ROWS:
-            last = rows.refused[-1]
-            what = f"More than {MAX_REFUSED_ROWS:,} rows of the list are refused. Of this one: {last.detail}"
-            raise TooManyRefused(what, "Correct the list and send it again.", last.line)
+        if rows.refused:
+            ensure_few_refused(self._refused, rows.refused[-1], "Correct the list and send it again.")
         if final and not self._columns:
             raise EmptyInput("There is no number in the list.", "Send at least one row.")
         return rows

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from dispatcher.core.job import Recipient, RefusedRow
-from dispatcher.recipients import read_rows as module
+from dispatcher.recipients import rows as module
 from dispatcher.recipients.errors import (
     BrokenJson,
     EmptyInput,
