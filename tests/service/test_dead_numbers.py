@@ -10,9 +10,9 @@ from dispatcher.core.job import AttemptOutcome, JobId, State
 from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.service.doctor import examine
 from dispatcher.service.suppressions import SuppressionFilter, remove_suppressions
+from tests.service.default_policy_system import DefaultPolicySystem, open_default_policy_system
 from tests.service.fake_provider import Call
-from tests.service.test_held_work import DefaultPolicySystem
-from tests.store.fixture import KEYS, number, open_store, upload_chunk
+from tests.store.fixture import KEYS, number, upload_chunk
 
 pytestmark = pytest.mark.anyio
 
@@ -24,11 +24,8 @@ SPREAD = [number(area * 100 + line) for line in range(20) for area in range(50)]
 
 @pytest.fixture
 async def system(redis_url: str) -> AsyncIterator[DefaultPolicySystem]:
-    async with open_store(redis_url) as db:
-        await db.limiter.set_ceiling(20.0)
-        system = DefaultPolicySystem(db, redis_url)
-        yield system
-        await system.store.aclose()
+    async with open_default_policy_system(redis_url) as opened:
+        yield opened
 
 
 async def run_batch(system: DefaultPolicySystem, batch: str, numbers: list[str], seconds: float, **more: Any) -> None:

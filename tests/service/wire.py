@@ -14,8 +14,8 @@ from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.pool import HttpPool
 from dispatcher.sinch.wire import ATTEMPT_LABEL, JOB_LABEL, FaxQuery, ListPage
+from tests.service.default_policy_system import DefaultPolicySystem, Line
 from tests.service.fake_provider import Call
-from tests.service.test_held_work import DefaultPolicySystem, Line
 from tests.store.fixture import StoreFixture
 
 
