@@ -19,7 +19,7 @@ from dispatcher.recipients.dialling import (
     resolve,
     resolve_as_dialled,
 )
-from dispatcher.recipients.e164 import CALLING_CODE_DIGITS
+from dispatcher.recipients.e164 import CALLING_CODE_DIGITS, region_of_e164
 from dispatcher.recipients.refusal_reasons import RefusalReason
 
 #: digits of the longest extension
@@ -248,6 +248,8 @@ def fault_of_meaning(cell: Cell, number: AcceptedNumber) -> RefusalReason | None
         return _calling_code_behind_zero(cell, rules, number)
     if cell.digits.startswith(rules.code) and _two_readings(cell, rules):
         return RefusalReason.CALLING_CODE
+    if may_be_foreign(cell.digits, rules, separated=len(cell.groups) > 1) and _is_foreign(cell, rules, number):
+        return RefusalReason.OTHER_COUNTRY
     return RefusalReason.LOST_ZERO if _may_lack_digits(cell, rules, number) else None
 
 
@@ -255,6 +257,35 @@ def _two_readings(cell: Cell, rules: DiallingRules) -> bool:
     """Return whether digits are valid as a national number, and with a ``+`` before them."""
     national, international = cell.resolve(f"+{rules.code}{cell.digits}"), cell.resolve(f"+{cell.digits}")
     return national is not None and international is not None and national != international
+
+
+def may_be_foreign(digits: str, rules: DiallingRules, *, separated: bool) -> bool:
+    """Return whether digits of a number without any prefix are a number of another country with ``+`` before them.
+
+    Digits without separators that have the only length, or a usual one, of the country's plan are not suspected: ten
+    digits in the United States are a number there.
+    """
+    if digits.startswith(rules.code) or not (separated or rules.has_any_length):
+        return False
+    return region_of_e164(f"+{digits}") is not None
+
+
+def _is_foreign(cell: Cell, rules: DiallingRules, number: AcceptedNumber) -> bool:
+    """Return whether nothing shows that digits, which are valid in another country too, are a number of the region.
+
+    The area code as a group of its own shows it: ``431 2345678``. A calling code as a group shows the opposite.
+    """
+    parsed = phonenumbers.parse(number.number)
+    national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    written = _DIGITS.findall(national)
+    has_prefix = "".join(written) != cell.digits
+    if len(cell.groups) > 1:
+        area = written[0].removeprefix(rules.usual_trunk_prefix) if has_prefix else written[0]
+        if cell.groups[0] in (area, written[0]):
+            return False
+        return rules.has_any_length or int(cell.groups[0]) in _CALLING_CODES
+    # Without a prefix in the country, only lengths that its numbers rarely have are suspected.
+    return has_prefix or len(cell.digits) > rules.longest_mobile
 
 
 def _calling_code_behind_zero(cell: Cell, rules: DiallingRules, number: AcceptedNumber) -> RefusalReason | None:

@@ -13,6 +13,8 @@ from dispatcher.recipients.e164 import region_of_e164
 #: a pattern that matches nothing
 _NEVER = "(?!)"
 _NOT_DIALLED = re.compile(r"[^0-9+]+")
+#: lengths of fixed lines of a plan in which digits of another country can be valid by chance: Germany has 11
+_MANY_LENGTHS = 5
 
 
 class AcceptedNumber(NamedTuple):
@@ -39,6 +41,8 @@ class DiallingRules(NamedTuple):
     has_leading_zeros: bool
     #: the longest number of a fixed line, in digits
     longest_fixed_line: int
+    #: whether numbers of fixed lines have so many lengths that the length says little about a number
+    has_any_length: bool
     #: the longest number of a mobile, in digits
     longest_mobile: int
     #: whether the library applies the rules of this region to all numbers of its calling code
@@ -65,6 +69,7 @@ def dialling_rules(region: str) -> DiallingRules:
         national_number=re.compile(metadata.general_desc.national_number_pattern or _NEVER),
         has_leading_zeros=_has_leading_zeros(metadata),
         longest_fixed_line=max(fixed.possible_length, default=0) if fixed else 0,
+        has_any_length=fixed is not None and len(fixed.possible_length) >= _MANY_LENGTHS,
         longest_mobile=max(mobile.possible_length, default=0) if mobile else 0,
         is_main_region=phonenumbers.region_code_for_country_code(metadata.country_code) == region,
     )

@@ -31,19 +31,36 @@ _FAX = (
     r"|\u30d5\u30a1\u30c3\u30af\u30b9|\u30d5\u30a1\u30af\u30b9|\uff8c\uff67\uff6f\uff78\uff7d|\u4f20\u771f|\u50b3\u771f|\ud329\uc2a4|f)"
 )
 _LINE = r"(?:telephone|telefono|telefon|t[eé]l[eé]phone|phone|tel|fon|ph|t)"
-_KIND = r"(?:business|work|office|direct|main|our|your|b[uü]ro|dienstlich|gesch[aä]ftlich|bureau)"
+#: whose number it is
+_PLACE = (
+    r"(?:business|work|office|home|private|personal|b[uü]ro|dienstl(?:ich)?|gesch[aä]ftl(?:ich)?|privat|zuhause|praxis|bureau"
+    r"|domicile|travail|priv[eé]|oficina|trabajo|casa|ufficio|lavoro|werk|thuis|zakelijk)"
+)
+_KIND = rf"(?:direct|main|our|your|{_PLACE})"
 _NUMBER_WORD = r"(?:number|numero|num[eé]ro|num|nummer|no|nr|n\u00b0|n\u00ba)"
 _LABEL = re.compile(
-    rf"[\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?(?:\s*[/&,-]\s*(?:{_FAX}|{_LINE})\.?)?"
+    rf"[\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?(?:\s*[/&,-]\s*(?:{_FAX}|{_LINE})\.?)?(?:\s+{_PLACE})?"
     rf"[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*(?://)?",
     re.IGNORECASE,
+)
+#: "Fax 2: 030 ...", "Fax (home): 030 ..."; without the colon, the digit may belong to the number
+_NUMBERED = re.compile(
+    rf"([\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?)\s*(?:#?\s*[1-9]|\({_PLACE}\))\s*:", re.IGNORECASE
 )
 _TELEPHONE = re.compile(
     rf"[\s(]*(?:{_KIND}\s+)?{_LINE}\.?[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*[^0-9A-Za-z]*", re.IGNORECASE
 )
 #: a telephone URI names the kind of address (RFC 3966), not what answers there
 _URI = re.compile(r"tel:(?://)?[+(0-9]")
-_FAX_BEHIND = re.compile(rf"[\s(,;:./-]*{_FAX}(?:\s+only)?[\s).:]*", re.IGNORECASE)
+_FAX_BEHIND = re.compile(
+    rf"[\s(,;:./-]*(?<![^\W\d_])(?:{_PLACE}\.?\s*)?{_FAX}(?![^\W\d_])(?:\s+(?:only|{_PLACE}))?[\s).:]*", re.IGNORECASE
+)
+_PLACE_BEHIND = re.compile(rf"[\s(,:./-]*{_PLACE}[\s).:]*", re.IGNORECASE)
+_TELEPHONE_BEHIND = re.compile(
+    rf"[\s(,;:./-]*(?:{_PLACE}\.?\s*)?(?:{_LINE}|voice|mobile?|mobiltelefon|cell(?:ular|phone)?|handy|portable|m[oó]vil"
+    rf"|cellulare|gsm|landline|festnetz)(?:\s+(?:only|{_PLACE}))?[\s).:]*",
+    re.IGNORECASE,
+)
 _BEFORE_NUMBER = re.compile(r"[^0-9+(]*")
 _PHONE_CONTEXT = re.compile(r"([^;]*);phone-context=(\+[0-9-]{1,20})", re.IGNORECASE)
 
@@ -56,11 +73,13 @@ def clean(text: str) -> str:
 
 def says_telephone(text: str) -> bool:
     """Return whether a number has a label that says telephone and not fax. ``text`` has at most 100 characters."""
-    plain = _plain(text)
+    plain = _NUMBERED.sub(r"\1:", _plain(text), count=1)
     end = _label_end(plain)
-    if end == len(plain) or _URI.match(plain):
+    if end == len(plain) or _URI.match(plain) or _FAX_BEHIND.search(plain, end):
         return False
-    return bool(_TELEPHONE.fullmatch(plain[:end])) and not _FAX_BEHIND.search(plain, end)
+    is_labelled = _LABEL.fullmatch(plain[:end]) and any(map(str.isalpha, plain[:end]))
+    behind = not is_labelled and _TELEPHONE_BEHIND.fullmatch(plain, _number_end(plain))
+    return bool(behind or _TELEPHONE.fullmatch(plain[:end]))
 
 
 def _plain(text: str) -> str:
@@ -68,6 +87,11 @@ def _plain(text: str) -> str:
     plain = text if text.isascii() else "".join(map(_ascii, text))
     plain = plain.strip().removeprefix('="').strip(_QUOTES + " \t")
     return plain if plain.isascii() else plain.strip()
+
+
+def _number_end(text: str) -> int:
+    """Return where the last digit ends."""
+    return max(map(text.rfind, "0123456789"), default=-1) + 1
 
 
 def _label_end(text: str) -> int:
@@ -98,12 +122,14 @@ def _ascii(character: str) -> str:
 
 
 def _without_labels(text: str) -> str:
-    """Remove a label before the number, and the word fax behind it."""
+    """Remove a label before the number, and the words behind it that say what it is or whose."""
+    text = _NUMBERED.sub(r"\1:", text, count=1)
     end = _label_end(text)
     if end and any(map(str.isalpha, text[:end])) and _LABEL.fullmatch(text[:end]):
         text = _with_context(text[end:])
-    last = max(map(text.rfind, "0123456789"), default=-1) + 1
-    if last < len(text) and _FAX_BEHIND.fullmatch(text, last):
+    last = _number_end(text)
+    behind = (_FAX_BEHIND, _PLACE_BEHIND, _TELEPHONE_BEHIND)
+    if last < len(text) and any(pattern.fullmatch(text, last) for pattern in behind):
         return text[:last]
     return text.strip()
 

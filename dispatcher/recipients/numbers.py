@@ -16,6 +16,7 @@ from dispatcher.recipients.ambiguous import (
     fault_of_form,
     fault_of_invalid,
     fault_of_meaning,
+    may_be_foreign,
     with_calling_code,
     without_trunk_zero,
 )
@@ -48,6 +49,10 @@ _DATE = re.compile(
     r"(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2[0-3]\d"
 )
 _AMOUNT = re.compile(r"[1-9]\d{0,2}(?:[,'_]\d{2,3}){2,}(?:[,'_]\d)?(?:\.0{1,2})?")
+
+_WORDS = re.compile(r"[^\W\d_]+")
+#: characters of words that a sentence quotes, and digits of a cell that may be a number
+_SHOWN_CHARACTERS, _FEWEST_DIGITS = 40, 5
 
 _LENGTHS = {
     ValidationResult.TOO_SHORT: "The number is too short for its country.",
@@ -113,7 +118,9 @@ def _international(digits: str, home: str | None, *, separated: bool) -> str:
     trunk = rules.trunk_prefix.match(digits)
     if trunk is None:
         surely_complete = len(digits) > _DATE_OR_LOCAL_DIGITS and not digits.startswith(rules.code)
-        return f"+{rules.code}{digits}" if surely_complete and rules.keeps_leading_zero else ""
+        if not (surely_complete and rules.keeps_leading_zero) or may_be_foreign(digits, rules, separated=separated):
+            return ""
+        return f"+{rules.code}{digits}"
     if trunk.lastindex or rules.national_number.fullmatch(digits):
         return ""
     if separated and (digits.startswith(rules.code, trunk.end()) or len(digits) <= _DATE_OR_LOCAL_DIGITS):
@@ -129,7 +136,7 @@ def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | R
     if reason is None and says_telephone(text):
         reason = RefusalReason.TELEPHONE
     if reason is not None:
-        return _refuse(reason)
+        return _refuse(reason, _of_words(cleaned) if reason is RefusalReason.NOT_A_NUMBER else "")
     written = with_calling_code(cell)
     if home is None and not Cell(written, home).is_international:
         return _refuse(RefusalReason.UNKNOWN_COUNTRY if country.strip() else RefusalReason.NO_COUNTRY)
@@ -138,6 +145,15 @@ def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | R
         return _without_zero(written, home) or _invalid(cell, written)
     fault = fault_of_meaning(cell, number) if written == cleaned else None
     return _refuse(fault) if fault is not None else number
+
+
+def _of_words(cleaned: str) -> str:
+    """Return a sentence about the words of a cell that may have a number beside them, or ""."""
+    words = " ".join(_WORDS.findall(cleaned))[:_SHOWN_CHARACTERS]
+    digits = sum(map(str.isdigit, cleaned))
+    return (
+        f"Beside digits, the cell says '{words}'; write only the number." if words and digits >= _FEWEST_DIGITS else ""
+    )
 
 
 def _damage(cleaned: str) -> RefusalReason | None:

@@ -20,6 +20,7 @@ class RefusalReason(StrEnum):
     TWO_NUMBERS = "two_numbers"
     BRACKETS = "brackets"
     CALLING_CODE = "calling_code"
+    OTHER_COUNTRY = "other_country"
     OUTSIDE_LINE = "outside_line"
     TELEPHONE = "telephone"
     THOUSANDS_SEPARATORS = "thousands_separators"
@@ -62,6 +63,10 @@ _SENTENCES = {
     RefusalReason.CALLING_CODE: (
         "The digits are valid with the calling code of the country and without it; write the number with + or with the "
         "prefix of national calls, such as +49... or 0..."
+    ),
+    RefusalReason.OTHER_COUNTRY: (
+        "The digits are valid in the row's country, and in another one with + before them; write the number with + or "
+        "with the prefix of national calls, such as +49... or 0..."
     ),
     RefusalReason.TELEPHONE: "The field says that this is a telephone number; give the fax number, or only the digits.",
     RefusalReason.OUTSIDE_LINE: (

@@ -73,6 +73,24 @@ CALLING_CODE = [
     ("468123456", "SE"),
 ]
 
+OTHER_COUNTRY = [
+    ("442079460958", "DE"),
+    ("44 20 7946 0958", "DE"),
+    ("44-20-7946-0958", "DE"),
+    ("44.20.7946.0958", "DE"),
+    ("(44) 20 7946 0958", "DE"),
+    ("44/2079460958", "DE"),
+    ("33199001234", "DE"),
+    ("33 1 99 00 12 34", "DE"),
+    ("4312345678", "DE"),
+    ("43 1 2345678", "DE"),
+    ("46812345678", "DE"),
+    ("4930231251", "LU"),
+    ("47 22 12 34 56", "TR"),
+    ("(47) 22 12 34 56", "TR"),
+    ("60 4 234 4567", "CA"),
+]
+
 OUTSIDE_LINE = [
     ("0-0431 2345678", "DE"),
     ("0,0431 2345678", "DE"),
@@ -170,14 +188,31 @@ DAMAGED = [
     ("2023-12-23", "DE"),
 ]
 
+BRACKETS = [
+    ("555-0143 (202)", "US"),
+    ("234-5678 (202)", "US"),
+    ("2025550 (143)", "US"),
+    ("20255 (50) 143", "US"),
+    ("202555(0143)", "US"),
+    ("+1 202555 (0143)", ""),
+    ("23125 (030) 123", "DE"),
+    ("23125(030)123", "DE"),
+    ("12345 (0431) 67", "DE"),
+    ("7946 0958 (020)", "GB"),
+    ("02079 (46) 0958", "GB"),
+    ("01990 (01) 234", "FR"),
+    ("91234 (56) 78", "ES"),
+]
+
 KINDS = {
     RefusalReason.TWO_NUMBERS: TWO_NUMBERS,
     RefusalReason.CALLING_CODE: CALLING_CODE,
+    RefusalReason.OTHER_COUNTRY: OTHER_COUNTRY,
     RefusalReason.OUTSIDE_LINE: OUTSIDE_LINE,
     RefusalReason.THOUSANDS_SEPARATORS: THOUSANDS_SEPARATORS,
     RefusalReason.LOST_ZERO: LOST_ZERO,
     RefusalReason.DAMAGED_BY_SPREADSHEET: DAMAGED,
-    RefusalReason.BRACKETS: [("555-0143 (202)", "US"), ("234-5678 (202)", "US"), ("23125 (030) 123", "DE")],
+    RefusalReason.BRACKETS: BRACKETS,
 }
 
 
@@ -254,6 +289,23 @@ CERTAIN = [
     ("8 (495) 555-01-43", "RU", "+74955550143"),
     ("06 1 234 5678", "HU", "+3612345678"),
     ("912.345.678", "ES", "+34912345678"),
+    ("431 2345678", "DE", "+494312345678"),
+    ("(431) 2345678", "DE", "+494312345678"),
+    ("431/2345678", "DE", "+494312345678"),
+    ("04312345678", "DE", "+494312345678"),
+    ("4955550143", "RU", "+74955550143"),
+    ("(495) 555-01-43", "RU", "+74955550143"),
+    ("604 234 4567", "CA", "+16042344567"),
+    ("030 23125-123 (home)", "DE", "+493023125123"),
+    ("030 23125-123 (B\u00fcro)", "DE", "+493023125123"),
+    ("030 23125-123 privat", "DE", "+493023125123"),
+    ("030 23125-123 (Work Fax)", "DE", "+493023125123"),
+    ("Fax 2: 030 23125-123", "DE", "+493023125123"),
+    ("Fax #2: 030 23125-123", "DE", "+493023125123"),
+    ("FAX2: (202) 555-0143", "US", "+12025550143"),
+    ("Fax (home): (202) 555-0143", "US", "+12025550143"),
+    ("Home fax: (202) 555-0143", "US", "+12025550143"),
+    ("Fax 1-202-555-0143", "US", "+12025550143"),
     ("67 123 456", "LV", "+37167123456"),
     ("3023125123", "DE", "+493023125123"),
     ("49 30 23125123", "DE", "+493023125123"),
@@ -275,7 +327,20 @@ def test_a_certain_form_is_taken(text: str, country: str, number: str) -> None:
     assert result.number == number
 
 
-@pytest.mark.parametrize("text", ["1" * 60_000 + "x", "1" + "," * 60_000 + "x", "+44 20 7946 0958" + " " * 100 + "."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "1" * 60_000 + "x",
+            "1" + "," * 60_000 + "x",
+            "+44 20 7946 0958" + " " * 100 + ".",
+            "0" * 101,
+            " " * 101 + "1",
+        ),
+        *("=" * 60_000, "(" * 60_000 + "0", "+" * 60_000, "Fax " * 15_000, "\uff10" * 101, "1 " * 30_000),
+        *("+49 30 23125-123" + "\n" * 90, "+49 30 23125-123" + "\u200b" * 90, "030 23125-123 und " * 6, "-1" * 51),
+    ],
+)
 def test_a_long_text_is_refused_before_any_expression_sees_it(text: str) -> None:
     result = normalize_number(text, "GB")
     assert isinstance(result, RefusedNumber)
@@ -288,6 +353,14 @@ def test_a_long_text_is_refused_before_any_expression_sees_it(text: str) -> None
         *("Tel: 030 23125100", "Tel. 030 23125100", "T 030 23125100", "T: 030/23125100", "Telefon: 030 23125100"),
         *("Phone: 030 23125100", "Ph. 030 23125100", "Telephone: (030) 23125100", "Tel.-Nr.: 030 23125100"),
         *("(Tel) 030 23125100", "t +49 30 23125100", "Work phone: +49 30 23125100", "'Tel: 030 23125100'"),
+        *(
+            "030 23125100 (mobile)",
+            "030 23125100 Tel",
+            "030 23125100 (Tel.)",
+            "030 23125100 (Festnetz)",
+            "Tel 2: 030 23125100",
+        ),
+        *("Home phone: 030 23125100", "030 23125100 - Handy", "030 23125100 (cell)", "030 23125100 voice only"),
     ],
 )
 def test_a_number_that_is_labelled_as_a_telephone_is_not_dialled(text: str) -> None:
@@ -305,3 +378,11 @@ def test_a_number_that_is_labelled_as_a_telephone_is_not_dialled(text: str) -> N
 )
 def test_a_number_that_is_labelled_as_a_fax_or_only_an_address_is_dialled(text: str) -> None:
     assert normalize_number(text, "DE") == AcceptedNumber("+493023125123", "DE")
+
+
+@pytest.mark.parametrize("text", ["030 23125-123 (alt)", "030 23125123 Empfang", "Frau Beispiel 030 23125123"])
+def test_words_beside_a_number_are_named(text: str) -> None:
+    result = normalize_number(text, "DE")
+    assert isinstance(result, RefusedNumber)
+    assert result.reason is RefusalReason.NOT_A_NUMBER
+    assert "write only the number" in result.sentence
