@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.json_values import excess_of, is_encodable
-from dispatcher.recipients.columns.columns import Columns, UnexpectedValue, fault_of, find_columns
+from dispatcher.recipients.columns.columns import Columns, UnexpectedValue, fault_of, find_columns, find_nested
 from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions
 from dispatcher.recipients.columns.roles import Fault, Refusal
 from dispatcher.recipients.errors import BrokenJson, RecipientListError, error_of
@@ -194,6 +194,8 @@ class _ValueReader:
         self._unit = unit
         #: the columns of a set of keys, or why it cannot be used
         self._shapes: dict[tuple[str, ...], Columns | _Fault] = {}
+        #: the columns of ``fields``, by the names of its members
+        self._nested: dict[tuple[str, ...], Columns] = {}
         #: the columns of the first row that has some
         self.first_columns: Columns | None = None
 
@@ -233,7 +235,28 @@ class _ValueReader:
         row = self._row(line_number, columns, values)
         if isinstance(row, RefusedRow) or not nested:
             return row
-        return row._replace(fields={**row.fields, **dict(zip(nested, nested_values, strict=True))})
+        forbidden = self._judge_nested(row, tuple(nested), nested_values)
+        return forbidden or row._replace(fields={**row.fields, **dict(zip(nested, nested_values, strict=True))})
+
+    def _judge_nested(self, row: Row, names: tuple[str, ...], values: list[str]) -> RefusedRow | None:
+        """Return the refused row of a recipient who opted out, as the members of its ``fields`` say, or None."""
+        columns = self._nested.get(names) or find_nested(names, values, self._options)
+        if isinstance(columns, Refusal):
+            raise self._nested_error(columns, row.line)
+        if len(self._nested) >= _MAX_CACHED_SHAPES:
+            self._nested.clear()
+        self._nested[names] = columns
+        if columns.simple:
+            return None
+        try:
+            columns.ensure_same_country(row, values)
+            return columns.forbidden(row, values)
+        except UnexpectedValue as unexpected:
+            raise self._nested_error(unexpected.refusal, row.line) from unexpected
+
+    def _nested_error(self, refusal: Refusal, line_number: int) -> RecipientListError:
+        advice = f"Move it out of 'fields', beside the number. {refusal.what_to_do}"
+        return self._error(refusal._replace(what_to_do=advice), line_number)
 
     def _columns(self, line_number: int, keys: tuple[str, ...], values: list[str]) -> Columns | _Fault:
         if keys in self._shapes:

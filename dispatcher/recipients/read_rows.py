@@ -112,8 +112,9 @@ class RowReader:
             UnsupportedContentType: The content type is none of these.
             UnknownDefaultCountry: There is no such country.
         """
-        self._decoder = WorkbookDecoder(options) if workbook else _decoder(content_type, options)
         self._home = _default_region(default_country)
+        options = options._replace(home=self._home or "")
+        self._decoder = WorkbookDecoder(options) if workbook else _decoder(content_type, options)
         self._numbers = NumberReader(self._home, rules)
         self._text = TextDecoder()
         self._last_line = 0

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dispatcher.core.job import RefusedRow
 from dispatcher.recipients.columns.columns import Columns, UnexpectedValue, fault_of, find_columns
 from dispatcher.recipients.columns.options import ColumnOptions
-from dispatcher.recipients.columns.roles import Refusal, second_heading
+from dispatcher.recipients.columns.roles import Refusal, second_heading, with_line_of_headings
 from dispatcher.recipients.errors import UnusableColumns, error_of
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
 
 #: rows after which the columns are decided about, and rows or characters after which they have to be clear
 SAMPLE_ROWS, SAMPLE_LIMIT, SAMPLE_CHARACTERS = 100, 1_000, 2_000_000
+#: rows among which the headings are looked for if titles stand above them
+_TITLE_ROWS = 20
 
 
 class Table:
@@ -90,13 +92,15 @@ class Table:
         """Decide about the columns, and read the rows that waited for it."""
         names = self._names or []
         width = len(names)
-        cells = [row[1] for row in self._waiting if not isinstance(row, RefusedRow)]
-        sample = [(values + [""] * (width - len(values)))[:width] for values in cells]
-        refusal = second_heading(sample[0], self._options) if sample else None
+        rows = [row for row in self._waiting if not isinstance(row, RefusedRow)]
+        sample = [(values + [""] * (width - len(values)))[:width] for _, values in rows]
+        first = next((values for _, values in rows if any(values)), None)
+        refusal = second_heading(first, self._options) if first else None
         columns = refusal or find_columns(names, sample, self._options)
         if isinstance(columns, Refusal):
             if columns.undecided and not final:
                 return
+            columns = with_line_of_headings(columns, names, rows[:_TITLE_ROWS], self._options)
             raise error_of(columns, self._heading_line)
         self.columns = columns
         waiting, self._waiting = self._waiting, []

@@ -15,6 +15,7 @@ Télécopie (bureau); Télécopie (domicile); Autre télécopie; N° de fax; Num
 Fax del trabajo; Fax particular; Otro fax; Número de fax; Nº de fax; No. de fax; Fax laboral
 Fax (uff.); Fax (ab.); Altro fax; Numero di fax; N. fax; Fax ufficio; Numero fax
 Fax op werk; Fax thuis; Andere fax; Faxnummer werk; Fax zakelijk; Faxnummer
+Alt. Fax; New Fax; Provider Fax; Account: Fax; Vendor Fax; Fax (HQ); Customer Fax No
 Fax (with area code); Fax number incl. country code; Fax mit Vorwahl
 """
 COUNTRY = """
@@ -31,6 +32,9 @@ País; País o región; País/región del trabajo; País/región del domicilio; 
 Paese; Paese/area geografica (uff.); Altro paese/area geografica; Nazione; Prefisso internazionale; Codice paese
 Land/regio (werk); Land/regio (thuis); Land/regio (anders); Landnummer; Landcode
 Calling Code; Dialing Code; Dialling code; Dial Code; Country calling code; International prefix; Phone Country Code
+Internat. Vorwahl; Int. Vorwahl; Vorwahl Ausland; Vorwahl (Land); Indicatif du pays; Indicatif international
+Prefijo internacional; Prefijo del país; Clave de país; Prefisso estero; Prefisso paese; Internationaal kengetal
+Landkengetal; Country prefix; Indicatif téléphonique du pays
 """
 UNCLEAR_COUNTRY = """
 Region; Country of Birth; Country Manager; Herkunftsland; Lieferland; Birth country; Región; Regione; Regio
@@ -53,6 +57,8 @@ Ne pas faxer; Pas de fax; Désinscrit; Désabonné; Opposition fax
 No enviar fax; No enviar faxes; Baja; Sin fax
 Non inviare fax; Disiscritto; Niente fax opt-out
 Niet faxen; Geen fax; Uitgeschreven; Afgemeld
+Fax verboten; Stop fax; Fax Stop; Faxstop; Fax interdit; Fax prohibido; Fax vietato; Fax verboden; Fax not wanted
+Fax nicht gewünscht; Fax unerwünscht; Exclude from fax; Remove from fax list; Fax declined; Werbeverbot; Deceased
 """
 CONSENT = """
 Consent; Fax Consent; Consent to fax; Opt in; opt-in; Opted In; Fax Allowed; fax_allowed; Allow fax; Fax permission
@@ -62,7 +68,8 @@ Consentement; Fax autorisé; Consentement RGPD
 Consentimiento; Fax permitido; Consenso; Fax consentito; Toestemming; Fax toegestaan
 """
 UNCLEAR_PERMISSION = (
-    "Consent date; Opt-out reason; Fax preference; Not opted out; Opt status; Consent Source; Fax preferences"
+    "Consent date; Opt-out reason; Fax preference; Not opted out; Opt status; Consent Source; Fax preferences; DNC;"
+    " Date of death; Deceased Date; Fax do not use"
 )
 OTHER_CHANNEL = """
 Email Opt Out; HasOptedOutOfEmail; Do Not Call; DoNotPhone; Do not allow Bulk Emails; Do not allow Phone Calls
@@ -74,7 +81,15 @@ Company; First Name; Last Name; E-mail Address; Business Street; Business City; 
 Business Phone; Home Phone; Mobile Phone; Telefon geschäftlich; Téléphone (bureau); Pager; ISDN; Fairfax Office; NIP
 """
 BOTH = "Tel/Fax; Phone or Fax; Telefon und Fax; Fax/Phone; Phone/Fax Number"
-ABOUT_FAX = "Fax Status; Last Fax Date; Fax Type; Fax cover page; Email to fax; Fax sent; Fax notes"
+ABOUT_FAX = (
+    "Fax Status; Last Fax Date; Fax Type; Fax cover page; Email to fax; Fax sent; Fax notes; Fax ID; Faxserver; Faxed;"
+    "Fax Account Number; Fax Provider"
+)
+DOUBTFUL_FAX = """
+Old Fax; Former fax; Previous Fax; Fax alt; Fax (old); oldFax; Alte Faxnummer; Ehemalige Faxnummer; Frühere Fax-Nr.
+Ancien numéro de fax; Fax antiguo; Fax anterior; Vecchio fax; Fax precedente; Oude fax; Vorige fax; Wrong fax
+Ungültige Faxnummer; Our Fax; Sender Fax; Return fax
+"""
 
 
 def headings(text: str) -> list[str]:
@@ -95,6 +110,7 @@ CASES = [
         (OTHER_CHANNEL, Subject.NOTHING),
         (OTHER, Subject.NOTHING),
         (ABOUT_FAX, Subject.ABOUT_FAX),
+        (DOUBTFUL_FAX, Subject.DOUBTFUL_FAX),
         (BOTH, Subject.ABOUT_FAX),
         ("Fax extension; Fax ext.; Fax Durchwahl", Subject.FAX_EXTENSION),
         ("number; to; Phone; Tel.; Telephone Number; recipient; E.164; MSISDN; Telefono", Subject.NUMBER),

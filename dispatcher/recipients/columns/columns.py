@@ -10,8 +10,17 @@ from dispatcher.core.job import RefusedRow
 from dispatcher.recipients.columns.google import country_of, fax_numbers
 from dispatcher.recipients.columns.headings import plain
 from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions, Role
-from dispatcher.recipients.columns.permission import has_consent, is_opted_out
-from dispatcher.recipients.columns.roles import Refusal, Roles, decide, refusal_of_value
+from dispatcher.recipients.columns.permission import has_consent, is_opted_out, says_opted_out
+from dispatcher.recipients.columns.roles import (
+    Refusal,
+    Roles,
+    decide,
+    decide_nested,
+    refusal_of_country,
+    refusal_of_opt_out,
+    refusal_of_value,
+)
+from dispatcher.recipients.columns.values import other_country
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.recipients.refusal_reasons import RefusalReason
 from dispatcher.recipients.rows import Row, refused
@@ -43,6 +52,8 @@ class Columns(NamedTuple):
     width: int
     #: whether no other role has a column
     simple: bool
+    #: the region of rows without a country, or empty
+    home: str = ""
 
     def row(self, line: int, values: Sequence[str]) -> Row | RefusedRow:
         """Return the row that ``values`` contain; there must be exactly ``width`` of them.
@@ -81,16 +92,36 @@ class Columns(NamedTuple):
         return dict(zip(self.field_names, itemgetter(*self.field_indexes)(values), strict=True))
 
     def _checked(self, row: Row, values: Sequence[str]) -> Row | RefusedRow:
-        for index, role in self.roles.empty:
-            if values[index].strip():
-                raise UnexpectedValue(refusal_of_value(self.names, index, role))
-        forbidden = _forbidden(self.roles, row, values)
+        forbidden = self.forbidden(row, values)
         if forbidden is not None:
             return forbidden
         whole = self._labelled(row, values) if self.roles.labelled_numbers else _of_one_country(self.roles, row, values)
-        if isinstance(whole, RefusedRow) or self.roles.area_code < 0:
+        if isinstance(whole, RefusedRow):
             return whole
-        return whole._replace(area_code=values[self.roles.area_code])
+        self.ensure_same_country(whole, values)
+        return whole._replace(area_code=values[self.roles.area_code]) if self.roles.area_code >= 0 else whole
+
+    def forbidden(self, row: Row, values: Sequence[str]) -> RefusedRow | None:
+        """Return the refused row of somebody who must not be faxed, or None.
+
+        Raises:
+            UnexpectedValue: A column that was empty has a value, or one that nobody uses says that somebody opted out.
+        """
+        for index, role in self.roles.empty:
+            if values[index].strip():
+                raise UnexpectedValue(refusal_of_value(self.names, index, role))
+        for index in self.roles.may_opt_out:
+            if says_opted_out(values[index]):
+                raise UnexpectedValue(refusal_of_opt_out(self.names, index, values[index]))
+        return _forbidden(self.roles, row, values)
+
+    def ensure_same_country(self, row: Row, values: Sequence[str]) -> None:
+        """Raise UnexpectedValue if a column that nobody uses says another country than is assumed for the number."""
+        columns = self.roles.may_say_country
+        index = other_country(columns, values, row.number, row.country, self.home) if columns else None
+        if index is not None:
+            assumed = row.country.strip() or self.home
+            raise UnexpectedValue(refusal_of_country(self.names, index, values[index], assumed))
 
     def _labelled(self, row: Row, values: Sequence[str]) -> Row | RefusedRow:
         numbers = fax_numbers(self.roles.labelled_numbers, values)
@@ -117,10 +148,21 @@ def find_columns(
     roles = decide(names, rows, options)
     if isinstance(roles, Refusal):
         return roles
+    return _columns(names, roles, options.home)
+
+
+def find_nested(names: Sequence[str], values: Sequence[str], options: ColumnOptions) -> Columns | Refusal:
+    """Return the columns of an object inside a row, or why the list is refused; see ``roles.decide_nested``."""
+    roles = decide_nested(names, values, options)
+    return roles if isinstance(roles, Refusal) else _columns(names, roles, options.home)
+
+
+def _columns(names: Sequence[str], roles: Roles, home: str) -> Columns:
     used = {roles.number, roles.reference, roles.area_code, *roles.country, *roles.opt_out, *roles.consent}
     used -= {roles.number} if roles.labelled_numbers else set()
     others = tuple(index for index in range(len(names)) if index not in used)
     extra = roles.area_code >= 0 or len(roles.country) > 1 or roles.labelled_numbers or roles.empty
+    watched = roles.may_say_country or roles.may_opt_out
     return Columns(
         names=tuple(names),
         roles=roles,
@@ -130,7 +172,8 @@ def find_columns(
         field_names=_different([names[index].strip() or f"column {index + 1}" for index in others]),
         field_indexes=others,
         width=len(names),
-        simple=not (extra or roles.opt_out or roles.consent),
+        simple=not (extra or watched or roles.opt_out or roles.consent),
+        home=home,
     )
 
 

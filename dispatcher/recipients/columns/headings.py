@@ -26,6 +26,8 @@ class Subject(StrEnum):
     #: speaks of a country or region, but of which is not clear
     REGION = "region"
     FAX = "fax"
+    #: a fax number, but perhaps not the one to dial: a former one
+    DOUBTFUL_FAX = "doubtful fax"
     #: an extension that would have to be dialled after the number
     FAX_EXTENSION = "extension"
     #: speaks of fax, but its values are no numbers
@@ -56,7 +58,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER_SIGN = re.compile(r"\bn[or]?[.°º]|№|#", re.IGNORECASE)
 _NOT = re.compile(r"n['’]t\b")
-_FAX_COMPOUND = re.compile(r"(.*?)(?:tele)?fax(?:es|en|e|ing|ed|s)?(.*)")
+_FAX_COMPOUND = re.compile(r"(.*?)(?:tele)?fax(?:(?:es|en|e|ing|ed|s)(?=$))?(.*)")
 _LABELLED = re.compile(r"(phone|fax|address) (\d+) (label|type|value|country|region)")
 
 
@@ -76,6 +78,7 @@ def words_of(heading: str) -> tuple[str, ...]:
             words.append("fax" if word in v.FAX else word)
         else:
             words += [part for part in (compound[1], "fax", compound[2]) if part]
+            words += ["sent"] if word.endswith("faxed") else []
     return tuple(words)
 
 
@@ -141,15 +144,22 @@ def _about_fax(words: Sequence[str], known: frozenset[str]) -> Subject:
         return Subject.ABOUT_FAX  # its values may be numbers of both
     if known & v.EXTENSION:
         return Subject.FAX_EXTENSION
-    return Subject.ABOUT_FAX if known & v.NOT_A_NUMBER else Subject.FAX
+    behind = frozenset(words[words.index("fax") + 1 :])
+    if known & (v.NOT_A_NUMBER | v.CODE) or behind & v.ABOUT_FAX:
+        return Subject.ABOUT_FAX
+    is_doubtful = known & v.DOUBTFUL or v.OLD_BEHIND_FAX in behind
+    return Subject.DOUBTFUL_FAX if is_doubtful else Subject.FAX
 
 
 def _permission(words: Sequence[str], known: frozenset[str], fax: bool) -> Subject | None:
     """Return the subject of a heading about opting out or consent, or None if it is about neither."""
     opt = bool(known & {"opt", "opted", "opts", "opting"})
-    out = bool(known & v.OPT_OUT) or (opt and "out" in known) or _forbids(words)
-    yes = bool(known & v.CONSENT) or (opt and "in" in known) or (bool(known & v.ALLOWED) and _contacts(known, fax))
-    unclear = (opt and not out and not yes) or (bool(known & v.PREFERENCES) and fax)
+    contacts = fax or bool(known & v.CONTACTING)
+    out = bool(known & v.OPT_OUT) or (opt and "out" in known) or (contacts and bool(known & v.FORBIDDEN))
+    out = out or forbids(words)
+    yes = bool(known & v.CONSENT) or (opt and "in" in known) or (contacts and bool(known & v.ALLOWED))
+    unclear = (opt and not out and not yes) or bool(known & v.UNCLEAR)
+    unclear = unclear or (fax and bool(known & v.PREFERENCES or (known & v.SURE_NEGATIONS and not out and not yes)))
     if not (out or yes or unclear) or (known & v.OTHER_CHANNELS and not fax):
         return None
     negated = bool(known & v.NEGATIONS)
@@ -157,15 +167,11 @@ def _permission(words: Sequence[str], known: frozenset[str], fax: bool) -> Subje
         return Subject.PERMISSION
     if out:
         # "not opted out" says the opposite, in values that nobody could be sure of
-        return Subject.PERMISSION if negated and not _forbids(words) else Subject.OPT_OUT
+        return Subject.PERMISSION if negated and not forbids(words) else Subject.OPT_OUT
     return Subject.OPT_OUT if negated else Subject.CONSENT
 
 
-def _contacts(known: frozenset[str], fax: bool) -> bool:
-    return fax or bool(known & v.CONTACTING)
-
-
-def _forbids(words: Sequence[str]) -> bool:
+def forbids(words: Sequence[str]) -> bool:
     """Return whether a negation stands before "fax" or a word for contacting. "No. de fax" is a number."""
     number = "de" in words and "pas" not in words
     meaning = [word for word in words if word not in v.PERMISSION_FILLERS or (number and word == "de")]
@@ -180,7 +186,7 @@ def _place(known: frozenset[str]) -> Subject | None:
     if known & v.DIALLING or (known & v.INTERNATIONAL and known & (v.AREA_CODE | v.CODE) and not known & v.COUNTRY):
         return _country(known - v.DIALLING - v.INTERNATIONAL - v.AREA_CODE - v.CODE - v.PHONE)
     if known & v.COUNTRY:
-        return _country(known - v.COUNTRY - v.REGION - v.AREA_CODE - v.PHONE)
+        return _country(known - v.COUNTRY - v.REGION - v.AREA_CODE - v.CODE - v.PHONE)
     if known & v.AREA_CODE:
         return Subject.AREA_CODE
     if known & v.STATE:

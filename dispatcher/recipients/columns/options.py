@@ -37,6 +37,8 @@ class ColumnOptions(NamedTuple):
     consent: str = ""
     #: the list has no country column, whatever its headings say
     no_country: bool = False
+    #: the region (ISO 3166 alpha-2) of numbers whose row has no country, or empty
+    home: str = ""
 
     def named(self) -> Iterator[tuple[Role, str]]:
         """Yield the roles whose column is named."""

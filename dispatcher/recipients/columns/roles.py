@@ -4,18 +4,26 @@ The decision is made once for a list, from its headings and its first rows. It n
 where more than one column could be meant, the list is refused with the candidates and with the option that names one.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax
+from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax, words_of
 from dispatcher.recipients.columns.options import ColumnOptions, Role
-from dispatcher.recipients.columns.vocabulary import REFERENCES
+from dispatcher.recipients.columns.permission import says_opted_out
+from dispatcher.recipients.columns.values import CountryColumn, country_column, is_calling_code
+from dispatcher.recipients.columns.vocabulary import OTHER_CHANNELS, REFERENCES, STATUS
 
 #: headings that a refusal names, and characters of each
 _SHOWN, _SHOWN_CHARACTERS = 20, 60
 #: digits of the shortest text that may be a number
 _FEWEST_DIGITS = 3
+_DELIMITER = re.compile(r"[,;\t|]")
+#: rows whose values are looked at in columns that nobody uses
+_ROWS_OF_VALUES = 100
+#: the country of a computer's address
+_OF_COMPUTER = frozenset({"ip"})
 _NO_COUNTRY = "no_country=true (--no-country) if the numbers are of no other country"
 
 
@@ -47,6 +55,10 @@ class Roles(NamedTuple):
     empty: tuple[tuple[int, Role], ...] = ()
     labelled_numbers: tuple[LabelledNumber, ...] = ()
     labelled_countries: tuple[LabelledCountry, ...] = ()
+    #: columns that nobody uses and that may say the country of a number
+    may_say_country: tuple[CountryColumn, ...] = ()
+    #: columns that nobody uses and that may say that somebody opted out
+    may_opt_out: tuple[int, ...] = ()
 
 
 class Fault(Enum):
@@ -85,7 +97,7 @@ def has_number_column(names: Sequence[str], options: ColumnOptions) -> bool:
     if options.number:
         return any(plain(name) == plain(options.number) for name in names)
     subjects = {read_heading(name).subject for name in names}
-    return bool(subjects & {Subject.FAX, Subject.NUMBER, Subject.LABELLED})
+    return bool(subjects & {Subject.FAX, Subject.DOUBTFUL_FAX, Subject.NUMBER, Subject.LABELLED})
 
 
 def second_heading(row: Sequence[str], options: ColumnOptions) -> Refusal | None:
@@ -107,6 +119,55 @@ def refusal_of_value(names: Sequence[str], column: int, role: Role) -> Refusal:
     """Return the refusal of a list with a value in a column that was empty so far."""
     what = f"There is a value in the column {_quoted([names[column]])}, which was empty in the rows before."
     return Refusal(Fault.AMBIGUOUS, what, _name_it(role, [names[column]]))
+
+
+def refusal_of_country(names: Sequence[str], column: int, value: str, assumed: str) -> Refusal:
+    """Return the refusal of a list with a column that contradicts the country assumed for a number."""
+    what = (
+        f"The column {_quoted([names[column]])} has {_quoted([value])} beside a national number, but is not used;"
+        f" the number would be dialled in {assumed}."
+    )
+    return Refusal(Fault.UNUSED, what, _name_it(Role.COUNTRY, [names[column]]))
+
+
+def refusal_of_opt_out(names: Sequence[str], column: int, value: str) -> Refusal:
+    """Return the refusal of a list with a column that says that somebody opted out, and that is not used."""
+    what = f"The column {_quoted([names[column]])} has {_quoted([value])}, but is not used."
+    named = f"{Role.NUMBER.parameter}, and {Role.COUNTRY.parameter} or no_country"
+    advice = f"{_name_it(Role.OPT_OUT, [names[column]])} To send in spite of it, name number and country ({named})."
+    return Refusal(Fault.UNUSED, what, advice)
+
+
+def with_line_of_headings(
+    refusal: Refusal, names: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]], options: ColumnOptions
+) -> Refusal:
+    """Add the line that seems to have the headings, because titles stand above it, to the refusal of a list.
+
+    A title tells nothing about the delimiter, so the rows may still be whole lines.
+    """
+    if refusal.fault not in (Fault.NO_NUMBER, Fault.SECOND_HEADING):
+        return refusal
+    title = sum(bool(name.strip()) for name in names)
+    for line, values in rows:
+        cells = [cell for value in values for cell in _DELIMITER.split(value)]
+        if len(cells) > title and not any(map(_is_data, cells)) and has_number_column(cells, options):
+            shown = _quoted(cell for cell in cells[:_SHOWN] if cell.strip())
+            advice = (
+                f"Line {line} seems to have the headings ({shown}): remove the lines above it and send the list again."
+            )
+            return refusal._replace(what_to_do=advice)
+    return refusal
+
+
+def decide_nested(names: Sequence[str], values: Sequence[str], options: ColumnOptions) -> Roles | Refusal:
+    """Return the roles of the members of an object inside a row, which never name its number.
+
+    Args:
+        names: The names of the members.
+        values: The values of the first row with these members.
+        options: What the caller says; the columns that it names are not among these.
+    """
+    return _Decision(names, [values], options).decide_nested()
 
 
 class _Refused(Exception):
@@ -133,7 +194,7 @@ class _Decision:
             self._named = {role: self._column_named(role, heading) for role, heading in self._options.named()}
             number, labelled = self._number()
             country, countries = self._country(number, bool(labelled))
-            return Roles(
+            roles = Roles(
                 number,
                 country,
                 self._area_code(),
@@ -144,8 +205,66 @@ class _Decision:
                 labelled,
                 countries,
             )
+            return self._with_values(roles)
         except _Refused as refused:
             return refused.refusal
+
+    def decide_nested(self) -> Roles | Refusal:
+        try:
+            if self._options.settled and (self._options.opt_out or self._options.consent):
+                return Roles(-1)
+            out = self._permissions(Role.OPT_OUT, Subject.OPT_OUT)
+            roles = Roles(-1, (), -1, -1, out, self._permissions(Role.CONSENT, Subject.CONSENT), tuple(self._empty))
+            return self._with_values(roles)
+        except _Refused as refused:
+            return refused.refusal
+
+    # the values of columns that nobody uses
+
+    def _with_values(self, roles: Roles) -> Roles:
+        """Return the roles with the columns whose values say something that the headings do not."""
+        if self._options.settled:
+            return roles
+        used = {roles.number, roles.area_code, roles.reference, *roles.country, *roles.opt_out, *roles.consent}
+        used |= {pair.value for pair in roles.labelled_numbers}
+        used |= {index for index, _ in roles.empty}
+        unused = [index for index in range(len(self._names)) if index not in used]
+        values = {index: self._values_of(index) for index in unused}
+        return roles._replace(
+            may_say_country=tuple(self._may_say_country(roles, values)),
+            may_opt_out=tuple(self._may_opt_out(roles, values)),
+        )
+
+    def _values_of(self, column: int) -> list[str]:
+        """Return the different values of a column in the first rows."""
+        return list(dict.fromkeys(row[column] for row in self._rows[:_ROWS_OF_VALUES] if row[column]))
+
+    def _may_say_country(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[CountryColumn]:
+        if self._options.country or self._options.no_country:
+            return
+        # a country of another address was judged by its heading
+        judged = (Subject.COUNTRY, Subject.ADDRESS_LABEL, Subject.LABEL) if roles.number >= 0 else ()
+        for index, said in values.items():
+            heading = self._headings[index]
+            if heading.subject in judged or heading.address == _OF_COMPUTER:
+                continue
+            column = country_column(index, self._names[index], said, is_country=heading.subject is Subject.COUNTRY)
+            if column is not None:
+                yield column
+
+    def _may_opt_out(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[int]:
+        """Yield the columns that may say in later rows that somebody opted out; refuse one that says so already."""
+        if roles.opt_out and Role.OPT_OUT in self._named:
+            return
+        for index, said in values.items():
+            words = frozenset(words_of(self._names[index]))
+            if words & OTHER_CHANNELS and "fax" not in words:
+                continue
+            out = next((value for value in said if says_opted_out(value)), None)
+            if out is not None:
+                raise _Refused(refusal_of_opt_out(self._names, index, out))
+            if words & STATUS:
+                yield index
 
     def _column_named(self, role: Role, heading: str) -> int:
         """Return the column that the caller names."""
@@ -166,9 +285,10 @@ class _Decision:
         if Role.NUMBER in self._named:
             return self._named[Role.NUMBER], ()
         free = [index for index in range(len(self._names)) if index not in self._named.values()]
-        fax = [index for index in free if self._headings[index].subject is Subject.FAX]
+        doubtful = [index for index in free if self._headings[index].subject is Subject.DOUBTFUL_FAX]
+        fax = [index for index in free if self._headings[index].subject is Subject.FAX or index in doubtful]
         if fax:
-            return self._only(fax, Role.NUMBER, "the fax number"), ()
+            return self._only_fax(fax, doubtful), ()
         labelled = self._labelled_numbers()
         if labelled:
             return labelled[0].value, labelled
@@ -181,6 +301,14 @@ class _Decision:
         if not numbers:
             raise _Refused(self._no_number())
         return self._only(self._with_other_phones(numbers, free), Role.NUMBER, "the number"), ()
+
+    def _only_fax(self, fax: Sequence[int], doubtful: Sequence[int]) -> int:
+        """Return the only column of fax numbers, unless it is one that perhaps nobody wants to dial."""
+        number = self._only(fax, Role.NUMBER, "the fax number")
+        if number in doubtful:
+            what = f"{self._quoted([number])} speaks of fax, but it is not clear that these are the numbers to dial."
+            raise _Refused(Refusal(Fault.UNUSED, what, _name_it(Role.NUMBER, self._shown([number]))))
+        return number
 
     def _with_other_phones(self, numbers: list[int], free: Sequence[int]) -> list[int]:
         """Return the columns with other telephone numbers: a list with "Phone" and "Mobile" has two to choose from."""
@@ -278,7 +406,11 @@ class _Decision:
         self._refuse_unused([index for index in columns if index not in own], Role.AREA_CODE)
         if not own or (self._options.settled and len(own) > 1):
             return -1
-        return self._only(own, Role.AREA_CODE, "the area code")
+        column = self._only(own, Role.AREA_CODE, "the area code")
+        if any(is_calling_code(value) for value in self._values_of(column)) and not self._options.settled:
+            what = f"{self._quoted([column])} has calling codes of countries and not area codes."
+            raise _Refused(Refusal(Fault.UNUSED, what, _name_it(Role.COUNTRY, self._shown([column]))))
+        return column
 
     def _reference(self) -> int:
         if Role.REFERENCE in self._named:

@@ -67,13 +67,17 @@ COUNTRY_FILLERS = _words(
     "code codes name iso alpha abbreviation abbr short full the a of or o ou oder of de du des der la le del della di"
     " van y e und and et en area geografica code codigo codice kennzeichen schlussel provider contact customer kunde"
     " kunden client cliente klant recipient empfanger mail if outside u s us is id text value number phone fax"
+    " telephonique telefonico telefonica telefonisch telefonische"
 )
 #: words after which the country's calling code follows
 DIALLING = _words(
     "dial dialing dialling calling isd landesvorwahl landervorwahl laendervorwahl landeskennzahl landerkennzahl idd"
-    " auslandsvorwahl landnummer indicatif kengetalland"
+    " auslandsvorwahl landnummer indicatif kengetalland landkengetal"
 )
-INTERNATIONAL = COUNTRY | _words("int intl international internazionale internacional internationale internationaal")
+INTERNATIONAL = COUNTRY | _words(
+    "int intl internat international internazionale internacional internationale internationaal internationales"
+    " ausland auslands foreign overseas etranger estero extranjero exterior buitenland"
+)
 
 #: single words for an area code
 AREA_CODE = _words(
@@ -83,14 +87,37 @@ AREA_CODE = _words(
 #: words that mean an area code together with a word for "code"
 AREA = _words("area zona zone city regional regionale trunk std local locale ciudad citta")
 POSTAL = _words("postal zip post plz cap")
-CODE = _words("code codigo codice prefix prefixe prefijo prefisso indicatif")
+CODE = _words("code codigo codice clave prefix prefixe prefijo prefisso indicatif")
 
 #: words that make a heading with "fax" one about something else than the number
 NOT_A_NUMBER = _words(
     "date datum data fecha time status type typ tipo label notes note name header cover page pages count sent received"
     " last next error result message cost template domain email preferred preference preferences language subject"
-    " attention attn"
+    " attention attn password passwort url link log verified valid confirmed count anzahl resolution format"
+    " server user username login pin tsid csid serial gerat machine device"
 )
+#: words that do so behind "fax": "Fax Provider" is a company, and "Provider Fax" its number
+ABOUT_FAX = _words(
+    "id ids account konto cuenta compte provider anbieter vendor carrier model modell modele modelo gateway contract"
+    " vertrag vertragsnummer vertragsnr invoice order bestellung kundennummer code key reference referenz ref queue job"
+    " batch attempt attempts station ata created modified updated option options enabled active"
+)
+#: words that make a fax number one that is perhaps not to be dialled: a former one, a wrong one, that of the sender
+DOUBTFUL = _words(
+    "old former formerly previous prior past obsolete inactive"
+    " disconnected invalid wrong bad incorrect test testing unused"
+    " deprecated retired outdated historic alte altes alten"
+    " ehemalig ehemalige ehemaliges ehemals fruhere fruheres fruher"
+    " vorherige vorheriges bisherige bisherig ungultig ungultige"
+    " falsch falsche inaktiv inaktive ancien ancienne anciens"
+    " precedent precedente invalide errone antiguo antigua anterior viejo vieja invalido invalida erroneo equivocado"
+    " vecchio vecchia sbagliato errato oud oude vorig vorige ongeldig ongeldige"
+    " sender our own from return absender unser unsere"
+    " eigene eigenes expediteur notre remitente nuestro mittente nostro"
+    " afzender onze"
+)
+#: the German word for "old" behind "fax"; before it, it is the English abbreviation of "alternate"
+OLD_BEHIND_FAX = "alt"
 EXTENSION = _words("extension ext extn durchwahl poste anexo interno toestel nebenstelle")
 #: words after which a heading only says what its numbers contain: "Fax (with area code)"
 INCLUDING = _words("with incl including inkl inklusive mit avec con met")
@@ -99,6 +126,10 @@ INCLUDING = _words("with incl including inkl inklusive mit avec con met")
 PHONE_OR_FAX = [{word, "fax"} for word in ("tel", "phone", "telephone", "telefon", "telefono", "telefoon")]
 JOINTS = _words("or and oder und ou et o y e en of")
 
+#: negations that are no abbreviation of "number"
+SURE_NEGATIONS = _words(
+    "not non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans ohne without"
+)
 NEGATIONS = _words("not no non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans")
 CONTACTING = _words(
     "contact contacted contacter contatto contactar contattare kontakt kontaktieren contacteren disturb solicit"
@@ -109,8 +140,21 @@ OPT_OUT = _words(
     "optout optedout optsout unsubscribe unsubscribed abgemeldet abmeldung widerspruch widersprochen desabonne"
     " desinscrit desinscription opposition baja disiscritto disiscrizione uitgeschreven uitschrijven afgemeld afmelding"
     " suppressed suppression faxsperre werbesperre kontaktsperre robinson donotfax nofax donotcontact keinfax"
-    " dnf blocked blacklist blacklisted blocklist gesperrt sperrvermerk"
+    " dnf blocked blacklist blacklisted blocklist gesperrt sperrvermerk sperre sperrkennzeichen mailingsperre"
+    " werbeverbot kontaktverbot suppress deceased death verstorben"
+    " gestorben todesdatum sterbedatum todestag decede decedee deces"
+    " defunt fallecido fallecida fallecimiento difunto deceduto deceduta decesso defunto overleden overlijden"
+    " overlijdensdatum"
 )
+#: words about opting out in a heading that speaks of fax or of contacting
+FORBIDDEN = _words(
+    "forbidden prohibited banned stop stopped exclude excluded exclusion remove removed removal deny denied decline"
+    " declined refused verboten verbot untersagt unerwunscht ungewunscht ausgeschlossen ausschluss abgelehnt interdit"
+    " interdits interdite refuse refus exclu exclure prohibido prohibidos prohibida excluir excluido rechazado vietato"
+    " vietati proibito escludere escluso rifiutato verboden geweigerd uitgesloten ongewenst"
+)
+#: abbreviations that may mean a fax or only a call: "do not contact", "do not call"
+UNCLEAR = _words("dnc")
 #: words about consent, whatever else the heading says
 CONSENT = _words(
     "consent consents consented optin optedin einwilligung eingewilligt zustimmung zugestimmt einverstandnis"
@@ -121,6 +165,8 @@ ALLOWED = _words(
     "allowed allow allows permission permissions permitted permit authorized authorised authorization agreed accept"
     " accepts accepted ok okay erlaubt erlaubnis genehmigt zulassig autorise autorisation accepte permis autorizado"
     " autorizacion permitido permiso acepta autorizzato autorizzazione permesso consentito accetta toegestaan akkoord"
+    " wanted wants wish wishes desired gewunscht erwunscht wunscht mochte souhaite souhaitee veut desea deseado quiere"
+    " desidera desiderato vuole gewenst wenst wil"
 )
 PREFERENCES = _words("preference preferences prefers praferenz voorkeur preferencia preferenza")
 #: fillers of a heading such as "Do not send faxes to"
@@ -163,3 +209,41 @@ ALLOWED_TEXTS = _words(
 )
 TRUE_TEXTS = _words("1 x y yes true t on checked ja j wahr oui vrai si s verdadero vero waar")
 FALSE_TEXTS = _words("0 n no false f off unchecked nein falsch non faux falso nee onwaar")
+#: texts that say that somebody did not opt out, and nothing about consent
+NOT_OUT_TEXTS = _words(
+    "active aktiv activo activa attivo attiva actief actif active subscribed abonniert inscrit alive living lebend"
+)
+
+#: words of a heading whose values may be countries, whatever they look like
+COUNTRY_HINTS = _words(
+    "prefix prefixes prefixe prafix praefix pref cc ccode market markt marche mercado mercato territory territorio"
+    " locale gebiet location standort geo subsidiary origin herkunft"
+)
+#: words of headings whose values are no countries though they look like one: states, persons, languages, quantities
+STATES = _words("st prov kt bl stateprovince region regio regione")
+PERSONS = _words(
+    "first last middle given family surname forename nickname vorname nachname rufname prenom nombre apellido apellidos"
+    " cognome voornaam achternaam contact ansprechpartner kontakt contacto contatto title titel titre titolo titulo"
+    " salutation anrede civilite suffix company firma name"
+)
+LANGUAGES = _words("language languages lang sprache langue idioma lingua taal korrespondenzsprache")
+QUANTITIES = _words(
+    "age alter edad eta leeftijd qty quantity menge anzahl aantal cantidad quantite copies kopien pages seiten count"
+    " total sum summe amount betrag price preis prix precio prezzo prijs room raum zimmer floor etage priority"
+    " prioritat score rank rang points punkte year jahr month"
+    " monat day tag week woche weight gewicht size grosse employees"
+    " mitarbeiter number nummer nr no id index row zeile line position pos seq percent"
+)
+HONORIFICS = _words("mr ms mrs dr sr jr me mme hr fr md")
+#: words of headings whose values may say, in any row, that somebody opted out
+STATUS = _words(
+    "status flag flags note notes notiz notizen remark remarks bemerkung bemerkungen comment comments kommentar hinweis"
+    " anmerkung observaciones observations remarque remarques opmerking opmerkingen nota notas annotazioni"
+    " tag tags label labels category categories kategorie kategorien categorie categoria group groups gruppe segment"
+    " lifecycle stage subscription statut estado stato lists list liste lista"
+)
+#: words of values that say that somebody opted out or is dead
+OUT_WORDS = OPT_OUT - _words(
+    "robinson baja opposition opposizione sperre suppress suppression suppressed death deces decesso fallecimiento"
+    " overlijden todesdatum sterbedatum todestag overlijdensdatum sperrkennzeichen defunto difunto abmeldung afmelding"
+) | _words("dnc")
