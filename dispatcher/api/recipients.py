@@ -65,7 +65,8 @@ async def upload_recipients(
     async with _turn(request), received_list(request, options) as (body, chosen):
         upload = await open_upload(runtime.store, batch, key or secrets.token_hex(_KEY_BYTES), runtime.failpoint)
         try:
-            async with opened_list(request, runtime, body, upload.default_country, chosen) as (rows, chunks):
+            country = upload.default_country
+            async with upload, opened_list(request, runtime, body, country, chosen) as (rows, chunks):
                 if chosen.dry_run:
                     return await _dry_run(rows, chunks)
                 async for piece, final in pieces(chunks):

@@ -6,9 +6,10 @@ until a deadline.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -66,9 +67,8 @@ class JobId(NamedTuple):
         return cls(batch, int(row))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
-    """One accepted row of the producer's list."""
+class Recipient(NamedTuple):
+    """One accepted row of the producer's list. A million are made of a list; a tuple takes a third of the time."""
 
     #: line of the upload, from 1 (for CSV the header is line 1)
     line: int
@@ -79,7 +79,7 @@ class Recipient:
     #: the producer's own id of this recipient
     reference: str = ""
     #: all other columns, for cover pages
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = MappingProxyType({})
 
 
 def size_of(recipients: Sequence[Recipient]) -> int:

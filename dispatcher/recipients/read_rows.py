@@ -244,7 +244,5 @@ def _normalized(rows: Sequence[Row | RefusedRow], numbers: NumberReader) -> tupl
             number, region = result
             if not row.country and number != row.number:
                 assumed += not row.number.lstrip().startswith(("+", "(+", "00"))
-        accepted.append(
-            Recipient(line=row.line, number=number, region=region, reference=row.reference, fields=row.fields)
-        )
+        accepted.append(Recipient(row.line, number, region, row.reference, row.fields))
     return Slice(accepted, refused_rows), assumed

@@ -184,7 +184,8 @@ class Mailings:
         if time.monotonic() > self._checked_until_s:
             await self._ensure_credentials()
         number = recipient.number
-        created = await self._named(definition, KeyUse.FAX, key, fingerprint(definition, recipient))
+        content = fingerprint(definition, {**recipient._asdict(), "fields": dict(recipient.fields)})
+        created = await self._named(definition, KeyUse.FAX, key, content)
         # before the draft is created, so that a refused fax leaves none
         await compared_fax(self._store, created, number, self._number_key, allowed=allowed.repeat)
         batch = await self._create_draft(created, max_drafts=0)

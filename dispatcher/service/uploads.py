@@ -1,4 +1,4 @@
-"""Uploads a list of recipients into a draft, in chunks. Each chunk is stored before the next is read.
+"""Uploads a list of recipients into a draft, in chunks. While a chunk is being stored, the next rows are read.
 
 A chunk ends with its 1,000th recipient or its 1,000th refused row, or earlier when its rows are long. Only the rows
 decide this, so the same list always gives the same chunks. For each chunk the fingerprint of the list so far is stored
@@ -7,6 +7,7 @@ chunks are skipped, and the rest is stored. The end of the list is recorded in t
 under a used key is a conflict.
 """
 
+import asyncio
 import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import accumulate
 from operator import attrgetter
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, Self
 
 from dispatcher.core.batch import Control, Definition
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
@@ -25,6 +27,7 @@ from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import UploadChunk, UploadProgress
+from dispatcher.store.codec import recipients_as_json
 from dispatcher.store.protocol import ChunkStatus
 from dispatcher.store.store import Store
 
@@ -94,12 +97,6 @@ class _OpenChunk:
         sizes = accumulate((size_of([row]) for row in accepted), initial=self.size)
         return accepted[: next(count for count, size in enumerate(sizes) if count and size >= CHUNK_SIZE)]
 
-    def content(self) -> bytes:
-        """The rows as bytes, for the fingerprint. Tuples, because the rows' own ``repr`` costs a tenth of an upload."""
-        recipients = [(r.line, r.number, r.region, r.reference, r.fields) for r in self.recipients]
-        refused = [(r.line, r.number, r.reason, r.detail) for r in self.refused]
-        return repr((recipients, refused)).encode()
-
     @property
     def full(self) -> bool:
         """Whether the chunk has to be stored before another row is added."""
@@ -118,7 +115,10 @@ class _ReadChunk:
 
 
 class Upload:
-    """The upload of one list of recipients, under one idempotency key. Created by ``open_upload``."""
+    """The upload of one list of recipients, under one idempotency key. Created by ``open_upload``.
+
+    As a context manager it waits at its end, however the block ends, until nothing is being stored any more.
+    """
 
     def __init__(
         self,
@@ -145,6 +145,15 @@ class Upload:
         self._ignore_dead_numbers = batch.ignore_dead_numbers
         #: whether there is a do-not-fax list, as far as is known: the store says so when it is asked to store a chunk
         self._any_suppressed = False
+        #: stores the chunks that were read last
+        self._storing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._storing:
+            await asyncio.wait([self._storing])
 
     @property
     def key(self) -> str:
@@ -157,21 +166,25 @@ class Upload:
         return self._lines_done
 
     async def add(self, read: Callable[[], Rows]) -> None:
-        """Read the next rows of the list, and store each chunk that is full.
+        """Read the next rows of the list, and begin to store each chunk that is full.
 
-        ``read`` is called on the CPU thread. What it raises is raised, and no row of this call is stored.
+        ``read`` is called on the CPU thread. What it raises is raised, and no row of this call is stored. The chunks of
+        the call before have been stored when this one returns; its own may not.
 
         Raises:
             Conflict: The key was used before with another list.
             ActionNotAllowed: The batch is not a draft any more.
         """
-        for chunk in await on_cpu_thread(self._full_chunks, read):
-            await self._store_chunk(chunk)
+        chunks = await on_cpu_thread(self._full_chunks, read)
+        await self._stored()
+        if chunks:
+            self._storing = asyncio.create_task(self._store_chunks(chunks))
 
     async def finish(self) -> UploadAnswer:
         """Store the last chunk and the end of the list. Raises the same errors as ``add``."""
-        if self._chunk.last_line:
-            await self._store_chunk(await on_cpu_thread(self._end_chunk))
+        chunks = [await on_cpu_thread(self._end_chunk)] if self._chunk.last_line else []
+        await self._stored()
+        await self._store_chunks(chunks)
         await self._reserve("end", self._hash.hexdigest())
         await self._failpoint(Failpoint.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._name) or UploadProgress()
@@ -213,14 +226,21 @@ class Upload:
     def _end_chunk(self) -> _ReadChunk:
         """End the open chunk and begin the next."""
         chunk, self._chunk = self._chunk, _OpenChunk(first_line=self._chunk.last_line + 1)
-        self._hash.update(chunk.content())
+        recipients_json = recipients_as_json(chunk.recipients)
+        self._hash.update(recipients_json)
+        self._hash.update(repr(chunk.refused).encode())
         self._sample += chunk.refused[: SAMPLE_ROWS - len(self._sample)]
         stored = chunk.last_line <= self._lines_done
-        rows = None if stored or self._any_suppressed else self._packed(chunk, {})
+        rows = None if stored or self._any_suppressed else self._packed(chunk, recipients_json=recipients_json)
         return _ReadChunk(fingerprint=self._hash.hexdigest(), content=chunk, rows=rows, stored=stored)
 
     def _packed(
-        self, chunk: _OpenChunk, suppressed: Mapping[int, Suppression], *, checked: bool = False
+        self,
+        chunk: _OpenChunk,
+        suppressed: Mapping[int, Suppression] = MappingProxyType({}),
+        *,
+        recipients_json: bytes = b"",
+        checked: bool = False,
     ) -> UploadChunk:
         """Pack the rows of a chunk; rows whose numbers are on the do-not-fax list are refused."""
         recipients, refused = split_suppressed(chunk.recipients, suppressed)
@@ -229,6 +249,7 @@ class Upload:
             first_line=chunk.first_line,
             last_line=chunk.last_line,
             recipients=recipients,
+            recipients_json=recipients_json,
             refused=list(merge(chunk.refused, refused, key=lambda row: row.line)),
             checked=checked,
             number_key=self._number_key,
@@ -242,6 +263,15 @@ class Upload:
         room = SAMPLE_ROWS - len(self._sample)
         self._sample += split_suppressed(chunk.recipients, dict(list(suppressed.items())[:room]))[1]
         return await on_cpu_thread(self._packed, chunk, suppressed, checked=True)
+
+    async def _stored(self) -> None:
+        """Wait until the chunks that were read last are stored, and raise what stopped it."""
+        if self._storing:
+            await self._storing
+
+    async def _store_chunks(self, chunks: Sequence[_ReadChunk]) -> None:
+        for chunk in chunks:
+            await self._store_chunk(chunk)
 
     async def _store_chunk(self, chunk: _ReadChunk) -> None:
         if chunk.stored and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):

@@ -52,12 +52,14 @@ class UploadChunk:
         first_line: int,
         last_line: int,
         recipients: Sequence[Recipient] = (),
+        recipients_json: bytes = b"",
         refused: Sequence[RefusedRow] = (),
         checked: bool = False,
         number_key: bytes = b"",
     ) -> None:
         """Pack the rows. Lines count from 1 within the upload.
 
+        ``recipients_json`` is what ``recipients_as_json`` makes of the recipients, if the caller has it already.
         ``checked`` says that the numbers were compared with the do-not-fax list. Otherwise the chunk is stored only if
         there is no such list. With a ``number_key``, hashes of the numbers are kept for the comparison with
         other mailings.
@@ -67,7 +69,7 @@ class UploadChunk:
         self.values: tuple[Argument, ...] = (
             codec.pack_numbers(recipient.number for recipient in recipients),
             codec.pack_countries(recipient.region for recipient in recipients),
-            codec.encode_recipients(recipients) if recipients else b"",
+            codec.encode_recipients(recipients, recipients_json) if recipients else b"",
             pack_hashes((recipient.number for recipient in recipients), number_key) if number_key else b"",
             *(codec.encode_refused(refused[first : first + _REFUSED]) for first in range(0, len(refused), _REFUSED)),
         )

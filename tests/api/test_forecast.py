@@ -1,6 +1,5 @@
 """The forecast of a batch, and the refusal of a repeat, over HTTP."""
 
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.anyio
 async def listed(runtime: Runtime, regions: list[str], **more: Any) -> str:
     batch = await draft(runtime.store, **more)
     rows = [Recipient(line=line, number=number(line), region=region) for line, region in enumerate(regions, start=1)]
-    rows.append(replace(rows[0], line=len(rows) + 1))
+    rows.append(rows[0]._replace(line=len(rows) + 1))
     last = len(rows) + 2
     part = UploadChunk(
         upload=UploadName.of_key("u"), first_line=1, last_line=last, recipients=rows, refused=refusals(last)

@@ -1,18 +1,17 @@
 """Names that callers give, against the names of bulkfax and against each other."""
 
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from dispatcher.core.batch import Command
-from dispatcher.core.job import State
+from dispatcher.core.job import Recipient, State
 from dispatcher.core.names import KeyUse, UploadKind, UploadName, digest
 from dispatcher.service.documents import find_document
 from dispatcher.service.errors import Conflict, Missing
 from dispatcher.service.mailings import Mailings
 from dispatcher.service.rerun import Selection
-from dispatcher.service.uploads import open_upload
+from dispatcher.service.uploads import Upload, open_upload
 from dispatcher.service.views import find_batch
 from dispatcher.store.keys import Keys
 from dispatcher.store.store import Store
@@ -131,15 +130,20 @@ async def test_another_list_is_not_taken_for_the_first_after_its_key_was_forgott
     await add(upload, recipients(1_500), [])
     await upload.finish()
     await forget_keys(store)
-    others = [replace(row, line=row.line - 2_000) for row in recipients(1_500, 2_000)]
+    others = [row._replace(line=row.line - 2_000) for row in recipients(1_500, 2_000)]
     for rows in (others, others, recipients(1_500)):
         again = await open_upload(store, batch, "k")
         with pytest.raises(Conflict, match=EXPIRED_MATCH):
-            await add(again, rows, [])
+            await whole(again, rows)
     await store.batches.command(batch, Command.START)
     late = await open_upload(store, batch, "k")
     with pytest.raises(Conflict, match=EXPIRED_MATCH):
-        await add(late, others, [])
+        await whole(late, others)
+
+
+async def whole(upload: Upload, rows: list[Recipient]) -> None:
+    await add(upload, rows, [])
+    await upload.finish()
 
 
 async def forget_keys(store: Store) -> None:

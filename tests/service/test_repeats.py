@@ -35,7 +35,7 @@ def mailings(store: Store) -> Mailings:
 
 
 async def add(store: Store, batch: str, first: int, count: int) -> None:
-    rows = [replace(row, line=line) for line, row in enumerate(recipients(count, first), start=1)]
+    rows = [row._replace(line=line) for line, row in enumerate(recipients(count, first), start=1)]
     name = UploadName.of_key(f"{first}")
     part = UploadChunk(upload=name, first_line=1, last_line=count, recipients=rows, number_key=KEY)
     assert (await store.batches.add_chunk(batch, part)).status == "stored"

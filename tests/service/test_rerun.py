@@ -45,7 +45,7 @@ async def parent(store: Store, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(rerun, "_CHUNK_ROWS", 10)
     batch = await draft(store)
     for first in range(0, 72, 9):
-        rows = [replace(row, reference=f"r{ROWS[row.line - 1]}") for row in recipients(9, first)]
+        rows = [row._replace(reference=f"r{ROWS[row.line - 1]}") for row in recipients(9, first)]
         part = UploadChunk(upload=UploadName.of_key("u"), first_line=first + 1, last_line=first + 9, recipients=rows)
         assert (await store.batches.add_chunk(batch, part)).status == "stored"
     await store.batches.command(batch, Command.START)

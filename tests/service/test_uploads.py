@@ -1,13 +1,11 @@
 """Recipients on their way into a draft."""
 
-from dataclasses import replace
-
 import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, RefusedRow
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Missing
-from dispatcher.service.uploads import SAMPLE_ROWS, UploadAnswer, open_upload
+from dispatcher.service.uploads import SAMPLE_ROWS, Upload, UploadAnswer, open_upload
 from dispatcher.store.store import Store
 from tests.service.samples import add, draft, recipients, refusals
 
@@ -33,17 +31,32 @@ async def test_every_line_is_accounted_for(store: Store) -> None:
 async def test_a_part_is_stored_as_soon_as_it_has_a_thousand_recipients(store: Store) -> None:
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await add(upload, recipients(2_999), [])
+    async with upload:
+        await add(upload, recipients(2_999), [])
     assert upload.lines_done == 2_000
     assert [len(await store.batches.recipients(batch, block)) for block in range(3)] == [1000, 1000, 0]
     await upload.finish()
     assert len(await store.batches.recipients(batch, 2)) == 999
 
 
+async def test_an_upload_that_breaks_off_waits_for_the_part_that_is_being_stored(store: Store) -> None:
+    upload = await open_upload(store, await draft(store), "k")
+    with pytest.raises(BrokenPipeError):
+        await broken_off(upload)
+    assert upload.lines_done == 1_000
+
+
+async def broken_off(upload: Upload) -> None:
+    async with upload:
+        await add(upload, recipients(1_000), [])
+        raise BrokenPipeError
+
+
 async def test_a_thousand_refused_rows_make_a_part_as_well(store: Store) -> None:
     batch = await draft(store)
     upload = await open_upload(store, batch, "k")
-    await add(upload, [], refusals(*range(1, 1502)))
+    async with upload:
+        await add(upload, [], refusals(*range(1, 1502)))
     assert upload.lines_done == 1000
     assert len(await store.batches.refused(batch, 0) or []) == 1000
 
@@ -51,7 +64,7 @@ async def test_a_thousand_refused_rows_make_a_part_as_well(store: Store) -> None
 async def test_a_part_of_long_rows_is_stored_before_it_has_a_thousand_recipients(store: Store) -> None:
     """What the open part keeps in memory is bounded by its size, whatever the rows are cut into."""
     batch = await draft(store)
-    long = [replace(row, fields={f"column {index}": "x" * 100 for index in range(200)}) for row in recipients(250)]
+    long = [row._replace(fields={f"column {index}": "x" * 100 for index in range(200)}) for row in recipients(250)]
     for start in range(0, 250, 30):
         upload = await open_upload(store, batch, "k")
         await add(upload, long[: start + 30], [])
@@ -79,7 +92,7 @@ async def test_an_upload_that_broke_off_goes_on_where_it_stopped(store: Store, r
 async def test_blank_lines_between_two_parts_are_no_gap(store: Store) -> None:
     """A part begins behind the one before, whatever its first row's line is. A repeat goes on from there as well."""
     batch = await draft(store)
-    rows = [replace(row, line=row.line + 5 * (row.line > 1000) + 3) for row in recipients(1_500)]
+    rows = [row._replace(line=row.line + 5 * (row.line > 1000) + 3) for row in recipients(1_500)]
     for count in (1_200, 1_500):
         upload = await open_upload(store, batch, "k")
         await add(upload, rows[:count], [])
