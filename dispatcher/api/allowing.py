@@ -6,8 +6,14 @@ from fastapi import Depends, Query, Request
 
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.security import has_key
+from dispatcher.runtime import Runtime
 from dispatcher.schema.requests import Start
 from dispatcher.service.mailings import Allowed
+
+
+def allowed_by_key(request: Request, runtime: Runtime) -> Allowed:
+    """Return what the API key of a request allows."""
+    return Allowed(warnings=has_key(request.headers, runtime.settings.api_keys_allow_warnings))
 
 
 async def _allowed_outside_the_body(
@@ -17,8 +23,7 @@ async def _allowed_outside_the_body(
         bool, Query(description="Send documents that have warnings, as `allow_warnings` in the body.")
     ] = False,
 ) -> Allowed:
-    by_key = has_key(request.headers, runtime.settings.api_keys_allow_warnings)
-    return Allowed(warnings=allow_warnings or by_key)
+    return Allowed(warnings=allow_warnings or allowed_by_key(request, runtime).warnings)
 
 
 #: what address and key of a request allow

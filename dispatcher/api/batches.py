@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from dispatcher.api import convert, validation
-from dispatcher.api.allowing import AllowedDep, allowed
+from dispatcher.api.allowing import AllowedDep, allowed, allowed_by_key
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
@@ -69,12 +69,15 @@ async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
     return await _shown(runtime, await view_batch(runtime.store, batch))
 
 
-@router.get("/{batch}/forecast")
-async def forecast_batch(batch: str, runtime: RuntimeDep) -> responses.Forecast:
-    """Show what a batch will send, and when it will have sent it at today's rate. Nothing is changed."""
+@router.get("/{batch}/forecast", dependencies=[PAGE_TURN])
+async def forecast_batch(batch: str, request: Request, runtime: RuntimeDep) -> responses.Forecast:
+    """Show what a batch will send, and when it will have sent it at today's rate. Nothing is changed.
+
+    Of a draft, `start_needs` names what its start would be refused without.
+    """
     prices, max_in_flight = runtime.policy.destinations.prices, runtime.settings.sinch.max_in_flight
     seen = await forecast(runtime.store, batch, prices, max_in_flight=max_in_flight)
-    return convert.forecast(seen)
+    return convert.forecast(seen, allowed_by_key(request, runtime))
 
 
 @router.post("/{batch}/start")

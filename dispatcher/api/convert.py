@@ -13,14 +13,16 @@ from dispatcher.core.options import FaxOptions
 from dispatcher.core.suppressions import Suppression
 from dispatcher.core.times import in_range, to_ms
 from dispatcher.recipients.columns.options import ColumnOptions
-from dispatcher.recipients.read_rows import DryRun, RowReader
+from dispatcher.recipients.read_rows import RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
+from dispatcher.service.mailings import Allowed
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.suppressions import SuppressionPage
+from dispatcher.service.trial import Trial
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
 
@@ -49,9 +51,10 @@ def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
     return _definition(body, name=name, priority=Priority.URGENT, default_country=body.country or default_country)
 
 
-def forecast(seen: Forecast) -> responses.Forecast:
-    """Return the public form of a forecast."""
-    overview = seen.overview
+def forecast(seen: Forecast, allowed: Allowed) -> responses.Forecast:
+    """Return the public form of a forecast, for a request whose key allows something already."""
+    overview, earlier = seen.overview, seen.earlier
+    needs = {"allow_warnings": seen.warned and not allowed.warnings, "allow_repeat": earlier is not None}
     return responses.Forecast(
         batch=overview.definition.id,
         recipients=overview.rows,
@@ -72,6 +75,9 @@ def forecast(seen: Forecast) -> responses.Forecast:
             for document in seen.documents
             for warning in document.warnings
         ),
+        repeats=earlier
+        and responses.Repeat(batch=earlier.batch, shared=earlier.overlap.shared, sentence=earlier.sentence()),
+        start_needs=tuple(name for name, needed in needs.items() if needed),
         price=seen.price and _price(seen.price),
         jobs=seen.jobs,
         other_jobs=seen.other_jobs,
@@ -184,15 +190,16 @@ def upload(answer: UploadAnswer, rows: RowReader) -> responses.Upload:
     )
 
 
-def dry_run(trial: DryRun, rows: RowReader) -> responses.Upload:
+def dry_run(trial: Trial, rows: RowReader) -> responses.Upload:
     return responses.Upload(
         upload="",
-        lines=trial.accepted + trial.refused + trial.opted_out,
+        lines=trial.accepted + trial.refused + trial.opted_out + trial.suppressed + trial.duplicates,
         accepted=trial.accepted,
         refused=trial.refused,
         opted_out=trial.opted_out,
-        duplicates=0,
-        refused_sample=tuple(map(_refused_row, trial.refused_sample)),
+        suppressed=trial.suppressed,
+        duplicates=trial.duplicates,
+        refused_sample=tuple(map(_refused_row, trial.sample)),
         columns=_used_columns(rows),
         dry_run=True,
         first_rows=tuple(
@@ -245,10 +252,15 @@ def suppression_page(page: SuppressionPage, now_ms: int) -> responses.Suppressio
 
 
 def suppression_import(
-    accepted: int, added: int, refused: int, sample: Sequence[RefusedRow]
+    accepted: int, added: int, refused: int, sample: Sequence[RefusedRow], left_out: int
 ) -> responses.SuppressionImport:
-    shown = tuple(map(_refused_row, sample))
-    return responses.SuppressionImport(accepted=accepted, added=added, refused=refused, refused_sample=shown)
+    return responses.SuppressionImport(
+        accepted=accepted,
+        added=added,
+        refused=refused,
+        left_out=left_out,
+        refused_sample=tuple(map(_refused_row, sample)),
+    )
 
 
 def account(

@@ -17,12 +17,12 @@ from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.problems import UploadBroken
 from dispatcher.api.turns import Turns
 from dispatcher.api.workbooks import opened_list
-from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.errors import RecipientListError
-from dispatcher.recipients.read_rows import RowReader, Trial, pieces
+from dispatcher.recipients.read_rows import RowReader, pieces
 from dispatcher.schema import requests, responses
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
+from dispatcher.service.trial import Trial
 from dispatcher.service.uploads import open_upload
 
 router = APIRouter(prefix="/v1", tags=["recipients"])
@@ -68,7 +68,9 @@ async def upload_recipients(
             country = upload.default_country
             async with upload, opened_list(request, runtime, body, country, chosen) as (rows, chunks):
                 if chosen.dry_run:
-                    return await _dry_run(rows, chunks)
+                    return await _dry_run(
+                        Trial(runtime.store, ignore_dead_numbers=upload.ignore_dead_numbers), rows, chunks
+                    )
                 async for piece, final in pieces(chunks):
                     await upload.add(partial(rows.read, piece, final))
                 return convert.upload(await upload.finish(), rows)
@@ -84,14 +86,14 @@ async def try_recipients(
     async with _turn(request), received_list(request, options) as (body, chosen):
         country = chosen.default_country or runtime.settings.default_country
         async with opened_list(request, runtime, body, country, chosen) as (rows, chunks):
-            return await _dry_run(rows, chunks)
+            trial = Trial(runtime.store, ignore_dead_numbers=chosen.ignore_dead_numbers)
+            return await _dry_run(trial, rows, chunks)
 
 
-async def _dry_run(rows: RowReader, chunks: AsyncIterator[bytes]) -> responses.Upload:
-    trial = Trial(rows)
+async def _dry_run(trial: Trial, rows: RowReader, chunks: AsyncIterator[bytes]) -> responses.Upload:
     async for piece, final in pieces(chunks):
-        await on_cpu_thread(trial.read, piece, final)
-    return convert.dry_run(trial.result(), rows)
+        await trial.add(partial(rows.read, piece, final))
+    return convert.dry_run(trial, rows)
 
 
 def _turn(request: Request) -> AbstractAsyncContextManager[None]:

@@ -119,14 +119,15 @@ async def import_entries(
 
 
 async def _import(request: Request, runtime: Runtime, reader: SuppressionReader) -> responses.SuppressionImport:
-    accepted, added, refused = 0, 0, 0
+    accepted, added, refused, left_out = 0, 0, 0, 0
     sample: list[RefusedRow] = []
     async for piece, final in pieces(request.stream()):
         rows = await on_cpu_thread(partial(reader.read, piece, final))
         added += await runtime.store.suppressions.put(rows.accepted)
         accepted, refused = accepted + len(rows.accepted), refused + len(rows.refused)
+        left_out += rows.left_out
         sample += rows.refused[: _SAMPLE_ROWS - len(sample)]
-    return convert.suppression_import(accepted, added, refused, sample)
+    return convert.suppression_import(accepted, added, refused, sample, left_out)
 
 
 @router.get("/{number}")

@@ -20,6 +20,7 @@ from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
 from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch, NotReachable, Unavailable, new_key
+from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
 
@@ -148,7 +149,7 @@ def rerun(
         except (NotReachable, Unavailable):
             note(f"a new batch may exist in part: repeat the command with --key {key} to continue")
             raise
-        note(f"{new.rows:,} jobs of {batch} run again as batch {new.id}" + (", a draft" if draft else ""))
+        note(f"{counted(new.rows, 'job')} of {batch} sent again as batch {new.id}" + (", a draft" if draft else ""))
         if watching and not draft:
             new = watch_batch(client, new.id)
         _show(new, as_json=as_json)
@@ -170,7 +171,7 @@ def report(
     if as_json:
         print_json({"batch": batch, "file": str(path), "bytes": size})
     else:
-        note(f"{path} written ({size:,} bytes)")
+        note(f"{path} written ({counted(size, 'byte')})")
 
 
 def fetch_report(client: Client, batch: Batch, path: Path) -> int:
@@ -183,7 +184,7 @@ def _commanded(batch: CommandedBatch, *, as_json: bool) -> None:
     if as_json:
         print_json(batch.model_dump(mode="json"))
         return
-    finishing = f"; {batch.in_flight:,} calls in progress will finish" if batch.in_flight else ""
+    finishing = f"; {counted(batch.in_flight, 'call')} in progress will finish" if batch.in_flight else ""
     note(f"batch {batch.id} is {batch.state}{finishing}")
 
 

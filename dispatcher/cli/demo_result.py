@@ -9,6 +9,7 @@ from rich.console import Group
 from dispatcher.cli.output import styled
 from dispatcher.cli.tables import counts_table, pairs, reasons_table
 from dispatcher.client import FINAL_STATES, Batch
+from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
 from dispatcher.local.ledger import Comparison
 
@@ -54,7 +55,7 @@ class DemoResult:
         comparison = self.comparison
         provider = {
             "faxes at the provider": f"{comparison.faxes:,}",
-            "delivered by a retry": f"{comparison.retried_to_delivery:,} jobs",
+            "delivered by a retry": counted(comparison.retried_to_delivery, "job"),
             "lost": str(len(comparison.lost)),
             "doubled": str(len(comparison.doubled)),
             "wrong state": str(len(comparison.wrong_state)),
@@ -62,7 +63,9 @@ class DemoResult:
             "time": duration_text(round(self.seconds)),
         }
         return Group(
-            reasons_table(self.batch, f"{self.rows:,} rows: {self.batch.rows:,} accepted, {self.refused:,} refused"),
+            reasons_table(
+                self.batch, f"{counted(self.rows, 'row')}: {self.batch.rows:,} accepted, {self.refused:,} refused"
+            ),
             counts_table(self.batch, "What became of the jobs"),
             styled("What the provider's own ledger says\n", "bold"),
             pairs(provider),
@@ -71,16 +74,17 @@ class DemoResult:
     def faults(self) -> list[str]:
         """Return one sentence for each difference; empty if everything is accounted for."""
         comparison, batch = self.comparison, self.batch
-        wrong = comparison.wrong_state
+        lost, doubled, wrong = comparison.lost, comparison.doubled, comparison.wrong_state
+        strays = comparison.strays
         checks = {
-            f"{batch.rows} accepted and {self.refused} refused are not {self.rows} rows": (
+            f"{batch.rows} accepted and {self.refused} refused are not {counted(self.rows, 'row')}": (
                 batch.rows + self.refused == self.rows
             ),
-            f"{batch.final} jobs of {batch.rows} are in a final state": batch.final == batch.rows,
-            f"{len(comparison.lost)} jobs are lost: {_some(comparison.lost)}": not comparison.lost,
-            f"{len(comparison.doubled)} jobs were faxed twice: {_some(comparison.doubled)}": not comparison.doubled,
-            f"{len(wrong)} jobs are in a wrong state: {_some(wrong)}": not wrong,
-            f"{len(comparison.strays)} faxes belong to no job: {_some(comparison.strays)}": not comparison.strays,
+            f"{batch.final} of {counted(batch.rows, 'job')} in a final state": batch.final == batch.rows,
+            f"{counted(len(lost), 'job')} lost: {_some(lost)}": not lost,
+            f"{counted(len(doubled), 'job')} faxed twice: {_some(doubled)}": not doubled,
+            f"{counted(len(wrong), 'job')} in a wrong state: {_some(wrong)}": not wrong,
+            f"{counted(len(strays), 'fax', 'faxes')} of no job: {_some(strays)}": not strays,
             f"doctor found: {'; '.join(self.findings)}": self.healthy,
         }
         return [sentence for sentence, holds in checks.items() if not holds]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dispatcher.cli.tables import table
 from dispatcher.client import FirstRow, UsedColumns
+from dispatcher.core.counted import counted
 
 
 def _option(help_text: str, *names: str) -> Any:
@@ -60,8 +61,7 @@ def columns_text(columns: UsedColumns) -> str:
     parts = [f'number: "{columns.number}"' if columns.number else "number: the whole row"]
     country = f'"{columns.country}"' if columns.country else "none"
     if columns.assumed_rows:
-        rows = "row" if columns.assumed_rows == 1 else "rows"
-        country += f", {columns.assumed_country} assumed for {columns.assumed_rows:,} {rows}"
+        country += f", {columns.assumed_country} assumed for {counted(columns.assumed_rows, 'row')}"
     parts.append(f"country: {country}")
     others = {
         "area code": columns.area_code,

@@ -7,6 +7,7 @@ import typer
 
 from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.tables import pairs
+from dispatcher.core.counted import counted
 from dispatcher.core.retry.explain import Explanation, explain
 
 app = typer.Typer(help="The retry policy: when a failed fax is tried again.", no_args_is_help=True)
@@ -73,4 +74,4 @@ def _hold(explanation: Explanation) -> str:
 def _delays(delays: tuple[str, ...], max_attempts: int) -> str:
     if not delays:
         return ""
-    return ", ".join(delays) + (f"; {max_attempts} attempts at most" if max_attempts else "")
+    return ", ".join(delays) + (f"; {counted(max_attempts, 'attempt')} at most" if max_attempts else "")

@@ -25,7 +25,7 @@ from dispatcher.cli.output import (
     results,
 )
 from dispatcher.cli.progress import bytes_bar
-from dispatcher.cli.tables import batch_facts, counts_table, forecast_facts, refused_table, when
+from dispatcher.cli.tables import batch_facts, counts_table, forecast_facts, not_sent, refused_table, when
 from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch
 from dispatcher.client import (
@@ -35,6 +35,7 @@ from dispatcher.client import (
     Client,
     ClientError,
     DryRunOptions,
+    Forecast,
     Invalid,
     ListOptions,
     NewBatch,
@@ -44,6 +45,7 @@ from dispatcher.client import (
     new_key,
     recipients_kind,
 )
+from dispatcher.core.counted import counted
 from dispatcher.core.options import FaxOptions
 
 #: maximum number of refused lines shown after a start; the report contains all of them
@@ -65,6 +67,13 @@ _CommandKey = Annotated[
     ),
 ]
 _StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
+_IgnoreDeadNumbers = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-dead-numbers",
+        help="Dial numbers, too, that are on the do-not-fax list only because calls proved them dead.",
+    ),
+]
 _OnPartial = Annotated[
     Literal["resume", "resend", "stop"] | None,
     typer.Option(help="What to do if a call ends after only some of the pages."),
@@ -96,6 +105,7 @@ def send(
     image_conversion: fax_options.ImageConversion = None,
     cover_page: fax_options.CoverPage = "",
     cover_field: fax_options.CoverField = None,
+    ignore_dead_numbers: _IgnoreDeadNumbers = False,
     allow_warnings: AllowWarnings = False,
     allow_repeat: AllowRepeat = False,
     yes: _Yes = False,
@@ -104,7 +114,9 @@ def send(
 ) -> None:
     """Send letters to every recipient of a list."""
     if columns.dry_run:
-        try_list(recipients, columns, country.upper(), as_json=as_json)
+        named = _named(columns)
+        tried = DryRunOptions(default_country=country.upper(), ignore_dead_numbers=ignore_dead_numbers, **named)
+        try_list(recipients, tried, as_json=as_json)
         return
     files, urls = _documents(letters or [], document_url or [])
     options = FaxOptions(
@@ -126,6 +138,7 @@ def send(
         weight=weight,
         default_country=country.upper() or None,
         on_partial=on_partial,
+        ignore_dead_numbers=ignore_dead_numbers,
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
@@ -176,14 +189,26 @@ def _sent_before(batch: Batch) -> str:
 def _start(client: Client, batch: Batch, upload: Upload, how: _How, allowed: Mapping[str, bool]) -> Batch:
     """Show what will be sent, ask on a terminal, and start the batch."""
     if batch.state == "draft":
-        with _draft_ends_if_refused(client, batch, how.key, ApiError, typer.Abort):
+        with _draft_ends_if_refused(client, batch, how.key, ApiError, CommandFailed, typer.Abort):
             notes.print(columns_text(upload.columns), soft_wrap=True, markup=False)
-            notes.print(forecast_facts(client.forecast(batch.id)))
+            forecast = client.forecast(batch.id)
+            notes.print(forecast_facts(forecast))
             if not how.draft:
+                _ensure_allowed(forecast, allowed)
                 confirm("Send?", yes=how.yes or not sys.stdin.isatty())
                 batch = client.start(batch.id, **allowed)
     note(f"batch {batch.id} is {batch.state}")
     return batch
+
+
+def _ensure_allowed(forecast: Forecast, allowed: Mapping[str, bool]) -> None:
+    """Raise CommandFailed before anybody is asked, if the start would be refused without options that are missing."""
+    missing = [f"--{name.replace('_', '-')}" for name in forecast.start_needs if not allowed.get(name)]
+    if missing:
+        raise CommandFailed(
+            "the mailing would be refused as it is: look at what is said above, then repeat the command with "
+            f"{' and '.join(missing)} if it is to be sent nevertheless"
+        )
 
 
 def prepare(
@@ -213,14 +238,15 @@ def prepare(
             upload = client.upload_recipients(batch.id, recipients, options=options, progress=progress, key=upload_key)
         if not upload.accepted:
             notes.print(refused_table(upload.refused_sample, "Refused lines"))
-            raise CommandFailed(f"none of the {upload.lines} lines of {recipients} can be sent to; nothing was started")
+            raise CommandFailed(
+                f"none of the lines of {recipients} can be sent to: {not_sent(upload)}; nothing was started"
+            )
     return client.batch(batch.id), upload
 
 
-def try_list(recipients: Path, columns: ListColumns, country: str, *, as_json: bool) -> None:
+def try_list(recipients: Path, options: DryRunOptions, *, as_json: bool) -> None:
     """Show the first rows of a list as they would be dialled. Nothing is stored."""
     _ensure_list(recipients)
-    options = DryRunOptions(default_country=country, **_named(columns))
     with Client.from_environment() as client, bytes_bar("recipients") as progress:
         upload = client.try_recipients(recipients, options=options, progress=progress)
     if as_json:
@@ -233,12 +259,15 @@ def try_list(recipients: Path, columns: ListColumns, country: str, *, as_json: b
         results.print(
             refused_table(upload.refused_sample, f"{_unsent(upload)}, the first {len(upload.refused_sample)}")
         )
-    results.print(f"{upload.accepted:,} of {upload.lines:,} lines would be dialled; nothing was stored")
+    again = f", {counted(upload.duplicates, 'duplicate')}" if upload.duplicates else ""
+    lines = counted(upload.lines, "line")
+    results.print(f"{upload.accepted:,} of {lines} would be dialled{again}; nothing was stored")
 
 
 def _unsent(upload: Upload) -> str:
     """Count the lines that the table of refused lines is about: those that opted out and suppressed ones, too."""
-    return f"{upload.refused + upload.opted_out + upload.suppressed:,} lines that are not sent to"
+    lines = upload.refused + upload.opted_out + upload.suppressed
+    return f"{counted(lines, 'line')} not sent to"
 
 
 def _ensure_list(recipients: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import JsonOption, confirm, note, print_json, results
+from dispatcher.cli.output import CommandFailed, JsonOption, confirm, note, print_json, results
 from dispatcher.cli.tables import pairs, refused_table, suppressions_table, when
 from dispatcher.cli.times import in_range
 from dispatcher.client import Client, NewSuppression
+from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Numbers that must not be faxed: list, add, remove, import, export.", no_args_is_help=True)
 
@@ -114,15 +115,21 @@ def import_(
     country: CountryOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Put the numbers of a CSV file on the list. Rows that cannot be read are listed and left out."""
+    """Put the numbers of a CSV file on the list. If lines cannot be read, the others are stored and the status is 1."""
     with Client.from_environment() as client:
         answer = client.import_suppressions(file, source=source, country=country)
     if as_json:
         print_json(answer.model_dump(mode="json"))
-        return
-    note(f"{answer.accepted:,} numbers are on the list, {answer.added:,} of them new; {answer.refused:,} lines refused")
-    if answer.refused_sample:
-        results.print(refused_table(answer.refused_sample, "Refused lines"))
+    else:
+        apart = f"; {counted(answer.left_out, 'line')} left out: not opted out" if answer.left_out else ""
+        note(f"{counted(answer.accepted, 'line')} on the do-not-fax list, {counted(answer.added, 'new number')}{apart}")
+        if answer.refused_sample:
+            results.print(refused_table(answer.refused_sample, "Refused lines"))
+    if answer.refused:
+        raise CommandFailed(
+            f"{counted(answer.refused, 'line')} refused, whose recipients may still be faxed: correct and import "
+            "the file again"
+        )
 
 
 @app.command()
@@ -136,4 +143,4 @@ def export(
     if as_json:
         print_json({"file": str(output), "bytes": size})
     else:
-        note(f"{output} is written ({size:,} bytes)")
+        note(f"{output} is written ({counted(size, 'byte')})")

@@ -22,7 +22,9 @@ from dispatcher.client import (
     Rollback,
     Suppression,
     UnknownFax,
+    Upload,
 )
+from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
 from dispatcher.core.limits.limited_by import SENTENCES
 
@@ -115,22 +117,21 @@ def batch_facts(batch: Batch) -> Table:
 
 
 def _lines(batch: Batch) -> str:
-    more = (("opted out", batch.opted_out), ("suppressed", batch.suppressed))
-    apart = "".join(f", {rows:,} {name}" for name, rows in more if rows)
-    return f"{batch.lines:,}: {batch.rows:,} jobs, {batch.refused:,} refused, {batch.duplicates:,} duplicates{apart}"
+    return ", ".join(filter(None, (f"{batch.lines:,}: {counted(batch.rows, 'job')}", not_sent(batch))))
+
+
+def not_sent(counts: Batch | Forecast | Upload) -> str:
+    """Return how many lines became no job, and why: ``1 refused, 2 duplicates``."""
+    lines = {"refused": counts.refused, "opted out": counts.opted_out, "suppressed": counts.suppressed}
+    parts = [f"{count:,} {what}" for what, count in lines.items() if count]
+    return ", ".join([*parts, counted(counts.duplicates, "duplicate")] if counts.duplicates else parts)
 
 
 def forecast_facts(forecast: Forecast) -> Table:
     """Return what a batch will send, and when it will have sent it."""
-    unsent = {
-        "refused": forecast.refused,
-        "duplicates": forecast.duplicates,
-        "opted out": forecast.opted_out,
-        "suppressed": forecast.suppressed,
-    }
     facts = {
         "recipients": _by_country(forecast),
-        "not sent to": ", ".join(f"{lines:,} {what}" for what, lines in unsent.items() if lines),
+        "not sent to": not_sent(forecast),
         "pages": _pages(forecast),
         "sending": _sending(forecast),
         "price": _price(forecast.price),
@@ -139,6 +140,8 @@ def forecast_facts(forecast: Forecast) -> Table:
         "last fax": _last_fax(forecast),
         "limited by": _limited_by(forecast.limited_by),
         "warnings": "\n".join(warning.sentence for warning in forecast.warnings),
+        "a repeat": forecast.repeats.sentence if forecast.repeats else "",
+        "start needs": ", ".join(f"--{name.replace('_', '-')}" for name in forecast.start_needs),
     }
     return pairs(facts)
 
@@ -146,12 +149,14 @@ def forecast_facts(forecast: Forecast) -> Table:
 def _sending(forecast: Forecast) -> str:
     if forecast.sending_s is None or forecast.sending_minutes is None:
         return ""
-    return f"at least {forecast.sending_s:.0f} s each, {forecast.sending_minutes:,.0f} minutes in all"
+    in_all = duration_text(forecast.sending_s * forecast.recipients)
+    return f"at least {duration_text(round(forecast.sending_s))} each, {in_all} in all"
 
 
 def _by_country(forecast: Forecast) -> str:
     countries = [f"{country or 'unknown'} {jobs:,}" for country, jobs in forecast.countries.items()]
-    more = [f"{len(countries) - _COUNTRIES_SHOWN} other countries"] if len(countries) > _COUNTRIES_SHOWN else []
+    others = len(countries) - _COUNTRIES_SHOWN
+    more = [counted(others, "other country", "other countries")] if others > 0 else []
     shown = ", ".join([*countries[:_COUNTRIES_SHOWN], *more])
     return f"{forecast.recipients:,}" + (f": {shown}" if shown else "")
 
@@ -166,7 +171,7 @@ def _price(price: Price | None) -> str:
     if price is None:
         return ""
     about = "about " if price.estimated else ""
-    without = f", without {price.unpriced:,} recipients of unknown price" if price.unpriced else ""
+    without = f", without {counted(price.unpriced, 'recipient')} of unknown price" if price.unpriced else ""
     return f"{about}{price.amount} {price.currency}".rstrip() + without
 
 
@@ -174,7 +179,9 @@ def _last_fax(forecast: Forecast) -> str:
     if forecast.finishes_at is None:
         return "nobody can say"
     others = f", with {forecast.other_jobs:,} of other batches meanwhile" if forecast.other_jobs else ""
-    return f"{when(forecast.finishes_at)} at {forecast.rate:g} faxes a second{others}; retries come later"
+    return (
+        f"{when(forecast.finishes_at)} at {counted(forecast.rate, 'fax', 'faxes')} a second{others}; retries come later"
+    )
 
 
 def pairs(facts: Mapping[str, str]) -> Table:
@@ -334,9 +341,9 @@ def rollback_facts(lost: Rollback) -> Table:
         "lost since": when(lost.since),
         "reconciled": when(lost.reconciled_at) or not_yet,
         "accepted": when(lost.accepted_at) or "not yet",
-        "adopted": f"{lost.adopted:,} faxes that were missing in the records",
-        "accepted twice": f"{lost.accepted_twice:,} attempts for which the provider has two faxes",
-        "unknown": f"{lost.unknown:,} faxes whose jobs do not exist",
+        "adopted": f"{counted(lost.adopted, 'fax', 'faxes')} missing in the records",
+        "accepted twice": f"{counted(lost.accepted_twice, 'attempt')} for which the provider has two faxes",
+        "unknown": f"{counted(lost.unknown, 'fax', 'faxes')} whose jobs do not exist",
     }
     return pairs(facts)
 
@@ -359,7 +366,7 @@ def limits_table(limits: Iterable[Limit]) -> Table:
 def _rate(account: Account) -> str:
     if account.rate_now is None or account.rate_per_second is None:
         return ""
-    return f"{account.rate_now:g} of {account.rate_per_second:g} faxes a second"
+    return f"{account.rate_now:g} of {counted(account.rate_per_second, 'fax', 'faxes')} a second"
 
 
 def _largest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:

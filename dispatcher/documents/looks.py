@@ -10,6 +10,7 @@ from typing import Any
 
 import pypdfium2_raw.bindings as pdfium
 
+from dispatcher.core.counted import counted
 from dispatcher.documents.fax_page import Method, Resolution
 from dispatcher.documents.fax_picture import Page, draw, in_black_and_white, layout_of, sending_seconds
 from dispatcher.documents.look_warnings import (
@@ -66,9 +67,9 @@ class PageLooks:
                 warnings.append(_warning(finding.code, number, finding.sentence.format(page=number)))
         for code, count in counts.items():
             if (more := count - _MAX_PAGES) > 0:
-                warnings.append(_warning(code, 0, f"The same is true of {more} other page{'s' if more > 1 else ''}."))
+                warnings.append(_warning(code, 0, f"The same is true of {counted(more, 'other page')}."))
         if self._sending_s > self._longest_sending_s:
-            sentence = f"Sending takes {self._sending_s / 60:.0f} minutes or more for each recipient."
+            sentence = f"Sending takes {counted(round(self._sending_s / 60), 'minute')} or more for each recipient."
             warnings.append(_warning("long_sending", 0, sentence))
         return warnings
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pikepdf import Array, Dictionary, Name
 
+from dispatcher.core.counted import counted
 from dispatcher.documents.refusals import DAMAGED, NO_PAGES, RefusedDocument
 
 _INHERITED = ("/MediaBox", "/CropBox", "/Resources")
@@ -36,12 +37,15 @@ def pages_of(root: Any, max_pages: int) -> list[PageEntry]:
     for number, (page, attributes) in enumerate(_leaves(top), start=1):
         if number > max_pages:
             raise RefusedDocument(
-                f"the PDF has more than {max_pages:,} pages: split it, or raise documents.max_pages in the policy"
+                f"the PDF has more than {counted(max_pages, 'page')}: split it, or raise documents.max_pages in the "
+                "policy"
             )
         pages.append(PageEntry(number=number, page=page, attributes=attributes))
     count = top.get("/Count")
     if isinstance(count, int) and count > len(pages):
-        raise RefusedDocument(f"the PDF is damaged, it has only {len(pages)} of its {count} pages: export it again")
+        raise RefusedDocument(
+            f"the PDF is damaged, it has only {len(pages)} of its {counted(count, 'page')}: export it again"
+        )
     if not pages:
         raise RefusedDocument(NO_PAGES)
     return pages

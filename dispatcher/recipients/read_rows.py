@@ -5,7 +5,7 @@ Reading is CPU work: callers do it outside the event loop, one piece at a time.
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from email.message import Message
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dispatcher.core.destinations import DestinationRules
 from dispatcher.core.job import Recipient, RefusedRow
@@ -22,14 +22,12 @@ from dispatcher.recipients.errors import (
 )
 from dispatcher.recipients.json_decoders import JsonArrayDecoder, NdjsonDecoder
 from dispatcher.recipients.number_reader import NumberReader
-from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
+from dispatcher.recipients.refusal_reasons import RefusedNumber
 from dispatcher.recipients.rows import Row, Slice, ensure_few_refused, refused
 from dispatcher.recipients.workbook_decoder import WorkbookDecoder
 
 #: bytes that are read at once: some 500 rows, 25 ms if the library has to parse every number
 PIECE_BYTES = 32 * 1024
-#: rows that a dry run shows
-TRIAL_ROWS = 20
 
 
 class _RowDecoder(Protocol):
@@ -177,40 +175,6 @@ def _default_region(country: str) -> str | None:
             f"The default country '{country[:40]}' is not known.", "Give an ISO code such as DE or a dialling code."
         )
     return region
-
-
-class DryRun(NamedTuple):
-    """A list that was read and not stored."""
-
-    accepted: int
-    refused: int
-    opted_out: int
-    first_rows: tuple[Recipient, ...]
-    refused_sample: tuple[RefusedRow, ...]
-
-
-class Trial:
-    """Counts the rows of a list that is only looked at, and keeps the first ones."""
-
-    def __init__(self, reader: RowReader) -> None:
-        self._reader = reader
-        self._accepted = self._refused = self._opted_out = 0
-        self._first_rows: list[Recipient] = []
-        self._sample: list[RefusedRow] = []
-
-    def read(self, piece: bytes, final: bool) -> None:
-        """Read the next piece; see ``RowReader.read``."""
-        rows = self._reader.read(piece, final)
-        self._accepted += len(rows.accepted)
-        opted_out = sum(row.reason == RefusalReason.OPTED_OUT for row in rows.refused)
-        self._opted_out += opted_out
-        self._refused += len(rows.refused) - opted_out
-        self._first_rows += rows.accepted[: TRIAL_ROWS - len(self._first_rows)]
-        self._sample += rows.refused[: TRIAL_ROWS - len(self._sample)]
-
-    def result(self) -> DryRun:
-        """Return what was read so far."""
-        return DryRun(self._accepted, self._refused, self._opted_out, tuple(self._first_rows), tuple(self._sample))
 
 
 async def pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[tuple[bytes, bool]]:

@@ -2,7 +2,7 @@
 
 An export of the list has the columns number, reason, source, job, added_at and expires_at. Of other lists the number is
 read, and a reason if there is one. A list of recipients may say in a column who has opted out: its other rows are
-refused, because they may be faxed.
+counted and left out, because they may be faxed.
 """
 
 import csv
@@ -32,6 +32,8 @@ class SuppressionRows(NamedTuple):
 
     accepted: list[Suppression]
     refused: list[RefusedRow]
+    #: rows of recipients who have not opted out, in a list that says so
+    left_out: int = 0
 
 
 class SuppressionReader:
@@ -62,21 +64,31 @@ class SuppressionReader:
         Raises:
             RecipientListError: The rest of the list cannot be read.
         """
-        rows = SuppressionRows([], [])
+        accepted: list[Suppression] = []
+        refused_rows: list[RefusedRow] = []
+        left_out = 0
         for block in self._lines.feed(self._text.feed(piece, final), final):
             for line in [block.text] if block.too_long else block.text.splitlines():
                 self._line += 1
                 for row in self._rows_of(line, too_long=block.too_long):
-                    rows.refused.append(row) if isinstance(row, RefusedRow) else rows.accepted.append(row)
-        self._refused += len(rows.refused)
-        if rows.refused:
-            ensure_few_refused(self._refused, rows.refused[-1], "Correct the list and send it again.")
+                    if isinstance(row, Suppression):
+                        accepted.append(row)
+                    elif row:
+                        refused_rows.append(row)
+                    else:
+                        left_out += 1
+        self._refused += len(refused_rows)
+        if refused_rows:
+            ensure_few_refused(self._refused, refused_rows[-1], "Correct the list and send it again.")
         if final and not self._columns:
             raise EmptyInput("There is no number in the list.", "Send at least one row.")
-        return rows
+        return SuppressionRows(accepted, refused_rows, left_out)
 
-    def _rows_of(self, line: str, *, too_long: bool) -> Iterator[Suppression | RefusedRow]:
-        """Yield the entry of a line, or why there is none. The first line may name the columns."""
+    def _rows_of(self, line: str, *, too_long: bool) -> Iterator[Suppression | RefusedRow | None]:
+        """Yield the entry of a line, why it is refused, or None if the recipient has not opted out.
+
+        The first line may name the columns.
+        """
         if too_long:
             yield refused(self._line, line, RefusalReason.TOO_LONG)
         elif line.strip():
@@ -106,15 +118,13 @@ class SuppressionReader:
         self._columns = ["number"]
         return False
 
-    def _row(self, values: dict[str, str]) -> Suppression | RefusedRow:
+    def _row(self, values: dict[str, str]) -> Suppression | RefusedRow | None:
+        if self._opt_outs and all(is_opted_out(values.get(name, "")) is False for name in self._opt_outs):
+            return None
         text = values.get("number", "").strip()
         number = normalize_number(text, values.get("country", ""), self._region)
         if isinstance(number, RefusedNumber):
             return refused(self._line, text, number.reason, number.sentence)
-        if self._opt_outs and all(is_opted_out(values.get(name, "")) is False for name in self._opt_outs):
-            return self._broken(
-                text, f"The column {self._opt_outs[0][:40]!r} does not say that this recipient opted out."
-            )
         source = values.get("source", "").strip() or self._source.value
         if source not in SOURCES:
             return self._broken(text, f"The source {source[:40]!r} is none of {', '.join(SOURCES)}.")

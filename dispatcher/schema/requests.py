@@ -228,6 +228,9 @@ class DryRunOptions(ListOptions):
     default_country: str = Field(
         default="", description="Country of numbers in national form whose row names no country."
     )
+    ignore_dead_numbers: bool = Field(
+        default=False, description="Count numbers of the do-not-fax list that calls have proved dead as dialled."
+    )
 
 
 class NewFax(Content, Start):

@@ -179,6 +179,18 @@ class Price(Response):
     )
 
 
+#: a client reads those of a newer API as well
+Permission = Annotated[str, WithJsonSchema({"type": "string", "enum": ["allow_warnings", "allow_repeat"]})]
+
+
+class Repeat(Response):
+    """An earlier batch that a draft repeats: the same content to some of the same recipients."""
+
+    batch: str = Field(description="Id of the earlier batch.")
+    shared: int = Field(description="Number of recipients that both have; an estimate for long lists.")
+    sentence: str = Field(description="What is repeated, and what to do.")
+
+
 class Forecast(Response):
     """What a batch will send, and when it will have sent it."""
 
@@ -204,6 +216,12 @@ class Forecast(Response):
     sending_minutes: float | None = Field(default=None, description="Minutes of all faxes; null if not known.")
     warnings: tuple[DocumentWarning, ...] = Field(
         default=(), description="Warnings about its documents, in their order, that `start` has to be allowed."
+    )
+    repeats: Repeat | None = Field(
+        default=None, description="Earlier batch that a start of this draft would repeat; null if there is none."
+    )
+    start_needs: tuple[Permission, ...] = Field(
+        default=(), description="What `start` of this draft has to be allowed. The API key of the request counts."
     )
     price: Price | None = Field(
         default=None, description="Price by the policy's price list; null without one, or if the pages are not known."
@@ -280,7 +298,9 @@ class Upload(Response):
     refused: int = Field(description="Number of rows that cannot be faxed.")
     opted_out: int = Field(default=0, description="Number of rows whose recipients have opted out.")
     suppressed: int = Field(default=0, description="Number of rows whose numbers are on the do-not-fax list.")
-    duplicates: int = Field(description="Number of rows whose number was in the batch already.")
+    duplicates: int = Field(
+        description="Number of rows whose number was in the batch already. A dry run remembers 100,000 numbers."
+    )
     refused_sample: tuple[RefusedRow, ...] = Field(
         default=(), description="The first rows that are not sent; `/refused` and the report have all of them."
     )
@@ -382,7 +402,10 @@ class SuppressionImport(Response):
 
     accepted: int = Field(description="Number of rows whose numbers are on the list now.")
     added: int = Field(description="Number of numbers that were not on the list before.")
-    refused: int = Field(description="Number of rows without a number that can be read.")
+    refused: int = Field(description="Number of rows that cannot be read: their recipients may still be faxed.")
+    left_out: int = Field(
+        default=0, description="Number of rows whose recipients have not opted out, in a list with a column about it."
+    )
     refused_sample: tuple[RefusedRow, ...] = Field(default=(), description="The first refused rows.")
 
 

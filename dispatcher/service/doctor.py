@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispatcher.core.batch import FINAL_STATES, Control
+from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
@@ -101,9 +102,9 @@ async def examine_provider(lists: AsyncIterator[Sequence[FaxUpdate]], hours: flo
     except (SinchError, NoPermit) as error:
         return Finding(check="provider", ok=False, text=f"the provider's faxes could not be read: {error}")
     if not twice:
-        text = f"each of {attempts:,} attempts of the last {hours:g} h was accepted once"
+        text = f"{counted(attempts, 'attempt')} of the last {hours:g} h, each accepted once"
         return Finding(check="provider", ok=True, text=text)
-    text = f"{len(twice):,} of {attempts:,} attempts of the last {hours:g} h were accepted twice: "
+    text = f"{len(twice):,} of {counted(attempts, 'attempt')} of the last {hours:g} h accepted twice: "
     return Finding(check="provider", ok=False, text=text + ", ".join(twice[:_MAX_NAMED]))
 
 
@@ -176,7 +177,7 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
     suspects += [job for job in watched if job.batch not in batches]
     places = await _places(store, suspects, jobs, fix=fix)
     if not wrong_counts:
-        text = f"the counts of {len(batches):,} batches equal their records"
+        text = f"the counts of {counted(len(batches), 'batch', 'batches')} equal the records"
         return places, Finding(check="counts", ok=True, text=text)
     text = f"the counts of {', '.join(wrong_counts[:_MAX_NAMED])} do not equal their records"
     return places, Finding(check="counts", ok=False, text=text, fixed=recounted)
@@ -249,7 +250,7 @@ async def _places(store: Store, suspects: Sequence[JobId], jobs: int, *, fix: bo
             wrong.append(f"{job} {text}")
             fixed = fix and await store.audit.repair(job) and fixed
     if not wrong:
-        return Finding(check="one place", ok=True, text=f"each of {jobs:,} jobs is where it belongs")
+        return Finding(check="one place", ok=True, text=f"{counted(jobs, 'job')}, each where it belongs")
     more = f", and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
     return Finding(check="one place", ok=False, text="; ".join(wrong[:_MAX_NAMED]) + more, fixed=fixed)
 
@@ -298,9 +299,11 @@ async def _forgotten(store: Store) -> set[str]:
 async def _inbox(store: Store) -> Finding:
     depth, age_s = await store.inbox.depth(), await store.audit.oldest_event_s(await store.clock.now_ms())
     if age_s > _OVERDUE_S:
-        text = f"{depth:,} callbacks wait, the oldest for {age_s:.0f} s: is a worker running?"
+        text = f"{counted(depth, 'callback')} waiting, the oldest for {age_s:.0f} s: is a worker running?"
         return Finding(check="inbox", ok=False, text=text)
-    return Finding(check="inbox", ok=True, text=f"{depth:,} callbacks wait" if depth else "no callback waits")
+    return Finding(
+        check="inbox", ok=True, text=f"{counted(depth, 'callback')} waiting" if depth else "no callback waits"
+    )
 
 
 async def _set_aside(store: Store, *, fix: bool) -> Finding:
@@ -308,7 +311,7 @@ async def _set_aside(store: Store, *, fix: bool) -> Finding:
     failed = await store.inbox.failed()
     if not failed:
         return Finding(check="callbacks set aside", ok=True, text="no callback is set aside")
-    text = f"{len(failed):,} callbacks could not be settled and were set aside, the last because of {failed[0].reason}"
+    text = f"{counted(len(failed), 'callback')} not settled and set aside, the last because of {failed[0].reason}"
     fixed = bool(fix and await store.inbox.retry_failed())
     return Finding(check="callbacks set aside", ok=False, text=text, fixed=fixed)
 

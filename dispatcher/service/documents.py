@@ -8,6 +8,7 @@ from math import inf
 from typing import IO, Any
 
 from dispatcher.child_process.runner import ChildFailed, ChildLimits, ChildProcesses, Ending
+from dispatcher.core.batch import Definition
 from dispatcher.core.signatures import Purpose, sign, verify
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import Forged, Missing, TooLarge, Unreadable
@@ -24,6 +25,7 @@ __all__ = [
     "find_document",
     "open_document",
     "open_part",
+    "warnings_to_allow",
 ]
 
 #: the provider's limit for one file
@@ -83,6 +85,17 @@ class DocumentIntake:
         if "refusal" in answer:
             raise Unreadable(answer["refusal"])
         return answer
+
+
+async def warnings_to_allow(store: Store, definition: Definition) -> list[tuple[int, DocumentWarning]]:
+    """Return the warnings that a start has to be allowed, with the positions of their documents.
+
+    The documents of a rerun were sent before.
+    """
+    if definition.parent:
+        return []
+    infos = [await store.documents.info(sha256) for sha256 in definition.documents]
+    return [(position, warning) for position, info in enumerate(infos) if info for warning in info.warnings]
 
 
 async def find_document(store: Store, sha256: str) -> DocumentInfo:

@@ -20,6 +20,7 @@ service; so is ``translated``, for code that uses the same Redis without the sto
 
 from collections.abc import Mapping, Sequence
 
+from dispatcher.core.counted import counted
 from dispatcher.store.documents import DocumentWarning
 from dispatcher.store.errors import (
     StoreError,
@@ -77,10 +78,9 @@ class WarningsNotAllowed(ActionNotAllowed):
     """
 
     def __init__(self, warnings: Sequence[tuple[int, DocumentWarning]]) -> None:
-        what = "there is a warning" if len(warnings) == 1 else f"there are {len(warnings)} warnings"
         super().__init__(
-            f"{what} about the documents: look at their pages, then send them nevertheless with allow_warnings "
-            "(--allow-warnings), or upload better ones"
+            f"the documents have {counted(len(warnings), 'warning')}: look at their pages, then send them nevertheless "
+            "with allow_warnings (--allow-warnings), or upload better ones"
         )
         self.warnings = tuple(warnings)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState
+from dispatcher.core.counted import counted
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, Record, State
 from dispatcher.core.retry_table.rule import Category, Scope
@@ -36,7 +37,8 @@ def _ended(batch: BatchView, record: Record, history: Sequence[HistoryEntry]) ->
         case State.DELIVERED_UNCONFIRMED if record.failure.category == Category.CALLBACK_MISSING:
             return f"The provider accepted the fax and never reported a result: it may have arrived.{why}"
         case State.DELIVERED_UNCONFIRMED:
-            return f"{record.pages_sent} of {record.pages_total} pages arrived, but the call ended in an error.{why}"
+            pages = f"{record.pages_sent} of {counted(record.pages_total, 'page')}"
+            return f"{pages} arrived, but the call ended in an error.{why}"
         case State.CANCELLED if record.failure.category == Category.SUPPRESSED:
             return f"Not sent:{why}."
         case State.CANCELLED:
@@ -85,7 +87,7 @@ def _waiting(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
 
 
 def _pages(count: int) -> str:
-    return "1 page" if count == 1 else f"{count or 'all'} pages"
+    return counted(count, "page") if count else "all pages"
 
 
 def _when(at_ms: int | None) -> str:

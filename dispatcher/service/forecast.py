@@ -1,6 +1,7 @@
 """What a batch will send: to how many recipients of which countries, how many pages, and when it will have sent them.
 
-Everything comes from totals that are kept as rows are added, so a million recipients take no longer than one.
+Everything comes from totals that are kept as rows are added, so a million recipients take no longer than one. Only a
+draft whose content was sent a short while ago is compared by its numbers, as its start will be.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,9 @@ from dispatcher.core.batch import Control, Definition
 from dispatcher.core.destinations import PriceList
 from dispatcher.core.forecast import MailingPrice, Share, finish, price_of
 from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.service.documents import warnings_to_allow
 from dispatcher.service.limits import what_stops
+from dispatcher.service.repeats import Earlier, earlier_mailing
 from dispatcher.service.views import find_batch
 from dispatcher.store.backlog import LOOKED_AT
 from dispatcher.store.batches import Overview
@@ -44,6 +47,10 @@ class Forecast:
     pages: int | None
     #: None without a price list, or if the pages are not known
     price: MailingPrice | None
+    #: whether its documents have warnings that the start of this draft has to be allowed
+    warned: bool
+    #: a mailing that the start of this draft would repeat
+    earlier: Earlier | None
 
     @property
     def sending_s(self) -> float | None:
@@ -66,6 +73,7 @@ async def forecast(store: Store, batch: str, prices: PriceList, *, max_in_flight
     countries = await store.batches.countries(batch)
     documents = await _documents(store, definition.documents)
     pages = _pages(definition, documents)
+    is_draft = overview.control is Control.DRAFT
     stopped = await what_stops(store, max_in_flight=max_in_flight)
     return Forecast(
         overview=overview,
@@ -73,6 +81,8 @@ async def forecast(store: Store, batch: str, prices: PriceList, *, max_in_flight
         documents=documents,
         pages=pages,
         price=await _price(store, overview, prices, countries, pages),
+        warned=is_draft and bool(await warnings_to_allow(store, definition)),
+        earlier=await earlier_mailing(store, definition) if is_draft else None,
         jobs=jobs,
         other_jobs=end.others,
         rate=rate_state.rate,

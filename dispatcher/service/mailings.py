@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
+from dispatcher.core.counted import counted
 from dispatcher.core.job import JobId, Recipient
 from dispatcher.core.names import KeyUse, UploadKind, UploadName
+from dispatcher.service.documents import warnings_to_allow
 from dispatcher.service.errors import (
     ActionNotAllowed,
     InvalidInput,
@@ -211,7 +213,7 @@ class Mailings:
     async def _create_draft(self, created: Definition, *, max_drafts: int) -> str:
         if await self._store.batches.create(created, max_drafts=max_drafts) is CreateStatus.FULL:
             raise TooManyDrafts(
-                f"there are {self._max_drafts:,} drafts that nobody has started, and no more are allowed: start or "
+                f"there may be {counted(self._max_drafts, 'draft')} that nobody has started, and no more: start or "
                 "cancel some, or raise caps.open_drafts in the policy"
             )
         return created.id
@@ -239,12 +241,8 @@ class Mailings:
             raise InvalidInput(faults)
 
     async def _ensure_looks_allowed(self, definition: Definition, allowed: Allowed) -> None:
-        """Raise WarningsNotAllowed if documents have warnings. Those of a rerun were sent before."""
-        if allowed.warnings or definition.parent:
-            return
-        infos = [await self._store.documents.info(sha256) for sha256 in definition.documents]
-        warnings = [(position, warning) for position, info in enumerate(infos) if info for warning in info.warnings]
-        if warnings:
+        """Raise WarningsNotAllowed if documents have warnings."""
+        if not allowed.warnings and (warnings := await warnings_to_allow(self._store, definition)):
             raise WarningsNotAllowed(warnings)
 
     async def _ensure_credentials(self) -> None:
@@ -275,8 +273,8 @@ class Mailings:
         """Raise NumberSuppressed if a rerun has no recipient left."""
         overview = await find_batch(self._store, child)
         if overview.suppressed and not overview.rows:
-            count = overview.suppressed
-            raise NumberSuppressed(f"all {count:,} numbers are on the do-not-fax list: nothing to run again")
+            count = counted(overview.suppressed, "number")
+            raise NumberSuppressed(f"all its recipients are on the do-not-fax list ({count}): nothing to run again")
 
     async def _start(self, batch: str, allowed: Allowed, fax_number: str = "") -> None:
         """Start a batch, unless an earlier request with the same idempotency key has started it already."""

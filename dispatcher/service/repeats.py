@@ -21,11 +21,20 @@ _SKETCHES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Earlier:
+class Earlier:
     """An earlier mailing that the new one repeats."""
 
     batch: str
     overlap: Overlap
+
+    def sentence(self) -> str:
+        """Return what is repeated, and what to do."""
+        about = "" if self.overlap.exact else "about "
+        return (
+            f"batch {self.batch} was started lately with the same content, to {about}{self.overlap.shared:,} of the "
+            f"same recipients (the shorter of the two lists has {about}{self.overlap.shorter:,}): look at it first, "
+            "and start this one with allow_repeat (--allow-repeat) if they are to get it again"
+        )
 
 
 def content_of(definition: Definition) -> str:
@@ -47,9 +56,19 @@ async def compared_mailing(store: Store, definition: Definition, *, allowed: boo
     started, last = await store.repeats.starts(content)
     sketch, hashes = await _sketch(store, definition.id)
     if not allowed and (earlier := await _earlier(store, definition, sketch, started)):
-        raise Repeated(_mailing_sentence(earlier), batch=earlier.batch, shared=earlier.overlap.shared)
+        raise Repeated(earlier.sentence(), batch=earlier.batch, shared=earlier.overlap.shared)
     until_ms = max((entry.until_ms for entry in started), default=0)
     return StartNote(content=content, last=last, until_ms=until_ms, hashes=hashes, sketch=sketch.packed)
+
+
+async def earlier_mailing(store: Store, definition: Definition) -> Earlier | None:
+    """Return the mailing that a draft repeats if it is started now. Nothing is changed."""
+    started, _ = await store.repeats.starts(content_of(definition))
+    # without a mailing to compare with, the numbers are not looked at
+    if not await _still_counting(store, definition, started):
+        return None
+    sketch, _ = await _sketch(store, definition.id)
+    return await _earlier(store, definition, sketch, started)
 
 
 async def compared_fax(store: Store, definition: Definition, number: str, key: bytes, *, allowed: bool) -> StartNote:
@@ -76,7 +95,7 @@ async def _sketch(store: Store, batch: str) -> tuple[Sketch, int]:
     return sketch, done
 
 
-async def _earlier(store: Store, definition: Definition, sketch: Sketch, started: Iterable[Started]) -> _Earlier | None:
+async def _earlier(store: Store, definition: Definition, sketch: Sketch, started: Iterable[Started]) -> Earlier | None:
     """Return the latest mailing that a draft repeats."""
     left_out = await _forebears(store, definition)
     compared = [entry for entry in await _still_counting(store, definition, started) if entry.batch not in left_out]
@@ -86,7 +105,7 @@ async def _earlier(store: Store, definition: Definition, sketch: Sketch, started
         for entry, packed in zip(some, stored, strict=True):
             overlap = await on_cpu_thread(_overlap, sketch, packed)
             if await _repeats(store, definition, entry.batch, overlap):
-                return _Earlier(batch=entry.batch, overlap=overlap)
+                return Earlier(batch=entry.batch, overlap=overlap)
     return None
 
 
@@ -129,16 +148,6 @@ async def _forebears(store: Store, definition: Definition) -> frozenset[str]:
         above = await store.batches.definition(parent)
         parent = above.parent if above else ""
     return frozenset(forebears)
-
-
-def _mailing_sentence(earlier: _Earlier) -> str:
-    about = "" if earlier.overlap.exact else "about "
-    shared, shorter = earlier.overlap.shared, earlier.overlap.shorter
-    return (
-        f"batch {earlier.batch} was started lately with the same content, to {about}{shared:,} of the same recipients "
-        f"(the shorter of the two lists has {about}{shorter:,}): look at it first, and start this one with "
-        "allow_repeat (--allow-repeat) if they are to get it again"
-    )
 
 
 def _fax_sentence(batch: str) -> str:

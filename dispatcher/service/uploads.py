@@ -131,6 +131,8 @@ class Upload:
     ) -> None:
         #: country (two letters) of numbers in national form whose row names none
         self.default_country = batch.default_country
+        #: whether dead numbers of the do-not-fax list do not count
+        self.ignore_dead_numbers = batch.ignore_dead_numbers
         self._store = store
         self._batch = batch.id
         self._key = key
@@ -142,7 +144,6 @@ class Upload:
         self._chunks = 0
         self._hash = hashlib.sha256()
         self._sample: list[RefusedRow] = []
-        self._ignore_dead_numbers = batch.ignore_dead_numbers
         #: whether there is a do-not-fax list, as far as is known: the store says so when it is asked to store a chunk
         self._any_suppressed = False
         #: stores the chunks that were read last
@@ -258,7 +259,7 @@ class Upload:
     async def _checked(self, chunk: _OpenChunk) -> UploadChunk:
         """Return the packed rows of a chunk whose numbers were compared with the do-not-fax list."""
         numbers = [recipient.number for recipient in chunk.recipients]
-        ignore = self._ignore_dead_numbers
+        ignore = self.ignore_dead_numbers
         suppressed = await self._store.suppressions.among(numbers, ignore_dead_numbers=ignore)
         room = SAMPLE_ROWS - len(self._sample)
         self._sample += split_suppressed(chunk.recipients, dict(list(suppressed.items())[:room]))[1]

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from dispatcher.core.counted import counted
 from dispatcher.sinch.coerce import integer
 from dispatcher.sinch.errors import UnreadableError
 from dispatcher.sinch.wire import MAX_LIST_PAGES, page_number, read_items, total_pages
@@ -95,7 +96,7 @@ async def iter_all(fetch: Callable[[int], Awaitable[Page[T]]], key: Callable[[T]
     seen: set[Hashable] = set()
     while more:
         if number > MAX_LIST_PAGES or len(seen) > MAX_LIST_ITEMS:
-            raise UnreadableError(f"a list without an end: {number - 1} pages were read")
+            raise UnreadableError(f"a list without an end: {counted(number - 1, 'page')} read")
         page = await fetch(number)
         for item in page.items:
             if key(item) not in seen:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
+from dispatcher.core.counted import counted
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.sinch.coerce import (
     MAX_ITEMS,
@@ -224,7 +225,7 @@ def total_pages(response: Mapping[str, object]) -> int:
     """
     pages = max(0, integer(response.get("totalPages")))
     if pages > MAX_LIST_PAGES:
-        raise UnreadableError(f"a list of {pages} pages")
+        raise UnreadableError(f"a list of {counted(pages, 'page')}")
     return pages
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
+from dispatcher.core.counted import counted
 from dispatcher.store.client import ACCEPT_WAIT_S, Client, leave
 from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreNotReplicated, StoreRolledBack, translated
@@ -136,7 +137,9 @@ class Scripts:
         """
         moved = await self.move(verb, values, options, wait_s=ACCEPT_WAIT_S)
         if not moved.replicated:
-            raise StoreNotReplicated(f"fewer than {self._replicas} replicas of Redis have it: repeat the request")
+            raise StoreNotReplicated(
+                f"fewer than {counted(self._replicas, 'replica')} of Redis confirmed it: repeat the request"
+            )
         return moved.answer
 
     async def move(

@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from dispatcher.core.job import Recipient
 from dispatcher.core.names import UploadName
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings
 from dispatcher.store.batches import UploadChunk
+from dispatcher.store.documents import DocumentWarning
 from tests.api.clients import client_of
 from tests.service.samples import URL, draft, number, refusals
 
@@ -108,3 +110,45 @@ async def test_a_repeat_is_refused_with_the_earlier_batch(api: httpx.AsyncClient
     assert (problem["status"], problem["type"]) == (409, "urn:bulkfax:problem:repeat")
     assert (problem["batch"], problem["shared"]) == (first["batch"], 1)
     assert (await api.post("/v1/faxes", json={**fax, "allow_repeat": True})).status_code == 202
+
+
+async def test_the_forecast_of_a_draft_names_what_its_start_would_be_refused_without(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    warning = DocumentWarning(code="small_text", page=1, sentence="Page 1 has text below 8 pt.")
+    document = (await runtime.store.documents.put(b"1", "letter.pdf", 1, warnings=(warning,))).sha256
+
+    async def uploaded() -> str:
+        batch: str = (await api.post("/v1/batches", json={"name": "March", "documents": [document]})).json()["id"]
+        csv = {"Content-Type": "text/csv"}
+        await api.post(f"/v1/batches/{batch}/recipients", content=b"fax\n+12025550101\n", headers=csv)
+        return batch
+
+    first = await uploaded()
+    body = await seen(api, first)
+    assert (body["start_needs"], body["repeats"]) == (["allow_warnings"], None)
+    refused = await api.post(f"/v1/batches/{first}/start")
+    assert refused.status_code == 409
+    answer = await api.post(f"/v1/batches/{first}/start", json=dict.fromkeys(body["start_needs"], True))
+    assert answer.status_code == 200
+    body = await seen(api, again := await uploaded())
+    assert body["start_needs"] == ["allow_warnings", "allow_repeat"]
+    assert (body["repeats"]["batch"], body["repeats"]["shared"]) == (first, 1)
+    refused = await api.post(f"/v1/batches/{again}/start", json={"allow_warnings": True})
+    assert refused.json()["detail"] == body["repeats"]["sentence"]
+    answer = await api.post(f"/v1/batches/{again}/start", json=dict.fromkeys(body["start_needs"], True))
+    assert answer.status_code == 200
+    assert (await seen(api, again))["start_needs"] == []
+
+
+async def test_a_key_that_allows_warnings_needs_no_permission(settings: Settings) -> None:
+    keys = {"api_keys": [SecretStr("a"), SecretStr("b")], "api_keys_allow_warnings": [SecretStr("b")]}
+    warning = DocumentWarning(code="small_text", page=1, sentence="Page 1 has text below 8 pt.")
+    async with open_runtime(settings.model_copy(update=keys)) as runtime, client_of(runtime) as api:
+        document = await runtime.store.documents.put(b"1", "letter.pdf", 1, warnings=(warning,))
+        batch = await listed(runtime, ["US"], documents=(document.sha256,), content_urls=())
+        needs = []
+        for key in "ab":
+            api.headers["Authorization"] = f"Bearer {key}"
+            needs.append((await seen(api, batch))["start_needs"])
+    assert needs == [["allow_warnings"], []]

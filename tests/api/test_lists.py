@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.runtime import Runtime
 from tests.recipients.workbooks import Cell, xlsx, xlsx_bomb
 from tests.service.samples import draft
@@ -64,7 +65,7 @@ async def test_an_option_that_does_not_exist_is_refused(api: httpx.AsyncClient, 
 
 async def test_a_dry_run_shows_the_first_rows_and_stores_nothing(api: httpx.AsyncClient, runtime: Runtime) -> None:
     batch = await draft(runtime.store, default_country="US")
-    content = OUTLOOK + b"Bad,12,,\n" + b"More,(202) 555-0144,,\n" * 50
+    content = OUTLOOK + b"Bad,12,,\n" + b"".join(b"More,(202) 555-01%02d,,\n" % n for n in range(44, 94))
     tried = (await send(api, batch, content, dry_run="true")).json()
     assert (tried["dry_run"], tried["lines"], tried["accepted"], tried["refused"]) == (True, 53, 52, 1)
     assert tried["first_rows"][:2] == [
@@ -76,6 +77,28 @@ async def test_a_dry_run_shows_the_first_rows_and_stores_nothing(api: httpx.Asyn
     query = {"default_country": "US"}
     alone = await api.post("/v1/recipients/dry-run", content=content, headers=CSV, params=query)
     assert alone.json() == tried
+
+
+async def test_a_dry_run_counts_what_an_upload_would_not_dial(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await api.post("/v1/suppressions", json={"number": "+12025550143"})
+    dead = Suppression(number="+12025550144", source=SuppressionSource.DEAD_NUMBER)
+    await runtime.store.suppressions.put([dead])
+    content = "Fax,Do Not Fax\n" + "".join(f"+12025550{n},\n" for n in ("143", "145", "145", "144", "145")) + "x,1\n"
+    counts = ("lines", "accepted", "suppressed", "duplicates", "opted_out")
+    tried = (await api.post("/v1/recipients/dry-run", content=content, headers=CSV)).json()
+    assert [tried[name] for name in counts] == [6, 1, 2, 2, 1]
+    assert [row["number"] for row in tried["first_rows"]] == ["+12025550145"]
+    assert [(row["line"], row["reason"]) for row in tried["refused_sample"]] == [
+        (2, "suppressed"),
+        (5, "suppressed"),
+        (7, "opted_out"),
+    ]
+    query = {"ignore_dead_numbers": "true"}
+    tried = (await api.post("/v1/recipients/dry-run", content=content, headers=CSV, params=query)).json()
+    assert [tried[name] for name in counts] == [6, 2, 1, 2, 1]
+    batch = await draft(runtime.store, ignore_dead_numbers=True)
+    uploaded = (await send(api, batch, content.encode())).json()
+    assert [tried[name] for name in counts] == [uploaded[name] for name in counts]
 
 
 async def test_a_dry_run_of_a_list_that_is_not_clear_is_refused(api: httpx.AsyncClient) -> None:

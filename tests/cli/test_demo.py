@@ -107,11 +107,11 @@ def test_nothing_is_wrong_with_a_clean_result() -> None:
     ("changed", "says"),
     [
         ({"rows": 13}, "are not 13 rows"),
-        ({"batch": BATCH.model_copy(update={"counts": {"delivered": 7, "waiting": 2}})}, "7 jobs of 9"),
-        ({"comparison": replace(CLEAN, lost=("b.1",))}, "1 jobs are lost: b.1"),
-        ({"comparison": replace(CLEAN, doubled=("b.1", "b.2"))}, "2 jobs were faxed twice: b.1, b.2"),
-        ({"comparison": replace(CLEAN, wrong_state=("b.1",))}, "1 jobs are in a wrong state"),
-        ({"comparison": replace(CLEAN, strays=tuple("abcdefg"))}, "7 faxes belong to no job: a, b, c, d, e, ..."),
+        ({"batch": BATCH.model_copy(update={"counts": {"delivered": 7, "waiting": 2}})}, "7 of 9 jobs"),
+        ({"comparison": replace(CLEAN, lost=("b.1",))}, "1 job lost: b.1"),
+        ({"comparison": replace(CLEAN, doubled=("b.1", "b.2"))}, "2 jobs faxed twice: b.1, b.2"),
+        ({"comparison": replace(CLEAN, wrong_state=("b.1",))}, "1 job in a wrong state"),
+        ({"comparison": replace(CLEAN, strays=tuple("abcdefg"))}, "7 faxes of no job: a, b, c, d, e, ..."),
         ({"healthy": False, "findings": ("two are misplaced",)}, "doctor found: two are misplaced"),
     ],
 )

@@ -57,4 +57,4 @@ def test_lines_that_opted_out_are_counted_with_the_refused_ones_that_are_shown(
     path = write(tmp_path, "Fax,Do Not Fax\n202-555-0143,yes\nx,no\n202-555-0145,no\n")
     ran = connected("send", letter, path, "--dry-run")
     assert ran.status == 0, ran.err
-    assert "2 lines that are not sent to, the first 2" in ran.out
+    assert "2 lines not sent to, the first 2" in ran.out

@@ -58,9 +58,35 @@ def test_another_command_with_the_same_letter_and_list_is_refused(
     first = answer(connected("send", letter, twice, "--watch", "--json"))
     ran = connected("send", letter, twice, "--name", "another")
     assert ran.status == 1
-    assert f"batch {first['id']} was started lately with the same content, to 1 of the same recipients" in ran.err
+    said = " ".join(ran.err.split())
+    assert f"batch {first['id']} was started lately with the same content, to 1 of the same recipients" in said
     assert "nothing was sent" in ran.err
     assert sent(cluster, twice) == 1
+
+
+def test_nobody_is_asked_about_a_mailing_that_would_be_refused(
+    connected: Bulkfax, cluster: LocalCluster, letter: Path, twice: Path
+) -> None:
+    first = answer(connected("send", letter, twice, "--watch", "--json"))
+    ran, asked = on_terminal("y", letter, twice, "--name", "another")
+    assert (ran.returncode, asked) == (1, False), ran.stderr
+    assert re.search(rf"a repeat +batch {first['id']} was started lately", ran.stderr)
+    assert "repeat the command with --allow-repeat" in ran.stderr
+    assert "nothing was sent" in ran.stderr
+    ran, asked = on_terminal("y", letter, twice, "--name", "another", "--allow-repeat", "--watch")
+    assert (ran.returncode, asked) == (0, True), ran.stderr
+    assert sent(cluster, twice) == 2
+
+
+def on_terminal(typed: str, *arguments: str | Path) -> tuple[subprocess.CompletedProcess[str], bool]:
+    """Run ``send`` on a terminal where something is typed. Returns whether it asked, too."""
+    ours, terminal = os.openpty()
+    os.write(ours, f"{typed}\n".encode())
+    command = [sys.executable, "-m", "dispatcher.cli", "send", *map(str, arguments)]
+    ran = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60, check=False)
+    os.close(ours)
+    os.close(terminal)
+    return ran, "Send? [y/N]" in ran.stderr
 
 
 def test_a_prepared_draft_is_found_and_started_by_the_same_command(
@@ -93,15 +119,10 @@ def test_without_a_terminal_nobody_is_asked_and_the_forecast_is_shown(
 def test_on_a_terminal_send_asks_first(
     connected: Bulkfax, letter: Path, twice: Path, typed: str, options: list[str], state: str
 ) -> None:
-    ours, terminal = os.openpty()
-    os.write(ours, f"{typed}\n".encode())
     # each case has a mailing of its own
     options += ["--name", f"{typed} {options}", "--json", "--allow-repeat"]
-    command = [sys.executable, "-m", "dispatcher.cli", "send", str(letter), str(twice), *options]
-    ran = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60, check=False)
-    os.close(ours)
-    os.close(terminal)
-    assert ("Send? [y/N]" in ran.stderr) is bool(typed), ran.stderr
+    ran, asked = on_terminal(typed, letter, twice, *options)
+    assert asked is bool(typed), ran.stderr
     if typed == "n":
         assert (ran.returncode, ran.stdout.strip()) == (1, "")
         assert "was cancelled; nothing was sent" in ran.stderr

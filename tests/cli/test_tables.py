@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from dispatcher.cli import tables
 from dispatcher.cli.output import Printer
 from dispatcher.cli.watch import progress_line
-from dispatcher.client import Account, Batch, HistoryEntry, Hold, Job, RefusedRow
+from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow
 from dispatcher.core.durations import duration_text
 
 ID = "01m7zqmrq4vz6x0n4ny0deca3c"
@@ -122,3 +122,16 @@ def test_a_line_of_progress_has_rate_and_time_left() -> None:
 
 def test_a_line_of_progress_before_anything_is_done_names_no_time_left() -> None:
     assert "left" not in progress_line(BATCH, newly_final=0, seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("sending_s", "recipients", "text"),
+    [(42.3, 1, "at least 42 s each, 42.3 s in all"), (90, 2, "at least 1 m 30 s each, 3 m in all")],
+)
+def test_a_forecast_shows_short_sending_times_in_seconds(sending_s: float, recipients: int, text: str) -> None:
+    minutes = round(sending_s * recipients / 60, 1)
+    forecast = Forecast(batch="b", recipients=recipients, sending_s=sending_s, sending_minutes=minutes, duplicates=1)
+    shown = printed(tables.forecast_facts(forecast))
+    assert text in shown
+    assert "1 duplicate" in shown
+    assert "1 duplicates" not in shown

@@ -13,6 +13,7 @@ def read(text: str, region: str = "US", piece: int = 10**6) -> SuppressionRows:
         more = reader.read(content[start : start + piece], start + piece > len(content))
         rows.accepted.extend(more.accepted)
         rows.refused.extend(more.refused)
+        rows = rows._replace(left_out=rows.left_out + more.left_out)
     return rows
 
 
@@ -72,5 +73,10 @@ def test_of_a_list_of_recipients_only_those_who_opted_out_are_taken() -> None:
     """An unclear mark is taken as opting out; somebody who may be faxed is never put on the list."""
     rows = read("Fax,Do Not Fax\n202-555-0143,yes\n202-555-0144,no\n202-555-0145,\n202-555-0146,2026-01-31\n")
     assert [entry.number for entry in rows.accepted] == ["+12025550143", "+12025550146"]
-    assert [(row.line, row.reason) for row in rows.refused] == [(3, "broken_row"), (4, "broken_row")]
-    assert "'do not fax' does not say" in rows.refused[0].detail
+    assert (rows.refused, rows.left_out) == ([], 2)
+
+
+def test_who_may_be_faxed_is_no_refused_row_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatcher.recipients.rows.MAX_REFUSED_ROWS", 1)
+    rows = read("Fax,Do Not Fax\n202-555-0144,no\nno number,no\n202-555-0145,\n202-555-0143,yes\n")
+    assert ([entry.number for entry in rows.accepted], rows.left_out) == (["+12025550143"], 3)

@@ -118,9 +118,9 @@ async def test_attempts_that_the_provider_accepted_twice_are_counted() -> None:
     """A fax that two pages show is one, and a fax without our labels is none of ours."""
     pages = (fax("1", "a.0"), fax("2", "a.1"), fax("8", "")), (fax("2", "a.1"), fax("3", "a.0", 2), fax("9", ""))
     finding = await examine_provider(listed(*pages), 24)
-    assert (finding.ok, finding.text) == (True, "each of 3 attempts of the last 24 h was accepted once")
+    assert (finding.ok, finding.text) == (True, "3 attempts of the last 24 h, each accepted once")
     finding = await examine_provider(listed(*pages, (fax("4", "a.1"), fax("5", "a.1"))), 24)
-    assert (finding.ok, finding.text) == (False, "1 of 3 attempts of the last 24 h were accepted twice: a.1/1")
+    assert (finding.ok, finding.text) == (False, "1 of 3 attempts of the last 24 h accepted twice: a.1/1")
 
 
 async def test_a_provider_that_cannot_be_asked_is_a_finding() -> None:

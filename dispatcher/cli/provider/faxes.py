@@ -19,6 +19,7 @@ from dispatcher.cli.provider.provider_call import YesOption, call_provider, ensu
 from dispatcher.cli.provider.tables import as_json as fax_json
 from dispatcher.cli.provider.tables import details_table, faxes_table
 from dispatcher.cli.times import option_ms
+from dispatcher.core.counted import counted
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import NotFoundError
 from dispatcher.sinch.models import Fax
@@ -192,4 +193,4 @@ def delete_content(fax: _FaxArgument, yes: YesOption = False, as_json: JsonOptio
 
 
 def _report_written(file: Path, size: int, *, as_json: bool) -> None:
-    print_json({"file": str(file), "bytes": size}) if as_json else note(f"{file} written ({size:,} bytes)")
+    print_json({"file": str(file), "bytes": size}) if as_json else note(f"{file} written ({counted(size, 'byte')})")

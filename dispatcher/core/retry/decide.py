@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
 from dispatcher.core.job import FailureCounters
 from dispatcher.core.policy.policy import Policy
@@ -106,11 +107,11 @@ def _ended_by_pages(failure: FailedAttempt, context: DecisionContext) -> GiveUp 
     """
     sent, total = failure.pages_sent, failure.pages_total
     if 0 < total <= sent:
-        why = f"all {total} pages arrived although the call failed ({failure.label}): not sent again"
+        why = f"every page arrived ({total}) although the call failed ({failure.label}): not sent again"
         return GiveUp(counters=_spent(failure), reason=GiveUpReason.PAGES_CONFIRMED, why=why)
     if failure.rule.asks_on_partial and sent > 0 and context.partial_choice == "stop":
-        of = total or "an unknown number of"
-        why = f"{sent} of {of} pages arrived before the call failed ({failure.label}): on_partial is stop"
+        pages = counted(total, "page") if total else "an unknown number of pages"
+        why = f"{sent} of {pages} arrived before the call failed ({failure.label}): on_partial is stop"
         return GiveUp(counters=_spent(failure), reason=GiveUpReason.PARTIAL, why=why)
     # the remaining pages alone cannot be sent yet, so "resume" sends the whole fax like "resend"
     return None
@@ -147,9 +148,9 @@ def _limit_of_attempts(
     if failure.limit and failure.failures >= failure.limit:
         return GiveUpReason.ATTEMPTS, "no attempt is left"
     if dials >= policy.max_dials:
-        return GiveUpReason.DIALS, f"the job has made {dials} calls without an answer, which is the limit"
+        return GiveUpReason.DIALS, f"the job has made {counted(dials, 'call')} without an answer, which is the limit"
     if tries >= policy.max_tries:
-        return GiveUpReason.TRIES, f"{tries} answered calls without a page more are the limit"
+        return GiveUpReason.TRIES, f"{counted(tries, 'answered call')} without a page more, which is the limit"
     if errors >= policy.max_server_errors:
         return GiveUpReason.SERVER_ERRORS, f"{errors} failures of the provider's servers are the limit"
     return None
