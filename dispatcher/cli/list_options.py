@@ -18,7 +18,7 @@ def _option(help_text: str, *names: str) -> Any:
 
 
 class ListColumns(NamedTuple):
-    """What the caller says about the columns of the list."""
+    """What the caller says about the columns of the list, and which of its numbers are dialled."""
 
     number_column: Annotated[str, _option("Heading of the column with the fax numbers.")] = ""
     country_column: Annotated[str, _option("Heading of the column with the countries.")] = ""
@@ -30,6 +30,13 @@ class ListColumns(NamedTuple):
     opt_out_column: Annotated[str, _option("Heading of a column whose true values mean: do not send.")] = ""
     consent_column: Annotated[str, _option("Heading of a column whose true values allow sending; no others.")] = ""
     sheet: Annotated[str, _option("Name of the sheet, if a workbook has several with numbers.")] = ""
+    ignore_dead_numbers: Annotated[
+        bool,
+        _option(
+            "Dial numbers, too, that are on the do-not-fax list only because calls proved them dead.",
+            "--ignore-dead-numbers",
+        ),
+    ] = False
     dry_run: Annotated[
         bool, _option("Show the first rows as they would be dialled. Nothing is stored or sent.", "--dry-run")
     ] = False

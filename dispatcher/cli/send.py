@@ -67,13 +67,6 @@ _CommandKey = Annotated[
     ),
 ]
 _StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
-_IgnoreDeadNumbers = Annotated[
-    bool,
-    typer.Option(
-        "--ignore-dead-numbers",
-        help="Dial numbers, too, that are on the do-not-fax list only because calls proved them dead.",
-    ),
-]
 _OnPartial = Annotated[
     Literal["resume", "resend", "stop"] | None,
     typer.Option(help="What to do if a call ends after only some of the pages."),
@@ -105,7 +98,6 @@ def send(
     image_conversion: fax_options.ImageConversion = None,
     cover_page: fax_options.CoverPage = "",
     cover_field: fax_options.CoverField = None,
-    ignore_dead_numbers: _IgnoreDeadNumbers = False,
     allow_warnings: AllowWarnings = False,
     allow_repeat: AllowRepeat = False,
     yes: _Yes = False,
@@ -114,9 +106,7 @@ def send(
 ) -> None:
     """Send letters to every recipient of a list."""
     if columns.dry_run:
-        named = _named(columns)
-        tried = DryRunOptions(default_country=country.upper(), ignore_dead_numbers=ignore_dead_numbers, **named)
-        try_list(recipients, tried, as_json=as_json)
+        try_list(recipients, columns, country.upper(), as_json=as_json)
         return
     files, urls = _documents(letters or [], document_url or [])
     options = FaxOptions(
@@ -138,7 +128,6 @@ def send(
         weight=weight,
         default_country=country.upper() or None,
         on_partial=on_partial,
-        ignore_dead_numbers=ignore_dead_numbers,
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
@@ -168,6 +157,8 @@ def _send(
     how: _How,
     allowed: Mapping[str, bool],
 ) -> tuple[Batch, Upload | None]:
+    if columns.ignore_dead_numbers:
+        new = new.model_copy(update={"ignore_dead_numbers": True})
     with Client.from_environment() as client:
         batch, upload = prepare(client, new, letters, recipients, how.key, columns)
         if upload is None:
@@ -244,9 +235,11 @@ def prepare(
     return client.batch(batch.id), upload
 
 
-def try_list(recipients: Path, options: DryRunOptions, *, as_json: bool) -> None:
+def try_list(recipients: Path, columns: ListColumns, country: str, *, as_json: bool) -> None:
     """Show the first rows of a list as they would be dialled. Nothing is stored."""
     _ensure_list(recipients)
+    ignore = columns.ignore_dead_numbers
+    options = DryRunOptions(default_country=country, ignore_dead_numbers=ignore, **_named(columns))
     with Client.from_environment() as client, bytes_bar("recipients") as progress:
         upload = client.try_recipients(recipients, options=options, progress=progress)
     if as_json:
@@ -279,8 +272,8 @@ def _ensure_list(recipients: Path) -> None:
 
 
 def _named(columns: ListColumns) -> dict[str, Any]:
-    """Return the options that say something about the list itself."""
-    return {name: value for name, value in columns._asdict().items() if name != "dry_run"}
+    """Return the options that say something about the columns."""
+    return {name: getattr(columns, name) for name in ListOptions.model_fields}
 
 
 def _documents(letters: Sequence[str], urls: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
