@@ -70,6 +70,8 @@ def read(*rows: str, options: ColumnOptions = NOTHING_NAMED) -> list[Row | Refus
         (("Recipient|Phone", "Jane Doe|2025550143"), ("Phone", "", "")),
         (("to", "1"), ("to", "", "")),
         (("Fax|Country", "1|"), ("Fax", "Country", "")),
+        (("EU-Land|Land|Fax", "AT|DE|1"), ("Fax", "Land", "")),
+        (("LAND1|TELF1|TELFX", "DE|1|2"), ("TELFX", "LAND1", "")),
         (("Fax|Business Country|Home Country", "1||"), ("Fax", "Business Country", "")),
     ],
 )
@@ -91,6 +93,7 @@ def test_columns_are_recognised_by_their_headings(rows: tuple[str, ...], expecte
         (("Business Fax|Home Country", "1|DE"), Fault.UNUSED, ["Home Country"], "country"),
         (("Fax|Region", "1|DE"), Fault.UNUSED, ["Region"], "country"),
         (("Fax|Country|Country of Birth", "1|DE|FR"), Fault.UNUSED, ["Country of Birth"], "country"),
+        (("Fax|EU-Land", "1|DE"), Fault.UNUSED, ["EU-Land"], "country"),
         (("Fax|IP Country", "1|DE"), Fault.UNUSED, ["IP Country"], "country"),
         (("Fax|Country|Land", "1|DE|FR"), Fault.AMBIGUOUS, ["Country", "Land"], "country"),
         (("Fax|Phone Area Code", "1|30"), Fault.UNUSED, ["Phone Area Code"], "area-code"),

@@ -3,7 +3,7 @@
 import pytest
 
 from dispatcher.core.suppressions import SuppressionSource
-from dispatcher.recipients.errors import EmptyInput, NoNumberColumn, RecipientListError
+from dispatcher.recipients.errors import AmbiguousColumns, EmptyInput, NoNumberColumn, RecipientListError
 from dispatcher.recipients.suppression_rows import SuppressionReader, SuppressionRows
 
 
@@ -27,6 +27,13 @@ def read(text: str, region: str = "US", piece: int = 10**6) -> SuppressionRows:
         "name|fax_number\nA|+12025550143",
         'number,reason\n"+1 202 555 0143",\n',
         "number,country\n202 555 0143,United States\n",
+        "number,Fax,Phone\n202 555 0143,1,2\n",
+        "Name,Business Fax\nA,202 555 0143\n",
+        "Firma;Telefaxnummer;Land\nA;202 555 0143;USA\n",
+        "Tel,Fax No.\n202 555 0100,202 555 0143\n",
+        "Vorwahl,Fax\n202,555 0143\n",
+        "N\u00ba de fax,Pa\u00eds\n202 555 0143,US\n",
+        "TELFX,LAND1\n202 555 0143,US\n",
     ],
 )
 def test_a_number_is_read_from_any_list(text: str) -> None:
@@ -80,3 +87,32 @@ def test_who_may_be_faxed_is_no_refused_row_however_many_there_are(monkeypatch: 
     monkeypatch.setattr("dispatcher.recipients.rows.MAX_REFUSED_ROWS", 1)
     rows = read("Fax,Do Not Fax\n202-555-0144,no\nno number,no\n202-555-0145,\n202-555-0143,yes\n")
     assert ([entry.number for entry in rows.accepted], rows.left_out) == (["+12025550143"], 3)
+
+
+def test_of_a_list_with_consent_those_without_are_taken() -> None:
+    rows = read("Fax,Fax Consent\n202-555-0143,no\n202-555-0144,yes\n202-555-0145,\n202-555-0146,later\n")
+    assert [entry.number for entry in rows.accepted] == ["+12025550143", "+12025550145", "+12025550146"]
+    assert (rows.refused, rows.left_out) == ([], 1)
+
+
+def test_somebody_who_opted_out_is_taken_in_spite_of_an_earlier_consent() -> None:
+    rows = read("Fax,Opt-out,Consent\n202-555-0143,x,yes\n202-555-0144,,yes\n")
+    assert [entry.number for entry in rows.accepted] == ["+12025550143"]
+
+
+@pytest.mark.parametrize("heading", ["expires_at", "Expires", "Expiry date", "valid until", "G\u00fcltig bis"])
+def test_the_end_of_an_entry_is_read(heading: str) -> None:
+    rows = read(f"Fax,{heading}\n202-555-0143,2027-01-31\n202-555-0144,\n202-555-0145,soon\n")
+    assert [entry.expires_ms for entry in rows.accepted] == [1_801_353_600_000, 0]
+    assert [row.line for row in rows.refused] == [4]
+
+
+def test_an_entry_that_is_marked_as_expired_is_left_out() -> None:
+    rows = read("Fax,Expired\n202-555-0143,yes\n202-555-0144,no\n")
+    assert [entry.number for entry in rows.accepted] == ["+12025550144"]
+
+
+@pytest.mark.parametrize("heading", ["Business Fax,Home Fax", "Old Fax", "Fax,FAX", "Phone 1 - Label,Phone 1 - Value"])
+def test_a_list_with_more_than_one_column_of_numbers_is_refused(heading: str) -> None:
+    with pytest.raises(AmbiguousColumns, match="'number'"):
+        read(f"{heading}\n202-555-0143,202-555-0144\n")

@@ -123,7 +123,7 @@ def test_a_column_with_a_value_about_opting_out_is_asked_about(column: str) -> N
     [
         *("Last Name|Robinson", "City|Baja", "Email status|unsubscribed", "Notes|no email please", "Status|active"),
         *("Notes|Opted out of newsletter e-mails", "Company|Death Valley Tours", "Claim|denied", "Notes|No. 12"),
-        *("Street|Opposition Rd. 1", "Notes|not opted out"),
+        *("Marketing contact status|Non-marketing contact", "Street|Opposition Rd. 1", "Notes|not opted out"),
     ],
 )
 def test_a_column_that_says_nothing_about_faxes_is_left_alone(column: str) -> None:

@@ -45,7 +45,12 @@ def says_opted_out(value: str) -> bool:
 def _says_opted_out(value: str) -> bool:
     words = words_of(value)
     known = frozenset(words)
-    if len(words) > _MAX_WORDS or (known & v.OTHER_CHANNELS and "fax" not in known):
+    # a "non-marketing contact" of HubSpot is one that its owner does not pay for
+    if (
+        len(words) > _MAX_WORDS
+        or words[:2] == ("non", "marketing")
+        or (known & v.OTHER_CHANNELS and "fax" not in known)
+    ):
         return False
     out = known & v.OUT_WORDS or (known & {"opt", "opted", "opting"} and "out" in known)
     out = out or ("fax" in known and known & v.FORBIDDEN)

@@ -22,8 +22,8 @@ _FEWEST_DIGITS = 3
 _DELIMITER = re.compile(r"[,;\t|]")
 #: rows whose values are looked at in columns that nobody uses
 _ROWS_OF_VALUES = 100
-#: the country of a computer's address
-_OF_COMPUTER = frozenset({"ip"})
+#: the country of a computer's address, and of a tax number: they say nothing about a number
+_ELSEWHERE = (frozenset({"ip"}), frozenset({"vat"}))
 _NO_COUNTRY = "no_country=true (--no-country) if the numbers are of no other country"
 
 
@@ -246,7 +246,7 @@ class _Decision:
         judged = (Subject.COUNTRY, Subject.ADDRESS_LABEL, Subject.LABEL) if roles.number >= 0 else ()
         for index, said in values.items():
             heading = self._headings[index]
-            if heading.subject in judged or heading.address == _OF_COMPUTER:
+            if heading.subject in judged or heading.address in _ELSEWHERE:
                 continue
             column = country_column(index, self._names[index], said, is_country=heading.subject is Subject.COUNTRY)
             if column is not None:
@@ -369,7 +369,7 @@ class _Decision:
         if mine:
             return ()
         # the number names no address: the only filled country is meant, and beside others that of the business
-        others = [index for index in columns if self._headings[index].address != {"ip"}]
+        others = [index for index in columns if self._headings[index].address not in _ELSEWHERE]
         business = [index for index in others if self._headings[index].address == {"work"}]
         return self._same_country(business or others) if others else ()
 

@@ -10,7 +10,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 #: words that mean a fax; other words with "fax" in them are split
-FAX = _words("fax facsimile telecopie telecopieur telecopy telecopier telekopie fernkopie fernkopierer")
+FAX = _words("fax facsimile telecopie telecopieur telecopy telecopier telekopie fernkopie fernkopierer telfx")
 #: places whose names contain "fax"
 NOT_FAX = _words("halifax fairfax colfax")
 PHONE = _words(
@@ -35,7 +35,7 @@ ADDRESSES = {
         " casa residencia domicilio abitazione ab privato personale thuis huis huisadres",
         "other": "other another weiteres weitere weiterer sonstige sonstiges anderes andere autre autres otro otra"
         " altro altra ander anders overig overige alternate alternative secondary second",
-        "mailing": "mailing correspondence correspondance correspondencia corrispondenza postanschrift postadresse",
+        "mailing": "mailing po correspondence correspondance correspondencia corrispondenza postanschrift postadresse",
         "shipping": "shipping ship delivery liefer lieferung lieferadresse lieferanschrift livraison envio entrega"
         " spedizione consegna verzending levering bezorging",
         "billing": "billing bill invoice rechnung rechnungs rechnungsadresse facturation facturacion fatturazione"
@@ -44,6 +44,7 @@ ADDRESSES = {
         "account": "account",
         "assistant": "assistant assistent assistente asistente",
         "ip": "ip",
+        "vat": "vat eu ust ustid tva iva btw",
     }.items()
     for word in words.split()
 }
