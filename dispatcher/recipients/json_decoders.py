@@ -250,13 +250,13 @@ class _ValueReader:
         if len(self._nested) >= _MAX_CACHED_SHAPES:
             self._nested.clear()
         self._nested[names] = columns
-        if columns.simple:
-            return None
         try:
-            columns.ensure_same_country(row, values)
-            return columns.forbidden(row, values)
+            forbidden = None if columns.simple else columns.forbidden(row, values)
+            if forbidden is None and columns.watched:
+                columns.ensure_nothing_new(row, values)
         except UnexpectedValue as unexpected:
             raise self._nested_error(unexpected.refusal, row.line) from unexpected
+        return forbidden
 
     def _nested_error(self, refusal: Refusal, line_number: int) -> RecipientListError:
         advice = f"Move it out of 'fields', beside the number. {refusal.what_to_do}"

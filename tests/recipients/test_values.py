@@ -131,6 +131,12 @@ def test_a_column_that_says_nothing_about_faxes_is_left_alone(column: str) -> No
     assert dialled(f"{name}|Fax", f"{value}|{US}") == ["+12025550143"]
 
 
+def test_a_value_about_opting_out_is_no_news_of_somebody_who_is_not_sent_to() -> None:
+    rows = f"{US}|x|do not fax", f"202-555-0144||{'-' * 3}"
+    assert dialled("Fax|Opt-out|Notes", *rows) == ["+12025550144"]
+    assert dialled("Fax|Opt-out|Notes", *[f"{US}||"] * 150, *rows)[-1] == "+12025550144"
+
+
 def test_a_later_row_that_says_that_somebody_opted_out_ends_the_list() -> None:
     with pytest.raises(UnusedColumn, match="Line 152"):
         dialled("Status|Fax", *[f"active|{US}"] * 150, f"unsubscribed|{US}")

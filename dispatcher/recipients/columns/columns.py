@@ -52,6 +52,8 @@ class Columns(NamedTuple):
     width: int
     #: whether no other role has a column
     simple: bool
+    #: whether columns that nobody uses may say something
+    watched: bool
     #: the region of rows without a country, or empty
     home: str = ""
 
@@ -68,7 +70,10 @@ class Columns(NamedTuple):
             values[self.reference] if self.reference >= 0 else "",
             self._others(values),
         )
-        return row if self.simple else self._checked(row, values)
+        whole = row if self.simple else self._checked(row, values)
+        if self.watched and isinstance(whole, Row):
+            self.ensure_nothing_new(whole, values)
+        return whole
 
     def taken(self) -> dict[Role, tuple[str, ...]]:
         """Return the names of the columns that are used."""
@@ -98,30 +103,29 @@ class Columns(NamedTuple):
         whole = self._labelled(row, values) if self.roles.labelled_numbers else _of_one_country(self.roles, row, values)
         if isinstance(whole, RefusedRow):
             return whole
-        self.ensure_same_country(whole, values)
         return whole._replace(area_code=values[self.roles.area_code]) if self.roles.area_code >= 0 else whole
 
     def forbidden(self, row: Row, values: Sequence[str]) -> RefusedRow | None:
         """Return the refused row of somebody who must not be faxed, or None.
 
         Raises:
-            UnexpectedValue: A column that was empty has a value, or one that nobody uses says that somebody opted out.
+            UnexpectedValue: A column that was empty has a value.
         """
         for index, role in self.roles.empty:
             if values[index].strip():
                 raise UnexpectedValue(refusal_of_value(self.names, index, role))
+        return _forbidden(self.roles, row, values)
+
+    def ensure_nothing_new(self, row: Row, values: Sequence[str]) -> None:
+        """Raise UnexpectedValue if a column that nobody uses says something about the row that is not heeded."""
         for index in self.roles.may_opt_out:
             if says_opted_out(values[index]):
                 raise UnexpectedValue(refusal_of_opt_out(self.names, index, values[index]))
-        return _forbidden(self.roles, row, values)
-
-    def ensure_same_country(self, row: Row, values: Sequence[str]) -> None:
-        """Raise UnexpectedValue if a column that nobody uses says another country than is assumed for the number."""
         columns = self.roles.may_say_country
-        index = other_country(columns, values, row.number, row.country, self.home) if columns else None
-        if index is not None:
+        other = other_country(columns, values, row.number, row.country, self.home) if columns else None
+        if other is not None:
             assumed = row.country.strip() or self.home
-            raise UnexpectedValue(refusal_of_country(self.names, index, values[index], assumed))
+            raise UnexpectedValue(refusal_of_country(self.names, other, values[other], assumed))
 
     def _labelled(self, row: Row, values: Sequence[str]) -> Row | RefusedRow:
         numbers = fax_numbers(self.roles.labelled_numbers, values)
@@ -162,7 +166,6 @@ def _columns(names: Sequence[str], roles: Roles, home: str) -> Columns:
     used -= {roles.number} if roles.labelled_numbers else set()
     others = tuple(index for index in range(len(names)) if index not in used)
     extra = roles.area_code >= 0 or len(roles.country) > 1 or roles.labelled_numbers or roles.empty
-    watched = roles.may_say_country or roles.may_opt_out
     return Columns(
         names=tuple(names),
         roles=roles,
@@ -172,7 +175,8 @@ def _columns(names: Sequence[str], roles: Roles, home: str) -> Columns:
         field_names=_different([names[index].strip() or f"column {index + 1}" for index in others]),
         field_indexes=others,
         width=len(names),
-        simple=not (extra or watched or roles.opt_out or roles.consent),
+        simple=not (extra or roles.opt_out or roles.consent),
+        watched=bool(roles.may_say_country or roles.may_opt_out),
         home=home,
     )
 

@@ -14,10 +14,12 @@ _CHECK_MARKS = dict.fromkeys(map(ord, "✓✔☑✅☒"), "x")
 _REMEMBERED = 1024
 #: characters and words of the longest text that says only that somebody opted out
 _CHARACTERS, _MAX_WORDS = 60, 8
-#: parts of such a text; most values have none, and are not looked at any further
-_PARTS = re.compile(
-    "opt|not|no |kein|nicht|pas|non|sin |niet|geen|nofax|unsub|abgem|widers|d[eé]s[ai]|disis|uitg|dnc|dnf|block|black"
-    "|gesperrt|sperr|deceas|verstorben|gestorben|d[eé]c[eé]d|d[eé]funt|falleci|decedut|overled|don|stop|exclu",
+#: beginnings of words of such a text; most values have none, and are not looked at any further
+_BEGINNINGS = re.compile(
+    r"\b(?:opt(?:ed|ing)?\W?out|(?:not?|nicht|keine?n?|pas|non|sin|niet|geen|nie|never|don\W?t|ohne|senza|sans|without)\W"
+    r"(?:\w+\W+){0,3}(?:fax|contact|kontakt|contatt|werbung|marketing|solicit|disturb|anschreiben)|nofax|keinfax|donot"
+    r"|unsub|abgem|widers|d[e\u00e9]s(?:ab|in)|disis|uitg|afgem|dnc|dnf|block|black|gesperrt|sperrv|fax\w*|stop"
+    r"|deceas|verstorben|gestorben|d[e\u00e9]c[e\u00e9]d|d[e\u00e9]funt|falleci|decedut|overled)",
     re.IGNORECASE,
 )
 
@@ -36,13 +38,11 @@ def has_consent(value: str) -> bool | None:
     return False if consent is None and says_opted_out(value) else consent
 
 
+@lru_cache(_REMEMBERED)
 def says_opted_out(value: str) -> bool:
     """Return whether a value of any column says that somebody opted out, or is dead: "inactive/do not contact"."""
-    return len(value) <= _CHARACTERS and _PARTS.search(value) is not None and _says_opted_out(value)
-
-
-@lru_cache(_REMEMBERED)
-def _says_opted_out(value: str) -> bool:
+    if len(value) > _CHARACTERS or _BEGINNINGS.search(value) is None:
+        return False
     words = words_of(value)
     known = frozenset(words)
     # a "non-marketing contact" of HubSpot is one that its owner does not pay for

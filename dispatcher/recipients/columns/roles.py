@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax, words_of
 from dispatcher.recipients.columns.options import ColumnOptions, Role
-from dispatcher.recipients.columns.permission import says_opted_out
+from dispatcher.recipients.columns.permission import is_opted_out, says_opted_out
 from dispatcher.recipients.columns.values import CountryColumn, country_column, is_calling_code
 from dispatcher.recipients.columns.vocabulary import OTHER_CHANNELS, REFERENCES, STATUS
 
@@ -229,15 +229,13 @@ class _Decision:
         used |= {pair.value for pair in roles.labelled_numbers}
         used |= {index for index, _ in roles.empty}
         unused = [index for index in range(len(self._names)) if index not in used]
-        values = {index: self._values_of(index) for index in unused}
+        rows = self._rows[:_ROWS_OF_VALUES]
+        sent = [row for row in rows if not any(is_opted_out(row[index]) for index in roles.opt_out)]
+        values = {index: _different(sent, index) for index in unused}
         return roles._replace(
             may_say_country=tuple(self._may_say_country(roles, values)),
             may_opt_out=tuple(self._may_opt_out(roles, values)),
         )
-
-    def _values_of(self, column: int) -> list[str]:
-        """Return the different values of a column in the first rows."""
-        return list(dict.fromkeys(row[column] for row in self._rows[:_ROWS_OF_VALUES] if row[column]))
 
     def _may_say_country(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[CountryColumn]:
         if self._options.country or self._options.no_country:
@@ -407,7 +405,7 @@ class _Decision:
         if not own or (self._options.settled and len(own) > 1):
             return -1
         column = self._only(own, Role.AREA_CODE, "the area code")
-        if any(is_calling_code(value) for value in self._values_of(column)) and not self._options.settled:
+        if any(map(is_calling_code, _different(self._rows[:_ROWS_OF_VALUES], column))) and not self._options.settled:
             what = f"{self._quoted([column])} has calling codes of countries and not area codes."
             raise _Refused(Refusal(Fault.UNUSED, what, _name_it(Role.COUNTRY, self._shown([column]))))
         return column
@@ -497,6 +495,11 @@ def _name_it(role: Role, candidates: Sequence[str]) -> str:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name.strip()[:_SHOWN_CHARACTERS]}'" for name in names)
+
+
+def _different(rows: Iterable[Sequence[str]], column: int) -> list[str]:
+    """Return the different values of a column."""
+    return list(dict.fromkeys(row[column] for row in rows if row[column]))
 
 
 def _rank(name: str) -> int:
