@@ -81,6 +81,8 @@ class Engine:
         self.config = config
         self.rng = Random(f"engine {seed}")
         self.counts: Counter[str] = Counter()
+        #: whether callbacks may be such that they have to be refused
+        self.refuses_callbacks = False
         self.errors: list[str] = []
         self._lines: deque[tuple[object, ...]] = deque(maxlen=_MAX_LINES)
         self.network = Network(server, clock, schedule, seed)
@@ -191,6 +193,9 @@ class Engine:
                     REDELIVERIES_S[attempt_index], self._deliver, url, body, attempt_index + 1, context=Context()
                 )
         except (Forged, Unreadable) as error:
+            if self.refuses_callbacks and isinstance(error, Unreadable):
+                self.counts["callback refused"] += 1
+                return
             self.errors.append(f"a callback of {job} was refused: {error}")
 
     def _capture_log(self, _: Any, level: str, event: MutableMapping[str, Any]) -> NoReturn:

@@ -181,7 +181,7 @@ class History:
         self._end_fault_phase()
         await asyncio.gather(*sending)
         await asyncio.sleep(2.0)
-        await self._act_as_operator()
+        await self.act_as_operator()
         await self._judge(ended=await self._until_all_ended())
 
     async def ask(self, call: Callable[[Runtime], Awaitable[Any]]) -> Any:
@@ -250,7 +250,7 @@ class History:
             if await self._ended_within(pause_s):
                 return True
             pause_s = min(pause_s * 1.5, _MAX_PAUSE_S)
-            await self._act_as_operator()
+            await self.act_as_operator()
         return self._all_ended()
 
     async def _ended_within(self, seconds: float) -> bool:
@@ -262,7 +262,7 @@ class History:
             await asyncio.sleep(min(seconds / _CHECKS_PER_PAUSE, end_s - self._clock.now_s))
         return True
 
-    async def _act_as_operator(self) -> None:
+    async def act_as_operator(self) -> None:
         """Release holds, unblock the account, and resume paused batches."""
         await self.ask(release)
         await self.ask(unblock)
