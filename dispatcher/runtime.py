@@ -22,6 +22,8 @@ from dispatcher.service.permits import ReadPermits
 from dispatcher.service.presence import Presence
 from dispatcher.service.provider_reads import ProviderReads
 from dispatcher.service.reconciling import Reconciler
+from dispatcher.service.rerun_preview import RerunPreviews
+from dispatcher.service.reruns import Reruns
 from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.scheduling import Scheduler
 from dispatcher.service.sending import Sender
@@ -89,6 +91,8 @@ class Runtime:
     sinch: FaxClient
     callback_keys: list[bytes]
     mailings: Mailings
+    reruns: Reruns
+    rerun_previews: RerunPreviews
     child_processes: ChildProcesses
     document_intake: DocumentIntake
     callback_receiver: CallbackReceiver
@@ -286,6 +290,8 @@ def assemble(
     settler = Settler(store, fax_builder, policy, polling=polling, failpoint=failpoint)
     permits = ReadPermits(store.rate_limiter, at_once=READ_CONNECTIONS)
     child_processes = ChildProcesses()
+    mailings = Mailings(store, sinch.check, policy.open_drafts, secrets.number_key)
+    reruns = Reruns(store, mailings, secrets.number_key)
     sender = _sender(settings, policy, store, sinch, fax_builder, settler, permits, clocks, failpoint)
     reads = ProviderReads(sinch, permits, store.holds, policy)
     idle_s = policy.lease_s / 2 if inbox_idle_s is None else inbox_idle_s
@@ -295,25 +301,40 @@ def assemble(
         store=store,
         sinch=sinch,
         callback_keys=secrets.callback_keys,
-        mailings=Mailings(store, sinch.check, policy.open_drafts, secrets.number_key),
+        mailings=mailings,
+        reruns=reruns,
+        rerun_previews=_rerun_previews(settings, policy, store, reruns, secrets),
         child_processes=child_processes,
-        document_intake=DocumentIntake(
-            store, child_processes, max_pages=policy.max_pages, longest_sending_s=policy.warn_sending_time_s
-        ),
+        document_intake=_document_intake(policy, store, child_processes),
         callback_receiver=CallbackReceiver(store, secrets.callback_keys, failpoint=failpoint),
         sender=sender,
         reconciler=Reconciler(store, sinch, fax_builder, settler, permits, policy),
         inbox_consumer=InboxConsumer(
             store, settler, fax_builder, reads, consumer=worker_name, idle_s=idle_s, failpoint=failpoint
         ),
-        scheduler=Scheduler(
-            store, policy, clocks.steady, max_in_flight=settings.sinch.max_in_flight, failpoint=failpoint
-        ),
+        scheduler=_scheduler(settings, policy, store, clocks, failpoint),
         recovery=Recovery(store, FaxList(store, sinch, permits, policy), settler, policy),
         permits=permits,
         presence=Presence(store, worker_name, worker_instance, room=lambda: sender.room),
         failpoint=failpoint,
     )
+
+
+def _document_intake(policy: Policy, store: Store, child_processes: ChildProcesses) -> DocumentIntake:
+    longest_sending_s = policy.warn_sending_time_s
+    return DocumentIntake(store, child_processes, max_pages=policy.max_pages, longest_sending_s=longest_sending_s)
+
+
+def _scheduler(settings: Settings, policy: Policy, store: Store, clocks: Clocks, failpoint: FailpointHook) -> Scheduler:
+    max_in_flight = settings.sinch.max_in_flight
+    return Scheduler(store, policy, clocks.steady, max_in_flight=max_in_flight, failpoint=failpoint)
+
+
+def _rerun_previews(
+    settings: Settings, policy: Policy, store: Store, reruns: Reruns, secrets: AccountSecrets
+) -> RerunPreviews:
+    prices, max_in_flight = policy.destinations.prices, settings.sinch.max_in_flight
+    return RerunPreviews(store, reruns, secrets.number_key, prices, max_in_flight)
 
 
 def _sender(

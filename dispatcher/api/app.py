@@ -19,6 +19,7 @@ from dispatcher.api import (
     previews,
     problems,
     recipients,
+    reruns,
     suppressions,
 )
 from dispatcher.api.body_limit import BodyLimit
@@ -31,6 +32,7 @@ from dispatcher.settings import load_settings
 #: routers, each with the statuses of the problems that its use cases raise
 _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (batches.router, (404, 409, 502, 507)),
+    (reruns.router, (404, 409, 502, 507)),
     (recipients.router, (404, 409, 507)),
     (jobs.router, (404,)),
     (faxes.router, (404, 409, 502, 507)),
@@ -85,6 +87,9 @@ def _add_turns(app: FastAPI) -> None:
     state.page_turns = Turns("pages are sent", at_once=pages.PAGES_AT_ONCE, waiting=pages.PAGES_WAITING)
     state.fetch_turns = Turns(
         "documents are sent", at_once=documents.FETCHES_AT_ONCE, waiting=documents.FETCHES_WAITING
+    )
+    state.rerun_preview_turns = Turns(
+        "previews of reruns are counted", at_once=reruns.PREVIEWS_AT_ONCE, waiting=reruns.PREVIEWS_WAITING
     )
     state.preview_turns = Turns(
         "previews are drawn", at_once=previews.PREVIEWS_AT_ONCE, waiting=previews.PREVIEWS_WAITING

@@ -1,4 +1,4 @@
-"""Routes of batches: create, list, show, start, pause, resume, cancel, rerun, report."""
+"""Routes of batches: create, list, show, start, pause, resume, cancel, report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -16,12 +16,10 @@ from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
-from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.schema import responses
 from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Allowed
 from dispatcher.service.report import report
-from dispatcher.service.rerun import Selection
 from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches, view_batch
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -120,33 +118,6 @@ async def _command(
 async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
     words = (await limited_by_now(runtime, view)).batches
     return convert.batch(view, words.get(view.definition.id))
-
-
-@router.post("/{batch}/rerun", status_code=201, responses=TOO_MANY_DRAFTS)
-async def rerun_batch(
-    batch: str,
-    body: validation.NewRerun,
-    runtime: RuntimeDep,
-    allowing: AllowedDep,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> responses.Batch:
-    """Create a new batch from the jobs of this one that ended in one of the states (and categories)."""
-    selection = Selection(
-        states=frozenset(convert.FINAL_STATES[name] for name in body.states),
-        categories=None if body.categories is None else frozenset(body.categories),
-    )
-    numbers = NumberReader(None, runtime.policy.destinations)
-    view = await runtime.mailings.rerun(
-        batch,
-        selection,
-        start=body.start,
-        key=key,
-        allowed=allowed(allowing, body),
-        check=numbers.refused_recipient,
-    )
-    response.headers["Location"] = f"/v1/batches/{view.definition.id}"
-    return await _shown(runtime, view)
 
 
 @router.get(

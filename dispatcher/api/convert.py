@@ -1,15 +1,17 @@
 """Converts between the models of the API and the values of the service."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dispatcher.core.batch import Control, Definition, Priority, Tally
 from dispatcher.core.forecast import MailingPrice
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.rerun import Overrides
 from dispatcher.core.suppressions import Suppression
 from dispatcher.core.times import in_range, to_ms
 from dispatcher.recipients.columns.options import ColumnOptions
@@ -20,6 +22,8 @@ from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.mailings import Allowed
+from dispatcher.service.repeats import Earlier
+from dispatcher.service.rerun_preview import GroupPreview, RerunPreview
 from dispatcher.service.rollback import RollbackView, UnknownFax
 from dispatcher.service.suppressions import SuppressionPage
 from dispatcher.service.trial import Trial
@@ -27,6 +31,7 @@ from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
 
 Model = TypeVar("Model", bound=responses.Response)
+Number = TypeVar("Number", int, float)
 
 #: job states by their names in the API
 STATES: Mapping[str, State] = {state.label: state for state in JOB_STATES}
@@ -53,7 +58,7 @@ def fax_definition(body: requests.NewFax, default_country: str) -> Definition:
 
 def forecast(seen: Forecast, allowed: Allowed) -> responses.Forecast:
     """Return the public form of a forecast, for a request whose key allows something already."""
-    overview, earlier = seen.overview, seen.earlier
+    overview, outlook, earlier = seen.overview, seen.outlook, seen.earlier
     needs = {"allow_warnings": seen.warned and not allowed.warnings, "allow_repeat": earlier is not None}
     return responses.Forecast(
         batch=overview.definition.id,
@@ -65,26 +70,107 @@ def forecast(seen: Forecast, allowed: Allowed) -> responses.Forecast:
         duplicates=overview.duplicates,
         opted_out=overview.opted_out,
         suppressed=overview.suppressed,
-        pages=seen.pages,
-        pages_total=None if seen.pages is None else seen.pages * overview.rows,
+        pages=outlook.pages,
+        pages_total=None if outlook.pages is None else outlook.pages * overview.rows,
         unchecked_urls=overview.definition.content_urls,
-        sending_s=seen.sending_s,
-        sending_minutes=None if seen.sending_s is None else round(seen.sending_s * overview.rows / 60, 1),
+        sending_s=outlook.sending_s,
+        sending_minutes=None if outlook.sending_s is None else round(outlook.sending_s * overview.rows / 60, 1),
         warnings=tuple(
             _from_sources(responses.DocumentWarning, (warning,))
-            for document in seen.documents
+            for document in outlook.documents
             for warning in document.warnings
         ),
-        repeats=earlier
-        and responses.Repeat(batch=earlier.batch, shared=earlier.overlap.shared, sentence=earlier.sentence()),
+        repeats=_repeat(earlier),
         start_needs=tuple(name for name, needed in needs.items() if needed),
         price=seen.price and _price(seen.price),
+        jobs=outlook.jobs,
+        other_jobs=outlook.other_jobs,
+        rate=outlook.rate,
+        starts_at=_time(outlook.starts_ms) if outlook.jobs else None,
+        finishes_at=_time(outlook.finishes_ms),
+        limited_by=outlook.limited_by,
+    )
+
+
+def rerun_preview(seen: RerunPreview) -> responses.RerunPreview:
+    new_batches = tuple(map(_rerun, seen.groups))
+    return responses.RerunPreview(
+        id=seen.id or None,
+        complete=seen.complete,
+        progress=round(seen.blocks_done / seen.blocks, 3) if seen.blocks else 1.0,
+        jobs=sum(group.jobs for group in new_batches),
+        pages_total=_sum(group.pages_total for group in new_batches),
+        sending_minutes=_sum(group.sending_minutes for group in new_batches),
+        new_batches=new_batches,
+    )
+
+
+def _sum(values: Iterable[Number | None]) -> Number | None:
+    """Return the sum; None if one of the values is not known."""
+    total: Any = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return cast(Number, total)
+
+
+def _repeat(earlier: Earlier | None) -> responses.Repeat | None:
+    if earlier is None:
+        return None
+    return responses.Repeat(batch=earlier.batch, shared=earlier.overlap.shared, sentence=earlier.sentence())
+
+
+def _rerun(seen: GroupPreview) -> responses.Rerun:
+    definition, outlook = seen.group.definition, seen.outlook
+    return responses.Rerun(
+        batches=definition.parents,
+        name=definition.name,
         jobs=seen.jobs,
-        other_jobs=seen.other_jobs,
-        rate=seen.rate,
-        starts_at=_time(seen.starts_ms) if seen.jobs else None,
-        finishes_at=_time(seen.finishes_ms),
-        limited_by=seen.limited_by,
+        countries=dict(sorted(seen.countries.items(), key=lambda item: (-item[1], item[0]))),
+        left_out=dict(sorted(seen.left_out.items(), key=lambda item: (-item[1], item[0]))),
+        estimated=seen.estimated,
+        pages=outlook.pages,
+        pages_total=None if outlook.pages is None else outlook.pages * seen.jobs,
+        sending_minutes=None if outlook.sending_s is None else round(outlook.sending_s * seen.jobs / 60, 1),
+        price=seen.price and _price(seen.price),
+        rate=outlook.rate,
+        starts_at=_time(outlook.starts_ms) if seen.jobs else None,
+        finishes_at=_time(outlook.finishes_ms),
+        limited_by=outlook.limited_by,
+        repeats=_repeat(seen.earlier),
+    )
+
+
+def job_filter(body: requests.JobFilter, states: Iterable[str], numbers: Iterable[str]) -> JobFilter:
+    """Return the filter of a request. ``numbers`` are its numbers in E.164."""
+    return JobFilter(
+        states=frozenset(STATES[name] for name in states),
+        categories=frozenset(body.categories),
+        error_types=frozenset(body.error_types),
+        error_codes=frozenset(body.error_codes),
+        countries=frozenset(body.countries),
+        prefixes=body.prefixes,
+        numbers=frozenset(numbers),
+        references=frozenset(body.references),
+        since_ms=ms(body.since),
+        until_ms=ms(body.until),
+        min_attempts=body.min_attempts,
+        max_attempts=body.max_attempts,
+    )
+
+
+def overrides(body: requests.Overrides) -> Overrides:
+    return Overrides(
+        name=body.name or "",
+        documents=body.documents,
+        content_urls=body.content_urls,
+        options=body.options.model_dump(exclude_none=True, exclude_unset=True),
+        on_partial=body.on_partial,
+        priority=Priority(body.priority) if body.priority else None,
+        weight=body.weight,
+        start_at_ms=ms(body.start_at),
+        deadline_ms=ms(body.deadline),
     )
 
 
@@ -149,6 +235,8 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         start_at=_time(definition.start_at_ms),
         deadline=_time(definition.deadline_ms),
         parent=definition.parent or None,
+        parents=definition.parents or tuple(filter(None, [definition.parent])),
+        reason=definition.reason or None,
         options=requests.api_options(definition.options),
         on_partial=definition.on_partial or None,
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},

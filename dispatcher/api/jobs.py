@@ -6,13 +6,14 @@ from fastapi import APIRouter, Query, Response
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.numbers import meanings
 from dispatcher.api.pages import PAGE_TURN, page_response
-from dispatcher.recipients.numbers import AcceptedNumber, normalize_number
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.runtime import Runtime
-from dispatcher.schema import responses
+from dispatcher.schema import requests, responses
 from dispatcher.schema.states import JobState
 from dispatcher.service.errors import InvalidInput
-from dispatcher.service.jobs import JobFilter, list_jobs, show_job
+from dispatcher.service.jobs import list_jobs, show_job
 from dispatcher.service.views import find_batch
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -23,7 +24,10 @@ async def list_batch_jobs(
     batch: str,
     runtime: RuntimeDep,
     state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
-    category: Annotated[frozenset[str], Query(description="May be given several times.")] = frozenset(),
+    category: Annotated[
+        frozenset[Annotated[str, *requests.known_word(requests.CATEGORIES)]],
+        Query(description="May be given several times."),
+    ] = frozenset(),
     reference: Annotated[str, Query(max_length=200)] = "",
     number: Annotated[
         str, Query(max_length=100, description="In international form, or in that of the batch's default country.")
@@ -35,7 +39,7 @@ async def list_batch_jobs(
     job_filter = JobFilter(
         states=frozenset(convert.STATES[name] for name in state),
         categories=category,
-        reference=reference,
+        references=frozenset(filter(None, [reference])),
         numbers=await _numbers(runtime, batch, number),
     )
     page = await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit)
@@ -53,9 +57,7 @@ async def _numbers(runtime: Runtime, batch: str, text: str) -> frozenset[str]:
     if not text:
         return frozenset()
     country = (await find_batch(runtime.store, batch)).definition.default_country
-    national = normalize_number(text, default_region=country or None)
-    international = normalize_number(f"+{text.strip().lstrip('+')}")
-    numbers = {number.number for number in (national, international) if isinstance(number, AcceptedNumber)}
+    numbers = meanings(text, country)
     if not numbers:
         raise InvalidInput({"number": "this is no fax number: write it with a plus sign (%2B) and its country code"})
-    return frozenset(numbers)
+    return numbers

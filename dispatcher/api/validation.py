@@ -62,6 +62,7 @@ def _enforced(model: type[Body]) -> WrapValidator:
 
 NewBatch = Annotated[requests.NewBatch, _enforced(requests.NewBatch)]
 NewFax = Annotated[requests.NewFax, _enforced(requests.NewFax)]
+NewReruns = Annotated[requests.NewReruns, _enforced(requests.NewReruns)]
 NewRerun = Annotated[requests.NewRerun, _enforced(requests.NewRerun)]
 Start = Annotated[requests.Start, _enforced(requests.Start)]
 NewSuppression = Annotated[requests.NewSuppression, _enforced(requests.NewSuppression)]

@@ -10,16 +10,16 @@ from dispatcher.cli.output import (
     AllowWarnings,
     CommandFailed,
     JsonOption,
-    KeyOption,
     confirm,
     note,
     print_json,
     results,
 )
 from dispatcher.cli.progress import lines_bar
+from dispatcher.cli.reruns import rerun
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
-from dispatcher.client import FINAL_STATES, Batch, Client, CommandedBatch, NotReachable, Unavailable, new_key
+from dispatcher.client import Batch, Client, CommandedBatch
 from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
@@ -115,44 +115,7 @@ def cancel(
         _commanded(client.cancel(batch), as_json=as_json)
 
 
-@app.command()
-def rerun(
-    batch: BatchArgument,
-    state: Annotated[
-        list[str] | None, typer.Option(help="Final state of the jobs to send again; may be repeated. Default: failed.")
-    ] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Only this category; may be repeated.")] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Do not start the new batch.")] = False,
-    watching: Annotated[bool, typer.Option("--watch", help="Show progress until the new batch has ended.")] = False,
-    allow_warnings: AllowWarnings = False,
-    allow_repeat: AllowRepeat = False,
-    key: KeyOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Send again to recipients whose jobs ended, as a new batch. The old batch keeps its results."""
-    states = state or ["failed"]
-    for name in states:
-        if name not in FINAL_STATES:
-            raise typer.BadParameter(f"{name} is none of {', '.join(FINAL_STATES)}", param_hint="--state")
-    key = key or new_key()
-    with Client.from_environment() as client:
-        try:
-            new = client.rerun(
-                batch,
-                states,
-                category,
-                start=not draft,
-                allow_warnings=allow_warnings,
-                allow_repeat=allow_repeat,
-                key=key,
-            )
-        except (NotReachable, Unavailable):
-            note(f"a new batch may exist in part: repeat the command with --key {key} to continue")
-            raise
-        note(f"{counted(new.rows, 'job')} of {batch} sent again as batch {new.id}" + (", a draft" if draft else ""))
-        if watching and not draft:
-            new = watch_batch(client, new.id)
-        _show(new, as_json=as_json)
+app.command("rerun")(rerun)
 
 
 @app.command()

@@ -1,13 +1,12 @@
 """Options of ``send`` about the columns of the list."""
 
-import inspect
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.table import Table
 
+from dispatcher.cli.option_groups import with_options
 from dispatcher.cli.tables import table
 from dispatcher.client import FirstRow, UsedColumns
 from dispatcher.core.counted import counted
@@ -42,25 +41,8 @@ class ListColumns(NamedTuple):
     ] = False
 
 
-def with_list_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of ``ListColumns``; it gets them as its parameter ``columns``."""
-    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "columns"]
-    options = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=ListColumns._field_defaults[name], annotation=annotation
-        )
-        for name, annotation in inspect.get_annotations(ListColumns).items()
-    ]
-
-    @wraps(command)
-    def with_columns(**values: Any) -> None:
-        columns = ListColumns(**{name: values.pop(name) for name in ListColumns._fields})
-        command(columns=columns, **values)
-
-    signature = inspect.Signature([*own, *options])
-    with_columns.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
-    with_columns.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    return with_columns
+#: gives a command the options of ``ListColumns``; it gets them as its parameter ``columns``
+with_list_columns = with_options("columns", ListColumns)
 
 
 def columns_text(columns: UsedColumns) -> str:

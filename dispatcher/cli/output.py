@@ -27,6 +27,7 @@ __all__ = [
     "JsonOption",
     "KeyOption",
     "Printer",
+    "YesOption",
     "confirm",
     "note",
     "note_trace",
@@ -72,6 +73,7 @@ KeyOption = Annotated[
         help="Idempotency key. The same command with the same key continues what broke off. Default: a new key.",
     ),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it is done, on a terminal.")]
 AllowWarnings = Annotated[bool, typer.Option("--allow-warnings", help="Send although the documents have warnings.")]
 AllowRepeat = Annotated[
     bool, typer.Option("--allow-repeat", help="Send although the same was sent to the same recipients lately.")

@@ -19,6 +19,8 @@ from dispatcher.client import (
     Limit,
     Price,
     RefusedRow,
+    Rerun,
+    RerunPreview,
     Rollback,
     Suppression,
     UnknownFax,
@@ -99,7 +101,9 @@ def batch_facts(batch: Batch) -> Table:
         "name": batch.name,
         "state": batch.state,
         "limited by": _limited_by(batch.limited_by),
-        "rerun of": batch.parent or "",
+        "rerun of": ", ".join(batch.parents or filter(None, [batch.parent])),
+        "reason": batch.reason or "",
+        "reruns": "\n".join(batch.reruns),
         "priority": f"{batch.priority}, weight {batch.weight}",
         "created": when(batch.created_at),
         "starts": when(batch.start_at),
@@ -146,6 +150,31 @@ def forecast_facts(forecast: Forecast) -> Table:
     return pairs(facts)
 
 
+def rerun_facts(preview: RerunPreview) -> Table:
+    """Return what a rerun would send. Several batches have their figures one below the other."""
+    facts = dict[str, str]()
+    for position, rerun in enumerate(preview.new_batches, start=1):
+        number = f"{position}. " if len(preview.new_batches) > 1 else ""
+        facts |= {f"{number}{name}": value for name, value in _rerun_facts(rerun).items()}
+    return pairs(facts)
+
+
+def _rerun_facts(rerun: Rerun) -> dict[str, str]:
+    about = "about " if rerun.estimated else ""
+    return {
+        "rerun of": ", ".join(rerun.batches),
+        "would send": f"{about}{_countries(rerun.jobs, rerun.countries)}",
+        "left out": ", ".join(f"{jobs:,} {reason}" for reason, jobs in rerun.left_out.items()),
+        "pages": "not known" if rerun.pages_total is None else f"{rerun.pages} each, {rerun.pages_total:,} in all",
+        "sending": "" if rerun.sending_minutes is None else f"at least {rerun.sending_minutes:,.0f} minutes in all",
+        "price": _price(rerun.price),
+        "starts": when(rerun.starts_at),
+        "last fax": f"{when(rerun.finishes_at)} at {rerun.rate:g} faxes a second" if rerun.finishes_at else "",
+        "limited by": _limited_by(rerun.limited_by),
+        "repeats": rerun.repeats.sentence if rerun.repeats else "",
+    }
+
+
 def _sending(forecast: Forecast) -> str:
     if forecast.sending_s is None or forecast.sending_minutes is None:
         return ""
@@ -154,11 +183,15 @@ def _sending(forecast: Forecast) -> str:
 
 
 def _by_country(forecast: Forecast) -> str:
-    countries = [f"{country or 'unknown'} {jobs:,}" for country, jobs in forecast.countries.items()]
+    return _countries(forecast.recipients, forecast.countries)
+
+
+def _countries(recipients: int, by_country: Mapping[str, int]) -> str:
+    countries = [f"{country or 'unknown'} {jobs:,}" for country, jobs in by_country.items()]
     others = len(countries) - _COUNTRIES_SHOWN
     more = [counted(others, "other country", "other countries")] if others > 0 else []
     shown = ", ".join([*countries[:_COUNTRIES_SHOWN], *more])
-    return f"{forecast.recipients:,}" + (f": {shown}" if shown else "")
+    return f"{recipients:,}" + (f": {shown}" if shown else "")
 
 
 def _pages(forecast: Forecast) -> str:

@@ -9,7 +9,7 @@ with Client.from_environment() as client:
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,17 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
-from dispatcher.client.files import LineProgress, Progress, no_progress, pieces, recipients_kind, save, size_of
+from dispatcher.client.files import (
+    LineProgress,
+    Progress,
+    Share,
+    no_progress,
+    no_share,
+    pieces,
+    recipients_kind,
+    save,
+    size_of,
+)
 from dispatcher.client.transport import Transport
 from dispatcher.schema.requests import (
     DryRunOptions,
@@ -29,6 +39,7 @@ from dispatcher.schema.requests import (
     NewBatch,
     NewFax,
     NewRerun,
+    NewReruns,
     NewSuppression,
     Rate,
     Resume,
@@ -47,6 +58,8 @@ from dispatcher.schema.responses import (
     RefusedPage,
     RefusedRow,
     Removed,
+    RerunBatches,
+    RerunPreview,
     Response,
     Suppression,
     SuppressionImport,
@@ -179,21 +192,30 @@ class Client:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
         return self._command(batch, "cancel")
 
-    def rerun(
-        self,
-        batch: str,
-        states: Sequence[str],
-        categories: Sequence[str] | None = None,
-        *,
-        start: bool = True,
-        allow_warnings: bool = False,
-        allow_repeat: bool = False,
-        key: str = "",
-    ) -> Batch:
-        """A new batch of those jobs of an old one that ended in ``states`` and, if given, ``categories``."""
-        allowed = _start(allow_warnings, allow_repeat).sent()
-        new = NewRerun(states=states, categories=categories, start=start, **allowed)
+    def rerun(self, batch: str, new: NewRerun, *, key: str = "") -> Batch:
+        """A new batch of jobs of an old one, with what was wrong put right."""
         return self._create(Batch, f"/v1/batches/{batch}/rerun", new.sent(), key)
+
+    def rerun_batches(self, new: NewReruns, *, key: str = "") -> RerunBatches:
+        """New batches of jobs of several batches: one of all that send the same."""
+        return self._create(RerunBatches, "/v1/reruns", new.sent(), key)
+
+    def preview_rerun(self, batch: str, new: NewRerun, *, progress: Share = no_share) -> RerunPreview:
+        """What a rerun would do; nothing is created. ``progress`` is told the share of the jobs that were counted."""
+        return self._previewed(f"/v1/batches/{batch}/rerun", new, progress)
+
+    def preview_reruns(self, new: NewReruns, *, progress: Share = no_share) -> RerunPreview:
+        """What a rerun of several batches would do."""
+        return self._previewed("/v1/reruns", new, progress)
+
+    def _previewed(self, path: str, new: NewRerun, progress: Share) -> RerunPreview:
+        asked = new.model_copy(update={"preview": True})
+        body = asked.sent() | {"preview": True}
+        preview = self._read(RerunPreview, self._transport.call("POST", path, json=body))
+        while not preview.complete:
+            progress(preview.progress)
+            preview = self._get(RerunPreview, f"/v1/rerun-previews/{preview.id}")
+        return preview
 
     def report(self, batch: str, path: Path, *, progress: LineProgress = no_progress) -> int:
         """Write the report (CSV, one line per line of the upload) to ``path``; returns its bytes."""

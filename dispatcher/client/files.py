@@ -12,6 +12,9 @@ Progress = Callable[[int, int], None]
 #: called with the lines so far
 LineProgress = Callable[[int], None]
 
+#: called with the share of the work that is done, from 0 to 1
+Share = Callable[[float], None]
+
 _PIECE_BYTES = 64 * 1024
 _KINDS = {
     ".csv": "text/csv",
@@ -28,6 +31,10 @@ _KINDS = {
 
 def no_progress(*_figures: int) -> None:
     """A progress callback that does nothing."""
+
+
+def no_share(_share: float) -> None:
+    """A callback for shares that does nothing."""
 
 
 def recipients_kind(path: Path) -> str:

@@ -112,8 +112,13 @@ class Definition:
     on_partial: str = ""
     start_at_ms: int = 0
     deadline_ms: int = 0
-    #: the batch of which this one is a rerun
+    #: the batch of which this one is a rerun, and all of them if there are several
     parent: str = ""
+    parents: tuple[str, ...] = ()
+    #: why it is a rerun, as whoever asked for it said
+    reason: str = ""
+    #: maximum sends in a second; 0: the account's rate alone
+    max_per_second: float = 0.0
     #: numbers that are on the do-not-fax list only because a call proved them dead are faxed
     ignore_dead_numbers: bool = False
 

@@ -1,7 +1,7 @@
 """What producers send. Unknown fields are refused; times are RFC 3339 with an offset."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -16,11 +16,14 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from dispatcher.core.closed_sets import unknown_word
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.public_address import address_fault
+from dispatcher.core.retry_table.rule import ERROR_TYPES as STORED_ERROR_TYPES
+from dispatcher.core.retry_table.rule import Category
 from dispatcher.core.times import to_ms
 from dispatcher.schema.enforcement import EnforcedByApi, check_country, check_time_zone
-from dispatcher.schema.states import FinalState
+from dispatcher.schema.states import FINAL_STATES, JOB_STATES
 
 OnPartial = Literal["resume", "resend", "stop"]
 
@@ -65,6 +68,25 @@ def _pattern(pattern: str, advice: str) -> tuple[AfterValidator, FieldInfo]:
 
 def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
     return EnforcedByApi(Annotated[str, Field(min_length=min_length, max_length=max_length)])
+
+
+def known_word(words: Sequence[str]) -> tuple[AfterValidator, FieldInfo]:
+    """Return the check of a word of a closed set, and its description. A refusal names the nearest one."""
+
+    def known(word: str) -> str:
+        if word not in words:
+            raise ValueError(unknown_word(word, words))
+        return word
+
+    return AfterValidator(known), Field(json_schema_extra={"enum": list(words)})
+
+
+def _word_of(words: Sequence[str]) -> EnforcedByApi:
+    return EnforcedByApi(Annotated[str, *known_word(words)])
+
+
+def _list_of(item: Any, max_items: int) -> EnforcedByApi:
+    return EnforcedByApi(Annotated[tuple[item, ...], Field(max_length=max_items)])
 
 
 Line = Annotated[str, _text(200)]
@@ -242,20 +264,126 @@ class NewFax(Content, Start):
     fields: Fields = Field(default={}, description="Merge fields of the cover page.")
 
 
-class NewRerun(Start):
-    """Which jobs of an ended batch to send again."""
+CATEGORIES = tuple(category.value for category in Category)
+ERROR_TYPES = tuple(filter(None, STORED_ERROR_TYPES))
+_Category = Annotated[str, _word_of(CATEGORIES)]
+_ErrorType = Annotated[str, _word_of(ERROR_TYPES)]
+_FinalState = Annotated[str, _word_of(FINAL_STATES)]
+_JobState = Annotated[str, _word_of(JOB_STATES)]
+_Prefix = Annotated[
+    str,
+    EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{0,14}", "give the first digits in the form +4930")]),
+]
+_Number = Annotated[str, _text(100, min_length=1)]
+_JobName = Annotated[str, _text(100, min_length=1)]
+_BatchId = Annotated[str, _text(64, min_length=1)]
+#: numbers, references or ids of jobs that a filter may list
+_LISTED = 1000
 
-    states: Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[FinalState, ...], Field(min_length=1)])] = Field(
-        description="Final states of the jobs to send again."
+
+class JobFilter(Request):
+    """Which jobs are meant. A job has to match every field that is given; of a list, one value."""
+
+    categories: Annotated[tuple[_Category, ...], _list_of(_Category, 100)] = Field(
+        default=(), description="Failure categories of the latest failure."
     )
-    categories: (
-        Annotated[
-            tuple[str, ...],
-            EnforcedByApi(Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1)]),
-        ]
-        | None
-    ) = Field(default=None, description="Failure categories of the jobs to send again; if left out, all of them.")
+    error_types: Annotated[tuple[_ErrorType, ...], _list_of(_ErrorType, 20)] = Field(
+        default=(), description="Error types of the latest failure."
+    )
+    error_codes: Annotated[tuple[int, ...], EnforcedByApi(Annotated[tuple[int, ...], Field(max_length=100)])] = Field(
+        default=(), description="The provider's error codes of the latest failure."
+    )
+    countries: Annotated[tuple[Country, ...], _list_of(Country, 250)] = Field(
+        default=(), description="Countries of the numbers."
+    )
+    prefixes: Annotated[tuple[_Prefix, ...], _list_of(_Prefix, 100)] = Field(
+        default=(), description="First digits of the numbers, with `+` and country code."
+    )
+    numbers: Annotated[tuple[_Number, ...], _list_of(_Number, _LISTED)] = Field(
+        default=(), description="Numbers, in international form or in that of the batch's default country."
+    )
+    references: Annotated[tuple[Line, ...], _list_of(Line, _LISTED)] = Field(
+        default=(), description="The producer's own ids of the recipients."
+    )
+    since: Time | None = Field(
+        default=None,
+        description="Only jobs whose state changed last at this time or later. Of a failed job that is the time of "
+        "the failure.",
+    )
+    until: Time | None = Field(default=None, description="Only jobs whose state changed last before this time.")
+    min_attempts: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] = Field(
+        default=0, description="Lowest number of the latest attempt."
+    )
+    max_attempts: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] | None = Field(
+        default=None, description="Highest number of the latest attempt."
+    )
+
+
+class Overrides(Request):
+    """What a rerun does differently from the batches that it runs again. What is left out stays as it was."""
+
+    name: Annotated[str, _text(200, min_length=1)] | None = Field(
+        default=None, description="Name of the new batch, for people."
+    )
+    documents: Documents | None = Field(
+        default=None, description="Ids of uploaded documents, in place of all documents and content URLs before."
+    )
+    content_urls: ContentUrls | None = Field(
+        default=None, description="Addresses of documents, in place of all documents and content URLs before."
+    )
+    options: Options = Field(default=Options(), description="Options that change; all others stay.")
+    on_partial: OnPartial | None = Field(
+        default=None, description="What to do when a call failed after some pages arrived."
+    )
+    priority: Literal["bulk", "urgent"] | None = Field(default=None, description="Priority of the new batch.")
+    weight: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100)])] | None = Field(
+        default=None, description="Share of the rate in relation to other batches of the same priority."
+    )
+    start_at: Time | None = Field(default=None, description="When the new batch begins to send; if left out, at once.")
+    deadline: Time | None = Field(default=None, description="When its jobs expire; if left out, never.")
+
+
+class NewRerun(JobFilter, Start):
+    """Which jobs to send again, and what to put right. The jobs of the old batch do not change."""
+
+    states: Annotated[tuple[_FinalState, ...], _list_of(_FinalState, 10)] = Field(
+        default=("failed",), description="Final states of the jobs to send again."
+    )
+    include_delivered: bool = Field(
+        default=False,
+        description="Needed to send again to recipients whose fax has arrived (`delivered`) or may have arrived "
+        "(`delivered_unconfirmed`).",
+    )
+    overrides: Overrides = Field(default=Overrides(), description="What the new batch does differently.")
+    reason: Annotated[str, _text(500)] = Field(
+        default="", description="Why these jobs are sent again. Needed unless `preview` is true."
+    )
+    preview: bool = Field(default=False, description="Only say what would be sent. Nothing is created.")
     start: bool = Field(default=True, description="Whether to start the new batch at once.")
+
+    @model_validator(mode="after")
+    def _complete(self, info: ValidationInfo) -> Self:
+        arrived = sorted({"delivered", "delivered_unconfirmed"}.intersection(self.states))
+        if info.context is None:
+            return self
+        if arrived and not self.include_delivered:
+            raise ValueError(
+                f"jobs that are {' or '.join(arrived)} have brought their fax, or may have: add include_delivered if "
+                "these recipients are to get it again"
+            )
+        if not self.states:
+            raise ValueError("name at least one final state in states, or leave it out for failed")
+        if not self.preview and not self.reason.strip():
+            raise ValueError("say in reason why these jobs are sent again; it is kept with the new batch")
+        return self
+
+
+class NewReruns(NewRerun):
+    """Which jobs of several batches to send again. Batches that send the same are run again as one."""
+
+    batches: Annotated[
+        tuple[_BatchId, ...], EnforcedByApi(Annotated[tuple[_BatchId, ...], Field(min_length=1, max_length=50)])
+    ] = Field(description="Ids of the batches, 50 at most.")
 
 
 class NewSuppression(Request):

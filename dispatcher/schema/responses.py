@@ -103,7 +103,14 @@ class Batch(Response):
     )
     start_at: Time | None = Field(default=None, description="When a started batch begins to send; null for at once.")
     deadline: Time | None = Field(default=None, description="When jobs that have not ended expire; null for never.")
-    parent: str | None = Field(default=None, description="Id of the batch that this one is a rerun of; null for none.")
+    parent: str | None = Field(
+        default=None, description="Id of the batch, or of the first batch, that this one is a rerun of; null for none."
+    )
+    parents: tuple[str, ...] = Field(default=(), description="Ids of all batches that this one is a rerun of.")
+    reason: str | None = Field(default=None, description="Why it is a rerun, as the request said; null if it is none.")
+    reruns: tuple[str, ...] = Field(
+        default=(), description="Ids of the batches that are reruns of this one, newest first, 100 at most."
+    )
     priority: str = Field(default="bulk", description="`bulk` or `urgent`.")
     weight: int = Field(default=1, description="Share of the rate in relation to other batches of the same priority.")
     documents: tuple[str, ...] = Field(default=(), description="Ids of documents, in the order of their pages.")
@@ -189,6 +196,64 @@ class Repeat(Response):
     batch: str = Field(description="Id of the earlier batch.")
     shared: int = Field(description="Number of recipients that both have; an estimate for long lists.")
     sentence: str = Field(description="What is repeated, and what to do.")
+
+
+class Rerun(Response):
+    """What one new batch of a rerun would send. Counts of an incomplete preview are those of a part of the jobs."""
+
+    batches: tuple[str, ...] = Field(description="Ids of the batches whose jobs it would run again.")
+    name: str = Field(default="", description="Name of the new batch.")
+    jobs: int = Field(description="Number of jobs that would be sent.")
+    countries: dict[str, int] = Field(
+        default={}, description="Number of jobs by country (two letters; `001` for numbers of no country)."
+    )
+    left_out: dict[str, int] = Field(
+        default={},
+        description="Number of jobs that would not be sent, by reason: their state; `not_matching` for those in the "
+        "states that the filter leaves out; `suppressed` for numbers on the do-not-fax list; `duplicate` for numbers "
+        "that are in several of the batches; the reason of a refused row for numbers that the policy does not allow.",
+    )
+    estimated: bool = Field(default=False, description="Whether the number of duplicates is estimated.")
+    pages: int | None = Field(
+        default=None, description="Number of pages of a fax without its cover page; null if a document is not known."
+    )
+    pages_total: int | None = Field(default=None, description="Number of pages of all faxes; null if not known.")
+    sending_minutes: float | None = Field(
+        default=None, description="Least minutes of all calls together; null if not known."
+    )
+    price: Price | None = Field(default=None, description="What all faxes cost; null without a price list.")
+    rate: float = Field(default=0.0, description="Requests to the provider in a second, now.")
+    starts_at: Time | None = Field(default=None, description="When sending would begin.")
+    finishes_at: Time | None = Field(
+        default=None, description="When the last fax would be sent at today's rate; null if nobody can say."
+    )
+    limited_by: LimitedBy | None = Field(default=None, description="What would keep it from being faster.")
+    repeats: Repeat | None = Field(
+        default=None,
+        description="An earlier batch that the start would repeat: it needs `allow_repeat`; null for none.",
+    )
+
+
+class RerunPreview(Response):
+    """What a rerun would do. Nothing was created."""
+
+    id: str | None = Field(
+        default=None, description="Id of a preview that is not complete; `/v1/rerun-previews/{id}` continues it."
+    )
+    complete: bool = Field(description="Whether all jobs were looked at.")
+    progress: float = Field(description="Share of the jobs that were looked at, from 0 to 1.")
+    jobs: int = Field(description="Number of jobs that would be sent.")
+    pages_total: int | None = Field(default=None, description="Number of pages of all faxes; null if not known.")
+    sending_minutes: float | None = Field(
+        default=None, description="Least minutes of all calls together; null if not known."
+    )
+    new_batches: tuple[Rerun, ...] = Field(default=(), description="The new batches: one of all that send the same.")
+
+
+class RerunBatches(Response):
+    """The batches of a rerun of several batches."""
+
+    batches: tuple[Batch, ...] = Field(description="The new batches: one of all that send the same.")
 
 
 class Forecast(Response):

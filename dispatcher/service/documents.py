@@ -90,9 +90,10 @@ class DocumentIntake:
 async def warnings_to_allow(store: Store, definition: Definition) -> list[tuple[int, DocumentWarning]]:
     """Return the warnings that a start has to be allowed, with the positions of their documents.
 
-    The documents of a rerun were sent before.
+    Documents that the parent of a rerun has sent need no permission again.
     """
-    if definition.parent:
+    parent = await store.batches.definition(definition.parent) if definition.parent else None
+    if parent is not None and parent.documents == definition.documents:
         return []
     infos = [await store.documents.info(sha256) for sha256 in definition.documents]
     return [(position, warning) for position, info in enumerate(infos) if info for warning in info.warnings]

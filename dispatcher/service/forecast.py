@@ -26,14 +26,9 @@ _ENDED = (Control.CANCELLED, Control.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What a batch will send. Times are milliseconds since 1970."""
+class Outlook:
+    """How long it takes to send a number of jobs, beside all that is sent now. Times are milliseconds since 1970."""
 
-    overview: Overview
-    #: recipients by country (two letters; ``001`` for numbers of no country)
-    countries: Mapping[str, int]
-    #: its documents; those of content URLs are not known
-    documents: tuple[DocumentInfo, ...]
     #: jobs that are still to be sent, and those of other batches that are sent meanwhile
     jobs: int
     other_jobs: int
@@ -43,14 +38,10 @@ class Forecast:
     starts_ms: int
     finishes_ms: int
     limited_by: LimitedBy | None
+    #: its documents; those of content URLs are not known
+    documents: tuple[DocumentInfo, ...]
     #: pages of a fax, without a cover page; None if a document is not known
     pages: int | None
-    #: None without a price list, or if the pages are not known
-    price: MailingPrice | None
-    #: whether its documents have warnings that the start of this draft has to be allowed
-    warned: bool
-    #: a mailing that the start of this draft would repeat
-    earlier: Earlier | None
 
     @property
     def sending_s(self) -> float | None:
@@ -59,30 +50,52 @@ class Forecast:
         return None if self.pages is None or not all(seconds) else sum(seconds)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a batch will send."""
+
+    overview: Overview
+    #: recipients by country (two letters; ``001`` for numbers of no country)
+    countries: Mapping[str, int]
+    outlook: Outlook
+    #: None without a price list, or if the pages are not known
+    price: MailingPrice | None
+    #: whether its documents have warnings that the start of this draft has to be allowed
+    warned: bool
+    #: a mailing that the start of this draft would repeat
+    earlier: Earlier | None
+
+
 async def forecast(store: Store, batch: str, prices: PriceList, *, max_in_flight: int) -> Forecast:
     """Return what a batch will send. Nothing is changed. Raises Missing, StoreError."""
     overview = await find_batch(store, batch)
-    now_ms = await store.clock.ask()
     jobs = 0 if overview.control in _ENDED else overview.tally.live
-    rate_state = await store.rate_limiter.state()
-    begin_ms = max(now_ms, overview.definition.start_at_ms)
-    definition = overview.definition
-    share = Share(jobs=jobs, priority=definition.priority, weight=definition.weight)
-    others = await _others(store, batch, now_ms)
-    end = finish(share, others, rate_state, begin_ms * 1000, now_ms * 1000)
     countries = await store.batches.countries(batch)
-    documents = await _documents(store, definition.documents)
-    pages = _pages(definition, documents)
+    seen = await look_ahead(store, overview.definition, jobs, max_in_flight=max_in_flight)
     is_draft = overview.control is Control.DRAFT
-    stopped = await what_stops(store, max_in_flight=max_in_flight)
     return Forecast(
         overview=overview,
         countries=countries,
+        outlook=seen,
+        price=await _price(store, overview, prices, countries, seen.pages),
+        warned=is_draft and bool(await warnings_to_allow(store, overview.definition)),
+        earlier=await earlier_mailing(store, overview.definition) if is_draft else None,
+    )
+
+
+async def look_ahead(store: Store, definition: Definition, jobs: int, *, max_in_flight: int) -> Outlook:
+    """Return how long it takes to send a number of jobs of a batch, which need not exist. Nothing is changed."""
+    now_ms = await store.clock.ask()
+    rate_state = await store.rate_limiter.state()
+    begin_ms = max(now_ms, definition.start_at_ms)
+    share = Share(jobs=jobs, priority=definition.priority, weight=definition.weight)
+    others = await _others(store, definition.id, now_ms)
+    end = finish(share, others, rate_state, begin_ms * 1000, now_ms * 1000)
+    documents = await _documents(store, definition.documents)
+    stopped = await what_stops(store, max_in_flight=max_in_flight)
+    return Outlook(
         documents=documents,
-        pages=pages,
-        price=await _price(store, overview, prices, countries, pages),
-        warned=is_draft and bool(await warnings_to_allow(store, definition)),
-        earlier=await earlier_mailing(store, definition) if is_draft else None,
+        pages=_pages(definition, documents),
         jobs=jobs,
         other_jobs=end.others,
         rate=rate_state.rate,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State, size_of
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
 from dispatcher.service.rows import block_recipients, block_records, paired, refused_chunks
@@ -20,31 +21,6 @@ SCAN_BLOCKS, SKIM_BLOCKS = 50, 1000
 PAGE_SIZE = 2_000_000
 #: blocks whose states and categories one call to the store looks at
 _BLOCKS_PER_CALL = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
-    """Which jobs to list. An empty field matches all jobs."""
-
-    states: frozenset[State] = frozenset()
-    categories: frozenset[str] = frozenset()
-    reference: str = ""
-    #: E.164; one of them has to match
-    numbers: frozenset[str] = frozenset()
-
-    def matches_record(self, record: Record) -> bool:
-        """Return whether state and category match. Rows without a job never match."""
-        return (
-            record.state is not State.VOID
-            and (not self.states or record.state in self.states)
-            and (not self.categories or record.failure.category in self.categories)
-        )
-
-    def matches_recipient(self, recipient: Recipient) -> bool:
-        """Return whether reference and number match."""
-        return (not self.reference or recipient.reference == self.reference) and (
-            not self.numbers or recipient.number in self.numbers
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +71,15 @@ async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter,
     Rows that cannot be read match the filter that asks for nothing.
     """
     records = await block_records(store, batch, block)
-    if records and not any(map(job_filter.matches_record, records[skip:])):
+    first = block * BLOCK
+    numbered = enumerate(records[skip:], start=first + skip)
+    if records and not any(job_filter.matches_record(row, record) for row, record in numbered):
         return []
     rows = paired(await block_recipients(store, batch, block), records)
     return [
-        (block * BLOCK + position, recipient, record)
-        for position, (recipient, record) in enumerate(rows[skip:], start=skip)
-        if job_filter.matches_record(record) and job_filter.matches_recipient(recipient)
+        (row, recipient, record)
+        for row, (recipient, record) in enumerate(rows[skip:], start=first + skip)
+        if job_filter.matches(row, recipient, record)
     ]
 
 

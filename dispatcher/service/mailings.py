@@ -1,4 +1,4 @@
-"""The producer's use-cases: create, start, pause, resume, cancel and rerun batches, and send single faxes."""
+"""The producer's use-cases: create, start, pause, resume and cancel batches, and send single faxes."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import batch_id
 from dispatcher.service.jobs import view_job
 from dispatcher.service.repeats import compared_fax, compared_mailing
-from dispatcher.service.rerun import Check, Selection, copy_selected, ensure_copied, unchecked
+from dispatcher.service.rerun import ensure_copied
 from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.service.views import BatchView, JobView, find_batch, view_batch
 from dispatcher.sinch.errors import RefusedError, SinchError
@@ -41,7 +41,6 @@ _CHECK_VALID_S = 300.0
 _LATE_MS = 600_000
 #: comparisons with earlier mailings before a start gives up because something changed after each of them
 _COMPARED = 20
-_RERUN = " (rerun)"
 _PARTICIPLES = {
     Command.START: "started",
     Command.PAUSE: "paused",
@@ -101,7 +100,7 @@ class Mailings:
             Conflict: The idempotency key was used before with other content.
             TooManyDrafts: There are as many open drafts as the policy allows.
         """
-        batch = await self._create(definition, KeyUse.BATCH, key, fingerprint(definition))
+        batch = await self.create_named(definition, KeyUse.BATCH, key, fingerprint(definition))
         return await view_batch(self._store, batch)
 
     async def command(self, batch: str, command: Command, allowed: Allowed = _NOTHING) -> Commanded:
@@ -119,52 +118,11 @@ class Mailings:
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
         if command is Command.START and overview.control is Control.DRAFT:
-            await self._ensure_looks_allowed(overview.definition, allowed)
+            await self.ensure_looks_allowed(overview.definition, allowed)
         if command is Command.START and overview.control is not Control.RUNNING:
-            await self._ensure_credentials()
+            await self.ensure_credentials()
         answer = await self._carry_out(overview, command, allowed)
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
-
-    async def rerun(
-        self,
-        parent: str,
-        selection: Selection,
-        *,
-        start: bool,
-        key: str | None,
-        allowed: Allowed = _NOTHING,
-        check: Check = unchecked,
-    ) -> BatchView:
-        """Create a batch from final jobs of another, with the same documents and options but without its times.
-
-        Recipients that ``check`` refuses, because the policy was changed, become refused rows of the new batch.
-
-        Raises:
-            Missing: There is no such batch.
-            ActionNotAllowed: The selection matches no job.
-            Conflict: The idempotency key was used before with other content.
-            TooManyDrafts: There are as many open drafts as the policy allows.
-            WrongCredentials: The provider rejects our credentials. No batch was created.
-            Repeated: Another rerun has sent to some of these jobs. The draft was cancelled.
-        """
-        overview = await find_batch(self._store, parent)
-        if not selection.count(overview.tally):
-            raise ActionNotAllowed(
-                f"batch {parent} has no final job in these states and categories: nothing to run again"
-            )
-        if start:
-            await self._ensure_credentials()
-        old = overview.definition
-        name = old.name.removesuffix(_RERUN) + _RERUN
-        definition = replace(old, name=name, start_at_ms=0, deadline_ms=0, parent=parent)
-        content = fingerprint(parent, sorted(selection.states), sorted(selection.categories or ()), start, allowed)
-        child = await self._create(definition, KeyUse.RERUN, key, content)
-        async with self._kept_if_complete(child, key):
-            await copy_selected(self._store, overview, child, selection, self._number_key, check)
-            await self._ensure_recipients(child)
-            if start:
-                await self._start(child, allowed)
-        return await view_batch(self._store, child)
 
     async def fax(
         self, definition: Definition, recipient: Recipient, key: str | None, allowed: Allowed = _NOTHING
@@ -180,11 +138,11 @@ class Mailings:
             WrongCredentials: The provider rejects our credentials. No batch was created.
             Repeated: The same fax was sent a few minutes ago.
         """
-        await self._ensure_looks_allowed(definition, allowed)
+        await self.ensure_looks_allowed(definition, allowed)
         await self._ensure_not_suppressed(definition, recipient, key)
         # the check is a request to the provider, so it is not made for every fax
         if time.monotonic() > self._checked_until_s:
-            await self._ensure_credentials()
+            await self.ensure_credentials()
         number = recipient.number
         content = fingerprint(definition, {**recipient._asdict(), "fields": dict(recipient.fields)})
         created = await self._named(definition, KeyUse.FAX, key, content)
@@ -193,13 +151,14 @@ class Mailings:
         batch = await self._create_draft(created, max_drafts=0)
         name = UploadName(UploadKind.FAX)
         chunk = UploadChunk(upload=name, first_line=1, last_line=1, recipients=(recipient,), checked=True)
-        async with self._kept_if_complete(batch, key):
+        async with self.kept_if_complete(batch, key):
             if (await self._store.batches.add_chunk(batch, chunk)).status is ChunkStatus.CLOSED:
                 raise ActionNotAllowed(f"batch {batch} ended before it had its recipient: send the fax with a new key")
-            await self._start(batch, allowed, number)
+            await self.start_if_draft(batch, allowed, number)
         return await view_job(self._store, JobId(batch, 0))
 
-    async def _create(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
+    async def create_named(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> str:
+        """Create a draft, or find that of the same request with this key. Returns its id."""
         created = await self._named(definition, use, key, content)
         return await self._create_draft(created, max_drafts=self._max_drafts)
 
@@ -219,7 +178,7 @@ class Mailings:
         return created.id
 
     @asynccontextmanager
-    async def _kept_if_complete(self, batch: str, key: str | None) -> AsyncIterator[None]:
+    async def kept_if_complete(self, batch: str, key: str | None) -> AsyncIterator[None]:
         """Cancel the draft that this request has created if the rest is refused, or fails and no key can continue it.
 
         With a key, a repeat completes what failed.
@@ -240,12 +199,12 @@ class Mailings:
         if faults:
             raise InvalidInput(faults)
 
-    async def _ensure_looks_allowed(self, definition: Definition, allowed: Allowed) -> None:
+    async def ensure_looks_allowed(self, definition: Definition, allowed: Allowed) -> None:
         """Raise WarningsNotAllowed if documents have warnings."""
         if not allowed.warnings and (warnings := await warnings_to_allow(self._store, definition)):
             raise WarningsNotAllowed(warnings)
 
-    async def _ensure_credentials(self) -> None:
+    async def ensure_credentials(self) -> None:
         """Raise WrongCredentials if the provider rejects them.
 
         If the provider cannot be reached, nothing is raised: the faxes wait until it can.
@@ -269,14 +228,7 @@ class Mailings:
         if entries and not (key and await self._store.idempotency_keys.is_kept(KeyUse.FAX, key)):
             raise NumberSuppressed(entries[0].sentence() + " Nothing was sent.")
 
-    async def _ensure_recipients(self, child: str) -> None:
-        """Raise NumberSuppressed if a rerun has no recipient left."""
-        overview = await find_batch(self._store, child)
-        if overview.suppressed and not overview.rows:
-            count = counted(overview.suppressed, "number")
-            raise NumberSuppressed(f"all its recipients are on the do-not-fax list ({count}): nothing to run again")
-
-    async def _start(self, batch: str, allowed: Allowed, fax_number: str = "") -> None:
+    async def start_if_draft(self, batch: str, allowed: Allowed, fax_number: str = "") -> None:
         """Start a batch, unless an earlier request with the same idempotency key has started it already."""
         overview = await find_batch(self._store, batch)
         if overview.control is Control.DRAFT:

@@ -26,12 +26,15 @@ class Earlier:
 
     batch: str
     overlap: Overlap
+    #: both are reruns of one batch
+    sibling: bool = False
 
     def sentence(self) -> str:
         """Return what is repeated, and what to do."""
         about = "" if self.overlap.exact else "about "
+        what = "as a rerun of the same jobs" if self.sibling else "with the same content"
         return (
-            f"batch {self.batch} was started lately with the same content, to {about}{self.overlap.shared:,} of the "
+            f"batch {self.batch} was started lately {what}, to {about}{self.overlap.shared:,} of the "
             f"same recipients (the shorter of the two lists has {about}{self.overlap.shorter:,}): look at it first, "
             "and start this one with allow_repeat (--allow-repeat) if they are to get it again"
         )
@@ -65,7 +68,7 @@ async def earlier_mailing(store: Store, definition: Definition) -> Earlier | Non
     """Return the mailing that a draft repeats if it is started now. Nothing is changed."""
     started, _ = await store.repeats.starts(content_of(definition))
     # without a mailing to compare with, the numbers are not looked at
-    if not await _still_counting(store, definition, started):
+    if not (await _still_counting(store, definition, started) or await _siblings(store, definition)):
         return None
     sketch, _ = await _sketch(store, definition.id)
     return await _earlier(store, definition, sketch, started)
@@ -86,6 +89,12 @@ async def compared_fax(store: Store, definition: Definition, number: str, key: b
     return StartNote(content=content, last=last, until_ms=until_ms, life_ms=FAX_MS)
 
 
+async def earlier_of_numbers(store: Store, definition: Definition, sketch: Sketch) -> Earlier | None:
+    """Return the mailing that the start of a batch with these numbers would repeat. The batch need not exist."""
+    started, _ = await store.repeats.starts(content_of(definition))
+    return await _earlier(store, definition, sketch, started)
+
+
 async def _sketch(store: Store, batch: str) -> tuple[Sketch, int]:
     """Return the sketch of a draft's numbers, and the bytes of hashes that it was made of."""
     sketch, done = Sketch(), 0
@@ -96,27 +105,46 @@ async def _sketch(store: Store, batch: str) -> tuple[Sketch, int]:
 
 
 async def _earlier(store: Store, definition: Definition, sketch: Sketch, started: Iterable[Started]) -> Earlier | None:
-    """Return the latest mailing that a draft repeats."""
+    """Return the latest mailing that a draft repeats: of the same content, or another rerun of one of its parents.
+
+    Whoever gets what was put right has not asked for both.
+    """
     left_out = await _forebears(store, definition)
-    compared = [entry for entry in await _still_counting(store, definition, started) if entry.batch not in left_out]
+    same = [entry.batch for entry in await _still_counting(store, definition, started) if entry.batch not in left_out]
+    siblings = await _siblings(store, definition)
+    compared = list(dict.fromkeys([*same, *(batch for batch in siblings if batch not in left_out)]))
     for first in range(0, len(compared), _SKETCHES):
         some = compared[first : first + _SKETCHES]
-        stored = await store.repeats.sketches([entry.batch for entry in some])
-        for entry, packed in zip(some, stored, strict=True):
+        stored = await store.repeats.sketches(some)
+        for batch, packed in zip(some, stored, strict=True):
             overlap = await on_cpu_thread(_overlap, sketch, packed)
-            if await _repeats(store, definition, entry.batch, overlap):
-                return Earlier(batch=entry.batch, overlap=overlap)
+            if await _repeats(store, definition, batch, overlap, sibling=batch in siblings):
+                return Earlier(batch=batch, overlap=overlap, sibling=batch in siblings)
     return None
+
+
+async def _siblings(store: Store, definition: Definition) -> list[str]:
+    """Return the other reruns of a rerun's parents that have left a draft, newest first."""
+    siblings = list[str]()
+    for parent in definition.parents or filter(None, [definition.parent]):
+        overview = await store.batches.overview(parent)
+        siblings += overview.reruns if overview else ()
+    return [batch for batch in dict.fromkeys(siblings) if batch != definition.id and await _has_started(store, batch)]
+
+
+async def _has_started(store: Store, batch: str) -> bool:
+    overview = await store.batches.overview(batch)
+    return overview is not None and overview.control is not Control.DRAFT
 
 
 def _overlap(sketch: Sketch, packed: bytes) -> Overlap:
     return sketch.overlap(Sketch(packed))
 
 
-async def _repeats(store: Store, definition: Definition, earlier: str, overlap: Overlap) -> bool:
+async def _repeats(store: Store, definition: Definition, earlier: str, overlap: Overlap, *, sibling: bool) -> bool:
     if not overlap.shared:
         return False
-    if not overlap.repeats:
+    if not overlap.repeats and not sibling:
         # of two reruns, none may take a single job of the other
         other = await store.batches.definition(earlier) if definition.parent else None
         if other is None or not other.parent:
@@ -141,12 +169,13 @@ async def _was_sent(store: Store, batch: str) -> bool:
 
 
 async def _forebears(store: Store, definition: Definition) -> frozenset[str]:
-    """Return the batches that a rerun is a rerun of: its parent, the parent of that, and so on."""
-    forebears, parent = set[str](), definition.parent
-    while parent and parent not in forebears:
-        forebears.add(parent)
-        above = await store.batches.definition(parent)
-        parent = above.parent if above else ""
+    """Return the batches that a rerun is a rerun of: its parents, the parents of those, and so on."""
+    forebears, above = set[str](), [definition]
+    while above:
+        child = above.pop()
+        parents = {*child.parents, child.parent} - forebears - {""}
+        forebears |= parents
+        above += [known for parent in parents if (known := await store.batches.definition(parent))]
     return frozenset(forebears)
 
 

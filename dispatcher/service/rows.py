@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from itertools import zip_longest
 
 from dispatcher.core.job import Recipient, Record, RefusedRow
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.store.codec import UNREADABLE_RECORD
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
@@ -21,6 +22,15 @@ async def block_records(store: Store, batch: str, block: int) -> list[Record]:
     """Return the records of a block; empty if none of them can be read."""
     try:
         return await store.batches.records(batch, block)
+    except UnreadableData as error:
+        left_out(error)
+        return []
+
+
+async def matching_records(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
+    """Return the records of a block that match a filter, with their positions."""
+    try:
+        return await store.batches.matching_records(batch, block, job_filter)
     except UnreadableData as error:
         left_out(error)
         return []

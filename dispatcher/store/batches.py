@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -20,6 +20,7 @@ from dispatcher.core.batch import (
 )
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
@@ -146,8 +147,12 @@ class Overview:
     draft_ended_ms: int
     #: of the refused rows alone
     refused_reasons: Mapping[str, int]
+    #: the newest batches that are reruns of it, without those that ended as drafts
+    reruns: tuple[str, ...]
 
 
+#: maximum number of reruns of a batch that are named
+_RERUNS = 100
 #: maximum number of old drafts that are read at a time
 _DRAFTS_PER_CALL = 100
 #: totals in the hash of a batch; each starts at 0
@@ -184,13 +189,19 @@ class Batches:
             "class": definition.priority,
             "weight": definition.weight,
             "documents": ",".join(definition.documents),
+            "parents": ",".join(definition.parents),
             "start_at_ms": definition.start_at_ms,
             "deadline_ms": definition.deadline_ms,
             "ignore_dead_numbers": int(definition.ignore_dead_numbers),
         }
         flat = [item for field in fields.items() for item in field]
         answer = await self._scripts.accept(
-            "create", *flat, batch=definition.id, created_ms=definition.created_ms, max_drafts=max_drafts
+            "create",
+            *flat,
+            batch=definition.id,
+            created_ms=definition.created_ms,
+            max_drafts=max_drafts,
+            parents=definition.parents,
         )
         return CreateStatus(answer.decode())
 
@@ -258,18 +269,20 @@ class Batches:
                 pipe.hgetall(self._keys.of_batch(batch, "reasons"))
                 pipe.hkeys(self._keys.holds)
                 pipe.smembers(self._keys.of_batch(batch, "parked"))
+                pipe.zrevrange(self._keys.of_batch(batch, "reruns"), 0, _RERUNS - 1)
                 pipe.hgetall(self._keys.batch(batch))
-                counts, reasons, holds, parked, meta = await pipe.execute(raise_on_error=False)
+                counts, reasons, holds, parked, reruns, meta = await pipe.execute(raise_on_error=False)
                 if isinstance(holds, redis.ResponseError) and "WRONGTYPE" in str(holds):
                     holds = [ACCOUNT.encode()]  # nobody can tell what is held, and nothing is sent
-                _raise_first([counts, reasons, holds, parked, meta])
+                _raise_first([counts, reasons, holds, parked, reruns, meta])
         if not meta:
             return None
         with decoding(self._keys.batch(batch)):
             scopes = frozenset(scope.decode(errors="replace") for scope in holds)
             names = [country.decode(errors="replace") for country in parked]
             countries = frozenset(str(HoldScope(Scope.COUNTRY, name)) for name in names)
-            return _overview(meta, counts, reasons, scopes, scopes & countries)
+            children = tuple(name.decode() for name in reruns)
+            return _overview(meta, counts, reasons, children, scopes, scopes & countries)
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
         """Store one slice of an upload. The call can be repeated safely."""
@@ -352,6 +365,16 @@ class Batches:
 
         A record that cannot be read is ``UNREADABLE_RECORD``. Raises UnreadableData if none of them can.
         """
+        return await on_cpu_thread(_records, await self._stored_block(batch, block))
+
+    async def matching_records(self, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
+        """Return the records of a block that match a filter, with their positions, as ``records`` shows them.
+
+        The others are not decoded where their first bytes show that they do not match.
+        """
+        return await on_cpu_thread(_matching_records, await self._stored_block(batch, block), job_filter)
+
+    async def _stored_block(self, batch: str, block: int) -> "_StoredBlock":
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(self._keys.of_block(batch, "records", block))
@@ -361,7 +384,7 @@ class Batches:
         with decoding(self._keys.batch(batch)):
             ended = FINAL_STATES.get(Control(control.decode())) if control else None
             started = whole(cursor) if control else 0
-        return await on_cpu_thread(_records, raw or b"", block * keys.BLOCK, ended, started, long_ids)
+        return _StoredBlock(raw or b"", block * keys.BLOCK, ended, started, long_ids)
 
     async def blocks_with(
         self, batch: str, blocks: Sequence[int], states: frozenset[State], categories: frozenset[str]
@@ -369,8 +392,7 @@ class Batches:
         """Return the blocks that may contain a job in one of the states and one of the categories (empty: any)."""
         if not states and not categories:
             return blocks
-        # rows of an ended batch that never started are stored as waiting
-        stored = {*states, State.WAITING} if states.intersection(FINAL_STATES.values()) else states
+        stored = _stored_states(states)
         codes = {codec.category_code(category) for category in categories.intersection(CATEGORIES)}
         if categories and not codes:
             return []
@@ -448,13 +470,44 @@ def _listed(name: bytes, position: int) -> ListedBatch:
     return ListedBatch(id=text, cursor=text if is_id else f"{_POSITION}{position}")
 
 
-def _records(
-    raw: bytes, first_row: int, ended: State | None, cursor: int, long_ids: Mapping[bytes, bytes]
-) -> list[Record]:
-    return [
-        complete_record(record, row, ended, cursor, long_ids.get(b"%d" % row, b""))
-        for row, record in enumerate(codec.readable_records(raw), start=first_row)
-    ]
+class _StoredBlock(NamedTuple):
+    """The records of a block as they are stored, and what completes them."""
+
+    raw: bytes
+    first_row: int
+    #: state of the unstarted rows of an ended batch
+    ended: State | None
+    cursor: int
+    long_ids: Mapping[bytes, bytes]
+
+    def record(self, position: int, stored: bytes) -> Record:
+        row = self.first_row + position
+        long_id = self.long_ids.get(b"%d" % row, b"")
+        return complete_record(codec.record_or_mark(stored), row, self.ended, self.cursor, long_id)
+
+
+def _records(block: _StoredBlock) -> list[Record]:
+    return [block.record(position, stored) for position, stored in enumerate(codec.split_records(block.raw))]
+
+
+def _matching_records(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int, Record]]:
+    states = _stored_states(job_filter.states)
+    codes = {codec.category_code(category) for category in job_filter.categories.intersection(CATEGORIES)}
+    if job_filter.categories and not codes:
+        return []
+    # a record that cannot be read matches only if nothing is asked for
+    matching = []
+    for position in codec.candidates(block.raw, states, codes):
+        stored = block.raw[position * codec.WIDTH : (position + 1) * codec.WIDTH]
+        record = block.record(position, stored)
+        if job_filter.matches_record(block.first_row + position, record):
+            matching.append((position, record))
+    return matching
+
+
+def _stored_states(states: frozenset[State]) -> frozenset[State]:
+    """Return the states in which these may be stored: unstarted rows of an ended batch are stored as waiting."""
+    return states | {State.WAITING} if states.intersection(FINAL_STATES.values()) else states
 
 
 def _histories(key: str, raw: Mapping[bytes, bytes]) -> dict[int, list[HistoryEntry] | None]:
@@ -490,6 +543,7 @@ def _definition(raw: bytes) -> Definition:
     options = fields["options"]
     fields |= {
         "documents": _texts(fields["documents"]),
+        "parents": _texts(fields.get("parents", ())),
         "content_urls": _texts(fields["content_urls"]),
         "options": typed(FaxOptions, options | {"cover_page_data": dict(options["cover_page_data"])}),
         "priority": Priority(fields["priority"]),
@@ -510,6 +564,7 @@ def _overview(
     meta: Mapping[bytes, bytes],
     counts: Mapping[bytes, bytes],
     reasons: Mapping[bytes, bytes],
+    reruns: tuple[str, ...],
     holds: frozenset[str],
     held_countries: frozenset[str],
 ) -> Overview:
@@ -541,6 +596,7 @@ def _overview(
         held=not definition.scopes.isdisjoint(holds),
         held_countries=held_countries,
         refused_reasons=refused,
+        reruns=reruns,
         started_ms=whole(meta.get(b"started_ms", 0)),
         finished_ms=whole(meta.get(b"finished_ms", 0)),
         draft_ended_ms=whole(meta.get(b"draft_ended_ms", 0)),

@@ -201,6 +201,18 @@ def may_hold(records: bytes, states: Set[int], categories: Set[int]) -> bool:
     )
 
 
+def candidates(records: bytes, states: Set[int], categories: Set[int]) -> Sequence[int]:
+    """Return the positions of a block's records that can be in one of the states and categories (empty: any)."""
+    positions: Sequence[int] = range(-(-len(records) // WIDTH))
+    if states:
+        stored = records[_STATE_AT::WIDTH]
+        positions = [position for position in positions if stored[position] in states]
+    if categories:
+        stored = records[_CATEGORY_AT::WIDTH]
+        positions = [position for position in positions if position < len(stored) and stored[position] in categories]
+    return positions
+
+
 def split_records(raw: bytes) -> list[bytes]:
     return [raw[start : start + WIDTH] for start in range(0, len(raw), WIDTH)]
 

@@ -55,6 +55,7 @@ secrets                      hash    keys made once: callback, number           
 write_check                  string  written by the readiness check                             1 minute
 keep:<use>:<hash>            string  JSON: fingerprint and value of an idempotency key          7 days
 starts:<content>             list    <batch> <until when it is compared, ms> of the same content  a day
+preview:<id>                 string  JSON: what a preview of a rerun has counted so far          1 hour
 documents                    hash    sha256 -> size in bytes                                    for good
 document:<sha256>            hash    name, size, pages, created_ms                              for good
 document:<sha256>:chunks     list    content in chunks                                          for good
@@ -73,7 +74,8 @@ batch:<id>:uploads           hash    upload -> lines:accepted:refused:duplicates
 batch:<id>:seen              set     numbers already in the batch                               until started
 batch:<id>:hashes            string  keyed hashes of its numbers; once started, the sketch      a day
 batch:<id>:countries         hash    country -> jobs                                            for good
-batch:<id>:selection         hash    block of the parent -> rows that a rerun takes, as bits    until started
+batch:<id>:reruns            zset    batch that is a rerun of it -> when it was created (ms)    for good
+batch:<id>:selection         hash    block of its parents -> rows that a rerun takes, as bits   until started
 ===========================  ======  =========================================================  =================
 
 In the broker's database (``queues.py``), with the same prefix:
@@ -205,6 +207,10 @@ class Keys:
     def starts(self, content: str) -> str:
         """Return the key of the batches with the same content that were started lately."""
         return self._named(f"starts:{content}")
+
+    def preview(self, preview_id: str) -> str:
+        """Return the key of a preview of a rerun that is not complete."""
+        return self._named(f"preview:{preview_id}")
 
     def queue(self, name: str) -> str:
         """Return the key of a queue of messages to workers, in the broker's database."""

@@ -21,6 +21,7 @@ from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
 from dispatcher.store.layout import Layout
 from dispatcher.store.lua import Scripts
 from dispatcher.store.metric_totals import MetricTotals
+from dispatcher.store.previews import Previews
 from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.repeats import Repeats
 from dispatcher.store.rollback import Rollbacks
@@ -79,6 +80,7 @@ class Store:
         self.idempotency_keys = IdempotencyKeys(self._client, keys)
         self.key_types = KeyTypes(self._client, keys)
         self.layout = Layout(self._client, keys)
+        self.previews = Previews(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.repeats = Repeats(self._client, keys)
         self.rollbacks = Rollbacks(self._client, scripts)

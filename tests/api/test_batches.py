@@ -170,17 +170,19 @@ async def test_wrong_credentials_are_told_before_a_batch_starts(settings: Settin
 async def test_failed_jobs_are_run_again_as_a_new_batch(api: httpx.AsyncClient, runtime: Runtime) -> None:
     parent = await running(runtime.store, 3)
     await end_jobs(runtime.store, parent, {0: (State.FAILED, "busy"), 2: (State.FAILED, "no_answer")})
-    asked = {"states": ["failed"], "categories": ["busy"], "start": False}
+    asked = {"categories": ["busy"], "start": False, "reason": "the line was busy"}
     answer = await api.post(f"/v1/batches/{parent}/rerun", json=asked)
     assert answer.status_code == 201
     child = answer.json()
     assert (child["parent"], child["rows"], child["state"]) == (parent, 1, "draft")
+    assert (child["reason"], child["parents"]) == ("the line was busy", [parent])
+    assert (await api.get(f"/v1/batches/{parent}")).json()["reruns"] == [child["id"]]
     assert answer.headers["Location"] == f"/v1/batches/{child['id']}"
 
 
 async def test_only_final_jobs_can_be_run_again(api: httpx.AsyncClient, runtime: Runtime) -> None:
     parent = await running(runtime.store, 1)
-    answer = await api.post(f"/v1/batches/{parent}/rerun", json={"states": ["waiting"]})
+    answer = await api.post(f"/v1/batches/{parent}/rerun", json={"states": ["waiting"], "reason": "r"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "states[0]")
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dispatcher.api.app import create_app
-from dispatcher.client import ApiError, Client, NewBatch, NewFax, NewSuppression
+from dispatcher.client import ApiError, Client, NewBatch, NewFax, NewRerun, NewReruns, NewSuppression
 from dispatcher.schema import responses
 
 #: by method of the client; the path of a file is that of an existing one
@@ -26,7 +26,10 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "pause": lambda client, _: client.pause("b1"),
     "resume": lambda client, _: client.resume("b1"),
     "cancel": lambda client, _: client.cancel("b1"),
-    "rerun": lambda client, _: client.rerun("b1", ["failed"]),
+    "rerun": lambda client, _: client.rerun("b1", NewRerun(reason="r")),
+    "rerun_batches": lambda client, _: client.rerun_batches(NewReruns(batches=("b1",), reason="r")),
+    "preview_rerun": lambda client, _: client.preview_rerun("b1", NewRerun()),
+    "preview_reruns": lambda client, _: client.preview_reruns(NewReruns(batches=("b1",))),
     "jobs_page": lambda client, _: client.jobs_page("b1"),
     "job": lambda client, _: client.job("b1.0"),
     "refused_page": lambda client, _: client.refused_page("b1"),
@@ -82,7 +85,11 @@ def described_model(operations: dict[str, Any], request: httpx.Request) -> str:
     """Return the name of the model of a success in the description of the request's route."""
     exact = operations.get(request.url.path)
     path = exact or next(item for path, item in operations.items() if matches(path, request.url.path))
-    (success,) = (answer for status, answer in path[request.method.lower()]["responses"].items() if status[0] == "2")
+    successes = {
+        status: answer for status, answer in path[request.method.lower()]["responses"].items() if status[0] == "2"
+    }
+    is_preview = b'"preview":true' in request.content
+    success = successes["200"] if is_preview else successes.get("201") or next(iter(successes.values()))
     reference: str = success["content"]["application/json"]["schema"]["$ref"]
     return reference.rpartition("/")[2]
 

@@ -54,7 +54,7 @@ async def rerun(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], No
     batch = await running(runtime.store, ROWS)
     await end_jobs(runtime.store, batch, dict.fromkeys(range(ROWS), (State.FAILED, "busy")))
     watch()
-    answer = await api.post(f"/v1/batches/{batch}/rerun", json={"states": ["failed"], "start": False})
+    answer = await api.post(f"/v1/batches/{batch}/rerun", json={"reason": "r", "start": False})
     assert answer.json()["rows"] == ROWS
 
 

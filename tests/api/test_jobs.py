@@ -80,8 +80,7 @@ async def test_pages_reach_every_job_of_a_large_batch_once(api: httpx.AsyncClien
         ("state=failed&category=no_answer&after=2399", [2_400]),
         ("state=failed&category=no_answer&after=2400", []),
         ("category=busy", [3]),
-        ("category=fax_machine_incompatible", []),
-        ("category=nobody_knows", []),
+        ("category=incompatible", []),
     ],
 )
 async def test_a_rare_job_is_found_on_the_first_page_of_a_large_batch(

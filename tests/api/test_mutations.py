@@ -116,7 +116,7 @@ def templates(batch: str, sha256: str, callback: str) -> list[Request]:
         Request("POST", "/v1/documents", (multipart,), form % (b"file", letter(1))),
         Request("PATCH", "/v1/account/rate", (JSON,), b'{"per_second":5.0,"per_minute":100,"per_day":1000}'),
         Request("POST", "/v1/account/resume", (JSON,), b'{"accept_rollback":true}'),
-        Request("POST", f"/v1/batches/{batch}/rerun", (JSON,), b'{"states":["failed"],"start":false}'),
+        Request("POST", f"/v1/batches/{batch}/rerun", (JSON,), b'{"reason":"r","start":false}'),
         *(Request("POST", f"/v1/batches/{batch}/{command}") for command in ("start", "pause", "resume", "cancel")),
         Request("GET", f"/v1/batches?limit=10&before={batch}"),
         Request("GET", f"/v1/batches/{batch}/jobs?state=failed&category=a&reference=r&number=%2B1202&after=0&limit=5"),

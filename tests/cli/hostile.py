@@ -9,7 +9,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dispatcher.client import Account, Batch, BatchPage, CommandedBatch, Forecast, JobPage, JobStory, Upload
+from dispatcher.client import (
+    Account,
+    Batch,
+    BatchPage,
+    CommandedBatch,
+    Forecast,
+    JobPage,
+    JobStory,
+    RerunPreview,
+    Upload,
+)
 from dispatcher.schema.responses import Document
 from dispatcher.sinch.models import CoverPage, Email, EmailNumber, Fax, Service, ServiceNumber
 
@@ -63,6 +73,8 @@ def _of_the_api(path: str) -> dict[str, Any]:
         if part in path:
             return every_text(model)
     batch = every_text(CommandedBatch) | every_text(Batch) | {"state": "finished"}  # otherwise nobody stops watching
+    if path.endswith("/rerun"):
+        batch = every_text(RerunPreview) | {"complete": True} | batch
     return batch | every_text(BatchPage) | {"batches": [batch], "id": "b"}  # what was created is used in addresses
 
 

@@ -56,7 +56,9 @@ COMMANDS = [
     ("batches", "list"),
     ("batches", "show", "b"),
     ("batches", "watch", "b"),
-    *(("batches", verb, "b") for verb in ("start", "pause", "resume", "rerun")),
+    *(("batches", verb, "b") for verb in ("start", "pause", "resume")),
+    ("batches", "rerun", "b", "--reason", ATTACK),
+    ("batches", "rerun", "b", "--preview"),
     ("batches", "cancel", "b", "--yes"),
     ("batches", "forecast", "b"),
     ("jobs", "list", "b", "--limit", "1"),
@@ -88,7 +90,8 @@ PROVIDER_COMMANDS = [
 _WITHOUT_TEXTS = {("batches", "start"), ("batches", "pause"), ("batches", "resume"), ("batches", "cancel")}
 FAILURES = [
     ("policy", "explain", "x", ATTACK),
-    *(("batches", verb, ATTACK) for verb in ("show", "watch", "start", "rerun", "report")),
+    *(("batches", verb, ATTACK) for verb in ("show", "watch", "start", "report")),
+    ("batches", "rerun", ATTACK, "--reason", "r"),
     ("jobs", "show", ATTACK),
     ("jobs", "list", ATTACK),
     ("nonsense" + ATTACK,),

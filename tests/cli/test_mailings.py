@@ -100,7 +100,21 @@ def test_jobs_are_listed_by_filter_and_shown_with_their_story(
 
 def test_a_rerun_is_a_new_batch_with_a_parent(connected: Bulkfax, letter: Path, recipients: Path) -> None:
     batch = answer(connected("send", letter, recipients, "--allow-repeat", "--watch", "--json"))["id"]
-    again = answer(connected("batches", "rerun", batch, "--state", "delivered", "--allow-repeat", "--watch", "--json"))
+    again = answer(
+        connected(
+            "batches",
+            "rerun",
+            batch,
+            "--state",
+            "delivered",
+            "--include-delivered",
+            "--reason",
+            "r",
+            "--allow-repeat",
+            "--watch",
+            "--json",
+        )
+    )
     assert (again["parent"], again["state"], again["rows"]) == (batch, "finished", 2)
 
 

@@ -17,6 +17,7 @@ from dispatcher.client import (
     Invalid,
     NewBatch,
     NewFax,
+    NewRerun,
     NotAllowed,
     NotFound,
     NotOurApi,
@@ -56,7 +57,7 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
         (lambda c: c.pause("b1"), "POST", "/v1/batches/b1/pause", BATCH),
         (lambda c: c.resume("b1"), "POST", "/v1/batches/b1/resume", BATCH),
         (lambda c: c.cancel("b1"), "POST", "/v1/batches/b1/cancel", BATCH),
-        (lambda c: c.rerun("b1", ["failed"]), "POST", "/v1/batches/b1/rerun", BATCH),
+        (lambda c: c.rerun("b1", NewRerun(reason="r")), "POST", "/v1/batches/b1/rerun", BATCH),
         (
             lambda c: c.jobs_page("b1", state="failed"),
             "GET",

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.job import AttemptOutcome, FailureCode, HistoryEntry, JobId, Recipient, RefusedRow, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import UploadName
 from dispatcher.recipients.rows import Slice
 from dispatcher.service.ids import batch_id
+from dispatcher.service.mailings import Mailings
+from dispatcher.service.reruns import RerunOrder, Reruns
 from dispatcher.service.uploads import Upload
+from dispatcher.service.views import BatchView
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
@@ -98,3 +103,10 @@ async def end_jobs(store: Store, batch: str, ends: Mapping[int, tuple[State, str
 async def add(upload: Upload, accepted: Sequence[Recipient], refused: Sequence[RefusedRow]) -> None:
     """Add the next rows of a list to its upload."""
     await upload.add(lambda: Slice(list(accepted), list(refused)))
+
+
+async def rerun_of(mailings: Mailings, parent: str, selected: JobFilter, *, key: str | None, **order: Any) -> BatchView:
+    """The rerun of a single batch."""
+    reruns = Reruns(mailings._store, mailings, mailings._number_key)
+    (view,) = await reruns.run([parent], RerunOrder(selected=selected, **order), key)
+    return view

@@ -8,23 +8,23 @@ import pytest
 
 from dispatcher.core.batch import BatchState, Command, Control
 from dispatcher.core.job import JobId, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.policy.policy import Policy
 from dispatcher.service.errors import ActionNotAllowed, Missing, StoreError, TooManyDrafts
 from dispatcher.service.jobs import show_job
 from dispatcher.service.mailings import Mailings
-from dispatcher.service.rerun import Selection
 from dispatcher.service.uploads import open_upload
 from dispatcher.service.views import view_batch
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.store import Store
-from tests.service.samples import add, definition, draft, end_jobs, recipients, running
+from tests.service.samples import add, definition, draft, end_jobs, recipients, rerun_of, running
 from tests.service.system import FaultySystem, open_system
 from tests.store.fixture import KEYS, number, upload_chunk
 
 pytestmark = pytest.mark.anyio
 
 DAY_MS = 86_400_000
-FAILED = Selection(states=frozenset({State.FAILED}))
+FAILED = JobFilter(states=frozenset({State.FAILED}))
 
 
 async def fine() -> None:
@@ -194,10 +194,10 @@ async def test_the_draft_of_a_rerun_counts_and_a_single_fax_is_sent_nevertheless
     parent = await running(store, 2)
     await end_jobs(store, parent, dict.fromkeys(range(2), (State.FAILED, "busy")))
     for _ in range(3):
-        await mailings.rerun(parent, FAILED, start=False, key=None)
+        await rerun_of(mailings, parent, FAILED, start=False, key=None)
     for start in (False, True):
         with pytest.raises(TooManyDrafts):
-            await mailings.rerun(parent, FAILED, start=start, key=None)
+            await rerun_of(mailings, parent, FAILED, start=start, key=None)
     assert (await mailings.fax(definition(), recipients(1)[0], None)).record.state is State.WAITING
     assert await store.batches.open_drafts() == 3
 
@@ -233,7 +233,7 @@ async def test_what_cannot_be_continued_leaves_no_draft(
         if what == "fax":
             await mailings.fax(definition(), recipients(1)[0], key)
         else:
-            await mailings.rerun(parent, FAILED, start=True, key=key)
+            await rerun_of(mailings, parent, FAILED, start=True, key=key)
 
     add_chunk, store.batches.add_chunk = store.batches.add_chunk, breaks  # type: ignore[method-assign, assignment]
     with pytest.raises((StoreError, ActionNotAllowed)):

@@ -7,19 +7,19 @@ import pytest
 
 from dispatcher.core.batch import BatchState, Command, Control, Priority
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing, WrongCredentials
 from dispatcher.service.mailings import Mailings
-from dispatcher.service.rerun import Selection
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
 from dispatcher.store.store import Store
 from tests.documents.pdfs import letter
-from tests.service.samples import definition, draft, end_jobs, recipients, running
+from tests.service.samples import definition, draft, end_jobs, recipients, rerun_of, running
 
 pytestmark = pytest.mark.anyio
 
 NOW_MS = int(time.time() * 1000)
 DAY_MS = 86_400_000
-FAILED = Selection(states=frozenset({State.FAILED}))
+FAILED = JobFilter(states=frozenset({State.FAILED}))
 
 
 async def fine() -> None:
@@ -171,7 +171,7 @@ async def test_a_provider_that_is_down_or_wants_money_keeps_no_batch_from_starti
 async def test_a_rerun_is_a_new_batch_of_the_selected_jobs(store: Store, mailings: Mailings) -> None:
     parent = await running(store, 4)
     await end_jobs(store, parent, {0: (State.DELIVERED, ""), 1: (State.FAILED, "busy"), 3: (State.FAILED, "no_answer")})
-    view = await mailings.rerun(parent, FAILED, start=False, key=None)
+    view = await rerun_of(mailings, parent, FAILED, start=False, key=None)
     assert (view.definition.parent, view.definition.name) == (parent, "March (rerun)")
     assert view.state is BatchState.DRAFT
     copied = await store.batches.recipients(view.definition.id, 0)
@@ -181,35 +181,34 @@ async def test_a_rerun_is_a_new_batch_of_the_selected_jobs(store: Store, mailing
 async def test_a_rerun_can_be_narrowed_to_categories_and_started(store: Store, mailings: Mailings) -> None:
     parent = await running(store, 4)
     await end_jobs(store, parent, {1: (State.FAILED, "busy"), 3: (State.FAILED, "no_answer")})
-    busy = Selection(states=frozenset({State.FAILED}), categories=frozenset({"busy"}))
-    view = await mailings.rerun(parent, busy, start=True, key=None)
+    busy = JobFilter(states=frozenset({State.FAILED}), categories=frozenset({"busy"}))
+    view = await rerun_of(mailings, parent, busy, start=True, key=None)
     assert (view.state, view.overview.rows) == (BatchState.RUNNING, 1)
 
 
 async def test_a_repeated_rerun_gives_the_same_batch_and_copies_nothing_twice(store: Store, mailings: Mailings) -> None:
     parent = await running(store, 4)
     await end_jobs(store, parent, {1: (State.FAILED, "busy"), 3: (State.FAILED, "busy")})
-    first = await mailings.rerun(parent, FAILED, start=True, key="k")
-    again = await mailings.rerun(parent, FAILED, start=True, key="k")
+    first = await rerun_of(mailings, parent, FAILED, start=True, key="k")
+    again = await rerun_of(mailings, parent, FAILED, start=True, key="k")
     assert again.overview == first.overview
     with pytest.raises(Conflict):
-        await mailings.rerun(parent, FAILED, start=False, key="k")
+        await rerun_of(mailings, parent, FAILED, start=False, key="k")
 
 
 async def test_a_rerun_of_nothing_makes_no_batch(store: Store, mailings: Mailings) -> None:
     parent = await running(store, 2)
     with pytest.raises(ActionNotAllowed, match="nothing to run again"):
-        await mailings.rerun(parent, FAILED, start=True, key=None)
+        await rerun_of(mailings, parent, FAILED, start=True, key=None)
     assert [listed.id for listed in await store.batches.newest(10)] == [parent]
 
 
 async def test_a_rerun_with_wrong_credentials_makes_no_batch(store: Store) -> None:
     parent = await running(store, 2)
     await end_jobs(store, parent, {1: (State.FAILED, "busy")})
+    wrong = Mailings(store, failing(RefusedError(status=401)), 1000, b"key")
     with pytest.raises(WrongCredentials):
-        await Mailings(store, failing(RefusedError(status=401)), 1000, b"key").rerun(
-            parent, FAILED, start=True, key=None
-        )
+        await rerun_of(wrong, parent, FAILED, start=True, key=None)
     assert [listed.id for listed in await store.batches.newest(10)] == [parent]
 
 

@@ -6,21 +6,21 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import KeyUse, UploadKind, UploadName, digest
 from dispatcher.service.documents import find_document
 from dispatcher.service.errors import Conflict, Missing
 from dispatcher.service.mailings import Mailings
-from dispatcher.service.rerun import Selection
 from dispatcher.service.uploads import Upload, open_upload
 from dispatcher.service.views import find_batch
 from dispatcher.store.keys import Keys
 from dispatcher.store.store import Store
-from tests.service.samples import add, definition, draft, end_jobs, recipients, running
+from tests.service.samples import add, definition, draft, end_jobs, recipients, rerun_of, running
 
 pytestmark = pytest.mark.anyio
 
 EXPIRED_MATCH = "more than seven days ago; use a new key"
-FAILED = Selection(states=frozenset({State.FAILED}))
+FAILED = JobFilter(states=frozenset({State.FAILED}))
 #: keys that equal, or begin with, a stored name of bulkfax, or that no header can carry
 KEYS_OF_ATTACKS = (
     *("rerun", "\nrerun", "fax", "key", "key:", "key:" + digest("k")),
@@ -39,7 +39,7 @@ def mailings(store: Store) -> Mailings:
 async def rerun_draft(store: Store, mailings: Mailings) -> str:
     parent = await running(store, 10)
     await end_jobs(store, parent, dict.fromkeys(range(10), (State.FAILED, "busy")))
-    return (await mailings.rerun(parent, FAILED, start=False, key=None)).definition.id
+    return (await rerun_of(mailings, parent, FAILED, start=False, key=None)).definition.id
 
 
 @pytest.mark.parametrize("key", KEYS_OF_ATTACKS)
@@ -112,7 +112,7 @@ async def test_the_same_key_on_every_route_is_another_key(store: Store, mailings
     await end_jobs(store, parent, {0: (State.FAILED, "busy")})
     batches = {
         (await mailings.create(definition(), "k")).definition.id,
-        (await mailings.rerun(parent, FAILED, start=False, key="k")).definition.id,
+        (await rerun_of(mailings, parent, FAILED, start=False, key="k")).definition.id,
         (await mailings.fax(definition(), recipients(1)[0], "k")).id.batch,
     }
     for batch in (await draft(store), await draft(store)):

@@ -8,22 +8,22 @@ import pytest
 
 from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.job import Recipient, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
 from dispatcher.service.errors import Repeated
 from dispatcher.service.mailings import Allowed, Mailings
 from dispatcher.service.repeats import content_of, fax_content
-from dispatcher.service.rerun import Selection
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.store import Store
-from tests.service.samples import definition, draft, end_jobs, number, recipients
+from tests.service.samples import definition, draft, end_jobs, number, recipients, rerun_of
 
 pytestmark = pytest.mark.anyio
 
 KEY = b"key"
 OTHER_URL = "https://example.com/other.pdf"
 REPEAT = Allowed(repeat=True)
-FAILED = Selection(states=frozenset({State.FAILED}))
+FAILED = JobFilter(states=frozenset({State.FAILED}))
 
 
 @pytest.fixture
@@ -159,13 +159,13 @@ async def test_a_scheduled_mailing_counts_until_a_day_after_its_start_time(store
 async def test_a_second_rerun_of_the_same_jobs_is_refused(store: Store, mailings: Mailings) -> None:
     parent = await started(store, mailings, 0, 40)
     await end_jobs(store, parent, {row: (State.FAILED, "busy" if row % 2 else "no_answer") for row in range(40)})
-    busy = Selection(states=frozenset({State.FAILED}), categories=frozenset({"busy"}))
-    other = Selection(states=frozenset({State.FAILED}), categories=frozenset({"no_answer"}))
-    first = await mailings.rerun(parent, busy, start=True, key=None)
-    await mailings.rerun(parent, other, start=True, key=None)
+    busy = JobFilter(states=frozenset({State.FAILED}), categories=frozenset({"busy"}))
+    other = JobFilter(states=frozenset({State.FAILED}), categories=frozenset({"no_answer"}))
+    first = await rerun_of(mailings, parent, busy, start=True, key=None)
+    await rerun_of(mailings, parent, other, start=True, key=None)
     with pytest.raises(Repeated):
-        await mailings.rerun(parent, FAILED, start=True, key="k")
-    assert (await mailings.rerun(parent, FAILED, start=True, key="l", allowed=REPEAT)).state is BatchState.RUNNING
+        await rerun_of(mailings, parent, FAILED, start=True, key="k")
+    assert (await rerun_of(mailings, parent, FAILED, start=True, key="l", allowed=REPEAT)).state is BatchState.RUNNING
     assert first.state is BatchState.RUNNING
 
 
@@ -178,16 +178,16 @@ async def test_a_rerun_that_takes_a_single_job_of_another_is_refused(store: Stor
     }
     await end_jobs(store, parent, {row: (State.FAILED, category) for row, category in categories.items()})
     first, second = (replace(FAILED, categories=frozenset({"busy", more})) for more in ("no_answer", "document_fetch"))
-    await mailings.rerun(parent, first, start=True, key=None)
+    await rerun_of(mailings, parent, first, start=True, key=None)
     with pytest.raises(Repeated, match="to 1 of the same recipients"):
-        await mailings.rerun(parent, second, start=True, key=None)
+        await rerun_of(mailings, parent, second, start=True, key=None)
 
 
 async def test_the_rerun_of_a_rerun_is_no_repeat_of_either(store: Store, mailings: Mailings) -> None:
     batch = await started(store, mailings, 0, 30)
     for _ in range(3):
         await end_jobs(store, batch, dict.fromkeys(range(30), (State.FAILED, "busy")))
-        batch = (await mailings.rerun(batch, FAILED, start=True, key=None)).definition.id
+        batch = (await rerun_of(mailings, batch, FAILED, start=True, key=None)).definition.id
 
 
 def recipient(row: int = 0) -> Recipient:

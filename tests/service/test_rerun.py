@@ -10,21 +10,22 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import FailureCode, JobId, Recipient, RefusedRow, State
+from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import UploadName
 from dispatcher.service import rerun
 from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.mailings import Mailings
-from dispatcher.service.rerun import Selection, copy_selected
+from dispatcher.service.rerun import Copy, Parents, copy_selected
 from dispatcher.service.uploads import open_upload
 from dispatcher.service.views import BatchView
 from dispatcher.store.batches import UploadChunk
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.store import Store
-from tests.service.samples import add, draft, end_jobs, recipients, running
+from tests.service.samples import add, draft, end_jobs, recipients, rerun_of, running
 
 pytestmark = pytest.mark.anyio
 
-FAILED = Selection(states=frozenset({State.FAILED}))
+FAILED = JobFilter(states=frozenset({State.FAILED}))
 #: rows that failed, over four blocks of which the third has none
 FAILURES = (*range(700), *range(1000, 1600), *range(3000, 3100))
 
@@ -72,8 +73,8 @@ async def test_the_selected_recipients_are_copied_in_order_as_they_were(store: S
     parent, child = await ended_batch(store), await draft(store)
     overview = await store.batches.overview(parent)
     assert overview is not None
-    assert FAILED.count(overview.tally) == len(FAILURES)
-    await copy_selected(store, overview, child, FAILED, b"key")
+    assert FAILED.limit_of(overview.tally) == len(FAILURES)
+    await copy_selected(store, Copy(parents=Parents([overview]), child=child, selected=FAILED, number_key=b"key"))
     assert await copied_rows(store, child) == list(FAILURES)
     assert (await store.batches.recipients(child, 0))[0] == recipients(1)[0]
 
@@ -86,7 +87,7 @@ async def test_recipients_that_the_check_refuses_become_refused_rows(store: Stor
             return None
         return RefusedRow(line=recipient.line, number=recipient.number, reason="country_not_allowed", detail="No.")
 
-    view = await mailings.rerun(parent, FAILED, start=False, key=None, check=check)
+    view = await rerun_of(mailings, parent, FAILED, start=False, key=None, check=check)
     copied = await copied_rows(store, view.definition.id)
     assert len(copied) + view.overview.refused == len(FAILURES)
     assert view.overview.refused > 0
@@ -99,7 +100,7 @@ async def test_a_copy_that_broke_off_goes_on_without_gap_or_repeat(
     child = await half_copied(store, parent, mailings, monkeypatch)
     assert await copied_rows(store, child) == FAILED_BEFORE[:10]
     for _ in range(2):
-        await mailings.rerun(parent, FAILED, start=False, key="k")
+        await rerun_of(mailings, parent, FAILED, start=False, key="k")
     assert await copied_rows(store, child) == FAILED_BEFORE
 
 
@@ -108,7 +109,7 @@ async def test_jobs_that_fail_while_others_are_copied_are_not_taken(
 ) -> None:
     child = await half_copied(store, parent, mailings, monkeypatch)
     await end_jobs(store, parent, dict.fromkeys(set(ROWS) - set(FAILED_BEFORE), (State.FAILED, "busy")))
-    await mailings.rerun(parent, FAILED, start=False, key="k")
+    await rerun_of(mailings, parent, FAILED, start=False, key="k")
     assert await copied_rows(store, child) == FAILED_BEFORE
 
 
@@ -151,10 +152,15 @@ async def kill() -> None:
 @pytest.mark.parametrize(
     ("late", "killed"),
     [
-        *((("progress", 1), None), (("records", 5), None), (("fix_selection", 1), None), (("selection", 2), None)),
+        *(
+            (("progress", 1), None),
+            (("matching_records", 5), None),
+            (("fix_selection", 1), None),
+            (("selection", 2), None),
+        ),
         *((("add_chunk", n), None) for n in (1, 3)),
         *((("add_chunk", 1), ("add_chunk", n)) for n in (2, 3, 4)),
-        (("records", 5), ("add_chunk", 2)),
+        (("matching_records", 5), ("add_chunk", 2)),
     ],
 )
 async def test_requests_that_overtake_each_other_lose_and_double_nobody(
@@ -169,7 +175,7 @@ async def test_requests_that_overtake_each_other_lose_and_double_nobody(
         await overtaken.wait()
 
     def ask() -> Awaitable[BatchView]:
-        return mailings.rerun(parent, FAILED, start=killed is None, key="k")
+        return rerun_of(mailings, parent, FAILED, start=killed is None, key="k")
 
     with pytest.MonkeyPatch.context() as patch:
         before(store, late, wait, patch)
@@ -200,7 +206,7 @@ async def half_copied(store: Store, parent: str, mailings: Mailings, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(store.batches, "add_chunk", killed)
         with pytest.raises(Killed):
-            await mailings.rerun(parent, FAILED, start=False, key="k")
+            await rerun_of(mailings, parent, FAILED, start=False, key="k")
     return (await store.batches.newest(1))[0].id
 
 
@@ -211,7 +217,7 @@ async def test_a_rerun_that_is_not_complete_does_not_start(
     child = await half_copied(store, parent, mailings, monkeypatch)
     with pytest.raises(ActionNotAllowed, match="does not have all its recipients yet: repeat the rerun"):
         await mailings.command(child, Command.START)
-    await mailings.rerun(parent, FAILED, start=False, key="k")
+    await rerun_of(mailings, parent, FAILED, start=False, key="k")
     assert (await mailings.command(child, Command.START)).batch.overview.rows == len(FAILED_BEFORE)
 
 
@@ -220,30 +226,14 @@ async def test_a_rerun_that_was_cancelled_half_way_is_not_answered_as_done(
 ) -> None:
     await mailings.command(await half_copied(store, parent, mailings, monkeypatch), Command.CANCEL)
     with pytest.raises(ActionNotAllowed, match=f"before all recipients were copied into it: rerun {parent} again"):
-        await mailings.rerun(parent, FAILED, start=False, key="k")
+        await rerun_of(mailings, parent, FAILED, start=False, key="k")
 
 
 async def test_an_upload_to_a_rerun_is_not_taken_for_a_part_of_it(
     store: Store, parent: str, mailings: Mailings
 ) -> None:
     """Whatever key it has."""
-    child = (await mailings.rerun(parent, FAILED, start=False, key=None)).definition.id
+    child = (await rerun_of(mailings, parent, FAILED, start=False, key=None)).definition.id
     upload = await open_upload(store, child, "rerun")
     await add(upload, recipients(100, 4_000), [])
     assert (await upload.finish()).accepted == 100
-
-
-@pytest.mark.parametrize(
-    ("state", "category", "taken"),
-    [
-        (State.FAILED, "busy", True),
-        (State.FAILED, "no_answer", False),
-        (State.EXPIRED, "busy", True),
-        (State.DELIVERED, "busy", False),
-        (State.WAITING, "busy", False),
-        (State.VOID, "busy", False),
-    ],
-)
-def test_only_final_jobs_of_the_named_states_and_categories_are_taken(state: State, category: str, taken: bool) -> None:
-    states = frozenset({State.FAILED, State.EXPIRED, State.WAITING, State.VOID})
-    assert Selection(states=states, categories=frozenset({"busy"})).matches(state, category) is taken

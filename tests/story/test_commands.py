@@ -2,6 +2,7 @@
 
 import pytest
 
+from dispatcher.client import NewRerun
 from tests.story.conftest import StoryCluster
 
 pytestmark = pytest.mark.story
@@ -35,7 +36,7 @@ def test_cancel_stops_the_rest_and_lets_calls_in_flight_run_out(cluster: StoryCl
 
 def test_a_rerun_is_a_new_batch_of_the_failed_jobs(cluster: StoryCluster) -> None:
     batch = cluster.wait(cluster.start_batch(["+12025550100", "+12025550114"]).id)
-    rerun = cluster.client.rerun(batch.id, states=["failed"], start=True)
+    rerun = cluster.client.rerun(batch.id, NewRerun(reason="a test"))
     ended = cluster.wait(rerun.id)
     assert (ended.parent, ended.rows, ended.counts["failed"]) == (batch.id, 1, 1)
     assert cluster.client.batch(batch.id).counts == batch.counts, "final states do not change"

@@ -110,6 +110,9 @@ else
 end
 if control == 'draft' then
   redis.call('ZREM', KEY.drafts, batch)
+  -- a rerun that sent nothing is none
+  local parents = ENDING[new] and redis.call('HGET', key, 'parents') or ''
+  for parent in string.gmatch(parents, '%w+') do redis.call('ZREM', part_key(parent, 'reruns'), batch) end
   if new == 'expired' then
     redis.call('HSET', key, 'draft_ended_ms', text(now))
     add_total('drafts_ended', 1)

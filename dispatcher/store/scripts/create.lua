@@ -1,7 +1,7 @@
 -- create: stores a batch as a draft without recipients.
 -- KEYS: a key of the account.
--- ARGV: options `batch`, `created_ms`, `max_drafts` (open drafts with which no other is created; 0: any number); then
---       field and value of its hash, field and value, ...
+-- ARGV: options `batch`, `created_ms`, `max_drafts` (open drafts with which no other is created; 0: any number),
+--       `parents` (the batches that it is a rerun of, at most 50); then field and value of its hash, field and value, ...
 -- Answer: a CreateStatus: created, repeat (the batch exists), or full (there are `max_drafts` open drafts).
 -- Safe to repeat.
 local key = batch_key(OPTIONS.batch)
@@ -9,5 +9,8 @@ if redis.call('EXISTS', key) == 1 then return 'repeat' end
 if OPTIONS.max_drafts > 0 and redis.call('ZCARD', KEY.drafts) >= OPTIONS.max_drafts then return 'full' end
 redis.call('HSET', key, unpack(ARGV, 2))
 redis.call('ZADD', KEY.batches, 'NX', text(OPTIONS.created_ms), OPTIONS.batch)
+for _, parent in ipairs(OPTIONS.parents) do
+  redis.call('ZADD', part_key(parent, 'reruns'), text(OPTIONS.created_ms), OPTIONS.batch)
+end
 draft_changed(OPTIONS.batch)
 return 'created'
