@@ -1,7 +1,8 @@
 -- create: stores a batch as a draft without recipients.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `created_ms`, `max_drafts` (open drafts with which no other is created; 0: any number),
---       `parents` (the batches that it is a rerun of, at most 50); then field and value of its hash, field and value, ...
+--       `parents` (the batches that it is a rerun of, at most 50); then field and value of its
+--       hash, field and value, ...
 -- Answer: a CreateStatus: created, repeat (the batch exists), or full (there are `max_drafts` open drafts).
 -- Safe to repeat.
 local key = batch_key(OPTIONS.batch)
