@@ -143,7 +143,7 @@ def test_watching_a_draft_is_refused_instead_of_waiting_for_ever(connected: Bulk
     ("name", "content", "says"),
     [
         ("list.csv", "reference,town\nA1,Bath\n", "number"),
-        ("list.csv", "fax\nnone\n+1\n", "none of the 2 lines"),
+        ("list.csv", "fax\nnone\n+1\n", "can be sent to: 2 refused; nothing was started"),
         ("list.csv", "", ""),
         ("list.xlsx", "x", "or a workbook"),
         ("missing.csv", None, "missing.csv does not exist"),
