@@ -151,7 +151,7 @@ def has_other_reading(written: str, home: str | None, reason: RefusalReason) -> 
     """Whether a valid number that is refused for a reason can be read in another way, too."""
     digits = re.sub(r"[^\d+]", "", written)
     match reason:
-        case RefusalReason.CALLING_CODE:
+        case RefusalReason.CALLING_CODE | RefusalReason.OTHER_COUNTRY:
             return is_valid("+" + digits.lstrip("0"), None)
         case RefusalReason.LOST_ZERO:
             return is_valid("0" + digits, home) or len(digits) <= 8

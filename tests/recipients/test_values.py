@@ -102,6 +102,13 @@ OUT = [
     ),
     *("Kategorie|verstorben", "Bemerkung|Kein Fax!", "Remarks|deceased 2020", "Tags|DNC", "List|blacklisted"),
     *("Estado|no contactar", "Statut|désinscrit", "Stato|disiscritto", "X|Patient deceased", "Opmerking|niet faxen"),
+    *(
+        "Status|Wrong number",
+        "Fax Status|disconnected",
+        "Status|widerrufen",
+        "Info|revoked",
+        "Info|not in service",
+    ),
     *("Group|Opted Out of fax", "Lifecycle|Do Not Contact (legal)", "Flag|no marketing", "Typ|gesperrt"),
 ]
 
@@ -241,3 +248,82 @@ def test_the_line_of_headings_below_a_title_is_named(
 ) -> None:
     with pytest.raises(error, match=f"Line {line} seems to have the headings"):
         dialled(*rows)
+
+
+@pytest.mark.parametrize(
+    ("heading", "value"),
+    [
+        *(
+            ("type", "phone"),
+            ("Type", "Mobile"),
+            ("label", "cell"),
+            ("Kind", "Tel"),
+            ("Art", "Telefon"),
+            ("Typ", "Handy"),
+        ),
+        *(
+            ("tipo", "m\u00f3vil"),
+            ("Tipo", "cellulare"),
+            ("Soort", "vast/voice"),
+            ("Line type", "landline"),
+            ("X", "Festnetz"),
+        ),
+    ],
+)
+def test_a_column_that_says_that_numbers_are_those_of_telephones_is_asked_about(heading: str, value: str) -> None:
+    value = value.rpartition("/")[2]
+    rows = f"Number|{heading}", f"{US}|fax", f"202-555-0144|{value}"
+    with pytest.raises(UnusedColumn, match="those of a fax"):
+        dialled(*rows)
+    assert len(dialled(*rows, options=ColumnOptions(number="Number", no_country=True))) == 2
+    assert len(dialled(*rows[:2])) == 1
+    assert len(dialled(f"Fax|{heading}", *rows[1:])) == 2
+
+
+def test_a_later_row_with_the_number_of_a_telephone_ends_the_list() -> None:
+    with pytest.raises(UnusedColumn, match="Line 152"):
+        dialled("Number|Type", *[f"{US}|fax"] * 150, f"{US}|mobile")
+
+
+def test_a_preferred_kind_says_nothing_about_the_number() -> None:
+    assert dialled("Number|Preferred method", f"{US}|Phone") == ["+12025550143"]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *(
+            "Send fax",
+            "Fax senden",
+            "Faxversand",
+            "Receive faxes",
+            "Fax?",
+            "Send?",
+            "Senden",
+            "Mailing",
+            "Werbung",
+            "Contact",
+        ),
+        *("Permission", "Envoyer", "Enviar", "Versturen"),
+    ],
+)
+def test_a_column_of_yes_and_no_about_sending_is_asked_about(heading: str) -> None:
+    rows = f"Fax number|{heading}", f"{US}|yes", "202-555-0144|no"
+    with pytest.raises(UnusedColumn, match="--consent-column"):
+        dialled(*rows)
+    assert dialled(*rows, options=ColumnOptions(consent=heading)) == ["+12025550143"]
+    assert dialled(*rows, options=ColumnOptions(opt_out=heading)) == ["+12025550144"]
+
+
+@pytest.mark.parametrize("heading", ["Primary contact", "Newsletter", "Active", "Main mailing address"])
+def test_another_column_of_yes_and_no_is_left_alone(heading: str) -> None:
+    assert len(dialled(f"Fax|{heading}", f"{US}|yes", f"{US}|no")) == 2
+
+
+@pytest.mark.parametrize("heading", ["Extension", "Ext.", "Durchwahl", "Fax-DW"])
+def test_an_extension_that_belongs_to_no_telephone_is_asked_about(heading: str) -> None:
+    with pytest.raises(UnusedColumn, match="--number-column"):
+        dialled(f"Fax|{heading}", f"{US}|12")
+    assert dialled(f"Fax|{heading}", f"{US}|") == ["+12025550143"]
+    if "Fax" not in heading:
+        assert dialled(f"Fax|Phone|{heading}", f"{US}|1|12") == ["+12025550143"]

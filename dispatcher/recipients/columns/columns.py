@@ -10,7 +10,7 @@ from dispatcher.core.job import RefusedRow
 from dispatcher.recipients.columns.google import country_of, fax_numbers
 from dispatcher.recipients.columns.headings import plain
 from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions, Role
-from dispatcher.recipients.columns.permission import has_consent, is_opted_out, says_opted_out
+from dispatcher.recipients.columns.permission import has_consent, is_opted_out, names_telephone, says_opted_out
 from dispatcher.recipients.columns.roles import (
     Refusal,
     Roles,
@@ -18,6 +18,7 @@ from dispatcher.recipients.columns.roles import (
     decide_nested,
     refusal_of_country,
     refusal_of_opt_out,
+    refusal_of_telephone,
     refusal_of_value,
 )
 from dispatcher.recipients.columns.values import other_country
@@ -121,6 +122,9 @@ class Columns(NamedTuple):
         for index in self.roles.may_opt_out:
             if says_opted_out(values[index]):
                 raise UnexpectedValue(refusal_of_opt_out(self.names, index, values[index]))
+        for index in self.roles.may_be_telephone:
+            if names_telephone(values[index]):
+                raise UnexpectedValue(refusal_of_telephone(self.names, index, values[index]))
         columns = self.roles.may_say_country
         other = other_country(columns, values, row.number, row.country, self.home) if columns else None
         if other is not None:
@@ -176,7 +180,7 @@ def _columns(names: Sequence[str], roles: Roles, home: str) -> Columns:
         field_indexes=others,
         width=len(names),
         simple=not (extra or roles.opt_out or roles.consent),
-        watched=bool(roles.may_say_country or roles.may_opt_out),
+        watched=bool(roles.may_say_country or roles.may_opt_out or roles.may_be_telephone),
         home=home,
     )
 

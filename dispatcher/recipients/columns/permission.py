@@ -18,6 +18,7 @@ _CHARACTERS, _MAX_WORDS = 60, 8
 _BEGINNINGS = re.compile(
     r"\b(?:opt(?:ed|ing)?\W?out|(?:not?|nicht|keine?n?|pas|non|sin|niet|geen|nie|never|don\W?t|ohne|senza|sans|without)\W"
     r"(?:\w+\W+){0,3}(?:fax|contact|kontakt|contatt|werbung|marketing|solicit|disturb|anschreiben)|nofax|keinfax|donot"
+    r"|wrong|disconn|not\W?(?:in|a)\W|invalid|revo|falsch|nichtverg|widerr|mauvais|num[e\u00e9]ro|verkeerd|ingetr|out\W?of|non\W?attr"
     r"|unsub|abgem|widers|d[e\u00e9]s(?:ab|in)|disis|uitg|afgem|dnc|dnf|block|black|gesperrt|sperrv|fax\w*|stop"
     r"|deceas|verstorben|gestorben|d[e\u00e9]c[e\u00e9]d|d[e\u00e9]funt|falleci|decedut|overled)",
     re.IGNORECASE,
@@ -40,9 +41,11 @@ def has_consent(value: str) -> bool | None:
 
 @lru_cache(_REMEMBERED)
 def says_opted_out(value: str) -> bool:
-    """Return whether a value of any column says that somebody opted out, or is dead: "inactive/do not contact"."""
+    """Return whether a value of any column says that nobody must be faxed: "inactive/do not contact", "deceased"."""
     if len(value) > _CHARACTERS or _BEGINNINGS.search(value) is None:
         return False
+    if plain(value) in v.WRONG_NUMBER_TEXTS:
+        return True
     words = words_of(value)
     known = frozenset(words)
     # a "non-marketing contact" of HubSpot is one that its owner does not pay for
@@ -57,6 +60,17 @@ def says_opted_out(value: str) -> bool:
     if out:
         return not known & v.NEGATIONS or forbids(words)
     return forbids(words) or plain(value) in v.OUT_WORDS
+
+
+def is_flag(value: str) -> bool:
+    """Return whether a value is yes or no."""
+    text = plain(value.translate(_CHECK_MARKS))
+    return text in v.TRUE_TEXTS or text in v.FALSE_TEXTS
+
+
+def names_telephone(value: str) -> bool:
+    """Return whether a value names a kind of number that is no fax number: "Mobile"."""
+    return len(value) <= _CHARACTERS and plain(value) in v.TELEPHONES
 
 
 def _between(value: str, yes: frozenset[str], no: frozenset[str]) -> bool | None:

@@ -11,9 +11,18 @@ from typing import NamedTuple
 
 from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax, words_of
 from dispatcher.recipients.columns.options import ColumnOptions, Role
-from dispatcher.recipients.columns.permission import is_opted_out, says_opted_out
+from dispatcher.recipients.columns.permission import is_flag, is_opted_out, names_telephone, says_opted_out
 from dispatcher.recipients.columns.values import CountryColumn, country_column, is_calling_code
-from dispatcher.recipients.columns.vocabulary import OTHER_CHANNELS, REFERENCES, STATUS
+from dispatcher.recipients.columns.vocabulary import (
+    EXTENSION,
+    KINDS,
+    OTHER_CHANNELS,
+    PREFERENCES,
+    PREFERRED,
+    REFERENCES,
+    SENDING,
+    STATUS,
+)
 
 #: headings that a refusal names, and characters of each
 _SHOWN, _SHOWN_CHARACTERS = 20, 60
@@ -59,6 +68,8 @@ class Roles(NamedTuple):
     may_say_country: tuple[CountryColumn, ...] = ()
     #: columns that nobody uses and that may say that somebody opted out
     may_opt_out: tuple[int, ...] = ()
+    #: columns that may say that a number is no fax number
+    may_be_telephone: tuple[int, ...] = ()
 
 
 class Fault(Enum):
@@ -135,6 +146,14 @@ def refusal_of_opt_out(names: Sequence[str], column: int, value: str) -> Refusal
     what = f"The column {_quoted([names[column]])} has {_quoted([value])}, but is not used."
     named = f"{Role.NUMBER.parameter}, and {Role.COUNTRY.parameter} or no_country"
     advice = f"{_name_it(Role.OPT_OUT, [names[column]])} To send in spite of it, name number and country ({named})."
+    return Refusal(Fault.UNUSED, what, advice)
+
+
+def refusal_of_telephone(names: Sequence[str], column: int, value: str) -> Refusal:
+    """Return the refusal of a list with a column that says that a number is one of a telephone."""
+    what = f"The column {_quoted([names[column]])} has {_quoted([value])}, so not all numbers are those of a fax."
+    named = f"{Role.NUMBER.parameter}, and {Role.COUNTRY.parameter} or no_country"
+    advice = f"Leave the rows of fax numbers in the list. To dial all of them, name number and country ({named})."
     return Refusal(Fault.UNUSED, what, advice)
 
 
@@ -235,6 +254,7 @@ class _Decision:
         return roles._replace(
             may_say_country=tuple(self._may_say_country(roles, values)),
             may_opt_out=tuple(self._may_opt_out(roles, values)),
+            may_be_telephone=tuple(self._may_be_telephone(roles, values)),
         )
 
     def _may_say_country(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[CountryColumn]:
@@ -261,7 +281,23 @@ class _Decision:
             out = next((value for value in said if says_opted_out(value)), None)
             if out is not None:
                 raise _Refused(refusal_of_opt_out(self._names, index, out))
+            if words and words <= SENDING and said and all(map(is_flag, said)):
+                self._refuse_unused([index], Role.OPT_OUT)
             if words & STATUS:
+                yield index
+
+    def _may_be_telephone(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[int]:
+        """Yield the columns that may say in later rows what kind of number it is; refuse one that says "mobile"."""
+        if roles.number < 0 or self._headings[roles.number].subject is not Subject.NUMBER:
+            return
+        for index, said in values.items():
+            words = frozenset(words_of(self._names[index]))
+            if words & PREFERRED or words & PREFERENCES:
+                continue
+            telephone = next(filter(names_telephone, said), None)
+            if telephone is not None:
+                raise _Refused(refusal_of_telephone(self._names, index, telephone))
+            if words & KINDS:
                 yield index
 
     def _column_named(self, role: Role, heading: str) -> int:
@@ -285,6 +321,10 @@ class _Decision:
         free = [index for index in range(len(self._names)) if index not in self._named.values()]
         doubtful = [index for index in free if self._headings[index].subject is Subject.DOUBTFUL_FAX]
         fax = [index for index in free if self._headings[index].subject is Subject.FAX or index in doubtful]
+        flags = [index for index in fax if self._is_flag(index)]
+        if len(flags) < len(fax):
+            self._refuse_unused(flags, Role.OPT_OUT)
+            fax = [index for index in fax if index not in flags]
         if fax:
             return self._only_fax(fax, doubtful), ()
         labelled = self._labelled_numbers()
@@ -299,6 +339,11 @@ class _Decision:
         if not numbers:
             raise _Refused(self._no_number())
         return self._only(self._with_other_phones(numbers, free), Role.NUMBER, "the number"), ()
+
+    def _is_flag(self, column: int) -> bool:
+        """Return whether a column says only yes and no: "Fax" beside "Fax number"."""
+        values = _different(self._rows[:_ROWS_OF_VALUES], column)
+        return bool(values) and all(is_flag(value) and not any(map(str.isdigit, value)) for value in values)
 
     def _only_fax(self, fax: Sequence[int], doubtful: Sequence[int]) -> int:
         """Return the only column of fax numbers, unless it is one that perhaps nobody wants to dial."""
@@ -420,9 +465,15 @@ class _Decision:
         """Return all columns that may forbid a row; what is not clear is asked about once."""
         if role is Role.OPT_OUT and not self._options.settled:
             self._refuse_unused(self._with(Subject.PERMISSION), Role.OPT_OUT)
-            self._refuse_unused(self._with(Subject.FAX_EXTENSION), Role.NUMBER)
+            self._refuse_unused([*self._with(Subject.FAX_EXTENSION), *self._extensions()], Role.NUMBER)
         named = (self._named[role],) if role in self._named else ()
         return named if named and self._options.settled else (*named, *self._with(subject))
+
+    def _extensions(self) -> list[int]:
+        """Return the columns of extensions that belong to no telephone, and so to the fax number."""
+        if any(heading.phone for heading in self._headings):
+            return []
+        return [i for i, name in enumerate(self._names) if name.strip() and EXTENSION.issuperset(words_of(name))]
 
     # what they share
 

@@ -119,7 +119,7 @@ DOUBTFUL = _words(
 )
 #: the German word for "old" behind "fax"; before it, it is the English abbreviation of "alternate"
 OLD_BEHIND_FAX = "alt"
-EXTENSION = _words("extension ext extn durchwahl poste anexo interno toestel nebenstelle")
+EXTENSION = _words("extension ext extn dw durchwahl poste anexo interno toestel nebenstelle")
 #: words after which a heading only says what its numbers contain: "Fax (with area code)"
 INCLUDING = _words("with incl including inkl inklusive mit avec con met")
 
@@ -248,3 +248,27 @@ OUT_WORDS = OPT_OUT - _words(
     "robinson baja opposition opposizione sperre suppress suppression suppressed death deces decesso fallecimiento"
     " overlijden todesdatum sterbedatum todestag overlijdensdatum sperrkennzeichen defunto difunto abmeldung afmelding"
 ) | _words("dnc")
+#: texts that say that nobody has this number any more, or that it is no fax number
+WRONG_NUMBER_TEXTS = _words(
+    "wrongnumber disconnected numberdisconnected notinservice outofservice invalidnumber invalidfax faxinvalid notafax"
+    " revoked consentrevoked falschenummer nichtvergeben keinanschluss widerrufen mauvaisnumero numeroerrone"
+    " nonattribue numeroequivocado numerosbagliato verkeerdnummer revoque revocado revocato ingetrokken"
+)
+#: headings of flags that say who gets something, if their values say only yes and no
+SENDING = _words(
+    "send sends sending senden versand versenden mailing mailings werbung marketing"
+    " contact kontakt permission erlaubnis"
+    " receive receives erhalten envoyer envoi enviar envio inviare invio verzenden versturen subscribe subscribed"
+    " abonniert abonne suscrito iscritto fax ok allowed notify"
+)
+#: words of headings of preferences: "Preferred contact method"
+PREFERRED = _words("preferred preferredmethod prefers bevorzugt bevorzugte prefere preferido preferito voorkeur method")
+#: what the kind of a number is called if it is no fax number
+TELEPHONES = _words(
+    "phone telephone tel telefon telefono telefoon mobile mobil mobiltelefon movil cell cellphone"
+    " handy gsm voice landline"
+    " festnetz fixe portable cellulare celular homephone workphone businessphone mobilephone officephone pager main"
+    " telefonnummer phonenumber telefonfestnetz mobilfunk"
+)
+#: words of headings whose values say what kind of number it is
+KINDS = _words("type typ tipo soort kind art label labels line channel kanal device category kategorie")
