@@ -7,10 +7,12 @@ import pytest
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import AttemptOutcome, JobId, State
+from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.service.doctor import examine
+from dispatcher.service.limits import what_limits
 from dispatcher.service.suppressions import SuppressionFilter, remove_suppressions
-from tests.service.default_policy_system import DefaultPolicySystem, open_default_policy_system
+from tests.service.default_policy_system import MAX_IN_FLIGHT, DefaultPolicySystem, open_default_policy_system
 from tests.service.fake_provider import Call
 from tests.store.fixture import KEYS, number, upload_chunk
 
@@ -131,3 +133,29 @@ async def test_no_other_failure_proves_it(system: DefaultPolicySystem, kind: str
     system.line.failure = says(code, kind)  # type: ignore[assignment]
     await run_batch(system, "a", SPREAD[:3], 60)
     assert await entries(system) == {}
+
+
+@pytest.mark.parametrize(("each", "held"), [(33, False), (16, True)], ids=["3 % dead", "6 % dead"])
+async def test_a_plain_list_ends_and_one_that_is_held_waits_for_a_person_only(
+    system: DefaultPolicySystem, each: int, held: bool
+) -> None:
+    """With the default policy. What waits says why, other mailings go on, and a released batch is not held again."""
+    system.line.failure = dead(*SPREAD[::each])  # type: ignore[assignment]
+    await run_batch(system, "a", SPREAD[:500], 600)
+    assert await system.holds() == (["batch:a"] if held else [])
+    if held:
+        await system.store.workers.register("w", "1")
+        await system.db.client.set(KEYS.scheduler_seen, system.db.ms)
+        limits = await what_limits(system.store, max_in_flight=MAX_IN_FLIGHT, max_batches=10, batches=["a"])
+        assert limits.batches["a"] is LimitedBy.HOLD
+        await run_batch(system, "b", [number(5000 + line) for line in range(10)], 60)
+        assert await system.states("b") == {State.DELIVERED: 10}
+        await system.store.holds.release("batch:a")
+        await system.run(600)
+    dead_numbers = len(SPREAD[:500:each])
+    assert await system.states() == {State.FAILED: dead_numbers, State.DELIVERED: 500 - dead_numbers}
+    assert await system.holds() == []
+    # those whose calls ended while the batch was held are not on the list
+    not_added = (await system.store.metric_totals.all()).get(("dead_numbers", "not_added"), 0)
+    assert len(await entries(system)) == dead_numbers - not_added
+    assert (not_added > 0) is held
