@@ -42,6 +42,12 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=3, help="number of runs; the median is reported")
     parser.add_argument(
+        "--suppressions",
+        type=int,
+        default=0,
+        help="entries of the do-not-fax list while accept and accept_raw upload; none of them is in their lists",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print the figures that have goals as JSON on the last line"
     )
     parsed = parser.parse_args(arguments)
@@ -49,6 +55,8 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(BENCHES)}")
     if not 0 < parsed.scale <= 10 or not 1 <= parsed.runs <= 99:
         parser.error("--scale must be above 0 and at most 10, --runs between 1 and 99")
+    if not 0 <= parsed.suppressions <= 10_000_000:
+        parser.error("--suppressions must be between 0 and 10,000,000")
     return parsed
 
 
@@ -56,7 +64,13 @@ def main(command_line: Sequence[str] | None = None) -> int:
     """Run the benchmarks that the command line names, and return the exit status."""
     arguments = _parse_arguments(command_line)
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-bench-"))
-    setting = Setting(folder=folder, say=_say, scale=arguments.scale, runs=arguments.runs)
+    setting = Setting(
+        folder=folder,
+        say=_say,
+        scale=arguments.scale,
+        runs=arguments.runs,
+        suppressions=arguments.suppressions,
+    )
     try:
         with terminated_cleanly():
             figures, failed = _measure_all(arguments.names or BENCHES, setting)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.cluster import DOCUMENT_URL, bench_cluster, cluster_cpu_s
+from benchmarks.cluster import DOCUMENT_URL, bench_cluster, cluster_cpu_s, fill_suppressions
 from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.peers.running import enqueued_per_second
@@ -71,6 +71,7 @@ def _write_lists(setting: Setting) -> dict[str, Path]:
 def _run(setting: Setting, lists: dict[str, Path]) -> dict[str, float]:
     count = setting.size(ROWS, minimum=2000)
     with bench_cluster(setting.new_folder("accept"), services=("web",)) as cluster, cluster.client() as client:
+        fill_suppressions(client, setting)
         rates: dict[str, float] = {}
         for form, path in lists.items():
             rates |= _upload(cluster, client, form, path, count)

@@ -4,7 +4,7 @@ import time
 
 import phonenumbers
 
-from benchmarks.cluster import bench_cluster, draft
+from benchmarks.cluster import bench_cluster, draft, fill_suppressions
 from benchmarks.errors import BenchFailed
 from benchmarks.figures import Figure, Goal, medians
 from benchmarks.recipients import bad_rows, raw_rows, write_raw
@@ -23,6 +23,7 @@ def measure(setting: Setting) -> list[Figure]:
     runs = []
     for _ in range(setting.runs):
         with bench_cluster(setting.new_folder("accept_raw"), services=("web",)) as cluster, cluster.client() as client:
+            fill_suppressions(client, setting)
             clock = Stopwatch()
             batch = draft(client, "raw", path)
             seconds = clock.seconds

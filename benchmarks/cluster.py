@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.errors import BenchFailed
 from benchmarks.processor import cpu_s
+from benchmarks.setting import Setting
 from dispatcher.client import Batch, Client, NewBatch
 from dispatcher.local.cluster import LocalCluster
 from dispatcher.local.services import SERVICES, environment_without_settings
@@ -73,6 +75,19 @@ def read_json(url: str, body: object = None) -> Any:
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
+
+
+def fill_suppressions(client: Client, setting: Setting) -> None:
+    """Import the entries of the do-not-fax list that the setting asks for: numbers that no list of a benchmark has."""
+    if not setting.suppressions:
+        return
+    path = setting.folder / "do-not-fax.csv"
+    if not path.exists():
+        numbers = (f"+4930{20_000_000 + index}\n" for index in range(setting.suppressions))
+        path.write_text("number\n" + "".join(numbers))
+    answer = client.import_suppressions(path)
+    if answer.added != setting.suppressions:
+        raise BenchFailed(f"of {setting.suppressions:,} entries of the do-not-fax list {answer.added:,} were stored")
 
 
 def draft(client: Client, name: str, path: Path, *, documents: tuple[str, ...] = ()) -> Batch:

@@ -14,6 +14,8 @@ class Setting:
     say: Callable[[str], None]
     #: 1 is the size that the goals are defined for; smaller values are for trial runs
     scale: float = 1.0
+    #: entries of the do-not-fax list while lists are uploaded
+    suppressions: int = 0
     #: number of runs; the median is reported
     runs: int = 3
 

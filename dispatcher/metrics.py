@@ -17,6 +17,7 @@ from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.retry_table.rows import RULES
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, HTTP
 from dispatcher.core.settlement.endings import final_pairs, hold_pairs
+from dispatcher.core.suppressions import SOURCES
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.service.snapshot import Snapshot, Totals, snapshot
 from dispatcher.store.codec import category_name, type_name
@@ -117,6 +118,10 @@ COUNTERS: Sequence[Counter] = (
 )
 
 
+#: totals that may decrease: they count what there is, and not what happened
+_GAUGES = frozenset({"jobs", "suppressions"})
+
+
 class Exposition:
     """Renders the metrics as text for Prometheus. Create one per process: its counters never go back.
 
@@ -136,10 +141,10 @@ class Exposition:
         return generate_latest(registry)
 
     def forward(self, totals: Totals) -> Totals:
-        """Return totals that never decrease: what one has lost is added. Jobs by state are gauges and may decrease."""
+        """Return totals that never decrease: what one has lost is added. Gauges may decrease."""
         for field, before in self._last.items():
             back = before - totals.get(field, 0)
-            if back > 0 and field[0] != "jobs":
+            if back > 0 and field[0] not in _GAUGES:
                 self._lost[field] = self._lost.get(field, 0) + back
         self._last = totals
         return dict(totals) | {field: totals.get(field, 0) + lost for field, lost in self._lost.items()}
@@ -154,6 +159,7 @@ class _Snapshot(Collector):
         yield from (_counter(counter, totals) for counter in COUNTERS)
         yield from _finals(totals)
         yield _jobs(totals)
+        yield _suppressions(totals)
         yield _submit_seconds(totals)
         yield from _gauges(self._current)
 
@@ -209,6 +215,12 @@ def _jobs(totals: Totals) -> Metric:
     for state in JOB_STATES:
         metric.add_metric((state.label,), totals.get(("jobs", str(int(state))), 0))
     return metric
+
+
+def _suppressions(totals: Totals) -> Metric:
+    text = "Entries of the do-not-fax list, by source; a dead number that expired is remembered for a year"
+    counts = {source.value: totals.get(("suppressions", source.value), 0) for source in SOURCES}
+    return _by("source", "bulkfax_suppressions", text, counts)
 
 
 def _submit_seconds(totals: Totals) -> Metric:

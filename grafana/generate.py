@@ -238,7 +238,15 @@ JOBS = (
             Line(expr=level("bulkfax_open_drafts"), legend="open"),
             Line(expr=in_range("bulkfax_drafts_expired_total"), legend="expired, in this time range"),
         ],
-        width=24,
+        width=12,
+    ),
+    Graph(
+        title="Do-not-fax list",
+        description="Entries by source. Dead numbers that have expired are remembered for a year.",
+        unit="short",
+        lines=[Line(expr=level("bulkfax_suppressions", by="source"), legend="{{source}}")],
+        stacked=True,
+        width=12,
     ),
 )
 

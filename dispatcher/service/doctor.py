@@ -17,6 +17,7 @@ from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplacement
 from dispatcher.service.doctor_readable import ADVICE, MAX_NAMED, unreadable
+from dispatcher.service.doctor_suppressions import check_list, repair_list
 from dispatcher.service.permits import NoPermit
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
@@ -64,6 +65,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         "server writes": partial(_writable, store),
         "one place": partial(_jobs, store, fix=fix, progress=progress),
         "number locks": partial(_locks, store, fix=fix),
+        "do-not-fax list": partial(_suppressions, store, fix=fix),
         "holds": partial(_holds, store, fix=fix),
         "inbox": partial(_inbox, store),
         "callbacks set aside": partial(_set_aside, store, fix=fix),
@@ -267,6 +269,18 @@ async def _locks(store: Store, *, fix: bool) -> Finding:
         text = f"numbers are locked by jobs that do not call them: {', '.join(idle[:_MAX_NAMED])}"
         return Finding(check="number locks", ok=False, text=text, fixed=fixed)
     return Finding(check="number locks", ok=True, text="numbers are locked only by jobs that call them")
+
+
+async def _suppressions(store: Store, *, fix: bool) -> Finding:
+    checked = await check_list(store)
+    if checked.wrong:
+        text = f"{counted(len(checked.wrong), 'number')} with a wrong place in its indexes: the list may not show them"
+    elif checked.counted != checked.stored and checked.stored == (again := await check_list(store)).stored:
+        text = f"its counts by source are {dict(again.stored)} and not {dict(again.counted)}"
+    else:
+        text = f"{counted(checked.entries, 'entry', 'entries')}, each with its places in the indexes"
+        return Finding(check="do-not-fax list", ok=True, text=text)
+    return Finding(check="do-not-fax list", ok=False, text=text, fixed=fix and await repair_list(store, checked))
 
 
 async def _holds(store: Store, *, fix: bool) -> Finding:

@@ -32,7 +32,12 @@ _HOLDS = frozenset(
         *("reclaim", "release", "report_rollback", "resume", "settle"),
     }
 )
-_SUPPRESSIONS = frozenset({"begin", "find_suppressed", "forget_suppressions", "settle", "suppress", "unsuppress"})
+_SUPPRESSIONS = frozenset(
+    {
+        *("begin", "find_suppressed", "forget_suppressions", "reindex_suppressions", "settle", "suppress"),
+        "unsuppress",
+    }
+)
 _DEAD_NUMBERS = frozenset({"settle"})
 #: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(

@@ -5,8 +5,10 @@ recipients contain the same numbers, and a hash for each row would make every up
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from dispatcher.core.dead_numbers import PROOF_MEMORY_MS
 from dispatcher.core.suppressions import SOURCES, Suppression, SuppressionSource
 from dispatcher.store import codec
 from dispatcher.store.client import Client
@@ -16,6 +18,27 @@ from dispatcher.store.lua import Argument, Scripts
 
 #: maximum numbers that one run of a script looks up, and that one changes
 _FIND, _CHANGE = 1000, 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """A number of the list as it is stored: its entry, and its places in the indexes."""
+
+    number: str
+    #: None: only an index has the number
+    entry: Suppression | None
+    is_listed: bool
+    #: when it is forgotten, by the index
+    end_ms: int | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the indexes say what the entry says."""
+        if self.entry is None:
+            return False
+        expires_ms, is_proof = self.entry.expires_ms, self.entry.source is SuppressionSource.DEAD_NUMBER
+        end_ms = expires_ms + (PROOF_MEMORY_MS if is_proof else 0) if expires_ms else None
+        return self.is_listed and self.end_ms == end_ms
 
 
 class Suppressions:
@@ -76,6 +99,50 @@ class Suppressions:
         """Return the number of entries, expired ones of dead numbers included."""
         with translated():
             return int(await self._client.hlen(self._keys.suppressions))
+
+    async def indexed(self) -> AsyncIterator[list[StoredEntry]]:
+        """Yield every entry with its places in the indexes, and then what is in an index. Some may come twice.
+
+        What belongs together is read in one step, so that entries that change meanwhile look as they are.
+        """
+        keys = self._keys
+        with translated():
+            for key, scan in (
+                (keys.suppressions, self._client.hscan),
+                (keys.suppressed_numbers, self._client.zscan),
+                (keys.suppression_ends, self._client.zscan),
+            ):
+                cursor = -1
+                while cursor:
+                    cursor, found = await scan(key, max(0, cursor), count=_FIND)
+                    names = list(found) if isinstance(found, dict) else [name for name, _ in found]
+                    for first in range(0, len(names), _FIND):
+                        yield await self._indexed(names[first : first + _FIND])
+
+    async def _indexed(self, names: Sequence[bytes]) -> list[StoredEntry]:
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.hmget(self._keys.suppressions, names)
+            pipe.zmscore(self._keys.suppressed_numbers, names)
+            pipe.zmscore(self._keys.suppression_ends, names)
+            raw, listed, ends = await pipe.execute()
+        return [
+            StoredEntry(
+                entry=None if value is None else _entry(f"+{name.decode(errors='replace')}", value),
+                number=f"+{name.decode(errors='replace')}",
+                is_listed=score is not None,
+                end_ms=None if end is None else int(end),
+            )
+            for name, value, score, end in zip(names, raw, listed, ends, strict=True)
+        ]
+
+    async def reindex(self, numbers: Sequence[str]) -> None:
+        """Make the indexes say what the entries of these numbers say."""
+        for first in range(0, len(numbers), _CHANGE):
+            await self._scripts.run("reindex_suppressions", *map(_digits, numbers[first : first + _CHANGE]))
+
+    async def recount(self, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+        """Replace the counts by source. Returns False if entries have changed since the counts were read."""
+        return bool(await self._scripts.run("recount_suppressions", before=before, after=after))
 
     async def forget(self, max_entries: int = 100) -> int:
         """Remove entries that have expired. Returns their number."""

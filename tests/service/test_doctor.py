@@ -7,6 +7,7 @@ import pytest
 from dispatcher.core.job import State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.recovery.places import WATCHED, Place
+from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate
@@ -145,3 +146,33 @@ async def test_what_waits_for_a_hold_that_has_ended_is_named_and_woken(store: St
     lease = await store.dispatch.claim("bulk", max_jobs=8, max_ahead=8, max_in_flight=8)
     assert lease
     assert [job.batch for job in lease.jobs] == [batch] * 2
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("ZREM", KEYS.suppressed_numbers, "12025550101"), "1 number with a wrong place"),
+        (("ZREM", KEYS.suppression_ends, "12025550102"), "1 number with a wrong place"),
+        (("ZADD", KEYS.suppression_ends, 1, "12025550101"), "1 number with a wrong place"),
+        (("ZADD", KEYS.suppressed_numbers, 0, "12025550109"), "1 number with a wrong place"),
+        (("HDEL", KEYS.suppressions, "12025550102"), "1 number with a wrong place"),
+        (("HINCRBY", KEYS.totals, "suppressions|import", 5), "its counts by source are"),
+    ],
+)
+async def test_the_do_not_fax_list_gets_right_indexes_and_counts(
+    store: Store, command: tuple[str | int, ...], says: str
+) -> None:
+    """An entry that is missing in an index still stops its number, but nobody would see it."""
+    later_ms = await store.clock.now_ms() + 10**9
+    manual, dead = SuppressionSource.MANUAL, SuppressionSource.DEAD_NUMBER
+    await store.suppressions.put(
+        [
+            Suppression(number="+12025550101", source=manual),
+            Suppression(number="+12025550102", source=dead, expires_ms=later_ms),
+        ]
+    )
+    assert (await finding_of(store, "do-not-fax list")).text == "2 entries, each with its places in the indexes"
+    await store.audit._client.execute_command(*command)
+    finding = await finding_of(store, "do-not-fax list", fix=True)
+    assert (finding.ok, finding.fixed, says in finding.text) == (False, True, True), finding.text
+    assert (await finding_of(store, "do-not-fax list")).ok

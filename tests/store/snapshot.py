@@ -152,13 +152,16 @@ def _model_totals(model: Model) -> dict[str, int]:
             totals[f"jobs|{state:d}"] += jobs
             if state.final:
                 totals[f"final|{state:d}:{codec.category_code(category)}:{codec.type_code(error_type)}"] += jobs
+    totals.update(f"suppressions|{entry.source}" for entry in model.suppressions.values())
     return {name: jobs for name, jobs in totals.items() if jobs}
 
 
 def _stored_totals(raw: dict[str, Any]) -> dict[str, int]:
     totals = {name.decode(): int(jobs) for name, jobs in raw.get(KEYS.totals, {}).items()}
     return {
-        name: jobs for name, jobs in totals.items() if jobs and name.startswith(("jobs|", "final|", "drafts_ended"))
+        name: jobs
+        for name, jobs in totals.items()
+        if jobs and name.startswith(("jobs|", "final|", "drafts_ended", "suppressions|"))
     }
 
 

@@ -20,6 +20,8 @@ for i, digits in ipairs(names) do
   end
   if not (active and entry.source == 'import' and OF_PEOPLE[old.source]) then
     entry.added_ms = entry.added_ms or now_ms()
+    count_suppression(old, -1)
+    count_suppression(entry, 1)
     fields[#fields + 1], fields[#fields + 2] = digits, cjson.encode(entry)
     scores[#scores + 1], scores[#scores + 2] = 0, digits
     if entry.expires_ms then

@@ -24,7 +24,14 @@ local function forget_at(entry)
   return entry.expires_ms + (entry.source == DEAD_NUMBER and PROOF_MEMORY_MS or 0)
 end
 
+-- Entries are counted by source for the metrics. One that cannot be read stays counted as what it was.
+local function count_suppression(entry, by)
+  if entry and entry.source ~= 'unreadable' then add_total('suppressions|' .. entry.source, by) end
+end
+
 local function save_suppression(digits, entry)
+  count_suppression(load_suppression(digits), -1)
+  count_suppression(entry, 1)
   redis.call('HSET', KEY.suppressions, digits, cjson.encode(entry))
   redis.call('ZADD', KEY['suppressions:numbers'], 0, digits)
   if entry.expires_ms then
@@ -35,6 +42,7 @@ local function save_suppression(digits, entry)
 end
 
 local function remove_suppression(digits)
+  count_suppression(load_suppression(digits), -1)
   redis.call('ZREM', KEY['suppressions:numbers'], digits)
   redis.call('ZREM', KEY['suppressions:ends'], digits)
   return redis.call('HDEL', KEY.suppressions, digits)
