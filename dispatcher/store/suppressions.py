@@ -114,8 +114,8 @@ class Suppressions:
             ):
                 cursor = -1
                 while cursor:
-                    cursor, found = await scan(key, max(0, cursor), count=_FIND)
-                    names = list(found) if isinstance(found, dict) else [name for name, _ in found]
+                    cursor, fields = await scan(key, max(0, cursor), count=_FIND)
+                    names = list(fields) if isinstance(fields, dict) else [name for name, _ in fields]
                     for first in range(0, len(names), _FIND):
                         yield await self._indexed(names[first : first + _FIND])
 
