@@ -36,12 +36,12 @@ OTHER_COUNTRY = [
     (("Markt|Fax", f"Deutschland|{DE}"), "US"),
     (("Locale|Fax", f"en-GB|{GB}"), "DE"),
     (("Locale|Fax", f"de_DE.UTF-8|{DE}"), "US"),
-    (("Sprache|Fax", f"de-AT|{DE}"), "US"),
+    (("Sprache|Fax", f"de-DE|{DE}"), "US"),
     (("A|Fax", f"DEU|{DE}"), "US"),
     (("A|Fax", f"DE - Germany|{DE}"), "US"),
     (("A|Fax", f"Germany (DE)|{DE}"), "US"),
     (("A|Fax", f"US-CA|{US}"), "DE"),
-    (("A|Fax", f"NO|{US}", f"SE|{US}"), "US"),
+    (("A|Fax", "NO|22 12 34 56", "SE|08 123 456 78"), "US"),
     (("Country|Market|Fax", f"US|DE|{US}", f"|DE|{DE}"), "US"),
     (("Country|Prefix|Fax", f"US|+49|{DE}"), "US"),
     (("Vorwahl|Fax", "+49|3023125123"), "US"),
@@ -76,6 +76,9 @@ NO_OTHER_COUNTRY = [
     (("Branch|Fax", f"41|{US}", f"47|{US}"), "US"),
     (("Country|Market|Fax", f"US|DE|{US}"), "DE"),
     (("Code|Fax", f"A12|{US}"), "US"),
+    (("Degree|Fax", f"PA|{US}", f"MD|{US}"), "US"),
+    (("Dept|Fax", f"IT|{US}"), "US"),
+    (("City|Fax", f"Singapore|{US}"), "US"),
 ]
 
 
@@ -130,6 +133,12 @@ def test_a_column_with_a_value_about_opting_out_is_asked_about(column: str) -> N
     [
         *("Last Name|Robinson", "City|Baja", "Email status|unsubscribed", "Notes|no email please", "Status|active"),
         *("Notes|Opted out of newsletter e-mails", "Company|Death Valley Tours", "Claim|denied", "Notes|No. 12"),
+        *(
+            "Company|No Fax Solutions",
+            "Company|Fax Stop Ltd",
+            "Remark|Blocked drain in room 3",
+            "Notes|not in on Friday",
+        ),
         *("Marketing contact status|Non-marketing contact", "Street|Opposition Rd. 1", "Notes|not opted out"),
     ],
 )

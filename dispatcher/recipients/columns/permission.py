@@ -14,6 +14,8 @@ _CHECK_MARKS = dict.fromkeys(map(ord, "✓✔☑✅☒"), "x")
 _REMEMBERED = 1024
 #: characters and words of the longest text that says only that somebody opted out
 _CHARACTERS, _MAX_WORDS = 60, 8
+#: words of the longest one that says so with a single word: "patient deceased 2020"
+_FEW_WORDS = 4
 #: beginnings of words of such a text; most values have none, and are not looked at any further
 _BEGINNINGS = re.compile(
     r"\b(?:opt(?:ed|ing)?\W?out|(?:not?|nicht|keine?n?|pas|non|sin|niet|geen|nie|never|don\W?t|ohne|senza|sans|without)\W"
@@ -55,7 +57,7 @@ def says_opted_out(value: str) -> bool:
         or (known & v.OTHER_CHANNELS and "fax" not in known)
     ):
         return False
-    out = known & v.OUT_WORDS or (known & {"opt", "opted", "opting"} and "out" in known)
+    out = (known & v.OUT_WORDS and len(words) <= _FEW_WORDS) or (known & {"opt", "opted", "opting"} and "out" in known)
     out = out or ("fax" in known and known & v.FORBIDDEN)
     if out:
         return not known & v.NEGATIONS or forbids(words)

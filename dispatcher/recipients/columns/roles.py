@@ -17,6 +17,7 @@ from dispatcher.recipients.columns.vocabulary import (
     EXTENSION,
     KINDS,
     OTHER_CHANNELS,
+    PERSONS,
     PREFERENCES,
     PREFERRED,
     REFERENCES,
@@ -278,11 +279,13 @@ class _Decision:
             words = frozenset(words_of(self._names[index]))
             if words & OTHER_CHANNELS and "fax" not in words:
                 continue
+            if words and words <= SENDING and said and all(map(is_flag, said)):
+                self._refuse_unused([index], Role.OPT_OUT)
+            if words & PERSONS and not words & STATUS:
+                continue  # "No Fax Solutions" is a company
             out = next((value for value in said if says_opted_out(value)), None)
             if out is not None:
                 raise _Refused(refusal_of_opt_out(self._names, index, out))
-            if words and words <= SENDING and said and all(map(is_flag, said)):
-                self._refuse_unused([index], Role.OPT_OUT)
             if words & STATUS:
                 yield index
 

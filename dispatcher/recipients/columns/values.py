@@ -167,7 +167,7 @@ def other_country(
             continue
         if said.form is not Form.CALLING_CODE and country.strip():
             continue
-        # any digits may be a calling code, but the number has to be valid behind them
-        if column.hinted or said.form not in (Form.DIGITS, Form.DIGIT) or resolve(number, said.region) is not None:
+        # under any heading, "49", "PA" or "Jordan" may mean something else, unless the number is valid in that country
+        if column.hinted or said.form is Form.CALLING_CODE or resolve(number, said.region) is not None:
             return column.position
     return None

@@ -225,7 +225,8 @@ STATES = _words("st prov kt bl stateprovince region regio regione")
 PERSONS = _words(
     "first last middle given family surname forename nickname vorname nachname rufname prenom nombre apellido apellidos"
     " cognome voornaam achternaam contact ansprechpartner kontakt contacto contatto title titel titre titolo titulo"
-    " salutation anrede civilite suffix company firma name"
+    " salutation anrede civilite suffix company firma name organization organisation societe empresa azienda bedrijf"
+    " business practice praxis street strasse address adresse city ort town"
 )
 LANGUAGES = _words("language languages lang sprache langue idioma lingua taal korrespondenzsprache")
 QUANTITIES = _words(
@@ -267,7 +268,7 @@ PREFERRED = _words("preferred preferredmethod prefers bevorzugt bevorzugte prefe
 TELEPHONES = _words(
     "phone telephone tel telefon telefono telefoon mobile mobil mobiltelefon movil cell cellphone"
     " handy gsm voice landline"
-    " festnetz fixe portable cellulare celular homephone workphone businessphone mobilephone officephone pager main"
+    " festnetz fixe portable cellulare celular homephone workphone businessphone mobilephone officephone pager"
     " telefonnummer phonenumber telefonfestnetz mobilfunk"
 )
 #: words of headings whose values say what kind of number it is
