@@ -173,7 +173,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """Open only the store, for commands that read it; this changes nothing. Raises SettingsError, StoreError."""
     store = make_store(settings, read_policy(settings), answers_people=True)
     try:
-        await store.layout.check()
+        async with store.key_types.named():
+            await store.layout.check()
         yield store
     finally:
         await store.aclose()
@@ -249,13 +250,14 @@ async def prepare_account(settings: Settings, store: Store) -> AccountSecrets:
     """
     if not settings.allow_unsafe_redis:
         await store.check_settings()
-    await store.layout.establish()
-    keys = await store.secrets.callback_keys([key.get_secret_value() for key in settings.callback_keys])
     limits = settings.sinch
-    await store.rate_limiter.set_ceiling(
-        limits.rate_per_second, per_minute=limits.rate_per_minute, per_day=limits.rate_per_day
-    )
-    return AccountSecrets(callback_keys=keys, number_key=await store.secrets.number_key())
+    async with store.key_types.named():
+        await store.layout.establish()
+        keys = await store.secrets.callback_keys([key.get_secret_value() for key in settings.callback_keys])
+        await store.rate_limiter.set_ceiling(
+            limits.rate_per_second, per_minute=limits.rate_per_minute, per_day=limits.rate_per_day
+        )
+        return AccountSecrets(callback_keys=keys, number_key=await store.secrets.number_key())
 
 
 def assemble(

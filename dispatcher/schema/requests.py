@@ -9,8 +9,10 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationInfo,
     model_validator,
 )
@@ -29,6 +31,7 @@ OnPartial = Literal["resume", "resend", "stop"]
 
 #: maximum characters of the names and values of a cover page's merge fields together; every draft stores them
 _COVER_PAGE_CHARACTERS = 10_000
+_DATE = re.compile(r"[0-9]{4}-")
 
 
 def _web_address(text: str) -> str:
@@ -48,6 +51,20 @@ def _with_cover_page(data: dict[str, str], info: ValidationInfo) -> dict[str, st
     return data
 
 
+def _number(value: object) -> object:
+    """Refuse what pydantic would take for a number: ``false`` as 0, which removes a limit, and ``"5"``."""
+    if isinstance(value, bool | str):
+        raise ValueError("give a number, without quotation marks")
+    return value
+
+
+def _time_text(value: object) -> object:
+    """Refuse numbers, which pydantic would take for seconds or milliseconds since 1970, whichever fits."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not _DATE.match(value)):
+        raise ValueError("give a time as in 2026-12-31T09:00:00+01:00")
+    return value
+
+
 def _bounded_together(data: dict[str, str]) -> dict[str, str]:
     characters = sum(map(len, (*data, *data.values())))
     if characters > _COVER_PAGE_CHARACTERS:
@@ -64,6 +81,10 @@ def _pattern(pattern: str, advice: str) -> tuple[AfterValidator, FieldInfo]:
         return text
 
     return AfterValidator(matches), Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+def _between(kind: type[int] | type[float], least: float, greatest: float) -> EnforcedByApi:
+    return EnforcedByApi(Annotated[kind, BeforeValidator(_number), Field(ge=least, le=greatest)])
 
 
 def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
@@ -89,10 +110,13 @@ def _list_of(item: Any, max_items: int) -> EnforcedByApi:
     return EnforcedByApi(Annotated[tuple[item, ...], Field(max_length=max_items)])
 
 
+Flag = Annotated[bool, EnforcedByApi(StrictBool)]
 Line = Annotated[str, _text(200)]
 Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_country)])]
 TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_time_zone)])]
-Time = Annotated[datetime, EnforcedByApi(Annotated[AwareDatetime, AfterValidator(_time_in_range)])]
+Time = Annotated[
+    datetime, EnforcedByApi(Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(_time_in_range)])
+]
 E164 = Annotated[
     str, EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")])
 ]
@@ -145,7 +169,7 @@ class Options(Request):
     sender: E164 | None = Field(default=None, alias="from", description="Number that the fax comes from, in E.164.")
     service_id: Line | None = Field(default=None, description="Id of the provider's service to send with.")
     header_text: Annotated[str, _text(50)] | None = Field(default=None, description="Text at the top of each page.")
-    header_page_numbers: bool | None = Field(default=None, description="Whether the top of each page has its number.")
+    header_page_numbers: Flag | None = Field(default=None, description="Whether the top of each page has its number.")
     header_time_zone: TimeZone | None = Field(
         default=None, description="Time zone of the date at the top of each page, as in the tz database."
     )
@@ -187,7 +211,7 @@ class Content(Request):
         description="What to do when a call failed after some pages arrived; if left out, the retry policy decides.",
     )
     deadline: Time | None = Field(default=None, description="When jobs that have not ended expire.")
-    ignore_dead_numbers: bool = Field(
+    ignore_dead_numbers: Flag = Field(
         default=False,
         description="Whether to fax numbers that are on the do-not-fax list only because calls have proved them dead.",
     )
@@ -200,7 +224,7 @@ class NewBatch(Content):
     priority: Literal["bulk", "urgent"] = Field(
         default="bulk", description="Urgent batches are sent before all bulk batches."
     )
-    weight: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100)])] = Field(
+    weight: Annotated[int, _between(int, 1, 100)] = Field(
         default=1, description="Share of the rate in relation to other batches of the same priority."
     )
     default_country: Country | None = Field(
@@ -212,8 +236,8 @@ class NewBatch(Content):
 class Start(Request):
     """What the producer allows a start to do, after an answer that named it."""
 
-    allow_warnings: bool = Field(default=False, description="Send documents that have warnings.")
-    allow_repeat: bool = Field(
+    allow_warnings: Flag = Field(default=False, description="Send documents that have warnings.")
+    allow_repeat: Flag = Field(
         default=False, description="Send although the same was sent to the same recipients a short while ago."
     )
 
@@ -290,7 +314,7 @@ class JobFilter(Request):
     error_types: Annotated[tuple[_ErrorType, ...], _list_of(_ErrorType, 20)] = Field(
         default=(), description="Error types of the latest failure."
     )
-    error_codes: Annotated[tuple[int, ...], EnforcedByApi(Annotated[tuple[int, ...], Field(max_length=100)])] = Field(
+    error_codes: Annotated[tuple[int, ...], _list_of(Annotated[int, BeforeValidator(_number)], 100)] = Field(
         default=(), description="The provider's error codes of the latest failure."
     )
     countries: Annotated[tuple[Country, ...], _list_of(Country, 250)] = Field(
@@ -311,10 +335,10 @@ class JobFilter(Request):
         "the failure.",
     )
     until: Time | None = Field(default=None, description="Only jobs whose state changed last before this time.")
-    min_attempts: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] = Field(
+    min_attempts: Annotated[int, _between(int, 0, 1_000_000)] = Field(
         default=0, description="Lowest number of the latest attempt."
     )
-    max_attempts: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] | None = Field(
+    max_attempts: Annotated[int, _between(int, 0, 1_000_000)] | None = Field(
         default=None, description="Highest number of the latest attempt."
     )
 
@@ -336,7 +360,7 @@ class Overrides(Request):
         default=None, description="What to do when a call failed after some pages arrived."
     )
     priority: Literal["bulk", "urgent"] | None = Field(default=None, description="Priority of the new batch.")
-    weight: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100)])] | None = Field(
+    weight: Annotated[int, _between(int, 1, 100)] | None = Field(
         default=None, description="Share of the rate in relation to other batches of the same priority."
     )
     start_at: Time | None = Field(default=None, description="When the new batch begins to send; if left out, at once.")
@@ -349,7 +373,7 @@ class NewRerun(JobFilter, Start):
     states: Annotated[tuple[_FinalState, ...], _list_of(_FinalState, 10)] = Field(
         default=("failed",), description="Final states of the jobs to send again."
     )
-    include_delivered: bool = Field(
+    include_delivered: Flag = Field(
         default=False,
         description="Needed to send again to recipients whose fax has arrived (`delivered`) or may have arrived "
         "(`delivered_unconfirmed`).",
@@ -358,8 +382,8 @@ class NewRerun(JobFilter, Start):
     reason: Annotated[str, _text(500)] = Field(
         default="", description="Why these jobs are sent again. Needed unless `preview` is true."
     )
-    preview: bool = Field(default=False, description="Only say what would be sent. Nothing is created.")
-    start: bool = Field(default=True, description="Whether to start the new batch at once.")
+    preview: Flag = Field(default=False, description="Only say what would be sent. Nothing is created.")
+    start: Flag = Field(default=True, description="Whether to start the new batch at once.")
 
     @model_validator(mode="after")
     def _complete(self, info: ValidationInfo) -> Self:
@@ -401,13 +425,13 @@ class NewSuppression(Request):
 class Rate(Request):
     """Limits of the account to change; those left out stay as they are. 0 for a minute or a day removes that limit."""
 
-    per_second: Annotated[float, EnforcedByApi(Annotated[float, Field(ge=0.001, le=10_000)])] | None = Field(
+    per_second: Annotated[float, _between(float, 0.001, 10_000)] | None = Field(
         default=None, description="Requests to the provider in a second."
     )
-    per_minute: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000)])] | None = Field(
+    per_minute: Annotated[int, _between(int, 0, 1_000_000)] | None = Field(
         default=None, description="Requests to the provider in a minute; 0 for no limit."
     )
-    per_day: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=0, le=1_000_000_000)])] | None = Field(
+    per_day: Annotated[int, _between(int, 0, 1_000_000_000)] | None = Field(
         default=None, description="Requests to the provider in a day; 0 for no limit."
     )
 
@@ -425,6 +449,6 @@ class Rate(Request):
 class Resume(Request):
     """What an operator accepts so that sending continues."""
 
-    accept_rollback: bool = Field(
+    accept_rollback: Flag = Field(
         default=False, description="Accept that Redis has lost writes, after looking at what the reconciliation found."
     )

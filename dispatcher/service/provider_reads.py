@@ -1,6 +1,7 @@
 """Reads from the provider: one fax by its id, and complete lists. Each request takes a permit."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -19,6 +20,9 @@ from dispatcher.store.holds import Holds, ListNote
 
 Answer = TypeVar("Answer")
 
+#: parts of a list's time that are asked for, of which each half may be too large
+_MAX_PARTS = 200
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +37,11 @@ class Listed:
     def may_hide(self, job: str) -> bool:
         """Return whether an unusable fax of the list may be the job's. The list then does not prove its absence."""
         return not self.unusable.isdisjoint({"", job})
+
+
+def _joined(parts: Sequence[Listed]) -> Listed:
+    by_id = {update.fax_id: update for part in parts for update in part.faxes}
+    return Listed(faxes=tuple(by_id.values()), unusable=frozenset().union(*(part.unusable for part in parts)))
 
 
 class ProviderReads:
@@ -56,7 +65,7 @@ class ProviderReads:
     async def listed(self, query: FaxQuery, kind: ReadKind) -> Listed:
         """Read all pages of a list. Raises UnreadableError when the list is incomplete."""
         try:
-            listed = await _in_readable_pages(query, partial(self._listed, kind=kind))
+            listed = _joined([part async for part in _in_readable_parts(query, partial(self._listed, kind=kind))])
         except RateLimitedError:
             raise  # a rate limit does not mean that lists cannot be read
         except SinchError:
@@ -72,7 +81,8 @@ class ProviderReads:
             page = partial(self._sinch.list_page, query, 1, total_s=self._policy.read_total_s)
             return (await self._paid(kind, page)).faxes
 
-        return await _in_readable_pages(query, first_page)
+        async with aclosing(_in_readable_parts(query, first_page)) as parts:
+            return await anext((faxes async for faxes in parts if faxes), ())
 
     async def _note(self, *, readable: bool) -> None:
         """Note whether a list could be read. Sending is held while unclear attempts cannot be searched for."""
@@ -107,6 +117,36 @@ class ProviderReads:
             except RateLimitedError as error:
                 await self._permits.slow_down(epoch, error.retry_after_s)
                 raise
+
+
+async def _in_readable_parts(
+    query: FaxQuery, read: Callable[[FaxQuery], Awaitable[Answer]]
+) -> AsyncGenerator[Answer, None]:
+    """Read a list in smaller pages if one is too large, and in parts of its time if the smallest are: newest first.
+
+    A provider that ignores the page size answers with all faxes of the time.
+    """
+    try:
+        yield await _in_readable_pages(query, read)
+        return
+    except TooLargeError as error:
+        pending = _halves(query, error)
+    for _ in range(_MAX_PARTS):
+        query = pending.pop()
+        try:
+            yield await read(query)
+        except TooLargeError as error:
+            pending += _halves(query, error)
+        if not pending:
+            return
+    raise TooLargeError(f"the list of faxes is too large: {_MAX_PARTS} parts of its time were asked for")
+
+
+def _halves(query: FaxQuery, error: TooLargeError) -> list[FaxQuery]:
+    halves = query.in_halves()
+    if halves is None:
+        raise error
+    return [*halves]
 
 
 async def _in_readable_pages(query: FaxQuery, read: Callable[[FaxQuery], Awaitable[Answer]]) -> Answer:

@@ -113,6 +113,18 @@ class FaxQuery:
         """
         return replace(self, page_size=max(1, self.page_size // 10)) if self.page_size > 1 else None
 
+    def in_halves(self) -> "tuple[FaxQuery, FaxQuery] | None":
+        """Return a query of the earlier and one of the later half of the time, which share the second between them.
+
+        Returns None if the time is not limited, or too short to be divided.
+        """
+        if self.created_from_ms is None or self.created_to_ms is None:
+            return None
+        middle_ms = (self.created_from_ms + self.created_to_ms) // 2_000 * 1_000
+        if not self.created_from_ms < middle_ms < self.created_to_ms - 1_000:
+            return None
+        return replace(self, created_to_ms=middle_ms), replace(self, created_from_ms=middle_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:

@@ -1,9 +1,11 @@
 """Checks the types of the account's keys. One of another type stops what needs it, until somebody has restored it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from dispatcher.store.client import Client
-from dispatcher.store.errors import WrongKeyType, translated
+from dispatcher.store.errors import UnreadableData, WrongKeyType, translated
 from dispatcher.store.keys import ACCOUNT_TYPES, SENDING_KEYS, Keys
 
 
@@ -42,6 +44,15 @@ class KeyTypes:
         """Raise WrongKeyType if a key of the account is of another type than it must be."""
         if others := await self.others():
             raise WrongKeyType("; ".join(map(str, others)))
+
+    @asynccontextmanager
+    async def named(self) -> AsyncIterator[None]:
+        """Name the keys of another type if the block meets one. Raises WrongKeyType."""
+        try:
+            yield
+        except UnreadableData:
+            await self.check()
+            raise
 
     async def let_send(self) -> bool:
         """Return whether all keys are ours without which nothing is sent."""

@@ -333,6 +333,7 @@ async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.Async
         ({"per_second": 0}, "per_second: input should be greater than or equal to 0.001"),
         ({"per_second": 5e-324}, "per_second: input should be greater than or equal to 0.001"),
         ({"per_minute": 1.5}, "per_minute: input should be a valid integer"),
+        ({"per_day": False}, "per_day: give a number, without quotation marks"),
         ({"per_hour": 1}, "per_hour: there is no such field"),
     ],
 )

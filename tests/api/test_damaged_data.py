@@ -17,7 +17,9 @@ from dispatcher.core.job import AttemptOutcome, HistoryEntry, RefusedRow, State
 from dispatcher.core.names import UploadName
 from dispatcher.core.outcome import NotSent, Refused, SendOutcome
 from dispatcher.core.retry_table.rule import Scope
+from dispatcher.runtime import prepare_account
 from dispatcher.service.doctor import examine
+from dispatcher.settings import Settings
 from dispatcher.sinch.order import FaxOrder
 from dispatcher.sinch.wire import AttemptLabels
 from dispatcher.store import codec
@@ -338,6 +340,15 @@ async def change_type(client: Client, key: str) -> str:
     await client.delete(key)
     await (client.set(key, 1) if is_list else client.rpush(key, "x"))
     return "string" if is_list else "list"
+
+
+@pytest.mark.parametrize("name", ["layout", "secrets", "limiter"])
+async def test_a_process_that_cannot_start_names_the_key_of_another_type(redis_url: str, name: str) -> None:
+    async with open_system(redis_url) as system:
+        await change_type(system.db.client, KEYS.prefix + name)
+        settings = Settings.model_construct(allow_unsafe_redis=True)
+        with pytest.raises(WrongKeyType, match=f"{KEYS.prefix}{name} is a list and must be a .* restore it"):
+            await prepare_account(settings, system.store)
 
 
 async def test_a_key_of_the_account_of_another_type_is_named(redis_url: str, built: dict[str, Built]) -> None:

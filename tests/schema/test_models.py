@@ -13,7 +13,7 @@ from dispatcher.core.batch import BatchState as CoreBatchState
 from dispatcher.core.job import FINAL, JOB_STATES
 from dispatcher.core.options import FaxOptions
 from dispatcher.schema import requests, responses
-from dispatcher.schema.requests import NewBatch, Options, Rate, Request
+from dispatcher.schema.requests import NewBatch, NewRerun, Options, Rate, Request, Resume, Start
 from dispatcher.schema.states import FINAL_STATES, BatchState, JobState
 
 MODELS = [
@@ -48,6 +48,19 @@ BAD: list[tuple[type[Request], dict[str, object]]] = [
     (NewBatch, {"name": "n", "options": {"header_time_zone": "Mars/Olympus"}}),
     (NewBatch, {"name": "n", "start_at": "2099-01-01T00:00:00"}),
     (Rate, {}),
+    # pydantic would take these for numbers, times and yes or no
+    (Rate, {"per_day": False}),
+    (Rate, {"per_minute": "5"}),
+    (Rate, {"per_second": True}),
+    (NewBatch, {"name": "n", "weight": True}),
+    (NewBatch, {"name": "n", "start_at": 4_070_908_800}),
+    (NewBatch, {"name": "n", "deadline": "4070908800"}),
+    (NewBatch, {"name": "n", "ignore_dead_numbers": "yes"}),
+    (NewBatch, {"name": "n", "options": {"header_page_numbers": 1}}),
+    (Start, {"allow_warnings": "false"}),
+    (Start, {"allow_repeat": 1}),
+    (NewRerun, {"states": ["failed"], "start": "no", "reason": "n"}),
+    (Resume, {"accept_rollback": 1}),
 ]
 
 
