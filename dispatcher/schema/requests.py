@@ -83,8 +83,8 @@ def _pattern(pattern: str, advice: str) -> tuple[AfterValidator, FieldInfo]:
     return AfterValidator(matches), Field(json_schema_extra={"pattern": f"^{pattern}$"})
 
 
-def _between(kind: type[int] | type[float], least: float, greatest: float) -> EnforcedByApi:
-    return EnforcedByApi(Annotated[kind, BeforeValidator(_number), Field(ge=least, le=greatest)])
+def _between(kind: type[int] | type[float], lowest: float, highest: float) -> EnforcedByApi:
+    return EnforcedByApi(Annotated[kind, BeforeValidator(_number), Field(ge=lowest, le=highest)])
 
 
 def _text(max_length: int, min_length: int | None = None) -> EnforcedByApi:
