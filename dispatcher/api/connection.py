@@ -22,6 +22,9 @@ from dispatcher.api.problems import problem_of, problem_response
 MAX_HEAD_BYTES = 64_000
 #: bytes that the framing of one chunk may have: its length in hexadecimal, two line ends, a short extension
 _CHUNK_FRAMING = 20
+#: chunks of a body that may be tiny, and the bytes that chunks then have on average. The parser takes as long for a
+#: chunk of a byte as for a large one, and what arrives at once is parsed without a pause
+_TINY_CHUNKS, _CHUNK_BYTES = 1_000, 8
 #: bytes that the kernel keeps for a client that does not read. It would keep megabytes, in which slow and dead clients
 #: cannot be told apart
 _SEND_BUFFER_BYTES = 256 * 1024
@@ -98,6 +101,10 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = True
     _head_by: float | None = None
     _idle_since = 0.0
+    #: bytes and chunks of the present body, and pieces of it that the parser has found in what arrived last
+    _body_bytes = 0
+    _chunks = 0
+    _pieces: list[bytes]
     #: bytes of body since the last check, how many bytes the client is behind the rate (negative: ahead of it), and
     #: seconds for which it has sent nothing, and in all
     _received = 0
@@ -113,6 +120,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self._pieces = []
         self._idle_since = self.loop.time()
         self._head_by = self._idle_since + self.HEAD_S
         self._timer = self.loop.call_later(self.TICK_S, self._check)
@@ -143,13 +151,14 @@ class BoundedConnection(HttpToolsProtocol):
         if self._head_by is None and not self._answering:
             self._head_by = self.loop.time() + self.HEAD_S
         super().data_received(data)
+        self._pass_on_body()
         if self._framing > MAX_HEAD_BYTES:
             self._refuse(*self._too_large())
         elif self._framing < 0:
             self._framing = 0
 
     def on_headers_complete(self) -> None:
-        if self._framing > MAX_HEAD_BYTES and self._measured(self.headers) > MAX_HEAD_BYTES:
+        if self._measured(self.headers) > MAX_HEAD_BYTES:  # also of a request behind another one in what arrived
             self._raise(*self._too_large())
         if len(self.headers) > self.MAX_HEADERS:
             self._raise(431, f"Send at most {self.MAX_HEADERS} header fields.")
@@ -158,19 +167,32 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self.headers = []  # of trailers, which must not become headers
         self._in_head, self._head_by = False, None
+        self._body_bytes, self._chunks = 0, 0
         self._received, self._behind, self._silent_s, self._sending_s = 0, 0.0, 0.0, 0.0
 
     def on_chunk_header(self) -> None:
         """Called by the parser after each chunk's length and extensions."""
         self._framing -= _CHUNK_FRAMING
+        if self._chunks > _TINY_CHUNKS and self._body_bytes < self._chunks * _CHUNK_BYTES:
+            self._raise(400, f"Send larger chunks: at least {_CHUNK_BYTES} bytes on average.")
+        self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
         self._framing -= len(body)
         self._received += len(body)
-        super().on_body(body)
+        self._body_bytes += len(body)
+        self._pieces.append(body)
+
+    def _pass_on_body(self) -> None:
+        """Pass on what has arrived of a body at once. uvicorn would copy all of it for every chunk."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            if not self.transport.is_closing():
+                super().on_body(b"".join(pieces))
 
     def on_message_complete(self) -> None:
-        if self._framing > MAX_HEAD_BYTES and self._measured([*self.scope["headers"], *self.headers]) > MAX_HEAD_BYTES:
+        self._pass_on_body()
+        if self.headers and self._measured([*self.scope["headers"], *self.headers]) > MAX_HEAD_BYTES:
             self._raise(*self._too_large())
         super().on_message_complete()
         self._framing, self._in_head, self._head_by = 0, True, None

@@ -189,6 +189,32 @@ async def test_what_is_too_large_or_no_http_is_answered_with_a_problem(
     assert (b"application/problem+json" in answer) is (status != 200)
 
 
+@pytest.mark.parametrize(("size", "answered"), [(MAX_HEAD_BYTES - 200, [200, 200]), (MAX_HEAD_BYTES, [])])
+async def test_a_request_behind_another_has_the_same_bound(
+    address: tuple[str, int], size: int, answered: list[int]
+) -> None:
+    """Both arrive together. The connection ends before the first is answered."""
+    answer = await answer_to(address, OK + GET + b"Host: localhost\r\nX: " + b"a" * size + b"\r\n\r\n")
+    assert statuses(answer) == answered
+
+
+@pytest.mark.parametrize(("size", "status"), [(1, 400), (7, 400), (8, 200), (1000, 200)])
+async def test_a_body_in_very_many_tiny_chunks_is_cut_off(address: tuple[str, int], size: int, status: int) -> None:
+    """They cost the event loop far more than they weigh: a second for a megabyte, of anybody without a key."""
+    start = CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    chunk = b"%x\r\n%b\r\n" % (size, b"a" * size)
+    assert statuses(await answer_to(address, start + chunk * 10_000 + b"0\r\n\r\n")) == [status]
+    assert statuses(await answer_to(address, start + chunk * 900 + b"0\r\n\r\n")) == [200]
+
+
+async def test_what_arrived_in_chunks_is_passed_on_whole(address: tuple[str, int]) -> None:
+    body = b'{"name":"a","content_urls":["https://documents.example.com/a"]}'
+    head = b"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    start = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert statuses(await answer_to(address, (start + chunks) * 3 + LAST)) == [201, 201, 201, 200]
+
+
 async def test_a_trailer_is_no_header(address: tuple[str, int]) -> None:
     """Proxies look at headers only."""
     body = b'{"name":"a","content_urls":["https://example.com/a"]}'
