@@ -1,8 +1,9 @@
 """Finds the region that a country column means: ISO codes, names and dialling codes.
 
 ``countries.txt`` has one line for each region that ``phonenumbers`` supports. The codes and the first name are those
-of ISO 3166-1. The other names are spellings seen in customer data: short forms, names in the country's own language,
-former names. No package has these, so the file is maintained in this repository.
+of ISO 3166-1. The other names are spellings seen in customer data: short forms, names in the country's own language and
+those of frequent countries in German, French, Spanish, Italian and Dutch, former names.
+No package has these, so the file is maintained in this repository.
 
 To renew it, update ``phonenumbers``, run ``tests/recipients/test_countries.py``, which names the regions that have no
 line, and add a line for each with the codes of the ISO Online Browsing Platform. To accept another spelling, append it
