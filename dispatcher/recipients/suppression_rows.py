@@ -15,12 +15,13 @@ from dispatcher.core.job import RefusedRow
 from dispatcher.core.suppressions import MAX_REASON, SOURCES, Suppression, SuppressionSource, one_line
 from dispatcher.core.times import to_ms
 from dispatcher.recipients.area_codes import with_area_code
+from dispatcher.recipients.columns.columns import fault_of
 from dispatcher.recipients.columns.headings import plain
 from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.columns.permission import has_consent, is_opted_out
 from dispatcher.recipients.columns.roles import Refusal, Roles, decide, has_number_column
 from dispatcher.recipients.encoding import TextDecoder
-from dispatcher.recipients.errors import AmbiguousColumns, EmptyInput, NoNumberColumn
+from dispatcher.recipients.errors import AmbiguousColumns, EmptyInput, NoNumberColumn, UnusableColumns
 from dispatcher.recipients.lines import LineBuffer
 from dispatcher.recipients.numbers import RefusedNumber, home_region, normalize_number
 from dispatcher.recipients.refusal_reasons import RefusalReason
@@ -120,6 +121,8 @@ class SuppressionReader:
                     self._line,
                 )
             return Roles(0)
+        if fault := fault_of(values):
+            raise UnusableColumns(fault, "Remove the columns that nobody needs, and shorten long names.", self._line)
         own = [value for value in values if plain(value) == _NUMBER]
         roles = decide(values, [], ColumnOptions(number=own[0]) if len(own) == 1 else ColumnOptions())
         if isinstance(roles, Refusal) or roles.labelled_numbers:

@@ -3,7 +3,13 @@
 import pytest
 
 from dispatcher.core.suppressions import SuppressionSource
-from dispatcher.recipients.errors import AmbiguousColumns, EmptyInput, NoNumberColumn, RecipientListError
+from dispatcher.recipients.errors import (
+    AmbiguousColumns,
+    EmptyInput,
+    NoNumberColumn,
+    RecipientListError,
+    UnusableColumns,
+)
 from dispatcher.recipients.suppression_rows import SuppressionReader, SuppressionRows
 
 
@@ -42,6 +48,13 @@ def test_a_number_is_read_from_any_list(text: str) -> None:
         rows = read(text, piece=piece)
         assert [entry.number for entry in rows.accepted] == ["+12025550143"]
         assert rows.refused == []
+
+
+@pytest.mark.parametrize("heading", ["number" + ",notes" * 400, "number," + "n" * 201])
+def test_very_many_or_long_columns_are_refused_as_in_lists_of_recipients(heading: str) -> None:
+    """Each row would be looked up in each of them."""
+    with pytest.raises(UnusableColumns):
+        read(heading + "\n+12025550143\n")
 
 
 def test_the_columns_of_an_export_are_read() -> None:
