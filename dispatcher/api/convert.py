@@ -21,6 +21,7 @@ from dispatcher.service.account import AccountView, Limit
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
+from dispatcher.service.lookup import LookupPage
 from dispatcher.service.mailings import Allowed
 from dispatcher.service.repeats import Earlier
 from dispatcher.service.rerun_preview import GroupPreview, RerunPreview
@@ -404,6 +405,10 @@ def job(view: JobView) -> responses.Job:
 
 def job_page(page: JobPage) -> responses.JobPage:
     return responses.JobPage(jobs=tuple(map(job, page.jobs)), next=page.next_row)
+
+
+def lookup_page(page: LookupPage) -> responses.LookupPage:
+    return responses.LookupPage(jobs=tuple(map(job, page.jobs)), next=page.cursor or None)
 
 
 def job_story(story: JobStory) -> responses.JobStory:

@@ -1,22 +1,34 @@
-"""Routes of jobs: list those of a batch by filters, and show one with its history."""
+"""Routes of jobs: list those of a batch, look some up over all batches, and show one with its history."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, AwareDatetime
 
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.numbers import meanings
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.core.job_filter import JobFilter
+from dispatcher.core.times import to_ms
 from dispatcher.runtime import Runtime
 from dispatcher.schema import requests, responses
 from dispatcher.schema.states import JobState
 from dispatcher.service.errors import InvalidInput
 from dispatcher.service.jobs import list_jobs, show_job
+from dispatcher.service.lookup import look_up
 from dispatcher.service.views import find_batch
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
+
+
+def _in_range(time: datetime) -> datetime:
+    to_ms(time)
+    return time
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
 
 
 @router.get("/batches/{batch}/jobs", response_model=responses.JobPage, dependencies=[PAGE_TURN])
@@ -40,10 +52,38 @@ async def list_batch_jobs(
         states=frozenset(convert.STATES[name] for name in state),
         categories=category,
         references=frozenset(filter(None, [reference])),
-        numbers=await _numbers(runtime, batch, number),
+        numbers=_numbers(number, await _country(runtime, batch) if number else ""),
     )
     page = await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit)
     return await page_response(convert.job_page, page)
+
+
+@router.get("/jobs", response_model=responses.LookupPage, dependencies=[PAGE_TURN])
+async def look_up_jobs(
+    runtime: RuntimeDep,
+    number: Annotated[
+        str, Query(max_length=100, description="In international form, or in that of the default country.")
+    ] = "",
+    reference: Annotated[str, Query(max_length=200)] = "",
+    state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
+    since: Annotated[_Time | None, Query(description="Only jobs whose state has changed since then.")] = None,
+    after: Annotated[str, Query(max_length=40)] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Look up jobs of all batches by number, by reference, or by both; the newest come first.
+
+    Jobs can be looked up for 90 days (`retention.lookup` of the policy), and as long as their batch exists. Pass `next`
+    as `after` to get the next page; a short page may have more jobs after it.
+    """
+    if not number and not reference:
+        raise InvalidInput({"number": "give a number or a reference; the jobs of one batch are at /v1/batches/ID/jobs"})
+    job_filter = JobFilter(
+        numbers=_numbers(number, runtime.settings.default_country),
+        references=frozenset(filter(None, [reference])),
+        states=frozenset(convert.STATES[name] for name in state),
+        since_ms=to_ms(since) if since else 0,
+    )
+    return await page_response(convert.lookup_page, await look_up(runtime.store, job_filter, after=after, limit=limit))
 
 
 @router.get("/jobs/{job}")
@@ -52,11 +92,14 @@ async def show_one_job(job: str, runtime: RuntimeDep) -> responses.JobStory:
     return convert.job_story(await show_job(runtime.store, job))
 
 
-async def _numbers(runtime: Runtime, batch: str, text: str) -> frozenset[str]:
+async def _country(runtime: Runtime, batch: str) -> str:
+    return (await find_batch(runtime.store, batch)).definition.default_country
+
+
+def _numbers(text: str, country: str) -> frozenset[str]:
     """Return the numbers that a text may mean: a plus sign arrives as a blank, and people leave it out."""
     if not text:
         return frozenset()
-    country = (await find_batch(runtime.store, batch)).definition.default_country
     numbers = meanings(text, country)
     if not numbers:
         raise InvalidInput({"number": "this is no fax number: write it with a plus sign (%2B) and its country code"})

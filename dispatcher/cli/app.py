@@ -10,6 +10,7 @@ from dispatcher.cli import (
     emulator,
     holds,
     jobs,
+    numbers,
     policy,
     preview,
     send,
@@ -33,6 +34,7 @@ app.command(rich_help_panel="Mailings")(send.send)
 app.command(rich_help_panel="Mailings")(preview.preview)
 app.add_typer(batches.app, name="batches", rich_help_panel="Mailings")
 app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
+app.add_typer(numbers.app, name="numbers", rich_help_panel="Mailings")
 app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")

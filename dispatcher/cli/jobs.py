@@ -1,13 +1,15 @@
-"""``jobs ...``: lists the jobs of a batch, and shows one with its history."""
+"""``jobs ...``: lists the jobs of a batch, looks some up over all batches, and shows one with its history."""
 
 import asyncio
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
 import typer
 
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.tables import history_table, job_facts, jobs_table, pairs
+from dispatcher.cli.tables import history_table, job_facts, jobs_table, lookup_table, pairs
+from dispatcher.cli.times import in_range
 from dispatcher.client import Client
 
 app = typer.Typer(help="Jobs of a batch: one for each recipient.", no_args_is_help=True)
@@ -37,6 +39,35 @@ def list_(
     results.print(jobs_table(shown, f"Show one: bulkfax jobs show {batch}.ROW"))
     if len(jobs) > limit:
         note(f"There are more than {limit}: use --limit to show more, or `bulkfax batches report {batch}` to get all.")
+
+
+@app.command()
+def find(
+    number: Annotated[str, typer.Option(help="Only this number, in any form.")] = "",
+    reference: Annotated[str, typer.Option(help="Only this reference, as in the uploaded list.")] = "",
+    state: Annotated[str, typer.Option(help="Only this state.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="Only jobs that have changed since then.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Find jobs of all batches by number, by reference, or by both; the newest come first."""
+    if not number and not reference:
+        raise typer.BadParameter("give --number or --reference; the jobs of one batch: bulkfax jobs list BATCH")
+    first = in_range(since, "--since")
+    with Client.from_environment() as client:
+        changed = first.isoformat() if first else ""
+        matching = client.look_up(number=number, reference=reference, state=state, since=changed)
+        jobs = list(islice(matching, limit + 1))
+    shown = jobs[:limit]
+    if as_json:
+        print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
+        return
+    if not shown:
+        note("No job matches. Jobs can be found for 90 days, unless the policy (retention.lookup) says otherwise.")
+        return
+    results.print(lookup_table(shown, "Show one: bulkfax jobs show JOB"))
+    if len(jobs) > limit:
+        note(f"There are more than {limit}: use --limit to show more.")
 
 
 @app.command()

@@ -281,6 +281,17 @@ def jobs_table(jobs: Iterable[Job], title: str) -> Table:
     return grid
 
 
+def lookup_table(jobs: Iterable[Job], title: str) -> Table:
+    """Return a table of jobs of several batches, newest first."""
+    columns = ("job", "number", "reference", "state", "category", "attempt", "changed")
+    grid = table(*columns, title=title, numbers=["attempt"], prose=["reference", "state", "category", "changed"])
+    for job in jobs:
+        state = styled(job.state, STATES.get(job.state, ""))
+        changed = when(job.changed_at) if job.changed_at else ""
+        grid.add_row(job.id, job.number, job.reference, state, job.category, str(job.attempt), changed)
+    return grid
+
+
 def job_facts(job: Job) -> Table:
     error = f"{job.error_type} {job.error_code}" if job.error_type else ""
     facts = {

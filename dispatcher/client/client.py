@@ -55,6 +55,7 @@ from dispatcher.schema.responses import (
     Job,
     JobPage,
     JobStory,
+    LookupPage,
     RefusedPage,
     RefusedRow,
     Removed,
@@ -71,6 +72,7 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: how long connection errors and answers of 408 and 503 are waited out by default
 PATIENCE_S = 30.0
 _PAGE = 1000
+_LOOKUP_PAGE = 100
 
 Model = TypeVar("Model", bound=Response)
 
@@ -246,6 +248,30 @@ class Client:
             yield from page.jobs
             if (after := page.next) is None:
                 return
+
+    def look_up_page(
+        self,
+        *,
+        number: str = "",
+        reference: str = "",
+        state: str = "",
+        since: str = "",
+        after: str = "",
+        limit: int = _LOOKUP_PAGE,
+    ) -> LookupPage:
+        """One page of the jobs of all batches to a number or of a reference, newest first. ``since`` is RFC 3339."""
+        query = {"number": number, "reference": reference, "state": state, "since": since, "after": after}
+        return self._get(LookupPage, "/v1/jobs", limit=limit, **query)
+
+    def look_up(self, **filters: str) -> Iterator[Job]:
+        """All jobs of all batches that match, page by page. Filters as in ``look_up_page``."""
+        after = ""
+        while True:
+            page = self.look_up_page(after=after, **filters)  # type: ignore[arg-type]  # filters are all texts
+            yield from page.jobs
+            if page.next is None:
+                return
+            after = page.next
 
     def job(self, job: str) -> JobStory:
         """One job with its history and what it waits for."""

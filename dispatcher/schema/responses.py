@@ -412,6 +412,13 @@ class JobPage(Response):
     next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
+class LookupPage(Response):
+    """Jobs of all batches, newest first. A short or empty page may have more jobs after it."""
+
+    jobs: tuple[Job, ...] = Field(description="The jobs of this page.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+
+
 class HistoryEntry(Response):
     """The outcome of one attempt of a job, or late information about an earlier one."""
 

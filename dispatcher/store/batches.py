@@ -22,8 +22,10 @@ from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.limits.holds import ACCOUNT
+from dispatcher.core.lookup_index import pack_rows
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.policy.policy import Policy
 from dispatcher.core.repeats import pack_hashes
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.core.suppressions import COUNTED_APART
@@ -63,15 +65,17 @@ class UploadChunk:
         ``recipients_json`` is what ``recipients_as_json`` makes of the recipients, if the caller has it already.
         ``checked`` says that the numbers were compared with the do-not-fax list. Otherwise the chunk is stored only if
         there is no such list. With a ``number_key``, hashes of the numbers are kept for the comparison with
-        other mailings.
+        other mailings, and for the index of all jobs.
         """
         self.last_line = last_line
+        hashes = pack_hashes((recipient.number for recipient in recipients), number_key) if number_key else b""
         #: arguments of the script ``add_chunk``
         self.values: tuple[Argument, ...] = (
             codec.pack_numbers(recipient.number for recipient in recipients),
             codec.pack_countries(recipient.region for recipient in recipients),
             codec.encode_recipients(recipients, recipients_json) if recipients else b"",
-            pack_hashes((recipient.number for recipient in recipients), number_key) if number_key else b"",
+            hashes,
+            pack_rows(hashes, [recipient.reference for recipient in recipients]) if hashes else b"",
             *(codec.encode_refused(refused[first : first + _REFUSED]) for first in range(0, len(refused), _REFUSED)),
         )
         self.options: dict[str, Option] = {
@@ -174,10 +178,11 @@ class ListedBatch:
 
 
 class Batches:
-    def __init__(self, client: Client, scripts: Scripts) -> None:
+    def __init__(self, client: Client, scripts: Scripts, policy: Policy) -> None:
         self._client = client
         self._scripts = scripts
         self._keys = scripts.keys
+        self._lookup_ms = round(policy.lookup_life_s * 1000)
 
     async def create(self, definition: Definition, *, max_drafts: int = 0) -> CreateStatus:
         """Store a draft, unless there are ``max_drafts`` open drafts already (0: any number)."""
@@ -287,7 +292,7 @@ class Batches:
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
         """Store one slice of an upload. The call can be repeated safely."""
         status, lines_done, *duplicates = await self._scripts.accept(
-            "add_chunk", *part.values, batch=batch, **part.options
+            "add_chunk", *part.values, batch=batch, lookup_ms=self._lookup_ms, **part.options
         )
         return ChunkAnswer(
             status=ChunkStatus(status.decode()), lines_done=int(lines_done), duplicates=tuple(duplicates)

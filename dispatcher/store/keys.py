@@ -54,6 +54,8 @@ totals                       hash    counters of all processes of the account, f
 secrets                      hash    keys made once: callback, number                           for good
 write_check                  string  written by the readiness check                             1 minute
 keep:<use>:<hash>            string  JSON: fingerprint and value of an idempotency key          7 days
+lookup                       string  number of the piece of the index that is being written             for good
+lookup:<piece>               string  number and reference of each job, by hash (``lookup_index.py``)    90 days (policy)
 starts:<content>             list    <batch> <until when it is compared, ms> of the same content  a day
 preview:<id>                 string  JSON: what a preview of a rerun has counted so far          1 hour
 documents                    hash    sha256 -> size in bytes                                    for good
@@ -103,7 +105,7 @@ LEGACY_KEYS = ("bf:batches", "bf:limiter", "bf:secrets")
 #: types of the keys of an account that have no id in their name; the same as in the table above
 ACCOUNT_TYPES = {
     **dict.fromkeys(
-        ("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check", "calls"), "string"
+        ("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check", "calls", "lookup"), "string"
     ),
     **dict.fromkeys(("batches", "active:urgent", "active:bulk", "drafts", "timers", "deadlines"), "zset"),
     **dict.fromkeys(("breaker", "forbidden", "unclear_sends", "inbox:deferred"), "zset"),
@@ -170,6 +172,7 @@ class Keys:
         self.totals = self._named("totals")
         self.secrets = self._named("secrets")
         self.documents = self._named("documents")
+        self.lookup = self._named("lookup")
         self.write_check = self._named("write_check")
         self.watch = {place: self._named(f"watch:{place}") for place in WATCHED}
 
@@ -203,6 +206,10 @@ class Keys:
     def reservation(self, use: str, name_hash: str) -> str:
         """Return the key of a reservation under an idempotency key."""
         return self._named(f"keep:{use}:{name_hash}")
+
+    def lookup_piece(self, number: int) -> str:
+        """Return the key of a piece of the index of all jobs."""
+        return self._named(f"lookup:{number}")
 
     def starts(self, content: str) -> str:
         """Return the key of the batches with the same content that were started lately."""

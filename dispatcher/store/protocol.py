@@ -75,6 +75,8 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "APART": COUNTED_APART,
         # hashes of a draft that are kept, in bytes: those of eight million numbers
         "MAX_HASHES": 64_000_000,
+        # bytes after which the next piece of the index of all jobs begins
+        "PIECE_BYTES": 1_000_000,
     },
     "begin": {
         "SUPPRESSED": Category.SUPPRESSED.value,

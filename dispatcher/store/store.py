@@ -19,6 +19,7 @@ from dispatcher.store.inbox import Inbox
 from dispatcher.store.key_types import KeyTypes
 from dispatcher.store.keys import DEFAULT_ACCOUNT, Keys
 from dispatcher.store.layout import Layout
+from dispatcher.store.lookup_index import LookupIndex
 from dispatcher.store.lua import Scripts
 from dispatcher.store.metric_totals import MetricTotals
 from dispatcher.store.previews import Previews
@@ -72,7 +73,7 @@ class Store:
         self.clock_readings = ClockReadings(self._client, keys)
         self.audit = Audit(self._client, scripts)
         self.backlog = Backlog(self._client, keys)
-        self.batches = Batches(self._client, scripts)
+        self.batches = Batches(self._client, scripts, policy)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.holds = Holds(self._client, scripts)
@@ -81,6 +82,7 @@ class Store:
         self.key_types = KeyTypes(self._client, keys)
         self.layout = Layout(self._client, keys)
         self.previews = Previews(self._client, keys)
+        self.lookup_index = LookupIndex(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.repeats = Repeats(self._client, keys)
         self.rollbacks = Rollbacks(self._client, scripts)

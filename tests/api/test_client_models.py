@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "preview_rerun": lambda client, _: client.preview_rerun("b1", NewRerun()),
     "preview_reruns": lambda client, _: client.preview_reruns(NewReruns(batches=("b1",))),
     "jobs_page": lambda client, _: client.jobs_page("b1"),
+    "look_up_page": lambda client, _: client.look_up_page(number="+12025550143"),
     "job": lambda client, _: client.job("b1.0"),
     "refused_page": lambda client, _: client.refused_page("b1"),
     "send_fax": lambda client, _: client.send_fax(NewFax(to="+12025550101")),
@@ -49,6 +50,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
 #: methods that return no answer of one route: they follow pages, write a file, or say yes or no
 WITHOUT_MODEL = {
     "jobs",
+    "look_up",
     "refused",
     "report",
     "suppressions",

@@ -64,6 +64,7 @@ MAY_REFUSE = {
     "POST /v1/batches/{batch}/recipients": _LIST,
     "POST /v1/recipients/dry-run": _LIST,
     "PATCH /v1/account/rate": "a change that names no limit is refused",
+    "GET /v1/jobs": "a number or a reference is needed, and a number that can be dialled",
     "POST /v1/suppressions": _NUMBER,
     "POST /v1/suppressions/import": _LIST,
     "GET /v1/suppressions/{number}": _NUMBER,

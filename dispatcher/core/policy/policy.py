@@ -228,6 +228,9 @@ class Policy:
     dead_area_numbers: int = _limit("dead_numbers.area_numbers", 20)
     dead_area_s: float = _time("dead_numbers.area_time", 3600.0)
 
+    #: how long jobs can be looked up by number and reference over all batches
+    lookup_life_s: float = _time("retention.lookup", 90 * 86_400.0)
+
     #: rows that differ from the table, by (error type, error code)
     rules: Mapping[tuple[str, int], Rule] = field(default_factory=dict)
     #: which numbers may be dialled, and what a page to them costs

@@ -1,16 +1,17 @@
 -- add_chunk: stores up to 1,000 recipients of a draft as one block, and the refused rows between them.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `upload`, `first_line`, `last_line`, `recipients` and `refused` (numbers of rows), `reasons`
---       (rows refused for each reason), `checked` (the numbers were compared with the do-not-fax list); then the
---       numbers (packed doubles), the country codes (packed, two bytes each), the block (compressed), the keyed
---       hashes of the numbers, and chunks of up to 1,000 refused rows (compressed).
+--       (rows refused for each reason), `checked` (the numbers were compared with the do-not-fax list), `lookup_ms`
+--       (how long jobs can be looked up); then the numbers (packed doubles), the country codes (packed, two bytes
+--       each), the block (compressed), the keyed hashes of the numbers, the rows of the index of all jobs
+--       (lookup_index.py), and chunks of up to 1,000 refused rows (compressed).
 -- Answer: {status, last line stored of this upload, positions of duplicates...}. The status is a ChunkStatus: stored,
 -- repeat, closed (no draft any more), missing, gap (the chunk does not begin behind the last line that is stored), or
 -- unchecked (there is a do-not-fax list, and the numbers were not compared with it).
 -- Safe to repeat: a chunk whose last line is stored already answers repeat.
 local batch, upload, first, last = OPTIONS.batch, OPTIONS.upload, OPTIONS.first_line, OPTIONS.last_line
 local recipients, refused = OPTIONS.recipients, OPTIONS.refused
-local numbers, countries, block, hashes = unpack(ARGV, 2, 5)
+local numbers, countries, block, hashes, lookup_rows = unpack(ARGV, 2, 6)
 local key, uploads = batch_key(batch), part_key(batch, 'uploads')
 
 local control = redis.call('HGET', key, 'control')
@@ -40,6 +41,14 @@ local function remember(seen, names)
   for i = 1, #names, CHUNK do redis.call('SADD', seen, unpack(names, i, math.min(#names, i + CHUNK - 1))) end
 end
 
+local function add_to_lookup_index(first_row)
+  local number = tonumber(redis.call('GET', KEY.lookup) or redis.call('INCR', KEY.lookup))
+  local key = PREFIX .. 'lookup:' .. text(number)
+  local size = redis.call('APPEND', key, struct.pack('<HI', recipients, first_row) .. batch .. '\0' .. lookup_rows)
+  redis.call('PEXPIRE', key, text(OPTIONS.lookup_ms + CLEAN_UP_MS))
+  if size >= PIECE_BYTES then redis.call('INCR', KEY.lookup) end
+end
+
 local answer, records, jobs, jobs_to = {'stored', last}, {}, 0, {}
 if recipients > 0 then
   local seen, n = part_key(batch, 'seen'), redis.call('HGET', key, 'blocks')
@@ -64,6 +73,7 @@ if recipients > 0 then
   if redis.call('STRLEN', part_key(batch, 'hashes')) < MAX_HASHES then
     redis.call('APPEND', part_key(batch, 'hashes'), hashes)
   end
+  if lookup_rows ~= '' then add_to_lookup_index(n * BLOCK) end
   for country, more in pairs(jobs_to) do redis.call('HINCRBY', part_key(batch, 'countries'), country, more) end
   redis.call('HINCRBY', key, 'blocks', 1)
   redis.call('HINCRBY', key, 'rows', jobs)
@@ -75,7 +85,7 @@ if recipients > 0 then
   end
 end
 if refused > 0 then
-  redis.call('RPUSH', part_key(batch, 'refused'), unpack(ARGV, 6))
+  redis.call('RPUSH', part_key(batch, 'refused'), unpack(ARGV, 7))
   redis.call('HINCRBY', key, 'refused', refused)
   for reason, rows in pairs(OPTIONS.reasons) do redis.call('HINCRBY', part_key(batch, 'reasons'), reason, rows) end
   for _, reason in ipairs(APART) do
