@@ -79,7 +79,7 @@ async def test_a_frozen_replica_has_accepted_work_refused_and_a_repeat_waits_aga
     os.kill(pair.replica.pid, signal.SIGSTOP)
     other = Store(pair.master.url, Policy(), documents_max_bytes=1_000, wait_replicas=1)
     for process in (store, other):
-        with pytest.raises(StoreNotReplicated, match="fewer than 1 replicas"):
+        with pytest.raises(StoreNotReplicated, match="fewer than 1 replica of"):
             await process.batches.create(batch("a"))
     await other.aclose()
     os.kill(pair.replica.pid, signal.SIGCONT)
