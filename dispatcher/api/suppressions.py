@@ -75,10 +75,9 @@ async def remove_entries(
     source: Annotated[Source, Query(description="Only entries of this source.")],
     batch: BatchId = "",
 ) -> responses.Removed:
-    """Remove all entries of a source, such as the dead numbers that a batch has proved."""
-    return responses.Removed(
-        removed=await remove_suppressions(runtime.store, SuppressionFilter(source=source, batch=batch))
-    )
+    """Remove entries of a source, such as the dead numbers that a batch has proved. Repeat it while `more` is true."""
+    removed, more = await remove_suppressions(runtime.store, SuppressionFilter(source=source, batch=batch))
+    return responses.Removed(removed=removed, more=more)
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,21 +16,22 @@ from dispatcher.core.counted import counted
 app = typer.Typer(help="Numbers that must not be faxed: list, add, remove, import, export.", no_args_is_help=True)
 
 NumberArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="Fax number, in any form.")]
-SourceOption = Annotated[str, typer.Option(help="Only this source: manual, import, opt_out or dead_number.")]
+Source = Literal["manual", "import", "opt_out", "dead_number"]
+SourceOption = Annotated[Source | None, typer.Option(help="Only this source.")]
 BatchOption = Annotated[str, typer.Option(help="Only entries that jobs of this batch proved.")]
 CountryOption = Annotated[str, typer.Option(help="Country of numbers in national form.")]
 
 
 @app.command("list")
 def list_(
-    source: SourceOption = "",
+    source: SourceOption = None,
     batch: BatchOption = "",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of entries.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the numbers that must not be faxed."""
     with Client.from_environment() as client:
-        entries = list(islice(client.suppressions(source=source, batch=batch), limit + 1))
+        entries = list(islice(client.suppressions(source=source or "", batch=batch), limit + 1))
     shown = entries[:limit]
     if as_json:
         suppressions = [entry.model_dump(mode="json") for entry in shown]
@@ -65,7 +66,9 @@ def show(number: NumberArgument, as_json: JsonOption = False) -> None:
 def add(
     number: NumberArgument,
     reason: Annotated[str, typer.Option(help="Why, for people.")] = "",
-    source: Annotated[str, typer.Option(help="manual, or opt_out if the recipient asked for it.")] = "manual",
+    source: Annotated[
+        Literal["manual", "opt_out"], typer.Option(help="opt_out if the recipient asked for it.")
+    ] = "manual",
     expires: Annotated[datetime | None, typer.Option(help="When the entry ends. Default: never.")] = None,
     country: CountryOption = "",
     as_json: JsonOption = False,
@@ -86,7 +89,7 @@ def add(
 @app.command()
 def remove(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="Fax number, in any form.")] = "",
-    source: SourceOption = "",
+    source: SourceOption = None,
     batch: BatchOption = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
@@ -99,7 +102,7 @@ def remove(
     if source and not batch:
         confirm(f"Take all numbers of the source {source} off the list?", yes=yes)
     with Client.from_environment() as client:
-        answer = client.unsuppress(number) if number else client.unsuppress_all(source, batch=batch)
+        answer = client.unsuppress_all(source, batch=batch) if source else client.unsuppress(number)
     if as_json:
         print_json(answer.model_dump(mode="json"))
     else:
@@ -110,7 +113,7 @@ def remove(
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a column `number`, or one number a line.")],
     source: Annotated[
-        str, typer.Option(help="Source of entries that name none: import, opt_out or manual.")
+        Literal["import", "opt_out", "manual"], typer.Option(help="Source of entries that name none.")
     ] = "import",
     country: CountryOption = "",
     as_json: JsonOption = False,

@@ -326,8 +326,11 @@ class Client:
 
     def unsuppress_all(self, source: str, *, batch: str = "") -> Removed:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
-        params = {"source": source} | ({"batch": batch} if batch else {})
-        return self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params))
+        params, removed, more = {"source": source} | ({"batch": batch} if batch else {}), 0, True
+        while more:
+            answer = self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params))
+            removed, more = removed + answer.removed, answer.more
+        return Removed(removed=removed)
 
     def import_suppressions(
         self, path: Path, *, source: str = "import", country: str = "", progress: Progress = no_progress

@@ -485,6 +485,7 @@ class Removed(Response):
     """What was taken off the do-not-fax list."""
 
     removed: int = Field(description="Number of entries that were removed.")
+    more: bool = Field(default=False, description="Whether there may be more: repeat the request.")
 
 
 class Limit(Response):

@@ -14,6 +14,8 @@ from dispatcher.store.store import Store
 COLUMNS = ("number", "reason", "source", "job", "added_at", "expires_at")
 #: entries that one call to the store reads, and maximum number of such calls for one page
 _READ, _READS_PER_PAGE = 1000, 20
+#: entries that one call removes, in some seconds
+_REMOVED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +72,19 @@ async def add_suppression(store: Store, entry: Suppression) -> Suppression:
     return await show_suppression(store, entry.number)
 
 
-async def remove_suppressions(store: Store, criteria: SuppressionFilter) -> int:
-    """Remove all entries of a source, or those of it that jobs of a batch proved. Returns their number."""
+async def remove_suppressions(store: Store, criteria: SuppressionFilter) -> tuple[int, bool]:
+    """Remove entries of a source, or those of it that jobs of a batch proved. One call removes a bounded number.
+
+    Returns their number, and whether there may be more.
+    """
     removed, after = 0, ""
     while entries := await store.suppressions.page(after, _READ):
+        if removed >= _REMOVED:
+            return removed, True
         numbers = [entry.number for entry in entries if criteria.matches(entry)]
         removed += await store.suppressions.remove(numbers, source=criteria.source, batch=criteria.batch)
         after = entries[-1].number
-    return removed
+    return removed, False
 
 
 async def export_suppressions(store: Store) -> AsyncIterator[bytes]:

@@ -27,8 +27,8 @@ async def test_a_number_is_added_edited_shown_and_removed(api: httpx.AsyncClient
     edited = (await add(api, expires_at="2099-01-01T00:00:00Z")).json()
     assert (edited["source"], edited["reason"], edited["added_at"]) == ("manual", "", first["added_at"])
     assert (await api.get(f"{URL}/+1 202-555-0143")).json() == edited
-    assert (await api.delete(f"{URL}/{NUMBER}")).json() == {"removed": 1}
-    assert (await api.delete(f"{URL}/{NUMBER}")).json() == {"removed": 0}
+    assert (await api.delete(f"{URL}/{NUMBER}")).json() == {"removed": 1, "more": False}
+    assert (await api.delete(f"{URL}/{NUMBER}")).json() == {"removed": 0, "more": False}
     assert (await api.get(f"{URL}/{NUMBER}")).status_code == 404
 
 
@@ -56,8 +56,8 @@ async def test_pages_filters_and_removal_by_source(api: httpx.AsyncClient) -> No
     mine = (await api.get(URL, params={"source": "opt_out"})).json()
     assert len(mine["suppressions"]) == 2
     assert (await api.delete(URL)).status_code == 422, "not the whole list by mistake"
-    assert (await api.delete(URL, params={"source": "opt_out", "batch": "b1"})).json() == {"removed": 0}
-    assert (await api.delete(URL, params={"source": "opt_out"})).json() == {"removed": 2}
+    assert (await api.delete(URL, params={"source": "opt_out", "batch": "b1"})).json() == {"removed": 0, "more": False}
+    assert (await api.delete(URL, params={"source": "opt_out"})).json() == {"removed": 2, "more": False}
 
 
 async def test_an_export_can_be_imported(api: httpx.AsyncClient) -> None:
@@ -123,3 +123,14 @@ async def test_a_single_fax_to_a_suppressed_number_is_refused(api: httpx.AsyncCl
     again = await api.post("/v1/faxes", json=body, headers={"Idempotency-Key": "k"})
     assert (again.status_code, again.json()["id"]) == (202, accepted.json()["id"])
     assert len((await api.get("/v1/batches")).json()["batches"]) == 1
+
+
+async def test_a_removal_of_many_is_bounded_and_says_that_there_is_more(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.service.suppressions._READ", 2)
+    monkeypatch.setattr("dispatcher.service.suppressions._REMOVED", 4)
+    for line in range(7):
+        await add(api, f"+1202555014{line}")
+    answers = [(await api.delete(URL, params={"source": "manual"})).json() for _ in range(2)]
+    assert answers == [{"removed": 4, "more": True}, {"removed": 3, "more": False}]
