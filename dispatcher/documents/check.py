@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from io import BytesIO
 from math import inf
 from typing import IO, Any
@@ -16,6 +17,9 @@ __all__ = ["run"]
 
 #: bytes in which readers look for the header (ISO 32000-1, annex H.3.4)
 _HEADER_WITHIN = 1024
+#: seconds after the start in which pages are drawn. A scanned page takes up to 0.15 s, and some times as much on a
+#: busy machine; the process has 9 s
+_DRAWING_ENDS_S = 6.0
 _END_MARK = b"%%EOF"
 _OBJECT = re.compile(rb"(?:^|\s)\d{1,10} \d{1,5} obj\b")
 _SECOND_PDF = re.compile(rb"%%EOF\s*%PDF-")
@@ -24,14 +28,25 @@ _SECOND_PDF = re.compile(rb"%%EOF\s*%PDF-")
 def run(source: IO[bytes], output: IO[bytes], max_pages: str, longest_sending_s: str) -> None:
     """Write the number of pages and the warnings, or the sentence of a refusal, as JSON."""
     try:
-        answer = check(source.read(), int(max_pages), float(longest_sending_s))
+        until_s = time.monotonic() + _DRAWING_ENDS_S
+        answer = check(source.read(), int(max_pages), float(longest_sending_s), until_s)
     except RefusedDocument as refused:
         answer = {"refusal": str(refused)}
     output.write(json.dumps(answer).encode())
 
 
-def check(content: bytes, max_pages: int, longest_sending_s: float = inf) -> dict[str, Any]:
-    """Return the number of pages, the warnings, and the least time of sending. Raises RefusedDocument."""
+def check(content: bytes, max_pages: int, longest_sending_s: float = inf, draw_until_s: float = inf) -> dict[str, Any]:
+    """Return the number of pages, the warnings, and the least time of sending.
+
+    Args:
+        content: The PDF.
+        max_pages: Number of pages that are not too many.
+        longest_sending_s: Time of sending that needs no warning.
+        draw_until_s: Time of the monotonic clock after which no further page is drawn; a warning names those left out.
+
+    Raises:
+        RefusedDocument: It cannot be faxed as it was meant.
+    """
     _ensure_whole_file(content)
     with _opened(content) as pdf:
         pages = pages_of(pdf.Root, max_pages)
@@ -42,7 +57,8 @@ def check(content: bytes, max_pages: int, longest_sending_s: float = inf) -> dic
             parts.ensure_sound(entry)
     from dispatcher.documents.drawing import draw_all  # a document that is refused by now is not drawn
 
-    return {"pages": len(pages), **draw_all(content, len(pages), parts.with_drawn_pictures, longest_sending_s)}
+    drawn = draw_all(content, len(pages), parts.with_drawn_pictures, longest_sending_s, draw_until_s)
+    return {"pages": len(pages), **drawn}
 
 
 def _ensure_whole_file(content: bytes) -> None:

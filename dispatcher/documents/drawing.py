@@ -1,6 +1,7 @@
 """Draws the pages of a PDF with PDFium, and finds those that it cannot draw."""
 
 import ctypes
+import time
 from collections.abc import Collection
 from contextlib import closing
 from io import BytesIO
@@ -31,14 +32,17 @@ _STROKES_TEXT = {
 }
 
 
-def draw_all(content: bytes, count: int, with_pictures: Collection[int], longest_sending_s: float) -> dict[str, Any]:
-    """Draw all pages and return the warnings about how they look, and the least time of sending.
+def draw_all(
+    content: bytes, count: int, with_pictures: Collection[int], longest_sending_s: float, until_s: float
+) -> dict[str, Any]:
+    """Draw the pages for which there is time, and return what they look like and the least time of sending.
 
     Args:
         content: The PDF.
         count: Number of its pages as its page tree has them.
         with_pictures: Numbers of the pages whose pictures nobody has unpacked yet.
         longest_sending_s: Time of sending that needs no warning.
+        until_s: Time of the monotonic clock after which no further page is drawn.
 
     Raises:
         RefusedDocument: A page cannot be drawn, or stays blank although it has content.
@@ -56,6 +60,9 @@ def draw_all(content: bytes, count: int, with_pictures: Collection[int], longest
                         f"page {number} of the PDF stays blank, although it has content: export the document again, "
                         "with its fonts embedded"
                     )
+            if time.monotonic() > until_s and number < count:
+                looks.leave_out(number + 1, count)
+                break
     return {"warnings": looks.warnings(), "sending_s": looks.sending_s}
 
 

@@ -39,6 +39,7 @@ class PageLooks:
     def __init__(self, longest_sending_s: float) -> None:
         self._longest_sending_s = longest_sending_s
         self._sending_s = self._latest_s = 0.0
+        self._left_out = ""
         self._findings: list[tuple[int, PageWarning]] = []
 
     def page(self, page: Page, number: int) -> bool:
@@ -51,6 +52,11 @@ class PageLooks:
         picture = PagePicture(grey, layout, partial(draw, page, page.formenv, layout, in_colour=True))
         self._findings += [(number, finding) for finding in _findings(page, picture)]
         return picture.has_ink()
+
+    def leave_out(self, first: int, last: int) -> None:
+        """Note that nobody has looked at the last pages. They count as long as the one before them."""
+        self._left_out = f"page {first}" if first == last else f"pages {first} to {last}"
+        self._sending_s += (last - first + 1) * self._latest_s
 
     @property
     def sending_s(self) -> float:
@@ -68,6 +74,9 @@ class PageLooks:
         for code, count in counts.items():
             if (more := count - _MAX_PAGES) > 0:
                 warnings.append(_warning(code, 0, f"The same is true of {counted(more, 'other page')}."))
+        if self._left_out:
+            sentence = f"There was no time to look at {self._left_out}: see the preview, or split the PDF."
+            warnings.append(_warning("not_looked_at", 0, sentence))
         if self._sending_s > self._longest_sending_s:
             sentence = f"Sending takes {counted(round(self._sending_s / 60), 'minute')} or more for each recipient."
             warnings.append(_warning("long_sending", 0, sentence))

@@ -133,17 +133,26 @@ async def open_document(
 async def open_part(store: Store, sha256: str, part: range) -> AsyncIterator[bytes]:
     """Return some bytes of a document, in chunks.
 
-    Raises UnreadableData if the document is not the one that was uploaded. All of it is read to know that.
+    Raises UnreadableData, here or before the last chunk, if the document is not the one that was uploaded. All of it is
+    read to know that.
     """
-    async for _ in store.documents.chunks(sha256):
-        pass
-    return _part(store.documents.chunks(sha256), part)
+    pieces = _part(store.documents.chunks(sha256), part)
+    return _continued(await anext(pieces), pieces)
 
 
 async def _part(chunks: AsyncIterator[bytes], part: range) -> AsyncIterator[bytes]:
-    position = 0
+    """Yield a part of what the chunks are together; its last piece when all chunks have been read."""
+    position, last = 0, b""
     async for chunk in chunks:
         piece = chunk[max(part.start - position, 0) : max(part.stop - position, 0)]
         position += len(chunk)
-        if piece:
-            yield piece
+        if piece and last:
+            yield last
+        last = piece or last
+    yield last
+
+
+async def _continued(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece

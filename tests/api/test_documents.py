@@ -13,7 +13,9 @@ from starlette.formparsers import MultiPartParser
 
 from dispatcher.api import documents
 from dispatcher.runtime import Runtime
-from dispatcher.service.documents import document_url
+from dispatcher.service.documents import document_url, open_part
+from dispatcher.store.documents import CHUNK
+from dispatcher.store.errors import UnreadableData
 from tests.documents.pdfs import letter
 
 pytestmark = pytest.mark.anyio
@@ -286,6 +288,22 @@ async def test_a_part_of_a_document_over_several_chunks(api: httpx.AsyncClient, 
     url = document_url("", info.sha256, int(time.time()) + 60, runtime.callback_keys[0])
     answer = await api.get(url, headers={"Range": "bytes=262000-600000"})
     assert answer.content == content[262000:600001]
+
+
+async def test_the_last_bytes_of_a_part_of_a_damaged_document_are_kept_back(runtime: Runtime, redis_url: str) -> None:
+    content = bytes(range(256)) * 4096
+    info = await runtime.store.documents.put(content, "a.pdf", 1)
+    with redis.Redis.from_url(redis_url) as client:
+        (key,) = client.keys(f"*{info.sha256}*chunks*")
+        client.lset(key, -1, b"x")
+        client.config_resetstat()
+        pieces = await open_part(runtime.store, info.sha256, range(1000, 600_000))
+        given = [await anext(pieces), await anext(pieces)]
+        with pytest.raises(UnreadableData):
+            await anext(pieces)
+        reads = client.info("commandstats")["cmdstat_lindex"]["calls"]
+    assert 0 < sum(map(len, given)) < 599_000
+    assert reads == -(-len(content) // CHUNK) + 1
 
 
 async def test_no_part_of_a_damaged_document_is_given(api: httpx.AsyncClient, runtime: Runtime, redis_url: str) -> None:

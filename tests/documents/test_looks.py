@@ -6,6 +6,7 @@ import pypdfium2
 import pytest
 from pikepdf import Array, Dictionary
 
+from dispatcher.documents.check import check
 from dispatcher.documents.looks import PageLooks
 from tests.documents.drawn import (
     A4,
@@ -301,3 +302,12 @@ def test_a_page_has_ink_if_anything_on_it_is_not_white() -> None:
     for content, ink in ((page(""), False), (page(lines(colour="1 1 0 rg")), True), (page(text(".", size=3)), True)):
         with pypdfium2.PdfDocument(content) as document:
             assert looks.page(document[0], 1) is ink
+
+
+def test_pages_for_which_there_is_no_time_are_named() -> None:
+    answer = check(together(*[page(lines())] * 5), 200, draw_until_s=0.0)
+    (warning,) = (found for found in answer["warnings"] if found["code"] == "not_looked_at")
+    assert warning["page"] == 0
+    assert "pages 2 to 5:" in warning["sentence"]
+    assert answer["sending_s"] == pytest.approx(5 * looked_at(page(lines())).sending_s)
+    assert "not_looked_at" not in str(check(page(lines()), 200, draw_until_s=0.0))
