@@ -298,11 +298,11 @@ async def test_the_last_bytes_of_a_part_of_a_damaged_document_are_kept_back(runt
         client.lset(key, -1, b"x")
         client.config_resetstat()
         pieces = await open_part(runtime.store, info.sha256, range(1000, 600_000))
-        given = [await anext(pieces), await anext(pieces)]
+        pieces_sent = [await anext(pieces), await anext(pieces)]
         with pytest.raises(UnreadableData):
             await anext(pieces)
         reads = client.info("commandstats")["cmdstat_lindex"]["calls"]
-    assert 0 < sum(map(len, given)) < 599_000
+    assert 0 < sum(map(len, pieces_sent)) < 599_000
     assert reads == -(-len(content) // CHUNK) + 1
 
 
