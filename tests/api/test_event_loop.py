@@ -88,7 +88,7 @@ async def read_refused(api: httpx.AsyncClient, runtime: Runtime, watch: Callable
             [
                 (RowReader, "read"),
                 (read_rows, "_normalized"),
-                (uploads._OpenChunk, "content"),
+                (uploads, "recipients_as_json"),
                 (codec, "encode_recipients"),
                 (codec, "encode_refused"),
                 (codec, "decode_refused"),
