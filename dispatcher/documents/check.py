@@ -10,7 +10,7 @@ from typing import IO, Any
 import pikepdf
 
 from dispatcher.documents.page_parts import PageParts
-from dispatcher.documents.page_tree import PageEntry, ensure_size, has_fields, pages_of
+from dispatcher.documents.page_tree import PageEntry, ensure_no_other_page, ensure_size, has_fields, pages_of
 from dispatcher.documents.refusals import CUT_OFF, DAMAGED, RefusedDocument
 
 __all__ = ["run"]
@@ -52,6 +52,7 @@ def check(content: bytes, max_pages: int, longest_sending_s: float = inf, draw_u
         pages = pages_of(pdf.Root, max_pages)
         _ensure_real_pages(pdf.Root, pages)
         parts = PageParts(pdf)
+        ensure_no_other_page(pdf, pages)
         for entry in pages:
             ensure_size(entry)
             parts.ensure_sound(entry)

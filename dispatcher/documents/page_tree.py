@@ -1,11 +1,11 @@
 """Reads the pages of a PDF one after the other, without the repairs that readers make on their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pikepdf import Array, Dictionary, Name
+from pikepdf import Array, Dictionary, Name, Pdf
 
 from dispatcher.core.counted import counted
 from dispatcher.documents.refusals import DAMAGED, NO_PAGES, RefusedDocument
@@ -15,6 +15,9 @@ _INHERITED = ("/MediaBox", "/CropBox", "/Resources")
 _MAX_POINTS = 2000 / 25.4 * 72
 #: a page of less than a third of a millimetre shows nothing
 _MIN_POINTS = 1.0
+
+#: how qpdf says that it has copied a page
+_REPEATED = "appears more than once in the pages tree"
 
 Box = tuple[float, float, float, float]
 
@@ -49,6 +52,18 @@ def pages_of(root: Any, max_pages: int) -> list[PageEntry]:
     if not pages:
         raise RefusedDocument(NO_PAGES)
     return pages
+
+
+def ensure_no_other_page(pdf: Pdf, pages: Sequence[PageEntry]) -> None:
+    """Raise RefusedDocument if a page is there twice and another one of the file nowhere, as it is after damage."""
+    if not any(_REPEATED in warning for warning in pdf.get_warnings()):
+        return
+    in_tree = {entry.page.objgen for entry in pages}
+    for part in pdf.objects:
+        if isinstance(part, Dictionary) and part.get("/Type") == Name.Page and part.objgen not in in_tree:
+            raise RefusedDocument(
+                "the PDF is damaged, a page is there twice and another one is missing: export it again"
+            )
 
 
 def _leaves(top: Any) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -240,6 +240,7 @@ PARTS: dict[str, Callable[[], bytes]] = {
     "page: no page": lambda: changed(lambda pdf: set_(pdf.pages[1].obj, "/Type", Name.Font)),
     "page: number": lambda: letter().replace(b"/Count 4", b"/Count 5"),
     "page: null": lambda: letter().replace(b"/Kids [ 3 0 R", b"/Kids [ null "),
+    "page: another one twice": lambda: letter().replace(b"/Kids [ 3 0 R 4 0 R", b"/Kids [ 3 0 R 3 0 R"),
     "page: circle": lambda: letter().replace(b"/Kids [ 3 0 R", b"/Kids [ 2 0 R"),
 }
 
@@ -256,6 +257,11 @@ def set_(target: Any, key: str, value: object) -> None:
 def test_a_letter_of_which_a_part_is_missing_or_damaged_is_refused(part: str) -> None:
     sentence = str(outcome(PARTS[part]()))
     assert "damaged" in sentence or "no pages" in sentence
+
+
+def test_a_page_may_be_there_twice_if_no_other_is_missing() -> None:
+    start, mark, rest = letter(2).replace(b"/Kids [ 3 0 R 4 0 R", b"/Kids [ 3 0 R 3 0 R").partition(b"\n4 0 obj")
+    assert check(start + mark + rest.replace(b"/Type /Page ", b"/Type /Font ", 1), 200)["pages"] == 2
 
 
 def test_a_font_that_no_page_uses_may_be_missing() -> None:
