@@ -52,10 +52,11 @@ def check(content: bytes, max_pages: int, longest_sending_s: float = inf, draw_u
         pages = pages_of(pdf.Root, max_pages)
         _ensure_real_pages(pdf.Root, pages)
         parts = PageParts(pdf)
-        ensure_no_other_page(pdf, pages)
         for entry in pages:
             ensure_size(entry)
             parts.ensure_sound(entry)
+        if parts.repeats_a_page:
+            ensure_no_other_page(pdf, pages)
     from dispatcher.documents.drawing import draw_all  # a document that is refused by now is not drawn
 
     drawn = draw_all(content, len(pages), parts.with_drawn_pictures, longest_sending_s, draw_until_s)

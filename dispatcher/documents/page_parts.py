@@ -38,6 +38,7 @@ _FAULT = re.compile(
 #: no program writes them into the content of a page; disks and downloads do
 _ZEROS = bytes(16)
 _IGNORED_PAGE, _GUESSED_SIZE = "Pages tree includes", "MediaBox is undefined"
+_REPEATED_PAGE = "appears more than once in the pages tree"
 
 
 class PageParts:
@@ -48,6 +49,8 @@ class PageParts:
         self._unpacker = Unpacker(pdf)
         self._seen = set[tuple[int, int]]()
         self._faulty = set[int]()
+        #: whether qpdf has copied a page, because the tree has it twice
+        self.repeats_a_page = False
         #: numbers of pages with pictures that only drawing unpacks
         self.with_drawn_pictures = set[int]()
 
@@ -115,6 +118,8 @@ class PageParts:
         for warning in self._pdf.get_warnings():
             if match := _FAULT.search(warning):
                 self._faulty.add(int(match[1]))
+            elif _REPEATED_PAGE in warning:
+                self.repeats_a_page = True
             elif _IGNORED_PAGE in warning:
                 raise RefusedDocument("the PDF is damaged, a page is missing: export it again")
             elif _GUESSED_SIZE in warning:

@@ -16,9 +16,6 @@ _MAX_POINTS = 2000 / 25.4 * 72
 #: a page of less than a third of a millimetre shows nothing
 _MIN_POINTS = 1.0
 
-#: how qpdf says that it has copied a page
-_REPEATED = "appears more than once in the pages tree"
-
 Box = tuple[float, float, float, float]
 
 
@@ -55,15 +52,11 @@ def pages_of(root: Any, max_pages: int) -> list[PageEntry]:
 
 
 def ensure_no_other_page(pdf: Pdf, pages: Sequence[PageEntry]) -> None:
-    """Raise RefusedDocument if a page is there twice and another one of the file nowhere, as it is after damage."""
-    if not any(_REPEATED in warning for warning in pdf.get_warnings()):
-        return
+    """Raise RefusedDocument if a page of the file is not in the tree. Of a tree that repeats a page, it is damage."""
     in_tree = {entry.page.objgen for entry in pages}
     for part in pdf.objects:
         if isinstance(part, Dictionary) and part.get("/Type") == Name.Page and part.objgen not in in_tree:
-            raise RefusedDocument(
-                "the PDF is damaged, a page is there twice and another one is missing: export it again"
-            )
+            raise RefusedDocument("the PDF is damaged, a page is there twice and another is missing: export it again")
 
 
 def _leaves(top: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
