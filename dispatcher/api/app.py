@@ -34,7 +34,7 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (batches.router, (404, 409, 502, 507)),
     (reruns.router, (404, 409, 502, 507)),
     (recipients.router, (404, 409, 507)),
-    (jobs.router, (404,)),
+    (jobs.router, (404, 409, 507)),
     (faxes.router, (404, 409, 502, 507)),
     (documents.router, (404, 409, 507)),
     (suppressions.router, (404, 409, 507)),

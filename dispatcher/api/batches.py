@@ -16,9 +16,10 @@ from dispatcher.api.problems import TOO_MANY_DRAFTS
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.service.forecast import forecast
-from dispatcher.service.mailings import Allowed
+from dispatcher.service.mailings import Commanded, StartedPart
 from dispatcher.service.report import report
 from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches, view_batch
 
@@ -80,13 +81,21 @@ async def forecast_batch(batch: str, request: Request, runtime: RuntimeDep) -> r
 
 @router.post("/{batch}/start")
 async def start_batch(
-    batch: str, runtime: RuntimeDep, allowing: AllowedDep, body: validation.Start | None = None
+    batch: str, runtime: RuntimeDep, allowing: AllowedDep, body: validation.StartBatch | None = None
 ) -> responses.CommandedBatch:
     """Start sending, or wait for `start_at`. The provider's credentials are checked first.
 
     If documents have warnings, the answer is 409 with all of them until the request has `allow_warnings`.
     """
-    return await _command(runtime, batch, Command.START, allowed(allowing, body))
+    part = StartedPart(first=(body and body.first) or 0, percent=(body and body.percent) or 0.0)
+    started = await runtime.mailings.command(batch, Command.START, allowed(allowing, body), part)
+    return await _commanded(runtime, started)
+
+
+@router.post("/{batch}/continue")
+async def continue_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+    """Let the rest begin of a batch of which only a part was started (`first` or `percent`)."""
+    return await _commanded(runtime, await runtime.mailings.continue_batch(batch))
 
 
 @router.post("/{batch}/pause")
@@ -107,12 +116,13 @@ async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBa
     return await _command(runtime, batch, Command.CANCEL)
 
 
-async def _command(
-    runtime: RuntimeDep, batch: str, command: Command, allows: Allowed | None = None
-) -> responses.CommandedBatch:
-    commanded = await runtime.mailings.command(batch, command, allows or Allowed())
+async def _command(runtime: Runtime, batch: str, command: Command) -> responses.CommandedBatch:
+    return await _commanded(runtime, await runtime.mailings.command(batch, command))
+
+
+async def _commanded(runtime: Runtime, commanded: Commanded) -> responses.CommandedBatch:
     words = (await limited_by_now(runtime, commanded.batch)).batches
-    return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(batch))
+    return convert.commanded_batch(commanded.batch, commanded.in_flight, words.get(commanded.batch.id))
 
 
 async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:

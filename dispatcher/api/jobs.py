@@ -1,14 +1,16 @@
 """Routes of jobs: list those of a batch, look some up over all batches, and show one with its history."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, AwareDatetime
 
-from dispatcher.api import convert
+from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.numbers import meanings
+from dispatcher.api.numbers import e164_of, meanings
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.times import to_ms
@@ -16,7 +18,8 @@ from dispatcher.runtime import Runtime
 from dispatcher.schema import requests, responses
 from dispatcher.schema.states import JobState
 from dispatcher.service.errors import InvalidInput
-from dispatcher.service.jobs import list_jobs, show_job
+from dispatcher.service.job_cancellation import cancel_jobs
+from dispatcher.service.jobs import list_jobs, parsed_job, show_job
 from dispatcher.service.lookup import look_up
 from dispatcher.service.views import find_batch
 
@@ -84,6 +87,36 @@ async def look_up_jobs(
         since_ms=to_ms(since) if since else 0,
     )
     return await page_response(convert.lookup_page, await look_up(runtime.store, job_filter, after=after, limit=limit))
+
+
+@router.post("/batches/{batch}/jobs/cancel")
+async def cancel_batch_jobs(batch: str, body: validation.CancelJobs, runtime: RuntimeDep) -> responses.CancelledJobs:
+    """Cancel single jobs of a batch that has not ended. No cancelled job is faxed after the answer.
+
+    Jobs whose call is under way are counted in `in_flight` and not cancelled. While `next` is not null, more rows have
+    to be looked at: repeat the request with it as `after`. With `preview`, jobs are only counted.
+    """
+    country = (await find_batch(runtime.store, batch)).definition.default_country
+    named = convert.job_filter(body, body.states, e164_of(body.numbers, country))
+    if body.jobs:
+        named = replace(named, rows=_rows(batch, body.jobs))
+    done = await cancel_jobs(
+        runtime.store, batch, named, reason=body.reason.strip(), preview=body.preview, after=body.after
+    )
+    return responses.CancelledJobs(
+        batch=batch, jobs=done.jobs, in_flight=done.in_flight, preview=body.preview, next=done.next_row
+    )
+
+
+def _rows(batch: str, names: Sequence[str]) -> frozenset[int]:
+    """Return the rows of jobs. Raises InvalidInput for one of another batch."""
+    rows = set[int]()
+    for position, name in enumerate(names):
+        job = parsed_job(name)
+        if job is None or job.batch != batch:
+            raise InvalidInput({f"jobs[{position}]": f"this is no job of batch {batch}: a job's id is <batch>.<row>"})
+        rows.add(job.row)
+    return frozenset(rows)
 
 
 @router.get("/jobs/{job}")

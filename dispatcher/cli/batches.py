@@ -1,25 +1,30 @@
 """``batches ...``: lists, shows, watches, pauses, resumes, cancels and reruns batches; forecasts and reports."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dispatcher.cli.job_cancellation import cancel_jobs
+from dispatcher.cli.job_options import JobOptions, ensure_states, with_job_options
 from dispatcher.cli.output import (
     AllowRepeat,
     AllowWarnings,
     CommandFailed,
     JsonOption,
+    YesOption,
     confirm,
     note,
     print_json,
     results,
 )
+from dispatcher.cli.part_options import PartOptions, with_part_options
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.reruns import rerun
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
-from dispatcher.client import Batch, Client, CommandedBatch
+from dispatcher.client import LIVE_STATES, Batch, CancelJobs, Client, CommandedBatch
 from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
@@ -77,16 +82,31 @@ def forecast(batch: BatchArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+@with_part_options
 def start(
+    *,
     batch: BatchArgument,
+    part: PartOptions,
     allow_warnings: AllowWarnings = False,
     allow_repeat: AllowRepeat = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a draft."""
+    """Start a draft, or a part of it to begin with."""
     with Client.from_environment() as client:
-        started = client.start(batch, allow_warnings=allow_warnings, allow_repeat=allow_repeat)
+        started = client.start(batch, allow_warnings=allow_warnings, allow_repeat=allow_repeat, **part.fields())
         _commanded(started, as_json=as_json)
+
+
+@app.command("continue")
+def continue_(batch: BatchArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Let the rest begin of a batch of which only a part was started."""
+    with Client.from_environment() as client:
+        withheld = client.batch(batch).withheld
+        if withheld:
+            confirm(f"Let {counted(withheld, 'job')} begin?", yes=yes or not sys.stdin.isatty())
+        _commanded(client.continue_batch(batch), as_json=as_json)
+        if not as_json:
+            note(f"{counted(withheld, 'job')} can begin now")
 
 
 @app.command()
@@ -104,14 +124,35 @@ def resume(batch: BatchArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+@with_job_options
 def cancel(
+    *,
     batch: BatchArgument,
+    jobs: JobOptions,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="State of the jobs to cancel; may be repeated. Default: all that are not final."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why these jobs are cancelled. Needed with the options below.")] = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say how many jobs that is.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End the batch permanently. Jobs that have not ended become cancelled; calls in progress finish."""
-    confirm(f"Cancel batch {batch} permanently?", yes=yes)
+    """End the batch permanently, or cancel only some of its jobs. Calls in progress finish.
+
+    Jobs that have not ended become cancelled. With options that say which jobs, the others go on.
+    """
+    named = jobs.fields() | ({"states": tuple(state)} if state else {})
+    ensure_states(state, LIVE_STATES)
     with Client.from_environment() as client:
+        if named:
+            cancel_jobs(client, {batch: CancelJobs(**named)}, reason, preview=preview, yes=yes, as_json=as_json)
+            return
+        live = counted(sum(client.batch(batch).counts.get(name, 0) for name in LIVE_STATES), "job")
+        if preview:
+            note(f"batch {batch} has {live} that have not ended")
+            return
+        confirm(f"Cancel batch {batch} permanently, with {live} that have not ended?", yes=yes)
         _commanded(client.cancel(batch), as_json=as_json)
 
 

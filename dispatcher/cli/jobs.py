@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import history_table, job_facts, jobs_table, lookup_table, pairs
 from dispatcher.cli.times import in_range
-from dispatcher.client import Client
+from dispatcher.client import CancelJobs, Client
 
 app = typer.Typer(help="Jobs of a batch: one for each recipient.", no_args_is_help=True)
 
@@ -68,6 +69,26 @@ def find(
     results.print(lookup_table(shown, "Show one: bulkfax jobs show JOB"))
     if len(jobs) > limit:
         note(f"There are more than {limit}: use --limit to show more.")
+
+
+@app.command()
+def cancel(
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of the jobs, such as BATCH.17.")],
+    reason: Annotated[str, typer.Option(help="Why they are cancelled.")] = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say how many of them have not ended.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel single jobs. Calls in progress finish; jobs that have ended stay as they are."""
+    named: dict[str, list[str]] = {}
+    for job in jobs:
+        batch, dot, row = job.rpartition(".")
+        if not (dot and batch.isalnum() and row.isdecimal()):
+            raise typer.BadParameter(f"{job} is no id of a job, such as BATCH.17", param_hint="JOB")
+        named.setdefault(batch, []).append(job)
+    asked = {batch: CancelJobs(jobs=tuple(ids)) for batch, ids in named.items()}
+    with Client.from_environment() as client:
+        cancel_jobs(client, asked, reason, preview=preview, yes=yes, as_json=as_json)
 
 
 @app.command()

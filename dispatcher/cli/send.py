@@ -24,6 +24,7 @@ from dispatcher.cli.output import (
     print_json,
     results,
 )
+from dispatcher.cli.part_options import PartOptions, with_part_options
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, forecast_facts, not_sent, refused_table, when
 from dispatcher.cli.times import in_range
@@ -74,11 +75,13 @@ _OnPartial = Annotated[
 
 
 @with_list_columns
+@with_part_options
 def send(
     *,
     letters: _Letters = None,
     recipients: _Recipients,
     columns: ListColumns,
+    part: PartOptions,
     name: Annotated[str, typer.Option(help="Name of the mailing. Default: the name of the list's file.")] = "",
     country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
@@ -131,9 +134,12 @@ def send(
         start_at=in_range(start_at, "--start-at"),
         deadline=in_range(deadline, "--deadline"),
     )
-    how = _How(key=key or new_key() * allow_repeat, draft=draft, yes=yes, watching=watching)
-    allowed = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
-    _show(*_send(new, files, recipients, columns, how, allowed), how, as_json=as_json)
+    how = _How(key=key or new_key() * allow_repeat, draft=draft, yes=yes, watching=watching, part=part)
+    _show(*_send(new, files, recipients, columns, how, _allowed(allow_warnings, allow_repeat)), how, as_json=as_json)
+
+
+def _allowed(warnings: bool, repeat: bool) -> dict[str, bool]:
+    return {"allow_warnings": warnings, "allow_repeat": repeat}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,7 @@ class _How:
     draft: bool
     yes: bool
     watching: bool
+    part: PartOptions
 
 
 def _send(
@@ -187,9 +194,15 @@ def _start(client: Client, batch: Batch, upload: Upload, how: _How, allowed: Map
             if not how.draft:
                 _ensure_allowed(forecast, allowed)
                 confirm("Send?", yes=how.yes or not sys.stdin.isatty())
-                batch = client.start(batch.id, **allowed)
-    note(f"batch {batch.id} is {batch.state}")
+                batch = client.start(batch.id, **allowed, **how.part.fields())
+    note(f"batch {batch.id} is {batch.state}{_withheld(batch)}")
     return batch
+
+
+def _withheld(batch: Batch) -> str:
+    """Say how many jobs wait for a command after a partial start."""
+    jobs = counted(batch.withheld, "job")
+    return f"; {jobs} wait for: bulkfax batches continue {batch.id}" if batch.withheld else ""
 
 
 def _ensure_allowed(forecast: Forecast, allowed: Mapping[str, bool]) -> None:

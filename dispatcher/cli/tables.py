@@ -101,6 +101,9 @@ def batch_facts(batch: Batch) -> Table:
         "name": batch.name,
         "state": batch.state,
         "limited by": _limited_by(batch.limited_by),
+        "withheld": f"{counted(batch.withheld, 'job')} wait for: bulkfax batches continue {batch.id}"
+        if batch.withheld
+        else "",
         "rerun of": ", ".join(batch.parents or filter(None, [batch.parent])),
         "reason": batch.reason or "",
         "reruns": "\n".join(batch.reruns),

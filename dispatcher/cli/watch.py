@@ -17,8 +17,8 @@ LOOK_S = 0.5
 LINE_S = 10.0
 
 
-def watch(client: Client, batch_id: str, *, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
-    """Show the batch until ``until`` is true of it (default: it has ended), and return it.
+def watch(client: Client, batch_id: str, *, until: Callable[[Batch], bool] = lambda batch: batch.at_rest) -> Batch:
+    """Show the batch until ``until`` is true of it (default: nothing more of it is sent), and return it.
 
     Raises:
         CommandFailed: The batch is a draft.

@@ -17,6 +17,7 @@ from dispatcher.client.files import recipients_kind
 from dispatcher.schema.requests import (
     CATEGORIES,
     ERROR_TYPES,
+    CancelJobs,
     DryRunOptions,
     JobFilter,
     ListOptions,
@@ -32,6 +33,7 @@ from dispatcher.schema.responses import (
     Account,
     Batch,
     BatchPage,
+    CancelledJobs,
     CommandedBatch,
     Document,
     FirstRow,
@@ -58,7 +60,7 @@ from dispatcher.schema.responses import (
     Upload,
     UsedColumns,
 )
-from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, JOB_STATES
+from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, LIVE_STATES
 
 __all__ = [
     "CATEGORIES",
@@ -66,13 +68,15 @@ __all__ = [
     "ENDED_STATES",
     "ERROR_TYPES",
     "FINAL_STATES",
-    "JOB_STATES",
+    "LIVE_STATES",
     "AccessDenied",
     "Account",
     "ApiError",
     "BadInput",
     "Batch",
     "BatchPage",
+    "CancelJobs",
+    "CancelledJobs",
     "Client",
     "ClientError",
     "CommandedBatch",

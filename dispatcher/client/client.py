@@ -34,6 +34,7 @@ from dispatcher.client.files import (
 )
 from dispatcher.client.transport import Transport
 from dispatcher.schema.requests import (
+    CancelJobs,
     DryRunOptions,
     ListOptions,
     NewBatch,
@@ -43,12 +44,13 @@ from dispatcher.schema.requests import (
     NewSuppression,
     Rate,
     Resume,
-    Start,
+    StartBatch,
 )
 from dispatcher.schema.responses import (
     Account,
     Batch,
     BatchPage,
+    CancelledJobs,
     CommandedBatch,
     Document,
     Forecast,
@@ -175,9 +177,27 @@ class Client:
         answer = self._upload(_with_query("/v1/recipients/dry-run", options), path, headers, progress)
         return self._read(Upload, answer)
 
-    def start(self, batch: str, *, allow_warnings: bool = False, allow_repeat: bool = False) -> CommandedBatch:
-        body = _start(allow_warnings, allow_repeat).sent()
+    def start(
+        self,
+        batch: str,
+        *,
+        allow_warnings: bool = False,
+        allow_repeat: bool = False,
+        first: int | None = None,
+        percent: float | None = None,
+    ) -> CommandedBatch:
+        """Start a draft, or only its ``first`` jobs or some ``percent`` of them; the rest begins with ``continue_``."""
+        # what is not allowed is left out, so that an older API understands the request
+        body = StartBatch(
+            **{name: True for name, yes in (("allow_warnings", allow_warnings), ("allow_repeat", allow_repeat)) if yes},
+            first=first,
+            percent=percent,
+        ).sent()
         return self._command(batch, "start", body or None)
+
+    def continue_batch(self, batch: str) -> CommandedBatch:
+        """Let the rest begin of a batch of which only a part was started."""
+        return self._command(batch, "continue")
 
     def forecast(self, batch: str) -> Forecast:
         """What the batch will send, and when it will have sent it at today's rate."""
@@ -224,6 +244,18 @@ class Client:
         return self._transport.stream("GET", f"/v1/batches/{batch}/report", lambda answer: save(answer, path, progress))
 
     # jobs
+
+    def cancel_jobs(self, batch: str, named: CancelJobs) -> CancelledJobs:
+        """Cancel single jobs, or with ``preview`` count them. Of a large batch, several requests are made."""
+        jobs = in_flight = 0
+        after: int | None = -1
+        while after is not None:
+            asked = named.model_copy(update={"after": after})
+            body = asked.sent() | {"after": after}
+            answer = self._transport.call("POST", f"/v1/batches/{batch}/jobs/cancel", json=body)
+            part = self._read(CancelledJobs, answer)
+            jobs, in_flight, after = jobs + part.jobs, in_flight + part.in_flight, part.next
+        return part.model_copy(update={"jobs": jobs, "in_flight": in_flight})
 
     def jobs_page(
         self,
@@ -428,9 +460,3 @@ def _with_query(path: str, options: ListOptions | None) -> str:
 def new_key() -> str:
     """Return a new idempotency key."""
     return uuid.uuid4().hex
-
-
-def _start(allow_warnings: bool, allow_repeat: bool) -> Start:
-    """Return what a start allows; what is not allowed is left out, so that an older API understands the request."""
-    names = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
-    return Start(**{name: True for name, allowed in names.items() if allowed})

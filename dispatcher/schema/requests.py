@@ -25,7 +25,7 @@ from dispatcher.core.retry_table.rule import ERROR_TYPES as STORED_ERROR_TYPES
 from dispatcher.core.retry_table.rule import Category
 from dispatcher.core.times import to_ms
 from dispatcher.schema.enforcement import EnforcedByApi, check_country, check_time_zone
-from dispatcher.schema.states import FINAL_STATES, JOB_STATES
+from dispatcher.schema.states import FINAL_STATES, LIVE_STATES
 
 OnPartial = Literal["resume", "resend", "stop"]
 
@@ -242,6 +242,23 @@ class Start(Request):
     )
 
 
+class StartBatch(Start):
+    """What a start is allowed to do, and how much of the batch it starts."""
+
+    first: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100_000_000)])] | None = Field(
+        default=None, description="Only so many jobs begin, in the order of the list; the others begin with `continue`."
+    )
+    percent: Annotated[float, EnforcedByApi(Annotated[float, Field(gt=0, le=100)])] | None = Field(
+        default=None, description="The same as a share of the jobs, in percent. At least one job begins."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_part(self, info: ValidationInfo) -> Self:
+        if info.context is not None and self.first is not None and self.percent is not None:
+            raise ValueError("give first or percent, not both")
+        return self
+
+
 class ListOptions(Request):
     """What the caller says about the columns of a list. Columns that are not named are recognised by their headings."""
 
@@ -293,7 +310,6 @@ ERROR_TYPES = tuple(filter(None, STORED_ERROR_TYPES))
 _Category = Annotated[str, _word_of(CATEGORIES)]
 _ErrorType = Annotated[str, _word_of(ERROR_TYPES)]
 _FinalState = Annotated[str, _word_of(FINAL_STATES)]
-_JobState = Annotated[str, _word_of(JOB_STATES)]
 _Prefix = Annotated[
     str,
     EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{0,14}", "give the first digits in the form +4930")]),
@@ -341,6 +357,37 @@ class JobFilter(Request):
     max_attempts: Annotated[int, _between(int, 0, 1_000_000)] | None = Field(
         default=None, description="Highest number of the latest attempt."
     )
+
+
+_LiveState = Annotated[str, _word_of(LIVE_STATES)]
+
+
+class CancelJobs(JobFilter):
+    """Which jobs of a batch to cancel. Jobs whose call is under way are only counted."""
+
+    states: Annotated[tuple[_LiveState, ...], _list_of(_LiveState, 10)] = Field(
+        default=(), description="States of the jobs; if left out, all that are not final."
+    )
+    jobs: Annotated[tuple[_JobName, ...], _list_of(_JobName, _LISTED)] = Field(
+        default=(), description="Ids of single jobs of the batch."
+    )
+    reason: Annotated[str, _text(500)] = Field(
+        default="", description="Why they are cancelled. Needed unless `preview` is true."
+    )
+    preview: bool = Field(default=False, description="Only say how many jobs that is. Nothing is cancelled.")
+    after: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=-1, le=10**9)])] = Field(
+        default=-1, description="Row after which to begin: `next` of the answer before."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self, info: ValidationInfo) -> Self:
+        if info.context is None:
+            return self
+        if not self.model_fields_set - {"reason", "preview", "after"}:
+            raise ValueError("name which jobs, by their ids in jobs or by other fields, or cancel the whole batch")
+        if not self.preview and not self.reason.strip():
+            raise ValueError("say in reason why these jobs are cancelled")
+        return self
 
 
 class Overrides(Request):

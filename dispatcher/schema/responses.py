@@ -137,6 +137,9 @@ class Batch(Response):
     categories: dict[str, dict[str, int]] = Field(
         default={}, description="Number of jobs in final states, by state and failure category."
     )
+    withheld: int = Field(
+        default=0, description="Number of jobs that wait for `continue`, because only a part was started."
+    )
     attempts: int = Field(default=0, description="Number of attempts that the provider accepted or may have accepted.")
     ignore_dead_numbers: bool = Field(
         default=False, description="Whether numbers are faxed that only calls have proved dead."
@@ -156,6 +159,11 @@ class Batch(Response):
         return sum(self.counts.get(state, 0) for state in FINAL_STATES)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing more is sent by itself: it has ended, or all that is left waits for ``continue``."""
+        return self.ended or 0 < self.withheld == self.rows - self.final
+
+    @property
     def ended(self) -> bool:
         """Whether the batch is in a state that it does not leave."""
         return self.state in ENDED_STATES
@@ -173,6 +181,20 @@ class CommandedBatch(Batch):
         description="Number of calls that were being made at that moment and end on their own.",
         json_schema_extra=_never_null,
     )
+
+
+class CancelledJobs(Response):
+    """How many jobs were cancelled, or would be. Of a large batch, one answer may be about a part of the rows."""
+
+    batch: str = Field(description="Id of the batch.")
+    jobs: int = Field(description="Number of jobs that were cancelled, or would be.")
+    in_flight: int = Field(
+        default=0,
+        description="Number of jobs that match and whose call is under way. They are not cancelled: a call that fails "
+        "lets its job wait for a retry, which a repeat of the request cancels.",
+    )
+    preview: bool = Field(default=False, description="Whether nothing was cancelled.")
+    next: int | None = Field(default=None, description="Value of `after` for the other rows; null if there are none.")
 
 
 class Price(Response):

@@ -14,5 +14,7 @@ FinalState = Literal["delivered", "delivered_unconfirmed", "failed", "cancelled"
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
 #: states that a job does not leave
 FINAL_STATES: tuple[FinalState, ...] = get_args(FinalState)
+#: all others
+LIVE_STATES: tuple[JobState, ...] = tuple(state for state in JOB_STATES if state not in FINAL_STATES)
 #: states that a batch does not leave
 ENDED_STATES: tuple[BatchState, ...] = ("finished", "cancelled", "expired")

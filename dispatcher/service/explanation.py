@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dispatcher.core.batch import BatchState
+from dispatcher.core.batch import BatchState, Control
 from dispatcher.core.counted import counted
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, Record, State
@@ -41,6 +41,8 @@ def _ended(batch: BatchView, record: Record, history: Sequence[HistoryEntry]) ->
             return f"{pages} arrived, but the call ended in an error.{why}"
         case State.CANCELLED if record.failure.category == Category.SUPPRESSED:
             return f"Not sent:{why}."
+        case State.CANCELLED if batch.overview.control is not Control.CANCELLED and batch.overview.cancel_reason:
+            return f"The job was cancelled before it was delivered: {batch.overview.cancel_reason}"
         case State.CANCELLED:
             return "The batch was cancelled before the job was delivered."
         case State.EXPIRED if batch.overview.draft_ended_ms:

@@ -127,6 +127,14 @@ async def view_job(store: Store, job: JobId) -> JobView:
     return view
 
 
+def parsed_job(text: str) -> JobId | None:
+    """Return the job of an id ``<batch>.<row>``; None for a text that is none."""
+    try:
+        return JobId.parse(text)
+    except ValueError:
+        return None
+
+
 def _job_id(text: str) -> JobId:
     try:
         return JobId.parse(text)

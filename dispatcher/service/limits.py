@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dispatcher.core.batch import Control
 from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
@@ -96,13 +97,14 @@ async def _account(
     due = sum(backlog.due for backlog in running)
     rate_state = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
-    paused, not_started = await _idle(store, now_ms) if not due else (0, 0)
+    idle = await _idle(store, now_ms) if not due else _Idle(0, 0, 0)
     return AccountWork(
         due=due,
         waiting_later=sum(backlog.later for backlog in running),
         number_busy=any(backlog.number_busy for backlog in running),
-        paused=paused,
-        not_started=not_started,
+        withheld=idle.withheld,
+        paused=idle.paused,
+        not_started=idle.not_started,
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
         held=bool(held & {ACCOUNT, PROVIDER}),
         writable=await _writable(store) if due else True,
@@ -116,10 +118,19 @@ async def _account(
     )
 
 
-async def _idle(store: Store, now_ms: int) -> tuple[int, int]:
-    """Return the number of jobs in paused batches, and in batches not started. Read only when nothing is due."""
+class _Idle(NamedTuple):
+    """Jobs that nobody has let begin: the rest of partial starts, and those of batches paused or not started."""
+
+    withheld: int
+    paused: int
+    not_started: int
+
+
+async def _idle(store: Store, now_ms: int) -> _Idle:
+    """Return the number of jobs that nobody has let begin. Read only when nothing is due."""
     backlogs = await store.backlog.of(await store.backlog.newest(), now_ms)
-    return _waiting(backlogs, (Control.PAUSED,)), _waiting(backlogs, _NOT_STARTED)
+    withheld = sum(backlog.withheld for backlog in backlogs if backlog.control in _RUNNING)
+    return _Idle(withheld, _waiting(backlogs, (Control.PAUSED,)), _waiting(backlogs, _NOT_STARTED))
 
 
 def _waiting(backlogs: Iterable[BatchBacklog], controls: Sequence[Control]) -> int:
@@ -147,4 +158,5 @@ def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchWork:
         held=bool(backlog.scopes & held),
         due_held=backlog.held,
         number_busy=backlog.number_busy,
+        withheld=backlog.withheld,
     )

@@ -1,13 +1,14 @@
 """The producer's use-cases: create, start, pause, resume and cancel batches, and send single faxes."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
-from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
+from dispatcher.core.batch import COMMAND_TRANSITIONS, FINAL_STATES, Command, CommandRefusal, Control, Definition
 from dispatcher.core.counted import counted
-from dispatcher.core.job import JobId, Recipient
+from dispatcher.core.job import JobId, Recipient, State
 from dispatcher.core.names import KeyUse, UploadKind, UploadName
 from dispatcher.service.documents import warnings_to_allow
 from dispatcher.service.errors import (
@@ -64,6 +65,22 @@ _NOTHING = Allowed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartedPart:
+    """How much of a draft begins at its start; the rest begins with ``continue``. Nothing said: all of it."""
+
+    first: int = 0
+    percent: float = 0.0
+
+    def quota(self, jobs: int) -> int:
+        """Return how many of the jobs begin; 0 stands for all of them."""
+        part = self.first or math.ceil(jobs * self.percent / 100)
+        return part if part < jobs else 0
+
+
+_ALL = StartedPart()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded:
     """A batch after a command, and how many of its faxes are still in flight."""
 
@@ -103,10 +120,12 @@ class Mailings:
         batch = await self.create_named(definition, KeyUse.BATCH, key, fingerprint(definition))
         return await view_batch(self._store, batch)
 
-    async def command(self, batch: str, command: Command, allowed: Allowed = _NOTHING) -> Commanded:
+    async def command(
+        self, batch: str, command: Command, allowed: Allowed = _NOTHING, part: StartedPart = _ALL
+    ) -> Commanded:
         """Start, pause, resume or cancel a batch. A command that was carried out already changes nothing.
 
-        ``allowed`` counts for the start of a draft only.
+        ``allowed`` and ``part`` count for the start of a draft only.
 
         Raises:
             Missing: There is no such batch.
@@ -117,12 +136,31 @@ class Mailings:
         """
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
+        if part != _ALL and overview.control is not Control.DRAFT:
+            raise ActionNotAllowed(
+                f"batch {batch} is {overview.control.value}: only a draft can be started in part; the rest "
+                "of one that was begins with continue"
+            )
         if command is Command.START and overview.control is Control.DRAFT:
             await self.ensure_looks_allowed(overview.definition, allowed)
         if command is Command.START and overview.control is not Control.RUNNING:
             await self.ensure_credentials()
-        answer = await self._carry_out(overview, command, allowed)
+        answer = await self._carry_out(overview, command, allowed, part=part)
         return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
+
+    async def continue_batch(self, batch: str) -> Commanded:
+        """Let the rest of a batch begin of which only a part was started. Changes nothing if nothing is held back.
+
+        Raises:
+            Missing: There is no such batch.
+            ActionNotAllowed: The batch is a draft, or has ended.
+        """
+        overview = await find_batch(self._store, batch)
+        if overview.control is Control.DRAFT or overview.control in FINAL_STATES:
+            raise ActionNotAllowed(f"batch {batch} is {overview.control.value}: there is nothing that could go on")
+        await self._store.batches.continue_batch(batch)
+        view = await view_batch(self._store, batch)
+        return Commanded(batch=view, in_flight=view.overview.tally.by_state.get(State.SENDING, 0))
 
     async def fax(
         self, definition: Definition, recipient: Recipient, key: str | None, allowed: Allowed = _NOTHING
@@ -235,11 +273,11 @@ class Mailings:
             await self._carry_out(overview, Command.START, allowed, fax_number)
 
     async def _carry_out(
-        self, overview: Overview, command: Command, allowed: Allowed, fax_number: str = ""
+        self, overview: Overview, command: Command, allowed: Allowed, fax_number: str = "", part: StartedPart = _ALL
     ) -> CommandAnswer:
         batch = overview.definition.id
         if command is Command.START and overview.control is Control.DRAFT:
-            answer = await self._start_draft(overview.definition, allowed, fax_number)
+            answer = await self._start_draft(overview, allowed, fax_number, part)
         else:
             answer = await self._store.batches.command(batch, command)
         if answer is None:
@@ -248,11 +286,14 @@ class Mailings:
             raise ActionNotAllowed(_refused(overview.definition, answer, command))
         return answer
 
-    async def _start_draft(self, definition: Definition, allowed: Allowed, fax_number: str) -> CommandAnswer | None:
+    async def _start_draft(
+        self, overview: Overview, allowed: Allowed, fax_number: str, part: StartedPart
+    ) -> CommandAnswer | None:
         """Start a draft after everything that may keep it back. Raises Repeated, ActionNotAllowed.
 
         ``fax_number`` is the number of a single fax.
         """
+        definition, quota = overview.definition, part.quota(overview.rows)
         if definition.parent:
             await ensure_copied(self._store, definition.id)
         for _ in range(_COMPARED):
@@ -260,7 +301,7 @@ class Mailings:
                 note = await compared_fax(self._store, definition, fax_number, self._number_key, allowed=allowed.repeat)
             else:
                 note = await compared_mailing(self._store, definition, allowed=allowed.repeat)
-            answer = await self._store.batches.command(definition.id, Command.START, note)
+            answer = await self._store.batches.command(definition.id, Command.START, note, quota=quota)
             if answer is None or answer.refusal is not CommandRefusal.CHANGED:
                 return answer
         raise ActionNotAllowed(

@@ -14,7 +14,7 @@ from dispatcher.store.server_clock import AHEAD_MS
 
 #: maximum number of batches that are read to explain what limits sending
 LOOKED_AT = 200
-_META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms", "class", "weight")
+_META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms", "class", "weight", "quota")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class BatchBacklog:
     #: number of due jobs that wait for the end of a hold of the job or of its country
     held: int
     scopes: frozenset[str]
+    #: jobs that wait for ``continue`` after a partial start; they are not due
+    withheld: int = 0
     #: since when the oldest due job that is not held has been due, milliseconds since 1970; 0: there is none
     due_since_ms: int = 0
     #: whether jobs wait for another call to their number to end
@@ -38,7 +40,7 @@ class BatchBacklog:
 
     @property
     def waiting(self) -> int:
-        return self.due + self.later
+        return self.due + self.later + self.withheld
 
 
 class Backlog:
@@ -144,8 +146,10 @@ class _Read(NamedTuple):
 
 
 def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
-    control, documents, *numbers, priority, weight = (value or b"" for value in read.meta)
+    control, documents, *numbers, priority, weight, quota = (value or b"" for value in read.meta)
     unstarted, number_busy_ms, started_ms, running_ms = (whole(number or 0) for number in numbers)
+    withheld = max(0, unstarted - max(0, whole(quota))) if quota else 0
+    unstarted -= withheld
     held = read.held_jobs + read.parked
     times = [whole(score) for _, score in read.first if score <= now_ms] + ([started_ms] if unstarted else [])
     return BatchBacklog(
@@ -154,6 +158,7 @@ def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
         due=unstarted + read.due + held,
         later=read.waiting - read.due - read.held_jobs,
         held=held,
+        withheld=withheld,
         scopes=own_scopes(read.batch, documents.decode().split(",")),
         # nothing was due while the batch was paused
         due_since_ms=max(min(times), running_ms) if times else 0,

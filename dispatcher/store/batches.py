@@ -122,6 +122,16 @@ class CommandAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledJobs:
+    """What became of jobs that were to be cancelled. The others had ended."""
+
+    cancelled: int
+    #: their calls are under way
+    in_flight: int
+    control: Control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """The facts about a batch that are known without reading its rows."""
 
@@ -153,8 +163,14 @@ class Overview:
     refused_reasons: Mapping[str, int]
     #: the newest batches that are reruns of it, without those that ended as drafts
     reruns: tuple[str, ...]
+    #: jobs that wait for ``continue`` after a partial start
+    withheld: int
+    #: why jobs of it were cancelled last, as whoever did it said; empty: none was
+    cancel_reason: str
 
 
+#: maximum rows in one call of ``cancel_jobs``
+ROWS_PER_CALL = 250
 #: maximum number of reruns of a batch that are named
 _RERUNS = 100
 #: maximum number of old drafts that are read at a time
@@ -233,6 +249,7 @@ class Batches:
             expected=Control.DRAFT,
             new=end,
             unchanged_ms=unchanged_ms,
+            quota=0,
             **StartNote().options,
         )
         return answer.decode() == end and not refused
@@ -327,10 +344,13 @@ class Batches:
         refused -= sum(counts.values())
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates, **counts)
 
-    async def command(self, batch: str, command: Command, start: StartNote | None = None) -> CommandAnswer | None:
+    async def command(
+        self, batch: str, command: Command, start: StartNote | None = None, *, quota: int = 0
+    ) -> CommandAnswer | None:
         """Execute a command on a batch. Returns None if the batch does not exist.
 
-        ``start`` is what the start of a draft was compared with. Without it, nothing is compared.
+        ``start`` is what the start of a draft was compared with. Without it, nothing is compared. ``quota`` is how many
+        of a draft's jobs may begin before ``continue_batch``; 0: all.
         """
         start = start or StartNote()
         while True:
@@ -348,6 +368,7 @@ class Batches:
                 expected=expected,
                 new=target or expected,
                 unchanged_ms=0,
+                quota=quota,
                 **start.options,
             )
             now = Control(answer.decode())
@@ -356,6 +377,21 @@ class Batches:
                 refusal = refusal or (None if target else CommandRefusal.NOT_ALLOWED)
                 return CommandAnswer(control=now, in_flight=in_flight, refusal=refusal)
             # another command was executed meanwhile: this one may have another effect now, or not be allowed
+
+    async def cancel_jobs(self, batch: str, rows: Sequence[int], reason: str) -> CancelledJobs | None:
+        """Cancel jobs whose call is not under way, at most ``ROWS_PER_CALL``. Returns None if there is no such batch.
+
+        The control of the answer says whether the batch still ran: otherwise nothing was changed.
+        """
+        cancelled, in_flight, control = await self._scripts.accept("cancel_jobs", *rows, batch=batch, reason=reason)
+        if not control:
+            return None
+        return CancelledJobs(cancelled=cancelled, in_flight=in_flight, control=Control(control.decode()))
+
+    async def continue_batch(self, batch: str) -> int:
+        """Let the rest of a batch begin of which only a part was started. Returns how many jobs that are."""
+        _, jobs = await self._scripts.accept("continue", batch=batch)
+        return int(jobs)
 
     async def recipients(self, batch: str, block: int) -> tuple[Recipient, ...]:
         """Return the recipients of one block; empty if the block does not exist. Raises UnreadableData."""
@@ -565,6 +601,14 @@ def _texts(values: Iterable[Any]) -> tuple[str, ...]:
     return texts
 
 
+def _withheld(meta: Mapping[bytes, bytes]) -> int:
+    """Return the number of jobs that wait for ``continue`` after a partial start."""
+    quota = meta.get(b"quota")
+    if quota is None or Control(meta[b"control"].decode()) in FINAL_STATES:
+        return 0
+    return max(0, whole(meta[b"unstarted"]) - max(0, whole(quota)))
+
+
 def _overview(
     meta: Mapping[bytes, bytes],
     counts: Mapping[bytes, bytes],
@@ -602,6 +646,8 @@ def _overview(
         held_countries=held_countries,
         refused_reasons=refused,
         reruns=reruns,
+        withheld=_withheld(meta),
+        cancel_reason=meta.get(b"cancel_reason", b"").decode(),
         started_ms=whole(meta.get(b"started_ms", 0)),
         finished_ms=whole(meta.get(b"finished_ms", 0)),
         draft_ended_ms=whole(meta.get(b"draft_ended_ms", 0)),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dispatcher.api.app import create_app
-from dispatcher.client import ApiError, Client, NewBatch, NewFax, NewRerun, NewReruns, NewSuppression
+from dispatcher.client import ApiError, CancelJobs, Client, NewBatch, NewFax, NewRerun, NewReruns, NewSuppression
 from dispatcher.schema import responses
 
 #: by method of the client; the path of a file is that of an existing one
@@ -22,6 +22,8 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "upload_recipients": lambda client, file: client.upload_recipients("b1", file),
     "try_recipients": lambda client, file: client.try_recipients(file),
     "start": lambda client, _: client.start("b1"),
+    "continue_batch": lambda client, _: client.continue_batch("b1"),
+    "cancel_jobs": lambda client, _: client.cancel_jobs("b1", CancelJobs(categories=("busy",), reason="r")),
     "forecast": lambda client, _: client.forecast("b1"),
     "pause": lambda client, _: client.pause("b1"),
     "resume": lambda client, _: client.resume("b1"),
@@ -90,7 +92,7 @@ def described_model(operations: dict[str, Any], request: httpx.Request) -> str:
     successes = {
         status: answer for status, answer in path[request.method.lower()]["responses"].items() if status[0] == "2"
     }
-    is_preview = b'"preview":true' in request.content
+    is_preview = request.url.path.endswith(("/rerun", "/reruns")) and b'"preview":true' in request.content
     success = successes["200"] if is_preview else successes.get("201") or next(iter(successes.values()))
     reference: str = success["content"]["application/json"]["schema"]["$ref"]
     return reference.rpartition("/")[2]

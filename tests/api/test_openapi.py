@@ -55,11 +55,14 @@ _LIST = "bytes are refused that are no list of recipients"
 _LAX = "numbers, true and false are taken from texts too, and numbers from true and false"
 #: operations that may refuse what their schema allows, and why
 _RERUN = "a rerun without a reason is refused, and numbers that nobody can have"
+_CANCEL = "a cancellation that names no jobs, or no reason, is refused"
 MAY_REFUSE = {
     "POST /v1/batches": _CONTENT,
     "POST /v1/faxes": _CONTENT,
     "POST /v1/batches/{batch}/rerun": _RERUN,
     "POST /v1/reruns": _RERUN,
+    "POST /v1/batches/{batch}/jobs/cancel": _CANCEL,
+    "POST /v1/batches/{batch}/start": "one of first and percent may be given, not both",
     "POST /v1/documents": "bytes are refused that are no PDF",
     "POST /v1/batches/{batch}/recipients": _LIST,
     "POST /v1/recipients/dry-run": _LIST,
@@ -77,6 +80,7 @@ MAY_ACCEPT = {
     "POST /v1/batches/{batch}/start": _LAX,
     "POST /v1/batches/{batch}/rerun": _LAX,
     "POST /v1/reruns": _LAX,
+    "POST /v1/batches/{batch}/jobs/cancel": _LAX,
     "POST /v1/batches/{batch}/recipients": _LAX,
     "POST /v1/recipients/dry-run": _LAX,
     "PATCH /v1/account/rate": _LAX,

@@ -13,6 +13,7 @@ from dispatcher.client import (
     Account,
     Batch,
     BatchPage,
+    CancelledJobs,
     CommandedBatch,
     Forecast,
     JobPage,
@@ -67,11 +68,12 @@ def _of_the_api(path: str) -> dict[str, Any]:
         ("/v1/documents", Document),
         ("/forecast", Forecast),
         ("/v1/jobs/", JobStory),
+        ("/jobs/cancel", CancelledJobs),
         ("/jobs", JobPage),
         ("/recip", Upload),
     ):
         if part in path:
-            return every_text(model)
+            return every_text(model) | ({"next": None} if model is CancelledJobs else {})
     batch = every_text(CommandedBatch) | every_text(Batch) | {"state": "finished"}  # otherwise nobody stops watching
     if path.endswith("/rerun"):
         batch = every_text(RerunPreview) | {"complete": True} | batch

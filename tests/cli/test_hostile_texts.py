@@ -60,6 +60,9 @@ COMMANDS = [
     ("batches", "rerun", "b", "--reason", ATTACK),
     ("batches", "rerun", "b", "--preview"),
     ("batches", "cancel", "b", "--yes"),
+    ("batches", "cancel", "b", "--yes", "--category", "busy", "--reason", ATTACK),
+    ("batches", "continue", "b", "--yes"),
+    ("jobs", "cancel", "b.1", "--yes", "--reason", "r"),
     ("batches", "forecast", "b"),
     ("jobs", "list", "b", "--limit", "1"),
     ("jobs", "show", "b.1"),
@@ -88,11 +91,13 @@ PROVIDER_COMMANDS = [
 ]
 #: these print nothing that the server answered but an id, which is a plain one
 _WITHOUT_TEXTS = {("batches", "start"), ("batches", "pause"), ("batches", "resume"), ("batches", "cancel")}
+_WITHOUT_TEXTS |= {("batches", "continue"), ("jobs", "cancel")}
 FAILURES = [
     ("policy", "explain", "x", ATTACK),
     *(("batches", verb, ATTACK) for verb in ("show", "watch", "start", "report")),
     ("batches", "rerun", ATTACK, "--reason", "r"),
     ("jobs", "show", ATTACK),
+    ("jobs", "cancel", ATTACK, "--reason", "r", "--yes"),
     ("jobs", "list", ATTACK),
     ("nonsense" + ATTACK,),
     ("batches", "list", "--limit", ATTACK),

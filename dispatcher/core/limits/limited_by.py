@@ -71,6 +71,8 @@ class AccountWork:
     #: jobs of running batches that wait for a later time, and whether some of them wait for their number
     waiting_later: int = 0
     number_busy: bool = False
+    #: jobs of running batches of which only a part was started
+    withheld: int = 0
     #: live jobs of batches that are paused, and of drafts and batches whose start time is not reached
     paused: int = 0
     not_started: int = 0
@@ -102,6 +104,8 @@ class BatchWork:
     held: bool = False
     due_held: int = 0
     number_busy: bool = False
+    #: jobs of it that wait for ``continue`` after a partial start
+    withheld: int = 0
 
 
 def limits_account(facts: AccountWork) -> LimitedBy | None:
@@ -121,6 +125,8 @@ def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
         return LimitedBy.PAUSED
     if batch.held and not _limits_machines(account):
         return LimitedBy.HOLD
+    if batch.due <= 0 and batch.withheld > 0:
+        return LimitedBy.PARTIAL_START
     if batch.due <= 0:
         return LimitedBy.NUMBER_BUSY if batch.number_busy else LimitedBy.WAITING_FOR_RETRY
     return _limits_all(account) or _limits_due(batch.due, batch.due_held)
@@ -137,6 +143,8 @@ def _limits_idle(facts: AccountWork) -> LimitedBy | None:
     """Return the nearest reason why no job is due."""
     if facts.waiting_later > 0:
         return LimitedBy.NUMBER_BUSY if facts.number_busy else LimitedBy.WAITING_FOR_RETRY
+    if facts.withheld > 0:
+        return LimitedBy.PARTIAL_START
     if facts.paused > 0:
         return LimitedBy.PAUSED
     return LimitedBy.NOT_STARTED if facts.not_started > 0 else None

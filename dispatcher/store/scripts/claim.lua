@@ -214,17 +214,19 @@ local function lease_retries(batch, max_jobs)
   return taken, false
 end
 
--- Walks on from the cursor. Returns jobs leased, and whether there is more behind the limit.
+-- Walks on from the cursor, as far as the quota of a partial start goes. Returns jobs leased, and whether there is more
+-- behind the limit.
 local function lease_fresh(batch, max_jobs)
   local key, taken, started, chunk = batch_key(batch), 0, 0, CHUNK
-  local cursor, blocks = unpack(redis.call('HMGET', key, 'cursor', 'blocks'))
+  local cursor, blocks, quota = unpack(redis.call('HMGET', key, 'cursor', 'blocks', 'quota'))
+  local most = stored_number(quota, math.huge)
   cursor = tonumber(cursor)
   local last = blocks * BLOCK
-  while taken < max_jobs and cursor < last do
+  while taken < max_jobs and taken + started < most and cursor < last do
     local start, of_country, parked = (cursor % BLOCK) * WIDTH, {}, 0
     local records = redis.call('GETRANGE', records_key(batch, cursor), start, start + chunk * WIDTH - 1)
     for start_at = 1, #records, WIDTH do
-      if taken == max_jobs then break end
+      if taken == max_jobs or taken + started + parked >= most then break end
       local state, _, low, high = string.byte(records, start_at, start_at + 3)
       if start_at + WIDTH - 1 > #records then state = nil end
       local code = held and state == WAITING and low + 256 * high or 0
@@ -244,8 +246,11 @@ local function lease_fresh(batch, max_jobs)
     chunk = next_chunk(CHUNK, parked)
   end
   redis.call('HSET', key, 'cursor', text(cursor))
-  if started + taken > 0 then redis.call('HINCRBY', key, 'unstarted', -started - taken) end
-  return taken, taken < max_jobs and cursor < last
+  if started + taken > 0 then
+    redis.call('HINCRBY', key, 'unstarted', -started - taken)
+    if quota then redis.call('HINCRBY', key, 'quota', -started - taken) end
+  end
+  return taken, taken < max_jobs and taken + started < most and cursor < last
 end
 
 -- Rows that were parked for countries that are not held any more come back, while little is due. Returns how many.
@@ -281,14 +286,15 @@ end
 -- be more behind the limit.
 local function serve(batch, max_jobs)
   local key = batch_key(batch)
-  local fresh, credit = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit'))
+  local fresh, credit, quota = unpack(redis.call('HMGET', key, 'unstarted', 'retry_credit', 'quota'))
+  fresh = math.min(tonumber(fresh), math.max(0, stored_number(quota, math.huge)))
   local due = redis.call('ZCOUNT', part_key(batch, 'due'), '-inf', text(now))
   due = due + unpark(batch, due)
-  local first, retries, left = split(max_jobs, tonumber(fresh), due, stored_number(credit))
+  local first, retries, left = split(max_jobs, fresh, due, stored_number(credit))
   local served, planned, more, more_fresh = 0, first + retries, false, false
   if retries > 0 then served, more = lease_retries(batch, retries) end
   if full then left = math.max(0, stored_number(credit) - served) end
-  if tonumber(fresh) > 0 and served < planned and not full then
+  if fresh > 0 and served < planned and not full then
     first, more_fresh = lease_fresh(batch, planned - served)
     served = served + first
   end

@@ -1,7 +1,8 @@
 -- control: starts, pauses, resumes, cancels or expires a batch, by compare-and-set on its control.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
---       unchanged draft: any other is left as it is); for the start of a draft `content` (digest of what it sends;
+--       unchanged draft: any other is left as it is); for the start of a draft `quota` (how many jobs may begin before
+--       `continue`; 0: all), `content` (digest of what it sends;
 --       empty: the start is not recorded), `life_ms` (how long later ones are compared with it), `last` and `hashes`
 --       (the last start of the content, and the bytes of the draft's hashes, that it was compared with), `until_ms`
 --       (until when those starts are compared); then the sketch of its numbers.
@@ -77,6 +78,7 @@ if new == 'running' then
     redis.call('HSET', key, 'running_ms', text(now))
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
+  if control == 'draft' and OPTIONS.quota > 0 then redis.call('HSET', key, 'quota', text(OPTIONS.quota)) end
   if recorded then record_start(starts, start_at) elseif control == 'draft' then redis.call('UNLINK', hashes) end
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', KEY.deadlines, text(deadline), batch)
