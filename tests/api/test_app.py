@@ -306,7 +306,7 @@ async def test_what_too_few_replicas_have_is_refused_for_a_while(settings: Setti
             answer = await client.post("/v1/batches", json={"name": "a", "content_urls": ["https://example.com/a.pdf"]})
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
-            assert "fewer than 1 replicas" in answer.json()["detail"]
+            assert "fewer than 1 replica " in answer.json()["detail"]
 
 
 async def test_the_rate_is_changed_while_running_and_given_back(api: httpx.AsyncClient, runtime: Runtime) -> None:

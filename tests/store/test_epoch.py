@@ -59,6 +59,8 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await scripts.run("move_epoch")
         await db.batches.create(Definition(id="z", name="z", created_ms=1))
         await db.batches.fix_selection("z", {0: b"1"})
+        await db.batches.cancel_jobs("z", [0], "why")
+        await db.batches.continue_batch("z")
         await db.suppressions.put([Suppression(number="+12025550100", source=SuppressionSource.MANUAL)])
         await db.suppressions.remove(["+12025550100"])
         assert set(scripts.arguments) - lua._LOOKING == lua._MOVING
