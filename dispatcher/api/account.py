@@ -10,6 +10,7 @@ from dispatcher.service.account import (
     change_limits,
     forget_changes,
     release_hold,
+    release_holds,
     unblock_account,
     view_account,
 )
@@ -53,6 +54,15 @@ async def resume_account(body: validation.Resume, runtime: RuntimeDep) -> respon
     """Accept that Redis has lost writes. Sending continues once the provider's faxes of that time are reconciled."""
     await resume(runtime.store, accept_rollback=body.accept_rollback)
     return await show_account(runtime)
+
+
+@router.post("/holds/release")
+async def release_several_holds(body: validation.ReleaseHolds, runtime: RuntimeDep) -> responses.ReleasedHolds:
+    """Release the holds of a category, of a batch and its jobs, or all. With `dry_run`, only say which these are."""
+    done = await release_holds(
+        runtime.store, category=body.category or "", batch=body.batch or "", dry_run=body.dry_run
+    )
+    return convert.released_holds(done, dry_run=body.dry_run)
 
 
 @router.delete("/holds/{scope}", status_code=204)

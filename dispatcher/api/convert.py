@@ -17,7 +17,7 @@ from dispatcher.core.times import in_range, to_ms
 from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.schema import requests, responses
-from dispatcher.service.account import AccountView, Limit
+from dispatcher.service.account import AccountView, Limit, ReleasedHolds
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.jobs import JobPage, RefusedPage
@@ -34,6 +34,8 @@ from dispatcher.service.views import BatchView, Hold, JobStory, JobView, Unreada
 Model = TypeVar("Model", bound=responses.Response)
 Number = TypeVar("Number", int, float)
 
+#: released holds that an answer names
+_HOLDS_SHOWN = 100
 #: job states by their names in the API
 STATES: Mapping[str, State] = {state.label: state for state in JOB_STATES}
 FINAL_STATES: Mapping[str, State] = {state.label: state for state in FINAL}
@@ -264,6 +266,13 @@ def _final_counts_by_category(tally: Tally) -> dict[str, dict[str, int]]:
 
 def hold(view: Hold) -> responses.Hold:
     return _from_sources(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
+
+
+def released_holds(done: ReleasedHolds, *, dry_run: bool) -> responses.ReleasedHolds:
+    shown = tuple(hold(item) for item in done.holds[:_HOLDS_SHOWN])
+    return responses.ReleasedHolds(
+        released=len(done.holds), holds=shown, kept=done.kept, dry_run=dry_run, more=done.more
+    )
 
 
 def upload(answer: UploadAnswer, rows: RowReader) -> responses.Upload:

@@ -43,6 +43,7 @@ from dispatcher.schema.requests import (
     NewReruns,
     NewSuppression,
     Rate,
+    ReleaseHolds,
     Resume,
     StartBatch,
 )
@@ -60,6 +61,7 @@ from dispatcher.schema.responses import (
     LookupPage,
     RefusedPage,
     RefusedRow,
+    ReleasedHolds,
     Removed,
     RerunBatches,
     RerunPreview,
@@ -404,6 +406,19 @@ class Client:
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""
         self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")
+
+    def release_holds(
+        self, *, category: str = "", batch: str = "", everything: bool = False, dry_run: bool = False
+    ) -> ReleasedHolds:
+        """Release the holds of a category, of a batch and its jobs, or all. A dry run only says which these are."""
+        named = {"category": category, "batch": batch, "all": everything, "dry_run": dry_run}
+        body = ReleaseHolds(**{name: value for name, value in named.items() if value}).sent()
+        released = 0
+        while True:
+            part = self._read(ReleasedHolds, self._transport.call("POST", "/v1/account/holds/release", json=body))
+            released += part.released
+            if not part.more:
+                return part.model_copy(update={"released": released})
 
     def alive(self) -> None:
         """Returns when the API process answers; it does not look at Redis."""

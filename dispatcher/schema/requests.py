@@ -245,7 +245,7 @@ class Start(Request):
 class StartBatch(Start):
     """What a start is allowed to do, and how much of the batch it starts."""
 
-    first: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=1, le=100_000_000)])] | None = Field(
+    first: Annotated[int, _between(int, 1, 100_000_000)] | None = Field(
         default=None, description="Only so many jobs begin, in the order of the list; the others begin with `continue`."
     )
     percent: Annotated[float, EnforcedByApi(Annotated[float, Field(gt=0, le=100)])] | None = Field(
@@ -374,8 +374,8 @@ class CancelJobs(JobFilter):
     reason: Annotated[str, _text(500)] = Field(
         default="", description="Why they are cancelled. Needed unless `preview` is true."
     )
-    preview: bool = Field(default=False, description="Only say how many jobs that is. Nothing is cancelled.")
-    after: Annotated[int, EnforcedByApi(Annotated[int, Field(ge=-1, le=10**9)])] = Field(
+    preview: Flag = Field(default=False, description="Only say how many jobs that is. Nothing is cancelled.")
+    after: Annotated[int, _between(int, -1, 10**9)] = Field(
         default=-1, description="Row after which to begin: `next` of the answer before."
     )
 
@@ -491,6 +491,26 @@ class Rate(Request):
     def limits(self) -> Mapping[str, float]:
         """Return the limits that are given, by the names of their fields."""
         return self.model_dump(exclude_none=True)
+
+
+class ReleaseHolds(Request):
+    """Which holds to release: those of a category, of a batch, of both, or all."""
+
+    category: Annotated[str, _word_of(CATEGORIES)] | None = Field(
+        default=None, description="Category of the holds, as `account` lists them."
+    )
+    batch: _BatchId | None = Field(
+        default=None,
+        description="Id of a batch: its own hold and those of its jobs. Holds of its documents are not its own.",
+    )
+    all: Flag = Field(default=False, description="All holds.")
+    dry_run: Flag = Field(default=False, description="Only say which holds these are. Nothing is released.")
+
+    @model_validator(mode="after")
+    def _names_holds(self, info: ValidationInfo) -> Self:
+        if info.context is not None and not (self.category or self.batch or self.all):
+            raise ValueError("name the holds by category or batch, or release all of them with all")
+        return self
 
 
 class Resume(Request):

@@ -600,6 +600,19 @@ class Account(Response):
     )
 
 
+class ReleasedHolds(Response):
+    """Holds that were released, or would be."""
+
+    released: int = Field(description="Number of holds that were released, or would be.")
+    holds: tuple[Hold, ...] = Field(default=(), description="The first of them, 100 at most.")
+    kept: int = Field(
+        default=0,
+        description="Number of holds that only `resume` ends: they were opened because Redis has lost writes.",
+    )
+    dry_run: bool = Field(default=False, description="Whether nothing was released.")
+    more: bool = Field(default=False, description="Whether there are more of them: repeat the request.")
+
+
 class Alive(Response):
     """The process answers."""
 

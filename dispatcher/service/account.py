@@ -1,5 +1,6 @@
 """The account's limits: how much of them is used, what stops sending, and how to change them while bulkfax runs."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,9 @@ from dispatcher.service.errors import ActionNotAllowed, Missing
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
+
+#: seconds for which one request releases holds
+_RELEASE_S = 7.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,38 @@ async def forget_changes(store: Store) -> None:
 async def unblock_account(store: Store) -> None:
     """End the wait that the provider asked for, in all processes at once. Does nothing when there is no wait."""
     await store.rate_limiter.unblock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedHolds:
+    """Holds that were released, or would be."""
+
+    holds: tuple[Hold, ...]
+    #: holds because of lost writes, which end by ``resume`` only
+    kept: int
+    #: whether there are more of them
+    more: bool
+
+
+async def release_holds(store: Store, *, category: str = "", batch: str = "", dry_run: bool = False) -> ReleasedHolds:
+    """End the holds of a category, of a batch and its jobs, or all, for some seconds. A dry run only names them."""
+    named = [hold for hold in await store.holds.all() if _is_named(hold, category, batch)]
+    free = [hold for hold in named if hold.category != ROLLED_BACK]
+    kept = len(named) - len(free)
+    if dry_run:
+        return ReleasedHolds(holds=tuple(free), kept=kept, more=False)
+    until_s, released = time.monotonic() + _RELEASE_S, list[Hold]()
+    for hold in free:
+        if time.monotonic() >= until_s:
+            return ReleasedHolds(holds=tuple(released), kept=kept, more=True)
+        if await store.holds.release(hold.scope, hold.id):
+            released.append(hold)
+    return ReleasedHolds(holds=tuple(released), kept=kept, more=False)
+
+
+def _is_named(hold: Hold, category: str, batch: str) -> bool:
+    of_batch = hold.scope == f"batch:{batch}" or hold.scope.startswith(f"job:{batch}.")
+    return (not category or hold.category == category) and (not batch or of_batch)
 
 
 async def release_hold(store: Store, scope: str) -> None:

@@ -47,6 +47,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "set_rate": lambda client, _: client.set_rate(per_minute=3000),
     "reset_rate": lambda client, _: client.reset_rate(),
     "unblock": lambda client, _: client.unblock(),
+    "release_holds": lambda client, _: client.release_holds(everything=True),
     "resume_account": lambda client, _: client.resume_account(accept_rollback=True),
 }
 #: methods that return no answer of one route: they follow pages, write a file, or say yes or no

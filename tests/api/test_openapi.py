@@ -66,6 +66,7 @@ MAY_REFUSE = {
     "POST /v1/documents": "bytes are refused that are no PDF",
     "POST /v1/batches/{batch}/recipients": _LIST,
     "POST /v1/recipients/dry-run": _LIST,
+    "POST /v1/account/holds/release": "a request that names no holds is refused",
     "PATCH /v1/account/rate": "a change that names no limit is refused",
     "GET /v1/jobs": "a number or a reference is needed, and a number that can be dialled",
     "POST /v1/suppressions": _NUMBER,
@@ -84,6 +85,7 @@ MAY_ACCEPT = {
     "POST /v1/batches/{batch}/recipients": _LAX,
     "POST /v1/recipients/dry-run": _LAX,
     "PATCH /v1/account/rate": _LAX,
+    "POST /v1/account/holds/release": _LAX,
     "POST /v1/account/resume": _LAX,
 }
 

@@ -18,6 +18,7 @@ from dispatcher.client import (
     Forecast,
     JobPage,
     JobStory,
+    ReleasedHolds,
     RerunPreview,
     Upload,
 )
@@ -61,6 +62,8 @@ def _value(schema: dict[str, Any], known: dict[str, Any]) -> Any:
 
 
 def _of_the_api(path: str) -> dict[str, Any]:
+    if path.endswith("/holds/release"):
+        return every_text(ReleasedHolds)
     if path.startswith("/v1/account"):
         account = every_text(Account)
         return account | {"rollback": account["rollback"] | {"resumed_at": None}}

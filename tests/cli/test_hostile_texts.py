@@ -72,6 +72,7 @@ COMMANDS = [
     ("account", "resume"),
     ("holds", "list"),
     ("holds", "release", ATTACK),
+    ("holds", "release", "--batch", ATTACK),
     ("send", "letter.pdf", "list.csv", "--watch"),
     ("send", "letter.pdf", "list.csv", "--draft", "--name", ATTACK),
 ]
