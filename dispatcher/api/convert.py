@@ -48,6 +48,7 @@ def batch_definition(body: requests.NewBatch, default_country: str) -> Definitio
         name=body.name,
         priority=Priority(body.priority),
         weight=body.weight,
+        max_per_second=body.max_per_second or 0.0,
         default_country=body.default_country or default_country,
         start_at_ms=ms(body.start_at),
     )
@@ -172,6 +173,7 @@ def overrides(body: requests.Overrides) -> Overrides:
         on_partial=body.on_partial,
         priority=Priority(body.priority) if body.priority else None,
         weight=body.weight,
+        max_per_second=body.max_per_second,
         start_at_ms=ms(body.start_at),
         deadline_ms=ms(body.deadline),
     )
@@ -240,6 +242,7 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         parent=definition.parent or None,
         parents=definition.parents or tuple(filter(None, [definition.parent])),
         reason=definition.reason or None,
+        max_per_second=definition.max_per_second or None,
         options=requests.api_options(definition.options),
         on_partial=definition.on_partial or None,
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},

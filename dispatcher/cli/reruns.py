@@ -68,6 +68,7 @@ class PutRight(NamedTuple):
     ] = None
     priority: Annotated[Literal["bulk", "urgent"] | None, _option("Priority of the new batch.")] = None
     weight: Annotated[int | None, _option("Share of the rate relative to other batches, 1 to 100.")] = None
+    max_per_second: Annotated[float | None, _option("Maximum sends in a second.")] = None
     start_at: Annotated[datetime | None, _option("When to start. Local time unless it has an offset.")] = None
     deadline: Annotated[datetime | None, _option("When to give up jobs that are not delivered.")] = None
 
@@ -92,6 +93,7 @@ class PutRight(NamedTuple):
             on_partial=self.on_partial,
             priority=self.priority,
             weight=self.weight,
+            max_per_second=self.max_per_second,
             start_at=in_range(self.start_at, "--start-at"),
             deadline=in_range(self.deadline, "--deadline"),
         )

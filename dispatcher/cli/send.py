@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from dispatcher.cli import fax_options
 from dispatcher.cli.command_key import create_or_find
 from dispatcher.cli.list_options import ListColumns, columns_text, first_rows_table, with_list_columns
+from dispatcher.cli.option_groups import with_options
 from dispatcher.cli.output import (
     AllowRepeat,
     AllowWarnings,
@@ -74,8 +75,24 @@ _OnPartial = Annotated[
 ]
 
 
+class ShareOptions(NamedTuple):
+    """What the mailing gets of the account's rate."""
+
+    urgent: Annotated[bool, typer.Option("--urgent", help="Send before all batches that are not urgent.")] = False
+    weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate relative to other batches.")] = 1
+    max_per_second: Annotated[
+        float | None, typer.Option(min=0.001, max=10_000, help="Maximum sends of this mailing in a second.")
+    ] = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the request."""
+        priority = "urgent" if self.urgent else "bulk"
+        return {"priority": priority, "weight": self.weight, "max_per_second": self.max_per_second}
+
+
 @with_list_columns
 @with_part_options
+@with_options("share", ShareOptions)
 def send(
     *,
     letters: _Letters = None,
@@ -86,8 +103,7 @@ def send(
     country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
     draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Send before all batches that are not urgent.")] = False,
-    weight: Annotated[int, typer.Option(min=1, max=100, help="Share of the rate relative to other batches.")] = 1,
+    share: ShareOptions,
     start_at: _StartAt = None,
     deadline: Annotated[datetime | None, typer.Option(help="When to give up jobs that are not delivered.")] = None,
     on_partial: _OnPartial = None,
@@ -127,8 +143,7 @@ def send(
         name=name or recipients.stem,
         content_urls=urls,
         options=options,
-        priority="urgent" if urgent else "bulk",
-        weight=weight,
+        **share.fields(),
         default_country=country.upper() or None,
         on_partial=on_partial,
         start_at=in_range(start_at, "--start-at"),

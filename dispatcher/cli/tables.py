@@ -107,7 +107,8 @@ def batch_facts(batch: Batch) -> Table:
         "rerun of": ", ".join(batch.parents or filter(None, [batch.parent])),
         "reason": batch.reason or "",
         "reruns": "\n".join(batch.reruns),
-        "priority": f"{batch.priority}, weight {batch.weight}",
+        "priority": f"{batch.priority}, weight {batch.weight}"
+        + (f", at most {batch.max_per_second:g}/s" if batch.max_per_second else ""),
         "created": when(batch.created_at),
         "starts": when(batch.start_at),
         "started": when(batch.started_at),

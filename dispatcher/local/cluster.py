@@ -242,6 +242,7 @@ def scenario_cluster(
     policy: Path,
     rate: float,
     speed: float,
+    numbers: Sequence[str] = (),
     polling: bool = False,
     stable_after_s: float = STABLE_AFTER_S,
     program: Sequence[str] = PROGRAM,
@@ -255,10 +256,12 @@ def scenario_cluster(
         policy: The policy file.
         rate: Requests a second that the account allows.
         speed: Divides the time that calls take.
+        numbers: Numbers of the project, which alone may be senders; empty: any number.
     """
+    own = [word for number in numbers for word in ("--number", number)]
     return LocalCluster(
         folder,
-        emulator_options=emulator_options(scenario, rate=rate, speed=speed),
+        emulator_options=[*emulator_options(scenario, rate=rate, speed=speed), *own],
         settings={"BULKFAX_SINCH__RATE_PER_SECOND": f"{rate:g}", "BULKFAX_POLICY_FILE": str(policy.resolve())},
         polling=polling,
         stable_after_s=stable_after_s,

@@ -153,6 +153,9 @@ Fields = Annotated[
 ]
 
 
+_OwnRate = Annotated[float, _between(float, 0.001, 10_000)]
+
+
 class Request(BaseModel):
     """Base of all bodies that producers send."""
 
@@ -226,6 +229,9 @@ class NewBatch(Content):
     )
     weight: Annotated[int, _between(int, 1, 100)] = Field(
         default=1, description="Share of the rate in relation to other batches of the same priority."
+    )
+    max_per_second: _OwnRate | None = Field(
+        default=None, description="Maximum sends of this batch in a second; if left out, the account's rate alone."
     )
     default_country: Country | None = Field(
         default=None, description="Country of numbers in national form whose row names no country."
@@ -410,6 +416,7 @@ class Overrides(Request):
     weight: Annotated[int, _between(int, 1, 100)] | None = Field(
         default=None, description="Share of the rate in relation to other batches of the same priority."
     )
+    max_per_second: _OwnRate | None = Field(default=None, description="Maximum sends of the new batch in a second.")
     start_at: Time | None = Field(default=None, description="When the new batch begins to send; if left out, at once.")
     deadline: Time | None = Field(default=None, description="When its jobs expire; if left out, never.")
 

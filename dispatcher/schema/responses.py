@@ -113,6 +113,9 @@ class Batch(Response):
     )
     priority: str = Field(default="bulk", description="`bulk` or `urgent`.")
     weight: int = Field(default=1, description="Share of the rate in relation to other batches of the same priority.")
+    max_per_second: float | None = Field(
+        default=None, description="Maximum sends of this batch in a second; null for the account's rate alone."
+    )
     documents: tuple[str, ...] = Field(default=(), description="Ids of documents, in the order of their pages.")
     content_urls: tuple[str, ...] = Field(
         default=(), description="Addresses of documents that the provider fetches; their pages come first."

@@ -91,6 +91,10 @@ async def look_ahead(store: Store, definition: Definition, jobs: int, *, max_in_
     share = Share(jobs=jobs, priority=definition.priority, weight=definition.weight)
     others = await _others(store, definition.id, now_ms)
     end = finish(share, others, rate_state, begin_ms * 1000, now_ms * 1000)
+    by_own_rate_us = (
+        begin_ms * 1000 + round(jobs / definition.max_per_second * 1_000_000) if definition.max_per_second else 0
+    )
+    limited_by = LimitedBy.BATCH_RATE if by_own_rate_us > end.at_us else end.limited_by
     documents = await _documents(store, definition.documents)
     stopped = await what_stops(store, max_in_flight=max_in_flight)
     return Outlook(
@@ -100,8 +104,8 @@ async def look_ahead(store: Store, definition: Definition, jobs: int, *, max_in_
         other_jobs=end.others,
         rate=rate_state.rate,
         starts_ms=begin_ms,
-        finishes_ms=0 if stopped or not jobs else end.at_us // 1000,
-        limited_by=(stopped or end.limited_by) if jobs else None,
+        finishes_ms=0 if stopped or not jobs else max(end.at_us, by_own_rate_us) // 1000,
+        limited_by=(stopped or limited_by) if jobs else None,
     )
 
 

@@ -106,6 +106,7 @@ async def _account(
         paused=idle.paused,
         not_started=idle.not_started,
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
+        due_paced=sum(backlog.due - backlog.held for backlog in running if backlog.paced and not backlog.scopes & held),
         held=bool(held & {ACCOUNT, PROVIDER}),
         writable=await _writable(store) if due else True,
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
@@ -159,4 +160,5 @@ def _batch(backlog: BatchBacklog, held: frozenset[str]) -> BatchWork:
         due_held=backlog.held,
         number_busy=backlog.number_busy,
         withheld=backlog.withheld,
+        paced=backlog.paced,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dispatcher.core.batch import Control, Priority, own_scopes
+from dispatcher.core.limits.shares import OWN_BURST_US
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import readable, whole
+from dispatcher.store.decoding import finite, readable, whole
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 from dispatcher.store.protocol import HELD_SCORE
@@ -15,6 +16,7 @@ from dispatcher.store.server_clock import AHEAD_MS
 #: maximum number of batches that are read to explain what limits sending
 LOOKED_AT = 200
 _META = ("control", "documents", "unstarted", "number_busy_ms", "started_ms", "running_ms", "class", "weight", "quota")
+_PACE = ("max_per_second", "pace_us")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class BatchBacklog:
     scopes: frozenset[str]
     #: jobs that wait for ``continue`` after a partial start; they are not due
     withheld: int = 0
+    #: whether its own rate is used fully
+    paced: bool = False
     #: since when the oldest due job that is not held has been due, milliseconds since 1970; 0: there is none
     due_since_ms: int = 0
     #: whether jobs wait for another call to their number to end
@@ -82,7 +86,7 @@ class Backlog:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 for batch in batches:
-                    pipe.hmget(self._keys.batch(batch), *_META)
+                    pipe.hmget(self._keys.batch(batch), *_META, *_PACE)
                     pipe.zcount(self._keys.of_batch(batch, "due"), "-inf", now_ms)
                     pipe.zcard(self._keys.of_batch(batch, "due"))
                     pipe.zcount(self._keys.of_batch(batch, "due"), HELD_SCORE, HELD_SCORE)
@@ -146,7 +150,7 @@ class _Read(NamedTuple):
 
 
 def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
-    control, documents, *numbers, priority, weight, quota = (value or b"" for value in read.meta)
+    control, documents, *numbers, priority, weight, quota, per_second, pace_us = (value or b"" for value in read.meta)
     unstarted, number_busy_ms, started_ms, running_ms = (whole(number or 0) for number in numbers)
     withheld = max(0, unstarted - max(0, whole(quota))) if quota else 0
     unstarted -= withheld
@@ -159,6 +163,7 @@ def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
         later=read.waiting - read.due - read.held_jobs,
         held=held,
         withheld=withheld,
+        paced=_is_paced(per_second, pace_us, now_ms),
         scopes=own_scopes(read.batch, documents.decode().split(",")),
         # nothing was due while the batch was paused
         due_since_ms=max(min(times), running_ms) if times else 0,
@@ -166,3 +171,9 @@ def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
         priority=Priority(priority.decode() or Priority.BULK),
         weight=max(1, whole(weight or 1)),
     )
+
+
+def _is_paced(max_per_second: bytes, next_us: bytes, now_ms: int) -> bool:
+    """Return whether a batch has leased lately what its own rate allows: the next lease is due about now or later."""
+    per_second = finite(max_per_second or b"0")
+    return per_second > 0 and finite(next_us or b"0") >= now_ms * 1000 - 1_000_000 / per_second - OWN_BURST_US

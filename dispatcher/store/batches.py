@@ -209,6 +209,7 @@ class Batches:
             "definition": json.dumps(asdict(definition)),
             "class": definition.priority,
             "weight": definition.weight,
+            "max_per_second": definition.max_per_second,
             "documents": ",".join(definition.documents),
             "parents": ",".join(definition.parents),
             "start_at_ms": definition.start_at_ms,
@@ -585,6 +586,7 @@ def _definition(raw: bytes) -> Definition:
     fields |= {
         "documents": _texts(fields["documents"]),
         "parents": _texts(fields.get("parents", ())),
+        "max_per_second": float(fields.get("max_per_second", 0.0)),
         "content_urls": _texts(fields["content_urls"]),
         "options": typed(FaxOptions, options | {"cover_page_data": dict(options["cover_page_data"])}),
         "priority": Priority(fields["priority"]),

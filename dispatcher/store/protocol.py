@@ -95,6 +95,8 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "LONG_CHUNK": 240,
         "UNPARKED": 100,
         "YOUNG_MS": 1000,
+        # how much of a batch's own rate may be leased at once
+        "OWN_BURST_US": shares.OWN_BURST_US,
         "MAX_AHEAD": 4,
         "MAX_LEASES": 1000,
         # what is checked before anything of a batch is leased, and how long a batch that fails it waits

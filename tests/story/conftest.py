@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.client import Batch, Client, Job, NewBatch, NewFax
+from dispatcher.client import Batch, Client, Job, NewBatch, NewFax, Options
 from dispatcher.local.cluster import LocalCluster, scenario_cluster
 from dispatcher.local.doctor import examine_store
 from dispatcher.local.ledger import Comparison, LedgerFax, OurJob, compare
 
 #: seconds after which a test fails; far longer than any story takes
 PATIENCE_S = 120.0
+#: numbers of the project; no other may be a sender
+SENDERS = ("+12025550100", "+12025550199")
 
 
 class StoryCluster:
@@ -25,14 +27,17 @@ class StoryCluster:
         self._folder = folder
         self._letter = letter
 
-    def start_batch(self, numbers: list[str], name: str = "story") -> Batch:
-        """Upload and start a batch with the example letter."""
+    def start_batch(
+        self, numbers: list[str], name: str = "story", *, options: Options | None = None, first: int | None = None
+    ) -> Batch:
+        """Upload and start a batch with the example letter, or a part of it."""
         document = self.client.upload_document(self._letter)
-        batch = self.client.create_batch(NewBatch(name=name, documents=(document.id,)))
+        new = NewBatch(name=name, documents=(document.id,), options=options or Options())
+        batch = self.client.create_batch(new)
         path = self._folder / f"{batch.id}.csv"
         path.write_text("\n".join(["fax", *numbers, ""]))
         self.client.upload_recipients(batch.id, path)
-        return self.client.start(batch.id, allow_repeat=True)
+        return self.client.start(batch.id, allow_repeat=True, first=first)
 
     def wait(self, batch: str, until: Callable[[Batch], bool] = lambda batch: batch.ended) -> Batch:
         """Wait until a batch meets a condition; by default, until it has ended."""
@@ -105,7 +110,9 @@ def cluster(
     """A running cluster, shared by the tests of a module."""
     folder, examples = tmp_path_factory.mktemp("cluster"), repository / "examples"
     with (
-        scenario_cluster(folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling) as local,
+        scenario_cluster(
+            folder, scenario=scenario, policy=policy, rate=40, speed=20, polling=polling, numbers=SENDERS
+        ) as local,
         local.client() as client,
     ):
         yield StoryCluster(local, client, folder, examples / "letter.pdf")

@@ -78,6 +78,8 @@ class AccountWork:
     not_started: int = 0
     #: of the due jobs, those whose batch, document or country is held
     due_held: int = 0
+    #: of the due jobs, those of batches whose own rate is used fully
+    due_paced: int = 0
     #: the account or the provider is held
     held: bool = False
     writable: bool = True
@@ -106,13 +108,15 @@ class BatchWork:
     number_busy: bool = False
     #: jobs of it that wait for ``continue`` after a partial start
     withheld: int = 0
+    #: its own rate is used fully
+    paced: bool = False
 
 
 def limits_account(facts: AccountWork) -> LimitedBy | None:
     """Return the word for the account; None if there is nothing to send."""
     if facts.due <= 0:
         return _limits_idle(facts)
-    return _limits_all(facts) or _limits_due(facts.due, facts.due_held)
+    return _limits_all(facts) or _limits_due(facts.due, facts.due_held, facts.due_paced)
 
 
 def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
@@ -129,7 +133,7 @@ def limits_batch(batch: BatchWork, account: AccountWork) -> LimitedBy | None:
         return LimitedBy.PARTIAL_START
     if batch.due <= 0:
         return LimitedBy.NUMBER_BUSY if batch.number_busy else LimitedBy.WAITING_FOR_RETRY
-    return _limits_all(account) or _limits_due(batch.due, batch.due_held)
+    return _limits_all(account) or _limits_due(batch.due, batch.due_held, batch.due if batch.paced else 0)
 
 
 def stops_all(facts: AccountWork) -> LimitedBy | None:
@@ -174,6 +178,8 @@ def _limits_all(facts: AccountWork) -> LimitedBy | None:
     return LimitedBy.IN_FLIGHT if facts.in_flight >= facts.max_in_flight else None
 
 
-def _limits_due(due: int, held: int) -> LimitedBy:
+def _limits_due(due: int, held: int, paced: int) -> LimitedBy:
     """Return what keeps the due jobs back when nothing stops all of them."""
-    return LimitedBy.HOLD if held >= due else LimitedBy.RATE
+    if held >= due:
+        return LimitedBy.HOLD
+    return LimitedBy.BATCH_RATE if held + paced >= due else LimitedBy.RATE

@@ -6,3 +6,5 @@ STRIDE = 1000.0
 QUANTUM = 8
 #: share of claims that bulk batches keep while urgent ones are waiting
 BULK_FLOOR = 0.1
+#: how much of a batch's own rate may be leased at once, as the time that it takes: at least one job
+OWN_BURST_US = 100_000

@@ -306,6 +306,20 @@ local function serve(batch, max_jobs)
   return served, more or more_fresh
 end
 
+-- The batch's own rate (a GCRA at its leases): how many jobs may be leased now, the time from which it counts, and the
+-- interval; without one, as many as there are. A time that no lease can have set is of a clock that was set back.
+local function own_rate(batch)
+  local per_second, next_us = unpack(redis.call('HMGET', batch_key(batch), 'max_per_second', 'pace_us'))
+  per_second = stored_number(per_second)
+  if per_second <= 0 then return math.huge end
+  local interval = US_PER_S / per_second
+  local burst = math.max(interval, OWN_BURST_US)
+  next_us = stored_number(next_us)
+  if next_us < us or next_us > us + burst + interval then next_us = us end
+  -- rounding must not cost a job
+  return math.floor((us + burst - next_us) / interval + 0.001), next_us, interval, burst
+end
+
 -- Batches of which only rows were passed over; they stand first, and go on at the next call.
 local walking = {}
 
@@ -316,8 +330,13 @@ local function serve_batch(batch, vtime)
     redis.call('SADD', stopped_batches_key(scope), batch)
     return deactivate(batch, vtime)
   end
-  local served, more = serve(batch, math.min(room, QUANTUM))
+  local own, next_us, interval, burst = own_rate(batch)
+  if own < 1 then return deactivate(batch, vtime, math.ceil((next_us - burst + interval) / US_PER_MS)) end
+  local served, more = serve(batch, math.min(room, QUANTUM, own))
   room = room - served
+  if next_us and served > 0 then
+    redis.call('HSET', batch_key(batch), 'pace_us', text(next_us + served * interval))
+  end
   if served > 0 then
     local weight = tonumber(redis.call('HGET', batch_key(batch), 'weight'))
     redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / weight), batch)
