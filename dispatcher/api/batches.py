@@ -12,12 +12,13 @@ from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.limited_by import limited_by_now
 from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
-from dispatcher.api.problems import TOO_MANY_DRAFTS
+from dispatcher.api.problems import TOO_MANY_DRAFTS, described
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
+from dispatcher.service import deletions
 from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Commanded, StartedPart
 from dispatcher.service.report import report
@@ -66,6 +67,16 @@ def _page(
 async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
     """Show one batch with its counts by state and category."""
     return await _shown(runtime, await view_batch(runtime.store, batch))
+
+
+@router.delete("/{batch}", status_code=204, responses=described(409, 410))
+async def delete_batch(batch: str, runtime: RuntimeDep) -> None:
+    """Delete a batch that has ended, with its recipients, results and report. A repeat changes nothing.
+
+    It is gone at once (410, after four weeks 404); its data is removed within minutes. Numbers that it put on the
+    do-not-fax list stay there.
+    """
+    await deletions.delete_batch(runtime.store, batch)
 
 
 @router.get("/{batch}/forecast", dependencies=[PAGE_TURN])

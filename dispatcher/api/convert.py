@@ -243,6 +243,7 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         parents=definition.parents or tuple(filter(None, [definition.parent])),
         reason=definition.reason or None,
         max_per_second=definition.max_per_second or None,
+        deleted=tuple(sorted(view.deleted)),
         options=requests.api_options(definition.options),
         on_partial=definition.on_partial or None,
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},

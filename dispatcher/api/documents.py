@@ -21,6 +21,7 @@ from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.times import END_MS
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
+from dispatcher.service import deletions
 from dispatcher.service.documents import DOCUMENT_PATH, DocumentInfo, find_document, open_document, open_part
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -86,6 +87,12 @@ async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
 async def show_document(sha256: str, runtime: RuntimeDep) -> responses.Document:
     """Show the size, number of pages and name of a document."""
     return convert.document(await find_document(runtime.store, sha256))
+
+
+@router.delete("/{sha256}", status_code=204, responses=described(404, 409))
+async def delete_document(sha256: str, runtime: RuntimeDep) -> None:
+    """Delete a document, unless batches that have not ended need it. Ended ones can only be rerun with another."""
+    await deletions.delete_document(runtime.store, sha256)
 
 
 _Expires = Annotated[

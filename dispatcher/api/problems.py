@@ -32,6 +32,7 @@ class UploadBroken(Exception):
 
 #: status, short name and title for each error that a use-case or the store may raise
 _KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
+    errors.Deleted: (410, "deleted", "Deleted"),
     errors.Missing: (404, "not-found", "Not found"),
     errors.WarningsNotAllowed: (409, "document-warnings", "The documents have warnings"),
     errors.NumberSuppressed: (409, "suppressed", "On the do-not-fax list"),
@@ -62,6 +63,7 @@ _TITLES = {
     405: "Method not allowed",
     408: "Too slow",
     409: "Not allowed in this state, or idempotency key used for other content",
+    410: "Deleted",
     413: "The body is too large",
     414: "The address is too long",
     415: "Unsupported type of body",

@@ -7,6 +7,7 @@ from dispatcher.cli import (
     batches,
     demo,
     doctor,
+    documents,
     emulator,
     holds,
     jobs,
@@ -35,6 +36,7 @@ app.command(rich_help_panel="Mailings")(preview.preview)
 app.add_typer(batches.app, name="batches", rich_help_panel="Mailings")
 app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
 app.add_typer(numbers.app, name="numbers", rich_help_panel="Mailings")
+app.add_typer(documents.app, name="documents", rich_help_panel="Mailings")
 app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")

@@ -160,6 +160,25 @@ app.command("rerun")(rerun)
 
 
 @app.command()
+def delete(
+    batches: Annotated[list[str], typer.Argument(metavar="BATCH...", help="Ids of batches that have ended.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete batches that have ended, with their recipients, results and reports. Nothing brings them back."""
+    with Client.from_environment() as client:
+        if not yes:
+            jobs = sum(client.batch(batch).rows for batch in batches)
+            what = f"{counted(len(batches), 'batch', 'batches')} with {counted(jobs, 'job')}"
+            confirm(f"Delete {what} for good? The results cannot be read any more.", yes=False)
+        for batch in batches:
+            client.delete_batch(batch)
+            note(f"batch {batch} is deleted")
+    if as_json:
+        print_json({"deleted": batches})
+
+
+@app.command()
 def report(
     batch: BatchArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: BATCH.csv.")] = None,

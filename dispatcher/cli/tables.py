@@ -11,6 +11,7 @@ from dispatcher.cli.output import styled
 from dispatcher.client import (
     Account,
     Batch,
+    Document,
     Forecast,
     HistoryEntry,
     Hold,
@@ -107,6 +108,7 @@ def batch_facts(batch: Batch) -> Table:
         "rerun of": ", ".join(batch.parents or filter(None, [batch.parent])),
         "reason": batch.reason or "",
         "reruns": "\n".join(batch.reruns),
+        "deleted": "\n".join(batch.deleted),
         "priority": f"{batch.priority}, weight {batch.weight}"
         + (f", at most {batch.max_per_second:g}/s" if batch.max_per_second else ""),
         "created": when(batch.created_at),
@@ -122,6 +124,19 @@ def batch_facts(batch: Batch) -> Table:
         "holds": "\n".join(f"{hold.scope}: {hold.cause}" for hold in batch.holds),
     }
     return pairs(facts)
+
+
+def document_facts(document: Document) -> Table:
+    """Return the facts about a document."""
+    return pairs(
+        {
+            "document": document.id,
+            "name": document.name,
+            "pages": f"{document.pages:,}",
+            "bytes": f"{document.size:,}",
+            "warnings": "\n".join(warning.sentence for warning in document.warnings),
+        }
+    )
 
 
 def _lines(batch: Batch) -> str:

@@ -143,6 +143,10 @@ class Client:
     def document(self, sha256: str) -> Document:
         return self._get(Document, f"/v1/documents/{sha256}")
 
+    def delete_document(self, sha256: str) -> None:
+        """Delete a document that no batch needs any more."""
+        self._transport.call("DELETE", f"/v1/documents/{sha256}")
+
     # batches
 
     def create_batch(self, new: NewBatch, *, key: str = "") -> Batch:
@@ -215,6 +219,10 @@ class Client:
     def cancel(self, batch: str) -> CommandedBatch:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
         return self._command(batch, "cancel")
+
+    def delete_batch(self, batch: str) -> None:
+        """Delete a batch that has ended, with all that is stored of it. A repeat changes nothing."""
+        self._transport.call("DELETE", f"/v1/batches/{batch}")
 
     def rerun(self, batch: str, new: NewRerun, *, key: str = "") -> Batch:
         """A new batch of jobs of an old one, with what was wrong put right."""

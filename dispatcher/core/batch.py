@@ -19,6 +19,8 @@ class Control(StrEnum):
     PAUSED = "paused"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    #: it has ended, and what is stored of it is being removed: for everybody outside it is gone
+    DELETING = "deleting"
 
 
 class Command(StrEnum):
@@ -29,6 +31,7 @@ class Command(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    DELETE = "delete"
 
 
 class CommandRefusal(StrEnum):
@@ -38,6 +41,8 @@ class CommandRefusal(StrEnum):
     NOT_ALLOWED = "not_allowed"
     #: all jobs are final: there is nothing left to pause, cancel or expire
     ENDED = "ended"
+    #: jobs are not final, or became so too short a while ago: it cannot be deleted yet
+    LIVE = "live"
     #: the deadline passed before the batch was started or resumed
     LATE = "late"
     #: the batch, or what it was compared with before its start, has changed meanwhile: compare again
@@ -90,6 +95,13 @@ COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
     (Control.PAUSED, Command.EXPIRE): Control.EXPIRED,
     (Control.CANCELLED, Command.CANCEL): Control.CANCELLED,
     (Control.EXPIRED, Command.EXPIRE): Control.EXPIRED,
+    # allowed once all jobs are final
+    (Control.SCHEDULED, Command.DELETE): Control.DELETING,
+    (Control.RUNNING, Command.DELETE): Control.DELETING,
+    (Control.PAUSED, Command.DELETE): Control.DELETING,
+    (Control.CANCELLED, Command.DELETE): Control.DELETING,
+    (Control.EXPIRED, Command.DELETE): Control.DELETING,
+    (Control.DELETING, Command.DELETE): Control.DELETING,
 }
 
 

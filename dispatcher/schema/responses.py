@@ -111,6 +111,9 @@ class Batch(Response):
     reruns: tuple[str, ...] = Field(
         default=(), description="Ids of the batches that are reruns of this one, newest first, 100 at most."
     )
+    deleted: tuple[str, ...] = Field(
+        default=(), description="Those of `parents` and `reruns` that were deleted, as long as that is known."
+    )
     priority: str = Field(default="bulk", description="`bulk` or `urgent`.")
     weight: int = Field(default=1, description="Share of the rate in relation to other batches of the same priority.")
     max_per_second: float | None = Field(

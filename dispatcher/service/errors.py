@@ -2,6 +2,7 @@
 
 ServiceError
 ├── Missing              there is no such batch, job, document or hold
+│   └── Deleted          the batch was deleted
 ├── ActionNotAllowed     the state does not allow the command
 │   ├── WarningsNotAllowed   documents have warnings, and the caller did not allow them
 │   └── NumberSuppressed a number is on the do-not-fax list
@@ -37,6 +38,7 @@ from dispatcher.store.errors import (
 __all__ = [
     "ActionNotAllowed",
     "Conflict",
+    "Deleted",
     "Forged",
     "InvalidInput",
     "Missing",
@@ -65,6 +67,10 @@ class ServiceError(Exception):
 
 class Missing(ServiceError):
     """Raised when nothing has the given id."""
+
+
+class Deleted(Missing):
+    """Raised when a batch was deleted, as long as that is known."""
 
 
 class ActionNotAllowed(ServiceError):

@@ -7,9 +7,10 @@ from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State, siz
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
-from dispatcher.service.rows import block_recipients, block_records, paired, refused_chunks
+from dispatcher.service.rows import block_recipients, block_records, ensure_not_deleted, paired, refused_chunks
 from dispatcher.service.times import now_ms
 from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
+from dispatcher.store.batches import Overview
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.keys import BLOCK, locate
 from dispatcher.store.store import Store
@@ -38,6 +39,13 @@ async def list_jobs(store: Store, batch: str, job_filter: JobFilter, *, after: i
     because a page of long rows is cut.
     """
     overview = await find_batch(store, batch)
+    page = await _page(store, overview, job_filter, after=after, limit=limit)
+    await ensure_not_deleted(store, batch)
+    return page
+
+
+async def _page(store: Store, overview: Overview, job_filter: JobFilter, *, after: int, limit: int) -> JobPage:
+    batch = overview.definition.id
     jobs: list[JobView] = []
     first, skip = divmod(after + 1, BLOCK)
     last = min(overview.blocks, first + SKIM_BLOCKS)
@@ -109,6 +117,7 @@ async def show_job(store: Store, text: str) -> JobStory:
     view = replace(await view_job(store, job), held=await store.batches.is_held(job))
     block, _ = locate(job)
     history = (await store.batches.histories(job.batch, block)).get(job.row, [])
+    await ensure_not_deleted(store, job.batch)
     if history is None:
         raise UnreadableData(f"job {job}", "its history is damaged")
     return JobStory(job=view, history=tuple(history), explanation=explain(batch, view, history, now_ms()))
@@ -156,6 +165,12 @@ async def list_refused(store: Store, batch: str, *, after: int, limit: int) -> R
     Each stored chunk counts as 1,000 positions, so that a page can begin in the middle without reading earlier chunks.
     """
     await find_batch(store, batch)
+    page = await _refused_page(store, batch, after, limit)
+    await ensure_not_deleted(store, batch)
+    return page
+
+
+async def _refused_page(store: Store, batch: str, after: int, limit: int) -> RefusedPage:
     refused: list[RefusedRow] = []
     first, skip = divmod(after + 1, BLOCK)
     async for chunk, rows in refused_chunks(store, batch, first):

@@ -13,6 +13,7 @@ from dispatcher.core.names import KeyUse, UploadKind, UploadName
 from dispatcher.service.documents import warnings_to_allow
 from dispatcher.service.errors import (
     ActionNotAllowed,
+    Deleted,
     InvalidInput,
     Missing,
     NumberSuppressed,
@@ -48,6 +49,7 @@ _PARTICIPLES = {
     Command.RESUME: "resumed",
     Command.CANCEL: "cancelled",
     Command.EXPIRE: "expired",
+    Command.DELETE: "deleted",
 }
 
 
@@ -208,11 +210,19 @@ class Mailings:
         return replace(definition, id=batch, created_ms=time_ms)
 
     async def _create_draft(self, created: Definition, *, max_drafts: int) -> str:
-        if await self._store.batches.create(created, max_drafts=max_drafts) is CreateStatus.FULL:
-            raise TooManyDrafts(
-                f"there may be {counted(self._max_drafts, 'draft')} that nobody has started, and no more: start or "
-                "cancel some, or raise caps.open_drafts in the policy"
-            )
+        match await self._store.batches.create(created, max_drafts=max_drafts):
+            case CreateStatus.FULL:
+                raise TooManyDrafts(
+                    f"there may be {counted(self._max_drafts, 'draft')} that nobody has started, and no more: start or "
+                    "cancel some, or raise caps.open_drafts in the policy"
+                )
+            case CreateStatus.DELETED:
+                raise Deleted(
+                    f"an earlier request with this idempotency key created batch {created.id}, which was deleted: "
+                    "nothing was sent again; use a new key for a new batch"
+                )
+            case CreateStatus.NO_DOCUMENT:
+                raise InvalidInput({"documents": "one of the documents was deleted meanwhile: upload it again"})
         return created.id
 
     @asynccontextmanager
@@ -223,7 +233,7 @@ class Mailings:
         """
         try:
             yield
-        except (ActionNotAllowed, Repeated, StoreError) as error:
+        except (ActionNotAllowed, Deleted, Repeated, StoreError) as error:
             if not isinstance(error, StoreError) or not key:
                 with suppress(StoreError):
                     await self._store.batches.end_draft(batch, Control.CANCELLED)

@@ -28,14 +28,17 @@ class Earlier:
     overlap: Overlap
     #: both are reruns of one batch
     sibling: bool = False
+    #: it was deleted since then
+    deleted: bool = False
 
     def sentence(self) -> str:
         """Return what is repeated, and what to do."""
         about = "" if self.overlap.exact else "about "
+        look = "it was deleted since then" if self.deleted else "look at it first"
         what = "as a rerun of the same jobs" if self.sibling else "with the same content"
         return (
             f"batch {self.batch} was started lately {what}, to {about}{self.overlap.shared:,} of the "
-            f"same recipients (the shorter of the two lists has {about}{self.overlap.shorter:,}): look at it first, "
+            f"same recipients (the shorter of the two lists has {about}{self.overlap.shorter:,}): {look}, "
             "and start this one with allow_repeat (--allow-repeat) if they are to get it again"
         )
 
@@ -119,7 +122,8 @@ async def _earlier(store: Store, definition: Definition, sketch: Sketch, started
         for batch, packed in zip(some, stored, strict=True):
             overlap = await on_cpu_thread(_overlap, sketch, packed)
             if await _repeats(store, definition, batch, overlap, sibling=batch in siblings):
-                return Earlier(batch=batch, overlap=overlap, sibling=batch in siblings)
+                deleted = bool(await store.deletions.deleted([batch]))
+                return Earlier(batch=batch, overlap=overlap, sibling=batch in siblings, deleted=deleted)
     return None
 
 
@@ -134,7 +138,9 @@ async def _siblings(store: Store, definition: Definition) -> list[str]:
 
 async def _has_started(store: Store, batch: str) -> bool:
     overview = await store.batches.overview(batch)
-    return overview is not None and overview.control is not Control.DRAFT
+    if overview is None:
+        return await store.repeats.was_sent(batch)
+    return overview.control is not Control.DRAFT
 
 
 def _overlap(sketch: Sketch, packed: bytes) -> Overlap:
@@ -147,7 +153,8 @@ async def _repeats(store: Store, definition: Definition, earlier: str, overlap: 
     if not overlap.repeats and not sibling:
         # of two reruns, none may take a single job of the other
         other = await store.batches.definition(earlier) if definition.parent else None
-        if other is None or not other.parent:
+        # of a deleted one nobody knows whether it was a rerun
+        if not definition.parent or (other is not None and not other.parent):
             return False
     return await _was_sent(store, earlier)
 
@@ -163,7 +170,7 @@ async def _was_sent(store: Store, batch: str) -> bool:
     """Return whether a batch that was started has sent something, or still can."""
     overview = await store.batches.overview(batch)
     if overview is None:
-        return False
+        return await store.repeats.was_sent(batch)
     ended = overview.control in (Control.CANCELLED, Control.EXPIRED)
     return not ended or bool(overview.attempts or overview.tally.live)
 

@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
 from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
-from dispatcher.service.rows import ADVICE, Row, block_recipients, block_records, paired, refused_chunks
+from dispatcher.service.rows import (
+    ADVICE,
+    Row,
+    block_recipients,
+    block_records,
+    ensure_not_deleted,
+    paired,
+    refused_chunks,
+)
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import find_batch
 from dispatcher.store.decoding import left_out
@@ -42,7 +50,8 @@ async def report(store: Store, batch: str) -> AsyncIterator[bytes]:
     refused rows. Spreadsheets read it as UTF-8, and compute nothing that stands in it.
 
     A row, block or chunk that cannot be read has a line that says so. Raises Missing for an unknown batch and
-    UnreadableData for one that cannot be read, before the first piece is read.
+    UnreadableData for one that cannot be read, before the first piece is read. If the batch is deleted
+    meanwhile, it breaks off with Deleted: whoever reads it has no complete report.
     """
     overview = await find_batch(store, batch)
     return _pieces(store, batch, overview.blocks)
@@ -55,6 +64,7 @@ async def _pieces(store: Store, batch: str, blocks: int) -> AsyncIterator[bytes]
         yield await _block(store, batch, block)
     async for _, refused in refused_chunks(store, batch):
         yield await on_cpu_thread(csv_of, map(_refused_line, refused))
+    await ensure_not_deleted(store, batch)
 
 
 async def _histories(store: Store, batch: str, block: int) -> Mapping[int, Sequence[HistoryEntry] | None]:
@@ -68,6 +78,7 @@ async def _histories(store: Store, batch: str, block: int) -> Mapping[int, Seque
 async def _block(store: Store, batch: str, block: int) -> bytes:
     rows = paired(await block_recipients(store, batch, block), await block_records(store, batch, block))
     histories = await _histories(store, batch, block)
+    await ensure_not_deleted(store, batch)
     return await on_cpu_thread(csv_of, _job_lines(JobId(batch, block * BLOCK), rows, histories))
 
 

@@ -9,7 +9,7 @@ from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
-from dispatcher.service.rows import block_recipients, matching_records
+from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_records
 from dispatcher.service.uploads import split_suppressed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
@@ -54,9 +54,14 @@ class Parents:
         return self._ends[-1]
 
     @property
+    def ids(self) -> list[str]:
+        """Their ids."""
+        return [overview.definition.id for overview in self.overviews]
+
+    @property
     def names(self) -> str:
         """Their ids, for sentences."""
-        return ", ".join(overview.definition.id for overview in self.overviews)
+        return ", ".join(self.ids)
 
     def block(self, index: int) -> ParentBlock:
         """Return a block by its place in the sequence."""
@@ -86,6 +91,7 @@ async def copy_selected(store: Store, copy: Copy) -> None:
 
     Raises:
         ActionNotAllowed: The child was started or has ended before all recipients were copied.
+        Deleted: A parent was deleted meanwhile.
     """
     blocks = copy.parents.blocks
     if await _blocks_done(store, copy.child) == blocks:
@@ -116,6 +122,7 @@ async def _copy(store: Store, copy: Copy, rows: Mapping[int, bytes]) -> None:
             for block in blocks
             for recipient in await _recipients(store, copy.parents.block(block), rows[block])
         ]
+        await ensure_not_deleted(store, *copy.parents.ids)
         if await _store_chunk(store, copy, blocks, recipients) not in (ChunkStatus.STORED, ChunkStatus.REPEAT):
             return
 
@@ -134,6 +141,7 @@ async def _selected_rows(store: Store, copy: Copy) -> dict[int, bytes]:
     for first in range(0, len(missing), _BLOCKS_PER_CALL):
         blocks = missing[first : first + _BLOCKS_PER_CALL]
         rows = {block: await _select(store, copy.parents.block(block), copy.selected) for block in blocks}
+        await ensure_not_deleted(store, *copy.parents.ids)
         if await store.batches.fix_selection(copy.child, rows) is not ChunkStatus.STORED:
             return {}
     return await store.batches.selection(copy.child) if missing else stored

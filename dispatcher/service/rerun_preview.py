@@ -26,7 +26,7 @@ from dispatcher.service.ids import batch_id
 from dispatcher.service.repeats import Earlier, earlier_of_numbers
 from dispatcher.service.rerun import Check, ParentBlock, checked
 from dispatcher.service.reruns import Group, RerunOrder, Reruns
-from dispatcher.service.rows import block_recipients, matching_records
+from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_records
 from dispatcher.service.times import now_ms
 from dispatcher.store.store import Store
 
@@ -154,6 +154,7 @@ class RerunPreviews:
             while scan.blocks_done < group.parents.blocks and time.monotonic() < until_s:
                 block = group.parents.block(scan.blocks_done)
                 await self._count(scan, block, order, ignore_dead_numbers=group.definition.ignore_dead_numbers)
+        await ensure_not_deleted(self._store, *(batch for group in groups for batch in group.parents.ids))
         done, blocks = sum(scan.blocks_done for scan in scans), sum(group.parents.blocks for group in groups)
         if done < blocks:
             preview = preview or batch_id(now_ms())

@@ -173,13 +173,17 @@ class Recovery:
         await self._adopt(known)
 
     async def _split_by_job(self, faxes: Iterable[FaxUpdate]) -> tuple[list[FaxUpdate], list[FaxUpdate]]:
-        """Split faxes into those of known jobs and those of unknown jobs. Faxes without our labels are left out."""
+        """Split faxes into those of known jobs and those of unknown jobs. Faxes without our labels, and those of
+        deleted batches, are left out.
+        """
         ours = {update: job for update in faxes if (job := _job(update))}
         jobs = list(dict.fromkeys(ours.values()))
         known = {job for job, stored in zip(jobs, await self._store.dispatch.stored(jobs), strict=True) if stored}
+        unknown = [update for update in ours if ours[update] not in known]
+        deleted = await self._store.deletions.deleted(ours[update].batch for update in unknown)
         return (
             [update for update in ours if ours[update] in known],
-            [update for update in ours if ours[update] not in known],
+            [update for update in unknown if ours[update].batch not in deleted],
         )
 
     async def _adopt(self, faxes: Sequence[FaxUpdate]) -> None:

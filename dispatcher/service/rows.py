@@ -5,6 +5,7 @@ from itertools import zip_longest
 
 from dispatcher.core.job import Recipient, Record, RefusedRow
 from dispatcher.core.job_filter import JobFilter
+from dispatcher.service.errors import Deleted
 from dispatcher.store.codec import UNREADABLE_RECORD
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
@@ -16,6 +17,12 @@ ADVICE, UNREADABLE = "it cannot be read: run `bulkfax doctor`, which says what t
 _NOBODY = Recipient(line=0, number="")
 
 Row = tuple[Recipient, Record]
+
+
+async def ensure_not_deleted(store: Store, *batches: str) -> None:
+    """Raise Deleted if a batch was deleted. Called after rows were read: those of a deleted batch may be missing."""
+    if deleted := await store.deletions.deleted(batches):
+        raise Deleted(f"batch {', '.join(sorted(deleted))} was deleted meanwhile")
 
 
 async def block_records(store: Store, batch: str, block: int) -> list[Record]:

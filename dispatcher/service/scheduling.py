@@ -17,6 +17,7 @@ from dispatcher.core.limits.rate import RateState, next_us
 from dispatcher.core.limits.shares import BULK_FLOOR
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
+from dispatcher.service.deletions import Retention
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData, WrongKeyType
 from dispatcher.store.store import Store
@@ -99,6 +100,7 @@ class Scheduler:
         self._max_in_flight = max_in_flight
         self._clock = clock
         self._failpoint = failpoint
+        self._retention = Retention(store, policy, clock)
         self._reading: ClockReading | None = None
         self._reading_stored_s = -math.inf
         #: leases and jobs to reconcile that no tick has returned yet
@@ -134,6 +136,7 @@ class Scheduler:
         await self._despite_damage(self._forget_suppressions(), None)
         if workers:
             await self._despite_damage(self._lease_all(), None)
+        await self._despite_damage(self._retain(), None)
         # messages would have no reader while no worker is alive
         events = await self._despite_damage(self._ready_events(), 0) if workers else 0
         due = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._reconcile), events=events)
@@ -278,6 +281,12 @@ class Scheduler:
             return
         if not await self._store.suppressions.forget():
             self._suppressions_read_s = self._clock()
+
+    async def _retain(self) -> None:
+        """Delete what the policy keeps no longer, and remove what was deleted. After what is due was leased."""
+        await self._retention.remove()
+        if self.steady:
+            await self._retention.apply(await self._store.clock.now_ms())
 
     async def _end_drafts(self) -> None:
         """Let drafts expire that have not changed for the life of a draft. Not soon after a step of the clock."""

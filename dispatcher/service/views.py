@@ -1,11 +1,11 @@
 """What the use-cases return: batches and jobs with everything known of them. Times are milliseconds since 1970."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatcher.core.batch import BatchState, Definition, batch_state
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record
-from dispatcher.service.errors import Missing
+from dispatcher.service.errors import Deleted, Missing
 from dispatcher.store.batches import Overview
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
@@ -35,6 +35,8 @@ class BatchView:
     overview: Overview
     state: BatchState
     holds: tuple[Hold, ...]
+    #: those of its parents and reruns that were deleted
+    deleted: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -83,9 +85,11 @@ class JobStory:
 
 
 async def find_batch(store: Store, batch: str) -> Overview:
-    """Return the stored overview of a batch. Raises Missing for an unknown id, and UnreadableData."""
+    """Return the stored overview of a batch. Raises Missing or Deleted, and UnreadableData."""
     # an id becomes part of a key, so anything that cannot be an id is refused first
     overview = await store.batches.overview(batch) if batch.isascii() and batch.isalnum() else None
+    if overview is None and await store.deletions.deleted([batch]):
+        raise Deleted(f"batch {batch} was deleted")
     if overview is None:
         raise Missing(f"there is no batch {batch}")
     return overview
@@ -93,7 +97,12 @@ async def find_batch(store: Store, batch: str) -> Overview:
 
 async def view_batch(store: Store, batch: str) -> BatchView:
     """Return a batch with the holds that concern it. Raises Missing for an unknown id."""
-    return _with_holds(await find_batch(store, batch), await store.holds.all())
+    view = _with_holds(await find_batch(store, batch), await store.holds.all())
+    return replace(view, deleted=await store.deletions.deleted(_relatives(view.overview)))
+
+
+def _relatives(overview: Overview) -> list[str]:
+    return [name for name in (*overview.definition.parents, overview.definition.parent, *overview.reruns) if name]
 
 
 async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView | UnreadableBatch]:

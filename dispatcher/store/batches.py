@@ -182,6 +182,7 @@ _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts
 #: begins the cursor of a name that is no id
 _POSITION = "~"
 _MAX_ID = 64
+_DELETING = Control.DELETING.value.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +225,7 @@ class Batches:
             created_ms=definition.created_ms,
             max_drafts=max_drafts,
             parents=definition.parents,
+            documents=definition.documents,
         )
         return CreateStatus(answer.decode())
 
@@ -275,9 +277,9 @@ class Batches:
     async def definition(self, batch: str) -> Definition | None:
         """Return the definition of a batch; None if there is no such batch. Raises UnreadableData."""
         with translated():
-            raw = await self._client.hget(self._keys.batch(batch), "definition")
+            raw, control = await self._client.hmget(self._keys.batch(batch), "definition", "control")
             exists = raw is not None or await self._client.exists(self._keys.batch(batch))
-        if not exists:
+        if not exists or control == _DELETING:
             return None
         with decoding(self._keys.batch(batch)):
             return _definition(raw)
@@ -298,7 +300,7 @@ class Batches:
                 if isinstance(holds, redis.ResponseError) and "WRONGTYPE" in str(holds):
                     holds = [ACCOUNT.encode()]  # nobody can tell what is held, and nothing is sent
                 _raise_first([counts, reasons, holds, parked, reruns, meta])
-        if not meta:
+        if not meta or meta.get(b"control") == _DELETING:
             return None
         with decoding(self._keys.batch(batch)):
             scopes = frozenset(scope.decode(errors="replace") for scope in holds)
@@ -346,12 +348,19 @@ class Batches:
         return UploadProgress(lines_done=lines, accepted=accepted, refused=refused, duplicates=duplicates, **counts)
 
     async def command(
-        self, batch: str, command: Command, start: StartNote | None = None, *, quota: int = 0
+        self,
+        batch: str,
+        command: Command,
+        start: StartNote | None = None,
+        *,
+        quota: int = 0,
+        ended_for_ms: int = 0,
     ) -> CommandAnswer | None:
         """Execute a command on a batch. Returns None if the batch does not exist.
 
         ``start`` is what the start of a draft was compared with. Without it, nothing is compared. ``quota`` is how many
-        of a draft's jobs may begin before ``continue_batch``; 0: all.
+        of a draft's jobs may begin before ``continue_batch``; 0: all. A batch that has not ended for ``ended_for_ms``
+        is not deleted.
         """
         start = start or StartNote()
         while True:
@@ -368,7 +377,7 @@ class Batches:
                 batch=batch,
                 expected=expected,
                 new=target or expected,
-                unchanged_ms=0,
+                unchanged_ms=ended_for_ms,
                 quota=quota,
                 **start.options,
             )

@@ -10,9 +10,12 @@ from dispatcher.store.client import Client
 from dispatcher.store.decoding import decoding, finite, readable, whole
 from dispatcher.store.errors import StoreFull, UnreadableData, translated
 from dispatcher.store.lua import Scripts
+from dispatcher.store.protocol import DocumentDeletionWord
 
 #: bytes of a chunk; small enough that reading one does not delay other commands
 CHUNK = 256 * 1024
+#: batches that are named among those that need a document
+_NAMED_BATCHES = 10
 _DAMAGED = "the content does not have the SHA-256 of the document"
 
 
@@ -55,6 +58,15 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDeletion:
+    """Whether a document was deleted, and which batches need it: how many, and some of them."""
+
+    word: DocumentDeletionWord
+    needed_by: int = 0
+    batches: tuple[str, ...] = ()
+
+
 class Documents:
     def __init__(self, client: Client, scripts: Scripts, max_bytes: int) -> None:
         self._client = client
@@ -79,11 +91,10 @@ class Documents:
         stored = await self.info(sha256)
         if stored:
             seen = replace(stored, warnings=warnings, sending_s=sending_s)
-            if seen != stored:
-                with translated():
-                    await self._client.hset(self._keys.document(sha256), mapping=_seen(seen))
-            await self._scripts.accept("move_epoch")
-            return seen
+            fields = [item for field in _seen(seen).items() for item in field]
+            # it may have been deleted meanwhile, and is stored anew then
+            if await self._scripts.accept("touch_document", *fields, sha256=sha256):
+                return seen
         with translated():
             seconds, micros = await self._client.time()
             created_ms = int(seconds) * 1000 + int(micros) // 1000
@@ -123,7 +134,19 @@ class Documents:
                 },
             )
             pipe.hset(self._keys.documents, info.sha256, info.size)
+            pipe.zadd(self._keys.documents_used, {info.sha256: info.created_ms})
             await pipe.execute()
+
+    async def delete(self, sha256: str, *, unused_ms: int = 0) -> DocumentDeletion:
+        """Delete a document, unless batches that have not ended need it or it was used within ``unused_ms``."""
+        word, *more = await self._scripts.accept(
+            "delete_document", sha256=sha256, unused_ms=unused_ms, named=_NAMED_BATCHES
+        )
+        return DocumentDeletion(
+            word=DocumentDeletionWord(word.decode()),
+            needed_by=int(more[0]) if more else 0,
+            batches=tuple(sorted(name.decode(errors="replace") for name in more[1:])),
+        )
 
     async def info(self, sha256: str) -> DocumentInfo | None:
         """Return the facts about a document; None if there is no such document. Raises UnreadableData."""

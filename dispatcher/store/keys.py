@@ -7,13 +7,16 @@ Cluster: all keys of an account are in one slot.
 name                         type    meaning                                                    lifetime
 ===========================  ======  =========================================================  =================
 layout                       string  number of the layout of these keys                         for good
-batches                      zset    batch -> creation time (ms)                                for good
+batches                      zset    batch -> creation time (ms)                                90 days (policy)
 active:<class>               zset    batches with work now -> virtual time                      while running
 drafts                       zset    draft -> when it changed last (ms)                         until started
 timers                       zset    batch -> when it has work again (ms)                       while running
 wake                         list    one element to wake each sleeping scheduler                until woken
 deadlines                    zset    batch -> deadline (ms)                                     until it ended
 draining                     set     ended batches whose due set is being emptied               seconds
+deleting                     zset    batch that is being deleted -> since when (ms)             seconds
+deleted                      zset    deleted batch -> until when its id is known (ms)           28 days
+sent:<batch>                 string  sketch of the numbers of a deleted batch, for comparison   a day
 watch:leased                 zset    job -> end of its lease (ms)                               in flight
 watch:sending                zset    job -> send deadline of its attempt (ms)                   in flight
 watch:unclear                zset    job that may have been sent -> next look-up (ms)           in flight
@@ -59,12 +62,14 @@ lookup:<piece>               string  number and reference of each job, by hash (
 starts:<content>             list    <batch> <until when it is compared, ms> of the same content  a day
 preview:<id>                 string  JSON: what a preview of a rerun has counted so far          1 hour
 documents                    hash    sha256 -> size in bytes                                    for good
+documents:used               zset    sha256 -> upload, or last create or end with it (ms)       with the document
 document:<sha256>            hash    name, size, pages, created_ms                              for good
 document:<sha256>:chunks     list    content in chunks                                          for good
+document:<sha256>:users      set     batches with that document that have not ended             until they ended
 batch:<id>                   hash    definition, control, cursor, sums                          for good
 batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          for good
-batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              for good
-batch:<id>:records:<n>       string  one fixed-width record for each of them                    for good
+batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              with the batch
+batch:<id>:records:<n>       string  one fixed-width record for each of them                    with the batch
 batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            for good
 batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              for good
 batch:<id>:due               zset    row -> when it may be leased again (ms)                    while waiting
@@ -98,6 +103,13 @@ from dispatcher.core.recovery.places import WATCHED
 BLOCK = 1000
 #: maximum number of blocks of a batch; a stored number above it is damaged
 MAX_BLOCKS = 1_000_000
+#: last parts of the names of a batch's keys, without those of its blocks and of parked rows
+BATCH_PARTS = (
+    *("counts", "due", "parked", "refused", "reasons", "uploads", "seen", "hashes", "countries", "reruns"),
+    "selection",
+)
+#: the same of the keys of each block
+BLOCK_PARTS = ("block", "records", "history", "long_ids")
 #: the only account for now
 DEFAULT_ACCOUNT = "default"
 #: keys of the layout before version 1, whose names had no account; every service wrote some of them
@@ -110,6 +122,7 @@ ACCOUNT_TYPES = {
     **dict.fromkeys(("batches", "active:urgent", "active:bulk", "drafts", "timers", "deadlines"), "zset"),
     **dict.fromkeys(("breaker", "forbidden", "unclear_sends", "inbox:deferred"), "zset"),
     **dict.fromkeys(("suppressions:numbers", "suppressions:ends", "dead_calls"), "zset"),
+    **dict.fromkeys(("deleting", "deleted", "documents:used"), "zset"),
     **dict.fromkeys((f"watch:{place}" for place in WATCHED), "zset"),
     **dict.fromkeys(("wake", "inbox:failed"), "list"),
     **dict.fromkeys(("draining", "released"), "set"),
@@ -143,6 +156,8 @@ class Keys:
         self.wake = self._named("wake")
         self.deadlines = self._named("deadlines")
         self.draining = self._named("draining")
+        self.deleting = self._named("deleting")
+        self.deleted = self._named("deleted")
         self.locks = self._named("locks")
         self.limiter = self._named("limiter")
         self.holds = self._named("holds")
@@ -173,6 +188,7 @@ class Keys:
         self.secrets = self._named("secrets")
         self.documents = self._named("documents")
         self.lookup = self._named("lookup")
+        self.documents_used = self._named("documents:used")
         self.write_check = self._named("write_check")
         self.watch = {place: self._named(f"watch:{place}") for place in WATCHED}
 
@@ -230,6 +246,14 @@ class Keys:
     def chunks(self, sha256: str) -> str:
         """Return the key of the content of a document."""
         return self._named(f"document:{sha256}:chunks")
+
+    def document_users(self, sha256: str) -> str:
+        """Return the key of the batches that have not ended and need a document."""
+        return self._named(f"document:{sha256}:users")
+
+    def sent_sketch(self, batch_id: str) -> str:
+        """Return the key of the sketch of a deleted batch that has sent something."""
+        return self._named(f"sent:{batch_id}")
 
     def batch(self, batch_id: str) -> str:
         """Return the key of the definition, control state and totals of a batch."""

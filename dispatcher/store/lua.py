@@ -25,7 +25,7 @@ SHARED = ("damage", "time", "keys", "records", "wakes", "scopes", "counts", "wai
 #: parts that are put in front of some scripts only
 _LEASES = frozenset({"begin", "claim", "fetch", "reclaim", "sign_off"})
 _PACING = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take_permit", "unblock"})
-_PARKING = frozenset({"begin", "cancel_jobs", "claim", "finalize", "repair", "settle"})
+_PARKING = frozenset({"begin", "cancel_jobs", "claim", "finalize", "remove_rows", "repair", "settle"})
 _HOLDS = frozenset(
     {
         *("begin", "check_provider", "claim", "count_forbidden_country", "note_answer", "note_list", "open_hold"),
@@ -43,8 +43,8 @@ _DEAD_NUMBERS = frozenset({"settle"})
 _MOVING = frozenset(
     {
         *("add_chunk", "add_events", "begin", "cancel_jobs", "claim", "continue", "control", "create", "defer"),
-        *("fix_selection", "move_epoch"),
-        *("settle", "suppress", "take_deferred", "unsuppress"),
+        *("delete_document", "fix_selection", "move_epoch", "settle", "suppress", "take_deferred", "touch_document"),
+        "unsuppress",
     }
 )
 _LOOKING = frozenset({"beat", "next_due"})

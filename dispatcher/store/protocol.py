@@ -17,6 +17,9 @@ DEAD_S = 3.0
 LONGEST_SLEEP_S = 1.0
 #: score in the due set of a job that is held by itself (9999-12-31 23:59:59 UTC); private to the store
 HELD_SCORE = 253_402_300_799_000
+#: how long the id of a deleted batch is known, anew with each request that names it: four times as long as an
+#: idempotency key, so that no key that led to it creates another batch
+DELETED_KNOWN_MS = 28 * 86_400_000
 
 Value = int | float | str | tuple[str, ...] | Mapping[str, int]
 
@@ -111,7 +114,15 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     "reclaim": {"ANNOUNCE_AGAIN_MS": 2000, "UNFETCHED_MS": 10_000},
     "next_due": {"SHOW_LIFE_MS": 3000},
     # starts with the same content that are compared with later ones
-    "control": {"STARTS_KEPT": 1000},
+    "control": {"STARTS_KEPT": 1000, "DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    "create": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    "remove_rows": {
+        "BATCH_PARTS": keys.BATCH_PARTS,
+        "BLOCK_PARTS": keys.BLOCK_PARTS,
+        "MAX_BLOCKS": keys.MAX_BLOCKS,
+        # what the keys of a batch outside of its blocks count as
+        "BATCH_ROWS": 20,
+    },
 }
 
 
@@ -145,6 +156,22 @@ class CreateStatus(StrEnum):
     REPEAT = "repeat"
     #: there are too many open drafts
     FULL = "full"
+    #: a batch of that id was deleted, so an earlier request with its idempotency key was carried out
+    DELETED = "deleted"
+    #: one of its documents does not exist
+    NO_DOCUMENT = "no_document"
+
+
+class DocumentDeletionWord(StrEnum):
+    """The result of deleting a document."""
+
+    DELETED = "deleted"
+    #: there is no such document
+    MISSING = "missing"
+    #: it was used a short while ago
+    RECENT = "recent"
+    #: batches that have not ended need it
+    NEEDED = "needed"
 
 
 class ChunkStatus(StrEnum):

@@ -76,7 +76,17 @@ class Repeats:
         return bytes(raw)
 
     async def sketches(self, batches: Sequence[str]) -> list[bytes]:
-        """Return the sketches of started batches; empty for one whose sketch has ended."""
+        """Return the sketches of started batches, deleted ones included; empty for one whose sketch has ended."""
         with translated():
-            raw = await self._client.mget([self._keys.of_batch(batch, "hashes") for batch in batches])
-        return [bytes(sketch or b"") for sketch in raw]
+            raw = await self._client.mget(
+                [
+                    *(self._keys.of_batch(batch, "hashes") for batch in batches),
+                    *(self._keys.sent_sketch(batch) for batch in batches),
+                ]
+            )
+        return [bytes(own or kept or b"") for own, kept in zip(raw[: len(batches)], raw[len(batches) :], strict=True)]
+
+    async def was_sent(self, batch: str) -> bool:
+        """Return whether a deleted batch that is still compared with new ones has sent something."""
+        with translated():
+            return bool(await self._client.exists(self._keys.sent_sketch(batch)))

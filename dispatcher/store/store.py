@@ -10,6 +10,7 @@ from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
 from dispatcher.store.client import PATIENT, Patience, connect, for_replicas, leave_together
+from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
@@ -74,6 +75,7 @@ class Store:
         self.audit = Audit(self._client, scripts)
         self.backlog = Backlog(self._client, keys)
         self.batches = Batches(self._client, scripts, policy)
+        self.deletions = Deletions(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.holds = Holds(self._client, scripts)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from dispatcher.core.batch import COMMAND_TRANSITIONS, BatchState, Command, Control, Tally, batch_state
 from dispatcher.core.job import FINAL, JOB_STATES, LIVE, State
 
-STARTED = [control for control in Control if control is not Control.DRAFT]
+STARTED = [control for control in Control if control not in (Control.DRAFT, Control.DELETING)]
+#: a batch that is being deleted is shown to nobody
+SHOWN = [control for control in Control if control is not Control.DELETING]
 ENDED = [Control.CANCELLED, Control.EXPIRED]
 #: what each command leads to
 RESULTS = {
@@ -18,14 +20,16 @@ RESULTS = {
     Command.RESUME: Control.RUNNING,
     Command.CANCEL: Control.CANCELLED,
     Command.EXPIRE: Control.EXPIRED,
+    Command.DELETE: Control.DELETING,
 }
 ALLOWED = {
     Control.DRAFT: {Command.START, Command.CANCEL, Command.EXPIRE},
-    Control.SCHEDULED: {Command.START, Command.PAUSE, Command.CANCEL, Command.EXPIRE},
+    Control.SCHEDULED: {Command.START, Command.PAUSE, Command.CANCEL, Command.EXPIRE, Command.DELETE},
     Control.RUNNING: set(Command),
-    Control.PAUSED: {Command.PAUSE, Command.RESUME, Command.CANCEL, Command.EXPIRE},
-    Control.CANCELLED: {Command.CANCEL},
-    Control.EXPIRED: {Command.EXPIRE},
+    Control.PAUSED: {Command.PAUSE, Command.RESUME, Command.CANCEL, Command.EXPIRE, Command.DELETE},
+    Control.CANCELLED: {Command.CANCEL, Command.DELETE},
+    Control.EXPIRED: {Command.EXPIRE, Command.DELETE},
+    Control.DELETING: {Command.DELETE},
 }
 TALLIES = st.builds(
     lambda counts: tally(**counts),
@@ -52,8 +56,9 @@ def test_a_command_that_was_carried_out_may_be_repeated(control: Control, comman
 
 
 @pytest.mark.parametrize("control", ENDED)
-def test_an_ended_batch_stays_ended(control: Control) -> None:
-    assert {to for (before, _), to in COMMAND_TRANSITIONS.items() if before is control} == {control}
+def test_an_ended_batch_stays_ended_until_it_is_deleted(control: Control) -> None:
+    results = {to for (before, _), to in COMMAND_TRANSITIONS.items() if before is control}
+    assert results == {control, Control.DELETING}
 
 
 @pytest.mark.parametrize(
@@ -84,13 +89,13 @@ def test_a_started_batch_is_over_exactly_if_no_job_is_live(control: Control, cou
     assert (batch_state(control, counts, held=held) in over) == (counts.live == 0)
 
 
-@given(st.sampled_from(Control), TALLIES)
+@given(st.sampled_from(SHOWN), TALLIES)
 def test_a_hold_shows_only_on_a_running_batch(control: Control, counts: Tally) -> None:
     free, held = (batch_state(control, counts, held=held) for held in (False, True))
     assert free == held or (free, held) == (BatchState.RUNNING, BatchState.HELD)
 
 
-@given(st.sampled_from(Control), st.lists(st.sampled_from(FINAL), min_size=1), st.data())
+@given(st.sampled_from(SHOWN), st.lists(st.sampled_from(FINAL), min_size=1), st.data())
 def test_the_order_in_which_jobs_end_does_not_matter(control: Control, ends: list[State], data: st.DataObject) -> None:
     """And a batch is over once: when the last live job ends, never before, and from then on."""
     order = data.draw(st.permutations(ends))

@@ -93,6 +93,8 @@ class StoreFixture:
             "created_ms": self.ms,
             "content_urls": ("https://example.com/a.pdf",),
         } | more
+        for sha256 in fields.get("documents", ()):
+            await self.client.hset(KEYS.documents, sha256, 1)
         await self.batches.create(Definition(id=batch, **fields))
         await self.batches.add_chunk(batch, upload_chunk(numbers, regions=regions))
 

@@ -237,6 +237,8 @@ class RandomHistory:
             documents=batch.documents,
             ignore_dead_numbers=batch.ignores_dead_numbers,
         )
+        for sha256 in batch.documents:
+            await self.db.client.hset(KEYS.documents, sha256, 1)
         self.agree(await self.db.batches.create(definition), CreateStatus.CREATED)
         batch.changed_ms = ms
         self.model.batches[name] = batch
@@ -260,7 +262,9 @@ class RandomHistory:
         self.numbers |= {JobId(batch.id, first + index): number for index, number in enumerate(numbers)}
 
     async def any_command(self) -> None:
-        command = self.dice.choice((*Command, *[Command.START, Command.RESUME] * 3))
+        # what a deletion leaves is tested by itself: nothing
+        commands = [command for command in Command if command is not Command.DELETE]
+        command = self.dice.choice((*commands, *[Command.START, Command.RESUME] * 3))
         await self.command(self._batch(), command)
 
     async def end_draft(self) -> None:

@@ -10,6 +10,7 @@ from dispatcher.core.batch import Definition
 from dispatcher.core.job import JobId
 from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.store import lua
+from dispatcher.store.documents import Documents
 from dispatcher.store.epoch import WriteEpoch
 from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.inbox import Inbox
@@ -63,6 +64,10 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         await db.batches.continue_batch("z")
         await db.suppressions.put([Suppression(number="+12025550100", source=SuppressionSource.MANUAL)])
         await db.suppressions.remove(["+12025550100"])
+        documents = Documents(db.client, scripts, 100)
+        sha256 = (await documents.put(b"%PDF", "letter", 1)).sha256
+        await documents.put(b"%PDF", "letter", 1)
+        await documents.delete(sha256)
         assert set(scripts.arguments) - lua._LOOKING == lua._MOVING
         for verb, (values, options) in scripts.arguments.items():
             before, epoch = await dump(db.client), await epoch_of(db)

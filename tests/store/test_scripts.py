@@ -187,6 +187,7 @@ def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
             "LPUSH",
             "LTRIM",
             "PEXPIRE",
+            "RENAME",
             "RPUSH",
             "SADD",
         ),

@@ -77,6 +77,14 @@ def _time(path: str, default: T, reader: Callable[[object], object] = parse_dura
     return _option(path, default, reader, "more than 0 seconds", _above_zero)
 
 
+def _keep(path: str, default: float | None) -> float | None:
+    return _option(path, default, _duration_or_never, 'a duration, or "never"', _above_zero)
+
+
+def _duration_or_never(value: object) -> float | None:
+    return None if value == "never" else parse_duration(value)
+
+
 def _margin(path: str, default: float) -> float:
     return _option(path, default, parse_duration, "0 seconds or more", lambda value: 0 <= value <= LONGEST_S)
 
@@ -230,6 +238,9 @@ class Policy:
 
     #: how long jobs can be looked up by number and reference over all batches
     lookup_life_s: float = _time("retention.lookup", 90 * 86_400.0)
+    #: how long a batch is kept after its end, and a document after its last use; None: until it is deleted
+    keep_batches_s: float | None = _keep("retention.batches", 90 * 86_400.0)
+    keep_documents_s: float | None = _keep("retention.documents", 90 * 86_400.0)
 
     #: rows that differ from the table, by (error type, error code)
     rules: Mapping[tuple[str, int], Rule] = field(default_factory=dict)

@@ -1,15 +1,16 @@
--- control: starts, pauses, resumes, cancels or expires a batch, by compare-and-set on its control.
+-- control: starts, pauses, resumes, cancels, expires or deletes a batch, by compare-and-set on its control.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
---       unchanged draft: any other is left as it is); for the start of a draft `quota` (how many jobs may begin before
---       `continue`; 0: all), `content` (digest of what it sends;
---       empty: the start is not recorded), `life_ms` (how long later ones are compared with it), `last` and `hashes`
---       (the last start of the content, and the bytes of the draft's hashes, that it was compared with), `until_ms`
---       (until when those starts are compared); then the sketch of its numbers.
+--       unchanged draft, or must have ended before it is deleted: any other is left as it is); for the start of a draft
+--       `quota` (how many jobs may begin before `continue`; 0: all), `content` (digest of what it sends; empty: the
+--       start is not recorded), `life_ms` (how long later ones are compared with it), `last` and `hashes` (the last
+--       start of the content, and the bytes of the draft's hashes, that it was compared with), `until_ms` (until when
+--       those starts are compared); then the sketch of its numbers.
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
--- nothing can be paused, cancelled or expired any more. `late`: the deadline has passed before the batch runs.
--- `not_allowed`: it is no draft that has not changed for so long. `changed`: the draft has got recipients, or another
--- batch of the content was started, since the draft was compared.
+-- nothing can be paused, cancelled or expired any more. `live`: what is to be deleted has not ended, or not long
+-- enough ago. `late`: the deadline has passed before the batch runs. `not_allowed`: it is no draft that has not changed
+-- for so long. `changed`: the draft has got recipients, or another batch of the content was started, since the draft
+-- was compared.
 -- Running becomes scheduled while the start time is not reached. The script touches no rows: unstarted rows of an ended
 -- batch take their state from the batch, its waiting jobs become final in steps (finalize), attempts in flight run out.
 -- Safe to repeat.
@@ -18,21 +19,53 @@ local key, counts = batch_key(batch), part_key(batch, 'counts')
 local now = now_ms()
 local control = redis.call('HGET', key, 'control')
 
+local function hash_of(name)
+  local fields, all = {}, redis.call('HGETALL', name)
+  for i = 1, #all, 2 do fields[all[i]] = all[i + 1] end
+  return fields
+end
+
 local function in_flight()
-  local sum, all = 0, redis.call('HGETALL', counts)
-  for i = 1, #all, 2 do
-    if string.match(all[i], '^' .. SENDING .. ':') then sum = sum + all[i + 1] end
+  local sum = 0
+  for field, jobs in pairs(hash_of(counts)) do
+    if string.match(field, '^' .. SENDING .. ':') then sum = sum + jobs end
   end
   return sum
 end
 
-if OPTIONS.unchanged_ms > 0 then
+if OPTIONS.unchanged_ms > 0 and new ~= 'deleting' then
   -- a batch that is gone or damaged is no draft that anybody could end
   if control ~= 'draft' then redis.call('ZREM', KEY.drafts, batch) end
   local changed = tonumber(control == 'draft' and redis.call('ZSCORE', KEY.drafts, batch) or math.huge)
   if changed + OPTIONS.unchanged_ms > now then return {control or '', in_flight(), 'not_allowed'} end
 end
 if control ~= expected or control == new then return {control or '', in_flight(), ''} end
+
+-- From here on it is gone for everybody. Its keys are removed in steps (remove_rows); its id is known for some time,
+-- and so is what it has sent, while that is compared with new mailings.
+local function delete()
+  local finished, class = unpack(redis.call('HMGET', key, 'finished_ms', 'class'))
+  if not finished or stored_number(finished, math.huge) + OPTIONS.unchanged_ms > now then return 'live' end
+  for field, jobs in pairs(hash_of(counts)) do
+    add_total('jobs|' .. string.match(field, '^%d+'), -stored_number(jobs))
+  end
+  for _, index in ipairs({KEY.batches, KEY.drafts, KEY.timers, KEY.deadlines, active_key(class or '')}) do
+    redis.call('ZREM', index, batch)
+  end
+  redis.call('SREM', KEY.draining, batch)
+  end_holds_of(batch)
+  local has_sent = stored_number(redis.call('HGET', key, 'attempts')) > 0
+  local sketch = part_key(batch, 'hashes')
+  if has_sent and redis.call('EXISTS', sketch) == 1 then redis.call('RENAME', sketch, sent_sketch_key(batch)) end
+  redis.call('ZADD', KEY.deleting, text(now), batch)
+  redis.call('ZADD', KEY.deleted, text(now + DELETED_KNOWN_MS), batch)
+  redis.call('HSET', key, 'control', new)
+  return ''
+end
+if new == 'deleting' then
+  local refused = delete()
+  return {refused == '' and new or control, in_flight(), refused}
+end
 
 local deadline = tonumber(redis.call('HGET', key, 'deadline_ms'))
 if redis.call('HEXISTS', key, 'finished_ms') == 1 then

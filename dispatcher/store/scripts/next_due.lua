@@ -43,5 +43,5 @@ if OPTIONS.in_flight then
 end
 for _, key in ipairs(watched) do next_ms = math.min(next_ms, first_of(key)) end
 local _, events = alone(redis.call, 'XLEN', KEY.inbox)
-if redis.call('EXISTS', KEY.draining) == 1 or (events or 0) > 0 then next_ms = now end
+if redis.call('EXISTS', KEY.draining, KEY.deleting) > 0 or (events or 0) > 0 then next_ms = now end
 return {next_ms < HELD_SCORE and math.max(0, next_ms - now) or -1, redis.call('ZCARD', WATCH[LEASED])}

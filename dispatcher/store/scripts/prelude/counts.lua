@@ -56,7 +56,7 @@ local function write_counts()
   for batch in pairs(ended) do
     local finals, rows = unpack(redis.call('HMGET', batch_key(batch), 'finals', 'rows'))
     if stored_number(finals, -1) >= stored_number(rows, math.huge) then
-      redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms()))
+      if redis.call('HSETNX', batch_key(batch), 'finished_ms', text(now_ms())) == 1 then release_documents(batch) end
       redis.call('ZREM', KEY.deadlines, batch)
       end_holds_of(batch)
     end

@@ -20,6 +20,10 @@ local function dead_area_key(area) return PREFIX .. 'dead_area:' .. area end
 local function failure_run_key(scope) return PREFIX .. 'strikes:' .. scope end
 -- batches that wait for the end of the hold of a scope
 local function stopped_batches_key(scope) return PREFIX .. 'parked:' .. scope end
+local function document_key(sha) return PREFIX .. 'document:' .. sha end
+local function document_users_key(sha) return document_key(sha) .. ':users' end
+-- what is kept of a deleted batch that has sent something
+local function sent_sketch_key(batch) return PREFIX .. 'sent:' .. batch end
 local function batch_key(batch) return PREFIX .. 'batch:' .. batch end
 local function part_key(batch, name) return PREFIX .. 'batch:' .. batch .. ':' .. name end
 

@@ -45,6 +45,19 @@ local function scopes_of(batch)
   return scopes
 end
 
+-- A document is needed by the batches that have not ended, and its life begins anew with each that begins or ends.
+local function need_document(batch, sha)
+  redis.call('SADD', document_users_key(sha), batch)
+  redis.call('ZADD', KEY['documents:used'], 'XX', text(now_ms()), sha)
+end
+
+local function release_documents(batch)
+  for sha in string.gmatch(redis.call('HGET', batch_key(batch), 'documents') or '', '[^,]+') do
+    redis.call('SREM', document_users_key(sha), batch)
+    redis.call('ZADD', KEY['documents:used'], 'XX', text(now_ms()), sha)
+  end
+end
+
 -- Nothing of a batch that has ended is held any more, or counted to hold it.
 local function end_holds_of(batch)
   for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', stopped_batches_key(scope), batch) end
