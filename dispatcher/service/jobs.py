@@ -133,6 +133,7 @@ async def view_job(store: Store, job: JobId) -> JobView:
     if record.state is State.UNREADABLE:
         raise UnreadableData(f"job {job}", "its record or its recipient is damaged")
     (view,) = await _with_times(store, job.batch, [(job.row, recipient, record)])
+    await ensure_not_deleted(store, job.batch)
     return view
 
 

@@ -26,7 +26,7 @@ async def test_an_ended_batch_is_deleted_and_gone(api: httpx.AsyncClient, runtim
         api.get(f"/v1/batches/{batch}/jobs"),
         api.get(f"/v1/jobs/{batch}.0"),
         api.post(f"/v1/batches/{batch}/start"),
-        api.post(f"/v1/batches/{batch}/rerun", json={"states": ["cancelled"]}),
+        api.post(f"/v1/batches/{batch}/rerun", json={"states": ["cancelled"], "reason": "again"}),
     ]
     for call in calls:
         answer = await call

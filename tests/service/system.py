@@ -19,6 +19,8 @@ from dispatcher.service.inbox_consumer import encode
 from dispatcher.settings import Settings, SinchSettings
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.sinch.client import FaxClient
+from dispatcher.store.deletions import Deletions
+from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.rollback import Rollbacks
@@ -207,6 +209,7 @@ def store_in(db: StoreFixture, url: str) -> Store:
     )
     store.epoch, store.rollbacks = db.scripts.epoch, Rollbacks(db.client, db.scripts)
     store.inbox = Inbox(db.client, db.scripts)
+    store.deletions, store.documents = Deletions(db.client, db.scripts), Documents(db.client, db.scripts, 1_000_000)
     store.workers = db.workers
     store.clock = ServerClock(_SimulatedTime(db), lambda: db.true_us / 1_000_000)
     return store

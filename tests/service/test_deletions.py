@@ -15,13 +15,13 @@ from dispatcher.service.deletions import Retention, delete_batch, delete_documen
 from dispatcher.service.errors import ActionNotAllowed, Deleted, InvalidInput, Missing, Repeated
 from dispatcher.service.inbox_consumer import encode
 from dispatcher.service.jobs import list_jobs, list_refused, show_job
+from dispatcher.service.lookup import look_up
 from dispatcher.service.mailings import Mailings
 from dispatcher.service.report import report
 from dispatcher.service.uploads import open_upload
 from dispatcher.service.views import newest_batches, view_batch
 from dispatcher.sinch.callbacks import FAX_COMPLETED, CallbackEvent
 from dispatcher.store import keys
-from dispatcher.store.documents import Documents
 from dispatcher.store.store import Store
 from tests.service.samples import add, definition, end_jobs, recipients, refusals, rerun_of, running
 from tests.service.system import FaultySystem, open_system
@@ -200,6 +200,20 @@ async def test_a_key_of_a_deleted_batch_creates_no_other(store: Store, mailings:
         await mailings.fax(definition(), fax, "another")
 
 
+async def test_its_jobs_are_not_in_the_index_of_all_jobs(store: Store, mailings: Mailings) -> None:
+    """Neither while its keys are removed nor afterwards; those of its neighbours are."""
+    batches = [await mailing(store, mailings, f"mailing {name}") for name in range(3)]
+    job_filter = JobFilter(numbers=frozenset({recipients(1)[0].number}))
+    assert len((await look_up(store, job_filter, after="", limit=10)).jobs) == 3
+    await store.batches.command(batches[1], Command.CANCEL)
+    await delete_batch(store, batches[1])
+    for _ in range(2):
+        jobs = (await look_up(store, job_filter, after="", limit=10)).jobs
+        assert [job.id.batch for job in jobs] == [batches[2], batches[0]]
+        await remove_all(store)
+    assert (await store.lookup_index.piece(1)).count(bytes(20 * 8)) == 1
+
+
 async def mailing(store: Store, mailings: Mailings, name: str) -> str:
     batch = (await mailings.create(definition(name), None)).id
     upload = await open_upload(store, batch, "list")
@@ -323,12 +337,6 @@ async def kept(redis_url: str) -> AsyncIterator[FaultySystem]:
         yield opened
 
 
-def big(store: Store) -> Documents:
-    """Its documents, with room for some."""
-    store.documents._max_bytes = 1_000
-    return store.documents
-
-
 async def pass_days(system: FaultySystem, days: float, *, ticks: int = 6) -> None:
     for _ in range(ticks):
         await system.db.pass_ms(round(days * DAY_MS / ticks))
@@ -338,7 +346,7 @@ async def pass_days(system: FaultySystem, days: float, *, ticks: int = 6) -> Non
 class TestRetention:
     async def test_an_ended_batch_goes_after_ninety_days_and_a_running_one_stays(self, kept: FaultySystem) -> None:
         store = kept.store
-        document = await big(store).put(b"%PDF-1.7", "letter", 1)
+        document = await store.documents.put(b"%PDF-1.7", "letter", 1)
         await kept.db.client.zadd(KEYS.documents_used, {document.sha256: kept.db.ms})
         await kept.db.running("a", 2, documents=(document.sha256,), content_urls=())
         await kept.db.draft("d", [number(7)])
@@ -367,7 +375,7 @@ class TestRetention:
 
     async def test_never_is_never(self, redis_url: str) -> None:
         async with open_system(redis_url, Policy(keep_batches_s=None, keep_documents_s=None)) as system:
-            await big(system.store).put(b"%PDF-1.7", "letter", 1)
+            await system.store.documents.put(b"%PDF-1.7", "letter", 1)
             await system.db.draft("a", [number(7)])
             await system.store.batches.command("a", Command.CANCEL)
             await pass_days(system, 9_000)

@@ -41,10 +41,13 @@ local function remember(seen, names)
   for i = 1, #names, CHUNK do redis.call('SADD', seen, unpack(names, i, math.min(#names, i + CHUNK - 1))) end
 end
 
+-- Where the rows of a block stand is kept with the batch: with it, they are removed from the index too.
 local function add_to_lookup_index(first_row)
   local number = tonumber(redis.call('GET', KEY.lookup) or redis.call('INCR', KEY.lookup))
-  local key = PREFIX .. 'lookup:' .. text(number)
+  local key = lookup_piece_key(number)
   local size = redis.call('APPEND', key, struct.pack('<HI', recipients, first_row) .. batch .. '\0' .. lookup_rows)
+  local place = text(number) .. ' ' .. text(size - #lookup_rows) .. ' ' .. text(#lookup_rows)
+  redis.call('HSET', batch_key(batch), 'lookup:' .. text(first_row / BLOCK), place)
   redis.call('PEXPIRE', key, text(OPTIONS.lookup_ms + CLEAN_UP_MS))
   if size >= PIECE_BYTES then redis.call('INCR', KEY.lookup) end
 end

@@ -10,7 +10,18 @@ local function rows_of(batch, block)
   return math.max(1, math.floor((ok and bytes or 0) / WIDTH))
 end
 
+-- In the index of all jobs, the rows become zeros. A piece whose time has ended must not come back.
+local function remove_from_lookup_index(batch, block)
+  local field = 'lookup:' .. block
+  local piece, first, length = string.match(redis.call('HGET', batch_key(batch), field) or '', '^(%d+) (%d+) (%d+)$')
+  if not piece then return end
+  local key = lookup_piece_key(tonumber(piece))
+  if redis.call('STRLEN', key) >= first + length then redis.call('SETRANGE', key, first, string.rep('\0', length)) end
+  redis.call('HDEL', batch_key(batch), field)
+end
+
 local function remove_block(batch, block)
+  alone(remove_from_lookup_index, batch, block)
   for _, part in ipairs(BLOCK_PARTS) do redis.call('UNLINK', part_key(batch, part .. ':' .. block)) end
 end
 

@@ -20,6 +20,7 @@ local function dead_area_key(area) return PREFIX .. 'dead_area:' .. area end
 local function failure_run_key(scope) return PREFIX .. 'strikes:' .. scope end
 -- batches that wait for the end of the hold of a scope
 local function stopped_batches_key(scope) return PREFIX .. 'parked:' .. scope end
+local function lookup_piece_key(number) return PREFIX .. 'lookup:' .. text(number) end
 local function document_key(sha) return PREFIX .. 'document:' .. sha end
 local function document_users_key(sha) return document_key(sha) .. ':users' end
 -- what is kept of a deleted batch that has sent something
