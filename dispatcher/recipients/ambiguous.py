@@ -46,7 +46,8 @@ _BEFORE_SLASH, _BEFORE_SLASH_ABROAD = 6, 9
 
 _DIGITS = re.compile(r"[0-9]+")
 _LEAD = re.compile(r"[\s(.]*\+*[\s(]*")
-_TAIL = re.compile(r"[\s).,;]*")
+#: three dots say that digits are missing: "030 23125..."
+_TAIL = re.compile(r"(?!.*\.\s*\.)[\s).,;]*", re.DOTALL)
 _PLAIN_GAP = re.compile(r"[\s().\-/]*")
 _EXTENSION_WORD = re.compile(
     r"[\s.,;(-]*(?:x|#|ext(?:ension|n)?|durchwahl|dw|nst|nebenstelle|klappe|kl|apparat|poste|interno?|anexo|ramal|toestel|app)"
@@ -318,6 +319,9 @@ def _grouped_by_thousands(cell: Cell, number: AcceptedNumber) -> bool:
     # Three groups of three are usual where no prefix and no zero can be lost, and with spaces everywhere.
     three_by_three = list(map(len, cell.groups)) == [3, 3, 3]
     if three_by_three and (grouped.group(1) == " " or not (rules and rules.usual_trunk_prefix)):
+        return False
+    # behind the calling code of such a country, too, every digit is there: 34 910 601 234
+    if rules and cell.groups[0] == rules.code and not rules.usual_trunk_prefix and grouped.group(1) == " ":
         return False
     parsed = phonenumbers.parse(number.number)
     styles = (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL)

@@ -17,6 +17,8 @@ from dispatcher.recipients.table import Table
 #: the most frequent one in the header that gives a number column is used; of equally frequent ones, the first
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
+#: the first row; its end is a quotation mark if that is not closed
+_HEADER = re.compile(r'(?:[^"\n]+|"[^"]*")*')
 #: the line with which Excel names the delimiter
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _NAME_THE_COLUMNS = "Name the columns in the first line, one of them 'number' or 'fax'."
@@ -36,6 +38,8 @@ class CsvDecoder:
         #: lines of a row whose quoted field is still open
         self._open = ""
         self._delimiter = ""
+        #: the beginning of a header whose quoted name is still open
+        self._start = ""
         self._table = Table(options)
 
     @property
@@ -58,7 +62,7 @@ class CsvDecoder:
         for block in self._lines.feed(text, final):
             self._feed_block(block)
         if final:
-            self._read(self._open, final=True)
+            self._read(self._open + self._after_delimiter("", final=True), final=True)
         return self._table.rows(final)
 
     def _feed_block(self, block: Block) -> None:
@@ -70,13 +74,22 @@ class CsvDecoder:
         self._read(self._open, final=True)
         self._refuse_line(block.text, RefusalReason.TOO_LONG)
 
-    def _after_delimiter(self, text: str) -> str:
-        """Choose the delimiter from the first line that is not blank, and remove a ``sep=`` line before it."""
+    def _after_delimiter(self, text: str, final: bool = False) -> str:
+        """Choose the delimiter from the first row that is not blank, and remove a ``sep=`` line before it.
+
+        Excel writes a heading with a line break as a quoted name over several lines.
+        """
+        text, self._start = self._start + text, ""
         while text and not self._delimiter:
             line, _, after = text.partition("\n")
             separator = _SEPARATOR_LINE.fullmatch(line)
             if separator is None and line.strip():
-                self._delimiter = _guess_delimiter(line, self._options)
+                header = _HEADER.match(text)
+                end = header.end() if header else 0
+                if text[end : end + 1] == '"' and not final and len(text) <= ROW_CHARACTERS:
+                    self._start = text
+                    return ""
+                self._delimiter = _guess_delimiter(text[:end] if text[end : end + 1] != '"' else line, self._options)
                 break
             self._delimiter = separator.group(1) if separator else ""
             self._line += 1
@@ -144,6 +157,6 @@ def _guess_delimiter(line: str, options: ColumnOptions) -> str:
 
 def _gives_number(line: str, delimiter: str, options: ColumnOptions) -> bool:
     """Return whether the line has a number column if it is split by this delimiter and by no other."""
-    names = next(csv.reader([line], delimiter=delimiter), [])
+    names = next(csv.reader(io.StringIO(line, newline="\n"), delimiter=delimiter), [])
     others = _DELIMITERS.replace(delimiter, "")
     return has_number_column([name for name in names if not any(other in name for other in others)], options)

@@ -30,22 +30,25 @@ _FAX = (
     r"(?:tele[ -]?fax|e-?fax|fax|facsimile|telecopier|telecopie|t[eé]l[eé]copie(?:ur)?|faks|faxe|telecopia"
     r"|\u30d5\u30a1\u30c3\u30af\u30b9|\u30d5\u30a1\u30af\u30b9|\uff8c\uff67\uff6f\uff78\uff7d|\u4f20\u771f|\u50b3\u771f|\ud329\uc2a4|f)"
 )
-_LINE = r"(?:telephone|telefono|telefon|t[eé]l[eé]phone|phone|tel|fon|ph|t)"
+_LINE = r"(?:telephone|tel[eé]fono|telefoon|telefon|t[eé]l[eé]phone|phone|t[eé]l|tfno|tlf|fon|ph|t)"
+#: what joins the two: "Tel./Fax", "Tél. et fax"
+_AND = r"(?:\s*[/&,+-]\s*|\s+(?:u\.?|und|and|et|y|e|en|or|oder|o|ou|of)\s+)"
 #: whose number it is
 _PLACE = (
     r"(?:business|work|office|home|private|personal|b[uü]ro|dienstl(?:ich)?|gesch[aä]ftl(?:ich)?|privat|zuhause|praxis|bureau"
     r"|domicile|travail|priv[eé]|oficina|trabajo|casa|ufficio|lavoro|werk|thuis|zakelijk)"
 )
 _KIND = rf"(?:direct|main|our|your|{_PLACE})"
-_NUMBER_WORD = r"(?:number|numero|num[eé]ro|num|nummer|no|nr|n\u00b0|n\u00ba)"
+_NUMBER_WORD = r"(?:number|num[eé]ro|n[uú]mero|nummer|num|no|nr|n\.?[\u00b0\u00ba]|n(?=\.))"
 _LABEL = re.compile(
-    rf"[\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?(?:\s*[/&,-]\s*(?:{_FAX}|{_LINE})\.?)?(?:\s+{_PLACE})?"
+    rf"[\s(]*(?:{_NUMBER_WORD}\.?\s*(?:de|du|di|van)?\s+)?(?:{_KIND}\s+)?"
+    rf"(?:{_FAX}|{_LINE})\.?(?:{_AND}(?:{_FAX}|{_LINE})\.?)?(?:\s+{_PLACE})?"
     rf"[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*(?://)?",
     re.IGNORECASE,
 )
-#: "Fax 2: 030 ...", "Fax (home): 030 ..."; without the colon, the digit may belong to the number
+#: "Fax 2: 030 ...", "Fax (home) 030 ..."; without the colon, the digit may belong to the number
 _NUMBERED = re.compile(
-    rf"([\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?)\s*(?:#?\s*[1-9]|\({_PLACE}\))\s*:", re.IGNORECASE
+    rf"([\s(]*(?:{_KIND}\s+)?(?:{_FAX}|{_LINE})\.?)\s*(?:#?\s*[1-9]\s*:|\({_PLACE}\)\s*:?)", re.IGNORECASE
 )
 _TELEPHONE = re.compile(
     rf"[\s(]*(?:{_KIND}\s+)?{_LINE}\.?[\s-]*(?:{_NUMBER_WORD}\.?)?[\s):#=-]*[^0-9A-Za-z]*", re.IGNORECASE
@@ -53,7 +56,9 @@ _TELEPHONE = re.compile(
 #: a telephone URI names the kind of address (RFC 3966), not what answers there
 _URI = re.compile(r"tel:(?://)?[+(0-9]")
 _FAX_BEHIND = re.compile(
-    rf"[\s(,;:./-]*(?<![^\W\d_])(?:{_PLACE}\.?\s*)?{_FAX}(?![^\W\d_])(?:\s+(?:only|{_PLACE}))?[\s).:]*", re.IGNORECASE
+    rf"[\s(,;:./-]*(?<![^\W\d_])(?:{_PLACE}\.?\s*)?{_FAX}(?![^\W\d_])"
+    rf"(?:\s+(?:only|{_PLACE}|{_NUMBER_WORD}))?[\s).:]*",
+    re.IGNORECASE,
 )
 _PLACE_BEHIND = re.compile(rf"[\s(,:./-]*{_PLACE}[\s).:]*", re.IGNORECASE)
 _TELEPHONE_BEHIND = re.compile(

@@ -241,6 +241,19 @@ CERTAIN = [
     ("Tel/Fax: 030 23125-123", "DE", "+493023125123"),
     ("Telefax-Nr.: 030 23125-123", "DE", "+493023125123"),
     ("T\u00e9l\u00e9copie : 01 99 00 12 34", "FR", "+33199001234"),
+    ("T\u00e9l/Fax : 01 99 00 12 34", "FR", "+33199001234"),
+    ("T\u00e9l. et fax : 01 99 00 12 34", "FR", "+33199001234"),
+    ("N\u00b0 de fax : 01 99 00 12 34", "FR", "+33199001234"),
+    ("Tfno/Fax 910 601 234", "ES", "+34910601234"),
+    ("N.\u00ba fax: 910 601 234", "ES", "+34910601234"),
+    ("Tel\u00e9fono y fax: 910601234", "ES", "+34910601234"),
+    ("34 910 601 234", "ES", "+34910601234"),
+    ("Tel. e fax: 06 12345678", "IT", "+390612345678"),
+    ("fax n. 06 12345678", "IT", "+390612345678"),
+    ("Tel. en fax: 020-1234567", "NL", "+31201234567"),
+    ("Tel. u. Fax: 030 23125-123", "DE", "+493023125123"),
+    ("Fax (dienstlich) 030 23125-123", "DE", "+493023125123"),
+    ("202-555-0143 (FAX NUMBER)", "US", "+12025550143"),
     ("\uff26\uff21\uff38\uff1a03-1234-5678", "JP", "+81312345678"),
     ("\u4f20\u771f\uff1a010-12345678", "CN", "+861012345678"),
     ("(202) 555-0143 fax", "US", "+12025550143"),
@@ -378,6 +391,13 @@ def test_a_number_that_is_labelled_as_a_telephone_is_not_dialled(text: str) -> N
 )
 def test_a_number_that_is_labelled_as_a_fax_or_only_an_address_is_dialled(text: str) -> None:
     assert normalize_number(text, "DE") == AcceptedNumber("+493023125123", "DE")
+
+
+@pytest.mark.parametrize("text", ["030 23125...", "030 23125-..", "030 23125\u2026", "030 23125 . . ."])
+def test_dots_behind_a_number_say_that_digits_are_missing(text: str) -> None:
+    result = normalize_number(text, "DE")
+    assert isinstance(result, RefusedNumber)
+    assert result.reason is RefusalReason.NOT_A_NUMBER
 
 
 @pytest.mark.parametrize("text", ["030 23125-123 (alt)", "030 23125123 Empfang", "Frau Beispiel 030 23125123"])

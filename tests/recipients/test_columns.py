@@ -170,12 +170,16 @@ OUT = """
 1|x|X|y|Y|yes|Yes|true|TRUE|opt-out|Opt-Out|optout|do not fax|Do Not Fax!|Do Not Allow|unsubscribed|✓
 ja|J|wahr|nicht faxen|kein Fax|abgemeldet|oui|vrai|ne pas faxer|désinscrit|sí|Si|verdadero|no enviar fax|baja
 sì|vero|non inviare fax|waar|niet faxen|geen fax|afgemeld|opted out
+1.0|Nicht zulassen|Ne pas autoriser|No permitir|Non consentire|Niet toestaan|STOP|no longer wants faxes|non inviare
 """
 ALLOWED = """
 1|x|yes|Y|true|opt-in|Opted in|allowed|granted|ja|erlaubt|oui|autorisé|sí|vero|waar
 """
 NOT_ALLOWED = """|0|no|N|false|opt-out|do not fax|denied|nein|widersprochen|non|falso|nee"""
-NOT_OUT = "||0|n|no|No|false|FALSE|nein|falsch|non|faux|falso|nee|onwaar|opt-in|allow|Fax OK"
+NOT_OUT = (
+    "||0|n|no|No|false|FALSE|nein|falsch|non|faux|falso|nee|onwaar|opt-in|allow|Fax OK|0.0|Zulassen|Autoriser|Permitir"
+    "|Consenti|Toestaan"
+)
 UNCLEAR = "maybe|?|-|2|2026-01-01|ja/nein|unknown|call first"
 
 

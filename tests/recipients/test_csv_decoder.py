@@ -49,6 +49,16 @@ def test_a_separator_line_of_excel_is_obeyed_and_counted() -> None:
     assert lines_and_numbers("sep=|\nfax|name, first\n+1|x\n") == [(3, "+1")]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_heading_may_have_several_lines(size: int) -> None:
+    assert lines_and_numbers('"Firma, Name\nund Ort";"Fax-\nNummer"\n"A, B";+1\n', size) == [(4, "+1")]
+
+
+def test_a_header_whose_quotation_mark_is_not_closed_is_refused() -> None:
+    with pytest.raises(NoNumberColumn):
+        decode('"Fax;Name\n1;A\n')
+
+
 @pytest.mark.parametrize("size", [1, 4, 1000])
 def test_lines_are_physical_lines_whatever_is_quoted_or_blank(size: int) -> None:
     text = '\nfax,note\n\n+1,"two\nlines"\n\n+2,"say ""hi"""\n+3,x'

@@ -59,6 +59,7 @@ Non inviare fax; Disiscritto; Niente fax opt-out
 Niet faxen; Geen fax; Uitgeschreven; Afgemeld
 Fax verboten; Stop fax; Fax Stop; Faxstop; Fax interdit; Fax prohibido; Fax vietato; Fax verboden; Fax not wanted
 Fax nicht gewünscht; Fax unerwünscht; Exclude from fax; Remove from fax list; Fax declined; Werbeverbot; Deceased
+Werbewiderspruch; Robinsonliste; Niente fax; Escludi da fax; Fax geblokkeerd
 """
 CONSENT = """
 Consent; Fax Consent; Consent to fax; Opt in; opt-in; Opted In; Fax Allowed; fax_allowed; Allow fax; Fax permission
@@ -66,6 +67,7 @@ Fax OK; GDPR consent
 Einwilligung; Einwilligung Fax; Fax erlaubt; Zustimmung; DSGVO-Einwilligung
 Consentement; Fax autorisé; Consentement RGPD
 Consentimiento; Fax permitido; Consenso; Fax consentito; Toestemming; Fax toegestaan
+Werbeeinwilligung; Accord fax; Autoriza fax; Darf faxen
 """
 UNCLEAR_PERMISSION = (
     "Consent date; Opt-out reason; Fax preference; Not opted out; Opt status; Consent Source; Fax preferences; DNC;"

@@ -112,7 +112,16 @@ OUT = [
         "Info|revoked",
         "Info|not in service",
     ),
-    *("Group|Opted Out of fax", "Lifecycle|Do Not Contact (legal)", "Flag|no marketing", "Typ|gesperrt"),
+    *("Notes|asked not to be faxed again", "Notes|took part in May, but asked that we do not fax any more"),
+    *("X|take off list", "X|passed away", "X|Widerspruch vom 1.2.2026", "X|nicht mehr faxen", "X|no quiere fax"),
+    *("X|ne plus envoyer de fax", "X|plus de fax", "X|non inviare pi\u00f9 fax", "X|niet meer faxen", "X|do not send"),
+    *(
+        "Preferred Contact|Do not fax",
+        "Group|Opted Out of fax",
+        "Lifecycle|Do Not Contact (legal)",
+        "Flag|no marketing",
+        "Typ|gesperrt",
+    ),
 ]
 
 
@@ -140,11 +149,19 @@ def test_a_column_with_a_value_about_opting_out_is_asked_about(column: str) -> N
             "Notes|not in on Friday",
         ),
         *("Marketing contact status|Non-marketing contact", "Street|Opposition Rd. 1", "Notes|not opted out"),
+        *("Lead Status|Open - Not Contacted", "Status|never contacted", "Remark|Dead end road", "X|remove hat"),
     ],
 )
 def test_a_column_that_says_nothing_about_faxes_is_left_alone(column: str) -> None:
     name, value = column.split("|")
     assert dialled(f"{name}|Fax", f"{value}|{US}") == ["+12025550143"]
+
+
+@pytest.mark.parametrize("rows", ["Include|1|0", "Exclude||x", "Remove||yes", "Skip|no|yes", "Ausgeschlossen|nein|ja"])
+def test_a_column_of_yes_and_no_that_says_who_gets_something_is_asked_about(rows: str) -> None:
+    name, first, second = rows.split("|")
+    with pytest.raises(UnusedColumn, match=f"opt_out_column={name}"):
+        dialled(f"{name}|Fax", f"{first}|{US}", f"{second}|{US}")
 
 
 def test_a_value_about_opting_out_is_no_news_of_somebody_who_is_not_sent_to() -> None:

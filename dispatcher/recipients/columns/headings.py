@@ -173,9 +173,10 @@ def _permission(words: Sequence[str], known: frozenset[str], fax: bool) -> Subje
 
 def forbids(words: Sequence[str]) -> bool:
     """Return whether a negation stands before "fax" or a word for contacting. "No. de fax" is a number."""
-    number = "de" in words and "pas" not in words
+    number = "de" in words and not v.SURE_NEGATIONS.intersection(words)
     meaning = [word for word in words if word not in v.PERMISSION_FILLERS or (number and word == "de")]
-    forbidden = v.CONTACTING | {"fax"}
+    # a lead that is "not contacted" may be contacted
+    forbidden = (v.CONTACTING | {"fax"}) - (set() if "be" in words else {"contacted"})
     return any(first in v.NEGATIONS and second in forbidden for first, second in pairwise(meaning))
 
 

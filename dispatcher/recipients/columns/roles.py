@@ -281,7 +281,7 @@ class _Decision:
                 continue
             if words and words <= SENDING and said and all(map(is_flag, said)):
                 self._refuse_unused([index], Role.OPT_OUT)
-            if words & PERSONS and not words & STATUS:
+            if words & PERSONS and not words & (STATUS | PREFERRED | PREFERENCES):
                 continue  # "No Fax Solutions" is a company
             out = next((value for value in said if says_opted_out(value)), None)
             if out is not None:

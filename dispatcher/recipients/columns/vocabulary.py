@@ -129,9 +129,9 @@ JOINTS = _words("or and oder und ou et o y e en of")
 
 #: negations that are no abbreviation of "number"
 SURE_NEGATIONS = _words(
-    "not non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans ohne without"
+    "not non nicht kein keine keinen ne pas aucun niet niente geen donot dont never sin senza nie sans ohne without"
 )
-NEGATIONS = _words("not no non nicht kein keine keinen ne pas niet geen donot dont never sin senza nie sans")
+NEGATIONS = (SURE_NEGATIONS | {"no"}) - {"ohne", "without"}
 CONTACTING = _words(
     "contact contacted contacter contatto contactar contattare kontakt kontaktieren contacteren disturb solicit"
     " marketing werbung anschreiben"
@@ -140,7 +140,8 @@ CONTACTING = _words(
 OPT_OUT = _words(
     "optout optedout optsout unsubscribe unsubscribed abgemeldet abmeldung widerspruch widersprochen desabonne"
     " desinscrit desinscription opposition baja disiscritto disiscrizione uitgeschreven uitschrijven afgemeld afmelding"
-    " suppressed suppression faxsperre werbesperre kontaktsperre robinson donotfax nofax donotcontact keinfax"
+    " suppressed suppression faxsperre werbesperre werbewiderspruch kontaktsperre robinson robinsonliste robinsonlist"
+    " robinsoneintrag donotfax nofax donotcontact keinfax"
     " dnf blocked blacklist blacklisted blocklist gesperrt sperrvermerk sperre sperrkennzeichen mailingsperre"
     " werbeverbot kontaktverbot suppress deceased death verstorben"
     " gestorben todesdatum sterbedatum todestag decede decedee deces"
@@ -152,14 +153,16 @@ FORBIDDEN = _words(
     "forbidden prohibited banned stop stopped exclude excluded exclusion remove removed removal deny denied decline"
     " declined refused verboten verbot untersagt unerwunscht ungewunscht ausgeschlossen ausschluss abgelehnt interdit"
     " interdits interdite refuse refus exclu exclure prohibido prohibidos prohibida excluir excluido rechazado vietato"
-    " vietati proibito escludere escluso rifiutato verboden geweigerd uitgesloten ongewenst"
+    " vietati proibito escludere escludi escluso rifiutato verboden geweigerd uitgesloten ongewenst refuses"
+    " bloque bloqueado bloccato geblokkeerd"
 )
 #: abbreviations that may mean a fax or only a call: "do not contact", "do not call"
 UNCLEAR = _words("dnc")
 #: words about consent, whatever else the heading says
 CONSENT = _words(
     "consent consents consented optin optedin einwilligung eingewilligt zustimmung zugestimmt einverstandnis"
-    " einverstanden einverstaendnis consentement consentimiento consenso toestemming gdpr dsgvo rgpd"
+    " einverstanden einverstaendnis werbeeinwilligung werbeerlaubnis consentement"
+    " consentimiento consenso toestemming gdpr dsgvo rgpd"
 )
 #: words about consent in a heading that speaks of fax or of contacting
 ALLOWED = _words(
@@ -167,13 +170,14 @@ ALLOWED = _words(
     " accepts accepted ok okay erlaubt erlaubnis genehmigt zulassig autorise autorisation accepte permis autorizado"
     " autorizacion permitido permiso acepta autorizzato autorizzazione permesso consentito accetta toegestaan akkoord"
     " wanted wants wish wishes desired gewunscht erwunscht wunscht mochte souhaite souhaitee veut desea deseado quiere"
-    " desidera desiderato vuole gewenst wenst wil"
+    " desidera desiderato vuole gewenst wenst wil accord autoriza darf"
 )
 PREFERENCES = _words("preference preferences prefers praferenz voorkeur preferencia preferenza")
 #: fillers of a heading such as "Do not send faxes to"
 PERMISSION_FILLERS = _words(
     "do does please allow allowed send sending sent to by per via a an any the receive use envoyer enviar inviare"
-    " sturen senden per faire des de le"
+    " sturen senden per faire des de le be want wants wish wishes longer more mehr plus mas piu meer mochte wunscht"
+    " will wil wenst souhaite veut recevoir desea quiere recibir mandar vuole desidera ricevere ontvangen erhalten"
 )
 #: words that make a heading about opting out one about its circumstances
 CIRCUMSTANCES = _words(
@@ -201,12 +205,15 @@ OPTED_OUT_TEXTS = _words(
     " nepasfaxer pasdefax desinscrit desabonne refuse nonautorise"
     " nofaxear noenviarfax baja rechazado nopermitido"
     " nonfaxare noninviarefax disiscritto rifiutato nonconsentito"
-    " nietfaxen geenfax afgemeld uitgeschreven geweigerd niettoegestaan"
+    " nietfaxen geenfax afgemeld uitgeschreven geweigerd niettoegestaan stop donotsend"
+    " nichtzulassen nichtsenden nepasautoriser nepasenvoyer nopermitir noenviar nonconsentire noninviare niettoestaan"
+    " nietversturen nietverzenden"
 )
 ALLOWED_TEXTS = _words(
     "optin optedin allow allowed faxallowed faxok ok okay consent consented granted permitted subscribed"
     " erlaubt eingewilligt zugestimmt angemeldet autorise accepte accorde inscrit permitido aceptado autorizado"
     " consentito autorizzato accettato toegestaan akkoord aangemeld"
+    " zulassen autoriser permitir consenti consentire toestaan"
 )
 TRUE_TEXTS = _words("1 x y yes true t on checked ja j wahr oui vrai si s verdadero vero waar")
 FALSE_TEXTS = _words("0 n no false f off unchecked nein falsch non faux falso nee onwaar")
@@ -248,7 +255,14 @@ STATUS = _words(
 OUT_WORDS = OPT_OUT - _words(
     "robinson baja opposition opposizione sperre suppress suppression suppressed death deces decesso fallecimiento"
     " overlijden todesdatum sterbedatum todestag overlijdensdatum sperrkennzeichen defunto difunto abmeldung afmelding"
-) | _words("dnc")
+) | _words("dnc died")
+#: other texts that say so
+OUT_TEXTS = _words(
+    "plusdefax dadodebaja dadadebaja requestedremoval removalrequested ceaseanddesist dead passedaway donotsend"
+    " removeme"
+)
+#: words that say so of somebody who is on a list: "take off list"
+REMOVED = _words("remove removed removal take taken off")
 #: texts that say that nobody has this number any more, or that it is no fax number
 WRONG_NUMBER_TEXTS = _words(
     "wrongnumber disconnected numberdisconnected notinservice outofservice invalidnumber invalidfax faxinvalid notafax"
@@ -260,7 +274,8 @@ SENDING = _words(
     "send sends sending senden versand versenden mailing mailings werbung marketing"
     " contact kontakt permission erlaubnis"
     " receive receives erhalten envoyer envoi enviar envio inviare invio verzenden versturen subscribe subscribed"
-    " abonniert abonne suscrito iscritto fax ok allowed notify"
+    " abonniert abonne suscrito iscritto fax ok allowed notify include included exclude excluded exclusion remove"
+    " removed skip omit stop ausschliessen ausgeschlossen inclure exclure incluir excluir includere escludere"
 )
 #: words of headings of preferences: "Preferred contact method"
 PREFERRED = _words("preferred preferredmethod prefers bevorzugt bevorzugte prefere preferido preferito voorkeur method")
