@@ -86,6 +86,8 @@ def _refusal(headers: Headers, limit: int) -> HTTPException | None:
     codings = ",".join(headers.getlist("content-encoding")).lower().split(",")
     if any(coding.strip(" \t") not in ("", "identity") for coding in codings):
         return HTTPException(415, "Send the body as it is, without Content-Encoding.")
+    if headers.get("transfer-encoding", "chunked").lower() != "chunked":  # the parser leaves "gzip, chunked" packed
+        return HTTPException(415, "Send the body as it is: Transfer-Encoding is chunked, or there is none.")
     content_length = headers.get("content-length", "0")
     if not _LENGTH.fullmatch(content_length):
         return HTTPException(400, "The Content-Length header is not a number of bytes.")

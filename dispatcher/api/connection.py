@@ -25,6 +25,9 @@ _CHUNK_FRAMING = 20
 #: chunks of a body that may be tiny, and the bytes that chunks then have on average. The parser takes as long for a
 #: chunk of a byte as for a large one, and what arrives at once is parsed without a pause
 _TINY_CHUNKS, _CHUNK_BYTES = 1_000, 8
+#: what is parsed without a pause in a body of chunks: bytes, and chunks after which a connection waits. All connections
+#: together then get a chunk parsed in this time, twice what it takes, so that others are served as well
+_PART_BYTES, _CHUNKS_AT_ONCE, _CHUNK_S = 16 * 1024, 500, 5e-6
 #: bytes that the kernel keeps for a client that does not read. It would keep megabytes, in which slow and dead clients
 #: cannot be told apart
 _SEND_BUFFER_BYTES = 256 * 1024
@@ -64,6 +67,18 @@ class BodyTimes:
     whole_s: float = math.inf
 
 
+class _ChunkPace:
+    """Shares the time for chunks between all connections of the process."""
+
+    def __init__(self) -> None:
+        self._busy_until = 0.0
+
+    def after(self, now: float, chunks: int) -> float:
+        """Return when a connection that has had so many chunks parsed goes on."""
+        self._busy_until = max(self._busy_until, now) + chunks * _CHUNK_S
+        return self._busy_until
+
+
 class BoundedConnection(HttpToolsProtocol):
     """uvicorn's protocol for HTTP/1.1, with bounds. A subclass may change them.
 
@@ -93,6 +108,7 @@ class BoundedConnection(HttpToolsProtocol):
     #: connections in all. One more ends the longest idle one, or is answered with 503.
     MAX_CONNECTIONS: ClassVar = 1000
 
+    _pace: ClassVar = _ChunkPace()
     url = b""
     _timer: asyncio.TimerHandle
     _refusal: tuple[int, str] | None = None
@@ -105,6 +121,10 @@ class BoundedConnection(HttpToolsProtocol):
     _body_bytes = 0
     _chunks = 0
     _pieces: list[bytes]
+    #: chunks since the connection waited last; if it waits now, what has arrived and is not parsed, and until when
+    _new_chunks = 0
+    _unparsed = b""
+    _waiting: asyncio.TimerHandle | None = None
     #: bytes of body since the last check, how many bytes the client is behind the rate (negative: ahead of it), and
     #: seconds for which it has sent nothing, and in all
     _received = 0
@@ -129,8 +149,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
-        if self._stopping is not None:
-            self._stopping.cancel()
+        for timer in (self._stopping, self._waiting):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -147,6 +168,32 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._waiting is None:
+            self._parse_in_parts(data)
+        else:
+            self._unparsed += data
+            self.transport.pause_reading()
+
+    def _parse_in_parts(self, data: bytes) -> None:
+        """Parse what has arrived, and wait after many chunks: the parser itself makes no pause."""
+        size = _PART_BYTES if self._in_head or self._chunks else len(data)
+        for start in range(0, len(data), size):
+            self._parse(data[start : start + size])
+            if self._new_chunks > _CHUNKS_AT_ONCE and not self.transport.is_closing():
+                self._unparsed = data[start + size :]
+                self.transport.pause_reading()
+                self._waiting = self.loop.call_at(self._pace.after(self.loop.time(), self._new_chunks), self._go_on)
+                self._new_chunks = 0
+                return
+
+    def _go_on(self) -> None:
+        data, self._unparsed, self._waiting = self._unparsed, b"", None
+        if not self.transport.is_closing():
+            self._parse_in_parts(data)
+        if self._waiting is None and not self.flow.read_paused:
+            self.transport.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
         self._framing += len(data)
         if self._head_by is None and not self._answering:
             self._head_by = self.loop.time() + self.HEAD_S
@@ -162,6 +209,8 @@ class BoundedConnection(HttpToolsProtocol):
             self._raise(*self._too_large())
         if len(self.headers) > self.MAX_HEADERS:
             self._raise(431, f"Send at most {self.MAX_HEADERS} header fields.")
+        if self.parser.should_upgrade() and self._has_body():  # the parser would take the body for the next request
+            self._raise(400, "Send a body without the header 'Upgrade': use a client of HTTP/1.1.")
         if len(self.pipeline) >= self.MAX_PIPELINED:
             self._raise(400, "Wait for answers before you send more requests.")
         super().on_headers_complete()
@@ -176,6 +225,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._chunks > _TINY_CHUNKS and self._body_bytes < self._chunks * _CHUNK_BYTES:
             self._raise(400, f"Send larger chunks: at least {_CHUNK_BYTES} bytes on average.")
         self._chunks += 1
+        self._new_chunks += 1
 
     def on_body(self, body: bytes) -> None:
         self._framing -= len(body)
@@ -217,6 +267,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._refusal = (status, detail)
         raise ValueError(detail)  # stops the parser
 
+    def _has_body(self) -> bool:
+        fields = dict(self.headers)
+        return b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0"
+
     def _measured(self, fields: list[tuple[bytes, bytes]]) -> int:
         """Return the bytes of the address and these fields. What arrived may have the next request in it."""
         return len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in fields)
@@ -245,7 +299,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.TICK_S, self._check)
         if self._reads_too_slowly():
             self.transport.abort()
-        elif self._head_by is not None and self.loop.time() > self._head_by:
+        elif self._head_by is not None and self._waiting is None and self.loop.time() > self._head_by:
             if self._in_head and self._framing:
                 self._refuse(408, f"Send the address and all headers within {self.HEAD_S:g} seconds.")
             self.transport.close()
@@ -263,7 +317,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Return the bounds that the present body exceeds; None if it does not, or is complete."""
         if not self._answering or not self.cycle.more_body:
             return None
-        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+        if self.flow.read_paused or self._waiting is not None or self.cycle.waiting_for_100_continue:
             return None  # the client waits for us
         patience = self.PATIENCE[self.cycle.scope["state"].get("body_kind", BodyKind.FILE)]
         received, self._received = self._received, 0

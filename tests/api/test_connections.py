@@ -215,6 +215,71 @@ async def test_what_arrived_in_chunks_is_passed_on_whole(address: tuple[str, int
     assert statuses(await answer_to(address, (start + chunks) * 3 + LAST)) == [201, 201, 201, 200]
 
 
+class Counted(BoundedConnection):
+    """The same bounds; chunks are counted over all connections."""
+
+    chunks: ClassVar = 0
+
+    def on_chunk_header(self) -> None:
+        super().on_chunk_header()
+        Counted.chunks += 1
+
+
+async def test_others_have_a_turn_between_the_chunks_of_many_bodies(runtime: Runtime) -> None:
+    """Without it, forty connections without a key stopped everything else for fifteen seconds."""
+    largest, before = 0, Counted.chunks
+    async with served(runtime, Counted) as address:
+        body = (
+            CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+            + b"8\r\nxxxxxxxx\r\n" * 40_000
+            + b"0\r\n\r\n"
+        )
+        sending = asyncio.gather(*(answer_to(address, body) for _ in range(4)))
+        while not sending.done():
+            await asyncio.sleep(0)
+            largest, before = max(largest, Counted.chunks - before), Counted.chunks
+    assert [statuses(answer) for answer in await sending] == [[200]] * 4
+    assert 500 < largest < 4 * 2_000
+
+
+async def test_a_list_with_a_chunk_for_each_row_is_read_whole(address: tuple[str, int]) -> None:
+    """As programs send it that write row by row."""
+    rows = [b"number,reference\n", *(b"+493023125%03d,%d\n" % (row % 1000, row) for row in range(9_000))]
+    head = b"POST /v1/recipients/dry-run HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(row), row) for row in rows) + b"0\r\n\r\n"
+    answer = await answer_to(address, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + LAST)
+    assert statuses(answer) == [200, 200]
+    assert b'"accepted":1000,' in answer
+    assert b'"duplicates":8000,' in answer
+
+
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "answered"),
+    [
+        (UPGRADE + b"Content-Length: %d\r\n" % len(OK), OK, [400]),
+        (UPGRADE + b"Transfer-Encoding: chunked\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(OK), OK), [400]),
+        (b"Upgrade: h2c\r\nContent-Length: %d\r\n" % len(OK), OK + LAST, [200, 200]),
+        (b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n" + LAST, [415, 200]),
+        (b"Transfer-Encoding: gzip\r\n", b"0\r\n\r\n" + LAST, [400]),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n" + LAST, [400]),
+        (b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello" + LAST, [400]),
+        (b"Transfer-Encoding:\r\n chunked\r\n", b"0\r\n\r\n" + LAST, [400]),
+        (b"X: a\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"0\r\n\r\n" + LAST, [400]),
+        (b"Transfer-Encoding: chunked\r\n", b"5\nhello\n0\n\n" + LAST, [400]),
+        (b"Transfer-Encoding: chunked\r\n", b"5;a\rb\r\nhello\r\n0\r\n\r\n" + LAST, [400]),
+        (b"Transfer-Encoding: chunked\r\n", b"0\r\nContent-Length: 50\r\n\r\n" + LAST, [400]),
+    ],
+)
+async def test_a_body_is_never_taken_for_a_request(
+    address: tuple[str, int], headers: bytes, body: bytes, answered: list[int]
+) -> None:
+    """In any way in which a proxy before web could see another end of it."""
+    assert statuses(await answer_to(address, POST + headers + b"\r\n", body)) == answered
+
+
 async def test_a_trailer_is_no_header(address: tuple[str, int]) -> None:
     """Proxies look at headers only."""
     body = b'{"name":"a","content_urls":["https://example.com/a"]}'
