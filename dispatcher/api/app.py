@@ -85,6 +85,9 @@ def _add_turns(app: FastAPI) -> None:
     )
     state.report_turns = Turns("reports are sent", at_once=batches.REPORTS_AT_ONCE, waiting=batches.REPORTS_WAITING)
     state.page_turns = Turns("pages are sent", at_once=pages.PAGES_AT_ONCE, waiting=pages.PAGES_WAITING)
+    state.upload_turns = Turns(
+        "documents are received", at_once=documents.UPLOADS_AT_ONCE, waiting=documents.UPLOADS_WAITING
+    )
     state.fetch_turns = Turns(
         "documents are sent", at_once=documents.FETCHES_AT_ONCE, waiting=documents.FETCHES_WAITING
     )

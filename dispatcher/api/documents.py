@@ -35,6 +35,8 @@ _BEGINNING_OF_FORM = re.compile(
     rb"(?:^|\n)--[^\r\n]+\r?\n(?:[^\r\n]+\r?\n)*?content-disposition[ \t]*:[ \t]*form-data", re.IGNORECASE
 )
 _BEGINNING_BYTES = 2048
+#: documents that are received and checked at the same time, each in a temporary file, and how many others wait
+UPLOADS_AT_ONCE, UPLOADS_WAITING = 64, 128
 #: documents that are served at the same time, each with half a megabyte in memory, and how many others wait
 FETCHES_AT_ONCE, FETCHES_WAITING = 100, 200
 #: maximum fields of a form beside the file; all of them are ignored
@@ -44,6 +46,7 @@ _FIELDS = 10
 @router.post(
     "",
     status_code=201,
+    dependencies=[turn_until_answered("upload_turns")],
     openapi_extra={
         "requestBody": {
             "required": True,

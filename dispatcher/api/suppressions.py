@@ -11,7 +11,7 @@ from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
 from dispatcher.api.turns import Turns, turn_until_answered
 from dispatcher.core.job import RefusedRow
-from dispatcher.core.suppressions import Suppression, SuppressionSource, one_line
+from dispatcher.core.suppressions import MAX_REASON, Suppression, SuppressionSource, one_line
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.countries import region_of_country
 from dispatcher.recipients.numbers import RefusedNumber, normalize_number
@@ -63,7 +63,7 @@ async def add_entry(body: validation.NewSuppression, runtime: RuntimeDep) -> res
     entry = Suppression(
         number=_number(runtime, body.number, body.country or ""),
         source=SuppressionSource(body.source),
-        reason=one_line(body.reason),
+        reason=one_line(body.reason)[:MAX_REASON],
         expires_ms=convert.ms(body.expires_at),
     )
     return convert.suppression(await add_suppression(runtime.store, entry), now_ms())

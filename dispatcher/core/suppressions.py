@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dispatcher.core.visible import visible
+
 #: reasons of rows that are listed and not sent, and are counted apart from rows that are wrong
 OPTED_OUT, SUPPRESSED = "opted_out", "suppressed"
 #: rows with these reasons are counted apart from the refused ones
@@ -29,8 +31,8 @@ MAX_REASON = 200
 
 
 def one_line(text: str) -> str:
-    """Return a text without line ends and repeated blanks."""
-    return " ".join(text.split())
+    """Return a text without line ends and repeated blanks, that is safe to show."""
+    return visible(" ".join(text.split()))
 
 
 #: sources that can be stored

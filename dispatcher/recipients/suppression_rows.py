@@ -155,7 +155,7 @@ class SuppressionReader:
             number=number.number,
             source=SuppressionSource(source),
             reason=one_line(self._value(values, "reason").removeprefix("'"))[:MAX_REASON],
-            job=self._value(values, "job")[:MAX_REASON],
+            job=one_line(self._value(values, "job"))[:MAX_REASON],
             expires_ms=expires_ms,
         )
 

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from dispatcher.core.visible import visible
 from dispatcher.runtime import Runtime
 from tests.api.test_recipients import upload
 from tests.service.samples import draft
@@ -75,6 +76,17 @@ async def test_an_export_can_be_imported(api: httpx.AsyncClient) -> None:
     assert [{**entry, "added_at": ""} for entry in after] == [
         {**entry, "added_at": ""} for entry in before["suppressions"]
     ]
+
+
+async def test_an_export_has_no_control_characters(api: httpx.AsyncClient) -> None:
+    """It is looked at in terminals, which obey them; wherever the texts come from."""
+    await add(api, reason="by\0 phone\x1b[2J \u202egpj" + "\x1b" * 100)
+    rows = 'number,reason,job\n+12025550144,"\x1b]0;x\x07",\x1b[2J\n'
+    assert (await api.post(f"{URL}/import", content=rows, headers=CSV)).json()["accepted"] == 1
+    exported = (await api.get(f"{URL}/export")).text
+    assert exported == visible(exported.replace("\r", "")).replace("\n", "\r\n")
+    assert r"by\u0000 phone\u001b[2J \u202egpj" in exported
+    assert (await api.post(f"{URL}/import", content=exported, headers=CSV)).json()["added"] == 0
 
 
 async def test_an_import_names_the_rows_that_it_refuses(api: httpx.AsyncClient) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import HTTPException
 
-from dispatcher.api import app, recipients
+from dispatcher.api import app, documents, recipients
 from dispatcher.api.body_limit import BODIES_AT_ONCE, BODIES_WAITING
 from dispatcher.api.connection import BoundedConnection
 from dispatcher.api.turns import Turns
@@ -157,6 +157,30 @@ async def test_large_bodies_that_stall_keep_little_in_memory(runtime: Runtime) -
         async with small:
             assert (await small.post("/v1/batches", json={"name": "n"})).status_code == 422
     assert held < 40_000_000
+
+
+async def test_documents_that_arrive_slowly_are_bounded(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is in a temporary file of up to 21 MB. Those that stall free their turns when they end."""
+    monkeypatch.setattr(app, "Turns", partial(Turns, wait_s=0.1))
+    stalled = asyncio.Semaphore(0)
+
+    async def stall() -> AsyncIterator[bytes]:
+        yield b"%PDF-1.7\n"
+        stalled.release()
+        await asyncio.Event().wait()
+
+    async with client_of(runtime) as api:
+        send = partial(api.post, "/v1/documents", headers={"Content-Type": "application/pdf"})
+        stalls = [asyncio.create_task(send(content=stall())) for _ in range(documents.UPLOADS_AT_ONCE)]
+        async with asyncio.timeout(10):
+            for _ in stalls:
+                await stalled.acquire()
+        refused = await send(content=b"%PDF-1.7\n")
+        assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (503, True)
+        for task in stalls:
+            task.cancel()
+        await asyncio.gather(*stalls, return_exceptions=True)
+        assert (await send(content=b"%PDF-1.7\n")).status_code == 422
 
 
 async def test_a_turn_of_a_body_ends_with_its_request(runtime: Runtime) -> None:
