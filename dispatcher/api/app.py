@@ -23,6 +23,7 @@ from dispatcher.api import (
     suppressions,
 )
 from dispatcher.api.body_limit import BodyLimit
+from dispatcher.api.parameters import KNOWN_PARAMETERS
 from dispatcher.api.security import BEARER, Guard, ensure_guarded
 from dispatcher.api.turns import Turns
 from dispatcher.metrics import Exposition
@@ -70,7 +71,8 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     app.add_middleware(Guard)  # the last one is the first that a request meets
     problems.install(app)
     for router, statuses in _GUARDED:
-        app.include_router(router, dependencies=[Depends(BEARER)], responses=problems.described(401, *statuses))
+        dependencies = [Depends(BEARER), KNOWN_PARAMETERS]
+        app.include_router(router, dependencies=dependencies, responses=problems.described(401, *statuses))
     for router, statuses in _OPEN:
         app.include_router(router, responses=problems.described(*statuses))
     return app

@@ -1,4 +1,4 @@
-"""The route of single faxes: each is an urgent batch with one recipient that starts at once."""
+"""The routes of single faxes: each is an urgent batch with one recipient that starts at once."""
 
 from fastapi import APIRouter, Response
 
@@ -11,6 +11,7 @@ from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.recipients.numbers import RefusedNumber
 from dispatcher.schema import requests, responses
 from dispatcher.service.errors import InvalidInput
+from dispatcher.service.jobs import show_job
 
 router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
@@ -30,8 +31,14 @@ async def send_fax(
     definition = convert.fax_definition(body, runtime.settings.default_country)
     recipient = _recipient(body, NumberReader(definition.default_country, runtime.policy.destinations))
     view = await runtime.mailings.fax(definition, recipient, key, allowed(allowing, body))
-    response.headers["Location"] = f"/v1/jobs/{view.id}"
+    response.headers["Location"] = f"/v1/faxes/{view.id}"
     return convert.job(view)
+
+
+@router.get("/{fax}")
+async def show_fax(fax: str, runtime: RuntimeDep) -> responses.JobStory:
+    """Show one fax with the history of its attempts, by the id of its job or of its batch."""
+    return convert.job_story(await show_job(runtime.store, fax if "." in fax else f"{fax}.0"))
 
 
 def _recipient(body: requests.NewFax, numbers: NumberReader) -> Recipient:

@@ -335,6 +335,10 @@ class Client:
         """Send one fax at once, before the bulk work."""
         return self._create(Job, "/v1/faxes", new.sent(), key)
 
+    def fax(self, fax: str) -> JobStory:
+        """A single fax with its history, by the id of its job or of its batch."""
+        return self._get(JobStory, f"/v1/faxes/{fax}")
+
     # do-not-fax list
 
     def suppressions_page(

@@ -37,6 +37,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "job": lambda client, _: client.job("b1.0"),
     "refused_page": lambda client, _: client.refused_page("b1"),
     "send_fax": lambda client, _: client.send_fax(NewFax(to="+12025550101")),
+    "fax": lambda client, _: client.fax("b1.0"),
     "suppressions_page": lambda client, _: client.suppressions_page(),
     "suppression": lambda client, _: client.suppression("+12025550143"),
     "suppress": lambda client, _: client.suppress(NewSuppression(number="+12025550143")),

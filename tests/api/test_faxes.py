@@ -14,7 +14,10 @@ async def test_a_single_fax_is_an_urgent_batch_that_runs_at_once(api: httpx.Asyn
     answer = await api.post("/v1/faxes", json=FAX)
     job = answer.json()
     assert answer.status_code == 202
-    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert answer.headers["Location"] == f"/v1/faxes/{job['id']}"
+    shown = [(await api.get(f"/v1/faxes/{name}")).json()["id"] for name in (job["id"], job["batch"])]
+    assert shown == [job["id"], job["id"]]
+    assert (await api.get("/v1/faxes/nothing")).status_code == 404
     assert (job["number"], job["reference"], job["state"]) == ("+12025550101", "invoice 7", "waiting")
     batch = (await api.get(f"/v1/batches/{job['batch']}")).json()
     assert (batch["state"], batch["priority"], batch["rows"]) == ("running", "urgent", 1)
