@@ -55,6 +55,8 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
 WITHOUT_MODEL = {
     "jobs",
     "look_up",
+    "delete_batch",
+    "delete_document",
     "refused",
     "report",
     "suppressions",
