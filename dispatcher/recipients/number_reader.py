@@ -77,8 +77,9 @@ class NumberReader:
 
     def refused_recipient(self, recipient: Recipient) -> RefusedRow | None:
         """Return a refused row for a recipient that the rules forbid, or None. Its number was read before."""
-        number = AcceptedNumber(recipient.number, recipient.region)
-        refusal = self._refusal(recipient.number, destination_of_e164(recipient.number) or _by_library(number))
+        number = recipient.number
+        destination = destination_of_e164(number) or _by_library(AcceptedNumber(number, recipient.region))
+        refusal = self._refusal(number, destination)
         return refused(recipient.line, recipient.number, refusal.reason, refusal.sentence) if refusal else None
 
     def _refusal(self, number: str, destination: Destination) -> RefusedNumber | None:

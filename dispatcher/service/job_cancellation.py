@@ -8,7 +8,7 @@ from dispatcher.core.batch import Control
 from dispatcher.core.job import LIVE, State
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import ActionNotAllowed, Missing
-from dispatcher.service.rows import block_recipients, matching_records
+from dispatcher.service.rows import block_recipients, matching_jobs
 from dispatcher.service.views import find_batch
 from dispatcher.store.batches import ROWS_PER_CALL
 from dispatcher.store.keys import BLOCK
@@ -62,12 +62,12 @@ async def cancel_jobs(
 
 async def _matching(store: Store, batch: str, block: int, named: JobFilter) -> tuple[list[int], int]:
     """Return the rows of the matching jobs of a block that can be cancelled, and how many are in flight."""
-    matching = await matching_records(store, batch, block, named)
+    matching = await matching_jobs(store, batch, block, named)
     if matching and named.needs_recipient:
         recipients = await block_recipients(store, batch, block)
-        known = [(position, record) for position, record in matching if position < len(recipients)]
-        matching = [(position, record) for position, record in known if named.matches_recipient(recipients[position])]
-    waiting = [block * BLOCK + position for position, record in matching if record.state not in _IN_FLIGHT]
+        known = [(position, state) for position, state in matching if position < len(recipients)]
+        matching = [(position, state) for position, state in known if named.matches_recipient(recipients[position])]
+    waiting = [block * BLOCK + position for position, state in matching if state not in _IN_FLIGHT]
     return waiting, len(matching) - len(waiting)
 
 

@@ -9,7 +9,7 @@ from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.names import UploadKind, UploadName
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import ActionNotAllowed
-from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_records
+from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_jobs
 from dispatcher.service.uploads import split_suppressed
 from dispatcher.store.batches import Overview, UploadChunk
 from dispatcher.store.keys import BLOCK
@@ -149,7 +149,7 @@ async def _selected_rows(store: Store, copy: Copy) -> dict[int, bytes]:
 
 async def _select(store: Store, block: ParentBlock, selected: JobFilter) -> bytes:
     """Return the selected rows of a block as a bit set."""
-    positions = [position for position, _ in await matching_records(store, block.batch, block.number, selected)]
+    positions = [position for position, _ in await matching_jobs(store, block.batch, block.number, selected)]
     if positions and selected.needs_recipient:
         recipients = await block_recipients(store, block.batch, block.number)
         known = (position for position in positions if position < len(recipients))

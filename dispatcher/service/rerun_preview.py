@@ -26,7 +26,7 @@ from dispatcher.service.ids import batch_id
 from dispatcher.service.repeats import Earlier, earlier_of_numbers
 from dispatcher.service.rerun import Check, ParentBlock, checked
 from dispatcher.service.reruns import Group, RerunOrder, Reruns
-from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_records
+from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_jobs
 from dispatcher.service.times import now_ms
 from dispatcher.store.store import Store
 
@@ -34,6 +34,8 @@ from dispatcher.store.store import Store
 BUDGET_S = 7.0
 #: numbers of each country that are kept for prices by prefix
 _SAMPLE = 200
+#: numbers of a block that may be among them
+_SAMPLE_OF_BLOCK = 50
 #: bytes of hashes that are gathered before they are sorted into the sketch: sorting is what costs time
 _UNSORTED = 400_000
 SUPPRESSED, DUPLICATE, NOT_MATCHING = "suppressed", "duplicate", "not_matching"
@@ -59,7 +61,7 @@ class Scan:
         self.jobs += len(recipients)
         self.countries.update(recipient.region for recipient in recipients)
         self.left_out.update(left_out)
-        for recipient in recipients:
+        for recipient in recipients[:_SAMPLE_OF_BLOCK]:
             sample = self.numbers.setdefault(recipient.region, [])
             if len(sample) < _SAMPLE:
                 sample.append(recipient.number)
@@ -163,7 +165,7 @@ class RerunPreviews:
         return RerunPreview(id=preview, groups=tuple(shown), blocks_done=done, blocks=blocks)
 
     async def _count(self, scan: Scan, block: ParentBlock, order: RerunOrder, *, ignore_dead_numbers: bool) -> None:
-        matching = await matching_records(self._store, block.batch, block.number, order.selected)
+        matching = await matching_jobs(self._store, block.batch, block.number, order.selected)
         rows = await block_recipients(self._store, block.batch, block.number) if matching else ()
         recipients = [rows[position] for position, _ in matching if position < len(rows)]
         permitted, left_out = await on_cpu_thread(_permitted, recipients, order)
@@ -196,8 +198,10 @@ class RerunPreviews:
 
 
 def _permitted(recipients: Sequence[Recipient], order: RerunOrder) -> tuple[list[Recipient], Counter[str]]:
-    matching = [recipient for recipient in recipients if order.selected.matches_recipient(recipient)]
-    permitted, refused = checked(matching, order.check)
+    selected = order.selected
+    if selected.needs_recipient:
+        recipients = [recipient for recipient in recipients if selected.matches_recipient(recipient)]
+    permitted, refused = checked(recipients, order.check)
     return permitted, Counter(row.reason for row in refused)
 
 

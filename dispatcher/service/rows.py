@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from itertools import zip_longest
 
-from dispatcher.core.job import Recipient, Record, RefusedRow
+from dispatcher.core.job import Recipient, Record, RefusedRow, State
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import Deleted
 from dispatcher.store.codec import UNREADABLE_RECORD
@@ -34,10 +34,10 @@ async def block_records(store: Store, batch: str, block: int) -> list[Record]:
         return []
 
 
-async def matching_records(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
-    """Return the records of a block that match a filter, with their positions."""
+async def matching_jobs(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, State]]:
+    """Return the positions and states of a block's jobs whose records match a filter."""
     try:
-        return await store.batches.matching_records(batch, block, job_filter)
+        return await store.batches.matching_jobs(batch, block, job_filter)
     except UnreadableData as error:
         left_out(error)
         return []

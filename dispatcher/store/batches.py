@@ -170,7 +170,7 @@ class Overview:
 
 
 #: maximum rows in one call of ``cancel_jobs``
-ROWS_PER_CALL = 250
+ROWS_PER_CALL = 200
 #: maximum number of reruns of a batch that are named
 _RERUNS = 100
 #: maximum number of old drafts that are read at a time
@@ -418,12 +418,9 @@ class Batches:
         """
         return await on_cpu_thread(_records, await self._stored_block(batch, block))
 
-    async def matching_records(self, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
-        """Return the records of a block that match a filter, with their positions, as ``records`` shows them.
-
-        The others are not decoded where their first bytes show that they do not match.
-        """
-        return await on_cpu_thread(_matching_records, await self._stored_block(batch, block), job_filter)
+    async def matching_jobs(self, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, State]]:
+        """Return the positions and states of a block's jobs whose records match a filter, as ``records`` shows them."""
+        return await on_cpu_thread(_matching_jobs, await self._stored_block(batch, block), job_filter)
 
     async def _stored_block(self, batch: str, block: int) -> "_StoredBlock":
         with translated():
@@ -541,19 +538,12 @@ def _records(block: _StoredBlock) -> list[Record]:
     return [block.record(position, stored) for position, stored in enumerate(codec.split_records(block.raw))]
 
 
-def _matching_records(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int, Record]]:
+def _matching_jobs(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int, State]]:
     states = _stored_states(job_filter.states)
-    codes = {codec.category_code(category) for category in job_filter.categories.intersection(CATEGORIES)}
-    if job_filter.categories and not codes:
+    if not codec.may_hold(block.raw, states, set()):
         return []
-    # a record that cannot be read matches only if nothing is asked for
-    matching = []
-    for position in codec.candidates(block.raw, states, codes):
-        stored = block.raw[position * codec.WIDTH : (position + 1) * codec.WIDTH]
-        record = block.record(position, stored)
-        if job_filter.matches_record(block.first_row + position, record):
-            matching.append((position, record))
-    return matching
+    facts = codec.job_facts(block.raw, block.first_row, block.ended or State.WAITING, block.cursor)
+    return [(job.row - block.first_row, job.state) for job in facts if job_filter.matches_facts(job)]
 
 
 def _stored_states(states: frozenset[State]) -> frozenset[State]:

@@ -154,13 +154,13 @@ async def kill() -> None:
     [
         *(
             (("progress", 1), None),
-            (("matching_records", 5), None),
+            (("matching_jobs", 5), None),
             (("fix_selection", 1), None),
             (("selection", 2), None),
         ),
         *((("add_chunk", n), None) for n in (1, 3)),
         *((("add_chunk", 1), ("add_chunk", n)) for n in (2, 3, 4)),
-        (("matching_records", 5), ("add_chunk", 2)),
+        (("matching_jobs", 5), ("add_chunk", 2)),
     ],
 )
 async def test_requests_that_overtake_each_other_lose_and_double_nobody(

@@ -1,6 +1,6 @@
 -- cancel_jobs: ends single jobs of a batch that has not ended. Jobs whose call is under way are left as they are.
 -- KEYS: a key of the account.
--- ARGV: options `batch`, `reason` (for people; kept with the batch); then the rows, at most 250.
+-- ARGV: options `batch`, `reason` (for people; kept with the batch); then the rows, at most 200.
 -- Answer: {jobs that were cancelled, jobs whose call is under way, control of the batch}. Nothing is changed unless the
 -- control is scheduled, running or paused.
 -- A job that is leased is taken from its lease: begin finds that it is not the lease's any more.
@@ -8,7 +8,7 @@
 local batch, now = OPTIONS.batch, now_ms()
 local control, cursor = unpack(redis.call('HMGET', batch_key(batch), 'control', 'cursor'))
 if control ~= 'scheduled' and control ~= 'running' and control ~= 'paused' then return {0, 0, control or ''} end
-local due, in_flight = part_key(batch, 'due'), 0
+local due, in_flight, any_hold = part_key(batch, 'due'), 0, redis.call('HLEN', KEY.holds) > 0
 local cancelled, unleased, unstarted = {}, {}, 0
 
 local function cancel(row)
@@ -26,7 +26,7 @@ local function cancel(row)
   cancelled[#cancelled + 1] = row
   local new = with_head(record, CANCELLED, 0, attempt, 0)
   new = string.sub(new, 1, 34) .. struct.pack('<d', now) .. string.sub(new, 43)
-  end_hold(scope_of('job', job_name(batch, row)))
+  if any_hold then end_hold(scope_of('job', job_name(batch, row))) end
   write_record(batch, row, new)
   move_count(batch, record, new)
 end
