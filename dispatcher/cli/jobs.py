@@ -73,7 +73,7 @@ def find(
 
 @app.command()
 def cancel(
-    jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of the jobs, such as BATCH.17.")],
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of the jobs, such as BATCH.17.")],
     reason: Annotated[str, typer.Option(help="Why they are cancelled.")] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Only say how many of them have not ended.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,

@@ -99,7 +99,7 @@ class PutRight(NamedTuple):
         )
 
 
-_Batches = Annotated[list[str], typer.Argument(metavar="BATCH...", help="Ids of the batches.")]
+_Batches = Annotated[list[str], typer.Argument(metavar="BATCH", help="Ids of the batches.")]
 _States = Annotated[
     list[str] | None, typer.Option("--state", help="Final state of the jobs; may be repeated. Default: failed.")
 ]

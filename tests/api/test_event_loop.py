@@ -17,7 +17,7 @@ from dispatcher.cpu_thread import THREAD_NAME
 from dispatcher.recipients import read_rows
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.runtime import Runtime
-from dispatcher.service import report, uploads, views
+from dispatcher.service import report, rerun_preview, uploads, views
 from dispatcher.store import codec
 from dispatcher.store.documents import DocumentInfo, Documents
 from tests.documents.pdfs import letter
@@ -58,6 +58,21 @@ async def rerun(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], No
     assert answer.json()["rows"] == ROWS
 
 
+async def preview(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], None]) -> None:
+    batch = await running(runtime.store, ROWS)
+    await end_jobs(runtime.store, batch, dict.fromkeys(range(ROWS), (State.FAILED, "busy")))
+    watch()
+    answer = await api.post(f"/v1/batches/{batch}/rerun", json={"preview": True})
+    assert answer.json()["jobs"] == ROWS
+
+
+async def cancel(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], None]) -> None:
+    batch = await running(runtime.store, ROWS)
+    watch()
+    answer = await api.post(f"/v1/batches/{batch}/jobs/cancel", json={"countries": ["US"], "reason": "r"})
+    assert answer.json()["jobs"] == ROWS
+
+
 async def read_report(api: httpx.AsyncClient, runtime: Runtime, watch: Callable[[], None]) -> None:
     batch = await running(runtime.store, ROWS)
     await end_jobs(runtime.store, batch, {0: (State.FAILED, "busy")}, why="It was busy.")
@@ -94,7 +109,9 @@ async def read_refused(api: httpx.AsyncClient, runtime: Runtime, watch: Callable
                 (codec, "decode_refused"),
             ],
         ),
-        (rerun, [(codec, "decode_record"), (codec, "decode_recipients"), (codec, "encode_recipients")]),
+        (rerun, [(codec, "job_facts"), (codec, "decode_recipients"), (codec, "encode_recipients")]),
+        (preview, [(codec, "job_facts"), (codec, "decode_recipients"), (rerun_preview, "_permitted")]),
+        (cancel, [(codec, "job_facts")]),
         (
             read_report,
             [(codec, "decode_record"), (codec, "decode_recipients"), (codec, "decode_history"), (report, "_job_line")],
