@@ -71,7 +71,7 @@ Werbeeinwilligung; Accord fax; Autoriza fax; Darf faxen
 """
 UNCLEAR_PERMISSION = (
     "Consent date; Opt-out reason; Fax preference; Not opted out; Opt status; Consent Source; Fax preferences; DNC;"
-    " Date of death; Deceased Date; Fax do not use"
+    " Date of death; Deceased Date; Fax do not use; Removed On; Remove from list; Exclusion reason"
 )
 OTHER_CHANNEL = """
 Email Opt Out; HasOptedOutOfEmail; Do Not Call; DoNotPhone; Do not allow Bulk Emails; Do not allow Phone Calls

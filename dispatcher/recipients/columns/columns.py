@@ -7,6 +7,7 @@ from typing import NamedTuple
 from phonenumbers import country_code_for_region
 
 from dispatcher.core.job import RefusedRow
+from dispatcher.recipients.columns.clues import Clue, other_country_of
 from dispatcher.recipients.columns.google import country_of, fax_numbers
 from dispatcher.recipients.columns.headings import plain
 from dispatcher.recipients.columns.options import NOTHING_NAMED, ColumnOptions, Role
@@ -55,6 +56,8 @@ class Columns(NamedTuple):
     simple: bool
     #: whether columns that nobody uses may say something
     watched: bool
+    #: columns that may show the country of a row; empty if there is no default country to contradict
+    clues: tuple[Clue, ...] = ()
     #: the region of rows without a country, or empty
     home: str = ""
 
@@ -74,6 +77,8 @@ class Columns(NamedTuple):
         whole = row if self.simple else self._checked(row, values)
         if self.watched and isinstance(whole, Row):
             self.ensure_nothing_new(whole, values)
+        if self.clues and whole.number[:1] != "+":
+            return self._of_home(whole, values)
         return whole
 
     def taken(self) -> dict[Role, tuple[str, ...]]:
@@ -131,6 +136,22 @@ class Columns(NamedTuple):
             assumed = row.country.strip() or self.home
             raise UnexpectedValue(refusal_of_country(self.names, other, values[other], assumed))
 
+    def _of_home(self, row: Row | RefusedRow, values: Sequence[str]) -> Row | RefusedRow:
+        """Refuse a number in national form of a row that shows another country than the default one."""
+        if isinstance(row, RefusedRow) or row.country.strip():
+            return row
+        number = row.number
+        other = other_country_of(self.clues, values, row.area_code + number, self.home)
+        if other is None:
+            return row
+        column, region = other
+        sentence = (
+            f"The column '{self.names[column].strip()}' has '{values[column].strip()[:40]}', so this may be a number of"
+            f" {region} and not of {self.home}; write it with +, or say no_country=true (--no-country) if all numbers"
+            f" are of {self.home}."
+        )
+        return refused(row.line, number, RefusalReason.OTHER_COUNTRY, sentence)
+
     def _labelled(self, row: Row, values: Sequence[str]) -> Row | RefusedRow:
         numbers = fax_numbers(self.roles.labelled_numbers, values)
         if not numbers:
@@ -181,6 +202,7 @@ def _columns(names: Sequence[str], roles: Roles, home: str) -> Columns:
         width=len(names),
         simple=not (extra or roles.opt_out or roles.consent),
         watched=bool(roles.may_say_country or roles.may_opt_out or roles.may_be_telephone),
+        clues=roles.clues if home else (),
         home=home,
     )
 

@@ -160,6 +160,7 @@ def _permission(words: Sequence[str], known: frozenset[str], fax: bool) -> Subje
     yes = bool(known & v.CONSENT) or (opt and "in" in known) or (contacts and bool(known & v.ALLOWED))
     unclear = (opt and not out and not yes) or bool(known & v.UNCLEAR)
     unclear = unclear or (fax and bool(known & v.PREFERENCES or (known & v.SURE_NEGATIONS and not out and not yes)))
+    unclear = unclear or (len(known) > 1 and bool(known & v.TAKEN_OFF) and known <= v.TAKEN_OFF | v.TAKEN_OFF_FILLERS)
     if not (out or yes or unclear) or (known & v.OTHER_CHANNELS and not fax):
         return None
     negated = bool(known & v.NEGATIONS)

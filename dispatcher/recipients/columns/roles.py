@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
+from dispatcher.recipients.columns.clues import Clue, ClueKind, kind_of
 from dispatcher.recipients.columns.headings import Heading, Subject, plain, read_heading, speaks_of_fax, words_of
 from dispatcher.recipients.columns.options import ColumnOptions, Role
 from dispatcher.recipients.columns.permission import is_flag, is_opted_out, names_telephone, says_opted_out
@@ -71,6 +72,8 @@ class Roles(NamedTuple):
     may_opt_out: tuple[int, ...] = ()
     #: columns that may say that a number is no fax number
     may_be_telephone: tuple[int, ...] = ()
+    #: columns that may show the country of a row that names none
+    clues: tuple[Clue, ...] = ()
 
 
 class Fault(Enum):
@@ -256,7 +259,18 @@ class _Decision:
             may_say_country=tuple(self._may_say_country(roles, values)),
             may_opt_out=tuple(self._may_opt_out(roles, values)),
             may_be_telephone=tuple(self._may_be_telephone(roles, values)),
+            clues=tuple(self._clues(roles, unused)),
         )
+
+    def _clues(self, roles: Roles, unused: Sequence[int]) -> Iterator[Clue]:
+        if self._options.no_country:
+            return
+        for pair in roles.labelled_numbers:
+            yield Clue(pair.value, ClueKind.TELEPHONE)
+        for index in unused:
+            kind = kind_of(self._names[index])
+            if kind is not None:
+                yield Clue(index, kind)
 
     def _may_say_country(self, roles: Roles, values: Mapping[int, Sequence[str]]) -> Iterator[CountryColumn]:
         if self._options.country or self._options.no_country:

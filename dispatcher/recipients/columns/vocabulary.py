@@ -88,6 +88,13 @@ AREA_CODE = _words(
 #: words that mean an area code together with a word for "code"
 AREA = _words("area zona zone city regional regionale trunk std local locale ciudad citta")
 POSTAL = _words("postal zip post plz cap")
+#: words of headings whose values may begin with the country of a postal code: "D-10115 Berlin"
+POSTAL_CODES = POSTAL | _words(
+    "postcode postalcode zipcode postleitzahl cp npa city ort town ville ciudad citta plaats localidad localita wohnort"
+    " stadt"
+)
+#: words of headings of tax numbers
+TAX = _words("vat ust ustid ustidnr tva iva btw uid mwst umsatzsteuer partita")
 CODE = _words("code codigo codice clave prefix prefixe prefijo prefisso indicatif")
 
 #: words that make a heading with "fax" one about something else than the number
@@ -156,6 +163,9 @@ FORBIDDEN = _words(
     " vietati proibito escludere escludi escluso rifiutato verboden geweigerd uitgesloten ongewenst refuses"
     " bloque bloqueado bloccato geblokkeerd"
 )
+#: words that say so together with nothing but fillers: "Removed On", "Remove from list"
+TAKEN_OFF = _words("remove removed removal exclude excluded exclusion")
+TAKEN_OFF_FILLERS = _words("on at from the list date time by reason")
 #: abbreviations that may mean a fax or only a call: "do not contact", "do not call"
 UNCLEAR = _words("dnc")
 #: words about consent, whatever else the heading says
