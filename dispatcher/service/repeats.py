@@ -59,12 +59,20 @@ async def compared_mailing(store: Store, definition: Definition, *, allowed: boo
     Raises Repeated unless that is ``allowed``.
     """
     content = content_of(definition)
+    reruns_started = await store.repeats.reruns_started(definition.parents)
     started, last = await store.repeats.starts(content)
     sketch, hashes = await _sketch(store, definition.id)
     if not allowed and (earlier := await _earlier(store, definition, sketch, started)):
         raise Repeated(earlier.sentence(), batch=earlier.batch, shared=earlier.overlap.shared)
     until_ms = max((entry.until_ms for entry in started), default=0)
-    return StartNote(content=content, last=last, until_ms=until_ms, hashes=hashes, sketch=sketch.packed)
+    return StartNote(
+        content=content,
+        last=last,
+        until_ms=until_ms,
+        reruns_started=reruns_started,
+        hashes=hashes,
+        sketch=sketch.packed,
+    )
 
 
 async def earlier_mailing(store: Store, definition: Definition) -> Earlier | None:

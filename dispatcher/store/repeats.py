@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dispatcher.core.repeats import HASH_BYTES, MAILING_MS
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import decoding, whole
+from dispatcher.store.decoding import decoding, whole, whole_or_0
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 from dispatcher.store.lua import Option
@@ -37,6 +37,8 @@ class StartNote:
     last: str = ""
     #: until when the starts that were looked at are compared with later ones
     until_ms: int = 0
+    #: how many reruns of the parents of a rerun had started
+    reruns_started: int = 0
     #: bytes of hashes of the draft that were looked at
     hashes: int = 0
     #: sketch of the numbers
@@ -49,6 +51,7 @@ class StartNote:
             "content": self.content,
             "life_ms": self.life_ms,
             "last": self.last,
+            "reruns_started": self.reruns_started,
             "until_ms": self.until_ms,
             "hashes": self.hashes,
         }
@@ -68,6 +71,17 @@ class Repeats:
             texts = [entry.decode() for entry in raw]
             started = [Started(batch=batch, until_ms=whole(until)) for batch, until in map(str.split, texts)]
         return started, texts[-1] if texts else ""
+
+    async def reruns_started(self, parents: Sequence[str]) -> int:
+        """Return how many reruns of batches have started."""
+        if not parents:
+            return 0
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for parent in parents:
+                    pipe.hget(self._keys.batch(parent), "reruns_started")
+                counts = await pipe.execute()
+        return sum(map(whole_or_0, counts))
 
     async def hashes(self, batch: str, first: int) -> bytes:
         """Return a part of the hashes of a draft's numbers, from a position in bytes on. Empty: there are no more."""

@@ -1,5 +1,6 @@
 """Reruns of one and of several batches: what they send, what they put right, and what a preview says before."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -110,6 +111,20 @@ async def test_a_rerun_with_other_content_does_not_send_to_the_same_jobs_again(
         await rerun_of(mailings, parent, FAILED, key=None, overrides=other)
     again = await rerun_of(mailings, parent, FAILED, key=None, overrides=other, allowed=Allowed(repeat=True))
     assert again.overview.rows == 2
+
+
+async def test_of_two_reruns_that_start_at_the_same_time_one_is_refused(store: Store, mailings: Mailings) -> None:
+    """Also if they send different letters."""
+    parent = await failed_batch(store, 3, {0: "busy", 1: "busy"})
+    contents = [Overrides(), Overrides(content_urls=(OTHER_URL,)), Overrides(options={"sender": "+12025550111"})]
+    drafts = [
+        (await rerun_of(mailings, parent, FAILED, key=None, overrides=overrides, start=False)).id
+        for overrides in contents
+    ]
+    answers = await asyncio.gather(
+        *(mailings.command(batch, Command.START) for batch in drafts), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Repeated) for answer in answers) == 2
 
 
 async def test_batches_that_send_the_same_are_run_again_as_one_and_every_number_once(

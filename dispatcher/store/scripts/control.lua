@@ -3,9 +3,10 @@
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
 --       unchanged draft, or must have ended before it is deleted: any other is left as it is); for the start of a draft
 --       `quota` (how many jobs may begin before `continue`; 0: all), `content` (digest of what it sends; empty: the
---       start is not recorded), `life_ms` (how long later ones are compared with it), `last` and `hashes` (the last
---       start of the content, and the bytes of the draft's hashes, that it was compared with), `until_ms` (until when
---       those starts are compared); then the sketch of its numbers.
+--       start is not recorded), `life_ms` (how long later ones are compared with it), `last`, `hashes`
+--       and `reruns_started` (the last start of the content, the bytes of the draft's hashes, and the number of started
+--       reruns of its parents, that it was compared with), `until_ms` (until when those starts are compared); then the
+--       sketch of its numbers.
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
 -- nothing can be paused, cancelled or expired any more. `live`: what is to be deleted has not ended, or not long
 -- enough ago. `late`: the deadline has passed before the batch runs. `not_allowed`: it is no draft that has not changed
@@ -76,15 +77,24 @@ elseif new == 'running' and deadline > 0 and deadline <= now then
 end
 
 -- A start is recorded in the script that carries it out: of two at the same time, one is refused and sees the other.
+local parents, reruns_started = redis.call('HGET', key, 'parents') or '', 0
+for parent in string.gmatch(parents, '%w+') do
+  reruns_started = reruns_started + stored_number(redis.call('HGET', batch_key(parent), 'reruns_started'))
+end
 local recorded = new == 'running' and control == 'draft' and OPTIONS.content ~= ''
 local starts, hashes = PREFIX .. 'starts:' .. OPTIONS.content, part_key(batch, 'hashes')
 if recorded then
   local last = redis.call('LINDEX', starts, -1) or ''
-  if last ~= OPTIONS.last or redis.call('STRLEN', hashes) ~= OPTIONS.hashes then
+  local compared = last == OPTIONS.last and reruns_started == OPTIONS.reruns_started
+  if not compared or redis.call('STRLEN', hashes) ~= OPTIONS.hashes then
     return {control, in_flight(), 'changed'}
   end
 end
 local function record_start(key, start_at)
+  for parent in string.gmatch(parents, '%w+') do
+    local above = batch_key(parent)
+    if redis.call('EXISTS', above) == 1 then redis.call('HINCRBY', above, 'reruns_started', 1) end
+  end
   local until_ms = math.max(now, start_at) + OPTIONS.life_ms
   redis.call('RPUSH', key, batch .. ' ' .. text(until_ms))
   redis.call('LTRIM', key, -STARTS_KEPT, -1)
@@ -146,8 +156,9 @@ end
 if control == 'draft' then
   redis.call('ZREM', KEY.drafts, batch)
   -- a rerun that sent nothing is none
-  local parents = ENDING[new] and redis.call('HGET', key, 'parents') or ''
-  for parent in string.gmatch(parents, '%w+') do redis.call('ZREM', part_key(parent, 'reruns'), batch) end
+  for parent in string.gmatch(ENDING[new] and parents or '', '%w+') do
+    redis.call('ZREM', part_key(parent, 'reruns'), batch)
+  end
   if new == 'expired' then
     redis.call('HSET', key, 'draft_ended_ms', text(now))
     add_total('drafts_ended', 1)
