@@ -61,27 +61,27 @@ lookup                       string  number of the piece of the index that is be
 lookup:<piece>               string  number and reference of each job, by hash (``lookup_index.py``)    90 days (policy)
 starts:<content>             list    <batch> <until when it is compared, ms> of the same content  a day
 preview:<id>                 string  JSON: what a preview of a rerun has counted so far          1 hour
-documents                    hash    sha256 -> size in bytes                                    for good
+documents                    hash    sha256 -> size in bytes                                    90 days (policy)
 documents:used               zset    sha256 -> upload, or last create or end with it (ms)       with the document
-document:<sha256>            hash    name, size, pages, created_ms                              for good
-document:<sha256>:chunks     list    content in chunks                                          for good
+document:<sha256>            hash    name, size, pages, created_ms                              90 days (policy)
+document:<sha256>:chunks     list    content in chunks                                          90 days (policy)
 document:<sha256>:users      set     batches with that document that have not ended             until they ended
-batch:<id>                   hash    definition, control, cursor, sums                          for good
-batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          for good
+batch:<id>                   hash    definition, control, cursor, sums                          90 days (policy)
+batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          with the batch
 batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              with the batch
 batch:<id>:records:<n>       string  one fixed-width record for each of them                    with the batch
-batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            for good
-batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              for good
+batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            with the batch
+batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              with the batch
 batch:<id>:due               zset    row -> when it may be leased again (ms)                    while waiting
 batch:<id>:parked            set     held countries for which rows are parked                   while held
 batch:<id>:parked:<country>  string  bitmap: rows that wait for the end of that country's hold  while held
-batch:<id>:refused           list    refused rows, compressed chunks                            for good
-batch:<id>:reasons           hash    reason of refusal -> rows                                  for good
-batch:<id>:uploads           hash    upload -> lines:accepted:refused:duplicates                for good
+batch:<id>:refused           list    refused rows, compressed chunks                            with the batch
+batch:<id>:reasons           hash    reason of refusal -> rows                                  with the batch
+batch:<id>:uploads           hash    upload -> lines:accepted:refused:duplicates                with the batch
 batch:<id>:seen              set     numbers already in the batch                               until started
 batch:<id>:hashes            string  keyed hashes of its numbers; once started, the sketch      a day
-batch:<id>:countries         hash    country -> jobs                                            for good
-batch:<id>:reruns            zset    batch that is a rerun of it -> when it was created (ms)    for good
+batch:<id>:countries         hash    country -> jobs                                            with the batch
+batch:<id>:reruns            zset    batch that is a rerun of it -> when it was created (ms)    with the batch
 batch:<id>:selection         hash    block of its parents -> rows that a rerun takes, as bits   until started
 ===========================  ======  =========================================================  =================
 

@@ -327,3 +327,10 @@ async def test_times_in_microseconds_are_written_whole(db: StoreFixture) -> None
     assert permit.granted
     pace = await db.limiter.state()
     assert pace.tat_us == 1_795_000_000_123_457 - CATCH_UP_US + interval_us(pace.rate)
+
+
+def test_the_page_about_data_has_every_key_with_its_lifetime() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| (\w+) \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    assert [(name, kind) for name, kind, _ in rows] == list(TABLE.items())
+    assert all(life.strip() for _, _, life in rows)
