@@ -170,7 +170,7 @@ class Overview:
 
 
 #: maximum rows in one call of ``cancel_jobs``
-ROWS_PER_CALL = 200
+ROWS_PER_CALL = 100
 #: maximum number of reruns of a batch that are named
 _RERUNS = 100
 #: maximum number of old drafts that are read at a time

@@ -1,6 +1,6 @@
 -- cancel_jobs: ends single jobs of a batch that has not ended. Jobs whose call is under way are left as they are.
 -- KEYS: a key of the account.
--- ARGV: options `batch`, `reason` (for people; kept with the batch); then the rows, at most 200.
+-- ARGV: options `batch`, `reason` (for people; kept with the batch); then the rows, at most 100.
 -- Answer: {jobs that were cancelled, jobs whose call is under way, control of the batch}. Nothing is changed unless the
 -- control is scheduled, running or paused.
 -- A job that is leased is taken from its lease: begin finds that it is not the lease's any more.
