@@ -40,6 +40,8 @@ async def _all(store: Store) -> AsyncIterator[str]:
     for hold in await store.holds.all():
         if hold.category == UNREADABLE:
             yield f"hold {hold.scope}"
+    if reason := await _fails(store.lookup_index.last_piece()):
+        yield f"the index of all jobs, which lists go on without ({reason})"
     for what in await store.audit.damaged_values():
         yield what
 

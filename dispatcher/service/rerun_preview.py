@@ -28,6 +28,7 @@ from dispatcher.service.rerun import Check, ParentBlock, checked
 from dispatcher.service.reruns import Group, RerunOrder, Reruns
 from dispatcher.service.rows import block_recipients, ensure_not_deleted, matching_jobs
 from dispatcher.service.times import now_ms
+from dispatcher.store.decoding import decoding, whole
 from dispatcher.store.store import Store
 
 #: seconds for which one request looks at blocks
@@ -83,8 +84,9 @@ class Scan:
     @classmethod
     def restored(cls, values: Mapping[str, Any]) -> Self:
         counters = {name: Counter(values[name]) for name in ("countries", "left_out")}
+        numbers = {name: whole(values[name]) for name in ("blocks_done", "jobs")}
         sketch = Sketch(base64.b64decode(values["sketch"]))
-        return cls(**{**values, **counters, "sketch": sketch})
+        return cls(**{**values, **counters, **numbers, "sketch": sketch})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,17 +140,10 @@ class RerunPreviews:
         stored = await self._store.previews.get(preview) if preview.isalnum() else None
         if stored is None:
             raise Missing(f"there is no preview {preview}: previews are kept for an hour")
-        values = json.loads(stored)
-        overrides = values["overrides"] | {
-            "priority": values["overrides"]["priority"] and Priority(values["overrides"]["priority"])
-        }
-        for name in ("documents", "content_urls"):
-            overrides[name] = None if overrides[name] is None else tuple(overrides[name])
-        order = RerunOrder(
-            selected=JobFilter.from_plain(values["selected"]), overrides=Overrides(**overrides), check=check
-        )
-        groups = await self._reruns.groups(values["batches"], order)
-        return await self._go_on(preview, groups, [Scan.restored(scan) for scan in values["scans"]], order)
+        with decoding(f"preview {preview}"):
+            batches, scans, order = _restored(stored, check)
+        groups = await self._reruns.groups(batches, order)
+        return await self._go_on(preview, groups, scans, order)
 
     async def _go_on(self, preview: str, groups: list[Group], scans: list[Scan], order: RerunOrder) -> RerunPreview:
         until_s = time.monotonic() + BUDGET_S
@@ -218,6 +213,18 @@ def _unmatched(group: Group, scan: Scan, selected: JobFilter) -> dict[str, int]:
     others = {state.label: jobs for state, jobs in by_state.items() if jobs and state not in selected.states}
     rest = sum(by_state.values()) - sum(others.values()) - scan.jobs - sum(scan.left_out.values())
     return {**others, NOT_MATCHING: rest} if rest > 0 else others
+
+
+def _restored(stored: str, check: Check) -> tuple[list[str], list[Scan], RerunOrder]:
+    """Return the batches of a stored preview, what it has counted of each group, and its order."""
+    values = json.loads(stored)
+    overrides = values["overrides"]
+    overrides["priority"] = overrides["priority"] and Priority(overrides["priority"])
+    for name in ("documents", "content_urls"):
+        overrides[name] = None if overrides[name] is None else tuple(overrides[name])
+    selected = JobFilter.from_plain(values["selected"])
+    order = RerunOrder(selected=selected, overrides=Overrides(**overrides), check=check)
+    return [str(batch) for batch in values["batches"]], [Scan.restored(scan) for scan in values["scans"]], order
 
 
 def _stored(groups: Sequence[Group], scans: Sequence[Scan], order: RerunOrder) -> str:

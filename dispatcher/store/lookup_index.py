@@ -16,7 +16,9 @@ class LookupIndex:
         with translated():
             raw = await self._client.get(self._keys.lookup)
         with decoding(self._keys.lookup):
-            return whole(raw or 0)
+            if (number := whole(0 if raw is None else raw)) < 0:
+                raise ValueError("a number of a piece is negative")
+            return number
 
     async def piece(self, number: int) -> bytes:
         """Return a piece; empty if its time has ended. It has a megabyte at most."""

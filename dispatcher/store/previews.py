@@ -1,6 +1,7 @@
 """Stores what a preview of a rerun has counted so far, for an hour."""
 
 from dispatcher.store.client import Client
+from dispatcher.store.decoding import decoding
 from dispatcher.store.errors import translated
 from dispatcher.store.keys import Keys
 
@@ -21,4 +22,5 @@ class Previews:
         """Return the state of a preview; None if there is none any more."""
         with translated():
             raw = await self._client.get(self._keys.preview(preview))
-        return raw.decode() if raw is not None else None
+        with decoding(self._keys.preview(preview)):
+            return raw.decode() if raw is not None else None

@@ -2,7 +2,11 @@
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from dispatcher.runtime import Runtime
+from dispatcher.service.doctor_readable import unreadable
+from dispatcher.store.keys import Keys
 from tests.service.samples import URL
 
 pytestmark = pytest.mark.anyio
@@ -54,3 +58,18 @@ async def test_jobs_of_all_batches_are_found(api: httpx.AsyncClient, query: dict
 async def test_what_cannot_be_looked_up_is_named(api: httpx.AsyncClient, query: dict[str, str], field: str) -> None:
     answer = await api.get("/v1/jobs", params=query)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("damage", [b"abc", b"", b"-5", b"1.5", b"9" * 40, b"inf"])
+async def test_a_damaged_index_stops_no_list(
+    api: httpx.AsyncClient, runtime: Runtime, redis_url: str, damage: bytes
+) -> None:
+    """What cannot be looked up says so, and the doctor names it."""
+    await uploaded(api)
+    async with Redis.from_url(redis_url) as client:
+        await client.set(Keys().lookup, damage)
+    await uploaded(api)
+    answer = await api.get("/v1/jobs", params={"reference": "A-1"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:bulkfax:problem:unreadable-data")
+    (named,) = await unreadable(runtime.store)
+    assert named.startswith("the index of all jobs")

@@ -85,6 +85,24 @@ async def test_a_preview_that_takes_long_goes_on(
     assert (await api.get("/v1/rerun-previews/nothing")).status_code == 404
 
 
+async def test_a_damaged_preview_is_shown_as_unreadable(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = await ended(runtime)
+    monkeypatch.setattr("dispatcher.service.rerun_preview.BUDGET_S", -1.0)
+    preview = (await api.post(f"/v1/batches/{parent}/rerun", json={"preview": True})).json()["id"]
+    stored = await runtime.store.previews.get(preview) or ""
+    damaged = ["", "null", "[]", "{}", '{"a": 1}', "9" * 5_000, "[" * 3_000, stored[:50]]
+    damaged += [stored.replace('"blocks_done": 0', f'"blocks_done": {value}') for value in ("null", '"x"', "[1]")]
+    for text in damaged:
+        assert text != stored
+        await runtime.store.previews.put(preview, text)
+        answer = await api.get(f"/v1/rerun-previews/{preview}")
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:bulkfax:problem:unreadable-data"), text
+    await runtime.store.previews.put(preview, stored)
+    assert (await api.get(f"/v1/rerun-previews/{preview}")).status_code == 202
+
+
 async def test_several_batches_are_run_again_with_one_request(api: httpx.AsyncClient, runtime: Runtime) -> None:
     parents = [await ended(runtime), await ended(runtime, content_urls=(NEW_URL,))]
     body = {"batches": parents, "reason": "r", "overrides": {"options": {"from": "+12025550111"}}}

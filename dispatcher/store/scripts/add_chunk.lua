@@ -44,6 +44,8 @@ end
 -- Where the rows of a block stand is kept with the batch: with it, they are removed from the index too.
 local function add_to_lookup_index(first_row)
   local number = tonumber(redis.call('GET', KEY.lookup) or redis.call('INCR', KEY.lookup))
+  -- a damaged number does not stop a list: its jobs are missing in the index, and the doctor names the number
+  if not number or number < 1 or number > 2^53 or number % 1 ~= 0 then return end
   local key = lookup_piece_key(number)
   local size = redis.call('APPEND', key, struct.pack('<HI', recipients, first_row) .. batch .. '\0' .. lookup_rows)
   local place = text(number) .. ' ' .. text(size - #lookup_rows) .. ' ' .. text(#lookup_rows)
