@@ -14,6 +14,7 @@ from dispatcher.api import (
     documents,
     faxes,
     health,
+    holds,
     jobs,
     pages,
     previews,
@@ -41,6 +42,7 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (suppressions.router, (404, 409, 507)),
     (previews.router, (404, 507)),
     (account.router, (404, 409, 507)),
+    (holds.router, (404, 507)),
 )
 _OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
 _DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.

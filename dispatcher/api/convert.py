@@ -20,6 +20,7 @@ from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit, ReleasedHolds
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
+from dispatcher.service.holds import HoldPage, hold_lines, widest_first
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.lookup import LookupPage
 from dispatcher.service.mailings import Allowed
@@ -249,6 +250,7 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},
         categories=_final_counts_by_category(overview.tally),
         holds=[hold(item) for item in view.holds],
+        held_jobs=dict(sorted(view.held_jobs.items(), key=lambda item: (-item[1], item[0]))),
         **values,
     )
 
@@ -268,12 +270,20 @@ def _final_counts_by_category(tally: Tally) -> dict[str, dict[str, int]]:
     return categories
 
 
-def hold(view: Hold) -> responses.Hold:
-    return _from_sources(responses.Hold, (view,), since=_time(view.since_ms), probe_at=_time(view.probe_at_ms))
+def hold(view: Hold, batch: str = "", jobs: int = 0) -> responses.Hold:
+    """Return the public form of a hold, or of those of several jobs of a batch."""
+    times = {"since": _time(view.since_ms), "probe_at": _time(view.probe_at_ms)}
+    return _from_sources(responses.Hold, (view,), batch=batch or None, jobs=jobs or None, **times)
+
+
+def hold_page(page: HoldPage) -> responses.HoldPage:
+    lines = tuple(hold(line.hold, line.batch, line.jobs) for line in page.lines)
+    return responses.HoldPage(holds=lines, total=page.total, next=page.cursor or None)
 
 
 def released_holds(done: ReleasedHolds, *, dry_run: bool) -> responses.ReleasedHolds:
-    shown = tuple(hold(item) for item in done.holds[:_HOLDS_SHOWN])
+    lines = widest_first(hold_lines(done.holds, fold=True))[:_HOLDS_SHOWN]
+    shown = tuple(hold(line.hold, line.batch, line.jobs) for line in lines)
     return responses.ReleasedHolds(
         released=len(done.holds), holds=shown, kept=done.kept, dry_run=dry_run, more=done.more
     )
@@ -379,7 +389,8 @@ def account(
         blocked_by=view.blocked_by or None,
         used_ratio=round(view.used_ratio, 4),
         max_open_drafts=max_open_drafts,
-        holds=[hold(item) for item in view.holds],
+        holds=hold_page(view.holds).holds,
+        holds_total=view.holds.total,
         rollback=_rollback(rollback) if rollback else None,
     )
 

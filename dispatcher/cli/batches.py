@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.job_options import JobOptions, ensure_states, with_job_options
 from dispatcher.cli.output import (
@@ -16,6 +17,7 @@ from dispatcher.cli.output import (
     YesOption,
     confirm,
     note,
+    notes,
     print_json,
     results,
 )
@@ -209,6 +211,8 @@ def _commanded(batch: CommandedBatch, *, as_json: bool) -> None:
         return
     finishing = f"; {counted(batch.in_flight, 'call')} in progress will finish" if batch.in_flight else ""
     note(f"batch {batch.id} is {batch.state}{finishing}")
+    if batch.holds:
+        notes.print(hold_lines(batch.holds), soft_wrap=True)
 
 
 def _show(batch: Batch, *, as_json: bool) -> None:
@@ -220,3 +224,7 @@ def _show(batch: Batch, *, as_json: bool) -> None:
         results.print(counts_table(batch))
     if batch.refused_reasons or batch.duplicates or batch.opted_out or batch.suppressed:
         results.print(reasons_table(batch))
+    if batch.holds:
+        results.print(hold_lines(batch.holds), soft_wrap=True)
+    if batch.held_jobs:
+        note(f"Jobs wait until someone releases them: bulkfax holds list --batch {batch.id}")

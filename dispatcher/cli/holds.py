@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.cli.hold_lines import hold_lines
+from dispatcher.cli.job_options import ensure_categories
 from dispatcher.cli.output import JsonOption, YesOption, confirm, note, notes, print_json, results
-from dispatcher.cli.tables import account_facts, holds_table
-from dispatcher.client import CATEGORIES, Client
-from dispatcher.core.closed_sets import unknown_word
+from dispatcher.cli.tables import account_facts
+from dispatcher.client import Client
 from dispatcher.core.counted import counted
 
 app = typer.Typer(
@@ -18,15 +19,35 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(as_json: JsonOption = False) -> None:
-    """List all holds, and show how much of the account's rate is used."""
+def list_(
+    category: Annotated[list[str] | None, typer.Option(help="Only this category; may be repeated.")] = None,
+    batch: Annotated[str, typer.Option(help="Only holds that stop this batch, a part of it, or jobs of it.")] = "",
+    single: Annotated[bool, typer.Option("--single", help="Show each held job on lines of its own.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of holds.")] = 50,
+    after: Annotated[str, typer.Option(help="Only holds behind this one: the next page.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List holds, the widest first, and show how much of the account's rate is used.
+
+    Jobs of one batch that are held for one category stand together.
+    """
+    ensure_categories(category)
     with Client.from_environment() as client:
+        page = client.holds_page(
+            categories=tuple(category or ()), batch=batch, fold=not single, after=after, limit=limit
+        )
         account = client.account()
     if as_json:
-        print_json(account.model_dump(mode="json"))
+        print_json(account.model_dump(mode="json") | page.model_dump(mode="json"))
         return
     results.print(account_facts(account))
-    results.print(holds_table(account.holds)) if account.holds else note("Nothing is held.")
+    if not page.holds:
+        note("Nothing that matches is held." if category or batch else "Nothing is held.")
+        return
+    results.print(hold_lines(page.holds), soft_wrap=True)
+    note("Fix the cause first: a hold whose cause is still there returns.")
+    if page.next:
+        note(f"{counted(page.total, 'entry', 'entries')} in all. The next: bulkfax holds list --after {page.next}")
 
 
 @app.command()
@@ -45,8 +66,7 @@ def release(
     """
     if bool(scope) == bool(category or batch or everything) or (scope and dry_run):
         raise typer.BadParameter("name a scope, or holds by --category, --batch or --all", param_hint="SCOPE")
-    if category and category not in CATEGORIES:
-        raise typer.BadParameter(unknown_word(category, CATEGORIES), param_hint="--category")
+    ensure_categories([category] if category else None)
     with Client.from_environment() as client:
         if scope:
             client.release_hold(scope)
@@ -54,7 +74,7 @@ def release(
             return
         done = client.release_holds(category=category, batch=batch, everything=everything, dry_run=True)
         if done.holds and not as_json:
-            notes.print(holds_table(done.holds))
+            notes.print(hold_lines(done.holds), soft_wrap=True)
         if not dry_run and done.released:
             confirm(f"Release {counted(done.released, 'hold')}?", yes=yes or not sys.stdin.isatty())
             done = client.release_holds(category=category, batch=batch, everything=everything)

@@ -35,7 +35,7 @@ class JobOptions(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a request. Raises typer.BadParameter (exit status 2) for a word that is none."""
-        _ensure_known("--category", self.category, CATEGORIES)
+        ensure_categories(self.category)
         _ensure_known("--error-type", self.error_type, ERROR_TYPES)
         low, high = _range(self.attempts)
         values = {
@@ -61,6 +61,11 @@ with_job_options = with_options("jobs", JobOptions)
 def ensure_states(states: list[str] | None, known: tuple[str, ...]) -> None:
     """Raise typer.BadParameter for a state that is none of these."""
     _ensure_known("--state", states, known)
+
+
+def ensure_categories(categories: list[str] | None) -> None:
+    """Raise typer.BadParameter for a category that is none."""
+    _ensure_known("--category", categories, CATEGORIES)
 
 
 def _ensure_known(option: str, words: list[str] | None, known: tuple[str, ...]) -> None:

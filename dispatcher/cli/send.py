@@ -12,6 +12,7 @@ import typer
 
 from dispatcher.cli import fax_options
 from dispatcher.cli.command_key import create_or_find
+from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.list_options import ListColumns, columns_text, first_rows_table, with_list_columns
 from dispatcher.cli.option_groups import with_options
 from dispatcher.cli.output import (
@@ -211,6 +212,8 @@ def _start(client: Client, batch: Batch, upload: Upload, how: _How, allowed: Map
                 confirm("Send?", yes=how.yes or not sys.stdin.isatty())
                 batch = client.start(batch.id, **allowed, **how.part.fields())
     note(f"batch {batch.id} is {batch.state}{_withheld(batch)}")
+    if batch.holds:
+        notes.print(hold_lines(batch.holds), soft_wrap=True)
     return batch
 
 

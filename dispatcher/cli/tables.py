@@ -14,7 +14,6 @@ from dispatcher.client import (
     Document,
     Forecast,
     HistoryEntry,
-    Hold,
     Job,
     JobStory,
     Limit,
@@ -121,7 +120,7 @@ def batch_facts(batch: Batch) -> Table:
         "options": ", ".join(f"{name} {value}" for name, value in batch.options.items()),
         "lines": _lines(batch),
         "attempts": f"{batch.attempts:,}" + (f", doubled {batch.doubled:,}" if batch.doubled else ""),
-        "holds": "\n".join(f"{hold.scope}: {hold.cause}" for hold in batch.holds),
+        "held jobs": ", ".join(f"{jobs:,} {category}" for category, jobs in batch.held_jobs.items()),
     }
     return pairs(facts)
 
@@ -337,13 +336,6 @@ def history_table(history: Iterable[HistoryEntry]) -> Table:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
         grid.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, entry.why)
-    return grid
-
-
-def holds_table(holds: Iterable[Hold]) -> Table:
-    grid = table("scope", "category", "cause", "since", "probe", prose=["scope", "cause"])
-    for hold in holds:
-        grid.add_row(hold.scope, hold.category, hold.cause, age(hold.since), age(hold.probe_at) or "when released")
     return grid
 
 

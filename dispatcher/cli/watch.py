@@ -6,9 +6,10 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.output import CommandFailed, note, notes
 from dispatcher.cli.progress import counting
-from dispatcher.cli.tables import counts_table, holds_table
+from dispatcher.cli.tables import counts_table
 from dispatcher.client import Batch, Client
 
 #: seconds between two requests for the batch
@@ -45,7 +46,7 @@ def _live(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch
 
 
 def _picture(bar: RenderableType, batch: Batch) -> Group:
-    return Group(bar, counts_table(batch), *([holds_table(batch.holds)] if batch.holds else []))
+    return Group(bar, counts_table(batch), *([hold_lines(batch.holds)] if batch.holds else []))
 
 
 def _lines(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:

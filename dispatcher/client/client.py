@@ -9,7 +9,7 @@ with Client.from_environment() as client:
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,8 @@ from dispatcher.schema.responses import (
     CommandedBatch,
     Document,
     Forecast,
+    Hold,
+    HoldPage,
     Job,
     JobPage,
     JobStory,
@@ -414,6 +416,29 @@ class Client:
         """Accept that Redis has lost writes: sending goes on once the provider's faxes are reconciled."""
         body = Resume(accept_rollback=accept_rollback).sent()
         return self._read(Account, self._transport.call("POST", "/v1/account/resume", json=body))
+
+    def holds_page(
+        self,
+        *,
+        categories: Sequence[str] = (),
+        batch: str = "",
+        fold: bool = True,
+        after: str = "",
+        limit: int = _PAGE,
+    ) -> HoldPage:
+        """One page of the holds, the widest first. ``fold``: jobs of one batch and category are one entry."""
+        query = {"category": list(categories) or None, "batch": batch, "fold": str(fold).lower(), "after": after}
+        return self._get(HoldPage, "/v1/holds", limit=limit, **query)
+
+    def holds(self, *, categories: Sequence[str] = (), batch: str = "", fold: bool = True) -> Iterator[Hold]:
+        """All holds that match, page by page, as in ``holds_page``."""
+        after = ""
+        while True:
+            page = self.holds_page(categories=categories, batch=batch, fold=fold, after=after)
+            yield from page.holds
+            if page.next is None:
+                return
+            after = page.next
 
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""

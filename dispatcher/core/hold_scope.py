@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from dispatcher.core.retry_table.rule import Scope
 
+#: kinds of scopes, the widest first
+WIDEST_FIRST = (Scope.ACCOUNT, Scope.PROVIDER, Scope.DOCUMENT, Scope.BATCH, Scope.COUNTRY, Scope.JOB)
+
 
 @dataclass(frozen=True, slots=True)
 class HoldScope:
@@ -21,3 +24,17 @@ class HoldScope:
         """Read the text of a scope. Raises ValueError when there is no such kind."""
         kind, _, name = text.partition(":")
         return cls(Scope(kind), name)
+
+
+def width_of(scope: str) -> int:
+    """Return the position of a scope among ``WIDEST_FIRST``; -1 for a text that is no scope, so that it is seen."""
+    try:
+        return WIDEST_FIRST.index(HoldScope.parse(scope).kind)
+    except ValueError:
+        return -1
+
+
+def batch_of_job(scope: str) -> str:
+    """Return the batch of the job that is held; empty for another scope."""
+    kind, _, name = scope.partition(":")
+    return name.rpartition(".")[0] if kind == Scope.JOB else ""

@@ -77,13 +77,32 @@ class Document(Response):
 class Hold(Response):
     """Sending is stopped for a scope, until a probe succeeds or someone releases the hold."""
 
-    scope: str = Field(description="What is held, such as `account`, `provider`, `batch:<id>` or `country:<code>`.")
+    scope: str = Field(
+        description="What is held, such as `account`, `provider`, `batch:<id>` or `country:<code>`. Of several jobs, "
+        "the one that has been held longest."
+    )
+    batch: str | None = Field(
+        default=None, description="Id of the batch whose jobs are held one by one; null for another scope."
+    )
+    jobs: int | None = Field(
+        default=None,
+        description="Number of jobs of `batch` that are held for this category, for which this entry stands; null for "
+        "another scope.",
+    )
     category: str = Field(default="", description="Failure category that opened the hold.")
     cause: str = Field(default="", description="Why sending is stopped, in a sentence for people.")
     since: Time | None = Field(default=None, description="When the hold was opened; null if it cannot be read.")
     probe_at: Time | None = Field(
         default=None, description="When the next probe is made; null if someone has to release the hold."
     )
+
+
+class HoldPage(Response):
+    """A part of the list of holds, the widest scope first."""
+
+    holds: tuple[Hold, ...] = Field(description="The holds of this page.")
+    total: int = Field(default=0, description="Number of entries on all pages.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
 class Batch(Response):
@@ -154,6 +173,9 @@ class Batch(Response):
         default=0, description="Number of jobs that the provider accepted a second fax of while the first counted."
     )
     holds: tuple[Hold, ...] = Field(default=(), description="Holds that stop the batch, or its jobs to a country.")
+    held_jobs: dict[str, int] = Field(
+        default={}, description="Number of jobs that are held one by one until someone releases them, by category."
+    )
     limited_by: LimitedBy | None = Field(
         default=None, description="Why nothing is sent, or not faster; null when nothing waits."
     )
@@ -600,7 +622,12 @@ class Account(Response):
         description="Number of open drafts with which no other batch is created.",
         json_schema_extra=_never_null,
     )
-    holds: tuple[Hold, ...] = Field(default=(), description="All holds.")
+    holds: tuple[Hold, ...] = Field(
+        default=(),
+        description="Holds, the widest scope first, and the jobs of one batch and category as one entry; 100 at most. "
+        "`/v1/holds` lists all.",
+    )
+    holds_total: int = Field(default=0, description="Number of such entries.")
     rollback: Rollback | None = Field(
         default=None, description="The last loss of writes; null when Redis has never lost any."
     )
@@ -610,7 +637,9 @@ class ReleasedHolds(Response):
     """Holds that were released, or would be."""
 
     released: int = Field(description="Number of holds that were released, or would be.")
-    holds: tuple[Hold, ...] = Field(default=(), description="The first of them, 100 at most.")
+    holds: tuple[Hold, ...] = Field(
+        default=(), description="The first of them, the jobs of one batch and category as one entry; 100 at most."
+    )
     kept: int = Field(
         default=0,
         description="Number of holds that only `resume` ends: they were opened because Redis has lost writes.",

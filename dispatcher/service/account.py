@@ -9,6 +9,7 @@ from dispatcher.core.limits.allowance import Period, advanced_to_now, next_free_
 from dispatcher.core.limits.rate import RateState, blocked_until_us, used_ratio
 from dispatcher.core.recovery.places import Place
 from dispatcher.service.errors import ActionNotAllowed, Missing
+from dispatcher.service.holds import HoldPage, list_holds
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
@@ -49,7 +50,8 @@ class AccountView:
     inbox: int
     #: batches that nobody has started
     open_drafts: int
-    holds: tuple[Hold, ...]
+    #: the widest first, those of jobs folded, and ``SHOWN_OF_ACCOUNT`` at most
+    holds: HoldPage
 
 
 async def view_account(store: Store) -> AccountView:
@@ -69,7 +71,7 @@ async def view_account(store: Store) -> AccountView:
         unclear=sizes[Place.UNCLEAR],
         inbox=await store.inbox.depth(),
         open_drafts=await store.batches.open_drafts(),
-        holds=tuple(await store.holds.all()),
+        holds=await list_holds(store),
     )
 
 

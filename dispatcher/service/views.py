@@ -1,9 +1,11 @@
 """What the use-cases return: batches and jobs with everything known of them. Times are milliseconds since 1970."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import BatchState, Definition, batch_state
+from dispatcher.core.hold_scope import batch_of_job, width_of
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record
 from dispatcher.service.errors import Deleted, Missing
 from dispatcher.store.batches import Overview
@@ -37,6 +39,8 @@ class BatchView:
     holds: tuple[Hold, ...]
     #: those of its parents and reruns that were deleted
     deleted: frozenset[str] = frozenset()
+    #: number of jobs that are held one by one, by category
+    held_jobs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -97,8 +101,9 @@ async def find_batch(store: Store, batch: str) -> Overview:
 
 async def view_batch(store: Store, batch: str) -> BatchView:
     """Return a batch with the holds that concern it. Raises Missing for an unknown id."""
-    view = _with_holds(await find_batch(store, batch), await store.holds.all())
-    return replace(view, deleted=await store.deletions.deleted(_relatives(view.overview)))
+    overview, holds = await find_batch(store, batch), await store.holds.all()
+    view = _with_holds(overview, holds, _jobs_held(holds).get(batch, {}))
+    return replace(view, deleted=await store.deletions.deleted(_relatives(overview)))
 
 
 def _relatives(overview: Overview) -> list[str]:
@@ -108,6 +113,7 @@ def _relatives(overview: Overview) -> list[str]:
 async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView | UnreadableBatch]:
     """Return the newest batches created before the batch or cursor ``before`` (empty: all), newest first."""
     holds = await store.holds.all()
+    jobs_held = _jobs_held(holds)
     views = list[BatchView | UnreadableBatch]()
     for listed in await store.batches.newest(limit, before):
         damaged = UnreadableBatch(id=listed.id, cursor=listed.cursor)
@@ -118,7 +124,7 @@ async def newest_batches(store: Store, limit: int, before: str) -> list[BatchVie
             views.append(damaged)
         else:
             # the list names it, so it exists: what is missing is damaged too
-            views.append(_with_holds(overview, holds) if overview else damaged)
+            views.append(_with_holds(overview, holds, jobs_held.get(listed.id, {})) if overview else damaged)
         if is_full(views, limit):
             break
     return views
@@ -130,7 +136,17 @@ def is_full(views: Sequence[BatchView | UnreadableBatch], limit: int) -> bool:
     return len(views) == limit or sum(sizes) >= LIST_SIZE
 
 
-def _with_holds(overview: Overview, holds: Iterable[Hold]) -> BatchView:
+def _with_holds(overview: Overview, holds: Iterable[Hold], jobs: Mapping[str, int]) -> BatchView:
     state = batch_state(overview.control, overview.tally, held=overview.held)
     scopes = overview.definition.scopes | overview.held_countries
-    return BatchView(overview=overview, state=state, holds=tuple(hold for hold in holds if hold.scope in scopes))
+    own = sorted((hold for hold in holds if hold.scope in scopes), key=lambda hold: width_of(hold.scope))
+    return BatchView(overview=overview, state=state, holds=tuple(own), held_jobs=jobs)
+
+
+def _jobs_held(holds: Iterable[Hold]) -> dict[str, Counter[str]]:
+    """Return the number of jobs that are held one by one, by batch and category."""
+    jobs: dict[str, Counter[str]] = {}
+    for hold in holds:
+        if batch := batch_of_job(hold.scope):
+            jobs.setdefault(batch, Counter())[hold.category] += 1
+    return jobs

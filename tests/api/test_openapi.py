@@ -76,6 +76,7 @@ MAY_REFUSE = {
 }
 #: operations that may accept what their schema does not allow, and why
 MAY_ACCEPT = {
+    "GET /v1/holds": _LAX,
     "POST /v1/batches": _LAX,
     "POST /v1/faxes": _LAX,
     "POST /v1/batches/{batch}/start": _LAX,

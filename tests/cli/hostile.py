@@ -16,6 +16,7 @@ from dispatcher.client import (
     CancelledJobs,
     CommandedBatch,
     Forecast,
+    HoldPage,
     JobPage,
     JobStory,
     ReleasedHolds,
@@ -68,6 +69,7 @@ def _of_the_api(path: str) -> dict[str, Any]:
         account = every_text(Account)
         return account | {"rollback": account["rollback"] | {"resumed_at": None}}
     for part, model in (
+        ("/v1/holds", HoldPage),
         ("/v1/documents", Document),
         ("/forecast", Forecast),
         ("/v1/jobs/", JobStory),

@@ -6,6 +6,7 @@ import pytest
 from rich.console import RenderableType
 
 from dispatcher.cli import tables
+from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.output import Printer
 from dispatcher.cli.watch import progress_line
 from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow
@@ -58,9 +59,9 @@ def test_refused_lines_are_counted_by_reason_with_duplicates_among_them() -> Non
     assert all(word in text for word in ("extension", "300", "duplicate", "100", "400 refused"))
 
 
-def test_facts_name_the_hold_and_leave_out_what_is_empty() -> None:
-    text = printed(tables.batch_facts(BATCH))
-    assert "account: no funds" in text
+def test_facts_name_the_held_jobs_and_leave_out_what_is_empty() -> None:
+    text = printed(tables.batch_facts(BATCH.model_copy(update={"held_jobs": {"submit_unknown": 17}})))
+    assert "17 submit_unknown" in text
     assert "deadline" not in text
 
 
@@ -88,16 +89,22 @@ def test_refused_lines_show_what_to_do() -> None:
     assert "Give a direct number." in text
 
 
-def test_a_hold_names_its_cause_and_says_when_it_is_probed_or_that_someone_has_to_release_it() -> None:
+def test_a_hold_names_its_cause_its_end_and_the_command_that_ends_it_whole() -> None:
+    document = f"document:{'5bf49f34' * 8}"
     holds = (
         Hold(scope="provider", category="provider_unavailable", cause="no answer", probe_at=NOW + timedelta(hours=2)),
-        Hold(scope="batch:x", category="config", cause="a bad sender"),
+        Hold(scope=document, category="document_convert", cause="a bad document"),
+        Hold(scope=f"job:{ID}.7", category="submit_unknown", cause="gone", batch=ID, jobs=62),
     )
-    provider, batch = (printed(tables.holds_table([hold]), 120) for hold in holds)
+    provider, letter, jobs = (str(hold_lines([hold])) for hold in holds)
     assert "no answer" in provider
-    assert "in 1 h" in provider or "in 2 h" in provider
-    assert "a bad sender" in batch
-    assert "when released" in batch
+    assert "next probe in 1 h" in provider or "next probe in 2 h" in provider
+    assert letter.splitlines()[0] == document
+    assert f"\n    bulkfax holds release {document}" in letter
+    assert "until released" in letter
+    assert jobs.startswith(f"62 jobs of batch {ID}\n")
+    assert f"--batch {ID} --category submit_unknown" in jobs
+    assert document in printed(hold_lines(holds)).splitlines()
 
 
 def test_an_account_shows_its_rate() -> None:

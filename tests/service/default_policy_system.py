@@ -86,7 +86,7 @@ class DefaultPolicySystem(InProcessSystem[Line]):
         return {state: states.count(state) for state in {*states}}
 
     async def holds(self) -> list[str]:
-        return [hold.scope for hold in (await view_account(self.store)).holds]
+        return [line.hold.scope for line in (await view_account(self.store)).holds.lines]
 
 
 @asynccontextmanager

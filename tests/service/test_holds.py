@@ -27,7 +27,8 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
     sends = provider.sends
     await system.work(20)
     assert provider.sends == sends < ROWS
-    (hold,) = (await view_account(system.store)).holds
+    (line,) = (await view_account(system.store)).holds.lines
+    hold = line.hold
     assert (hold.scope, hold.category, hold.probe_at_ms > 0) == ("account", category, True)
     assert hold.cause
     batch = await view_batch(system.store, "a")
@@ -40,7 +41,7 @@ async def test_a_refused_account_in_mid_batch_loses_nothing_and_goes_on_after_th
     if by_hand:
         await release_hold(system.store, "account")
     await system.assert_all_delivered_once()
-    assert (await view_account(system.store)).holds == ()
+    assert (await view_account(system.store)).holds.lines == ()
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["not taken", "taken all the same"])
