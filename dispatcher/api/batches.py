@@ -19,6 +19,7 @@ from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.service import deletions
+from dispatcher.service.diagnosis import diagnose_batch
 from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Commanded, StartedPart
 from dispatcher.service.report import report
@@ -88,6 +89,23 @@ async def forecast_batch(batch: str, request: Request, runtime: RuntimeDep) -> r
     prices, max_in_flight = runtime.policy.destinations.prices, runtime.settings.sinch.max_in_flight
     seen = await forecast(runtime.store, batch, prices, max_in_flight=max_in_flight)
     return convert.forecast(seen, allowed_by_key(request, runtime))
+
+
+@router.get("/{batch}/diagnosis", dependencies=[PAGE_TURN])
+async def diagnose_one_batch(batch: str, runtime: RuntimeDep) -> responses.Diagnosis:
+    """Say in plain words what is wrong with a batch, the most important first, and which commands put it right.
+
+    Counts are of the whole batch. Examples, times and prefixes are of 20,000 jobs at most, spread over the batch.
+    """
+    settings = runtime.settings
+    seen = await diagnose_batch(
+        runtime.store,
+        batch,
+        runtime.policy,
+        max_in_flight=settings.sinch.max_in_flight,
+        expects_callbacks=bool(settings.public_url),
+    )
+    return convert.diagnosis(seen)
 
 
 @router.post("/{batch}/start")

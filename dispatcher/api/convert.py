@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from dispatcher.core.batch import Control, Definition, Priority, Tally
+from dispatcher.core.diagnosis import BatchFinding
 from dispatcher.core.forecast import MailingPrice
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
 from dispatcher.core.job_filter import JobFilter
@@ -18,6 +19,7 @@ from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit, ReleasedHolds
+from dispatcher.service.diagnosis import Diagnosis
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.holds import HoldPage, hold_lines, widest_first
@@ -279,6 +281,26 @@ def hold(view: Hold, batch: str = "", jobs: int = 0) -> responses.Hold:
 def hold_page(page: HoldPage) -> responses.HoldPage:
     lines = tuple(hold(line.hold, line.batch, line.jobs) for line in page.lines)
     return responses.HoldPage(holds=lines, total=page.total, next=page.cursor or None)
+
+
+def diagnosis(seen: Diagnosis) -> responses.Diagnosis:
+    return responses.Diagnosis(
+        batch=seen.batch.id,
+        state=seen.batch.state.value,
+        limited_by=seen.limited_by,
+        findings=tuple(map(_finding, seen.findings)),
+        looked_at=seen.looked_at,
+    )
+
+
+def _finding(finding: BatchFinding) -> responses.Finding:
+    return _from_sources(
+        responses.Finding,
+        (finding,),
+        share=round(finding.share, 4),
+        since=_time(finding.since_ms),
+        until=_time(finding.until_ms),
+    )
 
 
 def released_holds(done: ReleasedHolds, *, dry_run: bool) -> responses.ReleasedHolds:

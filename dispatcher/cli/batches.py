@@ -26,6 +26,7 @@ from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.reruns import rerun
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.watch import watch as watch_batch
+from dispatcher.cli.why import diagnosis_lines
 from dispatcher.client import LIVE_STATES, Batch, CancelJobs, Client, CommandedBatch
 from dispatcher.core.counted import counted
 
@@ -59,6 +60,17 @@ def show(batch: BatchArgument, as_json: JsonOption = False) -> None:
     """Show one batch: its settings, its jobs by state, and why lines were refused."""
     with Client.from_environment() as client:
         _show(client.batch(batch), as_json=as_json)
+
+
+@app.command()
+def why(batch: BatchArgument, as_json: JsonOption = False) -> None:
+    """Say in plain words what is wrong with a batch, and which command puts it right."""
+    with Client.from_environment() as client:
+        seen = client.diagnosis(batch)
+    if as_json:
+        print_json(seen.model_dump(mode="json"))
+    else:
+        results.print(diagnosis_lines(seen), soft_wrap=True)
 
 
 @app.command()

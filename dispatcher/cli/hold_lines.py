@@ -12,7 +12,7 @@ from dispatcher.core.counted import counted
 
 def hold_lines(holds: Iterable[Hold]) -> Text:
     """Return what is held, why, until when, and the command that ends the hold now."""
-    shown = Text()
+    shown = styled("")
     for hold in holds:
         shown.append_text(styled(_what(hold), "bold"))
         for line in (f"{hold.category}, since {age(hold.since) or 'an unknown time'}, {_until(hold)}", hold.cause):

@@ -7,8 +7,11 @@ import typer
 
 from dispatcher.cli.output import JsonOption, print_json, results
 from dispatcher.cli.tables import pairs
+from dispatcher.client import ERROR_TYPES
+from dispatcher.core.closed_sets import unknown_word
 from dispatcher.core.counted import counted
 from dispatcher.core.retry.explain import Explanation, explain
+from dispatcher.core.retry_table.rule import HTTP, OTHER
 
 app = typer.Typer(help="The retry policy: when a failed fax is tried again.", no_args_is_help=True)
 
@@ -35,7 +38,9 @@ def explain_(
     from dispatcher.runtime import read_policy  # late: it costs other commands a second
     from dispatcher.settings import load_settings
 
-    name = "http" if error_type.lower() == "http" else error_type.upper()
+    name = error_type.lower() if error_type.lower() in (HTTP, OTHER) else error_type.upper()
+    if name not in ERROR_TYPES:
+        raise typer.BadParameter(unknown_word(error_type, ERROR_TYPES), param_hint="TYPE")
     explanation = explain(name, error_code, read_policy(load_settings()))
     if as_json:
         print_json(asdict(explanation))

@@ -53,6 +53,7 @@ from dispatcher.schema.responses import (
     BatchPage,
     CancelledJobs,
     CommandedBatch,
+    Diagnosis,
     Document,
     Forecast,
     Hold,
@@ -206,6 +207,10 @@ class Client:
     def continue_batch(self, batch: str) -> CommandedBatch:
         """Let the rest begin of a batch of which only a part was started."""
         return self._command(batch, "continue")
+
+    def diagnosis(self, batch: str) -> Diagnosis:
+        """What is wrong with a batch, and the commands that put it right."""
+        return self._get(Diagnosis, f"/v1/batches/{batch}/diagnosis")
 
     def forecast(self, batch: str) -> Forecast:
         """What the batch will send, and when it will have sent it at today's rate."""

@@ -3,7 +3,7 @@
 Times are milliseconds since 1970. Within this range every conversion works, in every time zone and with every offset.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 #: the range: from the first value until before the second
 FIRST_MS = 946_684_800_000
@@ -28,3 +28,8 @@ def to_ms(time: datetime) -> int:
     if not in_range(time_ms):
         raise ValueError(ADVICE)
     return time_ms
+
+
+def clock_text(time_ms: int) -> str:
+    """Return a time in UTC for people: ``2026-01-02 04:10 UTC``; empty for one out of range."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if in_range(time_ms) else ""

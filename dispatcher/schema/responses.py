@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from dispatcher.core.diagnosis import Cause as FindingCause
 from dispatcher.core.limits.limited_by import LimitedBy as LimitedByWord
 from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, JobState, ShownBatchState, ShownJobState
 
@@ -195,6 +196,43 @@ class Batch(Response):
     def ended(self) -> bool:
         """Whether the batch is in a state that it does not leave."""
         return self.state in ENDED_STATES
+
+
+class Finding(Response):
+    """One thing about a batch, and what to do about it."""
+
+    cause: str = Field(
+        description="What it is about, as a fixed word.",
+        json_schema_extra={"enum": [cause.value for cause in FindingCause]},
+    )
+    sentence: str = Field(description="What is wrong, in a sentence for people.")
+    meaning: str = Field(default="", description="What it means and what to do, for people.")
+    commands: tuple[str, ...] = Field(default=(), description="Commands that put it right, in this order.")
+    jobs: int = Field(default=0, description="Number of jobs that it concerns.")
+    share: float = Field(default=0.0, description="Share of the batch's jobs, from 0 to 1.")
+    since: Time | None = Field(
+        default=None, description="Since when; of failures, the earliest that was looked at. Null if it is not known."
+    )
+    until: Time | None = Field(
+        default=None, description="When it is tried again by itself: a probe, or the next attempt; null for never."
+    )
+    examples: tuple[str, ...] = Field(default=(), description="Ids of some of the jobs, three at most.")
+
+
+class Diagnosis(Response):
+    """What is wrong with a batch, in plain words."""
+
+    batch: str = Field(description="Id of the batch.")
+    state: ShownBatchState = Field(description="State of the batch.")
+    limited_by: LimitedBy | None = Field(
+        default=None, description="Why nothing is sent, or not faster; null when nothing waits."
+    )
+    findings: tuple[Finding, ...] = Field(
+        description="What is wrong, the most important first; `nothing_wrong` alone if nothing is."
+    )
+    looked_at: int = Field(
+        default=0, description="Number of jobs of which examples, times and prefixes are. Counts are of all jobs."
+    )
 
 
 class CommandedBatch(Batch):

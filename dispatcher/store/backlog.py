@@ -47,6 +47,15 @@ class BatchBacklog:
         return self.due + self.later + self.withheld
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """Jobs of a batch that wait for a later time, and when the first and the last is due; 0 without any."""
+
+    jobs: int
+    first_ms: int
+    last_ms: int
+
+
 class Backlog:
     """Reads the backlog; it writes nothing."""
 
@@ -102,6 +111,18 @@ class Backlog:
             if any(value is not None for value in meta)
         ]
         return readable("the backlog of a batch", reads, lambda read: _backlog(read, now_ms))
+
+    async def retries(self, batch: str, now_ms: int) -> "Retries":
+        """Return how many jobs of a batch wait for a later time, and when the first and the last of them is due."""
+        due, later = self._keys.of_batch(batch, "due"), f"({now_ms}"
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.zcount(due, later, f"({HELD_SCORE}")
+                pipe.zrange(due, later, f"({HELD_SCORE}", byscore=True, offset=0, num=1, withscores=True)
+                pipe.zrange(due, f"({HELD_SCORE}", later, byscore=True, desc=True, offset=0, num=1, withscores=True)
+                jobs, first, last = await pipe.execute()
+        first_ms, last_ms = (int(entries[0][1]) if entries else 0 for entries in (first, last))
+        return Retries(jobs=jobs, first_ms=first_ms, last_ms=last_ms)
 
     async def _parked(self, countries: Mapping[str, set[bytes]]) -> dict[str, int]:
         """Return how many rows of each batch wait for the end of their country's hold."""

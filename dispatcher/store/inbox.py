@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import decoding, typed
+from dispatcher.store.decoding import decoding, typed, whole_or_0
 from dispatcher.store.errors import StoreFull, UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
@@ -72,6 +72,14 @@ class Inbox:
     async def depth(self) -> int:
         with translated():
             return int(await self._client.xlen(self._keys.inbox))
+
+    async def last_ms(self) -> int:
+        """Return when the last callback was stored, in milliseconds since 1970; 0 for never."""
+        with translated():
+            if not await self._client.exists(self._keys.inbox):
+                return 0
+            last = (await self._client.xinfo_stream(self._keys.inbox))["last-generated-id"]
+        return whole_or_0(last.partition(b"-")[0])
 
     async def take(self, consumer: str, max_events: int, idle_ms: int) -> Taken:
         """Take events: first those that a consumer took more than ``idle_ms`` ago, then new ones."""

@@ -24,6 +24,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "start": lambda client, _: client.start("b1"),
     "continue_batch": lambda client, _: client.continue_batch("b1"),
     "cancel_jobs": lambda client, _: client.cancel_jobs("b1", CancelJobs(categories=("busy",), reason="r")),
+    "diagnosis": lambda client, _: client.diagnosis("b1"),
     "forecast": lambda client, _: client.forecast("b1"),
     "pause": lambda client, _: client.pause("b1"),
     "resume": lambda client, _: client.resume("b1"),

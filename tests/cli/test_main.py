@@ -123,6 +123,12 @@ def test_policy_explain_says_what_happens_and_why(bulkfax: Bulkfax) -> None:
     assert "3 m, 5 m" in ran.out
 
 
+def test_policy_explain_refuses_what_is_no_error_type(bulkfax: Bulkfax) -> None:
+    ran = bulkfax("policy", "explain", "CALL_EROR", "1")
+    assert ran.status == 2
+    assert "did you mean CALL_ERROR?" in " ".join(ran.err.split())
+
+
 def test_policy_explain_takes_an_http_status(bulkfax: Bulkfax) -> None:
     assert json.loads(bulkfax("policy", "explain", "HTTP", "402", "--json").last_line)["verdict"] == "hold"
 
