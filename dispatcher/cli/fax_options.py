@@ -1,9 +1,11 @@
-"""Options of ``send`` that are passed to the provider with every fax."""
+"""Options of ``send`` and ``rerun`` that are passed to the provider with every fax."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import typer
+
+from dispatcher.core.options import FaxOptions
 
 
 def _option(help_text: str, *names: str) -> Any:
@@ -24,6 +26,32 @@ CoverField = Annotated[
 DocumentUrl = Annotated[
     list[str] | None, _option("Document that the provider fetches itself; its pages come first. May repeat.")
 ]
+
+
+def fax_options(
+    *,
+    sender: str,
+    service: str,
+    header_text: str,
+    page_numbers: bool | None,
+    time_zone: str,
+    resolution: str | None,
+    image_conversion: str | None,
+    cover_page: str,
+    cover_field: list[str] | None,
+) -> FaxOptions:
+    """Return the options that were typed."""
+    return FaxOptions(
+        sender=sender,
+        service_id=service,
+        header_text=header_text,
+        header_page_numbers=page_numbers,
+        header_time_zone=time_zone,
+        resolution=resolution or "",
+        image_conversion_method=image_conversion or "",
+        cover_page_id=cover_page,
+        cover_page_data=named_values(cover_field or [], "--cover-field"),
+    )
 
 
 def named_values(texts: Iterable[str], option: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import typer
 from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import lookup_table
 from dispatcher.client import Client, Job, NotFound, Suppression
+from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Fax numbers: what was sent to them.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def show(
         return
     _print(shown, entry)
     if more:
-        note(f"There are more than {limit} jobs: use --limit to show more.")
+        note(f"There are more than {counted(limit, 'job')}: use --limit to show more.")
 
 
 def _print(jobs: list[Job], entry: Suppression | None) -> None:

@@ -40,6 +40,8 @@ from dispatcher.client import (
     Unavailable,
     new_key,
 )
+from dispatcher.core.counted import counted
+from dispatcher.schema.requests import api_options
 
 
 def _option(help_text: str, *names: str) -> Any:
@@ -74,18 +76,18 @@ class PutRight(NamedTuple):
 
     def overrides(self) -> dict[str, Any]:
         """Return the fields of the request, without documents that are to be uploaded."""
-        options = {
-            "from": self.sender,
-            "service_id": self.service,
-            "header_text": self.header_text,
-            "header_page_numbers": self.page_numbers,
-            "header_time_zone": self.time_zone,
-            "resolution": self.resolution,
-            "image_conversion_method": self.image_conversion,
-            "cover_page_id": self.cover_page,
-            "cover_page_data": fax_options.named_values(self.cover_field or [], "--cover-field"),
-        }
-        chosen = {name: value for name, value in options.items() if value not in ("", None, {})}
+        options = fax_options.fax_options(
+            sender=self.sender,
+            service=self.service,
+            header_text=self.header_text,
+            page_numbers=self.page_numbers,
+            time_zone=self.time_zone,
+            resolution=self.resolution,
+            image_conversion=self.image_conversion,
+            cover_page=self.cover_page,
+            cover_field=self.cover_field,
+        )
+        chosen: dict[str, Any] = dict(api_options(options))
         return _set(
             name=self.name,
             content_urls=tuple(self.document_url or ()),
@@ -163,7 +165,7 @@ def _ask(seen: RerunPreview, *, yes: bool) -> None:
     if not seen.jobs:
         note("No job would be sent.")
         raise typer.Exit(1)
-    confirm(f"Send {seen.jobs:,} jobs again?", yes=yes or not sys.stdin.isatty())
+    confirm(f"Send {counted(seen.jobs, 'job')} again?", yes=yes or not sys.stdin.isatty())
 
 
 def _set(**values: Any) -> dict[str, Any]:
@@ -184,7 +186,7 @@ def _single(new: NewReruns) -> NewRerun:
 
 def _preview(client: Client, new: NewReruns) -> RerunPreview:
     def progress(share: float) -> None:
-        note(f"{share:.0%} of the jobs are counted")
+        note(f"{share:.0%} counted")
 
     if len(new.batches) == 1:
         return client.preview_rerun(new.batches[0], _single(new), progress=progress)
@@ -202,7 +204,7 @@ def _run(client: Client, new: NewReruns, key: str) -> list[Batch]:
         raise
     for batch in created:
         parents = ", ".join(batch.parents)
-        note(f"{batch.rows:,} jobs of {parents} run again as batch {batch.id}, which is {batch.state}")
+        note(f"{counted(batch.rows, 'job')} of {parents} run again as batch {batch.id}, which is {batch.state}")
     return created
 
 

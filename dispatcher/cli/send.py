@@ -49,7 +49,6 @@ from dispatcher.client import (
     recipients_kind,
 )
 from dispatcher.core.counted import counted
-from dispatcher.core.options import FaxOptions
 
 #: maximum number of refused lines shown after a start; the report contains all of them
 _REFUSED_SHOWN = 5
@@ -129,16 +128,16 @@ def send(
         try_list(recipients, columns, country.upper(), as_json=as_json)
         return
     files, urls = _documents(letters or [], document_url or [])
-    options = FaxOptions(
+    options = fax_options.fax_options(
         sender=sender,
-        service_id=service,
+        service=service,
         header_text=header_text,
-        header_page_numbers=page_numbers,
-        header_time_zone=time_zone,
-        resolution=resolution or "",
-        image_conversion_method=image_conversion or "",
-        cover_page_id=cover_page,
-        cover_page_data=fax_options.named_values(cover_field or [], "--cover-field"),
+        page_numbers=page_numbers,
+        time_zone=time_zone,
+        resolution=resolution,
+        image_conversion=image_conversion,
+        cover_page=cover_page,
+        cover_field=cover_field,
     )
     new = NewBatch(
         name=name or recipients.stem,

@@ -179,15 +179,18 @@ def rerun_facts(preview: RerunPreview) -> Table:
 
 def _rerun_facts(rerun: Rerun) -> dict[str, str]:
     about = "about " if rerun.estimated else ""
+    speed = f"{counted(rerun.rate, 'fax', 'faxes')} a second"
     return {
         "rerun of": ", ".join(rerun.batches),
         "would send": f"{about}{_countries(rerun.jobs, rerun.countries)}",
         "left out": ", ".join(f"{jobs:,} {reason}" for reason, jobs in rerun.left_out.items()),
         "pages": "not known" if rerun.pages_total is None else f"{rerun.pages} each, {rerun.pages_total:,} in all",
-        "sending": "" if rerun.sending_minutes is None else f"at least {rerun.sending_minutes:,.0f} minutes in all",
+        "sending": ""
+        if rerun.sending_minutes is None
+        else f"at least {duration_text(rerun.sending_minutes * 60)} in all",
         "price": _price(rerun.price),
         "starts": when(rerun.starts_at),
-        "last fax": f"{when(rerun.finishes_at)} at {rerun.rate:g} faxes a second" if rerun.finishes_at else "",
+        "last fax": f"{when(rerun.finishes_at)} at {speed}" if rerun.finishes_at else "",
         "limited by": _limited_by(rerun.limited_by),
         "repeats": rerun.repeats.sentence if rerun.repeats else "",
     }

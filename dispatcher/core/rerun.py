@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dispatcher.core.batch import Definition, Priority
+from dispatcher.core.counted import counted
 
 _SUFFIX = " (rerun)"
 _MAX_NAME = 200
@@ -50,7 +51,7 @@ class Overrides:
 def rerun_definition(parents: Sequence[Definition], overrides: Overrides, reason: str) -> Definition:
     """Return the definition of a rerun of batches that are the same but for their names and times."""
     first, *others = parents
-    count = f" (rerun of {len(parents)} batches)" if others else _SUFFIX
+    count = f" (rerun of {counted(len(parents), 'batch', 'batches')})" if others else _SUFFIX
     name = overrides.name or first.name.removesuffix(_SUFFIX)[: _MAX_NAME - len(count)] + count
     return replace(
         overrides.applied(first),

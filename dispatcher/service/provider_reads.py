@@ -82,7 +82,11 @@ class ProviderReads:
             return (await self._paid(kind, page)).faxes
 
         async with aclosing(_in_readable_parts(query, first_page)) as parts:
-            return await anext((faxes async for faxes in parts if faxes), ())
+            # anext with a default ends with SystemError here (Python 3.11)
+            async for faxes in parts:
+                if faxes:
+                    return faxes
+        return ()
 
     async def _note(self, *, readable: bool) -> None:
         """Note whether a list could be read. Sending is held while unclear attempts cannot be searched for."""

@@ -139,10 +139,10 @@ def _raise_nothing_left(children: Sequence[Overview], parents: Sequence[Overview
     suppressed = sum(child.suppressed for child in children)
     refused = sum(child.refused for child in children)
     if suppressed and not refused:
-        raise NumberSuppressed(f"all {suppressed:,} numbers are on the do-not-fax list: nothing to run again")
+        raise NumberSuppressed(f"each number ({suppressed:,}) is on the do-not-fax list: nothing to run again")
     if suppressed or refused:
         raise ActionNotAllowed(
-            f"the policy does not allow {refused:,} of the numbers, and {suppressed:,} are on the do-not-fax list: "
+            f"the numbers are not allowed by the policy ({refused:,}) or on the do-not-fax list ({suppressed:,}): "
             "nothing to run again"
         )
     raise ActionNotAllowed(_nothing(parents))
@@ -152,5 +152,5 @@ def _nothing(parents: Sequence[Overview]) -> str:
     """Return a sentence for batches in which no job matches, with what they have."""
     counts = {state: sum(parent.tally.by_state.get(state, 0) for parent in parents) for state in FINAL}
     has = ", ".join(f"{jobs:,} {state.label}" for state, jobs in counts.items() if jobs) or "none that has ended"
-    which = f"batch {parents[0].definition.id} has" if len(parents) == 1 else f"these {len(parents)} batches have"
+    which = f"batch {parents[0].definition.id} has" if len(parents) == 1 else f"these batches ({len(parents)}) have"
     return f"{which} no final job that matches: nothing to run again. Its jobs by state: {has}"

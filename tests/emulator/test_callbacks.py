@@ -135,7 +135,7 @@ def test_a_late_callback_comes_after_its_seconds(resettable: EmulatorClient, rec
     resettable.load_scenario('callbacks = "late 0.2"')
     fax = resettable.send_accepted(callbackUrl=receiver.url())
     receiver.next_delivery()
-    entry = eventually(lambda: next(e for e in resettable.ledger() if e["id"] == fax["id"] and e["callbacks"]))
+    entry = eventually(lambda: next((e for e in resettable.ledger() if e["id"] == fax["id"] and e["callbacks"]), None))
     assert entry["callbacks"][0]["time"] - entry["finalTime"] >= 200
 
 

@@ -46,7 +46,7 @@ async def test_a_document_is_stored_after_its_check(store: Store, file: IO[bytes
 
 
 async def test_a_refused_document_is_not_stored(store: Store, file: IO[bytes]) -> None:
-    with pytest.raises(Unreadable, match="more than 1 pages"):
+    with pytest.raises(Unreadable, match="more than 1 page:"):
         await DocumentIntake(store, ChildProcesses(), max_pages=1).take(file, "a.pdf")
     assert await store.documents.info(sha256(letter(2)).hexdigest()) is None
 
