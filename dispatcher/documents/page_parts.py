@@ -6,6 +6,7 @@ from typing import Any
 
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
+from dispatcher.documents.content_syntax import is_readable
 from dispatcher.documents.page_tree import PageEntry
 from dispatcher.documents.refusals import RefusedDocument, damaged_page
 from dispatcher.documents.unpacking import BrokenStream, Unpacker, checks_itself, drawn_only
@@ -25,6 +26,8 @@ _NEEDED = frozenset(
         *("/SMask", "/Mask", "/ColorSpace", "/CS", "/Function", "/Functions", "/Shading", "/Resources", "/N"),
     }
 )
+#: keys whose values are by names of the document's own
+_BY_NAME = frozenset({"/Font", "/XObject", "/Pattern", "/Shading", "/ColorSpace", "/ExtGState", "/CharProcs", "/N"})
 #: kinds of resources, by the operator that names them
 _NAMED = {"/Font": rb"/([^\s/<>()\[\]{}%]+)\s+[-+.\d]+\s+Tf\b", "/XObject": rb"/([^\s/<>()\[\]{}%]+)\s+Do\b"}
 #: kinds of resources of which an entry that leads nowhere counts if its name occurs
@@ -59,6 +62,8 @@ class PageParts:
         number, page = entry.number, entry.page
         resources = entry.attributes.get("/Resources")
         content = b"\n".join(self._content(part, number) for part in _parts(page, number))
+        if not is_readable(content):
+            raise damaged_page(number, "the content")
         _ensure_named(content, resources, number)
         self._follow([page, resources, *_appearances(page)], resources, number)
         if page.is_indirect and page.objgen[0] in self._faults():
@@ -100,6 +105,8 @@ class PageParts:
         what = "a picture" if stream.get("/Subtype") == Name.Image else "a part"
         content = self._unpacked(stream, number, what, keep=draws)
         if draws:
+            if not is_readable(content):
+                raise damaged_page(number, what)
             _ensure_named(content, stream.get("/Resources", resources), number)
         if drawn_only(stream):
             self.with_drawn_pictures.add(number)
@@ -150,7 +157,12 @@ def _values(part: Any, number: int) -> Iterator[Any]:
     for key, value in part.items():
         if value is None and key in _NEEDED:
             raise damaged_page(number, "a part")
-        if value is not None and key not in _UNSEEN:
+        if value is None or key in _UNSEEN:
+            continue
+        by_name = key in _BY_NAME and isinstance(value, Dictionary) and "/ShadingType" not in value
+        if by_name:  # any name may be there, also such as are unseen elsewhere
+            yield from (entry for _, entry in value.items() if entry is not None)
+        if not by_name or value.is_indirect:
             yield value
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pikepdf import Array, Dictionary, Name, Pdf, PdfError, Stream
 
+from dispatcher.documents.picture_data import BrokenPicture, ensure_group4, ensure_jpeg, is_group4, needed_bytes
 from dispatcher.documents.refusals import RefusedDocument
 
 #: bytes that all streams of a document may have together when they are unpacked; some forty pages scanned in colour
@@ -14,15 +15,17 @@ _PIECE = 1 << 20
 #: bytes of a stream that is unpacked further or read; others are only counted
 _MAX_KEPT = 100_000_000
 _JPEG = "/DCTDecode"
-#: what only PDFium unpacks, when it draws the page
-_LEFT_TO_DRAWING = frozenset({"/JPXDecode", "/JBIG2Decode", "/CCITTFaxDecode"})
+_FAX = "/CCITTFaxDecode"
+#: what only PDFium unpacks, when it draws the page; of faxes those that are not Group 4
+_LEFT_TO_DRAWING = frozenset({"/JPXDecode", "/JBIG2Decode", _FAX})
+_PICTURE_FILTERS = _LEFT_TO_DRAWING | {_JPEG}
 _SHORT = {
     "/Fl": "/FlateDecode",
     "/AHx": "/ASCIIHexDecode",
     "/A85": "/ASCII85Decode",
     "/LZW": "/LZWDecode",
     "/RL": "/RunLengthDecode",
-    "/CCF": "/CCITTFaxDecode",
+    "/CCF": _FAX,
     "/DCT": _JPEG,
 }
 
@@ -50,21 +53,42 @@ class Unpacker:
             data = stream.read_raw_bytes()
         except PdfError as error:
             raise BrokenStream from error
-        for position, name in enumerate(names):
-            if name in _LEFT_TO_DRAWING or not data:
-                return b""
-            if name == _JPEG:
-                _ensure_jpeg(data)
-                return b""
-            if name == "/FlateDecode":
-                data = self._inflated(data, keep=keep or position + 1 < len(names))
-            elif name != "/Crypt":  # decrypted already
-                data = self._filtered(data, name, _parameters(stream, position))
+        if names and names[-1] in _PICTURE_FILTERS:
+            self._unpack_picture(stream, data, names)
+            return b""
+        size = len(data)
+        for position in range(len(names)):
+            if not data:
+                break
+            data, size = self._without_filter(stream, data, position, keep=keep or position + 1 < len(names))
+        if stream.get("/Subtype") == Name.Image and size < needed_bytes(stream, _parameters(stream, len(names) - 1)):
+            raise BrokenStream
         return data if keep else b""
 
-    def _inflated(self, data: bytes, *, keep: bool) -> bytes:
+    def _unpack_picture(self, stream: Any, data: bytes, names: list[str]) -> None:
+        for position in range(len(names) - 1):
+            data, _ = self._without_filter(stream, data, position, keep=True)
+        parameters = _parameters(stream, len(names) - 1)
+        try:
+            if names[-1] == _JPEG:
+                ensure_jpeg(data)
+            elif names[-1] == _FAX and is_group4(stream, parameters):
+                ensure_group4(data, stream, parameters)
+        except BrokenPicture as error:
+            raise BrokenStream from error
+
+    def _without_filter(self, stream: Any, data: bytes, position: int, *, keep: bool) -> tuple[bytes, int]:
+        """Return what a filter unpacks, and its size."""
+        name = filters(stream)[position]
+        if name == "/FlateDecode":
+            return self._inflated(data, keep=keep)
+        if name != "/Crypt":  # decrypted already
+            data = self._filtered(data, name, _parameters(stream, position))
+        return data, len(data)
+
+    def _inflated(self, data: bytes, *, keep: bool) -> tuple[bytes, int]:
         """Inflate to the end of the data and its checksum. Readers stop at the first fault and show what they have."""
-        inflater, kept = zlib.decompressobj(), BytesIO()
+        inflater, kept, size = zlib.decompressobj(), BytesIO(), 0
         while not inflater.eof:
             try:
                 piece = inflater.decompress(data, _PIECE)
@@ -74,11 +98,12 @@ class Unpacker:
                 raise BrokenStream
             data = inflater.unconsumed_tail
             self._count(len(piece))
+            size += len(piece)
             if keep and kept.write(piece) and kept.tell() > _MAX_KEPT:
                 raise RefusedDocument(
                     f"a part of the PDF unpacks to more than {_MAX_KEPT:,} bytes: print it to a new PDF"
                 )
-        return kept.getvalue()
+        return kept.getvalue(), size
 
     def _filtered(self, data: bytes, name: str, parameters: Any) -> bytes:
         early = parameters.get("/EarlyChange") if isinstance(parameters, Dictionary) else None
@@ -107,7 +132,9 @@ def filters(stream: Any) -> list[str]:
 
 def _parameters(stream: Any, position: int) -> Any:
     value = stream.get("/DecodeParms", stream.get("/DP"))
-    return value[position] if isinstance(value, Array) and position < len(value) else value
+    if isinstance(value, Array):
+        return value[position] if 0 <= position < len(value) else None
+    return value
 
 
 def checks_itself(stream: Any) -> bool:
@@ -117,19 +144,6 @@ def checks_itself(stream: Any) -> bool:
 
 def drawn_only(stream: Any) -> bool:
     """Return whether only drawing unpacks a stream."""
-    return not _LEFT_TO_DRAWING.isdisjoint(filters(stream))
-
-
-def _ensure_jpeg(data: bytes) -> None:
-    from PIL import Image  # most letters have no photograph
-
-    try:
-        with Image.open(BytesIO(data), formats=("JPEG",)) as image:
-            image.draft(
-                image.mode, (image.width // 8, image.height // 8)
-            )  # an eighth of the size, in a part of the time
-            image.load()
-    except Image.DecompressionBombError as error:
-        raise RefusedDocument("a picture in the PDF has too many pixels: print it to a new PDF") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BrokenStream from error
+    names = filters(stream)
+    left = not _LEFT_TO_DRAWING.isdisjoint(names)
+    return left and not (names[-1] == _FAX and is_group4(stream, _parameters(stream, len(names) - 1)))

@@ -30,7 +30,7 @@ def _stream(entries: bytes, data: bytes) -> bytes:
     return b"<< %b /Length %d >>\nstream\n%b\nendstream" % (entries, len(data), data)
 
 
-def _object_streams(count: int = 12) -> bytes:
+def _object_streams(count: int = 40) -> bytes:
     """Each page lies in an object stream of its own, of 70 MB that were packed twice."""
     objects = {1: b"<< /Type /Catalog /Pages 2 0 R >>"}
     kids = b" ".join(b"%d 0 R" % (1000 + number) for number in range(count))

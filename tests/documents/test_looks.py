@@ -305,9 +305,9 @@ def test_a_page_has_ink_if_anything_on_it_is_not_white() -> None:
 
 
 def test_pages_for_which_there_is_no_time_are_named() -> None:
-    answer = check(together(*[page(lines())] * 5), 200, draw_until_s=0.0)
+    answer = check(together(*[page(lines())] * 15), 200, draw_until_s=0.0)
     (warning,) = (entry for entry in answer["warnings"] if entry["code"] == "not_looked_at")
     assert warning["page"] == 0
-    assert "pages 2 to 5:" in warning["sentence"]
-    assert answer["sending_s"] == pytest.approx(5 * looked_at(page(lines())).sending_s)
+    assert "pages 11 to 15:" in warning["sentence"]
+    assert answer["sending_s"] == pytest.approx(15 * looked_at(page(lines())).sending_s)
     assert "not_looked_at" not in str(check(page(lines()), 200, draw_until_s=0.0))
