@@ -16,7 +16,7 @@ from dispatcher.documents.refusals import DAMAGED, RefusedDocument, damaged_page
 #: forms within forms in which objects of a page are looked for
 _MAX_DEPTH = 15
 #: pages that are drawn however long it takes: even a busy machine has time for them, unless they were built to do harm
-_LEAST_DRAWN = 10
+_ALWAYS_DRAWN = 10
 #: colours of this value or lighter are white
 _WHITE = 250
 _TEXT, _IMAGE = pdfium_c.FPDF_PAGEOBJ_TEXT, pdfium_c.FPDF_PAGEOBJ_IMAGE
@@ -62,7 +62,7 @@ def draw_all(
                         f"page {number} of the PDF stays blank, although it has content: export the document again, "
                         "with its fonts embedded"
                     )
-            if _LEAST_DRAWN <= number < count and time.monotonic() > until_s:
+            if _ALWAYS_DRAWN <= number < count and time.monotonic() > until_s:
                 looks.leave_out(number + 1, count)
                 break
     return {"warnings": looks.warnings(), "sending_s": looks.sending_s}
