@@ -38,10 +38,10 @@ from dispatcher.client import (
     Overrides,
     RerunPreview,
     Unavailable,
+    api_options,
     new_key,
 )
 from dispatcher.core.counted import counted
-from dispatcher.schema.requests import api_options
 
 
 def _option(help_text: str, *names: str) -> Any:

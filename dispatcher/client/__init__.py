@@ -28,6 +28,7 @@ from dispatcher.schema.requests import (
     NewSuppression,
     Options,
     Overrides,
+    api_options,
 )
 from dispatcher.schema.responses import (
     Account,
@@ -127,6 +128,7 @@ __all__ = [
     "UnknownFax",
     "Upload",
     "UsedColumns",
+    "api_options",
     "new_key",
     "recipients_kind",
 ]
