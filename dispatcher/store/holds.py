@@ -141,7 +141,7 @@ class Holds:
             cause = f"The holds cannot be read, so nothing is sent: {self._keys.holds} is of another type than a hash."
             return [Hold(id="", scope=ACCOUNT, category=UNREADABLE, cause=cause, since_ms=0)]
         holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in raw.items()]
-        return sorted(holds, key=lambda hold: hold.since_ms)
+        return sorted(holds, key=lambda hold: (hold.since_ms, hold.scope))
 
 
 def _new_id() -> str:
