@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -26,12 +25,7 @@ from dispatcher.service.views import find_batch
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-def _in_range(time: datetime) -> datetime:
-    to_ms(time)
-    return time
-
-
-_Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
+_Time = Annotated[AwareDatetime, AfterValidator(requests.time_in_range)]
 
 
 @router.get("/batches/{batch}/jobs", response_model=responses.JobPage, dependencies=[PAGE_TURN])
@@ -96,7 +90,7 @@ async def cancel_batch_jobs(batch: str, body: validation.CancelJobs, runtime: Ru
     Jobs whose call is under way are counted in `in_flight` and not cancelled. While `next` is not null, more rows have
     to be looked at: repeat the request with it as `after`. With `preview`, jobs are only counted.
     """
-    country = (await find_batch(runtime.store, batch)).definition.default_country
+    country = await _country(runtime, batch)
     named = convert.job_filter(body, body.states, e164_of(body.numbers, country))
     if body.jobs:
         named = replace(named, rows=_rows(batch, body.jobs))

@@ -1,6 +1,7 @@
 """``jobs ...``: lists the jobs of a batch, looks some up over all batches, and shows one with its history."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Annotated
@@ -11,7 +12,7 @@ from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import history_table, job_facts, jobs_table, lookup_table, pairs
 from dispatcher.cli.times import in_range
-from dispatcher.client import CancelJobs, Client
+from dispatcher.client import CancelJobs, Client, Job
 
 app = typer.Typer(help="Jobs of a batch: one for each recipient.", no_args_is_help=True)
 
@@ -29,16 +30,15 @@ def list_(
     """List the jobs of a batch that match all filters."""
     with Client.from_environment() as client:
         matching = client.jobs(batch, state=state, category=category, reference=reference, number=number)
-        jobs = list(islice(matching, limit + 1))
-    shown = jobs[:limit]
+        shown, more = _first(matching, limit)
     if as_json:
-        print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
+        _print_json(shown, more=more)
         return
     if not shown:
         note("No job matches.")
         return
     results.print(jobs_table(shown, f"Show one: bulkfax jobs show {batch}.ROW"))
-    if len(jobs) > limit:
+    if more:
         note(f"There are more than {limit}: use --limit to show more, or `bulkfax batches report {batch}` to get all.")
 
 
@@ -58,17 +58,26 @@ def find(
     with Client.from_environment() as client:
         changed = first.isoformat() if first else ""
         matching = client.look_up(number=number, reference=reference, state=state, since=changed)
-        jobs = list(islice(matching, limit + 1))
-    shown = jobs[:limit]
+        shown, more = _first(matching, limit)
     if as_json:
-        print_json({"jobs": [job.model_dump(mode="json") for job in shown], "more": len(jobs) > limit})
+        _print_json(shown, more=more)
         return
     if not shown:
         note("No job matches. Jobs can be found for 90 days, unless the policy (retention.lookup) says otherwise.")
         return
     results.print(lookup_table(shown, "Show one: bulkfax jobs show JOB"))
-    if len(jobs) > limit:
+    if more:
         note(f"There are more than {limit}: use --limit to show more.")
+
+
+def _first(matching: Iterator[Job], limit: int) -> tuple[list[Job], bool]:
+    """Return the first jobs, and whether there are more."""
+    jobs = list(islice(matching, limit + 1))
+    return jobs[:limit], len(jobs) > limit
+
+
+def _print_json(jobs: Iterable[Job], *, more: bool) -> None:
+    print_json({"jobs": [job.model_dump(mode="json") for job in jobs], "more": more})
 
 
 @app.command()

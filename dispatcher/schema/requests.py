@@ -40,7 +40,7 @@ def _web_address(text: str) -> str:
     return text
 
 
-def _time_in_range(time: datetime) -> datetime:
+def time_in_range(time: datetime) -> datetime:
     to_ms(time)
     return time
 
@@ -115,7 +115,7 @@ Line = Annotated[str, _text(200)]
 Country = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_country)])]
 TimeZone = Annotated[str, EnforcedByApi(Annotated[str, Field(max_length=60), AfterValidator(check_time_zone)])]
 Time = Annotated[
-    datetime, EnforcedByApi(Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(_time_in_range)])
+    datetime, EnforcedByApi(Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(time_in_range)])
 ]
 E164 = Annotated[
     str, EnforcedByApi(Annotated[str, *_pattern(r"\+[1-9][0-9]{6,14}", "give the number in the form +12025550100")])

@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from dispatcher.core.batch import Priority
@@ -234,7 +234,7 @@ def _stored(groups: Sequence[Group], scans: Sequence[Scan], order: RerunOrder) -
         {
             "batches": batches,
             "selected": order.selected.plain(),
-            "overrides": asdict(replace(order.overrides)),
+            "overrides": asdict(order.overrides),
             "scans": [scan.stored() for scan in scans],
         }
     )
