@@ -13,6 +13,8 @@ from dispatcher.recipients.e164 import region_of_e164
 #: a pattern that matches nothing
 _NEVER = "(?!)"
 _NOT_DIALLED = re.compile(r"[^0-9+]+")
+#: the first group of a format of the library, if it has a fixed number of digits
+_FIRST_GROUP = re.compile(r"\(\\d\{(\d+)\}\)")
 #: lengths of fixed lines of a plan in which digits of another country can be valid by chance: Germany has 11
 _MANY_LENGTHS = 5
 
@@ -47,6 +49,8 @@ class DiallingRules(NamedTuple):
     longest_mobile: int
     #: whether the library applies the rules of this region to all numbers of its calling code
     is_main_region: bool
+    #: digits of the first group of every number as it is written in the region: 3 in North America; 0 if that varies
+    area_code_digits: int
 
     @property
     def keeps_leading_zero(self) -> bool:
@@ -61,6 +65,7 @@ def dialling_rules(region: str) -> DiallingRules:
     if metadata is None or metadata.country_code is None or metadata.general_desc is None:
         raise LookupError(f"phonenumbers has no metadata for region {region}")
     fixed, mobile = metadata.fixed_line, metadata.mobile
+    main_region = phonenumbers.region_code_for_country_code(metadata.country_code)
     return DiallingRules(
         code=str(metadata.country_code),
         international_prefix=re.compile(metadata.international_prefix or _NEVER),
@@ -71,8 +76,18 @@ def dialling_rules(region: str) -> DiallingRules:
         longest_fixed_line=max(fixed.possible_length, default=0) if fixed else 0,
         has_any_length=fixed is not None and len(fixed.possible_length) >= _MANY_LENGTHS,
         longest_mobile=max(mobile.possible_length, default=0) if mobile else 0,
-        is_main_region=phonenumbers.region_code_for_country_code(metadata.country_code) == region,
+        is_main_region=main_region == region,
+        area_code_digits=_area_code_digits(main_region),
     )
+
+
+def _area_code_digits(main_region: str) -> int:
+    """Return how many digits the first group of numbers has in all formats of a calling code, or 0 if they differ."""
+    metadata = PhoneMetadata.metadata_for_region(main_region)
+    formats = metadata.number_format if metadata else []
+    first_groups = {match.group(1) if (match := _FIRST_GROUP.match(form.pattern or "")) else "" for form in formats}
+    first_group = first_groups.pop() if len(first_groups) == 1 else ""
+    return int(first_group or 0)
 
 
 def _has_leading_zeros(metadata: PhoneMetadata) -> bool:

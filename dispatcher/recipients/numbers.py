@@ -21,7 +21,7 @@ from dispatcher.recipients.ambiguous import (
     without_trunk_zero,
 )
 from dispatcher.recipients.countries import region_of_country
-from dispatcher.recipients.dialling import AcceptedNumber, dialling_rules, parsed, resolve
+from dispatcher.recipients.dialling import AcceptedNumber, DiallingRules, dialling_rules, parsed, resolve
 from dispatcher.recipients.e164 import destination_of_e164
 from dispatcher.recipients.number_text import MAX_CHARACTERS, clean, says_telephone
 from dispatcher.recipients.refusal_reasons import RefusalReason, RefusedNumber
@@ -99,15 +99,16 @@ def plain_number(text: str, home: str | None) -> tuple[str, Destination] | None:
     if len(text) > MAX_CHARACTERS or not _USUAL_FORM.fullmatch(text):
         return None
     digits = text.translate(_SEPARATORS)
-    number = digits if digits[0] == "+" else _international(digits, home, separated=len(digits) != len(text))
+    number = digits if digits[0] == "+" else _international(digits, home, text)
     if len(number) > _SURELY_SINGLE and len(digits) != len(text):
         return None
     destination = destination_of_e164(number)
     return (number, destination) if destination is not None else None
 
 
-def _international(digits: str, home: str | None, *, separated: bool) -> str:
-    """Return digits with ``+`` and the calling code before them, or "" if only the library can do it."""
+def _international(digits: str, home: str | None, text: str) -> str:
+    """Return the digits of a text with ``+`` and the calling code before them, or "" if only the library can do it."""
+    separated = len(digits) != len(text)
     rules = dialling_rules(home) if home else None
     if rules is not None and rules.international_prefix.pattern != "00" and rules.international_prefix.match(digits):
         return ""
@@ -118,7 +119,9 @@ def _international(digits: str, home: str | None, *, separated: bool) -> str:
     trunk = rules.trunk_prefix.match(digits)
     if trunk is None:
         surely_complete = len(digits) > _DATE_OR_LOCAL_DIGITS and not digits.startswith(rules.code)
-        if not (surely_complete and rules.keeps_leading_zero) or may_be_foreign(digits, rules, separated=separated):
+        if not (surely_complete and rules.keeps_leading_zero):
+            return ""
+        if not _has_area_code(text, rules) and may_be_foreign(digits, rules, separated=separated):
             return ""
         return f"+{rules.code}{digits}"
     if trunk.lastindex or rules.national_number.fullmatch(digits):
@@ -126,6 +129,13 @@ def _international(digits: str, home: str | None, *, separated: bool) -> str:
     if separated and (digits.startswith(rules.code, trunk.end()) or len(digits) <= _DATE_OR_LOCAL_DIGITS):
         return ""
     return f"+{rules.code}{digits[trunk.end() :]}"
+
+
+def _has_area_code(text: str, rules: DiallingRules) -> bool:
+    """Return whether the first group of a text in a usual form has as many digits as every area code of the region."""
+    start = text.startswith("(")
+    end = start + rules.area_code_digits
+    return end > start and text[start:end].isdigit() and end < len(text) and not text[end].isdigit()
 
 
 def _by_library(text: str, country: str, home: str | None) -> AcceptedNumber | RefusedNumber:
