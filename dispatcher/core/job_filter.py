@@ -54,6 +54,11 @@ class JobFilter:
         """Whether the record of a job alone does not decide."""
         return bool(self.prefixes or self.numbers or self.references)
 
+    @property
+    def names_outcome(self) -> bool:
+        """Whether only jobs in some states, or of some categories, are meant. An unreadable job is none of them."""
+        return bool(self.states or self.categories)
+
     def matches(self, row: int, recipient: Recipient, record: Record) -> bool:
         """Return whether a job is meant."""
         return self.matches_record(row, record) and self.matches_recipient(recipient)
@@ -61,16 +66,17 @@ class JobFilter:
     def matches_record(self, row: int, record: Record) -> bool:
         """Return whether the row and what the record decides match. Rows without a job never match."""
         failure = record.failure
-        return self.matches_facts(
+        # the outcome alone decides about most jobs
+        return self.matches_outcome(record.state, failure.category) and self.matches_facts(
             JobFacts(
-                row=row,
-                state=record.state,
-                category=failure.category,
-                error_type=failure.error_type,
-                error_code=failure.error_code,
-                country=record.country,
-                attempt=record.attempt,
-                changed_ms=record.changed_ms,
+                row,
+                record.state,
+                failure.category,
+                failure.error_type,
+                failure.error_code,
+                record.country,
+                record.attempt,
+                record.changed_ms,
             )
         )
 

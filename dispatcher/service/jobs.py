@@ -7,7 +7,14 @@ from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State, siz
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
-from dispatcher.service.rows import block_recipients, block_records, ensure_not_deleted, paired, refused_chunks
+from dispatcher.service.rows import (
+    block_recipients,
+    block_records,
+    ensure_not_deleted,
+    matching_records,
+    paired,
+    refused_chunks,
+)
 from dispatcher.service.times import now_ms
 from dispatcher.service.views import JobStory, JobView, find_batch, view_batch
 from dispatcher.store.batches import Overview
@@ -74,20 +81,27 @@ Row = tuple[int, Recipient, Record]
 
 
 async def _matching(store: Store, batch: str, block: int, job_filter: JobFilter, skip: int) -> list[Row]:
-    """Return the matching rows of a block from position ``skip`` on. Decodes recipients only if a record matches.
+    """Return the matching rows of a block from position ``skip`` on.
 
     Rows that cannot be read match the filter that asks for nothing.
     """
-    records = await block_records(store, batch, block)
-    first = block * BLOCK
-    numbered = enumerate(records[skip:], start=first + skip)
-    if records and not any(job_filter.matches_record(row, record) for row, record in numbered):
-        return []
-    rows = paired(await block_recipients(store, batch, block), records)
+    rows = await (_rows_by_outcome if job_filter.names_outcome else _all_rows)(store, batch, block, job_filter)
+    return [row for row in rows if row[0] >= block * BLOCK + skip and job_filter.matches(*row)]
+
+
+async def _all_rows(store: Store, batch: str, block: int, _: JobFilter) -> list[Row]:
+    rows = paired(await block_recipients(store, batch, block), await block_records(store, batch, block))
+    return [(row, recipient, record) for row, (recipient, record) in enumerate(rows, start=block * BLOCK)]
+
+
+async def _rows_by_outcome(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[Row]:
+    """Return the rows whose records match. Decodes recipients only if there are any."""
+    records = await matching_records(store, batch, block, job_filter)
+    recipients = await block_recipients(store, batch, block) if records else ()
     return [
-        (row, recipient, record)
-        for row, (recipient, record) in enumerate(rows[skip:], start=first + skip)
-        if job_filter.matches(row, recipient, record)
+        (block * BLOCK + position, recipients[position], record)
+        for position, record in records
+        if position < len(recipients)
     ]
 
 

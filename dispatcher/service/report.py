@@ -27,6 +27,8 @@ from dispatcher.store.store import Store
 
 #: the beginning of a formula, which is no number in international form
 _FORMULA = re.compile(r"(?!\+[\d ]+\Z)[=+\-@\t\r\n]")
+#: the characters that it begins with; most cells begin with another, and need no expression
+_FIRST_CHARACTERS = frozenset("=+-@\t\r\n")
 
 COLUMNS = (
     "line",
@@ -131,13 +133,16 @@ def _refused_line(row: RefusedRow) -> Sequence[object]:
 def csv_of(lines: Iterable[Sequence[object]]) -> bytes:
     """Return lines as CSV in UTF-8, whose cells no spreadsheet takes for formulas."""
     text = io.StringIO()
-    csv.writer(text).writerows([_harmless(cell) for cell in line] for line in lines)
+    csv.writer(text).writerows(
+        [_harmless(cell) if type(cell) is str and cell[:1] in _FIRST_CHARACTERS else cell for cell in line]
+        for line in lines
+    )
     return text.getvalue().encode()
 
 
-def _harmless(cell: object) -> object:
+def _harmless(cell: str) -> str:
     """Return a cell with an apostrophe before it if a spreadsheet would take it for a formula.
 
     Numbers keep their plus sign.
     """
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+    return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -34,6 +34,15 @@ async def block_records(store: Store, batch: str, block: int) -> list[Record]:
         return []
 
 
+async def matching_records(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
+    """Return the positions and records of a block's jobs whose records match a filter."""
+    try:
+        return await store.batches.matching_records(batch, block, job_filter)
+    except UnreadableData as error:
+        left_out(error)
+        return []
+
+
 async def matching_jobs(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, State]]:
     """Return the positions and states of a block's jobs whose records match a filter."""
     try:

@@ -109,9 +109,8 @@ class _ReadChunk:
 
     fingerprint: str
     content: _OpenChunk
-    #: the packed rows; None if the chunk is stored already, or its numbers have to be checked first
-    rows: UploadChunk | None = None
-    stored: bool = False
+    #: the packed rows; None if the chunk is stored already
+    rows: UploadChunk | None
 
 
 class Upload:
@@ -232,8 +231,8 @@ class Upload:
         self._hash.update(repr(chunk.refused).encode())
         self._sample += chunk.refused[: SAMPLE_ROWS - len(self._sample)]
         stored = chunk.last_line <= self._lines_done
-        rows = None if stored or self._any_suppressed else self._packed(chunk, recipients_json=recipients_json)
-        return _ReadChunk(fingerprint=self._hash.hexdigest(), content=chunk, rows=rows, stored=stored)
+        rows = None if stored else self._packed(chunk, recipients_json=recipients_json)
+        return _ReadChunk(fingerprint=self._hash.hexdigest(), content=chunk, rows=rows)
 
     def _packed(
         self,
@@ -241,7 +240,6 @@ class Upload:
         suppressed: Mapping[int, Suppression] = MappingProxyType({}),
         *,
         recipients_json: bytes = b"",
-        checked: bool = False,
     ) -> UploadChunk:
         """Pack the rows of a chunk; rows whose numbers are on the do-not-fax list are refused."""
         recipients, refused = split_suppressed(chunk.recipients, suppressed)
@@ -252,18 +250,20 @@ class Upload:
             recipients=recipients,
             recipients_json=recipients_json,
             refused=list(merge(chunk.refused, refused, key=lambda row: row.line)),
-            checked=checked,
             number_key=self._number_key,
         )
 
-    async def _checked(self, chunk: _OpenChunk) -> UploadChunk:
-        """Return the packed rows of a chunk whose numbers were compared with the do-not-fax list."""
+    async def _checked(self, rows: UploadChunk, chunk: _OpenChunk) -> UploadChunk:
+        """Return the packed rows without those whose numbers are on the do-not-fax list."""
         numbers = [recipient.number for recipient in chunk.recipients]
         ignore = self.ignore_dead_numbers
         suppressed = await self._store.suppressions.among(numbers, ignore_dead_numbers=ignore)
-        room = SAMPLE_ROWS - len(self._sample)
-        self._sample += split_suppressed(chunk.recipients, dict(list(suppressed.items())[:room]))[1]
-        return await on_cpu_thread(self._packed, chunk, suppressed, checked=True)
+        if suppressed:
+            room = SAMPLE_ROWS - len(self._sample)
+            self._sample += split_suppressed(chunk.recipients, dict(list(suppressed.items())[:room]))[1]
+            rows = await on_cpu_thread(self._packed, chunk, suppressed)
+        rows.mark_checked()
+        return rows
 
     async def _stored(self) -> None:
         """Wait until the chunks that were read last are stored, and raise what stopped it."""
@@ -275,14 +275,14 @@ class Upload:
             await self._store_chunk(chunk)
 
     async def _store_chunk(self, chunk: _ReadChunk) -> None:
-        if chunk.stored and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):
+        if chunk.rows is None and not await self._store.idempotency_keys.is_kept(KeyUse.CHUNK, *self._position):
             # nothing is recorded: a repeat would find this list under the key, and its rows are not those stored
             raise Conflict(f"the idempotency key {self._key!r} was used more than seven days ago; use a new key")
         await self._reserve("part", chunk.fingerprint)
         self._chunks += 1
-        if not chunk.stored:
+        if chunk.rows is not None:
             await self._failpoint(Failpoint.CHUNK_READ)
-            await self._add_chunk(chunk)
+            await self._add_chunk(chunk.rows, chunk.content)
             await self._failpoint(Failpoint.CHUNK_STORED)
 
     @property
@@ -301,12 +301,13 @@ class Upload:
         if reserved.fingerprint != content:
             raise Conflict(f"the idempotency key {self._key!r} was used before with another list; use a new key")
 
-    async def _add_chunk(self, chunk: _ReadChunk) -> None:
-        rows = chunk.rows or await self._checked(chunk.content)
+    async def _add_chunk(self, rows: UploadChunk, content: _OpenChunk) -> None:
+        if self._any_suppressed:
+            rows = await self._checked(rows, content)
         answer = await self._store.batches.add_chunk(self._batch, rows)
         if answer.status is ChunkStatus.UNCHECKED:
             self._any_suppressed = True
-            rows = await self._checked(chunk.content)
+            rows = await self._checked(rows, content)
             answer = await self._store.batches.add_chunk(self._batch, rows)
         if answer.status is ChunkStatus.CLOSED:
             raise ActionNotAllowed(f"batch {self._batch} is not a draft any more: it accepts no more recipients")

@@ -88,6 +88,10 @@ class UploadChunk:
             "checked": checked,
         }
 
+    def mark_checked(self) -> None:
+        """Say that the numbers have been compared with the do-not-fax list since the rows were packed."""
+        self.options["checked"] = True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkAnswer:
@@ -418,6 +422,10 @@ class Batches:
         """
         return await on_cpu_thread(_records, await self._stored_block(batch, block))
 
+    async def matching_records(self, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
+        """Return the positions and records of a block's jobs whose records match. Only these are decoded."""
+        return await on_cpu_thread(_matching_records, await self._stored_block(batch, block), job_filter)
+
     async def matching_jobs(self, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, State]]:
         """Return the positions and states of a block's jobs whose records match a filter, as ``records`` shows them."""
         return await on_cpu_thread(_matching_jobs, await self._stored_block(batch, block), job_filter)
@@ -544,6 +552,16 @@ def _matching_jobs(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int
         return []
     facts = codec.job_facts(block.raw, block.first_row, block.ended or State.WAITING, block.cursor)
     return [(job.row - block.first_row, job.state) for job in facts if job_filter.matches_facts(job)]
+
+
+def _matching_records(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int, Record]]:
+    stored = codec.split_records(block.raw)
+    return [
+        (position, record)
+        for position, _ in _matching_jobs(block, job_filter)
+        # a fax id that is missing makes a record unreadable
+        if (record := block.record(position, stored[position])).state is not State.UNREADABLE
+    ]
 
 
 def _stored_states(states: frozenset[State]) -> frozenset[State]:

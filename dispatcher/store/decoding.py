@@ -66,6 +66,8 @@ def whole(value: bytes | str | float | None) -> int:
     """Return a stored whole number. Raises ValueError for anything else, and for a number that is none of ours."""
     if value is None:
         raise ValueError("a number is missing")
+    if type(value) is int and -MAX_NUMBER <= value <= MAX_NUMBER:
+        return value
     if isinstance(value, bytes | str) and len(value) > 20:
         raise ValueError("a number is too long")
     number = int(value)
@@ -97,9 +99,11 @@ def _plain_fields(model: Any) -> Mapping[str, type]:
 
 def typed(model: type[Value], values: Mapping[str, Any]) -> Value:
     """Return a dataclass made of decoded JSON. Raises TypeError or ValueError if a field is of another type."""
-    for name, kind in _plain_fields(cast(Hashable, model)).items():
-        if name in values and type(values[name]) is not kind:
-            raise TypeError(f"{name} is of type {type(values[name]).__name__}")
-        if kind is int and name in values:
-            whole(values[name])
+    kinds = _plain_fields(cast(Hashable, model))
+    for name, value in values.items():
+        kind = kinds.get(name)
+        if kind is not None and type(value) is not kind:
+            raise TypeError(f"{name} is of type {type(value).__name__}")
+        if kind is int:
+            whole(value)
     return model(**values)
