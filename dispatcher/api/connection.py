@@ -117,7 +117,9 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = True
     _head_by: float | None = None
     _idle_since = 0.0
-    #: bytes and chunks of the present body, and pieces of it that the parser has found in what arrived last
+    #: whether the present body comes in chunks, its bytes and chunks, and pieces of it that the parser has found in
+    #: what arrived last
+    _is_chunked = False
     _body_bytes = 0
     _chunks = 0
     _pieces: list[bytes]
@@ -176,11 +178,12 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _parse_in_parts(self, data: bytes) -> None:
         """Parse what has arrived, and wait after many chunks: the parser itself makes no pause."""
-        size = _PART_BYTES if self._in_head or self._chunks else len(data)
-        for start in range(0, len(data), size):
-            self._parse(data[start : start + size])
+        while data:
+            size = _PART_BYTES if self._in_head or self._is_chunked else len(data)
+            self._parse(data[:size])
+            data = data[size:]
             if self._new_chunks > _CHUNKS_AT_ONCE and not self.transport.is_closing():
-                self._unparsed = data[start + size :]
+                self._unparsed = data
                 self.transport.pause_reading()
                 self._waiting = self.loop.call_at(self._pace.after(self.loop.time(), self._new_chunks), self._go_on)
                 self._new_chunks = 0
@@ -214,6 +217,7 @@ class BoundedConnection(HttpToolsProtocol):
         if len(self.pipeline) >= self.MAX_PIPELINED:
             self._raise(400, "Wait for answers before you send more requests.")
         super().on_headers_complete()
+        self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         self.headers = []  # of trailers, which must not become headers
         self._in_head, self._head_by = False, None
         self._body_bytes, self._chunks = 0, 0

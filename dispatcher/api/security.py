@@ -5,6 +5,7 @@ Requests are checked before routing, so that one without a key learns nothing an
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from fastapi import HTTPException
@@ -26,6 +27,8 @@ _ANY_HOST = re.compile(r"/healthz|/readyz|/(callbacks|documents)/.*", re.DOTALL)
 #: RFC 9110, section 7.2, without percent-encoded names and without the rare signs that RFC 3986 allows in names. A port
 #: may be empty
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{0,5})?")
+#: characters of a host that is looked at: a longer one is none, and is not remembered
+_MAX_HOST = 300
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>.*)")
 
 
@@ -65,7 +68,7 @@ class Guard:
 
 def _refusal(scope: Scope, settings: Settings) -> HTTPException | None:
     headers = Headers(scope=scope)
-    host, origin = _host(headers, scope["http_version"]), headers.get("origin")
+    host, origin = _host(scope), headers.get("origin")
     if host is None:
         return HTTPException(400, "Send one Host header: a name or an address, and a port if needed.")
     origin_host = "" if origin is None else _host_of_origin(origin)
@@ -97,23 +100,26 @@ def _refusal_of_key(headers: Headers, settings: Settings) -> HTTPException | Non
     )
 
 
-def _host(headers: Headers, http_version: str) -> str | None:
+def _host(scope: Scope) -> str | None:
     """Return the name or address that the client called, in lower case; None if it cannot be understood.
 
     Probes that speak HTTP/1.0 may send none; it is empty then.
     """
-    hosts = headers.getlist("host")
-    if not hosts and http_version == "1.0":
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts and scope["http_version"] == "1.0":
         return ""
-    return _name(hosts[0]) if len(hosts) == 1 else None
+    return _name(hosts[0].decode("latin-1")) if len(hosts) == 1 and len(hosts[0]) <= _MAX_HOST else None
 
 
 def _host_of_origin(origin: str) -> str | None:
     """Return the host of a web page's origin, empty for a page without one; None if it cannot be understood."""
     match = _ORIGIN.fullmatch(origin)
-    return "" if origin == "null" else _name(match["host"]) if match else None
+    if origin == "null":
+        return ""
+    return _name(match["host"]) if match and len(match["host"]) <= _MAX_HOST else None
 
 
+@lru_cache(maxsize=64)
 def _name(text: str) -> str | None:
     match = _HOST.fullmatch(text)
     if match is None:

@@ -7,6 +7,7 @@ of another HMAC than that of the other purposes, so it is valid for none of them
 import hmac
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 #: characters of a signature: HMAC-SHA256 as hex
 LENGTH = 64
@@ -38,5 +39,6 @@ def is_any_of(offered: str, secrets: Iterable[str]) -> bool:
     return any(matches)
 
 
+@lru_cache(maxsize=64)
 def _key_of(purpose: Purpose, key: bytes) -> bytes:
     return hmac.digest(key, f"bulkfax/{purpose}".encode(), "sha256")

@@ -105,6 +105,8 @@ class CallbackReader:
 class _JsonWithoutDocument:
     """Keeps a JSON text, with an empty string in place of each one that is longer than ``MAX_STRING_BYTES``."""
 
+    #: strings that end, with what is between them
+    _WHOLE_STRINGS = re.compile(rb'(?:[^"]*+"[^"]*+")*+')
     #: what belongs to a string; without its end, which may be in a later chunk
     _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 
@@ -127,12 +129,23 @@ class _JsonWithoutDocument:
                 raise CallbackError("the body is too large")
 
     def _feed_structure(self, chunk: bytes, start: int) -> int:
+        start = self._feed_short_strings(chunk, start)
         end = chunk.find(b'"', start) + 1
         self.kept += chunk[start : end or start + MAX_FAX_BYTES + 1]
         if end:
             self._string, self._is_long = len(self.kept), False
             self._strings += 1
         return end or len(chunk)
+
+    def _feed_short_strings(self, chunk: bytes, start: int) -> int:
+        """Keep the next strings at once, as far as they surely are short and nothing is escaped in them."""
+        window = start + MAX_STRING_BYTES
+        escape = chunk.find(b"\\", start, window)
+        match = self._WHOLE_STRINGS.match(chunk, start, window if escape < 0 else escape)
+        end = match.end() if match else start
+        self.kept += chunk[start:end]
+        self._strings += chunk.count(b'"', start, end) // 2
+        return end
 
     def _feed_string(self, chunk: bytes, start: int, string: int) -> int:
         end = self._string_end(chunk, start + self._is_escaped)
