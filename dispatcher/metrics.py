@@ -18,6 +18,7 @@ from dispatcher.core.retry_table.rows import RULES
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, HTTP
 from dispatcher.core.settlement.endings import final_pairs, hold_pairs
 from dispatcher.core.suppressions import SOURCES
+from dispatcher.core.webhooks import DeliveryResult
 from dispatcher.service.sending import SUBMIT_BUCKETS_S
 from dispatcher.service.snapshot import Snapshot, Totals, snapshot
 from dispatcher.store.codec import category_name, type_name
@@ -112,6 +113,13 @@ COUNTERS: Sequence[Counter] = (
         ("result",),
         "dead_numbers",
         (("added",), ("not_added",)),
+    ),
+    Counter(
+        "bulkfax_webhook_deliveries_total",
+        "Attempts to deliver events to webhook endpoints, by result",
+        ("result",),
+        "webhook_deliveries",
+        tuple((result.value,) for result in DeliveryResult),
     ),
     Counter("bulkfax_drafts_expired_total", "Drafts that expired: nobody started them", (), "drafts_ended", ((),)),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
@@ -260,6 +268,13 @@ def _gauges(current: Snapshot) -> Iterable[Metric]:
         current.last_seen_s,
     )
     yield GaugeMetricFamily("bulkfax_worker_processes", "Live worker processes", current.workers_alive)
+    text = "Webhook endpoints: enabled ones, those disabled because their deliveries failed, or by somebody"
+    yield _by("state", "bulkfax_webhook_endpoints", text, current.webhooks.endpoints)
+    yield GaugeMetricFamily(
+        "bulkfax_webhook_lag_seconds",
+        "Age of the oldest event that an enabled webhook endpoint has not got",
+        current.webhooks.lag_s,
+    )
 
 
 def _work(current: Snapshot) -> Iterable[Metric]:

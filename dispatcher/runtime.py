@@ -28,6 +28,7 @@ from dispatcher.service.rollback import FaxList, Recovery
 from dispatcher.service.scheduling import Scheduler
 from dispatcher.service.sending import Sender
 from dispatcher.service.settling import Settler
+from dispatcher.service.webhook_delivery import WebhookDeliverer
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
 from dispatcher.store.client import PATIENT, READS, WRITES
@@ -35,6 +36,7 @@ from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.server_clock import SuspensionMeter, steady_clock
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
+from dispatcher.webhooks.sender import WebhookSender
 
 __all__ = [
     "AccountSecrets",
@@ -50,6 +52,7 @@ __all__ = [
     "open_faxes",
     "open_runtime",
     "open_store",
+    "open_webhooks",
     "prepare_account",
     "read_policy",
 ]
@@ -177,6 +180,19 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
             await store.layout.check()
         yield store
     finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def open_webhooks(settings: Settings) -> AsyncIterator[WebhookDeliverer]:
+    """Open what delivers webhooks, with connections of its own: it belongs to this event loop. Raises SettingsError."""
+    policy = read_policy(settings)
+    store = make_store(settings, policy)
+    sender = WebhookSender(private_addresses=settings.webhook_private_addresses, total_s=policy.webhook_total_s)
+    try:
+        yield WebhookDeliverer(store, policy, sender)
+    finally:
+        await sender.aclose()
         await store.aclose()
 
 

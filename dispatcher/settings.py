@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     worker_processes: int = Field(default=1, ge=1, le=64)
     worker_threads: int = Field(default=24, ge=2, le=256)
     documents_max_bytes: int = Field(default=2_000_000_000, ge=20_000_000)
+    #: deliver webhooks also to addresses of this machine and network, and over http
+    webhook_private_addresses: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     #: accept a Redis that can lose data (no append-only file, or eviction); only for trying bulkfax out

@@ -333,6 +333,24 @@ CALLBACKS = (
     ),
 )
 
+WEBHOOKS = (
+    Graph(
+        title="Deliveries to webhook endpoints",
+        description="Attempts per second, by result. A failed one is repeated for three days.",
+        unit="cps",
+        lines=[Line(expr=rate("bulkfax_webhook_deliveries_total", by="result"), legend="{{result}}")],
+        stacked=True,
+        width=12,
+    ),
+    Graph(
+        title="Webhooks: age of the oldest event that waits",
+        description="How late the slowest enabled endpoint is.",
+        unit="s",
+        lines=[Line(expr=level("bulkfax_webhook_lag_seconds"), legend="oldest")],
+        width=12,
+    ),
+)
+
 HOLDS = (
     Graph(
         title="Holds in force",
@@ -365,6 +383,7 @@ ROWS: Mapping[str, Sequence[Stat | Graph]] = {
     "Provider": PROVIDER,
     "Callbacks": CALLBACKS,
     "Holds, processes": HOLDS,
+    "Webhooks": WEBHOOKS,
 }
 
 

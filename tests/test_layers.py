@@ -23,14 +23,18 @@ ALLOWED = {
     "dispatcher.logs": {"dispatcher.core", "dispatcher.settings"},
     "dispatcher.sinch": {"dispatcher.core"},
     "dispatcher.store": {"dispatcher.core", "dispatcher.cpu_thread"},
+    "dispatcher.webhooks": {"dispatcher.core"},
     "dispatcher.recipients": {"dispatcher.core"},
     "dispatcher.emulator": set[str](),
     "dispatcher.schema": {"dispatcher.core"},
     "dispatcher.client": {"dispatcher.core", "dispatcher.schema"},
-    "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store"},
+    "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.webhooks"},
     # metrics observes: it reads from service and store, and neither imports it
     "dispatcher.metrics": SHARED | {"dispatcher.service", "dispatcher.store"},
-    "dispatcher.runtime": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics"},
+    "dispatcher.runtime": SHARED
+    | {
+        *("dispatcher.sinch", "dispatcher.store", "dispatcher.service", "dispatcher.metrics", "dispatcher.webhooks"),
+    },
     "dispatcher.api": SHARED
     | {"dispatcher.schema", "dispatcher.service", "dispatcher.runtime", "dispatcher.metrics", "dispatcher.recipients"},
     "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
@@ -56,6 +60,7 @@ ALSO_ALLOWED = {
 CONFINED = {
     "dramatiq": {"workers"},
     "redis": {"dispatcher.store", "dispatcher.runtime"},
+    "standardwebhooks": {"dispatcher.webhooks"},
     "pikepdf": {"dispatcher.documents", "dispatcher.emulator"},
     "pypdfium2": {"dispatcher.documents"},
     "PIL": {"dispatcher.documents"},

@@ -26,6 +26,7 @@ from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors, declare
 from workers.broker import make_broker
+from workers.webhook_thread import WebhookThread
 
 #: pause between two turns, in seconds: while there is work, and while due work is blocked
 _BUSY_S, _BLOCKED_S = 0.05, 0.2
@@ -176,11 +177,14 @@ async def serve(failpoint: FailpointHook = no_failpoint) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
         recovery = asyncio.create_task(runtime.recovery.run())
+        webhooks = WebhookThread(settings)
+        webhooks.start()
         try:
             await scheduler.run()
         finally:
             recovery.cancel()
             await asyncio.wait([recovery])
+            await asyncio.to_thread(webhooks.stop)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from dispatcher.api import (
     body_limit,
     callbacks,
     documents,
+    events,
     faxes,
     health,
     holds,
@@ -22,6 +23,7 @@ from dispatcher.api import (
     recipients,
     reruns,
     suppressions,
+    webhook_endpoints,
 )
 from dispatcher.api.body_limit import BodyLimit
 from dispatcher.api.parameters import KNOWN_PARAMETERS
@@ -43,6 +45,8 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (previews.router, (404, 507)),
     (account.router, (404, 409, 507)),
     (holds.router, (404, 507)),
+    (events.router, (507,)),
+    (webhook_endpoints.router, (404, 409, 507)),
 )
 _OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
 _DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from dispatcher.core.batch import Control, Definition, Priority, Tally
+from dispatcher.core.batch_events import EventType
 from dispatcher.core.diagnosis import BatchFinding
 from dispatcher.core.forecast import MailingPrice
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
@@ -15,12 +16,14 @@ from dispatcher.core.options import FaxOptions
 from dispatcher.core.rerun import Overrides
 from dispatcher.core.suppressions import Suppression
 from dispatcher.core.times import in_range, to_ms
+from dispatcher.core.webhooks import Endpoint
 from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit, ReleasedHolds
 from dispatcher.service.diagnosis import Diagnosis
 from dispatcher.service.documents import DocumentInfo
+from dispatcher.service.events import EventPage
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.holds import HoldPage, hold_lines, widest_first
 from dispatcher.service.jobs import JobPage, RefusedPage
@@ -33,6 +36,7 @@ from dispatcher.service.suppressions import SuppressionPage
 from dispatcher.service.trial import Trial
 from dispatcher.service.uploads import UploadAnswer
 from dispatcher.service.views import BatchView, Hold, JobStory, JobView, UnreadableBatch
+from dispatcher.service.webhooks import DeliveryPage, DeliveryRecord, EndpointChange, EndpointView
 
 Model = TypeVar("Model", bound=responses.Response)
 Number = TypeVar("Number", int, float)
@@ -201,6 +205,7 @@ def _definition(body: requests.Content, **values: Any) -> Definition:
         on_partial=body.on_partial or "",
         deadline_ms=ms(body.deadline),
         ignore_dead_numbers=body.ignore_dead_numbers,
+        job_events=body.job_events,
         **values,
     )
 
@@ -478,6 +483,62 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
 def _history_entry(entry: HistoryEntry) -> responses.HistoryEntry:
     times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
     return _from_sources(responses.HistoryEntry, (entry, entry.failure), **times)
+
+
+def event_page(page: EventPage) -> responses.EventPage:
+    events = tuple(responses.Event.model_validate(view.as_json()) for view in page.events)
+    return responses.EventPage(events=events, next=page.cursor, more=page.more)
+
+
+def new_endpoint(body: requests.NewWebhookEndpoint) -> Endpoint:
+    return Endpoint(id="", url=body.url, types=tuple(map(EventType, body.types)), description=body.description)
+
+
+def endpoint_change(body: requests.ChangeWebhookEndpoint) -> EndpointChange:
+    types = None if body.types is None else tuple(map(EventType, body.types))
+    return EndpointChange(url=body.url, types=types, description=body.description, enabled=body.enabled)
+
+
+def webhook_endpoint(view: EndpointView) -> responses.WebhookEndpoint:
+    return responses.WebhookEndpoint(**_endpoint(view))
+
+
+def webhook_endpoint_secret(view: EndpointView) -> responses.WebhookEndpointSecret:
+    return responses.WebhookEndpointSecret(**_endpoint(view), secret=view.endpoint.secrets[0].value)
+
+
+def _endpoint(view: EndpointView) -> dict[str, Any]:
+    endpoint, status = view.endpoint, view.status
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "types": endpoint.types,
+        "description": endpoint.description,
+        "created_at": _time(endpoint.created_ms),
+        "enabled": not status.disabled_ms,
+        "disabled_at": _time(status.disabled_ms),
+        "disabled_reason": status.reason or None,
+        "position": status.position,
+        "delivered_at": _time(status.delivered_ms),
+        "waiting_since": _time(view.waiting_since_ms),
+        "failures": status.delivery.failures if status.delivery else 0,
+        "failing_since": _time(status.delivery.failing_since_ms) if status.delivery else None,
+    }
+
+
+def delivery_page(page: DeliveryPage) -> responses.WebhookDeliveryPage:
+    return responses.WebhookDeliveryPage(deliveries=tuple(map(_delivery, page.records)), next=page.cursor or None)
+
+
+def _delivery(record: DeliveryRecord) -> responses.WebhookDelivery:
+    return _from_sources(
+        responses.WebhookDelivery,
+        (record,),
+        time=_time(record.at_ms),
+        status=record.status or None,
+        error=record.error or None,
+        next_at=_time(record.again_ms),
+    )
 
 
 def _from_sources(model: type[Model], sources: tuple[object, ...], **values: Any) -> Model:

@@ -18,6 +18,7 @@ from dispatcher.cli import (
     services,
     suppressions,
     up,
+    webhooks,
 )
 from dispatcher.cli.provider import app as provider
 
@@ -38,6 +39,7 @@ app.add_typer(jobs.app, name="jobs", rich_help_panel="Mailings")
 app.add_typer(numbers.app, name="numbers", rich_help_panel="Mailings")
 app.add_typer(documents.app, name="documents", rich_help_panel="Mailings")
 app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Mailings")
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")
 app.add_typer(account.app, name="account", rich_help_panel="Looking after it")

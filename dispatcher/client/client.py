@@ -35,6 +35,7 @@ from dispatcher.client.files import (
 from dispatcher.client.transport import Transport
 from dispatcher.schema.requests import (
     CancelJobs,
+    ChangeWebhookEndpoint,
     DryRunOptions,
     ListOptions,
     NewBatch,
@@ -42,8 +43,10 @@ from dispatcher.schema.requests import (
     NewRerun,
     NewReruns,
     NewSuppression,
+    NewWebhookEndpoint,
     Rate,
     ReleaseHolds,
+    Replay,
     Resume,
     StartBatch,
 )
@@ -55,6 +58,8 @@ from dispatcher.schema.responses import (
     CommandedBatch,
     Diagnosis,
     Document,
+    Event,
+    EventPage,
     Forecast,
     Hold,
     HoldPage,
@@ -73,6 +78,10 @@ from dispatcher.schema.responses import (
     SuppressionImport,
     SuppressionPage,
     Upload,
+    WebhookDeliveryPage,
+    WebhookEndpoint,
+    WebhookEndpoints,
+    WebhookEndpointSecret,
 )
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -397,6 +406,59 @@ class Client:
         """Write the whole list to ``path`` as CSV; returns its bytes."""
         return self._transport.stream("GET", "/v1/suppressions/export", lambda answer: save(answer, path, progress))
 
+    # events
+
+    def events_page(
+        self, *, types: Sequence[str] = (), batch: str = "", after: str = "", limit: int = _PAGE
+    ) -> EventPage:
+        """One page of events behind an id. Pass ``next`` as ``after`` for the next page, and for the next poll."""
+        return self._get(EventPage, "/v1/events", type=list(types) or None, batch=batch, after=after, limit=limit)
+
+    def events(self, *, types: Sequence[str] = (), batch: str = "", after: str = "") -> Iterator[Event]:
+        """All events behind an id that have happened by now, page by page."""
+        while True:
+            page = self.events_page(types=types, batch=batch, after=after)
+            yield from page.events
+            if not page.more:
+                return
+            after = page.next
+
+    def create_webhook_endpoint(self, new: NewWebhookEndpoint, *, key: str = "") -> WebhookEndpointSecret:
+        """Create an endpoint, which gets the events from now on. Keep its ``secret``: it is not shown again."""
+        return self._create(WebhookEndpointSecret, "/v1/webhook-endpoints", new.sent(), key)
+
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        """All endpoints, the oldest first."""
+        return self._get(WebhookEndpoints, "/v1/webhook-endpoints")
+
+    def webhook_endpoint(self, endpoint: str) -> WebhookEndpoint:
+        """An endpoint, how far it is, and why it is disabled."""
+        return self._get(WebhookEndpoint, _endpoint_path(endpoint))
+
+    def change_webhook_endpoint(self, endpoint: str, change: ChangeWebhookEndpoint) -> WebhookEndpoint:
+        """Change an endpoint, or enable it again."""
+        answer = self._transport.call("PATCH", _endpoint_path(endpoint), json=change.sent())
+        return self._read(WebhookEndpoint, answer)
+
+    def rotate_webhook_secret(self, endpoint: str) -> WebhookEndpointSecret:
+        """Give an endpoint a new secret. The present one signs for a day as well."""
+        answer = self._transport.call("POST", f"{_endpoint_path(endpoint)}/rotate-secret")
+        return self._read(WebhookEndpointSecret, answer)
+
+    def delete_webhook_endpoint(self, endpoint: str) -> None:
+        """Delete an endpoint."""
+        self._transport.call("DELETE", _endpoint_path(endpoint))
+
+    def webhook_deliveries_page(self, endpoint: str, *, after: int = 0, limit: int = _PAGE) -> WebhookDeliveryPage:
+        """One page of the attempts to deliver to an endpoint, newest first."""
+        path = f"{_endpoint_path(endpoint)}/deliveries"
+        return self._get(WebhookDeliveryPage, path, after=after or None, limit=limit)
+
+    def replay_webhook_events(self, endpoint: str, replay: Replay) -> WebhookEndpoint:
+        """Let an endpoint get events again, as far as they are kept."""
+        answer = self._transport.call("POST", f"{_endpoint_path(endpoint)}/replay", json=replay.sent())
+        return self._read(WebhookEndpoint, answer)
+
     # account and health
 
     def account(self) -> Account:
@@ -512,6 +574,10 @@ class Client:
 def _with_query(path: str, options: ListOptions | None) -> str:
     query = urlencode(options.model_dump(mode="json", exclude_defaults=True)) if options else ""
     return f"{path}?{query}" if query else path
+
+
+def _endpoint_path(endpoint: str) -> str:
+    return f"/v1/webhook-endpoints/{quote(endpoint, safe='')}"
 
 
 def new_key() -> str:

@@ -133,6 +133,8 @@ class Definition:
     max_per_second: float = 0.0
     #: numbers that are on the do-not-fax list only because a call proved them dead are faxed
     ignore_dead_numbers: bool = False
+    #: each job that ends has an event
+    job_events: bool = False
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -19,6 +19,8 @@ class KeyUse(StrEnum):
     RERUN = "rerun"
     #: ``POST /v1/faxes``
     FAX = "fax"
+    #: ``POST /v1/webhook-endpoints``
+    WEBHOOK = "webhook"
     #: a chunk of a list, ``POST /v1/batches/{batch}/recipients``
     CHUNK = "chunk"
 

@@ -1,12 +1,17 @@
-"""Addresses of documents that the provider fetches: only such as can be meant for it."""
+"""Addresses that producers name: of documents that the provider fetches, and of their webhook endpoints.
+
+Only such are taken as can be meant for somebody outside. A name says nothing of the address that it resolves to:
+``is_public`` is asked again for each connection that is made from here.
+"""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["address_fault"]
+__all__ = ["address_fault", "is_public", "webhook_fault"]
 
 _COMPLETE = "give a full address such as https://example.com/a.pdf"
+_PRIVATE = "is an address of one machine or network"
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 #: what browsers and other programs read as a number, such as ``2130706433``, ``0x7f.1`` and ``0177.0.0.1``
@@ -27,32 +32,59 @@ def address_fault(text: str) -> str:
     """Return what is wrong with the address of a document, as a sentence; empty if the provider can fetch it."""
     if not _PRINTABLE.fullmatch(text):
         return f"{_COMPLETE}, with spaces, backslashes and letters other than English ones percent-encoded"
+    parts = _full_address(text)
+    if parts is None:
+        return _COMPLETE
+    if "@" in parts.netloc:
+        return "leave out user and password: everybody who sees the fax at the provider could read them"
+    fault = _host_fault(parts, private=False)
+    return fault.replace(_PRIVATE, f"{_PRIVATE}, which the provider cannot fetch from: upload the document")
+
+
+def webhook_fault(text: str, *, private: bool) -> str:
+    """Return what is wrong with the address of a webhook endpoint, as a sentence; empty if it can be called.
+
+    ``private`` allows addresses of this machine and network, and http.
+    """
+    parts = _full_address(text) if _PRINTABLE.fullmatch(text) else None
+    if parts is None:
+        return "give a full address such as https://example.com/bulkfax, in English letters"
+    if parts.scheme == "http" and not private:
+        return "give an https address: events are not sent in the clear"
+    if "@" in parts.netloc:
+        return "leave out user and password: deliveries are signed"
+    fault = _host_fault(parts, private=private)
+    return fault.replace(_PRIVATE, f"{_PRIVATE}: BULKFAX_WEBHOOK_PRIVATE_ADDRESSES=true allows it")
+
+
+def is_public(address: str) -> bool:
+    """Return whether an address, as a name resolves to it, is one of the public internet."""
+    try:
+        return all(map(_is_public, _meant(ip_address(address))))
+    except ValueError:
+        return False
+
+
+def _full_address(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        return _COMPLETE
-    if not complete:
-        return _COMPLETE
-    if "@" in parts.netloc:
-        return "leave out user and password: everybody who sees the fax at the provider could read them"
-    return _host_fault(parts.hostname or "", bracketed="[" in parts.netloc)
+        return None
+    return parts if complete else None
 
 
-def _host_fault(host: str, *, bracketed: bool) -> str:
+def _host_fault(parts: SplitResult, *, private: bool) -> str:
+    host, bracketed = parts.hostname or "", "[" in parts.netloc
     if not bracketed and _ENDS_IN_NUMBER.fullmatch(host) is None:
         if not _NAME.fullmatch(host):
             return _COMPLETE
-        return _unreachable(host) if _LOCAL_NAME.fullmatch(host) else ""
+        return "" if private or not _LOCAL_NAME.fullmatch(host) else f"{host} {_PRIVATE}"
     try:
         address = ip_address(host)
     except ValueError:
         return "write the host as a name, or its address as four decimal numbers such as 203.0.113.7"
-    return "" if all(map(_is_public, _meant(address))) else _unreachable(host)
-
-
-def _unreachable(host: str) -> str:
-    return f"{host} is an address of one machine or network, which the provider cannot fetch from: upload the document"
+    return "" if private or all(map(_is_public, _meant(address))) else f"{host} {_PRIVATE}"
 
 
 def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:

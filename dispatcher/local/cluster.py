@@ -216,6 +216,8 @@ class LocalCluster:
             "BULKFAX_HOST": "127.0.0.1",
             "BULKFAX_PORT": str(port),
             "BULKFAX_API_KEYS": self.api_key,
+            # whoever receives webhooks of a cluster on this machine is on it too
+            "BULKFAX_WEBHOOK_PRIVATE_ADDRESSES": "true",
             **self._settings,
         }
 

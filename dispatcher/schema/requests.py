@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from dispatcher.core.batch_events import EventType
 from dispatcher.core.closed_sets import unknown_word
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.public_address import address_fault
@@ -32,6 +33,7 @@ OnPartial = Literal["resume", "resend", "stop"]
 #: maximum characters of the names and values of a cover page's merge fields together; every draft stores them
 _COVER_PAGE_CHARACTERS = 10_000
 _DATE = re.compile(r"[0-9]{4}-")
+_EVENT_ID = "give the id of an event, such as 1795000000000-0"
 
 
 def _web_address(text: str) -> str:
@@ -218,6 +220,7 @@ class Content(Request):
         default=False,
         description="Whether to fax numbers that are on the do-not-fax list only because calls have proved them dead.",
     )
+    job_events: Flag = Field(default=False, description="Whether each job that ends has an event (`job.final`).")
 
 
 class NewBatch(Content):
@@ -312,6 +315,7 @@ class NewFax(Content, Start):
 
 
 CATEGORIES = tuple(category.value for category in Category)
+EVENT_TYPES = tuple(kind.value for kind in EventType)
 ERROR_TYPES = tuple(filter(None, STORED_ERROR_TYPES))
 _Category = Annotated[str, _word_of(CATEGORIES)]
 _ErrorType = Annotated[str, _word_of(ERROR_TYPES)]
@@ -462,6 +466,52 @@ class NewReruns(NewRerun):
     batches: Annotated[
         tuple[_BatchId, ...], EnforcedByApi(Annotated[tuple[_BatchId, ...], Field(min_length=1, max_length=50)])
     ] = Field(description="Ids of the batches, 50 at most.")
+
+
+_EventType = Annotated[str, _word_of(EVENT_TYPES)]
+_EventTypes = Annotated[tuple[_EventType, ...], _list_of(_EventType, 100)]
+_HookAddress = Annotated[
+    str,
+    EnforcedByApi(
+        Annotated[
+            str, Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri", "pattern": "^https?://"})
+        ]
+    ),
+]
+
+
+class NewWebhookEndpoint(Request):
+    """An address that gets events."""
+
+    url: _HookAddress = Field(description="Address that events are sent to, with https.")
+    types: _EventTypes = Field(default=(), description="Types of events to send; if left out, all.")
+    description: Line = Field(default="", description="What it is, for people.")
+
+
+class ChangeWebhookEndpoint(Request):
+    """What to change of an endpoint. What is left out stays as it is."""
+
+    url: _HookAddress | None = Field(default=None, description="Address that events are sent to, with https.")
+    types: _EventTypes | None = Field(default=None, description="Types of events to send; an empty list: all.")
+    description: Line | None = Field(default=None, description="What it is, for people.")
+    enabled: Flag | None = Field(
+        default=None, description="Whether it gets events. Once enabled, it gets those that it has missed."
+    )
+
+
+class Replay(Request):
+    """From where an endpoint gets the events again: give one of both."""
+
+    after: Annotated[str, EnforcedByApi(Annotated[str, *_pattern(r"[0-9]{1,15}-[0-9]{1,15}", _EVENT_ID)])] | None = (
+        Field(default=None, description="Id of an event: those behind it.")
+    )
+    since: Time | None = Field(default=None, description="Those from this time on.")
+
+    @model_validator(mode="after")
+    def _names_a_place(self, info: ValidationInfo) -> Self:
+        if info.context is not None and (self.after is None) == (self.since is None):
+            raise ValueError("give after or since")
+        return self
 
 
 class NewSuppression(Request):

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from dispatcher.core.batch_events import EventType
 from dispatcher.core.diagnosis import Cause as FindingCause
 from dispatcher.core.limits.limited_by import LimitedBy as LimitedByWord
+from dispatcher.core.webhooks import DeliveryResult
 from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, JobState, ShownBatchState, ShownJobState
 
 
@@ -170,6 +172,7 @@ class Batch(Response):
     ignore_dead_numbers: bool = Field(
         default=False, description="Whether numbers are faxed that only calls have proved dead."
     )
+    job_events: bool = Field(default=False, description="Whether each job that ends has an event (`job.final`).")
     doubled: int = Field(
         default=0, description="Number of jobs that the provider accepted a second fax of while the first counted."
     )
@@ -730,3 +733,88 @@ class Problem(BaseModel):
     shared: int | None = Field(
         default=None, description="Number of recipients that it shares with the batch that was not started."
     )
+
+
+#: a client reads types of a newer API as well
+EventName = Annotated[str, WithJsonSchema({"type": "string", "enum": [kind.value for kind in EventType]})]
+
+
+class Event(Response):
+    """Something that has happened. `data` depends on the type; docs/webhooks.md describes it."""
+
+    id: str = Field(description="Id of the event. Later events have greater ids.")
+    type: EventName = Field(description="What has happened.")
+    time: Time = Field(description="When it happened.")
+    sequence: int = Field(
+        description="Number of the event among those of its batch, or of the account: 1, 2, 3. A number that is "
+        "missing is that of an event that was lost, or is of a type that was not asked for."
+    )
+    batch: str | None = Field(default=None, description="Id of the batch; null for an event of the account.")
+    name: str | None = Field(default=None, description="Name of the batch; null if it was deleted meanwhile.")
+    data: dict[str, Any] = Field(default={}, description="More about it.")
+
+
+class EventPage(Response):
+    """Some events, in the order in which they happened."""
+
+    events: tuple[Event, ...] = Field(description="The events of this page.")
+    next: str = Field(description="Value of `after` for the next page; at the end, of the next request for new events.")
+    more: bool = Field(default=False, description="Whether there may be more events now.")
+
+
+class WebhookEndpoint(Response):
+    """An address that gets events, and how far it is."""
+
+    id: str = Field(description="Id of the endpoint.")
+    url: str = Field(description="Address that events are sent to.")
+    types: tuple[EventName, ...] = Field(default=(), description="Types of events that are sent; empty for all.")
+    description: str = Field(default="", description="What it is, for people.")
+    created_at: Time | None = Field(default=None, description="When it was created.")
+    enabled: bool = Field(default=True, description="Whether it gets events.")
+    disabled_at: Time | None = Field(default=None, description="Since when it gets none; null if it does.")
+    disabled_reason: str | None = Field(default=None, description="Why it gets none; null if it does.")
+    position: str = Field(default="", description="It has all events until the one of this id.")
+    delivered_at: Time | None = Field(default=None, description="When it took events last; null for never.")
+    waiting_since: Time | None = Field(
+        default=None, description="When the oldest event happened that it has not got; null if it has all."
+    )
+    failures: int = Field(default=0, description="Number of attempts in a row that have failed.")
+    failing_since: Time | None = Field(default=None, description="When the first of them ended; null for none.")
+
+
+class WebhookEndpointSecret(WebhookEndpoint):
+    """An endpoint with its new secret, which is shown only once."""
+
+    secret: str = Field(description="Secret for a library of Standard Webhooks, which verifies the signatures.")
+
+
+class WebhookEndpoints(Response):
+    """All webhook endpoints."""
+
+    endpoints: tuple[WebhookEndpoint, ...] = Field(description="The endpoints, the oldest first.")
+
+
+class WebhookDelivery(Response):
+    """An attempt to send events to an endpoint."""
+
+    id: str = Field(description="Id of the delivery (`webhook-id`). A repeat has the same id and the same events.")
+    number: int = Field(description="Number among the attempts of the endpoint.")
+    time: Time | None = Field(default=None, description="When it began.")
+    result: str = Field(
+        description="`delivered`, `failed` (and is repeated), or `disabled` (and so is the endpoint).",
+        json_schema_extra={"enum": [result.value for result in DeliveryResult]},
+    )
+    status: int | None = Field(default=None, description="HTTP status of the answer; null for none.")
+    error: str | None = Field(default=None, description="Why it failed; null if it did not.")
+    attempt: int = Field(default=1, description="Which attempt of the delivery it was.")
+    events: int = Field(default=0, description="Number of events.")
+    last: str = Field(default="", description="Once it is delivered, the endpoint has all events until this one.")
+    took_ms: int = Field(default=0, description="How long the answer took, in milliseconds.")
+    next_at: Time | None = Field(default=None, description="When it is repeated; null if it is not.")
+
+
+class WebhookDeliveryPage(Response):
+    """A part of the attempts, newest first. The last 1,000 are kept."""
+
+    deliveries: tuple[WebhookDelivery, ...] = Field(description="The attempts of this page.")
+    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")

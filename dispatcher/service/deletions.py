@@ -1,4 +1,4 @@
-"""Deletes batches that have ended and documents that none needs: for people, and by the policy after some time.
+"""Deletes batches that have ended, documents that none needs, and old events: for people, and by the policy.
 
 A deleted batch is gone for everybody at once. Its keys are removed by the scheduler in bounded steps, so that sends do
 not wait for them, whatever the batch weighs.
@@ -88,7 +88,7 @@ class Retention:
         self._clock = clock
         self._batches = _Search()
         self._documents = _Search()
-        self._forget_s = -math.inf
+        self._forget_s = self._events_s = -math.inf
 
     async def remove(self) -> None:
         """Remove keys of deleted batches: at most so many that nothing else has to wait."""
@@ -106,6 +106,7 @@ class Retention:
             self._forget_s = self._clock() + _LOOK_S
         await self._delete_batches(now_ms)
         await self._delete_documents(now_ms)
+        await self._remove_events(now_ms)
 
     async def _delete_batches(self, now_ms: int) -> None:
         if self._policy.keep_batches_s is None or self._clock() < self._batches.next_s:
@@ -136,6 +137,12 @@ class Retention:
         old = await self._store.deletions.unused_documents(now_ms - kept_ms, self._documents.first)
         if deleted := await self._go_through(old, self._documents, delete):
             log.info("documents were deleted: nothing needed them for retention.documents", documents=deleted)
+
+    async def _remove_events(self, now_ms: int) -> None:
+        if self._clock() < self._events_s:
+            return
+        if not await self._store.events.remove_before(now_ms - round(self._policy.keep_events_s * 1000)):
+            self._events_s = self._clock() + _LOOK_S
 
     async def _go_through(self, old: OldNames, search: _Search, delete: Callable[[str], Awaitable[bool]]) -> int:
         """Delete what is due, as far as a turn goes. The next turn goes on from there; at the end, after some time."""

@@ -19,6 +19,7 @@ from dispatcher.core.recovery.places import Place, misplacement
 from dispatcher.service.doctor_readable import ADVICE, MAX_NAMED, unreadable
 from dispatcher.service.doctor_suppressions import check_list, repair_list
 from dispatcher.service.permits import NoPermit
+from dispatcher.service.webhooks import DISABLED_BY_REQUEST, is_late, list_endpoints
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally
@@ -71,6 +72,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         "callbacks set aside": partial(_set_aside, store, fix=fix),
         "watch": partial(_overdue, store),
         "drafts": partial(_drafts, store),
+        "webhooks": partial(_webhooks, store),
         "clock": partial(_clock, store),
     }
     return [finding for name, check in checks.items() for finding in await _checked(name, check)]
@@ -342,6 +344,25 @@ async def _drafts(store: Store) -> Finding:
     drafts, unchanged_s = await store.audit.drafts(await store.clock.now_ms())
     oldest = f", the oldest unchanged for {duration_text(round(unchanged_s), units=1)}" if drafts else ""
     return Finding(check="drafts", ok=True, text=f"open drafts: {drafts:,}{oldest}")
+
+
+async def _webhooks(store: Store) -> Finding:
+    now_ms = await store.clock.now_ms()
+    views = await list_endpoints(store)
+    failed = [view for view in views if view.status.disabled_ms and view.status.reason != DISABLED_BY_REQUEST]
+    late = [view for view in views if not view.status.disabled_ms and is_late(view, now_ms)]
+    wrong = [
+        *(f"{view.endpoint.id} is disabled: {view.status.reason}" for view in failed),
+        *(f"{view.endpoint.id} has not got the events of {_age(view.waiting_since_ms, now_ms)}" for view in late),
+    ]
+    if wrong:
+        advice = "see `bulkfax webhooks deliveries ENDPOINT`, then `bulkfax webhooks enable ENDPOINT`"
+        return Finding(check="webhooks", ok=False, text=f"{'; '.join(wrong[:_MAX_NAMED])}. For each, {advice}")
+    return Finding(check="webhooks", ok=True, text=f"{counted(len(views), 'endpoint')}, none late")
+
+
+def _age(since_ms: int, now_ms: int) -> str:
+    return f"the last {duration_text(round((now_ms - since_ms) / 1000), units=1)}"
 
 
 async def _clock(store: Store) -> Finding:

@@ -17,6 +17,7 @@ from dispatcher.core.limits.rate import RateState, next_us
 from dispatcher.core.limits.shares import BULK_FLOOR
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.recovery.clock_step import ClockReading, read_clock
+from dispatcher.service.deadlines import DeadlineWatch
 from dispatcher.service.deletions import Retention
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData, WrongKeyType
@@ -101,6 +102,7 @@ class Scheduler:
         self._clock = clock
         self._failpoint = failpoint
         self._retention = Retention(store, policy, clock)
+        self._deadline_watch = DeadlineWatch(store, clock)
         self._reading: ClockReading | None = None
         self._reading_stored_s = -math.inf
         #: leases and jobs to reconcile that no tick has returned yet
@@ -137,6 +139,7 @@ class Scheduler:
         if workers:
             await self._despite_damage(self._lease_all(), None)
         await self._despite_damage(self._retain(), None)
+        await self._despite_damage(self._watch_deadlines(), None)
         # messages would have no reader while no worker is alive
         events = await self._despite_damage(self._ready_events(), 0) if workers else 0
         due = DueTasks(leases=tuple(self._leases), reconcile=tuple(self._reconcile), events=events)
@@ -287,6 +290,11 @@ class Scheduler:
         await self._retention.remove()
         if self.steady:
             await self._retention.apply(await self._store.clock.now_ms())
+
+    async def _watch_deadlines(self) -> None:
+        if self.steady:
+            rate = (await self._current_rate_state()).ceiling
+            await self._deadline_watch.look(await self._store.clock.now_ms(), rate)
 
     async def _end_drafts(self) -> None:
         """Let drafts expire that have not changed for the life of a draft. Not soon after a step of the clock."""

@@ -10,6 +10,7 @@ from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.limits.rate import next_us, used_ratio
 from dispatcher.core.recovery.places import Place
 from dispatcher.service.limits import what_limits
+from dispatcher.service.webhooks import WebhookHealth, webhook_health
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
 
@@ -54,6 +55,7 @@ class Snapshot:
     #: time since the last sign of life, by kind of process
     last_seen_s: Mapping[str, float]
     workers_alive: int
+    webhooks: WebhookHealth
 
 
 async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
@@ -86,6 +88,7 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
             "worker": _age_s(workers.seen_ms(now_ms), now_ms, none=math.inf),
         },
         workers_alive=workers.alive,
+        webhooks=await webhook_health(store, now_ms),
     )
 
 

@@ -204,6 +204,7 @@ class Batches:
         self._scripts = scripts
         self._keys = scripts.keys
         self._lookup_ms = round(policy.lookup_life_s * 1000)
+        self._event_rules = json.dumps(asdict(policy.event_rules))
 
     async def create(self, definition: Definition, *, max_drafts: int = 0) -> CreateStatus:
         """Store a draft, unless there are ``max_drafts`` open drafts already (0: any number)."""
@@ -220,6 +221,7 @@ class Batches:
             "start_at_ms": definition.start_at_ms,
             "deadline_ms": definition.deadline_ms,
             "ignore_dead_numbers": int(definition.ignore_dead_numbers),
+            "job_events": int(definition.job_events),
         }
         flat = [item for field in fields.items() for item in field]
         answer = await self._scripts.accept(
@@ -257,6 +259,7 @@ class Batches:
             new=end,
             unchanged_ms=unchanged_ms,
             quota=0,
+            event_rules="",
             **StartNote().options,
         )
         return answer.decode() == end and not refused
@@ -383,6 +386,7 @@ class Batches:
                 new=target or expected,
                 unchanged_ms=ended_for_ms,
                 quota=quota,
+                event_rules=self._event_rules,
                 **start.options,
             )
             now = Control(answer.decode())

@@ -53,6 +53,12 @@ rollback:unknown             hash    fax id -> JSON of a fax whose job does not 
 inbox                        stream  callbacks not yet settled                                  until settled
 inbox:deferred               zset    callback -> when it is due again (ms)                      until confirmed
 inbox:failed                 list    JSON of callbacks that could not be settled                the last 1,000
+events                       stream  what happened to batches, for producers                    7 days (policy)
+events:account               string  number of the last event that concerns no single batch     for good
+webhooks                     hash    webhook endpoint -> JSON: address, types, secrets            until deleted
+webhooks:due                 zset    enabled endpoint -> when it may get a delivery (ms)        until deleted
+webhook:<id>                 hash    position, delivery under way, failures of an endpoint      until deleted
+webhook:<id>:deliveries      list    JSON of attempts to deliver to it, newest first            the last 1,000
 totals                       hash    counters of all processes of the account, for metrics      for good
 secrets                      hash    keys made once: callback, number                           for good
 write_check                  string  written by the readiness check                             1 minute
@@ -117,18 +123,24 @@ LEGACY_KEYS = ("bf:batches", "bf:limiter", "bf:secrets")
 #: types of the keys of an account that have no id in their name; the same as in the table above
 ACCOUNT_TYPES = {
     **dict.fromkeys(
-        ("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check", "calls", "lookup"), "string"
+        (
+            *("layout", "workers:ended", "scheduler:seen", "sends", "lists_fail", "write_check", "calls", "lookup"),
+            "events:account",
+        ),
+        "string",
     ),
     **dict.fromkeys(("batches", "active:urgent", "active:bulk", "drafts", "timers", "deadlines"), "zset"),
     **dict.fromkeys(("breaker", "forbidden", "unclear_sends", "inbox:deferred"), "zset"),
     **dict.fromkeys(("suppressions:numbers", "suppressions:ends", "dead_calls"), "zset"),
-    **dict.fromkeys(("deleting", "deleted", "documents:used"), "zset"),
+    **dict.fromkeys(("deleting", "deleted", "documents:used", "webhooks:due"), "zset"),
     **dict.fromkeys((f"watch:{place}" for place in WATCHED), "zset"),
     **dict.fromkeys(("wake", "inbox:failed"), "list"),
     **dict.fromkeys(("draining", "released"), "set"),
     **dict.fromkeys(("leases", "locks", "limiter", "holds", "answered", "clock", "workers", "epoch"), "hash"),
-    **dict.fromkeys(("rollback", "rollback:unknown", "totals", "secrets", "documents", "suppressions"), "hash"),
-    "inbox": "stream",
+    **dict.fromkeys(
+        ("rollback", "rollback:unknown", "totals", "secrets", "documents", "suppressions", "webhooks"), "hash"
+    ),
+    **dict.fromkeys(("inbox", "events"), "stream"),
 }
 #: those of them without which nothing is sent
 SENDING_KEYS = frozenset(
@@ -184,6 +196,10 @@ class Keys:
         self.inbox = self._named("inbox")
         self.inbox_deferred = self._named("inbox:deferred")
         self.inbox_failed = self._named("inbox:failed")
+        self.events = self._named("events")
+        self.events_of_account = self._named("events:account")
+        self.webhooks = self._named("webhooks")
+        self.webhooks_due = self._named("webhooks:due")
         self.totals = self._named("totals")
         self.secrets = self._named("secrets")
         self.documents = self._named("documents")
@@ -250,6 +266,14 @@ class Keys:
     def document_users(self, sha256: str) -> str:
         """Return the key of the batches that have not ended and need a document."""
         return self._named(f"document:{sha256}:users")
+
+    def webhook(self, endpoint: str) -> str:
+        """Return the key of the state of a webhook endpoint."""
+        return self._named(f"webhook:{endpoint}")
+
+    def webhook_deliveries(self, endpoint: str) -> str:
+        """Return the key of the attempts to deliver to a webhook endpoint."""
+        return self._named(f"webhook:{endpoint}:deliveries")
 
     def sent_sketch(self, batch_id: str) -> str:
         """Return the key of the sketch of a deleted batch that has sent something."""

@@ -21,7 +21,9 @@ from dispatcher.store.protocol import constants
 
 _FOLDER = Path(__file__).parent / "scripts"
 #: parts that are put in front of every script, in an order in which each one follows those that it needs
-SHARED = ("damage", "time", "keys", "records", "wakes", "scopes", "counts", "waiting", "numbers", "workers")
+SHARED = (
+    *("damage", "time", "keys", "records", "wakes", "events", "scopes", "counts", "waiting", "numbers", "workers"),
+)
 #: parts that are put in front of some scripts only
 _LEASES = frozenset({"begin", "claim", "fetch", "reclaim", "sign_off"})
 _PACING = frozenset({"begin", "claim", "next_due", "set_limits", "slow_down", "take_permit", "unblock"})
@@ -39,12 +41,13 @@ _SUPPRESSIONS = frozenset(
     }
 )
 _DEAD_NUMBERS = frozenset({"settle"})
+_WEBHOOKS = frozenset({"end_delivery", "plan_delivery", "put_endpoint"})
 #: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(
     {
         *("add_chunk", "add_events", "begin", "cancel_jobs", "claim", "continue", "control", "create", "defer"),
         *("delete_document", "fix_selection", "move_epoch", "settle", "suppress", "take_deferred", "touch_document"),
-        "unsuppress",
+        *("put_endpoint", "remove_endpoint", "unsuppress"),
     }
 )
 _LOOKING = frozenset({"beat", "next_due"})
@@ -66,6 +69,7 @@ _SOME = {
     "parking": _PARKING,
     "suppressions": _SUPPRESSIONS,
     "dead_numbers": _DEAD_NUMBERS,
+    "webhooks": _WEBHOOKS,
 }
 
 #: a loss of writes is assumed to begin this long before the last write that is known to be kept

@@ -45,6 +45,9 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         "CLEAN_UP_MS": 60_000,
     },
     "wakes": {"LONGEST_SLEEP_MS": round(LONGEST_SLEEP_S * 1000)},
+    # batches of a document that are told of its hold one by one
+    "scopes": {"BATCHES_TOLD": 100},
+    "counts": {"FAILED": int(State.FAILED)},
     "workers": {
         "DEAD_MS": round(DEAD_S * 1000),
         "FORGET_MS": 3_600_000,
@@ -113,6 +116,7 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     # ages of a lease that no worker has fetched: when it is announced again, and when it is taken back
     "reclaim": {"ANNOUNCE_AGAIN_MS": 2000, "UNFETCHED_MS": 10_000},
     "next_due": {"SHOW_LIFE_MS": 3000},
+    "end_delivery": {"DELIVERIES_KEPT": 1000},
     # starts with the same content that are compared with later ones
     "control": {"STARTS_KEPT": 1000, "DELETED_KNOWN_MS": DELETED_KNOWN_MS},
     "create": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},

@@ -14,6 +14,7 @@ from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
+from dispatcher.store.events import Events
 from dispatcher.store.holds import Holds
 from dispatcher.store.idempotency import IdempotencyKeys
 from dispatcher.store.inbox import Inbox
@@ -31,6 +32,7 @@ from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
 from dispatcher.store.suppressions import Suppressions
 from dispatcher.store.wakes import Wakes
+from dispatcher.store.webhooks import Webhooks
 from dispatcher.store.workers import WorkerRegistry
 
 #: maximum seconds since the last acknowledgement of a working replica, which sends one each second
@@ -78,6 +80,7 @@ class Store:
         self.deletions = Deletions(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)
+        self.events = Events(self._client, scripts)
         self.holds = Holds(self._client, scripts)
         self.inbox = Inbox(self._client, scripts)
         self.idempotency_keys = IdempotencyKeys(self._client, keys)
@@ -92,6 +95,7 @@ class Store:
         self.suppressions = Suppressions(self._client, scripts)
         self.metric_totals = MetricTotals(self._client, keys)
         self.wakes = Wakes(self._client, scripts)
+        self.webhooks = Webhooks(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)
 
     async def ping(self) -> None:

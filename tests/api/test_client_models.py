@@ -9,7 +9,19 @@ import httpx
 import pytest
 
 from dispatcher.api.app import create_app
-from dispatcher.client import ApiError, CancelJobs, Client, NewBatch, NewFax, NewRerun, NewReruns, NewSuppression
+from dispatcher.client import (
+    ApiError,
+    CancelJobs,
+    ChangeWebhookEndpoint,
+    Client,
+    NewBatch,
+    NewFax,
+    NewRerun,
+    NewReruns,
+    NewSuppression,
+    NewWebhookEndpoint,
+    Replay,
+)
 from dispatcher.schema import responses
 
 #: by method of the client; the path of a file is that of an existing one
@@ -45,6 +57,14 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "unsuppress": lambda client, _: client.unsuppress("+12025550143"),
     "unsuppress_all": lambda client, _: client.unsuppress_all("dead_number"),
     "import_suppressions": lambda client, file: client.import_suppressions(file),
+    "events_page": lambda client, _: client.events_page(),
+    "create_webhook_endpoint": lambda client, _: client.create_webhook_endpoint(NewWebhookEndpoint(url="https://a.de")),
+    "webhook_endpoints": lambda client, _: client.webhook_endpoints(),
+    "webhook_endpoint": lambda client, _: client.webhook_endpoint("we_1"),
+    "change_webhook_endpoint": lambda client, _: client.change_webhook_endpoint("we_1", ChangeWebhookEndpoint()),
+    "rotate_webhook_secret": lambda client, _: client.rotate_webhook_secret("we_1"),
+    "webhook_deliveries_page": lambda client, _: client.webhook_deliveries_page("we_1"),
+    "replay_webhook_events": lambda client, _: client.replay_webhook_events("we_1", Replay(after="1-0")),
     "holds_page": lambda client, _: client.holds_page(),
     "account": lambda client, _: client.account(),
     "set_rate": lambda client, _: client.set_rate(per_minute=3000),
@@ -59,6 +79,8 @@ WITHOUT_MODEL = {
     "look_up",
     "delete_batch",
     "delete_document",
+    "delete_webhook_endpoint",
+    "events",
     "holds",
     "refused",
     "report",

@@ -72,6 +72,10 @@ MAY_REFUSE = {
     "POST /v1/suppressions": _NUMBER,
     "POST /v1/suppressions/import": _LIST,
     "GET /v1/suppressions/{number}": _NUMBER,
+    "POST /v1/webhook-endpoints": "an address is refused that cannot be called from here",
+    "PATCH /v1/webhook-endpoints/{endpoint}": "an address is refused that cannot be called from here",
+    "POST /v1/webhook-endpoints/{endpoint}/replay": "one of after and since is needed, not both",
+    "GET /v1/events": "what has the form of no event's id is refused",
     "DELETE /v1/suppressions/{number}": _NUMBER,
 }
 #: operations that may accept what their schema does not allow, and why

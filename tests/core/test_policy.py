@@ -36,7 +36,7 @@ def test_durations_are_read_in_both_forms() -> None:
         (
             "[tims]\nlease = 3",
             "tims is not known; allowed there: times, caps, documents, rate, delays, delivery, dead_numbers, "
-            "retention, rules",
+            "retention, events, webhooks, rules",
         ),
         ("[times]\nlese = 3", "times.lese is not known; allowed there: post_total, read_total, lease"),
         ("times = 3", "times must be a table, written [times], not 3"),

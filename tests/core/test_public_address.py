@@ -1,8 +1,11 @@
 """Addresses of documents: whatever cannot be meant for the provider is refused."""
 
+from contextlib import suppress
+from ipaddress import ip_address
+
 import pytest
 
-from dispatcher.core.public_address import address_fault
+from dispatcher.core.public_address import address_fault, is_public, webhook_fault
 
 PUBLIC = [
     "https://example.com/a.pdf",
@@ -106,3 +109,34 @@ def test_an_odd_spelling_of_an_address_is_refused(host: str) -> None:
 @pytest.mark.parametrize("text", ["http://a\\@127.0.0.1/", "http://127.0.0.1\\.example.com/", "http:\\\\127.0.0.1/"])
 def test_a_backslash_is_refused(text: str) -> None:
     assert "backslashes" in address_fault(text)
+
+
+@pytest.mark.parametrize("text", [text for text in PUBLIC if text.startswith("https")])
+def test_a_webhook_endpoint_may_have_any_public_address(text: str) -> None:
+    assert webhook_fault(text, private=False) == ""
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, *ODD])
+def test_a_webhook_endpoint_has_no_private_address_unless_a_setting_allows_it(host: str) -> None:
+    assert webhook_fault(f"https://{host}/", private=False)
+    if host in PRIVATE:
+        assert "BULKFAX_WEBHOOK_PRIVATE_ADDRESSES" in webhook_fault(f"https://{host}/", private=False)
+        assert webhook_fault(f"http://{host}/", private=True) == ""
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_webhook_endpoint_has_a_full_address_without_a_password(private: bool) -> None:
+    for text in [*NO_ADDRESS, *CREDENTIALS]:
+        assert webhook_fault(text, private=private), text
+    assert "https" in webhook_fault("http://example.com/", private=False)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_what_a_name_resolves_to_is_judged_as_an_address_in_the_url_is(host: str) -> None:
+    with suppress(ValueError):
+        address = str(ip_address(host.strip("[]")))
+        assert not is_public(address), address
+    assert is_public("8.8.8.8")
+    assert is_public("2606:4700:4700::1111")
+    assert not is_public("fe80::1%eth0")
+    assert not is_public("localhost")

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import CommandRefusal, Control
+from dispatcher.core.batch_events import Announced, EventType, Measure, is_power_of_ten, thresholds_crossed
 from dispatcher.core.dead_numbers import CallEnd, area_of
 from dispatcher.core.job import FailureCode, JobId, Record, State
 from dispatcher.core.limits.allowance import Period
@@ -101,6 +102,9 @@ class Batch:
     ignores_dead_numbers: bool = False
     #: somebody has released its hold for dead numbers
     numbers_accepted: bool = False
+    job_events: bool = False
+    #: thresholds that producers were told of; None before its start
+    announced: Announced | None = None
 
     @property
     def scopes(self) -> list[str]:
@@ -200,6 +204,10 @@ class Model:
     workers: dict[str, Worker] = field(default_factory=dict)
     #: the registry's clock, and the time at which it was written
     clock: tuple[int, int] = (0, 0)
+    #: what producers are told: the batch (empty: none), the type, and what it is about
+    events: list[tuple[str, EventType, str]] = field(default_factory=list)
+    #: batches of which jobs became final in this call
+    moved: set[str] = field(default_factory=set)
 
     @property
     def ms(self) -> int:
@@ -211,6 +219,47 @@ class Model:
         regain_us = int(policy.rate_regain_s * 1_000_000)
         gap_us = int(policy.probe_gap_s * 1_000_000)
         return Adaptation(cut=policy.rate_cut, regain_us=regain_us, probe_gap_us=gap_us)
+
+    def _tell(self, batch: str, kind: EventType, about: str = "") -> None:
+        self.events.append((batch, kind, about))
+
+    def _tell_of_start(self, batch: Batch) -> None:
+        self._tell(batch.id, EventType.STARTED)
+        for scope in batch.scopes:
+            if scope in self.holds:
+                self._tell(batch.id, EventType.HELD, scope)
+
+    def _tell_of_hold(self, scope: str, *, held: bool) -> None:
+        kind, _, name = scope.partition(":")
+        own = EventType.HELD if held else EventType.RELEASED
+        if kind == "batch":
+            self._tell(name, own, scope)
+        elif kind != "job":
+            self._tell("", EventType.ACCOUNT_HELD if held else EventType.ACCOUNT_RELEASED, scope)
+            for batch in self.batches.values() if kind == "document" else ():
+                if name in batch.documents and batch.started_ms and not batch.finished_ms:
+                    self._tell(batch.id, own, scope)
+
+    def _tell_of_held_jobs(self, batch: Batch) -> None:
+        jobs = sum(due_ms == NEVER_MS for due_ms in batch.due.values())
+        if is_power_of_ten(jobs):
+            self._tell(batch.id, EventType.THRESHOLD_CROSSED, f"{Measure.HELD_JOBS} {jobs}")
+
+    def tell_of_thresholds(self) -> None:
+        """At the end of a script, for the batches of which jobs became final."""
+        for batch in [self.batches[name] for name in self.moved]:
+            if batch.announced and batch.finals:
+                failed = sum(jobs for (state, _, _), jobs in batch.counts.items() if state is State.FAILED)
+                batch.announced, crossed = thresholds_crossed(
+                    self.policy.event_rules,
+                    batch.announced,
+                    rows=len(batch.jobs),
+                    finals=batch.finals,
+                    failed=failed,
+                )
+                for measure, threshold in crossed:
+                    self._tell(batch.id, EventType.THRESHOLD_CROSSED, f"{measure} {threshold}")
+        self.moved.clear()
 
     def add_part(self, batch: Batch, numbers: Sequence[str], countries: Sequence[str]) -> list[int]:
         duplicates, first = [], batch.blocks * 1000
@@ -258,14 +307,19 @@ class Model:
             batch.start_at_ms = 0
         later = batch.start_at_ms > self.ms
         batch.control = Control.SCHEDULED if later else Control.RUNNING
-        if not later:
-            batch.started_ms = batch.started_ms or self.ms
+        batch.announced = batch.announced or Announced(look_at=1)
+        if not later and not batch.started_ms:
+            batch.started_ms = self.ms
+            self._tell_of_start(batch)
         if batch.deadline_ms and not batch.finished_ms:
             self.deadlines[batch.id] = batch.deadline_ms
         self.timers[batch.id] = batch.start_at_ms if later else 0
 
     def _end_if_last(self, batch: Batch) -> None:
+        self.moved.add(batch.id)
         if batch.finals == len(batch.jobs):
+            if not batch.finished_ms:
+                self._tell(batch.id, EventType.FINISHED, batch.control.value if batch.control in ENDING else "finished")
             batch.finished_ms = batch.finished_ms or self.ms
             self.deadlines.pop(batch.id, None)
             self._end_holds_of(batch)
@@ -357,6 +411,7 @@ class Model:
         """What waits for it is woken by the next claim."""
         if self.holds.pop(scope, None) is None:
             return False
+        self._tell_of_hold(scope, held=False)
         if scope in self.parked:
             self.released.add(scope)
         return True
@@ -381,7 +436,10 @@ class Model:
             del self.timers[name]
             batch = self.batches[name]
             if batch.control is Control.SCHEDULED:
-                batch.control, batch.started_ms = Control.RUNNING, batch.started_ms or self.ms
+                batch.control = Control.RUNNING
+                if not batch.started_ms:
+                    batch.started_ms = self.ms
+                    self._tell_of_start(batch)
             active = self.active[batch.priority]
             if batch.control is Control.RUNNING and name not in active:
                 active[name] = fairness.join(batch.vtime, min(active.values(), default=None))
@@ -620,6 +678,8 @@ class Model:
             job = JobId.parse(name)
             due = self.batches[job.batch].due
             due.update({job.row: NEVER_MS} if job.row in due else {})
+            self._tell_of_held_jobs(self.batches[job.batch])
+        self._tell_of_hold(scope, held=True)
         return True
 
     def _is_over(self, scope: str) -> bool:
@@ -655,7 +715,7 @@ class Model:
             self.lists_fail_ms = 0
             if held is None or held.category != LISTS_FAIL:
                 return ListNote.NOTHING
-            del self.holds[PROVIDER]
+            self._end_hold(PROVIDER)
             return ListNote.RELEASED
         self.lists_fail_ms = min(self.lists_fail_ms or self.ms, self.ms)
         if self.ms - self.lists_fail_ms < self.policy.lists_fail_s * 1000 or not self.watch[Place.UNCLEAR]:
@@ -703,6 +763,8 @@ class Model:
             unclear = new.state is State.SENDING and is_unclear(new)
             self.watch[Place.UNCLEAR if unclear else FLYING[new.state]][job] = next_ms
         elif new.state.final:
+            if batch.job_events:
+                self._tell(batch.id, EventType.JOB_FINAL, f"{job} {new.state.label} {new.failure.category}")
             self._end_if_last(batch)
 
     def settle(self, change: StoredTransition) -> None:
@@ -721,6 +783,7 @@ class Model:
             self.place(job, new, NEVER_MS if change.hold else next_ms)
             if change.hold and batch.records[job.row].state is State.WAITING:
                 self.holds[f"job:{job}"] = Held()
+                self._tell_of_held_jobs(batch)
         self._end_disproved(attempt, change.disproves)
         if new.state is not change.old.state:
             self._end_runs(batch, new.state)
@@ -832,6 +895,7 @@ class Model:
             self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
             if again == NEVER_MS and self.batches[job.batch].records[job.row].state is State.WAITING:
                 self.holds[f"job:{job}"] = Held()
+                self._tell_of_held_jobs(self.batches[job.batch])
         for scope, held in lease.probed.items():
             if self.holds.get(scope) is held:
                 held.put_off(self.ms, self.ms)

@@ -101,6 +101,7 @@ class RandomHistory:
         done: list[str] = []
         for _ in range(steps):
             done.append(await self._step())
+            self.model.tell_of_thresholds()
             stored = await snapshot.of_store(self.db)
             assert stored == snapshot.of_model(self.model), done
             assert snapshot.wrong_places(stored) == [], done
@@ -225,6 +226,7 @@ class RandomHistory:
             deadline_ms=dice.choice((0, 0, ms + 400_000)),
             documents=dice.choice(((), ("d0c",), ("d0c", "d1c"))),
             ignores_dead_numbers=dice.random() < 0.2,
+            job_events=name in "ac",
         )
         definition = Definition(
             id=name,
@@ -236,6 +238,7 @@ class RandomHistory:
             deadline_ms=batch.deadline_ms,
             documents=batch.documents,
             ignore_dead_numbers=batch.ignores_dead_numbers,
+            job_events=batch.job_events,
         )
         for sha256 in batch.documents:
             await self.db.client.hset(KEYS.documents, sha256, 1)

@@ -5,10 +5,12 @@ from collections import Counter
 from typing import Any
 
 from dispatcher.core.batch import Control
+from dispatcher.core.batch_events import BatchEvent, EventType
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 from dispatcher.store import codec, keys
+from dispatcher.store.events import START, Events
 from tests.store.fixture import KEYS, StoreFixture, dump
 from tests.store.model import Batch, Model, OpenLease
 
@@ -47,6 +49,7 @@ def of_model(model: Model) -> dict[str, Any]:
         "clock": model.clock,
         "pace": model.pace,
         "totals": _model_totals(model),
+        "events": Counter(model.events),
     }
 
 
@@ -110,7 +113,29 @@ async def of_store(db: StoreFixture) -> dict[str, Any]:
         "clock": tuple(map(int, clock.split())),
         "pace": await db.limiter.state(),
         "totals": _stored_totals(raw),
+        "events": await _stored_events(db),
     }
+
+
+async def _stored_events(db: StoreFixture) -> Counter[tuple[str, EventType, str]]:
+    """What was told. The events of each batch have the numbers 1, 2, 3."""
+    events = (await Events(db.client, db.scripts).after(START, 10_000)).events
+    for name in {event.batch for event in events}:
+        sequences = [event.sequence for event in events if event.batch == name]
+        assert sequences == list(range(1, len(sequences) + 1)), name
+    return Counter((event.batch, event.type, _about(event)) for event in events)
+
+
+def _about(event: BatchEvent) -> str:
+    data = event.data
+    match event.type:
+        case EventType.FINISHED:
+            return str(data["state"])
+        case EventType.THRESHOLD_CROSSED:
+            return f"{data['measure']} {data['threshold']}"
+        case EventType.JOB_FINAL:
+            return f"{data['job']} {data['state']} {data['category']}"
+    return str(data.get("scope", ""))
 
 
 def _suppressions(raw: dict[str, Any]) -> dict[str, tuple[str, str, int]]:

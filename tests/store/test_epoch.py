@@ -9,6 +9,7 @@ import pytest
 from dispatcher.core.batch import Definition
 from dispatcher.core.job import JobId
 from dispatcher.core.suppressions import Suppression, SuppressionSource
+from dispatcher.core.webhooks import Endpoint
 from dispatcher.store import lua
 from dispatcher.store.documents import Documents
 from dispatcher.store.epoch import WriteEpoch
@@ -16,6 +17,7 @@ from dispatcher.store.errors import StoreRolledBack
 from dispatcher.store.inbox import Inbox
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.rollback import ROLLED_BACK, Resumed, Rollbacks
+from dispatcher.store.webhooks import Webhooks
 from tests.store.fixture import KEYS, START_MS, StoreFixture, dump, open_store, restore, save, text_with_clock
 from tests.store.random_history import RandomHistory
 
@@ -68,6 +70,9 @@ async def test_every_script_of_begin_settle_accept_and_inbox_moves_it_by_one(red
         sha256 = (await documents.put(b"%PDF", "letter", 1)).sha256
         await documents.put(b"%PDF", "letter", 1)
         await documents.delete(sha256)
+        webhooks = Webhooks(db.client, scripts)
+        await webhooks.put(Endpoint(id="we_1", url="https://example.com/"))
+        await webhooks.remove("we_1")
         assert set(scripts.arguments) - lua._LOOKING == lua._MOVING
         for verb, (values, options) in scripts.arguments.items():
             before, epoch = await dump(db.client), await epoch_of(db)

@@ -204,7 +204,7 @@ def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
             "TIME",
             "UNLINK",
         ),
-        *("XADD", "XGROUP", "XINFO", "XLEN", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE"),
+        *("XADD", "XGROUP", "XINFO", "XLEN", "XREVRANGE", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE"),
         *("ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZSCORE"),
     }
     used = set(re.findall(r"redis\.call\('(\w+)'", lua.source(verb)))

@@ -61,6 +61,12 @@ def number(value: object) -> float:
     return float(value)
 
 
+def percents(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is not a list of whole percents such as [25, 50, 75]")
+    return tuple(count(item) for item in value)
+
+
 def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
+from dispatcher.core.batch_events import EventRules
 from dispatcher.core.destinations import DestinationRules
 from dispatcher.core.durations import duration_text, parse_duration
 from dispatcher.core.policy.destination_tables import destinations_from
@@ -22,6 +23,7 @@ from dispatcher.core.policy.document import (
     count,
     durations,
     number,
+    percents,
     text,
     two_durations,
 )
@@ -91,6 +93,10 @@ def _margin(path: str, default: float) -> float:
 
 def _limit(path: str, default: int) -> int:
     return _option(path, default, count, "1 or more", lambda value: value >= 1)
+
+
+def _percents(path: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    return _option(path, default, percents, "from 1 to 99", lambda value: 1 <= value <= 99)
 
 
 def _share(path: str, default: float, *, max_value: float = 1.0) -> float:
@@ -241,6 +247,22 @@ class Policy:
     #: how long a batch is kept after its end, and a document after its last use; None: until it is deleted
     keep_batches_s: float | None = _keep("retention.batches", 90 * 86_400.0)
     keep_documents_s: float | None = _keep("retention.documents", 90 * 86_400.0)
+    #: how long events can be read and delivered
+    keep_events_s: float = _time("retention.events", 7 * 86_400.0)
+
+    #: shares in percent at which a batch tells of its progress, and of its failures once so many jobs have ended
+    event_progress: tuple[int, ...] = _percents("events.progress", (25, 50, 75))
+    event_failed: tuple[int, ...] = _percents("events.failed", (5, 20, 50))
+    event_failed_jobs: int = _limit("events.failed_jobs", 20)
+
+    #: hard total time of one request to a webhook endpoint
+    webhook_total_s: float = _time("webhooks.total", 15.0)
+    #: between attempts to deliver events to an endpoint; the last repeats
+    webhook_delays_s: tuple[float, ...] = _time(
+        "webhooks.delays", (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 10_800.0), durations
+    )
+    #: how long deliveries may fail before the endpoint is disabled
+    webhook_give_up_s: float = _time("webhooks.give_up", 3 * 86_400.0)
 
     #: rows that differ from the table, by (error type, error code)
     rules: Mapping[tuple[str, int], Rule] = field(default_factory=dict)
@@ -251,6 +273,11 @@ class Policy:
         for name, option in _OPTIONS.items():
             option.check(getattr(self, name))
         _check_nesting(self)
+
+    @property
+    def event_rules(self) -> EventRules:
+        """At which shares a batch tells of itself."""
+        return EventRules(progress=self.event_progress, failed=self.event_failed, failed_jobs=self.event_failed_jobs)
 
     @property
     def search_period_s(self) -> float:
@@ -301,6 +328,11 @@ def _check_nesting(policy: Policy) -> None:
         raise PolicyError(
             f"times.unended must be more than times.callback_overdue ({duration_text(policy.callback_overdue_s)}), "
             f"not {duration_text(policy.unended_s)}"
+        )
+    if policy.keep_events_s <= policy.webhook_give_up_s:
+        raise PolicyError(
+            f"retention.events must be more than webhooks.give_up ({duration_text(policy.webhook_give_up_s)}), "
+            f"not {duration_text(policy.keep_events_s)}"
         )
     if policy.breaker_failures > policy.breaker_sends:
         raise PolicyError(f"caps.breaker_failures must be at most caps.breaker_sends ({policy.breaker_sends})")

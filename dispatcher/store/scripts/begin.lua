@@ -87,7 +87,7 @@ local function end_suppressed(batch, row, record, attempt, digits)
   new = string.sub(new, 1, 12) .. string.char(SUPPRESSED_CODE, 0, 0, 0) .. string.sub(new, 17, 34)
     .. struct.pack('<d', now) .. string.sub(new, 43)
   write_record(batch, row, new)
-  move_count(batch, record, new)
+  move_count(batch, row, record, new)
   return new
 end
 
@@ -148,7 +148,7 @@ local function begin(job, number, digits)
       new = end_suppressed(batch, row, record, attempt, digits)
     elseif parked_for then
       write_record(batch, row, new)
-      move_count(batch, record, new)
+      move_count(batch, row, record, new)
       park(batch, parked_for, {row})
     else
       new = put_back(batch, row, record, new, again)
@@ -159,7 +159,7 @@ local function begin(job, number, digits)
   local slot_ms = math.floor(slot / US_PER_MS)
   local new = mark_sending(record, attempt + 1, slot_ms)
   write_record(batch, row, new)
-  move_count(batch, record, new)
+  move_count(batch, row, record, new)
   lock_number(number, job .. '/' .. text(attempt + 1), lock_ms)
   note_send(job, number, slot_ms)
   for _, hold in pairs(passed) do note_probe(hold, job .. '/' .. (attempt + 1), slot_ms, sending_ms, now) end

@@ -28,7 +28,7 @@ local function cancel(row)
   new = string.sub(new, 1, 34) .. struct.pack('<d', now) .. string.sub(new, 43)
   if any_hold then end_hold(scope_of('job', job_name(batch, row))) end
   write_record(batch, row, new)
-  move_count(batch, record, new)
+  move_count(batch, row, record, new)
 end
 
 for i = 2, #ARGV do alone(cancel, tonumber(ARGV[i])) end

@@ -94,8 +94,9 @@ local function promote_batch(batch)
   local control, batch_class = unpack(redis.call('HMGET', batch_key(batch), 'control', 'class'))
   if control == 'scheduled' then
     redis.call('HSET', batch_key(batch), 'control', 'running')
-    redis.call('HSETNX', batch_key(batch), 'started_ms', text(now))
+    local begins = redis.call('HSETNX', batch_key(batch), 'started_ms', text(now)) == 1
     redis.call('HSET', batch_key(batch), 'running_ms', text(now))
+    if begins then tell_of_start(batch) end
   end
   if control == 'scheduled' or control == 'running' then activate(batch, batch_class) end
 end
@@ -135,7 +136,7 @@ local function lease(batch, row, record)
   local _, strikes, attempt = head(record)
   local new = with_head(record, LEASED, strikes, attempt, lease_number)
   write_record(batch, row, new)
-  move_count(batch, record, new)
+  move_count(batch, row, record, new)
   jobs[#jobs + 1] = job_name(batch, row)
 end
 

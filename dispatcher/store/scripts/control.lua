@@ -5,8 +5,8 @@
 --       `quota` (how many jobs may begin before `continue`; 0: all), `content` (digest of what it sends; empty: the
 --       start is not recorded), `life_ms` (how long later ones are compared with it), `last`, `hashes`
 --       and `reruns_started` (the last start of the content, the bytes of the draft's hashes, and the number of started
---       reruns of its parents, that it was compared with), `until_ms` (until when those starts are compared); then the
---       sketch of its numbers.
+--       reruns of its parents, that it was compared with), `until_ms` (until when those starts are compared),
+--       `event_rules` (JSON: at which shares producers are told; empty: at none); then the sketch of its numbers.
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
 -- nothing can be paused, cancelled or expired any more. `live`: what is to be deleted has not ended, or not long
 -- enough ago. `late`: the deadline has passed before the batch runs. `not_allowed`: it is no draft that has not changed
@@ -102,7 +102,7 @@ local function record_start(key, start_at)
   redis.call('SET', hashes, ARGV[2], 'PX', text(until_ms - now + CLEAN_UP_MS))
 end
 
-local class = redis.call('HGET', key, 'class')
+local class, begins = redis.call('HGET', key, 'class'), false
 local function leave_active()
   local vtime = redis.call('ZSCORE', active_key(class), batch)
   if vtime then redis.call('HSET', key, 'vtime', vtime) end
@@ -117,8 +117,11 @@ if new == 'running' then
   if start_at > now then
     new = 'scheduled'
   else
-    redis.call('HSETNX', key, 'started_ms', text(now))
+    begins = redis.call('HSETNX', key, 'started_ms', text(now)) == 1
     redis.call('HSET', key, 'running_ms', text(now))
+  end
+  if control == 'draft' and OPTIONS.event_rules ~= '' then
+    redis.call('HSET', key, 'event_rules', OPTIONS.event_rules, 'look_at', 1)
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   if control == 'draft' and OPTIONS.quota > 0 then redis.call('HSET', key, 'quota', text(OPTIONS.quota)) end
@@ -165,4 +168,5 @@ if control == 'draft' then
   end
 end
 redis.call('HSET', key, 'control', new)
+if begins then tell_of_start(batch) end
 return {new, in_flight(), ''}

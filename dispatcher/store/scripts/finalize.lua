@@ -15,7 +15,7 @@ local function finalize(batch, ending, rows)
       local new = with_head(record, ending, 0, attempt, 0)
       end_hold(scope_of('job', job_name(batch, row)))
       write_record(batch, row, new)
-      move_count(batch, record, new)
+      move_count(batch, row, record, new)
     end
   end
   finalized = finalized + #rows

@@ -62,7 +62,7 @@ local function move(change, job, old, new)
   if any_hold and moves and (string.byte(old, 1) == WAITING or state >= FINAL) then end_hold(scope_of('job', job)) end
   if moves and state == WAITING then return put_to_wait(change, old, new) end
   write_record(batch, row, new)
-  move_count(batch, old, new)
+  move_count(batch, row, old, new)
   if moves then put_in_flight(job, new, change.next_ms) end
   local success = state ~= string.byte(old, 1) and (state == ACCEPTED or state == DELIVERED)
   if success then succeeded[batch] = math.max(state, succeeded[batch] or 0) end

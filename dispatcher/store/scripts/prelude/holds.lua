@@ -25,6 +25,7 @@ local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
   hold.only_job = only_job
   save_hold(hold)
   add_total('holds|' .. category, 1)
+  tell_of_hold('held', hold)
   return 1
 end
 

@@ -30,8 +30,26 @@ local function load_hold(scope)
   return {id = '', scope = scope, category = 'unreadable', since_ms = 0, probe_at_ms = 0, probes = 0}
 end
 
+-- Producers are told of holds but those of single jobs. A document's stops the batches that need it, each of which is
+-- told too while there are few of them.
+local function tell_of_hold(word, hold)
+  local kind, name = string.match(hold.scope, '^(%l+):?(.*)$')
+  local data = {scope = hold.scope, category = hold.category, cause = hold.cause}
+  if kind == 'batch' then return append_event(name, 'batch.' .. word, data) end
+  if kind == 'job' then return end
+  append_event('', 'account.' .. word, data)
+  local users = kind == 'document' and document_users_key(name)
+  if not users or redis.call('SCARD', users) > BATCHES_TOLD then return end
+  for _, batch in ipairs(redis.call('SMEMBERS', users)) do
+    if redis.call('HEXISTS', batch_key(batch), 'started_ms') == 1 then append_event(batch, 'batch.' .. word, data) end
+  end
+end
+
 local function end_hold(scope)
-  if redis.call('HDEL', KEY.holds, scope) == 0 then return end
+  local hold = load_hold(scope)
+  if not hold then return end
+  redis.call('HDEL', KEY.holds, scope)
+  tell_of_hold('released', {scope = scope, category = hold.category})
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()
 end
@@ -43,6 +61,16 @@ local function scopes_of(batch)
     scopes[#scopes + 1] = scope_of('document', sha)
   end
   return scopes
+end
+
+-- A batch begins, at its start or at its time. It may be held already.
+local function tell_of_start(batch)
+  local rows = stored_number(redis.call('HGET', batch_key(batch), 'rows'))
+  append_event(batch, 'batch.started', {jobs = rows})
+  for _, scope in ipairs(scopes_of(batch)) do
+    local hold = load_hold(scope)
+    if hold then append_event(batch, 'batch.held', {scope = scope, category = hold.category, cause = hold.cause}) end
+  end
 end
 
 -- A document is needed by the batches that have not ended, and its life begins anew with each that begins or ends.

@@ -12,8 +12,16 @@ local function put_back(batch, row, old, new, due_ms)
     if control == 'running' then lower_timer(batch, due_ms) end
   end
   write_record(batch, row, new)
-  move_count(batch, old, new)
+  move_count(batch, row, old, new)
   return new
+end
+
+-- Tells how many jobs of a batch are held one by one, at 1, 10, 100 and so on.
+local function tell_of_held_jobs(batch)
+  local jobs = redis.call('ZCOUNT', part_key(batch, 'due'), text(HELD_SCORE), text(HELD_SCORE))
+  if string.match(text(jobs), '^10*$') then
+    append_event(batch, 'batch.threshold_crossed', {measure = 'held_jobs', threshold = jobs, jobs = jobs})
+  end
 end
 
 -- Holds one job until someone releases it; it stands in its batch's due set at HELD_SCORE.
@@ -23,4 +31,5 @@ local function hold_job(job, category, cause, now_ms)
   local hold = {id = id, scope = scope, category = category, cause = cause, since_ms = now_ms, probe_at_ms = 0}
   redis.call('HSET', KEY.holds, scope, cjson.encode(hold))
   add_total('holds|' .. category, 1)
+  tell_of_held_jobs(parse_job(job))
 end

@@ -1,0 +1,86 @@
+"""Routes of webhook endpoints: create, list, show, change, rotate the secret, delete, deliveries, replay."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from dispatcher.api import convert, validation
+from dispatcher.api.dependencies import RuntimeDep
+from dispatcher.api.headers import IdempotencyKey
+from dispatcher.schema import responses
+from dispatcher.service import webhooks
+from dispatcher.service.events import cursor_of
+
+router = APIRouter(prefix="/v1/webhook-endpoints", tags=["events"])
+
+
+@router.post("", status_code=201)
+async def create_webhook_endpoint(
+    body: validation.NewWebhookEndpoint, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
+) -> responses.WebhookEndpointSecret:
+    """Create an endpoint, which gets the events from now on. Its secret is shown only in this answer.
+
+    An account may have 20 endpoints.
+    """
+    private = runtime.settings.webhook_private_addresses
+    view = await webhooks.create_endpoint(runtime.store, convert.new_endpoint(body), key, private=private)
+    response.headers["Location"] = f"/v1/webhook-endpoints/{view.endpoint.id}"
+    return convert.webhook_endpoint_secret(view)
+
+
+@router.get("")
+async def list_webhook_endpoints(runtime: RuntimeDep) -> responses.WebhookEndpoints:
+    """List all endpoints, the oldest first."""
+    views = await webhooks.list_endpoints(runtime.store)
+    return responses.WebhookEndpoints(endpoints=tuple(map(convert.webhook_endpoint, views)))
+
+
+@router.get("/{endpoint}")
+async def show_webhook_endpoint(endpoint: str, runtime: RuntimeDep) -> responses.WebhookEndpoint:
+    """Show an endpoint, how far it is, and why it gets nothing if it is disabled."""
+    return convert.webhook_endpoint(await webhooks.show_endpoint(runtime.store, endpoint))
+
+
+@router.patch("/{endpoint}")
+async def change_webhook_endpoint(
+    endpoint: str, body: validation.ChangeWebhookEndpoint, runtime: RuntimeDep
+) -> responses.WebhookEndpoint:
+    """Change an endpoint, or enable it again. What is under way is delivered again, as a new delivery."""
+    private = runtime.settings.webhook_private_addresses
+    view = await webhooks.change_endpoint(runtime.store, endpoint, convert.endpoint_change(body), private=private)
+    return convert.webhook_endpoint(view)
+
+
+@router.delete("/{endpoint}", status_code=204)
+async def delete_webhook_endpoint(endpoint: str, runtime: RuntimeDep) -> None:
+    """Delete an endpoint. A delivery that is under way may still arrive."""
+    await webhooks.delete_endpoint(runtime.store, endpoint)
+
+
+@router.post("/{endpoint}/rotate-secret")
+async def rotate_webhook_secret(endpoint: str, runtime: RuntimeDep) -> responses.WebhookEndpointSecret:
+    """Give an endpoint a new secret, which is shown only in this answer. For a day, the present one signs as well."""
+    return convert.webhook_endpoint_secret(await webhooks.rotate_secret(runtime.store, endpoint))
+
+
+@router.get("/{endpoint}/deliveries")
+async def list_webhook_deliveries(
+    endpoint: str,
+    runtime: RuntimeDep,
+    after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> responses.WebhookDeliveryPage:
+    """List the attempts to deliver to an endpoint, newest first. The last 1,000 are kept.
+
+    Pass `next` as `after` to get the next page.
+    """
+    return convert.delivery_page(await webhooks.list_deliveries(runtime.store, endpoint, after=after, limit=limit))
+
+
+@router.post("/{endpoint}/replay")
+async def replay_webhook_events(
+    endpoint: str, body: validation.Replay, runtime: RuntimeDep
+) -> responses.WebhookEndpoint:
+    """Let an endpoint get events again: those behind an event, or from a time on, as far as they are kept."""
+    position = cursor_of(body.after or "", convert.ms(body.since))
+    return convert.webhook_endpoint(await webhooks.replay(runtime.store, endpoint, position))

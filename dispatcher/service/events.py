@@ -1,0 +1,148 @@
+"""Events for producers: lists of what happened to batches, with the names that people gave them."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from dispatcher.core.batch_events import BatchEvent, EventType
+from dispatcher.core.job import JobId, Recipient
+from dispatcher.service.errors import InvalidInput
+from dispatcher.service.rows import block_recipients
+from dispatcher.service.times import rfc3339
+from dispatcher.store.decoding import left_out, whole
+from dispatcher.store.errors import UnreadableData
+from dispatcher.store.events import START, before_time, is_event_id
+from dispatcher.store.keys import locate
+from dispatcher.store.store import Store
+
+#: events that one call to the store reads, and maximum number of such calls for one page
+_READ, _READS_PER_PAGE = 1000, 10
+#: blocks of recipients that a page reads for the references of jobs; a block takes some milliseconds of CPU time
+_BLOCKS_PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """An event with what is known of its batch and its job now."""
+
+    event: BatchEvent
+    #: name of the batch; empty if it was deleted, and for an event of the account
+    name: str = ""
+    #: the producer's own id of the job that ended
+    reference: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the event as the API shows it and webhooks deliver it."""
+        event = self.event
+        return {
+            "id": event.id,
+            "type": event.type.value,
+            "time": rfc3339(event.time_ms),
+            "sequence": event.sequence,
+            "batch": event.batch or None,
+            "name": self.name or None,
+            "data": self._data(),
+        }
+
+    def _data(self) -> dict[str, object]:
+        data = dict(self.event.data)
+        match self.event.type:
+            case EventType.JOB_FINAL:
+                return data | {"category": data["category"] or None, "reference": self.reference or None}
+            case EventType.DEADLINE_AT_RISK:
+                times = {"deadline": data["deadline_ms"], "expected_at": data["expected_ms"]}
+                shown = {name: rfc3339(whole(str(time_ms))) or None for name, time_ms in times.items()}
+                return shown | {"jobs": data["jobs"]}
+        return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """Events in the order in which they happened."""
+
+    events: tuple[EventView, ...]
+    #: value of ``after`` for the next page, and for the next poll
+    cursor: str
+    #: whether there may be more now
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are wanted. Empty: all."""
+
+    types: Set[EventType] = frozenset()
+    batch: str = ""
+
+    def matches(self, event: BatchEvent) -> bool:
+        """Return whether an event is wanted."""
+        return (not self.types or event.type in self.types) and self.batch in ("", event.batch)
+
+
+async def list_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> EventPage:
+    """Return events behind an id. A page may be short and yet not be the last: one call reads a bounded number."""
+    events: list[BatchEvent] = []
+    blocks = set[tuple[str, int]]()
+    for _ in range(_READS_PER_PAGE):
+        stored = await store.events.after(after, _READ)
+        for event in stored.events:
+            if criteria.matches(event):
+                blocks |= _blocks(event)
+                if len(events) == limit or len(blocks) > _BLOCKS_PER_PAGE:
+                    return EventPage(events=await _views(store, events), cursor=after, more=True)
+                events.append(event)
+            after = event.id
+        after = stored.last or after
+        if stored.read < _READ:
+            return EventPage(events=await _views(store, events), cursor=after, more=False)
+    return EventPage(events=await _views(store, events), cursor=after, more=True)
+
+
+def cursor_of(text: str, time_ms: int) -> str:
+    """Return where to read from: behind an event, or from a time on. Neither: from the first event that is kept.
+
+    Raises:
+        InvalidInput: The text is no id of an event.
+    """
+    if time_ms:
+        return before_time(time_ms)
+    if text and not is_event_id(text):
+        raise InvalidInput({"after": "give the id of an event, such as 1795000000000-0, or the value of `next`"})
+    return text or START
+
+
+def _blocks(event: BatchEvent) -> set[tuple[str, int]]:
+    job = _job(event)
+    return {(job.batch, locate(job)[0])} if job else set()
+
+
+def _job(event: BatchEvent) -> JobId | None:
+    return JobId.parse(str(event.data["job"])) if event.type is EventType.JOB_FINAL else None
+
+
+async def _views(store: Store, events: Sequence[BatchEvent]) -> tuple[EventView, ...]:
+    names = {batch: await _name(store, batch) for batch in {event.batch for event in events if event.batch}}
+    blocks = {
+        (batch, block): await block_recipients(store, batch, block)
+        for batch, block in set[tuple[str, int]]().union(*map(_blocks, events))
+    }
+    return tuple(
+        EventView(event=event, name=names.get(event.batch, ""), reference=_reference(blocks, _job(event)))
+        for event in events
+    )
+
+
+def _reference(blocks: dict[tuple[str, int], tuple[Recipient, ...]], job: JobId | None) -> str:
+    if job is None:
+        return ""
+    block, position = locate(job)
+    recipients = blocks[job.batch, block]
+    return recipients[position].reference if position < len(recipients) else ""
+
+
+async def _name(store: Store, batch: str) -> str:
+    try:
+        definition = await store.batches.definition(batch)
+    except UnreadableData as error:
+        left_out(error)
+        return ""
+    return definition.name if definition else ""

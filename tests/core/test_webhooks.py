@@ -1,0 +1,90 @@
+"""What follows from an answer to a delivery, and which secrets sign."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.policy.policy import Policy
+from dispatcher.core.webhooks import (
+    DeliveryDecision,
+    DeliveryResult,
+    Endpoint,
+    PlannedDelivery,
+    SigningSecret,
+    WebhookAnswer,
+    after_answer,
+    rotated,
+)
+
+POLICY, NOW_MS, DAY_MS = Policy(), 1_795_000_000_000, 86_400_000
+
+
+def decided(
+    status: int, failures: int = 0, since_ms: int = 0, *, chance: float = 0.5, retry_after_s: float | None = None
+) -> DeliveryDecision:
+    delivery = PlannedDelivery(id="msg_1", last="1-0", events=1, failures=failures, failing_since_ms=since_ms)
+    answer = WebhookAnswer(status=status, error="HTTP", retry_after_s=retry_after_s)
+    return after_answer(answer, delivery, policy=POLICY, now_ms=NOW_MS, chance=chance)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_any_success_is_taken(status: int) -> None:
+    assert decided(status, failures=7, since_ms=1) == DeliveryDecision(result=DeliveryResult.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("status", "failures", "retry_after_s", "delay_s"),
+    [
+        (0, 0, None, 5),
+        (500, 0, None, 5),
+        (301, 1, None, 30),
+        (404, 2, None, 120),
+        (503, 3, None, 600),
+        (0, 6, None, 10_800),
+        (0, 99, None, 10_800),
+        (429, 0, 40.0, 40),
+        (503, 0, 2.0, 5),  # no less than the delay
+        (503, 0, 99_999.0, 3600),  # an hour at most
+        (500, 0, 40.0, 5),  # it names no time with this status
+    ],
+)
+def test_a_failure_is_repeated_with_growing_delays(
+    status: int, failures: int, retry_after_s: float | None, delay_s: int
+) -> None:
+    decision = decided(status, failures, NOW_MS - 1, retry_after_s=retry_after_s)
+    assert decision == DeliveryDecision(result=DeliveryResult.FAILED, again_ms=NOW_MS + delay_s * 1000)
+
+
+def test_an_endpoint_that_is_gone_is_disabled_at_once() -> None:
+    decision = decided(410)
+    assert (decision.result, decision.reason) == (DeliveryResult.DISABLED, "the endpoint answered 410: it is gone")
+
+
+def test_an_endpoint_is_disabled_after_three_days_of_failures() -> None:
+    assert decided(500, 30, NOW_MS - 3 * DAY_MS + 1).result is DeliveryResult.FAILED
+    decision = decided(500, 30, NOW_MS - 3 * DAY_MS)
+    assert decision.result is DeliveryResult.DISABLED
+    assert decision.reason == "31 deliveries failed in 3 d, the last with: HTTP"
+
+
+@given(st.integers(0, 600), st.integers(0, 50), st.floats(0, 1), st.none() | st.floats(0, 1e9))
+def test_every_answer_leads_somewhere(status: int, failures: int, chance: float, retry_after_s: float | None) -> None:
+    """A failure is repeated within the longest delay and the jitter, or the endpoint says why it is disabled."""
+    decision = decided(status, failures, NOW_MS - 1000, chance=chance, retry_after_s=retry_after_s)
+    match decision.result:
+        case DeliveryResult.DELIVERED:
+            assert 200 <= status < 300
+        case DeliveryResult.DISABLED:
+            assert decision.reason
+        case DeliveryResult.FAILED:
+            assert 4000 <= decision.again_ms - NOW_MS <= 10_800_000 * (1 + POLICY.jitter)
+
+
+def test_the_former_secret_signs_for_a_day_and_no_older_one() -> None:
+    first = (SigningSecret(value="a"),)
+    second = rotated(first, "b", NOW_MS)
+    third = rotated(second, "c", NOW_MS + 1)
+    endpoint = Endpoint(id="we_1", url="https://example.com", secrets=second)
+    assert endpoint.signing(NOW_MS + DAY_MS - 1) == ["b", "a"]
+    assert endpoint.signing(NOW_MS + DAY_MS) == ["b"]
+    assert [secret.value for secret in third] == ["c", "b"]

@@ -1,0 +1,386 @@
+"""Events on their way to endpoints: in order, at least once, whoever is down, slow, or lies."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+from standardwebhooks import Webhook
+
+from dispatcher.core.batch_events import EventType
+from dispatcher.core.job import State
+from dispatcher.core.policy.policy import Policy
+from dispatcher.core.webhooks import Endpoint, WebhookAnswer
+from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing
+from dispatcher.service.webhook_delivery import Served, WebhookDeliverer
+from dispatcher.service.webhooks import (
+    EndpointChange,
+    EndpointView,
+    change_endpoint,
+    create_endpoint,
+    delete_endpoint,
+    list_deliveries,
+    replay,
+    rotate_secret,
+    show_endpoint,
+    webhook_health,
+)
+from dispatcher.store.events import START
+from dispatcher.store.store import Store
+from tests.service.samples import end_jobs, running
+from tests.store.fixture import KEYS
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://hooks.example.com/bulkfax"
+OK, DOWN = WebhookAnswer(status=200), WebhookAnswer(status=500, error="HTTP 500, an error")
+DAY_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class Sent:
+    url: str
+    body: str
+    headers: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        shown: list[dict[str, object]] = json.loads(self.body)["events"]
+        return shown
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeSender:
+    """Notes what is sent and answers as it is told: by address, or with the next of its answers, or OK."""
+
+    sent: list[Sent] = field(default_factory=list)
+    answers: list[WebhookAnswer] = field(default_factory=list)
+    #: addresses that take their time
+    stuck: set[str] = field(default_factory=set)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
+        async with self.changed:
+            self.sent.append(Sent(url, body.decode(), headers))
+            self.changed.notify_all()
+        if url in self.stuck:
+            await asyncio.sleep(60)
+        return self.answers.pop(0) if self.answers else OK
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(condition)
+
+    def ids(self, url: str = URL) -> list[str]:
+        return [str(event["id"]) for sent in self.sent if sent.url == url for event in sent.events]
+
+
+@pytest.fixture
+def sender() -> FakeSender:
+    return FakeSender()
+
+
+@pytest.fixture
+def deliverer(store: Store, sender: FakeSender) -> WebhookDeliverer:
+    return deliverer_of(store, sender)
+
+
+def deliverer_of(store: Store, sender: FakeSender, policy: Policy | None = None) -> WebhookDeliverer:
+    return WebhookDeliverer(store, policy or Policy(), sender, chance=lambda: 0.5)  # type: ignore[arg-type]  # as a sender
+
+
+async def created(store: Store, url: str = URL, *types: EventType) -> EndpointView:
+    return await create_endpoint(store, Endpoint(id="", url=url, types=types), None, private=False)
+
+
+async def mailing(store: Store, rows: int = 3) -> str:
+    batch = await running(store, rows, job_events=True)
+    await end_jobs(store, batch, dict.fromkeys(range(rows), (State.DELIVERED, "")))
+    return batch
+
+
+async def deliver_all(deliverer: WebhookDeliverer, endpoint: str) -> Served:
+    while (served := await deliverer.deliver_next(endpoint)) is Served.MORE:
+        pass
+    return served
+
+
+async def let_time_pass(store: Store, endpoint: str) -> None:
+    """The delay of the repeat is over."""
+    await store._client.zadd(KEYS.webhooks_due, {endpoint: 1})
+
+
+async def test_an_endpoint_gets_each_event_once_in_order_and_signed(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    await mailing(store)  # of before it was created
+    endpoint = (await created(store)).endpoint
+    batch = await mailing(store)
+    assert await deliver_all(deliverer, endpoint.id) is Served.NOTHING
+    (sent,) = sender.sent
+    assert {event["batch"] for event in sent.events} == {batch}
+    sequences = [event["sequence"] for event in sent.events]
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert (sent.events[0]["type"], sent.events[-1]["type"]) == ("batch.started", "batch.finished")
+    assert Webhook(endpoint.secrets[0].value).verify(sent.body, dict(sent.headers)) == {"events": sent.events}
+    assert await deliver_all(deliverer, endpoint.id) is Served.NOTHING
+    assert len(sender.sent) == 1
+
+
+async def test_an_endpoint_gets_only_the_types_that_it_wants(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store, URL, EventType.FINISHED)).endpoint
+    for _ in range(2):
+        await mailing(store)
+    await deliver_all(deliverer, endpoint.id)
+    assert [event["type"] for sent in sender.sent for event in sent.events] == ["batch.finished"] * 2
+    assert (await show_endpoint(store, endpoint.id)).waiting_since_ms == 0, "it has passed over the others"
+
+
+async def test_a_body_has_500_events_at_most(store: Store, sender: FakeSender, deliverer: WebhookDeliverer) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store, 1200)
+    await deliver_all(deliverer, endpoint.id)
+    assert [len(sent.events) for sent in sender.sent][:2] == [500, 500]
+    ids = sender.ids()
+    assert len(ids) == len(set(ids)) >= 1202
+    assert len({sent.id for sent in sender.sent}) == len(sender.sent)
+
+
+async def test_a_failed_delivery_is_repeated_under_its_id_before_anything_else(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.answers = [DOWN, WebhookAnswer(status=0, error="no answer within 15 s")]
+    assert await deliverer.deliver_next(endpoint.id) is Served.LATER
+    assert await deliverer.deliver_next(endpoint.id) is Served.LATER, "not before its delay"
+    assert len(sender.sent) == 1
+    await mailing(store)
+    for _ in range(2):
+        await let_time_pass(store, endpoint.id)
+        await deliver_all(deliverer, endpoint.id)
+    first, second, third, fourth = sender.sent
+    assert first.id == second.id == third.id != fourth.id
+    assert first.body == second.body == third.body
+    assert fourth.events[0]["batch"] != first.events[0]["batch"]
+    page = await list_deliveries(store, endpoint.id, after=0, limit=10)
+    assert [(record.result, record.attempt, record.status) for record in page.records] == [
+        ("delivered", 1, 200),
+        ("delivered", 3, 200),
+        ("failed", 2, 0),
+        ("failed", 1, 500),
+    ]
+    assert page.records[2].error == "no answer within 15 s"
+
+
+async def test_an_endpoint_that_fails_for_three_days_is_disabled_and_can_be_enabled(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """It goes on where it was. The notice says why."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.answers = [DOWN, DOWN]
+    await deliverer.deliver_next(endpoint.id)
+    await store._client.hset(KEYS.webhook(endpoint.id), "failing_since_ms", await store.clock.now_ms() - 3 * DAY_MS)
+    await let_time_pass(store, endpoint.id)
+    await deliverer.deliver_next(endpoint.id)
+    status = (await show_endpoint(store, endpoint.id)).status
+    assert status.disabled_ms
+    assert status.reason == "2 deliveries failed in 3 d, the last with: HTTP 500, an error"
+    assert (await webhook_health(store, await store.clock.now_ms())).endpoints["failed"] == 1
+    assert await deliverer.deliver_next(endpoint.id) is Served.LATER
+    await change_endpoint(store, endpoint.id, EndpointChange(enabled=True), private=False)
+    await deliver_all(deliverer, endpoint.id)
+    assert len(sender.sent) == 3
+    assert sender.sent[2].events == sender.sent[0].events
+    assert sender.sent[2].id != sender.sent[0].id
+
+
+async def test_an_endpoint_that_is_gone_gets_nothing_more(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.answers = [WebhookAnswer(status=410, error="HTTP 410, an error")]
+    await deliverer.deliver_next(endpoint.id)
+    assert await deliver_all(deliverer, endpoint.id) is Served.LATER
+    assert len(sender.sent) == 1
+
+
+async def test_a_process_that_ends_after_it_has_sent_leads_to_a_repeat_under_the_same_id(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """The next one takes the turn when that of the first is over, and nothing is left out."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.stuck = {URL}
+    killed = asyncio.create_task(deliverer.deliver_next(endpoint.id))
+    await sender.until(lambda: bool(sender.sent))
+    killed.cancel()
+    await asyncio.wait([killed])
+    sender.stuck = set()
+    second = deliverer_of(store, sender)
+    assert await second.deliver_next(endpoint.id) is Served.LATER, "the turn is not over"
+    await let_time_pass(store, endpoint.id)
+    await deliver_all(second, endpoint.id)
+    assert [sent.id for sent in sender.sent] == [sender.sent[0].id] * 2
+    assert sender.sent[1].events == sender.sent[0].events
+
+
+async def test_two_processes_do_not_deliver_to_one_endpoint_at_the_same_time(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store, 60)
+    other = deliverer_of(store, sender)
+    await asyncio.gather(
+        *(
+            served
+            for _ in range(10)
+            for served in (deliver_all(deliverer, endpoint.id), deliver_all(other, endpoint.id))
+        )
+    )
+    await deliver_all(deliverer, endpoint.id)
+    ids = sender.ids()
+    assert ids == sorted(ids, key=lambda event: tuple(map(int, event.split("-"))))
+    assert len(ids) == len(set(ids))
+
+
+async def test_a_stuck_endpoint_keeps_no_other_waiting(store: Store, sender: FakeSender) -> None:
+    """Each has a task of its own, and a deliverer that stops waits for none of them."""
+    urls = [f"https://{number}.example.com/" for number in range(20)]
+    sender.stuck = set(urls[1:])
+    for url in urls:
+        await created(store, url)
+    batch = await mailing(store)
+    deliverer = deliverer_of(store, sender)
+    running_deliverer = asyncio.create_task(deliverer.run())
+    await sender.until(lambda: len(sender.sent) >= 20)
+    later = await mailing(store)
+    await sender.until(lambda: len(sender.ids(urls[0])) >= 10)
+    deliverer.stop()
+    async with asyncio.timeout(1):
+        await running_deliverer
+    batches = [event["batch"] for sent in sender.sent if sent.url == urls[0] for event in sent.events]
+    assert list(dict.fromkeys(batches)) == [batch, later]
+    assert len(sender.sent) >= 21
+
+
+async def test_a_replay_delivers_again_from_an_event_on(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    await deliver_all(deliverer, endpoint.id)
+    third = sender.ids()[2]
+    await replay(store, endpoint.id, third)
+    await deliver_all(deliverer, endpoint.id)
+    assert [event["id"] for event in sender.sent[1].events] == sender.ids()[3 : len(sender.sent[0].events)]
+    await replay(store, endpoint.id, START)
+    await deliver_all(deliverer, endpoint.id)
+    assert sender.sent[2].events == sender.sent[0].events
+
+
+async def test_a_replay_is_noticed_by_a_process_that_had_nothing_to_do(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """As long as nothing happens, an endpoint that has everything costs nothing."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    for sent in (1, 1, 2, 2):
+        if sent == 2 and len(sender.sent) == 1:
+            await replay(store, endpoint.id, START)
+        await deliverer._look()
+        for task in list(deliverer._tasks.values()):
+            await task
+        assert len(sender.sent) == sent
+    await deliverer._look()
+    assert not deliverer._tasks
+    assert sender.sent[0].events == sender.sent[1].events
+
+
+async def test_events_that_are_not_kept_any_more_are_passed_over(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """The repeat of a delivery none of whose events is left becomes another delivery."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.answers = [DOWN]
+    await deliverer.deliver_next(endpoint.id)
+    await store._client.xtrim(KEYS.events, maxlen=0)
+    batch = await mailing(store)
+    await let_time_pass(store, endpoint.id)
+    await deliver_all(deliverer, endpoint.id)
+    assert sender.sent[1].id != sender.sent[0].id
+    assert {event["batch"] for event in sender.sent[1].events} == {batch}
+
+
+async def test_a_change_meanwhile_is_not_undone_by_the_end_of_a_delivery(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    sender.stuck = {URL}
+    under_way = asyncio.create_task(deliverer.deliver_next(endpoint.id))
+    await sender.until(lambda: bool(sender.sent))
+    await change_endpoint(store, endpoint.id, EndpointChange(url=f"{URL}/2"), private=False)
+    await deliver_all(deliver_2 := deliverer_of(store, sender), endpoint.id)
+    assert deliver_2 is not deliverer
+    assert [sent.url for sent in sender.sent] == [URL, f"{URL}/2"]
+    under_way.cancel()
+    await asyncio.wait([under_way])
+
+
+async def test_a_rotated_secret_and_the_one_before_sign(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    endpoint = (await created(store)).endpoint
+    fresh = (await rotate_secret(store, endpoint.id)).endpoint
+    await mailing(store)
+    await deliver_all(deliverer, endpoint.id)
+    for secret in (endpoint.secrets[0].value, fresh.secrets[0].value):
+        Webhook(secret).verify(sender.sent[0].body, dict(sender.sent[0].headers))
+
+
+async def test_an_address_that_must_not_be_called_is_refused(store: Store) -> None:
+    for url in ("https://127.0.0.1/", "http://example.com/", "https://localhost/"):
+        with pytest.raises(InvalidInput):
+            await created(store, url)
+    endpoint = (await created(store)).endpoint
+    with pytest.raises(InvalidInput):
+        await change_endpoint(store, endpoint.id, EndpointChange(url="https://10.0.0.1/"), private=False)
+
+
+async def test_an_endpoint_is_created_once_for_a_key(store: Store) -> None:
+    new = Endpoint(id="", url=URL)
+    first = await create_endpoint(store, new, "k", private=False)
+    assert (await create_endpoint(store, new, "k", private=False)).endpoint == first.endpoint
+    with pytest.raises(Conflict):
+        await create_endpoint(store, replace(new, description="x"), "k", private=False)
+
+
+async def test_there_are_20_endpoints_at_most(store: Store) -> None:
+    for _ in range(20):
+        await created(store)
+    with pytest.raises(ActionNotAllowed, match="20 webhook endpoints, and no more"):
+        await created(store)
+
+
+async def test_an_endpoint_that_does_not_exist_is_missing(store: Store, deliverer: WebhookDeliverer) -> None:
+    for call in (
+        show_endpoint(store, "we_x"),
+        rotate_secret(store, "we_x"),
+        replay(store, "we_x", START),
+        delete_endpoint(store, "we_x"),
+        list_deliveries(store, "we_x", after=0, limit=1),
+    ):
+        with pytest.raises(Missing, match="there is no webhook endpoint we_x"):
+            await call
+    assert await deliverer.deliver_next("we_x") is Served.LATER

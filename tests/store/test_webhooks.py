@@ -1,0 +1,252 @@
+"""Endpoints and their turns in Redis, against a model over random histories."""
+
+import random
+from dataclasses import dataclass, replace
+
+import pytest
+
+from dispatcher.core.batch_events import EventType
+from dispatcher.core.webhooks import (
+    MAX_ENDPOINTS,
+    DeliveryDecision,
+    DeliveryResult,
+    Endpoint,
+    PlannedDelivery,
+    SigningSecret,
+)
+from dispatcher.store.events import START
+from dispatcher.store.webhooks import DeliveryRecord, Turn, Webhooks
+from tests.store.fixture import KEYS, StoreFixture, dump
+
+pytestmark = pytest.mark.anyio
+
+TURN_S = 30.0
+
+
+def endpoint(name: str = "we_1", **more: object) -> Endpoint:
+    fields: dict[str, object] = {"url": "https://example.com/", "secrets": (SigningSecret(value="whsec_a"),)}
+    return Endpoint(id=name, **{**fields, **more})  # type: ignore[arg-type]  # fields of the class
+
+
+def record(delivery: PlannedDelivery, result: DeliveryResult) -> DeliveryRecord:
+    return DeliveryRecord(
+        id=delivery.id,
+        at_ms=1,
+        events=delivery.events,
+        last=delivery.last,
+        attempt=delivery.failures + 1,
+        result=result.value,
+        status=200,
+        error="",
+        took_ms=1,
+        again_ms=0,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class ModelEndpoint:
+    """What an endpoint ought to be like."""
+
+    position: str
+    enabled: bool = True
+    due_ms: int = 0
+    token: str = ""
+    delivery: PlannedDelivery | None = None
+    deliveries: int = 0
+
+    def forget(self) -> None:
+        self.delivery, self.token = None, ""
+
+
+class History:
+    """Random turns of two processes at three endpoints. Each step is asked of the store and of the model."""
+
+    def __init__(self, db: StoreFixture, seed: int) -> None:
+        self.db = db
+        self.dice = random.Random(seed)
+        self.webhooks = Webhooks(db.client, db.scripts)
+        self.model: dict[str, ModelEndpoint] = {}
+        self.turns: list[Turn] = []
+        self.count = 0
+
+    def new_id(self) -> str:
+        self.count += 1
+        return f"{self.count}-0"
+
+    async def live(self, steps: int) -> None:
+        verbs = (
+            self.put,
+            self.take,
+            self.take,
+            self.take,
+            self.plan,
+            self.plan,
+            self.end,
+            self.end,
+            self.end,
+            self.wait,
+        )
+        for _ in range(steps):
+            await self.dice.choice((*verbs, self.remove))()
+            await self.compare()
+
+    async def compare(self) -> None:
+        assert {shown.id for shown in await self.webhooks.all()} == self.model.keys()
+        due = await self.webhooks.due(self.db.ms)
+        assert due.keys() == {name for name, m in self.model.items() if m.enabled and m.due_ms <= self.db.ms}
+        for name, expected in self.model.items():
+            status = await self.webhooks.status(name)
+            assert (status.position, status.delivery) == (expected.position, expected.delivery)
+            assert (not status.disabled_ms, status.deliveries) == (expected.enabled, expected.deliveries)
+
+    async def put(self) -> None:
+        name, position = self.dice.choice("abc"), self.dice.choice(("", "", self.new_id()))
+        enabled = self.dice.choice((None, None, True, False))
+        before = await self.webhooks.get(name)
+        changed = endpoint(name, description=str(self.dice.random()))
+        stored = before[1] if before else b""
+        assert await self.webhooks.put(changed, stored, position=position, enabled=enabled) == "done"
+        m = self.model.setdefault(name, ModelEndpoint(position=START))
+        m.position = position or m.position
+        m.enabled = m.enabled if enabled is None else enabled
+        m.due_ms = self.db.ms
+        m.forget()
+
+    async def remove(self) -> None:
+        name = self.dice.choice("abc")
+        assert await self.webhooks.remove(name) is (self.model.pop(name, None) is not None)
+
+    async def take(self) -> None:
+        name, token = self.dice.choice("abc"), self.new_id()
+        turn = await self.webhooks.take(name, token, TURN_S)
+        m = self.model.get(name)
+        if m is None or not m.enabled or m.due_ms > self.db.ms:
+            assert turn is None
+            return
+        assert turn
+        m.token, m.due_ms = token, self.db.ms + round(TURN_S * 1000)
+        assert (turn.status.position, turn.status.delivery) == (m.position, m.delivery)
+        self.turns.append(turn)
+
+    def _turn(self) -> tuple[Turn, ModelEndpoint | None] | None:
+        if not self.turns:
+            return None
+        turn = self.dice.choice(self.turns[-4:])
+        m = self.model.get(turn.endpoint.id)
+        return turn, m if m and m.token == turn.token else None
+
+    async def plan(self) -> None:
+        if shown := self._turn():
+            turn, m = shown
+            delivery = PlannedDelivery(id=self.new_id(), last=self.new_id(), events=self.dice.choice((0, 1, 5)))
+            assert await self.webhooks.plan(turn, delivery) is (m is not None)
+            if m and delivery.events:
+                m.delivery = delivery
+            elif m:
+                m.position, m.due_ms = delivery.last, 0
+                m.forget()
+
+    async def end(self) -> None:
+        if shown := self._turn():
+            turn, m = shown
+            delivery = (m.delivery if m else None) or PlannedDelivery(id="other", last="1-0", events=1)
+            result, again_ms = self.dice.choice(list(DeliveryResult)), self.db.ms + 5_000
+            decision = DeliveryDecision(result=result, again_ms=again_ms, reason="it is broken")
+            ended = await self.webhooks.end(turn, decision, record(delivery, result))
+            assert ended is (m is not None and m.delivery is not None)
+            if not m or not m.delivery:
+                return
+            m.deliveries, m.token = m.deliveries + 1, ""
+            if result is DeliveryResult.DELIVERED:
+                m.position, m.due_ms = m.delivery.last, 0
+                m.forget()
+                return
+            since_ms = m.delivery.failing_since_ms or self.db.ms
+            m.delivery = replace(m.delivery, failures=m.delivery.failures + 1, failing_since_ms=since_ms)
+            m.due_ms, m.enabled = again_ms, result is DeliveryResult.FAILED
+
+    async def wait(self) -> None:
+        await self.db.pass_ms(self.dice.choice((1, 2_000, 6_000, 31_000)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_endpoints_and_turns_are_what_the_model_says(db: StoreFixture, seed: int) -> None:
+    """One process at a time delivers to an endpoint, whoever else tries. An end that comes too late changes nothing."""
+    await History(db, seed).live(150)
+
+
+async def test_a_new_endpoint_begins_with_the_next_event(db: StoreFixture) -> None:
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.put(endpoint("we_0"))
+    assert (await webhooks.status("we_0")).position == START
+    await db.running("b", 1)
+    await webhooks.put(endpoint("we_1"))
+    entries = await db.client.xrevrange(KEYS.events, count=1)
+    assert (await webhooks.status("we_1")).position == entries[0][0].decode()
+
+
+async def test_the_number_of_endpoints_is_bounded_and_a_repeat_is_none_more(db: StoreFixture) -> None:
+    webhooks = Webhooks(db.client, db.scripts)
+    words = [await webhooks.put(endpoint(f"we_{number}")) for number in range(MAX_ENDPOINTS + 1)]
+    assert words == ["done"] * MAX_ENDPOINTS + ["full"]
+    assert await webhooks.put(endpoint("we_3")) == "done"
+
+
+async def test_two_changes_at_the_same_time_do_not_undo_each_other(db: StoreFixture) -> None:
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.put(endpoint())
+    stored = await webhooks.get("we_1")
+    assert stored
+    assert await webhooks.put(endpoint(description="first"), stored[1]) == "done"
+    assert await webhooks.put(endpoint(description="second"), stored[1]) == "changed"
+    assert await webhooks.put(endpoint("we_9", description="x"), stored[1]) == "missing"
+
+
+async def test_all_fields_of_an_endpoint_come_back(db: StoreFixture) -> None:
+    webhooks = Webhooks(db.client, db.scripts)
+    whole = endpoint(
+        types=(EventType.FINISHED, EventType.HELD),
+        description="März",
+        created_ms=1,
+        secrets=(SigningSecret(value="a"), SigningSecret(value="b", until_ms=2)),
+    )
+    await webhooks.put(whole)
+    stored = await webhooks.get("we_1")
+    assert stored
+    assert stored[0] == whole
+
+
+async def test_attempts_are_listed_newest_first_by_number(db: StoreFixture) -> None:
+    """And no more than a thousand are kept."""
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.put(endpoint())
+    for number in range(5):
+        turn = await webhooks.take("we_1", f"t{number}", TURN_S)
+        assert turn
+        delivery = PlannedDelivery(id=f"msg_{number}", last=f"{number}-0", events=1)
+        await webhooks.plan(turn, delivery)
+        decision = DeliveryDecision(result=DeliveryResult.DELIVERED)
+        assert await webhooks.end(turn, decision, record(delivery, decision.result))
+    first = await webhooks.records("we_1", before=0, limit=2)
+    assert [(shown.number, shown.id) for shown in first] == [(5, "msg_4"), (4, "msg_3")]
+    rest = await webhooks.records("we_1", before=first[-1].number, limit=9)
+    assert [(shown.number, shown.id) for shown in rest] == [(3, "msg_2"), (2, "msg_1"), (1, "msg_0")]
+    assert int(dict(await db.client.hgetall(KEYS.totals))[b"webhook_deliveries|delivered"]) == 5
+
+
+async def test_a_deleted_endpoint_leaves_nothing(db: StoreFixture) -> None:
+    """Not even if a delivery to it ends later."""
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.remove("we_1")
+    before = await dump(db.client)
+    await webhooks.put(endpoint())
+    turn = await webhooks.take("we_1", "t", TURN_S)
+    assert turn
+    delivery = PlannedDelivery(id="msg_1", last="1-0", events=1)
+    await webhooks.plan(turn, delivery)
+    assert await webhooks.remove("we_1")
+    assert not await webhooks.end(
+        turn, DeliveryDecision(result=DeliveryResult.FAILED, again_ms=1), record(delivery, DeliveryResult.FAILED)
+    )
+    assert not await webhooks.plan(turn, delivery)
+    assert await dump(db.client) == before
