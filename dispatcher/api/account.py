@@ -4,7 +4,6 @@ from fastapi import APIRouter
 
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
-from dispatcher.api.limited_by import limited_by_now
 from dispatcher.schema import responses
 from dispatcher.service.account import (
     change_limits,
@@ -14,6 +13,7 @@ from dispatcher.service.account import (
     unblock_account,
     view_account,
 )
+from dispatcher.service.limits import what_limits
 from dispatcher.service.rollback import resume, view_rollback
 
 router = APIRouter(prefix="/v1/account", tags=["account"])
@@ -22,10 +22,10 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 @router.get("")
 async def show_account(runtime: RuntimeDep) -> responses.Account:
     """Show the rate limits, the current rate and all holds."""
-    limited_by = (await limited_by_now(runtime)).account
+    limits = await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight)
     rollback = await view_rollback(runtime.store, runtime.policy)
     view = await view_account(runtime.store)
-    return convert.account(view, limited_by, rollback, runtime.policy.open_drafts)
+    return convert.account(view, limits.account, rollback, runtime.policy.open_drafts)
 
 
 @router.patch("/rate")

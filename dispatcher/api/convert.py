@@ -13,6 +13,8 @@ from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.options import FaxOptions
+from dispatcher.core.prices import amount_text, cost_of, cost_texts
+from dispatcher.core.progress import Wait
 from dispatcher.core.rerun import Overrides
 from dispatcher.core.suppressions import Suppression
 from dispatcher.core.times import in_range, to_ms
@@ -29,6 +31,7 @@ from dispatcher.service.holds import HoldPage, hold_lines, widest_first
 from dispatcher.service.jobs import JobPage, RefusedPage
 from dispatcher.service.lookup import LookupPage
 from dispatcher.service.mailings import Allowed
+from dispatcher.service.progress import BatchProgress
 from dispatcher.service.repeats import Earlier
 from dispatcher.service.rerun_preview import GroupPreview, RerunPreview
 from dispatcher.service.rollback import RollbackView, UnknownFax
@@ -181,6 +184,7 @@ def overrides(body: requests.Overrides) -> Overrides:
         priority=Priority(body.priority) if body.priority else None,
         weight=body.weight,
         max_per_second=body.max_per_second,
+        metadata=body.metadata,
         start_at_ms=ms(body.start_at),
         deadline_ms=ms(body.deadline),
     )
@@ -206,6 +210,7 @@ def _definition(body: requests.Content, **values: Any) -> Definition:
         deadline_ms=ms(body.deadline),
         ignore_dead_numbers=body.ignore_dead_numbers,
         job_events=body.job_events,
+        metadata=body.metadata,
         **values,
     )
 
@@ -215,27 +220,21 @@ def limits(body: requests.Rate) -> dict[Period, float]:
     return {Period(name.removeprefix("per_")): value for name, value in body.limits().items()}
 
 
-def batch(view: BatchView, limited_by: LimitedBy | None) -> responses.Batch:
-    return _batch(responses.Batch, view, limited_by=limited_by)
+def batch(view: BatchView, seen: BatchProgress) -> responses.Batch:
+    return _batch(responses.Batch, view, seen)
 
 
-def listed_batch(view: BatchView | UnreadableBatch, limited_by: LimitedBy | None) -> responses.Batch:
-    if isinstance(view, UnreadableBatch):
+def listed_batch(view: BatchView | UnreadableBatch, seen: BatchProgress | None) -> responses.Batch:
+    if isinstance(view, UnreadableBatch) or seen is None:
         return responses.Batch(id=view.id, state="unreadable")
-    return batch(view, limited_by)
+    return batch(view, seen)
 
 
-def commanded_batch(view: BatchView, in_flight: int, limited_by: LimitedBy | None) -> responses.CommandedBatch:
-    return _batch(
-        responses.CommandedBatch,
-        view,
-        in_flight=in_flight,
-        limited_by=limited_by,
-        not_checked=view.definition.content_urls,
-    )
+def commanded_batch(view: BatchView, in_flight: int, seen: BatchProgress) -> responses.CommandedBatch:
+    return _batch(responses.CommandedBatch, view, seen, in_flight=in_flight, not_checked=view.definition.content_urls)
 
 
-def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
+def _batch(model: type[Model], view: BatchView, seen: BatchProgress, **values: Any) -> Model:
     overview, definition = view.overview, view.definition
     return _from_sources(
         model,
@@ -257,9 +256,20 @@ def _batch(model: type[Model], view: BatchView, **values: Any) -> Model:
         counts={state.label: overview.tally.by_state.get(state, 0) for state in JOB_STATES},
         categories=_final_counts_by_category(overview.tally),
         holds=[hold(item) for item in view.holds],
-        held_jobs=dict(sorted(view.held_jobs.items(), key=lambda item: (-item[1], item[0]))),
+        held_jobs=dict(sorted(overview.held_jobs.items(), key=lambda item: (-item[1], item[0]))),
+        limited_by=seen.limited_by,
+        progress=round(overview.tally.final / overview.rows, 4) if overview.rows else None,
+        rate_now=None if seen.rate is None else round(seen.rate, 2),
+        eta=_time(seen.end.at_ms) if seen.end else None,
+        eta_basis=seen.end.basis.value if seen.end else None,
+        waits=None if seen.waits is None else tuple(map(_wait, seen.waits)),
+        cost=cost_texts(overview.costs),
         **values,
     )
+
+
+def _wait(wait: Wait) -> responses.Wait:
+    return _from_sources(responses.Wait, (wait,), next_at=_time(wait.next_ms), last_at=_time(wait.last_ms))
 
 
 def _expired_because(view: BatchView) -> str | None:
@@ -464,7 +474,15 @@ def lookup_page(page: LookupPage) -> responses.LookupPage:
 
 def job_story(story: JobStory) -> responses.JobStory:
     history = [_history_entry(entry) for entry in story.history]
-    return _job(responses.JobStory, story.job, history=history, explanation=story.explanation)
+    cost = cost_of(story.job.record, story.history)
+    return _job(
+        responses.JobStory,
+        story.job,
+        history=history,
+        explanation=story.explanation,
+        cost=cost,
+        metadata=story.metadata,
+    )
 
 
 def _job(model: type[Model], view: JobView, **values: Any) -> Model:
@@ -474,6 +492,7 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
         (view.id, view.recipient, record, record.failure, record.counters),
         id=str(view.id),
         state=record.state.label,
+        price=_fax_price(record.price, record.currency),
         changed_at=_time(record.changed_ms),
         next_at=_time(view.next_ms),
         **values,
@@ -482,7 +501,12 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
 
 def _history_entry(entry: HistoryEntry) -> responses.HistoryEntry:
     times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
-    return _from_sources(responses.HistoryEntry, (entry, entry.failure), **times)
+    price = _fax_price(entry.price, entry.currency)
+    return _from_sources(responses.HistoryEntry, (entry, entry.failure), price=price, **times)
+
+
+def _fax_price(price: int, currency: str) -> responses.FaxPrice | None:
+    return responses.FaxPrice(amount=amount_text(price), currency=currency) if currency else None
 
 
 def event_page(page: EventPage) -> responses.EventPage:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, AwareDatetime
 
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.numbers import e164_of, meanings
 from dispatcher.api.pages import PAGE_TURN, page_response
+from dispatcher.api.validation import QueryTime
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.times import to_ms
 from dispatcher.runtime import Runtime
@@ -23,9 +23,6 @@ from dispatcher.service.lookup import look_up
 from dispatcher.service.views import find_batch
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
-
-
-_Time = Annotated[AwareDatetime, AfterValidator(requests.time_in_range)]
 
 
 @router.get("/batches/{batch}/jobs", response_model=responses.JobPage, dependencies=[PAGE_TURN])
@@ -63,7 +60,7 @@ async def look_up_jobs(
     ] = "",
     reference: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
-    since: Annotated[_Time | None, Query(description="Only jobs whose state has changed since then.")] = None,
+    since: Annotated[QueryTime | None, Query(description="Only jobs whose state has changed since then.")] = None,
     after: Annotated[str, Query(max_length=40)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:

@@ -10,9 +10,9 @@ from dispatcher.api import convert, validation
 from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
-from dispatcher.api.limited_by import limited_by_now
 from dispatcher.api.numbers import e164_of
 from dispatcher.api.problems import TOO_MANY_DRAFTS
+from dispatcher.api.progress import progress_now
 from dispatcher.api.turns import Turns
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.runtime import Runtime
@@ -113,8 +113,8 @@ def _numbers_allowed(runtime: Runtime) -> Any:
 
 async def _run(runtime: Runtime, batches: Sequence[str], order: RerunOrder, key: str | None) -> list[responses.Batch]:
     views = await runtime.reruns.run(batches, order, key)
-    words = (await limited_by_now(runtime, *views)).batches
-    return [convert.batch(view, words.get(view.id)) for view in views]
+    seen = await progress_now(runtime, *views)
+    return [convert.batch(view, seen[view.id]) for view in views]
 
 
 async def _previewed(runtime: Runtime, turns: Turns, batches: Sequence[str], order: RerunOrder) -> Response:

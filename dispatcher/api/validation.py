@@ -3,7 +3,7 @@
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import WrapValidator
+from pydantic import AfterValidator, AwareDatetime, WrapValidator
 
 from dispatcher.core.json_values import Excess, excess_of, is_encodable
 from dispatcher.recipients.countries import region_of_country
@@ -60,6 +60,8 @@ def _enforced(model: type[Body]) -> WrapValidator:
     return WrapValidator(validate)
 
 
+#: a time among the query parameters
+QueryTime = Annotated[AwareDatetime, AfterValidator(requests.time_in_range)]
 NewBatch = Annotated[requests.NewBatch, _enforced(requests.NewBatch)]
 NewFax = Annotated[requests.NewFax, _enforced(requests.NewFax)]
 NewReruns = Annotated[requests.NewReruns, _enforced(requests.NewReruns)]

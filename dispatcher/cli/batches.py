@@ -1,11 +1,14 @@
 """``batches ...``: lists, shows, watches, pauses, resumes, cancels and reruns batches; forecasts and reports."""
 
 import sys
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from dispatcher.cli.fax_options import named_values
 from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.job_options import JobOptions, ensure_states, with_job_options
@@ -25,9 +28,10 @@ from dispatcher.cli.part_options import PartOptions, with_part_options
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.reruns import rerun
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
+from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch as watch_batch
 from dispatcher.cli.why import diagnosis_lines
-from dispatcher.client import LIVE_STATES, Batch, CancelJobs, Client, CommandedBatch
+from dispatcher.client import BATCH_STATES, LIVE_STATES, Batch, BatchPage, CancelJobs, Client, CommandedBatch
 from dispatcher.core.counted import counted
 
 app = typer.Typer(help="Mailings: list, show, watch, pause, resume, cancel and rerun them.", no_args_is_help=True)
@@ -37,22 +41,65 @@ BatchArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Id of the b
 
 @app.command("list")
 def list_(
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only this state, such as running or held; may be repeated.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
+    metadata: Annotated[
+        list[str] | None, typer.Option(help="Only batches with this KEY=VALUE; may be repeated.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only batches created at that time or later.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only batches created before that time.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of batches.")] = 20,
     before: Annotated[str, typer.Option(help="Only batches older than this id: the next page.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List batches, newest first."""
+    ensure_states(state, BATCH_STATES)
+    first, last = in_range(since, "--since"), in_range(until, "--until")
+    filters: dict[str, Any] = {
+        "states": tuple(state or ()),
+        "name": name,
+        "metadata": named_values(metadata or [], "--metadata"),
+        "since": first.isoformat() if first else "",
+        "until": last.isoformat() if last else "",
+    }
     with Client.from_environment() as client:
-        page = client.batches(limit=limit, before=before)
+        page = _matching(client, limit, before, filters)
     if as_json:
         print_json(page.model_dump(mode="json"))
         return
+    shown = page.batches if state else [batch for batch in page.batches if not _is_discarded(batch)]
     if not page.batches:
-        note("There are no batches. Send one: bulkfax send LETTER.pdf RECIPIENTS.csv")
+        note(
+            "No batch matches."
+            if any(filters.values())
+            else "There are no batches. Send one: bulkfax send LETTER.pdf RECIPIENTS.csv"
+        )
         return
-    results.print(batches_table(page.batches))
+    results.print(batches_table(shown))
+    if discarded := len(page.batches) - len(shown):
+        empty = counted(discarded, "cancelled draft without a job", "cancelled drafts without a job")
+        note(f"{empty} left out; to see them: bulkfax batches list --state cancelled")
     if page.next:
-        note(f"There are more: bulkfax batches list --before {page.next}")
+        command = "the same command with" if any(filters.values()) else "bulkfax batches list"
+        note(f"There are more: {command} --before {page.next}")
+
+
+def _matching(client: Client, limit: int, before: str, filters: Mapping[str, Any]) -> BatchPage:
+    """Return the first batches that match. The server looks at a limited number of batches in one request."""
+    batches: tuple[Batch, ...] = ()
+    while True:
+        page = client.batches(limit=limit - len(batches), before=before, **filters)
+        batches += page.batches
+        if not page.next or len(batches) >= limit or not any(filters.values()):
+            return page.model_copy(update={"batches": batches})
+        before = page.next
+
+
+def _is_discarded(batch: Batch) -> bool:
+    """Return whether a batch is a draft that was cancelled before it had a recipient, as after a refused list."""
+    return batch.state == "cancelled" and not batch.rows
 
 
 @app.command()

@@ -39,14 +39,14 @@ class _Description(ProgressColumn):
         return styled(task.description)
 
 
-def counting(unit: str) -> Progress:
-    """Return a bar for countable items: how many are done, rate, time left."""
+def counting(unit: str = "") -> Progress:
+    """Return a bar for countable items: how many are done, and with a unit the rate and the time left."""
+    speed = [RateColumn(unit), TimeRemainingColumn(compact=True)] if unit else []
     return Progress(
         _Description(),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        RateColumn(unit),
-        TimeRemainingColumn(compact=True),
+        *speed,
         TimeElapsedColumn(),
         console=notes,
         speed_estimate_period=20,

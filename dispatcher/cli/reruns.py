@@ -71,6 +71,9 @@ class PutRight(NamedTuple):
     priority: Annotated[Literal["bulk", "urgent"] | None, _option("Priority of the new batch.")] = None
     weight: Annotated[int | None, _option("Share of the rate relative to other batches, 1 to 100.")] = None
     max_per_second: Annotated[float | None, _option("Maximum sends in a second.")] = None
+    metadata: Annotated[
+        list[str] | None, _option("KEY=VALUE of your own, in place of all of the batches before; may be repeated.")
+    ] = None
     start_at: Annotated[datetime | None, _option("When to start. Local time unless it has an offset.")] = None
     deadline: Annotated[datetime | None, _option("When to give up jobs that are not delivered.")] = None
 
@@ -96,6 +99,7 @@ class PutRight(NamedTuple):
             priority=self.priority,
             weight=self.weight,
             max_per_second=self.max_per_second,
+            metadata=fax_options.named_values(self.metadata, "--metadata") if self.metadata else None,
             start_at=in_range(self.start_at, "--start-at"),
             deadline=in_range(self.deadline, "--deadline"),
         )

@@ -68,6 +68,9 @@ _CommandKey = Annotated[
         "days continues or finds the first batch.",
     ),
 ]
+_Metadata = Annotated[
+    list[str] | None, typer.Option(help="KEY=VALUE of your own, kept with the batch; may be repeated.")
+]
 _StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
 _OnPartial = Annotated[
     Literal["resume", "resend", "stop"] | None,
@@ -100,6 +103,7 @@ def send(
     columns: ListColumns,
     part: PartOptions,
     name: Annotated[str, typer.Option(help="Name of the mailing. Default: the name of the list's file.")] = "",
+    metadata: _Metadata = None,
     country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
     draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
@@ -143,6 +147,7 @@ def send(
         name=name or recipients.stem,
         content_urls=urls,
         options=options,
+        metadata=fax_options.named_values(metadata or [], "--metadata"),
         **share.fields(),
         default_country=country.upper() or None,
         on_partial=on_partial,

@@ -1,5 +1,6 @@
 """Formats batches, jobs, counts, holds and refused lines as tables and short texts."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ from dispatcher.client import (
     Suppression,
     UnknownFax,
     Upload,
+    Wait,
 )
 from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
@@ -79,13 +81,29 @@ def age(time: datetime | None) -> str:
 
 def batches_table(batches: Iterable[Batch]) -> Table:
     """Return a table of batches that shows whole ids in a terminal of 80 columns."""
-    grid = table("id", "name", "state", "done", "failed", "age", numbers=["done", "failed", "age"], prose=["name"])
+    columns = ("id", "name", "state", "jobs", "delivered", "failed", "age")
+    grid = table(*columns, numbers=["jobs", "delivered", "failed", "age"], prose=["name"])
     for batch in batches:
-        failed = f"{batch.counts.get('failed', 0):,}"
+        failed = batch.counts.get("failed", 0)
         age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
-        state = "expired draft" if batch.expired_because == "not_started" else batch.state
-        grid.add_row(batch.id, batch.name, state, f"{batch.final:,}/{batch.rows:,}", failed, age)
+        grid.add_row(
+            batch.id,
+            batch.name,
+            "expired draft" if batch.expired_because == "not_started" else batch.state,
+            f"{batch.rows:,}",
+            f"{batch.arrived:,}",
+            styled(f"{failed:,}", "red" if failed else ""),
+            age,
+        )
     return grid
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent. What is not all of it is never shown as 100 %, what is not nothing never as 0 %."""
+    percent = 100 * share
+    if 0 < percent < 1:
+        return "<1 %"
+    return f"{math.floor(percent):d} %"
 
 
 _EXPIRED_BECAUSE = {
@@ -101,6 +119,9 @@ def batch_facts(batch: Batch) -> Table:
         "name": batch.name,
         "state": batch.state,
         "limited by": _limited_by(batch.limited_by),
+        "progress": _progress(batch),
+        "ends": _end(batch),
+        "waiting": "\n".join(map(wait_text, batch.waits or ())),
         "withheld": f"{counted(batch.withheld, 'job')} wait for: bulkfax batches continue {batch.id}"
         if batch.withheld
         else "",
@@ -120,9 +141,73 @@ def batch_facts(batch: Batch) -> Table:
         "options": ", ".join(f"{name} {value}" for name, value in batch.options.items()),
         "lines": _lines(batch),
         "attempts": f"{batch.attempts:,}" + (f", doubled {batch.doubled:,}" if batch.doubled else ""),
+        "pages": f"{batch.pages_sent:,} arrived" if batch.pages_sent else "",
+        "cost": f"{cost_text(batch.cost)} so far" if batch.cost and not batch.ended else cost_text(batch.cost),
         "held jobs": ", ".join(f"{jobs:,} {category}" for category, jobs in batch.held_jobs.items()),
+        "metadata": "\n".join(f"{key}={value}" for key, value in batch.metadata.items()),
     }
     return pairs(facts)
+
+
+def progress_facts(batch: Batch) -> Table:
+    """Return what changes while a batch runs, apart from its counts."""
+    facts = {
+        "limited by": _limited_by(batch.limited_by),
+        "lately": f"{batch.rate_now:g} jobs/s" if batch.rate_now else "",
+        "ends": _end(batch),
+        "waiting": "\n".join(map(wait_text, batch.waits or ())),
+        "pages": f"{batch.pages_sent:,} arrived" if batch.pages_sent else "",
+        "cost": f"{cost_text(batch.cost)} so far" if batch.cost else "",
+    }
+    return pairs(facts)
+
+
+def cost_text(cost: Mapping[str, str]) -> str:
+    """Return amounts with their currencies: ``1,234.50 USD + 3.00 EUR``."""
+    return " + ".join(f"{_grouped(amount)} {currency}" for currency, amount in cost.items())
+
+
+def _grouped(amount: str) -> str:
+    whole, dot, part = amount.partition(".")
+    return f"{int(whole):,}{dot}{part}" if whole.isascii() and whole.isdecimal() else amount
+
+
+def _progress(batch: Batch) -> str:
+    if batch.progress is None or batch.state == "draft":
+        return ""
+    rate = f", {batch.rate_now:g} jobs/s lately" if batch.rate_now and not batch.ended else ""
+    return f"{batch.final:,} of {counted(batch.rows, 'job')} ended ({_percent(batch.progress)}){rate}"
+
+
+_END_RESTS_ON = {
+    "rate": "at this rate",
+    "retries": "when the last retry is made; later if one fails again",
+    "deadline": "at its deadline",
+}
+
+
+def _end(batch: Batch) -> str:
+    if batch.eta is None:
+        return ""
+    basis = _END_RESTS_ON.get(batch.eta_basis or "")
+    return f"about {when(batch.eta)} ({age(batch.eta)})" + (f", {basis}" if basis else "")
+
+
+def wait_text(wait: Wait) -> str:
+    """Return what some jobs wait for: ``18 busy, next try in 12 m, last at 04:10``."""
+    held = f", {wait.held:,} of them until released" if wait.held else ""
+    if wait.next_at is None:
+        return f"{wait.jobs:,} {wait.category}{held}"
+    soon = seconds_since(wait.next_at) > -1
+    first = "now" if soon else f"in {duration_text(round(-seconds_since(wait.next_at)), units=1)}"
+    last = f", last at {_clock(wait.last_at)}" if wait.last_at and wait.last_at > wait.next_at else ""
+    return f"{wait.jobs:,} {wait.category}{held}, next try {first}{last}"
+
+
+def _clock(time: datetime) -> str:
+    """Return a time of today without its date, any other with it. Local time."""
+    local = time.astimezone()
+    return local.strftime("%H:%M" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M")
 
 
 def document_facts(document: Document) -> Table:
@@ -323,6 +408,9 @@ def job_facts(job: Job) -> Table:
         "category": job.category,
         "error": error,
         "pages": f"{job.pages_sent} of {job.pages_total} arrived" if job.pages_total else "",
+        "cost": cost_text(job.cost)
+        if isinstance(job, JobStory) and job.cost
+        else cost_text({job.price.currency: job.price.amount} if job.price else {}),
         "last attempt": f"no. {job.attempt} (unanswered calls {job.dials}, answered calls {job.tries})",
         "fax": job.fax_id,
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",

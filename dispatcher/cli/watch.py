@@ -9,7 +9,7 @@ from rich.live import Live
 from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.output import CommandFailed, note, notes
 from dispatcher.cli.progress import counting
-from dispatcher.cli.tables import counts_table
+from dispatcher.cli.tables import counts_table, progress_facts, wait_text
 from dispatcher.client import Batch, Client
 
 #: seconds between two requests for the batch
@@ -34,7 +34,8 @@ def watch(client: Client, batch_id: str, *, until: Callable[[Batch], bool] = lam
 
 
 def _live(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:
-    bar = counting("jobs")
+    # rate and end come from the server, which has seen more than this command
+    bar = counting()
     task = bar.add_task(batch.state, total=batch.rows, completed=batch.final)
     with Live(_picture(bar, batch), console=notes, refresh_per_second=4, transient=True) as live:
         while not until(batch):
@@ -46,25 +47,27 @@ def _live(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch
 
 
 def _picture(bar: RenderableType, batch: Batch) -> Group:
-    return Group(bar, counts_table(batch), *([hold_lines(batch.holds)] if batch.holds else []))
+    holds = [hold_lines(batch.holds)] if batch.holds else []
+    return Group(bar, counts_table(batch), progress_facts(batch), *holds)
 
 
 def _lines(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:
-    began_s, final_at_start, last_line_s = time.monotonic(), batch.final, float("-inf")
+    last_line_s = float("-inf")
     while not until(batch):
         now_s = time.monotonic()
         if now_s - last_line_s >= LINE_S:
-            note(progress_line(batch, batch.final - final_at_start, now_s - began_s))
+            note(progress_line(batch))
             last_line_s = now_s
         time.sleep(LOOK_S)
         batch = client.batch(batch.id)
-    note(progress_line(batch, batch.final - final_at_start, time.monotonic() - began_s))
+    note(progress_line(batch))
     return batch
 
 
-def progress_line(batch: Batch, newly_final: int, seconds: float) -> str:
-    """Describe the progress in one line: ``newly_final`` jobs became final in the ``seconds`` since watching began."""
-    rate = newly_final / seconds if seconds > 0 else 0.0
-    left = f", {(batch.rows - batch.final) / rate:.0f} s left" if rate and not batch.ended else ""
+def progress_line(batch: Batch) -> str:
+    """Describe the progress in one line."""
+    rate = f", {batch.rate_now:g} jobs/s" if batch.rate_now and not batch.ended else ""
+    end = f", ends about {batch.eta.astimezone():%Y-%m-%d %H:%M:%S}" if batch.eta else ""
+    waits = f", waiting: {'; '.join(map(wait_text, batch.waits))}" if batch.waits else ""
     counts = " ".join(f"{state}={count}" for state, count in batch.counts.items() if count)
-    return f"{batch.id} {batch.state}: {batch.final} of {batch.rows} done, {rate:.1f} jobs/s{left} ({counts})"
+    return f"{batch.id} {batch.state}: {batch.final} of {batch.rows} done{rate}{end}{waits} ({counts})"

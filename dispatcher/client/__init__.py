@@ -44,6 +44,7 @@ from dispatcher.schema.responses import (
     Document,
     Event,
     EventPage,
+    FaxPrice,
     FirstRow,
     Forecast,
     HistoryEntry,
@@ -69,15 +70,17 @@ from dispatcher.schema.responses import (
     UnknownFax,
     Upload,
     UsedColumns,
+    Wait,
     WebhookDelivery,
     WebhookDeliveryPage,
     WebhookEndpoint,
     WebhookEndpoints,
     WebhookEndpointSecret,
 )
-from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, LIVE_STATES
+from dispatcher.schema.states import BATCH_STATES, ENDED_STATES, FINAL_STATES, LIVE_STATES
 
 __all__ = [
+    "BATCH_STATES",
     "CATEGORIES",
     "DEFAULT_URL",
     "ENDED_STATES",
@@ -102,6 +105,7 @@ __all__ = [
     "DryRunOptions",
     "Event",
     "EventPage",
+    "FaxPrice",
     "FirstRow",
     "Forecast",
     "HistoryEntry",
@@ -145,6 +149,7 @@ __all__ = [
     "UnknownFax",
     "Upload",
     "UsedColumns",
+    "Wait",
     "WebhookDelivery",
     "WebhookDeliveryPage",
     "WebhookEndpoint",

@@ -9,7 +9,7 @@ with Client.from_environment() as client:
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -168,9 +168,24 @@ class Client:
     def batch(self, batch: str) -> Batch:
         return self._get(Batch, f"/v1/batches/{batch}")
 
-    def batches(self, *, limit: int = 20, before: str = "") -> BatchPage:
-        """One page of batches, newest first."""
-        return self._get(BatchPage, "/v1/batches", limit=limit, before=before)
+    def batches(
+        self,
+        *,
+        limit: int = 20,
+        before: str = "",
+        states: Sequence[str] = (),
+        name: str = "",
+        since: str = "",
+        until: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> BatchPage:
+        """One page of batches that match, newest first. It may be short, or empty, although ``next`` names another.
+
+        ``name`` is a part of the name; ``since`` and ``until`` are RFC 3339 times of the creation.
+        """
+        pairs = [f"{key}={value}" for key, value in (metadata or {}).items()]
+        query = {"state": list(states) or None, "metadata": pairs or None, "name": name, "since": since, "until": until}
+        return self._get(BatchPage, "/v1/batches", limit=limit, before=before, **query)
 
     def upload_recipients(
         self,

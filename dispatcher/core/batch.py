@@ -135,6 +135,8 @@ class Definition:
     ignore_dead_numbers: bool = False
     #: each job that ends has an event
     job_events: bool = False
+    #: the producer's own keys and values
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -145,7 +147,8 @@ class Definition:
     def size(self) -> int:
         """Characters of the texts that may be long. It bounds what is kept in memory."""
         fields = self.options.cover_page_data
-        return sum(map(len, (*self.content_urls, *fields.keys(), *fields.values())))
+        texts = (*fields.keys(), *fields.values(), *self.metadata.keys(), *self.metadata.values())
+        return sum(map(len, (*self.content_urls, *texts)))
 
 
 def own_scopes(batch: str, documents: Iterable[str]) -> frozenset[str]:

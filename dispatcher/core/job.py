@@ -188,6 +188,9 @@ class HistoryEntry:
     ended_ms: int = 0
     pages_sent: int = 0
     pages_total: int = 0
+    #: price of the fax in units (``core.prices``), and its currency; empty if the provider has not named it
+    price: int = 0
+    currency: str = ""
     #: the provider answered no send since the attempt began, so its failure is not counted
     excused: bool = False
     #: the decision in a sentence
@@ -227,6 +230,9 @@ class Record:
     confirming_reads: int = 0
     pages_sent: int = 0
     pages_total: int = 0
+    #: delivered: price of the fax, as in ``HistoryEntry``; otherwise none
+    price: int = 0
+    currency: str = ""
     #: sending: when the attempt began. From the acceptance on: when the provider created the fax ``fax_id``
     began_ms: int = 0
     #: when the state changed last

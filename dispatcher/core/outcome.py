@@ -40,6 +40,9 @@ class FaxUpdate:
     created_ms: int = 0
     #: the time at which it was delivered or failed
     ended_ms: int = 0
+    #: price of the fax in units (``core.prices``), and its currency; empty if the provider has not named it
+    price: int = 0
+    currency: str = ""
 
     @property
     def partly_sent(self) -> bool:

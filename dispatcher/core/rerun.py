@@ -25,6 +25,8 @@ class Overrides:
     priority: Priority | None = None
     weight: int | None = None
     max_per_second: float | None = None
+    #: replaces the parents' as a whole
+    metadata: Mapping[str, str] | None = None
     start_at_ms: int = 0
     deadline_ms: int = 0
 
@@ -35,7 +37,7 @@ class Overrides:
 
     def applied(self, definition: Definition) -> Definition:
         """Return a parent's definition with what is put right."""
-        named = {"on_partial", "priority", "weight", "max_per_second"}
+        named = {"on_partial", "priority", "weight", "max_per_second", "metadata"}
         changes: dict[str, Any] = {name: value for name in named if (value := getattr(self, name)) is not None}
         if self.new_content:
             changes |= {"documents": self.documents or (), "content_urls": self.content_urls or ()}
@@ -49,12 +51,16 @@ class Overrides:
 
 
 def rerun_definition(parents: Sequence[Definition], overrides: Overrides, reason: str) -> Definition:
-    """Return the definition of a rerun of batches that are the same but for their names and times."""
+    """Return the definition of a rerun of batches that are the same but for their names, times and metadata.
+
+    Of the metadata of several parents, it takes over what all of them have.
+    """
     first, *others = parents
     count = f" (rerun of {counted(len(parents), 'batch', 'batches')})" if others else _SUFFIX
     name = overrides.name or first.name.removesuffix(_SUFFIX)[: _MAX_NAME - len(count)] + count
+    shared = {key: value for key, value in first.metadata.items() if all(o.metadata.get(key) == value for o in others)}
     return replace(
-        overrides.applied(first),
+        overrides.applied(replace(first, metadata=shared)),
         id="",
         created_ms=0,
         name=name,
@@ -84,4 +90,4 @@ def alike(parents: Sequence[Definition], overrides: Overrides) -> list[list[Defi
 
 def _without_names(definition: Definition) -> Definition:
     """Return a definition without what does not change what is sent."""
-    return replace(definition, id="", name="", created_ms=0, parent="", parents=(), reason="")
+    return replace(definition, id="", name="", created_ms=0, parent="", parents=(), reason="", metadata={})

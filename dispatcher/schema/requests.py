@@ -155,6 +155,12 @@ Fields = Annotated[
 ]
 
 
+_MetadataKey = Annotated[str, *_pattern(r"[^=]{1,40}", "a key has 1 to 40 characters, and no equals sign")]
+Metadata = Annotated[
+    dict[str, str],
+    EnforcedByApi(Annotated[dict[_MetadataKey, Annotated[str, Field(max_length=500)]], Field(max_length=20)]),
+]
+
 _OwnRate = Annotated[float, _between(float, 0.001, 10_000)]
 
 
@@ -221,6 +227,9 @@ class Content(Request):
         description="Whether to fax numbers that are on the do-not-fax list only because calls have proved them dead.",
     )
     job_events: Flag = Field(default=False, description="Whether each job that ends has an event (`job.final`).")
+    metadata: Metadata = Field(
+        default={}, description="The producer's own keys and values: 20 at most, with 40 and 500 characters."
+    )
 
 
 class NewBatch(Content):
@@ -421,6 +430,9 @@ class Overrides(Request):
         default=None, description="Share of the rate in relation to other batches of the same priority."
     )
     max_per_second: _OwnRate | None = Field(default=None, description="Maximum sends of the new batch in a second.")
+    metadata: Metadata | None = Field(
+        default=None, description="Keys and values in place of those of the batches before; if left out, those stay."
+    )
     start_at: Time | None = Field(default=None, description="When the new batch begins to send; if left out, at once.")
     deadline: Time | None = Field(default=None, description="When its jobs expire; if left out, never.")
 

@@ -108,6 +108,18 @@ class HoldPage(Response):
     next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
+class Wait(Response):
+    """Jobs of a batch that wait after a failure of one category."""
+
+    category: str = Field(description="Failure category of the latest failure.")
+    jobs: int = Field(description="Number of jobs that wait.")
+    held: int = Field(default=0, description="Number of them that are held one by one until someone releases them.")
+    next_at: Time | None = Field(
+        default=None, description="When the first of the others is tried again, to the minute; null if none has a time."
+    )
+    last_at: Time | None = Field(default=None, description="When the last of the others is tried again.")
+
+
 class Batch(Response):
     """One mailing with its counts."""
 
@@ -153,6 +165,7 @@ class Batch(Response):
         description="What to do when a call failed after some pages arrived; null if the retry policy decides.",
     )
     default_country: str = Field(default="", description="Country of numbers in national form.")
+    metadata: dict[str, str] = Field(default={}, description="The producer's own keys and values.")
     rows: int = Field(default=0, description="Number of jobs.")
     lines: int = Field(
         default=0, description="Number of jobs, duplicates, and refused, opted-out and suppressed rows together."
@@ -184,11 +197,41 @@ class Batch(Response):
         default=None, description="Why nothing is sent, or not faster; null when nothing waits."
     )
     refused_reasons: dict[str, int] = Field(default={}, description="Number of refused rows by reason.")
+    progress: float | None = Field(
+        default=None, description="Share of the jobs that are final, from 0 to 1; null without jobs."
+    )
+    rate_now: float | None = Field(
+        default=None, description="Number of jobs that ended in a second, over the last minute; null before the start."
+    )
+    eta: Time | None = Field(
+        default=None,
+        description="When the last job will have ended, as far as is known. Null if the batch has ended, if somebody "
+        "has to do something first (`limited_by`, `held_jobs`), or if nothing has ended lately.",
+    )
+    eta_basis: Literal["rate", "retries", "deadline"] | None = Field(
+        default=None,
+        description="What `eta` rests on: `rate_now`; the last retry that waits, after which more may follow; or the "
+        "deadline.",
+    )
+    waits: tuple[Wait, ...] | None = Field(
+        default=None,
+        description="What jobs wait for that have failed before, by category, most jobs first; null in a list.",
+    )
+    pages_sent: int = Field(default=0, description="Number of pages that have arrived.")
+    cost: dict[str, str] = Field(
+        default={},
+        description="What the provider has charged so far for faxes that have ended, by currency, as decimal numbers.",
+    )
 
     @property
     def final(self) -> int:
         """Number of jobs in a final state."""
         return sum(self.counts.get(state, 0) for state in FINAL_STATES)
+
+    @property
+    def arrived(self) -> int:
+        """Number of jobs whose fax has arrived, or some pages of it."""
+        return self.counts.get("delivered", 0) + self.counts.get("delivered_unconfirmed", 0)
 
     @property
     def at_rest(self) -> bool:
@@ -467,6 +510,13 @@ class Upload(Response):
     )
 
 
+class FaxPrice(Response):
+    """What the provider charges for a fax."""
+
+    amount: str = Field(description="The price as a decimal number.")
+    currency: str = Field(description="Currency, as in ISO 4217.")
+
+
 class Job(Response):
     """The work for one recipient of a batch."""
 
@@ -489,6 +539,9 @@ class Job(Response):
     pages_sent: int = Field(default=0, description="Number of pages that arrived.")
     pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
     fax_id: str = Field(default="", description="The provider's id of the latest fax; empty if there is none.")
+    price: FaxPrice | None = Field(
+        default=None, description="Price of the fax that was delivered; null if there is none, or it is not known."
+    )
     changed_at: Time | None = Field(default=None, description="When the state changed last; null if it never did.")
     next_at: Time | None = Field(default=None, description="When the job is due next; null if nothing is due.")
     doubled: bool = Field(
@@ -529,6 +582,9 @@ class HistoryEntry(Response):
     )
     pages_sent: int = Field(default=0, description="Number of pages that arrived.")
     pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
+    price: FaxPrice | None = Field(
+        default=None, description="Price of the fax; null if it cost nothing, or is not known."
+    )
     why: str = Field(default="", description="The decision that followed, in a sentence for people.")
 
 
@@ -537,6 +593,10 @@ class JobStory(Job):
 
     history: tuple[HistoryEntry, ...] = Field(default=(), description="Outcomes of its attempts, oldest first.")
     explanation: str = Field(default="", description="What the job waits for, in a sentence for people.")
+    metadata: dict[str, str] = Field(default={}, description="The producer's own keys and values of its batch.")
+    cost: dict[str, str] = Field(
+        default={}, description="What the provider has charged for all its faxes, by currency, as decimal numbers."
+    )
 
 
 class Suppression(Response):

@@ -11,6 +11,7 @@ ShownBatchState = BatchState | Literal["unreadable"]
 ShownJobState = JobState | Literal["unreadable"]
 FinalState = Literal["delivered", "delivered_unconfirmed", "failed", "cancelled", "expired"]
 
+BATCH_STATES: tuple[BatchState, ...] = get_args(BatchState)
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
 #: states that a job does not leave
 FINAL_STATES: tuple[FinalState, ...] = get_args(FinalState)

@@ -14,7 +14,7 @@ from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.holds import list_holds
-from dispatcher.service.limits import what_limits, what_stops
+from dispatcher.service.limits import BatchLimits, what_limits_batches, what_stops
 from dispatcher.service.rows import block_recipients, block_records, paired
 from dispatcher.service.views import BatchView, view_batch
 from dispatcher.store.keys import BLOCK
@@ -49,7 +49,7 @@ async def diagnose_batch(
     overview, now_ms = view.overview, await store.clock.ask()
     scan = await _scan(store, batch, overview.blocks, policy)
     retries = await store.backlog.retries(batch, now_ms)
-    limits = await what_limits(store, max_in_flight=max_in_flight, batches=[batch])
+    limits = await what_limits_batches(store, [batch], max_in_flight=max_in_flight)
     last_callback_ms = await store.inbox.last_ms()
     facts = Facts(
         batch=batch,
@@ -57,7 +57,7 @@ async def diagnose_batch(
         live=overview.tally.live,
         now_ms=now_ms,
         stopped_by=await what_stops(store, max_in_flight=max_in_flight),
-        limited_by=limits.batches.get(batch),
+        limited_by=limits.get(batch, BatchLimits()).word,
         withheld=overview.withheld,
         holds=await _holds(store, batch),
         failures=scan.failures(view),

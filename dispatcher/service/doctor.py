@@ -22,7 +22,7 @@ from dispatcher.service.permits import NoPermit
 from dispatcher.service.webhooks import DISABLED_BY_REQUEST, is_late, list_endpoints
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
-from dispatcher.store.audit import StoredBatch, tally
+from dispatcher.store.audit import StoredBatch, tally, tally_waits
 from dispatcher.store.errors import StoreError, StoreUnsafe, UnreadableData, WrongKeyType
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
@@ -175,7 +175,7 @@ async def _jobs(store: Store, *, fix: bool, progress: Progress) -> tuple[Finding
         jobs += scan.jobs
         if not scan.counts_agree:
             wrong_counts.append(batch)
-            recounted = recounted and fix and await store.audit.recount(batch, scan.stored, scan.counted)
+            recounted = recounted and fix and await store.audit.recount(scan.stored, scan.counted, scan.waits)
         done += stored.blocks
         progress(done, total)
     suspects += [job for job in watched if job.batch not in batches]
@@ -193,30 +193,38 @@ class _BatchScan:
 
     jobs: int
     suspects: list[JobId]
-    stored: dict[str, int]
+    stored: StoredBatch
     counted: dict[str, int]
+    waits: dict[str, int]
     #: jobs moved during every scan, so that the counts cannot be checked
     moving: bool
 
     @property
     def counts_agree(self) -> bool:
-        return self.moving or self.stored == self.counted
+        return self.moving or (self.stored.counts, self.stored.waits) == (self.counted, self.waits)
 
 
 async def _scan(store: Store, batch: str, facts: StoredBatch, watched: dict[JobId, set[Place]]) -> _BatchScan:
     for _ in range(_MAX_WALKS):
-        waiting = {Place.DUE: await store.audit.due_rows(batch), Place.PARKED: await store.audit.parked_rows(batch)}
-        counted: Counter[str] = Counter()
+        due = await store.audit.due_rows(batch)
+        waiting = {Place.DUE: {*due}, Place.PARKED: await store.audit.parked_rows(batch)}
+        counted, waits = Counter[str](), Counter[str]()
         suspects: list[JobId] = []
         for block in range(facts.blocks):
             records = await store.audit.raw_records(batch, block)
             first = block * BLOCK
             counted += tally(records, first, facts.cursor, FINAL_STATES.get(Control(facts.control)))
+            waits += tally_waits(records, first, due)
             suspects += _suspects(batch, records, first, facts.cursor, waiting, watched)
         after = await store.audit.facts(batch)
         moving = after != facts
         scan = _BatchScan(
-            jobs=counted.total(), suspects=suspects, stored=dict(after.counts), counted=dict(counted), moving=moving
+            jobs=counted.total(),
+            suspects=suspects,
+            stored=after,
+            counted=dict(counted),
+            waits=dict(waits),
+            moving=moving,
         )
         if not moving:
             return scan

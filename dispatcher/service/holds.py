@@ -63,7 +63,7 @@ async def list_holds(
     holds = await store.holds.all()
     if batch:
         overview = await find_batch(store, batch)
-        scopes = overview.definition.scopes | overview.held_countries
+        scopes = {hold.scope for hold in overview.holds}
         holds = [hold for hold in holds if hold.scope in scopes or batch_of_job(hold.scope) == batch]
     if categories:
         holds = [hold for hold in holds if hold.category in categories]

@@ -134,7 +134,12 @@ async def show_job(store: Store, text: str) -> JobStory:
     await ensure_not_deleted(store, job.batch)
     if history is None:
         raise UnreadableData(f"job {job}", "its history is damaged")
-    return JobStory(job=view, history=tuple(history), explanation=explain(batch, view, history, now_ms()))
+    return JobStory(
+        job=view,
+        history=tuple(history),
+        explanation=explain(batch, view, history, now_ms()),
+        metadata=batch.definition.metadata,
+    )
 
 
 async def view_job(store: Store, job: JobId) -> JobView:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from dispatcher.core.batch import Control
+from dispatcher.core.hold_scope import batch_of_job
 from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch, stops_all
@@ -33,50 +34,72 @@ class DueWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What limits the account, and each of the requested batches. None: there is nothing to send."""
+    """What limits the account. None: there is nothing to send."""
 
     account: LimitedBy | None
-    batches: Mapping[str, LimitedBy | None]
     due: DueWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """What limits a batch, and its waiting jobs; None: there is nothing to send, or it cannot be read."""
+
+    word: LimitedBy | None = None
+    backlog: BatchBacklog | None = None
 
 
 _NOTHING_DUE = DueWork(jobs=0, held=0, since_ms=0)
 
 
-async def what_limits(
-    store: Store, *, max_in_flight: int, batches: Sequence[str] = (), max_batches: int = LOOKED_AT
-) -> Limits:
-    """Return what limits the account and these batches now. Raises StoreError when Redis cannot be read.
+async def what_limits(store: Store, *, max_in_flight: int, max_batches: int = LOOKED_AT) -> Limits:
+    """Return what limits the account now. Raises StoreError when Redis cannot be read.
 
     Args:
         store: The store. Nothing in it is changed.
         max_in_flight: Faxes that all processes may have in flight at a time.
-        batches: Batches to explain.
-        max_batches: Maximum number of batches with work to look at for the account.
+        max_batches: Maximum number of batches with work to look at.
     """
     try:
-        return await _what_limits(store, max_in_flight, batches, max_batches)
+        now_ms = await store.clock.ask()
+        # thousands of jobs may be held one by one; none of these holds stops a batch
+        held = frozenset(hold.scope for hold in await store.holds.all() if not batch_of_job(hold.scope))
+        working = await store.backlog.of(await store.backlog.with_work(held, max_batches), now_ms)
+        account = await _account(store, working, held, now_ms, max_in_flight)
+        return Limits(account=limits_account(account), due=_due(working, held))
     except (WrongKeyType, UnreadableData):
         if not await store.key_types.others():
             raise
         # what is asked for cannot be read, nor can it be sent
-        return Limits(account=LimitedBy.STORE, batches=dict.fromkeys(batches, LimitedBy.STORE), due=_NOTHING_DUE)
+        return Limits(account=LimitedBy.STORE, due=_NOTHING_DUE)
 
 
-async def _what_limits(store: Store, max_in_flight: int, batches: Sequence[str], max_batches: int) -> Limits:
-    now_ms = await store.clock.ask()
-    held = frozenset(hold.scope for hold in await store.holds.all())
-    asked = await store.backlog.of(batches, now_ms)
-    working = await store.backlog.of(await store.backlog.with_work(held, max_batches), now_ms)
-    account = await _account(store, working, held, now_ms, max_in_flight)
-    batch_limits = {backlog.batch: limits_batch(_batch(backlog, held), account) for backlog in asked}
-    return Limits(account=limits_account(account), batches=batch_limits, due=_due(working, held))
+async def what_limits_batches(store: Store, batches: Sequence[str], *, max_in_flight: int) -> Mapping[str, BatchLimits]:
+    """Return what limits these batches now. Raises StoreError when Redis cannot be read.
+
+    Only holds that can stop one of them are read.
+    """
+    try:
+        now_ms = await store.clock.ask()
+        backlogs = await store.backlog.of(batches, now_ms)
+        scopes = {ACCOUNT, PROVIDER}.union(*(backlog.scopes for backlog in backlogs))
+        held = frozenset(hold.scope for hold in await store.holds.among(scopes))
+        due = any(backlog.due for backlog in backlogs)
+        account = AccountWork(due=0, **await _machines(store, held, now_ms, max_in_flight, due=due))
+        return {
+            backlog.batch: BatchLimits(word=limits_batch(_batch(backlog, held), account), backlog=backlog)
+            for backlog in backlogs
+        }
+    except (WrongKeyType, UnreadableData):
+        if not await store.key_types.others():
+            raise
+        return dict.fromkeys(batches, BatchLimits(word=LimitedBy.STORE))
 
 
 async def what_stops(store: Store, *, max_in_flight: int) -> LimitedBy | None:
     """Return what stops every batch until somebody does something about it, also when nothing is due."""
-    held = frozenset(hold.scope for hold in await store.holds.all())
-    return stops_all(await _account(store, (), held, await store.clock.ask(), max_in_flight))
+    held = frozenset(hold.scope for hold in await store.holds.among({ACCOUNT, PROVIDER}))
+    machines = await _machines(store, held, await store.clock.ask(), max_in_flight, due=False)
+    return stops_all(AccountWork(due=0, **machines))
 
 
 def _due(working: Iterable[BatchBacklog], held: frozenset[str]) -> DueWork:
@@ -95,8 +118,6 @@ async def _account(
 ) -> AccountWork:
     running = [backlog for backlog in working if backlog.control in _RUNNING]
     due = sum(backlog.due for backlog in running)
-    rate_state = await store.rate_limiter.state()
-    sizes = await store.dispatch.sizes()
     idle = await _idle(store, now_ms) if not due else _Idle(0, 0, 0)
     return AccountWork(
         due=due,
@@ -107,6 +128,27 @@ async def _account(
         not_started=idle.not_started,
         due_held=sum(backlog.due if backlog.scopes & held else backlog.held for backlog in running),
         due_paced=sum(backlog.due - backlog.held for backlog in running if backlog.paced and not backlog.scopes & held),
+        **await _machines(store, held, now_ms, max_in_flight, due=due > 0),
+    )
+
+
+class _Machines(TypedDict):
+    """The facts that count for every batch, as ``AccountWork`` has them."""
+
+    held: bool
+    writable: bool
+    scheduler_alive: bool
+    workers_alive: int
+    replicas_short: bool
+    blocked_by_provider: bool
+    allowance_used_up: bool
+    in_flight: int
+    max_in_flight: int
+
+
+async def _machines(store: Store, held: frozenset[str], now_ms: int, max_in_flight: int, *, due: bool) -> _Machines:
+    rate_state = await store.rate_limiter.state()
+    return _Machines(
         held=bool(held & {ACCOUNT, PROVIDER}),
         writable=await _writable(store) if due else True,
         scheduler_alive=now_ms - await store.backlog.scheduler_seen_ms(now_ms) < SCHEDULER_GONE_S * 1000,
@@ -114,7 +156,7 @@ async def _account(
         replicas_short=await store.lacks_replicas(),
         blocked_by_provider=blocked_until_us(rate_state, now_ms * 1000) > now_ms * 1000,
         allowance_used_up=_used_up(rate_state, now_ms * 1000),
-        in_flight=sizes["sending"],
+        in_flight=(await store.dispatch.sizes())["sending"],
         max_in_flight=max_in_flight,
     )
 

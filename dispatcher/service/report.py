@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
+from dispatcher.core.prices import cost_of
 from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.rows import (
@@ -44,6 +45,8 @@ COLUMNS = (
     "fax_id",
     "changed_at",
     "reason",
+    "cost",
+    "currency",
 )
 
 
@@ -96,7 +99,7 @@ def _job_lines(
 
 def _unreadable_line(job: JobId, recipient: Recipient) -> Sequence[object]:
     line, reason = recipient.line or "", f"job {job}: {ADVICE}"
-    return (line, recipient.reference, recipient.number, "unreadable", "", "", "", "", "", "", "", "", reason)
+    return (line, recipient.reference, recipient.number, "unreadable", *[""] * 8, reason, "", "")
 
 
 def _reason(record: Record, history: Sequence[HistoryEntry] | None) -> str:
@@ -108,6 +111,8 @@ def _reason(record: Record, history: Sequence[HistoryEntry] | None) -> str:
 
 
 def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry] | None) -> Sequence[object]:
+    # a history that cannot be read leaves the whole cost unknown
+    costs = cost_of(record, history) if history is not None else {}
     return (
         recipient.line,
         recipient.reference,
@@ -122,12 +127,14 @@ def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEnt
         record.fax_id,
         rfc3339(record.changed_ms),
         _reason(record, history),
+        " + ".join(costs.values()),
+        " + ".join(costs),
     )
 
 
 def _refused_line(row: RefusedRow) -> Sequence[object]:
     state = row.reason if row.reason in COUNTED_APART else "refused"
-    return (row.line, "", row.number, state, row.reason, "", "", 0, 0, 0, "", "", row.detail)
+    return (row.line, "", row.number, state, row.reason, "", "", 0, 0, 0, "", "", row.detail, "", "")
 
 
 def csv_of(lines: Iterable[Sequence[object]]) -> bytes:

@@ -276,6 +276,8 @@ def _stored_transition(
         attempt=transition.record.attempt if number_hash else old.attempt,
         number_hash=number_hash,
         spent=transition.spent,
+        pages=transition.pages,
+        costs=transition.costs,
         disproves=transition.disproves,
         send=send,
         call=call,

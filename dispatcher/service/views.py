@@ -1,46 +1,46 @@
 """What the use-cases return: batches and jobs with everything known of them. Times are milliseconds since 1970."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dispatcher.core.batch import BatchState, Definition, batch_state
-from dispatcher.core.hold_scope import batch_of_job, width_of
+from dispatcher.core.batch_filter import BatchFilter
+from dispatcher.core.hold_scope import width_of
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record
 from dispatcher.service.errors import Deleted, Missing
-from dispatcher.store.batches import Overview
+from dispatcher.store.batches import ListedBatch, Overview
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
 
 __all__ = [
+    "BatchList",
     "BatchView",
     "Hold",
     "JobStory",
     "JobView",
     "UnreadableBatch",
     "find_batch",
-    "is_full",
     "newest_batches",
     "view_batch",
 ]
 
 #: size of the definitions in a list of batches after which it ends
 LIST_SIZE = 2_000_000
+#: batches that one list looks at, and those at a time, to find those that match
+LOOKED_AT, _STEP = 2_000, 100
+ANY = BatchFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchView:
-    """A batch with its counts, its public state, and the holds that stop it or its jobs to a country."""
+    """A batch with its counts and its public state."""
 
     overview: Overview
     state: BatchState
-    holds: tuple[Hold, ...]
     #: those of its parents and reruns that were deleted
     deleted: frozenset[str] = frozenset()
-    #: number of jobs that are held one by one, by category
-    held_jobs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -51,6 +51,11 @@ class BatchView:
     def cursor(self) -> str:
         """Value of ``before`` for the batches that are older."""
         return self.id
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """The holds that stop it or its jobs to a country, the widest first."""
+        return tuple(sorted(self.overview.holds, key=lambda hold: width_of(hold.scope)))
 
     @property
     def definition(self) -> Definition:
@@ -64,6 +69,14 @@ class UnreadableBatch:
 
     id: str
     #: value of ``before`` for the batches that are older
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchList:
+    """Batches of a list, newest first. ``cursor`` is the value of ``before`` for those behind; empty: these are all."""
+
+    views: tuple[BatchView | UnreadableBatch, ...]
     cursor: str
 
 
@@ -86,6 +99,8 @@ class JobStory:
     job: JobView
     history: tuple[HistoryEntry, ...]
     explanation: str
+    #: of its batch
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 async def find_batch(store: Store, batch: str) -> Overview:
@@ -101,52 +116,71 @@ async def find_batch(store: Store, batch: str) -> Overview:
 
 async def view_batch(store: Store, batch: str) -> BatchView:
     """Return a batch with the holds that concern it. Raises Missing for an unknown id."""
-    overview, holds = await find_batch(store, batch), await store.holds.all()
-    view = _with_holds(overview, holds, _jobs_held(holds).get(batch, {}))
-    return replace(view, deleted=await store.deletions.deleted(_relatives(overview)))
+    overview = await find_batch(store, batch)
+    return replace(_view(overview), deleted=await store.deletions.deleted(_relatives(overview)))
 
 
 def _relatives(overview: Overview) -> list[str]:
     return [name for name in (*overview.definition.parents, overview.definition.parent, *overview.reruns) if name]
 
 
-async def newest_batches(store: Store, limit: int, before: str) -> list[BatchView | UnreadableBatch]:
-    """Return the newest batches created before the batch or cursor ``before`` (empty: all), newest first."""
-    holds = await store.holds.all()
-    jobs_held = _jobs_held(holds)
-    views = list[BatchView | UnreadableBatch]()
-    for listed in await store.batches.newest(limit, before):
-        damaged = UnreadableBatch(id=listed.id, cursor=listed.cursor)
-        try:
-            overview = await store.batches.overview(listed.id)
-        except UnreadableData as error:
-            left_out(error)
-            views.append(damaged)
-        else:
-            # the list names it, so it exists: what is missing is damaged too
-            views.append(_with_holds(overview, holds, jobs_held.get(listed.id, {})) if overview else damaged)
-        if is_full(views, limit):
-            break
-    return views
+async def newest_batches(store: Store, limit: int, before: str = "", batch_filter: BatchFilter = ANY) -> BatchList:
+    """Return the newest batches created before the batch or cursor ``before`` (empty: all), newest first.
+
+    A batch that cannot be read is listed with every filter. At most ``LOOKED_AT`` batches are looked at: the list may
+    be short, or empty, although there are more behind its cursor.
+    """
+    views, cursor, looked = list[BatchView | UnreadableBatch](), before, 0
+    while looked < LOOKED_AT:
+        step = _STEP if batch_filter.needs_labels else limit
+        listed = await store.batches.newest(
+            step, cursor, since_ms=batch_filter.since_ms, until_ms=batch_filter.until_ms
+        )
+        for entry in await _possible(store, listed, batch_filter):
+            view = await _listed_view(store, entry, batch_filter)
+            if view:
+                views.append(view)
+                cursor = entry.cursor
+            if view and _is_full(views, limit):
+                return BatchList(views=tuple(views), cursor=cursor)
+        if len(listed) < step:
+            return BatchList(views=tuple(views), cursor="")
+        cursor, looked = listed[-1].cursor, looked + step
+    return BatchList(views=tuple(views), cursor=cursor)
 
 
-def is_full(views: Sequence[BatchView | UnreadableBatch], limit: int) -> bool:
+async def _possible(store: Store, listed: Sequence[ListedBatch], batch_filter: BatchFilter) -> list[ListedBatch]:
+    """Return the batches that may match, as far as that is known without reading all about them."""
+    if not batch_filter.needs_labels or not listed:
+        return list(listed)
+    labels = await store.batches.labels([entry.id for entry in listed])
+    return [
+        entry for entry, known in zip(listed, labels, strict=True) if known is None or batch_filter.may_match(known)
+    ]
+
+
+async def _listed_view(
+    store: Store, listed: ListedBatch, batch_filter: BatchFilter
+) -> BatchView | UnreadableBatch | None:
+    """Return a batch of the list; None if it does not match."""
+    damaged = UnreadableBatch(id=listed.id, cursor=listed.cursor)
+    try:
+        overview = await store.batches.overview(listed.id)
+    except UnreadableData as error:
+        left_out(error)
+        return damaged
+    if overview is None:
+        return damaged  # the list names it, so it exists: what is missing is damaged too
+    view = _view(overview)
+    return view if batch_filter.matches(view.state, view.definition.name, view.definition.metadata) else None
+
+
+def _is_full(views: Sequence[BatchView | UnreadableBatch], limit: int) -> bool:
     """Return whether a list ends here although there may be more batches: it has enough of them, or large ones."""
     sizes = (view.definition.size for view in views if isinstance(view, BatchView))
     return len(views) == limit or sum(sizes) >= LIST_SIZE
 
 
-def _with_holds(overview: Overview, holds: Iterable[Hold], jobs: Mapping[str, int]) -> BatchView:
+def _view(overview: Overview) -> BatchView:
     state = batch_state(overview.control, overview.tally, held=overview.held)
-    scopes = overview.definition.scopes | overview.held_countries
-    own = sorted((hold for hold in holds if hold.scope in scopes), key=lambda hold: width_of(hold.scope))
-    return BatchView(overview=overview, state=state, holds=tuple(own), held_jobs=jobs)
-
-
-def _jobs_held(holds: Iterable[Hold]) -> dict[str, Counter[str]]:
-    """Return the number of jobs that are held one by one, by batch and category."""
-    jobs: dict[str, Counter[str]] = {}
-    for hold in holds:
-        if batch := batch_of_job(hold.scope):
-            jobs.setdefault(batch, Counter())[hold.category] += 1
-    return jobs
+    return BatchView(overview=overview, state=state)

@@ -7,6 +7,7 @@ from typing import Self
 
 from dispatcher.core.counted import counted
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
+from dispatcher.core.prices import read_price
 from dispatcher.sinch.coerce import (
     MAX_ITEMS,
     explanation,
@@ -151,6 +152,9 @@ def fax_update(fax: Mapping[str, object]) -> FaxUpdate:
     if not fax_id:
         raise UnreadableError("a fax without a usable id")
     labels = AttemptLabels.read(fax.get("labels"))
+    charged = mapping(fax.get("price"))
+    amount, currency_code = (text(charged.get(name), _NUMBER_CHARS) for name in ("amount", "currencyCode"))
+    price, currency = read_price(amount, currency_code)
     return FaxUpdate(
         fax_id=fax_id,
         status=_FINAL.get(text(fax.get("status"), _TYPE_CHARS).upper(), FaxStatus.UNFINISHED),
@@ -165,6 +169,8 @@ def fax_update(fax: Mapping[str, object]) -> FaxUpdate:
         pages_total=min(max(integer(fax.get("numberOfPages")), 0), _MAX_PAGES),
         created_ms=time_ms(fax.get("createTime")),
         ended_ms=time_ms(fax.get("completedTime")),
+        price=price,
+        currency=currency,
     )
 
 

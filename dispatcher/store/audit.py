@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dispatcher.core.batch import Control, own_scopes
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import JOB_STATES, JobId, Record, State
+from dispatcher.core.progress import MINUTE_MS
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import Scope
 from dispatcher.store import codec, keys
@@ -25,14 +26,17 @@ _COUNTED = frozenset(JOB_STATES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
-    """The facts of a batch without its rows. ``counters`` are by ``state:category:type``, as stored."""
+    """The facts of a batch without its rows. ``counts`` are by ``state:category:type``, as stored."""
 
+    batch: str
     blocks: int
     rows: int
     cursor: int
     unstarted: int
     control: str
     counts: Mapping[str, int]
+    #: jobs that wait after a failure by ``category:minute``, as stored
+    waits: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +113,18 @@ class Audit:
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hmget(self._keys.batch(batch), "blocks", "rows", "cursor", "unstarted", "control")
                 pipe.hgetall(self._keys.of_batch(batch, "counts"))
-                (blocks, rows, cursor, unstarted, control), counts = await pipe.execute()
+                pipe.hgetall(self._keys.of_batch(batch, "waits"))
+                (blocks, rows, cursor, unstarted, control), counts, waits = await pipe.execute()
         with decoding(self._keys.batch(batch)):
             return StoredBatch(
+                batch=batch,
                 blocks=min(whole(blocks), keys.MAX_BLOCKS),
                 rows=whole(rows),
                 cursor=whole(cursor),
                 unstarted=whole(unstarted),
                 control=Control(control.decode()).value,
                 counts={field.decode(): whole(jobs) for field, jobs in counts.items()},
+                waits={field.decode(): whole(jobs) for field, jobs in waits.items()},
             )
 
     async def raw_records(self, batch: str, block: int) -> list[bytes]:
@@ -125,10 +132,12 @@ class Audit:
             raw = await self._client.get(self._keys.of_block(batch, "records", block))
         return codec.split_records(raw or b"")
 
-    async def due_rows(self, batch: str) -> set[int]:
+    async def due_rows(self, batch: str) -> dict[int, int]:
+        """Return the rows of a batch that wait for a time, with this time (ms)."""
+        key = self._keys.of_batch(batch, "due")
         with translated():
-            due = [row async for row, _ in self._client.zscan_iter(self._keys.of_batch(batch, "due"), count=1000)]
-        return set(readable(self._keys.of_batch(batch, "due"), due, whole))
+            due = [entry async for entry in self._client.zscan_iter(key, count=1000)]
+        return dict(readable(key, due, lambda entry: (whole(entry[0]), whole(entry[1]))))
 
     async def parked_rows(self, batch: str) -> set[int]:
         """Return the rows of a batch that wait for the end of their country's hold."""
@@ -273,9 +282,10 @@ class Audit:
         """Move a job to the place that its record demands. Returns False if it is there already."""
         return bool(await self._scripts.run("repair", job=str(job)))
 
-    async def recount(self, batch: str, before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+    async def recount(self, stored: StoredBatch, counts: Mapping[str, int], waits: Mapping[str, int]) -> bool:
         """Replace the counts of a batch. Returns False if jobs have changed since the counts were read."""
-        return bool(await self._scripts.run("recount", batch=batch, before=before, after=after))
+        before = {"before": stored.counts, "waits_before": stored.waits}
+        return bool(await self._scripts.run("recount", batch=stored.batch, after=counts, waits_after=waits, **before))
 
     async def skew_s(self) -> float:
         """Return the difference between this machine's clock and the server's, in seconds."""
@@ -310,3 +320,12 @@ def tally(records: list[bytes], first_row: int, cursor: int, ended: int | None) 
         unstarted = raw[0] == State.WAITING and first_row + index >= cursor
         counts[f"{ended}:0:0" if unstarted and ended is not None else count_field(raw)] += 1
     return counts
+
+
+def tally_waits(records: list[bytes], first_row: int, due: Mapping[int, int]) -> Counter[str]:
+    """Count the jobs of one block that wait after a failure, by the fields of the waits hash (``waiting.lua``)."""
+    return Counter(
+        f"{raw[12]}:{due[row] // MINUTE_MS}"
+        for row, raw in enumerate(records, start=first_row)
+        if row in due and len(raw) == codec.WIDTH and raw[0] == State.WAITING and raw[12]
+    )

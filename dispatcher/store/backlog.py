@@ -37,6 +37,9 @@ class BatchBacklog:
     paced: bool = False
     #: since when the oldest due job that is not held has been due, milliseconds since 1970; 0: there is none
     due_since_ms: int = 0
+    #: when the first and the last job that was begun before is due, held ones apart; 0: there is none
+    first_ms: int = 0
+    last_ms: int = 0
     #: whether jobs wait for another call to their number to end
     number_busy: bool = False
     priority: Priority = Priority.BULK
@@ -100,14 +103,24 @@ class Backlog:
                     pipe.zcard(self._keys.of_batch(batch, "due"))
                     pipe.zcount(self._keys.of_batch(batch, "due"), HELD_SCORE, HELD_SCORE)
                     pipe.zrange(self._keys.of_batch(batch, "due"), 0, 0, withscores=True)
+                    pipe.zrange(
+                        self._keys.of_batch(batch, "due"),
+                        f"({HELD_SCORE}",
+                        "-inf",
+                        byscore=True,
+                        desc=True,
+                        offset=0,
+                        num=1,
+                        withscores=True,
+                    )
                     pipe.smembers(self._keys.of_batch(batch, "parked"))
                 answers = await pipe.execute(raise_on_error=False)
-        rows = zip(batches, *(answers[position::6] for position in range(6)), strict=True)
+        rows = zip(batches, *(answers[position::7] for position in range(7)), strict=True)
         right = [row for row in rows if not any(isinstance(answer, Exception) for answer in row)]
         parked = await self._parked({batch: countries for batch, *_, countries in right})
         reads = [
-            _Read(batch, meta, due, waiting, held_jobs, first, parked[batch])
-            for batch, meta, due, waiting, held_jobs, first, _ in right
+            _Read(batch, meta, due, waiting, held_jobs, first, last, parked[batch])
+            for batch, meta, due, waiting, held_jobs, first, last, _ in right
             if any(value is not None for value in meta)
         ]
         return readable("the backlog of a batch", reads, lambda read: _backlog(read, now_ms))
@@ -167,6 +180,7 @@ class _Read(NamedTuple):
     waiting: int
     held_jobs: int
     first: Sequence[tuple[bytes, float]]
+    last: Sequence[tuple[bytes, float]]
     parked: int
 
 
@@ -186,6 +200,8 @@ def _backlog(read: _Read, now_ms: int) -> BatchBacklog:
         withheld=withheld,
         paced=_is_paced(per_second, pace_us, now_ms),
         scopes=own_scopes(read.batch, documents.decode().split(",")),
+        first_ms=next((whole(score) for _, score in read.first if read.last), 0),
+        last_ms=next((whole(score) for _, score in read.last), 0),
         # nothing was due while the batch was paused
         due_since_ms=max(min(times), running_ms) if times else 0,
         number_busy=number_busy_ms > now_ms,

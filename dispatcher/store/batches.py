@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
-import redis
-
 from dispatcher.core.batch import (
     COMMAND_TRANSITIONS,
     FINAL_STATES,
@@ -18,14 +16,15 @@ from dispatcher.core.batch import (
     Priority,
     Tally,
 )
+from dispatcher.core.batch_filter import BatchLabels
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State
 from dispatcher.core.job_filter import JobFilter
-from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.lookup_index import pack_rows
 from dispatcher.core.names import UploadName
 from dispatcher.core.options import FaxOptions
 from dispatcher.core.policy.policy import Policy
+from dispatcher.core.progress import Lately
 from dispatcher.core.repeats import pack_hashes
 from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.core.suppressions import COUNTED_APART
@@ -34,6 +33,7 @@ from dispatcher.store import codec, keys
 from dispatcher.store.client import Client
 from dispatcher.store.decoding import decoding, left_out, readable, typed, whole
 from dispatcher.store.errors import UnreadableData, translated
+from dispatcher.store.holds import Hold, holds_among
 from dispatcher.store.lua import Argument, Option, Scripts
 from dispatcher.store.protocol import HELD_SCORE, ChunkStatus, CreateStatus
 from dispatcher.store.repeats import StartNote
@@ -144,9 +144,10 @@ class Overview:
     tally: Tally
     #: number of final jobs by (state, category, error type)
     finals: Mapping[tuple[State, str, str], int]
-    held: bool
-    #: held countries for which some of its jobs wait
-    held_countries: frozenset[str]
+    #: holds that stop it, or its jobs to a country; account and provider included
+    holds: tuple[Hold, ...]
+    #: number of jobs that are held one by one, by category
+    held_jobs: Mapping[str, int]
     #: number of jobs; lines = jobs + duplicates + refused + opted out + suppressed
     rows: int
     lines: int
@@ -159,6 +160,11 @@ class Overview:
     cursor: int
     attempts: int
     doubled: int
+    #: pages that have arrived, and what the faxes that have ended cost, in units by currency (``core.prices``)
+    pages_sent: int
+    costs: Mapping[str, int]
+    #: the jobs that ended lately
+    lately: Lately
     started_ms: int
     finished_ms: int
     #: when it expired as a draft that nobody had started; 0: it did not
@@ -172,6 +178,11 @@ class Overview:
     #: why jobs of it were cancelled last, as whoever did it said; empty: none was
     cancel_reason: str
 
+    @property
+    def held(self) -> bool:
+        """Whether all of it is held."""
+        return any(hold.scope in self.definition.scopes for hold in self.holds)
+
 
 #: maximum rows in one call of ``cancel_jobs``
 ROWS_PER_CALL = 100
@@ -183,6 +194,8 @@ _DRAFTS_PER_CALL = 100
 _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts", "doubled")
 
 
+#: begins the field of what faxes cost in a currency
+_COST = b"cost:"
 #: begins the cursor of a name that is no id
 _POSITION = "~"
 _MAX_ID = 64
@@ -222,6 +235,9 @@ class Batches:
             "deadline_ms": definition.deadline_ms,
             "ignore_dead_numbers": int(definition.ignore_dead_numbers),
             "job_events": int(definition.job_events),
+            # also in the definition, which may be long; lists are filtered by these
+            "name": definition.name,
+            "metadata": json.dumps(dict(definition.metadata)) if definition.metadata else "",
         }
         flat = [item for field in fields.items() for item in field]
         answer = await self._scripts.accept(
@@ -264,13 +280,18 @@ class Batches:
         )
         return answer.decode() == end and not refused
 
-    async def newest(self, limit: int, before: str = "") -> list[ListedBatch]:
-        """Return batches, newest first, that are older than the batch or the cursor ``before`` (empty: all)."""
+    async def newest(self, limit: int, before: str = "", *, since_ms: int = 0, until_ms: int = 0) -> list[ListedBatch]:
+        """Return batches, newest first, that are older than the batch or the cursor ``before`` (empty: all).
+
+        ``since_ms`` and ``until_ms`` bound the time of their creation; 0: no bound.
+        """
         with translated():
             end = await self._position(before) if before else int(await self._client.zcard(self._keys.batches))
-            if not end:
+            end = min(end, await self._created_before(until_ms)) if until_ms else end
+            oldest = await self._created_before(since_ms) if since_ms else 0
+            if end <= oldest:
                 return []
-            first = max(0, end - limit)
+            first = max(oldest, end - limit)
             names = await self._client.zrange(self._keys.batches, first, end - 1)
         return [_listed(name, position) for position, name in reversed(list(enumerate(names, start=first)))]
 
@@ -280,6 +301,18 @@ class Batches:
             digits = before.removeprefix(_POSITION)
             return int(digits) if digits.isdecimal() else 0
         return int(await self._client.zrank(self._keys.batches, before) or 0)
+
+    async def _created_before(self, at_ms: int) -> int:
+        return int(await self._client.zcount(self._keys.batches, "-inf", f"({at_ms}"))
+
+    async def labels(self, batches: Sequence[str]) -> list[BatchLabels | None]:
+        """Return what lists are filtered by; None for a batch of which that cannot be read."""
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for batch in batches:
+                    pipe.hmget(self._keys.batch(batch), "control", "rows", "finals", "name", "metadata")
+                answers = await pipe.execute(raise_on_error=False)
+        return [_labels(self._keys.batch(batch), answer) for batch, answer in zip(batches, answers, strict=True)]
 
     async def definition(self, batch: str) -> Definition | None:
         """Return the definition of a batch; None if there is no such batch. Raises UnreadableData."""
@@ -299,22 +332,25 @@ class Batches:
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.hgetall(self._keys.of_batch(batch, "counts"))
                 pipe.hgetall(self._keys.of_batch(batch, "reasons"))
-                pipe.hkeys(self._keys.holds)
+                pipe.hgetall(self._keys.of_batch(batch, "held_jobs"))
                 pipe.smembers(self._keys.of_batch(batch, "parked"))
                 pipe.zrevrange(self._keys.of_batch(batch, "reruns"), 0, _RERUNS - 1)
                 pipe.hgetall(self._keys.batch(batch))
-                counts, reasons, holds, parked, reruns, meta = await pipe.execute(raise_on_error=False)
-                if isinstance(holds, redis.ResponseError) and "WRONGTYPE" in str(holds):
-                    holds = [ACCOUNT.encode()]  # nobody can tell what is held, and nothing is sent
-                _raise_first([counts, reasons, holds, parked, reruns, meta])
+                counts, reasons, held_jobs, parked, reruns, meta = await pipe.execute()
         if not meta or meta.get(b"control") == _DELETING:
             return None
         with decoding(self._keys.batch(batch)):
-            scopes = frozenset(scope.decode(errors="replace") for scope in holds)
-            names = [country.decode(errors="replace") for country in parked]
-            countries = frozenset(str(HoldScope(Scope.COUNTRY, name)) for name in names)
-            children = tuple(name.decode() for name in reruns)
-            return _overview(meta, counts, reasons, children, scopes, scopes & countries)
+            overview = _overview(meta, counts, reasons, held_jobs, tuple(name.decode() for name in reruns))
+        countries = {str(HoldScope(Scope.COUNTRY, name.decode(errors="replace"))) for name in parked}
+        holds = await holds_among(self._client, self._keys.holds, overview.definition.scopes | countries)
+        return replace(overview, holds=tuple(holds))
+
+    async def waits(self, batch: str) -> list[tuple[str, int, int]]:
+        """Return category, minute in which they are due, and number of the jobs that wait after a failure."""
+        key = self._keys.of_batch(batch, "waits")
+        with translated():
+            raw = await self._client.hgetall(key)
+        return readable(key, raw.items(), _wait)
 
     async def add_chunk(self, batch: str, part: UploadChunk) -> ChunkAnswer:
         """Store one slice of an upload. The call can be repeated safely."""
@@ -516,13 +552,6 @@ class Batches:
 _RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
 
 
-def _raise_first(answers: Iterable[object]) -> None:
-    """Raise the first error among the answers of a pipeline."""
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-
-
 def _listed(name: bytes, position: int) -> ListedBatch:
     """Return a listed name. A name that is none of ours cannot be its own cursor: its text may be another one."""
     text = name.decode(errors="replace")
@@ -611,6 +640,7 @@ def _definition(raw: bytes) -> Definition:
         "content_urls": _texts(fields["content_urls"]),
         "options": typed(FaxOptions, options | {"cover_page_data": dict(options["cover_page_data"])}),
         "priority": Priority(fields["priority"]),
+        "metadata": _metadata(fields.get("metadata", {})),
     }
     _texts(fields["options"].cover_page_data.values())
     return typed(Definition, fields)
@@ -622,6 +652,39 @@ def _texts(values: Iterable[Any]) -> tuple[str, ...]:
     if isinstance(values, str) or not all(type(value) is str for value in texts):
         raise TypeError("a list of texts has other items")
     return texts
+
+
+def _labels(key: str, answer: Sequence[bytes | None] | Exception) -> BatchLabels | None:
+    try:
+        with decoding(key):
+            if isinstance(answer, Exception):
+                raise TypeError("it is of another type")
+            control, rows, finals, name, metadata = (value or b"" for value in answer)
+            return BatchLabels(
+                control=Control(control.decode()),
+                ended=whole(finals) >= whole(rows),
+                name=name.decode(),
+                metadata=_metadata(json.loads(metadata or b"{}")),
+            )
+    except UnreadableData:
+        return None
+
+
+def _metadata(fields: Any) -> dict[str, str]:
+    """Return stored metadata. Raises TypeError if it is none."""
+    metadata = dict(fields)
+    _texts((*metadata.keys(), *metadata.values()))
+    return metadata
+
+
+def _costs(meta: Mapping[bytes, bytes]) -> dict[str, int]:
+    costs = {field.removeprefix(_COST).decode(): int(units) for field, units in meta.items() if field.startswith(_COST)}
+    return {currency: units for currency, units in costs.items() if units}
+
+
+def _wait(item: tuple[bytes, bytes]) -> tuple[str, int, int]:
+    category, minute = map(whole, item[0].split(b":"))
+    return codec.category_name(category), minute, whole(item[1])
 
 
 def _withheld(meta: Mapping[bytes, bytes]) -> int:
@@ -636,10 +699,10 @@ def _overview(
     meta: Mapping[bytes, bytes],
     counts: Mapping[bytes, bytes],
     reasons: Mapping[bytes, bytes],
+    held_jobs: Mapping[bytes, bytes],
     reruns: tuple[str, ...],
-    holds: frozenset[str],
-    held_countries: frozenset[str],
 ) -> Overview:
+    """Decode what is stored about a batch. Its holds are stored elsewhere."""
     by_state: dict[State, int] = {}
     by_category: dict[tuple[State, str], int] = {}
     finals: dict[tuple[State, str, str], int] = {}
@@ -665,8 +728,11 @@ def _overview(
         control=Control(meta[b"control"].decode()),
         tally=Tally(by_state=by_state, by_category=by_category),
         finals=finals,
-        held=not definition.scopes.isdisjoint(holds),
-        held_countries=held_countries,
+        holds=(),
+        held_jobs={category.decode(): whole(jobs) for category, jobs in held_jobs.items()},
+        pages_sent=whole(meta.get(b"pages_sent", 0)),
+        costs=_costs(meta),
+        lately=Lately.parse(meta.get(b"lately", b"").decode()),
         refused_reasons=refused,
         reruns=reruns,
         withheld=_withheld(meta),

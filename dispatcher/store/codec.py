@@ -3,7 +3,7 @@
 A record has 72 bytes, little-endian. The scripts read only some of its fields: the first twelve bytes (state, strikes,
 country, attempt, lease; ``records.lua``), the category and error type, by which jobs are counted, and the flags.
 ``begin`` also starts a new attempt: it clears the fields about the previous fax (look-ups, confirming reads, pages, id)
-and sets both times.
+and sets both times. A delivered job has neither strikes nor a lease: it keeps currency and price of its fax there.
 """
 
 import json
@@ -26,6 +26,7 @@ from dispatcher.core.job import (
     State,
 )
 from dispatcher.core.job_filter import JobFacts
+from dispatcher.core.prices import CURRENCIES
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, OTHER
 from dispatcher.store.decoding import typed, whole
 
@@ -41,6 +42,7 @@ _BYTE, _SHORT = 0xFF, 0xFFFF
 #: states by their stored numbers
 _STATES: dict[int, State] = {int(state): state for state in State if state is not State.UNREADABLE}
 _CATEGORY_CODE = {name: code for code, name in enumerate(CATEGORIES)}
+_CURRENCY_CODE = {name: code for code, name in enumerate(CURRENCIES)}
 _TYPE_CODE = {name: code for code, name in enumerate(ERROR_TYPES)}
 _OTHER_TYPE = _TYPE_CODE[OTHER]
 _OUTCOMES, _FATES = frozenset(AttemptOutcome), frozenset(FaxFate)
@@ -70,6 +72,15 @@ class _UnknownCode(str):
 
 def category_code(category: str) -> int:
     return category.code if isinstance(category, _UnknownCode) else _CATEGORY_CODE[category]
+
+
+def _currency_code(currency: str) -> int:
+    return currency.code if isinstance(currency, _UnknownCode) else _CURRENCY_CODE.get(currency, 0)
+
+
+def _currency_name(code: int) -> str:
+    """Return the currency of a stored number; a number from a newer version is read as no currency's."""
+    return CURRENCIES[code] if code < len(CURRENCIES) else _UnknownCode.named("", code)
 
 
 def type_code(error_type: str) -> int:
@@ -121,12 +132,13 @@ def encode_record(record: Record) -> bytes:
     if record.state is State.UNREADABLE:
         raise ValueError("an unreadable record is never stored")
     failure, counters = record.failure, record.counters
+    delivered = record.state is State.DELIVERED
     return _RECORD.pack(
         record.state,
-        min(record.strikes, _BYTE),
+        _currency_code(record.currency) if delivered else min(record.strikes, _BYTE),
         country_code(record.country),
         record.attempt,
-        record.lease,
+        record.price if delivered else record.lease,
         category_code(failure.category),
         type_code(failure.error_type),
         min(max(failure.error_code, 0), _SHORT),
@@ -163,12 +175,15 @@ def decode_record(raw: bytes) -> Record:
     ) = _RECORD.unpack(raw)  # fmt: skip
     if state not in _STATES or not (0 <= began < _LATEST_MS and 0 <= changed < _LATEST_MS):
         raise ValueError("the state or a time of a record is impossible")
+    delivered = state == State.DELIVERED
     return Record(
         state=_STATES[state],
-        strikes=strikes,
+        strikes=0 if delivered else strikes,
         country=country_name(country),
         attempt=attempt,
-        lease=lease,
+        lease=0 if delivered else lease,
+        price=lease if delivered else 0,
+        currency=_currency_name(strikes) if delivered else "",
         failure=_failure(category, error_type, code),
         counters=_counters(dials, tries, server_errors),
         lookups=lookups,

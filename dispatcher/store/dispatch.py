@@ -136,8 +136,10 @@ class StoredTransition:
     attempt: int = 0
     #: hash of the number that the job locks now; empty if it locks none
     number_hash: str = ""
-    #: number of attempts to add to the batch's total
+    #: number of attempts, pages that have arrived, and costs by currency, to add to the batch's totals
     spent: int = 0
+    pages: int = 0
+    costs: Mapping[str, int] = field(default_factory=dict)
     #: what the attempt, if it is a hold's probe, shows to be over: ``provider``, or a category of a hold of the account
     disproves: frozenset[str] = frozenset()
     #: how a send ended, for the provider's circuit breaker
@@ -460,6 +462,10 @@ def _fields(change: StoredTransition) -> dict[str, object]:
         fields["long_id"] = fax_id
     if change.spent:
         fields["spent"] = change.spent
+    if change.pages:
+        fields["pages"] = change.pages
+    if change.costs:
+        fields["costs"] = dict(change.costs)
     if change.disproves:
         fields["disproves"] = sorted(change.disproves)
     if change.send is not None:

@@ -3,7 +3,7 @@
 import json
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -137,11 +137,32 @@ class Holds:
             with translated():
                 raw = await self._client.hgetall(self._keys.holds)
         except UnreadableData as error:
-            left_out(UnreadableData(self._keys.holds, error.reason))
-            cause = f"The holds cannot be read, so nothing is sent: {self._keys.holds} is of another type than a hash."
-            return [Hold(id="", scope=ACCOUNT, category=UNREADABLE, cause=cause, since_ms=0)]
+            return [_of_another_type(self._keys.holds, error)]
         holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in raw.items()]
         return sorted(holds, key=lambda hold: (hold.since_ms, hold.scope))
+
+    async def among(self, scopes: Iterable[str]) -> list[Hold]:
+        """Return the holds of these scopes, as ``all`` does."""
+        return await holds_among(self._client, self._keys.holds, scopes)
+
+
+async def holds_among(client: Client, key: str, scopes: Iterable[str]) -> list[Hold]:
+    """Return the holds of some scopes, the oldest first. Others are not read: thousands of jobs may be held."""
+    names = sorted(scopes)
+    try:
+        with translated():
+            raw = await client.hmget(key, names) if names else []
+    except UnreadableData as error:
+        return [_of_another_type(key, error)]
+    stored = zip(names, raw, strict=True)
+    holds = [_decoded(key, scope.encode(), value) for scope, value in stored if value is not None]
+    return sorted(holds, key=lambda hold: (hold.since_ms, hold.scope))
+
+
+def _of_another_type(key: str, error: UnreadableData) -> Hold:
+    left_out(UnreadableData(key, error.reason))
+    cause = f"The holds cannot be read, so nothing is sent: {key} is of another type than a hash."
+    return Hold(id="", scope=ACCOUNT, category=UNREADABLE, cause=cause, since_ms=0)
 
 
 def _new_id() -> str:

@@ -72,8 +72,10 @@ documents:used               zset    sha256 -> upload, or last create or end wit
 document:<sha256>            hash    name, size, pages, created_ms                              90 days (policy)
 document:<sha256>:chunks     list    content in chunks                                          90 days (policy)
 document:<sha256>:users      set     batches with that document that have not ended             until they ended
-batch:<id>                   hash    definition, control, cursor, sums                          90 days (policy)
+batch:<id>                   hash    definition, metadata, control, sums, costs by currency     90 days (policy)
 batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          with the batch
+batch:<id>:waits             hash    <category>:<minute> -> jobs that wait for another try      while waiting
+batch:<id>:held_jobs         hash    category -> jobs that are held one by one                  while held
 batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutable              with the batch
 batch:<id>:records:<n>       string  one fixed-width record for each of them                    with the batch
 batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            with the batch
@@ -112,7 +114,7 @@ MAX_BLOCKS = 1_000_000
 #: last parts of the names of a batch's keys, without those of its blocks and of parked rows
 BATCH_PARTS = (
     *("counts", "due", "parked", "refused", "reasons", "uploads", "seen", "hashes", "countries", "reruns"),
-    "selection",
+    *("selection", "waits", "held_jobs"),
 )
 #: the same of the keys of each block
 BLOCK_PARTS = ("block", "records", "history", "long_ids")

@@ -22,7 +22,8 @@ from dispatcher.store.protocol import constants
 _FOLDER = Path(__file__).parent / "scripts"
 #: parts that are put in front of every script, in an order in which each one follows those that it needs
 SHARED = (
-    *("damage", "time", "keys", "records", "wakes", "events", "scopes", "counts", "waiting", "numbers", "workers"),
+    *("damage", "time", "keys", "records", "wakes", "events", "sums", "scopes", "counts", "waiting", "numbers"),
+    "workers",
 )
 #: parts that are put in front of some scripts only
 _LEASES = frozenset({"begin", "claim", "fetch", "reclaim", "sign_off"})

@@ -7,6 +7,7 @@ from dispatcher.core.dead_numbers import PROOF_MEMORY_MS
 from dispatcher.core.job import State
 from dispatcher.core.limits import holds, rate, shares
 from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US
+from dispatcher.core.progress import LATELY_MS
 from dispatcher.core.retry_table.rule import Category
 from dispatcher.core.suppressions import COUNTED_APART, SuppressionSource
 from dispatcher.store import codec, decoding, keys
@@ -44,10 +45,10 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         # how long a key outlives the time that it stores
         "CLEAN_UP_MS": 60_000,
     },
+    "counts": {"FAILED": int(State.FAILED), "LATELY_MS": LATELY_MS},
     "wakes": {"LONGEST_SLEEP_MS": round(LONGEST_SLEEP_S * 1000)},
     # batches of a document that are told of its hold one by one
     "scopes": {"BATCHES_TOLD": 100},
-    "counts": {"FAILED": int(State.FAILED)},
     "workers": {
         "DEAD_MS": round(DEAD_S * 1000),
         "FORGET_MS": 3_600_000,

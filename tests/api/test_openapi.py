@@ -57,6 +57,7 @@ _LAX = "numbers, true and false are taken from texts too, and numbers from true 
 _RERUN = "a rerun without a reason is refused, and numbers that nobody can have"
 _CANCEL = "a cancellation that names no jobs, or no reason, is refused"
 MAY_REFUSE = {
+    "GET /v1/batches": "a time before 2000 or after 2099 is refused",
     "POST /v1/batches": _CONTENT,
     "POST /v1/faxes": _CONTENT,
     "POST /v1/batches/{batch}/rerun": _RERUN,

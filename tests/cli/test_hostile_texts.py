@@ -239,9 +239,7 @@ def test_progress_and_the_result_of_the_demo_obey_nothing() -> None:
     bar.add_task(ATTACK, total=7)
     printer = Printer(width=200, file=io.StringIO())
     with printer.capture() as captured:
-        printer.print(
-            result.as_tables(), bar, tables.batch_facts(batch), progress_line(batch, 1, 1.0), *result.faults()
-        )
+        printer.print(result.as_tables(), bar, tables.batch_facts(batch), progress_line(batch), *result.faults())
     assert obeyed(captured.get()) == set()
     assert SHOWN in captured.get()
 

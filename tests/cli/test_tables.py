@@ -9,7 +9,7 @@ from dispatcher.cli import tables
 from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.output import Printer
 from dispatcher.cli.watch import progress_line
-from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow
+from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow, Wait
 from dispatcher.core.durations import duration_text
 
 ID = "01m7zqmrq4vz6x0n4ny0deca3c"
@@ -122,13 +122,50 @@ def test_durations_are_told_in_their_two_largest_units(seconds: int, text: str) 
     assert duration_text(seconds) == text
 
 
-def test_a_line_of_progress_has_rate_and_time_left() -> None:
-    line = progress_line(BATCH, newly_final=1000, seconds=10)
-    assert "51000 of 100000 done, 100.0 jobs/s, 490 s left" in line
+def test_a_line_of_progress_has_rate_and_end() -> None:
+    line = progress_line(BATCH.model_copy(update={"rate_now": 100.0, "eta": NOW}))
+    assert f"51000 of 100000 done, 100 jobs/s, ends about {NOW.astimezone():%Y-%m-%d %H:%M:%S} (" in line
 
 
-def test_a_line_of_progress_before_anything_is_done_names_no_time_left() -> None:
-    assert "left" not in progress_line(BATCH, newly_final=0, seconds=0)
+def test_a_line_of_progress_names_no_end_that_nobody_knows() -> None:
+    assert "ends" not in progress_line(BATCH)
+
+
+def test_what_waits_says_when_it_is_tried_again() -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=12.5)
+    last = soon.replace(year=2099, month=1, day=2, hour=12, minute=10)
+    waits = (Wait(category="busy", jobs=18, next_at=soon, last_at=last), Wait(category="config", jobs=2, held=2))
+    text = printed(tables.batch_facts(BATCH.model_copy(update={"waits": waits})))
+    assert "18 busy, next try in 12 m, last at 2099-01-02 " in text
+    assert "2 config, 2 of them until released" in text
+    due = Wait(category="busy", jobs=1, next_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert tables.wait_text(due) == "1 busy, next try now"
+
+
+def test_facts_have_progress_end_pages_cost_and_metadata() -> None:
+    fields = {
+        "progress": 0.51, "rate_now": 12.5, "eta": NOW, "eta_basis": "retries", "pages_sent": 51_020,
+        "cost": {"USD": "2295.90", "EUR": "0.045"}, "metadata": {"customer": "42"}, "state": "running",
+    }  # fmt: skip
+    text = " ".join(printed(tables.batch_facts(BATCH.model_copy(update=fields))).split())
+    assert "51,000 of 100,000 jobs ended (51 %), 12.5 jobs/s lately" in text
+    assert "when the last retry is made; later if one fails again" in text
+    assert "51,020 arrived" in text
+    assert "2,295.90 USD + 0.045 EUR so far" in text
+    assert "customer=42" in text
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.0001, "<1 %"), (0.9999, "99 %"), (1.0, "100 %")])
+def test_a_share_is_never_rounded_to_all_or_nothing(share: float, text: str) -> None:
+    batch = BATCH.model_copy(update={"progress": share, "state": "running"})
+    assert f"({text})" in printed(tables.batch_facts(batch))
+
+
+def test_the_list_shows_what_has_arrived_and_not_what_has_ended() -> None:
+    counts = {"cancelled": 43_000}
+    cancelled = BATCH.model_copy(update={"state": "cancelled", "rows": 43_000, "counts": counts, "progress": 1.0})
+    line = next(line for line in printed(tables.batches_table([cancelled])).splitlines() if ID in line)
+    assert line.split()[-4:-2] == ["43,000", "0"] or line.split()[-5:-2] == ["43,000", "0", "0"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ class Line(FaultyProvider):
         super().__init__(db)
         #: how a call ends that fails; None delivers it
         self.failure: Callable[[Call], tuple[str, int] | None] = lambda call: None
+        #: what it costs once it has ended
+        self.price: Callable[[Call], int] = lambda call: 0
 
     def end_calls(self, share: float) -> list[FaxUpdate]:
         over = [c for c in self.calls if c.status is FaxStatus.UNFINISHED and c.created_ms + CALL_MS <= self._world.ms]
@@ -33,6 +35,7 @@ class Line(FaultyProvider):
             error = self.failure(call)
             call.status = FaxStatus.FAILURE if error else FaxStatus.COMPLETED
             call.error, call.ended_ms = error or call.error, self._world.ms
+            call.price = self.price(call)
         return [call.fax_update for call in over]
 
 

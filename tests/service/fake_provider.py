@@ -38,6 +38,8 @@ class Call:
     error: tuple[str, int] = ("CALL_ERROR", 17)
     pages_sent: int = 0
     pages_total: int = 0
+    #: in units; what a call that has not ended says of it does not count
+    price: int = 0
 
     @property
     def fax_update(self) -> FaxUpdate:
@@ -55,6 +57,8 @@ class Call:
             pages_total=self.pages_total,
             created_ms=self.created_ms,
             ended_ms=self.ended_ms,
+            price=self.price,
+            currency="USD",
         )
 
 

@@ -10,7 +10,7 @@ from dispatcher.core.job import AttemptOutcome, JobId, State
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.service.doctor import examine
-from dispatcher.service.limits import what_limits
+from dispatcher.service.limits import what_limits_batches
 from dispatcher.service.suppressions import SuppressionFilter, remove_suppressions
 from tests.service.default_policy_system import MAX_IN_FLIGHT, DefaultPolicySystem, open_default_policy_system
 from tests.service.fake_provider import Call
@@ -146,8 +146,8 @@ async def test_a_plain_list_ends_and_one_that_is_held_waits_for_a_person_only(
     if held:
         await system.store.workers.register("w", "1")
         await system.db.client.set(KEYS.scheduler_seen, system.db.ms)
-        limits = await what_limits(system.store, max_in_flight=MAX_IN_FLIGHT, max_batches=10, batches=["a"])
-        assert limits.batches["a"] is LimitedBy.HOLD
+        limits = await what_limits_batches(system.store, ["a"], max_in_flight=MAX_IN_FLIGHT)
+        assert limits["a"].word is LimitedBy.HOLD
         await run_batch(system, "b", [number(5000 + line) for line in range(10)], 60)
         assert await system.states("b") == {State.DELIVERED: 10}
         await system.store.holds.release("batch:a")

@@ -131,7 +131,7 @@ async def test_a_batch_is_deleted_once_it_has_ended(store: Store, mailings: Mail
     for missing in ("nothere", "no:id"):
         with pytest.raises(Missing):
             await delete_batch(store, missing)
-    assert [view.id for view in await newest_batches(store, 10, "")] == [view.id]
+    assert [view.id for view in (await newest_batches(store, 10)).views] == [view.id]
     await remove_all(store)
     with pytest.raises(Deleted):
         await view_batch(store, live)

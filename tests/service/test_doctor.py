@@ -12,7 +12,7 @@ from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
-from tests.service.samples import running
+from tests.service.samples import end_jobs, running
 from tests.store.fixture import KEYS
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +74,22 @@ async def test_a_send_in_a_wrong_place_is_put_where_its_outcome_is_asked_for(
     assert (await finding_of(store, "one place", fix=True)).fixed
     assert (await finding_of(store, "one place")).ok
     assert (await store.dispatch.sizes())[right] == 1
+
+
+async def test_wrong_counts_of_what_waits_are_replaced(store: Store) -> None:
+    batch = await running(store, 3)
+    await end_jobs(
+        store, batch, {0: (State.FAILED, "busy"), 1: (State.WAITING, "busy"), 2: (State.WAITING, "no_answer")}
+    )
+    client, waits = store.audit._client, KEYS.of_batch(batch, "waits")
+    right = await client.hgetall(waits)
+    assert sorted(right.values()) == [b"1", b"1"]
+    assert (await finding_of(store, "counts")).ok
+    await client.hincrby(waits, "3:29000000", 5)
+    assert not (await finding_of(store, "counts")).ok
+    assert (await finding_of(store, "counts", fix=True)).fixed
+    assert (await finding_of(store, "counts")).ok
+    assert await client.hgetall(waits) == right
 
 
 async def test_a_full_server_can_be_examined(store: Store) -> None:

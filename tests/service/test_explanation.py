@@ -95,7 +95,7 @@ async def test_a_job_that_is_held_itself_waits_for_a_person(batch: BatchView) ->
 async def test_a_waiting_job_of_a_batch_that_is_stopped_says_so_first(
     batch: BatchView, state: BatchState, words: str
 ) -> None:
-    stopped = BatchView(overview=batch.overview, state=state, holds=())
+    stopped = BatchView(overview=batch.overview, state=state)
     assert words in explain(stopped, job(Record(), LATER_MS), [BUSY], NOW_MS)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher.service.errors import Missing
 from dispatcher.service.holds import list_holds
-from dispatcher.service.views import newest_batches, view_batch
+from dispatcher.service.views import BatchView, newest_batches, view_batch
 from dispatcher.store.store import Store
 from tests.service.samples import running
 
@@ -60,6 +60,7 @@ async def test_holds_of_a_batch_are_those_that_stop_it_and_its_jobs(store: Store
 
 async def test_a_batch_names_its_held_jobs_by_category(store: Store) -> None:
     first, second = await held(store)
-    assert (await view_batch(store, first)).held_jobs == {"submit_unknown": 7, "internal": 1}
-    listed = {view.id: view.held_jobs for view in await newest_batches(store, 10, "") if hasattr(view, "held_jobs")}
+    assert (await view_batch(store, first)).overview.held_jobs == {"submit_unknown": 7, "internal": 1}
+    views = (await newest_batches(store, 10)).views
+    listed = {view.id: view.overview.held_jobs for view in views if isinstance(view, BatchView)}
     assert listed[second] == {"submit_unknown": 1}

@@ -7,7 +7,7 @@ import pytest
 from dispatcher.core.batch import Command
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.policy.policy import Policy
-from dispatcher.service.limits import what_limits
+from dispatcher.service.limits import what_limits, what_limits_batches
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.store import Store
 from tests.service.system import store_in
@@ -39,8 +39,9 @@ async def see_scheduler(db: StoreFixture) -> None:
 
 
 async def words(store: Store, *batches: str, max_in_flight: int = 512) -> list[LimitedBy | None]:
-    limits = await what_limits(store, max_in_flight=max_in_flight, batches=batches)
-    return [limits.account, *(limits.batches[batch] for batch in batches)]
+    limits = await what_limits(store, max_in_flight=max_in_flight)
+    of_batches = await what_limits_batches(store, batches, max_in_flight=max_in_flight)
+    return [limits.account, *(of_batches[batch].word for batch in batches)]
 
 
 async def test_nothing_to_send_is_no_limit(store: Store) -> None:

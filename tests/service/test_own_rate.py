@@ -8,7 +8,7 @@ import pytest
 from dispatcher.core.destinations import PriceList
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.service.forecast import forecast
-from dispatcher.service.limits import what_limits
+from dispatcher.service.limits import what_limits_batches
 from dispatcher.store.store import Store
 from tests.service.samples import running
 
@@ -36,7 +36,7 @@ async def test_no_more_is_leased_than_its_own_rate_and_others_are_not_kept_back(
     overview = await store.batches.overview(fast)
     assert overview
     assert overview.cursor == 40
-    word = (await what_limits(store, max_in_flight=1000, batches=[slow])).batches[slow]
+    word = (await what_limits_batches(store, [slow], max_in_flight=1000))[slow].word
     assert word in (LimitedBy.BATCH_RATE, LimitedBy.NO_SCHEDULER)
 
 

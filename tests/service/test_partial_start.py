@@ -8,7 +8,7 @@ from dispatcher.core.batch import BatchState, Command
 from dispatcher.core.job import State
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.service.errors import ActionNotAllowed
-from dispatcher.service.limits import what_limits
+from dispatcher.service.limits import what_limits_batches
 from dispatcher.service.mailings import Allowed, Mailings, StartedPart
 from dispatcher.store.store import Store
 from tests.service.samples import draft, running
@@ -61,8 +61,8 @@ async def test_only_the_first_jobs_begin_until_the_rest_may(store: Store, mailin
     assert started.batch.state is BatchState.RUNNING
     assert await withheld(store, batch) == 20
     assert await leased_until_nothing_is_due(store) == list(range(10))
-    limits = await what_limits(store, max_in_flight=10, batches=[batch])
-    assert limits.batches[batch] in (LimitedBy.PARTIAL_START, LimitedBy.NO_SCHEDULER)
+    limits = await what_limits_batches(store, [batch], max_in_flight=10)
+    assert limits[batch].word in (LimitedBy.PARTIAL_START, LimitedBy.NO_SCHEDULER)
     await mailings.continue_batch(batch)
     assert await withheld(store, batch) == 0
     assert await leased_until_nothing_is_due(store) == list(range(10, 30))

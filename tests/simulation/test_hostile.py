@@ -53,7 +53,7 @@ async def read_everything(history: History) -> None:
             for row in range(len(mailing.recipients)):
                 await show_job(runtime.store, f"{mailing.batch}.{row}")
             assert [piece async for piece in await report(runtime.store, mailing.batch)]
-        shown = await newest_batches(runtime.store, 10, "")
+        shown = (await newest_batches(runtime.store, 10)).views
         assert all(isinstance(view, BatchView) for view in shown)
         assert len(shown) == len(history.mailings)
 

@@ -13,7 +13,7 @@ from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.names import UploadName
 from dispatcher.runtime import Runtime
 from dispatcher.service.job_cancellation import cancel_jobs
-from dispatcher.service.limits import what_limits
+from dispatcher.service.limits import what_limits_batches
 from dispatcher.store.batches import UploadChunk
 from tests.simulation import clock as simulated_clock
 from tests.simulation.clock import SimulatedClock
@@ -45,7 +45,7 @@ def mailing() -> Mailing:
 
 
 async def what_limits_it(runtime: Runtime) -> LimitedBy | None:
-    return (await what_limits(runtime.store, max_in_flight=16, batches=[_BATCH])).batches[_BATCH]
+    return (await what_limits_batches(runtime.store, [_BATCH], max_in_flight=16))[_BATCH].word
 
 
 async def continue_rest(runtime: Runtime) -> None:

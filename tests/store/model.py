@@ -18,6 +18,7 @@ from dispatcher.core.limits.holds import ACCOUNT, LISTS_FAIL, PROVIDER
 from dispatcher.core.limits.rate import RateState, bounded_wait, next_us
 from dispatcher.core.limits.shares import QUANTUM
 from dispatcher.core.policy.policy import Policy
+from dispatcher.core.progress import LATELY_MS
 from dispatcher.core.recovery.places import WATCHED, Place, is_unclear
 from dispatcher.core.reference import dead_numbers, fairness, holding, pacing
 from dispatcher.core.reference.holding import Answered
@@ -96,6 +97,10 @@ class Batch:
     parked: dict[str, set[int]] = field(default_factory=dict)
     started_ms: int = 0
     finished_ms: int = 0
+    #: pages and costs that were added, and the jobs that ended lately: window, jobs, jobs of the window before
+    pages_sent: int = 0
+    costs: Counter[str] = field(default_factory=Counter)
+    lately: tuple[int, int, int] = (0, 0, 0)
     #: as a draft: when it changed last, and when it expired
     changed_ms: int = 0
     draft_ended_ms: int = 0
@@ -131,6 +136,18 @@ class Batch:
     def counts(self) -> Counter[tuple[State, str, str]]:
         seen = [self.seen(row) for row in self.jobs]
         return Counter((record.state, record.failure.category, record.failure.error_type) for record in seen)
+
+    @property
+    def waits(self) -> Counter[tuple[str, int]]:
+        """Jobs in the due set that have failed before, by category and the minute in which they are due."""
+        due = [(self.records[row].failure.category, due_ms // 60_000) for row, due_ms in self.due.items()]
+        return Counter(wait for wait in due if wait[0])
+
+    def note_ended(self, ms: int) -> None:
+        window, (known, jobs, before) = ms // LATELY_MS, self.lately
+        if known != window:
+            jobs, before = 0, jobs if known == window - 1 else 0
+        self.lately = window, jobs + 1, before
 
     @property
     def finals(self) -> int:
@@ -782,8 +799,13 @@ class Model:
                 flying.pop(job, None)
             self.place(job, new, NEVER_MS if change.hold else next_ms)
             if change.hold and batch.records[job.row].state is State.WAITING:
-                self.holds[f"job:{job}"] = Held()
+                self.holds[f"job:{job}"] = Held(category=change.hold.category)
                 self._tell_of_held_jobs(batch)
+        batch.pages_sent += change.pages
+        batch.costs.update(change.costs)
+        ended = batch.records[job.row].state
+        if not change.old.state.final and ended.final and ended < State.CANCELLED:
+            batch.note_ended(self.ms)
         self._end_disproved(attempt, change.disproves)
         if new.state is not change.old.state:
             self._end_runs(batch, new.state)
@@ -894,7 +916,7 @@ class Model:
                 strikes, again = 0, NEVER_MS
             self.place(job, replace(record, state=State.WAITING, strikes=strikes, lease=0), again)
             if again == NEVER_MS and self.batches[job.batch].records[job.row].state is State.WAITING:
-                self.holds[f"job:{job}"] = Held()
+                self.holds[f"job:{job}"] = Held(category="internal")
                 self._tell_of_held_jobs(self.batches[job.batch])
         for scope, held in lease.probed.items():
             if self.holds.get(scope) is held:

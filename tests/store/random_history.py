@@ -23,7 +23,7 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.reference.holding import Answered
 from dispatcher.core.suppressions import Suppression, SuppressionSource
-from dispatcher.store.dispatch import Candidate, EndedCall, Lease, SendReport, StoredTransition, new_call
+from dispatcher.store.dispatch import Candidate, EndedCall, JobHold, Lease, SendReport, StoredTransition, new_call
 from dispatcher.store.protocol import LONGEST_SLEEP_S, CreateStatus
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
 from tests.store import snapshot
@@ -378,9 +378,14 @@ class RandomHistory:
             new=replace(old, history_revision=(old.history_revision + 1) % REVISION_MODULUS) if evidence else new,
             next_ms=None if evidence else self.db.ms + dice.choice((0, 500, 60_000)),
             history=entry if evidence or dice.random() < 0.5 else None,
+            hold=JobHold(category="config", cause="why")
+            if not evidence and state is State.WAITING and dice.random() < 0.2
+            else None,
             rest_s=dice.choice((0.0, 3600.0)) if state not in FLYING and not evidence else None,
             attempt=old.attempt,
             spent=1,
+            pages=dice.choice((0, 0, 3)),
+            costs=dice.choice(({}, {}, {"USD": 4_500}, {"EUR": 1, "USD": 2**32})),
             disproves=frozenset(dice.choice(((), ("provider", "auth"), ("provider", "auth", "funds")))),
             send=dice.choice(REPORTS),
             call=self._call(job),
@@ -527,10 +532,14 @@ class RandomHistory:
 
     def _moved(self, old: Record, state: State) -> Record:
         dice, failed = self.dice, state in (State.WAITING, State.FAILED)
+        delivered = state is State.DELIVERED
         return replace(
             old,
             state=state,
             lease=0,
+            strikes=0 if delivered else old.strikes,
+            price=dice.randrange(2**32) if delivered else 0,
+            currency=dice.choice(("", "USD", "EUR")) if delivered else "",
             failure=FailureCode(
                 category=dice.choice(CATEGORIES) if failed else "",
                 error_type="LINE_ERROR" if failed else "",

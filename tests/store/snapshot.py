@@ -6,6 +6,7 @@ from typing import Any
 
 from dispatcher.core.batch import Control
 from dispatcher.core.batch_events import BatchEvent, EventType
+from dispatcher.core.hold_scope import batch_of_job
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
@@ -19,7 +20,9 @@ STRIKES, PARKED = KEYS.failure_run(""), KEYS.stopped_batches("")
 
 def of_model(model: Model) -> dict[str, Any]:
     return {
-        "batches": {batch.id: _of_batch(batch) for batch in model.batches.values()},
+        "batches": {
+            batch.id: _of_batch(batch) | {"held_jobs": _held_jobs(model, batch.id)} for batch in model.batches.values()
+        },
         "active": model.active,
         "drafts": {name: b.changed_ms for name, b in model.batches.items() if b.control is Control.DRAFT},
         "timers": model.timers,
@@ -53,6 +56,10 @@ def of_model(model: Model) -> dict[str, Any]:
     }
 
 
+def _held_jobs(model: Model, batch: str) -> Counter[str]:
+    return Counter(held.category for scope, held in model.holds.items() if batch_of_job(scope) == batch)
+
+
 def _of_lease(lease: OpenLease) -> tuple[object, ...]:
     holder = lease.holder or ("-", "-")
     return lease.made_ms, lease.announced_ms, lease.left, lease.priority, int(lease.suspect), *holder
@@ -73,6 +80,9 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
         "counts": {count: jobs for count, jobs in batch.counts.items() if jobs},
         "sums": (len(batch.jobs), len(batch.unstarted), batch.finals),
         "doubled": sum(record.doubled for record in batch.records.values()),
+        "waits": batch.waits,
+        "arrived": (batch.pages_sent, {currency: units for currency, units in batch.costs.items() if units}),
+        "lately": batch.lately,
         "fairness": (batch.vtime, batch.credit),
         "times": (batch.started_ms, batch.finished_ms, batch.draft_ended_ms),
     }
@@ -223,6 +233,17 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "counts": {_count(field.decode()): jobs for field, jobs in counts.items()},
         "sums": tuple(int(meta[name]) for name in ("rows", "unstarted", "finals")),
         "doubled": int(meta["doubled"]),
+        "waits": {
+            _wait(field.decode()): int(jobs) for field, jobs in raw.get(KEYS.of_batch(name, "waits"), {}).items()
+        },
+        "held_jobs": {
+            category.decode(): int(jobs) for category, jobs in raw.get(KEYS.of_batch(name, "held_jobs"), {}).items()
+        },
+        "arrived": (
+            int(meta.get("pages_sent", 0)),
+            {field.removeprefix("cost:"): int(units) for field, units in meta.items() if field.startswith("cost:")},
+        ),
+        "lately": tuple(map(int, meta.get("lately", "0 0 0").split())),
         "fairness": (float(meta.get("vtime", 0)), float(meta.get("retry_credit", 0))),
         "times": tuple(int(meta.get(name, 0)) for name in ("started_ms", "finished_ms", "draft_ended_ms")),
     }
@@ -234,6 +255,11 @@ def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:
         for block in range(blocks)
         for index, stored in enumerate(codec.split_records(raw[KEYS.of_block(name, "records", block)]))
     }
+
+
+def _wait(field: str) -> tuple[str, int]:
+    category, minute = map(int, field.split(":"))
+    return CATEGORIES[category], minute
 
 
 def _count(field: str) -> tuple[State, str, str]:

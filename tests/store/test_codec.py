@@ -1,6 +1,7 @@
 import string
 import struct
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from dispatcher.core.job import (
     RefusedRow,
     State,
 )
+from dispatcher.core.prices import CURRENCIES
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
 from dispatcher.store import codec
 
@@ -31,28 +33,30 @@ LETTERS = st.sampled_from(string.ascii_uppercase)
 COUNTRY = st.sampled_from(("", "001")) | st.tuples(LETTERS, LETTERS).map("".join)
 FAX_ID = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=codec.ID_WIDTH)
 
-records = st.builds(
-    Record,
-    state=st.sampled_from([state for state in State if state is not State.UNREADABLE]),
-    strikes=BYTE,
-    country=COUNTRY,
-    attempt=INT,
-    lease=INT,
-    failure=st.builds(
+CURRENCY = st.sampled_from(CURRENCIES)
+_FIELDS: dict[str, Any] = {
+    "country": COUNTRY,
+    "attempt": INT,
+    "failure": st.builds(
         FailureCode, category=st.sampled_from(CATEGORIES), error_type=st.sampled_from(ERROR_TYPES), error_code=SHORT
     ),
-    counters=st.builds(FailureCounters, dials=BYTE, tries=BYTE, server_errors=BYTE),
-    lookups=BYTE,
-    doubled=st.booleans(),
-    unclear=st.booleans(),
-    force_fine=st.booleans(),
-    history_revision=st.integers(0, REVISION_MODULUS - 1),
-    confirming_reads=BYTE,
-    pages_sent=SHORT,
-    pages_total=SHORT,
-    began_ms=MS,
-    changed_ms=MS,
-    fax_id=FAX_ID,
+    "counters": st.builds(FailureCounters, dials=BYTE, tries=BYTE, server_errors=BYTE),
+    "lookups": BYTE,
+    "doubled": st.booleans(),
+    "unclear": st.booleans(),
+    "force_fine": st.booleans(),
+    "history_revision": st.integers(0, REVISION_MODULUS - 1),
+    "confirming_reads": BYTE,
+    "pages_sent": SHORT,
+    "pages_total": SHORT,
+    "began_ms": MS,
+    "changed_ms": MS,
+    "fax_id": FAX_ID,
+}
+_LIVE_OR_FAILED = [state for state in State if state not in (State.UNREADABLE, State.DELIVERED)]
+#: what is delivered has a price in place of strikes and a lease
+records = st.builds(Record, state=st.sampled_from(_LIVE_OR_FAILED), strikes=BYTE, lease=INT, **_FIELDS) | st.builds(
+    Record, state=st.just(State.DELIVERED), price=INT, currency=CURRENCY, **_FIELDS
 )
 recipients = st.builds(
     Recipient,
@@ -76,6 +80,8 @@ entries = st.builds(
     fax_id=TEXT,
     pages_sent=SHORT,
     pages_total=SHORT,
+    price=INT,
+    currency=CURRENCY,
     why=TEXT,
 )
 

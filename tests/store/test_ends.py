@@ -99,7 +99,7 @@ async def recount(db: StoreFixture) -> bool:
     for raw in await audit.raw_records("a", 0):
         field = f"{raw[0]}:{raw[12]}:{raw[13]}"
         counted[field] = counted.get(field, 0) + 1
-    return await audit.recount("a", (await audit.facts("a")).counts, counted)
+    return await audit.recount(await audit.facts("a"), counted, {})
 
 
 async def test_a_recount_ends_a_batch_whose_last_job_was_not_counted(db: StoreFixture) -> None:
@@ -133,7 +133,7 @@ async def test_a_recount_of_an_empty_draft_does_not_end_it(db: StoreFixture) -> 
     await db.draft("a", [number(0)])
     await db.client.hset(KEYS.of_batch("a", "counts"), mapping={"1:0:0": 5})
     audit = Audit(db.client, db.scripts)
-    assert await audit.recount("a", (await audit.facts("a")).counts, {})
+    assert await audit.recount(await audit.facts("a"), {}, {})
     assert (await overview_of(db)).finished_ms == 0
 
 

@@ -28,7 +28,7 @@ async def test_every_script_does_what_the_model_says(db: StoreFixture, seed: int
 
 async def test_scripts_change_states_as_the_table_says(db: StoreFixture) -> None:
     """Every history checks it after each script; this one shows that it sees the ways of claim, begin and settle."""
-    history = RandomHistory(db, 12)
+    history = RandomHistory(db, 19)
     await history.live(STEPS)
     ways = [State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED]
     assert {*pairwise(ways), (State.LEASED, State.WAITING), (State.SENDING, State.WAITING)} <= history.transitions.seen

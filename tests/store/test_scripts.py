@@ -101,6 +101,8 @@ def test_settle_reads_the_fields_of_a_change_that_python_gives() -> None:
         send=dispatch.SendReport(answered=True, failed=True, unclear=True),
         number_hash="n",
         spent=1,
+        pages=1,
+        costs={"EUR": 4_500},
         disproves=frozenset({"auth"}),
         call=dispatch.EndedCall(end=CallEnd.DELIVERED, number="+12025550100"),
         totals={"a": 1},

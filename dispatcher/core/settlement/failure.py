@@ -130,7 +130,8 @@ def _adopted(transition: Transition, other: HistoryEntry, context: DecisionConte
     )
     match other.fate:
         case FaxFate.DELIVERED:
-            return replace(transition, event=Event.DELIVERED, record=record, next_ms=0)
+            delivered = replace(record, price=other.price, currency=other.currency)
+            return replace(transition, event=Event.DELIVERED, record=delivered, next_ms=0)
         case FaxFate.UNFINISHED:
             return replace(transition, event=Event.ACCEPTED, record=record, next_ms=overdue_ms(context), rest_s=None)
     return replace(transition, event=Event.UNCONFIRMED, record=record, next_ms=0)

@@ -17,6 +17,7 @@ from dispatcher.core.job import (
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.limits.holds import FOUND, disproved_by_fax
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
+from dispatcher.core.prices import arrived
 from dispatcher.core.retry.classify import classify_fax, fax_error_type
 from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry.decide import decide_ended
@@ -43,7 +44,7 @@ def after_update(record: Record, update: FaxUpdate, context: DecisionContext) ->
     faxes = known_faxes(record, context.history)
     known = faxes.get(update.fax_id)
     if known and (known.fate not in _OPEN or update.status is FaxStatus.UNFINISHED):
-        return None
+        return _late_price(record, update, context)
     transition = _settled(with_attempt_number(record, update), update, context)
     twice = is_accepted_twice(faxes, update)
     if twice:
@@ -51,11 +52,27 @@ def after_update(record: Record, update: FaxUpdate, context: DecisionContext) ->
         transition = replace(transition, accepted_twice=True, history=as_accepted_twice(entry))
     uncounted = int(update.attempt > record.attempt)
     return replace(
-        transition,
+        _with_gains(record, transition, context),
         lost=lost_write(record, update, other_fax_known=twice),
         spent=transition.spent + uncounted,
         call=call_end(update, called=_rule(update, context).called),
     )
+
+
+def _late_price(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition | None:
+    """Note the price of a delivered fax that the provider names after it has said that the fax has arrived."""
+    is_delivered = record.state is State.DELIVERED and update.fax_id == record.fax_id
+    if not (is_delivered and update.status is FaxStatus.COMPLETED and update.currency) or record.currency:
+        return None
+    priced = replace(record, price=update.price, currency=update.currency)
+    return _with_gains(record, fire(record, Transition(event=None, record=priced), context), context)
+
+
+def _with_gains(old: Record, transition: Transition, context: DecisionContext) -> Transition:
+    """Return the transition with the pages and costs by which the job's faxes have grown."""
+    history = [*context.history, transition.history] if transition.history else context.history
+    gained = arrived(transition.record, history).since(arrived(old, context.history))
+    return replace(transition, pages=gained.pages, costs=gained.costs)
 
 
 def _settled(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
@@ -103,7 +120,9 @@ def _accepted(record: Record, update: FaxUpdate, context: DecisionContext) -> Tr
 def _delivered(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition:
     transition = Transition(
         event=Event.DELIVERED,
-        record=replace(_with_fax(record, update, context), failure=NO_FAILURE),
+        record=replace(
+            _with_fax(record, update, context), failure=NO_FAILURE, price=update.price, currency=update.currency
+        ),
         rest_s=context.policy.number_distance_s,
         spent=spent_by(record),
         disproves=disproved_by_fax(),
@@ -182,6 +201,8 @@ def _bare_entry(update: FaxUpdate, outcome: AttemptOutcome, context: DecisionCon
         ended_ms=update.ended_ms,
         pages_sent=update.pages_sent,
         pages_total=update.pages_total,
+        price=update.price,
+        currency=update.currency if update.price else "",
     )
 
 

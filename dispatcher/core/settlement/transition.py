@@ -1,6 +1,7 @@
 """One transition of a job as data, and how it is completed: the state from the table, the mark of doubled faxes."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from dispatcher.core.dead_numbers import CallEnd
 from dispatcher.core.job import HistoryEntry, Record, State
@@ -47,6 +48,9 @@ class Transition:
     rest_s: float | None = None
     #: attempts that count as made
     spent: int = 0
+    #: pages that have arrived, and what faxes have cost in units by currency (``core.prices``), to be added
+    pages: int = 0
+    costs: Mapping[str, int] = field(default_factory=dict)
     #: a hold of this job alone begins in the same write as the move, any other right after it
     hold: HoldRequest | None = None
     #: causes of holds that the outcome disproves, if this attempt is the probe of one

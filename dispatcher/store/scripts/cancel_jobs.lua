@@ -8,7 +8,7 @@
 local batch, now = OPTIONS.batch, now_ms()
 local control, cursor = unpack(redis.call('HMGET', batch_key(batch), 'control', 'cursor'))
 if control ~= 'scheduled' and control ~= 'running' and control ~= 'paused' then return {0, 0, control or ''} end
-local due, in_flight, any_hold = part_key(batch, 'due'), 0, redis.call('HLEN', KEY.holds) > 0
+local in_flight, any_hold = 0, redis.call('HLEN', KEY.holds) > 0
 local cancelled, unleased, unstarted = {}, {}, 0
 
 local function cancel(row)
@@ -21,6 +21,7 @@ local function cancel(row)
   elseif row >= stored_number(cursor) then
     unstarted = unstarted + 1
   else
+    remove_due(batch, row, record)
     leave_parked(batch, row, record)
   end
   cancelled[#cancelled + 1] = row
@@ -32,10 +33,7 @@ local function cancel(row)
 end
 
 for i = 2, #ARGV do alone(cancel, tonumber(ARGV[i])) end
-if #cancelled > 0 then
-  redis.call('ZREM', due, unpack(cancelled))
-  redis.call('HSET', batch_key(batch), 'cancel_reason', OPTIONS.reason)
-end
+if #cancelled > 0 then redis.call('HSET', batch_key(batch), 'cancel_reason', OPTIONS.reason) end
 if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end
 if unstarted > 0 then add(batch_key(batch), 'unstarted', -unstarted) end
 return {#cancelled, in_flight, control}

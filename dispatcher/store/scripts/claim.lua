@@ -154,7 +154,7 @@ end
 
 -- A job whose worker has ended is leased alone, so that the one that ends workers is found. One that met this twice is
 -- leased only while no other such job is: else the others would meet it again, with the one that is to blame.
-local function lease_retry(batch, due, row, record)
+local function lease_retry(batch, due, row, record, due_ms)
   local _, strikes = head(record)
   if strikes > 0 and #jobs > 0 then
     full = true
@@ -162,9 +162,12 @@ local function lease_retry(batch, due, row, record)
   end
   if strikes >= SUSPECT and a_suspect_is_leased() then
     redis.call('ZADD', due, text(now + SUSPECT_AGAIN_MS), row)
+    count_wait(batch, record, due_ms, -1)
+    count_wait(batch, record, now + SUSPECT_AGAIN_MS, 1)
     return 0
   end
   redis.call('ZREM', due, row)
+  count_wait(batch, record, due_ms, -1)
   lease(batch, row, record)
   full, suspect = strikes > 0, strikes >= SUSPECT
   return 1
@@ -189,21 +192,23 @@ end
 local function lease_retries(batch, max_jobs)
   local due, taken, chunk = part_key(batch, 'due'), 0, max_jobs
   while taken < max_jobs and not full do
-    local rows, gone, of_country = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'LIMIT', 0, chunk), {}, {}
+    local rows = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, chunk)
+    local gone, of_country = {}, {}
     if #rows == 0 then return taken, false end
-    for _, row in ipairs(rows) do
+    for i = 1, #rows, 2 do
       if taken == max_jobs or full then break end
-      row = stored_number(row, row)
+      local row, due_ms = stored_number(rows[i], rows[i]), stored_number(rows[i + 1])
       local record = type(row) == 'number' and row >= 0 and read_record(batch, row) or ''
       local code = held and #record == WIDTH and country_code(record) or 0
       local leases = 0
       if is_country_held(code) then
         add_row(of_country, code, row)
         gone[#gone + 1] = row
+        count_wait(batch, record, due_ms, -1)
       elseif #record < WIDTH or string.byte(record) ~= WAITING then -- a row too many must not become a second fax
         gone[#gone + 1] = row
       else
-        leases = lease_retry(batch, due, row, record)
+        leases = lease_retry(batch, due, row, record, due_ms)
       end
       taken, passed = taken + leases, passed + 1 - leases
     end
@@ -262,7 +267,10 @@ local function unpark(batch, due)
       note_parked(batch, country)
     elseif due + back < UNPARKED then
       local rows = take_parked(batch, country, UNPARKED - due - back)
-      for _, row in ipairs(rows) do redis.call('ZADD', part_key(batch, 'due'), text(now), row) end
+      for _, row in ipairs(rows) do
+        local record = read_record(batch, row)
+        if #record == WIDTH then add_due(batch, row, record, now) end
+      end
       back = back + #rows
     end
   end

@@ -9,7 +9,7 @@ local scope = OPTIONS.scope
 local new = open_hold(OPTIONS.hold_id, scope, OPTIONS.category, OPTIONS.cause, OPTIONS.probes_ms, now_ms())
 local batch, row = job_of(scope)
 if new == 1 and batch then
-  redis.call('ZADD', part_key(batch, 'due'), 'XX', text(HELD_SCORE), text(row))
+  move_due(batch, text(row), read_record(batch, row), HELD_SCORE)
   tell_of_held_jobs(batch)
 end
 redis.call('UNLINK', failure_run_key(scope))

@@ -17,7 +17,8 @@ if hold.category == BAD_NUMBERS and batch_of(scope) then
 end
 local batch, row = job_of(scope)
 if batch then
-  redis.call('ZADD', part_key(batch, 'due'), 'XX', text(now), text(row))
+  local record = read_record(batch, row)
+  if #record == WIDTH then move_due(batch, text(row), record, now) end
   if redis.call('HGET', batch_key(batch), 'control') == 'running' then lower_timer(batch, now) end
 end
 return 1

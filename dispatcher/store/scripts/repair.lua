@@ -24,11 +24,12 @@ elseif parked then
 end
 if waits and not stays_parked then
   local new = redis.call('ZADD', due, 'NX', text(now), row)
+  if new == 1 then count_wait(batch, record, now, 1) end
   if new == 1 and control == 'running' then lower_timer(batch, now) end
   if new == 1 and ENDING[control] then redis.call('SADD', KEY.draining, batch) end
   changed = changed + new
 else
-  changed = changed + redis.call('ZREM', due, row)
+  changed = changed + remove_due(batch, row, record)
 end
 local right = WATCH[state]
 if state == SENDING and (is_unclear(record) or redis.call('ZSCORE', UNCLEAR, job)) then right = UNCLEAR end

@@ -10,6 +10,8 @@
 --       number_hash  hash of a number that the job locks
 --       long_id      fax id that is too long for the record
 --       spent        attempts to add
+--       pages        pages that have arrived and are to be added
+--       costs        currency -> what faxes have cost and is to be added (core/prices.py)
 --       disproves    what the attempt, if it is a hold's probe, shows to be over: `provider`, or a category of a hold
 --                    of the account
 --       send         what the end of a send says of the provider: `counts` (as one of the last sends), `answered`,
@@ -32,7 +34,7 @@ local answered_sends
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
   if state == WAITING then
-    redis.call('ZREM', part_key(batch, 'due'), row)
+    remove_due(batch, row, record)
     leave_parked(batch, row, record)
   elseif WATCH[state] then
     local removed = not (state == SENDING and is_unclear(record)) and redis.call('ZREM', WATCH[state], job) == 1
@@ -139,6 +141,8 @@ local function add_effects(change, job)
   if change.number_hash then lock_found_number(job, change.number_hash, attempt) end
   if change.long_id then redis.call('HSET', block_key(batch, 'long_ids', row), row, change.long_id) end
   if change.spent then add(batch_key(batch), 'attempts', change.spent) end
+  if change.pages then add(batch_key(batch), 'pages_sent', change.pages) end
+  for currency, units in pairs(change.costs or {}) do add(batch_key(batch), 'cost:' .. currency, units) end
   for field, by in pairs(change.totals or {}) do add_total(field, by) end
   -- what counts sends is about the provider, not about this job
   if change.send then alone(note_send, change.send, attempt) end

@@ -48,6 +48,11 @@ class TrueFax:
     ends_ms: int
     end: End
 
+    @property
+    def price(self) -> int:
+        """Calls that reach nobody cost nothing."""
+        return 0 if self.end.fate is FaxFate.FAILED else 4_500 + self.attempt
+
     def fax_update(self, now_ms: int) -> FaxUpdate:
         """What the provider says of it at that moment."""
         if now_ms < self.ends_ms:
@@ -63,6 +68,8 @@ class TrueFax:
             pages_total=2,
             created_ms=self.created_ms,
             ended_ms=self.ends_ms,
+            price=self.price,
+            currency="USD",
         )
 
 

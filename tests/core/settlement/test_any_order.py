@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dispatcher.core.job import FaxFate, State
 from dispatcher.core.outcome import FaxUpdate, NotSent, RateLimited, SendOutcome, Unclear
 from dispatcher.core.policy.policy import Policy
+from dispatcher.core.prices import Arrived, arrived
 from dispatcher.core.settlement.known_faxes import deciding_entry, known_faxes
 from tests.core.settlement.job_simulation import (
     BAD_NUMBER,
@@ -170,6 +171,18 @@ def test_the_end_of_any_life_agrees_with_the_provider(simulation: JobSimulation)
         assert heard & {FaxFate.PAGES_ARRIVED, FaxFate.UNENDED}
     if record.state is State.WAITING:
         assert heard <= {FaxFate.FAILED}
+
+
+@given(lives())
+def test_pages_and_costs_of_each_fax_count_once(simulation: JobSimulation) -> None:
+    simulation.run_out()
+    pages = sum(step.pages for step in simulation.job.steps)
+    costs = Counter[str]()
+    for step in simulation.job.steps:
+        costs.update(step.costs)
+    assert pages == sum(fax.end.pages_sent for fax in simulation.faxes)
+    assert costs.total() == sum(fax.price for fax in simulation.faxes)
+    assert arrived(simulation.job.record, simulation.job.history) == Arrived(pages, +costs)
 
 
 @given(lives())

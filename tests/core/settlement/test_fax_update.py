@@ -72,6 +72,25 @@ def test_an_unfinished_fax_is_followed(record: Record) -> None:
     assert transition.spent == (record.state is State.SENDING)
 
 
+def test_a_price_that_comes_after_the_delivery_is_noted_once() -> None:
+    delivered = settled(accepted(), fax_update(COMPLETED, pages_sent=3)).record
+    priced = fax_update(COMPLETED, pages_sent=3, price=4_500, currency="EUR")
+    transition = settled(delivered, priced)
+    assert (transition.event, transition.history, transition.pages, transition.costs) == (None, None, 0, {"EUR": 4_500})
+    assert (transition.record.price, transition.record.currency) == (4_500, "EUR")
+    assert after_update(transition.record, replace(priced, price=9), case()) is None
+
+
+def test_the_pages_and_the_price_of_a_fax_are_added_when_it_ends() -> None:
+    update = fax_update(COMPLETED, pages_sent=3, price=4_500, currency="EUR")
+    transition = settled(accepted(), update)
+    assert (transition.pages, transition.costs, transition.record.price) == (3, {"EUR": 4_500}, 4_500)
+    assert settled(sending(), fax_update(UNFINISHED, pages_sent=1, price=1, currency="EUR")).costs == {}
+    failed = settled(accepted(), failure(BUSY, price=100, currency="EUR"))
+    assert failed.history
+    assert (failed.costs, failed.history.price, failed.record.price) == ({"EUR": 100}, 100, 0)
+
+
 def test_a_fax_is_listed_by_the_time_at_which_the_provider_created_it() -> None:
     """The adopted fax of an earlier attempt would not be found by the time at which the latest began."""
     assert settled(waiting(attempt=3, began_ms=NOW), fax_update(UNFINISHED)).record.began_ms == BEGAN + 200

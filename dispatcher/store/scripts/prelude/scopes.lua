@@ -30,6 +30,12 @@ local function load_hold(scope)
   return {id = '', scope = scope, category = 'unreadable', since_ms = 0, probe_at_ms = 0, probes = 0}
 end
 
+-- Jobs of a batch that are held one by one are counted by category.
+local function count_held_job(hold, by)
+  local batch = job_of(hold.scope)
+  if batch then add(part_key(batch, 'held_jobs'), tostring(hold.category), by) end
+end
+
 -- Producers are told of holds but those of single jobs. A document's stops the batches that need it, each of which is
 -- told too while there are few of them.
 local function tell_of_hold(word, hold)
@@ -49,6 +55,7 @@ local function end_hold(scope)
   local hold = load_hold(scope)
   if not hold then return end
   redis.call('HDEL', KEY.holds, scope)
+  count_held_job(hold, -1)
   tell_of_hold('released', {scope = scope, category = hold.category})
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()
