@@ -433,7 +433,7 @@ def account(
     )
 
 
-def status(view: StatusView, account: responses.Account, words: Mapping[str, LimitedBy | None]) -> responses.Status:
+def status(view: StatusView, account: responses.Account, seen: Mapping[str, BatchProgress]) -> responses.Status:
     return responses.Status(
         account=account,
         scheduler_alive=view.scheduler_alive,
@@ -442,7 +442,7 @@ def status(view: StatusView, account: responses.Account, words: Mapping[str, Lim
         worker_seen_at=_time(view.worker_seen_ms),
         provider=view.provider,
         provider_answered_at=_time(view.provider_answered_ms),
-        batches=tuple(batch(shown, words.get(shown.id)) for shown in view.batches),
+        batches=tuple(batch(shown, seen[shown.id]) for shown in view.batches),
         more=view.more,
     )
 

@@ -70,7 +70,7 @@ async def diagnose_batch(
         },
         next_try_ms=retries.first_ms,
         last_try_ms=retries.last_ms,
-        used_up=await _used_up(store) if limits.batches.get(batch) is LimitedBy.ALLOWANCE else None,
+        used_up=await _used_up(store) if limits.get(batch, BatchLimits()).word is LimitedBy.ALLOWANCE else None,
         expects_callbacks=expects_callbacks,
         last_callback_ms=last_callback_ms,
         calls_without_callback=sum(1 for ms in scan.ended_ms if ms > last_callback_ms + _SETTLED_MS),

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dispatcher.core.batch import BatchState
+from dispatcher.core.batch_filter import BatchFilter
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.service.account import AccountView, view_account
 from dispatcher.service.limits import SCHEDULER_GONE_S
-from dispatcher.service.views import BatchView, UnreadableBatch, is_full, newest_batches
+from dispatcher.service.views import BatchView, newest_batches
 from dispatcher.store.protocol import DEAD_S
 from dispatcher.store.store import Store
 
-#: batches that are shown, batches of one page of the search for them, and pages that are looked at
-_SHOWN, _PAGE, _PAGES = 50, 100, 10
+#: batches that are shown
+_SHOWN = 50
 _RUNS = frozenset({BatchState.SCHEDULED, BatchState.RUNNING, BatchState.HELD, BatchState.PAUSED, BatchState.ENDING})
 
 ProviderState = Literal["ok", "waiting", "held"]
@@ -66,11 +67,6 @@ def _provider(account: AccountView) -> ProviderState:
 
 async def _running(store: Store) -> tuple[tuple[BatchView, ...], bool]:
     """Return the newest batches that run, and whether there may be others."""
-    running, before = list[BatchView](), ""
-    for _ in range(_PAGES):
-        views: list[BatchView | UnreadableBatch] = await newest_batches(store, _PAGE, before)
-        running += [view for view in views if isinstance(view, BatchView) and view.state in _RUNS]
-        if not is_full(views, _PAGE):
-            return tuple(running[:_SHOWN]), len(running) > _SHOWN
-        before = views[-1].cursor
-    return tuple(running[:_SHOWN]), True
+    listed = await newest_batches(store, _SHOWN, batch_filter=BatchFilter(states=_RUNS))
+    # every filter shows those that cannot be read
+    return tuple(view for view in listed.views if isinstance(view, BatchView)), bool(listed.cursor)

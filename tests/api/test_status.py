@@ -47,7 +47,6 @@ async def test_many_batches_are_bounded(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dispatcher.service.status._SHOWN", 2)
-    monkeypatch.setattr("dispatcher.service.status._PAGE", 2)
     names = [await running(runtime.store, 1) for _ in range(5)]
     seen = (await api.get("/v1/status")).json()
     assert len({batch["id"] for batch in seen["batches"]} & set(names)) == 2
