@@ -24,8 +24,7 @@ def doctor(
         bool,
         typer.Option(
             "--fix",
-            help="Repair misplaced jobs, wrong counts, leftover locks of numbers and ended holds; retry callbacks; "
-            "remove keys of batches that are gone.",
+            help="Repair misplaced jobs, wrong counts, leftover locks of numbers and ended holds; retry callbacks.",
         ),
     ] = False,
     provider: Annotated[
@@ -88,10 +87,10 @@ def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
     grid = table("", "check", "finding", prose=["finding"])
     for finding in findings:
         mark = _mark(finding)
-        grid.add_row(mark, finding.check, "\n".join([finding.text, *finding.details]))
+        grid.add_row(mark, finding.check, finding.text)
     results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
         results.print(
-            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds, callbacks set aside and "
-            "orphan keys. For the other checks, do what the finding says."
+            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds and callbacks set aside. "
+            "For the other checks, do what the finding says."
         )

@@ -1,8 +1,9 @@
 """Events for producers: lists of what happened to batches, with the names that people gave them."""
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
+from dispatcher.core.batch import Definition
 from dispatcher.core.batch_events import BatchEvent, EventType
 from dispatcher.core.job import JobId, Recipient
 from dispatcher.service.errors import InvalidInput
@@ -25,8 +26,9 @@ class EventView:
     """An event with what is known of its batch and its job now."""
 
     event: BatchEvent
-    #: name of the batch; empty if it was deleted, and for an event of the account
+    #: name and metadata of the batch; empty if it was deleted, and for an event of the account
     name: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
     #: the producer's own id of the job that ended
     reference: str = ""
 
@@ -40,6 +42,7 @@ class EventView:
             "sequence": event.sequence,
             "batch": event.batch or None,
             "name": self.name or None,
+            "metadata": dict(self.metadata),
             "data": self._data(),
         }
 
@@ -120,15 +123,20 @@ def _job(event: BatchEvent) -> JobId | None:
 
 
 async def _views(store: Store, events: Sequence[BatchEvent]) -> tuple[EventView, ...]:
-    names = {batch: await _name(store, batch) for batch in {event.batch for event in events if event.batch}}
+    definitions = {batch: await _definition(store, batch) for batch in {event.batch for event in events if event.batch}}
     blocks = {
         (batch, block): await block_recipients(store, batch, block)
         for batch, block in set[tuple[str, int]]().union(*map(_blocks, events))
     }
-    return tuple(
-        EventView(event=event, name=names.get(event.batch, ""), reference=_reference(blocks, _job(event)))
-        for event in events
-    )
+    return tuple(_view(event, definitions.get(event.batch), _reference(blocks, _job(event))) for event in events)
+
+
+def _view(event: BatchEvent, definition: Definition | None, reference: str) -> EventView:
+    if definition is None:
+        return EventView(event=event, reference=reference)
+    # there may be a million of them: the start of the batch has its metadata
+    metadata = {} if event.type is EventType.JOB_FINAL else definition.metadata
+    return EventView(event=event, name=definition.name, metadata=metadata, reference=reference)
 
 
 def _reference(blocks: dict[tuple[str, int], tuple[Recipient, ...]], job: JobId | None) -> str:
@@ -139,10 +147,9 @@ def _reference(blocks: dict[tuple[str, int], tuple[Recipient, ...]], job: JobId 
     return recipients[position].reference if position < len(recipients) else ""
 
 
-async def _name(store: Store, batch: str) -> str:
+async def _definition(store: Store, batch: str) -> Definition | None:
     try:
-        definition = await store.batches.definition(batch)
+        return await store.batches.definition(batch)
     except UnreadableData as error:
         left_out(error)
-        return ""
-    return definition.name if definition else ""
+        return None

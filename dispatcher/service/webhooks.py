@@ -1,7 +1,7 @@
 """Webhook endpoints, as producers and people manage them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from dispatcher.core.batch_events import EventType
@@ -83,8 +83,12 @@ class WebhookHealth:
 
 
 async def webhook_health(store: Store, now_ms: int) -> WebhookHealth:
-    """Return how the endpoints are getting on."""
-    views = await list_endpoints(store)
+    """Return how the endpoints are getting on. Those that cannot be read are not counted."""
+    try:
+        views = await list_endpoints(store)
+    except UnreadableData as error:
+        left_out(error)
+        views = []
     states = Counter(map(_state, views))
     waiting = [view.waiting_since_ms for view in views if not view.status.disabled_ms and view.waiting_since_ms]
     lag_s = max(0, now_ms - min(waiting, default=now_ms)) / 1000
@@ -125,9 +129,9 @@ async def create_endpoint(store: Store, new: Endpoint, key: str | None, *, priva
     return await show_endpoint(store, name)
 
 
-async def list_endpoints(store: Store) -> Sequence[EndpointView]:
+async def list_endpoints(store: Store) -> list[EndpointView]:
     """Return all endpoints that can be read, the oldest first."""
-    views = []
+    views = list[EndpointView]()
     for endpoint in await store.webhooks.all():
         try:
             views.append(await _view(store, endpoint))

@@ -133,6 +133,14 @@ async def test_events_are_polled(api: httpx.AsyncClient, batch: str, runtime: Ru
     assert fresh["type"] == "batch.started"
 
 
+async def test_a_batch_shows_whether_its_jobs_have_events(api: httpx.AsyncClient) -> None:
+    new = {"name": "March", "content_urls": ["https://documents.example.com/a.pdf"]}
+    shown = [
+        (await api.post("/v1/batches", json=new | more)).json()["job_events"] for more in ({}, {"job_events": True})
+    ]
+    assert shown == [False, True]
+
+
 async def test_events_are_filtered(api: httpx.AsyncClient, batch: str) -> None:
     params = {"type": ["batch.finished", "batch.started"], "batch": batch}
     listed = (await api.get("/v1/events", params=params)).json()["events"]

@@ -34,12 +34,13 @@ async def types_and_data(store: Store, criteria: EventFilter = ALL) -> list[tupl
 
 async def test_a_mailing_tells_of_its_start_progress_and_end(store: Store) -> None:
     """Numbered from 1, in this order, and under its name."""
-    batch = await running(store, 4, name="March")
+    batch = await running(store, 4, name="March", metadata={"tenant": "a"})
     await end_jobs(store, batch, {0: (State.DELIVERED, ""), 1: (State.FAILED, "busy")})
     await end_jobs(store, batch, {2: (State.DELIVERED, ""), 3: (State.DELIVERED, "")})
     views = await events(store)
     assert [view.event.sequence for view in views] == [1, 2, 3, 4]
     assert {(view.event.batch, view.name) for view in views} == {(batch, "March")}
+    assert [view.as_json()["metadata"] for view in views] == [{"tenant": "a"}] * 4
     assert await types_and_data(store) == [
         ("batch.started", {"jobs": 4}),
         ("batch.threshold_crossed", {"measure": "progress", "threshold": 50, "jobs": 2, "of": 4}),
@@ -206,5 +207,5 @@ async def test_thresholds_are_those_of_the_policy_at_the_start(redis_url: str) -
 
 
 def test_the_model_of_the_api_has_the_fields_of_an_event() -> None:
-    assert set(responses.Event.model_fields) == {"id", "type", "time", "sequence", "batch", "name", "data"}
+    assert set(responses.Event.model_fields) == {"id", "type", "time", "sequence", "batch", "name", "metadata", "data"}
     assert definition().job_events is False
