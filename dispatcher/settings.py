@@ -5,7 +5,9 @@ Nested settings are written with ``__``, such as ``BULKFAX_SINCH__PROJECT_ID``.
 
 import difflib
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -139,6 +141,10 @@ class Settings(BaseSettings):
         return value.upper()
 
 
+#: stands for a secret; and the password of an address
+_MASK = "********"
+_PASSWORD = re.compile(r"(//[^/@]*:).*@")
+
 #: variables with our prefix that are not settings
 _NOT_SETTINGS = frozenset(
     {
@@ -160,13 +166,65 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
         raise SettingsError("; ".join(_sentence(dict(fault)) for fault in error.errors())) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveSetting:
+    """A setting in force. Secrets are masked, also those in addresses; ``source`` says where the value comes from."""
+
+    variable: str
+    value: str
+    source: str
+
+
+def effective_settings(env_file: Path = Path(".env")) -> list[EffectiveSetting]:
+    """Return all settings in force, in the order of their definition. Raises SettingsError."""
+    settings, sources = load_settings(env_file), _sources(env_file)
+    values = {name: getattr(settings, name) for name in Settings.model_fields if name != "sinch"}
+    nested = {f"sinch__{name}": getattr(settings.sinch, name) for name in SinchSettings.model_fields}
+    return [
+        EffectiveSetting(
+            variable=(variable := f"BULKFAX_{name.upper()}"),
+            value=_masked(value),
+            source=next((sources[known] for known in (variable, variable.partition("__")[0]) if known in sources), ""),
+        )
+        for name, value in {**values, **nested}.items()
+    ]
+
+
+def _sources(env_file: Path) -> dict[str, str]:
+    """Return where each variable is set, the strongest source last."""
+    in_file = dotenv_values(env_file) if env_file.is_file() else {}
+    folder = os.environ.get("BULKFAX_SECRETS_DIR") or in_file.get("BULKFAX_SECRETS_DIR")
+    secret_files = [path for path in Path(folder).iterdir() if path.is_file()] if folder else []
+    return {
+        **{path.name.upper(): str(path) for path in secret_files},
+        **{name.upper(): str(env_file.resolve()) for name in in_file},
+        **{name.upper(): "environment" for name in os.environ},
+    }
+
+
+def _masked(value: object) -> str:
+    match value:
+        case SecretStr():
+            return _MASK if value.get_secret_value() else ""
+        case list():
+            return ", ".join(map(_masked, value))
+        case bool():
+            return str(value).lower()
+        case None:
+            return ""
+    return _PASSWORD.sub(rf"\1{_MASK}@", str(value))
+
+
 def _refuse_unknown(names: Iterable[str]) -> None:
     known = _variable_names()
     unknown = sorted(n for n in names if n.startswith("BULKFAX_") and n not in known | _NOT_SETTINGS)
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise SettingsError(f"unknown setting {', '.join(unknown)}{hint}")
+        raise SettingsError("; ".join(_unknown(name, known) for name in unknown))
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown setting {name}" + (f": did you mean {near[0]}?" if near else "")
 
 
 def _variable_names() -> frozenset[str]:

@@ -18,10 +18,12 @@ from dispatcher.api import (
     holds,
     jobs,
     pages,
+    policy,
     previews,
     problems,
     recipients,
     reruns,
+    status,
     suppressions,
     webhook_endpoints,
 )
@@ -47,6 +49,8 @@ _GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
     (holds.router, (404, 507)),
     (events.router, (507,)),
     (webhook_endpoints.router, (404, 409, 507)),
+    (policy.router, ()),
+    (status.router, ()),
 )
 _OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
 _DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.

@@ -35,6 +35,7 @@ from dispatcher.service.progress import BatchProgress
 from dispatcher.service.repeats import Earlier
 from dispatcher.service.rerun_preview import GroupPreview, RerunPreview
 from dispatcher.service.rollback import RollbackView, UnknownFax
+from dispatcher.service.status import StatusView
 from dispatcher.service.suppressions import SuppressionPage
 from dispatcher.service.trial import Trial
 from dispatcher.service.uploads import UploadAnswer
@@ -429,6 +430,20 @@ def account(
         holds=hold_page(view.holds).holds,
         holds_total=view.holds.total,
         rollback=_rollback(rollback) if rollback else None,
+    )
+
+
+def status(view: StatusView, account: responses.Account, seen: Mapping[str, BatchProgress]) -> responses.Status:
+    return responses.Status(
+        account=account,
+        scheduler_alive=view.scheduler_alive,
+        scheduler_seen_at=_time(view.scheduler_seen_ms),
+        workers_alive=view.workers_alive,
+        worker_seen_at=_time(view.worker_seen_ms),
+        provider=view.provider,
+        provider_answered_at=_time(view.provider_answered_ms),
+        batches=tuple(batch(shown, seen[shown.id]) for shown in view.batches),
+        more=view.more,
     )
 
 

@@ -1,5 +1,8 @@
 """Assembles the commands of ``bulkfax``."""
 
+from importlib.metadata import version as distribution_version
+from typing import Annotated
+
 import typer
 
 from dispatcher.cli import (
@@ -16,10 +19,13 @@ from dispatcher.cli import (
     preview,
     send,
     services,
+    settings,
+    status,
     suppressions,
     up,
     webhooks,
 )
+from dispatcher.cli.output import results
 from dispatcher.cli.provider import app as provider
 
 app = typer.Typer(
@@ -29,6 +35,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        results.print(f"bulkfax {distribution_version('bulkfax')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # its callback prints it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command(rich_help_panel="Try and run")(demo.demo)
 app.command(rich_help_panel="Try and run")(up.up)
 app.command(rich_help_panel="Try and run", **emulator.PASS_ON)(emulator.emulator)
@@ -40,7 +63,9 @@ app.add_typer(numbers.app, name="numbers", rich_help_panel="Mailings")
 app.add_typer(documents.app, name="documents", rich_help_panel="Mailings")
 app.add_typer(suppressions.app, name="suppressions", rich_help_panel="Mailings")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Mailings")
+app.command(rich_help_panel="Looking after it")(status.status)
 app.add_typer(policy.app, name="policy", rich_help_panel="Looking after it")
+app.add_typer(settings.app, name="settings", rich_help_panel="Looking after it")
 app.add_typer(provider.app, name="provider", rich_help_panel="Looking after it")
 app.add_typer(account.app, name="account", rich_help_panel="Looking after it")
 app.add_typer(holds.app, name="holds", rich_help_panel="Looking after it")

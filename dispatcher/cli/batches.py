@@ -29,7 +29,7 @@ from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.reruns import rerun
 from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
 from dispatcher.cli.times import in_range
-from dispatcher.cli.watch import watch as watch_batch
+from dispatcher.cli.watch import watch_to_end
 from dispatcher.cli.why import diagnosis_lines
 from dispatcher.client import BATCH_STATES, LIVE_STATES, Batch, BatchPage, CancelJobs, Client, CommandedBatch
 from dispatcher.core.counted import counted
@@ -124,11 +124,7 @@ def why(batch: BatchArgument, as_json: JsonOption = False) -> None:
 def watch(batch: BatchArgument, as_json: JsonOption = False) -> None:
     """Show progress until the batch has ended. Ctrl-C stops watching; the batch continues."""
     with Client.from_environment() as client:
-        try:
-            _show(watch_batch(client, batch), as_json=as_json)
-        except KeyboardInterrupt:
-            note(f"The batch continues. To watch it again: bulkfax batches watch {batch}")
-            raise typer.Exit(130) from None
+        _show(watch_to_end(client, batch), as_json=as_json)
 
 
 @app.command()

@@ -24,7 +24,8 @@ def doctor(
         bool,
         typer.Option(
             "--fix",
-            help="Repair misplaced jobs, wrong counts, leftover locks of numbers and ended holds; retry callbacks.",
+            help="Repair misplaced jobs, wrong counts, leftover locks of numbers and ended holds; retry callbacks; "
+            "remove keys of batches that are gone.",
         ),
     ] = False,
     provider: Annotated[
@@ -87,10 +88,10 @@ def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
     grid = table("", "check", "finding", prose=["finding"])
     for finding in findings:
         mark = _mark(finding)
-        grid.add_row(mark, finding.check, finding.text)
+        grid.add_row(mark, finding.check, "\n".join([finding.text, *finding.details]))
     results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
         results.print(
-            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds and callbacks set aside. "
-            "For the other checks, do what the finding says."
+            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds, callbacks set aside and "
+            "orphan keys. For the other checks, do what the finding says."
         )

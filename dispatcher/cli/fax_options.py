@@ -1,7 +1,7 @@
 """Options of ``send`` and ``rerun`` that are passed to the provider with every fax."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -12,13 +12,24 @@ def _option(help_text: str, *names: str) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel="Fax options")
 
 
+def _choice(help_text: str, *words: str) -> Any:
+    """Return an option that takes one of some words, in any case."""
+
+    def word_of(text: str) -> str:
+        if text.upper() not in words:
+            raise typer.BadParameter(f"{text[:100]!r} is none of {', '.join(words)}")
+        return text.upper()
+
+    return typer.Option(help=help_text, rich_help_panel="Fax options", parser=word_of, metavar="|".join(words))
+
+
 Sender = Annotated[str, _option("Number that the fax comes from, as in +12025550100.")]
 Service = Annotated[str, _option("Service of the provider, by its id.")]
 HeaderText = Annotated[str, _option("Text at the top of each page, 50 characters at most.")]
 PageNumbers = Annotated[bool | None, _option("Page numbers at the top of each page.")]
 TimeZone = Annotated[str, _option("Time zone of the header's date, as in Europe/Berlin.")]
-Resolution = Annotated[Literal["FINE", "SUPERFINE"] | None, _option("200 or 400 dpi.")]
-ImageConversion = Annotated[Literal["HALFTONE", "MONOCHROME"] | None, _option("For photographs, or for text.")]
+Resolution = Annotated[str | None, _choice("200 or 400 dpi.", "FINE", "SUPERFINE")]
+ImageConversion = Annotated[str | None, _choice("For photographs, or for text.", "HALFTONE", "MONOCHROME")]
 CoverPage = Annotated[str, _option("Cover page of the service, by its id; the list's other columns fill it.")]
 CoverField = Annotated[
     list[str] | None, _option("NAME=VALUE on the cover page, where the list says nothing else. May repeat.")

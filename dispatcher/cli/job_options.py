@@ -6,13 +6,19 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from dispatcher.cli.option_groups import with_options
-from dispatcher.cli.times import in_range
+from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import CATEGORIES, ERROR_TYPES
 from dispatcher.core.closed_sets import unknown_word
 
+_PANEL = "Which jobs"
+
 
 def _option(help_text: str, *names: str) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel="Which jobs")
+    return typer.Option(*names, help=help_text, rich_help_panel=_PANEL)
+
+
+def _time(help_text: str) -> Any:
+    return time_option(help_text, panel=_PANEL)
 
 
 class JobOptions(NamedTuple):
@@ -27,8 +33,8 @@ class JobOptions(NamedTuple):
     prefix: Annotated[list[str] | None, _option("Only numbers that begin so, as in +4930; may be repeated.")] = None
     number: Annotated[list[str] | None, _option("Only this number; may be repeated.")] = None
     reference: Annotated[list[str] | None, _option("Only this reference, as in the list; may be repeated.")] = None
-    since: Annotated[datetime | None, _option("Only jobs that failed, or changed last, at this time or later.")] = None
-    until: Annotated[datetime | None, _option("Only jobs that failed, or changed last, before this time.")] = None
+    since: Annotated[datetime | None, _time("Only jobs that failed, or changed last, at this time or later.")] = None
+    until: Annotated[datetime | None, _time("Only jobs that failed, or changed last, before this time.")] = None
     attempts: Annotated[
         str, _option("Only jobs whose latest attempt has this number: 3, or 3-5, or 3- for 3 and more.", "--attempts")
     ] = ""

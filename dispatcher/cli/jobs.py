@@ -11,7 +11,7 @@ import typer
 from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import history_table, job_facts, jobs_table, lookup_table, pairs
-from dispatcher.cli.times import in_range
+from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import CancelJobs, Client, Job
 
 app = typer.Typer(help="Jobs of a batch: one for each recipient.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def find(
     number: Annotated[str, typer.Option(help="Only this number, in any form.")] = "",
     reference: Annotated[str, typer.Option(help="Only this reference, as in the uploaded list.")] = "",
     state: Annotated[str, typer.Option(help="Only this state.")] = "",
-    since: Annotated[datetime | None, typer.Option(help="Only jobs that have changed since then.")] = None,
+    since: Annotated[datetime | None, time_option("Only jobs that have changed since then.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
     as_json: JsonOption = False,
 ) -> None:

@@ -32,9 +32,11 @@ def _command() -> None:
             _SERVICES[name]()
         case _:
             from dispatcher.cli.app import app  # late: it takes a second
+            from dispatcher.cli.output import note_warnings
 
+            note_warnings("bulkfax.client")
             # not standalone: it would print errors itself, which repeat what was typed
-            sys.exit(app(standalone_mode=False) or 0)
+            sys.exit(app(standalone_mode=False, prog_name="bulkfax") or 0)
 
 
 def _report(error: Exception) -> int:
@@ -54,7 +56,9 @@ def _report(error: Exception) -> int:
         note(f"error: unexpected {type(error).__name__}: {error}")
         note("Run it again with BULKFAX_LOG_LEVEL=debug to see where.")
         return FAILURE
-    note("error: " + str(error).replace("\n", "\n  "))  # no text from outside begins a line
+    from dispatcher.cli.api_errors import sentence_of
+
+    note("error: " + sentence_of(error).replace("\n", "\n  "))  # no text from outside begins a line
     return status
 
 

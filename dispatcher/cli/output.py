@@ -6,10 +6,11 @@ the title of the window, or turn the direction of the line.
 """
 
 import json
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -53,8 +54,29 @@ class Printer(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render anything else. Only the console itself may move the cursor, for progress bars."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+        segments = (
+            segment if segment.control else Segment(visible(segment.text), segment.style)
+            for segment in super().render(renderable, options)
+        )
+        return segments if self.is_terminal else _without_padding(segments)
+
+
+def _without_padding(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Leave out the blanks that pad tables at the end of lines: programs that read a pipe do not want them."""
+    blanks: list[Segment] = []
+    for segment in segments:
+        for position, part in enumerate(segment.text.split("\n")):
+            if position:
+                blanks.clear()
+                yield Segment.line()
+            text = part.rstrip(" ")
+            if text or segment.control:
+                yield from blanks
+                blanks.clear()
+                yield Segment(text, segment.style, segment.control)
+            if len(text) < len(part):
+                blanks.append(Segment(part[len(text) :], segment.style))
+    yield from blanks
 
 
 def _width() -> int | None:
@@ -95,6 +117,20 @@ def print_json(value: dict[str, Any]) -> None:
 def note(text: str) -> None:
     """Print a line to standard error."""
     notes.print(text, soft_wrap=True)
+
+
+class _NoteHandler(logging.Handler):
+    """Prints what a library warns of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+def note_warnings(logger: str) -> None:
+    """Print the warnings of a logger to standard error."""
+    known = logging.getLogger(logger)
+    if not any(isinstance(handler, _NoteHandler) for handler in known.handlers):
+        known.addHandler(_NoteHandler())
 
 
 def note_trace(error: Exception) -> None:

@@ -5,16 +5,18 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import JsonOption, print_json, results
+from dispatcher.cli.output import JsonOption, note, print_json, results
 from dispatcher.cli.tables import pairs
-from dispatcher.client import ERROR_TYPES
+from dispatcher.client import ERROR_TYPES, Client, Explanation, NotReachable
 from dispatcher.core.closed_sets import unknown_word
 from dispatcher.core.counted import counted
-from dispatcher.core.retry.explain import Explanation, explain
+from dispatcher.core.retry.explain import explain
 from dispatcher.core.retry_table.rule import HTTP, OTHER
 
 app = typer.Typer(help="The retry policy: when a failed fax is tried again.", no_args_is_help=True)
 
+#: the largest code that the API takes
+_LARGEST_CODE = 1_000_000
 _VERDICTS = {
     "retry": "retry: it is tried again",
     "permanent": "permanent: the job fails at once",
@@ -32,20 +34,46 @@ def explain_(
         ),
     ],
     error_code: Annotated[int, typer.Argument(metavar="CODE", help="The provider's error code, or the HTTP status.")],
+    here: Annotated[
+        bool, typer.Option("--here", help="Under the policy of this shell (BULKFAX_POLICY_FILE), without a server.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happens after this failure under the policy in use (BULKFAX_POLICY_FILE), and why."""
-    from dispatcher.runtime import read_policy  # late: it costs other commands a second
-    from dispatcher.settings import load_settings
+    """Show what happens after this failure under the server's policy, and why.
 
+    If no server answers, it is the policy of this shell (BULKFAX_POLICY_FILE), which may be another one.
+    """
     name = error_type.lower() if error_type.lower() in (HTTP, OTHER) else error_type.upper()
     if name not in ERROR_TYPES:
         raise typer.BadParameter(unknown_word(error_type, ERROR_TYPES), param_hint="TYPE")
-    explanation = explain(name, error_code, read_policy(load_settings()))
+    if not 0 <= error_code <= _LARGEST_CODE:
+        raise typer.BadParameter("give a code such as 17, or a status such as 402", param_hint="CODE")
+    server, explanation = ("", _of_this_shell(name, error_code)) if here else _of_the_server(name, error_code)
     if as_json:
-        print_json(asdict(explanation))
+        print_json(explanation.model_dump(mode="json") | {"server": server or None})
         return
-    results.print(pairs(_facts(explanation)))
+    whose = f"the server's, at {server}" if server else "of this shell (BULKFAX_POLICY_FILE); a server may use another"
+    results.print(pairs({"policy": whose} | _facts(explanation)))
+
+
+def _of_the_server(error_type: str, error_code: int) -> tuple[str, Explanation]:
+    """Return the address of the server and what it says; without a server, "" and what the policy of this shell says.
+
+    A server that answers something else, such as that a key is missing, is an error.
+    """
+    with Client.from_environment(patience_s=0) as client:
+        try:
+            return client.url, client.explanation(error_type, error_code)
+        except NotReachable as error:
+            note(f"This is the policy of this shell (BULKFAX_POLICY_FILE), because no server could be asked: {error}")
+    return "", _of_this_shell(error_type, error_code)
+
+
+def _of_this_shell(error_type: str, error_code: int) -> Explanation:
+    from dispatcher.runtime import read_policy  # late: it costs other commands a second
+    from dispatcher.settings import load_settings
+
+    return Explanation.model_validate(asdict(explain(error_type, error_code, read_policy(load_settings()))))
 
 
 def _facts(explanation: Explanation) -> dict[str, str]:

@@ -24,9 +24,10 @@ from dispatcher.cli.output import (
     results,
 )
 from dispatcher.cli.progress import bytes_bar
+from dispatcher.cli.send import ensure_letter
 from dispatcher.cli.tables import batch_facts, counts_table, rerun_facts
-from dispatcher.cli.times import in_range
-from dispatcher.cli.watch import watch as watch_batch
+from dispatcher.cli.times import in_range, start_time, time_option
+from dispatcher.cli.watch import watch_to_end
 from dispatcher.client import (
     FINAL_STATES,
     Batch,
@@ -43,9 +44,15 @@ from dispatcher.client import (
 )
 from dispatcher.core.counted import counted
 
+_PANEL = "What is put right"
+
 
 def _option(help_text: str, *names: str) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel="What is put right")
+    return typer.Option(*names, help=help_text, rich_help_panel=_PANEL)
+
+
+def _time(help_text: str) -> Any:
+    return time_option(help_text, panel=_PANEL)
 
 
 class PutRight(NamedTuple):
@@ -74,8 +81,8 @@ class PutRight(NamedTuple):
     metadata: Annotated[
         list[str] | None, _option("KEY=VALUE of your own, in place of all of the batches before; may be repeated.")
     ] = None
-    start_at: Annotated[datetime | None, _option("When to start. Local time unless it has an offset.")] = None
-    deadline: Annotated[datetime | None, _option("When to give up jobs that are not delivered.")] = None
+    start_at: Annotated[datetime | None, _time("When to start. Local time unless it has an offset.")] = None
+    deadline: Annotated[datetime | None, _time("When to give up jobs that are not delivered.")] = None
 
     def overrides(self) -> dict[str, Any]:
         """Return the fields of the request, without documents that are to be uploaded."""
@@ -100,7 +107,7 @@ class PutRight(NamedTuple):
             weight=self.weight,
             max_per_second=self.max_per_second,
             metadata=fax_options.named_values(self.metadata, "--metadata") if self.metadata else None,
-            start_at=in_range(self.start_at, "--start-at"),
+            start_at=start_time(self.start_at),
             deadline=in_range(self.deadline, "--deadline"),
         )
 
@@ -159,7 +166,7 @@ def rerun(
         _ask(_preview(client, new), yes=yes)
         created = _run(client, new, key or new_key())
         if watching and not draft:
-            created = [watch_batch(client, batch.id) for batch in created]
+            created = [watch_to_end(client, batch.id) for batch in created]
         _show(created, as_json=as_json)
 
 
@@ -178,6 +185,7 @@ def _set(**values: Any) -> dict[str, Any]:
 
 
 def _upload(client: Client, path: Path) -> str:
+    ensure_letter(path)
     with bytes_bar(path.name) as progress:
         return client.upload_document(path, progress=progress).id
 

@@ -29,8 +29,8 @@ from dispatcher.cli.output import (
 from dispatcher.cli.part_options import PartOptions, with_part_options
 from dispatcher.cli.progress import bytes_bar
 from dispatcher.cli.tables import batch_facts, counts_table, forecast_facts, not_sent, refused_table, when
-from dispatcher.cli.times import in_range
-from dispatcher.cli.watch import watch
+from dispatcher.cli.times import in_range, start_time, time_option
+from dispatcher.cli.watch import watch_to_end
 from dispatcher.client import (
     ApiError,
     BadInput,
@@ -48,8 +48,11 @@ from dispatcher.client import (
     new_key,
     recipients_kind,
 )
+from dispatcher.client.files import LIST_SUFFIXES, document_id
 from dispatcher.core.counted import counted
 
+#: the API takes no larger document
+MAX_LETTER_BYTES = 20_000_000
 #: maximum number of refused lines shown after a start; the report contains all of them
 _REFUSED_SHOWN = 5
 
@@ -71,7 +74,7 @@ _CommandKey = Annotated[
 _Metadata = Annotated[
     list[str] | None, typer.Option(help="KEY=VALUE of your own, kept with the batch; may be repeated.")
 ]
-_StartAt = Annotated[datetime | None, typer.Option(help="When to start. Local time unless it has an offset.")]
+_StartAt = Annotated[datetime | None, time_option("When to start. Local time unless it has an offset.")]
 _OnPartial = Annotated[
     Literal["resume", "resend", "stop"] | None,
     typer.Option(help="What to do if a call ends after only some of the pages."),
@@ -109,7 +112,7 @@ def send(
     draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
     share: ShareOptions,
     start_at: _StartAt = None,
-    deadline: Annotated[datetime | None, typer.Option(help="When to give up jobs that are not delivered.")] = None,
+    deadline: Annotated[datetime | None, time_option("When to give up jobs that are not delivered.")] = None,
     on_partial: _OnPartial = None,
     document_url: fax_options.DocumentUrl = None,
     sender: fax_options.Sender = "",
@@ -151,7 +154,7 @@ def send(
         **share.fields(),
         default_country=country.upper() or None,
         on_partial=on_partial,
-        start_at=in_range(start_at, "--start-at"),
+        start_at=start_time(start_at),
         deadline=in_range(deadline, "--deadline"),
     )
     how = _How(key=key or new_key() * allow_repeat, draft=draft, yes=yes, watching=watching, part=part)
@@ -193,7 +196,7 @@ def _send(
         else:
             batch = _start(client, batch, upload, how, allowed)
         if how.watching and not how.draft:
-            batch = watch(client, batch.id)
+            batch = watch_to_end(client, batch.id)
     return batch, upload
 
 
@@ -251,13 +254,20 @@ def prepare(
     started before. If the list is refused, or all its lines are, the draft is cancelled.
     """
     _ensure_list(recipients)
-    complete = _with_letters(client, new, letters)
-    if key:
-        batch, upload_key = client.create_batch(complete, key=key), key
-    else:
-        batch, upload_key = create_or_find(client, complete, recipients, _named(columns))
-        if batch.state != "draft":
-            return batch, None
+
+    def create(complete: NewBatch) -> tuple[Batch, str]:
+        if key:
+            return client.create_batch(complete, key=key), key
+        return create_or_find(client, complete, recipients, _named(columns))
+
+    try:
+        # options are checked before letters are uploaded, and letters that are stored already are not
+        batch, upload_key = create(new.model_copy(update={"documents": tuple(map(document_id, letters))}))
+    except Invalid as error:
+        _raise_what_no_upload_mends(error)
+        batch, upload_key = create(_with_letters(client, new, letters))
+    if not key and batch.state != "draft":
+        return batch, None
     with _draft_ends_if_refused(client, batch, key, Invalid, BadInput, CommandFailed):
         with bytes_bar("recipients") as progress:
             options = ListOptions(**_named(columns))
@@ -299,6 +309,10 @@ def _unsent(upload: Upload) -> str:
 
 
 def _ensure_list(recipients: Path) -> None:
+    if recipients.suffix.lower() == ".pdf":
+        raise CommandFailed(f"{recipients} is a letter: the list of recipients comes last, behind all letters")
+    if recipients.is_dir():
+        raise CommandFailed(f"{recipients} is a folder: name the file with the list in it")
     if not recipients.is_file():
         raise CommandFailed(
             f"{recipients} does not exist: name a CSV, NDJSON, JSON or workbook file with a number column"
@@ -316,7 +330,33 @@ def _documents(letters: Sequence[str], urls: Sequence[str]) -> tuple[tuple[Path,
     if not letters and not urls:
         raise typer.BadParameter("name a PDF before the list of recipients, or a --document-url")
     files = [letter for letter in letters if not letter.startswith(("http://", "https://"))]
+    for file in map(Path, files):
+        ensure_letter(file)
     return tuple(map(Path, files)), (*urls, *(letter for letter in letters if letter not in files))
+
+
+def ensure_letter(path: Path) -> None:
+    """Raise CommandFailed for a file that the API would refuse after its upload: a list, or one that is too large."""
+    if path.suffix.lower() in LIST_SUFFIXES:
+        raise CommandFailed(f"{path} is a list and no letter: letters come first, the list of recipients comes last")
+    if path.is_dir():
+        raise CommandFailed(f"{path} is a folder: name the PDF in it")
+    if path.is_file() and path.stat().st_size > MAX_LETTER_BYTES:
+        size = f"{path} has {path.stat().st_size:,} bytes"
+        raise CommandFailed(
+            f"{size}: a letter may have {MAX_LETTER_BYTES:,}; save it with smaller pictures, or split it"
+        )
+
+
+def _raise_what_no_upload_mends(error: Invalid) -> None:
+    """Raise the error again, without documents that are not stored yet. Does nothing if these are all."""
+    faults = error.problem.errors
+    others = tuple(fault for fault in faults if not (fault.field or "").startswith("documents["))
+    if len(others) == len(faults):
+        raise error
+    if others:
+        detail = "; ".join(f"{fault.field}: {fault.message}" for fault in others)
+        raise Invalid(error.problem.model_copy(update={"errors": others, "detail": detail})) from error
 
 
 def _with_letters(client: Client, new: NewBatch, letters: Sequence[Path]) -> NewBatch:
@@ -334,7 +374,10 @@ def _draft_ends_if_refused(client: Client, batch: Batch, key: str, *refusals: ty
         yield
     except (NotReachable, Unavailable, KeyboardInterrupt):
         with_key = f" with --key {key}" if key else ""
-        note(f"batch {batch.id} keeps what was stored: repeat the command{with_key} to continue")
+        note(
+            f"batch {batch.id} keeps what was stored: repeat the command{with_key} to continue.\n"
+            f"End it for good: bulkfax batches cancel {batch.id}"
+        )
         raise
     except refusals:
         if batch.state == "draft":

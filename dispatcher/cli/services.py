@@ -56,6 +56,27 @@ def worker() -> None:
     sys.exit(run(settings, read_policy(settings)))
 
 
+def ensure_can_start(settings: "Settings") -> None:
+    """Find out whether the services could start, before any of them is.
+
+    Raises:
+        SettingsError: The policy is invalid, or anyone in the network could use the API.
+        StoreError: The Redis of the settings does not answer, or is not ours or not safe to use.
+    """
+    from dispatcher.api.security import ensure_guarded
+    from dispatcher.runtime import open_store, read_policy
+
+    async def check_store() -> None:
+        async with open_store(settings) as store:
+            if not settings.allow_unsafe_redis:
+                await store.check_settings()
+
+    read_policy(settings)
+    ensure_guarded(settings)
+    if settings.redis_url:
+        asyncio.run(check_store())
+
+
 @contextmanager
 def _importing() -> Iterator[None]:
     """Make the imports in the block quick, because these processes are started often.

@@ -24,8 +24,8 @@ def settings_with_redis() -> Settings:
     if url := running_url(settings.data_dir / "redis"):
         return settings.model_copy(update={"redis_url": url})
     raise CommandFailed(
-        f"no Redis is named and none runs in {settings.data_dir}: set BULKFAX_REDIS_URL, "
-        f"or start everything with `bulkfax up`, which brings its own"
+        f"no Redis is named and none runs in {settings.data_dir.resolve()}: set BULKFAX_REDIS_URL, go to the folder in "
+        f"which `bulkfax up` was started, or start everything with `bulkfax up`, which brings its own"
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from dispatcher.cli.output import CommandFailed, JsonOption, confirm, note, print_json, results
 from dispatcher.cli.tables import pairs, refused_table, suppressions_table, when
-from dispatcher.cli.times import in_range
+from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import Client, NewSuppression
 from dispatcher.core.counted import counted
 
@@ -69,7 +69,7 @@ def add(
     source: Annotated[
         Literal["manual", "opt_out"], typer.Option(help="opt_out if the recipient asked for it.")
     ] = "manual",
-    expires: Annotated[datetime | None, typer.Option(help="When the entry ends. Default: never.")] = None,
+    expires: Annotated[datetime | None, time_option("When the entry ends. Default: never.")] = None,
     country: CountryOption = "",
     as_json: JsonOption = False,
 ) -> None:

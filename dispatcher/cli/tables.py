@@ -118,7 +118,7 @@ def batch_facts(batch: Batch) -> Table:
         "batch": batch.id,
         "name": batch.name,
         "state": batch.state,
-        "limited by": _limited_by(batch.limited_by),
+        "limited by": limited_by_text(batch.limited_by),
         "progress": _progress(batch),
         "ends": _end(batch),
         "waiting": "\n".join(map(wait_text, batch.waits or ())),
@@ -152,7 +152,7 @@ def batch_facts(batch: Batch) -> Table:
 def progress_facts(batch: Batch) -> Table:
     """Return what changes while a batch runs, apart from its counts."""
     facts = {
-        "limited by": _limited_by(batch.limited_by),
+        "limited by": limited_by_text(batch.limited_by),
         "lately": f"{batch.rate_now:g} jobs/s" if batch.rate_now else "",
         "ends": _end(batch),
         "waiting": "\n".join(map(wait_text, batch.waits or ())),
@@ -245,7 +245,7 @@ def forecast_facts(forecast: Forecast) -> Table:
         "not checked": ", ".join(forecast.unchecked_urls),
         "starts": when(forecast.starts_at),
         "last fax": _last_fax(forecast),
-        "limited by": _limited_by(forecast.limited_by),
+        "limited by": limited_by_text(forecast.limited_by),
         "warnings": "\n".join(warning.sentence for warning in forecast.warnings),
         "a repeat": forecast.repeats.sentence if forecast.repeats else "",
         "start needs": ", ".join(f"--{name.replace('_', '-')}" for name in forecast.start_needs),
@@ -276,7 +276,7 @@ def _rerun_facts(rerun: Rerun) -> dict[str, str]:
         "price": _price(rerun.price),
         "starts": when(rerun.starts_at),
         "last fax": f"{when(rerun.finishes_at)} at {speed}" if rerun.finishes_at else "",
-        "limited by": _limited_by(rerun.limited_by),
+        "limited by": limited_by_text(rerun.limited_by),
         "repeats": rerun.repeats.sentence if rerun.repeats else "",
     }
 
@@ -411,7 +411,7 @@ def job_facts(job: Job) -> Table:
         "cost": cost_text(job.cost)
         if isinstance(job, JobStory) and job.cost
         else cost_text({job.price.currency: job.price.amount} if job.price else {}),
-        "last attempt": f"no. {job.attempt} (unanswered calls {job.dials}, answered calls {job.tries})",
+        "last attempt": f"no. {job.attempt}{_failed_calls(job)}" if job.attempt else "",
         "fax": job.fax_id,
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
         "next check": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
@@ -421,8 +421,15 @@ def job_facts(job: Job) -> Table:
     return pairs(facts)
 
 
+def _failed_calls(job: Job) -> str:
+    """Return how the calls before failed: those of the delivered fax are not among them."""
+    calls = [f"{job.dials} that nobody answered"] * bool(job.dials) + [f"{job.tries} answered"] * bool(job.tries)
+    return f" (failed calls: {', '.join(calls)})" if calls else ""
+
+
 def history_table(history: Iterable[HistoryEntry]) -> Table:
-    grid = table("no", "time", "outcome", "error", "pages", "decision", numbers=["no"], prose=["error", "decision"])
+    columns = ("no", "time", "outcome", "category", "error", "pages", "decision")
+    grid = table(*columns, numbers=["no"], prose=["category", "error", "decision"])
     for entry in history:
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
@@ -432,9 +439,9 @@ def history_table(history: Iterable[HistoryEntry]) -> Table:
 
 def account_facts(account: Account) -> Table:
     facts = {
-        "rate": _rate(account),
+        "rate": rate_text(account),
         "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
-        "limited by": _limited_by(account.limited_by),
+        "limited by": limited_by_text(account.limited_by),
         "blocked until": _blocked(account),
         "in flight": _in_flight(account),
         "open drafts": _open_drafts(account),
@@ -442,7 +449,7 @@ def account_facts(account: Account) -> Table:
     return pairs(facts)
 
 
-def _limited_by(word: str | None) -> str:
+def limited_by_text(word: str | None) -> str:
     """Return the word with its explanation; a word that only a newer server knows has none."""
     if not word:
         return ""
@@ -509,7 +516,7 @@ def limits_table(limits: Iterable[Limit]) -> Table:
     return grid
 
 
-def _rate(account: Account) -> str:
+def rate_text(account: Account) -> str:
     if account.rate_now is None or account.rate_per_second is None:
         return ""
     return f"{account.rate_now:g} of {counted(account.rate_per_second, 'fax', 'faxes')} a second"

@@ -3,6 +3,8 @@
 import os
 
 from dispatcher.cli.output import note
+from dispatcher.cli.services import ensure_can_start
+from dispatcher.client import DEFAULT_URL
 from dispatcher.local.ports import ensure_port_free
 from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.local.services import service_processes, wait_until_ready
@@ -15,6 +17,10 @@ def up() -> None:
     """Run all services on this machine until Ctrl-C: API, scheduler, workers, and Redis if no address is set."""
     settings = load_settings()
     ensure_port_free(settings.host, settings.port)
+    ensure_can_start(settings)
+    if not settings.sinch.project_id:
+        note("No account is set, so no fax can be sent: BULKFAX_SINCH__PROJECT_ID, __KEY_ID and __KEY_SECRET.")
+    note(f"starting {'' if settings.redis_url else 'Redis, '}web, scheduler and worker ...")
     with stopped_by_signals() as stop:
         redis, url = _redis(settings)
         env = {**os.environ, "BULKFAX_REDIS_URL": url}
@@ -45,10 +51,12 @@ def _local_url(settings: Settings) -> str:
 
 
 def _welcome(settings: Settings) -> str:
-    embedded = f"data in {settings.data_dir}/redis (embedded Redis)"
+    embedded = f"data in {settings.data_dir.resolve()}/redis (embedded Redis)"
     data = "data in the Redis that BULKFAX_REDIS_URL names" if settings.redis_url else embedded
+    url = _local_url(settings)
+    there = "" if url == DEFAULT_URL else f" (there: export BULKFAX_API_URL={url})"
     return (
-        f"bulkfax runs: API on {_local_url(settings)} (docs under /docs), {data}.\n"
-        f"Send a mailing from another terminal: bulkfax send LETTER.pdf RECIPIENTS.csv --watch\n"
+        f"bulkfax runs: API on {url} (docs under /docs), {data}.\n"
+        f"Send a mailing from another terminal{there}: bulkfax send LETTER.pdf RECIPIENTS.csv --watch\n"
         f"Ctrl-C stops everything."
     )

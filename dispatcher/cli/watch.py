@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
@@ -31,6 +32,19 @@ def watch(client: Client, batch_id: str, *, until: Callable[[Batch], bool] = lam
             f"batch {batch_id} is a draft and sends nothing: start it with bulkfax batches start {batch_id}"
         )
     return _live(client, batch, until) if notes.is_terminal else _lines(client, batch, until)
+
+
+def watch_to_end(client: Client, batch_id: str) -> Batch:
+    """Watch a batch. Ctrl-C ends only the command, with status 130, and says what goes on and how to stop it."""
+    try:
+        return watch(client, batch_id)
+    except KeyboardInterrupt:
+        note(
+            f"The batch goes on.\n"
+            f"Watch it: bulkfax batches watch {batch_id}\n"
+            f"Stop it:  bulkfax batches pause {batch_id}   (for good: bulkfax batches cancel {batch_id})"
+        )
+        raise typer.Exit(130) from None
 
 
 def _live(client: Client, batch: Batch, until: Callable[[Batch], bool]) -> Batch:

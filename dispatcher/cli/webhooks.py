@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dispatcher.cli.output import JsonOption, KeyOption, confirm, note, print_json, results
 from dispatcher.cli.tables import age, pairs, table, when
-from dispatcher.cli.times import in_range
+from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import (
     EVENT_TYPES,
     ChangeWebhookEndpoint,
@@ -130,7 +130,7 @@ def deliveries(
 def replay(
     endpoint: EndpointArgument,
     after: Annotated[str, typer.Option(help="Id of an event: those behind it.")] = "",
-    since: Annotated[datetime | None, typer.Option(help="Those from this time on.")] = None,
+    since: Annotated[datetime | None, time_option("Those from this time on.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let an endpoint get events again."""

@@ -60,6 +60,7 @@ from dispatcher.schema.responses import (
     Document,
     Event,
     EventPage,
+    Explanation,
     Forecast,
     Hold,
     HoldPage,
@@ -74,6 +75,7 @@ from dispatcher.schema.responses import (
     RerunBatches,
     RerunPreview,
     Response,
+    Status,
     Suppression,
     SuppressionImport,
     SuppressionPage,
@@ -120,9 +122,12 @@ class Client:
 
     @classmethod
     def from_environment(cls, *, patience_s: float = PATIENCE_S) -> Self:
-        """The API named by BULKFAX_API_URL and BULKFAX_API_KEY, in the environment or in ``.env``."""
+        """The API named by BULKFAX_API_URL and BULKFAX_API_KEY, in the environment or in ``.env``.
+
+        Without an address it is the one on this machine, at BULKFAX_PORT.
+        """
         settings = {**dotenv_values(".env"), **os.environ}
-        url, key = settings.get("BULKFAX_API_URL") or DEFAULT_URL, settings.get("BULKFAX_API_KEY") or ""
+        url, key = settings.get("BULKFAX_API_URL") or local_url(settings), settings.get("BULKFAX_API_KEY") or ""
         return cls(url, key, patience_s=patience_s)
 
     @property
@@ -476,6 +481,14 @@ class Client:
 
     # account and health
 
+    def explanation(self, error_type: str, error_code: int) -> Explanation:
+        """What happens after a failure under the policy of the server."""
+        return self._get(Explanation, "/v1/policy/explanation", error_type=error_type, error_code=error_code)
+
+    def status(self) -> Status:
+        """All that runs: account, holds, processes, provider, and batches that have not ended."""
+        return self._get(Status, "/v1/status")
+
     def account(self) -> Account:
         return self._get(Account, "/v1/account")
 
@@ -593,6 +606,12 @@ def _with_query(path: str, options: ListOptions | None) -> str:
 
 def _endpoint_path(endpoint: str) -> str:
     return f"/v1/webhook-endpoints/{quote(endpoint, safe='')}"
+
+
+def local_url(settings: Mapping[str, str | None]) -> str:
+    """Return the address of the API of this machine, from the settings that say where it listens."""
+    port = settings.get("BULKFAX_PORT") or ""
+    return f"http://127.0.0.1:{port}" if port.isdecimal() else DEFAULT_URL
 
 
 def new_key() -> str:

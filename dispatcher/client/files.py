@@ -1,5 +1,6 @@
 """Uploads and downloads of files, piece by piece, with progress."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,10 @@ _KINDS = {
 }
 
 
+#: endings of the names of lists
+LIST_SUFFIXES = frozenset(_KINDS)
+
+
 def no_progress(*_figures: int) -> None:
     """A progress callback that does nothing."""
 
@@ -50,6 +55,15 @@ def size_of(path: Path) -> int:
     try:
         with path.open("rb"):
             return path.stat().st_size
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+
+
+def document_id(path: Path) -> str:
+    """Return the id that the API gives a document: its SHA-256. Raises BadInput if the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from error
 

@@ -4,6 +4,7 @@ Every request may be repeated: reads and commands by their nature, everything th
 ``Idempotency-Key``, which stays the same over the repeats.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +22,10 @@ _WAIT = wait_exponential(multiplier=0.2, max=3.0) + wait_random(0.0, 0.2)
 _RETRY_AFTER_DEFAULT_S = 2.0
 
 Result = TypeVar("Result")
+
+#: warns when an API that has answered before does not, and is asked again for some time
+log = logging.getLogger("bulkfax.client")
+log.addHandler(logging.NullHandler())
 
 
 class Transport:
@@ -69,6 +74,7 @@ class Transport:
             retry=retry_if_exception_type((NotReachable, Unavailable)),
             wait=_pause,
             stop=self._out_of_patience,
+            before_sleep=self._say_that_it_waits,
             reraise=True,
         )
         result: Result = again(self._once, method, path, read, request)
@@ -102,6 +108,12 @@ class Transport:
         known = self._answered or isinstance(state.outcome.exception(), Unavailable)
         patience_s = self._patience_s if known else min(self._patience_s, FIRST_CONTACT_S)
         return (state.seconds_since_start or 0.0) + state.upcoming_sleep > patience_s
+
+    def _say_that_it_waits(self, state: RetryCallState) -> None:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        if state.attempt_number == 1 and (self._answered or isinstance(error, Unavailable)):
+            log.warning("%s; it is asked again for %g s", str(error).rstrip("."), self._patience_s)
 
     def _unreachable(self, error: httpx.TransportError) -> NotReachable:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

@@ -1,15 +1,17 @@
 """What is wrong with a batch, in plain words, and what to do about it: facts in, findings out. Pure.
 
 The first finding is what to look at first: what stops bulkfax itself, then holds, the widest first, then what was asked
-for, then failures, the largest first.
+for, then failures: an area that stands out, then categories, the largest first.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from dispatcher.core.counted import counted
 from dispatcher.core.durations import duration_text
+from dispatcher.core.hold_scope import what_is_held
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.retry_table.rule import Category, Scope
 from dispatcher.core.times import clock_text
@@ -100,6 +102,13 @@ class PrefixFact:
         )
 
 
+class UsedUp(NamedTuple):
+    """A limit of the account that is used up: its period as `account rate` takes it, and its size."""
+
+    unit: str
+    limit: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known about a batch. Times are milliseconds since 1970; 0 stands for none."""
@@ -124,6 +133,8 @@ class Facts:
     expects_callbacks: bool = False
     last_callback_ms: int = 0
     calls_without_callback: int = 0
+    #: the limit of a minute or a day that is used up
+    used_up: UsedUp | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +167,8 @@ class _Advice:
 
 
 _RERUN = "bulkfax batches rerun {batch} --category {category}"
-_LATER = (f"{_RERUN} --preview", f"{_RERUN} --reason 'another try'")
+#: it says first what would be sent, and asks
+_LATER = (f"{_RERUN} --reason 'another try'",)
 _OTHER_SENDER = (
     "bulkfax batches cancel {batch} --yes && bulkfax batches rerun {batch} --state cancelled --state failed "
     "--sender +12025550100 --reason 'wrong sender'",
@@ -181,10 +193,9 @@ _DOCUMENT = _Advice(
 )
 _PROVIDER = _Advice(
     Cause.PROVIDER_FAILS,
-    "The provider or the network between it and you fails. Look at the provider's status page. Nothing is lost, and a "
-    "probe ends a hold as soon as the provider answers.",
+    "The provider or the network between it and you fails. Look at the provider's status page; `bulkfax provider "
+    "check` says whether it answers you. Nothing is lost: a probe ends a hold then, or the command does at once.",
     _LATER,
-    ("bulkfax provider check",),
 )
 _LINES = replace(
     _PROVIDER,
@@ -203,14 +214,11 @@ _UNCONFIRMED = _Advice(
 )
 _BAD_NUMBERS = _Advice(
     Cause.DEAD_NUMBERS,
-    "Numbers are not in operation, or are no fax numbers. Compare some of them with the source of the list. If the "
-    "list is wrong, cancel the batch; otherwise release the hold.",
+    "Numbers are not in operation, or are no fax numbers: `bulkfax jobs list` with `--category bad_number` has them. "
+    "Compare some of them with the source of the list. If the list is wrong, cancel the batch; if the numbers are "
+    "right, release the hold.",
     ("bulkfax jobs list {batch} --category bad_number",),
-    (
-        "bulkfax jobs list {batch} --category bad_number",
-        "bulkfax batches cancel {batch}",
-        "bulkfax holds release {scope}",
-    ),
+    ("bulkfax batches cancel {batch}", "bulkfax holds release {scope}"),
 )
 _ADVICE: Mapping[str, _Advice] = {
     Category.CONFIG: _SENDER,
@@ -239,7 +247,7 @@ _ADVICE: Mapping[str, _Advice] = {
     Category.AUTH: _Advice(
         Cause.CREDENTIALS,
         "The provider refuses the credentials. Correct BULKFAX_SINCH__KEY_ID and BULKFAX_SINCH__KEY_SECRET and restart "
-        "worker and web; a probe then ends the hold.",
+        "worker and web; a probe then ends the hold, or the command does at once.",
         _LATER,
     ),
     Category.NOT_PERMITTED: _Advice(
@@ -314,12 +322,13 @@ _WAITS: Mapping[LimitedBy, tuple[str, str, tuple[str, ...]]] = {
     LimitedBy.PROVIDER_WAIT: (
         "The provider asked to wait (429, or 503 with a time).",
         "It ends by itself after one hour at most. Does something else use the same account?",
-        ("bulkfax account", "bulkfax account unblock"),
+        ("bulkfax account unblock",),
     ),
     LimitedBy.ALLOWANCE: (
         "The account's limit of a minute or of a day is used up.",
-        "It goes on by itself when the limit allows it. `bulkfax account` says when.",
-        ("bulkfax account", "bulkfax account rate 200000/d"),
+        "It goes on by itself when the limit allows it: `bulkfax account` says when. If the account may send more, the "
+        "command raises the limit.",
+        ("bulkfax account rate {more}",),
     ),
     LimitedBy.IN_FLIGHT: (
         "As many sends are in flight as the settings allow.",
@@ -343,7 +352,7 @@ _WAITS: Mapping[LimitedBy, tuple[str, str, tuple[str, ...]]] = {
 def diagnose(facts: Facts) -> tuple[BatchFinding, ...]:
     """Return what is wrong, the most important first. There is always one finding."""
     parts: tuple[Callable[[Facts], Iterator[BatchFinding]], ...] = (
-        _stopped, _held, _callbacks, _waits, _failed, _prefix, _retries,
+        _stopped, _held, _callbacks, _waits, _prefix, _failed, _retries,
     )  # fmt: skip
     findings = tuple(finding for part in parts for finding in part(facts))
     return findings or (_nothing_wrong(facts),)
@@ -360,11 +369,11 @@ def _held(facts: Facts) -> Iterator[BatchFinding]:
         return
     for hold in facts.holds:
         advice = _ADVICE.get(hold.category, _UNKNOWN_HOLD)
-        kind, _, name = hold.scope.partition(":")
+        name = hold.scope.partition(":")[2]
         release = f"--batch {facts.batch} --category {hold.category}" if hold.jobs > 1 else hold.scope
         by_batch = advice.when_held if not _is_beyond(hold, advice) else None
         commands = by_batch or ("bulkfax holds release {scope}",)
-        what = f"{counted(hold.jobs, 'job')} of the batch" if hold.jobs else _SCOPES.get(kind, hold.scope)
+        what = f"{counted(hold.jobs, 'job')} of the batch" if hold.jobs else what_is_held(hold.scope)
         yield BatchFinding(
             cause=advice.cause,
             sentence=f"{what} {'are' if hold.jobs > 1 else 'is'} held ({hold.category}): {hold.cause.rstrip('.')}.",
@@ -376,16 +385,6 @@ def _held(facts: Facts) -> Iterator[BatchFinding]:
             until_ms=hold.probe_at_ms,
             examples=(name,) if hold.jobs else (),
         )
-
-
-#: what a hold stops, for people
-_SCOPES: Mapping[str, str] = {
-    Scope.ACCOUNT: "The account",
-    Scope.PROVIDER: "All sending to the provider",
-    Scope.DOCUMENT: "A document of the batch",
-    Scope.BATCH: "The batch",
-    Scope.COUNTRY: "A country of the batch",
-}
 
 
 def _is_beyond(hold: HoldFact, advice: _Advice) -> bool:
@@ -441,10 +440,7 @@ def _prefix(facts: Facts) -> Iterator[BatchFinding]:
                 f"were looked at, and {fact.other_failed} of {fact.other_calls} elsewhere.",
                 meaning="A carrier or the route to this area is at fault, or these numbers are wrong in the list. Call "
                 "one of them by hand. Their jobs can be run again when it works.",
-                commands=(
-                    f"bulkfax batches rerun {facts.batch} --prefix {fact.prefix} --preview",
-                    f"bulkfax batches rerun {facts.batch} --prefix {fact.prefix} --reason 'route works again'",
-                ),
+                commands=(f"bulkfax batches rerun {facts.batch} --prefix {fact.prefix} --reason 'route works again'",),
                 jobs=fact.failed,
                 examples=fact.examples,
             )
@@ -481,7 +477,7 @@ def _named(facts: Facts, word: LimitedBy, texts: tuple[str, str, tuple[str, ...]
         cause=Cause(word.value),
         sentence=sentence,
         meaning=meaning,
-        commands=_filled(commands, facts.batch),
+        commands=_filled(commands, facts.batch, more=_twice(facts.used_up)),
         jobs=jobs,
         share=_share(jobs, facts.rows),
     )
@@ -500,8 +496,15 @@ def _nothing_wrong(facts: Facts) -> BatchFinding:
     )
 
 
-def _filled(commands: Sequence[str], batch: str, category: str = "", scope: str = "") -> tuple[str, ...]:
-    return tuple(command.format(batch=batch, category=category, scope=scope) for command in commands)
+def _filled(
+    commands: Sequence[str], batch: str, category: str = "", scope: str = "", more: str = ""
+) -> tuple[str, ...]:
+    return tuple(command.format(batch=batch, category=category, scope=scope, more=more) for command in commands)
+
+
+def _twice(used_up: UsedUp | None) -> str:
+    """Return twice a limit as `account rate` takes it; the usual limit of a day if none is used up any more."""
+    return f"{2 * used_up.limit:.0f}/{used_up.unit}" if used_up else "200000/d"
 
 
 def _share(jobs: int, rows: int) -> float:

@@ -1,5 +1,6 @@
 """The scope of a hold as a value, with the one text that stands for it everywhere: in Redis, in the API, in logs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dispatcher.core.retry_table.rule import Scope
@@ -32,6 +33,21 @@ def width_of(scope: str) -> int:
         return WIDEST_FIRST.index(HoldScope.parse(scope).kind)
     except ValueError:
         return -1
+
+
+#: what a hold of each kind stops, as the beginning of a sentence
+_SUBJECTS: Mapping[str, str] = {
+    Scope.ACCOUNT: "The account",
+    Scope.PROVIDER: "All sending to the provider",
+    Scope.DOCUMENT: "A document of the batch",
+    Scope.BATCH: "The batch",
+    Scope.COUNTRY: "A country of the batch",
+}
+
+
+def what_is_held(scope: str) -> str:
+    """Return what a hold of this scope stops, seen from a batch, as the beginning of a sentence."""
+    return _SUBJECTS.get(scope.partition(":")[0], scope)
 
 
 def batch_of_job(scope: str) -> str:

@@ -1,4 +1,4 @@
-"""The command ``python -m dispatcher.emulator``: run the emulator on its own."""
+"""The command ``bulkfax emulator``, or ``python -m dispatcher.emulator``: run the emulator on its own."""
 
 import argparse
 import os
@@ -23,6 +23,13 @@ def _positive(text: str) -> float:
     return value
 
 
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_535:
+        raise ValueError
+    return value
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message, which repeats arguments, without characters that a terminal obeys."""
@@ -34,7 +41,7 @@ def _printable(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m dispatcher.emulator", description="A local emulator of the Sinch Fax API v3.")
+    parser = _Parser(prog="bulkfax emulator", description="A local emulator of the Sinch Fax API v3.")
 
     def option(name: str, help_text: str, kind: Any = str) -> None:
         dest = name.lstrip("-").replace("-", "_")
@@ -42,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(name, type=kind, default=default, metavar=kind.__name__.strip("_"), help=help_text)
 
     option("--host", "address to listen on")
-    option("--port", "port to listen on; 0 takes a free one", int)
+    option("--port", "port to listen on; 0 takes a free one", _port)
     option("--project-id", "project ID in the paths")
     option("--key-id", "access key ID")
     option("--key-secret", f"access key secret; better in {KEY_VARIABLE}, because arguments are visible in ps")

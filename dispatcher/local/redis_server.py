@@ -81,7 +81,10 @@ def packaged_binary() -> Path:
 
 
 def running_url(data_dir: Path) -> str | None:
-    """Return the address of the server that runs on a data folder, with its password, or None."""
+    """Return the address of the server that runs on a data folder, with its password, or None.
+
+    A server that hangs has one, too: whoever asks it finds out.
+    """
     try:
         lock = os.open(data_dir / "lock", os.O_RDWR)
     except OSError:
@@ -91,7 +94,7 @@ def running_url(data_dir: Path) -> str | None:
     except OSError:
         pid, port = (int(part) for part in os.pread(lock, _HOLDER_BYTES, 0).split())
         password = _password_in(data_dir)
-        return _url(port, password) if _answers(port, pid, password) else None
+        return _url(port, password) if _answers(port, pid, password, if_silent=True) else None
     finally:
         os.close(lock)
     return None
@@ -334,8 +337,8 @@ def _options(port: int, data_dir: Path) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
-def _answers(port: int, pid: int, password: str) -> bool:
-    """Return whether the server of process ``pid`` is ready.
+def _answers(port: int, pid: int, password: str, *, if_silent: bool = False) -> bool:
+    """Return whether the server of process ``pid`` is ready; ``if_silent`` for a server that says nothing.
 
     A server that is still loading does not answer PING. Another server on the same port has another process id.
     """
@@ -346,6 +349,8 @@ def _answers(port: int, pid: int, password: str) -> bool:
             if [answer.readline(_LINE_BYTES) for _ in range(2)] != [b"+OK\r\n", b"+PONG\r\n"]:
                 return False
             return f"process_id:{pid}\r\n".encode() in _bulk_string(answer)
+    except TimeoutError:
+        return if_silent
     except OSError:
         return False
 

@@ -734,6 +734,28 @@ class Account(Response):
     )
 
 
+class Status(Response):
+    """All that runs now."""
+
+    account: Account = Field(description="How the account's rate is used, and its holds.")
+    scheduler_alive: bool = Field(description="Whether a scheduler has been seen within the last seconds.")
+    scheduler_seen_at: Time | None = Field(default=None, description="When a scheduler was last seen; null for never.")
+    workers_alive: int = Field(description="Number of worker processes that run.")
+    worker_seen_at: Time | None = Field(default=None, description="When a worker was last seen; null for never.")
+    provider: str = Field(
+        description="`ok`; `waiting` while the provider has asked to wait; `held` while the account or the provider is "
+        "held.",
+        json_schema_extra={"enum": ["ok", "waiting", "held"]},
+    )
+    provider_answered_at: Time | None = Field(
+        default=None, description="When the provider last answered a send with a usable answer; null for never."
+    )
+    batches: tuple[Batch, ...] = Field(
+        default=(), description="Batches that have been started and have not ended, newest first, 50 at most."
+    )
+    more: bool = Field(default=False, description="Whether there may be other such batches.")
+
+
 class ReleasedHolds(Response):
     """Holds that were released, or would be."""
 
@@ -747,6 +769,44 @@ class ReleasedHolds(Response):
     )
     dry_run: bool = Field(default=False, description="Whether nothing was released.")
     more: bool = Field(default=False, description="Whether there are more of them: repeat the request.")
+
+
+class Remedy(Response):
+    """What may help before the next attempt."""
+
+    name: str = Field(description="What it is, as a fixed word.")
+    implemented: bool = Field(default=True, description="Whether bulkfax does it by itself.")
+
+
+class Explanation(Response):
+    """What happens after a failure under the policy of the server, and why."""
+
+    error_type: str = Field(description="The provider's error type, `http` for an HTTP status, or `other`.")
+    error_code: int = Field(description="The provider's error code, or the HTTP status.")
+    category: str = Field(description="Failure category.")
+    verdict: str = Field(description="`retry`, `permanent`, `hold` or `uncertain`.")
+    table_verdict: str = Field(
+        default="", description="Verdict of the retry table; it differs from `verdict` where a remedy is missing."
+    )
+    spends: str = Field(default="", description="Which count of failures the attempt spends.")
+    delays: tuple[str, ...] = Field(default=(), description="Waits before the next attempts, in words.")
+    max_attempts: int = Field(default=0, description="Maximum number of attempts; 0 for no limit of its own.")
+    unproven_delays: tuple[str, ...] = Field(
+        default=(), description="The same waits for numbers that have not taken a fax yet; empty if they are the same."
+    )
+    unproven_max: int = Field(default=0, description="The same maximum for these numbers; 0 if it is the same.")
+    scope: str = Field(default="", description="What is held: `account`, `batch` and others; empty for nothing.")
+    hold_after: int = Field(default=0, description="Number of such failures in a row after which it is held.")
+    partial: bool = Field(default=False, description="Whether `on_partial` decides when some pages arrived.")
+    pages: str = Field(
+        default="", description="What happens when pages arrived before the call failed; empty if no call is made."
+    )
+    remedies: tuple[Remedy, ...] = Field(default=(), description="What may help before the next attempt.")
+    fallback: str = Field(default="", description="What happens instead of remedies that are not available.")
+    alert: bool = Field(default=False, description="Whether an alert fires.")
+    documented: bool = Field(default=True, description="Whether the pair has a row of its own in the retry table.")
+    changed: bool = Field(default=False, description="Whether the policy changes that row.")
+    why: str = Field(default="", description="Why it is decided so, in a sentence for people.")
 
 
 class Alive(Response):

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dispatcher.core.diagnosis import BatchFinding, Facts, FailureFact, HoldFact, PrefixFact, diagnose
+from dispatcher.core.diagnosis import BatchFinding, Facts, FailureFact, HoldFact, PrefixFact, UsedUp, diagnose
 from dispatcher.core.job import JobId, Recipient, Record, State
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.retry.classify import classify
 from dispatcher.cpu_thread import on_cpu_thread
+from dispatcher.service.account import view_account
 from dispatcher.service.holds import list_holds
 from dispatcher.service.limits import BatchLimits, what_limits_batches, what_stops
 from dispatcher.service.rows import block_recipients, block_records, paired
@@ -69,11 +70,19 @@ async def diagnose_batch(
         },
         next_try_ms=retries.first_ms,
         last_try_ms=retries.last_ms,
+        used_up=await _used_up(store) if limits.get(batch, BatchLimits()).word is LimitedBy.ALLOWANCE else None,
         expects_callbacks=expects_callbacks,
         last_callback_ms=last_callback_ms,
         calls_without_callback=sum(1 for ms in scan.ended_ms if ms > last_callback_ms + _SETTLED_MS),
     )
     return Diagnosis(batch=view, limited_by=facts.limited_by, findings=diagnose(facts), looked_at=scan.jobs)
+
+
+async def _used_up(store: Store) -> UsedUp | None:
+    """Return the limit of a minute or a day that stops sending longest."""
+    account = await view_account(store)
+    used_up = next((limit for limit in account.limits if limit.period.value == account.blocked_by), None)
+    return UsedUp(used_up.period.value[0], used_up.limit) if used_up else None
 
 
 async def _holds(store: Store, batch: str) -> list[HoldFact]:

@@ -16,6 +16,7 @@ from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplacement
+from dispatcher.service.doctor_footprint import orphan_keys, remove_orphans, weigh_batches
 from dispatcher.service.doctor_readable import ADVICE, MAX_NAMED, unreadable
 from dispatcher.service.doctor_suppressions import check_list, repair_list
 from dispatcher.service.permits import NoPermit
@@ -34,6 +35,8 @@ Progress = Callable[[int, int], None]
 _OVERDUE_S, _SKEW_S = 60.0, 2.0
 #: maximum names in the text of a finding
 _MAX_NAMED = 5
+#: maximum batches whose memory is named
+_MAX_WEIGHTS = 10
 #: maximum scans of a batch whose jobs move during the scan
 _MAX_WALKS = 3
 
@@ -46,6 +49,8 @@ class Finding:
     ok: bool
     text: str
     fixed: bool = False
+    #: what the text is about, one by one
+    details: tuple[str, ...] = ()
 
 
 async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Finding]:
@@ -73,6 +78,8 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         "watch": partial(_overdue, store),
         "drafts": partial(_drafts, store),
         "webhooks": partial(_webhooks, store),
+        "orphan keys": partial(_orphans, store, fix=fix),
+        "memory": partial(_weights, store),
         "clock": partial(_clock, store),
     }
     return [finding for name, check in checks.items() for finding in await _checked(name, check)]
@@ -371,6 +378,23 @@ async def _webhooks(store: Store) -> Finding:
 
 def _age(since_ms: int, now_ms: int) -> str:
     return f"the last {duration_text(round((now_ms - since_ms) / 1000), units=1)}"
+
+
+async def _orphans(store: Store, *, fix: bool) -> Finding:
+    orphans = await orphan_keys(store)
+    if not orphans:
+        return Finding(check="orphan keys", ok=True, text="every key of a batch belongs to one")
+    keys = counted(sum(orphan.keys for orphan in orphans), "key")
+    named = ", ".join(orphan.batch for orphan in orphans[:_MAX_NAMED])
+    text = f"{keys} of {counted(len(orphans), 'batch', 'batches')} that are in no list: {named}"
+    fixed = fix and await remove_orphans(store, orphans)
+    return Finding(check="orphan keys", ok=False, text=text, fixed=fixed)
+
+
+async def _weights(store: Store) -> Finding:
+    weights = await weigh_batches(store)
+    heaviest = tuple(str(weight) for weight in weights.weighed[:_MAX_WEIGHTS])
+    return Finding(check="memory", ok=True, text=weights.sentence, details=heaviest)
 
 
 async def _clock(store: Store) -> Finding:

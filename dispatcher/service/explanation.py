@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from dispatcher.core.batch import BatchState, Control
 from dispatcher.core.counted import counted
-from dispatcher.core.hold_scope import HoldScope
+from dispatcher.core.hold_scope import HoldScope, what_is_held
 from dispatcher.core.job import HistoryEntry, Record, State
 from dispatcher.core.retry_table.rule import Category, Scope
 from dispatcher.service.times import rfc3339
-from dispatcher.service.views import BatchView, JobView
+from dispatcher.service.views import BatchView, Hold, JobView
 
 
 def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
@@ -69,8 +69,13 @@ def _batch_stopped(batch: BatchView) -> str:
         case BatchState.PAUSED:
             return "The batch is paused: it is waiting to be resumed."
         case BatchState.HELD:
-            return f"The batch is held: {'; '.join(f'{h.scope}: {h.cause}' for h in batch.holds) or 'see its holds'}."
+            return " ".join(map(_held, batch.holds)) or "The batch is held: see its holds."
     return ""
+
+
+def _held(hold: Hold) -> str:
+    """Return what is held and why, in one sentence."""
+    return f"{what_is_held(hold.scope)} is held: {hold.cause.rstrip('.')}."
 
 
 def _country_held(batch: BatchView, record: Record) -> str:

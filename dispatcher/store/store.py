@@ -15,6 +15,7 @@ from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
 from dispatcher.store.errors import StoreError, StoreUnsafe, translated
 from dispatcher.store.events import Events
+from dispatcher.store.footprint import Footprint
 from dispatcher.store.holds import Holds
 from dispatcher.store.idempotency import IdempotencyKeys
 from dispatcher.store.inbox import Inbox
@@ -81,6 +82,7 @@ class Store:
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)
         self.events = Events(self._client, scripts)
+        self.footprint = Footprint(self._client, keys)
         self.holds = Holds(self._client, scripts)
         self.inbox = Inbox(self._client, scripts)
         self.idempotency_keys = IdempotencyKeys(self._client, keys)

@@ -66,6 +66,8 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "webhook_deliveries_page": lambda client, _: client.webhook_deliveries_page("we_1"),
     "replay_webhook_events": lambda client, _: client.replay_webhook_events("we_1", Replay(after="1-0")),
     "holds_page": lambda client, _: client.holds_page(),
+    "explanation": lambda client, _: client.explanation("CALL_ERROR", 17),
+    "status": lambda client, _: client.status(),
     "account": lambda client, _: client.account(),
     "set_rate": lambda client, _: client.set_rate(per_minute=3000),
     "reset_rate": lambda client, _: client.reset_rate(),

@@ -199,7 +199,7 @@ def test_a_policy_file_is_repeated_in_an_error_without_obeying_it(
 ) -> None:
     (tmp_path / "policy.toml").write_text('["\\u001b[31m"]\n"\\u001b[2J" = "\\u001b[1A"\n')
     monkeypatch.setenv("BULKFAX_POLICY_FILE", str(tmp_path / "policy.toml"))
-    ran = attacked("policy", "explain", "CALL_ERROR", "1")
+    ran = attacked("policy", "explain", "CALL_ERROR", "1", "--here")
     assert ran.status == 2
     assert obeyed(ran.err) == set()
 
@@ -213,7 +213,7 @@ def test_a_trace_for_debugging_obeys_nothing_and_shows_no_values(
 
     monkeypatch.setenv("BULKFAX_LOG_LEVEL", "debug")
     monkeypatch.setattr("dispatcher.cli.policy.explain", fail)
-    ran = attacked("policy", "explain", "CALL_ERROR", "1")
+    ran = attacked("policy", "explain", "CALL_ERROR", "1", "--here")
     assert "Traceback" in ran.err
     assert obeyed(ran.err) == set()
     assert f"canary{len(ATTACK)}" not in ran.err
@@ -226,7 +226,7 @@ def test_an_error_of_several_lines_cannot_pass_for_lines_of_ours(
         raise output.CommandFailed("first\nerror: second")
 
     monkeypatch.setattr("dispatcher.cli.policy.explain", fail)
-    assert attacked("policy", "explain", "CALL_ERROR", "1").err == "error: first\n  error: second\n"
+    assert attacked("policy", "explain", "CALL_ERROR", "1", "--here").err == "error: first\n  error: second\n"
 
 
 def test_progress_and_the_result_of_the_demo_obey_nothing() -> None:

@@ -46,21 +46,21 @@ def test_a_url_is_a_letter_too(connected: Bulkfax, recipients: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "field"),
+    ("words", "option"),
     [
-        (("--sender", "0202 555"), "options.from"),
-        (("--header-text", "x" * 51), "options.header_text"),
-        (("--time-zone", "Mars/Olympus"), "options.header_time_zone"),
-        (("--cover-field", "city=Bath"), "options.cover_page_data"),
-        (("--document-url", "ftp://example.com/a.pdf"), "content_urls[0]"),
+        (("--sender", "0202 555"), "--sender"),
+        (("--header-text", "x" * 51), "--header-text"),
+        (("--time-zone", "Mars/Olympus"), "--time-zone"),
+        (("--cover-field", "city=Bath"), "--cover-field"),
+        (("--document-url", "ftp://example.com/a.pdf"), "--document-url"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_name_before_a_batch_is_made(
-    connected: Bulkfax, letter: Path, recipients: Path, words: tuple[str, ...], field: str
+    connected: Bulkfax, letter: Path, recipients: Path, words: tuple[str, ...], option: str
 ) -> None:
     ran = connected("send", letter, recipients, "--name", "refused", *words)
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err.count(f"{field}: ") == 1
+    assert ran.err.count(f"{option}: ") == 1
     batches = json.loads(connected("batches", "list", "--limit", "100", "--json").last_line)["batches"]
     assert "refused" not in [batch["name"] for batch in batches]
 

@@ -1,5 +1,6 @@
 """Tables for people: what they hold, and that an id is whole where the terminal is narrow."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from rich.console import RenderableType
 
 from dispatcher.cli import tables
 from dispatcher.cli.hold_lines import hold_lines
-from dispatcher.cli.output import Printer
+from dispatcher.cli.output import Printer, styled
+from dispatcher.cli.status import status_picture
 from dispatcher.cli.watch import progress_line
-from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow, Wait
+from dispatcher.client import Account, Batch, Forecast, HistoryEntry, Hold, Job, RefusedRow, Status, Wait
 from dispatcher.core.durations import duration_text
 
 ID = "01m7zqmrq4vz6x0n4ny0deca3c"
@@ -40,7 +42,31 @@ def printed(what: RenderableType, width: int = 80) -> str:
 
 
 def test_the_list_of_batches_keeps_ids_whole_in_80_columns() -> None:
-    assert ID in printed(tables.batches_table([BATCH]))
+    text = printed(tables.batches_table([BATCH]))
+    assert ID in text
+    assert "50,000" in text
+    assert "1,000" in text
+
+
+def test_a_table_in_a_pipe_has_no_padding() -> None:
+    lines = printed(tables.counts_table(BATCH), 160).splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert printed(styled("a  b \n c  ")).splitlines() == ["a  b", " c"]
+
+
+def test_a_delivered_job_names_only_calls_that_failed() -> None:
+    job = Job(id=f"{ID}.7", state="delivered", attempt=1)
+    assert "calls" not in printed(tables.job_facts(job))
+    failed = job.model_copy(update={"dials": 2, "attempt": 3})
+    assert "no. 3 (failed calls: 2 that nobody answered)" in printed(tables.job_facts(failed))
+
+
+def test_a_status_shows_ids_whole_and_what_is_absent_in_80_columns() -> None:
+    seen = Status(account=Account(in_flight=3), scheduler_alive=False, workers_alive=2, provider="ok", batches=(BATCH,))
+    text = printed(status_picture(seen))
+    assert "none runs (never seen): start it with `bulkfax scheduler`" in text
+    assert "2 processes running" in text
+    assert re.search(rf"{ID} +running +51% +50,000/100,000 +1,000", text)
 
 
 def test_names_are_printed_as_they_are() -> None:
@@ -77,8 +103,10 @@ def test_a_history_shows_error_pages_and_decision() -> None:
     entry = HistoryEntry(attempt=1, at=NOW, outcome="failed", error_type="FAX_ERROR", error_code=8, pages_sent=1,
                          pages_total=2, why="next call in 5 m")  # fmt: skip
     text = printed(tables.history_table([entry]), 100)
-    assert "FAX_ERROR 8" in text
-    assert "1/2" in text
+    heads, row = (next(line for line in text.splitlines() if word in line) for word in ("outcome", "FAX_ERROR 8"))
+    for head, cell in {"outcome": "failed", "error": "FAX_ERROR 8", "pages": "1/2", "decision": "next"}.items():
+        assert heads.index(head) == row.index(cell), head
+    assert "category" in heads
     assert "next call in 5 m" in text
 
 

@@ -119,11 +119,10 @@ def test_a_second_one_in_the_same_folder_is_refused_with_a_sentence(up: Up) -> N
     assert "Traceback" not in up.said
 
 
-def test_a_process_that_cannot_start_ends_everything_with_status_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").write_text("BULKFAX_HOST=127.0.0.1\nBULKFAX_POLICY_FILE=missing.toml\n")
+def test_a_process_that_cannot_start_ends_everything_with_status_1(tmp_path: Path) -> None:
+    # what is checked before anything starts is the policy, the keys and Redis; an address of the broker is not
+    (tmp_path / ".env").write_text("BULKFAX_HOST=127.0.0.1\nBULKFAX_BROKER_URL=http://127.0.0.1:1\n")
     up = Up(tmp_path)
     assert up.process.wait(60) == 1
-    assert "missing.toml" in up.said
+    assert "BULKFAX_BROKER_URL" in up.said
     assert "Traceback" not in up.said

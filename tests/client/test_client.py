@@ -217,6 +217,13 @@ def test_a_request_that_cannot_be_taken_now_is_repeated_with_the_same_key(status
     assert len(set(keys)) == 1
 
 
+def test_it_says_once_that_it_waits_for_an_api_that_cannot_answer_now(caplog: pytest.LogCaptureFixture) -> None:
+    answers = [httpx.Response(503, headers={"Retry-After": "0"}, json={"detail": "Redis hangs."})] * 2
+    with client_of(lambda _: answers.pop() if answers else httpx.Response(200, json=BATCH)) as client:
+        client.batch("b1")
+    assert caplog.messages == ["Redis hangs; it is asked again for 30 s"]
+
+
 def test_redis_away_for_longer_than_the_patience_is_an_error() -> None:
     away = httpx.Response(503, headers={"Retry-After": "60"}, json={"detail": "Redis does not answer"})
     with client_of(lambda _: away, patience_s=1) as client, pytest.raises(Unavailable, match="Redis does not answer"):
@@ -253,6 +260,14 @@ def test_the_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("BULKFAX_API_URL", "http://fax.test/")
     with Client.from_environment() as client:
         assert client.url == "http://fax.test"
+
+
+def test_without_an_address_it_is_the_port_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BULKFAX_API_URL", raising=False)
+    monkeypatch.setenv("BULKFAX_PORT", "27180")
+    with Client.from_environment() as client:
+        assert client.url == "http://127.0.0.1:27180"
 
 
 def test_the_settings_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

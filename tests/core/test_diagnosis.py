@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.diagnosis import Cause, Facts, FailureFact, HoldFact, PrefixFact, diagnose
+from dispatcher.core.diagnosis import Cause, Facts, FailureFact, HoldFact, PrefixFact, UsedUp, diagnose
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.retry_table.rule import Category
 
@@ -64,7 +64,7 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         replace(RUNNING, holds=[hold("provider", "provider_unavailable", probe_at_ms=NOW + 5_000)]),
         Cause.PROVIDER_FAILS,
         "All sending to the provider is held",
-        "bulkfax provider check",
+        "bulkfax holds release provider",
     ),
     "a provider that knows no fax": (
         replace(RUNNING, holds=[hold("job:b1.3", "submit_unknown", jobs=62)]),
@@ -82,7 +82,13 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         replace(RUNNING, holds=[hold("batch:b1", "bad_numbers")]),
         Cause.DEAD_NUMBERS,
         "The batch is held (bad_numbers)",
-        "bulkfax holds release batch:b1",
+        "bulkfax batches cancel b1",
+    ),
+    "the limit of a day": (
+        replace(RUNNING, limited_by=LimitedBy.ALLOWANCE, used_up=UsedUp("d", 100.0)),
+        Cause.ALLOWANCE,
+        "of a minute or of a day is used up",
+        "bulkfax account rate 200/d",
     ),
     "dead numbers at the end": (
         replace(ENDED, failures=[failed("bad_number", 400), failed("busy", 5)]),
@@ -97,7 +103,7 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         "bulkfax batches rerun b1 --category busy --reason 'another try'",
     ),
     "one prefix": (
-        replace(ENDED, prefixes=[PREFIX]),
+        replace(ENDED, prefixes=[PREFIX], failures=[failed("no_answer", 300)]),
         Cause.PREFIX_FAILS,
         "+49302 fail: 30 of 40",
         "bulkfax batches rerun b1 --prefix +49302 --reason 'route works again'",

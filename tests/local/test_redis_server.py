@@ -156,6 +156,14 @@ def test_the_address_of_a_running_server_is_found_by_its_folder(server: Embedded
     assert running_url(server.data_dir) is None
 
 
+def test_a_server_that_hangs_has_an_address(server: EmbeddedServer) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        assert running_url(server.data_dir) == server.url
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
 def test_a_folder_that_never_had_a_server_has_no_address(tmp_path: Path) -> None:
     assert running_url(tmp_path / "none") is None
 

@@ -192,3 +192,33 @@ async def test_the_do_not_fax_list_gets_right_indexes_and_counts(
     finding = await finding_of(store, "do-not-fax list", fix=True)
     assert (finding.ok, finding.fixed, says in finding.text) == (False, True, True), finding.text
     assert (await finding_of(store, "do-not-fax list")).ok
+
+
+async def test_keys_of_a_batch_that_is_in_no_list_are_named_and_removed(store: Store) -> None:
+    kept, lost = await running(store, 5), await running(store, 1500)
+    client = store.audit._client
+    await client.zrem(KEYS.batches, lost)
+    # a batch that is being deleted is none
+    await client.zadd(KEYS.deleting, {"other": 1})
+    await client.hset(KEYS.batch("other"), "blocks", 1)
+    finding = await finding_of(store, "orphan keys")
+    assert not finding.ok
+    assert "1 batch that" in finding.text
+    assert lost in finding.text
+    assert (await finding_of(store, "orphan keys", fix=True)).fixed
+    assert (await finding_of(store, "orphan keys")).ok
+    left = {key.decode() async for key in client.scan_iter(f"{KEYS.prefix}batch:*")}
+    assert not any(lost in key for key in left)
+    assert {KEYS.batch(kept), KEYS.of_block(kept, "block", 0), KEYS.batch("other")} <= left
+
+
+async def test_batches_are_weighed_the_heaviest_first(store: Store) -> None:
+    small, large = await running(store, 5), await running(store, 4500)
+    finding = await finding_of(store, "memory")
+    assert finding.ok
+    assert [line.split()[0] for line in finding.details] == [large, small]
+    weighed = float(finding.details[0].split()[1])
+    client = store.audit._client
+    exact = [await client.memory_usage(key, samples=0) async for key in client.scan_iter(f"{KEYS.batch(large)}*")]
+    assert weighed == pytest.approx(sum(exact) / 1_000_000, rel=0.2)
+    assert finding.text.startswith("2 batches take about")

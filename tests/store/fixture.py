@@ -12,6 +12,7 @@ from dispatcher.core.names import UploadName
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.batches import Batches, UploadChunk
 from dispatcher.store.client import Client, connect
+from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
 from dispatcher.store.holds import Holds
 from dispatcher.store.keys import Keys
@@ -60,6 +61,7 @@ class StoreFixture:
     workers: WorkerRegistry
     wakes: Wakes
     suppressions: Suppressions
+    deletions: Deletions
     us: int = 0
     #: by how much the server's clock was set away from the true time
     stepped_us: int = 0
@@ -145,6 +147,7 @@ async def open_store(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         workers=WorkerRegistry(client, scripts),
         wakes=Wakes(client, scripts),
         suppressions=Suppressions(client, scripts),
+        deletions=Deletions(client, scripts),
     )
     await client.flushdb()
     await db.set_clock(START_MS * 1000)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core.batch import CommandRefusal, Control
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control
 from dispatcher.core.batch_events import Announced, EventType, Measure, is_power_of_ten, thresholds_crossed
 from dispatcher.core.dead_numbers import CallEnd, area_of
 from dispatcher.core.job import FailureCode, JobId, Record, State
@@ -185,6 +185,7 @@ class Model:
     pace: RateState
     us: int
     batches: dict[str, Batch] = field(default_factory=dict)
+    deleted: list[Batch] = field(default_factory=list)
     active: dict[str, dict[str, float]] = field(default_factory=lambda: {"bulk": {}, "urgent": {}})
     timers: dict[str, int] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
@@ -291,6 +292,8 @@ class Model:
         return duplicates
 
     def end_draft(self, batch: Batch, end: Control, unchanged_ms: int) -> bool:
+        if batch.control is end and not unchanged_ms:
+            return True
         if batch.control is not Control.DRAFT or (unchanged_ms and batch.changed_ms + unchanged_ms > self.ms):
             return False
         return self.control(batch, end) is None
@@ -317,6 +320,20 @@ class Model:
             self.deadlines.pop(batch.id, None)
             self._end_holds_of(batch)
             self._end_if_last(batch)
+        return None
+
+    def delete(self, batch: Batch) -> CommandRefusal | None:
+        """What has ended is gone at once; what it has counted in metrics stays."""
+        if (batch.control, Command.DELETE) not in COMMAND_TRANSITIONS:
+            return CommandRefusal.NOT_ALLOWED
+        if not 0 < batch.finished_ms <= self.ms:
+            return CommandRefusal.LIVE
+        self.deadlines.pop(batch.id, None)
+        self.timers.pop(batch.id, None)
+        self.active[batch.priority].pop(batch.id, None)
+        self._end_holds_of(batch)
+        self.deleted.append(batch)
+        del self.batches[batch.id]
         return None
 
     def _run(self, batch: Batch) -> None:
@@ -588,7 +605,9 @@ class Model:
         return words
 
     def _begin(self, number: int, passed: Mapping[str, Held], candidate: Candidate, max_in_flight: int) -> str:
-        batch = self.batches[candidate.job.batch]
+        batch = self.batches.get(candidate.job.batch)
+        if batch is None:
+            return "gone"
         record = batch.records[candidate.job.row]
         if record.state is not State.LEASED or record.lease != number:
             return "gone"

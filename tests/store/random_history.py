@@ -111,6 +111,7 @@ class RandomHistory:
             (2, self.add_part),
             (6, self.any_command),
             (2, self.end_draft),
+            (3, self.delete),
             (18, self.claim),
             (14, self.fetch),
             (14, self.begin),
@@ -265,7 +266,6 @@ class RandomHistory:
         self.numbers |= {JobId(batch.id, first + index): number for index, number in enumerate(numbers)}
 
     async def any_command(self) -> None:
-        # what a deletion leaves is tested by itself: nothing
         commands = [command for command in Command if command is not Command.DELETE]
         command = self.dice.choice((*commands, *[Command.START, Command.RESUME] * 3))
         await self.command(self._batch(), command)
@@ -276,6 +276,30 @@ class RandomHistory:
         unchanged_ms = self.dice.choice((0, 2_000, 60_000))
         answer = await self.db.batches.end_draft(batch.id, end, unchanged_ms=unchanged_ms)
         self.agree(answer, self.model.end_draft(batch, end, unchanged_ms))
+
+    async def delete(self) -> None:
+        """Only a batch that has ended can be deleted. Its keys are removed, and another one takes its place."""
+        ended = [batch for batch in self.model.batches.values() if batch.finished_ms]
+        batch = self.dice.choice(ended) if ended and self.dice.random() < 0.8 else self._batch()
+        answer = await self.db.batches.command(batch.id, Command.DELETE)
+        assert answer is not None
+        refusal = self.model.delete(batch)
+        assert answer.refusal is refusal
+        if refusal is not None:
+            return
+        if self.dice.random() < 0.8:
+            await self.remove_rows()
+        name = f"n{len(self.model.deleted)}"
+        await self.create(name)
+        await self.command(self.model.batches[name], Command.START)
+
+    async def remove_rows(self) -> None:
+        """Remove the keys of all batches that were deleted."""
+        while (await self.db.deletions.remove_rows()).left:
+            pass
+        left = [key.decode() async for key in self.db.client.scan_iter(match=f"{KEYS.prefix}batch:*", count=1000)]
+        batches = {key.removeprefix(KEYS.batch("")).partition(":")[0] for key in left}
+        assert batches == self.model.batches.keys()
 
     async def command(self, batch: Batch, command: Command) -> None:
         target = COMMAND_TRANSITIONS.get((batch.control, command))

@@ -181,10 +181,10 @@ def _worker(value: bytes) -> tuple[str, int, int]:
 def _model_totals(model: Model) -> dict[str, int]:
     """Jobs of all batches by state, and those that ended by state, category and type: metrics rest on these."""
     totals: Counter[str] = Counter()
-    for batch in model.batches.values():
+    for batch in (*model.batches.values(), *model.deleted):
         totals["drafts_ended"] += batch.draft_ended_ms > 0
         for (state, category, error_type), jobs in batch.counts.items():
-            totals[f"jobs|{state:d}"] += jobs
+            totals[f"jobs|{state:d}"] += jobs * (batch.id in model.batches)
             if state.final:
                 totals[f"final|{state:d}:{codec.category_code(category)}:{codec.type_code(error_type)}"] += jobs
     totals.update(f"suppressions|{entry.source}" for entry in model.suppressions.values())

@@ -18,7 +18,7 @@ from dispatcher.cli.output import CommandFailed, JsonOption, confirm, note, prin
 from dispatcher.cli.provider.provider_call import YesOption, call_provider, ensure_writable
 from dispatcher.cli.provider.tables import as_json as fax_json
 from dispatcher.cli.provider.tables import details_table, faxes_table
-from dispatcher.cli.times import option_ms
+from dispatcher.cli.times import TIME, option_ms
 from dispatcher.core.counted import counted
 from dispatcher.sinch.client import FaxClient
 from dispatcher.sinch.errors import NotFoundError
@@ -45,9 +45,9 @@ _Status = Annotated[
 _To = Annotated[str, _filter("Recipient number or its first digits, as in +1202.")]
 _Sender = Annotated[str, _filter("Sender number or its first digits.")]
 _Service = Annotated[str, _filter("ID of the service.")]
-_Since = Annotated[datetime | None, _filter("Created since then, local time. Default: seven days ago.")]
+_Since = Annotated[datetime | None, _filter("Created since then, local time. Default: seven days ago.", **TIME)]
 _Until = Annotated[
-    datetime | None, _filter("Created until then, local time. A date without a time includes the whole day.")
+    datetime | None, _filter("Created until then, local time. A date without a time includes the whole day.", **TIME)
 ]
 
 

@@ -24,7 +24,7 @@ CONVERT = _row(
     scope=Scope.DOCUMENT,
     hold_after=2,
     remedies=(remedies.RERENDER,),
-    why="The provider's converter stumbled; when it does so twice the file is the cause.",
+    why="The provider's converter stumbled; when it does so twice the file is the cause: send another PDF.",
 )
 FETCH = _row(
     error_code=54,
@@ -92,7 +92,7 @@ NOT_NORMALISED = _row(
     hold_after=2,
     remedies=(remedies.RERENDER,),
     fallback=Fallback.PERMANENT,
-    why="The PDF could not be normalised; the same bytes fail again unless they are rendered anew.",
+    why="The PDF could not be normalised; the same bytes fail again: save the document anew.",
 )
 
 ROWS = (

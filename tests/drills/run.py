@@ -1,0 +1,53 @@
+"""Runs a drill: provokes its cause, asks why, and types the command that is printed."""
+
+import time
+from dataclasses import dataclass
+
+from tests.drills.drills import Drill
+from tests.drills.stage import DrillFailed, Stage, Typed
+
+#: seconds until a cause is named, and until it is put right
+_NAMED_S, _RIGHT_S = 30.0, 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What was typed in a drill, and how long it took to be put right."""
+
+    drill: Drill
+    asked: Typed
+    mended: Typed | None
+    seconds: float
+
+
+def run_drill(drill: Drill, stage: Stage) -> Result:
+    """Run a drill. Raises DrillFailed."""
+    batch = drill.provoke(stage)
+    stage.wait(lambda: _named(drill, stage, batch), _NAMED_S, f"{drill.name} is not named first")
+    asked = stage.type(f"bulkfax batches why {batch}")
+    finding = stage.client.diagnosis(batch).findings[0]
+    if finding.sentence.split(".")[0] not in " ".join(asked.text.split()):
+        raise DrillFailed(f"{drill.name}: `batches why` says something else: {asked.text}")
+    drill.mend(stage)
+    began_s = time.monotonic()
+    mended = None if drill.ends_by_itself else _type(drill, stage, finding.commands[0], asked)
+    stage.wait(lambda: drill.is_right(stage, batch), _RIGHT_S, f"{drill.name} is not put right by {mended}")
+    result = Result(drill=drill, asked=asked, mended=mended, seconds=time.monotonic() - began_s)
+    stage.clear()
+    return result
+
+
+def _named(drill: Drill, stage: Stage, batch: str) -> bool:
+    return stage.client.diagnosis(batch).findings[0].cause == drill.cause
+
+
+def _type(drill: Drill, stage: Stage, command: str, asked: Typed) -> Typed:
+    """Type a command as it was printed."""
+    if f"      {command}\n" not in f"{asked.text}\n":
+        raise DrillFailed(f"{drill.name}: the command is not printed on a line of its own: {asked.text}")
+    if drill.starts_service:
+        return stage.type_and_leave(command)
+    typed = stage.type(command)
+    if typed.status != 0:
+        raise DrillFailed(f"{drill.name}: {command} ended with {typed.status}: {typed.text}")
+    return typed
