@@ -126,6 +126,11 @@ def after_answer(
     return DeliveryDecision(result=DeliveryResult.FAILED, again_ms=now_ms + round(delay_s * 1000))
 
 
+def longest_delay_s(policy: Policy) -> float:
+    """Return the longest time for which a delivery is put off, in seconds."""
+    return max(max(policy.webhook_delays_s) * (1 + policy.jitter), _MAX_RETRY_AFTER_S)
+
+
 def rotated(secrets: Sequence[SigningSecret], value: str, now_ms: int) -> tuple[SigningSecret, ...]:
     """Return the secrets with a new one in front. The present one goes on signing for a day, no older one does."""
     until_ms = now_ms + round(ROTATION_S * 1000)

@@ -22,6 +22,7 @@ from dispatcher.core.webhooks import (
     PlannedDelivery,
     WebhookAnswer,
     after_answer,
+    longest_delay_s,
 )
 from dispatcher.service.errors import StoreError
 from dispatcher.service.events import EventFilter, EventPage, EventView, list_events
@@ -69,6 +70,8 @@ class WebhookDeliverer:
         self._policy = policy
         self._sender = sender
         self._chance = chance
+        self._turn_s = policy.webhook_total_s + _TURN_MARGIN_S
+        self._furthest_s = max(longest_delay_s(policy), self._turn_s)
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         #: endpoint -> the last event of the stream when there was nothing for it
@@ -94,7 +97,7 @@ class WebhookDeliverer:
     async def _look(self) -> float:
         """Begin the deliveries that are due. Returns the seconds until the next look."""
         try:
-            due = await self._store.webhooks.due(await self._store.clock.now_ms())
+            due = await self._store.webhooks.due(await self._store.clock.now_ms(), self._furthest_s)
             last = await self._store.events.last() if due else ""
         except StoreError as error:
             log.debug("no webhooks while Redis is away", error=str(error))
@@ -125,8 +128,8 @@ class WebhookDeliverer:
         Raises:
             StoreError: The store is away, or what it has cannot be read.
         """
-        turn_s = self._policy.webhook_total_s + _TURN_MARGIN_S
-        turn = await self._store.webhooks.take(endpoint, secrets.token_hex(8), turn_s)
+        token = secrets.token_hex(8)
+        turn = await self._store.webhooks.take(endpoint, token, self._turn_s, self._furthest_s)
         if turn is None:
             return Served.LATER
         planned = turn.status.delivery

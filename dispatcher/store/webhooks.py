@@ -131,15 +131,29 @@ class Webhooks:
             raw = await self._client.lrange(key, first, first + limit - 1)
         return readable(key, enumerate(raw, start=first), lambda item: _record(latest - item[0], item[1]))
 
-    async def due(self, now_ms: int) -> dict[str, bool]:
-        """Return the endpoints that may get a delivery now, and whether that is so because of more than new events."""
-        with translated():
-            raw = await self._client.zrangebyscore(self._keys.webhooks_due, "-inf", now_ms, withscores=True)
-        return {name.decode(errors="replace"): score > 0 for name, score in raw}
+    async def due(self, now_ms: int, furthest_s: float) -> dict[str, bool]:
+        """Return the endpoints that may get a delivery now, and whether that is so because of more than new events.
 
-    async def take(self, endpoint: str, token: str, turn_s: float) -> Turn | None:
+        No delivery is put off for longer than ``furthest_s``: a time beyond it is of a clock that was set back.
+        """
+        with translated():
+            raw = await self._client.zrange(self._keys.webhooks_due, 0, -1, withscores=True)
+        furthest_ms = now_ms + furthest_s * 1000
+        return {
+            name.decode(errors="replace"): due_ms > 0
+            for name, due_ms in raw
+            if due_ms <= now_ms or due_ms > furthest_ms
+        }
+
+    async def take(self, endpoint: str, token: str, turn_s: float, furthest_s: float) -> Turn | None:
         """Take the turn to deliver to an endpoint. Returns None if it is not due, or another process has it."""
-        answer = await self._scripts.run("take_delivery", endpoint=endpoint, token=token, turn_ms=round(turn_s * 1000))
+        answer = await self._scripts.run(
+            "take_delivery",
+            endpoint=endpoint,
+            token=token,
+            turn_ms=round(turn_s * 1000),
+            furthest_ms=round(furthest_s * 1000),
+        )
         if answer is None:
             return None
         definition, flat = answer

@@ -13,6 +13,7 @@ from dispatcher.core.webhooks import (
     SigningSecret,
     WebhookAnswer,
     after_answer,
+    longest_delay_s,
     rotated,
 )
 
@@ -78,6 +79,25 @@ def test_every_answer_leads_somewhere(status: int, failures: int, chance: float,
             assert decision.reason
         case DeliveryResult.FAILED:
             assert 4000 <= decision.again_ms - NOW_MS <= 10_800_000 * (1 + POLICY.jitter)
+
+
+@given(st.floats(0, 1))
+def test_a_delivery_that_always_fails_is_tried_for_three_days_and_then_no_more(chance: float) -> None:
+    """With growing delays, so that there are few dozen attempts."""
+    now_ms, failures, waits = NOW_MS, 0, list[int]()
+    while (decision := fails_at(now_ms, failures, chance)).result is DeliveryResult.FAILED:
+        waits.append(decision.again_ms - now_ms)
+        now_ms, failures = decision.again_ms, failures + 1
+    assert waits == sorted(waits)
+    assert 3 * DAY_MS <= now_ms - NOW_MS <= 3 * DAY_MS + longest_delay_s(POLICY) * 1000
+    assert 20 < failures < 45
+
+
+def fails_at(now_ms: int, failures: int, chance: float) -> DeliveryDecision:
+    since_ms = NOW_MS if failures else 0
+    delivery = PlannedDelivery(id="msg_1", last="1-0", events=1, failures=failures, failing_since_ms=since_ms)
+    answer = WebhookAnswer(status=500, error="HTTP 500")
+    return after_answer(answer, delivery, policy=POLICY, now_ms=now_ms, chance=chance)
 
 
 def test_the_former_secret_signs_for_a_day_and_no_older_one() -> None:

@@ -12,6 +12,7 @@ from dispatcher.core.batch_events import EventType
 from dispatcher.core.job import State
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.webhooks import Endpoint, WebhookAnswer
+from dispatcher.service.doctor import examine
 from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing
 from dispatcher.service.webhook_delivery import Served, WebhookDeliverer
 from dispatcher.service.webhooks import (
@@ -201,6 +202,33 @@ async def test_an_endpoint_that_fails_for_three_days_is_disabled_and_can_be_enab
     assert len(sender.sent) == 3
     assert sender.sent[2].events == sender.sent[0].events
     assert sender.sent[2].id != sender.sent[0].id
+
+
+async def test_the_doctor_names_endpoints_that_are_late_or_disabled(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    late, gone = (await created(store)).endpoint.id, (await created(store, f"{URL}/2")).endpoint.id
+    quiet = (await created(store, f"{URL}/3")).endpoint.id
+    assert await findings(store) == [(True, "3 endpoints, none late")]
+    hour_ago_ms = await store.clock.now_ms() - 3_600_000
+    fields = {"type": "batch.started", "batch": "b", "sequence": 1, "data": "{}"}
+    await store._client.xadd(KEYS.events, fields, id=f"{hour_ago_ms}-0")
+    sender.answers = [OK, WebhookAnswer(status=410, error="HTTP 410, an error")]
+    await deliver_all(deliverer, quiet)
+    await deliver_all(deliverer, gone)
+    ((ok, text),) = await findings(store)
+    assert not ok
+    assert f"{gone} is disabled: the endpoint answered 410: it is gone" in text
+    assert f"{late} has not got the events of the last 1 h" in text
+    assert quiet not in text
+    await change_endpoint(store, gone, EndpointChange(enabled=False), private=False)
+    await delete_endpoint(store, late)
+    assert await findings(store) == [(True, "2 endpoints, none late")], "somebody wants it so"
+
+
+async def findings(store: Store) -> list[tuple[bool, str]]:
+    shown = await examine(store, fix=False, progress=lambda done, total: None)
+    return [(finding.ok, finding.text) for finding in shown if finding.check == "webhooks"]
 
 
 async def test_an_endpoint_that_is_gone_gets_nothing_more(

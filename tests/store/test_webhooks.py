@@ -20,7 +20,7 @@ from tests.store.fixture import KEYS, StoreFixture, dump
 
 pytestmark = pytest.mark.anyio
 
-TURN_S = 30.0
+TURN_S, FURTHEST_S = 30.0, 60.0
 
 
 def endpoint(name: str = "we_1", **more: object) -> Endpoint:
@@ -92,7 +92,7 @@ class History:
 
     async def compare(self) -> None:
         assert {shown.id for shown in await self.webhooks.all()} == self.model.keys()
-        due = await self.webhooks.due(self.db.ms)
+        due = await self.webhooks.due(self.db.ms, FURTHEST_S)
         assert due.keys() == {name for name, m in self.model.items() if m.enabled and m.due_ms <= self.db.ms}
         for name, expected in self.model.items():
             status = await self.webhooks.status(name)
@@ -118,7 +118,7 @@ class History:
 
     async def take(self) -> None:
         name, token = self.dice.choice("abc"), self.new_id()
-        turn = await self.webhooks.take(name, token, TURN_S)
+        turn = await self.webhooks.take(name, token, TURN_S, FURTHEST_S)
         m = self.model.get(name)
         if m is None or not m.enabled or m.due_ms > self.db.ms:
             assert turn is None
@@ -221,7 +221,7 @@ async def test_attempts_are_listed_newest_first_by_number(db: StoreFixture) -> N
     webhooks = Webhooks(db.client, db.scripts)
     await webhooks.put(endpoint())
     for number in range(5):
-        turn = await webhooks.take("we_1", f"t{number}", TURN_S)
+        turn = await webhooks.take("we_1", f"t{number}", TURN_S, FURTHEST_S)
         assert turn
         delivery = PlannedDelivery(id=f"msg_{number}", last=f"{number}-0", events=1)
         await webhooks.plan(turn, delivery)
@@ -234,13 +234,25 @@ async def test_attempts_are_listed_newest_first_by_number(db: StoreFixture) -> N
     assert int(dict(await db.client.hgetall(KEYS.totals))[b"webhook_deliveries|delivered"]) == 5
 
 
+async def test_a_clock_that_is_set_back_keeps_no_endpoint_waiting(db: StoreFixture) -> None:
+    """A time that no delivery can have been put off to is none."""
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.put(endpoint())
+    assert await webhooks.take("we_1", "t1", TURN_S, FURTHEST_S)
+    assert await webhooks.due(db.ms, FURTHEST_S) == {}
+    await db.step_s(-3600)
+    assert await webhooks.due(db.ms, FURTHEST_S) == {"we_1": True}
+    assert await webhooks.take("we_1", "t2", TURN_S, FURTHEST_S)
+    assert await webhooks.take("we_1", "t3", TURN_S, FURTHEST_S) is None
+
+
 async def test_a_deleted_endpoint_leaves_nothing(db: StoreFixture) -> None:
     """Not even if a delivery to it ends later."""
     webhooks = Webhooks(db.client, db.scripts)
     await webhooks.remove("we_1")
     before = await dump(db.client)
     await webhooks.put(endpoint())
-    turn = await webhooks.take("we_1", "t", TURN_S)
+    turn = await webhooks.take("we_1", "t", TURN_S, FURTHEST_S)
     assert turn
     delivery = PlannedDelivery(id="msg_1", last="1-0", events=1)
     await webhooks.plan(turn, delivery)

@@ -1,6 +1,7 @@
 -- take_delivery: one process may deliver to a webhook endpoint for some time.
 -- KEYS: a key of the account.
--- ARGV: options `endpoint`, `token` (of this turn), `turn_ms`.
+-- ARGV: options `endpoint`, `token` (of this turn), `turn_ms`, `furthest_ms` (no delivery is put off for longer: a time
+--       beyond it is of a clock that was set back).
 -- Answer: {definition, {field, value, ... of its state}}; nil when it is not due, it is another process's turn, or it
 -- is gone.
 -- Safe to repeat: the same token gets its turn again.
@@ -8,7 +9,8 @@ local id, key, now = OPTIONS.endpoint, webhook_key(OPTIONS.endpoint), now_ms()
 local definition, due = redis.call('HGET', KEY.webhooks, id), redis.call('ZSCORE', KEY['webhooks:due'], id)
 if not definition or not due then return false end
 local mine = redis.call('HGET', key, 'token') == OPTIONS.token
-if tonumber(due) > now and not mine then return false end
+local waits = tonumber(due) > now and tonumber(due) <= now + OPTIONS.furthest_ms
+if waits and not mine then return false end
 redis.call('ZADD', KEY['webhooks:due'], text(now + OPTIONS.turn_ms), id)
 redis.call('HSET', key, 'token', OPTIONS.token)
 return {definition, redis.call('HGETALL', key)}
