@@ -14,6 +14,7 @@ from dispatcher.child_process.runner import ChildProcesses
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import CallbackReceiver
+from dispatcher.service.changes import BatchChanges
 from dispatcher.service.documents import DocumentIntake, document_url
 from dispatcher.service.fax_builder import FaxBuilder, PublicUrls
 from dispatcher.service.inbox_consumer import InboxConsumer
@@ -95,6 +96,7 @@ class Runtime:
     callback_keys: list[bytes]
     mailings: Mailings
     reruns: Reruns
+    batch_changes: BatchChanges
     rerun_previews: RerunPreviews
     child_processes: ChildProcesses
     document_intake: DocumentIntake
@@ -300,7 +302,6 @@ def assemble(
         polling: Whether to poll for results. By default, if the settings contain no public URL.
         clocks: The clocks; those of this machine by default.
         inbox_idle_s: Seconds after which a consumer's unsettled events go to another; by default half a lease.
-        failpoint: Called at each failpoint; does nothing except in tests.
     """
     clocks = clocks or Clocks()
     fax_builder = FaxBuilder(store, _public_urls(settings, secrets.callback_keys[0]), secrets.number_key)
@@ -321,6 +322,7 @@ def assemble(
         callback_keys=secrets.callback_keys,
         mailings=mailings,
         reruns=reruns,
+        batch_changes=BatchChanges(store, mailings, secrets.number_key),
         rerun_previews=_rerun_previews(settings, policy, store, reruns, secrets),
         child_processes=child_processes,
         document_intake=_document_intake(policy, store, child_processes),

@@ -89,6 +89,26 @@ async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
     return await _shown(runtime, await view_batch(runtime.store, batch))
 
 
+@router.patch("/{batch}")
+async def change_batch(
+    batch: str, body: validation.ChangeBatch, runtime: RuntimeDep, allowing: AllowedDep
+) -> responses.ChangedBatch:
+    """Change a batch that has not ended: a draft, or one that is paused or held. No job is sent as before any more.
+
+    Weight, priority, `max_per_second` and deadline can be changed at any time. What is left out stays, and null brings
+    back the default. A change that removes the cause of a hold ends the hold.
+    """
+    changed = await runtime.batch_changes.change(
+        batch,
+        convert.batch_change(body),
+        allowed(allowing, body),
+        version=body.version,
+        is_dry_run=body.dry_run,
+    )
+    seen = await progress_now_of(runtime, changed.batch)
+    return convert.changed_batch(changed, seen, dry_run=body.dry_run)
+
+
 @router.delete("/{batch}", status_code=204, responses=described(409, 410))
 async def delete_batch(batch: str, runtime: RuntimeDep) -> None:
     """Delete a batch that has ended, with its recipients, results and report. A repeat changes nothing.

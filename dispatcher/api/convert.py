@@ -1,10 +1,12 @@
 """Converts between the models of the API and the values of the service."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from dispatcher.core.batch import Control, Definition, Priority, Tally
+from dispatcher.core.batch_change import BatchChange
 from dispatcher.core.batch_events import EventType
 from dispatcher.core.diagnosis import BatchFinding
 from dispatcher.core.forecast import MailingPrice
@@ -23,6 +25,7 @@ from dispatcher.recipients.columns.options import ColumnOptions
 from dispatcher.recipients.read_rows import RowReader
 from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit, ReleasedHolds
+from dispatcher.service.changes import ChangedBatch
 from dispatcher.service.diagnosis import Diagnosis
 from dispatcher.service.documents import DocumentInfo
 from dispatcher.service.events import EventPage
@@ -175,6 +178,38 @@ def job_filter(body: requests.JobFilter, states: Iterable[str], numbers: Iterabl
     )
 
 
+def batch_change(body: requests.ChangeBatch) -> BatchChange:
+    """Return the new values of a request. A field that is null has the value that it has by default."""
+    fields: dict[str, Any] = {}
+    for name in body.changes - {"options"}:
+        value = getattr(body, name)
+        if name in ("start_at", "deadline"):
+            fields[f"{name}_ms"] = ms(value)
+        elif name == "priority":
+            fields[name] = Priority(value or Priority.BULK)
+        else:
+            fields[name] = _DEFAULTS[name] if value is None else value
+    return BatchChange(fields=fields, options=_changed_options(body) if "options" in body.changes else {})
+
+
+#: values of the fields of a definition that a request may set to null
+_DEFAULTS: Mapping[str, object] = {
+    "documents": (),
+    "content_urls": (),
+    "on_partial": "",
+    "weight": 1,
+    "max_per_second": 0.0,
+}
+
+
+def _changed_options(body: requests.ChangeBatch) -> dict[str, Any]:
+    defaults = {item.name: getattr(FaxOptions(), item.name) for item in dataclasses.fields(FaxOptions)}
+    if body.options is None:
+        return defaults
+    values = {name: getattr(body.options, name) for name in body.options.model_fields_set}
+    return {name: defaults[name] if value is None else value for name, value in values.items()}
+
+
 def overrides(body: requests.Overrides) -> Overrides:
     return Overrides(
         name=body.name or "",
@@ -233,6 +268,27 @@ def listed_batch(view: BatchView | UnreadableBatch, seen: BatchProgress | None) 
 
 def commanded_batch(view: BatchView, in_flight: int, seen: BatchProgress) -> responses.CommandedBatch:
     return _batch(responses.CommandedBatch, view, seen, in_flight=in_flight, not_checked=view.definition.content_urls)
+
+
+def changed_batch(changed: ChangedBatch, seen: BatchProgress, *, dry_run: bool) -> responses.ChangedBatch:
+    return _batch(
+        responses.ChangedBatch,
+        changed.batch,
+        seen,
+        changed=tuple(map(_field_name, changed.fields)),
+        ended_holds=[hold(item) for item in changed.ended],
+        in_flight=changed.sending + changed.accepted,
+        not_checked=changed.batch.definition.content_urls,
+        dry_run=dry_run,
+    )
+
+
+def _field_name(name: str) -> str:
+    """Return the name of a field of a definition in the API."""
+    group, dot, option = name.partition(".")
+    if dot:
+        return f"{group}.{requests.Options.model_fields[option].alias or option}"
+    return name.removesuffix("_ms")
 
 
 def _batch(model: type[Model], view: BatchView, seen: BatchProgress, **values: Any) -> Model:
@@ -488,14 +544,14 @@ def lookup_page(page: LookupPage) -> responses.LookupPage:
 
 
 def job_story(story: JobStory) -> responses.JobStory:
-    history = [_history_entry(entry) for entry in story.history]
-    cost = cost_of(story.job.record, story.history)
+    history = [_history_entry(entry, story.versions.get(entry.attempt, 1)) for entry in story.history]
     return _job(
         responses.JobStory,
         story.job,
         history=history,
         explanation=story.explanation,
-        cost=cost,
+        version=story.versions.get(story.job.record.attempt),
+        cost=cost_of(story.job.record, story.history),
         metadata=story.metadata,
     )
 
@@ -514,10 +570,10 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
     )
 
 
-def _history_entry(entry: HistoryEntry) -> responses.HistoryEntry:
+def _history_entry(entry: HistoryEntry, version: int) -> responses.HistoryEntry:
     times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
     price = _fax_price(entry.price, entry.currency)
-    return _from_sources(responses.HistoryEntry, (entry, entry.failure), price=price, **times)
+    return _from_sources(responses.HistoryEntry, (entry, entry.failure), version=version, price=price, **times)
 
 
 def _fax_price(price: int, currency: str) -> responses.FaxPrice | None:

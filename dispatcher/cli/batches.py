@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dispatcher.cli.changes import change
 from dispatcher.cli.fax_options import named_values
 from dispatcher.cli.hold_lines import hold_lines
 from dispatcher.cli.job_cancellation import cancel_jobs
@@ -214,6 +215,7 @@ def cancel(
 
 
 app.command("rerun")(rerun)
+app.command("change")(change)
 
 
 @app.command()

@@ -71,11 +71,11 @@ class PutRight(NamedTuple):
     image_conversion: fax_options.ImageConversion = None
     cover_page: fax_options.CoverPage = ""
     cover_field: fax_options.CoverField = None
-    name: Annotated[str, _option("Name of the new batch.")] = ""
+    name: Annotated[str, _option("Name of the batch.")] = ""
     on_partial: Annotated[
         Literal["resume", "resend", "stop"] | None, _option("What to do if only some pages arrive.")
     ] = None
-    priority: Annotated[Literal["bulk", "urgent"] | None, _option("Priority of the new batch.")] = None
+    priority: Annotated[Literal["bulk", "urgent"] | None, _option("Priority of the batch.")] = None
     weight: Annotated[int | None, _option("Share of the rate relative to other batches, 1 to 100.")] = None
     max_per_second: Annotated[float | None, _option("Maximum sends in a second.")] = None
     metadata: Annotated[
@@ -156,7 +156,7 @@ def rerun(
     with Client.from_environment() as client:
         overrides = put_right.overrides()
         if put_right.letter:
-            overrides["documents"] = tuple(_upload(client, path) for path in put_right.letter)
+            overrides["documents"] = tuple(upload(client, path) for path in put_right.letter)
         if overrides:
             asked["overrides"] = Overrides(**overrides)
         new = NewReruns(batches=tuple(batches), **asked)
@@ -184,7 +184,8 @@ def _set(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in ("", None, False, ())}
 
 
-def _upload(client: Client, path: Path) -> str:
+def upload(client: Client, path: Path) -> str:
+    """Upload a PDF, with a progress bar, and return its id."""
     ensure_letter(path)
     with bytes_bar(path.name) as progress:
         return client.upload_document(path, progress=progress).id

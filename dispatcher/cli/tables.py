@@ -139,6 +139,7 @@ def batch_facts(batch: Batch) -> Table:
         "deadline": when(batch.deadline),
         "documents": ", ".join([*batch.content_urls, *(f"{sha[:12]}…" for sha in batch.documents)]),
         "options": ", ".join(f"{name} {value}" for name, value in batch.options.items()),
+        "version": f"{batch.version}, changed since it was created" if batch.version > 1 else "",
         "lines": _lines(batch),
         "attempts": f"{batch.attempts:,}" + (f", doubled {batch.doubled:,}" if batch.doubled else ""),
         "pages": f"{batch.pages_sent:,} arrived" if batch.pages_sent else "",
@@ -416,6 +417,7 @@ def job_facts(job: Job) -> Table:
         "changed": f"{when(job.changed_at)}  ({age(job.changed_at)})" if job.changed_at else "",
         "next check": f"{when(job.next_at)}  ({age(job.next_at)})" if job.next_at else "",
         "doubled": "yes: the provider accepted a second fax before the first had ended" if job.doubled else "",
+        "sent by": _sent_by(job),
         "": job.explanation if isinstance(job, JobStory) else "",
     }
     return pairs(facts)
@@ -427,13 +429,19 @@ def _failed_calls(job: Job) -> str:
     return f" (failed calls: {', '.join(calls)})" if calls else ""
 
 
+def _sent_by(job: Job) -> str:
+    version = (job.version or 1) if isinstance(job, JobStory) else 1
+    return f"version {version} of the batch" if version > 1 else ""
+
+
 def history_table(history: Iterable[HistoryEntry]) -> Table:
     columns = ("no", "time", "outcome", "category", "error", "pages", "decision")
     grid = table(*columns, numbers=["no"], prose=["category", "error", "decision"])
     for entry in history:
+        attempt = f"{entry.attempt}, version {entry.version}" if entry.version > 1 else str(entry.attempt)
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
         pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
-        grid.add_row(str(entry.attempt), when(entry.at), entry.outcome, entry.category, error, pages, entry.why)
+        grid.add_row(attempt, when(entry.at), entry.outcome, entry.category, error, pages, entry.why)
     return grid
 
 

@@ -35,6 +35,7 @@ from dispatcher.client.files import (
 from dispatcher.client.transport import Transport
 from dispatcher.schema.requests import (
     CancelJobs,
+    ChangeBatch,
     ChangeWebhookEndpoint,
     DryRunOptions,
     ListOptions,
@@ -55,6 +56,7 @@ from dispatcher.schema.responses import (
     Batch,
     BatchPage,
     CancelledJobs,
+    ChangedBatch,
     CommandedBatch,
     Diagnosis,
     Document,
@@ -172,6 +174,10 @@ class Client:
 
     def batch(self, batch: str) -> Batch:
         return self._get(Batch, f"/v1/batches/{batch}")
+
+    def update_batch(self, batch: str, change: ChangeBatch) -> ChangedBatch:
+        """Change a batch that has not ended. Fields that are not set stay; None brings back the default."""
+        return self._read(ChangedBatch, self._transport.call("PATCH", f"/v1/batches/{batch}", json=change.sent()))
 
     def batches(
         self,

@@ -107,7 +107,10 @@ COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """The definition of a batch by its producer. It never changes; all times are milliseconds since 1970."""
+    """The definition of a batch by its producer; all times are milliseconds since 1970.
+
+    What a fax is built from never changes within a version.
+    """
 
     id: str
     name: str
@@ -137,6 +140,10 @@ class Definition:
     job_events: bool = False
     #: the producer's own keys and values
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: counts from 1; each change of what is sent makes the next one
+    version: int = 1
+    #: differs between all versions, also if a version number comes twice because Redis lost writes; empty: the first
+    tag: str = ""
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -169,25 +169,21 @@ class _Advice:
 _RERUN = "bulkfax batches rerun {batch} --category {category}"
 #: it says first what would be sent, and asks
 _LATER = (f"{_RERUN} --reason 'another try'",)
-_OTHER_SENDER = (
-    "bulkfax batches cancel {batch} --yes && bulkfax batches rerun {batch} --state cancelled --state failed "
-    "--sender +12025550100 --reason 'wrong sender'",
-)
-_OTHER_LETTER = (
-    "bulkfax batches cancel {batch} --yes && bulkfax batches rerun {batch} --state cancelled --state failed "
-    "--letter LETTER.pdf --reason 'bad PDF'",
-)
+_OTHER_SENDER = ("bulkfax batches change {batch} --sender +12025550100",)
+_OTHER_LETTER = ("bulkfax batches change {batch} --letter LETTER.pdf",)
 _SENDER = _Advice(
     Cause.WRONG_SENDER,
     "The sender, the project, the service or the cover page is wrong. All jobs of the batch share it. Replace the "
-    "number in the command by one of the project: `bulkfax provider numbers list` names them.",
+    "number in the command by one of the project: `bulkfax provider numbers list` names them. With that a hold ends, "
+    "and the batch goes on; jobs that have failed already can be run again.",
     (f"{_RERUN} --sender +12025550100 --reason 'wrong sender'",),
     _OTHER_SENDER,
 )
 _DOCUMENT = _Advice(
     Cause.BAD_DOCUMENT,
-    "The provider cannot fetch or convert the document, which all jobs of the batch share. Send another PDF; if the "
-    "provider could not fetch it, check that BULKFAX_PUBLIC_URL is reachable from outside.",
+    "The provider cannot fetch or convert the document, which all jobs of the batch share. Send another PDF: the batch "
+    "goes on with it, and jobs that have failed already can be run again. If the provider could not fetch it, check "
+    "that BULKFAX_PUBLIC_URL is reachable from outside.",
     (f"{_RERUN} --letter LETTER.pdf --reason 'bad PDF'",),
     _OTHER_LETTER,
 )

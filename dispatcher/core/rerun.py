@@ -67,6 +67,8 @@ def rerun_definition(parents: Sequence[Definition], overrides: Overrides, reason
         parent=first.id,
         parents=tuple(parent.id for parent in parents),
         reason=reason,
+        version=1,
+        tag="",
     )
 
 
@@ -90,4 +92,5 @@ def alike(parents: Sequence[Definition], overrides: Overrides) -> list[list[Defi
 
 def _without_names(definition: Definition) -> Definition:
     """Return a definition without what does not change what is sent."""
-    return replace(definition, id="", name="", created_ms=0, parent="", parents=(), reason="", metadata={})
+    unnamed = replace(definition, id="", name="", created_ms=0, metadata={}, version=1, tag="")
+    return replace(unnamed, parent="", parents=(), reason="")

@@ -133,17 +133,12 @@ _WEB_ADDRESS = Annotated[
 ]
 Documents = Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[_SHA256, ...], Field(max_length=10)])]
 ContentUrls = Annotated[tuple[str, ...], EnforcedByApi(Annotated[tuple[_WEB_ADDRESS, ...], Field(max_length=10)])]
-CoverPageData = Annotated[
-    dict[str, str],
-    EnforcedByApi(
-        Annotated[
-            dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]],
-            Field(max_length=100),
-            AfterValidator(_with_cover_page),
-            AfterValidator(_bounded_together),
-        ]
-    ),
+_COVER_PAGE_DATA = Annotated[
+    dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1000)]],
+    Field(max_length=100),
+    AfterValidator(_bounded_together),
 ]
+CoverPageData = Annotated[dict[str, str], EnforcedByApi(Annotated[_COVER_PAGE_DATA, AfterValidator(_with_cover_page)])]
 Fields = Annotated[
     dict[str, str],
     EnforcedByApi(
@@ -174,8 +169,8 @@ class Request(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
 
 
-class Options(Request):
-    """Options that the provider applies to every fax; what is left out takes the provider's default."""
+class _PlainOptions(Request):
+    """The options without the merge fields of a cover page."""
 
     sender: E164 | None = Field(default=None, alias="from", description="Number that the fax comes from, in E.164.")
     service_id: Line | None = Field(default=None, description="Id of the provider's service to send with.")
@@ -191,6 +186,11 @@ class Options(Request):
         default=None, description="How pages become black and white: HALFTONE for photographs, MONOCHROME for text."
     )
     cover_page_id: Line | None = Field(default=None, description="Id of the cover page to put before the documents.")
+
+
+class Options(_PlainOptions):
+    """Options that the provider applies to every fax; what is left out takes the provider's default."""
+
     cover_page_data: CoverPageData = Field(
         default={},
         description="Merge fields of the cover page, for recipients whose own fields of these names are empty. "
@@ -258,6 +258,79 @@ class Start(Request):
     allow_repeat: Flag = Field(
         default=False, description="Send although the same was sent to the same recipients a short while ago."
     )
+
+
+class ChangedOptions(_PlainOptions):
+    """Options to change. What is left out stays; with null, an option takes the provider's default again."""
+
+    cover_page_data: Annotated[dict[str, str], EnforcedByApi(_COVER_PAGE_DATA)] | None = Field(
+        default=None,
+        description="Merge fields of the cover page, in place of all before. Names and values may be 10,000 "
+        "characters together.",
+    )
+
+
+class ChangeBatch(Start):
+    """What to change of a batch that has not ended. What is left out stays; null brings back the default.
+
+    `allow_warnings` and `allow_repeat` count for a batch that was started, and its new content.
+    """
+
+    name: Annotated[str, _text(200, min_length=1)] | None = Field(
+        default=None, description="Name of the batch, for people; null is refused. Only of a draft."
+    )
+    documents: Documents | None = Field(
+        default=None, description="Ids of uploaded documents, in place of all before; null for none."
+    )
+    content_urls: ContentUrls | None = Field(
+        default=None,
+        description="Addresses of documents to fetch, in place of all before; null for none.",
+    )
+    options: ChangedOptions | None = Field(
+        default=None, description="Options that change; null for the provider's default of all of them."
+    )
+    on_partial: OnPartial | None = Field(
+        default=None, description="What to do when a call failed after some pages arrived; null for the retry policy's."
+    )
+    priority: Literal["bulk", "urgent"] | None = Field(
+        default=None, description="Urgent batches are sent before all bulk batches; null for bulk. At any time."
+    )
+    weight: Annotated[int, _between(int, 1, 100)] | None = Field(
+        default=None,
+        description="Share of the rate in relation to other batches of the same priority; null for 1. At any time.",
+    )
+    max_per_second: _OwnRate | None = Field(
+        default=None, description="Maximum sends in a second; null for the account's rate alone. At any time."
+    )
+    start_at: Time | None = Field(
+        default=None, description="When the batch begins to send once it is started; null for at once. Only of a draft."
+    )
+    deadline: Time | None = Field(
+        default=None, description="When jobs that have not ended expire; null for never. At any time."
+    )
+    version: Annotated[int, _between(int, 1, 1_000_000)] | None = Field(
+        default=None, description="Version of the batch that the change is meant for; any other is refused (409)."
+    )
+    dry_run: Flag = Field(default=False, description="Make all checks, and change nothing.")
+
+    @model_validator(mode="after")
+    def _changes_something(self, info: ValidationInfo) -> Self:
+        if info.context is None:
+            return self
+        if not self.changes:
+            raise ValueError("name what to change")
+        if "name" in self.changes and self.name is None:
+            raise ValueError("a batch needs a name: give it another one, or leave name out")
+        return self
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The fields that are to change, also to null."""
+        return frozenset(self.model_fields_set) - {"version", "dry_run", *Start.model_fields}
+
+    def sent(self) -> dict[str, Any]:
+        """Return the JSON to send: the fields that were set, also those that were set to None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class StartBatch(Start):

@@ -178,6 +178,9 @@ class Batch(Response):
     categories: dict[str, dict[str, int]] = Field(
         default={}, description="Number of jobs in final states, by state and failure category."
     )
+    version: int = Field(
+        default=1, description="Version of what is sent: 1 at first, and one more with each change of it."
+    )
     withheld: int = Field(
         default=0, description="Number of jobs that wait for `continue`, because only a part was started."
     )
@@ -293,6 +296,24 @@ class CommandedBatch(Batch):
         description="Number of calls that were being made at that moment and end on their own.",
         json_schema_extra=_never_null,
     )
+
+
+class ChangedBatch(Batch):
+    """A batch after a change; after a dry run as it is."""
+
+    changed: tuple[str, ...] = Field(default=(), description="Fields that have another value, as in `options.from`.")
+    ended_holds: tuple[Hold, ...] = Field(
+        default=(), description="Holds that ended by the change, because it removed their cause."
+    )
+    in_flight: int = Field(
+        default=0,
+        description="Number of jobs whose call goes on as it was begun before: they are being sent, or the provider "
+        "has their fax. No other job is sent as before.",
+    )
+    not_checked: tuple[str, ...] = Field(
+        default=(), description="Addresses of `content_urls`: nobody has looked at the documents there."
+    )
+    dry_run: bool = Field(default=False, description="Whether nothing was changed.")
 
 
 class CancelledJobs(Response):
@@ -567,6 +588,7 @@ class HistoryEntry(Response):
     """The outcome of one attempt of a job, or late information about an earlier one."""
 
     attempt: int = Field(description="Number of the attempt.")
+    version: int = Field(default=1, description="Version of the batch by which the attempt was sent.")
     at: Time | None = Field(default=None, description="When the entry was written; null if it cannot be read.")
     outcome: str = Field(default="", description="Outcome of the attempt, as a fixed word.")
     category: str = Field(default="", description="Failure category; empty if there was no failure.")
@@ -592,6 +614,9 @@ class JobStory(Job):
     """A job with the history of its attempts."""
 
     history: tuple[HistoryEntry, ...] = Field(default=(), description="Outcomes of its attempts, oldest first.")
+    version: int | None = Field(
+        default=None, description="Version of the batch by which the latest attempt was sent; null before the first."
+    )
     explanation: str = Field(default="", description="What the job waits for, in a sentence for people.")
     metadata: dict[str, str] = Field(default={}, description="The producer's own keys and values of its batch.")
     cost: dict[str, str] = Field(

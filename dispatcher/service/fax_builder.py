@@ -1,6 +1,7 @@
 """The inputs of a fax (recipient, batch and documents), cached per process, and the order built from them.
 
-All three are cached per process. They never change once they are stored.
+All three are cached per process. Recipients and documents never change once they are stored. A definition is cached
+under its tag, which differs between all its versions.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from dispatcher.core.batch import Definition
@@ -28,6 +30,9 @@ from dispatcher.store.store import Store
 _BLOCKS, _DEFINITIONS, _FILES = 64, 512, 16
 #: bytes of the HMAC that are used as the hash of a number
 _HASH_BYTES = 10
+
+#: no batch was changed
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -89,6 +94,10 @@ class Cache(Generic[Key, Value]):
             self._values.pop(key, None)
             raise
 
+    def forget(self, key: Key) -> None:
+        """Load the value anew the next time."""
+        self._values.pop(key, None)
+
 
 class FaxBuilder:
     """Gathers the inputs of jobs and builds faxes from them."""
@@ -97,24 +106,35 @@ class FaxBuilder:
         self._store = store
         self._public_urls = public_urls
         self._number_key = number_key
-        self._definitions: Cache[str, Definition] = Cache(_DEFINITIONS, self._read_definition)
+        self._definitions: Cache[tuple[str, str], Definition] = Cache(_DEFINITIONS, self._read_definition)
         self._blocks: Cache[tuple[str, int], tuple[Recipient, ...]] = Cache(_BLOCKS, self._block)
         self._files: Cache[str, EncodedFile] = Cache(_FILES, self._file)
 
-    async def inputs(self, jobs: Sequence[JobId]) -> list[FaxInputs]:
+    async def inputs(self, jobs: Sequence[JobId], tags: Mapping[str, str] = NO_TAGS) -> list[FaxInputs]:
         """Return the inputs of each job, in the order of ``jobs``.
+
+        ``tags`` are those of the definitions that a lease is of, by batch. If a batch was changed since, the newer
+        definition may be returned.
 
         Raises:
             FaxInputsMissing: A batch, row or document does not exist.
             FaxInputsUnreadable: A definition or a document is damaged.
             UnreadableData: A block of recipients is damaged.
         """
-        return [await self._inputs_of(job) for job in jobs]
+        return [await self._inputs_of(job, tags.get(job.batch, "")) for job in jobs]
 
-    async def _inputs_of(self, job: JobId) -> FaxInputs:
+    async def _inputs_of(self, job: JobId, tag: str) -> FaxInputs:
         recipient = await self._recipient(job)
-        definition = await self.definition(job.batch)
-        urls, files = await self._documents(definition)
+        definition = await self._definition(job.batch, tag)
+        try:
+            urls, files = await self._documents(definition)
+        except FaxInputsMissing:
+            # a document that the batch does not send any more may be deleted
+            self._definitions.forget((job.batch, tag))
+            newer = await self._definition(job.batch, tag)
+            if newer.tag == definition.tag:
+                raise
+            definition, (urls, files) = newer, await self._documents(newer)
         return FaxInputs(job=job, recipient=recipient, definition=definition, document_urls=urls, files=files)
 
     async def _recipient(self, job: JobId) -> Recipient:
@@ -125,8 +145,15 @@ class FaxBuilder:
         return recipients[position]
 
     async def definition(self, batch: str) -> Definition:
-        """Return the definition of a batch. Raises FaxInputsMissing."""
-        return await self._definitions.get(batch)
+        """Return the definition that a batch has now. Raises FaxInputsMissing, FaxInputsUnreadable."""
+        return await self._definition(batch, await self._store.changes.tag(batch))
+
+    async def _definition(self, batch: str, tag: str) -> Definition:
+        """Return the definition of a batch that has a tag, or a newer one. Raises FaxInputsMissing."""
+        definition = await self._definitions.get((batch, tag))
+        if definition.tag != tag:
+            self._definitions.forget((batch, tag))
+        return definition
 
     def number_hash(self, number: str) -> str:
         """Return the keyed hash of a number. The lock on the number is named after it."""
@@ -136,6 +163,10 @@ class FaxBuilder:
     async def number_hash_of(self, job: JobId) -> str:
         """Return that hash of a job's number. Raises FaxInputsMissing."""
         return self.number_hash(await self.number(job))
+
+    async def region(self, job: JobId) -> str:
+        """Return the region of the number that a job is for. Raises FaxInputsMissing."""
+        return (await self._recipient(job)).region
 
     async def number(self, job: JobId) -> str:
         """Return the number that a job is for. Raises FaxInputsMissing."""
@@ -163,7 +194,8 @@ class FaxBuilder:
             return tuple(map(self._public_urls.document_url, definition.documents)), ()
         return (), tuple([await self._files.get(sha256) for sha256 in definition.documents])
 
-    async def _read_definition(self, batch: str) -> Definition:
+    async def _read_definition(self, key: tuple[str, str]) -> Definition:
+        batch, _ = key
         try:
             definition = await self._store.batches.definition(batch)
         except UnreadableData as error:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
-from dispatcher.core.job import JobId, Recipient, Record, RefusedRow, State, size_of
+from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, size_of
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.service.errors import Missing
 from dispatcher.service.explanation import explain
@@ -138,8 +138,16 @@ async def show_job(store: Store, text: str) -> JobStory:
         job=view,
         history=tuple(history),
         explanation=explain(batch, view, history, now_ms()),
+        versions=await _versions(store, view, history),
         metadata=batch.definition.metadata,
     )
+
+
+async def _versions(store: Store, view: JobView, history: Sequence[HistoryEntry]) -> dict[int, int]:
+    """Return by which version of its batch each attempt of a job was sent."""
+    attempts = {view.record.attempt, *(entry.attempt for entry in history)} - {0}
+    versions = await store.changes.versions_of(view.id) if attempts else None
+    return {attempt: versions.of(attempt) for attempt in sorted(attempts)} if versions else {}
 
 
 async def view_job(store: Store, job: JobId) -> JobView:

@@ -240,7 +240,7 @@ class Mailings:
             raise
 
     async def _ensure_usable(self, definition: Definition, time_ms: int) -> None:
-        faults = _faults(definition, time_ms)
+        faults = definition_faults(definition, time_ms)
         for position, sha256 in enumerate(definition.documents):
             if await self._store.documents.info(sha256) is None:
                 faults[f"documents[{position}]"] = f"there is no document {sha256}: upload it first"
@@ -314,13 +314,18 @@ class Mailings:
             answer = await self._store.batches.command(definition.id, Command.START, note, quota=quota)
             if answer is None or answer.refusal is not CommandRefusal.CHANGED:
                 return answer
+            now = await self._store.batches.definition(definition.id)
+            if now is not None and now.documents != definition.documents:
+                await self.ensure_looks_allowed(now, allowed)
+            definition = now or definition
         raise ActionNotAllowed(
             f"batch {definition.id} was not started: it still gets recipients, or others are being started with the "
             "same content: start it again"
         )
 
 
-def _faults(definition: Definition, time_ms: int) -> dict[str, str]:
+def definition_faults(definition: Definition, time_ms: int) -> dict[str, str]:
+    """Return what is wrong with a definition, by the field of the request."""
     faults = {}
     if not definition.documents and not definition.content_urls:
         faults["documents"] = "name at least one uploaded document, or a content URL in content_urls"

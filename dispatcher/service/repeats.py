@@ -5,19 +5,23 @@ before anything was sent does not count, and a rerun is not compared with the ba
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.core.batch import Control, Definition
-from dispatcher.core.repeats import FAX_MS, Overlap, Sketch
+from dispatcher.core.repeats import FAX_MS, Overlap, Sketch, pack_hashes
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.service.errors import Repeated
 from dispatcher.service.idempotency import fingerprint
+from dispatcher.store.decoding import left_out
+from dispatcher.store.errors import UnreadableData
 from dispatcher.store.repeats import Started, StartNote
 from dispatcher.store.store import Store
 
 #: sketches that are read at a time
 _SKETCHES = 20
+#: bytes of hashes that are gathered before they are sorted into a sketch: sorting is what costs time
+_UNSORTED = 400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Earlier:
     #: it was deleted since then
     deleted: bool = False
 
-    def sentence(self) -> str:
+    def sentence(self, verb: str = "start") -> str:
         """Return what is repeated, and what to do."""
         about = "" if self.overlap.exact else "about "
         look = "it was deleted since then" if self.deleted else "look at it first"
@@ -39,7 +43,7 @@ class Earlier:
         return (
             f"batch {self.batch} was started lately {what}, to {about}{self.overlap.shared:,} of the "
             f"same recipients (the shorter of the two lists has {about}{self.overlap.shorter:,}): {look}, "
-            "and start this one with allow_repeat (--allow-repeat) if they are to get it again"
+            f"and {verb} this one with allow_repeat (--allow-repeat) if they are to get it again"
         )
 
 
@@ -70,6 +74,7 @@ async def compared_mailing(store: Store, definition: Definition, *, allowed: boo
         last=last,
         until_ms=until_ms,
         reruns_started=reruns_started,
+        tag=definition.tag,
         hashes=hashes,
         sketch=sketch.packed,
     )
@@ -97,7 +102,29 @@ async def compared_fax(store: Store, definition: Definition, number: str, key: b
             if await _was_sent(store, entry.batch):
                 raise Repeated(_fax_sentence(entry.batch), batch=entry.batch, shared=1)
     until_ms = max((entry.until_ms for entry in started), default=0)
-    return StartNote(content=content, last=last, until_ms=until_ms, life_ms=FAX_MS)
+    return StartNote(content=content, last=last, until_ms=until_ms, tag=definition.tag, life_ms=FAX_MS)
+
+
+async def compared_change(
+    store: Store, before: Definition, after: Definition, number_key: bytes, *, allowed: bool
+) -> StartNote:
+    """Compare what a started batch is to send from now on with earlier mailings, and return what it leaves for later.
+
+    Raises Repeated unless that is ``allowed``.
+    """
+    content = content_of(after)
+    if content == content_of(before):
+        return StartNote()
+    started, last = await store.repeats.starts(content)
+    left_out = await _forebears(store, after)
+    same = [entry.batch for entry in await _still_counting(store, after, started) if entry.batch not in left_out]
+    sketch, _ = await _sketch(store, after.id)
+    if not len(sketch):  # it began more than a day ago
+        sketch = await _sketch_of_rows(store, after.id, number_key)
+    if not allowed and (earlier := await _first_repeated(store, after, sketch, same)):
+        raise Repeated(earlier.sentence("change"), batch=earlier.batch, shared=earlier.overlap.shared)
+    until_ms = max((entry.until_ms for entry in started), default=0)
+    return StartNote(content=content, last=last, until_ms=until_ms, tag=before.tag, sketch=sketch.packed)
 
 
 async def earlier_of_numbers(store: Store, definition: Definition, sketch: Sketch) -> Earlier | None:
@@ -115,6 +142,23 @@ async def _sketch(store: Store, batch: str) -> tuple[Sketch, int]:
     return sketch, done
 
 
+async def _sketch_of_rows(store: Store, batch: str, number_key: bytes) -> Sketch:
+    """Return the sketch of a batch's numbers from its rows. A million rows take some seconds."""
+    overview, sketch, hashes = await store.batches.overview(batch), Sketch(), b""
+    for block in range(overview.blocks if overview else 0):
+        try:
+            numbers = [recipient.number for recipient in await store.batches.recipients(batch, block)]
+        except UnreadableData as error:
+            left_out(error)
+            continue
+        hashes += await on_cpu_thread(pack_hashes, numbers, number_key)
+        if len(hashes) >= _UNSORTED:
+            await on_cpu_thread(sketch.add, hashes)
+            hashes = b""
+    await on_cpu_thread(sketch.add, hashes)
+    return sketch
+
+
 async def _earlier(store: Store, definition: Definition, sketch: Sketch, started: Iterable[Started]) -> Earlier | None:
     """Return the latest mailing that a draft repeats: of the same content, or another rerun of one of its parents.
 
@@ -124,6 +168,13 @@ async def _earlier(store: Store, definition: Definition, sketch: Sketch, started
     same = [entry.batch for entry in await _still_counting(store, definition, started) if entry.batch not in left_out]
     siblings = await _siblings(store, definition)
     compared = list(dict.fromkeys([*same, *(batch for batch in siblings if batch not in left_out)]))
+    return await _first_repeated(store, definition, sketch, compared, siblings)
+
+
+async def _first_repeated(
+    store: Store, definition: Definition, sketch: Sketch, compared: Sequence[str], siblings: Sequence[str] = ()
+) -> Earlier | None:
+    """Return the first of these mailings that is repeated."""
     for first in range(0, len(compared), _SKETCHES):
         some = compared[first : first + _SKETCHES]
         stored = await store.repeats.sketches(some)

@@ -270,7 +270,7 @@ class Scheduler:
     async def _end_batches(self) -> None:
         for batch in await self._store.dispatch.overdue_batches(await self._store.clock.now_ms()):
             try:
-                answer = await self._store.batches.command(batch, Command.EXPIRE)
+                answer = await self._store.batches.command(batch, Command.EXPIRE, overdue=True)
             except UnreadableData as error:
                 left_out(error)  # it stays as it is, and the others end
                 continue

@@ -172,7 +172,7 @@ class Sender:
     async def _inputs(self, lease: Lease, job: JobId) -> FaxInputs | None:
         """Return the inputs of a job. If any is missing or damaged, hold what it belongs to and return None."""
         try:
-            return (await retry_forever(partial(self._fax_builder.inputs, [job])))[0]
+            return (await retry_forever(partial(self._fax_builder.inputs, [job], lease.tags)))[0]
         except FaxInputsMissing as error:
             why = f"It cannot be sent: {error}."
         except FaxInputsUnreadable as error:
@@ -246,7 +246,12 @@ class Sender:
 
     def _candidate(self, inputs: FaxInputs) -> Candidate:
         number = inputs.recipient.number
-        return Candidate(job=inputs.job, number_hash=self._fax_builder.number_hash(number), number=number)
+        return Candidate(
+            job=inputs.job,
+            number_hash=self._fax_builder.number_hash(number),
+            number=number,
+            tag=inputs.definition.tag,
+        )
 
     def _slot(
         self, answer: BeginAnswer, begun: BeginResult, before: _Instant, after_s: float, token: ConcurrencyToken

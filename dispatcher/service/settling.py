@@ -7,9 +7,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
+from dispatcher.core.batch import Definition
 from dispatcher.core.dead_numbers import CallEnd, figures
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.hold_scope import HoldScope
@@ -22,7 +24,7 @@ from dispatcher.core.retry_table.rule import Scope
 from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.transition import HoldRequest, Transition
 from dispatcher.service.batching import Batcher, retry_forever, retrying
-from dispatcher.service.fax_builder import FaxBuilder, FaxInputs, FaxInputsMissing, FaxInputsUnreadable
+from dispatcher.service.fax_builder import FaxBuilder, FaxInputsMissing, FaxInputsUnreadable
 from dispatcher.store.dispatch import EndedCall, JobGone, JobHold, SendReport, StoredTransition, prepare
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
@@ -34,6 +36,13 @@ Decide = Callable[[Record, DecisionContext], Transition | None]
 NO_HISTORY: tuple[HistoryEntry, ...] = ()
 
 log = structlog.get_logger(__name__)
+
+
+class _FailedScope(NamedTuple):
+    """What is held for a failure, and the definition that it is a failure of; None: of none."""
+
+    scope: HoldScope
+    source: Definition | None = None
 
 
 class Settler:
@@ -180,18 +189,23 @@ class Settler:
             if transition.holds_its_job:
                 _log_hold(str(HoldScope(Scope.JOB, str(job))), transition.hold)
             else:
-                await retry_forever(partial(self._open_hold, job, transition.record.attempt, transition.hold))
+                entry, attempt = transition.history, transition.record.attempt
+                sent_as = entry.attempt if entry else attempt
+                await retry_forever(partial(self._open_holds, job, attempt, transition.hold, sent_as=sent_as))
         if transition.history is not None:
             _log_entry(job, transition.history, transition)
         if transition.record.doubled and not old.doubled:
             log.error("doubled: the provider accepted two faxes for this job", job=str(job))
 
-    async def _open_hold(self, job: JobId, attempt: int, request: HoldRequest) -> None:
-        holds = self._store.holds
-        for scope in [str(held) for held in await self._scopes_to_hold(job, request.scope)]:
-            if request.hold_after > 1 and not await self._count_failure(scope, request.hold_after, f"{job}/{attempt}"):
+    async def _open_holds(self, job: JobId, attempt: int, request: HoldRequest, *, sent_as: int) -> None:
+        """Open the holds that a failure asks for. ``sent_as`` is the attempt that has failed."""
+        for failed in await self._failed(job, request.scope, sent_as):
+            scope, holds = str(failed.scope), self._store.holds
+            if request.hold_after > 1 and not await self._count_failure(failed, request, f"{job}/{attempt}"):
                 continue
-            if await holds.open(scope, request.category, request.cause, probes_s=request.probes_s):
+            if await holds.open(
+                scope, request.category, request.cause, probes_s=request.probes_s, source=failed.source
+            ):
                 _log_hold(scope, request)
             if request.wider is not None:
                 await self._hold_wider_if_needed(job, attempt, scope, request.wider)
@@ -200,34 +214,49 @@ class Settler:
         """Count a refused country; open the wider hold if ``wider.hold_after`` were refused within few sends."""
         sends = self._policy.forbidden_sends
         if await self._store.holds.count_forbidden_country(scope, countries=wider.hold_after, sends=sends):
-            await self._open_hold(job, attempt, replace(wider, hold_after=1))
+            await self._open_holds(job, attempt, replace(wider, hold_after=1), sent_as=attempt)
 
-    async def _count_failure(self, scope: str, hold_after: int, attempt: str) -> bool:
-        """Count a failure of a scope, and return whether it completes a run of ``hold_after`` failures."""
-        within_s = self._policy.failure_run_s
-        return await self._store.holds.count_failure(scope, hold_after, attempt=attempt, within_s=within_s)
+    async def _count_failure(self, failed: _FailedScope, request: HoldRequest, attempt: str) -> bool:
+        """Count a failure of a scope, and return whether it completes a run that holds it."""
+        return await self._store.holds.count_failure(
+            str(failed.scope),
+            request.hold_after,
+            attempt=attempt,
+            within_s=self._policy.failure_run_s,
+            source=failed.source,
+        )
 
-    async def _scopes_to_hold(self, job: JobId, kind: Scope) -> list[HoldScope]:
-        """Return what is to be held for a failure of this job."""
-        batch, own = HoldScope(Scope.BATCH, job.batch), HoldScope(Scope.JOB, str(job))
+    async def _failed(self, job: JobId, kind: Scope, attempt: int) -> list[_FailedScope]:
+        """Return what is to be held for a failure of an attempt of this job."""
+        own = _FailedScope(HoldScope(Scope.JOB, str(job)))
         match kind:
             case Scope.ACCOUNT | Scope.PROVIDER:
-                return [HoldScope(kind)]
-            case Scope.BATCH:
-                return [batch]
+                return [_FailedScope(HoldScope(kind))]
             case Scope.JOB:
                 return [own]
+            case Scope.COUNTRY:
+                return await self._failed_country(job, own)
         try:
-            inputs: FaxInputs = (await self._fax_builder.inputs([job]))[0]
+            versions = await self._store.changes.versions_of(job)
+        except UnreadableData:
+            return [own if kind is Scope.DOCUMENT else _FailedScope(HoldScope(Scope.BATCH, job.batch))]
+        # what was put right since says nothing of what is sent now
+        if versions is None or versions.of(attempt) != versions.definition.version:
+            return []
+        definition = versions.definition
+        documents = definition.documents if kind is Scope.DOCUMENT else ()
+        # documents that the provider fetches itself have no hash here: the batch is what shares them
+        scopes = [HoldScope(Scope.DOCUMENT, sha256) for sha256 in documents] or [HoldScope(Scope.BATCH, job.batch)]
+        return [_FailedScope(scope, definition) for scope in scopes]
+
+    async def _failed_country(self, job: JobId, own: _FailedScope) -> list[_FailedScope]:
+        try:
+            region = await self._fax_builder.region(job)
         except FaxInputsMissing:
             return []
-        except (FaxInputsUnreadable, UnreadableData):
+        except UnreadableData:
             return [own]
-        if kind is Scope.COUNTRY:
-            region = inputs.recipient.region
-            return [HoldScope(Scope.COUNTRY, region) if region else own]
-        # documents that the provider fetches itself have no hash here: the batch is what shares them
-        return [HoldScope(Scope.DOCUMENT, sha256) for sha256 in inputs.definition.documents] or [batch]
+        return [_FailedScope(HoldScope(Scope.COUNTRY, region)) if region else own]
 
 
 def _first_call_result(old: Record, transition: Transition) -> str | None:

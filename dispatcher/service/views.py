@@ -101,6 +101,8 @@ class JobStory:
     explanation: str
     #: of its batch
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: by which version of its batch each attempt was sent, those of the history and the latest
+    versions: Mapping[int, int] = field(default_factory=dict)
 
 
 async def find_batch(store: Store, batch: str) -> Overview:

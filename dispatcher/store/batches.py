@@ -225,19 +225,13 @@ class Batches:
         fields |= {
             "control": Control.DRAFT,
             "format": codec.FORMAT,
-            "definition": json.dumps(asdict(definition)),
-            "class": definition.priority,
-            "weight": definition.weight,
-            "max_per_second": definition.max_per_second,
-            "documents": ",".join(definition.documents),
             "parents": ",".join(definition.parents),
-            "start_at_ms": definition.start_at_ms,
-            "deadline_ms": definition.deadline_ms,
             "ignore_dead_numbers": int(definition.ignore_dead_numbers),
             "job_events": int(definition.job_events),
-            # also in the definition, which may be long; lists are filtered by these
-            "name": definition.name,
+            # also in the definition, which may be long; lists are filtered by this and the name
             "metadata": json.dumps(dict(definition.metadata)) if definition.metadata else "",
+            "definition": encode_definition(definition),
+            **changeable_fields(definition),
         }
         flat = [item for field in fields.items() for item in field]
         answer = await self._scripts.accept(
@@ -274,6 +268,7 @@ class Batches:
             expected=Control.DRAFT,
             new=end,
             unchanged_ms=unchanged_ms,
+            overdue=False,
             quota=0,
             event_rules="",
             **StartNote().options,
@@ -322,7 +317,7 @@ class Batches:
         if not exists or control == _DELETING:
             return None
         with decoding(self._keys.batch(batch)):
-            return _definition(raw)
+            return decode_definition(raw)
 
     async def overview(self, batch: str) -> Overview | None:
         """Return the facts about a batch; None if there is no such batch. Raises UnreadableData."""
@@ -398,12 +393,13 @@ class Batches:
         *,
         quota: int = 0,
         ended_for_ms: int = 0,
+        overdue: bool = False,
     ) -> CommandAnswer | None:
         """Execute a command on a batch. Returns None if the batch does not exist.
 
         ``start`` is what the start of a draft was compared with. Without it, nothing is compared. ``quota`` is how many
         of a draft's jobs may begin before ``continue_batch``; 0: all. A batch that has not ended for ``ended_for_ms``
-        is not deleted.
+        is not deleted. An ``overdue`` command is carried out only if the deadline has passed by then.
         """
         start = start or StartNote()
         while True:
@@ -421,6 +417,7 @@ class Batches:
                 expected=expected,
                 new=target or expected,
                 unchanged_ms=ended_for_ms,
+                overdue=overdue,
                 quota=quota,
                 event_rules=self._event_rules,
                 **start.options,
@@ -630,7 +627,25 @@ def _history(name: str, lines: bytes) -> list[HistoryEntry] | None:
         return None
 
 
-def _definition(raw: bytes) -> Definition:
+def encode_definition(definition: Definition) -> str:
+    return json.dumps(asdict(definition))
+
+
+def changeable_fields(definition: Definition) -> dict[str, Argument]:
+    """Return the fields of a batch's hash that scripts read and a change may set."""
+    return {
+        "name": definition.name,
+        "class": definition.priority,
+        "weight": definition.weight,
+        "max_per_second": definition.max_per_second,
+        "documents": ",".join(definition.documents),
+        "start_at_ms": definition.start_at_ms,
+        "deadline_ms": definition.deadline_ms,
+    }
+
+
+def decode_definition(raw: bytes) -> Definition:
+    """Read a stored definition. Raises what decoders raise."""
     fields = json.loads(raw)
     options = fields["options"]
     fields |= {
@@ -716,7 +731,7 @@ def _overview(
             finals[ended] = finals.get(ended, 0) + whole(jobs)
     if whole(meta[b"format"]) != codec.FORMAT:
         raise ValueError(f"its format is not {codec.FORMAT}")
-    definition = _definition(meta[b"definition"])
+    definition = decode_definition(meta[b"definition"])
     sums = {name: whole(meta[name.encode()]) for name in _SUMS}
     if not 0 <= sums["blocks"] <= keys.MAX_BLOCKS:
         raise ValueError("its number of blocks is impossible")

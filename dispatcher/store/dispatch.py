@@ -42,6 +42,8 @@ class Lease:
     jobs: tuple[JobId, ...]
     #: ids of the holds whose probe this lease is and which it may pass, by scope. Empty for ordinary leases
     probes: Mapping[str, str] = field(default_factory=dict)
+    #: tags of the definitions that its faxes are to be built from, by batch; empty for batches that were not changed
+    tags: Mapping[str, str] = field(default_factory=dict)
     #: jobs whose record or history cannot be read; known of a lease that was fetched
     unreadable: Mapping[JobId, UnreadableData] = field(default_factory=dict, compare=False)
 
@@ -54,6 +56,8 @@ class Candidate:
     number_hash: str
     #: E.164
     number: str
+    #: of the definition that its fax is built from
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,8 +402,8 @@ class Dispatch:
         return min((record.began_ms for record in records if record.state is State.SENDING), default=0)
 
 
-def _begin_values(candidate: Candidate) -> tuple[str, str, str]:
-    return str(candidate.job), candidate.number_hash, candidate.number.removeprefix("+")
+def _begin_values(candidate: Candidate) -> tuple[str, str, str, str]:
+    return str(candidate.job), candidate.number_hash, candidate.number.removeprefix("+"), candidate.tag
 
 
 def new_call() -> str:
@@ -417,7 +421,13 @@ def _lease(key: str, lease_id: str, raw: bytes) -> Lease:
     with decoding(key):
         fields = json.loads(raw)
         jobs = tuple(JobId.parse(job) for job in fields["jobs"])
-        return Lease(id=lease_id, number=whole(fields["number"]), jobs=jobs, probes=dict(fields["probes"]))
+        return Lease(
+            id=lease_id,
+            number=whole(fields["number"]),
+            jobs=jobs,
+            probes=dict(fields["probes"]),
+            tags=dict(fields.get("tags", {})),
+        )
 
 
 def prepare(change: StoredTransition) -> EncodedTransition:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dispatcher.core.batch import Definition
 from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.client import Client
@@ -48,8 +49,12 @@ class Holds:
         self._scripts = scripts
         self._keys = scripts.keys
 
-    async def open(self, scope: str, category: str, cause: str, *, probes_s: Sequence[float] = ()) -> bool:
+    async def open(
+        self, scope: str, category: str, cause: str, *, probes_s: Sequence[float] = (), source: Definition | None = None
+    ) -> bool:
         """Hold a scope. Returns False if it is held already, or if the batch or job that it names has ended.
+
+        Nothing is held either for a failure whose ``source``, what its batch sent, was changed meanwhile.
 
         ``probes_s`` are the seconds to the first probe and between probes. If it is empty, the hold lasts until someone
         releases it, and it replaces a hold that is probed.
@@ -61,6 +66,8 @@ class Holds:
             cause=cause,
             hold_id=_new_id(),
             probes_ms=_series_ms(probes_s),
+            batch=source.id if source else "",
+            tag=source.tag if source else "",
         )
         return bool(answer)
 
@@ -113,13 +120,22 @@ class Holds:
         )
         return ListNote(answer)
 
-    async def count_failure(self, scope: str, hold_after: int, *, attempt: str, within_s: float) -> bool:
+    async def count_failure(
+        self, scope: str, hold_after: int, *, attempt: str, within_s: float, source: Definition | None = None
+    ) -> bool:
         """Count a failure of a scope. Returns True if enough failed in a row, within the time, to open a hold.
 
-        ``attempt`` (``<job>/<attempt>``) counts once, however often it is reported.
+        ``attempt`` (``<job>/<attempt>``) counts once, however often it is reported. It does not count if its
+        ``source``, what its batch sent, was changed meanwhile.
         """
         answer = await self._scripts.run(
-            "count_failure", scope=scope, hold_after=hold_after, attempt=attempt, within_ms=round(within_s * 1000)
+            "count_failure",
+            scope=scope,
+            hold_after=hold_after,
+            attempt=attempt,
+            within_ms=round(within_s * 1000),
+            batch=source.id if source else "",
+            tag=source.tag if source else "",
         )
         return bool(answer)
 

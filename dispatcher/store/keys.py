@@ -80,6 +80,7 @@ batch:<id>:block:<n>         string  up to 1,000 recipients, compressed, immutab
 batch:<id>:records:<n>       string  one fixed-width record for each of them                    with the batch
 batch:<id>:history:<n>       hash    row -> outcomes of its attempts                            with the batch
 batch:<id>:long_ids:<n>      hash    row -> fax id that is too long for the record              with the batch
+batch:<id>:versions:<n>      hash    row -> <attempt>:<version> ... of a changed batch          with the batch
 batch:<id>:due               zset    row -> when it may be leased again (ms)                    while waiting
 batch:<id>:parked            set     held countries for which rows are parked                   while held
 batch:<id>:parked:<country>  string  bitmap: rows that wait for the end of that country's hold  while held
@@ -117,7 +118,7 @@ BATCH_PARTS = (
     *("selection", "waits", "held_jobs"),
 )
 #: the same of the keys of each block
-BLOCK_PARTS = ("block", "records", "history", "long_ids")
+BLOCK_PARTS = ("block", "records", "history", "long_ids", "versions")
 #: the only account for now
 DEFAULT_ACCOUNT = "default"
 #: keys of the layout before version 1, whose names had no account; every service wrote some of them

@@ -42,13 +42,15 @@ _SUPPRESSIONS = frozenset(
     }
 )
 _DEAD_NUMBERS = frozenset({"settle"})
+_STARTS = frozenset({"change", "control"})
+_VERSIONS = frozenset({"begin", "change", "count_failure", "open_hold"})
 _WEBHOOKS = frozenset({"end_delivery", "plan_delivery", "put_endpoint"})
 #: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(
     {
-        *("add_chunk", "add_events", "begin", "cancel_jobs", "claim", "continue", "control", "create", "defer"),
-        *("delete_document", "fix_selection", "move_epoch", "settle", "suppress", "take_deferred", "touch_document"),
-        *("put_endpoint", "remove_endpoint", "unsuppress"),
+        *("add_chunk", "add_events", "begin", "cancel_jobs", "change", "claim", "continue", "control", "create"),
+        *("defer", "delete_document", "fix_selection", "move_epoch", "settle", "suppress", "take_deferred"),
+        *("put_endpoint", "remove_endpoint", "touch_document", "unsuppress"),
     }
 )
 _LOOKING = frozenset({"beat", "next_due"})
@@ -71,6 +73,8 @@ _SOME = {
     "suppressions": _SUPPRESSIONS,
     "dead_numbers": _DEAD_NUMBERS,
     "webhooks": _WEBHOOKS,
+    "starts": _STARTS,
+    "versions": _VERSIONS,
 }
 
 #: a loss of writes is assumed to begin this long before the last write that is known to be kept

@@ -118,8 +118,10 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     "reclaim": {"ANNOUNCE_AGAIN_MS": 2000, "UNFETCHED_MS": 10_000},
     "next_due": {"SHOW_LIFE_MS": 3000},
     "end_delivery": {"DELIVERIES_KEPT": 1000},
-    # starts with the same content that are compared with later ones
-    "control": {"STARTS_KEPT": 1000, "DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    # STARTS_KEPT: starts with the same content that are compared with later ones
+    "starts": {"STARTS_KEPT": 1000},
+    "control": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    "change": {"MAX_VERSIONS": 1000},
     "create": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
     "remove_rows": {
         "BATCH_PARTS": keys.BATCH_PARTS,
@@ -143,6 +145,8 @@ class BeginWord(StrEnum):
     BATCH = "batch"
     DEADLINE = "deadline"
     HELD = "held"
+    #: the batch was changed since its fax was built
+    STALE = "stale"
     #: its number is being called, or may not be called yet
     NUMBER = "number"
     #: its number is on the do-not-fax list, and it has ended

@@ -39,6 +39,8 @@ class StartNote:
     until_ms: int = 0
     #: how many reruns of the parents of a rerun had started
     reruns_started: int = 0
+    #: tag of the definition that was compared
+    tag: str = ""
     #: bytes of hashes of the draft that were looked at
     hashes: int = 0
     #: sketch of the numbers
@@ -53,6 +55,7 @@ class StartNote:
             "last": self.last,
             "reruns_started": self.reruns_started,
             "until_ms": self.until_ms,
+            "tag": self.tag,
             "hashes": self.hashes,
         }
 

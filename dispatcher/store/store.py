@@ -9,6 +9,7 @@ from dispatcher.core.policy.policy import Policy
 from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
+from dispatcher.store.changes import Changes
 from dispatcher.store.client import PATIENT, Patience, connect, for_replicas, leave_together
 from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import Dispatch
@@ -78,6 +79,7 @@ class Store:
         self.audit = Audit(self._client, scripts)
         self.backlog = Backlog(self._client, keys)
         self.batches = Batches(self._client, scripts, policy)
+        self.changes = Changes(self._client, scripts)
         self.deletions = Deletions(self._client, scripts)
         self.dispatch = Dispatch(self._client, scripts, policy)
         self.documents = Documents(self._client, scripts, documents_max_bytes)

@@ -185,7 +185,7 @@ async def test_a_slash_too_many_is_no_redirect(api: httpx.AsyncClient) -> None:
     ("path", "allowed"),
     [
         ("/v1/batches", {"GET", "POST"}),
-        ("/v1/batches/x", {"GET", "DELETE"}),
+        ("/v1/batches/x", {"GET", "DELETE", "PATCH"}),
         ("/v1/batches/x/recipients", {"POST"}),
         ("/v1/account/rate", {"PATCH", "DELETE"}),
         ("/v1/documents", {"POST"}),

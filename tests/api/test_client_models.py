@@ -12,6 +12,7 @@ from dispatcher.api.app import create_app
 from dispatcher.client import (
     ApiError,
     CancelJobs,
+    ChangeBatch,
     ChangeWebhookEndpoint,
     Client,
     NewBatch,
@@ -42,6 +43,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "resume": lambda client, _: client.resume("b1"),
     "cancel": lambda client, _: client.cancel("b1"),
     "rerun": lambda client, _: client.rerun("b1", NewRerun(reason="r")),
+    "update_batch": lambda client, _: client.update_batch("b1", ChangeBatch(weight=2, max_per_second=None)),
     "rerun_batches": lambda client, _: client.rerun_batches(NewReruns(batches=("b1",), reason="r")),
     "preview_rerun": lambda client, _: client.preview_rerun("b1", NewRerun()),
     "preview_reruns": lambda client, _: client.preview_reruns(NewReruns(batches=("b1",))),

@@ -60,6 +60,7 @@ MAY_REFUSE = {
     "GET /v1/batches": "a time before 2000 or after 2099 is refused",
     "POST /v1/batches": _CONTENT,
     "POST /v1/faxes": _CONTENT,
+    "PATCH /v1/batches/{batch}": "a change that names nothing is refused, and one to what cannot be sent",
     "POST /v1/batches/{batch}/rerun": _RERUN,
     "POST /v1/reruns": _RERUN,
     "POST /v1/batches/{batch}/jobs/cancel": _CANCEL,
@@ -83,6 +84,7 @@ MAY_REFUSE = {
 MAY_ACCEPT = {
     "GET /v1/holds": _LAX,
     "POST /v1/batches": _LAX,
+    "PATCH /v1/batches/{batch}": _LAX,
     "POST /v1/faxes": _LAX,
     "POST /v1/batches/{batch}/start": _LAX,
     "POST /v1/batches/{batch}/rerun": _LAX,

@@ -12,6 +12,8 @@ from dispatcher.client import (
     AccessDenied,
     ApiError,
     BadInput,
+    ChangeBatch,
+    ChangedOptions,
     Client,
     ClientError,
     Invalid,
@@ -58,6 +60,7 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
         (lambda c: c.resume("b1"), "POST", "/v1/batches/b1/resume", BATCH),
         (lambda c: c.cancel("b1"), "POST", "/v1/batches/b1/cancel", BATCH),
         (lambda c: c.rerun("b1", NewRerun(reason="r")), "POST", "/v1/batches/b1/rerun", BATCH),
+        (lambda c: c.update_batch("b1", ChangeBatch(weight=None)), "PATCH", "/v1/batches/b1", BATCH),
         (
             lambda c: c.jobs_page("b1", state="failed"),
             "GET",
@@ -288,3 +291,12 @@ def test_a_missing_file_is_named_before_anything_is_sent(tmp_path: Path) -> None
 def test_a_list_of_an_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with client_of(answering({})) as client, pytest.raises(BadInput, match=r"\.csv, .*\.xlsx"):
         client.upload_recipients("b1", tmp_path / "list.docx")
+
+
+def test_a_change_names_what_was_set_and_null_where_it_was_set_to_none() -> None:
+    requests: list[httpx.Request] = []
+    change = ChangeBatch(max_per_second=None, weight=3, options=ChangedOptions(**{"from": None, "resolution": "FINE"}))
+    with client_of(answering(BATCH, requests=requests)) as client:
+        client.update_batch("b1", change)
+    sent = {"max_per_second": None, "weight": 3, "options": {"from": None, "resolution": "FINE"}}
+    assert json.loads(requests[0].content) == sent

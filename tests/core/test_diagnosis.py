@@ -44,8 +44,7 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         replace(RUNNING, holds=[hold("batch:b1", "config")]),
         Cause.WRONG_SENDER,
         "The batch is held (config)",
-        "bulkfax batches cancel b1 --yes && bulkfax batches rerun b1 --state cancelled --state failed --sender "
-        "+12025550100 --reason 'wrong sender'",
+        "bulkfax batches change b1 --sender +12025550100",
     ),
     "wrong project": (
         replace(RUNNING, holds=[hold("account", "config")]),
@@ -57,8 +56,7 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         replace(RUNNING, holds=[hold("document:ab", "document_convert")]),
         Cause.BAD_DOCUMENT,
         "A document of the batch is held",
-        "bulkfax batches cancel b1 --yes && bulkfax batches rerun b1 --state cancelled --state failed --letter "
-        "LETTER.pdf --reason 'bad PDF'",
+        "bulkfax batches change b1 --letter LETTER.pdf",
     ),
     "provider fails": (
         replace(RUNNING, holds=[hold("provider", "provider_unavailable", probe_at_ms=NOW + 5_000)]),

@@ -7,8 +7,11 @@ from collections import Counter
 from random import Random
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control
+from dispatcher.core.batch_change import BatchChange
 from dispatcher.local.ledger import OurJob
 from dispatcher.local.redis_server import EmbeddedServer
+from dispatcher.service.errors import ActionNotAllowed
+from dispatcher.service.mailings import Allowed
 from dispatcher.store.store import Store
 from tests.service.fake_provider import FakeProvider
 from tests.service.system import InProcessSystem, call_back
@@ -20,7 +23,7 @@ RUNNING, ROWS = 5, 30
 NUMBERS = 400
 #: one restart in so many is one of the server
 SERVER_EVERY = 25
-_WORDS, _WEIGHTS = ("pause", "resume", "cancel", "restart"), (33, 45, 2, 20)
+_WORDS, _WEIGHTS = ("pause", "resume", "cancel", "restart", "change"), (33, 45, 2, 20, 8)
 
 
 class Cycles:
@@ -51,6 +54,8 @@ class Cycles:
         word = self.dice.choices(_WORDS, _WEIGHTS)[0]
         if word == "restart":
             await self._restart()
+        elif word == "change":
+            await self._change()
         else:
             await self._command(Command(word))
         self.done[word] += 1
@@ -118,6 +123,19 @@ class Cycles:
             self.provider.left.pop(batch, None)
         elif answer.control is not before:
             self.provider.left[batch] = answer.in_flight
+
+    async def _change(self) -> None:
+        """Give a paused batch another sender. From the answer on nothing begins with that of before."""
+        paused = [name for name in self._live if self.controls[name] is Control.PAUSED]
+        if not paused:
+            return
+        batch, sender = self.dice.choice(paused), number(self.done["change"])
+        change = BatchChange(options={"sender": sender})
+        try:
+            answer = await self.system.runtime.batch_changes.change(batch, change, Allowed())
+        except ActionNotAllowed:  # its last job ended a moment ago
+            return
+        self.provider.senders[batch], self.provider.left_of_before[batch] = sender, answer.sending
 
     async def _restart(self) -> None:
         """Of the server, or of everything else."""

@@ -73,6 +73,9 @@ class FakeProvider:
         self.left: dict[str, int] = {}
         #: jobs that were sent in spite of it
         self.forbidden: list[str] = []
+        #: senders that the calls of changed batches have now, and calls of before that may still be made
+        self.senders: dict[str, str] = {}
+        self.left_of_before: dict[str, int] = {}
         #: pairs of calls that were made to one number at the same time
         self.overlapping: list[tuple[Call, Call]] = []
 
@@ -132,6 +135,10 @@ class FakeProvider:
         if batch in self.left:
             self.left[batch] -= 1
             if self.left[batch] < 0:
+                self.forbidden.append(labels.job)
+        if order.options.sender != self.senders.get(batch, order.options.sender):
+            self.left_of_before[batch] -= 1
+            if self.left_of_before[batch] < 0:
                 self.forbidden.append(labels.job)
         number = len(self.calls)
         call = Call(

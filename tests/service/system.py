@@ -207,6 +207,7 @@ def store_in(db: StoreFixture, url: str) -> Store:
         db.holds,
         db.limiter,
     )
+    store.changes = db.changes
     store.epoch, store.rollbacks = db.scripts.epoch, Rollbacks(db.client, db.scripts)
     store.inbox = Inbox(db.client, db.scripts)
     store.deletions, store.documents = Deletions(db.client, db.scripts), Documents(db.client, db.scripts, 1_000_000)

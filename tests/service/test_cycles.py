@@ -50,7 +50,8 @@ async def test_a_thousand_commands_and_restarts_double_nobody_and_skip_nobody(
 ) -> None:
     cycles = Cycles(*parts, Random(SEED))
     await run_to_the_end(cycles, CYCLES)
-    assert all(cycles.done[word] > 10 for word in ("pause", "resume", "cancel", "restart"))
+    assert all(cycles.done[word] > 10 for word in ("pause", "resume", "cancel", "restart", "change"))
+    assert len(cycles.provider.senders) > 10
 
 
 @pytest.mark.story

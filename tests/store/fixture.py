@@ -11,6 +11,7 @@ from dispatcher.core.job import JobId, Recipient
 from dispatcher.core.names import UploadName
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.batches import Batches, UploadChunk
+from dispatcher.store.changes import Changes
 from dispatcher.store.client import Client, connect
 from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import BeginAnswer, Candidate, Dispatch, Lease
@@ -62,6 +63,7 @@ class StoreFixture:
     wakes: Wakes
     suppressions: Suppressions
     deletions: Deletions
+    changes: Changes
     us: int = 0
     #: by how much the server's clock was set away from the true time
     stepped_us: int = 0
@@ -116,7 +118,10 @@ class StoreFixture:
 
     async def begin(self, lease: Lease, *, max_in_flight: int = 1000) -> BeginAnswer:
         """Each job's number is known by its own hash, except that rows n and n + 1,000 share one."""
-        candidates = [Candidate(job=job, number_hash=hash_of(job), number="") for job in lease.jobs]
+        candidates = [
+            Candidate(job=job, number_hash=hash_of(job), number="", tag=lease.tags.get(job.batch, ""))
+            for job in lease.jobs
+        ]
         return await self.dispatch.begin(lease, candidates, max_in_flight=max_in_flight)
 
     async def sending(self, priority: str = "bulk", max_jobs: int = 32) -> BeginAnswer:
@@ -148,6 +153,7 @@ async def open_store(url: str, make_scripts: type[Scripts] = Scripts) -> AsyncIt
         wakes=Wakes(client, scripts),
         suppressions=Suppressions(client, scripts),
         deletions=Deletions(client, scripts),
+        changes=Changes(client, scripts),
     )
     await client.flushdb()
     await db.set_clock(START_MS * 1000)

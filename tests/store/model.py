@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control
+from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition
+from dispatcher.core.batch_change import ChangeRefusal, change_refusal, makes_version
 from dispatcher.core.batch_events import Announced, EventType, Measure, is_power_of_ten, thresholds_crossed
 from dispatcher.core.dead_numbers import CallEnd, area_of
 from dispatcher.core.job import FailureCode, JobId, Record, State
@@ -25,6 +26,7 @@ from dispatcher.core.reference.holding import Answered
 from dispatcher.core.reference.pacing import Adaptation
 from dispatcher.core.retry.waits import capped_retry_after_s, lookup_spacing_ms, shared_ms
 from dispatcher.core.suppressions import Suppression, SuppressionSource
+from dispatcher.store.changes import NewDefinition
 from dispatcher.store.dispatch import HORIZON_US, NUMBER_LOCK_MS, Candidate, EndedCall, StoredTransition
 from dispatcher.store.holds import ListNote
 from dispatcher.store.protocol import HELD_SCORE
@@ -110,6 +112,10 @@ class Batch:
     job_events: bool = False
     #: thresholds that producers were told of; None before its start
     announced: Announced | None = None
+    #: of the definition, and by which version each attempt of a row was sent
+    version: int = 1
+    tag: str = ""
+    sent_by: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @property
     def scopes(self) -> list[str]:
@@ -348,6 +354,58 @@ class Model:
         if batch.deadline_ms and not batch.finished_ms:
             self.deadlines[batch.id] = batch.deadline_ms
         self.timers[batch.id] = batch.start_at_ms if later else 0
+
+    def change(self, batch: Batch, new: NewDefinition, *, dry_run: bool) -> tuple[ChangeRefusal | None, set[str]]:
+        """Returns why it was refused, and the scopes of the holds that end."""
+        definition = new.definition
+        held = not PROBED.union(batch.scopes).isdisjoint(self.holds)
+        refusal = change_refusal(batch.control, new.fields, held=held, finished=batch.finished_ms > 0)
+        if refusal is None and "deadline_ms" in new.fields and 0 < definition.deadline_ms <= self.ms:
+            refusal = ChangeRefusal.LATE
+        left = [sha256 for sha256 in batch.documents if sha256 not in definition.documents]
+        ended = {f"document:{sha256}" for sha256 in left if not self._is_needed(sha256, batch)}
+        ended.add(f"batch:{batch.id}")
+        ended = {scope for scope in ended if scope in self.holds}
+        own = self.holds.get(f"batch:{batch.id}")
+        if own and own.category not in new.ended:
+            ended.discard(f"batch:{batch.id}")
+        if refusal or dry_run:
+            return refusal, set() if refusal else ended
+        if makes_version(new.fields):
+            batch.version, batch.tag = definition.version, definition.tag
+            self.strikes.pop(f"batch:{batch.id}", None)
+        for sha256 in left:
+            self._wait_no_more(batch.id, f"document:{sha256}")
+            self._tell_of_document(batch, sha256, EventType.RELEASED)
+        for sha256 in set(definition.documents) - set(batch.documents):
+            self._tell_of_document(batch, sha256, EventType.HELD)
+        self._take_over(batch, definition, deadline_changes="deadline_ms" in new.fields)
+        for scope in ended:
+            self._end_hold(scope)
+        return None, ended
+
+    def _tell_of_document(self, batch: Batch, sha256: str, word: EventType) -> None:
+        if f"document:{sha256}" in self.holds and batch.started_ms:
+            self._tell(batch.id, word, f"document:{sha256}")
+
+    def _take_over(self, batch: Batch, definition: Definition, *, deadline_changes: bool) -> None:
+        if definition.priority != batch.priority:
+            self.active[batch.priority].pop(batch.id, None)
+            batch.vtime = 0.0
+        batch.priority, batch.weight, batch.documents = definition.priority, definition.weight, definition.documents
+        batch.deadline_ms = definition.deadline_ms
+        if batch.control is Control.DRAFT:
+            batch.changed_ms = self.ms
+            return
+        if deadline_changes:
+            self.deadlines.pop(batch.id, None)
+            self.deadlines |= {batch.id: batch.deadline_ms} if batch.deadline_ms else {}
+        if batch.control is Control.RUNNING:
+            self._lower_timer(batch, self.ms)
+
+    def _is_needed(self, sha256: str, but: Batch) -> bool:
+        others = [batch for batch in self.batches.values() if batch is not but and not batch.finished_ms]
+        return any(sha256 in batch.documents for batch in others)
 
     def _end_if_last(self, batch: Batch) -> None:
         self.moved.add(batch.id)
@@ -650,6 +708,8 @@ class Model:
             return "country", NEVER_MS
         if (PROBED.union(batch.scopes) - passed.keys()) & self.holds.keys():
             return "held", self.ms
+        if candidate.tag != batch.tag:
+            return "stale", self.ms
         entry = self.suppressions.get(candidate.number)
         if entry and entry.is_active(self.ms, ignore_dead_numbers=batch.ignores_dead_numbers):
             return "suppressed", self.ms
@@ -780,6 +840,7 @@ class Model:
             changed_ms=self.ms,
             fax_id="",
         )
+        batch.sent_by[candidate.job.row, record.attempt + 1] = batch.version
         self.watch[Place.SENDING][candidate.job] = slot_ms + self._sending_ms
         self.numbers[candidate.number_hash] = f"{candidate.job}/{record.attempt + 1}", self.ms + NUMBER_LOCK_MS
         self.locks[candidate.job] = candidate.number_hash

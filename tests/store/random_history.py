@@ -8,6 +8,7 @@ from math import inf
 from unittest.mock import patch
 
 from dispatcher.core.batch import COMMAND_TRANSITIONS, Command, CommandRefusal, Control, Definition, Priority
+from dispatcher.core.batch_change import changed_fields, makes_version
 from dispatcher.core.dead_numbers import CallEnd, figures
 from dispatcher.core.job import (
     REVISION_MODULUS,
@@ -23,6 +24,7 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.limits.rate import RateState
 from dispatcher.core.reference.holding import Answered
 from dispatcher.core.suppressions import Suppression, SuppressionSource
+from dispatcher.store.changes import NewDefinition
 from dispatcher.store.dispatch import Candidate, EndedCall, JobHold, Lease, SendReport, StoredTransition, new_call
 from dispatcher.store.protocol import LONGEST_SLEEP_S, CreateStatus
 from dispatcher.store.rate_limiter import _READ_HORIZON_US as READ_HORIZON_US
@@ -129,6 +131,7 @@ class RandomHistory:
             (10, self.check_provider),
             (6, self.note_list),
             (4, self.forbid),
+            (5, self.change),
             (6, self.release),
             (3, self.suppress),
             (3, self.unsuppress),
@@ -136,7 +139,7 @@ class RandomHistory:
         ]
         if self.crashing:
             often = [(30, self.claim), (30, self.crash), (20, self.wait)]
-            left_out = (self.any_command, self.end_draft, self.hold, self.forbid, self.suppress)
+            left_out = (self.any_command, self.end_draft, self.change, self.hold, self.forbid, self.suppress)
             verbs = [*often, *((2, verb) for _, verb in verbs if verb not in left_out)]
         chosen = self.dice.choices([verb for _, verb in verbs], [weight for weight, _ in verbs])[0]
         async with self._scheduler_asleep(chosen):
@@ -319,6 +322,8 @@ class RandomHistory:
         assert (list(lease.jobs), lease.probes.keys()) == (jobs, probed.keys()) if lease else not jobs
         if lease:
             self.leases.append((lease, probed))
+            batches = {job.batch: self.model.batches[job.batch] for job in lease.jobs}
+            assert lease.tags == {name: batch.tag for name, batch in batches.items() if batch.tag}
 
     async def fetch(self) -> None:
         if self.leases:
@@ -336,7 +341,13 @@ class RandomHistory:
             return
         lease, probed = self.leases.pop(self.dice.randrange(len(self.leases)) if index is None else index)
         candidates = [
-            Candidate(job=job, number_hash=self.numbers[job][1:], number=self.numbers[job]) for job in lease.jobs
+            Candidate(
+                job=job,
+                number_hash=self.numbers[job][1:],
+                number=self.numbers[job],
+                tag=lease.tags.get(job.batch, ""),
+            )
+            for job in lease.jobs
         ]
         max_in_flight = self.dice.choice((3, 1000, 1000))
         call = new_call()
@@ -543,6 +554,44 @@ class RandomHistory:
     async def release(self) -> None:
         scope = self.dice.choice([*self.model.holds, "country:FR"])
         self.agree(await self.db.holds.release(scope), self.model.release(scope))
+
+    async def change(self) -> None:
+        """Somebody changes what a batch sends, or when."""
+        dice, batch = self.dice, self._batch()
+        before = await self.db.changes.read(batch.id)
+        assert before
+        definition = before.definition
+        deadlines_ms = (0, self.db.ms + 300_000, self.db.ms - 1)
+        after: Definition = dice.choice(
+            (
+                replace(definition, weight=dice.choice((1, 2, 5))),
+                replace(definition, priority=dice.choice((*Priority,))),
+                replace(definition, deadline_ms=dice.choice(deadlines_ms)),
+                replace(definition, name=f"{dice.random()}"),
+                *[replace(definition, documents=dice.choice(((), ("d0c",), ("d1c", "d0c"), ("d1c",))))] * 2,
+                *[replace(definition, options=replace(definition.options, sender=number(dice.randrange(9))))] * 4,
+            )
+        )
+        fields = changed_fields(definition, after)
+        if not fields:
+            return
+        for sha256 in after.documents:
+            await self.db.client.hset(KEYS.documents, sha256, 1)
+        if makes_version(fields):
+            after = replace(after, version=definition.version + 1, tag=f"{dice.random()}")
+        new = NewDefinition(
+            definition=after,
+            fields=frozenset(fields),
+            of_draft=batch.control is Control.DRAFT,
+            ended=frozenset(dice.choice(((), ("funds",), ("funds", "auth")))),
+        )
+        dry_run = dice.random() < 0.1
+        answer = await self.db.changes.apply(before, new, is_dry_run=dry_run)
+        refusal, ended = self.model.change(batch, new, dry_run=dry_run)
+        assert answer.refusal is refusal
+        self.agree(answer.ended, ended)
+        records = [record.state for record in batch.records.values()]
+        assert (answer.sending, answer.accepted) == (records.count(State.SENDING), records.count(State.ACCEPTED))
 
     async def wait(self) -> None:
         await self._pass_ms(self.dice.choice(MOMENTS_MS))

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from dispatcher.core.batch import Control
@@ -10,6 +11,7 @@ from dispatcher.core.hold_scope import batch_of_job
 from dispatcher.core.job import AttemptOutcome, HistoryEntry, JobId, Record, State
 from dispatcher.core.recovery.places import WATCHED, Place
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES
+from dispatcher.core.versions import NotedAttempt, VersionStart, version_of
 from dispatcher.store import codec, keys
 from dispatcher.store.events import START, Events
 from tests.store.fixture import KEYS, StoreFixture, dump
@@ -85,6 +87,8 @@ def _of_batch(batch: Batch) -> dict[str, Any]:
         "lately": batch.lately,
         "fairness": (batch.vtime, batch.credit),
         "times": (batch.started_ms, batch.finished_ms, batch.draft_ended_ms),
+        "definition": (batch.priority, batch.weight, ",".join(batch.documents), batch.deadline_ms, batch.version),
+        "sent by": batch.sent_by,
     }
 
 
@@ -246,7 +250,28 @@ def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:
         "lately": tuple(map(int, meta.get("lately", "0 0 0").split())),
         "fairness": (float(meta.get("vtime", 0)), float(meta.get("retry_credit", 0))),
         "times": tuple(int(meta.get(name, 0)) for name in ("started_ms", "finished_ms", "draft_ended_ms")),
+        "definition": (
+            *(meta["class"], int(meta["weight"]), meta["documents"], int(meta["deadline_ms"])),
+            int(meta.get("version", 1)),
+        ),
+        "sent by": _sent_by(raw, name, _records(raw, name, int(meta["blocks"]))),
     }
+
+
+def _sent_by(raw: dict[str, Any], batch: str, records: Mapping[int, Record]) -> dict[tuple[int, int], int]:
+    """By which version each attempt of each row was sent."""
+    meta, sent_by = raw[KEYS.batch(batch)], dict[tuple[int, int], int]()
+    starts = [VersionStart(*pair) for pair in _pairs(meta.get(b"version_starts", b""))]
+    for row, record in records.items():
+        stored = raw.get(KEYS.of_block(batch, "versions", row // keys.BLOCK), {}).get(b"%d" % row, b"")
+        noted = [NotedAttempt(*pair) for pair in _pairs(stored)]
+        for attempt in range(1, record.attempt + 1):
+            sent_by[row, attempt] = version_of(attempt, row, starts, noted)
+    return sent_by
+
+
+def _pairs(text: bytes) -> list[tuple[int, int]]:
+    return [(int(first), int(second)) for first, second in (pair.split(b":") for pair in text.split())]
 
 
 def _records(raw: dict[str, Any], name: str, blocks: int) -> dict[int, Record]:

@@ -26,12 +26,19 @@ async def test_every_script_does_what_the_model_says(db: StoreFixture, seed: int
     await RandomHistory(db, seed).live(STEPS)
 
 
-async def test_scripts_change_states_as_the_table_says(db: StoreFixture) -> None:
-    """Every history checks it after each script; this one shows that it sees the ways of claim, begin and settle."""
-    history = RandomHistory(db, 19)
-    await history.live(STEPS)
-    ways = [State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED]
-    assert {*pairwise(ways), (State.LEASED, State.WAITING), (State.SENDING, State.WAITING)} <= history.transitions.seen
+async def test_scripts_change_states_as_the_table_says(redis_url: str) -> None:
+    """Every history checks it after each script; these show that it sees the ways of claim, begin and settle."""
+    ways = {*pairwise([State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED])}
+    ways |= {(State.LEASED, State.WAITING), (State.SENDING, State.WAITING)}
+    seen = set[tuple[State, State]]()
+    for seed in range(19, 31):
+        async with open_store(redis_url) as db:
+            history = RandomHistory(db, seed)
+            await history.live(STEPS)
+        seen |= history.transitions.seen
+        if ways <= seen:
+            break
+    assert ways <= seen
     assert not is_allowed(State.WAITING, State.SENDING)
     assert not is_allowed(State.DELIVERED, State.CANCELLED)
 

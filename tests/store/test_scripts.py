@@ -195,6 +195,7 @@ def test_a_script_keeps_to_the_commands_of_redis_6_2(verb: str) -> None:
         ),
         *(
             "SCARD",
+            "SISMEMBER",
             "SET",
             "SETBIT",
             "SETRANGE",

@@ -4,11 +4,12 @@
 -- ARGV: options `call_id`, `tried` (which try of the call this is), `lease_id`, `lease_number`, `probes` (scope -> id
 --       of the hold that this lease probes), `horizon_us`, `sending_ms` (from a slot to its send deadline), `busy_ms`
 --       (snooze while the number is busy), `lock_ms` (life of a number's lock), `cut` (factor of a cut of the rate),
---       `regain_us` (time to regain it), `max_in_flight`; then for each job its name, the hash of its number, and the
---       digits of its number.
+--       `regain_us` (time to regain it), `max_in_flight`; then for each job its name, the hash of its number, the
+--       digits of its number, and the tag of the definition that its fax is built from.
 -- Answer: {server time (us), epoch of the pace, the try that did it, then for each job: word, attempt, slot (us),
 -- record}. The word is a BeginWord: go, gone (the job is not this lease's any more), or the reason why it went back:
--- batch, deadline, held, number, rate, full. After suppressed (the number is on the do-not-fax list) it has ended.
+-- batch, deadline, held, stale (the batch was changed since its fax was built), number, rate, full. After suppressed
+-- (the number is on the do-not-fax list) it has ended.
 -- Safe to repeat: the id of the call finds its answer again. A second worker that was given the same lease has a call
 -- of its own and is granted nothing.
 -- The record of a job that is being sent keeps the number of the call that began it (the first half of its id) in the
@@ -39,9 +40,11 @@ local room = OPTIONS.max_in_flight - redis.call('ZCOUNT', WATCH[SENDING], text(n
 local known = {}
 local function facts(batch)
   if not known[batch] then
-    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'ignore_dead_numbers')
+    local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'ignore_dead_numbers',
+      'definition_tag', 'version', 'version_starts')
     known[batch] = {control = fields[1], deadline = stored_number(fields[2]),
-      ignored = fields[3] == '1' and DEAD_NUMBER or nil}
+      ignored = fields[3] == '1' and DEAD_NUMBER or nil, tag = fields[4] or '',
+      version = stored_number(fields[5] or 1), version_starts = fields[6]}
   end
   return known[batch]
 end
@@ -92,12 +95,14 @@ local function end_suppressed(batch, row, record, attempt, digits)
 end
 
 -- Why a job may not be sent now, when it may be looked at again, and for which country it is parked.
-local function obstacle(job, batch, number, digits, country)
+local function obstacle(job, batch, number, digits, tag, country)
   if facts(batch).control ~= 'running' then return 'batch', now end
   -- the scheduler ends its batch, now or when it is back
   if facts(batch).deadline > 0 and facts(batch).deadline <= now then return 'deadline', now end
   local released_ms, parked_for = held_until(job, batch, country)
   if released_ms then return 'held', released_ms, parked_for end
+  -- the next lease is of the definition that is stored now
+  if tag ~= facts(batch).tag then return 'stale', now end
   if suppression_of(batch, digits) then return 'suppressed' end
   if room <= 0 then return 'full', now + FULL_SNOOZE_MS end
   local holder, until_ms = number_lock(number)
@@ -122,14 +127,14 @@ local function note_send(job, number, slot_ms)
   locks[n + 1], locks[n + 2] = job, number
 end
 
-local function begin(job, number, digits)
+local function begin(job, number, digits, tag)
   local batch, row = parse_job(job)
   local record = read_record(batch, row)
   if #record < WIDTH then return {'gone', 0, '0', record} end
   local state, _, attempt, lease = head(record)
   if state ~= LEASED or lease ~= lease_number then return {'gone', 0, '0', record} end
   local code = country_code(record)
-  local reason, again, parked_for = obstacle(job, batch, number, digits, code > 0 and country_name(code))
+  local reason, again, parked_for = obstacle(job, batch, number, digits, tag, code > 0 and country_name(code))
   local slot, next_us
   if not reason then
     slot, next_us = reserve(pace, us, horizon_us, cut, regain_us)
@@ -158,6 +163,8 @@ local function begin(job, number, digits)
   room = room - 1
   local slot_ms = math.floor(slot / US_PER_MS)
   local new = mark_sending(record, attempt + 1, slot_ms)
+  local version = facts(batch).version
+  if version > 1 then alone(versions.note, batch, row, attempt + 1, version, facts(batch).version_starts) end
   write_record(batch, row, new)
   move_count(batch, row, record, new)
   lock_number(number, job .. '/' .. text(attempt + 1), lock_ms)
@@ -166,8 +173,8 @@ local function begin(job, number, digits)
   return {'go', attempt + 1, text(slot), new}
 end
 
-for i = 2, #ARGV, 3 do
-  local ok, values = alone(begin, ARGV[i], ARGV[i + 1], ARGV[i + 2])
+for i = 2, #ARGV, 4 do
+  local ok, values = alone(begin, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
   for _, value in ipairs(ok and values or {'gone', 0, '0', ''}) do answer[#answer + 1] = value end
 end
 if #unleased > 0 then redis.call('ZREM', WATCH[LEASED], unpack(unleased)) end

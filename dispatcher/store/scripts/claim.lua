@@ -3,8 +3,9 @@
 -- ARGV: options `lease_id`, `lease_number`, `class`, `max_jobs`, `max_ahead` (jobs leased within a second; at most four
 --       times as many are leased in all), `max_in_flight` (jobs leased or being sent, in all), `lease_ms`,
 --       `retry_floor` (share of the jobs that retries get), `horizon_us` (how far ahead slots are granted).
--- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}; `more` when this call only passed over
--- rows and there are more behind them; nil when nothing may be leased now, or no worker lives.
+-- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}, "tags": {batch: tag of its definition,
+-- of changed batches only}}; `more` when this call only passed over rows and there are more behind them; nil when
+-- nothing may be leased now, or no worker lives.
 -- Safe to repeat: while the lease is open, its id finds the first answer again.
 -- Rows of a held country are parked without a lease, and batches that are held themselves wait for the end of the hold.
 local lease_id, lease_number, class, lease_ms = OPTIONS.lease_id, OPTIONS.lease_number, OPTIONS.class, OPTIONS.lease_ms
@@ -331,6 +332,8 @@ end
 
 -- Batches of which only rows were passed over; they stand first, and go on at the next call.
 local walking = {}
+-- which definition a lease is of: a batch that was changed has a tag
+local tags = {}
 
 local function serve_batch(batch, vtime)
   if not is_readable(batch) then return set_aside(batch) end
@@ -347,8 +350,9 @@ local function serve_batch(batch, vtime)
     redis.call('HSET', batch_key(batch), 'pace_us', text(next_us + served * interval))
   end
   if served > 0 then
-    local weight = tonumber(redis.call('HGET', batch_key(batch), 'weight'))
-    redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / weight), batch)
+    local weight, tag = unpack(redis.call('HMGET', batch_key(batch), 'weight', 'definition_tag'))
+    tags[batch] = tag or nil
+    redis.call('ZADD', active, string.format('%.17g', tonumber(vtime) + served * STRIDE / tonumber(weight)), batch)
   elseif more then
     walking[#walking + 1] = batch
   elseif not full then
@@ -387,7 +391,7 @@ for scope, hold in pairs(probed) do
   set_probe(hold, now + lease_ms, now + lease_ms, now)
   probes[scope] = hold.id
 end
-local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes})
+local answer = cjson.encode({number = lease_number, jobs = jobs, probes = probes, tags = tags})
 redis.call('SET', lease_key(lease_id), answer, 'PX', text(lease_ms + CLEAN_UP_MS))
 save_lease(lease_id, {made = now, announced = now, left = #jobs, class = class, suspect = suspect and '1' or '0',
   name = NOBODY, instance = NOBODY})

@@ -1,19 +1,19 @@
 -- control: starts, pauses, resumes, cancels, expires or deletes a batch, by compare-and-set on its control.
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
---       unchanged draft, or must have ended before it is deleted: any other is left as it is); for the start of a draft
---       `quota` (how many jobs may begin before `continue`; 0: all), `content` (digest of what it sends; empty: the
---       start is not recorded), `life_ms` (how long later ones are compared with it), `last`, `hashes`
---       and `reruns_started` (the last start of the content, the bytes of the draft's hashes, and the number of started
---       reruns of its parents, that it was compared with), `until_ms` (until when those starts are compared),
---       `event_rules` (JSON: at which shares producers are told; empty: at none); then the sketch of its numbers.
+--       unchanged draft, or must have ended before it is deleted: any other is left as it is), `overdue` (only if its
+--       deadline has passed); for the start of a draft `quota` (how many jobs may begin before `continue`; 0: all),
+--       `content` (digest of what it sends; empty: the start is not recorded), `life_ms`, `last`, `until_ms`
+--       (prelude/starts.lua), `tag`, `hashes` and `reruns_started` (of the definition, the bytes of the draft's
+--       hashes, and the number of started reruns of its parents, that it was compared with), `event_rules` (JSON: at
+--       which shares producers are told; empty: at none); then the sketch of its numbers.
 -- Answer: {control now, jobs that are being sent, why it was refused or empty}. `ended`: all jobs are final, so that
 -- nothing can be paused, cancelled or expired any more. `live`: what is to be deleted has not ended, or not long
 -- enough ago. `late`: the deadline has passed before the batch runs. `not_allowed`: it is no draft that has not changed
--- for so long. `changed`: the draft has got recipients, or another batch of the content was started, since the draft
--- was compared.
--- Running becomes scheduled while the start time is not reached. The script touches no rows: unstarted rows of an ended
--- batch take their state from the batch, its waiting jobs become final in steps (finalize), attempts in flight run out.
+-- for so long, or its deadline was put off. `changed`: the draft has got recipients or another content, or another
+-- batch of the content was started, since the draft was compared. Running becomes scheduled while the start time is
+-- not reached. The script touches no rows: unstarted rows of an ended batch take their state from the batch, its
+-- waiting jobs become final in steps (finalize), attempts in flight run out.
 -- Safe to repeat.
 local batch, expected, new = OPTIONS.batch, OPTIONS.expected, OPTIONS.new
 local key, counts = batch_key(batch), part_key(batch, 'counts')
@@ -74,6 +74,8 @@ if redis.call('HEXISTS', key, 'finished_ms') == 1 then
   if new ~= 'running' then return {control, in_flight(), 'ended'} end
 elseif new == 'running' and deadline > 0 and deadline <= now then
   return {control, in_flight(), 'late'}
+elseif OPTIONS.overdue and not (deadline > 0 and deadline <= now) then
+  return {control, in_flight(), 'not_allowed'}
 end
 
 -- A start is recorded in the script that carries it out: of two at the same time, one is refused and sees the other.
@@ -82,24 +84,19 @@ for parent in string.gmatch(parents, '%w+') do
   reruns_started = reruns_started + stored_number(redis.call('HGET', batch_key(parent), 'reruns_started'))
 end
 local recorded = new == 'running' and control == 'draft' and OPTIONS.content ~= ''
-local starts, hashes = PREFIX .. 'starts:' .. OPTIONS.content, part_key(batch, 'hashes')
+local hashes = part_key(batch, 'hashes')
 if recorded then
-  local last = redis.call('LINDEX', starts, -1) or ''
-  local compared = last == OPTIONS.last and reruns_started == OPTIONS.reruns_started
-  if not compared or redis.call('STRLEN', hashes) ~= OPTIONS.hashes then
-    return {control, in_flight(), 'changed'}
-  end
+  local compared = is_last_start() and reruns_started == OPTIONS.reruns_started
+    and redis.call('STRLEN', hashes) == OPTIONS.hashes
+    and (redis.call('HGET', key, 'definition_tag') or '') == OPTIONS.tag
+  if not compared then return {control, in_flight(), 'changed'} end
 end
-local function record_start(key, start_at)
+local function note_start(start_at)
   for parent in string.gmatch(parents, '%w+') do
     local above = batch_key(parent)
     if redis.call('EXISTS', above) == 1 then redis.call('HINCRBY', above, 'reruns_started', 1) end
   end
-  local until_ms = math.max(now, start_at) + OPTIONS.life_ms
-  redis.call('RPUSH', key, batch .. ' ' .. text(until_ms))
-  redis.call('LTRIM', key, -STARTS_KEPT, -1)
-  redis.call('PEXPIRE', key, text(math.max(until_ms, OPTIONS.until_ms) - now + CLEAN_UP_MS))
-  redis.call('SET', hashes, ARGV[2], 'PX', text(until_ms - now + CLEAN_UP_MS))
+  record_start(batch, ARGV[2], start_at)
 end
 
 local class, begins = redis.call('HGET', key, 'class'), false
@@ -125,7 +122,7 @@ if new == 'running' then
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
   if control == 'draft' and OPTIONS.quota > 0 then redis.call('HSET', key, 'quota', text(OPTIONS.quota)) end
-  if recorded then record_start(starts, start_at) elseif control == 'draft' then redis.call('UNLINK', hashes) end
+  if recorded then note_start(start_at) elseif control == 'draft' then redis.call('UNLINK', hashes) end
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', KEY.deadlines, text(deadline), batch)
   end

@@ -1,8 +1,8 @@
 -- fetch: a worker process takes the jobs of a lease; from then on the lease ends with the process.
 -- KEYS: a key of the account.
 -- ARGV: option `lease_id`.
--- Answer: JSON {"number": n, "jobs": [...], "probes": {scope: id of the hold}}, then record, history and long fax id of
--- each job; nil when the lease is over, was begun, or another process has it.
+-- Answer: the JSON of the lease as `claim` made it, then record, history and long fax id of each job; nil when the
+-- lease is over, was begun, or another process has it.
 -- Safe to repeat. A process that is no worker only reads.
 local OTHER_TYPE = 1
 
