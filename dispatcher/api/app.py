@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 
 from dispatcher.api import (
     account,
     batches,
     body_limit,
     callbacks,
+    docs,
     documents,
     events,
     faxes,
@@ -28,34 +30,33 @@ from dispatcher.api import (
     webhook_endpoints,
 )
 from dispatcher.api.body_limit import BodyLimit
+from dispatcher.api.description import describe, operation_id
+from dispatcher.api.head import HeadAsGet
 from dispatcher.api.parameters import KNOWN_PARAMETERS
+from dispatcher.api.request_id import RequestIds
 from dispatcher.api.security import BEARER, Guard, ensure_guarded
 from dispatcher.api.turns import Turns
 from dispatcher.metrics import Exposition
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
 
-#: routers, each with the statuses of the problems that its use cases raise
-_GUARDED: tuple[tuple[APIRouter, tuple[int, ...]], ...] = (
-    (batches.router, (404, 409, 502, 507)),
-    (reruns.router, (404, 409, 502, 507)),
-    (recipients.router, (404, 409, 507)),
-    (jobs.router, (404, 409, 507)),
-    (faxes.router, (404, 409, 502, 507)),
-    (documents.router, (404, 409, 507)),
-    (suppressions.router, (404, 409, 507)),
-    (previews.router, (404, 507)),
-    (account.router, (404, 409, 507)),
-    (holds.router, (404, 507)),
-    (events.router, (507,)),
-    (webhook_endpoints.router, (404, 409, 507)),
-    (policy.router, ()),
-    (status.router, ()),
+_GUARDED = (
+    batches.router,
+    reruns.router,
+    recipients.router,
+    jobs.router,
+    faxes.router,
+    documents.router,
+    suppressions.router,
+    previews.router,
+    account.router,
+    holds.router,
+    events.router,
+    webhook_endpoints.router,
+    policy.router,
+    status.router,
 )
-_OPEN: tuple[tuple[APIRouter, tuple[int, ...]], ...] = ((documents.signed, (404,)), (health.router, ()))
-_DESCRIPTION = """Large mailings as faxes: upload a document, create a batch, stream recipients into it, start it.
-
-Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC."""
+_OPEN = (documents.signed, health.router)
 
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
@@ -67,24 +68,26 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     app = FastAPI(
         title="bulkfax",
         version=version("bulkfax"),
-        description=_DESCRIPTION,
-        routes=[*callbacks.ROUTES],
+        routes=[*callbacks.ROUTES, *docs.ROUTES],
         lifespan=_with_runtime(runtime) if runtime else _from_settings,
-        responses=problems.RESPONSES,
+        generate_unique_id_function=operation_id,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would name the Host as it was sent
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's way to change the document
     app.state.exposition = Exposition()
     _add_turns(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard)  # the last one is the first that a request meets
+    app.add_middleware(Guard)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(RequestIds)  # the last one is the first that a request meets
     problems.install(app)
-    for router, statuses in _GUARDED:
-        dependencies = [Depends(BEARER), KNOWN_PARAMETERS]
-        app.include_router(router, dependencies=dependencies, responses=problems.described(401, *statuses))
-    for router, statuses in _OPEN:
-        app.include_router(router, responses=problems.described(*statuses))
+    for router in _GUARDED:
+        app.include_router(router, dependencies=[Depends(BEARER), KNOWN_PARAMETERS])
+    for router in _OPEN:
+        app.include_router(router)
     return app
 
 

@@ -12,7 +12,8 @@ from dispatcher.api.allowing import AllowedDep, allowed, allowed_by_key
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
-from dispatcher.api.problems import TOO_MANY_DRAFTS, described
+from dispatcher.api.parameters import BatchPath, LimitOf100
+from dispatcher.api.problems import raises
 from dispatcher.api.progress import progress_now, progress_now_of
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.api.validation import QueryTime
@@ -22,8 +23,7 @@ from dispatcher.core.batch_filter import BatchFilter
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.schema.states import BatchState
-from dispatcher.service import deletions
-from dispatcher.service.diagnosis import diagnose_batch
+from dispatcher.service import deletions, diagnosis, errors
 from dispatcher.service.forecast import forecast
 from dispatcher.service.mailings import Commanded, StartedPart
 from dispatcher.service.progress import BatchProgress
@@ -32,11 +32,16 @@ from dispatcher.service.views import BatchList, BatchView, newest_batches, view_
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
+#: what every route of a batch can raise, and every command
+_FIND = (errors.Missing, errors.Deleted, errors.UnreadableData)
+_COMMAND = (*_FIND, errors.ActionNotAllowed)
 #: reports that are sent at the same time, each with a block of some megabytes in memory, and how many others wait
 REPORTS_AT_ONCE, REPORTS_WAITING = 8, 64
 
 
-@router.post("", status_code=201, responses=TOO_MANY_DRAFTS)
+@router.post(
+    "", status_code=201, responses=raises(errors.TooManyDrafts, errors.Conflict, errors.Deleted, errors.UnreadableData)
+)
 async def create_batch(
     body: validation.NewBatch, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:
@@ -49,7 +54,9 @@ async def create_batch(
 @router.get("", response_model=responses.BatchPage, dependencies=[PAGE_TURN])
 async def list_batches(
     runtime: RuntimeDep,
-    state: Annotated[frozenset[BatchState], Query(description="May be given several times.")] = frozenset(),
+    state: Annotated[
+        frozenset[BatchState], Query(description="Only batches in this state; may be given several times.")
+    ] = frozenset(),
     name: Annotated[str, Query(max_length=200, description="A part of the name, in either case.")] = "",
     metadata: Annotated[
         frozenset[Annotated[str, Field(pattern="^[^=]{1,40}=", max_length=541)]],
@@ -57,10 +64,12 @@ async def list_batches(
     ] = frozenset(),
     since: Annotated[QueryTime | None, Query(description="Only batches created at this time or later.")] = None,
     until: Annotated[QueryTime | None, Query(description="Only batches created before this time.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    before: Annotated[str, Query(max_length=64)] = "",
+    limit: LimitOf100 = 20,
+    after: Annotated[
+        str, Query(max_length=64, description="`next` of the page before; empty for the first page.")
+    ] = "",
 ) -> Response:
-    """List batches, newest first. Pass `next` as `before` to get the next page; a short page may have more after it.
+    """List batches, newest first. A short page may have more after it.
 
     With a filter, one request looks at 2,000 batches at most: a page may be empty although `next` is not null. A batch
     whose stored data is damaged has the state `unreadable` and nothing but its id, and every filter shows it;
@@ -73,7 +82,7 @@ async def list_batches(
         since_ms=convert.ms(since),
         until_ms=convert.ms(until),
     )
-    listed = await newest_batches(runtime.store, limit, before, batch_filter)
+    listed = await newest_batches(runtime.store, limit, after, batch_filter)
     seen = await progress_now(runtime, *listed.views)
     return await page_response(_page, listed, seen)
 
@@ -83,15 +92,15 @@ def _page(listed: BatchList, seen: Mapping[str, BatchProgress]) -> responses.Bat
     return responses.BatchPage(batches=tuple(shown), next=listed.cursor or None)
 
 
-@router.get("/{batch}")
-async def show_batch(batch: str, runtime: RuntimeDep) -> responses.Batch:
+@router.get("/{batch}", responses=raises(*_FIND))
+async def get_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.Batch:
     """Show one batch with its counts by state and category."""
     return await _shown(runtime, await view_batch(runtime.store, batch))
 
 
-@router.patch("/{batch}")
-async def change_batch(
-    batch: str, body: validation.ChangeBatch, runtime: RuntimeDep, allowing: AllowedDep
+@router.patch("/{batch}", responses=raises(*_COMMAND, errors.WarningsNotAllowed, errors.WrongCredentials))
+async def update_batch(
+    batch: BatchPath, body: validation.ChangeBatch, runtime: RuntimeDep, allowing: AllowedDep
 ) -> responses.ChangedBatch:
     """Change a batch that has not ended: a draft, or one that is paused or held. No job is sent as before any more.
 
@@ -109,8 +118,8 @@ async def change_batch(
     return convert.changed_batch(changed, seen, dry_run=body.dry_run)
 
 
-@router.delete("/{batch}", status_code=204, responses=described(409, 410))
-async def delete_batch(batch: str, runtime: RuntimeDep) -> None:
+@router.delete("/{batch}", status_code=204, responses=raises(*_FIND, errors.ActionNotAllowed))
+async def delete_batch(batch: BatchPath, runtime: RuntimeDep) -> None:
     """Delete a batch that has ended, with its recipients, results and report. A repeat changes nothing.
 
     It is gone at once (410, after four weeks 404); its data is removed within minutes. Numbers that it put on the
@@ -119,8 +128,8 @@ async def delete_batch(batch: str, runtime: RuntimeDep) -> None:
     await deletions.delete_batch(runtime.store, batch)
 
 
-@router.get("/{batch}/forecast", dependencies=[PAGE_TURN])
-async def forecast_batch(batch: str, request: Request, runtime: RuntimeDep) -> responses.Forecast:
+@router.get("/{batch}/forecast", dependencies=[PAGE_TURN], responses=raises(*_FIND))
+async def forecast_batch(batch: BatchPath, request: Request, runtime: RuntimeDep) -> responses.Forecast:
     """Show what a batch will send, and when it will have sent it at today's rate. Nothing is changed.
 
     Of a draft, `start_needs` names what its start would be refused without.
@@ -130,14 +139,14 @@ async def forecast_batch(batch: str, request: Request, runtime: RuntimeDep) -> r
     return convert.forecast(seen, allowed_by_key(request, runtime))
 
 
-@router.get("/{batch}/diagnosis", dependencies=[PAGE_TURN])
-async def diagnose_one_batch(batch: str, runtime: RuntimeDep) -> responses.Diagnosis:
+@router.get("/{batch}/diagnosis", dependencies=[PAGE_TURN], responses=raises(*_FIND))
+async def diagnose_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.Diagnosis:
     """Say in plain words what is wrong with a batch, the most important first, and which commands put it right.
 
     Counts are of the whole batch. Examples, times and prefixes are of 20,000 jobs at most, spread over the batch.
     """
     settings = runtime.settings
-    seen = await diagnose_batch(
+    seen = await diagnosis.diagnose_batch(
         runtime.store,
         batch,
         runtime.policy,
@@ -147,9 +156,12 @@ async def diagnose_one_batch(batch: str, runtime: RuntimeDep) -> responses.Diagn
     return convert.diagnosis(seen)
 
 
-@router.post("/{batch}/start")
+@router.post(
+    "/{batch}/start",
+    responses=raises(*_COMMAND, errors.WarningsNotAllowed, errors.Repeated, errors.WrongCredentials),
+)
 async def start_batch(
-    batch: str, runtime: RuntimeDep, allowing: AllowedDep, body: validation.StartBatch | None = None
+    batch: BatchPath, runtime: RuntimeDep, allowing: AllowedDep, body: validation.StartBatch | None = None
 ) -> responses.CommandedBatch:
     """Start sending, or wait for `start_at`. The provider's credentials are checked first.
 
@@ -160,26 +172,26 @@ async def start_batch(
     return await _commanded(runtime, started)
 
 
-@router.post("/{batch}/continue")
-async def continue_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+@router.post("/{batch}/continue", responses=raises(*_COMMAND))
+async def continue_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.CommandedBatch:
     """Let the rest begin of a batch of which only a part was started (`first` or `percent`)."""
     return await _commanded(runtime, await runtime.mailings.continue_batch(batch))
 
 
-@router.post("/{batch}/pause")
-async def pause_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+@router.post("/{batch}/pause", responses=raises(*_COMMAND))
+async def pause_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.CommandedBatch:
     """Stop starting jobs. Jobs in flight continue to their end; `in_flight` is their number."""
     return await _command(runtime, batch, Command.PAUSE)
 
 
-@router.post("/{batch}/resume")
-async def resume_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+@router.post("/{batch}/resume", responses=raises(*_COMMAND))
+async def resume_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.CommandedBatch:
     """Continue after a pause."""
     return await _command(runtime, batch, Command.RESUME)
 
 
-@router.post("/{batch}/cancel")
-async def cancel_batch(batch: str, runtime: RuntimeDep) -> responses.CommandedBatch:
+@router.post("/{batch}/cancel", responses=raises(*_COMMAND))
+async def cancel_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.CommandedBatch:
     """End a batch permanently. Jobs in flight continue to their end; `in_flight` is their number."""
     return await _command(runtime, batch, Command.CANCEL)
 
@@ -201,9 +213,9 @@ async def _shown(runtime: RuntimeDep, view: BatchView) -> responses.Batch:
     "/{batch}/report",
     response_class=StreamingResponse,
     dependencies=[turn_until_answered("report_turns")],
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **raises(*_FIND)},
 )
-async def report_batch(batch: str, runtime: RuntimeDep) -> StreamingResponse:
+async def get_batch_report(batch: BatchPath, runtime: RuntimeDep) -> StreamingResponse:
     """Return every uploaded line with its result, as CSV."""
     name = f'attachment; filename="{batch}.csv"'
     return StreamingResponse(

@@ -17,6 +17,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dispatcher.api.problems import problem_of, problem_response
+from dispatcher.api.request_id import HEADER, new_request_id
 
 #: maximum bytes of a request line, its headers and its trailers together
 MAX_HEAD_BYTES = 64_000
@@ -367,6 +368,7 @@ def connection_for_this_process() -> type[BoundedConnection]:
 
 
 def _answer(status: int, detail: str) -> bytes:
-    response = problem_response(problem_of(HTTPException(status, detail)), {"Connection": "close"})
-    headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
-    return b"%b%b\r\n%b" % (STATUS_LINE[status], headers, bytes(response.body))
+    headers = {"Connection": "close", HEADER: new_request_id()}
+    response = problem_response(problem_of(HTTPException(status, detail)), headers)
+    lines = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+    return b"%b%b\r\n%b" % (STATUS_LINE[status], lines, bytes(response.body))

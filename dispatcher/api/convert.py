@@ -27,7 +27,7 @@ from dispatcher.schema import requests, responses
 from dispatcher.service.account import AccountView, Limit, ReleasedHolds
 from dispatcher.service.changes import ChangedBatch
 from dispatcher.service.diagnosis import Diagnosis
-from dispatcher.service.documents import DocumentInfo
+from dispatcher.service.documents import DocumentInfo, DocumentWarning
 from dispatcher.service.events import EventPage
 from dispatcher.service.forecast import Forecast
 from dispatcher.service.holds import HoldPage, hold_lines, widest_first
@@ -93,11 +93,7 @@ def forecast(seen: Forecast, allowed: Allowed) -> responses.Forecast:
         unchecked_urls=overview.definition.content_urls,
         sending_s=outlook.sending_s,
         sending_minutes=None if outlook.sending_s is None else round(outlook.sending_s * overview.rows / 60, 1),
-        warnings=tuple(
-            _from_sources(responses.DocumentWarning, (warning,))
-            for document in outlook.documents
-            for warning in document.warnings
-        ),
+        warnings=tuple(_warning(warning) for document in outlook.documents for warning in document.warnings),
         repeats=_repeat(earlier),
         start_needs=tuple(name for name, needed in needs.items() if needed),
         price=seen.price and _price(seen.price),
@@ -229,7 +225,7 @@ def overrides(body: requests.Overrides) -> Overrides:
 def _price(price: MailingPrice) -> responses.Price:
     return responses.Price(
         amount=f"{price.amount:.2f}",
-        currency=price.currency,
+        currency=price.currency or None,
         unpriced=price.unpriced,
         estimated=price.estimated,
     )
@@ -398,7 +394,7 @@ def upload(answer: UploadAnswer, rows: RowReader) -> responses.Upload:
 
 def dry_run(trial: Trial, rows: RowReader) -> responses.Upload:
     return responses.Upload(
-        upload="",
+        upload=None,
         lines=trial.accepted + trial.refused + trial.opted_out + trial.suppressed + trial.duplicates,
         accepted=trial.accepted,
         refused=trial.refused,
@@ -409,7 +405,7 @@ def dry_run(trial: Trial, rows: RowReader) -> responses.Upload:
         columns=_used_columns(rows),
         dry_run=True,
         first_rows=tuple(
-            responses.FirstRow(line=row.line, number=row.number, region=row.region, reference=row.reference)
+            responses.FirstRow(line=row.line, number=row.number, region=row.region, reference=row.reference or None)
             for row in trial.first_rows
         ),
     )
@@ -417,7 +413,7 @@ def dry_run(trial: Trial, rows: RowReader) -> responses.Upload:
 
 def _used_columns(rows: RowReader) -> responses.UsedColumns:
     names = {role.value: ", ".join(columns) or None for role, columns in rows.columns.items()}
-    return responses.UsedColumns(**names, assumed_country=rows.home, assumed_rows=rows.assumed)
+    return responses.UsedColumns(**names, assumed_country=rows.home or None, assumed_rows=rows.assumed)
 
 
 def column_options(options: requests.ListOptions) -> ColumnOptions:
@@ -433,7 +429,7 @@ def column_options(options: requests.ListOptions) -> ColumnOptions:
 
 
 def refused_page(page: RefusedPage) -> responses.RefusedPage:
-    return responses.RefusedPage(refused=tuple(map(_refused_row, page.rows)), next=page.next_row)
+    return responses.RefusedPage(refused=tuple(map(_refused_row, page.rows)), next=cursor(page.next_row))
 
 
 def _refused_row(row: RefusedRow) -> responses.RefusedRow:
@@ -527,8 +523,14 @@ def _unknown_fax(fax: UnknownFax) -> responses.UnknownFax:
 
 
 def document(info: DocumentInfo) -> responses.Document:
-    warnings = tuple(_from_sources(responses.DocumentWarning, (warning,)) for warning in info.warnings)
-    return _from_sources(responses.Document, (info,), id=info.sha256, warnings=warnings)
+    warnings = tuple(map(_warning, info.warnings))
+    return _from_sources(
+        responses.Document, (info,), id=info.sha256, warnings=warnings, sending_s=info.sending_s or None
+    )
+
+
+def _warning(warning: DocumentWarning) -> responses.DocumentWarning:
+    return _from_sources(responses.DocumentWarning, (warning,), page=warning.page or None)
 
 
 def job(view: JobView) -> responses.Job:
@@ -536,7 +538,7 @@ def job(view: JobView) -> responses.Job:
 
 
 def job_page(page: JobPage) -> responses.JobPage:
-    return responses.JobPage(jobs=tuple(map(job, page.jobs)), next=page.next_row)
+    return responses.JobPage(jobs=tuple(map(job, page.jobs)), next=cursor(page.next_row))
 
 
 def lookup_page(page: LookupPage) -> responses.LookupPage:
@@ -564,6 +566,9 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
         id=str(view.id),
         state=record.state.label,
         price=_fax_price(record.price, record.currency),
+        line=view.recipient.line or None,
+        error_code=record.failure.error_code or None,
+        pages_total=record.pages_total or None,
         changed_at=_time(record.changed_ms),
         next_at=_time(view.next_ms),
         **values,
@@ -573,7 +578,10 @@ def _job(model: type[Model], view: JobView, **values: Any) -> Model:
 def _history_entry(entry: HistoryEntry, version: int) -> responses.HistoryEntry:
     times = {"at": _time(entry.at_ms), "created_at": _time(entry.created_ms), "ended_at": _time(entry.ended_ms)}
     price = _fax_price(entry.price, entry.currency)
-    return _from_sources(responses.HistoryEntry, (entry, entry.failure), version=version, price=price, **times)
+    numbers = {"error_code": entry.failure.error_code or None, "pages_total": entry.pages_total or None}
+    return _from_sources(
+        responses.HistoryEntry, (entry, entry.failure), version=version, price=price, **times, **numbers
+    )
 
 
 def _fax_price(price: int, currency: str) -> responses.FaxPrice | None:
@@ -608,7 +616,7 @@ def _endpoint(view: EndpointView) -> dict[str, Any]:
         "id": endpoint.id,
         "url": endpoint.url,
         "types": endpoint.types,
-        "description": endpoint.description,
+        "description": endpoint.description or None,
         "created_at": _time(endpoint.created_ms),
         "enabled": not status.disabled_ms,
         "disabled_at": _time(status.disabled_ms),
@@ -622,7 +630,9 @@ def _endpoint(view: EndpointView) -> dict[str, Any]:
 
 
 def delivery_page(page: DeliveryPage) -> responses.WebhookDeliveryPage:
-    return responses.WebhookDeliveryPage(deliveries=tuple(map(_delivery, page.records)), next=page.cursor or None)
+    return responses.WebhookDeliveryPage(
+        deliveries=tuple(map(_delivery, page.records)), next=cursor(page.cursor or None)
+    )
 
 
 def _delivery(record: DeliveryRecord) -> responses.WebhookDelivery:
@@ -644,9 +654,19 @@ def _from_sources(model: type[Model], sources: tuple[object, ...], **values: Any
     for name in model.model_fields.keys() - values.keys():
         for source in sources:
             if hasattr(source, name):
-                values[name] = getattr(source, name)
+                values[name] = _known(model, name, getattr(source, name))
                 break
     return model(**values)
+
+
+def _known(model: type[Model], name: str, value: object) -> object:
+    """Return a value, or None for an empty text where the model can say so."""
+    return None if value == "" and model.model_fields[name].default is None else value
+
+
+def cursor(row: int | None) -> str | None:
+    """Return the cursor of a page in the order of rows."""
+    return None if row is None else str(row)
 
 
 def ms(time: datetime | None) -> int:

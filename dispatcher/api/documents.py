@@ -16,12 +16,13 @@ from dispatcher.api.disconnects import while_connected
 from dispatcher.api.forms import FORM, is_form, received_form
 from dispatcher.api.full_disk import full_disk_refuses
 from dispatcher.api.headers import byte_range, file_name
-from dispatcher.api.problems import described
+from dispatcher.api.parameters import DocumentPath
+from dispatcher.api.problems import answers, raises
 from dispatcher.api.turns import turn_until_answered
 from dispatcher.core.times import END_MS
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
-from dispatcher.service import deletions
+from dispatcher.service import deletions, errors
 from dispatcher.service.documents import DOCUMENT_PATH, DocumentInfo, find_document, open_document, open_part
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -47,6 +48,7 @@ _FIELDS = 10
     "",
     status_code=201,
     dependencies=[turn_until_answered("upload_turns")],
+    responses=raises(errors.StoreFull, errors.UnreadableData),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -86,14 +88,16 @@ async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
         yield file.file, file_name(file.headers.get("content-disposition", ""))
 
 
-@router.get("/{sha256}")
-async def show_document(sha256: str, runtime: RuntimeDep) -> responses.Document:
+@router.get("/{sha256}", responses=raises(errors.Missing, errors.UnreadableData))
+async def get_document(sha256: DocumentPath, runtime: RuntimeDep) -> responses.Document:
     """Show the size, number of pages and name of a document."""
     return convert.document(await find_document(runtime.store, sha256))
 
 
-@router.delete("/{sha256}", status_code=204, responses=described(404, 409))
-async def delete_document(sha256: str, runtime: RuntimeDep) -> None:
+@router.delete(
+    "/{sha256}", status_code=204, responses=raises(errors.Missing, errors.ActionNotAllowed, errors.UnreadableData)
+)
+async def delete_document(sha256: DocumentPath, runtime: RuntimeDep) -> None:
     """Delete a document, unless batches that have not ended need it. Ended ones can only be rerun with another."""
     await deletions.delete_document(runtime.store, sha256)
 
@@ -101,6 +105,8 @@ async def delete_document(sha256: str, runtime: RuntimeDep) -> None:
 _Expires = Annotated[
     int, Query(ge=0, lt=END_MS // 1000, description="Second since 1970 until which the address holds.")
 ]
+_Signature = Annotated[str, Query(description="Signature of the address.")]
+_FETCH = raises(errors.Missing, errors.Forged, errors.UnreadableData)
 
 
 @signed.get(
@@ -110,16 +116,17 @@ _Expires = Annotated[
     responses={
         200: {"content": {"application/pdf": {"schema": _BINARY}}},
         206: {"description": "The bytes that `Range` names.", "content": {"application/pdf": {"schema": _BINARY}}},
-        **described(416),
+        **_FETCH,
+        **answers(["no-such-part"]),
     },
 )
 async def fetch_document(
-    sha256: str,
+    sha256: DocumentPath,
     runtime: RuntimeDep,
     expires: _Expires,
-    signature: str,
-    range_: Annotated[str, Header(alias="Range")] = "",
-    if_range: Annotated[str, Header()] = "",
+    signature: _Signature,
+    range_: Annotated[str, Header(alias="Range", description="One range of bytes.")] = "",
+    if_range: Annotated[str, Header(description="`ETag` of the document that `Range` is meant for.")] = "",
 ) -> StreamingResponse:
     """Return a document, or a part of it, if the signed URL is valid and has not expired."""
     info, chunks = await _opened(runtime, sha256, expires, signature)
@@ -136,8 +143,12 @@ async def fetch_document(
     )
 
 
-@signed.head("/{sha256}", responses={200: {"description": "The headers of the document."}})
-async def describe_document(sha256: str, runtime: RuntimeDep, expires: _Expires, signature: str) -> Response:
+@signed.head(
+    "/{sha256}", response_class=Response, responses={200: {"description": "The headers of the document."}, **_FETCH}
+)
+async def fetch_document_headers(
+    sha256: DocumentPath, runtime: RuntimeDep, expires: _Expires, signature: _Signature
+) -> Response:
     """Return the headers of a document without its content."""
     info, _ = await _opened(runtime, sha256, expires, signature)
     return Response(media_type=_PDF, headers=_headers(info))

@@ -1,22 +1,40 @@
 """The routes of single faxes: each is an urgent batch with one recipient that starts at once."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from dispatcher.api import convert, validation
 from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
+from dispatcher.api.problems import raises
 from dispatcher.core.job import Recipient
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.recipients.numbers import RefusedNumber
 from dispatcher.schema import requests, responses
+from dispatcher.service import errors
 from dispatcher.service.errors import InvalidInput
 from dispatcher.service.jobs import show_job
 
 router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
 
 
-@router.post("", status_code=202)
+@router.post(
+    "",
+    status_code=202,
+    responses=raises(
+        errors.Deleted,
+        errors.UnreadableData,
+        errors.ActionNotAllowed,
+        errors.WarningsNotAllowed,
+        errors.NumberSuppressed,
+        errors.Repeated,
+        errors.Conflict,
+        errors.TooManyDrafts,
+        errors.WrongCredentials,
+    ),
+)
 async def send_fax(
     body: validation.NewFax,
     runtime: RuntimeDep,
@@ -35,8 +53,10 @@ async def send_fax(
     return convert.job(view)
 
 
-@router.get("/{fax}")
-async def show_fax(fax: str, runtime: RuntimeDep) -> responses.JobStory:
+@router.get("/{fax}", responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData))
+async def get_fax(
+    fax: Annotated[str, Path(description="Id of the job, or of its batch.")], runtime: RuntimeDep
+) -> responses.JobStory:
     """Show one fax with the history of its attempts, by the id of its job or of its batch."""
     return convert.job_story(await show_job(runtime.store, fax if "." in fax else f"{fax}.0"))
 

@@ -11,13 +11,13 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-async def alive() -> responses.Alive:
+async def get_health() -> responses.Alive:
     """Answer that the process is alive. Redis is not checked, so that its failure restarts no web process."""
     return responses.Alive()
 
 
 @router.get("/readyz")
-async def ready(runtime: RuntimeDep) -> responses.Ready:
+async def get_readiness(runtime: RuntimeDep) -> responses.Ready:
     """Check that Redis is reachable, takes writes, is configured to keep them, and that our keys are ours; or 503."""
     await runtime.store.ping()
     await runtime.store.check_writable()
@@ -30,7 +30,7 @@ async def ready(runtime: RuntimeDep) -> responses.Ready:
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
-async def metrics(request: Request, runtime: RuntimeDep) -> Response:
+async def get_metrics(request: Request, runtime: RuntimeDep) -> Response:
     """Return the metrics of the whole cluster in the format of Prometheus. Every web process returns the same."""
     exposition: Exposition = request.app.state.exposition
     text = await exposition.text(runtime.store, runtime.settings.sinch.max_in_flight)

@@ -7,18 +7,25 @@ from fastapi import APIRouter, Query, Response
 from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, page_response
+from dispatcher.api.parameters import After, LimitOf1000
+from dispatcher.api.problems import raises
 from dispatcher.schema import requests, responses
-from dispatcher.service.holds import list_holds
+from dispatcher.service import errors, holds
 
 router = APIRouter(prefix="/v1/holds", tags=["account"])
 
 
-@router.get("", response_model=responses.HoldPage, dependencies=[PAGE_TURN])
-async def list_all_holds(
+@router.get(
+    "",
+    response_model=responses.HoldPage,
+    dependencies=[PAGE_TURN],
+    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+)
+async def list_holds(
     runtime: RuntimeDep,
     category: Annotated[
         frozenset[Annotated[str, *requests.known_word(requests.CATEGORIES)]],
-        Query(description="May be given several times."),
+        Query(description="Only holds of this category; may be given several times."),
     ] = frozenset(),
     batch: Annotated[
         str, Query(max_length=64, description="Only holds that stop this batch, a part of it, or jobs of it.")
@@ -26,12 +33,9 @@ async def list_all_holds(
     fold: Annotated[
         bool, Query(description="Whether jobs of one batch that are held for one category are one entry.")
     ] = True,
-    after: Annotated[str, Query(max_length=200)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: After = "",
+    limit: LimitOf1000 = 100,
 ) -> Response:
-    """List holds, the widest scope first: account, provider, documents, batches, countries, jobs.
-
-    Pass `next` as `after` to get the next page.
-    """
-    page = await list_holds(runtime.store, batch=batch, categories=category, fold=fold, after=after, limit=limit)
+    """List holds, the widest scope first: account, provider, documents, batches, countries, jobs."""
+    page = await holds.list_holds(runtime.store, batch=batch, categories=category, fold=fold, after=after, limit=limit)
     return await page_response(convert.hold_page, page)

@@ -10,12 +10,15 @@ from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.numbers import e164_of, meanings
 from dispatcher.api.pages import PAGE_TURN, page_response
+from dispatcher.api.parameters import AfterRow, BatchPath, JobPath, LimitOf100, LimitOf1000, row_of
+from dispatcher.api.problems import raises
 from dispatcher.api.validation import QueryTime
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.times import to_ms
 from dispatcher.runtime import Runtime
 from dispatcher.schema import requests, responses
 from dispatcher.schema.states import JobState
+from dispatcher.service import errors
 from dispatcher.service.errors import InvalidInput
 from dispatcher.service.job_cancellation import cancel_jobs
 from dispatcher.service.jobs import list_jobs, parsed_job, show_job
@@ -25,49 +28,62 @@ from dispatcher.service.views import find_batch
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-@router.get("/batches/{batch}/jobs", response_model=responses.JobPage, dependencies=[PAGE_TURN])
+@router.get(
+    "/batches/{batch}/jobs",
+    response_model=responses.JobPage,
+    dependencies=[PAGE_TURN],
+    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+)
 async def list_batch_jobs(
-    batch: str,
+    batch: BatchPath,
     runtime: RuntimeDep,
-    state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
+    state: Annotated[
+        frozenset[JobState], Query(description="Only jobs in this state; may be given several times.")
+    ] = frozenset(),
     category: Annotated[
         frozenset[Annotated[str, *requests.known_word(requests.CATEGORIES)]],
-        Query(description="May be given several times."),
+        Query(description="Only jobs whose latest failure is of this category; may be given several times."),
     ] = frozenset(),
-    reference: Annotated[str, Query(max_length=200)] = "",
+    reference: Annotated[str, Query(max_length=200, description="The producer's own id of the recipient.")] = "",
     number: Annotated[
         str, Query(max_length=100, description="In international form, or in that of the batch's default country.")
     ] = "",
-    after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterRow = "",
+    limit: LimitOf1000 = 100,
 ) -> Response:
-    """List jobs by row. Pass `next` as `after` to get the next page; a short page may have more jobs after it."""
+    """List jobs of a batch by row. A short page may have more jobs after it."""
     job_filter = JobFilter(
         states=frozenset(convert.STATES[name] for name in state),
         categories=category,
         references=frozenset(filter(None, [reference])),
         numbers=_numbers(number, await _country(runtime, batch) if number else ""),
     )
-    page = await list_jobs(runtime.store, batch, job_filter, after=after, limit=limit)
+    page = await list_jobs(runtime.store, batch, job_filter, after=row_of(after), limit=limit)
     return await page_response(convert.job_page, page)
 
 
-@router.get("/jobs", response_model=responses.LookupPage, dependencies=[PAGE_TURN])
+@router.get(
+    "/jobs", response_model=responses.LookupPage, dependencies=[PAGE_TURN], responses=raises(errors.UnreadableData)
+)
 async def look_up_jobs(
     runtime: RuntimeDep,
     number: Annotated[
         str, Query(max_length=100, description="In international form, or in that of the default country.")
     ] = "",
-    reference: Annotated[str, Query(max_length=200)] = "",
-    state: Annotated[frozenset[JobState], Query(description="May be given several times.")] = frozenset(),
+    reference: Annotated[str, Query(max_length=200, description="The producer's own id of the recipient.")] = "",
+    state: Annotated[
+        frozenset[JobState], Query(description="Only jobs in this state; may be given several times.")
+    ] = frozenset(),
     since: Annotated[QueryTime | None, Query(description="Only jobs whose state has changed since then.")] = None,
-    after: Annotated[str, Query(max_length=40)] = "",
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[
+        str, Query(max_length=40, description="`next` of the page before; empty for the first page.")
+    ] = "",
+    limit: LimitOf100 = 20,
 ) -> Response:
     """Look up jobs of all batches by number, by reference, or by both; the newest come first.
 
-    Jobs can be looked up for 90 days (`retention.lookup` of the policy), and as long as their batch exists. Pass `next`
-    as `after` to get the next page; a short page may have more jobs after it.
+    Jobs can be looked up for 90 days (`retention.lookup` of the policy), and as long as their batch exists. A
+    short page may have more jobs after it.
     """
     if not number and not reference:
         raise InvalidInput({"number": "give a number or a reference; the jobs of one batch are at /v1/batches/ID/jobs"})
@@ -80,8 +96,13 @@ async def look_up_jobs(
     return await page_response(convert.lookup_page, await look_up(runtime.store, job_filter, after=after, limit=limit))
 
 
-@router.post("/batches/{batch}/jobs/cancel")
-async def cancel_batch_jobs(batch: str, body: validation.CancelJobs, runtime: RuntimeDep) -> responses.CancelledJobs:
+@router.post(
+    "/batches/{batch}/jobs/cancel",
+    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData, errors.ActionNotAllowed),
+)
+async def cancel_batch_jobs(
+    batch: BatchPath, body: validation.CancelJobs, runtime: RuntimeDep
+) -> responses.CancelledJobs:
     """Cancel single jobs of a batch that has not ended. No cancelled job is faxed after the answer.
 
     Jobs whose call is under way are counted in `in_flight` and not cancelled. While `next` is not null, more rows have
@@ -92,10 +113,10 @@ async def cancel_batch_jobs(batch: str, body: validation.CancelJobs, runtime: Ru
     if body.jobs:
         named = replace(named, rows=_rows(batch, body.jobs))
     done = await cancel_jobs(
-        runtime.store, batch, named, reason=body.reason.strip(), preview=body.preview, after=body.after
+        runtime.store, batch, named, reason=body.reason.strip(), preview=body.preview, after=row_of(body.after)
     )
     return responses.CancelledJobs(
-        batch=batch, jobs=done.jobs, in_flight=done.in_flight, preview=body.preview, next=done.next_row
+        batch=batch, jobs=done.jobs, in_flight=done.in_flight, preview=body.preview, next=convert.cursor(done.next_row)
     )
 
 
@@ -110,8 +131,8 @@ def _rows(batch: str, names: Sequence[str]) -> frozenset[int]:
     return frozenset(rows)
 
 
-@router.get("/jobs/{job}")
-async def show_one_job(job: str, runtime: RuntimeDep) -> responses.JobStory:
+@router.get("/jobs/{job}", responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData))
+async def get_job(job: JobPath, runtime: RuntimeDep) -> responses.JobStory:
     """Show one job with the history of its attempts and a sentence that says what it waits for."""
     return convert.job_story(await show_job(runtime.store, job))
 

@@ -1,14 +1,38 @@
-"""Refuses query parameters that a route does not have: a misspelled filter would be no filter."""
+"""Parameters that several routes have, and the refusal of those that a route does not have.
+
+A misspelled filter would be no filter.
+"""
 
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from dispatcher.core.closed_sets import unknown_word
 from dispatcher.service.errors import InvalidInput
+
+BatchPath = Annotated[str, Path(description="Id of the batch.")]
+JobPath = Annotated[str, Path(description="Id of the job, `<batch>.<row>`.")]
+DocumentPath = Annotated[str, Path(description="Id of the document: the SHA-256 of its bytes.")]
+NumberPath = Annotated[str, Path(description="The number in any form; a plus sign may be written as `%2B`.")]
+
+_NEXT = "`next` of the page before; empty for the first page."
+After = Annotated[str, Query(max_length=200, description=_NEXT)]
+#: of pages in the order of rows, whose cursors are numbers
+AfterRow = Annotated[str, Query(pattern="^[0-9]{0,9}$", description=_NEXT)]
+AfterLine = Annotated[str, Query(pattern="^[0-9]{0,12}$", description=_NEXT)]
+_LIMIT = "Maximum number of entries of the page."
+LimitOf100 = Annotated[int, Query(ge=1, le=100, description=_LIMIT)]
+LimitOf1000 = Annotated[int, Query(ge=1, le=1000, description=_LIMIT)]
+
+
+def row_of(cursor: str) -> int:
+    """Return the row after which a page begins; -1 for the first page."""
+    return int(cursor) if cursor else -1
+
 
 #: the parameters of the routes that were used, by their functions
 _known: dict[Callable[..., object], frozenset[str]] = {}

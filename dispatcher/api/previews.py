@@ -7,7 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.disconnects import while_connected
 from dispatcher.api.full_disk import full_disk_refuses
+from dispatcher.api.parameters import DocumentPath
+from dispatcher.api.problems import raises
 from dispatcher.api.turns import turn_until_answered
+from dispatcher.service import errors
 from dispatcher.service.previews import ImageConversion, Resolution, preview_page
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -22,12 +25,15 @@ _PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary
 @router.get(
     "/{sha256}/preview",
     response_class=Response,
-    responses={200: _PNG},
+    responses={
+        200: _PNG,
+        **raises(errors.Missing, errors.UnreadableData, errors.Unreadable, errors.StoreFull),
+    },
     dependencies=[turn_until_answered("preview_turns")],
 )
 async def preview_document(
     request: Request,
-    sha256: str,
+    sha256: DocumentPath,
     runtime: RuntimeDep,
     page: Annotated[int, Query(ge=1, le=100_000, description="Page, counted from 1.")] = 1,
     resolution: Annotated[

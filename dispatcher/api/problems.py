@@ -1,6 +1,7 @@
 """Turns exceptions into problem documents (RFC 9457)."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
+from dispatcher.api.request_id import request_id_header
 from dispatcher.recipients.errors import RecipientListError, UnsupportedContentType
+from dispatcher.schema.problem_types import PROBLEM_TYPES, ProblemType, general_type
 from dispatcher.schema.responses import Fault, Problem
 from dispatcher.service import errors
 from dispatcher.service.documents import DocumentWarning
@@ -30,81 +33,58 @@ class UploadBroken(Exception):
         self.lines_stored = lines_stored
 
 
-#: status, short name and title for each error that a use-case or the store may raise
-_KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
-    errors.Deleted: (410, "deleted", "Deleted"),
-    errors.Missing: (404, "not-found", "Not found"),
-    errors.WarningsNotAllowed: (409, "document-warnings", "The documents have warnings"),
-    errors.NumberSuppressed: (409, "suppressed", "On the do-not-fax list"),
-    errors.ActionNotAllowed: (409, "not-allowed", "Not allowed in this state"),
-    errors.Conflict: (409, "key-reused", "Idempotency key used for other content"),
-    errors.Repeated: (409, "repeat", "Sent a short while ago"),
-    errors.TooManyDrafts: (409, "too-many-drafts", "Too many open drafts"),
-    errors.InvalidInput: (422, "invalid", "Fields cannot be used"),
-    errors.Unreadable: (422, "unreadable", "The body cannot be understood"),
-    errors.TooLarge: (413, "too-large", "The body is too large"),
-    errors.Forged: (403, "forged", "Invalid signature"),
-    errors.WrongCredentials: (502, "wrong-credentials", "Wrong credentials for the provider"),
-    errors.StoreFull: (507, "full", "No room left"),
-    errors.UnreadableData: (409, "unreadable-data", "Stored data cannot be read"),
-    errors.StoreError: (503, "store-unavailable", "The store cannot be used"),
-    UnsupportedContentType: (415, "unsupported-content-type", "Unsupported type of list"),
-    RecipientListError: (422, "unreadable-list", "The list of recipients cannot be read"),
+#: type of the problem for each error that a use-case or the store may raise
+_NAMES: Mapping[type[Exception], str] = {
+    errors.Deleted: "deleted",
+    errors.Missing: "not-found",
+    errors.WarningsNotAllowed: "document-warnings",
+    errors.NumberSuppressed: "suppressed",
+    errors.ActionNotAllowed: "not-allowed",
+    errors.Conflict: "key-reused",
+    errors.Repeated: "repeat",
+    errors.TooManyDrafts: "too-many-drafts",
+    errors.InvalidInput: "invalid",
+    errors.Unreadable: "unreadable",
+    errors.TooLarge: "too-large",
+    errors.Forged: "forged",
+    errors.WrongCredentials: "wrong-credentials",
+    errors.StoreFull: "full",
+    errors.UnreadableData: "unreadable-data",
+    errors.StoreError: "store-unavailable",
+    UnsupportedContentType: "unsupported-content-type",
+    RecipientListError: "unreadable-list",
 }
 _BROKEN_JSON = (
     "The body cannot be read as JSON: it is nested too deeply, has a number of thousands of digits, or is not UTF-8."
 )
+_INTERNAL = "An internal error occurred; the log of web contains the details, with the X-Request-Id of this answer."
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_TITLES = {
-    400: "Bad request",
-    401: "API key missing or wrong",
-    403: "Refused",
-    404: "Not found",
-    405: "Method not allowed",
-    408: "Too slow",
-    409: "Not allowed in this state, or idempotency key used for other content",
-    410: "Deleted",
-    413: "The body is too large",
-    414: "The address is too long",
-    415: "Unsupported type of body",
-    416: "No such part",
-    422: "Fields cannot be used",
-    431: "The headers are too large",
-    500: "Internal error",
-    502: "Wrong credentials for the provider",
-    503: "Not available",
-    507: "No room left",
-}
-#: statuses that every operation may answer with, whatever it does
-_EVERYWHERE = (400, 403, 405, 408, 413, 414, 415, 422, 431, 500, 503)
+#: under this name an answer of the OpenAPI document lists the types of its problems
+TYPES_KEY = "x-problem-types"
 
 
-def _schema() -> dict[str, Any]:
-    """Return the schema of a problem without references, which would point into the OpenAPI document."""
-    schema = Problem.model_json_schema()
-    schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
-    return schema
+def raises(*errors_raised: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """Return the answers of a route whose use-case raises these errors, for the OpenAPI document.
+
+    What any request may be refused for is not named here: ``description`` adds it.
+    """
+    return answers(_NAMES[error] for error in errors_raised)
 
 
-_CONTENT = {MEDIA_TYPE: {"schema": _schema()}}
-
-
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return problems for the OpenAPI document."""
-    return {status: {"description": _TITLES[status], "content": _CONTENT} for status in statuses}
-
-
-#: for the OpenAPI document: every operation may answer with a problem
-RESPONSES = {"default": {"description": "Problem", "content": _CONTENT}} | described(*_EVERYWHERE)
-
-
-#: for the OpenAPI document: what creates a draft may be refused because too many are open
-TOO_MANY_DRAFTS: dict[int | str, dict[str, Any]] = {
-    409: {
-        "description": "Too many open drafts: start or cancel some. Or the idempotency key was used for other content.",
-        "content": _CONTENT,
+def answers(names: Iterable[str]) -> dict[int | str, dict[str, Any]]:
+    """Return the answers with problems of these types, by status, for the OpenAPI document."""
+    by_status = defaultdict[int, list[ProblemType]](list)
+    for name in names:
+        problem_type = PROBLEM_TYPES[name]
+        by_status[problem_type.status].append(problem_type)
+    return {
+        status: {
+            "description": " ".join(f"`{problem_type.name}`: {problem_type.meaning}" for problem_type in types),
+            TYPES_KEY: [problem_type.name for problem_type in types],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, types in by_status.items()
     }
-}
 
 
 def install(app: FastAPI) -> None:
@@ -129,32 +109,36 @@ def problem_of(error: Exception) -> Problem:
         case UploadBroken():
             return _broken(error)
         case RequestValidationError():
-            return _problem(422, "invalid", detail="", faults=_validation_faults(error.errors()))
+            return _problem(PROBLEM_TYPES["invalid"], detail="", faults=_validation_faults(error.errors()))
         case HTTPException(status_code=400, __cause__=RecursionError() | ValueError()):
-            return _problem(422, "unreadable", title="The body cannot be understood", detail=_BROKEN_JSON)
+            return _problem(PROBLEM_TYPES["unreadable"], detail=_BROKEN_JSON)
         case HTTPException():
-            return _problem(error.status_code, "", detail=str(error.detail))
-    for kind, (status, name, title) in _KINDS.items():
+            return _problem(general_type(error.status_code), detail=str(error.detail))
+    for kind, name in _NAMES.items():
         if isinstance(error, kind):
-            problem = _problem(status, name, title=title, detail=str(error), faults=_faults(error))
+            problem = _problem(PROBLEM_TYPES[name], detail=str(error), faults=_faults(error))
             return problem.model_copy(update=_more(error))
-    return _problem(500, "internal", detail="An internal error occurred; the log of the API contains the details.")
+    return _problem(PROBLEM_TYPES["internal"], detail=_INTERNAL)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     problem = problem_of(error)
+    if problem.status == 500:  # answered outside of all middleware
+        headers = request_id_header(request.scope)
     return problem_response(problem, {"Allow": _allowed(request)} if problem.status == 405 else headers)
 
 
 def _allowed(request: Request) -> str:
     """Return the methods of a path. The framework names those of the first route with it only."""
-    offered = (
+    offered = {
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
-    )
-    return ", ".join(offered)
+    }
+    if "GET" in offered:
+        offered.add("HEAD")
+    return ", ".join(method for method in _METHODS if method in offered)
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -162,11 +146,11 @@ async def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
-def _problem(status: int, name: str, *, detail: str, title: str = "", faults: Sequence[Fault] = ()) -> Problem:
+def _problem(problem_type: ProblemType, *, detail: str, faults: Sequence[Fault] = ()) -> Problem:
     return Problem(
-        type=f"urn:bulkfax:problem:{name}" if name else "about:blank",
-        title=title or _TITLES.get(status, "Error"),
-        status=status,
+        type=problem_type.uri,
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail or "; ".join(f"{fault.field}: {fault.message}" for fault in faults),
         errors=tuple(faults),
     )

@@ -14,12 +14,14 @@ from dispatcher.api.forms import FORM
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.list_body import received_list
 from dispatcher.api.pages import PAGE_TURN, page_response
-from dispatcher.api.problems import UploadBroken
+from dispatcher.api.parameters import AfterLine, BatchPath, LimitOf1000, row_of
+from dispatcher.api.problems import UploadBroken, raises
 from dispatcher.api.turns import Turns
 from dispatcher.api.workbooks import opened_list
 from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.read_rows import RowReader, pieces
 from dispatcher.schema import requests, responses
+from dispatcher.service import errors
 from dispatcher.service.errors import ServiceError, StoreError
 from dispatcher.service.jobs import list_refused
 from dispatcher.service.trial import Trial
@@ -48,9 +50,21 @@ _BODY = {
 }
 
 
-@router.post("/batches/{batch}/recipients", openapi_extra=_BODY)
+@router.post(
+    "/batches/{batch}/recipients",
+    openapi_extra=_BODY,
+    responses=raises(
+        errors.Missing,
+        errors.Deleted,
+        errors.UnreadableData,
+        errors.ActionNotAllowed,
+        errors.Conflict,
+        errors.StoreFull,
+        RecipientListError,
+    ),
+)
 async def upload_recipients(
-    batch: str,
+    batch: BatchPath,
     request: Request,
     runtime: RuntimeDep,
     options: Annotated[requests.UploadOptions, Query()],
@@ -78,7 +92,11 @@ async def upload_recipients(
             raise UploadBroken(error, upload.key, upload.lines_done) from error
 
 
-@router.post("/recipients/dry-run", openapi_extra=_BODY)
+@router.post(
+    "/recipients/dry-run",
+    openapi_extra=_BODY,
+    responses=raises(RecipientListError, errors.StoreFull, errors.UnreadableData),
+)
 async def try_recipients(
     request: Request, runtime: RuntimeDep, options: Annotated[requests.DryRunOptions, Query()]
 ) -> responses.Upload:
@@ -101,13 +119,15 @@ def _turn(request: Request) -> AbstractAsyncContextManager[None]:
     return turns.turn()
 
 
-@router.get("/batches/{batch}/refused", response_model=responses.RefusedPage, dependencies=[PAGE_TURN])
+@router.get(
+    "/batches/{batch}/refused",
+    response_model=responses.RefusedPage,
+    dependencies=[PAGE_TURN],
+    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+)
 async def list_refused_rows(
-    batch: str,
-    runtime: RuntimeDep,
-    after: Annotated[int, Query(ge=-1, le=10**12)] = -1,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    batch: BatchPath, runtime: RuntimeDep, after: AfterLine = "", limit: LimitOf1000 = 100
 ) -> Response:
-    """List the refused rows with the reasons. Pass `next` as `after` to get the next page."""
-    page = await list_refused(runtime.store, batch, after=after, limit=limit)
+    """List the refused rows with the reasons."""
+    page = await list_refused(runtime.store, batch, after=row_of(after), limit=limit)
     return await page_response(convert.refused_page, page)

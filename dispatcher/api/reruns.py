@@ -1,9 +1,9 @@
 """Routes of reruns: send jobs of batches again, with what was wrong put right, and say before what would be sent."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from dispatcher.api import convert, validation
@@ -11,12 +11,14 @@ from dispatcher.api.allowing import AllowedDep, allowed
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.numbers import e164_of
-from dispatcher.api.problems import TOO_MANY_DRAFTS
+from dispatcher.api.parameters import BatchPath
+from dispatcher.api.problems import raises
 from dispatcher.api.progress import progress_now
 from dispatcher.api.turns import Turns
 from dispatcher.recipients.number_reader import NumberReader
 from dispatcher.runtime import Runtime
 from dispatcher.schema import requests, responses
+from dispatcher.service import errors
 from dispatcher.service.mailings import Allowed
 from dispatcher.service.rerun_preview import RerunPreview
 from dispatcher.service.reruns import RerunOrder
@@ -27,6 +29,19 @@ router = APIRouter(prefix="/v1", tags=["reruns"])
 #: previews that are counted at the same time, each for some seconds, and how many others wait
 PREVIEWS_AT_ONCE, PREVIEWS_WAITING = 2, 16
 
+#: what a rerun can raise
+_RERUN = raises(
+    errors.Missing,
+    errors.Deleted,
+    errors.UnreadableData,
+    errors.ActionNotAllowed,
+    errors.WarningsNotAllowed,
+    errors.NumberSuppressed,
+    errors.Repeated,
+    errors.Conflict,
+    errors.TooManyDrafts,
+    errors.WrongCredentials,
+)
 _PREVIEW: dict[int | str, dict[str, Any]] = {
     200: {"model": responses.RerunPreview, "description": "The preview is complete. Nothing was created."},
     202: {
@@ -41,11 +56,9 @@ def _turns(request: Request) -> Turns:
     return turns
 
 
-@router.post(
-    "/batches/{batch}/rerun", status_code=201, response_model=responses.Batch, responses=TOO_MANY_DRAFTS | _PREVIEW
-)
+@router.post("/batches/{batch}/rerun", status_code=201, response_model=responses.Batch, responses=_RERUN | _PREVIEW)
 async def rerun_batch(
-    batch: str,
+    batch: BatchPath,
     body: validation.NewRerun,
     runtime: RuntimeDep,
     allowing: AllowedDep,
@@ -65,7 +78,7 @@ async def rerun_batch(
     return new
 
 
-@router.post("/reruns", status_code=201, response_model=responses.RerunBatches, responses=TOO_MANY_DRAFTS | _PREVIEW)
+@router.post("/reruns", status_code=201, response_model=responses.RerunBatches, responses=_RERUN | _PREVIEW)
 async def rerun_batches(
     body: validation.NewReruns,
     runtime: RuntimeDep,
@@ -83,8 +96,16 @@ async def rerun_batches(
     return responses.RerunBatches(batches=tuple(await _run(runtime, body.batches, order, key)))
 
 
-@router.get("/rerun-previews/{preview}", response_model=responses.RerunPreview, responses=_PREVIEW)
-async def continue_preview(preview: str, runtime: RuntimeDep, turns: Turns = Depends(_turns)) -> Response:
+@router.get(
+    "/rerun-previews/{preview}",
+    response_model=responses.RerunPreview,
+    responses=_PREVIEW | raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+)
+async def continue_rerun_preview(
+    preview: Annotated[str, Path(description="Id of the preview.")],
+    runtime: RuntimeDep,
+    turns: Turns = Depends(_turns),
+) -> Response:
     """Continue a preview that was not complete, for some seconds. It is kept for an hour after each look."""
     async with turns.turn():
         seen = await runtime.rerun_previews.go_on(preview, _numbers_allowed(runtime))

@@ -3,22 +3,24 @@
 from fastapi import APIRouter, Response
 
 from dispatcher.api import convert
-from dispatcher.api.account import show_account
+from dispatcher.api.account import get_account
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, page_response
+from dispatcher.api.problems import raises
 from dispatcher.api.progress import progress_now
 from dispatcher.schema import responses
+from dispatcher.service import errors
 from dispatcher.service.status import view_status
 
 router = APIRouter(prefix="/v1/status", tags=["account"])
 
 
-@router.get("", response_model=responses.Status, dependencies=[PAGE_TURN])
-async def show_status(runtime: RuntimeDep) -> Response:
+@router.get("", response_model=responses.Status, dependencies=[PAGE_TURN], responses=raises(errors.UnreadableData))
+async def get_status(runtime: RuntimeDep) -> Response:
     """Show all that runs: the account, its holds, the processes, the provider, and the batches that have not ended.
 
     At most 50 batches, the newest of the last 2,000; drafts are not among them.
     """
     view = await view_status(runtime.store)
     seen = await progress_now(runtime, *view.batches)
-    return await page_response(convert.status, view, await show_account(runtime), seen)
+    return await page_response(convert.status, view, await get_account(runtime), seen)

@@ -9,25 +9,22 @@ from fastapi.responses import StreamingResponse
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
+from dispatcher.api.parameters import After, LimitOf1000, NumberPath
+from dispatcher.api.problems import raises
 from dispatcher.api.turns import Turns, turn_until_answered
 from dispatcher.core.job import RefusedRow
 from dispatcher.core.suppressions import MAX_REASON, Suppression, SuppressionSource, one_line
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.recipients.countries import region_of_country
+from dispatcher.recipients.errors import RecipientListError
 from dispatcher.recipients.numbers import RefusedNumber, normalize_number
 from dispatcher.recipients.read_rows import pieces
 from dispatcher.recipients.suppression_rows import SuppressionReader
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
+from dispatcher.service import errors, suppressions
 from dispatcher.service.errors import InvalidInput
-from dispatcher.service.suppressions import (
-    SuppressionFilter,
-    add_suppression,
-    export_suppressions,
-    list_suppressions,
-    remove_suppressions,
-    show_suppression,
-)
+from dispatcher.service.suppressions import SuppressionFilter
 from dispatcher.service.times import now_ms
 
 router = APIRouter(prefix="/v1/suppressions", tags=["suppressions"])
@@ -40,25 +37,28 @@ BatchId = Annotated[str, Query(max_length=64, description="Only entries that job
 Country = Annotated[str, Query(max_length=60, description="Country of numbers in national form.")]
 
 
-@router.get("", response_model=responses.SuppressionPage, dependencies=[PAGE_TURN])
-async def list_entries(
+@router.get(
+    "",
+    response_model=responses.SuppressionPage,
+    dependencies=[PAGE_TURN],
+    responses=raises(errors.UnreadableData),
+)
+async def list_suppressions(
     runtime: RuntimeDep,
     source: Annotated[Source | None, Query(description="Only entries of this source.")] = None,
     batch: BatchId = "",
-    after: Annotated[str, Query(max_length=40)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: After = "",
+    limit: LimitOf1000 = 100,
 ) -> Response:
-    """List the do-not-fax list by number. Pass `next` as `after` to get the next page; a short page may have more
-    after it.
-    """
+    """List the do-not-fax list by number. A short page may have more after it."""
     digits = "".join(character for character in after if character.isdigit())
     criteria = SuppressionFilter(source=source or "", batch=batch)
-    page = await list_suppressions(runtime.store, criteria, after=digits, limit=limit)
+    page = await suppressions.list_suppressions(runtime.store, criteria, after=digits, limit=limit)
     return await page_response(convert.suppression_page, page, now_ms())
 
 
-@router.post("")
-async def add_entry(body: validation.NewSuppression, runtime: RuntimeDep) -> responses.Suppression:
+@router.post("", responses=raises(errors.UnreadableData))
+async def create_suppression(body: validation.NewSuppression, runtime: RuntimeDep) -> responses.Suppression:
     """Put a number on the do-not-fax list, or edit its entry. A repeat changes nothing."""
     entry = Suppression(
         number=_number(runtime, body.number, body.country or ""),
@@ -66,17 +66,17 @@ async def add_entry(body: validation.NewSuppression, runtime: RuntimeDep) -> res
         reason=one_line(body.reason)[:MAX_REASON],
         expires_ms=convert.ms(body.expires_at),
     )
-    return convert.suppression(await add_suppression(runtime.store, entry), now_ms())
+    return convert.suppression(await suppressions.add_suppression(runtime.store, entry), now_ms())
 
 
-@router.delete("")
-async def remove_entries(
+@router.delete("", responses=raises(errors.UnreadableData))
+async def delete_suppressions(
     runtime: RuntimeDep,
     source: Annotated[Source, Query(description="Only entries of this source.")],
     batch: BatchId = "",
 ) -> responses.Removed:
     """Remove entries of a source, such as the dead numbers that a batch has proved. Repeat it while `more` is true."""
-    removed, more = await remove_suppressions(runtime.store, SuppressionFilter(source=source, batch=batch))
+    removed, more = await suppressions.remove_suppressions(runtime.store, SuppressionFilter(source=source, batch=batch))
     return responses.Removed(removed=removed, more=more)
 
 
@@ -86,16 +86,19 @@ async def remove_entries(
     dependencies=[turn_until_answered("report_turns")],
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def export_entries(runtime: RuntimeDep) -> StreamingResponse:
+async def export_suppressions(runtime: RuntimeDep) -> StreamingResponse:
     """Return the whole list as CSV, in a form that an import takes."""
     name = 'attachment; filename="do-not-fax.csv"'
     return StreamingResponse(
-        in_pieces(export_suppressions(runtime.store)), media_type="text/csv", headers={"Content-Disposition": name}
+        in_pieces(suppressions.export_suppressions(runtime.store)),
+        media_type="text/csv",
+        headers={"Content-Disposition": name},
     )
 
 
 @router.post(
     "/import",
+    responses=raises(RecipientListError),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -103,7 +106,7 @@ async def export_entries(runtime: RuntimeDep) -> StreamingResponse:
         }
     },
 )
-async def import_entries(
+async def import_suppressions(
     request: Request,
     runtime: RuntimeDep,
     source: Annotated[
@@ -129,14 +132,14 @@ async def _import(request: Request, runtime: Runtime, reader: SuppressionReader)
     return convert.suppression_import(accepted, added, refused, sample, left_out)
 
 
-@router.get("/{number}")
-async def show_entry(number: str, runtime: RuntimeDep) -> responses.Suppression:
+@router.get("/{number}", responses=raises(errors.Missing, errors.UnreadableData))
+async def get_suppression(number: NumberPath, runtime: RuntimeDep) -> responses.Suppression:
     """Show the entry of a number, in any form."""
-    return convert.suppression(await show_suppression(runtime.store, _number(runtime, number)), now_ms())
+    return convert.suppression(await suppressions.show_suppression(runtime.store, _number(runtime, number)), now_ms())
 
 
 @router.delete("/{number}")
-async def remove_entry(number: str, runtime: RuntimeDep) -> responses.Removed:
+async def delete_suppression(number: NumberPath, runtime: RuntimeDep) -> responses.Removed:
     """Take a number off the list. It is no error if it is not on it."""
     return responses.Removed(removed=await runtime.store.suppressions.remove([_number(runtime, number)]))
 

@@ -2,19 +2,25 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Response
 
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
+from dispatcher.api.parameters import AfterLine, LimitOf1000
+from dispatcher.api.problems import raises
 from dispatcher.schema import responses
-from dispatcher.service import webhooks
+from dispatcher.service import errors, webhooks
 from dispatcher.service.events import cursor_of
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["events"])
 
+EndpointPath = Annotated[str, Path(description="Id of the endpoint.")]
+#: what every route of an endpoint can raise
+_FIND = (errors.Missing, errors.UnreadableData)
 
-@router.post("", status_code=201)
+
+@router.post("", status_code=201, responses=raises(errors.ActionNotAllowed, errors.Conflict, errors.UnreadableData))
 async def create_webhook_endpoint(
     body: validation.NewWebhookEndpoint, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.WebhookEndpointSecret:
@@ -28,22 +34,22 @@ async def create_webhook_endpoint(
     return convert.webhook_endpoint_secret(view)
 
 
-@router.get("")
+@router.get("", responses=raises(errors.UnreadableData))
 async def list_webhook_endpoints(runtime: RuntimeDep) -> responses.WebhookEndpoints:
     """List all endpoints, the oldest first."""
     views = await webhooks.list_endpoints(runtime.store)
     return responses.WebhookEndpoints(endpoints=tuple(map(convert.webhook_endpoint, views)))
 
 
-@router.get("/{endpoint}")
-async def show_webhook_endpoint(endpoint: str, runtime: RuntimeDep) -> responses.WebhookEndpoint:
+@router.get("/{endpoint}", responses=raises(*_FIND))
+async def get_webhook_endpoint(endpoint: EndpointPath, runtime: RuntimeDep) -> responses.WebhookEndpoint:
     """Show an endpoint, how far it is, and why it gets nothing if it is disabled."""
     return convert.webhook_endpoint(await webhooks.show_endpoint(runtime.store, endpoint))
 
 
-@router.patch("/{endpoint}")
-async def change_webhook_endpoint(
-    endpoint: str, body: validation.ChangeWebhookEndpoint, runtime: RuntimeDep
+@router.patch("/{endpoint}", responses=raises(*_FIND, errors.ActionNotAllowed))
+async def update_webhook_endpoint(
+    endpoint: EndpointPath, body: validation.ChangeWebhookEndpoint, runtime: RuntimeDep
 ) -> responses.WebhookEndpoint:
     """Change an endpoint, or enable it again. What is under way is delivered again, as a new delivery."""
     private = runtime.settings.webhook_private_addresses
@@ -51,35 +57,33 @@ async def change_webhook_endpoint(
     return convert.webhook_endpoint(view)
 
 
-@router.delete("/{endpoint}", status_code=204)
-async def delete_webhook_endpoint(endpoint: str, runtime: RuntimeDep) -> None:
+@router.delete("/{endpoint}", status_code=204, responses=raises(*_FIND))
+async def delete_webhook_endpoint(endpoint: EndpointPath, runtime: RuntimeDep) -> None:
     """Delete an endpoint. A delivery that is under way may still arrive."""
     await webhooks.delete_endpoint(runtime.store, endpoint)
 
 
-@router.post("/{endpoint}/rotate-secret")
-async def rotate_webhook_secret(endpoint: str, runtime: RuntimeDep) -> responses.WebhookEndpointSecret:
+@router.post("/{endpoint}/rotate-secret", responses=raises(*_FIND, errors.ActionNotAllowed))
+async def rotate_webhook_secret(endpoint: EndpointPath, runtime: RuntimeDep) -> responses.WebhookEndpointSecret:
     """Give an endpoint a new secret, which is shown only in this answer. For a day, the present one signs as well."""
     return convert.webhook_endpoint_secret(await webhooks.rotate_secret(runtime.store, endpoint))
 
 
-@router.get("/{endpoint}/deliveries")
+@router.get("/{endpoint}/deliveries", responses=raises(*_FIND))
 async def list_webhook_deliveries(
-    endpoint: str,
+    endpoint: EndpointPath,
     runtime: RuntimeDep,
-    after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: AfterLine = "",
+    limit: LimitOf1000 = 100,
 ) -> responses.WebhookDeliveryPage:
-    """List the attempts to deliver to an endpoint, newest first. The last 1,000 are kept.
-
-    Pass `next` as `after` to get the next page.
-    """
-    return convert.delivery_page(await webhooks.list_deliveries(runtime.store, endpoint, after=after, limit=limit))
+    """List the attempts to deliver to an endpoint, newest first. The last 1,000 are kept."""
+    page = await webhooks.list_deliveries(runtime.store, endpoint, after=int(after or 0), limit=limit)
+    return convert.delivery_page(page)
 
 
-@router.post("/{endpoint}/replay")
+@router.post("/{endpoint}/replay", responses=raises(*_FIND, errors.ActionNotAllowed))
 async def replay_webhook_events(
-    endpoint: str, body: validation.Replay, runtime: RuntimeDep
+    endpoint: EndpointPath, body: validation.Replay, runtime: RuntimeDep
 ) -> responses.WebhookEndpoint:
     """Let an endpoint get events again: those behind an event, or from a time on, as far as they are kept."""
     position = cursor_of(body.after or "", convert.ms(body.since))

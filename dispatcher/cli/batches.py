@@ -52,7 +52,7 @@ def list_(
     since: Annotated[datetime | None, typer.Option(help="Only batches created at that time or later.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Only batches created before that time.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of batches.")] = 20,
-    before: Annotated[str, typer.Option(help="Only batches older than this id: the next page.")] = "",
+    after: Annotated[str, typer.Option(help="Only batches after this one in the list: the next page.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List batches, newest first."""
@@ -66,7 +66,7 @@ def list_(
         "until": last.isoformat() if last else "",
     }
     with Client.from_environment() as client:
-        page = _matching(client, limit, before, filters)
+        page = _matching(client, limit, after, filters)
     if as_json:
         print_json(page.model_dump(mode="json"))
         return
@@ -84,18 +84,18 @@ def list_(
         note(f"{empty} left out; to see them: bulkfax batches list --state cancelled")
     if page.next:
         command = "the same command with" if any(filters.values()) else "bulkfax batches list"
-        note(f"There are more: {command} --before {page.next}")
+        note(f"There are more: {command} --after {page.next}")
 
 
-def _matching(client: Client, limit: int, before: str, filters: Mapping[str, Any]) -> BatchPage:
+def _matching(client: Client, limit: int, after: str, filters: Mapping[str, Any]) -> BatchPage:
     """Return the first batches that match. The server looks at a limited number of batches in one request."""
     batches: tuple[Batch, ...] = ()
     while True:
-        page = client.batches(limit=limit - len(batches), before=before, **filters)
+        page = client.batches_page(limit=limit - len(batches), after=after, **filters)
         batches += page.batches
         if not page.next or len(batches) >= limit or not any(filters.values()):
             return page.model_copy(update={"batches": batches})
-        before = page.next
+        after = page.next
 
 
 def _is_discarded(batch: Batch) -> bool:

@@ -81,7 +81,7 @@ def _run(folder: Path, recipients: int | None, began_s: float) -> DemoResult:
     ):
         batch = _send(client, folder / "recipients.csv", time_s=rows * 2 / rate + SLACK_S)
         fetch_report(client, batch, folder / "report.csv")
-        jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in client.jobs(batch.id)]
+        jobs = [OurJob(id=job.id, number=job.number or "", state=job.state) for job in client.jobs(batch.id)]
         comparison = compare(jobs, cluster.emulator_api.ledger())
         note("examining the store with bulkfax doctor")
         healthy, findings = examine_store(cluster)

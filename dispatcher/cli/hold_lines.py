@@ -15,7 +15,10 @@ def hold_lines(holds: Iterable[Hold]) -> Text:
     shown = styled("")
     for hold in holds:
         shown.append_text(styled(_what(hold), "bold"))
-        for line in (f"{hold.category}, since {age(hold.since) or 'an unknown time'}, {_until(hold)}", hold.cause):
+        for line in (
+            f"{hold.category or 'unknown'}, since {age(hold.since) or 'an unknown time'}, {_until(hold)}",
+            hold.cause or "",
+        ):
             shown.append("\n    ").append_text(styled(line))
         shown.append("\n    ").append_text(styled(release_command(hold))).append("\n")
     shown.rstrip()

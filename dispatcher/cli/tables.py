@@ -312,7 +312,7 @@ def _price(price: Price | None) -> str:
         return ""
     about = "about " if price.estimated else ""
     without = f", without {counted(price.unpriced, 'recipient')} of unknown price" if price.unpriced else ""
-    return f"{about}{price.amount} {price.currency}".rstrip() + without
+    return f"{about}{price.amount} {price.currency or ''}".rstrip() + without
 
 
 def _last_fax(forecast: Forecast) -> str:
@@ -324,7 +324,7 @@ def _last_fax(forecast: Forecast) -> str:
     )
 
 
-def pairs(facts: Mapping[str, str]) -> Table:
+def pairs(facts: Mapping[str, str | None]) -> Table:
     """Return a table of names and values, without empty values."""
     grid = Table(box=None, show_header=False, pad_edge=False)
     grid.add_column(style="bold")

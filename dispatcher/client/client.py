@@ -92,7 +92,7 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: how long connection errors and answers of 408 and 503 are waited out by default
 PATIENCE_S = 30.0
 _PAGE = 1000
-_LOOKUP_PAGE = 100
+_BATCHES_PAGE = _LOOKUP_PAGE = 100
 
 Model = TypeVar("Model", bound=Response)
 
@@ -179,16 +179,16 @@ class Client:
         """Change a batch that has not ended. Fields that are not set stay; None brings back the default."""
         return self._read(ChangedBatch, self._transport.call("PATCH", f"/v1/batches/{batch}", json=change.sent()))
 
-    def batches(
+    def batches_page(
         self,
         *,
-        limit: int = 20,
-        before: str = "",
         states: Sequence[str] = (),
         name: str = "",
         since: str = "",
         until: str = "",
         metadata: Mapping[str, str] | None = None,
+        after: str = "",
+        limit: int = _BATCHES_PAGE,
     ) -> BatchPage:
         """One page of batches that match, newest first. It may be short, or empty, although ``next`` names another.
 
@@ -196,7 +196,25 @@ class Client:
         """
         pairs = [f"{key}={value}" for key, value in (metadata or {}).items()]
         query = {"state": list(states) or None, "metadata": pairs or None, "name": name, "since": since, "until": until}
-        return self._get(BatchPage, "/v1/batches", limit=limit, before=before, **query)
+        return self._get(BatchPage, "/v1/batches", after=after, limit=limit, **query)
+
+    def batches(
+        self,
+        *,
+        states: Sequence[str] = (),
+        name: str = "",
+        since: str = "",
+        until: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Iterator[Batch]:
+        """All batches that match, newest first, page by page, as in ``batches_page``."""
+        after = ""
+        while True:
+            page = self.batches_page(states=states, name=name, since=since, until=until, metadata=metadata, after=after)
+            yield from page.batches
+            if page.next is None:
+                return
+            after = page.next
 
     def upload_recipients(
         self,
@@ -300,7 +318,7 @@ class Client:
     def cancel_jobs(self, batch: str, named: CancelJobs) -> CancelledJobs:
         """Cancel single jobs, or with ``preview`` count them. Of a large batch, several requests are made."""
         jobs = in_flight = 0
-        after: int | None = -1
+        after: str | None = ""
         while after is not None:
             asked = named.model_copy(update={"after": after})
             body = asked.sent() | {"after": after}
@@ -317,7 +335,7 @@ class Client:
         category: str = "",
         reference: str = "",
         number: str = "",
-        after: int | None = None,
+        after: str = "",
         limit: int = _PAGE,
     ) -> JobPage:
         """One page of the jobs that match all filters given, in the order of their rows."""
@@ -326,12 +344,13 @@ class Client:
 
     def jobs(self, batch: str, **filters: str) -> Iterator[Job]:
         """All jobs that match, page by page. Filters as in ``jobs_page``."""
-        after: int | None = None
+        after = ""
         while True:
             page = self.jobs_page(batch, after=after, **filters)  # type: ignore[arg-type]  # filters are all texts
             yield from page.jobs
-            if (after := page.next) is None:
+            if page.next is None:
                 return
+            after = page.next
 
     def look_up_page(
         self,
@@ -361,17 +380,18 @@ class Client:
         """One job with its history and what it waits for."""
         return self._get(JobStory, f"/v1/jobs/{job}")
 
-    def refused_page(self, batch: str, *, after: int | None = None, limit: int = _PAGE) -> RefusedPage:
+    def refused_page(self, batch: str, *, after: str = "", limit: int = _PAGE) -> RefusedPage:
         return self._get(RefusedPage, f"/v1/batches/{batch}/refused", after=after, limit=limit)
 
     def refused(self, batch: str) -> Iterator[RefusedRow]:
         """All lines that became no job, page by page."""
-        after: int | None = None
+        after = ""
         while True:
             page = self.refused_page(batch, after=after)
             yield from page.refused
-            if (after := page.next) is None:
+            if page.next is None:
                 return
+            after = page.next
 
     def send_fax(self, new: NewFax, *, key: str = "") -> Job:
         """Send one fax at once, before the bulk work."""
@@ -475,10 +495,10 @@ class Client:
         """Delete an endpoint."""
         self._transport.call("DELETE", _endpoint_path(endpoint))
 
-    def webhook_deliveries_page(self, endpoint: str, *, after: int = 0, limit: int = _PAGE) -> WebhookDeliveryPage:
+    def webhook_deliveries_page(self, endpoint: str, *, after: str = "", limit: int = _PAGE) -> WebhookDeliveryPage:
         """One page of the attempts to deliver to an endpoint, newest first."""
         path = f"{_endpoint_path(endpoint)}/deliveries"
-        return self._get(WebhookDeliveryPage, path, after=after or None, limit=limit)
+        return self._get(WebhookDeliveryPage, path, after=after, limit=limit)
 
     def replay_webhook_events(self, endpoint: str, replay: Replay) -> WebhookEndpoint:
         """Let an endpoint get events again, as far as they are kept."""

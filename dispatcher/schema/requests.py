@@ -451,6 +451,7 @@ class JobFilter(Request):
     )
 
 
+_NO_CURSOR = "this is no value of `next`: pass on the one of the answer before"
 _LiveState = Annotated[str, _word_of(LIVE_STATES)]
 
 
@@ -467,8 +468,8 @@ class CancelJobs(JobFilter):
         default="", description="Why they are cancelled. Needed unless `preview` is true."
     )
     preview: Flag = Field(default=False, description="Only say how many jobs that is. Nothing is cancelled.")
-    after: Annotated[int, _between(int, -1, 10**9)] = Field(
-        default=-1, description="Row after which to begin: `next` of the answer before."
+    after: Annotated[str, EnforcedByApi(Annotated[str, *_pattern("[0-9]{0,9}", _NO_CURSOR)])] = Field(
+        default="", description="`next` of the answer before; empty for the first rows."
     )
 
     @model_validator(mode="after")

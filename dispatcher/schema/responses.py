@@ -4,6 +4,7 @@ Fields have defaults so that a client can read the answer of an older API. The A
 its description says so.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 
 from dispatcher.core.batch_events import EventType
 from dispatcher.core.diagnosis import Cause as FindingCause
+from dispatcher.core.job import AttemptOutcome, FaxFate
 from dispatcher.core.limits.limited_by import LimitedBy as LimitedByWord
+from dispatcher.core.retry_table.rule import ERROR_TYPES
+from dispatcher.core.retry_table.rule import Category as FailureCategory
+from dispatcher.core.suppressions import SuppressionSource
 from dispatcher.core.webhooks import DeliveryResult
+from dispatcher.schema.problem_types import PROBLEM_TYPES
+from dispatcher.schema.requests import OnPartial, Options
 from dispatcher.schema.states import ENDED_STATES, FINAL_STATES, JobState, ShownBatchState, ShownJobState
 
 
@@ -37,8 +44,30 @@ Time = Annotated[
     PlainSerializer(_rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-#: a word of ``core.limits.LimitedBy``; a client reads words of a newer API as well
-LimitedBy = Annotated[str, WithJsonSchema({"type": "string", "enum": [word.value for word in LimitedByWord]})]
+
+
+def _word_of(words: Iterable[str]) -> WithJsonSchema:
+    """Describe a text as a word of a closed set. A client reads the words of a newer API as well."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})
+
+
+LimitedBy = Annotated[str, _word_of(LimitedByWord)]
+Category = Annotated[str, _word_of(FailureCategory)]
+ErrorType = Annotated[str, _word_of(filter(None, ERROR_TYPES))]
+Outcome = Annotated[str, _word_of(AttemptOutcome)]
+Fate = Annotated[str, _word_of(FaxFate)]
+Source = Annotated[str, _word_of(SuppressionSource)]
+Cause = Annotated[str, _word_of(FindingCause)]
+
+
+def _as_options(schema: dict[str, Any]) -> None:
+    """Describe the options of an answer as those of a request that were given, each without null."""
+    fields = Options.model_json_schema(by_alias=True)["properties"]
+    for field in fields.values():
+        field.pop("default", None)
+        if "anyOf" in field:
+            _never_null(field)
+    schema.update({"properties": fields, "additionalProperties": False})
 
 
 class Response(BaseModel):
@@ -58,7 +87,9 @@ class DocumentWarning(Response):
     """What may be unwanted about how a document looks as a fax."""
 
     code: str = Field(description="What it is, as a fixed word.")
-    page: int = Field(default=0, description="Page that it is about, counted from 1; 0 for the whole document.")
+    page: int | None = Field(
+        default=None, description="Page that it is about, counted from 1; null for the whole document."
+    )
     sentence: str = Field(description="What it is and what to do, for people.")
 
 
@@ -68,12 +99,13 @@ class Document(Response):
     id: str = Field(description="SHA-256 of the document's bytes.")
     size: int = Field(description="Size in bytes.")
     pages: int = Field(description="Number of pages.")
-    name: str = Field(default="", description="File name given with the upload; empty if none was given.")
+    name: str | None = Field(default=None, description="File name given with the upload; null if none was given.")
     warnings: tuple[DocumentWarning, ...] = Field(
         default=(), description="Warnings that `start` has to be allowed; documents of earlier versions have none."
     )
-    sending_s: float = Field(
-        default=0.0, description="Least seconds that a call takes for all pages, at 14,400 bit/s; 0 if it is not known."
+    sending_s: float | None = Field(
+        default=None,
+        description="Least seconds that a call takes for all pages, at 14,400 bit/s; null if it is not known.",
     )
 
 
@@ -92,8 +124,12 @@ class Hold(Response):
         description="Number of jobs of `batch` that are held for this category, for which this entry stands; null for "
         "another scope.",
     )
-    category: str = Field(default="", description="Failure category that opened the hold.")
-    cause: str = Field(default="", description="Why sending is stopped, in a sentence for people.")
+    category: Category | None = Field(
+        default=None, description="Failure category that opened the hold; null if it cannot be read."
+    )
+    cause: str | None = Field(
+        default=None, description="Why sending is stopped, in a sentence for people; null if it cannot be read."
+    )
     since: Time | None = Field(default=None, description="When the hold was opened; null if it cannot be read.")
     probe_at: Time | None = Field(
         default=None, description="When the next probe is made; null if someone has to release the hold."
@@ -111,7 +147,7 @@ class HoldPage(Response):
 class Wait(Response):
     """Jobs of a batch that wait after a failure of one category."""
 
-    category: str = Field(description="Failure category of the latest failure.")
+    category: Category = Field(description="Failure category of the latest failure.")
     jobs: int = Field(description="Number of jobs that wait.")
     held: int = Field(default=0, description="Number of them that are held one by one until someone releases them.")
     next_at: Time | None = Field(
@@ -124,7 +160,7 @@ class Batch(Response):
     """One mailing with its counts."""
 
     id: str = Field(description="Id of the batch.")
-    name: str = Field(default="", description="Name of the batch, for people.")
+    name: str | None = Field(default=None, description="Name of the batch, for people; null if it cannot be read.")
     state: ShownBatchState = Field(
         description="State of the batch; `unreadable` in a list if its stored data is damaged."
     )
@@ -148,7 +184,9 @@ class Batch(Response):
     deleted: tuple[str, ...] = Field(
         default=(), description="Those of `parents` and `reruns` that were deleted, as long as that is known."
     )
-    priority: str = Field(default="bulk", description="`bulk` or `urgent`.")
+    priority: Literal["bulk", "urgent"] = Field(
+        default="bulk", description="Urgent batches are sent before all bulk batches."
+    )
     weight: int = Field(default=1, description="Share of the rate in relation to other batches of the same priority.")
     max_per_second: float | None = Field(
         default=None, description="Maximum sends of this batch in a second; null for the account's rate alone."
@@ -158,13 +196,17 @@ class Batch(Response):
         default=(), description="Addresses of documents that the provider fetches; their pages come first."
     )
     options: dict[str, str | bool | dict[str, str]] = Field(
-        default={}, description="Options that the provider applies to every fax; only those that were given."
+        default={},
+        description="Options that the provider applies to every fax; only those that were given.",
+        json_schema_extra=_as_options,
     )
-    on_partial: str | None = Field(
+    on_partial: OnPartial | None = Field(
         default=None,
         description="What to do when a call failed after some pages arrived; null if the retry policy decides.",
     )
-    default_country: str = Field(default="", description="Country of numbers in national form.")
+    default_country: str | None = Field(
+        default=None, description="Country of numbers in national form, as two letters; null if there is none."
+    )
     metadata: dict[str, str] = Field(default={}, description="The producer's own keys and values.")
     rows: int = Field(default=0, description="Number of jobs.")
     lines: int = Field(
@@ -250,10 +292,7 @@ class Batch(Response):
 class Finding(Response):
     """One thing about a batch, and what to do about it."""
 
-    cause: str = Field(
-        description="What it is about, as a fixed word.",
-        json_schema_extra={"enum": [cause.value for cause in FindingCause]},
-    )
+    cause: Cause = Field(description="What it is about, as a fixed word.")
     sentence: str = Field(description="What is wrong, in a sentence for people.")
     meaning: str = Field(default="", description="What it means and what to do, for people.")
     commands: tuple[str, ...] = Field(default=(), description="Commands that put it right, in this order.")
@@ -327,14 +366,14 @@ class CancelledJobs(Response):
         "lets its job wait for a retry, which a repeat of the request cancels.",
     )
     preview: bool = Field(default=False, description="Whether nothing was cancelled.")
-    next: int | None = Field(default=None, description="Value of `after` for the other rows; null if there are none.")
+    next: str | None = Field(default=None, description="Value of `after` for the other rows; null if there are none.")
 
 
 class Price(Response):
     """What all faxes of a batch cost if each arrives at its first attempt."""
 
     amount: str = Field(description="The price as a decimal number with two places.")
-    currency: str = Field(default="", description="Currency of the price list.")
+    currency: str | None = Field(default=None, description="Currency of the price list; null if it names none.")
     unpriced: int = Field(default=0, description="Number of jobs that the list has no price for; they are not counted.")
     estimated: bool = Field(
         default=False, description="Whether prices depend on the numbers and only some numbers were looked at."
@@ -466,23 +505,25 @@ class BatchPage(Response):
     """Batches, newest first."""
 
     batches: tuple[Batch, ...] = Field(description="The batches of this page.")
-    next: str | None = Field(default=None, description="Value of `before` for the next page; null on the last one.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
 class RefusedRow(Response):
     """A row of the list that became no job."""
 
     line: int = Field(description="Line of the list, counted from 1.")
-    number: str = Field(default="", description="The number as the list has it, cut to 40 characters.")
+    number: str | None = Field(
+        default=None, description="The number as the list has it, cut to 40 characters; null if the row has none."
+    )
     reason: str = Field(description="Why the row was refused, as a fixed word.")
-    detail: str = Field(default="", description="What to do, in a sentence for people.")
+    detail: str | None = Field(default=None, description="What to do, in a sentence for people; null if that is clear.")
 
 
 class RefusedPage(Response):
     """Refused rows in the order of the list."""
 
     refused: tuple[RefusedRow, ...] = Field(description="The refused rows of this page.")
-    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
 class UsedColumns(Response):
@@ -494,8 +535,8 @@ class UsedColumns(Response):
     reference: str | None = Field(default=None, description="Column of the producer's own id.")
     opt_out: str | None = Field(default=None, description="Column that says who does not want faxes.")
     consent: str | None = Field(default=None, description="Column that says who may be faxed.")
-    assumed_country: str = Field(
-        default="", description="Country of numbers in national form whose row names none; empty if there is none."
+    assumed_country: str | None = Field(
+        default=None, description="Country of numbers in national form whose row names none; null if there is none."
     )
     assumed_rows: int = Field(default=0, description="Number of rows for which that country was assumed.")
 
@@ -504,15 +545,17 @@ class FirstRow(Response):
     """A row as it would be dialled."""
 
     line: int = Field(description="Line of the list, counted from 1.")
-    number: str = Field(default="", description="Number that would be dialled, in E.164.")
-    region: str = Field(default="", description="Country of the number as two letters; `001` for no country.")
-    reference: str = Field(default="", description="The producer's own id of the recipient.")
+    number: str = Field(description="Number that would be dialled, in E.164.")
+    region: str = Field(description="Country of the number as two letters; `001` for no country.")
+    reference: str | None = Field(
+        default=None, description="The producer's own id of the recipient; null if the row has none."
+    )
 
 
 class Upload(Response):
     """The result of an uploaded list of recipients."""
 
-    upload: str = Field(description="Idempotency key of the upload.")
+    upload: str | None = Field(default=None, description="Idempotency key of the upload; null for a dry run.")
     lines: int = Field(description="Number of rows that were read, without headers and blank lines.")
     accepted: int = Field(description="Number of rows that became jobs.")
     refused: int = Field(description="Number of rows that cannot be faxed.")
@@ -541,25 +584,41 @@ class FaxPrice(Response):
 class Job(Response):
     """The work for one recipient of a batch."""
 
-    id: str = Field(description="Id of the job: `<batch>.<row>`.")
+    id: str = Field(description="Id of the job: id of the batch, a dot, and `row`.")
     batch: str = Field(default="", description="Id of the batch.")
-    row: int = Field(default=0, description="Position of the job in its batch, counted from 0.")
-    line: int = Field(default=0, description="Line of the uploaded list, counted from 1.")
-    number: str = Field(default="", description="Number of the recipient in E.164.")
-    reference: str = Field(default="", description="The producer's own id of the recipient.")
+    row: int = Field(
+        default=0, description="Position of the job in its batch, counted from 0. Rows that are no job have none."
+    )
+    line: int | None = Field(
+        default=None,
+        description="Line of the uploaded list that the job comes from, counted from 1 with the heading; of a single "
+        "fax 1. Null if it cannot be read.",
+    )
+    number: str | None = Field(default=None, description="Number of the recipient in E.164; null if it cannot be read.")
+    reference: str | None = Field(
+        default=None, description="The producer's own id of the recipient; null if the row has none."
+    )
     fields: dict[str, str] = Field(default={}, description="All other columns of the recipient's row.")
     state: ShownJobState = Field(
         description="State of the job; `unreadable` in a list if its stored data is damaged. It is not sent then."
     )
-    category: str = Field(default="", description="Failure category of the latest failure; empty if there was none.")
-    error_type: str = Field(default="", description="The provider's error type of the latest failure.")
-    error_code: int = Field(default=0, description="The provider's error code of the latest failure.")
-    attempt: int = Field(default=0, description="Number of the latest attempt; numbers may have gaps.")
+    category: Category | None = Field(
+        default=None, description="Failure category of the latest failure; null if there was none."
+    )
+    error_type: ErrorType | None = Field(
+        default=None, description="The provider's error type of the latest failure; null if there was none."
+    )
+    error_code: int | None = Field(
+        default=None, description="The provider's error code of the latest failure; null if there was none."
+    )
+    attempt: int = Field(
+        default=0, description="Number of the latest attempt; 0 before the first. Numbers may have gaps."
+    )
     dials: int = Field(default=0, description="Number of calls that failed before a machine answered.")
     tries: int = Field(default=0, description="Number of calls that a machine answered and that brought no more pages.")
     pages_sent: int = Field(default=0, description="Number of pages that arrived.")
-    pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
-    fax_id: str = Field(default="", description="The provider's id of the latest fax; empty if there is none.")
+    pages_total: int | None = Field(default=None, description="Number of pages of the fax; null if it is not known.")
+    fax_id: str | None = Field(default=None, description="The provider's id of the latest fax; null if there is none.")
     price: FaxPrice | None = Field(
         default=None, description="Price of the fax that was delivered; null if there is none, or it is not known."
     )
@@ -574,7 +633,7 @@ class JobPage(Response):
     """Jobs in the order of their rows. A short or empty page may have more jobs after it."""
 
     jobs: tuple[Job, ...] = Field(description="The jobs of this page.")
-    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
 
 
 class LookupPage(Response):
@@ -590,12 +649,16 @@ class HistoryEntry(Response):
     attempt: int = Field(description="Number of the attempt.")
     version: int = Field(default=1, description="Version of the batch by which the attempt was sent.")
     at: Time | None = Field(default=None, description="When the entry was written; null if it cannot be read.")
-    outcome: str = Field(default="", description="Outcome of the attempt, as a fixed word.")
-    category: str = Field(default="", description="Failure category; empty if there was no failure.")
-    error_type: str = Field(default="", description="The provider's error type.")
-    error_code: int = Field(default=0, description="The provider's error code.")
-    fax_id: str = Field(default="", description="The provider's id of the fax; empty if there is none.")
-    fate: str | None = Field(default=None, description="What is known of the fax at the provider; null without a fax.")
+    outcome: Outcome | None = Field(
+        default=None, description="Outcome of the attempt, as a fixed word; null if it cannot be read."
+    )
+    category: Category | None = Field(default=None, description="Failure category; null if there was no failure.")
+    error_type: ErrorType | None = Field(
+        default=None, description="The provider's error type; null if there was no failure."
+    )
+    error_code: int | None = Field(default=None, description="The provider's error code; null if there was no failure.")
+    fax_id: str | None = Field(default=None, description="The provider's id of the fax; null if there is none.")
+    fate: Fate | None = Field(default=None, description="What is known of the fax at the provider; null without a fax.")
     created_at: Time | None = Field(
         default=None, description="When the provider created the fax, by its clock; null if it did not say."
     )
@@ -603,11 +666,13 @@ class HistoryEntry(Response):
         default=None, description="When the fax ended, by the provider's clock; null if it did not say."
     )
     pages_sent: int = Field(default=0, description="Number of pages that arrived.")
-    pages_total: int = Field(default=0, description="Number of pages of the fax; 0 if it is not known.")
+    pages_total: int | None = Field(default=None, description="Number of pages of the fax; null if it is not known.")
     price: FaxPrice | None = Field(
         default=None, description="Price of the fax; null if it cost nothing, or is not known."
     )
-    why: str = Field(default="", description="The decision that followed, in a sentence for people.")
+    why: str | None = Field(
+        default=None, description="The decision that followed, in a sentence for people; null if none was needed."
+    )
 
 
 class JobStory(Job):
@@ -628,10 +693,11 @@ class Suppression(Response):
     """A number that must not be faxed."""
 
     number: str = Field(description="The number in E.164.")
-    source: str = Field(
-        default="", description="Where the entry comes from: `manual`, `import`, `opt_out` or `dead_number`."
+    source: Source = Field(
+        default="manual",
+        description="Where the entry comes from: somebody, an import, the recipient, or calls that proved it dead.",
     )
-    reason: str = Field(default="", description="Why, for people.")
+    reason: str | None = Field(default=None, description="Why, for people; null if nobody said.")
     job: str | None = Field(default=None, description="Id of the job whose call proved it; null if none did.")
     added_at: Time | None = Field(default=None, description="When the number was added; null if it cannot be read.")
     expires_at: Time | None = Field(default=None, description="When the entry ends; null for never.")
@@ -806,9 +872,9 @@ class Remedy(Response):
 class Explanation(Response):
     """What happens after a failure under the policy of the server, and why."""
 
-    error_type: str = Field(description="The provider's error type, `http` for an HTTP status, or `other`.")
+    error_type: ErrorType = Field(description="The provider's error type, `http` for an HTTP status, or `other`.")
     error_code: int = Field(description="The provider's error code, or the HTTP status.")
-    category: str = Field(description="Failure category.")
+    category: Category = Field(description="Failure category.")
     verdict: str = Field(description="`retry`, `permanent`, `hold` or `uncertain`.")
     table_verdict: str = Field(
         default="", description="Verdict of the retry table; it differs from `verdict` where a remedy is missing."
@@ -863,7 +929,9 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    type: str = Field(description="URI of the kind of problem.")
+    type: Annotated[str, _word_of(problem_type.uri for problem_type in PROBLEM_TYPES.values())] = Field(
+        description="The kind of problem."
+    )
     title: str = Field(description="The kind of problem in a few words.")
     status: int = Field(description="HTTP status of the answer.")
     detail: str = Field(default="", description="What is wrong and what to do, in a sentence for people.")
@@ -916,7 +984,7 @@ class WebhookEndpoint(Response):
     id: str = Field(description="Id of the endpoint.")
     url: str = Field(description="Address that events are sent to.")
     types: tuple[EventName, ...] = Field(default=(), description="Types of events that are sent; empty for all.")
-    description: str = Field(default="", description="What it is, for people.")
+    description: str | None = Field(default=None, description="What it is, for people; null if nobody said.")
     created_at: Time | None = Field(default=None, description="When it was created.")
     enabled: bool = Field(default=True, description="Whether it gets events.")
     disabled_at: Time | None = Field(default=None, description="Since when it gets none; null if it does.")
@@ -965,4 +1033,4 @@ class WebhookDeliveryPage(Response):
     """A part of the attempts, newest first. The last 1,000 are kept."""
 
     deliveries: tuple[WebhookDelivery, ...] = Field(description="The attempts of this page.")
-    next: int | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")
+    next: str | None = Field(default=None, description="Value of `after` for the next page; null on the last one.")

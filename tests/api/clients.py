@@ -13,6 +13,7 @@ from dispatcher.api.connection import BoundedConnection
 from dispatcher.emulator.server import RunningEmulator
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import Settings, SinchSettings
+from tests.api.described import ensure_described
 
 
 def account_of(emulator: RunningEmulator) -> SinchSettings:
@@ -33,8 +34,10 @@ def account_of(emulator: RunningEmulator) -> SinchSettings:
 async def client_of(runtime: Runtime, base_url: str = "http://localhost") -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API around a runtime, without a network between them."""
     app = create_app(runtime)
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=base_url, event_hooks={"response": [ensure_described]}
+    )
+    async with app.router.lifespan_context(app), client:
         yield client
 
 

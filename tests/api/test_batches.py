@@ -129,11 +129,11 @@ async def test_an_idempotency_key_makes_a_repeat_harmless_and_other_content_a_co
 
 async def test_batches_are_listed_newest_first_page_by_page(api: httpx.AsyncClient) -> None:
     names = [(await created(api, name=f"batch {n}"))["name"] for n in range(5)]
-    pages, before = [], ""
-    while before is not None:
-        page = (await api.get("/v1/batches", params={"limit": 2, "before": before})).json()
+    pages, after = [], ""
+    while after is not None:
+        page = (await api.get("/v1/batches", params={"limit": 2, "after": after})).json()
         pages.append([batch["name"] for batch in page["batches"]])
-        before = page["next"]
+        after = page["next"]
     assert [name for page in pages for name in page] == names[::-1]
     assert [len(page) for page in pages] == [2, 2, 1]
 

@@ -31,7 +31,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
     "document": lambda client, _: client.document("ab"),
     "create_batch": lambda client, _: client.create_batch(NewBatch(name="n")),
     "batch": lambda client, _: client.batch("b1"),
-    "batches": lambda client, _: client.batches(),
+    "batches_page": lambda client, _: client.batches_page(),
     "upload_recipients": lambda client, file: client.upload_recipients("b1", file),
     "try_recipients": lambda client, file: client.try_recipients(file),
     "start": lambda client, _: client.start("b1"),
@@ -79,6 +79,7 @@ CALLS: dict[str, Callable[[Client, Path], object]] = {
 }
 #: methods that return no answer of one route: they follow pages, write a file, or say yes or no
 WITHOUT_MODEL = {
+    "batches",
     "jobs",
     "look_up",
     "delete_batch",

@@ -303,12 +303,12 @@ async def test_no_damaged_name_ends_the_list_of_batches(redis_url: str, built: d
         us = first.db.us
         for place, name in enumerate(ODD_NAMES):
             await first.db.client.zadd(KEYS.batches, {name: us // 1000 + (-1) ** place * 10_000})
-        ids, before = list[str](), ""
+        ids, after = list[str](), ""
         for _ in range(20):
-            page = (await api.get("/v1/batches", params={"limit": limit, "before": before})).json()
+            page = (await api.get("/v1/batches", params={"limit": limit, "after": after})).json()
             ids += [batch["id"] for batch in page["batches"]]
-            before = page["next"]
-            if before is None:
+            after = page["next"]
+            if after is None:
                 break
         assert len(ids) == len(ODD_NAMES) + len(BATCHES)
         assert set(ids) >= set(BATCHES)

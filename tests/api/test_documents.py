@@ -175,7 +175,7 @@ def disposition(rest: str) -> dict[str, str]:
 )
 async def test_a_name_in_utf_8_is_kept(api: httpx.AsyncClient, rest: str, name: str) -> None:
     answer = await api.post("/v1/documents", content=LETTER, headers=disposition(rest))
-    assert (answer.status_code, answer.json()["name"]) == (201, name)
+    assert (answer.status_code, answer.json()["name"]) == (201, name or None)
 
 
 BAD_NAMES = {
@@ -229,7 +229,7 @@ async def signed_url(api: httpx.AsyncClient, runtime: Runtime) -> str:
 
 async def test_head_gives_the_headers_without_the_document(api: httpx.AsyncClient, runtime: Runtime) -> None:
     url = await signed_url(api, runtime)
-    whole, head = await api.get(url), await api.head(url)
+    whole, head = [await request(url, headers={"X-Request-Id": "same"}) for request in (api.get, api.head)]
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers == whole.headers
     assert head.headers["accept-ranges"] == "bytes"

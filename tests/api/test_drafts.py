@@ -54,7 +54,7 @@ async def test_a_draft_that_expired_says_why_and_takes_nothing_more(api: httpx.A
 async def test_the_description_names_the_problem_of_too_many_drafts(api: httpx.AsyncClient) -> None:
     paths = (await api.get("/openapi.json")).json()["paths"]
     for path in ("/v1/batches", "/v1/batches/{batch}/rerun"):
-        assert "open drafts" in paths[path]["post"]["responses"]["409"]["description"]
+        assert "too-many-drafts" in paths[path]["post"]["responses"]["409"]["description"]
 
 
 @pytest.mark.parametrize(("fields", "length", "status"), [(10, 990, 201), (10, 1_000, 422), (100, 100, 422)])

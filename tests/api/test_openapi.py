@@ -22,21 +22,15 @@ from tests.api.clients import account_of, served
 KEY = "key"
 
 
-def described() -> dict[str, Any]:
-    """The document without ``default``, which would name every status."""
-    document = create_app().openapi()
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("default")
-    return document
-
-
 @schemathesis.serializer("application/pdf", "application/x-ndjson")
 def as_bytes(_: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-schema = schemathesis.openapi.from_dict(described())
+EXAMPLES = settings(
+    max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+)
+schema = schemathesis.openapi.from_dict(create_app().openapi())
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -135,8 +129,26 @@ def url(redis_server: str, emulator: RunningEmulator) -> Iterator[str]:
     thread.join()
 
 
+class LinkedOperations(schema.as_state_machine()):  # type: ignore[misc]  # made when it is imported
+    """Follows the links of answers: what was created is read, started, cancelled and deleted."""
+
+    url = ""
+
+    def get_call_kwargs(self, case: schemathesis.Case[Any]) -> dict[str, Any]:
+        return {"base_url": self.url, "headers": {"Authorization": f"Bearer {KEY}"}}
+
+    def validate_response(self, response: Any, case: schemathesis.Case[Any], **kwargs: Any) -> None:
+        checks = checks_of(case.operation.label)
+        case.validate_response(response, checks=checks, transport_kwargs=kwargs, recorder=self.recorder)
+
+
+def test_what_was_created_is_used_by_other_operations(url: str) -> None:
+    LinkedOperations.url = url
+    LinkedOperations.run(settings=settings(EXAMPLES, max_examples=20, stateful_step_count=8))
+
+
 @schema.parametrize()
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@EXAMPLES
 def test_every_response_is_described(url: str, case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(
         base_url=url, headers={"Authorization": f"Bearer {KEY}"}, checks=checks_of(case.operation.label)

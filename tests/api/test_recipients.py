@@ -182,7 +182,7 @@ async def test_refused_rows_are_listed_page_by_page(api: httpx.AsyncClient, runt
     batch = await draft(runtime.store)
     await upload(api, batch, b"fax\n" + b"x\n" * 2_300)
     lines: list[int] = []
-    after: int | None = -1
+    after: str | None = ""
     while after is not None:
         page = (await api.get(f"/v1/batches/{batch}/refused", params={"after": after, "limit": 700})).json()
         lines += [row["line"] for row in page["refused"]]

@@ -67,7 +67,7 @@ def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_
     singles = [client.job(job) for job in accepted.singles]
     ours = [*singles, *(job for listed in jobs.values() for job in listed)]
     faxes = tuple(cluster.local.emulator_api.ledger())
-    comparison = compare([OurJob(id=job.id, number=job.number, state=job.state) for job in ours], faxes)
+    comparison = compare([OurJob(id=job.id, number=job.number or "", state=job.state) for job in ours], faxes)
     unclear = {job.id for job in ours if job.state == "sending"} if unclear_may_stay else set()
     comparison = replace(comparison, lost=tuple(job for job in comparison.lost if job not in unclear))
     healthy, findings = examine_store(cluster.local)
@@ -82,7 +82,7 @@ def judge(cluster: ChaosCluster, client: Client, accepted: Accepted, *, unclear_
 
 def _missing(jobs: Mapping[str, Iterable[Job]], numbers: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for batch, uploaded in numbers.items():
-        yield from (Counter(uploaded) - Counter(job.number for job in jobs[batch])).elements()
+        yield from (Counter(uploaded) - Counter(job.number or "" for job in jobs[batch])).elements()
 
 
 def _miscounted(client: Client, jobs: Mapping[str, Sequence[Job]]) -> Iterator[str]:

@@ -53,8 +53,8 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
         (lambda c: c.document("ab"), "GET", "/v1/documents/ab", {"id": "ab", "size": 1, "pages": 1}),
         (lambda c: c.create_batch(NewBatch(name="n")), "POST", "/v1/batches", BATCH),
         (lambda c: c.batch("b1"), "GET", "/v1/batches/b1", BATCH),
-        (lambda c: c.batches(limit=3), "GET", "/v1/batches?limit=3", {"batches": [BATCH], "next": None}),
-        (lambda c: c.batches(before="x"), "GET", "/v1/batches?limit=20&before=x", {"batches": []}),
+        (lambda c: c.batches_page(limit=3), "GET", "/v1/batches?limit=3", {"batches": [BATCH], "next": None}),
+        (lambda c: c.batches_page(after="x"), "GET", "/v1/batches?after=x&limit=100", {"batches": []}),
         (lambda c: c.start("b1"), "POST", "/v1/batches/b1/start", BATCH),
         (lambda c: c.pause("b1"), "POST", "/v1/batches/b1/pause", BATCH),
         (lambda c: c.resume("b1"), "POST", "/v1/batches/b1/resume", BATCH),
@@ -67,7 +67,12 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
             "/v1/batches/b1/jobs?limit=1000&state=failed",
             {"jobs": []},
         ),
-        (lambda c: c.refused_page("b1", after=7), "GET", "/v1/batches/b1/refused?after=7&limit=1000", {"refused": []}),
+        (
+            lambda c: c.refused_page("b1", after="7"),
+            "GET",
+            "/v1/batches/b1/refused?after=7&limit=1000",
+            {"refused": []},
+        ),
         (lambda c: c.send_fax(NewFax(to="+12025550101")), "POST", "/v1/faxes", JOB),
         (lambda c: c.job("b1.0"), "GET", "/v1/jobs/b1.0", JOB),
         (lambda c: c.account(), "GET", "/v1/account", {"rate_per_second": 5.0, "holds": []}),
@@ -107,14 +112,14 @@ def test_options_are_sent_under_the_names_of_the_api_and_only_if_given() -> None
 
 
 def test_pages_of_jobs_are_followed_to_the_end() -> None:
-    pages = {None: {"jobs": [JOB], "next": 5}, "5": {"jobs": [{**JOB, "id": "b1.6"}], "next": None}}
+    pages = {None: {"jobs": [JOB], "next": "5"}, "5": {"jobs": [{**JOB, "id": "b1.6"}], "next": None}}
     with client_of(lambda request: httpx.Response(200, json=pages[request.url.params.get("after")])) as client:
         assert [job.id for job in client.jobs("b1", state="failed")] == ["b1.0", "b1.6"]
 
 
 def test_pages_of_refused_lines_are_followed_to_the_end() -> None:
     row = {"line": 2, "number": "", "reason": "empty", "detail": "write a number"}
-    pages = {None: {"refused": [row], "next": 1}, "1": {"refused": [row], "next": None}}
+    pages = {None: {"refused": [row], "next": "1"}, "1": {"refused": [row], "next": None}}
     with client_of(lambda request: httpx.Response(200, json=pages[request.url.params.get("after")])) as client:
         assert [line.reason for line in client.refused("b1")] == ["empty", "empty"]
 
@@ -173,13 +178,13 @@ def test_nothing_at_the_address_names_it_and_what_to_start() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         with Client(url, patience_s=0) as client, pytest.raises(NotReachable, match=f"{url}.*bulkfax up"):
-            client.batches()
+            client.batches_page()
 
 
 @pytest.mark.parametrize("url", ["ftp://somewhere", "somewhere", "http://[", ""])
 def test_an_address_that_is_none_is_said_so(url: str) -> None:
     with pytest.raises(ClientError, match="BULKFAX_API_URL"), Client(url, patience_s=0) as client:
-        client.batches()
+        client.batches_page()
 
 
 @pytest.mark.parametrize(

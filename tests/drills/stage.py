@@ -128,7 +128,7 @@ class Stage:
         """End what a drill has left: the provider behaves, nothing is held, no limit is changed, no batch runs."""
         self.provider_does()
         self.client.reset_rate()
-        for batch in self.client.batches(limit=10).batches:
+        for batch in self.client.batches_page(limit=10).batches:
             if not batch.ended:
                 self.client.cancel(batch.id)
         self.client.release_holds(everything=True)

@@ -51,7 +51,7 @@ class StoryCluster:
 
     def jobs(self, batch: str) -> dict[str, Job]:
         """Return the jobs of a batch by number."""
-        return {job.number: job for job in self.client.jobs(batch)}
+        return {job.number or "": job for job in self.client.jobs(batch)}
 
     def faxes(self, job: Job) -> list[LedgerFax]:
         """Return the faxes that the provider accepted for a job, the oldest first."""
@@ -80,7 +80,7 @@ class StoryCluster:
 
     def compare(self, batch: str) -> Comparison:
         """Compare the jobs of a batch with the ledger of the emulator."""
-        jobs = [OurJob(id=job.id, number=job.number, state=job.state) for job in self.client.jobs(batch)]
+        jobs = [OurJob(id=job.id, number=job.number or "", state=job.state) for job in self.client.jobs(batch)]
         ids = {job.id for job in jobs}
         return compare(jobs, [fax for fax in self.local.emulator_api.ledger() if fax.job in ids])
 

@@ -39,11 +39,11 @@ def attend_until(cluster: StoryCluster, condition: Callable[[], bool], within_s:
 def everything_readable(cluster: StoryCluster, batch: str, folder: Path) -> str:
     """Read every page and list that shows the batch and its jobs, and return what they and the metrics say."""
     client = cluster.client
-    assert [shown.id for shown in client.batches().batches] == [batch]
+    assert [shown.id for shown in client.batches()] == [batch]
     client.report(batch, folder / "report.csv")
     stories = [client.job(job.id) for job in client.jobs(batch)]
     assert len(stories) == len(NUMBERS)
-    said = [entry.why for story in stories for entry in story.history]
+    said = [entry.why or "" for story in stories for entry in story.history]
     return "\n".join([*said, *(story.explanation for story in stories), cluster.metrics(), repr(client.account())])
 
 

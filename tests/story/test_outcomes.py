@@ -70,7 +70,7 @@ def test_a_job_has_its_history(cluster: StoryCluster, jobs: dict[str, Job]) -> N
     assert [(entry.outcome, entry.category) for entry in job.history] == [("failed", "busy")]
     # not always 1 and 2: a missed slot on a busy machine uses up a number
     assert 0 < job.history[0].attempt < job.attempt
-    assert "next call" in job.history[0].why
+    assert "next call" in (job.history[0].why or "")
 
 
 def test_the_metrics_count_what_the_batch_says(cluster: StoryCluster, batch: Batch) -> None:

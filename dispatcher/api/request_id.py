@@ -1,0 +1,63 @@
+"""Gives each request an id, which its answer and the lines of the log have."""
+
+import re
+import secrets
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
+
+HEADER = "X-Request-Id"
+#: ids that are taken from a request; others are replaced, because they are written to the log and back to the client
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
+_ID_BYTES = 8
+_STATE_KEY = "request_id"
+
+
+def new_request_id() -> str:
+    """Return an id for a request that brings none."""
+    return secrets.token_hex(_ID_BYTES)
+
+
+def request_id_header(scope: Scope) -> dict[str, str]:
+    """Return the header with the id of a request."""
+    return {HEADER: scope["state"][_STATE_KEY]}
+
+
+class RequestIds:
+    """Middleware around all others: takes the id of a request, or makes one, and logs what failed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        offered = Headers(scope=scope).get(HEADER, "")
+        request_id = offered if _WELL_FORMED.fullmatch(offered) else new_request_id()
+        scope.setdefault("state", {})[_STATE_KEY] = request_id
+        began_s = perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = request_id
+                _log(scope, message["status"], perf_counter() - began_s)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception:
+                _log(scope, 500, perf_counter() - began_s)
+                raise
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    """Log a request by its route: addresses may contain fax numbers."""
+    route = getattr(scope.get("route"), "path", "")
+    write = log.warning if status >= 500 else log.debug
+    write("answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))
