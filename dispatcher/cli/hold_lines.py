@@ -25,6 +25,12 @@ def hold_lines(holds: Iterable[Hold]) -> Text:
     return shown
 
 
+def hold_line(hold: Hold) -> Text:
+    """Return what is held, why, and until when, on one line."""
+    what = f"{counted(hold.jobs or 0, 'job')} of {hold.batch}" if hold.batch else hold.scope
+    return styled(what, "bold").append_text(styled(f"  {hold.category}, since {age(hold.since)}, {_until(hold)}"))
+
+
 def release_command(hold: Hold) -> str:
     """Return the command that ends a hold, or those of several jobs."""
     if hold.batch and (hold.jobs or 0) > 1:

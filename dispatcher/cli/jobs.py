@@ -10,7 +10,7 @@ import typer
 
 from dispatcher.cli.job_cancellation import cancel_jobs
 from dispatcher.cli.output import JsonOption, note, print_json, results
-from dispatcher.cli.tables import history_table, job_facts, jobs_table, lookup_table, pairs
+from dispatcher.cli.tables import history_lines, job_facts, jobs_table, lookup_table, pairs
 from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import CancelJobs, Client, Job
 
@@ -122,4 +122,4 @@ def show(
         return
     results.print(job_facts(details))
     if details.history:
-        results.print(history_table(details.history))
+        results.print(history_lines(details.history), soft_wrap=True)

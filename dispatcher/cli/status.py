@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from dispatcher.cli.hold_lines import hold_lines
+from dispatcher.cli.hold_lines import hold_line
 from dispatcher.cli.output import JsonOption, print_json, results, styled
 from dispatcher.cli.tables import age, limited_by_text, pairs, rate_text, table, when
 from dispatcher.client import Batch, Client, Status
@@ -49,9 +49,9 @@ def status_picture(seen: Status) -> RenderableType:
     """Return what is shown of a status, so that ids can be copied from a terminal of 80 columns."""
     parts: list[RenderableType] = [_facts(seen)]
     if seen.account.holds:
+        parts += ["", *(hold_line(hold) for hold in seen.account.holds[:_HOLDS_SHOWN])]
         more = seen.account.holds_total - min(_HOLDS_SHOWN, len(seen.account.holds))
-        others = f"\n{counted(more, 'other')}: bulkfax holds list" if more > 0 else ""
-        parts += ["", hold_lines(seen.account.holds[:_HOLDS_SHOWN]).append(others)]
+        parts.append(f"{counted(more, 'other')}, and " * bool(more) + "what ends them: bulkfax holds list")
     if seen.batches:
         parts.append(_batches(seen.batches))
     else:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from rich import box
 from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from dispatcher.cli.output import styled
 from dispatcher.client import (
@@ -434,15 +435,17 @@ def _sent_by(job: Job) -> str:
     return f"version {version} of the batch" if version > 1 else ""
 
 
-def history_table(history: Iterable[HistoryEntry]) -> Table:
-    columns = ("no", "time", "outcome", "category", "error", "pages", "decision")
-    grid = table(*columns, numbers=["no"], prose=["category", "error", "decision"])
+def history_lines(history: Iterable[HistoryEntry]) -> Text:
+    """Return the outcomes of a job's attempts, each with the decision on a line of its own: it is a sentence or two."""
+    shown = styled("")
     for entry in history:
         attempt = f"{entry.attempt}, version {entry.version}" if entry.version > 1 else str(entry.attempt)
         error = f"{entry.error_type} {entry.error_code}" if entry.error_type else ""
-        pages = f"{entry.pages_sent}/{entry.pages_total}" if entry.pages_total else ""
-        grid.add_row(attempt, when(entry.at), entry.outcome, entry.category, error, pages, entry.why)
-    return grid
+        pages = f"{entry.pages_sent} of {counted(entry.pages_total, 'page')} arrived" if entry.pages_total else ""
+        parts = filter(None, (when(entry.at), entry.outcome, entry.category, error, pages))
+        shown.append_text(styled(f"\nno. {attempt}  {'  '.join(parts)}", "bold"))
+        shown.append_text(styled(f"\n    {entry.why}" if entry.why else ""))
+    return shown
 
 
 def account_facts(account: Account) -> Table:
