@@ -84,6 +84,7 @@ def batches_table(batches: Iterable[Batch]) -> Table:
     """Return a table of batches that shows whole ids in a terminal of 80 columns."""
     columns = ("id", "name", "state", "jobs", "delivered", "failed", "age")
     grid = table(*columns, numbers=["jobs", "delivered", "failed", "age"], prose=["name"])
+    grid.padding = (0, 1, 0, 0)  # the name needs the room
     for batch in batches:
         failed = batch.counts.get("failed", 0)
         age = duration_text(round(seconds_since(batch.created_at)), units=1) if batch.created_at else ""
