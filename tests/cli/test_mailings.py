@@ -58,8 +58,8 @@ def test_send_and_watch_ends_with_every_job_delivered(connected: Bulkfax, letter
     named = ("--name", "March", "--metadata", "customer=42", "--metadata", "note=a=b")
     batch = answer(connected("send", letter, recipients, *named, "--allow-repeat", "--watch", "--json"))
     assert (batch["name"], batch["state"], batch["rows"]) == ("March", "finished", 2)
-    assert (batch["progress"], batch["eta"], batch["waits"], batch["pages_sent"]) == (1.0, None, [], 2)
-    assert (batch["cost"], batch["metadata"]) == ({"USD": "0.09"}, {"customer": "42", "note": "a=b"})
+    assert (batch["progress"], batch["eta"], batch["waits"], batch["pages_sent"]) == (1.0, None, [], 4)
+    assert (batch["cost"], batch["metadata"]) == ({"USD": "0.18"}, {"customer": "42", "note": "a=b"})
     filters = ("--state", "finished", "--name", "march", "--metadata", "customer=42", "--since", "2026-01-01")
     listed = answer(connected("batches", "list", *filters, "--json"))["batches"]
     assert batch["id"] in [shown["id"] for shown in listed]
@@ -84,7 +84,7 @@ def test_a_batch_is_listed_shown_started_and_reported(connected: Bulkfax, draft:
     assert connected("batches", "report", draft, "-o", tmp_path / "report.csv").status == 0
     lines = list(csv.DictReader((tmp_path / "report.csv").read_text("utf-8-sig").splitlines()))
     assert [line["state"] for line in lines] == ["delivered", "delivered", "duplicate", "refused"]
-    assert [(line["cost"], line["currency"]) for line in lines[1:3]] == [("0.045", "USD"), ("", "")]
+    assert [(line["cost"], line["currency"]) for line in lines[1:3]] == [("0.09", "USD"), ("", "")]
 
 
 def test_a_report_is_not_written_over_another_file_unasked(connected: Bulkfax, draft: str, tmp_path: Path) -> None:
