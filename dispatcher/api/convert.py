@@ -195,6 +195,7 @@ _DEFAULTS: Mapping[str, object] = {
     "on_partial": "",
     "weight": 1,
     "max_per_second": 0.0,
+    "metadata": {},
 }
 
 

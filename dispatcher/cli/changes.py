@@ -11,7 +11,7 @@ from dispatcher.client import ChangeBatch, ChangedBatch, ChangedOptions, Client
 from dispatcher.core.counted import counted
 
 #: what can be brought back to the default: fields of the request, and the names of its options with their fields
-_FIELDS = ("on-partial", "priority", "weight", "max-per-second", "start-at", "deadline")
+_FIELDS = ("on-partial", "priority", "weight", "max-per-second", "start-at", "deadline", "metadata")
 _OPTIONS = {name.replace("_", "-"): field.alias or name for name, field in ChangedOptions.model_fields.items()}
 
 

@@ -79,7 +79,7 @@ class PutRight(NamedTuple):
     weight: Annotated[int | None, _option("Share of the rate relative to other batches, 1 to 100.")] = None
     max_per_second: Annotated[float | None, _option("Maximum sends in a second.")] = None
     metadata: Annotated[
-        list[str] | None, _option("KEY=VALUE of your own, in place of all of the batches before; may be repeated.")
+        list[str] | None, _option("KEY=VALUE of your own, in place of all before; may be repeated.")
     ] = None
     start_at: Annotated[datetime | None, _time("When to start. Local time unless it has an offset.")] = None
     deadline: Annotated[datetime | None, _time("When to give up jobs that are not delivered.")] = None

@@ -86,6 +86,7 @@ def change_refusal(
     """Return why these fields of a batch may not be changed now; None if they may.
 
     Weight, priority, own rate and deadline may be changed at any time: they decide when a job is sent, and not what.
+    Metadata decides nothing.
     """
     names = frozenset(changed)
     if control in FINAL_STATES or finished:

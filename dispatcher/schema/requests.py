@@ -308,6 +308,9 @@ class ChangeBatch(Start):
     deadline: Time | None = Field(
         default=None, description="When jobs that have not ended expire; null for never. At any time."
     )
+    metadata: Metadata | None = Field(
+        default=None, description="Keys and values of your own, in place of all before; null for none. At any time."
+    )
     version: Annotated[int, _between(int, 1, 1_000_000)] | None = Field(
         default=None, description="Version of the batch that the change is meant for; any other is refused (409)."
     )

@@ -163,7 +163,7 @@ def _refused(definition: Definition, refusal: ChangeRefusal) -> str:
         case ChangeRefusal.RUNNING:
             return (
                 f"batch {batch} is being sent: pause it first, and resume it after the change. Its weight, priority, "
-                "max_per_second and deadline can be changed at any time"
+                "max_per_second, deadline and metadata can be changed at any time"
             )
         case ChangeRefusal.STARTED:
             return f"batch {batch} was started: only a draft can get another name or start_at"

@@ -228,8 +228,6 @@ class Batches:
             "parents": ",".join(definition.parents),
             "ignore_dead_numbers": int(definition.ignore_dead_numbers),
             "job_events": int(definition.job_events),
-            # also in the definition, which may be long; lists are filtered by this and the name
-            "metadata": json.dumps(dict(definition.metadata)) if definition.metadata else "",
             "definition": encode_definition(definition),
             **changeable_fields(definition),
         }
@@ -632,9 +630,11 @@ def encode_definition(definition: Definition) -> str:
 
 
 def changeable_fields(definition: Definition) -> dict[str, Argument]:
-    """Return the fields of a batch's hash that scripts read and a change may set."""
+    """Return the fields of a batch's hash beside the definition that a change may set."""
     return {
+        # both also in the definition, which may be long; lists are filtered by them
         "name": definition.name,
+        "metadata": json.dumps(dict(definition.metadata)) if definition.metadata else "",
         "class": definition.priority,
         "weight": definition.weight,
         "max_per_second": definition.max_per_second,

@@ -96,6 +96,10 @@ async def test_a_running_batch_is_paused_changed_and_resumed(api: httpx.AsyncCli
     assert refused.status_code == 409
     assert "pause it first" in refused.json()["detail"]
     await api.post(f"/v1/batches/{batch}/pause")
+    assert (await patched(api, batch, metadata={"team": "north"}))["changed"] == ["metadata"]
+    listed = (await api.get("/v1/batches", params={"metadata": "team=north"})).json()["batches"]
+    assert [item["id"] for item in listed] == [batch]
+    assert (await patched(api, batch, metadata=None))["metadata"] == {}
     changed = await patched(api, batch, options={"from": "+12025550101"}, priority="urgent")
     assert (changed["state"], changed["version"], changed["priority"]) == ("paused", 2, "urgent")
     stale = await api.patch(f"/v1/batches/{batch}", json={"weight": 2, "version": 1})

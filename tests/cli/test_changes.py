@@ -22,6 +22,7 @@ def test_a_draft_is_put_right(connected: Bulkfax, batch: str) -> None:
     assert f"would change of batch {batch}: from, weight. Nothing was changed" in tried.err
     changed = connected("batches", "change", batch, "--sender", "+12025550101", "--weight", "5", "--name", "April")
     assert f"changed of batch {batch}: name, from, weight. It has version 2 and is draft" in changed.err
+    assert "metadata" in connected("batches", "change", batch, "--metadata", "team=north").err
     again = connected("batches", "change", batch, "--weight", "5")
     assert "has these values already: nothing changed" in again.err
     unset = answer(connected("batches", "change", batch, "--unset", "sender", "--unset", "weight", "--json"))

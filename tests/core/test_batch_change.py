@@ -26,7 +26,7 @@ BEFORE = Definition(
     deadline_ms=5,
 )
 ENDED, RUNNING, STARTED = ChangeRefusal.ENDED, ChangeRefusal.RUNNING, ChangeRefusal.STARTED
-ANY_TIME = ("weight", "priority", "max_per_second", "deadline_ms")
+ANY_TIME = ("weight", "priority", "max_per_second", "deadline_ms", "metadata")
 CONTENT = ("options.sender", "options.cover_page_data", "documents", "content_urls", "on_partial")
 
 
