@@ -24,14 +24,14 @@ async def created(api: httpx.AsyncClient, name: str, **metadata: str) -> str:
 
 async def listed(api: httpx.AsyncClient, **query: Any) -> list[str]:
     """All ids that match, over all pages."""
-    ids, before = list[str](), ""
+    ids, after = list[str](), ""
     while True:
-        answer = await api.get("/v1/batches", params={**query, "before": before})
+        answer = await api.get("/v1/batches", params={**query, "after": after})
         assert answer.status_code == 200, answer.text
         ids += [batch["id"] for batch in answer.json()["batches"]]
         if not answer.json()["next"]:
             return ids
-        before = answer.json()["next"]
+        after = answer.json()["next"]
 
 
 async def test_batches_are_found_by_name_and_metadata(api: httpx.AsyncClient) -> None:
