@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generators import api_reference
+from generators import api_reference, async_client
 
 #: the generated files, each with what makes its text
-GENERATED: Mapping[Path, Callable[[], str]] = {api_reference.PATH: api_reference.reference}
+GENERATED: Mapping[Path, Callable[[], str]] = {
+    api_reference.PATH: api_reference.reference,
+    **async_client.GENERATED,
+}
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ ALLOWED = {
     "dispatcher.store": {"dispatcher.core", "dispatcher.cpu_thread"},
     "dispatcher.webhooks": {"dispatcher.core"},
     "dispatcher.recipients": {"dispatcher.core"},
-    "dispatcher.emulator": set[str](),
+    "dispatcher.example_files": set[str](),
+    "dispatcher.emulator": {"dispatcher.example_files"},
     "dispatcher.schema": {"dispatcher.core"},
     "dispatcher.client": {"dispatcher.core", "dispatcher.schema"},
     "dispatcher.service": SHARED | {"dispatcher.sinch", "dispatcher.store", "dispatcher.webhooks"},
@@ -40,7 +41,7 @@ ALLOWED = {
     "workers": SHARED | {"dispatcher.service", "dispatcher.runtime", "dispatcher.metrics"},
     # starts services as processes and calls them over HTTP, so it imports no code that runs inside them
     "dispatcher.local": {"dispatcher.client"},
-    "dispatcher.cli": SHARED | {"dispatcher.client", "dispatcher.local"},
+    "dispatcher.cli": SHARED | {"dispatcher.client", "dispatcher.local", "dispatcher.example_files"},
 }
 
 #: by package or module: what commands that do not use the API may import in addition

@@ -8,20 +8,20 @@ from typing import Annotated
 
 import typer
 
-import dispatcher
 from dispatcher.cli.batches import fetch_report
 from dispatcher.cli.demo_list import write_list
 from dispatcher.cli.demo_result import DemoResult
 from dispatcher.cli.output import CommandFailed, JsonOption, note, print_json, results
 from dispatcher.cli.send import prepare
+from dispatcher.cli.server_packages import ensure_server_packages
 from dispatcher.cli.watch import watch
 from dispatcher.client import Batch, Client, NewBatch, new_key
+from dispatcher.example_files import EXAMPLES
 from dispatcher.local.cluster import scenario_cluster
 from dispatcher.local.doctor import examine_store
 from dispatcher.local.ledger import OurJob, compare
 from dispatcher.local.signals import terminated_cleanly
 
-EXAMPLES = Path(dispatcher.__file__).resolve().parent.parent / "examples"
 #: requests per second that the emulated account allows, for lists up to 2,400 rows
 RATE = 40.0
 #: maximum rate of the emulated account for larger lists
@@ -40,6 +40,7 @@ def demo(
 ) -> None:
     """Send a letter to 1,000 recipients through a local emulator of the provider. Nothing leaves this machine."""
     began_s = time.monotonic()
+    ensure_server_packages()
     ensure_examples()
     folder = Path(tempfile.mkdtemp(prefix="bulkfax-demo-"))
     with terminated_cleanly():
@@ -60,13 +61,13 @@ def demo(
 
 
 def ensure_examples() -> None:
-    """Raise CommandFailed if the example files are missing, as in an installation without the repository."""
+    """Raise CommandFailed if the example files are missing."""
     files = ("letter.pdf", "recipients.csv", "fast-policy.toml", "scenarios/messy.toml")
     missing = [name for name in files if not (EXAMPLES / name).is_file()]
     if missing:
         raise CommandFailed(
-            f"{EXAMPLES} has no {', '.join(missing)}: the demo runs from a clone of the repository; "
-            f"clone it and start ./run demo there"
+            f"{EXAMPLES} has no {', '.join(missing)}: install bulkfax again, or run ./run demo in a clone of the "
+            f"repository"
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from dispatcher.cli.server_packages import ensure_server_packages
 from dispatcher.local.services import emulator_command
 
 #: every option is passed on to the emulator, which also documents them
@@ -16,5 +17,6 @@ PASS_ON: dict[str, Any] = {
 
 def emulator(context: typer.Context) -> None:
     """Run a local emulator of the Sinch Fax API; [bold]--help[/bold] shows its options."""
+    ensure_server_packages()
     command = emulator_command(context.args)
     os.execv(command[0], command)  # noqa: S606  # our own command, no shell

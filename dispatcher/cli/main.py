@@ -43,9 +43,13 @@ def _report(error: Exception) -> int:
     import typer
 
     from dispatcher.cli.output import note, note_trace
+    from dispatcher.cli.server_packages import missing_package
 
     if hasattr(error, "format_message"):
         return _report_wrong_usage(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("dispatcher."):
+        note(f"error: {missing_package(error.name.partition('.')[0])}")
+        return FAILURE
     if isinstance(error, typer.Abort):
         note("Aborted.")
         return FAILURE

@@ -48,7 +48,7 @@ from dispatcher.client import (
     new_key,
     recipients_kind,
 )
-from dispatcher.client.files import LIST_SUFFIXES, document_id
+from dispatcher.client.contents import LIST_SUFFIXES, document_id
 from dispatcher.core.counted import counted
 
 #: the API takes no larger document

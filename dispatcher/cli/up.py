@@ -3,6 +3,7 @@
 import os
 
 from dispatcher.cli.output import note
+from dispatcher.cli.server_packages import ensure_server_packages
 from dispatcher.cli.services import ensure_can_start
 from dispatcher.client import DEFAULT_URL
 from dispatcher.local.ports import ensure_port_free
@@ -15,6 +16,7 @@ from dispatcher.settings import Settings, load_settings
 
 def up() -> None:
     """Run all services on this machine until Ctrl-C: API, scheduler, workers, and Redis if no address is set."""
+    ensure_server_packages()
     settings = load_settings()
     ensure_port_free(settings.host, settings.port)
     ensure_can_start(settings)

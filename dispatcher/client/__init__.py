@@ -1,6 +1,9 @@
 """The Python client of bulkfax's own API."""
 
-from dispatcher.client.client import DEFAULT_URL, Client, Readiness, new_key
+from dispatcher.client.answers import DEFAULT_URL, Readiness, new_key
+from dispatcher.client.async_client import AsyncClient
+from dispatcher.client.client import Client
+from dispatcher.client.contents import RecipientList, recipients_kind
 from dispatcher.client.errors import (
     AccessDenied,
     ApiError,
@@ -11,9 +14,9 @@ from dispatcher.client.errors import (
     NotFound,
     NotOurApi,
     NotReachable,
+    TimedOut,
     Unavailable,
 )
-from dispatcher.client.files import recipients_kind
 from dispatcher.schema.requests import (
     CATEGORIES,
     ERROR_TYPES,
@@ -96,6 +99,7 @@ __all__ = [
     "AccessDenied",
     "Account",
     "ApiError",
+    "AsyncClient",
     "BadInput",
     "Batch",
     "BatchPage",
@@ -143,6 +147,7 @@ __all__ = [
     "Price",
     "Problem",
     "Readiness",
+    "RecipientList",
     "RefusedPage",
     "RefusedRow",
     "ReleasedHolds",
@@ -155,6 +160,7 @@ __all__ = [
     "Status",
     "Suppression",
     "SuppressionImport",
+    "TimedOut",
     "Unavailable",
     "UnknownFax",
     "Upload",

@@ -7,32 +7,43 @@ with Client.from_environment() as client:
     client.start(batch.id)
 """
 
-import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import httpx
-from dotenv import dotenv_values
-from pydantic import ValidationError
 
-from dispatcher.client.errors import ApiError, NotOurApi, Unavailable
-from dispatcher.client.files import (
+from dispatcher.client.answers import (
+    DEFAULT_URL,
+    PATIENCE_S,
+    Model,
+    Page,
+    Readiness,
+    access_from_environment,
+    endpoint_path,
+    model_of,
+    new_key,
+    with_query,
+)
+from dispatcher.client.contents import (
+    CSV,
+    PDF,
     LineProgress,
     Progress,
+    RecipientList,
     Share,
+    list_content,
     no_progress,
     no_share,
-    pieces,
-    recipients_kind,
-    save,
-    size_of,
+    stored_content,
 )
+from dispatcher.client.errors import ApiError, BadInput, TimedOut, Unavailable
 from dispatcher.client.transport import Transport
+from dispatcher.client.waiting import Fetching, opened, sleep
 from dispatcher.schema.requests import (
     CancelJobs,
     ChangeBatch,
@@ -76,7 +87,6 @@ from dispatcher.schema.responses import (
     Removed,
     RerunBatches,
     RerunPreview,
-    Response,
     Status,
     Suppression,
     SuppressionImport,
@@ -88,28 +98,17 @@ from dispatcher.schema.responses import (
     WebhookEndpointSecret,
 )
 
-DEFAULT_URL = "http://127.0.0.1:8080"
-#: how long connection errors and answers of 408 and 503 are waited out by default
-PATIENCE_S = 30.0
 _PAGE = 1000
 _BATCHES_PAGE = _LOOKUP_PAGE = 100
-
-Model = TypeVar("Model", bound=Response)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """Whether the API can work; ``reason`` says why not."""
-
-    ready: bool
-    reason: str = ""
+#: seconds between two looks at a batch that is waited for
+_LOOK_S = 2.0
 
 
 class Client:
     """Speaks to one API. Every method raises ClientError; its text says what is wrong and what to do.
 
-    ``patience_s`` bounds how long connection errors and answers of 408 and 503 are repeated. ``transport`` is httpx's,
-    for tests.
+    ``patience_s`` bounds how long connection errors and answers of 408, 429 and 503 are repeated. ``transport`` is
+    httpx's, for tests.
     """
 
     def __init__(
@@ -128,8 +127,7 @@ class Client:
 
         Without an address it is the one on this machine, at BULKFAX_PORT.
         """
-        settings = {**dotenv_values(".env"), **os.environ}
-        url, key = settings.get("BULKFAX_API_URL") or local_url(settings), settings.get("BULKFAX_API_KEY") or ""
+        url, key = access_from_environment()
         return cls(url, key, patience_s=patience_s)
 
     @property
@@ -149,14 +147,14 @@ class Client:
 
     # documents
 
-    def upload_document(self, path: Path, *, progress: Progress = no_progress) -> Document:
-        """Upload a PDF. The same bytes again give the same id."""
-        headers = {
-            "Content-Type": "application/pdf",
-            "Content-Length": str(size_of(path)),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name, safe='')}",
-        }
-        answer = self._upload("/v1/documents", path, headers, progress)
+    def upload_document(self, document: Path | bytes, *, name: str = "", progress: Progress = no_progress) -> Document:
+        """Upload a PDF. The same bytes again give the same id. ``name`` is that of the file, if it has another one."""
+        content = stored_content(document, PDF)
+        name = name or (document.name if isinstance(document, Path) else "")
+        headers = {"Content-Type": content.kind, "Content-Length": str(content.size)}
+        if name:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        answer = self._transport.upload("/v1/documents", headers, content, progress)
         return self._read(Document, answer)
 
     def document(self, sha256: str) -> Document:
@@ -208,35 +206,47 @@ class Client:
         metadata: Mapping[str, str] | None = None,
     ) -> Iterator[Batch]:
         """All batches that match, newest first, page by page, as in ``batches_page``."""
-        after = ""
-        while True:
-            page = self.batches_page(states=states, name=name, since=since, until=until, metadata=metadata, after=after)
+        for page in self._pages(
+            lambda after: self.batches_page(
+                states=states, name=name, since=since, until=until, metadata=metadata, after=after
+            )
+        ):
             yield from page.batches
-            if page.next is None:
-                return
-            after = page.next
 
     def upload_recipients(
         self,
         batch: str,
-        path: Path,
+        recipients: RecipientList,
         *,
+        kind: str = "",
         options: ListOptions | None = None,
         progress: Progress = no_progress,
         key: str = "",
     ) -> Upload:
-        """Stream a list (CSV, NDJSON, JSON or a workbook) into a draft. ``key`` names the upload: a repeat with the
-        same key goes on after the lines that are stored already."""
-        headers = {"Content-Type": recipients_kind(path), "Idempotency-Key": key or new_key()}
-        answer = self._upload(_with_query(f"/v1/batches/{batch}/recipients", options), path, headers, progress)
+        """Stream a list into a draft: a file (CSV, NDJSON, JSON or a workbook), the bytes of one, or rows.
+
+        Rows are dictionaries, or sequences of which the first has the headings. ``kind`` is the media type of bytes;
+        they are CSV without it. ``key`` names the upload: a repeat with the same key goes on after the lines that are
+        stored already.
+        """
+        with opened(list_content(recipients, kind)) as content:
+            headers = {"Content-Type": content.kind, "Idempotency-Key": key or new_key()}
+            path = with_query(f"/v1/batches/{batch}/recipients", options)
+            answer = self._transport.upload(path, headers, content, progress)
         return self._read(Upload, answer)
 
     def try_recipients(
-        self, path: Path, *, options: DryRunOptions | None = None, progress: Progress = no_progress
+        self,
+        recipients: RecipientList,
+        *,
+        kind: str = "",
+        options: DryRunOptions | None = None,
+        progress: Progress = no_progress,
     ) -> Upload:
         """Read a list without storing anything; the answer has the first rows as they would be dialled."""
-        headers = {"Content-Type": recipients_kind(path)}
-        answer = self._upload(_with_query("/v1/recipients/dry-run", options), path, headers, progress)
+        with opened(list_content(recipients, kind)) as content:
+            path = with_query("/v1/recipients/dry-run", options)
+            answer = self._transport.upload(path, {"Content-Type": content.kind}, content, progress)
         return self._read(Upload, answer)
 
     def start(
@@ -311,7 +321,23 @@ class Client:
 
     def report(self, batch: str, path: Path, *, progress: LineProgress = no_progress) -> int:
         """Write the report (CSV, one line per line of the upload) to ``path``; returns its bytes."""
-        return self._transport.stream("GET", f"/v1/batches/{batch}/report", lambda answer: save(answer, path, progress))
+        return self._transport.save(f"/v1/batches/{batch}/report", path, progress)
+
+    def wait(self, batch: str, *, timeout_s: float | None = None, every_s: float = _LOOK_S) -> Batch:
+        """Wait until a batch sends nothing more by itself: it has ended, or all that is left needs ``continue_batch``.
+
+        Raises TimedOut after ``timeout_s`` seconds, and BadInput for a draft, which somebody has to start.
+        """
+        end_s = None if timeout_s is None else monotonic() + timeout_s
+        while True:
+            seen = self.batch(batch)
+            if seen.at_rest:
+                return seen
+            if seen.state == "draft":
+                raise BadInput(f"batch {batch} is a draft: start it, then wait for it")
+            if end_s is not None and monotonic() + every_s > end_s:
+                raise TimedOut(seen)
+            sleep(every_s)
 
     # jobs
 
@@ -331,8 +357,8 @@ class Client:
         self,
         batch: str,
         *,
-        state: str = "",
-        category: str = "",
+        state: str | Sequence[str] = (),
+        category: str | Sequence[str] = (),
         reference: str = "",
         number: str = "",
         after: str = "",
@@ -342,39 +368,49 @@ class Client:
         query = {"state": state, "category": category, "reference": reference, "number": number}
         return self._get(JobPage, f"/v1/batches/{batch}/jobs", after=after, limit=limit, **query)
 
-    def jobs(self, batch: str, **filters: str) -> Iterator[Job]:
-        """All jobs that match, page by page. Filters as in ``jobs_page``."""
-        after = ""
-        while True:
-            page = self.jobs_page(batch, after=after, **filters)  # type: ignore[arg-type]  # filters are all texts
+    def jobs(
+        self,
+        batch: str,
+        *,
+        state: str | Sequence[str] = (),
+        category: str | Sequence[str] = (),
+        reference: str = "",
+        number: str = "",
+    ) -> Iterator[Job]:
+        """All jobs that match, page by page, as in ``jobs_page``."""
+        filters = {"state": state, "category": category, "reference": reference, "number": number}
+        path = f"/v1/batches/{batch}/jobs"
+        for page in self._pages(lambda after: self._get(JobPage, path, after=after, limit=_PAGE, **filters)):
             yield from page.jobs
-            if page.next is None:
-                return
-            after = page.next
 
     def look_up_page(
         self,
         *,
         number: str = "",
         reference: str = "",
-        state: str = "",
-        since: str = "",
+        state: str | Sequence[str] = (),
+        since: datetime | str = "",
         after: str = "",
         limit: int = _LOOKUP_PAGE,
     ) -> LookupPage:
-        """One page of the jobs of all batches to a number or of a reference, newest first. ``since`` is RFC 3339."""
-        query = {"number": number, "reference": reference, "state": state, "since": since, "after": after}
+        """One page of the jobs of all batches to a number or of a reference, newest first."""
+        changed = since.isoformat() if isinstance(since, datetime) else since
+        query = {"number": number, "reference": reference, "state": state, "since": changed, "after": after}
         return self._get(LookupPage, "/v1/jobs", limit=limit, **query)
 
-    def look_up(self, **filters: str) -> Iterator[Job]:
-        """All jobs of all batches that match, page by page. Filters as in ``look_up_page``."""
-        after = ""
-        while True:
-            page = self.look_up_page(after=after, **filters)  # type: ignore[arg-type]  # filters are all texts
+    def look_up(
+        self,
+        *,
+        number: str = "",
+        reference: str = "",
+        state: str | Sequence[str] = (),
+        since: datetime | str = "",
+    ) -> Iterator[Job]:
+        """All jobs of all batches that match, page by page, as in ``look_up_page``."""
+        for page in self._pages(
+            lambda after: self.look_up_page(number=number, reference=reference, state=state, since=since, after=after)
+        ):
             yield from page.jobs
-            if page.next is None:
-                return
-            after = page.next
 
     def job(self, job: str) -> JobStory:
         """One job with its history and what it waits for."""
@@ -385,13 +421,8 @@ class Client:
 
     def refused(self, batch: str) -> Iterator[RefusedRow]:
         """All lines that became no job, page by page."""
-        after = ""
-        while True:
-            page = self.refused_page(batch, after=after)
+        for page in self._pages(lambda after: self.refused_page(batch, after=after)):
             yield from page.refused
-            if page.next is None:
-                return
-            after = page.next
 
     def send_fax(self, new: NewFax, *, key: str = "") -> Job:
         """Send one fax at once, before the bulk work."""
@@ -411,13 +442,8 @@ class Client:
 
     def suppressions(self, *, source: str = "", batch: str = "") -> Iterator[Suppression]:
         """All numbers that must not be faxed, of a source or proved by jobs of a batch, page by page."""
-        after = ""
-        while True:
-            page = self.suppressions_page(source=source, batch=batch, after=after)
+        for page in self._pages(lambda after: self.suppressions_page(source=source, batch=batch, after=after)):
             yield from page.suppressions
-            if page.next is None:
-                return
-            after = page.next
 
     def suppression(self, number: str) -> Suppression:
         """The entry of a number, in any form."""
@@ -441,16 +467,18 @@ class Client:
         return Removed(removed=removed)
 
     def import_suppressions(
-        self, path: Path, *, source: str = "import", country: str = "", progress: Progress = no_progress
+        self, numbers: Path | bytes, *, source: str = "import", country: str = "", progress: Progress = no_progress
     ) -> SuppressionImport:
         """Put the numbers of a CSV file on the list."""
         query = urlencode({"source": source, "country": country})
-        answer = self._upload(f"/v1/suppressions/import?{query}", path, {"Content-Type": "text/csv"}, progress)
+        content = stored_content(numbers, CSV)
+        headers = {"Content-Type": content.kind}
+        answer = self._transport.upload(f"/v1/suppressions/import?{query}", headers, content, progress)
         return self._read(SuppressionImport, answer)
 
     def export_suppressions(self, path: Path, *, progress: LineProgress = no_progress) -> int:
         """Write the whole list to ``path`` as CSV; returns its bytes."""
-        return self._transport.stream("GET", "/v1/suppressions/export", lambda answer: save(answer, path, progress))
+        return self._transport.save("/v1/suppressions/export", path, progress)
 
     # events
 
@@ -479,30 +507,30 @@ class Client:
 
     def webhook_endpoint(self, endpoint: str) -> WebhookEndpoint:
         """An endpoint, how far it is, and why it is disabled."""
-        return self._get(WebhookEndpoint, _endpoint_path(endpoint))
+        return self._get(WebhookEndpoint, endpoint_path(endpoint))
 
     def change_webhook_endpoint(self, endpoint: str, change: ChangeWebhookEndpoint) -> WebhookEndpoint:
         """Change an endpoint, or enable it again."""
-        answer = self._transport.call("PATCH", _endpoint_path(endpoint), json=change.sent())
+        answer = self._transport.call("PATCH", endpoint_path(endpoint), json=change.sent())
         return self._read(WebhookEndpoint, answer)
 
     def rotate_webhook_secret(self, endpoint: str) -> WebhookEndpointSecret:
         """Give an endpoint a new secret. The present one signs for a day as well."""
-        answer = self._transport.call("POST", f"{_endpoint_path(endpoint)}/rotate-secret")
+        answer = self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret")
         return self._read(WebhookEndpointSecret, answer)
 
     def delete_webhook_endpoint(self, endpoint: str) -> None:
         """Delete an endpoint."""
-        self._transport.call("DELETE", _endpoint_path(endpoint))
+        self._transport.call("DELETE", endpoint_path(endpoint))
 
     def webhook_deliveries_page(self, endpoint: str, *, after: str = "", limit: int = _PAGE) -> WebhookDeliveryPage:
         """One page of the attempts to deliver to an endpoint, newest first."""
-        path = f"{_endpoint_path(endpoint)}/deliveries"
+        path = f"{endpoint_path(endpoint)}/deliveries"
         return self._get(WebhookDeliveryPage, path, after=after, limit=limit)
 
     def replay_webhook_events(self, endpoint: str, replay: Replay) -> WebhookEndpoint:
         """Let an endpoint get events again, as far as they are kept."""
-        answer = self._transport.call("POST", f"{_endpoint_path(endpoint)}/replay", json=replay.sent())
+        answer = self._transport.call("POST", f"{endpoint_path(endpoint)}/replay", json=replay.sent())
         return self._read(WebhookEndpoint, answer)
 
     # account and health
@@ -553,13 +581,10 @@ class Client:
 
     def holds(self, *, categories: Sequence[str] = (), batch: str = "", fold: bool = True) -> Iterator[Hold]:
         """All holds that match, page by page, as in ``holds_page``."""
-        after = ""
-        while True:
-            page = self.holds_page(categories=categories, batch=batch, fold=fold, after=after)
+        for page in self._pages(
+            lambda after: self.holds_page(categories=categories, batch=batch, fold=fold, after=after)
+        ):
             yield from page.holds
-            if page.next is None:
-                return
-            after = page.next
 
     def release_hold(self, scope: str) -> None:
         """Let a held scope send again without waiting for its probe."""
@@ -610,36 +635,16 @@ class Client:
         return self._read(model, self._transport.call("POST", path, key=key or new_key(), json=body))
 
     def _get(self, model: type[Model], path: str, **query: object) -> Model:
-        params = {name: value for name, value in query.items() if value not in ("", None)}
+        params = {name: value for name, value in query.items() if value not in ("", None, (), [])}
         return self._read(model, self._transport.call("GET", path, params=params))
 
-    def _upload(self, path: str, file: Path, headers: dict[str, str], progress: Progress) -> Any:
-        return self._transport.upload(path, headers, lambda: pieces(file, progress))
+    def _pages(self, fetch: Fetching[Page]) -> Iterator[Page]:
+        """Yield pages up to the last one. ``fetch`` gets the one after a cursor."""
+        after: str | None = ""
+        while after is not None:
+            page = fetch(after)
+            yield page
+            after = page.next
 
     def _read(self, model: type[Model], answer: Any) -> Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            raise NotOurApi(
-                f"{self.url} gave an answer that this client does not understand: do both have the same version?"
-            ) from error
-
-
-def _with_query(path: str, options: ListOptions | None) -> str:
-    query = urlencode(options.model_dump(mode="json", exclude_defaults=True)) if options else ""
-    return f"{path}?{query}" if query else path
-
-
-def _endpoint_path(endpoint: str) -> str:
-    return f"/v1/webhook-endpoints/{quote(endpoint, safe='')}"
-
-
-def local_url(settings: Mapping[str, str | None]) -> str:
-    """Return the address of the API of this machine, from the settings that say where it listens."""
-    port = settings.get("BULKFAX_PORT") or ""
-    return f"http://127.0.0.1:{port}" if port.isdecimal() else DEFAULT_URL
-
-
-def new_key() -> str:
-    """Return a new idempotency key."""
-    return uuid.uuid4().hex
+        return model_of(model, answer, self.url)

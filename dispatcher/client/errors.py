@@ -4,17 +4,18 @@ ClientError
 ├── NotReachable     nothing answers at the address
 ├── NotOurApi        something answers, but it is not this API
 ├── BadInput         refused before anything was sent: a file that cannot be read
+├── TimedOut         a batch was not at rest in the time that was given
 └── ApiError         the API answered with a problem document
     ├── AccessDenied     401, 403: API key missing or wrong
-    ├── NotFound         404: no such batch, job, document or hold
+    ├── NotFound         404, 410: no such batch, job, document or hold
     ├── NotAllowed       409: not in this state, or an idempotency key used for two things
     ├── Invalid          400, 413, 415, 422: a field or line is wrong
-    └── Unavailable      408, 503: the API cannot take the request now, or it came too slowly
+    └── Unavailable      408, 429, 503: the API cannot take the request now, or it came too slowly
 """
 
 from collections.abc import Mapping
 
-from dispatcher.schema.responses import Fault, Problem
+from dispatcher.schema.responses import Batch, Fault, Problem
 
 
 class ClientError(Exception):
@@ -33,8 +34,18 @@ class BadInput(ClientError):
     """A file named by the caller cannot be read or written, or its kind is not known."""
 
 
+class TimedOut(ClientError):
+    """A batch was not at rest in the time that was given; ``batch`` is what it was last."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(f"batch {batch.id} is still {batch.state}: it goes on, wait for it again")
+        self.batch = batch
+
+
 class ApiError(ClientError):
-    """The API refused the request; ``problem`` is what it said."""
+    """The API refused the request; ``problem`` is what it said, ``request_id`` names the request in its log."""
+
+    request_id: str = ""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem_text(problem))
@@ -71,9 +82,11 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     404: NotFound,
     408: Unavailable,
     409: NotAllowed,
+    410: NotFound,
     413: Invalid,
     415: Invalid,
     422: Invalid,
+    429: Unavailable,
     503: Unavailable,
 }
 

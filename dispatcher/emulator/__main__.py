@@ -4,13 +4,14 @@ import argparse
 import os
 import sys
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, NoReturn
 
 from dispatcher.emulator.config import EmulatorConfig
 from dispatcher.emulator.scenario_file import ScenarioError, read_scenario
 from dispatcher.emulator.server import serve
+from dispatcher.example_files import scenario_names, scenario_path
 
+_LAST_PORT = 65_535
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(EmulatorConfig)}
 #: the environment variable with the secret of the access key: other users of the machine can read arguments, but not it
 KEY_VARIABLE = "EMULATOR_KEY_SECRET"
@@ -25,7 +26,7 @@ def _positive(text: str) -> float:
 
 def _port(text: str) -> int:
     value = int(text)
-    if not 0 <= value <= 65_535:
+    if not 0 <= value <= _LAST_PORT:
         raise ValueError
     return value
 
@@ -61,7 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     option("--speed", "divides the duration of faxes and the delays before callback redelivery", _positive)
     option("--seed", "seed of the random numbers; the same seed repeats the same run", int)
     parser.add_argument("--latency", type=float, dest="latency_s", metavar="seconds", help="delay before each response")
-    parser.add_argument("--scenario", type=Path, metavar="file", help="TOML file with call outcomes and faults")
+    parser.add_argument(
+        "--scenario",
+        type=scenario_path,
+        metavar="file",
+        help=f"TOML file with call outcomes and faults, or one of: {', '.join(scenario_names())}",
+    )
     parser.add_argument(
         "--number", action="append", dest="numbers", default=[], help="phone number of the project; repeatable"
     )

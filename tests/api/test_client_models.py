@@ -89,6 +89,7 @@ WITHOUT_MODEL = {
     "holds",
     "refused",
     "report",
+    "wait",
     "suppressions",
     "export_suppressions",
     "release_hold",
