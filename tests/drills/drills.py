@@ -108,7 +108,7 @@ def _forgotten(stage: Stage) -> str:
 
 
 def _paused(stage: Stage) -> str:
-    batch = stage.send(stage.numbers(_FEW), max_per_second=1)
+    batch = stage.send(stage.numbers(_FEW), max_per_second=4)
     stage.client.pause(batch)
     return batch
 
