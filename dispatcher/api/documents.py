@@ -50,13 +50,23 @@ _FIELDS = 10
     dependencies=[turn_until_answered("upload_turns")],
     responses=raises(errors.StoreFull, errors.UnreadableData),
     openapi_extra={
+        "parameters": [
+            {
+                "name": "Content-Disposition",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "pattern": '^attachment; filename="[A-Za-z0-9._-]{1,100}"$'},
+                "description": "Name of the file, if the body is the document. For other characters: "
+                "`attachment; filename*=UTF-8''NAME`.",
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
                 "application/pdf": {"schema": _BINARY},
                 FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}},
             },
-        }
+        },
     },
 )
 async def upload_document(request: Request, runtime: RuntimeDep) -> responses.Document:
