@@ -17,7 +17,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setenv("BULKFAX_API_URL", url)
-    monkeypatch.setattr("dispatcher.client.transport.FIRST_CONTACT_S", 0.0)
+    monkeypatch.setattr("dispatcher.client.answers.FIRST_CONTACT_S", 0.0)
     return url
 
 
@@ -199,7 +199,7 @@ def test_what_was_typed_wrongly_is_named_with_what_to_type(
 def test_without_an_address_the_commands_talk_to_the_port_of_this_machine(
     bulkfax: Bulkfax, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dispatcher.client.transport.FIRST_CONTACT_S", 0.0)
+    monkeypatch.setattr("dispatcher.client.answers.FIRST_CONTACT_S", 0.0)
     monkeypatch.delenv("BULKFAX_API_URL", raising=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

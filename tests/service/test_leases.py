@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -93,12 +93,12 @@ class Installation:
         self.workers[name], self.stores[name] = system, store
         self._stores.append(store)
 
-    def _deadly(self, material: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        async def of(jobs: list[JobId]) -> list[FaxInputs]:
+    def _deadly(self, material: Callable[..., Any]) -> Callable[..., Any]:
+        async def of(jobs: list[JobId], tags: Mapping[str, str]) -> list[FaxInputs]:
             if self.killers & set(jobs):
                 await asyncio.sleep(0.005)  # the neighbours are on their way, too
                 raise Died
-            inputs: list[FaxInputs] = await material(jobs)
+            inputs: list[FaxInputs] = await material(jobs, tags)
             return inputs
 
         return of
