@@ -89,7 +89,7 @@ class Installation:
         await store.workers.register(name, f"i{self.starts}", room=system.runtime.sender.room)
         store.workers.speak_as(name, f"i{self.starts}", lambda: system.runtime.sender.room)
         library = system.runtime.sender._fax_builder
-        library.inputs = self._deadly(library.inputs)  # type: ignore[method-assign, assignment]  # a job that kills
+        library.inputs = self._deadly(library.inputs)  # type: ignore[method-assign]  # a job that kills
         self.workers[name], self.stores[name] = system, store
         self._stores.append(store)
 
