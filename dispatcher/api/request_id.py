@@ -5,12 +5,12 @@ import secrets
 from time import perf_counter
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-Id"
+_NAME = HEADER.lower().encode()
 #: ids that are taken from a request; others are replaced, because they are written to the log and back to the client
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _ID_BYTES = 8
@@ -37,23 +37,30 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get(HEADER, "")
-        request_id = offered if _WELL_FORMED.fullmatch(offered) else new_request_id()
+        request_id = _offered(scope) or new_request_id()
         scope.setdefault("state", {})[_STATE_KEY] = request_id
         began_s = perf_counter()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                message["headers"] = [*message["headers"], (_NAME, request_id.encode())]
                 _log(scope, message["status"], perf_counter() - began_s)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            except Exception:
-                _log(scope, 500, perf_counter() - began_s)
-                raise
+        before = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            _log(scope, 500, perf_counter() - began_s)
+            raise
+        finally:
+            structlog.contextvars.reset_contextvars(**before)
+
+
+def _offered(scope: Scope) -> str:
+    """Return the id that a request brings; empty if it brings none that can be used."""
+    offered = next((value for name, value in scope["headers"] if name == _NAME), b"").decode("latin-1")
+    return offered if _WELL_FORMED.fullmatch(offered) else ""
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
