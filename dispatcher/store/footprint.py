@@ -1,4 +1,4 @@
-"""Measures how much memory batches take, and finds and removes keys of batches that are not in the index any more."""
+"""Measures how much memory batches take, and finds and removes keys of batches that are gone."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class BatchSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrphanKeys:
-    """Keys of a batch that is not in the index."""
+    """Keys of a batch that is gone: it has no hash, is not in the index and is not being deleted."""
 
     batch: str
     keys: int
@@ -69,9 +69,10 @@ class Footprint:
                 return [answer or 0 for answer in await pipe.execute()]
 
     async def orphans(self) -> list[OrphanKeys]:
-        """Return the batches that have keys, are not in the index and are not being deleted, with the number of keys.
+        """Return the batches that have keys and are gone, with the number of keys.
 
-        The keys are looked at before the index: a batch that is created meanwhile is in it.
+        A batch with a hash may be sending, even if a damaged index does not name it. The keys are looked at before the
+        index: a batch that is created meanwhile is in it.
         """
         counts = dict[str, int]()
         async for batches in self._batches_with_keys():
@@ -82,7 +83,7 @@ class Footprint:
         return [OrphanKeys(batch=name, keys=counts[name]) for name in gone]
 
     async def remove(self, batch: str) -> int:
-        """Remove the keys of a batch that is not in the index, in bounded steps. Returns their number."""
+        """Remove the keys of a batch that is gone, in bounded steps. Returns their number."""
         removed = 0
         if (await self._are_known([batch]))[0]:
             return removed
@@ -110,7 +111,7 @@ class Footprint:
         return key.removeprefix(self._keys.batch("")).partition(":")[0]
 
     async def _are_known(self, batches: Sequence[str]) -> list[bool]:
-        """Return of each batch whether it is in the index or is being deleted."""
+        """Return of each batch whether it has a hash, is in the index or is being deleted."""
         known = []
         for first in range(0, len(batches), _BATCHES):
             chunk = batches[first : first + _BATCHES]
@@ -118,8 +119,13 @@ class Footprint:
                 async with self._client.pipeline(transaction=False) as pipe:
                     pipe.zmscore(self._keys.batches, chunk)
                     pipe.zmscore(self._keys.deleting, chunk)
-                    listed, deleting = await pipe.execute()
-            known += [here is not None or there is not None for here, there in zip(listed, deleting, strict=True)]
+                    for batch in chunk:
+                        pipe.exists(self._keys.batch(batch))
+                    listed, deleting, *exist = await pipe.execute()
+            known += [
+                here is not None or there is not None or bool(hash_exists)
+                for here, there, hash_exists in zip(listed, deleting, exist, strict=True)
+            ]
         return known
 
 

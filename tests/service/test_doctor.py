@@ -194,10 +194,21 @@ async def test_the_do_not_fax_list_gets_right_indexes_and_counts(
     assert (await finding_of(store, "do-not-fax list")).ok
 
 
-async def test_keys_of_a_batch_that_is_in_no_list_are_named_and_removed(store: Store) -> None:
+async def test_a_batch_that_a_damaged_index_does_not_name_is_not_removed(store: Store) -> None:
+    batch = await running(store, 5)
+    client = store.audit._client
+    await client.unlink(KEYS.batches)
+    before = {key async for key in client.scan_iter(f"{KEYS.batch(batch)}*")}
+    assert (await finding_of(store, "orphan keys", fix=True)).ok
+    assert await store.footprint.remove(batch) == 0
+    assert {key async for key in client.scan_iter(f"{KEYS.batch(batch)}*")} == before
+
+
+async def test_keys_of_a_batch_that_is_gone_are_named_and_removed(store: Store) -> None:
     kept, lost = await running(store, 5), await running(store, 1500)
     client = store.audit._client
     await client.zrem(KEYS.batches, lost)
+    await client.unlink(KEYS.batch(lost))
     # a batch that is being deleted is none
     await client.zadd(KEYS.deleting, {"other": 1})
     await client.hset(KEYS.batch("other"), "blocks", 1)
