@@ -9,15 +9,15 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-#: highest sequence of each batch that was handled; keep it in your database, together with what you do
-handled: dict[str | None, int] = {}
+#: ids of the events that were handled; keep those of the last week in your database, together with what you do
+handled: set[str] = set()
 
 
 def handle(event: dict[str, Any]) -> None:
     """Do something about an event, once: a delivery may come again."""
-    if event["sequence"] > handled.get(event["batch"], 0):
+    if event["id"] not in handled:
         print(event["time"], event["type"], event["name"] or "", event["data"], flush=True)  # noqa: T201  # the example
-        handled[event["batch"]] = event["sequence"]
+        handled.add(event["id"])
 
 
 class Receiver(BaseHTTPRequestHandler):

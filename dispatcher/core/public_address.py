@@ -26,6 +26,9 @@ _EMBEDDING = (
     (ip_network("64:ff9b::/96"), 0),
     (ip_network("2002::/16"), 80),
 )
+#: where all public IPv6 addresses are (RFC 4291, section 2.4), and IPv4 networks for protocols (RFC 6890, RFC 7526)
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_SPECIAL = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
 
 
 def address_fault(text: str) -> str:
@@ -99,4 +102,10 @@ def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast
+    # not every version of Python knows all special ranges
+    special = address not in _GLOBAL_UNICAST if isinstance(address, IPv6Address) else _is_special(address)
+    return address.is_global and not address.is_multicast and not special
+
+
+def _is_special(address: IPv4Address) -> bool:
+    return any(address in network for network in _SPECIAL)

@@ -29,6 +29,8 @@ MAX_ENDPOINTS = 20
 MAX_EVENTS = 500
 #: seconds for which the former secret still signs after a rotation
 ROTATION_S = 86_400.0
+#: maximum secrets that sign at the same time
+_MAX_SECRETS = 4
 #: maximum seconds of a ``Retry-After`` that are waited
 _MAX_RETRY_AFTER_S = 3600.0
 _GONE, _NAMED_WAITS = 410, frozenset({429, 503})
@@ -132,9 +134,11 @@ def longest_delay_s(policy: Policy) -> float:
 
 
 def rotated(secrets: Sequence[SigningSecret], value: str, now_ms: int) -> tuple[SigningSecret, ...]:
-    """Return the secrets with a new one in front. The present one goes on signing for a day, no older one does."""
+    """Return the secrets with a new one in front. The present one signs for a day more, older ones until their end.
+
+    So a rotation that is repeated because its answer was lost does not end the secret that the receiver has.
+    """
     until_ms = now_ms + round(ROTATION_S * 1000)
-    return (
-        SigningSecret(value=value),
-        *(SigningSecret(value=secret.value, until_ms=until_ms) for secret in secrets[:1]),
-    )
+    present = (SigningSecret(value=secret.value, until_ms=until_ms) for secret in secrets[:1])
+    older = (secret for secret in secrets[1:] if secret.until_ms > now_ms)
+    return (SigningSecret(value=value), *present, *older)[:_MAX_SECRETS]

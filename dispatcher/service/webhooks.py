@@ -163,7 +163,7 @@ async def change_endpoint(store: Store, name: str, change: EndpointChange, *, pr
 
 
 async def rotate_secret(store: Store, name: str) -> EndpointView:
-    """Give an endpoint a new secret. The present one goes on signing for a day. Raises Missing."""
+    """Give an endpoint a new secret. Former ones go on signing for a day. Raises Missing."""
     value, time_ms = new_secret(), now_ms()
     return await _put(store, name, lambda before: replace(before, secrets=rotated(before.secrets, value, time_ms)))
 

@@ -26,7 +26,7 @@ _REMOVED = 1000
 #: deadlines that are looked at, the soonest first
 _DEADLINES = 200
 _FACTS = ("deadline_ms", "started_ms", "start_at_ms", "rows", "finals", "told_deadline_ms")
-_ID = re.compile(r"(\d{1,15})-(\d{1,15})")
+_ID = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

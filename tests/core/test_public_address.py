@@ -53,6 +53,7 @@ PRIVATE = [
         "printer.local",
     ),
     *("metadata.google.internal", "router.home.arpa"),
+    *("[64:ff9b:1::a00:1]", "[fec0::1]", "[5f00::1]", "[4000::1]", "192.0.0.8", "192.88.99.1"),
 ]
 ODD = [
     *(

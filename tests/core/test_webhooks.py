@@ -100,11 +100,17 @@ def fails_at(now_ms: int, failures: int, chance: float) -> DeliveryDecision:
     return after_answer(answer, delivery, policy=POLICY, now_ms=now_ms, chance=chance)
 
 
-def test_the_former_secret_signs_for_a_day_and_no_older_one() -> None:
+def test_a_former_secret_signs_for_a_day_even_if_the_rotation_is_repeated() -> None:
     first = (SigningSecret(value="a"),)
     second = rotated(first, "b", NOW_MS)
     third = rotated(second, "c", NOW_MS + 1)
     endpoint = Endpoint(id="we_1", url="https://example.com", secrets=second)
     assert endpoint.signing(NOW_MS + DAY_MS - 1) == ["b", "a"]
     assert endpoint.signing(NOW_MS + DAY_MS) == ["b"]
-    assert [secret.value for secret in third] == ["c", "b"]
+    assert [(secret.value, secret.until_ms) for secret in third] == [
+        ("c", 0),
+        ("b", NOW_MS + 1 + DAY_MS),
+        ("a", NOW_MS + DAY_MS),
+    ]
+    assert [secret.value for secret in rotated(third, "d", NOW_MS + DAY_MS)] == ["d", "c", "b"]
+    assert len(rotated(rotated(third, "d", NOW_MS), "e", NOW_MS)) == 4
