@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from dispatcher.api import convert, validation
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.problems import raises
+from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.service import account, errors
 from dispatcher.service.limits import what_limits
@@ -18,9 +19,13 @@ router = APIRouter(prefix="/v1/account", tags=["account"])
 @router.get("", responses=raises(errors.UnreadableData))
 async def get_account(runtime: RuntimeDep) -> responses.Account:
     """Show the rate limits, the current rate and all holds."""
+    return await shown_account(runtime, await account.view_account(runtime.store))
+
+
+async def shown_account(runtime: Runtime, view: account.AccountView) -> responses.Account:
+    """Return the public form of the account as it was read."""
     limits = await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight)
     rollback = await view_rollback(runtime.store, runtime.policy)
-    view = await account.view_account(runtime.store)
     return convert.account(view, limits.account, rollback, runtime.policy.open_drafts)
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from dispatcher.api import convert
-from dispatcher.api.account import get_account
+from dispatcher.api.account import shown_account
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.problems import raises
@@ -23,4 +23,4 @@ async def get_status(runtime: RuntimeDep) -> Response:
     """
     view = await view_status(runtime.store)
     seen = await progress_now(runtime, *view.batches)
-    return await page_response(convert.status, view, await get_account(runtime), seen)
+    return await page_response(convert.status, view, await shown_account(runtime, view.account), seen)

@@ -1,7 +1,8 @@
 """Reads the rows of a batch, block by block. A row that cannot be read is shown as such, and the others go on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from itertools import zip_longest
+from typing import TypeVar
 
 from dispatcher.core.job import Recipient, Record, RefusedRow, State
 from dispatcher.core.job_filter import JobFilter
@@ -17,6 +18,7 @@ ADVICE, UNREADABLE = "it cannot be read: run `bulkfax doctor`, which says what t
 _NOBODY = Recipient(line=0, number="")
 
 Row = tuple[Recipient, Record]
+Read = TypeVar("Read")
 
 
 async def ensure_not_deleted(store: Store, *batches: str) -> None:
@@ -27,38 +29,31 @@ async def ensure_not_deleted(store: Store, *batches: str) -> None:
 
 async def block_records(store: Store, batch: str, block: int) -> list[Record]:
     """Return the records of a block; empty if none of them can be read."""
-    try:
-        return await store.batches.records(batch, block)
-    except UnreadableData as error:
-        left_out(error)
-        return []
+    return await _readable(store.batches.records(batch, block), [])
 
 
 async def matching_records(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, Record]]:
     """Return the positions and records of a block's jobs whose records match a filter."""
-    try:
-        return await store.batches.matching_records(batch, block, job_filter)
-    except UnreadableData as error:
-        left_out(error)
-        return []
+    return await _readable(store.batches.matching_records(batch, block, job_filter), [])
 
 
 async def matching_jobs(store: Store, batch: str, block: int, job_filter: JobFilter) -> list[tuple[int, State]]:
     """Return the positions and states of a block's jobs whose records match a filter."""
-    try:
-        return await store.batches.matching_jobs(batch, block, job_filter)
-    except UnreadableData as error:
-        left_out(error)
-        return []
+    return await _readable(store.batches.matching_jobs(batch, block, job_filter), [])
 
 
 async def block_recipients(store: Store, batch: str, block: int) -> tuple[Recipient, ...]:
     """Return the recipients of a block; empty if they cannot be read."""
+    return await _readable(store.batches.recipients(batch, block), ())
+
+
+async def _readable(read: Awaitable[Read], otherwise: Read) -> Read:
+    """Return what is read, or a replacement if it cannot be read, which is logged."""
     try:
-        return await store.batches.recipients(batch, block)
+        return await read
     except UnreadableData as error:
         left_out(error)
-        return ()
+        return otherwise
 
 
 def paired(recipients: tuple[Recipient, ...], records: list[Record]) -> list[Row]:
