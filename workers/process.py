@@ -23,6 +23,7 @@ from dispatcher.service.errors import StoreError, UnknownLayout
 from dispatcher.settings import Settings, SettingsError, load_settings
 from workers import identity
 from workers.actors import declare
+from workers.alive import AliveFile
 from workers.broker import make_broker
 from workers.identity import Identity
 from workers.pool import Pool, run_actors_here, threads_by_queue
@@ -50,10 +51,17 @@ async def serve(lifeline: int | None = None, failpoint: FailpointHook = no_failp
     configure_logs(settings)
     stop = asyncio.Event()
     _listen(stop, lifeline)
+    beat = asyncio.create_task(alive_file(settings, identity.own_identity().name).beat())
     async with AsyncExitStack() as stack:
         runtime = await _open_when_available(stack, settings, failpoint, stop)
         if runtime is not None:
             await _work(runtime, stop)
+    beat.cancel()
+
+
+def alive_file(settings: Settings, name: str) -> AliveFile:
+    """Return the file that a worker process touches: ``worker-<slot>``."""
+    return AliveFile(settings.alive_dir, f"worker-{name.rpartition('/')[2]}")
 
 
 async def _work(runtime: Runtime, stop: asyncio.Event) -> None:

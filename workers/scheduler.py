@@ -25,6 +25,7 @@ from dispatcher.service.errors import StoreError
 from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import SettingsError, load_settings
 from workers.actors import Actors, declare
+from workers.alive import AliveFile
 from workers.broker import make_broker
 from workers.webhook_thread import WebhookThread
 
@@ -48,6 +49,7 @@ class SchedulerLoop:
     """Takes turns of leasing due jobs and sending messages, and sleeps in between."""
 
     def __init__(self, runtime: Runtime, actors: Actors, queues: Queues) -> None:
+        self._alive = AliveFile(runtime.settings.alive_dir, "scheduler")
         self._scheduler = runtime.scheduler
         self._wakes = runtime.store.wakes
         self._actors = actors
@@ -69,6 +71,7 @@ class SchedulerLoop:
         """Run until ``stop`` is called."""
         stopping = asyncio.create_task(self._stop.wait())
         while not self._stop.is_set():
+            self._alive.touch()
             sleep_s = await self._unless_unavailable(self._turn())
             sleep = asyncio.create_task(self._unless_unavailable(self._sleep(sleep_s)))
             await asyncio.wait([sleep, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from dispatcher.runtime import open_store
 from dispatcher.service.errors import StoreError
 from dispatcher.settings import Settings
 from workers import identity, process
+from workers.alive import AliveFile
 from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 
@@ -37,7 +38,12 @@ def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpo
         report_end(settings, who)
 
     with identity.service_names(settings.redis_url, settings.worker_processes) as names:
-        Supervisor(SupervisorPlan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy))).run()
+        alive = AliveFile(settings.alive_dir, "worker")
+        for name in names:
+            process.alive_file(settings, name).expect()
+        Supervisor(
+            SupervisorPlan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy), turn=alive.touch)
+        ).run()
     return 0
 
 

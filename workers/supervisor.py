@@ -32,6 +32,8 @@ MIN_BACKOFF_S, MAX_BACKOFF_S = 0.05, 3.0
 STEADY_S = 3.0
 #: how long a stopping supervisor waits for the reports of ended processes, in seconds
 REPORT_TIMEOUT_S = 2.0
+#: maximum seconds between two turns of the loop
+_TURN_S = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 #: exit status of a process whose work raised an exception
 _EXCEPTION_STATUS = 70
@@ -57,6 +59,8 @@ class SupervisorPlan:
     report_end: Callable[[Identity], None]
     #: seconds that a process may take to stop
     stop_s: float
+    #: called at every turn of the supervisor's loop, at least once a second
+    turn: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -134,9 +138,10 @@ class Supervisor:
         if number != signal.SIGCHLD:
             self._stopping = True
 
-    def _wait(self, seconds: float | None) -> None:
-        """Wait for a signal, at most for ``seconds``, then collect the processes that have ended."""
-        select.select([self._signal_reader], [], [], seconds)
+    def _wait(self, seconds: float) -> None:
+        """Wait for a signal, at most for ``seconds`` and one turn, then collect the processes that have ended."""
+        self.plan.turn()
+        select.select([self._signal_reader], [], [], min(seconds, _TURN_S))
         with contextlib.suppress(BlockingIOError):
             os.read(self._signal_reader, 4096)
         self._collect_ended()
@@ -147,9 +152,9 @@ class Supervisor:
                 slot.instance, slot.started_s = identity.new_instance(), time.monotonic()
                 slot.pid = self._fork(partial(self.plan.work, slot.identity, self._lifeline))
 
-    def _next_restart_s(self) -> float | None:
+    def _next_restart_s(self) -> float:
         waits = [slot.restart_s - time.monotonic() for slot in self._slots if not slot.pid]
-        return max(0.0, min(waits)) if waits else None
+        return max(0.0, min(waits, default=_TURN_S))
 
     def _collect_ended(self) -> None:
         by_pid = {slot.pid: slot for slot in self._slots if slot.pid}

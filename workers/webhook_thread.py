@@ -13,6 +13,7 @@ from dispatcher.core.webhooks import MAX_ENDPOINTS
 from dispatcher.runtime import open_webhooks
 from dispatcher.service.webhook_delivery import WebhookDeliverer
 from dispatcher.settings import Settings
+from workers.alive import AliveFile
 
 #: seconds until it begins again after an error that nobody foresaw
 _AGAIN_S = 5.0
@@ -29,6 +30,7 @@ class WebhookThread:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._alive = AliveFile(settings.alive_dir, "scheduler-webhooks")
         self._thread = Thread(target=self._run, name="webhooks", daemon=True)
         self._stopped = Event()
         self._running: tuple[asyncio.AbstractEventLoop, WebhookDeliverer] | None = None
@@ -55,6 +57,7 @@ class WebhookThread:
 
     async def _deliver(self) -> None:
         loop = asyncio.get_running_loop()
+        beat = asyncio.create_task(self._alive.beat())
         loop.set_default_executor(ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver"))
         async with open_webhooks(self._settings) as deliverer:
             self._running = loop, deliverer
@@ -63,3 +66,4 @@ class WebhookThread:
                     await deliverer.run()
             finally:
                 self._running = None
+                beat.cancel()

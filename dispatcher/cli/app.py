@@ -7,6 +7,7 @@ import typer
 
 from dispatcher.cli import (
     account,
+    alive,
     batches,
     demo,
     doctor,
@@ -73,3 +74,4 @@ app.command(rich_help_panel="Looking after it")(doctor.doctor)
 app.command(rich_help_panel="Single processes")(services.web)
 app.command(rich_help_panel="Single processes")(services.scheduler)
 app.command(rich_help_panel="Single processes")(services.worker)
+app.command(rich_help_panel="Single processes", **alive.PASS_ON)(alive.alive)

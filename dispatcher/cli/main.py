@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from dispatcher.cli import services
+from dispatcher.cli import alive, services
 
 #: commands that have no options; they are started again and again, and need nothing of the command line's own parts
 _SERVICES = {"web": services.web, "scheduler": services.scheduler, "worker": services.worker}
@@ -30,6 +30,8 @@ def _command() -> None:
     match sys.argv[1:]:
         case [name] if name in _SERVICES:
             _SERVICES[name]()
+        case ["alive", *arguments]:
+            sys.exit(alive.main(arguments))
         case _:
             from dispatcher.cli.app import app  # late: it takes a second
             from dispatcher.cli.output import note_warnings
