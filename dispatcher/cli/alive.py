@@ -9,24 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import typer
-
-#: every option is passed on to ``main``, which also documents them
-PASS_ON: dict[str, Any] = {
-    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
-    "add_help_option": False,
-}
 #: seconds without a touch after which a process counts as stuck. A turn of the scheduler lasts up to ten seconds, and a
 #: command that Redis does not answer takes up to seven more
 MAX_AGE_S = 30.0
-
-
-def alive(context: "typer.Context") -> None:
-    """Check, without Redis, that the processes of a scheduler or worker move; [bold]--help[/bold] shows the options."""
-    sys.exit(main(context.args))
 
 
 def main(arguments: Sequence[str]) -> int:

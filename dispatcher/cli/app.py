@@ -53,6 +53,11 @@ def _options(
     pass
 
 
+def _alive(context: typer.Context) -> None:
+    """Check, without Redis, that the processes of a scheduler or worker move; [bold]--help[/bold] shows the options."""
+    raise typer.Exit(alive.main(context.args))
+
+
 app.command(rich_help_panel="Try and run")(demo.demo)
 app.command(rich_help_panel="Try and run")(up.up)
 app.command(rich_help_panel="Try and run", **emulator.PASS_ON)(emulator.emulator)
@@ -74,4 +79,4 @@ app.command(rich_help_panel="Looking after it")(doctor.doctor)
 app.command(rich_help_panel="Single processes")(services.web)
 app.command(rich_help_panel="Single processes")(services.scheduler)
 app.command(rich_help_panel="Single processes")(services.worker)
-app.command(rich_help_panel="Single processes", **alive.PASS_ON)(alive.alive)
+app.command(rich_help_panel="Single processes", name="alive", **emulator.PASS_ON)(_alive)
