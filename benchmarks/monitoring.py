@@ -89,7 +89,7 @@ class Monitoring:
 
         Args:
             folder: Folder of configuration, data and logs.
-            target: URL of the web process to scrape.
+            target: URL of the web process, which is scraped for the totals of the installation and its own metrics.
             divisor: Divides all times of rules, scraping and grouping.
         """
         self._folder = folder
@@ -187,11 +187,15 @@ class Monitoring:
     def _prometheus_config(self, alertmanager_port: int) -> dict[str, Any]:
         interval = divide_duration(f"{_SCRAPE_S:.0f}s", self._divisor)
         manager = {"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}
+        targets = [{"targets": [self._target]}]
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [manager]},
-            "scrape_configs": [{"job_name": "bulkfax", "static_configs": [{"targets": [self._target]}]}],
+            "scrape_configs": [
+                {"job_name": "bulkfax", "metrics_path": "/metrics/installation", "static_configs": targets},
+                {"job_name": "bulkfax-processes", "static_configs": targets},
+            ],
         }
 
 

@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from collections import Counter
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 import structlog
 
@@ -9,6 +12,21 @@ from dispatcher.core.visible import visible
 from dispatcher.settings import Settings
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+#: the levels of lines
+LEVELS = tuple(_LEVELS)
+_lines: Counter[str] = Counter()
+
+
+def lines_logged() -> Mapping[str, int]:
+    """Return the number of lines that this process has logged, by level."""
+    return Counter(_lines)
+
+
+def _count(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    _lines[{"exception": "error", "critical": "error", "warn": "warning"}.get(level, level)] += 1
+    return event
 
 
 class _VisibleFormatter(logging.Formatter):
@@ -26,6 +44,7 @@ def configure_logs(settings: Settings) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            _count,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             lambda *event: visible(str(render(*event))),  # a trace repeats what others wrote

@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     api_keys_allow_warnings: Annotated[list[SecretStr], NoDecode] = []
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    #: port on ``host`` at which a scheduler or worker service exports its metrics; 0: none
+    metrics_port: int = Field(default=0, ge=0, le=65535)
     #: country (two letters) of numbers in national format if neither row nor batch names one
     default_country: str = "US"
     data_dir: Path = Path(".bulkfax")

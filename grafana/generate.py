@@ -82,7 +82,8 @@ def quantile(share: float) -> str:
 
 _ALL_ATTEMPTS = f"sum({rate('bulkfax_attempts_total', by='outcome')})"
 _REFUSED_BY_RATE = rate("bulkfax_attempts_total", 'outcome="rate_limited"')
-_ALLOWANCE_USED = f"{level('bulkfax_allowance_used', by='period')} / {level('bulkfax_allowance', by='period')}"
+_ALLOWANCE = level("bulkfax_allowance_requests", by="period")
+_ALLOWANCE_USED = f"{level('bulkfax_allowance_used_requests', by='period')} / {_ALLOWANCE}"
 _WITH_ERROR = 'error_type!="none"'
 _LIVE = 'state=~"waiting|leased|sending|accepted"'
 _ENDED = {"by": "state, category"}
@@ -163,8 +164,8 @@ THROUGHPUT = (
         description="The account's limit, the current rate after 429s, and attempts. Faxes per second.",
         unit="cps",
         lines=[
-            Line(expr=level("bulkfax_rate_limit"), legend="limit"),
-            Line(expr=level("bulkfax_rate"), legend="rate now"),
+            Line(expr=level("bulkfax_rate_limit_per_second"), legend="limit"),
+            Line(expr=level("bulkfax_rate_per_second"), legend="rate now"),
             Line(expr=_ALL_ATTEMPTS, legend="attempts"),
         ],
     ),
@@ -406,7 +407,7 @@ def _empty() -> dashboard.Dashboard:
         dashboard.QueryVariable("job")
         .label("Installation")
         .datasource(_SOURCE)
-        .query("label_values(bulkfax_rate_limit, job)")
+        .query("label_values(bulkfax_rate_limit_per_second, job)")
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
     )

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.exposition import generate_latest as as_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from dispatcher.core.batch import Command
 from dispatcher.core.job import FailureCode, JobId, Record, State
-from dispatcher.metrics import COUNTERS, Exposition, probes_apart
+from dispatcher.metrics.installation import COUNTERS, Exposition, probes_apart
 from dispatcher.service.limits import SCHEDULER_GONE_S
 from dispatcher.store.dispatch import StoredTransition
 from dispatcher.store.protocol import LONGEST_SLEEP_S
@@ -72,6 +74,12 @@ async def test_every_category_of_a_failure_is_zero_before_the_first_failure(stor
     assert set(finals.values()) == {0}
     assert samples["bulkfax_job_error_types_total", "error_type=CALL_ERROR"] == 0
     assert samples["bulkfax_provider_responses_total", "status=402"] == 0
+
+
+async def test_names_do_not_clash_in_openmetrics(store: Store) -> None:
+    collector = await Exposition().collector(store, 512)
+    read = list(read_openmetrics(as_openmetrics(collector).decode()))  # type: ignore[no-untyped-call]
+    assert len({family.name for family in read}) == len(read) > 20
 
 
 async def test_a_job_that_fails_is_counted_by_category_and_by_type(db: StoreFixture, store: Store) -> None:

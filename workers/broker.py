@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 class QueueBroker(Broker):
     """A broker that sends and consumes messages through ``queues``."""
 
-    def __init__(self, queues: Queues) -> None:
-        super().__init__(middleware=[StoreErrors()])
+    def __init__(self, queues: Queues, middleware: Iterable[Middleware] = ()) -> None:
+        super().__init__(middleware=[StoreErrors(), *middleware])
         self._message_queues = queues
 
     def declare_queue(self, queue_name: str) -> None:
@@ -145,8 +145,8 @@ class StoreErrors(Middleware):
             log.warning("the store does not answer, it is done later", actor=message.actor_name, error=str(exception))
 
 
-def make_broker(queues: Queues) -> QueueBroker:
+def make_broker(queues: Queues, middleware: Iterable[Middleware] = ()) -> QueueBroker:
     """Create a broker and make it the default broker of the process."""
-    broker = QueueBroker(queues)
+    broker = QueueBroker(queues, middleware)
     dramatiq.set_broker(broker)
     return broker

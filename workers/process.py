@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,9 +26,12 @@ from dispatcher.settings import Settings, SettingsError, load_settings
 from workers import identity
 from workers.actors import declare
 from workers.alive import AliveFile
-from workers.broker import make_broker
+from workers.broker import QueueBroker, make_broker
 from workers.identity import Identity
 from workers.pool import Pool, run_actors_here, threads_by_queue
+
+if TYPE_CHECKING:
+    from workers.exporter import Door
 
 #: how long a stopping process may take beyond the time limit of a POST, to store its outcome
 STOP_MARGIN_S = 5.0
@@ -36,12 +41,15 @@ _RETRY_S = 0.2
 log = structlog.get_logger(__name__)
 
 
-async def serve(lifeline: int | None = None, failpoint: FailpointHook = no_failpoint) -> None:
+async def serve(
+    lifeline: int | None = None, failpoint: FailpointHook = no_failpoint, door: "Door | None" = None
+) -> None:
     """Work until SIGTERM or the end of the supervisor.
 
     Args:
         lifeline: The reading end of a pipe that closes when the supervisor ends; None: there is no supervisor.
         failpoint: Called at the failpoints, for tests.
+        door: Where the process answers for its metrics; None: nowhere.
 
     Raises:
         SettingsError: the settings are invalid.
@@ -55,7 +63,9 @@ async def serve(lifeline: int | None = None, failpoint: FailpointHook = no_failp
     async with AsyncExitStack() as stack:
         runtime = await _open_when_available(stack, settings, failpoint, stop)
         if runtime is not None:
-            await _work(runtime, stop)
+            threads = threads_by_queue(settings.worker_threads)
+            middleware = [await stack.enter_async_context(door.open(runtime, threads))] if door else []
+            await _work(runtime, make_broker(make_queues(settings), middleware), threads, stop)
     beat.cancel()
 
 
@@ -64,13 +74,12 @@ def alive_file(settings: Settings, name: str) -> AliveFile:
     return AliveFile(settings.alive_dir, f"worker-{name.rpartition('/')[2]}")
 
 
-async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
-    broker = make_broker(make_queues(runtime.settings))
+async def _work(runtime: Runtime, broker: QueueBroker, threads: Mapping[str, int], stop: asyncio.Event) -> None:
     declare(broker, runtime)
     run_actors_here()
     # without a token in advance, the first sends would miss their slots
     preparation = asyncio.create_task(runtime.sinch.prepare())
-    pool = Pool(broker, threads_by_queue(runtime.settings.worker_threads))
+    pool = Pool(broker, threads)
     pool.start()
     runtime.presence.start()
     await stop.wait()
@@ -136,7 +145,7 @@ def stop_s(policy: Policy) -> float:
     return policy.post_total_s + STOP_MARGIN_S
 
 
-def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint) -> int:
+def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint, door: "Door | None" = None) -> int:
     """Run a worker process.
 
     Returns:
@@ -144,7 +153,7 @@ def main(who: Identity, lifeline: int, failpoint: FailpointHook = no_failpoint) 
     """
     os.environ.update({identity.NAME_VARIABLE: who.name, identity.INSTANCE_VARIABLE: who.instance})
     try:
-        asyncio.run(serve(lifeline, failpoint))
+        asyncio.run(serve(lifeline, failpoint, door))
     except (SettingsError, UnknownLayout) as error:
         print(visible(f"worker: {error}"), file=sys.stderr)  # noqa: T201  # logs may not be configured yet
         return 1

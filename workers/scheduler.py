@@ -10,7 +10,8 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from dispatcher.logs import configure_logs
 from dispatcher.runtime import NextDue, Queues, Runtime, make_queues, open_runtime
 from dispatcher.service.errors import StoreError
 from dispatcher.service.scheduling import DueTasks
-from dispatcher.settings import SettingsError, load_settings
+from dispatcher.settings import Settings, SettingsError, load_settings
 from workers.actors import Actors, declare
 from workers.alive import AliveFile
 from workers.broker import make_broker
@@ -45,15 +46,23 @@ _EVENTS_PER_MESSAGE, _MAX_SETTLE_MESSAGES = 500, 4
 log = structlog.get_logger(__name__)
 
 
+def _ignore(_: float) -> None:
+    """Count nothing."""
+
+
 class SchedulerLoop:
     """Takes turns of leasing due jobs and sending messages, and sleeps in between."""
 
-    def __init__(self, runtime: Runtime, actors: Actors, queues: Queues) -> None:
+    def __init__(
+        self, runtime: Runtime, actors: Actors, queues: Queues, count_turn: Callable[[float], None] = _ignore
+    ) -> None:
+        """``count_turn`` is called with the seconds of each turn."""
         self._alive = AliveFile(runtime.settings.alive_dir, "scheduler")
         self._scheduler = runtime.scheduler
         self._wakes = runtime.store.wakes
         self._actors = actors
         self._queues = queues
+        self._count_turn = count_turn
         self._stop = asyncio.Event()
         self._last_turn_s = -math.inf
         #: whether a job may be due that the last turn did not lease
@@ -110,6 +119,7 @@ class SchedulerLoop:
         self._last_turn_s = time.monotonic()
         urgent = await self._send_in_thread(await self._scheduler.lease_urgent())
         self._turn_needed = await self._send_in_thread(await self._scheduler.tick()) or urgent
+        self._count_turn(time.monotonic() - self._last_turn_s)
         if self._turn_needed:
             return _BUSY_S
         due = await self._wakes.next_due(in_flight=self._scheduler.steady)
@@ -174,9 +184,9 @@ async def serve(failpoint: FailpointHook = no_failpoint) -> None:
     """
     settings = load_settings()
     configure_logs(settings)
-    async with open_runtime(settings, failpoint) as runtime:
+    async with open_runtime(settings, failpoint) as runtime, _exported(settings, runtime) as count_turn:
         queues = make_queues(settings)
-        scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues)
+        scheduler = SchedulerLoop(runtime, declare(make_broker(queues), runtime), queues, count_turn)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, scheduler.stop)
         recovery = asyncio.create_task(runtime.recovery.run())
@@ -188,6 +198,22 @@ async def serve(failpoint: FailpointHook = no_failpoint) -> None:
             recovery.cancel()
             await asyncio.wait([recovery])
             await asyncio.to_thread(webhooks.stop)
+
+
+@asynccontextmanager
+async def _exported(settings: Settings, runtime: Runtime) -> AsyncIterator[Callable[[float], None]]:
+    """Export the metrics of this process, if the settings name a port. Yields what counts the scheduler's turns."""
+    if not settings.metrics_port:
+        yield _ignore
+        return
+    from dispatcher.metrics.process import ProcessMetrics, TurnMetrics  # late, both: a port is what they are for
+    from dispatcher.metrics.server import serve_metrics
+
+    metrics = ProcessMetrics("scheduler")
+    turns = TurnMetrics(metrics.registry)
+    async with metrics.watching(runtime.sinch, runtime.store, runtime.permits):
+        await asyncio.to_thread(serve_metrics, metrics, settings)  # asks for the name of the host, which may hang
+        yield turns.count
 
 
 def main() -> int:

@@ -1,6 +1,8 @@
 """``bulkfax worker``: a supervisor and its worker processes."""
 
 import asyncio
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -31,20 +33,32 @@ def run(settings: Settings, policy: Policy, failpoint: FailpointHook = no_failpo
     """
     configure_logs(settings)
 
-    def work(who: Identity, lifeline: int) -> int:
-        return process.main(who, lifeline, failpoint)
-
-    def report(who: Identity) -> None:
-        report_end(settings, who)
-
     with identity.service_names(settings.redis_url, settings.worker_processes) as names:
         alive = AliveFile(settings.alive_dir, "worker")
         for name in names:
             process.alive_file(settings, name).expect()
-        Supervisor(
-            SupervisorPlan(names=names, work=work, report_end=report, stop_s=process.stop_s(policy), turn=alive.touch)
-        ).run()
+        plan = SupervisorPlan(
+            names=names,
+            work=partial(process.main, failpoint=failpoint),
+            report_end=partial(report_end, settings),
+            stop_s=process.stop_s(policy),
+            turn=alive.touch,
+        )
+        Supervisor(_with_metrics(plan, settings, failpoint) if settings.metrics_port else plan).run()
     return 0
+
+
+def _with_metrics(plan: SupervisorPlan, settings: Settings, failpoint: FailpointHook) -> SupervisorPlan:
+    """Return the plan with a process that exports the metrics of the others."""
+    from workers import exporter  # late: services without a port for metrics start without its packages
+
+    channels = exporter.Channels(len(plan.names))
+
+    def work(who: Identity, lifeline: int) -> int:
+        door = exporter.Door(channels, plan.names.index(who.name))
+        return process.main(who, lifeline, failpoint, door)
+
+    return replace(plan, work=work, export=partial(exporter.run, settings, channels), count_start=channels.count_start)
 
 
 def report_end(settings: Settings, who: Identity) -> None:

@@ -48,6 +48,10 @@ def backoff_s(quick_ends: int) -> float:
     return min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2.0 ** min(quick_ends - 2, 16))
 
 
+def _ignore(_: int) -> None:
+    """Count nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorPlan:
     """The processes to keep running: one for each name."""
@@ -61,6 +65,10 @@ class SupervisorPlan:
     stop_s: float
     #: called at every turn of the supervisor's loop, at least once a second
     turn: Callable[[], None] = lambda: None
+    #: the work of a process that exports metrics; takes the reading end of the lifeline. None: there is none
+    export: Callable[[int], int] | None = None
+    #: called before each start of a process, with its index in ``names``
+    count_start: Callable[[int], None] = _ignore
 
 
 @dataclass(slots=True)
@@ -68,6 +76,10 @@ class _Slot:
     """A process slot with a fixed name, and the process that currently fills it."""
 
     name: str
+    #: takes the identity of the process and the reading end of the lifeline, and returns the exit status
+    work: Callable[[Identity, int], int]
+    #: the index of a worker process in the plan; None: it exports metrics
+    index: int | None = None
     instance: str = ""
     #: process ID; 0 if no process is running
     pid: int = 0
@@ -102,7 +114,9 @@ class Supervisor:
     _signal_writer: int = -1
 
     def __post_init__(self) -> None:
-        self._slots = [_Slot(name) for name in self.plan.names]
+        self._slots = [_Slot(name, self.plan.work, index) for index, name in enumerate(self.plan.names)]
+        if self.plan.export:
+            self._slots.append(_Slot("metrics", self._export))
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, then stop all processes and wait for them."""
@@ -150,7 +164,9 @@ class Supervisor:
         for slot in self._slots:
             if not slot.pid and slot.restart_s <= time.monotonic():
                 slot.instance, slot.started_s = identity.new_instance(), time.monotonic()
-                slot.pid = self._fork(partial(self.plan.work, slot.identity, self._lifeline))
+                if slot.index is not None:
+                    self.plan.count_start(slot.index)
+                slot.pid = self._fork(partial(slot.work, slot.identity, self._lifeline))
 
     def _next_restart_s(self) -> float:
         waits = [slot.restart_s - time.monotonic() for slot in self._slots if not slot.pid]
@@ -171,7 +187,7 @@ class Supervisor:
 
     def _handle_end(self, slot: _Slot, code: int) -> None:
         pid, slot.pid = slot.pid, 0
-        if code or not self._stopping:
+        if slot.index is not None and (code or not self._stopping):
             self._reporters.add(self._fork(partial(self._report, slot.identity)))
         if self._stopping:
             return
@@ -204,6 +220,10 @@ class Supervisor:
         self._collect_ended()
         while not done() and (left_s := end_s - time.monotonic()) > 0:
             self._wait(left_s)
+
+    def _export(self, _: Identity, lifeline: int) -> int:
+        assert self.plan.export is not None
+        return self.plan.export(lifeline)
 
     def _report(self, ended: Identity) -> int:
         self.plan.report_end(ended)

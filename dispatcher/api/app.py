@@ -1,11 +1,12 @@
 """The web application: the producer API, the callback receiver, health and metrics."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from starlette.routing import Route
 
 from dispatcher.api import (
     account,
@@ -36,7 +37,8 @@ from dispatcher.api.parameters import KNOWN_PARAMETERS
 from dispatcher.api.request_id import RequestIds
 from dispatcher.api.security import BEARER, Guard, ensure_guarded
 from dispatcher.api.turns import Turns
-from dispatcher.metrics import Exposition
+from dispatcher.metrics.installation import Exposition
+from dispatcher.metrics.process import ProcessMetrics, RequestMetrics
 from dispatcher.runtime import Runtime, open_runtime
 from dispatcher.settings import load_settings
 
@@ -57,6 +59,7 @@ _GUARDED = (
     status.router,
 )
 _OPEN = (documents.signed, health.router)
+_PLAIN = (*callbacks.ROUTES, *docs.ROUTES)
 
 
 def create_app(runtime: Runtime | None = None) -> FastAPI:
@@ -68,7 +71,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     app = FastAPI(
         title="bulkfax",
         version=version("bulkfax"),
-        routes=[*callbacks.ROUTES, *docs.ROUTES],
+        routes=list(_PLAIN),
         lifespan=_with_runtime(runtime) if runtime else _from_settings,
         generate_unique_id_function=operation_id,
         docs_url=None,
@@ -78,17 +81,26 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's way to change the document
     app.state.exposition = Exposition()
+    app.state.metrics = ProcessMetrics("web")
+    app.state.request_metrics = RequestMetrics(app.state.metrics.registry, _routes())
     _add_turns(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(RequestIds)  # the last one is the first that a request meets
+    app.add_middleware(RequestIds, plain=_PLAIN)  # the last one is the first that a request meets
     problems.install(app)
     for router in _GUARDED:
         app.include_router(router, dependencies=[Depends(BEARER), KNOWN_PARAMETERS])
     for router in _OPEN:
         app.include_router(router)
     return app
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    """Yield method and path of every route."""
+    for route in (*_PLAIN, *(route for router in (*_GUARDED, *_OPEN) for route in router.routes)):
+        if isinstance(route, Route):
+            yield from ((method, route.path) for method in route.methods or ())
 
 
 def _add_turns(app: FastAPI) -> None:
@@ -120,7 +132,8 @@ def _with_runtime(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextM
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.runtime = runtime
-        yield
+        async with app.state.metrics.watching(runtime.sinch, runtime.store, runtime.permits):
+            yield
 
     return lifespan
 
@@ -129,6 +142,5 @@ def _with_runtime(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextM
 async def _from_settings(app: FastAPI) -> AsyncIterator[None]:
     settings = load_settings()
     ensure_guarded(settings)
-    async with open_runtime(settings, answers_people=True) as runtime:
-        app.state.runtime = runtime
+    async with open_runtime(settings, answers_people=True) as runtime, _with_runtime(runtime)(app):
         yield

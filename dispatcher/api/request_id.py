@@ -2,9 +2,11 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from time import perf_counter
 
 import structlog
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
@@ -30,8 +32,10 @@ def request_id_header(scope: Scope) -> dict[str, str]:
 class RequestIds:
     """Middleware around all others: takes the id of a request, or makes one, and logs what failed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, plain: Iterable[Route]) -> None:
+        """``plain`` are the routes that a request does not name by itself."""
         self._app = app
+        self._paths: dict[object, str] = {route.endpoint: route.path for route in plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,27 +48,27 @@ class RequestIds:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (_NAME, request_id.encode())]
-                _log(scope, message["status"], perf_counter() - began_s)
+                self._log(scope, message["status"], perf_counter() - began_s)
             await send(message)
 
         before = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
-            _log(scope, 500, perf_counter() - began_s)
+            self._log(scope, 500, perf_counter() - began_s)
             raise
         finally:
             structlog.contextvars.reset_contextvars(**before)
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count and log a request by its route: addresses may contain fax numbers."""
+        route = getattr(scope.get("route"), "path", "") or self._paths.get(scope.get("endpoint"), "")
+        scope["app"].state.request_metrics.count(scope["method"], route, status, seconds)
+        write = log.warning if status >= 500 else log.debug
+        write("answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))
 
 
 def _offered(scope: Scope) -> str:
     """Return the id that a request brings; empty if it brings none that can be used."""
     offered = next((value for name, value in scope["headers"] if name == _NAME), b"").decode("latin-1")
     return offered if _WELL_FORMED.fullmatch(offered) else ""
-
-
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    """Log a request by its route: addresses may contain fax numbers."""
-    route = getattr(scope.get("route"), "path", "")
-    write = log.warning if status >= 500 else log.debug
-    write("answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))

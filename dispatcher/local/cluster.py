@@ -20,6 +20,7 @@ from dispatcher.local.redis_server import EmbeddedServer
 from dispatcher.local.services import (
     PROGRAM,
     SERVICES,
+    WITH_METRICS_PORT,
     emulator_command,
     environment_without_settings,
     service_processes,
@@ -53,6 +54,7 @@ class LocalCluster:
         restarts: Whether services and Redis are restarted when they die. The emulator never is: its ledger is lost.
         stable_after_s: See ``LocalSupervisor``.
         program: The command that starts a service, without its name.
+        metrics: Whether scheduler and worker export their metrics too.
         say: Receives a sentence for people about every death and restart.
     """
 
@@ -68,6 +70,7 @@ class LocalCluster:
         restarts: bool = True,
         stable_after_s: float = STABLE_AFTER_S,
         program: Sequence[str] = PROGRAM,
+        metrics: bool = False,
         say: Callable[[str], None] = _discard,
     ) -> None:
         self.folder = folder
@@ -85,6 +88,8 @@ class LocalCluster:
         self._restarts = restarts
         self._stable_after_s = stable_after_s
         self._program = program
+        #: ports at which services other than web export their metrics
+        self.metrics_ports = {name: free_port() for name in WITH_METRICS_PORT if metrics and name in services}
         self._say = say
         self._stop = threading.Event()
         self._supervisor: LocalSupervisor | None = None
@@ -179,7 +184,12 @@ class LocalCluster:
         self.account = self._announced_account()
         self.env = self._environment(free_port())
         services = service_processes(
-            self.env, names=self._services, cwd=self.folder, logs=self.folder, program=self._program
+            self.env,
+            names=self._services,
+            cwd=self.folder,
+            logs=self.folder,
+            program=self._program,
+            metrics_ports=self.metrics_ports,
         )
         self.processes = {process.name: process for process in services}
         self._supervisor = LocalSupervisor([self.server, *services], self._say, stable_after_s=self._stable_after_s)

@@ -13,8 +13,8 @@ def free_port() -> int:
         return port
 
 
-def ensure_port_free(host: str, port: int) -> None:
-    """Check that this process could listen on a port.
+def ensure_port_free(host: str, port: int, variable: str = "BULKFAX_PORT") -> None:
+    """Check that this process could listen on a port, which the setting ``variable`` names.
 
     Raises:
         StartFailed: Another process listens on it, or the address cannot be used.
@@ -27,5 +27,5 @@ def ensure_port_free(host: str, port: int) -> None:
     except OSError as error:
         raise StartFailed(
             f"port {port} on {host} cannot be listened on ({error.strerror}): stop what uses it, "
-            f"or choose another with BULKFAX_PORT"
+            f"or choose another with {variable}"
         ) from error

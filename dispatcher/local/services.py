@@ -12,6 +12,8 @@ from dispatcher.local.errors import StartFailed
 from dispatcher.local.supervisor import LocalSupervisor, Process
 
 SERVICES = ("web", "scheduler", "worker")
+#: the services that have a port for nothing but their metrics
+WITH_METRICS_PORT = ("scheduler", "worker")
 #: the command of a service, without the name of the service as its last word
 PROGRAM = (sys.executable, "-m", "dispatcher.cli")
 #: seconds that web may take to become ready
@@ -28,6 +30,7 @@ def service_processes(
     cwd: Path | None = None,
     logs: Path | None = None,
     program: Sequence[str] = PROGRAM,
+    metrics_ports: Mapping[str, int] | None = None,
 ) -> list[Process]:
     """Return the processes of services, not yet started.
 
@@ -37,10 +40,15 @@ def service_processes(
         cwd: Working directory; that of this process if None.
         logs: Folder of the log files; without one the processes write to our output.
         program: The command that starts a service, without its name.
+        metrics_ports: The port at which each service exports its metrics; without one it exports none.
     """
-    return [
-        Process(name, [*program, name], env=env, cwd=cwd, log=logs / f"{name}.log" if logs else None) for name in names
-    ]
+    ports = metrics_ports or {}
+
+    def process(name: str) -> Process:
+        port = {"BULKFAX_METRICS_PORT": str(ports.get(name, 0))}
+        return Process(name, [*program, name], env={**env, **port}, cwd=cwd, log=logs / f"{name}.log" if logs else None)
+
+    return [process(name) for name in names]
 
 
 def emulator_command(arguments: Sequence[str]) -> list[str]:

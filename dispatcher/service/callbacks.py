@@ -4,6 +4,7 @@ A callback is acknowledged only after it is stored.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
 from dispatcher.core.settlement.callbacks import CallbackProof, shown_labels
@@ -19,6 +20,22 @@ from dispatcher.store.store import Store
 CALLBACKS = "callbacks"
 
 
+class CallbackResult(StrEnum):
+    """What became of a request to the URL of a callback."""
+
+    #: stored, and settled later
+    STORED = "stored"
+    #: it is about nothing that bulkfax does
+    OTHER = "other"
+    INCOMING = "incoming"
+    #: it is about another fax than its URL
+    MISMATCHED = "mismatched"
+    FORGED = "forged"
+    UNREADABLE = "unreadable"
+    #: it could not be stored, or its sender went away
+    UNAVAILABLE = "unavailable"
+
+
 class CallbackReceiver:
     """Receives callbacks. Those that arrive at the same time are stored with one write."""
 
@@ -31,8 +48,10 @@ class CallbackReceiver:
 
     async def receive(
         self, *, job: str, attempt: int, signature: str, content_type: str, body: AsyncIterator[bytes]
-    ) -> None:
+    ) -> CallbackResult:
         """Receive one callback at the URL of an attempt. Returns when it is stored, or when it is not needed.
+
+        The results ``FORGED``, ``UNREADABLE`` and ``UNAVAILABLE`` are errors and not returned.
 
         Args:
             job: Job of the URL.
@@ -54,27 +73,30 @@ class CallbackReceiver:
         except CallbackError as error:
             await self._totals.count(CALLBACKS, ("unreadable",))
             raise Unreadable(str(error)) from error
-        await self._store_if_needed(job, attempt, event)
+        result = await self._store_if_needed(job, attempt, event)
         await self._failpoint(Failpoint.CALLBACK_TAKEN)
+        return result
 
-    async def drop_incoming(self, body: AsyncIterator[bytes]) -> None:
+    async def drop_incoming(self, body: AsyncIterator[bytes]) -> CallbackResult:
         """Read a callback about an incoming fax to its end and count it. bulkfax does not handle incoming faxes."""
         async for _ in body:
             pass
         await self._totals.count(CALLBACKS, ("incoming",))
+        return CallbackResult.INCOMING
 
-    async def _store_if_needed(self, job: str, attempt: int, event: CallbackEvent) -> None:
+    async def _store_if_needed(self, job: str, attempt: int, event: CallbackEvent) -> CallbackResult:
         if event.event != FAX_COMPLETED:
             # The provider may add kinds of events. If refused, they would only be delivered again.
             await self._totals.count(CALLBACKS, ("other",))
-            return
+            return CallbackResult.OTHER
         if event.update and shown_labels(event.update, job, attempt) is CallbackProof.WRONG:
             await self._totals.count(CALLBACKS, ("mismatched",))
-            return
+            return CallbackResult.MISMATCHED
         await self._failpoint(Failpoint.CALLBACK_READ)
         # not counted here: the inbox consumer counts it
         await self._adds.submit(encode(job, attempt, event))
         await self._failpoint(Failpoint.CALLBACK_STORED)
+        return CallbackResult.STORED
 
 
 async def _read(content_type: str, body: AsyncIterator[bytes]) -> CallbackEvent:

@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,6 +44,14 @@ class ReadKind(StrEnum):
     FAX = "fax"
 
 
+class ReadResult(StrEnum):
+    """What became of a read."""
+
+    MADE = "made"
+    FAILED = "failed"
+    NO_PERMIT = "no_permit"
+
+
 @dataclass(slots=True, eq=False)
 class _WaitingRead:
     #: when it gives up, by the monotonic clock
@@ -62,6 +70,8 @@ class ReadPermits:
         self._queues = {kind: deque[_WaitingRead]() for kind in ReadKind}
         self._asking: asyncio.Task[None] | None = None
         self._closed = False
+        #: number of reads by kind and result, for metrics
+        self.results: Counter[tuple[ReadKind, ReadResult]] = Counter()
 
     def close(self) -> None:
         """Refuse all waiting and later reads with ``Stopping``, because the process is about to stop."""
@@ -76,12 +86,18 @@ class ReadPermits:
     @asynccontextmanager
     async def read(self, kind: ReadKind) -> AsyncIterator[int]:
         """Wait for the slot of one read. Yields the epoch of its permit. Raises NoPermit and StoreError."""
-        permit = await self._wait(kind)
+        result = ReadResult.NO_PERMIT
         try:
-            await asyncio.sleep(permit.wait_s)
-            yield permit.epoch
+            permit = await self._wait(kind)
+            result = ReadResult.FAILED
+            try:
+                await asyncio.sleep(permit.wait_s)
+                yield permit.epoch
+                result = ReadResult.MADE
+            finally:
+                self._release()
         finally:
-            self._release()
+            self.results[kind, result] += 1
 
     async def slow_down(self, epoch: int, retry_after_s: float | None) -> None:
         """Lower the rate in all processes, because the provider asked for it.

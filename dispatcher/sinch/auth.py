@@ -8,8 +8,10 @@ import base64
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import httpx
@@ -59,8 +61,20 @@ _TOKEN = re.compile(r"[!-~]+")
 _FORM = Body((b"grant_type=client_credentials",), "application/x-www-form-urlencoded")
 
 
+class TokenResult(StrEnum):
+    """What became of a request for a token."""
+
+    FETCHED = "fetched"
+    #: the key id or the secret is wrong
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
 class Auth(Protocol):
     """An authentication scheme."""
+
+    #: number of requests for a token, by result
+    token_requests: Counter[TokenResult]
 
     async def header(self) -> str:
         """Return the value of the ``Authorization`` header.
@@ -93,6 +107,7 @@ class Basic:
 
     def __init__(self, key_id: str, key_secret: str) -> None:
         self._header = _basic(key_id, key_secret)
+        self.token_requests: Counter[TokenResult] = Counter()
 
     async def header(self) -> str:
         """See ``Auth.header``."""
@@ -143,6 +158,7 @@ class OAuth:
         self._token: Token | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._renew_not_before_s = 0.0
+        self.token_requests: Counter[TokenResult] = Counter()
 
     async def header(self) -> str:
         """See ``Auth.header``."""
@@ -206,6 +222,18 @@ class OAuth:
         return token_wait_s(state.attempt_number, retry_after_s, self._chance())
 
     async def _request_token(self) -> Token:
+        result = TokenResult.FAILED
+        try:
+            token = await self._exchange_token()
+            result = TokenResult.FETCHED
+        except RefusedError:
+            result = TokenResult.REFUSED
+            raise
+        finally:
+            self.token_requests[result] += 1
+        return token
+
+    async def _exchange_token(self) -> Token:
         requested_s = self._clock()
         guard = SendGuard()
         try:

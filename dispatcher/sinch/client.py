@@ -3,7 +3,8 @@
 The methods of ``FaxClient`` are those that the dispatcher needs; its properties offer the whole API.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from dispatcher.core.outcome import (
     SendOutcome,
     Unclear,
 )
-from dispatcher.sinch.auth import Auth, Basic, OAuth
+from dispatcher.sinch.auth import Auth, Basic, OAuth, TokenResult
 from dispatcher.sinch.errors import (
     NotFoundError,
     NotSentError,
@@ -97,6 +98,16 @@ class FaxClient:
     ) -> None:
         self._http = SinchHttp(pool, auth, base_url, project_id)
         self._reads = SinchHttp(reads, auth, base_url, project_id) if reads else self._http
+        self._pools = {"sends": pool, "reads": reads or pool}
+        self._auth = auth
+
+    def pools(self) -> Mapping[str, HttpPool]:
+        """Return the connections by what they are for, for metrics."""
+        return self._pools
+
+    def token_requests(self) -> Counter[TokenResult]:
+        """Return the number of requests for a token by result, for metrics."""
+        return self._auth.token_requests
 
     # imported late: workers do not need them and must start quickly
 

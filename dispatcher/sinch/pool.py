@@ -57,7 +57,10 @@ class HttpPool:
         transport: httpx.AsyncBaseTransport | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._connections = connections
+        #: maximum number of concurrent requests
+        self.connections = connections
+        #: requests that are running or wait for a connection
+        self.running = 0
         # created here because it takes at least 40 ms, which would delay the first call
         self._ssl = context or httpx.create_ssl_context()
         # used without httpx.AsyncClient, whose cookies, redirects and authentication cost a fifth of a request
@@ -95,12 +98,16 @@ class HttpPool:
             UnreadableError: the response has another encoding than gzip, or is no file of its kind.
             SaveError: the file cannot be written.
         """
-        with translate_errors(guard):
-            response = await self._transport.handle_async_request(request)
-            try:
-                body = await _body(response, into, max_bytes)
-            finally:
-                await response.aclose()
+        self.running += 1
+        try:
+            with translate_errors(guard):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    body = await _body(response, into, max_bytes)
+                finally:
+                    await response.aclose()
+        finally:
+            self.running -= 1
         headers = {name.lower(): value for name, value in response.headers.items()}
         return SinchResponse(status=response.status_code, headers=headers, body=body)
 
@@ -109,7 +116,7 @@ class HttpPool:
 
         It is called by the first request, because the session belongs to the running event loop.
         """
-        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEPALIVE_S, ssl=self._ssl)
+        connector = aiohttp.TCPConnector(limit=self.connections, keepalive_timeout=KEEPALIVE_S, ssl=self._ssl)
         # with trust_env, aiohttp reads the environment in a thread for each request: only if it names a proxy
         has_proxies = bool(getproxies())
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=has_proxies)

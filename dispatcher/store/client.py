@@ -106,6 +106,12 @@ def leave(client: Client) -> None:
     client.connection_pool.leave()
 
 
+def connections(client: Client) -> tuple[int, int]:
+    """Return the numbers of connections of a client of ``connect`` that are in use, and that are idle."""
+    pool = client.connection_pool
+    return len(pool._in_use_connections), len(pool._available_connections)
+
+
 def leave_together(*clients: Client) -> None:
     """Make clients of one server replace their connections together, as soon as one of them meets a demoted server."""
     pools = list(dict.fromkeys(client.connection_pool for client in clients))

@@ -10,7 +10,7 @@ from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
 from dispatcher.store.changes import Changes
-from dispatcher.store.client import PATIENT, Patience, connect, for_replicas, leave_together
+from dispatcher.store.client import PATIENT, Patience, connect, connections, for_replicas, leave_together
 from dispatcher.store.deletions import Deletions
 from dispatcher.store.dispatch import Dispatch
 from dispatcher.store.documents import Documents
@@ -101,6 +101,12 @@ class Store:
         self.wakes = Wakes(self._client, scripts)
         self.webhooks = Webhooks(self._client, scripts)
         self.workers = WorkerRegistry(self._client, scripts)
+
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """Return by pool how many connections to Redis are in use and idle, for metrics."""
+        shared = self._writer is self._client
+        pools = {"shared": self._client} if shared else {"reads": self._client, "writes": self._writer}
+        return {name: connections(client) for name, client in pools.items()}
 
     async def ping(self) -> None:
         """Raise StoreUnavailable if Redis does not answer."""

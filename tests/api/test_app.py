@@ -54,7 +54,7 @@ async def test_each_of_the_keys_opens_the_api_under_any_host(settings: Settings)
             assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/metrics/installation", "/openapi.json", "/docs"])
 async def test_health_metrics_and_description_need_no_key(settings: Settings, path: str) -> None:
     async with api_with(keyed(settings)) as api:
         assert (await api.get(path)).status_code == 200
@@ -89,7 +89,7 @@ async def test_without_keys_only_this_machine_is_served(
         assert (await api.get("/v1/batches", headers=headers)).status_code == status
 
 
-LOCAL_ONLY = ("/v1/batches", "/metrics", "/docs", "/openapi.json", "/nothing")
+LOCAL_ONLY = ("/v1/batches", "/metrics", "/metrics/installation", "/docs", "/openapi.json", "/nothing")
 NO_HOSTS = (
     *(
         "",
@@ -238,13 +238,14 @@ async def test_without_redis_everything_answers_503_until_it_is_back(
         api.build_request("POST", f"/v1/batches/{batch}/recipients", content=b"fax\n+12025550101\n"),
         api.build_request("POST", "/callbacks/sinch/incoming", json={}),
         api.build_request("GET", "/readyz"),
-        api.build_request("GET", "/metrics"),
+        api.build_request("GET", "/metrics/installation"),
     ]
     for request in asked:
         answer = await api.send(request)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), request.url
         assert answer.json()["type"] == "urn:bulkfax:problem:store-unavailable"
-    assert (await api.get("/healthz")).status_code == 200
+    for path in ("/healthz", "/metrics"):
+        assert (await api.get(path)).status_code == 200
     server.start()
     assert (await api.get(f"/v1/batches/{batch}")).json()["name"] == "March"
     assert (await api.get("/readyz")).status_code == 200
@@ -347,9 +348,35 @@ async def test_a_rate_that_cannot_be_is_refused_with_a_sentence(
 
 async def test_metrics_are_given_for_prometheus(api: httpx.AsyncClient, runtime: Runtime) -> None:
     await draft(runtime.store, 2)
-    answer = await api.get("/metrics")
+    answer = await api.get("/metrics/installation")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "bulkfax_jobs{" in answer.text
+
+
+async def test_metrics_of_the_process_count_requests_by_route_and_callbacks_by_result(api: httpx.AsyncClient) -> None:
+    def value(text: str, series: str) -> float:
+        return float(next(line for line in text.splitlines() if line.startswith(series)).rpartition(" ")[2])
+
+    route = "/v1/batches/{batch}"
+    missing = f'bulkfax_http_requests_total{{method="GET",process="web",route="{route}",status="4xx"}}'
+    refused = 'bulkfax_http_requests_total{method="",process="web",route="none",status="4xx"}'
+    forged = 'bulkfax_callback_seconds_count{process="web",result="forged"}'
+    callback = "/callbacks/sinch/{job}/{attempt}/{signature}"
+    failed = f'bulkfax_http_requests_total{{method="POST",process="web",route="{callback}",status="4xx"}}'
+    unreadable = 'bulkfax_callback_seconds_count{process="web",result="unreadable"}'
+    before = (await api.get("/metrics")).text
+    await api.get("/v1/batches/nothing-12025550101")
+    await api.request("+12025550101", "/v1/batches")
+    await api.post("/callbacks/sinch/x.0/1/wrong", json={})
+    answer = await api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    after = answer.text
+    changes = {
+        series: value(after, series) - value(before, series)
+        for series in (missing, refused, forged, failed, unreadable)
+    }
+    assert changes == {missing: 1, refused: 1, forged: 1, failed: 1, unreadable: 0}
+    assert "0101" not in after
 
 
 @pytest.mark.parametrize(
@@ -390,5 +417,5 @@ async def test_a_body_may_say_that_it_is_not_compressed(api: httpx.AsyncClient, 
 
 async def test_the_description_names_every_route_and_its_problems(api: httpx.AsyncClient) -> None:
     paths = (await api.get("/openapi.json")).json()["paths"]
-    assert {"/v1/batches/{batch}/recipients", "/v1/faxes", "/readyz", "/metrics"} <= set(paths)
+    assert {"/v1/batches/{batch}/recipients", "/v1/faxes", "/readyz", "/metrics", "/metrics/installation"} <= set(paths)
     assert all("500" in operation["responses"] for operations in paths.values() for operation in operations.values())

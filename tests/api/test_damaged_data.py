@@ -207,7 +207,7 @@ async def assert_answers(api: httpx.AsyncClient, *, exactly: bool = True) -> Non
             assert answer.status_code in ((200,) if batch == "good" else (200, 404, 409)), path
             if answer.status_code == 409:
                 assert answer.json()["type"] == "urn:bulkfax:problem:unreadable-data"
-    for path in ("/metrics", "/v1/account"):
+    for path in ("/metrics/installation", "/v1/account"):
         assert (await api.get(path)).status_code == 200, path
 
 

@@ -33,7 +33,7 @@ async def test_the_account_shows_how_many_drafts_are_open_and_may_be(api: httpx.
     await draft(runtime.store)
     account = (await api.get("/v1/account")).json()
     assert (account["open_drafts"], account["max_open_drafts"]) == (1, Policy().open_drafts)
-    assert b"\nbulkfax_open_drafts 1.0\n" in (await api.get("/metrics")).content
+    assert b"\nbulkfax_open_drafts 1.0\n" in (await api.get("/metrics/installation")).content
 
 
 async def test_a_draft_that_expired_says_why_and_takes_nothing_more(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -48,7 +48,7 @@ async def test_a_draft_that_expired_says_why_and_takes_nothing_more(api: httpx.A
     assert (await api.post(f"/v1/batches/{batch}/start")).status_code == 409
     list_ = {"content": b"fax\n+12025550101\n", "headers": {"Content-Type": "text/csv"}}
     assert (await api.post(f"/v1/batches/{batch}/recipients", **list_)).status_code == 409  # type: ignore[arg-type]
-    assert b"\nbulkfax_drafts_expired_total 1.0\n" in (await api.get("/metrics")).content
+    assert b"\nbulkfax_drafts_expired_total 1.0\n" in (await api.get("/metrics/installation")).content
 
 
 async def test_the_description_names_the_problem_of_too_many_drafts(api: httpx.AsyncClient) -> None:

@@ -405,7 +405,7 @@ async def everything_can_be_read(app: FastAPI) -> int:
         return json.loads(answer.body) if answer.headers[b"content-type"] == b"application/json" else answer.body
 
     await read("/v1/account")
-    await read("/metrics")
+    await read("/metrics/installation")
     after, seen = "", 0
     while after is not None:
         page = await read(f"/v1/batches?limit=100&after={after}")

@@ -45,7 +45,7 @@ class ChaosCluster:
         Raises:
             OSError: The web process does not answer.
         """
-        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=5) as response:
+        with urllib.request.urlopen(f"{self.local.url}/metrics/installation", timeout=5) as response:
             text: str = response.read().decode()
         return text
 

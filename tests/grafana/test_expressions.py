@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dispatcher.core.policy.policy import Policy
-from dispatcher.metrics import Exposition
+from dispatcher.metrics.installation import Exposition
 from dispatcher.store.store import Store
 from tests.grafana.expressions import all_expressions, first_aggregations, metrics_read, parse, rules
 

@@ -60,7 +60,7 @@ class StoryCluster:
 
     def metrics(self) -> str:
         """Read the metrics of the web process."""
-        with urllib.request.urlopen(f"{self.local.url}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"{self.local.url}/metrics/installation", timeout=10) as response:
             text: str = response.read().decode()
             return text
 

@@ -92,7 +92,7 @@ def test_the_api_is_recognized_at_its_address(cluster: LocalCluster) -> None:
 
 def test_the_check_of_the_callback_url_does_not_count_as_a_callback(cluster: LocalCluster, connected: Bulkfax) -> None:
     def callback_counts() -> list[bytes]:
-        with urllib.request.urlopen(f"{cluster.url}/metrics", timeout=10) as metrics:
+        with urllib.request.urlopen(f"{cluster.url}/metrics/installation", timeout=10) as metrics:
             return [line for line in metrics if b"callbacks" in line and (b"incoming" in line or b"forged" in line)]
 
     before = callback_counts()

@@ -8,7 +8,7 @@ over instances with ``max``, never with ``sum``.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -143,10 +143,12 @@ class Exposition:
 
     async def text(self, store: Store, max_in_flight: int) -> bytes:
         """Return the exposition. ``max_in_flight`` is the limit of the settings. Raises StoreError."""
+        return generate_latest(await self.collector(store, max_in_flight))
+
+    async def collector(self, store: Store, max_in_flight: int) -> Collector:
+        """Return the same metrics, not yet as text. Raises StoreError."""
         current = await snapshot(store, max_in_flight)
-        registry = CollectorRegistry()
-        registry.register(_Snapshot(replace(current, totals=self.forward(probes_apart(current.totals)))))
-        return generate_latest(registry)
+        return _Snapshot(replace(current, totals=self.forward(probes_apart(current.totals))))
 
     def forward(self, totals: Totals) -> Totals:
         """Return totals that never decrease: what one has lost is added. Gauges may decrease."""
@@ -247,12 +249,18 @@ def _gauges(current: Snapshot) -> Iterable[Metric]:
         "Share of the account's limit that was used in the last 10 s",
         current.used_ratio,
     )
-    yield GaugeMetricFamily("bulkfax_rate_limit", "The account's limit, in requests per second", current.ceiling)
     yield GaugeMetricFamily(
-        "bulkfax_rate", "The current rate, which answers with 429 lower, in requests per second", current.rate
+        "bulkfax_rate_limit_per_second", "The account's limit, in requests per second", current.ceiling
     )
-    yield _by("period", "bulkfax_allowance", "Maximum requests per minute and per day, if limited", current.limits)
-    yield _by("period", "bulkfax_allowance_used", "Requests that count against this limit now", current.used)
+    yield GaugeMetricFamily(
+        "bulkfax_rate_per_second",
+        "The current rate, which answers with 429 lower, in requests per second",
+        current.rate,
+    )
+    yield _by(
+        "period", "bulkfax_allowance_requests", "Maximum requests per minute and per day, if limited", current.limits
+    )
+    yield _by("period", "bulkfax_allowance_used_requests", "Requests that count against this limit now", current.used)
     yield GaugeMetricFamily(
         "bulkfax_next_permit_seconds", "Time until the next request may be sent", current.next_permit_s
     )
