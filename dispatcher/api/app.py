@@ -84,6 +84,7 @@ def create_app(runtime: Runtime | None = None) -> FastAPI:
     app.state.metrics = ProcessMetrics("web")
     app.state.request_metrics = RequestMetrics(app.state.metrics.registry, _routes())
     _add_turns(app)
+    app.add_middleware(callbacks.CallbacksFirst)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard)
     app.add_middleware(HeadAsGet)

@@ -58,6 +58,10 @@ _BROKEN_JSON = (
     "The body cannot be read as JSON: it is nested too deeply, has a number of thousands of digits, or is not UTF-8."
 )
 _INTERNAL = "An internal error occurred; the log of web contains the details, with the X-Request-Id of this answer."
+#: exceptions that are answers; all others are internal errors
+EXPECTED = (errors.ServiceError, errors.StoreError, RecipientListError, HTTPException, UploadBroken)
+#: the answer to a caller that disconnected during its request; nobody reads it
+GONE = Response(status_code=400)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: under this name an answer of the OpenAPI document lists the types of its problems
 TYPES_KEY = "x-problem-types"
@@ -89,10 +93,8 @@ def answers(names: Iterable[str]) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Answer every exception with a problem document."""
-    for kind in (errors.ServiceError, errors.StoreError, RecipientListError, HTTPException):
+    for kind in (*EXPECTED, RequestValidationError):
         app.add_exception_handler(kind, _answer)
-    app.add_exception_handler(UploadBroken, _answer)
-    app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _answer)
 
@@ -142,8 +144,7 @@ def _allowed(request: Request) -> str:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    """Answer a caller that disconnected during its request; nobody reads this answer."""
-    return Response(status_code=400)
+    return GONE
 
 
 def _problem(problem_type: ProblemType, *, detail: str, faults: Sequence[Fault] = ()) -> Problem:

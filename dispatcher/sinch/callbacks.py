@@ -6,6 +6,7 @@ The provider does not sign callbacks, so the input may be anything.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -184,6 +185,8 @@ class _Preamble:
 
     def rest(self, chunk: bytes) -> bytes:
         """Return what follows the preamble; nothing before its end."""
+        if self._end == b"\n" and chunk.startswith(self._delimiter[1:]):  # nearly always: nothing is copied
+            return chunk
         text = self._end + chunk
         start = text.find(self._delimiter)
         if start >= 0:
@@ -251,8 +254,7 @@ class _MultipartFields:
         self._header_name = self._header_value = b""
 
     def headers_finished(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("utf-8", "replace")
+        name = _field_name(self._disposition)
         is_stored = name in _STORED_PARTS and name not in self._fields
         self._part = self._fields.setdefault(name, bytearray()) if is_stored else None
         self._max_bytes = _STORED_PARTS.get(name, 0)
@@ -266,6 +268,12 @@ class _MultipartFields:
 
     def end(self) -> None:
         self._ended = True
+
+
+@lru_cache(maxsize=64)  # every callback has the same names
+def _field_name(disposition: bytes) -> str:
+    _, options = parse_options_header(disposition)
+    return options.get(b"name", b"").decode("utf-8", "replace")
 
 
 def _callbacks(parts: _MultipartFields) -> "MultipartCallbacks":
