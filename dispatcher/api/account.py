@@ -66,9 +66,9 @@ async def release_holds(body: validation.ReleaseHolds, runtime: RuntimeDep) -> r
     return convert.released_holds(done, dry_run=body.dry_run)
 
 
-@router.delete("/holds/{scope}", status_code=204, responses=raises(errors.Missing, errors.ActionNotAllowed))
+@router.delete("/holds/{scope}", responses=raises(errors.ActionNotAllowed))
 async def release_hold(
     scope: Annotated[str, Path(description="What is held, as `scope` of a hold says.")], runtime: RuntimeDep
-) -> None:
+) -> responses.Removed:
     """Release a hold, so that its scope sends again without waiting for a probe."""
-    await account.release_hold(runtime.store, scope)
+    return responses.Removed(removed=await account.release_hold(runtime.store, scope))

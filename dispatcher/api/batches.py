@@ -118,14 +118,14 @@ async def update_batch(
     return convert.changed_batch(changed, seen, dry_run=body.dry_run)
 
 
-@router.delete("/{batch}", status_code=204, responses=raises(*_FIND, errors.ActionNotAllowed))
-async def delete_batch(batch: BatchPath, runtime: RuntimeDep) -> None:
+@router.delete("/{batch}", responses=raises(errors.UnreadableData, errors.ActionNotAllowed))
+async def delete_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.Removed:
     """Delete a batch that has ended, with its recipients, results and report. A repeat changes nothing.
 
     It is gone at once (410, after four weeks 404); its data is removed within minutes. Numbers that it put on the
     do-not-fax list stay there.
     """
-    await deletions.delete_batch(runtime.store, batch)
+    return responses.Removed(removed=await deletions.delete_batch(runtime.store, batch))
 
 
 @router.get("/{batch}/forecast", dependencies=[PAGE_TURN], responses=raises(*_FIND))
@@ -165,10 +165,13 @@ async def start_batch(
 ) -> responses.CommandedBatch:
     """Start sending, or wait for `start_at`. The provider's credentials are checked first.
 
+    With `now`, the batch does not wait for `start_at` (any more). A repeat of either changes nothing.
+
     If documents have warnings, the answer is 409 with all of them until the request has `allow_warnings`.
     """
     part = StartedPart(first=(body and body.first) or 0, percent=(body and body.percent) or 0.0)
-    started = await runtime.mailings.command(batch, Command.START, allowed(allowing, body), part)
+    command = Command.START_NOW if body and body.now else Command.START
+    started = await runtime.mailings.command(batch, command, allowed(allowing, body), part)
     return await _commanded(runtime, started)
 
 

@@ -104,12 +104,10 @@ async def get_document(sha256: DocumentPath, runtime: RuntimeDep) -> responses.D
     return convert.document(await find_document(runtime.store, sha256))
 
 
-@router.delete(
-    "/{sha256}", status_code=204, responses=raises(errors.Missing, errors.ActionNotAllowed, errors.UnreadableData)
-)
-async def delete_document(sha256: DocumentPath, runtime: RuntimeDep) -> None:
+@router.delete("/{sha256}", responses=raises(errors.ActionNotAllowed, errors.UnreadableData))
+async def delete_document(sha256: DocumentPath, runtime: RuntimeDep) -> responses.Removed:
     """Delete a document, unless batches that have not ended need it. Ended ones can only be rerun with another."""
-    await deletions.delete_document(runtime.store, sha256)
+    return responses.Removed(removed=await deletions.delete_document(runtime.store, sha256))
 
 
 _Expires = Annotated[

@@ -103,7 +103,7 @@ async def look_up_jobs(
 async def cancel_batch_jobs(
     batch: BatchPath, body: validation.CancelJobs, runtime: RuntimeDep
 ) -> responses.CancelledJobs:
-    """Cancel single jobs of a batch that has not ended. No cancelled job is faxed after the answer.
+    """Cancel single jobs of a batch. No cancelled job is faxed after the answer; of one that has ended, none is left.
 
     Jobs whose call is under way are counted in `in_flight` and not cancelled. While `next` is not null, more rows have
     to be looked at: repeat the request with it as `after`. With `preview`, jobs are only counted.

@@ -57,10 +57,10 @@ async def update_webhook_endpoint(
     return convert.webhook_endpoint(view)
 
 
-@router.delete("/{endpoint}", status_code=204, responses=raises(*_FIND))
-async def delete_webhook_endpoint(endpoint: EndpointPath, runtime: RuntimeDep) -> None:
+@router.delete("/{endpoint}")
+async def delete_webhook_endpoint(endpoint: EndpointPath, runtime: RuntimeDep) -> responses.Removed:
     """Delete an endpoint. A delivery that is under way may still arrive."""
-    await webhooks.delete_endpoint(runtime.store, endpoint)
+    return responses.Removed(removed=await webhooks.delete_endpoint(runtime.store, endpoint))
 
 
 @router.post("/{endpoint}/rotate-secret", responses=raises(*_FIND, errors.ActionNotAllowed))

@@ -21,6 +21,7 @@ from dispatcher.cli.output import (
     YesOption,
     confirm,
     note,
+    note_deleted,
     notes,
     print_json,
     results,
@@ -28,7 +29,7 @@ from dispatcher.cli.output import (
 from dispatcher.cli.part_options import PartOptions, with_part_options
 from dispatcher.cli.progress import lines_bar
 from dispatcher.cli.reruns import rerun
-from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table
+from dispatcher.cli.tables import batch_facts, batches_table, counts_table, forecast_facts, reasons_table, when
 from dispatcher.cli.times import in_range
 from dispatcher.cli.watch import watch_to_end
 from dispatcher.cli.why import diagnosis_lines
@@ -147,11 +148,13 @@ def start(
     part: PartOptions,
     allow_warnings: AllowWarnings = False,
     allow_repeat: AllowRepeat = False,
+    now: Annotated[bool, typer.Option("--now", help="Begin now and not at the start time.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a draft, or a part of it to begin with."""
+    """Start a draft, or a part of it to begin with. One with a start time waits for it, unless --now is given."""
+    allowed = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat}
     with Client.from_environment() as client:
-        started = client.start(batch, allow_warnings=allow_warnings, allow_repeat=allow_repeat, **part.fields())
+        started = client.start(batch, now=now, **allowed, **part.fields())
         _commanded(started, as_json=as_json)
 
 
@@ -230,11 +233,13 @@ def delete(
             jobs = sum(client.batch(batch).rows for batch in batches)
             what = f"{counted(len(batches), 'batch', 'batches')} with {counted(jobs, 'job')}"
             confirm(f"Delete {what} for good? The results cannot be read any more.", yes=False)
+        deleted = []
         for batch in batches:
-            client.delete_batch(batch)
-            note(f"batch {batch} is deleted")
+            was_there = client.delete_batch(batch).removed > 0
+            note_deleted(f"batch {batch}", was_there=was_there)
+            deleted += [batch] if was_there else []
     if as_json:
-        print_json({"deleted": batches})
+        print_json({"deleted": deleted})
 
 
 @app.command()
@@ -267,9 +272,14 @@ def _commanded(batch: CommandedBatch, *, as_json: bool) -> None:
         print_json(batch.model_dump(mode="json"))
         return
     finishing = f"; {counted(batch.in_flight, 'call')} in progress will finish" if batch.in_flight else ""
-    note(f"batch {batch.id} is {batch.state}{finishing}")
+    note(f"batch {batch.id} is {batch.state}{_begins(batch)}{finishing}")
     if batch.holds:
         notes.print(hold_lines(batch.holds), soft_wrap=True)
+
+
+def _begins(batch: Batch) -> str:
+    """Say when a batch begins that waits for its start time."""
+    return f" and begins at {when(batch.start_at)}" if batch.state == "scheduled" else ""
 
 
 def _show(batch: Batch, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.output import JsonOption, confirm, note, print_json, results
+from dispatcher.cli.output import JsonOption, confirm, note_deleted, print_json, results
 from dispatcher.cli.tables import document_facts
 from dispatcher.client import Client
 from dispatcher.core.counted import counted
@@ -35,8 +35,10 @@ def delete(
     """Delete documents that no batch needs: ended batches can be rerun only with other documents then."""
     confirm(f"Delete {counted(len(documents), 'document')} for good?", yes=yes)
     with Client.from_environment() as client:
+        deleted = []
         for document in documents:
-            client.delete_document(document)
-            note(f"document {document} is deleted")
+            was_there = client.delete_document(document).removed > 0
+            note_deleted(f"document {document}", was_there=was_there)
+            deleted += [document] if was_there else []
     if as_json:
-        print_json({"deleted": documents})
+        print_json({"deleted": deleted})

@@ -23,7 +23,21 @@ def _choice(help_text: str, *words: str) -> Any:
     return typer.Option(help=help_text, rich_help_panel="Fax options", parser=word_of, metavar="|".join(words))
 
 
-Sender = Annotated[str, _option("Number that the fax comes from, as in +12025550100.")]
+def _sender(text: str) -> str:
+    """Return a number as it was typed. A word that stands for one, as in a printed command, is none."""
+    if any(character.isalpha() for character in text):
+        raise typer.BadParameter(
+            f"{text[:100]!r} is no number in the form +12025550100; `bulkfax provider numbers list` names yours"
+        )
+    return text
+
+
+Sender = Annotated[
+    str,
+    typer.Option(
+        help="Number that the fax comes from, as in +12025550100.", rich_help_panel="Fax options", callback=_sender
+    ),
+]
 Service = Annotated[str, _option("Service of the provider, by its id.")]
 HeaderText = Annotated[str, _option("Text at the top of each page, 50 characters at most.")]
 PageNumbers = Annotated[bool | None, _option("Page numbers at the top of each page.")]

@@ -69,8 +69,7 @@ def release(
     ensure_categories([category] if category else None)
     with Client.from_environment() as client:
         if scope:
-            client.release_hold(scope)
-            print_json({"released": scope}) if as_json else note(f"{scope} is released")
+            _release(client, scope, as_json=as_json)
             return
         done = client.release_holds(category=category, batch=batch, everything=everything, dry_run=True)
         if done.holds and not as_json:
@@ -83,3 +82,11 @@ def release(
         return
     kept = f"; {counted(done.kept, 'hold')} for lost writes: see `bulkfax account resume`" if done.kept else ""
     note(f"{counted(done.released, 'hold')} {'would be ' if dry_run else ''}released{kept}")
+
+
+def _release(client: Client, scope: str, *, as_json: bool) -> None:
+    was_held = client.release_hold(scope).removed > 0
+    if as_json:
+        print_json({"released": scope if was_held else None})
+    else:
+        note(f"{scope} is released" if was_held else f"nothing is held under {scope} (any more)")

@@ -16,7 +16,7 @@ def cancel_jobs(
     if not preview and not reason.strip():
         raise typer.BadParameter("say why these jobs are cancelled, as in 'wrong prefix'", param_hint="--reason")
     seen = [client.cancel_jobs(batch, which.model_copy(update={"preview": True})) for batch, which in named.items()]
-    if not preview:
+    if not preview and any(part.jobs for part in seen):
         confirm(f"Cancel {_sentence(seen)}?", yes=yes)
         seen = [
             client.cancel_jobs(batch, which.model_copy(update={"reason": reason})) for batch, which in named.items()

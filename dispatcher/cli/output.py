@@ -31,6 +31,7 @@ __all__ = [
     "YesOption",
     "confirm",
     "note",
+    "note_deleted",
     "note_trace",
     "notes",
     "print_json",
@@ -117,6 +118,11 @@ def print_json(value: dict[str, Any]) -> None:
 def note(text: str) -> None:
     """Print a line to standard error."""
     notes.print(text, soft_wrap=True)
+
+
+def note_deleted(what: str, *, was_there: bool) -> None:
+    """Say that something is deleted, or that there was nothing to delete."""
+    note(f"{what} is deleted" if was_there else f"there is no {what} (any more): nothing was deleted")
 
 
 class _NoteHandler(logging.Handler):

@@ -201,10 +201,10 @@ def _send(
 
 
 def _sent_before(batch: Batch) -> str:
-    return (
-        f"nothing was sent: the same command has started batch {batch.id} at {when(batch.started_at)}, which is "
-        f"{batch.state}. To send it once more, add --allow-repeat"
-    )
+    started = f"started batch {batch.id} at {when(batch.started_at)}, which is {batch.state}"
+    if batch.state == "scheduled":
+        started = f"scheduled batch {batch.id}, which begins at {when(batch.start_at)}"
+    return f"nothing was sent: the same command has {started}. To send it once more, add --allow-repeat"
 
 
 def _start(client: Client, batch: Batch, upload: Upload, how: _How, allowed: Mapping[str, bool]) -> Batch:

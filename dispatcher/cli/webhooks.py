@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from dispatcher.cli.output import JsonOption, KeyOption, confirm, note, print_json, results
+from dispatcher.cli.output import JsonOption, KeyOption, confirm, note, note_deleted, print_json, results
 from dispatcher.cli.tables import age, pairs, table, when
 from dispatcher.cli.times import in_range, time_option
 from dispatcher.client import (
@@ -107,8 +107,8 @@ def delete(
     """Delete an endpoint."""
     confirm(f"Delete webhook endpoint {endpoint}?", yes=yes)
     with Client.from_environment() as client:
-        client.delete_webhook_endpoint(endpoint)
-    note(f"webhook endpoint {endpoint} is deleted")
+        was_there = client.delete_webhook_endpoint(endpoint).removed > 0
+    note_deleted(f"webhook endpoint {endpoint}", was_there=was_there)
 
 
 @app.command()

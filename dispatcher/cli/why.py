@@ -13,7 +13,8 @@ def diagnosis_lines(seen: Diagnosis) -> Text:
     for finding in seen.findings:
         shown.append("\n\n").append_text(styled(finding.sentence, "bold"))
         times = [f"since {when(finding.since)} ({age(finding.since)})"] if finding.since else []
-        times += [f"tried again {age(finding.until)}"] if finding.until else []
+        goes_on = "begins" if finding.cause == "scheduled" else "tried again"
+        times += [f"{goes_on} {age(finding.until)}"] if finding.until else []
         examples = f"for example {', '.join(finding.examples)}" if finding.examples else ""
         for line in filter(None, (", ".join(times), examples, finding.meaning)):
             shown.append("\n  ").append_text(styled(line))

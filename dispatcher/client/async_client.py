@@ -155,9 +155,9 @@ class AsyncClient:
     async def document(self, sha256: str) -> Document:
         return await self._get(Document, f"/v1/documents/{sha256}")
 
-    async def delete_document(self, sha256: str) -> None:
-        """Delete a document that no batch needs any more."""
-        await self._transport.call("DELETE", f"/v1/documents/{sha256}")
+    async def delete_document(self, sha256: str) -> Removed:
+        """Delete a document that no batch needs any more; ``removed`` is 0 when there is none (any more)."""
+        return await self._delete(f"/v1/documents/{sha256}")
 
     async def create_batch(self, new: NewBatch, *, key: str = "") -> Batch:
         """Create a draft. ``key`` is the Idempotency-Key; without one each call creates a new batch."""
@@ -251,13 +251,14 @@ class AsyncClient:
         allow_repeat: bool = False,
         first: int | None = None,
         percent: float | None = None,
+        now: bool = False,
     ) -> CommandedBatch:
-        """Start a draft, or only its ``first`` jobs or some ``percent`` of them; the rest begins with ``continue_``."""
-        body = StartBatch(
-            **{name: True for name, yes in (("allow_warnings", allow_warnings), ("allow_repeat", allow_repeat)) if yes},
-            first=first,
-            percent=percent,
-        ).sent()
+        """Start a draft, or only its ``first`` jobs or some ``percent``; the rest begins with ``continue_batch``.
+
+        A batch with a ``start_at`` waits for that time. With ``now`` it does not wait, also if it was started before.
+        """
+        flags = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat, "now": now}
+        body = StartBatch(**{name: True for name, yes in flags.items() if yes}, first=first, percent=percent).sent()
         return await self._command(batch, "start", body or None)
 
     async def continue_batch(self, batch: str) -> CommandedBatch:
@@ -283,9 +284,9 @@ class AsyncClient:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
         return await self._command(batch, "cancel")
 
-    async def delete_batch(self, batch: str) -> None:
-        """Delete a batch that has ended, with all that is stored of it. A repeat changes nothing."""
-        await self._transport.call("DELETE", f"/v1/batches/{batch}")
+    async def delete_batch(self, batch: str) -> Removed:
+        """Delete a batch that has ended, with all that is stored of it; ``removed`` is 0 when there is none."""
+        return await self._delete(f"/v1/batches/{batch}")
 
     async def rerun(self, batch: str, new: NewRerun, *, key: str = "") -> Batch:
         """A new batch of jobs of an old one, with what was wrong put right."""
@@ -445,14 +446,13 @@ class AsyncClient:
 
     async def unsuppress(self, number: str) -> Removed:
         """Take a number off the list; ``removed`` is 0 when it was not on it."""
-        answer = await self._transport.call("DELETE", f"/v1/suppressions/{quote(number, safe='')}")
-        return self._read(Removed, answer)
+        return await self._delete(f"/v1/suppressions/{quote(number, safe='')}")
 
     async def unsuppress_all(self, source: str, *, batch: str = "") -> Removed:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
         params, removed, more = ({"source": source} | ({"batch": batch} if batch else {}), 0, True)
         while more:
-            answer = self._read(Removed, await self._transport.call("DELETE", "/v1/suppressions", params=params))
+            answer = await self._delete("/v1/suppressions", **params)
             removed, more = (removed + answer.removed, answer.more)
         return Removed(removed=removed)
 
@@ -508,9 +508,9 @@ class AsyncClient:
         answer = await self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret")
         return self._read(WebhookEndpointSecret, answer)
 
-    async def delete_webhook_endpoint(self, endpoint: str) -> None:
-        """Delete an endpoint."""
-        await self._transport.call("DELETE", endpoint_path(endpoint))
+    async def delete_webhook_endpoint(self, endpoint: str) -> Removed:
+        """Delete an endpoint; ``removed`` is 0 when there is none (any more)."""
+        return await self._delete(endpoint_path(endpoint))
 
     async def webhook_deliveries_page(
         self, endpoint: str, *, after: str = "", limit: int = _PAGE
@@ -570,9 +570,9 @@ class AsyncClient:
             for item in page.holds:
                 yield item
 
-    async def release_hold(self, scope: str) -> None:
-        """Let a held scope send again without waiting for its probe."""
-        await self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")
+    async def release_hold(self, scope: str) -> Removed:
+        """Let a held scope send again without waiting for its probe; ``removed`` is 0 when it is not held."""
+        return await self._delete(f"/v1/account/holds/{quote(scope, safe='')}")
 
     async def release_holds(
         self, *, category: str = "", batch: str = "", everything: bool = False, dry_run: bool = False
@@ -612,6 +612,9 @@ class AsyncClient:
 
     async def _command(self, batch: str, verb: str, body: dict[str, Any] | None = None) -> CommandedBatch:
         return self._read(CommandedBatch, await self._transport.call("POST", f"/v1/batches/{batch}/{verb}", json=body))
+
+    async def _delete(self, path: str, **query: str) -> Removed:
+        return self._read(Removed, await self._transport.call("DELETE", path, params=query))
 
     async def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
         return self._read(model, await self._transport.call("POST", path, key=key or new_key(), json=body))

@@ -160,9 +160,9 @@ class Client:
     def document(self, sha256: str) -> Document:
         return self._get(Document, f"/v1/documents/{sha256}")
 
-    def delete_document(self, sha256: str) -> None:
-        """Delete a document that no batch needs any more."""
-        self._transport.call("DELETE", f"/v1/documents/{sha256}")
+    def delete_document(self, sha256: str) -> Removed:
+        """Delete a document that no batch needs any more; ``removed`` is 0 when there is none (any more)."""
+        return self._delete(f"/v1/documents/{sha256}")
 
     # batches
 
@@ -257,11 +257,16 @@ class Client:
         allow_repeat: bool = False,
         first: int | None = None,
         percent: float | None = None,
+        now: bool = False,
     ) -> CommandedBatch:
-        """Start a draft, or only its ``first`` jobs or some ``percent`` of them; the rest begins with ``continue_``."""
-        # what is not allowed is left out, so that an older API understands the request
+        """Start a draft, or only its ``first`` jobs or some ``percent``; the rest begins with ``continue_batch``.
+
+        A batch with a ``start_at`` waits for that time. With ``now`` it does not wait, also if it was started before.
+        """
+        flags = {"allow_warnings": allow_warnings, "allow_repeat": allow_repeat, "now": now}
+        # what is not set is left out, so that an older API understands the request
         body = StartBatch(
-            **{name: True for name, yes in (("allow_warnings", allow_warnings), ("allow_repeat", allow_repeat)) if yes},
+            **{name: True for name, yes in flags.items() if yes},
             first=first,
             percent=percent,
         ).sent()
@@ -290,9 +295,9 @@ class Client:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
         return self._command(batch, "cancel")
 
-    def delete_batch(self, batch: str) -> None:
-        """Delete a batch that has ended, with all that is stored of it. A repeat changes nothing."""
-        self._transport.call("DELETE", f"/v1/batches/{batch}")
+    def delete_batch(self, batch: str) -> Removed:
+        """Delete a batch that has ended, with all that is stored of it; ``removed`` is 0 when there is none."""
+        return self._delete(f"/v1/batches/{batch}")
 
     def rerun(self, batch: str, new: NewRerun, *, key: str = "") -> Batch:
         """A new batch of jobs of an old one, with what was wrong put right."""
@@ -455,14 +460,13 @@ class Client:
 
     def unsuppress(self, number: str) -> Removed:
         """Take a number off the list; ``removed`` is 0 when it was not on it."""
-        answer = self._transport.call("DELETE", f"/v1/suppressions/{quote(number, safe='')}")
-        return self._read(Removed, answer)
+        return self._delete(f"/v1/suppressions/{quote(number, safe='')}")
 
     def unsuppress_all(self, source: str, *, batch: str = "") -> Removed:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
         params, removed, more = {"source": source} | ({"batch": batch} if batch else {}), 0, True
         while more:
-            answer = self._read(Removed, self._transport.call("DELETE", "/v1/suppressions", params=params))
+            answer = self._delete("/v1/suppressions", **params)
             removed, more = removed + answer.removed, answer.more
         return Removed(removed=removed)
 
@@ -519,9 +523,9 @@ class Client:
         answer = self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret")
         return self._read(WebhookEndpointSecret, answer)
 
-    def delete_webhook_endpoint(self, endpoint: str) -> None:
-        """Delete an endpoint."""
-        self._transport.call("DELETE", endpoint_path(endpoint))
+    def delete_webhook_endpoint(self, endpoint: str) -> Removed:
+        """Delete an endpoint; ``removed`` is 0 when there is none (any more)."""
+        return self._delete(endpoint_path(endpoint))
 
     def webhook_deliveries_page(self, endpoint: str, *, after: str = "", limit: int = _PAGE) -> WebhookDeliveryPage:
         """One page of the attempts to deliver to an endpoint, newest first."""
@@ -586,9 +590,9 @@ class Client:
         ):
             yield from page.holds
 
-    def release_hold(self, scope: str) -> None:
-        """Let a held scope send again without waiting for its probe."""
-        self._transport.call("DELETE", f"/v1/account/holds/{quote(scope, safe='')}")
+    def release_hold(self, scope: str) -> Removed:
+        """Let a held scope send again without waiting for its probe; ``removed`` is 0 when it is not held."""
+        return self._delete(f"/v1/account/holds/{quote(scope, safe='')}")
 
     def release_holds(
         self, *, category: str = "", batch: str = "", everything: bool = False, dry_run: bool = False
@@ -630,6 +634,9 @@ class Client:
 
     def _command(self, batch: str, verb: str, body: dict[str, Any] | None = None) -> CommandedBatch:
         return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}", json=body))
+
+    def _delete(self, path: str, **query: str) -> Removed:
+        return self._read(Removed, self._transport.call("DELETE", path, params=query))
 
     def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
         return self._read(model, self._transport.call("POST", path, key=key or new_key(), json=body))

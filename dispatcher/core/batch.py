@@ -27,6 +27,8 @@ class Command(StrEnum):
     """A command to a batch, from a producer or the scheduler."""
 
     START = "start"
+    #: a start that does not wait for the start time, also not of a batch that waits for it
+    START_NOW = "start_now"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -75,16 +77,21 @@ class Priority(StrEnum):
 FINAL_STATES: Mapping[Control, State] = {Control.CANCELLED: State.CANCELLED, Control.EXPIRED: State.EXPIRED}
 
 #: Which command is allowed when, and its result. A command whose result is the present control is a repeat.
-#: To start a draft or to resume a paused batch before its start time leads to SCHEDULED instead.
+#: To start a draft or to resume a paused batch before its start time leads to SCHEDULED instead. Once a batch waits for
+#: its start time, only START_NOW makes it begin earlier: a client whose answer was lost sends START again by itself.
 COMMAND_TRANSITIONS: Mapping[tuple[Control, Command], Control] = {
     (Control.DRAFT, Command.START): Control.RUNNING,
+    (Control.DRAFT, Command.START_NOW): Control.RUNNING,
     (Control.DRAFT, Command.CANCEL): Control.CANCELLED,
     (Control.DRAFT, Command.EXPIRE): Control.EXPIRED,
-    (Control.SCHEDULED, Command.START): Control.RUNNING,
+    (Control.SCHEDULED, Command.START): Control.SCHEDULED,
+    (Control.SCHEDULED, Command.START_NOW): Control.RUNNING,
     (Control.SCHEDULED, Command.PAUSE): Control.PAUSED,
+    (Control.SCHEDULED, Command.RESUME): Control.SCHEDULED,
     (Control.SCHEDULED, Command.CANCEL): Control.CANCELLED,
     (Control.SCHEDULED, Command.EXPIRE): Control.EXPIRED,
     (Control.RUNNING, Command.START): Control.RUNNING,
+    (Control.RUNNING, Command.START_NOW): Control.RUNNING,
     (Control.RUNNING, Command.PAUSE): Control.PAUSED,
     (Control.RUNNING, Command.RESUME): Control.RUNNING,
     (Control.RUNNING, Command.CANCEL): Control.CANCELLED,

@@ -49,6 +49,7 @@ class Cause(StrEnum):
     IN_FLIGHT = "in_flight"
     PAUSED = "paused"
     NOT_STARTED = "not_started"
+    SCHEDULED = "scheduled"
     PARTIAL_START = "partial_start"
     PREFIX_FAILS = "prefix_fails"
     RECIPIENTS = "recipients"
@@ -122,6 +123,8 @@ class Facts:
     stopped_by: LimitedBy | None = None
     limited_by: LimitedBy | None = None
     withheld: int = 0
+    #: the start time that the batch waits for
+    start_at_ms: int = 0
     holds: Sequence[HoldFact] = ()
     failures: Sequence[FailureFact] = ()
     prefixes: Sequence[PrefixFact] = ()
@@ -149,7 +152,7 @@ class BatchFinding:
     #: of all jobs of the batch
     share: float = 0.0
     since_ms: int = 0
-    #: when it is looked at again without anybody's doing
+    #: when it goes on, or is looked at again, without anybody's doing
     until_ms: int = 0
     examples: tuple[str, ...] = ()
 
@@ -169,14 +172,16 @@ class _Advice:
 _RERUN = "bulkfax batches rerun {batch} --category {category}"
 #: it says first what would be sent, and asks
 _LATER = (f"{_RERUN} --reason 'another try'",)
-_OTHER_SENDER = ("bulkfax batches change {batch} --sender +12025550100",)
+#: nobody here knows which number is right. The command line refuses this word
+_NUMBERS = "bulkfax provider numbers list"
+_OTHER_SENDER = (_NUMBERS, "bulkfax batches change {batch} --sender YOUR-NUMBER")
 _OTHER_LETTER = ("bulkfax batches change {batch} --letter LETTER.pdf",)
 _SENDER = _Advice(
     Cause.WRONG_SENDER,
-    "The sender, the project, the service or the cover page is wrong. All jobs of the batch share it. Replace the "
-    "number in the command by one of the project: `bulkfax provider numbers list` names them. With that a hold ends, "
-    "and the batch goes on; jobs that have failed already can be run again.",
-    (f"{_RERUN} --sender +12025550100 --reason 'wrong sender'",),
+    "The sender, the project, the service or the cover page is wrong. All jobs of the batch share it. The first "
+    "command names the numbers of the project: put one of them in place of YOUR-NUMBER. With that a hold ends, and the "
+    "batch goes on; jobs that have failed already can be run again.",
+    (_NUMBERS, f"{_RERUN} --sender YOUR-NUMBER --reason 'wrong sender'"),
     _OTHER_SENDER,
 )
 _DOCUMENT = _Advice(
@@ -218,11 +223,12 @@ _BAD_NUMBERS = _Advice(
 )
 _ADVICE: Mapping[str, _Advice] = {
     Category.CONFIG: _SENDER,
-    Category.INVALID_REQUEST: replace(
-        _SENDER,
-        cause=Cause.WRONG_REQUEST,
-        meaning="The provider refuses the form of the requests: an option of the batch is wrong. "
-        "`bulkfax jobs show` of an example has the provider's words. Put the right option into the command.",
+    Category.INVALID_REQUEST: _Advice(
+        Cause.WRONG_REQUEST,
+        "The provider refuses the form of the requests: an option of the batch is wrong. `bulkfax jobs show` of a job "
+        "has the provider's words. Put the right option in place of --OPTION VALUE.",
+        (f"{_RERUN} --OPTION VALUE --reason 'wrong option'",),
+        ("bulkfax batches change {batch} --OPTION VALUE",),
     ),
     **dict.fromkeys(
         (
@@ -333,8 +339,8 @@ _WAITS: Mapping[LimitedBy, tuple[str, str, tuple[str, ...]]] = {
     ),
     LimitedBy.PAUSED: ("The batch is paused.", "Somebody paused it.", ("bulkfax batches resume {batch}",)),
     LimitedBy.NOT_STARTED: (
-        "The batch is not started, or its start time is not reached.",
-        "A draft waits for its start. `bulkfax batches show` has the start time of a scheduled one.",
+        "The batch is a draft: nobody has started it.",
+        "Nothing of it is sent before its start. `bulkfax batches forecast` says what that would send.",
         ("bulkfax batches start {batch}",),
     ),
     LimitedBy.PARTIAL_START: (
@@ -404,8 +410,23 @@ def _callbacks(facts: Facts) -> Iterator[BatchFinding]:
 
 def _waits(facts: Facts) -> Iterator[BatchFinding]:
     word = facts.limited_by
-    if word and word in _WAITS:
+    if word is LimitedBy.NOT_STARTED and facts.start_at_ms:
+        yield _scheduled(facts)
+    elif word and word in _WAITS:
         yield _named(facts, word, _WAITS[word], facts.withheld if word is LimitedBy.PARTIAL_START else facts.live)
+
+
+def _scheduled(facts: Facts) -> BatchFinding:
+    """Say when it begins. No command is among those to type that would make it begin before."""
+    return BatchFinding(
+        cause=Cause.SCHEDULED,
+        sentence=f"Nothing is wrong: the batch is scheduled, and begins at {clock_text(facts.start_at_ms)}.",
+        meaning="It waits for its start time, and begins then by itself. Only if it should begin before that: "
+        f"`bulkfax batches start {facts.batch} --now`.",
+        jobs=facts.live,
+        share=_share(facts.live, facts.rows),
+        until_ms=facts.start_at_ms,
+    )
 
 
 def _failed(facts: Facts) -> Iterator[BatchFinding]:

@@ -337,8 +337,13 @@ class ChangeBatch(Start):
 
 
 class StartBatch(Start):
-    """What a start is allowed to do, and how much of the batch it starts."""
+    """When a batch begins, how much of it, and what its start is allowed to do."""
 
+    now: Flag = Field(
+        default=False,
+        description="Begin now, whatever `start_at` says. Without it, a batch with a `start_at` waits for that time, "
+        "and a start of one that waits changes nothing.",
+    )
     first: Annotated[int, _between(int, 1, 100_000_000)] | None = Field(
         default=None, description="Only so many jobs begin, in the order of the list; the others begin with `continue`."
     )

@@ -724,9 +724,9 @@ class SuppressionImport(Response):
 
 
 class Removed(Response):
-    """What was taken off the do-not-fax list."""
+    """What a DELETE has removed."""
 
-    removed: int = Field(description="Number of entries that were removed.")
+    removed: int = Field(description="How many there were. 0: there is nothing of the kind, or not any more.")
     more: bool = Field(default=False, description="Whether there may be more: repeat the request.")
 
 

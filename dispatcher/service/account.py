@@ -8,7 +8,7 @@ from typing import Literal
 from dispatcher.core.limits.allowance import Period, advanced_to_now, next_free_slot_us, used
 from dispatcher.core.limits.rate import RateState, blocked_until_us, used_ratio
 from dispatcher.core.recovery.places import Place
-from dispatcher.service.errors import ActionNotAllowed, Missing
+from dispatcher.service.errors import ActionNotAllowed
 from dispatcher.service.holds import HoldPage, list_holds
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK
@@ -103,11 +103,13 @@ async def change_limits(store: Store, limits: Mapping[Period, float]) -> None:
     Limits that are not in ``limits`` do not change.
     """
     await store.rate_limiter.set_by_operator(limits)
+    await store.confirm()
 
 
 async def forget_changes(store: Store) -> None:
     """Remove the limits set by an operator, so that those of the settings apply again."""
     await store.rate_limiter.back_to_settings()
+    await store.confirm()
 
 
 async def unblock_account(store: Store) -> None:
@@ -147,16 +149,13 @@ def _is_named(hold: Hold, category: str, batch: str) -> bool:
     return (not category or hold.category == category) and (not batch or of_batch)
 
 
-async def release_hold(store: Store, scope: str) -> None:
-    """End a hold without waiting for its probe.
+async def release_hold(store: Store, scope: str) -> bool:
+    """End a hold without waiting for its probe. Returns False if nothing is held under this scope (any more).
 
-    Raises:
-        Missing: There is no hold of this scope.
-        ActionNotAllowed: The hold was opened because Redis has lost writes. It ends by ``resume``.
+    Raises ActionNotAllowed if the hold was opened because Redis has lost writes: it ends by ``resume``.
     """
     if any(hold.scope == scope and hold.category == ROLLED_BACK for hold in await store.holds.all()):
         raise ActionNotAllowed(
             "Redis has lost writes: look at the faxes that were found, then run bulkfax account resume"
         )
-    if not await store.holds.release(scope):
-        raise Missing(f"nothing is held under {scope}")
+    return await store.holds.release(scope)

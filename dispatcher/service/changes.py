@@ -75,10 +75,11 @@ class BatchChanges:
             before = await self._store.changes.read(batch)
             if before is None:
                 continue  # it is being deleted
-            _ensure_version(before.definition, version)
             after = change.applied(before.definition)
             fields = changed_fields(before.definition, after)
+            _ensure_version(before.definition, version, changes=bool(fields))
             if not fields:
+                await self._store.confirm()
                 jobs = overview.tally.by_state
                 return await self._seen(batch, (), jobs.get(State.SENDING, 0), jobs.get(State.ACCEPTED, 0))
             holds = await self._store.holds.all()
@@ -148,8 +149,10 @@ class BatchChanges:
             raise InvalidInput(faults)
 
 
-def _ensure_version(definition: Definition, version: int | None) -> None:
-    if version is not None and version != definition.version:
+def _ensure_version(definition: Definition, version: int | None, *, changes: bool) -> None:
+    """Raise ActionNotAllowed if the batch has another version, and not because the same request has made it."""
+    is_repeat = not changes and version == definition.version - 1
+    if version is not None and version != definition.version and not is_repeat:
         raise ActionNotAllowed(
             f"batch {definition.id} has version {definition.version} by now, not {version}: look at it first"
         )

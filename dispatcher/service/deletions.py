@@ -29,19 +29,14 @@ _LOOK_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-async def delete_batch(store: Store, batch: str) -> None:
-    """Delete a batch that has ended. A repeat changes nothing.
-
-    Raises:
-        Missing: There is no such batch, and it is not known that there was.
-        ActionNotAllowed: It has not ended.
-    """
-    if await store.deletions.deleted([batch]):
-        return
+async def delete_batch(store: Store, batch: str) -> bool:
+    """Delete a batch that has ended. Returns False if there is none (any more). Raises ActionNotAllowed if it lives."""
     # an id becomes part of a key. A batch whose data is damaged can be deleted too
-    answer = await store.batches.command(batch, Command.DELETE) if batch.isascii() and batch.isalnum() else None
+    may_exist = batch.isascii() and batch.isalnum() and not await store.deletions.deleted([batch])
+    answer = await store.batches.command(batch, Command.DELETE) if may_exist else None
     if answer is None:
-        raise Missing(f"there is no batch {batch}")
+        await store.confirm()
+        return False
     match answer.refusal:
         case CommandRefusal.LIVE:
             raise ActionNotAllowed(
@@ -49,25 +44,27 @@ async def delete_batch(store: Store, batch: str) -> None:
             )
         case CommandRefusal.NOT_ALLOWED:
             raise ActionNotAllowed(f"batch {batch} is {answer.control.value}: cancel it first, then delete it")
+    return True
 
 
-async def delete_document(store: Store, sha256: str) -> None:
-    """Delete a document.
+async def delete_document(store: Store, sha256: str) -> bool:
+    """Delete a document. Returns False if there is none (any more).
 
-    Raises:
-        Missing: There is no such document.
-        ActionNotAllowed: Batches that have not ended need it.
+    Raises ActionNotAllowed if batches that have not ended need it.
     """
-    await find_document(store, sha256)
+    try:
+        await find_document(store, sha256)
+    except Missing:
+        await store.confirm()
+        return False
     answer = await store.documents.delete(sha256)
-    if answer.word is DocumentDeletionWord.MISSING:
-        raise Missing(f"there is no document {sha256}")
     if answer.word is DocumentDeletionWord.NEEDED:
         names = ", ".join(answer.batches) + (", ..." if answer.needed_by > len(answer.batches) else "")
         raise ActionNotAllowed(
             f"{counted(answer.needed_by, 'batch', 'batches')} that did not end need this document: {names}. Delete it "
             "when they have ended, or cancel them"
         )
+    return answer.word is DocumentDeletionWord.DELETED
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dispatcher.core.batch import Control
 from dispatcher.core.diagnosis import BatchFinding, Facts, FailureFact, HoldFact, PrefixFact, UsedUp, diagnose
 from dispatcher.core.job import JobId, Recipient, Record, State
 from dispatcher.core.limits.limited_by import LimitedBy
@@ -60,6 +61,7 @@ async def diagnose_batch(
         stopped_by=await what_stops(store, max_in_flight=max_in_flight),
         limited_by=limits.get(batch, BatchLimits()).word,
         withheld=overview.withheld,
+        start_at_ms=overview.definition.start_at_ms if overview.control is Control.SCHEDULED else 0,
         holds=await _holds(store, batch),
         failures=scan.failures(view),
         prefixes=scan.prefixes(),

@@ -37,18 +37,29 @@ async def cancel_jobs(
     """Cancel the live jobs after the row ``after`` (-1: from the start) that match. A preview only counts them.
 
     A job that has been begun when its turn comes is counted as in flight. The call may be repeated: what was cancelled
-    does not match any more.
+    does not match any more. Of a batch that has ended, nothing matches.
 
     Raises:
         Missing: There is no such batch.
-        ActionNotAllowed: The batch is a draft, or has ended.
+        ActionNotAllowed: The batch is a draft.
     """
     overview = await find_batch(store, batch)
-    if overview.control not in _OPEN or not overview.tally.live:
-        raise ActionNotAllowed(_closed(batch, overview.control))
+    if overview.control is Control.DRAFT:
+        raise ActionNotAllowed(f"batch {batch} is a draft: nothing of it is sent; cancel the batch, or start it first")
+    has_live = overview.control in _OPEN and bool(overview.tally.live)
     live = replace(named, states=(named.states or frozenset(LIVE)) & frozenset(LIVE))
+    blocks = range((after + 1) // BLOCK, overview.blocks if has_live and live.states else 0)
+    done = await _cancel_in(store, batch, blocks, live, reason=reason, preview=preview)
+    if not preview:
+        await store.confirm()  # a repeat may have found all of them cancelled
+    return done
+
+
+async def _cancel_in(
+    store: Store, batch: str, blocks: range, live: JobFilter, *, reason: str, preview: bool
+) -> Cancellation:
     until_s, jobs, in_flight = time.monotonic() + BUDGET_S, 0, 0
-    for block in range((after + 1) // BLOCK, overview.blocks if live.states else 0):
+    for block in blocks:
         if time.monotonic() >= until_s:
             return Cancellation(jobs=jobs, in_flight=in_flight, next_row=block * BLOCK - 1)
         rows, sending = await _matching(store, batch, block, live)
@@ -79,12 +90,6 @@ async def _cancel(store: Store, batch: str, rows: Sequence[int], reason: str) ->
         if answer is None:
             raise Missing(f"there is no batch {batch}")
         if answer.control not in _OPEN:
-            raise ActionNotAllowed(_closed(batch, answer.control))
+            break  # it has ended meanwhile, and these jobs with it
         cancelled, begun = cancelled + answer.cancelled, begun + answer.in_flight
     return cancelled, begun
-
-
-def _closed(batch: str, control: Control) -> str:
-    if control is Control.DRAFT:
-        return f"batch {batch} is a draft: nothing of it is sent; cancel the batch, or start it first"
-    return f"batch {batch} has ended: there is nothing left to cancel"

@@ -41,10 +41,12 @@ _NO_MONEY = 402
 _CHECK_VALID_S = 300.0
 #: how long before now a batch may have to start: more is a wrong date
 _LATE_MS = 600_000
+_STARTS = (Command.START, Command.START_NOW)
 #: comparisons with earlier mailings before a start gives up because something changed after each of them
 _COMPARED = 20
 _PARTICIPLES = {
     Command.START: "started",
+    Command.START_NOW: "started",
     Command.PAUSE: "paused",
     Command.RESUME: "resumed",
     Command.CANCEL: "cancelled",
@@ -131,24 +133,24 @@ class Mailings:
 
         Raises:
             Missing: There is no such batch.
-            ActionNotAllowed: The batch's state does not allow the command.
+            ActionNotAllowed: The batch's state does not allow the command, or it was started with another part.
             WarningsNotAllowed: Its documents have warnings that ``allowed`` does not name. It stays a draft.
             WrongCredentials: The provider rejects our credentials. They are checked before a batch starts.
             Repeated: The same was sent to the same recipients a short while ago.
         """
         overview = await find_batch(self._store, batch)
         _ensure_allowed(overview, command)
-        if part != _ALL and overview.control is not Control.DRAFT:
-            raise ActionNotAllowed(
-                f"batch {batch} is {overview.control.value}: only a draft can be started in part; the rest "
-                "of one that was begins with continue"
-            )
-        if command is Command.START and overview.control is Control.DRAFT:
+        if overview.control is not Control.DRAFT:
+            _ensure_started_with(overview, part)
+        if command in _STARTS and overview.control is Control.DRAFT:
             await self.ensure_looks_allowed(overview.definition, allowed)
-        if command is Command.START and overview.control is not Control.RUNNING:
+        if command in _STARTS and COMMAND_TRANSITIONS[overview.control, command] is not overview.control:
             await self.ensure_credentials()
         answer = await self._carry_out(overview, command, allowed, part=part)
-        return Commanded(batch=await view_batch(self._store, batch), in_flight=answer.in_flight)
+        view = await view_batch(self._store, batch)
+        # somebody else may have started another part of it meanwhile
+        _ensure_started_with(view.overview, part)
+        return Commanded(batch=view, in_flight=answer.in_flight)
 
     async def continue_batch(self, batch: str) -> Commanded:
         """Let the rest of a batch begin of which only a part was started. Changes nothing if nothing is held back.
@@ -286,8 +288,8 @@ class Mailings:
         self, overview: Overview, command: Command, allowed: Allowed, fax_number: str = "", part: StartedPart = _ALL
     ) -> CommandAnswer:
         batch = overview.definition.id
-        if command is Command.START and overview.control is Control.DRAFT:
-            answer = await self._start_draft(overview, allowed, fax_number, part)
+        if command in _STARTS and overview.control is Control.DRAFT:
+            answer = await self._start_draft(overview, command, allowed, fax_number, part)
         else:
             answer = await self._store.batches.command(batch, command)
         if answer is None:
@@ -297,7 +299,7 @@ class Mailings:
         return answer
 
     async def _start_draft(
-        self, overview: Overview, allowed: Allowed, fax_number: str, part: StartedPart
+        self, overview: Overview, command: Command, allowed: Allowed, fax_number: str, part: StartedPart
     ) -> CommandAnswer | None:
         """Start a draft after everything that may keep it back. Raises Repeated, ActionNotAllowed.
 
@@ -311,7 +313,7 @@ class Mailings:
                 note = await compared_fax(self._store, definition, fax_number, self._number_key, allowed=allowed.repeat)
             else:
                 note = await compared_mailing(self._store, definition, allowed=allowed.repeat)
-            answer = await self._store.batches.command(definition.id, Command.START, note, quota=quota)
+            answer = await self._store.batches.command(definition.id, command, note, quota=quota)
             if answer is None or answer.refusal is not CommandRefusal.CHANGED:
                 return answer
             now = await self._store.batches.definition(definition.id)
@@ -340,11 +342,23 @@ def _ensure_allowed(overview: Overview, command: Command) -> None:
     batch = overview.definition.id
     if (overview.control, command) not in COMMAND_TRANSITIONS:
         raise ActionNotAllowed(_not_allowed(batch, overview.control, command))
-    if command is Command.START and not overview.rows:
+    if command in _STARTS and not overview.rows:
         raise ActionNotAllowed(f"batch {batch} has no valid recipient: upload some before you start it")
     changes = COMMAND_TRANSITIONS[overview.control, command] is not overview.control
     if changes and command in (Command.CANCEL, Command.PAUSE) and overview.finished_ms:
         raise ActionNotAllowed(_nothing_left(batch))
+
+
+def _ensure_started_with(overview: Overview, part: StartedPart) -> None:
+    """Raise ActionNotAllowed if a part is asked for, and the batch was not started with it."""
+    if part == _ALL or part.quota(overview.rows) == overview.started_first:
+        return
+    first = overview.started_first
+    what = f"only its first {counted(first, 'job')}; the rest begins with continue" if first else "as a whole"
+    raise ActionNotAllowed(
+        f"batch {overview.definition.id} is {overview.control.value}: only a draft can be started in part, and this "
+        f"one was started {what}"
+    )
 
 
 def _refused(definition: Definition, answer: CommandAnswer, command: Command) -> str:

@@ -56,14 +56,14 @@ async def view_rollback(store: Store, policy: Policy) -> RollbackView | None:
 
 
 async def resume(store: Store, *, accept_rollback: bool) -> None:
-    """Accept the loss, so that sending resumes once the provider's faxes are reconciled.
+    """Accept the loss, so that sending resumes once the provider's faxes are reconciled. A repeat changes nothing.
 
     Raises:
         Missing: No loss of writes holds the account.
         ActionNotAllowed: ``accept_rollback`` is False.
     """
     rollback = await store.rollbacks.last()
-    if rollback is None or rollback.resumed_ms:
+    if rollback is None or (rollback.resumed_ms and not accept_rollback):
         raise Missing("no lost writes hold the account")
     if not accept_rollback:
         raise ActionNotAllowed(

@@ -77,14 +77,13 @@ async def remove_suppressions(store: Store, criteria: SuppressionFilter) -> tupl
 
     Returns their number, and whether there may be more.
     """
-    removed, after = 0, ""
-    while entries := await store.suppressions.page(after, _READ):
-        if removed >= _REMOVED:
-            return removed, True
+    removed, entries = 0, await store.suppressions.page("", _READ)
+    while entries and removed < _REMOVED:
         numbers = [entry.number for entry in entries if criteria.matches(entry)]
         removed += await store.suppressions.remove(numbers, source=criteria.source, batch=criteria.batch)
-        after = entries[-1].number
-    return removed, False
+        entries = await store.suppressions.page(entries[-1].number, _READ)
+    await store.confirm()  # a repeat finds nothing to remove
+    return removed, bool(entries)
 
 
 async def export_suppressions(store: Store) -> AsyncIterator[bytes]:

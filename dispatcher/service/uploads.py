@@ -186,6 +186,7 @@ class Upload:
         await self._stored()
         await self._store_chunks(chunks)
         await self._reserve("end", self._hash.hexdigest())
+        await self._store.confirm()  # a repeat may have found all of it stored
         await self._failpoint(Failpoint.LIST_STORED)
         done = await self._store.batches.progress(self._batch, self._name) or UploadProgress()
         return UploadAnswer(

@@ -173,10 +173,9 @@ async def replay(store: Store, name: str, position: str) -> EndpointView:
     return await _put(store, name, lambda before: before, position=position)
 
 
-async def delete_endpoint(store: Store, name: str) -> None:
-    """Delete an endpoint. Raises Missing."""
-    if not await store.webhooks.remove(name):
-        raise _missing(name)
+async def delete_endpoint(store: Store, name: str) -> bool:
+    """Delete an endpoint. Returns False if there is none (any more)."""
+    return await store.webhooks.remove(name)
 
 
 async def list_deliveries(store: Store, name: str, *, after: int, limit: int) -> DeliveryPage:

@@ -175,6 +175,8 @@ class Overview:
     reruns: tuple[str, ...]
     #: jobs that wait for ``continue`` after a partial start
     withheld: int
+    #: how many jobs its start let begin; 0: all
+    started_first: int
     #: why jobs of it were cancelled last, as whoever did it said; empty: none was
     cancel_reason: str
 
@@ -267,6 +269,7 @@ class Batches:
             new=end,
             unchanged_ms=unchanged_ms,
             overdue=False,
+            at_once=False,
             quota=0,
             event_rules="",
             **StartNote().options,
@@ -416,13 +419,14 @@ class Batches:
                 new=target or expected,
                 unchanged_ms=ended_for_ms,
                 overdue=overdue,
+                at_once=command is Command.START_NOW,
                 quota=quota,
                 event_rules=self._event_rules,
                 **start.options,
             )
             now = Control(answer.decode())
             refusal = CommandRefusal(refused.decode()) if refused else None
-            if refusal or now in _RESULTS[target or expected]:
+            if refusal or now in _results(command, target or expected):
                 refusal = refusal or (None if target else CommandRefusal.NOT_ALLOWED)
                 return CommandAnswer(control=now, in_flight=in_flight, refusal=refusal)
             # another command was executed meanwhile: this one may have another effect now, or not be allowed
@@ -543,8 +547,10 @@ class Batches:
             return bool(await self._client.hexists(self._keys.holds, str(HoldScope(Scope.JOB, str(job)))))
 
 
-#: control states that count as the result of a command: a started batch may still wait for its start time
-_RESULTS = {control: {control} for control in Control} | {Control.RUNNING: {Control.RUNNING, Control.SCHEDULED}}
+def _results(command: Command, target: Control) -> set[Control]:
+    """Return what counts as the result of a command: a started batch may still wait for its start time."""
+    waits = target is Control.RUNNING and command is not Command.START_NOW
+    return {target, Control.SCHEDULED} if waits else {target}
 
 
 def _listed(name: bytes, position: int) -> ListedBatch:
@@ -732,6 +738,8 @@ def _overview(
     if whole(meta[b"format"]) != codec.FORMAT:
         raise ValueError(f"its format is not {codec.FORMAT}")
     definition = decode_definition(meta[b"definition"])
+    # 0 once somebody has started it before its time
+    definition = replace(definition, start_at_ms=whole(meta.get(b"start_at_ms", definition.start_at_ms)))
     sums = {name: whole(meta[name.encode()]) for name in _SUMS}
     if not 0 <= sums["blocks"] <= keys.MAX_BLOCKS:
         raise ValueError("its number of blocks is impossible")
@@ -751,6 +759,7 @@ def _overview(
         refused_reasons=refused,
         reruns=reruns,
         withheld=_withheld(meta),
+        started_first=whole(meta.get(b"started_first", 0)),
         cancel_reason=meta.get(b"cancel_reason", b"").decode(),
         started_ms=whole(meta.get(b"started_ms", 0)),
         finished_ms=whole(meta.get(b"finished_ms", 0)),

@@ -72,7 +72,7 @@ class Store:
         self._writer = self._client if writes == reads else connect(url, writes)
         leave_together(self._client, self._writer)
         self._keys = keys = Keys(account)
-        scripts = Scripts(self._writer, keys, replicas=wait_replicas)
+        self._scripts = scripts = Scripts(self._writer, keys, replicas=wait_replicas)
         self.epoch = scripts.epoch
         self.clock = ServerClock(self._client, steady)
         self.clock_readings = ClockReadings(self._client, keys)
@@ -112,6 +112,14 @@ class Store:
         """Raise StoreUnavailable if Redis does not answer."""
         with translated():
             await self._client.ping()
+
+    async def confirm(self) -> None:
+        """Wait until enough replicas have all that was written before.
+
+        For a request that finds what it asks for done, perhaps by its first try, to which too few replicas had
+        confirmed it, and for writes that do not wait themselves. Raises StoreNotReplicated.
+        """
+        await self._scripts.accept("move_epoch")
 
     async def check_settings(self) -> None:
         """Raise StoreUnsafe if the server is configured so that it can lose acknowledged writes."""

@@ -28,6 +28,10 @@ from dispatcher.schema import responses
 #: by method of the client; the path of a file is that of an existing one
 CALLS: dict[str, Callable[[Client, Path], object]] = {
     "upload_document": lambda client, file: client.upload_document(file),
+    "delete_document": lambda client, _: client.delete_document("ab"),
+    "delete_batch": lambda client, _: client.delete_batch("b1"),
+    "delete_webhook_endpoint": lambda client, _: client.delete_webhook_endpoint("we_1"),
+    "release_hold": lambda client, _: client.release_hold("account"),
     "document": lambda client, _: client.document("ab"),
     "create_batch": lambda client, _: client.create_batch(NewBatch(name="n")),
     "batch": lambda client, _: client.batch("b1"),
@@ -82,9 +86,6 @@ WITHOUT_MODEL = {
     "batches",
     "jobs",
     "look_up",
-    "delete_batch",
-    "delete_document",
-    "delete_webhook_endpoint",
     "events",
     "holds",
     "refused",
@@ -92,7 +93,6 @@ WITHOUT_MODEL = {
     "wait",
     "suppressions",
     "export_suppressions",
-    "release_hold",
     "alive",
     "receiver",
     "ready",

@@ -1,5 +1,7 @@
 """``batches change``: what is named changes, and it says what follows from that."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,38 @@ def test_what_is_typed_wrong_is_named_before_anything_is_asked(
     ran = bulkfax("batches", "change", "b", *words)
     assert ran.status == 2
     assert says in ran.err
+
+
+def test_a_mailing_for_tomorrow_begins_today_only_with_now(
+    connected: Bulkfax, repository: Path, tmp_path: Path
+) -> None:
+    letter = repository / "examples" / "letter.pdf"
+    (tmp_path / "list.csv").write_text("Fax\n+12025550164\n")
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="minutes")
+    sent = connected("send", letter, "list.csv", "--start-at", tomorrow, "--json")
+    batch = json.loads(sent.last_line)["id"]
+    again = connected("batches", "start", batch)
+    assert (again.status, f"batch {batch} is scheduled and begins at " in again.err) == (0, True)
+    repeated = connected("send", letter, "list.csv", "--start-at", tomorrow)
+    assert f"has scheduled batch {batch}, which begins at " in repeated.err
+    why = connected("batches", "why", batch)
+    assert "Nothing is wrong: the batch is scheduled" in why.out
+    assert "  begins in " in why.out
+    assert connected("batches", "start", batch, "--now").err.startswith(f"batch {batch} is running")
+
+
+def test_a_word_that_stands_for_a_number_is_refused_before_anything_is_asked(bulkfax: Bulkfax) -> None:
+    ran = bulkfax("batches", "change", "b1", "--sender", "YOUR-NUMBER")
+    assert ran.status == 2
+    assert "bulkfax provider numbers list" in " ".join(ran.err.split())
+
+
+def test_what_is_not_there_is_released_and_deleted_without_an_error(connected: Bulkfax) -> None:
+    """And that is said, in case that a name was mistyped."""
+    for words, says in (
+        (("holds", "release", "country:AQ"), "nothing is held under country:AQ (any more)"),
+        (("batches", "delete", "nothere", "--yes"), "there is no batch nothere (any more): nothing was deleted"),
+        (("webhooks", "delete", "we_x", "--yes"), "there is no webhook endpoint we_x (any more): nothing was deleted"),
+    ):
+        ran = connected(*words)
+        assert (ran.status, says in ran.err) == (0, True), ran

@@ -51,7 +51,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
         request.read()
         match request.method, request.url.path.rpartition("/")[2]:
             case "DELETE", _:
-                return httpx.Response(204)
+                return httpx.Response(200, json={"removed": 1})
             case "GET", "webhook-endpoints":
                 return httpx.Response(200, json={"endpoints": [ENDPOINT]})
             case _, "deliveries":

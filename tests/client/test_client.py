@@ -80,7 +80,7 @@ def answering(body: object, status: int = 200, requests: list[httpx.Request] | N
         (lambda c: c.reset_rate(), "DELETE", "/v1/account/rate", {}),
         (lambda c: c.unblock(), "POST", "/v1/account/unblock", {}),
         (lambda c: c.resume_account(accept_rollback=True), "POST", "/v1/account/resume", {}),
-        (lambda c: c.release_hold("batch:b1"), "DELETE", "/v1/account/holds/batch%3Ab1", None),
+        (lambda c: c.release_hold("batch:b1"), "DELETE", "/v1/account/holds/batch%3Ab1", {"removed": 1}),
         (lambda c: c.alive(), "GET", "/healthz", {}),
         (lambda c: c.ready(), "GET", "/readyz", {}),
     ],

@@ -16,15 +16,18 @@ ENDED = [Control.CANCELLED, Control.EXPIRED]
 #: what each command leads to
 RESULTS = {
     Command.START: Control.RUNNING,
+    Command.START_NOW: Control.RUNNING,
     Command.PAUSE: Control.PAUSED,
     Command.RESUME: Control.RUNNING,
     Command.CANCEL: Control.CANCELLED,
     Command.EXPIRE: Control.EXPIRED,
     Command.DELETE: Control.DELETING,
 }
+#: what has been asked of a batch that waits for its start time: again, it changes nothing
+REPEATS = {(Control.SCHEDULED, Command.START), (Control.SCHEDULED, Command.RESUME)}
 ALLOWED = {
-    Control.DRAFT: {Command.START, Command.CANCEL, Command.EXPIRE},
-    Control.SCHEDULED: {Command.START, Command.PAUSE, Command.CANCEL, Command.EXPIRE, Command.DELETE},
+    Control.DRAFT: {Command.START, Command.START_NOW, Command.CANCEL, Command.EXPIRE},
+    Control.SCHEDULED: set(Command),
     Control.RUNNING: set(Command),
     Control.PAUSED: {Command.PAUSE, Command.RESUME, Command.CANCEL, Command.EXPIRE, Command.DELETE},
     Control.CANCELLED: {Command.CANCEL, Command.DELETE},
@@ -45,6 +48,7 @@ def tally(**counts: int) -> Tally:
 @pytest.mark.parametrize(("control", "command"), list(product(Control, Command)))
 def test_a_command_leads_to_its_one_result_or_is_refused(control: Control, command: Command) -> None:
     expected = RESULTS[command] if command in ALLOWED[control] else None
+    expected = control if (control, command) in REPEATS else expected
     assert COMMAND_TRANSITIONS.get((control, command)) is expected
 
 
@@ -52,7 +56,9 @@ def test_a_command_leads_to_its_one_result_or_is_refused(control: Control, comma
 def test_a_command_that_was_carried_out_may_be_repeated(control: Control, command: Command) -> None:
     """A client whose answer was lost asks again and comes to the same."""
     result = COMMAND_TRANSITIONS[control, command]
-    assert COMMAND_TRANSITIONS[result, command] is result
+    waits = command in (Command.START, Command.RESUME) and result is Control.RUNNING
+    for after in (result, Control.SCHEDULED) if waits else (result,):
+        assert COMMAND_TRANSITIONS[after, command] is after
 
 
 @pytest.mark.parametrize("control", ENDED)

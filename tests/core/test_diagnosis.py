@@ -44,13 +44,25 @@ TABLE: dict[str, tuple[Facts, Cause, str, str]] = {
         replace(RUNNING, holds=[hold("batch:b1", "config")]),
         Cause.WRONG_SENDER,
         "The batch is held (config)",
-        "bulkfax batches change b1 --sender +12025550100",
+        "bulkfax batches change b1 --sender YOUR-NUMBER",
     ),
     "wrong project": (
         replace(RUNNING, holds=[hold("account", "config")]),
         Cause.WRONG_SENDER,
         "The account is held (config)",
         "bulkfax holds release account",
+    ),
+    "a wrong option": (
+        replace(RUNNING, holds=[hold("batch:b1", "invalid_request")]),
+        Cause.WRONG_REQUEST,
+        "The batch is held (invalid_request)",
+        "bulkfax batches change b1 --OPTION VALUE",
+    ),
+    "a draft": (
+        replace(RUNNING, limited_by=LimitedBy.NOT_STARTED),
+        Cause.NOT_STARTED,
+        "The batch is a draft",
+        "bulkfax batches start b1",
     ),
     "bad document": (
         replace(RUNNING, holds=[hold("document:ab", "document_convert")]),
@@ -169,6 +181,14 @@ def test_a_cause_is_named_with_the_command_that_puts_it_right(name: str) -> None
 )
 def test_where_nothing_is_wrong_that_is_said(facts: Facts) -> None:
     assert [finding.cause for finding in diagnose(facts)] == [Cause.NOTHING_WRONG]
+
+
+def test_of_a_scheduled_batch_nothing_is_wrong_and_no_command_sends_it_before_its_time() -> None:
+    start_ms = NOW + 3_600_000
+    (finding,) = diagnose(replace(RUNNING, limited_by=LimitedBy.NOT_STARTED, start_at_ms=start_ms))
+    assert (finding.cause, finding.commands, finding.until_ms) == (Cause.SCHEDULED, (), start_ms)
+    assert finding.sentence == "Nothing is wrong: the batch is scheduled, and begins at 2027-01-15 09:00 UTC."
+    assert "Only if it should begin before that: `bulkfax batches start b1 --now`." in finding.meaning
 
 
 def test_what_stops_everything_comes_first_and_the_three_largest_failures_last() -> None:

@@ -15,8 +15,9 @@ One command says why a batch does not get on, and names the command that puts it
 the [runbook](runbook.md).
 
 `./run drills` provokes every cause below with the emulator, checks that `batches why` names it first, and types the
-command that it prints. `./run drills --write` writes this page: all output is real, from a terminal of 80 columns.
-Delays are those of a policy for drills.
+command that it prints. Words in capital letters stand for what bulkfax cannot know, such as YOUR-NUMBER or LETTER.pdf;
+the command line refuses them as they are. `./run drills --write` writes this page: all output is real, from a
+terminal of 80 columns. Delays are those of a policy for drills.
 
 A cause that lies outside (the account, the provider, the network) is mended there first. Then bulkfax goes on by itself
 with its next probe; the command makes it go on at once.
@@ -41,7 +42,7 @@ def _table(results: Sequence[Result]) -> str:
 
 
 def _commands(result: Result) -> str:
-    return "1" if result.mended else "0: it ends by itself"
+    return str(len(result.mended)) if result.mended else "0: it ends by itself"
 
 
 def _anchor(title: str) -> str:
@@ -53,8 +54,9 @@ def _section(result: Result) -> str:
     parts = [f"## {drill.title}", drill.story, _console(result.asked.command, result.asked.text)]
     if drill.outside:
         parts.append(drill.outside)
-    if result.mended:
-        parts.append(_console(result.mended.command, result.mended.text))
+    for position, typed in enumerate(result.mended):
+        parts += [drill.filled_in] if position else []
+        parts.append(_console(typed.command, typed.text))
     return "\n\n".join([*parts, ""])
 
 

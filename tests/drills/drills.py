@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from dispatcher.core.diagnosis import Cause
 from tests.drills.stage import Stage
 
-#: recipients of a mailing
-_FEW = 8
+#: recipients of a mailing, and seconds until a scheduled one begins
+_FEW, _LATER_S = 8, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,9 @@ class Drill:
     #: what somebody does outside of bulkfax before the command is typed, for people; and its double
     outside: str = ""
     mend: Callable[[Stage], object] = lambda stage: None
+    #: word of the second printed command that stands for what the first one names, and what is said before it is typed
+    placeholder: str = ""
+    filled_in: str = ""
     #: whether nobody needs to do anything
     ends_by_itself: bool = False
     #: the command starts a service, which runs on
@@ -118,6 +122,10 @@ def _used_up(stage: Stage) -> str:
     return stage.send(stage.numbers(_FEW))
 
 
+def _scheduled(stage: Stage) -> str:
+    return stage.send(stage.numbers(_FEW), start_at=datetime.now(UTC) + timedelta(seconds=_LATER_S))
+
+
 DRILLS: tuple[Drill, ...] = (
     # the first: no callback has arrived before
     Drill(
@@ -167,6 +175,8 @@ DRILLS: tuple[Drill, ...] = (
         title="The batch is held: wrong sender",
         story="The mailing names a sender that is none of the project's numbers.",
         provoke=_wrong_sender,
+        placeholder="YOUR-NUMBER",
+        filled_in="Somebody puts the number in place of YOUR-NUMBER, which the command line refuses.",
     ),
     Drill(
         cause=Cause.BAD_DOCUMENT,
@@ -232,6 +242,13 @@ DRILLS: tuple[Drill, ...] = (
         title="The batch is a draft",
         story="Nobody has started it.",
         provoke=lambda stage: stage.draft(stage.numbers(_FEW)),
+    ),
+    Drill(
+        cause=Cause.SCHEDULED,
+        title="The batch is scheduled",
+        story="It was started, and waits for its start time. To start it again changes nothing.",
+        provoke=_scheduled,
+        ends_by_itself=True,
     ),
     Drill(
         cause=Cause.PARTIAL_START,

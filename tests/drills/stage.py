@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from dispatcher.client import Batch, Client, NewBatch, Options
@@ -57,12 +58,25 @@ class Stage:
         """Let the provider behave like this from now on; by default, well."""
         self.local.emulator_api.play(scenario)
 
-    def draft(self, numbers: Sequence[str], *, sender: str = SENDER, max_per_second: float | None = None) -> str:
+    def draft(
+        self,
+        numbers: Sequence[str],
+        *,
+        sender: str = SENDER,
+        max_per_second: float | None = None,
+        start_at: datetime | None = None,
+    ) -> str:
         """Upload a mailing with the example letter."""
         letter = self.client.upload_document(_LETTER)
         options = Options.model_validate({"from": sender})
         batch = self.client.create_batch(
-            NewBatch(name="drill", documents=(letter.id,), options=options, max_per_second=max_per_second)
+            NewBatch(
+                name="drill",
+                documents=(letter.id,),
+                options=options,
+                max_per_second=max_per_second,
+                start_at=start_at,
+            )
         )
         path = self._folder / "recipients.csv"
         path.write_text("\n".join(["fax", *numbers, ""]))
@@ -76,9 +90,10 @@ class Stage:
         sender: str = SENDER,
         max_per_second: float | None = None,
         first: int | None = None,
+        start_at: datetime | None = None,
     ) -> str:
         """Upload and start a mailing."""
-        batch = self.draft(numbers, sender=sender, max_per_second=max_per_second)
+        batch = self.draft(numbers, sender=sender, max_per_second=max_per_second, start_at=start_at)
         self.client.start(batch, allow_repeat=True, first=first)
         return batch
 

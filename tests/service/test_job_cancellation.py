@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -123,15 +124,33 @@ async def test_a_cancelled_job_says_why(store: Store) -> None:
     assert (await show_job(store, f"{batch}.0")).explanation.endswith("wrong list")
 
 
-@pytest.mark.parametrize("end", ["draft", "cancelled", "finished"])
-async def test_nothing_of_a_batch_that_does_not_run_is_cancelled(store: Store, end: str) -> None:
-    batch = await (draft(store, 2) if end == "draft" else running(store, 2))
-    if end == "cancelled":
+async def test_of_a_draft_no_job_is_cancelled(store: Store) -> None:
+    with pytest.raises(ActionNotAllowed, match="is a draft"):
+        await cancel(store, await draft(store, 2), ALL)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "finished"])
+async def test_of_a_batch_that_has_ended_nothing_is_left_to_cancel(store: Store, end: str) -> None:
+    """The last page of a cancellation, or its repeat, may find it so."""
+    batch = await running(store, 2)
+    await (store.batches.command(batch, Command.CANCEL) if end == "cancelled" else cancel(store, batch, ALL))
+    assert await cancel(store, batch, ALL) == Cancellation(jobs=0, in_flight=0, next_row=None)
+
+
+async def test_a_batch_that_ends_while_its_jobs_are_cancelled_ends_the_cancellation(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was cancelled before that is counted."""
+    batch = await running(store, 2_000)
+    one_by_one = store.batches.cancel_jobs
+
+    async def and_then_the_batch(*arguments: Any) -> Any:
+        answer = await one_by_one(*arguments)
         await store.batches.command(batch, Command.CANCEL)
-    elif end == "finished":
-        await cancel(store, batch, ALL)
-    with pytest.raises(ActionNotAllowed, match="is a draft" if end == "draft" else "has ended"):
-        await cancel(store, batch, ALL)
+        return answer
+
+    monkeypatch.setattr(store.batches, "cancel_jobs", and_then_the_batch)
+    assert await cancel(store, batch, ALL) == Cancellation(jobs=100, in_flight=0, next_row=None)
 
 
 async def test_a_long_cancellation_goes_on_where_it_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

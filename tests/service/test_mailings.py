@@ -117,6 +117,41 @@ async def test_a_start_time_in_the_future_makes_the_batch_scheduled(store: Store
     assert (await mailings.command(batch, Command.START)).batch.state is BatchState.SCHEDULED
 
 
+async def test_nothing_but_an_explicit_command_makes_a_batch_begin_before_its_time(
+    store: Store, mailings: Mailings
+) -> None:
+    """A client whose answer was lost repeats its command by itself."""
+    batch = await draft(store, 1, start_at_ms=NOW_MS + DAY_MS)
+    for command in (*[Command.START] * 3, Command.PAUSE, *[Command.RESUME] * 2, Command.START):
+        seen = (await mailings.command(batch, command)).batch
+    assert (seen.state, seen.definition.start_at_ms) == (BatchState.SCHEDULED, NOW_MS + DAY_MS)
+    assert await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1) is None
+    for command in (Command.START_NOW, Command.START_NOW, Command.START):
+        seen = (await mailings.command(batch, command)).batch
+        assert (seen.state, seen.definition.start_at_ms) == (BatchState.RUNNING, 0)
+    await mailings.command(batch, Command.PAUSE)
+    assert (await mailings.command(batch, Command.RESUME)).batch.state is BatchState.RUNNING, "its time is forgotten"
+
+
+async def test_a_draft_with_a_start_time_may_be_started_now(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store, 1, start_at_ms=NOW_MS + DAY_MS)
+    for _ in range(2):
+        assert (await mailings.command(batch, Command.START_NOW)).batch.state is BatchState.RUNNING
+    lease = await store.dispatch.claim("bulk", max_jobs=1, max_ahead=1, max_in_flight=1)
+    assert lease
+    assert [job.batch for job in lease.jobs] == [batch]
+
+
+async def test_a_repeated_start_of_a_scheduled_batch_asks_the_provider_nothing(store: Store) -> None:
+    """It changes nothing, so that what the provider thinks of the key does not matter."""
+    batch = await draft(store, 1, start_at_ms=NOW_MS + DAY_MS)
+    await Mailings(store, fine, 1000, b"key").command(batch, Command.START)
+    refusing = Mailings(store, failing(RefusedError(status=401)), 1000, b"key")
+    assert (await refusing.command(batch, Command.START)).batch.state is BatchState.SCHEDULED
+    with pytest.raises(WrongCredentials):
+        await refusing.command(batch, Command.START_NOW)
+
+
 async def test_a_draft_whose_deadline_has_passed_is_not_started(store: Store, mailings: Mailings) -> None:
     batch = await draft(store, 1, deadline_ms=1_767_225_600_000)
     with pytest.raises(

@@ -1,5 +1,6 @@
 """Only a part of a batch is started; the rest waits for a command, and the batch says so."""
 
+import asyncio
 import random
 
 import pytest
@@ -100,6 +101,33 @@ async def test_only_a_draft_is_started_in_part(store: Store, mailings: Mailings)
         await mailings.command(batch, Command.START, Allowed(), StartedPart(first=2))
     with pytest.raises(ActionNotAllowed, match="is draft"):
         await mailings.continue_batch(await draft(store, 5))
+
+
+async def test_the_same_part_again_changes_nothing_and_another_is_refused(store: Store, mailings: Mailings) -> None:
+    """Also when some of it has begun, and when the rest has been let begin."""
+    batch = await draft(store, 10)
+    parts = [StartedPart(first=3), StartedPart(percent=30)]
+    await mailings.command(batch, Command.START, Allowed(), parts[0])
+    assert await lease(store, 2) == [0, 1]
+    for part in parts:
+        await mailings.command(batch, Command.START, Allowed(), part)
+        assert await withheld(store, batch) == 7
+    with pytest.raises(ActionNotAllowed, match="only its first 3 jobs; the rest begins with continue"):
+        await mailings.command(batch, Command.START, Allowed(), StartedPart(first=4))
+    await mailings.continue_batch(batch)
+    await mailings.command(batch, Command.START, Allowed(), parts[0])
+    assert await withheld(store, batch) == 0
+    whole = await draft(store, 2)
+    for _ in range(2):
+        await mailings.command(whole, Command.START, Allowed(repeat=True), StartedPart(first=100))
+
+
+async def test_of_two_starts_with_other_parts_at_the_same_time_one_is_refused(store: Store, mailings: Mailings) -> None:
+    batch = await draft(store, 10)
+    starts = [mailings.command(batch, Command.START, Allowed(), StartedPart(first=first)) for first in (3, 4)]
+    outcomes = await asyncio.gather(*starts, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(ActionNotAllowed) == 1
+    assert await withheld(store, batch) in (6, 7)
 
 
 async def test_rows_of_a_held_country_count_as_begun_and_no_more_begin(store: Store, mailings: Mailings) -> None:

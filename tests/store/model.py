@@ -304,7 +304,7 @@ class Model:
             return False
         return self.control(batch, end) is None
 
-    def control(self, batch: Batch, new: Control) -> CommandRefusal | None:
+    def control(self, batch: Batch, new: Control, *, at_once: bool = False) -> CommandRefusal | None:
         if new is batch.control:
             return None
         if batch.finished_ms:
@@ -314,6 +314,7 @@ class Model:
         elif new is Control.RUNNING and 0 < batch.deadline_ms <= self.ms:
             return CommandRefusal.LATE
         if new is Control.RUNNING:
+            batch.start_at_ms = 0 if at_once else batch.start_at_ms
             self._run(batch)
             return None
         if batch.id in self.active[batch.priority]:
@@ -343,8 +344,6 @@ class Model:
         return None
 
     def _run(self, batch: Batch) -> None:
-        if batch.control is Control.SCHEDULED:
-            batch.start_at_ms = 0
         later = batch.start_at_ms > self.ms
         batch.control = Control.SCHEDULED if later else Control.RUNNING
         batch.announced = batch.announced or Announced(look_at=1)

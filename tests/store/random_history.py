@@ -308,7 +308,8 @@ class RandomHistory:
         target = COMMAND_TRANSITIONS.get((batch.control, command))
         answer = await self.db.batches.command(batch.id, command)
         assert answer is not None
-        refusal = self.model.control(batch, target) if target else CommandRefusal.NOT_ALLOWED
+        at_once = command is Command.START_NOW
+        refusal = self.model.control(batch, target, at_once=at_once) if target else CommandRefusal.NOT_ALLOWED
         assert answer.refusal is refusal
         assert answer.control is batch.control
         assert answer.in_flight == sum(record.state is State.SENDING for record in batch.records.values())

@@ -65,14 +65,14 @@ async def test_a_draft_does_not_start_once_its_deadline_has_passed(db: StoreFixt
 
 @pytest.mark.parametrize(
     ("first", "then"),
-    [(Command.START, Command.START), (Command.PAUSE, Command.RESUME)],
+    [(Command.START, Command.START_NOW), (Command.PAUSE, Command.RESUME)],
     ids=["scheduled", "paused"],
 )
 async def test_a_scheduled_or_paused_batch_does_not_go_on_either(
     db: StoreFixture, first: Command, then: Command
 ) -> None:
     """However late the scheduler is that would have expired it."""
-    later = {"start_at_ms": db.ms + 30_000} if then is Command.START else {}
+    later = {"start_at_ms": db.ms + 30_000} if then is Command.START_NOW else {}
     await db.running("a", 1, deadline_ms=db.ms + DEADLINE_MS, **later)
     if first is Command.PAUSE:
         await db.batches.command("a", first)

@@ -2,7 +2,8 @@
 -- KEYS: a key of the account.
 -- ARGV: options `batch`, `expected` and `new` (its control), `unchanged_ms` (0, or how long the batch must have been an
 --       unchanged draft, or must have ended before it is deleted: any other is left as it is), `overdue` (only if its
---       deadline has passed); for the start of a draft `quota` (how many jobs may begin before `continue`; 0: all),
+--       deadline has passed), `at_once` (it does not wait for its start time any more, not after a pause either);
+--       for the start of a draft `quota` (how many jobs may begin before `continue`; 0: all),
 --       `content` (digest of what it sends; empty: the start is not recorded), `life_ms`, `last`, `until_ms`
 --       (prelude/starts.lua), `tag`, `hashes` and `reruns_started` (of the definition, the bytes of the draft's
 --       hashes, and the number of started reruns of its parents, that it was compared with), `event_rules` (JSON: at
@@ -108,8 +109,7 @@ local function leave_active()
 end
 
 if new == 'running' then
-  -- whoever starts a scheduled batch does not want to wait any more, not after a pause either
-  if expected == 'scheduled' then redis.call('HSET', key, 'start_at_ms', 0) end
+  if OPTIONS.at_once then redis.call('HSET', key, 'start_at_ms', 0) end
   local start_at = tonumber(redis.call('HGET', key, 'start_at_ms'))
   if start_at > now then
     new = 'scheduled'
@@ -121,7 +121,10 @@ if new == 'running' then
     redis.call('HSET', key, 'event_rules', OPTIONS.event_rules, 'look_at', 1)
   end
   redis.call('UNLINK', part_key(batch, 'seen'), part_key(batch, 'selection'))
-  if control == 'draft' and OPTIONS.quota > 0 then redis.call('HSET', key, 'quota', text(OPTIONS.quota)) end
+  if control == 'draft' and OPTIONS.quota > 0 then
+    -- the quota is used up as jobs begin; a repeat of the start is compared with what it was
+    redis.call('HSET', key, 'quota', text(OPTIONS.quota), 'started_first', text(OPTIONS.quota))
+  end
   if recorded then note_start(start_at) elseif control == 'draft' then redis.call('UNLINK', hashes) end
   if deadline > 0 and redis.call('HEXISTS', key, 'finished_ms') == 0 then
     redis.call('ZADD', KEY.deadlines, text(deadline), batch)

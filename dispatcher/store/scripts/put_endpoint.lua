@@ -22,7 +22,10 @@ elseif OPTIONS.position ~= '' then
 end
 forget_delivery(key)
 if OPTIONS.enabled == 'no' then
-  redis.call('HSET', key, 'disabled_ms', text(now), 'reason', OPTIONS.reason)
+  -- one that somebody has disabled before is so since then
+  if redis.call('HGET', key, 'reason') ~= OPTIONS.reason then
+    redis.call('HSET', key, 'disabled_ms', text(now), 'reason', OPTIONS.reason)
+  end
 elseif OPTIONS.enabled == 'yes' then
   redis.call('HDEL', key, 'disabled_ms', 'reason')
 end
