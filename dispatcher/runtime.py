@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from dispatcher.child_process.runner import ChildProcesses
+from dispatcher.core.durability import Answer
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy, PolicyError, policy_from
 from dispatcher.service.callbacks import CallbackReceiver
@@ -32,9 +35,10 @@ from dispatcher.service.settling import Settler
 from dispatcher.service.webhook_delivery import WebhookDeliverer
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.sinch.client import READ_CONNECTIONS, FaxClient, SinchAccount, make_client
-from dispatcher.store.client import PATIENT, READS, WRITES
+from dispatcher.store.client import PATIENT, READS, WRITES, ClusterAddressError
 from dispatcher.store.queues import Queues, Waiter
 from dispatcher.store.server_clock import SuspensionMeter, steady_clock
+from dispatcher.store.server_kind import leads_to_cluster
 from dispatcher.store.store import Store
 from dispatcher.store.wakes import NextDue
 from dispatcher.webhooks.sender import WebhookSender
@@ -47,6 +51,7 @@ __all__ = [
     "Runtime",
     "Waiter",
     "assemble",
+    "check_broker",
     "make_queues",
     "make_sinch",
     "make_store",
@@ -61,6 +66,8 @@ __all__ = [
 #: document URLs expire 6 to 7 hours after they are created: the expiry is rounded up, so that equal documents get equal
 #: URLs (seconds)
 _DOCUMENT_LIFE_S, _DOCUMENT_ROUNDING_S = 6 * 3600, 3600
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +146,7 @@ async def open_runtime(
     """
     policy = read_policy(settings)
     store = make_store(settings, policy, answers_people=answers_people)
+    await check_broker(settings)
     sinch = make_sinch(settings)
     try:
         runtime = assemble(
@@ -178,6 +186,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """Open only the store, for commands that read it; this changes nothing. Raises SettingsError, StoreError."""
     store = make_store(settings, read_policy(settings), answers_people=True)
     try:
+        await store.check_kind()
         async with store.key_types.named():
             await store.layout.check()
         yield store
@@ -219,6 +228,7 @@ def make_store(settings: Settings, policy: Policy, *, answers_people: bool = Fal
             policy,
             documents_max_bytes=settings.documents_max_bytes,
             wait_replicas=settings.redis_wait_replicas,
+            durability=None if settings.allow_unsafe_redis else settings.redis_durability,
             reads=reads,
             writes=writes,
         )
@@ -230,15 +240,32 @@ def make_queues(settings: Settings) -> Queues:
     """Return the workers' queues, in a database of their own. Raises SettingsError if the address is invalid."""
     try:
         return Queues(settings.broker_url or settings.redis_url, next_database=not settings.broker_url)
+    except ClusterAddressError:
+        raise _broker_in_cluster() from None
     except ValueError:
         raise _no_address("BULKFAX_BROKER_URL") from None
+
+
+async def check_broker(settings: Settings) -> None:
+    """Raise SettingsError if the messages to the workers cannot be sent through the server of the settings."""
+    make_queues(settings).close()
+    if settings.broker_url and await leads_to_cluster(settings.broker_url):
+        raise _broker_in_cluster()
+
+
+def _broker_in_cluster() -> SettingsError:
+    return SettingsError(
+        "BULKFAX_BROKER_URL: name a Redis server that is no cluster, for the messages to the workers. It may be small, "
+        "and lose everything"
+    )
 
 
 def _no_address(variable: str) -> SettingsError:
     """Return the error of an invalid address, without the address or any part of it: it can contain a password."""
     return SettingsError(
         f"{variable}: this is no address of a Redis server: write one as redis://127.0.0.1:6379/0 or "
-        f"redis://:PASSWORD@HOST:6379/0, with special characters of the password as in %2F"
+        f"redis://:PASSWORD@HOST:6379/0, with special characters of the password as in %2F; docs/redis.md has those of "
+        f"Sentinel and Redis Cluster"
     )
 
 
@@ -266,8 +293,9 @@ async def prepare_account(settings: Settings, store: Store) -> AccountSecrets:
     Raises:
         StoreError: Redis does not answer, or it is not configured safely.
     """
-    if not settings.allow_unsafe_redis:
-        await store.check_settings()
+    judgement = await store.check_settings()
+    if judgement.answer is not Answer.SAFE:
+        log.warning("Redis may lose data", durability=judgement.answer.value, reason=judgement.sentence)
     limits = settings.sinch
     async with store.key_types.named():
         await store.layout.establish()

@@ -21,6 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from dispatcher.core.durability import Durability
+
 
 class SettingsError(Exception):
     """Raised when a setting is missing, unknown or has a bad value. The text names the variable and says what to do."""
@@ -77,6 +79,8 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="", repr=False)
     #: replicas that must confirm a write before a request is accepted or a fax is sent; 0: none
     redis_wait_replicas: int = Field(default=0, ge=0, le=8)
+    #: what has happened to a write that Redis acknowledged; a server that does less is refused
+    redis_durability: Durability = Durability.ALWAYS
     sinch: SinchSettings = SinchSettings()
     #: URL at which the provider sends callbacks and fetches documents. Empty: documents are sent inline as base64, and
     #: results are polled.
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
     webhook_private_addresses: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
-    #: accept a Redis that can lose data (no append-only file, or eviction); only for trying bulkfax out
+    #: accept a Redis that is less durable than ``redis_durability``; only for trying bulkfax out
     allow_unsafe_redis: bool = False
 
     @classmethod
@@ -117,6 +121,13 @@ class Settings(BaseSettings):
         """Return the usual sources, with secret files that may contain nested settings."""
         files = NestedSecretsSettingsSource(file_secret_settings, secrets_nested_delimiter="__")
         return init_settings, env_settings, dotenv_settings, files
+
+    @field_validator("redis_durability")
+    @classmethod
+    def _has_replicas(cls, value: Durability, info: ValidationInfo) -> Durability:
+        if value is Durability.REPLICATED and not info.data.get("redis_wait_replicas"):
+            raise ValueError("this needs BULKFAX_REDIS_WAIT_REPLICAS: 1 or more")
+        return value
 
     @field_validator("callback_keys", "api_keys", "api_keys_allow_warnings", mode="before")
     @classmethod
@@ -145,9 +156,10 @@ class Settings(BaseSettings):
         return value.upper()
 
 
-#: stands for a secret; and the password of an address
+#: stands for a secret; and the passwords of an address
 _MASK = "********"
 _PASSWORD = re.compile(r"(//[^/@]*:).*@")
+_PASSWORD_OPTION = re.compile(r"([?&]\w*password=)[^&]+")
 
 #: variables with our prefix that are not settings
 _NOT_SETTINGS = frozenset(
@@ -216,7 +228,7 @@ def _masked(value: object) -> str:
             return str(value).lower()
         case None:
             return ""
-    return _PASSWORD.sub(rf"\1{_MASK}@", str(value))
+    return _PASSWORD_OPTION.sub(rf"\1{_MASK}", _PASSWORD.sub(rf"\1{_MASK}@", str(value)))
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

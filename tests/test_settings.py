@@ -57,6 +57,8 @@ def test_secrets_are_not_shown() -> None:
             "BULKFAX_SINCH__RATE_PER_DAY: input should be greater than or equal to 0",
         ),
         ("BULKFAX_SINCH__RATE_PER_SECOND", "0", "BULKFAX_SINCH__RATE_PER_SECOND: input should be greater than 0"),
+        ("BULKFAX_REDIS_DURABILITY", "never", "BULKFAX_REDIS_DURABILITY: input should be 'always', 'everysec'"),
+        ("BULKFAX_REDIS_DURABILITY", "replicated", "this needs BULKFAX_REDIS_WAIT_REPLICAS: 1 or more"),
         ("BULKFAX_PUBLIC_URL", "fax.example.com", "BULKFAX_PUBLIC_URL: write a full address"),
         ("BULKFAX_DEFAULT_COUNTRY", "Germany", "BULKFAX_DEFAULT_COUNTRY: write a country as two letters"),
     ],

@@ -23,8 +23,7 @@ async def get_readiness(runtime: RuntimeDep) -> responses.Ready:
     await runtime.store.ping()
     await runtime.store.check_writable()
     await runtime.store.key_types.check()
-    if not runtime.settings.allow_unsafe_redis:
-        await runtime.store.check_settings()
+    await runtime.store.check_settings()
     return responses.Ready()
 
 

@@ -54,9 +54,10 @@ def doctor(
 
 
 async def _examine(settings: Settings, fix: bool, provider_hours: float | None) -> "Sequence[Finding]":
-    from dispatcher.runtime import open_store
+    from dispatcher.runtime import check_broker, open_store
     from dispatcher.service.doctor import examine
 
+    await check_broker(settings)
     async with open_store(settings) as store:
         with counting("blocks of 1,000 rows") as bar:
             task = bar.add_task("examining", total=None)
@@ -80,7 +81,7 @@ async def _examine_provider(settings: Settings, store: "Store", hours: float) ->
 
 def _mark(finding: "Finding") -> "Text":
     if finding.ok:
-        return styled("ok", "green")
+        return styled("ok", "green") if finding.verified else styled("unverified", "yellow")
     return styled("fixed", "yellow") if finding.fixed else styled("wrong", "red")
 
 

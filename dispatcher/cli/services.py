@@ -64,12 +64,12 @@ def ensure_can_start(settings: "Settings") -> None:
         StoreError: The Redis of the settings does not answer, or is not ours or not safe to use.
     """
     from dispatcher.api.security import ensure_guarded
-    from dispatcher.runtime import open_store, read_policy
+    from dispatcher.runtime import check_broker, open_store, read_policy
 
     async def check_store() -> None:
         async with open_store(settings) as store:
-            if not settings.allow_unsafe_redis:
-                await store.check_settings()
+            await store.check_settings()
+        await check_broker(settings)
 
     read_policy(settings)
     ensure_guarded(settings)

@@ -27,7 +27,7 @@ from dispatcher.local.services import (
     wait_until_ready,
 )
 from dispatcher.local.signals import uninterrupted
-from dispatcher.local.supervisor import STABLE_AFTER_S, LocalSupervisor, Process
+from dispatcher.local.supervisor import STABLE_AFTER_S, LocalSupervisor, ManagedProcess, Process
 
 #: seconds that the emulator may take to report its address
 EMULATOR_TIMEOUT_S = 60.0
@@ -49,7 +49,8 @@ class LocalCluster:
         services: The services to start.
         emulator_options: Command-line options of the emulator, such as ``--scenario``.
         emulator: Another command in place of the emulator, which must print the same first line.
-        settings: Further settings of the services, as environment variables.
+        settings: Further settings of the services, as environment variables. With BULKFAX_REDIS_URL among them no
+            Redis is started.
         polling: Whether the provider cannot reach web, so that results have to be polled.
         restarts: Whether services and Redis are restarted when they die. The emulator never is: its ledger is lost.
         stable_after_s: See ``LocalSupervisor``.
@@ -178,8 +179,10 @@ class LocalCluster:
             time.sleep(_POLL_S)
 
     def _start(self) -> None:
+        own_redis = "BULKFAX_REDIS_URL" not in self._settings
         with uninterrupted():
-            self.server.start()
+            if own_redis:
+                self.server.start()
             self.emulator.start()
         self.account = self._announced_account()
         self.env = self._environment(free_port())
@@ -192,7 +195,8 @@ class LocalCluster:
             metrics_ports=self.metrics_ports,
         )
         self.processes = {process.name: process for process in services}
-        self._supervisor = LocalSupervisor([self.server, *services], self._say, stable_after_s=self._stable_after_s)
+        supervised: list[ManagedProcess] = [*([self.server] if own_redis else ()), *services]
+        self._supervisor = LocalSupervisor(supervised, self._say, stable_after_s=self._stable_after_s)
         with uninterrupted():
             self._supervisor.start()
         if "web" in self.processes:

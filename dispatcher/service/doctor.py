@@ -12,6 +12,7 @@ from functools import partial
 
 from dispatcher.core.batch import FINAL_STATES, Control
 from dispatcher.core.counted import counted
+from dispatcher.core.durability import Answer
 from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
@@ -24,7 +25,7 @@ from dispatcher.service.webhooks import DISABLED_BY_REQUEST, is_late, list_endpo
 from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally, tally_waits
-from dispatcher.store.errors import StoreError, StoreUnsafe, UnreadableData, WrongKeyType
+from dispatcher.store.errors import StoreError, UnreadableData, WrongKeyType
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -49,6 +50,8 @@ class Finding:
     ok: bool
     text: str
     fixed: bool = False
+    #: False: as far as it can be seen, but what would prove it cannot be read
+    verified: bool = True
     #: what the text is about, one by one
     details: tuple[str, ...] = ()
 
@@ -131,11 +134,9 @@ async def _accepted_twice(lists: AsyncIterator[Sequence[FaxUpdate]]) -> tuple[in
 
 
 async def _settings(store: Store) -> Finding:
-    try:
-        await store.check_settings()
-    except StoreUnsafe as error:
-        return Finding(check="server settings", ok=False, text=str(error))
-    return Finding(check="server settings", ok=True, text="Redis keeps what it acknowledged")
+    judgement = await store.durability()
+    safe, verified = judgement.answer is not Answer.UNSAFE, judgement.answer is not Answer.UNVERIFIED
+    return Finding(check="server settings", ok=safe, verified=verified, text=judgement.sentence)
 
 
 async def _writable(store: Store) -> Finding:

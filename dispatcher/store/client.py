@@ -2,7 +2,8 @@
 
 After a failover by DNS name, old connections still lead to the demoted server. It answers READONLY (or LOADING, or
 MASTERDOWN) to writes and serves stale reads. Such an answer therefore closes all connections of the pool and counts as
-a broken connection: the command is repeated on a new connection, within the usual number of tries.
+a broken connection: the command is repeated on a new connection, within the usual number of tries. The same holds for
+the master that Sentinels name and for the node of a cluster (``locating.py``).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,17 @@ import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
-from redis.backoff import FullJitterBackoff
+from redis.backoff import FullJitterBackoff, NoBackoff
+
+from dispatcher.store.address import RedisAddress, RedisKind, parse
+from dispatcher.store.locating import (
+    BlockingSentinelLocator,
+    ClusterLocator,
+    Locator,
+    SentinelLocator,
+    located,
+    located_thread,
+)
 
 #: redis-py types every answer as bytes or text; these clients always return bytes
 Client = Any
@@ -73,14 +84,28 @@ class NoMasterError(redis.ConnectionError):
         self.read_only = isinstance(error, redis.exceptions.ReadOnlyError) or "READONLY" in str(error)
 
 
-def connect(url: str, patience: Patience = PATIENT) -> Client:
-    """Return a client that connects at its first call. Raises ValueError if the URL is invalid."""
+class ClusterAddressError(ValueError):
+    """Raised if an address is that of a cluster where only a server can be used."""
+
+
+def connect(url: str, patience: Patience = PATIENT, *, account_key: str = "") -> Client:
+    """Return a client that connects at its first call.
+
+    Args:
+        url: An address as in ``address.py``.
+        patience: How long a command waits.
+        account_key: Any key of the account, which says which node of a cluster has all of them.
+
+    Raises:
+        ValueError: The address is invalid.
+    """
+    address = parse(url)
     repeated: tuple[type[redis.RedisError], ...] = (redis.ConnectionError,)
     if patience.repeat_unanswered:
         repeated = (*repeated, redis.TimeoutError)
     backoff = FullJitterBackoff(cap=min(_RETRY_CAP_S, patience.timeout_s / 4), base=_RETRY_BASE_S)
     pool = _Pool.from_url(
-        url,
+        address.url,
         max_connections=_CONNECTIONS,
         timeout=patience.timeout_s,
         socket_timeout=patience.timeout_s,
@@ -88,17 +113,51 @@ def connect(url: str, patience: Patience = PATIENT) -> Client:
         retry=Retry(backoff, patience.retries, supported_errors=repeated),
         health_check_interval=30,
     )
-    pool.connection_class = _leaving(pool.connection_class)
+    _ensure_options(pool)
+    if locator := _locator(address, account_key, patience.timeout_s):
+        pool.connection_class = located(pool.connection_class, locator)
+    pool.connection_class = _leaving(pool.connection_class, in_cluster=address.kind is RedisKind.CLUSTER)
     return Redis.from_pool(pool)
 
 
+def _locator(address: RedisAddress, account_key: str, timeout_s: float) -> Locator | None:
+    match address.kind:
+        case RedisKind.SENTINEL:
+            return SentinelLocator(address, timeout_s)
+        case RedisKind.CLUSTER:
+            return ClusterLocator(address, account_key, timeout_s)
+    return None
+
+
 def connect_blocking(url: str, *, timeout_s: float) -> "redis.Redis":
-    """Return a client for threads, which also leaves a server that is not the master. It repeats no command."""
-    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    client = redis.Redis.from_url(url, socket_timeout=timeout_s, retry=retry)
-    pool = client.connection_pool
+    """Return a client for threads, which also leaves a server that is not the master. It repeats no command.
+
+    Raises:
+        ClusterAddressError: The address is that of a cluster.
+        ValueError: The address is invalid.
+    """
+    address = parse(url)
+    if address.kind is RedisKind.CLUSTER:
+        raise ClusterAddressError("the address is that of a cluster")
+    pool = redis.ConnectionPool.from_url(
+        address.url,
+        max_connections=_CONNECTIONS,
+        socket_timeout=timeout_s,
+        retry=redis.retry.Retry(NoBackoff(), 0),
+    )
+    _ensure_options(pool)
+    if address.kind is RedisKind.SENTINEL:
+        pool.connection_class = located_thread(pool.connection_class, BlockingSentinelLocator(address, timeout_s))
     pool.connection_class = _leaving_thread(pool.connection_class, pool)
-    return client
+    return redis.Redis.from_pool(pool)
+
+
+def _ensure_options(pool: Any) -> None:
+    """Raise ValueError if the address has options that no connection knows: they would fail at the first call."""
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError:
+        raise ValueError("the address has an option that does not exist") from None
 
 
 def leave(client: Client) -> None:
@@ -155,8 +214,9 @@ class _Pool(BlockingConnectionPool):
 C = TypeVar("C")
 
 
-def _leaving(base: type[C]) -> type[C]:
+def _leaving(base: type[C], *, in_cluster: bool = False) -> type[C]:
     """Return an asyncio connection class that notifies its pool if the server is not the master."""
+    elsewhere = (redis.exceptions.MovedError,) if in_cluster else ()
 
     class Leaving(base):  # type: ignore[misc, valid-type]
         leave: Callable[[], None]
@@ -165,7 +225,7 @@ def _leaving(base: type[C]) -> type[C]:
             try:
                 return await super().read_response(*args, **options)
             except (redis.ResponseError, redis.exceptions.BusyLoadingError) as error:
-                if not _means_no_master(error):
+                if not (_means_no_master(error) or isinstance(error, elsewhere)):
                     raise
                 self.leave()
                 raise NoMasterError(error) from error

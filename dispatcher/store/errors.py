@@ -6,6 +6,7 @@ StoreError
 ├── StoreRolledBack     Redis has lost writes that were acknowledged; nothing was changed
 ├── StoreNotReplicated  the write was executed, but too few replicas have it
 ├── StoreUnsafe         Redis is configured so that it can lose accepted data
+├── WrongServer         the server is of another kind than the address says
 ├── UnknownLayout       the data in Redis was written by a version with an unknown layout
 ├── WrongKeyType       a key of the account is of another type; what needs it works again once it is restored
 ├── UnreadableData      one stored value cannot be decoded; everything else works
@@ -42,6 +43,10 @@ class StoreNotReplicated(StoreError):
 
 class StoreUnsafe(StoreError):
     """Raised if the server's settings allow it to lose acknowledged writes."""
+
+
+class WrongServer(StoreError):
+    """Raised if the server is of another kind than the address says. Trying again does not help."""
 
 
 class UnknownLayout(StoreError):
@@ -84,6 +89,11 @@ _REFUSAL_CODES = ("MISCONF", "NOREPLICAS", "OOM", "READONLY")
 _DAMAGE_MARKS = ("WRONGTYPE", "user_script", "not an integer", "not a valid float", "would overflow")
 
 
+#: marks of errors of a cluster that has no node for the keys now; in a script they come with its name
+_CLUSTER_MARKS = ("non local key", "the cluster is down")
+_CLUSTER_ERRORS = (redis.exceptions.AskError, redis.exceptions.ClusterDownError, redis.exceptions.TryAgainError)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Translate exceptions of redis-py into StoreError; the original exception is kept as the cause."""
@@ -103,7 +113,11 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(f"Redis hangs: it took the command and did not answer in time ({error})") from error
     except (redis.ConnectionError, ConnectionError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis does not answer: {error or type(error).__name__}") from error
+    except _CLUSTER_ERRORS as error:  # MovedError is an AskError
+        raise StoreUnavailable(f"Redis does not answer: the cluster has no node for the keys now ({error})") from error
     except redis.ResponseError as error:
+        if any(mark in str(error) for mark in _CLUSTER_MARKS):
+            raise StoreUnavailable(f"Redis does not answer: the cluster moves the keys ({error})") from error
         if isinstance(error, _REFUSALS) or any(code in str(error) for code in _REFUSAL_CODES):
             raise StoreRefuses(f"Redis takes no writes: {error}") from error
         if any(mark in str(error) for mark in _DAMAGE_MARKS):

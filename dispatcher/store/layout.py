@@ -11,9 +11,11 @@ LAYOUT = 2
 class Layout:
     """Reads and stores the version of the layout of the data in Redis."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, *, in_cluster: bool = False) -> None:
+        """``in_cluster``: no older version could use it, and its node may not be asked for keys of other slots."""
         self._client = client
         self._keys = keys
+        self._legacy_keys = () if in_cluster else LEGACY_KEYS
 
     async def check(self) -> None:
         """Compare the stored number with that of this version; change nothing.
@@ -40,9 +42,10 @@ class Layout:
         with translated():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.get(self._keys.layout)
-                pipe.exists(*LEGACY_KEYS)
-                number, legacy = await pipe.execute()
-        if number is None and legacy:
+                for key in self._legacy_keys:
+                    pipe.exists(key)
+                number, *legacy = await pipe.execute()
+        if number is None and any(legacy):
             raise UnknownLayout(
                 "Redis holds data of an older version of bulkfax, whose keys name no account. "
                 "Finish its batches with that version, or name an empty database in BULKFAX_REDIS_URL"

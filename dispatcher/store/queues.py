@@ -28,7 +28,7 @@ class Queues:
     def __init__(self, url: str, *, account: str = DEFAULT_ACCOUNT, next_database: bool = False) -> None:
         """Use the database in ``url``, or the one after it. The first call connects.
 
-        Raises ValueError if the URL is invalid.
+        Raises ValueError if the URL is invalid, and ClusterAddressError if it is that of a cluster.
         """
         self._url = url
         self._keys = Keys(account)

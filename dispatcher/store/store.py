@@ -5,7 +5,9 @@ from contextlib import suppress
 
 import redis
 
+from dispatcher.core.durability import SETTINGS, Answer, Durability, DurabilityJudgement, judge
 from dispatcher.core.policy.policy import Policy
+from dispatcher.store.address import RedisKind, parse
 from dispatcher.store.audit import Audit
 from dispatcher.store.backlog import Backlog
 from dispatcher.store.batches import Batches
@@ -32,6 +34,7 @@ from dispatcher.store.repeats import Repeats
 from dispatcher.store.rollback import Rollbacks
 from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
+from dispatcher.store.server_kind import check_kind
 from dispatcher.store.suppressions import Suppressions
 from dispatcher.store.wakes import Wakes
 from dispatcher.store.webhooks import Webhooks
@@ -52,6 +55,7 @@ class Store:
         account: str = DEFAULT_ACCOUNT,
         documents_max_bytes: int,
         wait_replicas: int = 0,
+        durability: Durability | None = Durability.ALWAYS,
         steady: Callable[[], float] = steady_clock,
         reads: Patience = PATIENT,
         writes: Patience = PATIENT,
@@ -60,18 +64,20 @@ class Store:
 
         ``steady`` returns the seconds of a clock that never steps and includes suspended time. ``reads`` and ``writes``
         say how long commands and scripts wait for Redis, and ``wait_replicas`` how many replicas must have an accepted
-        write or the begin of a send.
+        write or the begin of a send. ``durability`` is how durable the server must be; None: any that does not evict.
 
         Raises:
             ValueError: The URL or the name of the account is invalid.
         """
         self._wait_replicas = wait_replicas
+        self._durability = durability
         if wait_replicas:
             writes = for_replicas(writes)
-        self._client = connect(url, reads)
-        self._writer = self._client if writes == reads else connect(url, writes)
-        leave_together(self._client, self._writer)
+        self._kind = parse(url).kind
         self._keys = keys = Keys(account)
+        self._client = connect(url, reads, account_key=keys.epoch)
+        self._writer = self._client if writes == reads else connect(url, writes, account_key=keys.epoch)
+        leave_together(self._client, self._writer)
         self._scripts = scripts = Scripts(self._writer, keys, replicas=wait_replicas)
         self.epoch = scripts.epoch
         self.clock = ServerClock(self._client, steady)
@@ -89,7 +95,7 @@ class Store:
         self.inbox = Inbox(self._client, scripts)
         self.idempotency_keys = IdempotencyKeys(self._client, keys)
         self.key_types = KeyTypes(self._client, keys)
-        self.layout = Layout(self._client, keys)
+        self.layout = Layout(self._client, keys, in_cluster=self._kind is RedisKind.CLUSTER)
         self.previews = Previews(self._client, keys)
         self.lookup_index = LookupIndex(self._client, keys)
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
@@ -121,14 +127,26 @@ class Store:
         """
         await self._scripts.accept("move_epoch")
 
-    async def check_settings(self) -> None:
-        """Raise StoreUnsafe if the server is configured so that it can lose acknowledged writes."""
-        faults = unsafe(await self._config(*_REQUIRED))
-        if faults:
+    async def check_kind(self) -> None:
+        """Raise WrongServer if the server is of another kind than the address says."""
+        check_kind(self._kind, await self._info())
+
+    async def durability(self) -> DurabilityJudgement:
+        """Return whether the server is as durable as it must be, from what it says about itself."""
+        return judge(self._durability or Durability.ALWAYS, await self._info(), await self._config(*SETTINGS))
+
+    async def check_settings(self) -> DurabilityJudgement:
+        """Return how durable the server is. Raises StoreUnsafe if it can lose acknowledged writes, or WrongServer."""
+        info = await self._info()
+        check_kind(self._kind, info)
+        judgement = judge(self._durability or Durability.ALWAYS, info, await self._config(*SETTINGS))
+        if judgement.evicts or (judgement.answer is Answer.UNSAFE and self._durability):
             raise StoreUnsafe(
-                f"Redis can lose accepted faxes: {', '.join(faults)}. Change its configuration, or set "
-                "BULKFAX_ALLOW_UNSAFE_REDIS=true to try things out"
+                f"{judgement.sentence}. Change its configuration"
+                + ("" if judgement.evicts else ", or say with BULKFAX_REDIS_DURABILITY what may be lost; ")
+                + ("" if judgement.evicts else "BULKFAX_ALLOW_UNSAFE_REDIS=true is for trying things out")
             )
+        return judgement
 
     async def check_writable(self) -> None:
         """Raise StoreRefuses if Redis is full, read-only or cannot write its file. Nothing is left behind."""
@@ -153,6 +171,13 @@ class Store:
             return len(prompt) < self._wait_replicas
         return False
 
+    async def _info(self) -> Mapping[str, object]:
+        """Return what the server says about itself; nothing if the user may not ask."""
+        with translated(), suppress(redis.ResponseError):
+            info: Mapping[str, object] = await self._client.info()
+            return info
+        return {}
+
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}
         with (
@@ -174,23 +199,3 @@ class Store:
 
 def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-_REQUIRED = {
-    "appendonly": "yes",
-    "appendfsync": "always",
-    "no-appendfsync-on-rewrite": "no",
-    "maxmemory-policy": "noeviction",
-}
-
-
-def unsafe(config: Mapping[str, str]) -> list[str]:
-    """Return the settings of a server that allow it to lose data, each as ``name is value, must be value``.
-
-    Settings that are missing are not reported, because managed servers hide their configuration.
-    """
-    return [
-        f"{name} is {config[name]}, must be {required}"
-        for name, required in _REQUIRED.items()
-        if config.get(name, required) != required
-    ]

@@ -8,12 +8,12 @@ local function stored_number(value, otherwise)
 end
 
 -- Runs a function for one of many. Returns true and up to two results; false when it met data that it cannot use. A
--- server that takes no writes stops the whole script.
+-- server that takes no writes stops the whole script, as does a cluster that is down or moves the keys elsewhere.
 local function alone(run, ...)
   local ok, first, second = pcall(run, ...)
   if ok then return true, first, second end
   local message = type(first) == 'table' and tostring(first.err) or tostring(first)
-  for _, code in ipairs({'OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
+  for _, code in ipairs({'OOM', 'READONLY', 'MISCONF', 'NOREPLICAS', 'non local key', 'cluster is down'}) do
     if string.find(message, code, 1, true) then error(first, 0) end
   end
   return false
