@@ -1,4 +1,4 @@
-"""Tests that the Helm chart fits the service: its settings, version and times. They do not need Helm."""
+"""Tests that the Helm chart fits the service: settings, version and times. They need no Helm; test_rendered.py does."""
 
 import json
 import re
@@ -10,12 +10,14 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from dispatcher.api.body_limit import largest_body
 from dispatcher.core.policy.policy import Policy
 from dispatcher.settings import Settings, SinchSettings
+from tests.deploy.helm_releases import ACCEPTED, REFUSED
 from workers.process import stop_s
 
 CHART = Path(__file__).parent.parent.parent / "helm" / "bulkfax"
-TEMPLATES = sorted((CHART / "templates").glob("*"))
+TEMPLATES = sorted(file for file in (CHART / "templates").rglob("*") if file.is_file())
 PODS = ("web", "scheduler", "worker")
 #: seconds that a worker has after its last POST to store the result
 MARGIN_S = 5.0
@@ -59,31 +61,39 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     assert set(schema()["properties"]) - {"global"} == set(values())
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"setings": {}},
-        {"existingSecret": ""},
-        {"settings": {**values()["settings"], "publicUrl": "fax.example.com"}},
-        {"worker": {**values()["worker"], "terminationGracePeriodSeconds": 10}},
-        {"ingress": {**values()["ingress"], "enabled": True}},
-    ],
-    ids=["a misspelt name", "no secret", "no address", "too short a time to end", "an ingress without host"],
-)
-def test_the_schema_refuses(wrong: dict[str, Any]) -> None:
-    assert not jsonschema_rs.is_valid(schema(), values() | wrong)
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return values with changes, as Helm merges them."""
+    inner = {
+        name: merged(values[name], value) if isinstance(value, dict) and isinstance(values.get(name), dict) else value
+        for name, value in changes.items()
+    }
+    return {**values, **inner}
+
+
+@pytest.mark.parametrize("title", ACCEPTED)
+def test_the_schema_accepts(title: str) -> None:
+    jsonschema_rs.validate(schema(), merged(values(), ACCEPTED[title]["values"]))
+
+
+@pytest.mark.parametrize("title", REFUSED)
+def test_the_schema_refuses_a_wrong_value_by_name(title: str) -> None:
+    wrong, name = REFUSED[title]
+    errors = jsonschema_rs.validator_for(schema()).iter_errors(merged(values(), wrong))
+    assert any(name in f"{error.instance_path} {error.message}" for error in errors)
 
 
 @pytest.mark.parametrize("file", [*TEMPLATES, CHART / "values.yaml", CHART / "README.md"], ids=lambda file: file.name)
 def test_every_variable_in_the_chart_is_a_setting(file: Path) -> None:
     variables = set(re.findall(r"BULKFAX_[A-Z0-9_]+", file.read_text(encoding="utf-8")))
-    # NOTES.txt names the variable of the command line
-    assert variables - settings_names() <= {"BULKFAX_API_KEY"}
+    # NOTES.txt and the test name variables of the command line
+    assert variables - settings_names() <= {"BULKFAX_API_KEY", "BULKFAX_API_URL"}
 
 
 def test_every_value_is_used_by_a_template() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in TEMPLATES)
-    unused = [name for name in values() if name not in PODS and f"Values.{name}" not in text]
+    # these are read by the name of what they concern
+    indirect = {*PODS, "callbacks", "api"}
+    unused = [name for name in values() if name not in indirect and not re.search(rf"[vV]alues\.{name}\b", text)]
     unused += [name for name in values()["settings"] if not re.search(rf"\.{name}\b", text)]
     assert not unused
 
@@ -95,6 +105,8 @@ def test_the_defaults_of_the_chart_are_valid_settings() -> None:
         rate_per_minute=settings["ratePerMinute"],
         rate_per_day=settings["ratePerDay"],
         auth=settings["auth"],
+        connections=settings["connections"],
+        max_in_flight=settings["maxInFlight"],
     )
     worker = values()["worker"]
     Settings(
@@ -105,6 +117,8 @@ def test_the_defaults_of_the_chart_are_valid_settings() -> None:
         default_country=settings["defaultCountry"],
         log_level=settings["logLevel"],
         log_format=settings["logFormat"],
+        documents_max_bytes=settings["documentsMaxBytes"],
+        webhook_private_addresses=settings["webhookPrivateAddresses"],
         worker_processes=worker["processes"],
         worker_threads=worker["threads"],
     )
@@ -145,17 +159,34 @@ def test_pods_run_with_minimal_privileges(line: str) -> None:
     assert line in template("_helpers.tpl")
 
 
-def test_only_web_is_probed_and_its_liveness_does_not_depend_on_redis() -> None:
+def test_the_defaults_of_the_chart_are_those_of_the_service() -> None:
+    chart, ours = values()["settings"], SinchSettings()
+    assert (chart["connections"], chart["maxInFlight"]) == (ours.connections, ours.max_in_flight)
+    assert chart["documentsMaxBytes"] == Settings.model_fields["documents_max_bytes"].default
+
+
+def test_web_is_alive_without_redis_and_ready_only_with_it() -> None:
     web = template("web.yaml")
     assert re.search(r"livenessProbe:\n\s+httpGet: {path: /healthz,", web)
     assert re.search(r"readinessProbe:\n\s+httpGet: {path: /readyz,", web)
-    assert "Probe:" not in template("scheduler.yaml") + template("worker.yaml")
 
 
-def test_the_ingress_lets_in_only_what_the_provider_needs() -> None:
-    assert values()["ingress"]["paths"] == ["/callbacks", "/documents"]
+def test_bodies_that_web_takes_pass_the_ingress() -> None:
+    bodies = {"callbacks": "/callbacks/sinch/x", "api": "/v1/batches/b/recipients"}
+    for name, path in bodies.items():
+        assert int(values()[name]["ingress"]["bodySize"].removesuffix("m")) * 1024**2 >= largest_body(path)
+
+
+def test_callbacks_and_the_api_are_not_exposed_and_metrics_never() -> None:
+    for name in ("callbacks", "api"):
+        assert not values()[name]["ingress"]["enabled"]
+        assert not values()[name]["route"]["enabled"]
+    assert values()["api"]["ingress"]["paths"] == ["/v1"]
+    assert 'dict "callbacks" (list "/callbacks" "/documents")' in template("exposure.yaml")
 
 
 def test_the_rules_of_the_chart_are_the_rules_of_grafana(repository: Path) -> None:
     rules = repository / "grafana" / "rules" / "bulkfax.yaml"
     assert (CHART / "files" / "rules.yaml").read_bytes() == rules.read_bytes()
+    dashboards = repository / "grafana" / "dashboards"
+    assert (CHART / "files" / "dashboards").resolve() == dashboards
