@@ -41,15 +41,61 @@ def _holds(is_so: Callable[[], bool]) -> bool:
         return False
 
 
+class Certificates:
+    """A certificate authority, and certificates of a server on 127.0.0.1 and of a client, as files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make them with the program ``openssl``."""
+        folder.mkdir(parents=True)
+        self.ca, self.server, self.client = (folder / f"{name}.pem" for name in ("ca", "server", "client"))
+        self._make(self.ca)
+        signed = ("-CA", self.ca, "-CAkey", self.key(self.ca), "-addext", "basicConstraints=critical,CA:FALSE")
+        self._make(self.server, *signed, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+        self._make(self.client, *signed)
+
+    @staticmethod
+    def key(certificate: Path) -> Path:
+        """Return the file of the key of a certificate."""
+        return certificate.with_suffix(".key")
+
+    def _make(self, certificate: Path, *options: str | Path) -> None:
+        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        written = ("-keyout", self.key(certificate), "-out", certificate, "-subj", f"/CN={certificate.stem}")
+        command = ["openssl", "req", "-x509", "-days", "2", *new_key, *written, *options]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
+
+    @property
+    def server_options(self) -> tuple[str, ...]:
+        """The options of a server that lets only clients with a certificate in."""
+        return (
+            *("tls-cert-file", str(self.server), "tls-key-file", str(self.key(self.server))),
+            *("tls-ca-cert-file", str(self.ca), "tls-auth-clients", "yes"),
+        )
+
+    @property
+    def client_options(self) -> dict[str, str]:
+        """The options of a client, for redis-py and for an address."""
+        key = self.key(self.client)
+        return {"ssl_ca_certs": str(self.ca), "ssl_certfile": str(self.client), "ssl_keyfile": str(key)}
+
+
 class RedisProcess:
     """A server process with any options, as a context manager. A killed one can be started again with its data."""
 
-    def __init__(self, folder: Path, *options: str, port: int = 0, sentinel: bool = False) -> None:
-        """``options`` are names and values in turn, as in a configuration file."""
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        port: int = 0,
+        sentinel: bool = False,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """``options`` are names and values in turn, as in a configuration file. With certificates it talks TLS only."""
         self.folder = folder
         self.port = port or free_port()
         self._options = options
         self._sentinel = sentinel
+        self._certificates = certificates
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,8 +108,11 @@ class RedisProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "redis.conf"
         if not config.exists():  # Sentinels keep their state in it, and change it at the servers that they reconfigure
-            pairs = zip(self._options[::2], self._options[1::2], strict=True)
-            lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}"]
+            certificates = self._certificates
+            options = (*self._options, *(certificates.server_options if certificates else ()))
+            pairs = zip(options[::2], options[1::2], strict=True)
+            listen = ["port 0", f"tls-port {self.port}"] if certificates else [f"port {self.port}"]
+            lines = [*listen, "bind 127.0.0.1", f"dir {self.folder}"]
             lines += [f"{name} {value}" if value else f'{name} ""' for name, value in pairs]
             config.write_text("\n".join(lines) + "\n")
         with (self.folder / "log").open("ab") as log:
@@ -87,7 +136,9 @@ class RedisProcess:
         self._process.send_signal(signal.SIGSTOP)
 
     def client(self, **options: Any) -> "redis.Redis":
-        return redis.Redis(port=self.port, socket_timeout=5.0, **options)
+        """Return a connection; close it."""
+        tls: dict[str, Any] = {"ssl": True, **self._certificates.client_options} if self._certificates else {}
+        return redis.Redis(port=self.port, socket_timeout=5.0, **tls, **options)
 
     def __enter__(self) -> Self:
         self.start()
