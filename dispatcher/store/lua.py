@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ _MOVING = frozenset(
 )
 _LOOKING = frozenset({"beat", "next_due"})
 
+#: what a part defines outside of blocks
+_DEFINITION = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*))", re.MULTILINE)
+
 #: text before and after these parts: it rejects misspelt options, and writes the counts once
 _HEAD = """local OPTIONS = setmetatable(cjson.decode(ARGV[1]), {__index = function(_, name)
   error('the option ' .. name .. ' is missing')
@@ -89,9 +93,23 @@ Option = str | int | float | Sequence[str] | Sequence[int] | Mapping[str, str] |
 def source(verb: str) -> str:
     """Return the whole text of a script as it is sent to the server."""
     parts = [*SHARED, *(name for name, verbs in _SOME.items() if verb in verbs)]
-    shared = [f"{constants(name)}{(_FOLDER / 'prelude' / f'{name}.lua').read_text()}" for name in parts]
     run = f"local function run()\n{constants(verb)}{(_FOLDER / f'{verb}.lua').read_text()}\nend"
-    return "\n".join([_HEAD, *shared, run, _END_OF.get(verb, _END)])
+    text = f"{run}\n{_END_OF.get(verb, _END)}"
+    for name in reversed(parts):
+        part = f"{constants(name)}{(_FOLDER / 'prelude' / f'{name}.lua').read_text()}"
+        text = f"{_in_function(part, text)}\n{text}"
+    return f"{_HEAD}\n{text}"
+
+
+def _in_function(part: str, rest: str) -> str:
+    """Return a part in a function of its own, which returns what the rest of the script names.
+
+    Lua allows 200 locals in a function. So a script has those of a part only as far as it uses them.
+    """
+    defined = [name for names in _DEFINITION.findall(part) for name in re.findall(r"\w+", "".join(names))]
+    named = set(re.findall(r"\w+", rest))
+    shared = ", ".join(dict.fromkeys(name for name in defined if name in named))
+    return f"local {shared} = (function()\n{part}\nreturn {shared}\nend)()" if shared else f"do\n{part}\nend"
 
 
 def digest(text: str) -> str:

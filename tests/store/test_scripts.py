@@ -2,6 +2,8 @@
 
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
@@ -300,6 +302,51 @@ def test_a_name_that_no_account_may_have_is_refused(account: str) -> None:
 
 def test_every_key_of_an_account_has_its_hash_tag() -> None:
     assert Keys("a-1").batch("b") == "bf:{a-1}:batch:b"
+
+
+#: what Lua allows a function, and what a script may use of it: the next change must not be the one too many
+_LOCALS, _USED_LOCALS = 200, 150
+_NAMES_OF_OUTSIDE, _USED_NAMES = 60, 55
+_RUN = "local function run()\n"
+
+
+@pytest.mark.anyio
+async def test_a_script_has_room_for_more_names(db: StoreFixture) -> None:
+    """It still compiles with as many more local names as are kept free, and names as many more of its parts."""
+    names = [f"spare_{number}" for number in range(_LOCALS - _USED_LOCALS)]
+    more = f"local {', '.join(names)}\n"
+    used = f"{_RUN}local _ = {{{', '.join(names[: _NAMES_OF_OUTSIDE - _USED_NAMES])}}}\n"
+    for verb in VERBS:
+        text = lua.source(verb)
+        with explained(
+            f"{verb}.lua and its parts have more than {_USED_LOCALS} local names outside of functions. "
+            "Put what belongs together into a table, or join parts of which it needs a few names each"
+        ):
+            await db.client.script_load(more + text)
+        with explained(
+            f"{verb}.lua names more than {_USED_NAMES} local names of its parts. Move what it does with "
+            "some of them into a function of a part"
+        ):
+            await db.client.script_load(more + text.replace(_RUN, used))
+
+
+@contextmanager
+def explained(message: str) -> Iterator[None]:
+    try:
+        yield
+    except redis.ResponseError as error:
+        pytest.fail(f"{message}: {error}")
+
+
+def test_a_variable_of_a_part_is_used_in_that_part_alone() -> None:
+    """The rest of a script has what the variables of a part were when the script began (``lua.py``)."""
+    texts = {path: re.sub(r"--.*", "", path.read_text()) for path in FILES}
+    for part in PRELUDE.glob("*.lua"):
+        names = re.findall(r"^local (?!function )(\w+(?:, \w+)*)", texts[part], re.MULTILINE)
+        for name in re.findall(r"\w+", " ".join(names)):
+            changes = len(re.findall(rf"(?<![.\w]){name}(?:, \w+)* = (?!function)", texts[part])) > 1
+            users = [path.stem for path, text in texts.items() if path != part and re.search(rf"\b{name}\b", text)]
+            assert not (changes and users), f"{name} of {part.stem} changes: let {users} ask a function of that part"
 
 
 @pytest.mark.anyio

@@ -24,7 +24,7 @@ local function move_count(batch, row, old, new)
   jobs[#jobs + 1], jobs[#jobs + 2] = row, new
 end
 
--- What follows is used by write_counts alone. Lua allows 200 locals outside of blocks.
+-- What follows is used by write_counts alone.
 local write_counts
 do
   -- Jobs that become final are added to the batch's sum and to the totals.

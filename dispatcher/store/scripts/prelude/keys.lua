@@ -2,9 +2,7 @@
 -- takes from its first key. keys.py builds the same names, and says what each key holds and how long.
 
 local PREFIX = string.match(KEYS[1] or '', '^bf:{[%l%d-]+}:')
-if not PREFIX then
-  return redis.error_reply('ERR the first key of a script has to be a key of an account, such as "bf:{default}:epoch"')
-end
+if not PREFIX then error('the first key of a script has to be a key of an account, such as "bf:{default}:epoch"') end
 
 -- The keys without an id in their name, as in KEY.holds.
 local KEY = setmetatable({}, {__index = function(keys, name)

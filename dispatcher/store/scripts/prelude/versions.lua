@@ -5,7 +5,6 @@
 -- are missing while there is one version. The hash versions:<block> has "<attempt>:<version> ..." of rows: from this
 -- attempt on, the job was sent by the version. Without an entry the row says it.
 
--- a table, because a script may have 200 local names
 local versions = {}
 
 -- Whether a batch sends something else than by the definition with this tag.
