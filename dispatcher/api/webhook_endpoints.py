@@ -11,7 +11,6 @@ from dispatcher.api.parameters import AfterLine, LimitOf1000
 from dispatcher.api.problems import raises
 from dispatcher.schema import responses
 from dispatcher.service import errors, webhooks
-from dispatcher.service.events import cursor_of
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["events"])
 
@@ -20,13 +19,17 @@ EndpointPath = Annotated[str, Path(description="Id of the endpoint.")]
 _FIND = (errors.Missing, errors.UnreadableData)
 
 
-@router.post("", status_code=201, responses=raises(errors.ActionNotAllowed, errors.Conflict, errors.UnreadableData))
+@router.post(
+    "",
+    status_code=201,
+    responses=raises(errors.ActionNotAllowed, errors.Conflict, errors.Deleted, errors.UnreadableData),
+)
 async def create_webhook_endpoint(
     body: validation.NewWebhookEndpoint, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.WebhookEndpointSecret:
     """Create an endpoint, which gets the events from now on. Its secret is shown only in this answer.
 
-    An account may have 20 endpoints.
+    A repeat with the same idempotency key shows the present secret again. An account may have 20 endpoints.
     """
     private = runtime.settings.webhook_private_addresses
     view = await webhooks.create_endpoint(runtime.store, convert.new_endpoint(body), key, private=private)
@@ -51,7 +54,10 @@ async def get_webhook_endpoint(endpoint: EndpointPath, runtime: RuntimeDep) -> r
 async def update_webhook_endpoint(
     endpoint: EndpointPath, body: validation.ChangeWebhookEndpoint, runtime: RuntimeDep
 ) -> responses.WebhookEndpoint:
-    """Change an endpoint, or enable it again. What is under way is delivered again, as a new delivery."""
+    """Change an endpoint, or enable it again.
+
+    What is under way ends first. Then its events are delivered again, as a new delivery.
+    """
     private = runtime.settings.webhook_private_addresses
     view = await webhooks.change_endpoint(runtime.store, endpoint, convert.endpoint_change(body), private=private)
     return convert.webhook_endpoint(view)
@@ -85,6 +91,9 @@ async def list_webhook_deliveries(
 async def replay_webhook_events(
     endpoint: EndpointPath, body: validation.Replay, runtime: RuntimeDep
 ) -> responses.WebhookEndpoint:
-    """Let an endpoint get events again: those behind an event, or from a time on, as far as they are kept."""
-    position = cursor_of(body.after or "", convert.ms(body.since))
-    return convert.webhook_endpoint(await webhooks.replay(runtime.store, endpoint, position))
+    """Let an endpoint get events again: those behind an event, or from a time on, as far as they are kept.
+
+    What is under way ends first. An event or a time that is still to come is refused.
+    """
+    view = await webhooks.replay(runtime.store, endpoint, body.after or "", since_ms=convert.ms(body.since))
+    return convert.webhook_endpoint(view)

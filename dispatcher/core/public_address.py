@@ -13,7 +13,10 @@ __all__ = ["address_fault", "is_public", "webhook_fault"]
 _COMPLETE = "give a full address such as https://example.com/a.pdf"
 _PRIVATE = "is an address of one machine or network"
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
+#: labels of 1 to 63 characters, 253 together (RFC 1035, section 2.3.4)
+_NAME = re.compile(r"(?=.{1,254}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*(?<!-)\.?")
+#: a host and a port; of brackets with more before or behind them, each program makes something else
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::[0-9]*)?")
 #: what browsers and other programs read as a number, such as ``2130706433``, ``0x7f.1`` and ``0177.0.0.1``
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
 #: names for one machine or one network (RFC 6761, RFC 6762, RFC 8375), and those of clouds for their metadata
@@ -72,6 +75,7 @@ def _full_address(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        complete = complete and _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
     except ValueError:
         return None
     return parts if complete else None

@@ -9,8 +9,9 @@ answer                            what follows
 2xx                               delivered: the endpoint moves on
 410                               the endpoint is disabled: it says that it is gone
 429, 503 with ``Retry-After``     again after that time, an hour at most, or after the delay
+413 to more than one event        fewer of them at once, and smaller bodies for a day
 any other, or none in time        again after the delay
-the same for ``give_up``          the endpoint is disabled
+the same for ``give_up``          the endpoint is disabled, once each delay was waited
 ================================  ==========================================================
 """
 
@@ -25,15 +26,17 @@ from dispatcher.core.policy.policy import Policy
 
 #: maximum number of endpoints of an account; each has a place of its own among the deliveries
 MAX_ENDPOINTS = 20
-#: maximum number of events in a body
-MAX_EVENTS = 500
+#: maximum number of events in a body, and its size in bytes, from which on it gets no other event
+MAX_EVENTS, MAX_BODY_BYTES = 500, 256_000
+#: seconds for which an endpoint gets smaller bodies after it said that one was too large
+_SMALLER_S = 86_400.0
 #: seconds for which the former secret still signs after a rotation
 ROTATION_S = 86_400.0
 #: maximum secrets that sign at the same time
 _MAX_SECRETS = 4
 #: maximum seconds of a ``Retry-After`` that are waited
 _MAX_RETRY_AFTER_S = 3600.0
-_GONE, _NAMED_WAITS = 410, frozenset({429, 503})
+_GONE, _TOO_LARGE, _NAMED_WAITS = 410, 413, frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,31 +104,46 @@ class DeliveryResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDecision:
-    """What follows from an attempt: when it is repeated (0: not), or why the endpoint is disabled."""
+    """What follows from an attempt: when it is repeated (0: not), or why the endpoint is disabled.
+
+    ``body_bytes`` (0: as it is) bounds the next bodies: the events are delivered in smaller ones, as other deliveries.
+    """
 
     result: DeliveryResult
     again_ms: int = 0
     reason: str = ""
+    body_bytes: int = 0
 
 
 def after_answer(
-    answer: WebhookAnswer, delivery: PlannedDelivery, *, policy: Policy, now_ms: int, chance: float
+    answer: WebhookAnswer, delivery: PlannedDelivery, body_bytes: int, *, policy: Policy, now_ms: int, chance: float
 ) -> DeliveryDecision:
-    """Return what follows from the answer to a delivery. ``chance``, from 0 to 1, moves the delay."""
+    """Return what follows from the answer to a delivery of some bytes. ``chance``, from 0 to 1, moves the delay."""
     if answer.ok:
         return DeliveryDecision(result=DeliveryResult.DELIVERED)
     if answer.status == _GONE:
         return DeliveryDecision(result=DeliveryResult.DISABLED, reason="the endpoint answered 410: it is gone")
-    since_ms = delivery.failing_since_ms or now_ms
-    if now_ms - since_ms >= policy.webhook_give_up_s * 1000:
+    if answer.status == _TOO_LARGE and delivery.events > 1:
+        return DeliveryDecision(result=DeliveryResult.FAILED, again_ms=now_ms, body_bytes=body_bytes // 2)
+    since_ms, delays = delivery.failing_since_ms or now_ms, policy.webhook_delays_s
+    # a long time in which nothing was tried, as nothing could deliver, says nothing of the endpoint
+    if now_ms - since_ms >= policy.webhook_give_up_s * 1000 and delivery.failures >= len(delays):
         failures = counted(delivery.failures + 1, "delivery", "deliveries")
         reason = f"{failures} failed in {duration_text(policy.webhook_give_up_s)}, the last with: {answer.error}"
         return DeliveryDecision(result=DeliveryResult.DISABLED, reason=reason)
-    delays = policy.webhook_delays_s
     delay_s = delays[min(delivery.failures, len(delays) - 1)] * (1 + policy.jitter * (2 * chance - 1))
     if answer.status in _NAMED_WAITS and answer.retry_after_s is not None:
         delay_s = max(delay_s, min(answer.retry_after_s, _MAX_RETRY_AFTER_S))
     return DeliveryDecision(result=DeliveryResult.FAILED, again_ms=now_ms + round(delay_s * 1000))
+
+
+def body_bound(body_bytes: int, since_ms: int, now_ms: int) -> int:
+    """Return the size of a body, in bytes, from which on it gets no other event.
+
+    ``body_bytes`` is what an endpoint takes, as was learnt at ``since_ms`` (0: it has not said).
+    """
+    is_known = 0 <= now_ms - since_ms < _SMALLER_S * 1000
+    return min(body_bytes, MAX_BODY_BYTES) if body_bytes and is_known else MAX_BODY_BYTES
 
 
 def longest_delay_s(policy: Policy) -> float:

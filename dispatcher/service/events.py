@@ -1,11 +1,11 @@
 """Events for producers: lists of what happened to batches, with the names that people gave them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from dispatcher.core.batch import Definition
 from dispatcher.core.batch_events import BatchEvent, EventType
-from dispatcher.core.job import JobId, Recipient
+from dispatcher.core.job import JobId
 from dispatcher.service.errors import InvalidInput
 from dispatcher.service.rows import block_recipients
 from dispatcher.service.times import rfc3339
@@ -81,8 +81,24 @@ class EventFilter:
         return (not self.types or event.type in self.types) and self.batch in ("", event.batch)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEvents:
+    """Events as they are stored, in the order in which they happened. ``cursor`` and ``more`` as in an EventPage."""
+
+    events: tuple[BatchEvent, ...]
+    cursor: str
+    more: bool
+
+
 async def list_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> EventPage:
     """Return events behind an id. A page may be short and yet not be the last: one call reads a bounded number."""
+    found = await find_events(store, criteria, after=after, limit=limit)
+    views = [view async for view in event_views(store, found.events)]
+    return EventPage(events=tuple(views), cursor=found.cursor, more=found.more)
+
+
+async def find_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> FoundEvents:
+    """Return events behind an id as they are stored, with the same bounds as ``list_events``."""
     events: list[BatchEvent] = []
     blocks = set[tuple[str, int]]()
     for _ in range(_READS_PER_PAGE):
@@ -91,13 +107,27 @@ async def list_events(store: Store, criteria: EventFilter, *, after: str, limit:
             if criteria.matches(event):
                 blocks |= _blocks(event)
                 if len(events) == limit or len(blocks) > _BLOCKS_PER_PAGE:
-                    return EventPage(events=await _views(store, events), cursor=after, more=True)
+                    return FoundEvents(events=tuple(events), cursor=after, more=True)
                 events.append(event)
             after = event.id
         after = stored.last or after
         if stored.read < _READ:
-            return EventPage(events=await _views(store, events), cursor=after, more=False)
-    return EventPage(events=await _views(store, events), cursor=after, more=True)
+            return FoundEvents(events=tuple(events), cursor=after, more=False)
+    return FoundEvents(events=tuple(events), cursor=after, more=True)
+
+
+async def event_views(store: Store, events: Iterable[BatchEvent]) -> AsyncIterator[EventView]:
+    """Yield events with what is known of their batches and jobs. Each batch and block is read when it is needed."""
+    definitions = dict[str, Definition | None]()
+    references = dict[tuple[str, int], tuple[str, ...]]()
+    for event in events:
+        if event.batch and event.batch not in definitions:
+            definitions[event.batch] = await _definition(store, event.batch)
+        for batch, block in _blocks(event) - references.keys():
+            recipients = await block_recipients(store, batch, block)
+            # the other columns of a list may be large
+            references[batch, block] = tuple(recipient.reference for recipient in recipients)
+        yield _view(event, definitions.get(event.batch), _reference(references, _job(event)))
 
 
 def cursor_of(text: str, time_ms: int) -> str:
@@ -122,15 +152,6 @@ def _job(event: BatchEvent) -> JobId | None:
     return JobId.parse(str(event.data["job"])) if event.type is EventType.JOB_FINAL else None
 
 
-async def _views(store: Store, events: Sequence[BatchEvent]) -> tuple[EventView, ...]:
-    definitions = {batch: await _definition(store, batch) for batch in {event.batch for event in events if event.batch}}
-    blocks = {
-        (batch, block): await block_recipients(store, batch, block)
-        for batch, block in set[tuple[str, int]]().union(*map(_blocks, events))
-    }
-    return tuple(_view(event, definitions.get(event.batch), _reference(blocks, _job(event))) for event in events)
-
-
 def _view(event: BatchEvent, definition: Definition | None, reference: str) -> EventView:
     if definition is None:
         return EventView(event=event, reference=reference)
@@ -139,12 +160,12 @@ def _view(event: BatchEvent, definition: Definition | None, reference: str) -> E
     return EventView(event=event, name=definition.name, metadata=metadata, reference=reference)
 
 
-def _reference(blocks: dict[tuple[str, int], tuple[Recipient, ...]], job: JobId | None) -> str:
+def _reference(references: Mapping[tuple[str, int], tuple[str, ...]], job: JobId | None) -> str:
     if job is None:
         return ""
     block, position = locate(job)
-    recipients = blocks[job.batch, block]
-    return recipients[position].reference if position < len(recipients) else ""
+    known = references[job.batch, block]
+    return known[position] if position < len(known) else ""
 
 
 async def _definition(store: Store, batch: str) -> Definition | None:

@@ -6,10 +6,12 @@ runs in this event loop. Several processes may deliver: the turn of an endpoint 
 
 import asyncio
 import json
+import math
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import structlog
@@ -22,10 +24,11 @@ from dispatcher.core.webhooks import (
     PlannedDelivery,
     WebhookAnswer,
     after_answer,
+    body_bound,
     longest_delay_s,
 )
 from dispatcher.service.errors import StoreError
-from dispatcher.service.events import EventFilter, EventPage, EventView, list_events
+from dispatcher.service.events import EventFilter, event_views, find_events
 from dispatcher.service.ids import delivery_id
 from dispatcher.service.times import now_ms
 from dispatcher.store.store import Store
@@ -52,6 +55,17 @@ class Served(Enum):
     NOTHING = auto()
     #: its delivery failed, or it is another process's turn
     LATER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """Events as they are sent, each as JSON."""
+
+    events: Sequence[str]
+    #: the endpoint has all events until then once it has these
+    last: str
+    #: whether there may be more now
+    more: bool
 
 
 class WebhookDeliverer:
@@ -132,36 +146,51 @@ class WebhookDeliverer:
         turn = await self._store.webhooks.take(endpoint, token, self._turn_s, self._furthest_s)
         if turn is None:
             return Served.LATER
-        planned = turn.status.delivery
-        if planned and (events := await self._planned_events(turn, planned)):
-            return await self._attempt(turn, planned, events)
-        page = await self._page(turn, MAX_EVENTS)
-        delivery = PlannedDelivery(id=delivery_id(now_ms()), last=page.cursor, events=len(page.events))
-        if not await self._store.webhooks.plan(turn, delivery):
+        body, delivery = await self._next(turn)
+        if not await self._store.webhooks.plan(turn, delivery, self._turn_s):
             return Served.LATER
-        if not page.events:
-            return Served.MORE if page.more else Served.NOTHING
-        return await self._attempt(turn, delivery, page.events)
+        if not body.events:
+            return Served.MORE if body.more else Served.NOTHING
+        return await self._attempt(turn, delivery, body)
 
-    async def _page(self, turn: Turn, limit: int) -> EventPage:
+    async def _next(self, turn: Turn) -> tuple[_Body, PlannedDelivery]:
+        """Return what is delivered now: what was planned, or the next events if none of those are kept any more."""
+        if (planned := turn.status.delivery) and (body := await self._planned(turn, planned)).events:
+            return body, planned
+        max_bytes = body_bound(turn.status.body_bytes, turn.status.body_ms, await self._store.clock.now_ms())
+        body = await self._body(turn, MAX_EVENTS, max_bytes)
+        return body, PlannedDelivery(id=delivery_id(now_ms()), last=body.last, events=len(body.events))
+
+    async def _planned(self, turn: Turn, planned: PlannedDelivery) -> _Body:
+        """Return the events of a delivery that is repeated, as far as they are kept: the same, whatever their size."""
+        return await self._body(turn, planned.events, math.inf, until=planned.last)
+
+    async def _body(self, turn: Turn, limit: int, max_bytes: float, *, until: str = "") -> _Body:
+        """Return the next events of an endpoint: at least one if there is any, and no other from a size on."""
         criteria = EventFilter(types=frozenset(turn.endpoint.types))
-        return await list_events(self._store, criteria, after=turn.status.position, limit=limit)
+        found = await find_events(self._store, criteria, after=turn.status.position, limit=limit)
+        texts, size, last = list[str](), len(_body_text(())), turn.status.position
+        async for view in event_views(self._store, found.events):
+            text = json.dumps(view.as_json(), ensure_ascii=False, separators=(",", ":"))
+            size += len(text.encode()) + 1
+            if (texts and size > max_bytes) or (until and _position(view.event.id) > _position(until)):
+                return _Body(events=texts, last=last, more=True)
+            texts.append(text)
+            last = view.event.id
+        return _Body(events=texts, last=found.cursor, more=found.more)
 
-    async def _planned_events(self, turn: Turn, planned: PlannedDelivery) -> tuple[EventView, ...]:
-        """Return the events of a delivery that is repeated; none if they are not kept any more."""
-        page, until = await self._page(turn, planned.events), _position(planned.last)
-        return tuple(view for view in page.events if _position(view.event.id) <= until)
-
-    async def _attempt(self, turn: Turn, delivery: PlannedDelivery, events: tuple[EventView, ...]) -> Served:
-        body = json.dumps({"events": [view.as_json() for view in events]}, ensure_ascii=False, separators=(",", ":"))
+    async def _attempt(self, turn: Turn, delivery: PlannedDelivery, body: _Body) -> Served:
+        text = _body_text(body.events)
+        content = text.encode()
         sent_ms = now_ms()
-        headers = signed_headers(delivery.id, body, turn.endpoint.signing(sent_ms), sent_ms // 1000)
+        headers = signed_headers(delivery.id, text, turn.endpoint.signing(sent_ms), sent_ms // 1000)
         started_s = time.monotonic()
-        answer = await self._sender.send(turn.endpoint.url, body.encode(), headers)
+        answer = await self._sender.send(turn.endpoint.url, content, headers)
         took_ms = round((time.monotonic() - started_s) * 1000)
         decision = after_answer(
             answer,
             delivery,
+            len(content),
             policy=self._policy,
             now_ms=await self._store.clock.now_ms(),
             chance=self._chance(),
@@ -170,9 +199,15 @@ class WebhookDeliverer:
         ended = await self._store.webhooks.end(turn, decision, record)
         if ended and decision.result is DeliveryResult.DISABLED:
             log.error("a webhook endpoint is disabled", endpoint=turn.endpoint.id, reason=decision.reason)
+        elif ended and decision.body_bytes:
+            log.info("a webhook endpoint gets smaller bodies", endpoint=turn.endpoint.id, bytes=decision.body_bytes)
         elif ended and decision.result is DeliveryResult.FAILED:
             log.warning("a webhook endpoint did not take its events", endpoint=turn.endpoint.id, error=answer.error)
         return Served.MORE if ended and decision.result is DeliveryResult.DELIVERED else Served.LATER
+
+
+def _body_text(events: Sequence[str]) -> str:
+    return f'{{"events":[{",".join(events)}]}}'
 
 
 def _position(event_id: str) -> tuple[int, int]:

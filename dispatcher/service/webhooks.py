@@ -9,10 +9,11 @@ from dispatcher.core.counted import counted
 from dispatcher.core.names import KeyUse
 from dispatcher.core.public_address import webhook_fault
 from dispatcher.core.webhooks import MAX_ENDPOINTS, Endpoint, SigningSecret, rotated
-from dispatcher.service.errors import ActionNotAllowed, InvalidInput, Missing
+from dispatcher.service.errors import ActionNotAllowed, Deleted, InvalidInput, Missing
+from dispatcher.service.events import cursor_of
 from dispatcher.service.idempotency import fingerprint, same_id
 from dispatcher.service.ids import endpoint_id
-from dispatcher.service.times import now_ms
+from dispatcher.service.times import now_ms, rfc3339
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.events import event_time_ms
@@ -115,17 +116,23 @@ async def create_endpoint(store: Store, new: Endpoint, key: str | None, *, priva
         InvalidInput: The address cannot be used.
         ActionNotAllowed: There are as many endpoints as there may be.
         Conflict: The idempotency key was used before with other content.
+        Deleted: The endpoint that the idempotency key has created was deleted.
     """
     _ensure_usable(new.url, private=private)
     time_ms = now_ms()
     name = await same_id(store, KeyUse.WEBHOOK, key, fingerprint(new), endpoint_id(time_ms))
-    if stored := await store.webhooks.get(name):
-        return await _view(store, stored[0])  # a repeat of the request
     endpoint = replace(new, id=name, created_ms=time_ms, secrets=(SigningSecret(value=new_secret()),))
-    if await store.webhooks.put(endpoint) == "full":
-        raise ActionNotAllowed(
-            f"there may be {counted(MAX_ENDPOINTS, 'webhook endpoint')}, and no more: delete one that is not used"
-        )
+    # a repeat stores nothing, and waits for the replicas as the first request did
+    match await store.webhooks.put(endpoint):
+        case "full":
+            raise ActionNotAllowed(
+                f"there may be {counted(MAX_ENDPOINTS, 'webhook endpoint')}, and no more: delete one that is not used"
+            )
+        case "deleted":
+            raise Deleted(
+                f"an earlier request with this idempotency key created webhook endpoint {name}, which was deleted: "
+                "use a new key to create another one"
+            )
     return await show_endpoint(store, name)
 
 
@@ -168,8 +175,18 @@ async def rotate_secret(store: Store, name: str) -> EndpointView:
     return await _put(store, name, lambda before: replace(before, secrets=rotated(before.secrets, value, time_ms)))
 
 
-async def replay(store: Store, name: str, position: str) -> EndpointView:
-    """Let an endpoint get the events behind a position, again. Raises Missing."""
+async def replay(store: Store, name: str, after: str = "", *, since_ms: int = 0) -> EndpointView:
+    """Let an endpoint get events again: those behind an event, or from a time on.
+
+    Raises:
+        Missing: There is no such endpoint.
+        InvalidInput: That is in the future: until then the endpoint would get nothing.
+    """
+    position = cursor_of(after, since_ms)
+    last_ms = max(event_time_ms(await store.events.last()), await store.clock.now_ms())
+    if event_time_ms(position) > last_ms:
+        fault = f"that is in the future: name an event that has happened, or a time before {rfc3339(last_ms)}"
+        raise InvalidInput({"since" if since_ms else "after": fault})
     return await _put(store, name, lambda before: before, position=position)
 
 

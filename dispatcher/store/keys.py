@@ -15,7 +15,7 @@ wake                         list    one element to wake each sleeping scheduler
 deadlines                    zset    batch -> deadline (ms)                                     until it ended
 draining                     set     ended batches whose due set is being emptied               seconds
 deleting                     zset    batch that is being deleted -> since when (ms)             seconds
-deleted                      zset    deleted batch -> until when its id is known (ms)           28 days
+deleted                      zset    deleted batch or endpoint -> until when it is known (ms)   28 days
 sent:<batch>                 string  sketch of the numbers of a deleted batch, for comparison   a day
 watch:leased                 zset    job -> end of its lease (ms)                               in flight
 watch:sending                zset    job -> send deadline of its attempt (ms)                   in flight
@@ -72,6 +72,7 @@ documents:used               zset    sha256 -> upload, or last create or end wit
 document:<sha256>            hash    name, size, pages, created_ms                              90 days (policy)
 document:<sha256>:chunks     list    content in chunks                                          90 days (policy)
 document:<sha256>:users      set     batches with that document that have not ended             until they ended
+document:<sha256>:told       set     those of them that were told that its hold stops them      while held
 batch:<id>                   hash    definition, metadata, control, sums, costs by currency     90 days (policy)
 batch:<id>:counts            hash    <state>:<category>:<type> -> jobs                          with the batch
 batch:<id>:waits             hash    <category>:<minute> -> jobs that wait for another try      while waiting
@@ -269,6 +270,10 @@ class Keys:
     def document_users(self, sha256: str) -> str:
         """Return the key of the batches that have not ended and need a document."""
         return self._named(f"document:{sha256}:users")
+
+    def document_told(self, sha256: str) -> str:
+        """Return the key of the batches that were told that the hold of a document stops them."""
+        return self._named(f"document:{sha256}:told")
 
     def webhook(self, endpoint: str) -> str:
         """Return the key of the state of a webhook endpoint."""

@@ -45,7 +45,7 @@ _SUPPRESSIONS = frozenset(
 _DEAD_NUMBERS = frozenset({"settle"})
 _STARTS = frozenset({"change", "control"})
 _VERSIONS = frozenset({"begin", "change", "count_failure", "open_hold"})
-_WEBHOOKS = frozenset({"end_delivery", "plan_delivery", "put_endpoint"})
+_WEBHOOKS = frozenset({"end_delivery", "plan_delivery", "put_endpoint", "take_delivery"})
 #: scripts that increase the account's write epoch, and scripts that only check whether writes were lost
 _MOVING = frozenset(
     {

@@ -18,8 +18,8 @@ DEAD_S = 3.0
 LONGEST_SLEEP_S = 1.0
 #: score in the due set of a job that is held by itself (9999-12-31 23:59:59 UTC); private to the store
 HELD_SCORE = 253_402_300_799_000
-#: how long the id of a deleted batch is known, anew with each request that names it: four times as long as an
-#: idempotency key, so that no key that led to it creates another batch
+#: how long the id of a deleted batch or webhook endpoint is known, anew with each request that names it: four times as
+#: long as an idempotency key, so that no key that led to it creates another one
 DELETED_KNOWN_MS = 28 * 86_400_000
 
 Value = int | float | str | tuple[str, ...] | Mapping[str, int]
@@ -123,6 +123,8 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
     "control": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
     "change": {"MAX_VERSIONS": 1000},
     "create": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    "put_endpoint": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
+    "remove_endpoint": {"DELETED_KNOWN_MS": DELETED_KNOWN_MS},
     "remove_rows": {
         "BATCH_PARTS": keys.BATCH_PARTS,
         "BLOCK_PARTS": keys.BLOCK_PARTS,

@@ -13,7 +13,7 @@ from dispatcher.store.errors import translated
 from dispatcher.store.events import START, is_event_id
 from dispatcher.store.lua import Scripts
 
-PutWord = Literal["done", "full", "changed", "missing"]
+PutWord = Literal["done", "full", "exists", "deleted", "changed", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,9 @@ class EndpointStatus:
     reason: str = ""
     #: number of attempts so far
     deliveries: int = 0
+    #: what it takes at once, and since when that is known, if it found a body too large
+    body_bytes: int = 0
+    body_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,13 @@ class Webhooks:
         enabled: bool | None = None,
         reason: str = "",
     ) -> PutWord:
-        """Store an endpoint, or a change of one. What is being delivered is delivered again.
+        """Store an endpoint, or a change of one. What is being delivered is delivered again after that.
 
         Args:
             endpoint: The endpoint.
             before: How it was stored when it was read; empty for a new one.
-            position: The event behind which it begins; empty: as it is, and for a new one the next event.
+            position: The event behind which it begins, the last one at most; empty: as it is, and for a new one the
+                next event.
             enabled: Whether it gets events; None: as it is.
             reason: Why it is disabled.
         """
@@ -98,7 +102,7 @@ class Webhooks:
         return text
 
     async def remove(self, endpoint: str) -> bool:
-        """Forget an endpoint. Returns False if there is none."""
+        """Forget an endpoint. Returns False if it is not known that there was one."""
         return bool(await self._scripts.accept("remove_endpoint", endpoint=endpoint))
 
     async def get(self, endpoint: str) -> tuple[Endpoint, bytes] | None:
@@ -161,13 +165,17 @@ class Webhooks:
             status = _status(dict(zip(flat[::2], flat[1::2], strict=True)))
             return Turn(endpoint=_decoded(definition), status=status, token=token)
 
-    async def plan(self, turn: Turn, delivery: PlannedDelivery) -> bool:
-        """Store what is delivered next; without events, move on and end the turn. Returns False if it is over."""
+    async def plan(self, turn: Turn, delivery: PlannedDelivery, turn_s: float) -> bool:
+        """Store what is delivered now, for which there are ``turn_s`` from now on. Without events, the turn ends.
+
+        Returns False if the turn is over, or the endpoint was changed in it.
+        """
         return bool(
             await self._scripts.run(
                 "plan_delivery",
                 endpoint=turn.endpoint.id,
                 token=turn.token,
+                turn_ms=round(turn_s * 1000),
                 delivery=delivery.id,
                 last=delivery.last,
                 events=delivery.events,
@@ -175,7 +183,7 @@ class Webhooks:
         )
 
     async def end(self, turn: Turn, decision: DeliveryDecision, record: DeliveryRecord) -> bool:
-        """Store what came of an attempt, and end the turn. Returns False if it was over."""
+        """Store what came of an attempt, and end the turn. Returns False if it was over, or the endpoint changed."""
         return bool(
             await self._scripts.run(
                 "end_delivery",
@@ -185,6 +193,7 @@ class Webhooks:
                 result=decision.result,
                 again_ms=decision.again_ms,
                 reason=decision.reason,
+                body_bytes=decision.body_bytes,
                 record=json.dumps(asdict(record)),
             )
         )
@@ -213,6 +222,8 @@ def _status(raw: Mapping[bytes, bytes]) -> EndpointStatus:
         disabled_ms=whole(fields.get("disabled_ms", 0)),
         reason=fields.get("reason", ""),
         deliveries=whole(fields.get("deliveries", 0)),
+        body_bytes=whole(fields.get("body_bytes", 0)),
+        body_ms=whole(fields.get("body_ms", 0)),
     )
 
 

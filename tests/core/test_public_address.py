@@ -12,6 +12,8 @@ PUBLIC = [
     "http://example.com:8080/a.pdf?x=1#page=2",
     "https://sub.example.co.uk./a.pdf",
     "https://EXAMPLE.com",
+    "https://example.com:/",
+    f"https://{'a' * 63}.{'a.' * 88}example.com./",
     "https://files_1.example.com/a%20b.pdf",
     "https://xn--bcher-kva.example/a.pdf",
     "https://8.8.8.8/a.pdf",
@@ -26,6 +28,13 @@ NO_ADDRESS = [
     *("", "example.com/a.pdf", "ftp://example.com/a.pdf", "file:/etc/passwd", "gopher://example.com", "https://"),
     *("https:///a.pdf", "http:/127.0.0.1/", "https://[x", "https://example.com:99999/a.pdf", "https://example.com:0/"),
     *("https://exa mple.com/", "https://example.com/\\r\\nHost:x", "https://bücher.example/a.pdf", "http://a%00b/"),
+    *(
+        "https://127.0.0.1[2606:4700:4700::1111]/",
+        "https://[2606:4700:4700::1111]example.com/",
+        "http://[::1]127.0.0.1/",
+    ),
+    *("https://a..b.com/", "https://.example.com/", "https://example.com../", f"https://{'a' * 64}.example.com/"),
+    *(f"https://{'a.' * 130}com/", "https://example.com:80:443/", "https://-a.example.com/"),
     *("http://exa<mple.com/", "http://-/", "http://./", "http://example.com|evil/", "http://127.0.0.1%2f@example.com/"),
 ]
 CREDENTIALS = ["https://user:password@example.com/", "https://user@example.com/", "https://@example.com/"]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.webhooks import (
+    MAX_BODY_BYTES,
     DeliveryDecision,
     DeliveryResult,
     Endpoint,
@@ -13,6 +14,7 @@ from dispatcher.core.webhooks import (
     SigningSecret,
     WebhookAnswer,
     after_answer,
+    body_bound,
     longest_delay_s,
     rotated,
 )
@@ -21,11 +23,17 @@ POLICY, NOW_MS, DAY_MS = Policy(), 1_795_000_000_000, 86_400_000
 
 
 def decided(
-    status: int, failures: int = 0, since_ms: int = 0, *, chance: float = 0.5, retry_after_s: float | None = None
+    status: int,
+    failures: int = 0,
+    since_ms: int = 0,
+    *,
+    chance: float = 0.5,
+    retry_after_s: float | None = None,
+    events: int = 1,
 ) -> DeliveryDecision:
-    delivery = PlannedDelivery(id="msg_1", last="1-0", events=1, failures=failures, failing_since_ms=since_ms)
+    delivery = PlannedDelivery(id="msg_1", last="1-0", events=events, failures=failures, failing_since_ms=since_ms)
     answer = WebhookAnswer(status=status, error="HTTP", retry_after_s=retry_after_s)
-    return after_answer(answer, delivery, policy=POLICY, now_ms=NOW_MS, chance=chance)
+    return after_answer(answer, delivery, 1001, policy=POLICY, now_ms=NOW_MS, chance=chance)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -68,15 +76,43 @@ def test_an_endpoint_is_disabled_after_three_days_of_failures() -> None:
     assert decision.reason == "31 deliveries failed in 3 d, the last with: HTTP"
 
 
-@given(st.integers(0, 600), st.integers(0, 50), st.floats(0, 1), st.none() | st.floats(0, 1e9))
-def test_every_answer_leads_somewhere(status: int, failures: int, chance: float, retry_after_s: float | None) -> None:
+def test_an_endpoint_is_not_disabled_for_a_time_in_which_nothing_was_tried() -> None:
+    """Each delay was waited once before. The scheduler, or Redis, may have been away for days."""
+    tries = len(POLICY.webhook_delays_s)
+    for failures, result in ((1, DeliveryResult.FAILED), (tries - 1, DeliveryResult.FAILED), (tries, "disabled")):
+        assert decided(500, failures, NOW_MS - 9 * DAY_MS).result == result
+
+
+def test_a_body_that_is_too_large_becomes_smaller_ones_at_once() -> None:
+    """However long it has failed. A single event cannot become smaller, and is repeated like any other."""
+    for since_ms in (0, NOW_MS - 9 * DAY_MS):
+        decision = decided(413, 30, since_ms, events=2)
+        assert decision == DeliveryDecision(result=DeliveryResult.FAILED, again_ms=NOW_MS, body_bytes=500)
+    assert decided(413, events=1) == DeliveryDecision(result=DeliveryResult.FAILED, again_ms=NOW_MS + 5000)
+    assert decided(413, 30, NOW_MS - 9 * DAY_MS).result is DeliveryResult.DISABLED
+
+
+def test_what_an_endpoint_takes_is_known_for_a_day() -> None:
+    """Then it may get large bodies again. Neither a clock that was set back nor silence bounds anything."""
+    for learnt_ms, bound in ((0, 500), (DAY_MS - 1, 500), (DAY_MS, MAX_BODY_BYTES), (-1, MAX_BODY_BYTES)):
+        assert body_bound(500, NOW_MS - learnt_ms, NOW_MS) == bound
+    assert body_bound(0, 0, NOW_MS) == MAX_BODY_BYTES
+    assert body_bound(10**9, NOW_MS, NOW_MS) == MAX_BODY_BYTES
+
+
+@given(st.integers(0, 600), st.integers(0, 50), st.floats(0, 1), st.none() | st.floats(0, 1e9), st.integers(1, 500))
+def test_every_answer_leads_somewhere(
+    status: int, failures: int, chance: float, retry_after_s: float | None, events: int
+) -> None:
     """A failure is repeated within the longest delay and the jitter, or the endpoint says why it is disabled."""
-    decision = decided(status, failures, NOW_MS - 1000, chance=chance, retry_after_s=retry_after_s)
+    decision = decided(status, failures, NOW_MS - 1000, chance=chance, retry_after_s=retry_after_s, events=events)
     match decision.result:
         case DeliveryResult.DELIVERED:
             assert 200 <= status < 300
         case DeliveryResult.DISABLED:
             assert decision.reason
+        case DeliveryResult.FAILED if decision.body_bytes:
+            assert (status, decision.again_ms) == (413, NOW_MS)
         case DeliveryResult.FAILED:
             assert 4000 <= decision.again_ms - NOW_MS <= 10_800_000 * (1 + POLICY.jitter)
 
@@ -97,7 +133,7 @@ def fails_at(now_ms: int, failures: int, chance: float) -> DeliveryDecision:
     since_ms = NOW_MS if failures else 0
     delivery = PlannedDelivery(id="msg_1", last="1-0", events=1, failures=failures, failing_since_ms=since_ms)
     answer = WebhookAnswer(status=500, error="HTTP 500")
-    return after_answer(answer, delivery, policy=POLICY, now_ms=now_ms, chance=chance)
+    return after_answer(answer, delivery, 1, policy=POLICY, now_ms=now_ms, chance=chance)
 
 
 def test_a_former_secret_signs_for_a_day_even_if_the_rotation_is_repeated() -> None:

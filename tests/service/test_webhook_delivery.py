@@ -11,9 +11,9 @@ from standardwebhooks import Webhook
 from dispatcher.core.batch_events import EventType
 from dispatcher.core.job import State
 from dispatcher.core.policy.policy import Policy
-from dispatcher.core.webhooks import Endpoint, WebhookAnswer
+from dispatcher.core.webhooks import MAX_BODY_BYTES, Endpoint, WebhookAnswer
 from dispatcher.service.doctor import examine
-from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing
+from dispatcher.service.errors import ActionNotAllowed, Conflict, Deleted, InvalidInput, Missing
 from dispatcher.service.webhook_delivery import Served, WebhookDeliverer
 from dispatcher.service.webhooks import (
     EndpointChange,
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.anyio
 
 URL = "https://hooks.example.com/bulkfax"
 OK, DOWN = WebhookAnswer(status=200), WebhookAnswer(status=500, error="HTTP 500, an error")
+TOO_LARGE = WebhookAnswer(status=413, error="HTTP 413, an error")
 DAY_MS = 86_400_000
 
 
@@ -63,7 +64,14 @@ class FakeSender:
     answers: list[WebhookAnswer] = field(default_factory=list)
     #: addresses that take their time
     stuck: set[str] = field(default_factory=set)
+    #: larger bodies are refused
+    takes_bytes: int = 10**9
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    #: cleared: nobody gets an answer
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.held.set()
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookAnswer:
         async with self.changed:
@@ -71,6 +79,9 @@ class FakeSender:
             self.changed.notify_all()
         if url in self.stuck:
             await asyncio.sleep(60)
+        await self.held.wait()
+        if len(body) > self.takes_bytes:
+            return TOO_LARGE
         return self.answers.pop(0) if self.answers else OK
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -103,6 +114,10 @@ async def mailing(store: Store, rows: int = 3) -> str:
     batch = await running(store, rows, job_events=True)
     await end_jobs(store, batch, dict.fromkeys(range(rows), (State.DELIVERED, "")))
     return batch
+
+
+def event_place(event_id: str) -> tuple[int, ...]:
+    return tuple(map(int, event_id.split("-")))
 
 
 async def deliver_all(deliverer: WebhookDeliverer, endpoint: str) -> Served:
@@ -189,12 +204,13 @@ async def test_an_endpoint_that_fails_for_three_days_is_disabled_and_can_be_enab
     await mailing(store)
     sender.answers = [DOWN, DOWN]
     await deliverer.deliver_next(endpoint.id)
-    await store._client.hset(KEYS.webhook(endpoint.id), "failing_since_ms", await store.clock.now_ms() - 3 * DAY_MS)
+    since_ms = await store.clock.now_ms() - 3 * DAY_MS
+    await store._client.hset(KEYS.webhook(endpoint.id), mapping={"failures": 7, "failing_since_ms": since_ms})
     await let_time_pass(store, endpoint.id)
     await deliverer.deliver_next(endpoint.id)
     status = (await show_endpoint(store, endpoint.id)).status
     assert status.disabled_ms
-    assert status.reason == "2 deliveries failed in 3 d, the last with: HTTP 500, an error"
+    assert status.reason == "8 deliveries failed in 3 d, the last with: HTTP 500, an error"
     assert (await webhook_health(store, await store.clock.now_ms())).endpoints["failed"] == 1
     assert await deliverer.deliver_next(endpoint.id) is Served.LATER
     await change_endpoint(store, endpoint.id, EndpointChange(enabled=True), private=False)
@@ -277,7 +293,7 @@ async def test_two_processes_do_not_deliver_to_one_endpoint_at_the_same_time(
     )
     await deliver_all(deliverer, endpoint.id)
     ids = sender.ids()
-    assert ids == sorted(ids, key=lambda event: tuple(map(int, event.split("-"))))
+    assert ids == sorted(ids, key=event_place)
     assert len(ids) == len(set(ids))
 
 
@@ -350,20 +366,120 @@ async def test_events_that_are_not_kept_any_more_are_passed_over(
     assert {event["batch"] for event in sender.sent[1].events} == {batch}
 
 
-async def test_a_change_meanwhile_is_not_undone_by_the_end_of_a_delivery(
-    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+@pytest.mark.parametrize("change", ["url", "replay", "rotate", "disable and enable"])
+async def test_a_change_meanwhile_waits_for_the_request_and_is_not_undone_by_its_end(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer, change: str
 ) -> None:
+    """An endpoint gets one request at a time. Then the events come again, as they are to come now."""
     endpoint = (await created(store)).endpoint
     await mailing(store)
-    sender.stuck = {URL}
+    sender.answers = [DOWN]
+    await deliverer.deliver_next(endpoint.id)
+    await let_time_pass(store, endpoint.id)
+    sender.held.clear()
     under_way = asyncio.create_task(deliverer.deliver_next(endpoint.id))
-    await sender.until(lambda: bool(sender.sent))
-    await change_endpoint(store, endpoint.id, EndpointChange(url=f"{URL}/2"), private=False)
-    await deliver_all(deliver_2 := deliverer_of(store, sender), endpoint.id)
-    assert deliver_2 is not deliverer
-    assert [sent.url for sent in sender.sent] == [URL, f"{URL}/2"]
-    under_way.cancel()
-    await asyncio.wait([under_way])
+    await sender.until(lambda: len(sender.sent) == 2)
+    if change == "url":
+        await change_endpoint(store, endpoint.id, EndpointChange(url=f"{URL}/2"), private=False)
+    elif change == "replay":
+        await replay(store, endpoint.id, START)
+    elif change == "rotate":
+        await rotate_secret(store, endpoint.id)
+    else:
+        for enabled in (False, True):
+            await change_endpoint(store, endpoint.id, EndpointChange(enabled=enabled), private=False)
+    second = deliverer_of(store, sender)
+    assert await second.deliver_next(endpoint.id) is Served.LATER
+    assert len(sender.sent) == 2
+    sender.held.set()
+    assert await under_way is Served.LATER
+    await deliver_all(second, endpoint.id)
+    assert [sent.url for sent in sender.sent] == [URL, URL, f"{URL}/2" if change == "url" else URL]
+    assert sender.sent[2].events == sender.sent[1].events
+    assert sender.sent[2].id != sender.sent[1].id
+    assert (await show_endpoint(store, endpoint.id)).waiting_since_ms == 0
+
+
+async def test_a_body_ends_at_its_size_and_takes_no_event_that_was_not_sent_as_delivered(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """Metadata may be 20 texts of 540 characters, which are more bytes. One event is always sent."""
+    endpoint = (await created(store)).endpoint
+    metadata = {f"{number:040}": "ü" * 500 for number in range(20)}
+    for _ in range(30):
+        await running(store, 1, metadata=metadata)
+    sender.answers = [OK, DOWN]
+    await deliver_all(deliverer, endpoint.id)
+    await let_time_pass(store, endpoint.id)
+    await deliver_all(deliverer, endpoint.id)
+    sizes = [(len(sent.events), len(sent.body.encode())) for sent in sender.sent]
+    assert [events for events, _ in sizes] == [12, 12, 12, 6]
+    assert all(20_000 * events < size <= MAX_BODY_BYTES for events, size in sizes)
+    assert sender.sent[1].body == sender.sent[2].body
+    places = list(map(event_place, dict.fromkeys(sender.ids())))
+    assert places == sorted(places)
+    assert len(places) == 30
+
+
+async def test_a_receiver_that_takes_small_bodies_only_gets_all_events(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """It is asked again at once with half, and its size is known until it is changed."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store, 300)
+    sender.takes_bytes = 10_000
+    for _ in range(5):
+        await deliver_all(deliverer, endpoint.id)
+    refused = [sent for sent in sender.sent if len(sent.body) > sender.takes_bytes]
+    assert 1 < len(refused) < 6
+    assert refused == sender.sent[: len(refused)]
+    assert len({sent.id for sent in sender.sent}) == len(sender.sent), "other events, another id"
+    taken = [event["sequence"] for sent in sender.sent[len(refused) :] for event in sent.events]
+    assert taken == list(range(1, len(taken) + 1))
+    assert (await show_endpoint(store, endpoint.id)).waiting_since_ms == 0
+    assert len(sender.sent[len(refused)].events) > 10, "no smaller than it needs to be"
+    await mailing(store, 300)
+    await deliver_all(deliverer, endpoint.id)
+    assert sum(len(sent.body) > sender.takes_bytes for sent in sender.sent) == len(refused)
+    await replay(store, endpoint.id, START)
+    await deliver_all(deliverer, endpoint.id)
+    assert len(sender.sent[-1].body) > 50_000
+
+
+async def test_a_receiver_that_finds_everything_too_large_is_repeated_with_one_event(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    """With growing delays, like any failure."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store, 300)
+    sender.takes_bytes = 0
+    for _ in range(12):
+        await deliver_all(deliverer, endpoint.id)
+    counts = [len(sent.events) for sent in sender.sent]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 300
+    assert counts.count(1) == 1
+    status = (await show_endpoint(store, endpoint.id)).status
+    assert status.delivery
+    assert (status.delivery.failures, status.delivery.events) == (1, 1)
+    sender.takes_bytes = 10**9
+    await let_time_pass(store, endpoint.id)
+    await deliver_all(deliverer, endpoint.id)
+    assert (await show_endpoint(store, endpoint.id)).waiting_since_ms == 0
+
+
+async def test_a_replay_into_the_future_is_refused(store: Store) -> None:
+    """Until then the endpoint would get nothing, and nobody would notice."""
+    endpoint = (await created(store)).endpoint
+    await mailing(store)
+    await replay(store, endpoint.id, since_ms=await store.clock.now_ms())
+    assert (await show_endpoint(store, endpoint.id)).status.position == await store.events.last()
+    with pytest.raises(InvalidInput, match="in the future: name an event that has happened") as refused:
+        await replay(store, endpoint.id, "999999999999999-0")
+    assert set(refused.value.faults) == {"after"}
+    with pytest.raises(InvalidInput) as refused:
+        await replay(store, endpoint.id, since_ms=await store.clock.now_ms() + 60_000)
+    assert set(refused.value.faults) == {"since"}
 
 
 async def test_a_rotated_secret_and_the_one_before_sign(
@@ -390,8 +506,34 @@ async def test_an_endpoint_is_created_once_for_a_key(store: Store) -> None:
     new = Endpoint(id="", url=URL)
     first = await create_endpoint(store, new, "k", private=False)
     assert (await create_endpoint(store, new, "k", private=False)).endpoint == first.endpoint
+    fresh = (await rotate_secret(store, first.endpoint.id)).endpoint
+    assert (await create_endpoint(store, new, "k", private=False)).endpoint == fresh, "with the present secret"
     with pytest.raises(Conflict):
         await create_endpoint(store, replace(new, description="x"), "k", private=False)
+
+
+async def test_a_repeat_leaves_a_delivery_as_it_is(
+    store: Store, sender: FakeSender, deliverer: WebhookDeliverer
+) -> None:
+    new = Endpoint(id="", url=URL)
+    endpoint = (await create_endpoint(store, new, "k", private=False)).endpoint
+    await mailing(store)
+    sender.answers = [DOWN]
+    await deliverer.deliver_next(endpoint.id)
+    before = (await show_endpoint(store, endpoint.id)).status
+    assert (await create_endpoint(store, new, "k", private=False)).status == before
+    assert before.delivery
+
+
+async def test_a_late_repeat_does_not_create_a_deleted_endpoint_anew(store: Store) -> None:
+    """Its secret would be another one, and nobody would know of it."""
+    new = Endpoint(id="", url=URL)
+    name = (await create_endpoint(store, new, "k", private=False)).endpoint.id
+    for _ in range(2):
+        await delete_endpoint(store, name)
+        with pytest.raises(Deleted, match=f"endpoint {name}, which was deleted: use a new key"):
+            await create_endpoint(store, new, "k", private=False)
+    assert (await create_endpoint(store, new, "k2", private=False)).endpoint.id != name
 
 
 async def test_there_are_20_endpoints_at_most(store: Store) -> None:

@@ -175,6 +175,8 @@ class Held:
     #: the job that all failures came from, and until when a probe may be under way
     only_job: str = ""
     free_ms: int = 0
+    #: batches that were told of it
+    told: set[str] = field(default_factory=set)
 
     def may_probe(self, now_ms: int) -> bool:
         only_job, free_ms = self.only_job, self.free_ms
@@ -250,19 +252,33 @@ class Model:
     def _tell_of_start(self, batch: Batch) -> None:
         self._tell(batch.id, EventType.STARTED)
         for scope in batch.scopes:
-            if scope in self.holds:
-                self._tell(batch.id, EventType.HELD, scope)
+            self._tell_held(batch.id, scope)
 
-    def _tell_of_hold(self, scope: str, *, held: bool) -> None:
+    def _tell_held(self, batch: str, scope: str) -> None:
+        if scope in self.holds:
+            self.holds[scope].told.add(batch)
+            self._tell(batch, EventType.HELD, scope)
+
+    def _tell_released(self, batch: str, scope: str, held: Held | None) -> None:
+        if held and batch in held.told:
+            held.told.remove(batch)
+            self._tell(batch, EventType.RELEASED, scope)
+
+    def _tell_of_hold(self, scope: str) -> None:
         kind, _, name = scope.partition(":")
-        own = EventType.HELD if held else EventType.RELEASED
         if kind == "batch":
-            self._tell(name, own, scope)
+            self._tell_held(name, scope)
         elif kind != "job":
-            self._tell("", EventType.ACCOUNT_HELD if held else EventType.ACCOUNT_RELEASED, scope)
+            self._tell("", EventType.ACCOUNT_HELD, scope)
             for batch in self.batches.values() if kind == "document" else ():
                 if name in batch.documents and batch.started_ms and not batch.finished_ms:
-                    self._tell(batch.id, own, scope)
+                    self._tell_held(batch.id, scope)
+
+    def _tell_of_release(self, scope: str, held: Held) -> None:
+        if scope.partition(":")[0] not in ("batch", "job"):
+            self._tell("", EventType.ACCOUNT_RELEASED, scope)
+        for batch in list(held.told):
+            self._tell_released(batch, scope, held)
 
     def _tell_of_held_jobs(self, batch: Batch) -> None:
         jobs = sum(due_ms == NEVER_MS for due_ms in batch.due.values())
@@ -375,17 +391,14 @@ class Model:
             self.strikes.pop(f"batch:{batch.id}", None)
         for sha256 in left:
             self._wait_no_more(batch.id, f"document:{sha256}")
-            self._tell_of_document(batch, sha256, EventType.RELEASED)
+            self._tell_released(batch.id, f"document:{sha256}", self.holds.get(f"document:{sha256}"))
         for sha256 in set(definition.documents) - set(batch.documents):
-            self._tell_of_document(batch, sha256, EventType.HELD)
+            if batch.started_ms:
+                self._tell_held(batch.id, f"document:{sha256}")
         self._take_over(batch, definition, deadline_changes="deadline_ms" in new.fields)
         for scope in ended:
             self._end_hold(scope)
         return None, ended
-
-    def _tell_of_document(self, batch: Batch, sha256: str, word: EventType) -> None:
-        if f"document:{sha256}" in self.holds and batch.started_ms:
-            self._tell(batch.id, word, f"document:{sha256}")
 
     def _take_over(self, batch: Batch, definition: Definition, *, deadline_changes: bool) -> None:
         if definition.priority != batch.priority:
@@ -418,6 +431,8 @@ class Model:
     def _end_holds_of(self, batch: Batch) -> None:
         for scope in batch.scopes:
             self._wait_no_more(batch.id, scope)
+            if scope.startswith("document:"):
+                self._tell_released(batch.id, scope, self.holds.get(scope))
         self._end_hold(f"batch:{batch.id}")
         self.strikes.pop(f"batch:{batch.id}", None)
 
@@ -500,9 +515,9 @@ class Model:
 
     def _end_hold(self, scope: str) -> bool:
         """What waits for it is woken by the next claim."""
-        if self.holds.pop(scope, None) is None:
+        if (held := self.holds.pop(scope, None)) is None:
             return False
-        self._tell_of_hold(scope, held=False)
+        self._tell_of_release(scope, held)
         if scope in self.parked:
             self.released.add(scope)
         return True
@@ -774,7 +789,9 @@ class Model:
             due = self.batches[job.batch].due
             due.update({job.row: NEVER_MS} if job.row in due else {})
             self._tell_of_held_jobs(self.batches[job.batch])
-        self._tell_of_hold(scope, held=True)
+        if before:
+            self._tell_of_release(scope, before)
+        self._tell_of_hold(scope)
         return True
 
     def _is_over(self, scope: str) -> bool:

@@ -15,12 +15,15 @@ from dispatcher.core.webhooks import (
     SigningSecret,
 )
 from dispatcher.store.events import START
+from dispatcher.store.protocol import DELETED_KNOWN_MS
 from dispatcher.store.webhooks import DeliveryRecord, Turn, Webhooks
 from tests.store.fixture import KEYS, StoreFixture, dump
 
 pytestmark = pytest.mark.anyio
 
 TURN_S, FURTHEST_S = 30.0, 60.0
+#: of the stream
+LAST = "50000-0"
 
 
 def endpoint(name: str = "we_1", **more: object) -> Endpoint:
@@ -50,12 +53,25 @@ class ModelEndpoint:
     position: str
     enabled: bool = True
     due_ms: int = 0
+    #: of the turn, when that is over, and whether the endpoint was changed in it
     token: str = ""
+    turn_ms: int = 0
+    changed: bool = False
     delivery: PlannedDelivery | None = None
     deliveries: int = 0
+    body_bytes: int = 0
 
-    def forget(self) -> None:
-        self.delivery, self.token = None, ""
+    def begin_turn(self, token: str, until_ms: int) -> None:
+        self.token, self.turn_ms, self.due_ms = token, until_ms, until_ms
+
+    def end_turn(self, next_ms: int) -> None:
+        self.token, self.turn_ms, self.changed, self.due_ms = "", 0, False, next_ms
+
+    def has_turn(self, token: str, now_ms: int) -> bool:
+        mine, changed = self.token == token, self.changed
+        if mine and changed:
+            self.end_turn(now_ms)
+        return mine and not changed
 
 
 class History:
@@ -68,6 +84,7 @@ class History:
         self.model: dict[str, ModelEndpoint] = {}
         self.turns: list[Turn] = []
         self.count = 0
+        self.names, self.removed = ["a", "b", "c"], list[str]()
 
     def new_id(self) -> str:
         self.count += 1
@@ -98,33 +115,42 @@ class History:
             status = await self.webhooks.status(name)
             assert (status.position, status.delivery) == (expected.position, expected.delivery)
             assert (not status.disabled_ms, status.deliveries) == (expected.enabled, expected.deliveries)
+            assert status.body_bytes == expected.body_bytes
 
     async def put(self) -> None:
-        name, position = self.dice.choice("abc"), self.dice.choice(("", "", self.new_id()))
+        name, position = self.dice.choice(self.names), self.dice.choice(("", "", self.new_id(), LAST, "99999-0"))
         enabled = self.dice.choice((None, None, True, False))
         before = await self.webhooks.get(name)
         changed = endpoint(name, description=str(self.dice.random()))
         stored = before[1] if before else b""
-        assert await self.webhooks.put(changed, stored, position=position, enabled=enabled) == "done"
-        m = self.model.setdefault(name, ModelEndpoint(position=START))
-        m.position = position or m.position
+        word = await self.webhooks.put(changed, stored, position=position, enabled=enabled)
+        assert word == ("deleted" if name in self.removed else "done")
+        if word == "deleted":
+            return
+        m = self.model.setdefault(name, ModelEndpoint(position=LAST))
+        m.position = LAST if position == "99999-0" else position or m.position
         m.enabled = m.enabled if enabled is None else enabled
-        m.due_ms = self.db.ms
-        m.forget()
+        m.due_ms, m.changed = max(self.db.ms, m.turn_ms), bool(m.token)
+        m.delivery, m.body_bytes = None, 0
 
     async def remove(self) -> None:
-        name = self.dice.choice("abc")
-        assert await self.webhooks.remove(name) is (self.model.pop(name, None) is not None)
+        name = self.dice.choice(self.names)
+        assert await self.webhooks.remove(name) is (name in self.model or name in self.removed)
+        if self.model.pop(name, None):
+            self.removed.append(name)
+            self.names = [*self.names[-2:], name, f"after{name}"]
 
     async def take(self) -> None:
-        name, token = self.dice.choice("abc"), self.new_id()
+        name, token = self.dice.choice(self.names), self.new_id()
         turn = await self.webhooks.take(name, token, TURN_S, FURTHEST_S)
         m = self.model.get(name)
         if m is None or not m.enabled or m.due_ms > self.db.ms:
             assert turn is None
             return
         assert turn
-        m.token, m.due_ms = token, self.db.ms + round(TURN_S * 1000)
+        assert m.turn_ms <= self.db.ms, "one turn at a time"
+        m.begin_turn(token, self.db.ms + round(TURN_S * 1000))
+        m.changed = False
         assert (turn.status.position, turn.status.delivery) == (m.position, m.delivery)
         self.turns.append(turn)
 
@@ -133,37 +159,45 @@ class History:
             return None
         turn = self.dice.choice(self.turns[-4:])
         m = self.model.get(turn.endpoint.id)
-        return turn, m if m and m.token == turn.token else None
+        return turn, m if m and m.has_turn(turn.token, self.db.ms) else None
 
     async def plan(self) -> None:
         if shown := self._turn():
             turn, m = shown
             delivery = PlannedDelivery(id=self.new_id(), last=self.new_id(), events=self.dice.choice((0, 1, 5)))
-            assert await self.webhooks.plan(turn, delivery) is (m is not None)
+            if m and m.delivery and self.dice.random() < 0.3:
+                delivery = m.delivery
+            assert await self.webhooks.plan(turn, delivery, TURN_S) is (m is not None)
             if m and delivery.events:
                 m.delivery = delivery
+                m.begin_turn(turn.token, self.db.ms + round(TURN_S * 1000))
             elif m:
-                m.position, m.due_ms = delivery.last, 0
-                m.forget()
+                m.position, m.delivery = delivery.last, None
+                m.end_turn(0)
 
     async def end(self) -> None:
         if shown := self._turn():
             turn, m = shown
             delivery = (m.delivery if m else None) or PlannedDelivery(id="other", last="1-0", events=1)
             result, again_ms = self.dice.choice(list(DeliveryResult)), self.db.ms + 5_000
-            decision = DeliveryDecision(result=result, again_ms=again_ms, reason="it is broken")
+            body_bytes = self.dice.choice((0, 0, 500)) if result is DeliveryResult.FAILED else 0
+            decision = DeliveryDecision(result=result, again_ms=again_ms, reason="it is broken", body_bytes=body_bytes)
             ended = await self.webhooks.end(turn, decision, record(delivery, result))
             assert ended is (m is not None and m.delivery is not None)
-            if not m or not m.delivery:
-                return
-            m.deliveries, m.token = m.deliveries + 1, ""
-            if result is DeliveryResult.DELIVERED:
-                m.position, m.due_ms = m.delivery.last, 0
-                m.forget()
-                return
-            since_ms = m.delivery.failing_since_ms or self.db.ms
-            m.delivery = replace(m.delivery, failures=m.delivery.failures + 1, failing_since_ms=since_ms)
-            m.due_ms, m.enabled = again_ms, result is DeliveryResult.FAILED
+            if m and m.delivery:
+                m.deliveries += 1
+                self.model_end(m, m.delivery, decision)
+
+    def model_end(self, m: ModelEndpoint, delivery: PlannedDelivery, decision: DeliveryDecision) -> None:
+        m.end_turn(0 if decision.result is DeliveryResult.DELIVERED else decision.again_ms)
+        if decision.result is DeliveryResult.DELIVERED:
+            m.position, m.delivery = delivery.last, None
+        elif decision.body_bytes:
+            m.delivery, m.body_bytes = None, decision.body_bytes
+        else:
+            since_ms = delivery.failing_since_ms or self.db.ms
+            m.delivery = replace(delivery, failures=delivery.failures + 1, failing_since_ms=since_ms)
+        m.enabled = m.enabled and decision.result is not DeliveryResult.DISABLED
 
     async def wait(self) -> None:
         await self.db.pass_ms(self.dice.choice((1, 2_000, 6_000, 31_000)))
@@ -172,6 +206,7 @@ class History:
 @pytest.mark.parametrize("seed", range(8))
 async def test_endpoints_and_turns_are_what_the_model_says(db: StoreFixture, seed: int) -> None:
     """One process at a time delivers to an endpoint, whoever else tries. An end that comes too late changes nothing."""
+    await db.client.xadd(KEYS.events, {"type": "batch.started"}, id=LAST)
     await History(db, seed).live(150)
 
 
@@ -189,7 +224,7 @@ async def test_the_number_of_endpoints_is_bounded_and_a_repeat_is_none_more(db: 
     webhooks = Webhooks(db.client, db.scripts)
     words = [await webhooks.put(endpoint(f"we_{number}")) for number in range(MAX_ENDPOINTS + 1)]
     assert words == ["done"] * MAX_ENDPOINTS + ["full"]
-    assert await webhooks.put(endpoint("we_3")) == "done"
+    assert await webhooks.put(endpoint("we_3")) == "exists"
 
 
 async def test_two_changes_at_the_same_time_do_not_undo_each_other(db: StoreFixture) -> None:
@@ -200,6 +235,47 @@ async def test_two_changes_at_the_same_time_do_not_undo_each_other(db: StoreFixt
     assert await webhooks.put(endpoint(description="first"), stored[1]) == "done"
     assert await webhooks.put(endpoint(description="second"), stored[1]) == "changed"
     assert await webhooks.put(endpoint("we_9", description="x"), stored[1]) == "missing"
+
+
+async def test_a_change_in_a_turn_lets_its_request_end_and_undoes_what_comes_of_it(db: StoreFixture) -> None:
+    """The next turn begins when the process says that its request has ended, or when the time for it is over."""
+    webhooks, delivery = Webhooks(db.client, db.scripts), PlannedDelivery(id="msg_1", last="7-0", events=1)
+    await webhooks.put(endpoint())
+    for speaks in (True, False):
+        turn = await webhooks.take("we_1", f"t{speaks}", TURN_S, FURTHEST_S)
+        assert turn
+        await db.pass_ms(20_000)
+        assert await webhooks.plan(turn, delivery, TURN_S), "the time for the request begins here"
+        await db.pass_ms(29_000)
+        for enabled in (False, True):
+            stored = await webhooks.get("we_1")
+            assert stored
+            changed = replace(stored[0], description=f"{speaks} {enabled}")
+            assert await webhooks.put(changed, stored[1], enabled=enabled) == "done"
+        assert await webhooks.take("we_1", "early", TURN_S, FURTHEST_S) is None
+        if speaks:
+            decision = DeliveryDecision(result=DeliveryResult.DELIVERED)
+            assert not await webhooks.end(turn, decision, record(delivery, decision.result))
+        else:
+            await db.pass_ms(1_000)
+        after = await webhooks.take("we_1", f"after {speaks}", TURN_S, FURTHEST_S)
+        assert after
+        assert (after.status.position, after.status.delivery) == (START, None)
+        assert not await webhooks.plan(turn, delivery, TURN_S), "its turn is over"
+        assert await webhooks.plan(after, replace(delivery, events=0, last=START), TURN_S)
+
+
+async def test_a_change_before_a_delivery_is_planned_lets_nothing_be_sent_as_before(db: StoreFixture) -> None:
+    webhooks = Webhooks(db.client, db.scripts)
+    await webhooks.put(endpoint())
+    turn, stored = await webhooks.take("we_1", "t1", TURN_S, FURTHEST_S), await webhooks.get("we_1")
+    assert turn
+    assert stored
+    await webhooks.put(replace(stored[0], url="https://example.com/2"), stored[1])
+    assert not await webhooks.plan(turn, PlannedDelivery(id="msg_1", last="7-0", events=1), TURN_S)
+    fresh = await webhooks.take("we_1", "t2", TURN_S, FURTHEST_S)
+    assert fresh
+    assert fresh.endpoint.url == "https://example.com/2"
 
 
 async def test_all_fields_of_an_endpoint_come_back(db: StoreFixture) -> None:
@@ -224,7 +300,7 @@ async def test_attempts_are_listed_newest_first_by_number(db: StoreFixture) -> N
         turn = await webhooks.take("we_1", f"t{number}", TURN_S, FURTHEST_S)
         assert turn
         delivery = PlannedDelivery(id=f"msg_{number}", last=f"{number}-0", events=1)
-        await webhooks.plan(turn, delivery)
+        await webhooks.plan(turn, delivery, TURN_S)
         decision = DeliveryDecision(result=DeliveryResult.DELIVERED)
         assert await webhooks.end(turn, decision, record(delivery, decision.result))
     first = await webhooks.records("we_1", before=0, limit=2)
@@ -246,19 +322,22 @@ async def test_a_clock_that_is_set_back_keeps_no_endpoint_waiting(db: StoreFixtu
     assert await webhooks.take("we_1", "t3", TURN_S, FURTHEST_S) is None
 
 
-async def test_a_deleted_endpoint_leaves_nothing(db: StoreFixture) -> None:
-    """Not even if a delivery to it ends later."""
+async def test_a_deleted_endpoint_leaves_only_its_id(db: StoreFixture) -> None:
+    """Even if a delivery to it ends later. While its id is known, a late repeat creates it no more."""
     webhooks = Webhooks(db.client, db.scripts)
-    await webhooks.remove("we_1")
+    assert not await webhooks.remove("we_1")
     before = await dump(db.client)
     await webhooks.put(endpoint())
     turn = await webhooks.take("we_1", "t", TURN_S, FURTHEST_S)
     assert turn
     delivery = PlannedDelivery(id="msg_1", last="1-0", events=1)
-    await webhooks.plan(turn, delivery)
+    await webhooks.plan(turn, delivery, TURN_S)
     assert await webhooks.remove("we_1")
     assert not await webhooks.end(
         turn, DeliveryDecision(result=DeliveryResult.FAILED, again_ms=1), record(delivery, DeliveryResult.FAILED)
     )
-    assert not await webhooks.plan(turn, delivery)
+    assert not await webhooks.plan(turn, delivery, TURN_S)
+    assert await webhooks.remove("we_1"), "a repeat"
+    assert await webhooks.put(endpoint()) == "deleted"
+    assert await db.deletions.forget(db.ms + DELETED_KNOWN_MS) == 1
     assert await dump(db.client) == before

@@ -78,18 +78,16 @@ if makes_version then
   redis.call('UNLINK', failure_run_key(scope_of('batch', batch)))
 end
 local has_begun = redis.call('HEXISTS', key, 'started_ms') == 1
-local function tell(word, sha)
-  local hold = has_begun and load_hold(scope_of('document', sha))
-  if not hold then return end
-  append_event(batch, 'batch.' .. word, {scope = hold.scope, category = hold.category,
-    cause = word == 'held' and hold.cause or nil})
-end
+local function hold_of(sha) return has_begun and load_hold(scope_of('document', sha)) end
 for sha in pairs(needed) do
   need_document(batch, sha)
-  if not string.find(',' .. documents .. ',', ',' .. sha .. ',', 1, true) then tell('held', sha) end
+  local is_new = not string.find(',' .. documents .. ',', ',' .. sha .. ',', 1, true)
+  local hold = is_new and hold_of(sha)
+  if hold then alone(tell_held, batch, hold) end
 end
 for _, sha in ipairs(left) do
-  tell('released', sha)
+  local hold = hold_of(sha)
+  if hold then alone(tell_released, batch, hold) end
   redis.call('SREM', document_users_key(sha), batch)
   redis.call('ZADD', KEY['documents:used'], 'XX', text(now), sha)
   redis.call('SREM', stopped_batches_key(scope_of('document', sha)), batch)

@@ -1,9 +1,12 @@
--- remove_endpoint: forgets a webhook endpoint and its deliveries.
+-- remove_endpoint: forgets a webhook endpoint and its deliveries. Its id is known for a while, so that a late repeat of
+-- the request that created it creates no other.
 -- KEYS: a key of the account.
 -- ARGV: option `endpoint`.
--- Answer: 1 when there was such an endpoint.
+-- Answer: 1 when there is no such endpoint any more, 0 when it is not known that there was one.
 -- Safe to repeat.
 local id = OPTIONS.endpoint
 redis.call('ZREM', KEY['webhooks:due'], id)
 redis.call('UNLINK', webhook_key(id), webhook_deliveries_key(id))
-return redis.call('HDEL', KEY.webhooks, id)
+if redis.call('HDEL', KEY.webhooks, id) == 0 then return redis.call('ZSCORE', KEY.deleted, id) and 1 or 0 end
+redis.call('ZADD', KEY.deleted, text(now_ms() + DELETED_KNOWN_MS), id)
+return 1

@@ -11,6 +11,6 @@ if not definition or not due then return false end
 local mine = redis.call('HGET', key, 'token') == OPTIONS.token
 local waits = tonumber(due) > now and tonumber(due) <= now + OPTIONS.furthest_ms
 if waits and not mine then return false end
-redis.call('ZADD', KEY['webhooks:due'], text(now + OPTIONS.turn_ms), id)
-redis.call('HSET', key, 'token', OPTIONS.token)
+redis.call('HDEL', key, 'changed')
+begin_turn(key, id, OPTIONS.token, now + OPTIONS.turn_ms)
 return {definition, redis.call('HGETALL', key)}

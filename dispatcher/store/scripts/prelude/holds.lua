@@ -24,10 +24,13 @@ local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
   if #probes_ms > 0 then hold.probes_ms, hold.probe_at_ms, hold.set_ms = probes_ms, now + probes_ms[1], now end
   hold.only_job = only_job
   save_hold(hold)
-  if before then count_held_job(before, -1) end
+  if before then
+    count_held_job(before, -1)
+    alone(tell_of_release, before)
+  end
   count_held_job(hold, 1)
   add_total('holds|' .. category, 1)
-  tell_of_hold('held', hold)
+  alone(tell_of_hold, hold)
   return 1
 end
 

@@ -21,6 +21,8 @@ local function stopped_batches_key(scope) return PREFIX .. 'parked:' .. scope en
 local function lookup_piece_key(number) return PREFIX .. 'lookup:' .. text(number) end
 local function document_key(sha) return PREFIX .. 'document:' .. sha end
 local function document_users_key(sha) return document_key(sha) .. ':users' end
+-- batches that were told that its hold stops them
+local function document_told_key(sha) return document_key(sha) .. ':told' end
 local function webhook_key(endpoint) return PREFIX .. 'webhook:' .. endpoint end
 local function webhook_deliveries_key(endpoint) return webhook_key(endpoint) .. ':deliveries' end
 -- what is kept of a deleted batch that has sent something

@@ -36,19 +36,43 @@ local function count_held_job(hold, by)
   if batch then add(part_key(batch, 'held_jobs'), tostring(hold.category), by) end
 end
 
--- Producers are told of holds but those of single jobs. A document's stops the batches that need it, each of which is
--- told too while there are few of them.
-local function tell_of_hold(word, hold)
-  local kind, name = string.match(hold.scope, '^(%l+):?(.*)$')
-  local data = {scope = hold.scope, category = hold.category, cause = hold.cause}
-  if kind == 'batch' then return append_event(name, 'batch.' .. word, data) end
-  if kind == 'job' then return end
-  append_event('', 'account.' .. word, data)
-  local users = kind == 'document' and document_users_key(name)
-  if not users or redis.call('SCARD', users) > BATCHES_TOLD then return end
-  for _, batch in ipairs(redis.call('SMEMBERS', users)) do
-    if redis.call('HEXISTS', batch_key(batch), 'started_ms') == 1 then append_event(batch, 'batch.' .. word, data) end
+local function document_of(scope) return string.match(scope, '^document:(%w+)$') end
+
+-- A hold of a document stops the batches that need it. While these are few, each one that has begun is told, and whoever
+-- was told is told that it is held no more.
+local function tell_held(batch, hold)
+  local sha = document_of(hold.scope)
+  if sha then
+    if redis.call('SCARD', document_users_key(sha)) > BATCHES_TOLD then return end
+    redis.call('SADD', document_told_key(sha), batch)
   end
+  append_event(batch, 'batch.held', {scope = hold.scope, category = hold.category, cause = hold.cause})
+end
+
+local function tell_released(batch, hold)
+  local sha = document_of(hold.scope)
+  if sha and redis.call('SREM', document_told_key(sha), batch) == 0 then return end
+  append_event(batch, 'batch.released', {scope = hold.scope, category = hold.category})
+end
+
+-- Producers are told of holds but those of single jobs.
+local function tell_of_hold(hold)
+  local sha, batch = document_of(hold.scope), batch_of(hold.scope)
+  if batch then return tell_held(batch, hold) end
+  if job_of(hold.scope) then return end
+  append_event('', 'account.held', {scope = hold.scope, category = hold.category, cause = hold.cause})
+  if not sha or redis.call('SCARD', document_users_key(sha)) > BATCHES_TOLD then return end
+  for _, user in ipairs(redis.call('SMEMBERS', document_users_key(sha))) do
+    if redis.call('HEXISTS', batch_key(user), 'started_ms') == 1 then tell_held(user, hold) end
+  end
+end
+
+local function tell_of_release(hold)
+  local sha, batch = document_of(hold.scope), batch_of(hold.scope)
+  if batch then return tell_released(batch, hold) end
+  if job_of(hold.scope) then return end
+  append_event('', 'account.released', {scope = hold.scope, category = hold.category})
+  for _, told in ipairs(sha and redis.call('SMEMBERS', document_told_key(sha)) or {}) do tell_released(told, hold) end
 end
 
 local function end_hold(scope)
@@ -56,7 +80,7 @@ local function end_hold(scope)
   if not hold then return end
   redis.call('HDEL', KEY.holds, scope)
   count_held_job(hold, -1)
-  tell_of_hold('released', {scope = scope, category = hold.category})
+  alone(tell_of_release, hold)
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()
 end
@@ -76,7 +100,7 @@ local function tell_of_start(batch)
   append_event(batch, 'batch.started', {jobs = rows})
   for _, scope in ipairs(scopes_of(batch)) do
     local hold = load_hold(scope)
-    if hold then append_event(batch, 'batch.held', {scope = scope, category = hold.category, cause = hold.cause}) end
+    if hold then alone(tell_held, batch, hold) end
   end
 end
 
@@ -95,7 +119,11 @@ end
 
 -- Nothing of a batch that has ended is held any more, or counted to hold it.
 local function end_holds_of(batch)
-  for _, scope in ipairs(scopes_of(batch)) do redis.call('SREM', stopped_batches_key(scope), batch) end
+  for _, scope in ipairs(scopes_of(batch)) do
+    redis.call('SREM', stopped_batches_key(scope), batch)
+    local hold = document_of(scope) and load_hold(scope)
+    if hold then alone(tell_released, batch, hold) end
+  end
   end_hold(scope_of('batch', batch))
   redis.call('UNLINK', failure_run_key(scope_of('batch', batch)))
 end
