@@ -71,9 +71,6 @@ _CommandKey = Annotated[
         "days continues or finds the first batch.",
     ),
 ]
-_Metadata = Annotated[
-    list[str] | None, typer.Option(help="KEY=VALUE of your own, kept with the batch; may be repeated.")
-]
 _StartAt = Annotated[datetime | None, time_option("When to start. Local time unless it has an offset.")]
 _OnPartial = Annotated[
     Literal["resume", "resend", "stop"] | None,
@@ -96,9 +93,26 @@ class ShareOptions(NamedTuple):
         return {"priority": priority, "weight": self.weight, "max_per_second": self.max_per_second}
 
 
+class ProducerOptions(NamedTuple):
+    """What the producer keeps with the mailing, and what it is told."""
+
+    metadata: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of your own, kept with the batch; may be repeated.")
+    ] = None
+    job_events: Annotated[
+        bool, typer.Option("--job-events", help="Tell webhooks of the end of each job (`job.final`).")
+    ] = False
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the request."""
+        metadata = fax_options.named_values(self.metadata or [], "--metadata")
+        return {"metadata": metadata, "job_events": self.job_events}
+
+
 @with_list_columns
 @with_part_options
 @with_options("share", ShareOptions)
+@with_options("producer", ProducerOptions)
 def send(
     *,
     letters: _Letters = None,
@@ -106,11 +120,11 @@ def send(
     columns: ListColumns,
     part: PartOptions,
     name: Annotated[str, typer.Option(help="Name of the mailing. Default: the name of the list's file.")] = "",
-    metadata: _Metadata = None,
     country: Annotated[str, typer.Option(help="Country of numbers in national format, as two letters.")] = "",
     watching: Annotated[bool, typer.Option("--watch", help="Show progress until the batch has ended.")] = False,
     draft: Annotated[bool, typer.Option("--draft", help="Prepare the batch but do not start it.")] = False,
     share: ShareOptions,
+    producer: ProducerOptions,
     start_at: _StartAt = None,
     deadline: Annotated[datetime | None, time_option("When to give up jobs that are not delivered.")] = None,
     on_partial: _OnPartial = None,
@@ -150,7 +164,7 @@ def send(
         name=name or recipients.stem,
         content_urls=urls,
         options=options,
-        metadata=fax_options.named_values(metadata or [], "--metadata"),
+        **producer.fields(),
         **share.fields(),
         default_country=country.upper() or None,
         on_partial=on_partial,

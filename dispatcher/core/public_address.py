@@ -75,10 +75,10 @@ def _full_address(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        complete = complete and _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
     except ValueError:
         return None
-    return parts if complete else None
+    is_plain = _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])
+    return parts if complete and is_plain else None
 
 
 def _host_fault(parts: SplitResult, *, private: bool) -> str:

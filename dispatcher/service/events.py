@@ -82,7 +82,7 @@ class EventFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundEvents:
+class StoredPage:
     """Events as they are stored, in the order in which they happened. ``cursor`` and ``more`` as in an EventPage."""
 
     events: tuple[BatchEvent, ...]
@@ -92,12 +92,12 @@ class FoundEvents:
 
 async def list_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> EventPage:
     """Return events behind an id. A page may be short and yet not be the last: one call reads a bounded number."""
-    found = await find_events(store, criteria, after=after, limit=limit)
-    views = [view async for view in event_views(store, found.events)]
-    return EventPage(events=tuple(views), cursor=found.cursor, more=found.more)
+    stored = await stored_events(store, criteria, after=after, limit=limit)
+    views = [view async for view in event_views(store, stored.events)]
+    return EventPage(events=tuple(views), cursor=stored.cursor, more=stored.more)
 
 
-async def find_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> FoundEvents:
+async def stored_events(store: Store, criteria: EventFilter, *, after: str, limit: int) -> StoredPage:
     """Return events behind an id as they are stored, with the same bounds as ``list_events``."""
     events: list[BatchEvent] = []
     blocks = set[tuple[str, int]]()
@@ -107,13 +107,13 @@ async def find_events(store: Store, criteria: EventFilter, *, after: str, limit:
             if criteria.matches(event):
                 blocks |= _blocks(event)
                 if len(events) == limit or len(blocks) > _BLOCKS_PER_PAGE:
-                    return FoundEvents(events=tuple(events), cursor=after, more=True)
+                    return StoredPage(events=tuple(events), cursor=after, more=True)
                 events.append(event)
             after = event.id
         after = stored.last or after
         if stored.read < _READ:
-            return FoundEvents(events=tuple(events), cursor=after, more=False)
-    return FoundEvents(events=tuple(events), cursor=after, more=True)
+            return StoredPage(events=tuple(events), cursor=after, more=False)
+    return StoredPage(events=tuple(events), cursor=after, more=True)
 
 
 async def event_views(store: Store, events: Iterable[BatchEvent]) -> AsyncIterator[EventView]:

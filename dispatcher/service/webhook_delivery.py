@@ -28,7 +28,7 @@ from dispatcher.core.webhooks import (
     longest_delay_s,
 )
 from dispatcher.service.errors import StoreError
-from dispatcher.service.events import EventFilter, event_views, find_events
+from dispatcher.service.events import EventFilter, event_views, stored_events
 from dispatcher.service.ids import delivery_id
 from dispatcher.service.times import now_ms
 from dispatcher.store.store import Store
@@ -168,16 +168,16 @@ class WebhookDeliverer:
     async def _body(self, turn: Turn, limit: int, max_bytes: float, *, until: str = "") -> _Body:
         """Return the next events of an endpoint: at least one if there is any, and no other from a size on."""
         criteria = EventFilter(types=frozenset(turn.endpoint.types))
-        found = await find_events(self._store, criteria, after=turn.status.position, limit=limit)
+        stored = await stored_events(self._store, criteria, after=turn.status.position, limit=limit)
         texts, size, last = list[str](), len(_body_text(())), turn.status.position
-        async for view in event_views(self._store, found.events):
+        async for view in event_views(self._store, stored.events):
             text = json.dumps(view.as_json(), ensure_ascii=False, separators=(",", ":"))
             size += len(text.encode()) + 1
             if (texts and size > max_bytes) or (until and _position(view.event.id) > _position(until)):
                 return _Body(events=texts, last=last, more=True)
             texts.append(text)
             last = view.event.id
-        return _Body(events=texts, last=found.cursor, more=found.more)
+        return _Body(events=texts, last=stored.cursor, more=stored.more)
 
     async def _attempt(self, turn: Turn, delivery: PlannedDelivery, body: _Body) -> Served:
         text = _body_text(body.events)

@@ -102,7 +102,7 @@ class Webhooks:
         return text
 
     async def remove(self, endpoint: str) -> bool:
-        """Forget an endpoint. Returns False if it is not known that there was one."""
+        """Forget an endpoint. Returns False if there is none."""
         return bool(await self._scripts.accept("remove_endpoint", endpoint=endpoint))
 
     async def get(self, endpoint: str) -> tuple[Endpoint, bytes] | None:

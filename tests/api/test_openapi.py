@@ -70,7 +70,7 @@ MAY_REFUSE = {
     "GET /v1/suppressions/{number}": _NUMBER,
     "POST /v1/webhook-endpoints": "an address is refused that cannot be called from here",
     "PATCH /v1/webhook-endpoints/{endpoint}": "an address is refused that cannot be called from here",
-    "POST /v1/webhook-endpoints/{endpoint}/replay": "one of after and since is needed, not both",
+    "POST /v1/webhook-endpoints/{endpoint}/replay": "one of after and since is needed, and nothing to come",
     "GET /v1/events": "what has the form of no event's id is refused",
     "DELETE /v1/suppressions/{number}": _NUMBER,
 }

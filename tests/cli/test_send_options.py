@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from dispatcher.cli.app import app
+from dispatcher.client import Batch, ChangeBatch, Client, NewBatch, Options
 from tests.cli.conftest import Bulkfax
 
 
@@ -38,6 +42,53 @@ def test_a_batch_shows_its_options_and_its_documents_in_the_order_of_their_pages
         "cover_page_data": {"city": "Bath"},
     }
     assert "+12025550199" in connected("batches", "show", batch["id"]).out
+
+
+#: fields of a batch that ``batches change`` cannot change, and why
+_FOR_GOOD = {
+    "default_country": "the numbers were read with it",
+    "ignore_dead_numbers": "the list was compared with the do-not-fax list by it",
+    "job_events": "a producer who is told of some jobs only can count nothing",
+}
+_ALL_OPTIONS = (
+    *("--name", "March", "--metadata", "tenant=a", "--job-events", "--country", "US", "--ignore-dead-numbers"),
+    *("--urgent", "--weight", "3", "--max-per-second", "2", "--on-partial", "stop"),
+    *("--start-at", "2098-01-01T00:00Z", "--deadline", "2098-02-01T00:00Z"),
+    *("--document-url", "https://example.com/a.pdf", "--sender", "+12025550199", "--service", "01S"),
+    *("--header-text", "Ours", "--no-page-numbers", "--time-zone", "Europe/Berlin", "--resolution", "FINE"),
+    *("--image-conversion", "HALFTONE", "--cover-page", "01ABC", "--cover-field", "city=Bath"),
+)
+
+
+def test_send_sets_every_field_that_a_batch_has(
+    connected: Bulkfax, letter: Path, recipients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the API knows, the command line knows."""
+    asked, create = list[NewBatch](), Client.create_batch
+
+    def noted(client: Client, new: NewBatch, *, key: str = "") -> Batch:
+        asked.append(new)
+        return create(client, new, key=key)
+
+    monkeypatch.setattr(Client, "create_batch", noted)
+    ran = connected("send", letter, recipients, *_ALL_OPTIONS, "--draft", "--json")
+    assert ran.status == 0, ran.err
+    new = asked[-1]
+    unset = {name for name, field in NewBatch.model_fields.items() if getattr(new, name) == field.default}
+    assert unset == set()
+    unset = {name for name, field in Options.model_fields.items() if getattr(new.options, name) == field.default}
+    assert unset == set()
+    assert json.loads(ran.last_line)["job_events"] is True
+
+
+def test_a_change_reaches_every_field_of_a_batch_but_those_that_stay_for_good() -> None:
+    """And ``batches change`` has an option for each field that the API can change."""
+    assert set(NewBatch.model_fields) - set(ChangeBatch.model_fields) == set(_FOR_GOOD)
+    group: Any = get_command(app)
+    options = {option for parameter in group.commands["batches"].commands["change"].params for option in parameter.opts}
+    named = {"documents": "--letter", "content_urls": "--document-url", "options": "--sender"}
+    missing = {named.get(name, f"--{name.replace('_', '-')}") for name in ChangeBatch.model_fields} - options
+    assert missing == set()
 
 
 def test_a_url_is_a_letter_too(connected: Bulkfax, recipients: Path) -> None:

@@ -176,7 +176,7 @@ class Held:
     only_job: str = ""
     free_ms: int = 0
     #: batches that were told of it
-    told: set[str] = field(default_factory=set)
+    announced_to: set[str] = field(default_factory=set)
 
     def may_probe(self, now_ms: int) -> bool:
         only_job, free_ms = self.only_job, self.free_ms
@@ -256,12 +256,12 @@ class Model:
 
     def _tell_held(self, batch: str, scope: str) -> None:
         if scope in self.holds:
-            self.holds[scope].told.add(batch)
+            self.holds[scope].announced_to.add(batch)
             self._tell(batch, EventType.HELD, scope)
 
     def _tell_released(self, batch: str, scope: str, held: Held | None) -> None:
-        if held and batch in held.told:
-            held.told.remove(batch)
+        if held and batch in held.announced_to:
+            held.announced_to.remove(batch)
             self._tell(batch, EventType.RELEASED, scope)
 
     def _tell_of_hold(self, scope: str) -> None:
@@ -277,7 +277,7 @@ class Model:
     def _tell_of_release(self, scope: str, held: Held) -> None:
         if scope.partition(":")[0] not in ("batch", "job"):
             self._tell("", EventType.ACCOUNT_RELEASED, scope)
-        for batch in list(held.told):
+        for batch in list(held.announced_to):
             self._tell_released(batch, scope, held)
 
     def _tell_of_held_jobs(self, batch: Batch) -> None:

@@ -13,7 +13,7 @@ SHA, OTHER_SHA = "ab" * 32, "cd" * 32
 HELD, RELEASED = ("held", "ab"), ("released", "ab")
 
 
-async def told(db: StoreFixture, batch: str = "") -> list[tuple[str, str]]:
+async def hold_words(db: StoreFixture, batch: str = "") -> list[tuple[str, str]]:
     """What a batch, or the account, has told of holds: the last word of the type, and what it is about."""
     events = (await Events(db.client, db.scripts).after(START, 10_000)).events
     return [
@@ -46,10 +46,10 @@ async def test_a_hold_of_a_document_that_many_batches_need_ends_for_each_that_wa
         await db.batches.command(batch, Command.CANCEL)
     few = await running(db, "few")
     await db.holds.release(f"document:{SHA}")
-    assert [await told(db, batch) for batch in begun] == [[HELD, RELEASED]] * 90
-    assert [await told(db, batch) for batch in (late, "d0", "d1")] == [[]] * 3
-    assert await told(db, few) == [HELD, RELEASED]
-    assert await told(db) == [HELD, RELEASED] * 2
+    assert [await hold_words(db, batch) for batch in begun] == [[HELD, RELEASED]] * 90
+    assert [await hold_words(db, batch) for batch in (late, "d0", "d1")] == [[]] * 3
+    assert await hold_words(db, few) == [HELD, RELEASED]
+    assert await hold_words(db) == [HELD, RELEASED] * 2
     assert await db.client.exists(KEYS.document_told(SHA)) == 0
 
 
@@ -58,7 +58,7 @@ async def test_a_batch_that_ends_is_held_no_more_before_it_is_finished(db: Store
     await hold(db)
     await db.batches.command(ends, Command.CANCEL)
     await db.holds.release(f"document:{SHA}")
-    assert await told(db, ends) == await told(db, stays) == [HELD, RELEASED]
+    assert await hold_words(db, ends) == await hold_words(db, stays) == [HELD, RELEASED]
     types = [
         event.type for event in (await Events(db.client, db.scripts).after(START, 99)).events if event.batch == ends
     ]
@@ -76,10 +76,10 @@ async def test_a_batch_that_leaves_a_held_document_is_held_no_more(db: StoreFixt
     await db.batches.command(other, Command.CANCEL)
     await changed(db, batch, documents=(OTHER_SHA,))
     others = ("held", "cd"), ("released", "cd")
-    assert await told(db, batch) == [HELD, others[0], RELEASED, HELD, others[1], others[0], RELEASED]
-    assert await told(db) == [HELD, ("held", "cd"), RELEASED]
+    assert await hold_words(db, batch) == [HELD, others[0], RELEASED, HELD, others[1], others[0], RELEASED]
+    assert await hold_words(db) == [HELD, ("held", "cd"), RELEASED]
     await db.holds.release(f"document:{OTHER_SHA}")
-    assert (await told(db, batch))[-1] == ("released", "cd")
+    assert (await hold_words(db, batch))[-1] == ("released", "cd")
 
 
 async def test_a_hold_in_the_place_of_another_one_ends_that(db: StoreFixture) -> None:
@@ -101,4 +101,4 @@ async def test_a_key_that_cannot_be_used_keeps_no_hold_from_its_end(db: StoreFix
     await hold(db)
     await running(db, "b")
     assert await db.holds.release(f"document:{SHA}")
-    assert await told(db) == [HELD, RELEASED]
+    assert await hold_words(db) == [HELD, RELEASED]

@@ -38,8 +38,8 @@ end
 
 local function document_of(scope) return string.match(scope, '^document:(%w+)$') end
 
--- A hold of a document stops the batches that need it. While these are few, each one that has begun is told, and whoever
--- was told is told that it is held no more.
+-- A hold of a document stops the batches that need it. While these are few, each one that has begun is told, and
+-- whoever was told is told that it is held no more.
 local function tell_held(batch, hold)
   local sha = document_of(hold.scope)
   if sha then
