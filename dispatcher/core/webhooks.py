@@ -142,7 +142,8 @@ def body_bound(body_bytes: int, since_ms: int, now_ms: int) -> int:
 
     ``body_bytes`` is what an endpoint takes, as was learnt at ``since_ms`` (0: it has not said).
     """
-    is_known = 0 <= now_ms - since_ms < _SMALLER_S * 1000
+    # a time that is still to come is of another clock, or of one that was set back
+    is_known = abs(now_ms - since_ms) < _SMALLER_S * 1000
     return min(body_bytes, MAX_BODY_BYTES) if body_bytes and is_known else MAX_BODY_BYTES
 
 
