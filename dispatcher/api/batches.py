@@ -12,7 +12,7 @@ from dispatcher.api.allowing import AllowedDep, allowed, allowed_by_key
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.headers import IdempotencyKey
 from dispatcher.api.pages import PAGE_TURN, in_pieces, page_response
-from dispatcher.api.parameters import BatchPath, LimitOf100
+from dispatcher.api.parameters import After, BatchPath, LimitOf100
 from dispatcher.api.problems import raises
 from dispatcher.api.progress import progress_now, progress_now_of
 from dispatcher.api.turns import turn_until_answered
@@ -33,15 +33,13 @@ from dispatcher.service.views import BatchList, BatchView, newest_batches, view_
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 #: what every route of a batch can raise, and every command
-_FIND = (errors.Missing, errors.Deleted, errors.UnreadableData)
+_FIND = (errors.Missing, errors.Deleted)
 _COMMAND = (*_FIND, errors.ActionNotAllowed)
 #: reports that are sent at the same time, each with a block of some megabytes in memory, and how many others wait
 REPORTS_AT_ONCE, REPORTS_WAITING = 8, 64
 
 
-@router.post(
-    "", status_code=201, responses=raises(errors.TooManyDrafts, errors.Conflict, errors.Deleted, errors.UnreadableData)
-)
+@router.post("", status_code=201, responses=raises(errors.TooManyDrafts, errors.Conflict, errors.Deleted))
 async def create_batch(
     body: validation.NewBatch, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
 ) -> responses.Batch:
@@ -65,9 +63,7 @@ async def list_batches(
     since: Annotated[QueryTime | None, Query(description="Only batches created at this time or later.")] = None,
     until: Annotated[QueryTime | None, Query(description="Only batches created before this time.")] = None,
     limit: LimitOf100 = 20,
-    after: Annotated[
-        str, Query(max_length=64, description="`next` of the page before; empty for the first page.")
-    ] = "",
+    after: After = "",
 ) -> Response:
     """List batches, newest first. A short page may have more after it.
 

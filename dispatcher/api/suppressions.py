@@ -23,7 +23,7 @@ from dispatcher.recipients.suppression_rows import SuppressionReader
 from dispatcher.runtime import Runtime
 from dispatcher.schema import responses
 from dispatcher.service import errors, suppressions
-from dispatcher.service.errors import InvalidInput
+from dispatcher.service.errors import InvalidInput, not_a_cursor
 from dispatcher.service.suppressions import SuppressionFilter
 from dispatcher.service.times import now_ms
 
@@ -41,7 +41,6 @@ Country = Annotated[str, Query(max_length=60, description="Country of numbers in
     "",
     response_model=responses.SuppressionPage,
     dependencies=[PAGE_TURN],
-    responses=raises(errors.UnreadableData),
 )
 async def list_suppressions(
     runtime: RuntimeDep,
@@ -51,13 +50,15 @@ async def list_suppressions(
     limit: LimitOf1000 = 100,
 ) -> Response:
     """List the do-not-fax list by number. A short page may have more after it."""
-    digits = "".join(character for character in after if character.isdigit())
+    number = after.lstrip(" +")  # a plus sign arrives as a blank
+    if after and not (number.isascii() and number.isdigit()):
+        raise not_a_cursor()
     criteria = SuppressionFilter(source=source or "", batch=batch)
-    page = await suppressions.list_suppressions(runtime.store, criteria, after=digits, limit=limit)
+    page = await suppressions.list_suppressions(runtime.store, criteria, after=number, limit=limit)
     return await page_response(convert.suppression_page, page, now_ms())
 
 
-@router.post("", responses=raises(errors.UnreadableData))
+@router.post("")
 async def create_suppression(body: validation.NewSuppression, runtime: RuntimeDep) -> responses.Suppression:
     """Put a number on the do-not-fax list, or edit its entry. A repeat changes nothing."""
     entry = Suppression(
@@ -69,7 +70,7 @@ async def create_suppression(body: validation.NewSuppression, runtime: RuntimeDe
     return convert.suppression(await suppressions.add_suppression(runtime.store, entry), now_ms())
 
 
-@router.delete("", responses=raises(errors.UnreadableData))
+@router.delete("")
 async def delete_suppressions(
     runtime: RuntimeDep,
     source: Annotated[Source, Query(description="Only entries of this source.")],
@@ -132,7 +133,7 @@ async def _import(request: Request, runtime: Runtime, reader: SuppressionReader)
     return convert.suppression_import(accepted, added, refused, sample, left_out)
 
 
-@router.get("/{number}", responses=raises(errors.Missing, errors.UnreadableData))
+@router.get("/{number}", responses=raises(errors.Missing))
 async def get_suppression(number: NumberPath, runtime: RuntimeDep) -> responses.Suppression:
     """Show the entry of a number, in any form."""
     return convert.suppression(await suppressions.show_suppression(runtime.store, _number(runtime, number)), now_ms())

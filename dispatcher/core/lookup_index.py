@@ -55,26 +55,31 @@ def pack_rows(hashes: bytes, references: Sequence[str]) -> bytes:
     return rows.tobytes()
 
 
-def find(piece: bytes, needles: Sequence[Needle]) -> list[JobId]:
-    """Return the jobs of a piece that match one of ``needles``, those that were added last first."""
+def find(piece: bytes, needles: Sequence[Needle], end: int = 0) -> list[tuple[int, JobId]]:
+    """Return the jobs of a piece that match one of ``needles``, those that were added last first.
+
+    Each comes with its position. That stays as it is when entries are added, and when rows become zeros because their
+    batch is deleted. ``end``: only jobs before this position; 0 for all.
+    """
     # most pieces have none, and to search a megabyte takes less than to take it apart
     present = [needle for needle in needles if all(part in piece for part in needle)]
     if not present:
         return []
     jobs = [
-        JobId(batch, first + row)
-        for batch, first, rows in _entries(piece)
+        (position + row * ROW_BYTES, JobId(batch, first + row))
+        for batch, first, position, rows in _entries(piece)
+        if not end or position < end
         for row in sorted({row for needle in present for row in _matching(rows, needle)})
     ]
-    return jobs[::-1]
+    return [(position, job) for position, job in reversed(jobs) if not end or position < end]
 
 
 def _checksum(reference: str) -> int:
     return (zlib.crc32(reference.encode()) or _NO_REFERENCE + 1) if reference else _NO_REFERENCE
 
 
-def _entries(piece: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Yield the batch, the first row and the packed rows of each entry, up to one that is damaged."""
+def _entries(piece: bytes) -> Iterator[tuple[str, int, int, bytes]]:
+    """Yield the batch, the first row, and the position and bytes of the rows of each entry, up to a damaged one."""
     position = 0
     while position + _HEAD.size < len(piece):
         count, first = _HEAD.unpack_from(piece, position)
@@ -83,7 +88,7 @@ def _entries(piece: bytes) -> Iterator[tuple[str, int, bytes]]:
         name = piece[position + _HEAD.size : name_end]
         if name_end < 0 or end > len(piece) or not name.isalnum():
             return
-        yield name.decode("ascii"), first, piece[name_end + 1 : end]
+        yield name.decode("ascii"), first, name_end + 1, piece[name_end + 1 : end]
         position = end
 
 

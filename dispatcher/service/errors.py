@@ -57,6 +57,7 @@ __all__ = [
     "UnreadableData",
     "WrongCredentials",
     "WrongKeyType",
+    "not_a_cursor",
     "translated",
 ]
 
@@ -121,6 +122,11 @@ class InvalidInput(ServiceError):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in faults.items()))
         self.faults = dict(faults)
+
+
+def not_a_cursor() -> InvalidInput:
+    """Return the error for an ``after`` that is not of a page of this list."""
+    return InvalidInput({"after": "this is no value of `next`: pass on the one of the page before"})
 
 
 class Unreadable(ServiceError):

@@ -1,13 +1,18 @@
 """Lists holds so that people can read them: the widest first, and the jobs of a batch on one line for each category."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dispatcher.core.hold_scope import batch_of_job, width_of
+from dispatcher.service.errors import not_a_cursor
 from dispatcher.service.views import find_batch
 from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
 
+_CURSOR = re.compile(r"[0-9]\.-?[0-9]+\..+", re.DOTALL)
+#: a damaged scope may be longer
+_MAX_SCOPE = 150
 #: holds that the answer about the account names
 SHOWN_OF_ACCOUNT = 100
 
@@ -25,7 +30,7 @@ class HoldLine:
     @property
     def cursor(self) -> str:
         """Value of ``after`` for the lines behind this one."""
-        return f"{width_of(self.hold.scope) + 1}.{self.hold.since_ms:013}.{self.hold.scope}"
+        return f"{width_of(self.hold.scope) + 1}.{self.hold.since_ms:013}.{self.hold.scope[:_MAX_SCOPE]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,10 @@ async def list_holds(
 
     Raises:
         Missing: There is no such batch.
+        InvalidInput: The cursor is none of this list.
     """
+    if after and not _CURSOR.fullmatch(after):
+        raise not_a_cursor()
     holds = await store.holds.all()
     if batch:
         overview = await find_batch(store, batch)

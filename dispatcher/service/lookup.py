@@ -9,7 +9,7 @@ from dispatcher.core.job import JobId
 from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.lookup_index import Needle, find
 from dispatcher.cpu_thread import on_cpu_thread
-from dispatcher.service.errors import InvalidInput, Missing
+from dispatcher.service.errors import Missing, not_a_cursor
 from dispatcher.service.jobs import view_job
 from dispatcher.service.views import JobView
 from dispatcher.store.decoding import left_out
@@ -30,20 +30,20 @@ class LookupPage:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """A place in the index: jobs of a piece, counted from its end."""
+    """A place in the index: in a piece, before one of its rows (0: behind its last one)."""
 
     piece: int
-    jobs_done: int = 0
+    end: int = 0
 
     def __str__(self) -> str:
-        return f"{self.piece}.{self.jobs_done}"
+        return f"{self.piece}-{self.end}"
 
     @classmethod
     def parse(cls, cursor: str) -> "_Position":
-        piece, dot, done = cursor.partition(".")
-        if not (dot and all(part.isascii() and part.isdigit() and len(part) <= 15 for part in (piece, done))):
-            raise InvalidInput({"after": "this is no value of `next`: pass on the one of the page before"})
-        return cls(int(piece), int(done))
+        piece, dash, end = cursor.partition("-")
+        if not (dash and all(part.isascii() and part.isdigit() and len(part) <= 15 for part in (piece, end))):
+            raise not_a_cursor()
+        return cls(int(piece), int(end))
 
 
 async def look_up(store: Store, job_filter: JobFilter, *, after: str, limit: int) -> LookupPage:
@@ -81,9 +81,7 @@ async def _candidates(
         piece = await store.lookup_index.piece(number)
         if not piece:
             return
-        jobs = await on_cpu_thread(find, piece, needles)
-        done = start.jobs_done if number == start.piece else 0
-        for position, job in enumerate(jobs[done:], start=done + 1):
+        for position, job in await on_cpu_thread(find, piece, needles, start.end if number == start.piece else 0):
             yield _Position(number, position), job
         yield _Position(number - 1), None
 

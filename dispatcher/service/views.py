@@ -7,8 +7,9 @@ from dispatcher.core.batch import BatchState, Definition, batch_state
 from dispatcher.core.batch_filter import BatchFilter
 from dispatcher.core.hold_scope import width_of
 from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record
-from dispatcher.service.errors import Deleted, Missing
-from dispatcher.store.batches import ListedBatch, Overview
+from dispatcher.service.errors import Deleted, Missing, not_a_cursor
+from dispatcher.store.batch_list import ListedBatch, ListPlace
+from dispatcher.store.batches import Overview
 from dispatcher.store.decoding import left_out
 from dispatcher.store.errors import UnreadableData
 from dispatcher.store.holds import Hold
@@ -48,11 +49,6 @@ class BatchView:
         return self.definition.id
 
     @property
-    def cursor(self) -> str:
-        """Value of ``before`` for the batches that are older."""
-        return self.id
-
-    @property
     def holds(self) -> tuple[Hold, ...]:
         """The holds that stop it or its jobs to a country, the widest first."""
         return tuple(sorted(self.overview.holds, key=lambda hold: width_of(hold.scope)))
@@ -68,13 +64,11 @@ class UnreadableBatch:
     """A batch in a list, of which nothing but the id can be read."""
 
     id: str
-    #: value of ``before`` for the batches that are older
-    cursor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchList:
-    """Batches of a list, newest first. ``cursor`` is the value of ``before`` for those behind; empty: these are all."""
+    """Batches of a list, newest first. ``cursor`` is the value of ``after`` for those behind; empty: these are all."""
 
     views: tuple[BatchView | UnreadableBatch, ...]
     cursor: str
@@ -126,29 +120,35 @@ def _relatives(overview: Overview) -> list[str]:
     return [name for name in (*overview.definition.parents, overview.definition.parent, *overview.reruns) if name]
 
 
-async def newest_batches(store: Store, limit: int, before: str = "", batch_filter: BatchFilter = ANY) -> BatchList:
-    """Return the newest batches created before the batch or cursor ``before`` (empty: all), newest first.
+async def newest_batches(store: Store, limit: int, after: str = "", batch_filter: BatchFilter = ANY) -> BatchList:
+    """Return the newest batches behind a cursor (empty: all), newest first.
 
     A batch that cannot be read is listed with every filter. At most ``LOOKED_AT`` batches are looked at: the list may
     be short, or empty, although there are more behind its cursor.
+
+    Raises InvalidInput for a cursor that is none.
     """
-    views, cursor, looked = list[BatchView | UnreadableBatch](), before, 0
+    views, place, looked = list[BatchView | UnreadableBatch](), _place(after), 0
     while looked < LOOKED_AT:
         step = _STEP if batch_filter.needs_labels else limit
-        listed = await store.batches.newest(
-            step, cursor, since_ms=batch_filter.since_ms, until_ms=batch_filter.until_ms
-        )
+        listed = await store.batches.newest(step, place, since_ms=batch_filter.since_ms, until_ms=batch_filter.until_ms)
         for entry in await _possible(store, listed, batch_filter):
-            view = await _listed_view(store, entry, batch_filter)
+            view = await _listed_view(store, entry.id, batch_filter)
             if view:
                 views.append(view)
-                cursor = entry.cursor
             if view and _is_full(views, limit):
-                return BatchList(views=tuple(views), cursor=cursor)
+                return BatchList(views=tuple(views), cursor=entry.place.cursor)
         if len(listed) < step:
             return BatchList(views=tuple(views), cursor="")
-        cursor, looked = listed[-1].cursor, looked + step
-    return BatchList(views=tuple(views), cursor=cursor)
+        place, looked = listed[-1].place, looked + step
+    return BatchList(views=tuple(views), cursor=place.cursor if place else "")
+
+
+def _place(after: str) -> ListPlace | None:
+    try:
+        return ListPlace.parse(after) if after else None
+    except ValueError as error:
+        raise not_a_cursor() from error
 
 
 async def _possible(store: Store, listed: Sequence[ListedBatch], batch_filter: BatchFilter) -> list[ListedBatch]:
@@ -161,18 +161,16 @@ async def _possible(store: Store, listed: Sequence[ListedBatch], batch_filter: B
     ]
 
 
-async def _listed_view(
-    store: Store, listed: ListedBatch, batch_filter: BatchFilter
-) -> BatchView | UnreadableBatch | None:
-    """Return a batch of the list; None if it does not match."""
-    damaged = UnreadableBatch(id=listed.id, cursor=listed.cursor)
+async def _listed_view(store: Store, batch: str, batch_filter: BatchFilter) -> BatchView | UnreadableBatch | None:
+    """Return a batch of the list; None if it does not match, or has been deleted since the list was read."""
     try:
-        overview = await store.batches.overview(listed.id)
+        overview = await store.batches.overview(batch)
     except UnreadableData as error:
         left_out(error)
-        return damaged
+        return UnreadableBatch(id=batch)
     if overview is None:
-        return damaged  # the list names it, so it exists: what is missing is damaged too
+        # a name that the list still has belongs to a batch: what is missing is damaged too
+        return None if await store.deletions.deleted([batch]) else UnreadableBatch(id=batch)
     view = _view(overview)
     return view if batch_filter.matches(view.state, view.definition.name, view.definition.metadata) else None
 

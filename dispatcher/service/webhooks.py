@@ -201,9 +201,8 @@ async def list_deliveries(store: Store, name: str, *, after: int, limit: int) ->
     Raises Missing.
     """
     await _stored(store, name)
-    records = await store.webhooks.records(name, before=after, limit=limit)
-    more = len(records) == limit and records[-1].number > 1
-    return DeliveryPage(records=tuple(records), cursor=records[-1].number if more else 0)
+    records, last = await store.webhooks.records(name, before=after, limit=limit)
+    return DeliveryPage(records=tuple(records), cursor=last if last > 1 else 0)
 
 
 async def _put(

@@ -30,6 +30,7 @@ from dispatcher.core.retry_table.rule import CATEGORIES, Scope
 from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
 from dispatcher.store import codec, keys
+from dispatcher.store.batch_list import ListedBatch, ListPlace
 from dispatcher.store.client import Client
 from dispatcher.store.decoding import decoding, left_out, readable, typed, whole
 from dispatcher.store.errors import UnreadableData, translated
@@ -198,19 +199,9 @@ _SUMS = ("blocks", "rows", "lines", "refused", "duplicates", "cursor", "attempts
 
 #: begins the field of what faxes cost in a currency
 _COST = b"cost:"
-#: begins the cursor of a name that is no id
-_POSITION = "~"
-_MAX_ID = 64
 _DELETING = Control.DELETING.value.encode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedBatch:
-    """A name in the list of batches."""
-
-    id: str
-    #: value of ``before`` for the batches that are older than this one
-    cursor: str
+#: names that are read in addition, because batches may have been created in the millisecond of a place
+_OF_ONE_TIME = 10
 
 
 class Batches:
@@ -276,30 +267,36 @@ class Batches:
         )
         return answer.decode() == end and not refused
 
-    async def newest(self, limit: int, before: str = "", *, since_ms: int = 0, until_ms: int = 0) -> list[ListedBatch]:
-        """Return batches, newest first, that are older than the batch or the cursor ``before`` (empty: all).
+    async def newest(
+        self, limit: int, before: ListPlace | None = None, *, since_ms: int = 0, until_ms: int = 0
+    ) -> list[ListedBatch]:
+        """Return batches, newest first, that come after a place in the list (None: from its start).
 
-        ``since_ms`` and ``until_ms`` bound the time of their creation; 0: no bound.
+        ``since_ms`` and ``until_ms`` bound the time of their creation; 0: no bound. The batch of the place may have
+        been deleted since.
         """
-        with translated():
-            end = await self._position(before) if before else int(await self._client.zcard(self._keys.batches))
-            end = min(end, await self._created_before(until_ms)) if until_ms else end
-            oldest = await self._created_before(since_ms) if since_ms else 0
-            if end <= oldest:
-                return []
-            first = max(oldest, end - limit)
-            names = await self._client.zrange(self._keys.batches, first, end - 1)
-        return [_listed(name, position) for position, name in reversed(list(enumerate(names, start=first)))]
-
-    async def _position(self, before: str) -> int:
-        """Return the number of batches that are older than an id or a cursor."""
-        if before.startswith(_POSITION):
-            digits = before.removeprefix(_POSITION)
-            return int(digits) if digits.isdecimal() else 0
-        return int(await self._client.zrank(self._keys.batches, before) or 0)
-
-    async def _created_before(self, at_ms: int) -> int:
-        return int(await self._client.zcount(self._keys.batches, "-inf", f"({at_ms}"))
+        highest = f"({until_ms}" if until_ms else "+inf"
+        if before and not (until_ms and until_ms <= before.score):
+            highest = repr(before.score)
+        listed, start, step = list[ListedBatch](), 0, limit + _OF_ONE_TIME
+        while len(listed) < limit:
+            with translated():
+                pairs = await self._client.zrange(
+                    self._keys.batches,
+                    highest,
+                    since_ms or "-inf",
+                    desc=True,
+                    byscore=True,
+                    offset=start,
+                    num=step,
+                    withscores=True,
+                )
+            places = [ListPlace(score, name) for name, score in pairs]
+            listed += [ListedBatch(place) for place in places if before is None or place < before]
+            start += step
+            if len(pairs) < step:
+                break
+        return listed[:limit]
 
     async def labels(self, batches: Sequence[str]) -> list[BatchLabels | None]:
         """Return what lists are filtered by; None for a batch of which that cannot be read."""
@@ -553,13 +550,6 @@ def _results(command: Command, target: Control) -> set[Control]:
     return {target, Control.SCHEDULED} if waits else {target}
 
 
-def _listed(name: bytes, position: int) -> ListedBatch:
-    """Return a listed name. A name that is none of ours cannot be its own cursor: its text may be another one."""
-    text = name.decode(errors="replace")
-    is_id = text.isascii() and text.isalnum() and len(text) <= _MAX_ID
-    return ListedBatch(id=text, cursor=text if is_id else f"{_POSITION}{position}")
-
-
 class _StoredBlock(NamedTuple):
     """The records of a block as they are stored, and what completes them."""
 
@@ -570,14 +560,15 @@ class _StoredBlock(NamedTuple):
     cursor: int
     long_ids: Mapping[bytes, bytes]
 
-    def record(self, position: int, stored: bytes) -> Record:
+    def completed(self, position: int, record: Record) -> Record:
+        if record.fax_id and record.state is not State.WAITING:
+            return record  # nearly all of a batch that has ended
         row = self.first_row + position
-        long_id = self.long_ids.get(b"%d" % row, b"")
-        return complete_record(codec.record_or_mark(stored), row, self.ended, self.cursor, long_id)
+        return complete_record(record, row, self.ended, self.cursor, self.long_ids.get(b"%d" % row, b""))
 
 
 def _records(block: _StoredBlock) -> list[Record]:
-    return [block.record(position, stored) for position, stored in enumerate(codec.split_records(block.raw))]
+    return [block.completed(position, record) for position, record in enumerate(codec.readable_records(block.raw))]
 
 
 def _matching_jobs(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[int, State]]:
@@ -594,7 +585,7 @@ def _matching_records(block: _StoredBlock, job_filter: JobFilter) -> list[tuple[
         (position, record)
         for position, _ in _matching_jobs(block, job_filter)
         # a fax id that is missing makes a record unreadable
-        if (record := block.record(position, stored[position])).state is not State.UNREADABLE
+        if (record := block.completed(position, codec.record_or_mark(stored[position]))).state is not State.UNREADABLE
     ]
 
 

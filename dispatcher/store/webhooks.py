@@ -13,6 +13,9 @@ from dispatcher.store.errors import translated
 from dispatcher.store.events import START, is_event_id
 from dispatcher.store.lua import Scripts
 
+#: readings of deliveries, each after one that a new delivery has disturbed
+_READS = 10
+
 PutWord = Literal["done", "full", "exists", "deleted", "changed", "missing"]
 
 
@@ -126,14 +129,26 @@ class Webhooks:
         with decoding(key):
             return _status(raw)
 
-    async def records(self, endpoint: str, *, before: int, limit: int) -> list[DeliveryRecord]:
-        """Return attempts, newest first: those with a number below ``before`` (0: all)."""
+    async def records(self, endpoint: str, *, before: int, limit: int) -> tuple[list[DeliveryRecord], int]:
+        """Return attempts, newest first: those with a number below ``before`` (0: all).
+
+        One that cannot be read is left out. The other number returned is that of the last one read; 0: there are no
+        older ones.
+        """
         key = self._keys.webhook_deliveries(endpoint)
-        with translated():
-            latest = whole_or_0(await self._client.hget(self._keys.webhook(endpoint), "deliveries"))
+        for _ in range(_READS):
+            latest = await self._latest(endpoint)
             first = max(0, latest - before + 1) if before else 0
-            raw = await self._client.lrange(key, first, first + limit - 1)
-        return readable(key, enumerate(raw, start=first), lambda item: _record(latest - item[0], item[1]))
+            with translated():
+                raw = await self._client.lrange(key, first, first + limit - 1)
+            if await self._latest(endpoint) == latest:  # otherwise they may have moved by one
+                break
+        records = readable(key, enumerate(raw, start=first), lambda item: _record(latest - item[0], item[1]))
+        return records, max(0, latest - first - limit + 1) if len(raw) == limit else 0
+
+    async def _latest(self, endpoint: str) -> int:
+        with translated():
+            return whole_or_0(await self._client.hget(self._keys.webhook(endpoint), "deliveries"))
 
     async def due(self, now_ms: int, furthest_s: float) -> dict[str, bool]:
         """Return the endpoints that may get a delivery now, and whether that is so because of more than new events.

@@ -50,8 +50,11 @@ _LAX = "numbers, true and false are taken from texts too, and numbers from true 
 #: operations that may refuse what their schema allows, and why
 _RERUN = "a rerun without a reason is refused, and numbers that nobody can have"
 _CANCEL = "a cancellation that names no jobs, or no reason, is refused"
+_CURSOR = "what is no value of `next` of this list is refused"
 MAY_REFUSE = {
-    "GET /v1/batches": "a time before 2000 or after 2099 is refused",
+    "GET /v1/batches": "a time before 2000 or after 2099 is refused, and what is no value of `next`",
+    "GET /v1/holds": _CURSOR,
+    "GET /v1/suppressions": _CURSOR,
     "POST /v1/batches": _CONTENT,
     "POST /v1/faxes": _CONTENT,
     "PATCH /v1/batches/{batch}": "a change that names nothing is refused, and one to what cannot be sent",

@@ -99,12 +99,12 @@ async def test_a_megabyte_begins_a_new_piece(store: Store) -> None:
     assert batch
 
 
-@pytest.mark.parametrize("cursor", ["x", "1", "1.", ".1", "1.x", "-1.0", "1.1.1", "9" * 16 + ".0", "١.0"])
+@pytest.mark.parametrize("cursor", ["x", "1", "1-", "-1", "1-x", "1.0", "1-1-1", "9" * 16 + "-0", "١-0"])
 async def test_a_cursor_of_somebody_else_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(InvalidInput):
         await look_up(store, JobFilter(references=frozenset({"r"})), after=cursor, limit=1)
 
 
 async def test_a_cursor_far_away_finds_nothing_at_once(store: Store) -> None:
-    page = await look_up(store, JobFilter(references=frozenset({"r"})), after=f"{10**14}.5", limit=1)
+    page = await look_up(store, JobFilter(references=frozenset({"r"})), after=f"{10**14}-5", limit=1)
     assert page == lookup.LookupPage(jobs=(), cursor="")
