@@ -16,7 +16,7 @@ from dispatcher.service.rollback import resume, view_rollback
 router = APIRouter(prefix="/v1/account", tags=["account"])
 
 
-@router.get("", responses=raises(errors.UnreadableData))
+@router.get("")
 async def get_account(runtime: RuntimeDep) -> responses.Account:
     """Show the rate limits, the current rate and all holds."""
     return await shown_account(runtime, await account.view_account(runtime.store))
@@ -50,14 +50,14 @@ async def unblock_account(runtime: RuntimeDep) -> responses.Account:
     return await get_account(runtime)
 
 
-@router.post("/resume", responses=raises(errors.Missing, errors.ActionNotAllowed, errors.UnreadableData))
+@router.post("/resume", responses=raises(errors.Missing, errors.ActionNotAllowed))
 async def resume_account(body: validation.Resume, runtime: RuntimeDep) -> responses.Account:
     """Accept that Redis has lost writes. Sending continues once the provider's faxes of that time are reconciled."""
     await resume(runtime.store, accept_rollback=body.accept_rollback)
     return await get_account(runtime)
 
 
-@router.post("/holds/release", responses=raises(errors.UnreadableData))
+@router.post("/holds/release")
 async def release_holds(body: validation.ReleaseHolds, runtime: RuntimeDep) -> responses.ReleasedHolds:
     """Release the holds of a category, of a batch and its jobs, or all. With `dry_run`, only say which these are."""
     done = await account.release_holds(

@@ -114,7 +114,7 @@ async def update_batch(
     return convert.changed_batch(changed, seen, dry_run=body.dry_run)
 
 
-@router.delete("/{batch}", responses=raises(errors.UnreadableData, errors.ActionNotAllowed))
+@router.delete("/{batch}", responses=raises(errors.ActionNotAllowed))
 async def delete_batch(batch: BatchPath, runtime: RuntimeDep) -> responses.Removed:
     """Delete a batch that has ended, with its recipients, results and report. A repeat changes nothing.
 

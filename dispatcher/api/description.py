@@ -140,7 +140,7 @@ def _common(path: str, operation: Mapping[str, Any]) -> Iterator[str]:
     if path.startswith("/v1"):
         yield from ("unauthorized", "invalid")
     if path != "/healthz":
-        yield "store-unavailable"
+        yield from ("store-unavailable", "unreadable-data")
     if "requestBody" in operation:
         yield from _BODY
     if "parameters" in operation:

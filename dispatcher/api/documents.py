@@ -48,7 +48,7 @@ _FIELDS = 10
     "",
     status_code=201,
     dependencies=[turn_until_answered("upload_turns")],
-    responses=raises(errors.StoreFull, errors.UnreadableData),
+    responses=raises(errors.StoreFull),
     openapi_extra={
         "parameters": [
             {
@@ -98,13 +98,13 @@ async def _received(request: Request) -> AsyncIterator[tuple[IO[bytes], str]]:
         yield file.file, file_name(file.headers.get("content-disposition", ""))
 
 
-@router.get("/{sha256}", responses=raises(errors.Missing, errors.UnreadableData))
+@router.get("/{sha256}", responses=raises(errors.Missing))
 async def get_document(sha256: DocumentPath, runtime: RuntimeDep) -> responses.Document:
     """Show the size, number of pages and name of a document."""
     return convert.document(await find_document(runtime.store, sha256))
 
 
-@router.delete("/{sha256}", responses=raises(errors.ActionNotAllowed, errors.UnreadableData))
+@router.delete("/{sha256}", responses=raises(errors.ActionNotAllowed))
 async def delete_document(sha256: DocumentPath, runtime: RuntimeDep) -> responses.Removed:
     """Delete a document, unless batches that have not ended need it. Ended ones can only be rerun with another."""
     return responses.Removed(removed=await deletions.delete_document(runtime.store, sha256))
@@ -114,7 +114,7 @@ _Expires = Annotated[
     int, Query(ge=0, lt=END_MS // 1000, description="Second since 1970 until which the address holds.")
 ]
 _Signature = Annotated[str, Query(description="Signature of the address.")]
-_FETCH = raises(errors.Missing, errors.Forged, errors.UnreadableData)
+_FETCH = raises(errors.Missing, errors.Forged)
 
 
 @signed.get(

@@ -9,16 +9,15 @@ from dispatcher.api import convert
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, page_response
 from dispatcher.api.parameters import LimitOf1000
-from dispatcher.api.problems import raises
 from dispatcher.core.batch_events import EventType
 from dispatcher.schema import requests, responses
-from dispatcher.service import errors, events
+from dispatcher.service import events
 from dispatcher.service.events import EventFilter, cursor_of
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 
-@router.get("", response_model=responses.EventPage, dependencies=[PAGE_TURN], responses=raises(errors.UnreadableData))
+@router.get("", response_model=responses.EventPage, dependencies=[PAGE_TURN])
 async def list_events(
     runtime: RuntimeDep,
     type: Annotated[  # the name of the parameter

@@ -25,7 +25,6 @@ router = APIRouter(prefix="/v1/faxes", tags=["faxes"])
     status_code=202,
     responses=raises(
         errors.Deleted,
-        errors.UnreadableData,
         errors.ActionNotAllowed,
         errors.WarningsNotAllowed,
         errors.NumberSuppressed,
@@ -53,7 +52,7 @@ async def send_fax(
     return convert.job(view)
 
 
-@router.get("/{fax}", responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData))
+@router.get("/{fax}", responses=raises(errors.Missing, errors.Deleted))
 async def get_fax(
     fax: Annotated[str, Path(description="Id of the job, or of its batch.")], runtime: RuntimeDep
 ) -> responses.JobStory:

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/holds", tags=["account"])
     "",
     response_model=responses.HoldPage,
     dependencies=[PAGE_TURN],
-    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+    responses=raises(errors.Missing, errors.Deleted),
 )
 async def list_holds(
     runtime: RuntimeDep,

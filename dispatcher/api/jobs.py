@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
     "/batches/{batch}/jobs",
     response_model=responses.JobPage,
     dependencies=[PAGE_TURN],
-    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+    responses=raises(errors.Missing, errors.Deleted),
 )
 async def list_batch_jobs(
     batch: BatchPath,
@@ -62,9 +62,7 @@ async def list_batch_jobs(
     return await page_response(convert.job_page, page)
 
 
-@router.get(
-    "/jobs", response_model=responses.LookupPage, dependencies=[PAGE_TURN], responses=raises(errors.UnreadableData)
-)
+@router.get("/jobs", response_model=responses.LookupPage, dependencies=[PAGE_TURN])
 async def look_up_jobs(
     runtime: RuntimeDep,
     number: Annotated[
@@ -98,7 +96,7 @@ async def look_up_jobs(
 
 @router.post(
     "/batches/{batch}/jobs/cancel",
-    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData, errors.ActionNotAllowed),
+    responses=raises(errors.Missing, errors.Deleted, errors.ActionNotAllowed),
 )
 async def cancel_batch_jobs(
     batch: BatchPath, body: validation.CancelJobs, runtime: RuntimeDep
@@ -131,7 +129,7 @@ def _rows(batch: str, names: Sequence[str]) -> frozenset[int]:
     return frozenset(rows)
 
 
-@router.get("/jobs/{job}", responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData))
+@router.get("/jobs/{job}", responses=raises(errors.Missing, errors.Deleted))
 async def get_job(job: JobPath, runtime: RuntimeDep) -> responses.JobStory:
     """Show one job with the history of its attempts and a sentence that says what it waits for."""
     return convert.job_story(await show_job(runtime.store, job))

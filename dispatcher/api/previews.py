@@ -27,7 +27,7 @@ _PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary
     response_class=Response,
     responses={
         200: _PNG,
-        **raises(errors.Missing, errors.UnreadableData, errors.Unreadable, errors.StoreFull),
+        **raises(errors.Missing, errors.Unreadable, errors.StoreFull),
     },
     dependencies=[turn_until_answered("preview_turns")],
 )

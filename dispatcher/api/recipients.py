@@ -56,7 +56,6 @@ _BODY = {
     responses=raises(
         errors.Missing,
         errors.Deleted,
-        errors.UnreadableData,
         errors.ActionNotAllowed,
         errors.Conflict,
         errors.StoreFull,
@@ -95,7 +94,7 @@ async def upload_recipients(
 @router.post(
     "/recipients/dry-run",
     openapi_extra=_BODY,
-    responses=raises(RecipientListError, errors.StoreFull, errors.UnreadableData),
+    responses=raises(RecipientListError, errors.StoreFull),
 )
 async def try_recipients(
     request: Request, runtime: RuntimeDep, options: Annotated[requests.DryRunOptions, Query()]
@@ -123,7 +122,7 @@ def _turn(request: Request) -> AbstractAsyncContextManager[None]:
     "/batches/{batch}/refused",
     response_model=responses.RefusedPage,
     dependencies=[PAGE_TURN],
-    responses=raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+    responses=raises(errors.Missing, errors.Deleted),
 )
 async def list_refused_rows(
     batch: BatchPath, runtime: RuntimeDep, after: AfterLine = "", limit: LimitOf1000 = 100

@@ -33,7 +33,6 @@ PREVIEWS_AT_ONCE, PREVIEWS_WAITING = 2, 16
 _RERUN = raises(
     errors.Missing,
     errors.Deleted,
-    errors.UnreadableData,
     errors.ActionNotAllowed,
     errors.WarningsNotAllowed,
     errors.NumberSuppressed,
@@ -99,7 +98,7 @@ async def rerun_batches(
 @router.get(
     "/rerun-previews/{preview}",
     response_model=responses.RerunPreview,
-    responses=_PREVIEW | raises(errors.Missing, errors.Deleted, errors.UnreadableData),
+    responses=_PREVIEW | raises(errors.Missing, errors.Deleted),
 )
 async def continue_rerun_preview(
     preview: Annotated[str, Path(description="Id of the preview.")],

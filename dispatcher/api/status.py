@@ -6,16 +6,14 @@ from dispatcher.api import convert
 from dispatcher.api.account import shown_account
 from dispatcher.api.dependencies import RuntimeDep
 from dispatcher.api.pages import PAGE_TURN, page_response
-from dispatcher.api.problems import raises
 from dispatcher.api.progress import progress_now
 from dispatcher.schema import responses
-from dispatcher.service import errors
 from dispatcher.service.status import view_status
 
 router = APIRouter(prefix="/v1/status", tags=["account"])
 
 
-@router.get("", response_model=responses.Status, dependencies=[PAGE_TURN], responses=raises(errors.UnreadableData))
+@router.get("", response_model=responses.Status, dependencies=[PAGE_TURN])
 async def get_status(runtime: RuntimeDep) -> Response:
     """Show all that runs: the account, its holds, the processes, the provider, and the batches that have not ended.
 

@@ -16,13 +16,13 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["events"])
 
 EndpointPath = Annotated[str, Path(description="Id of the endpoint.")]
 #: what every route of an endpoint can raise
-_FIND = (errors.Missing, errors.UnreadableData)
+_FIND = (errors.Missing,)
 
 
 @router.post(
     "",
     status_code=201,
-    responses=raises(errors.ActionNotAllowed, errors.Conflict, errors.Deleted, errors.UnreadableData),
+    responses=raises(errors.ActionNotAllowed, errors.Conflict, errors.Deleted),
 )
 async def create_webhook_endpoint(
     body: validation.NewWebhookEndpoint, runtime: RuntimeDep, response: Response, key: IdempotencyKey = None
@@ -37,7 +37,7 @@ async def create_webhook_endpoint(
     return convert.webhook_endpoint_secret(view)
 
 
-@router.get("", responses=raises(errors.UnreadableData))
+@router.get("")
 async def list_webhook_endpoints(runtime: RuntimeDep) -> responses.WebhookEndpoints:
     """List all endpoints, the oldest first."""
     views = await webhooks.list_endpoints(runtime.store)

@@ -74,7 +74,7 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         holds=Counter(map(_kind, await store.holds.all())),
         rate=rate_state.rate,
         ceiling=rate_state.ceiling,
-        used_ratio=used_ratio(rate_state, now_ms * 1000) if rate_state.ceiling else 0.0,
+        used_ratio=used_ratio(rate_state, now_ms * 1000),
         limits={allowance.period: allowance.limit for allowance in rate_state.allowances},
         used={allowance.period: used(allowance, now_ms * 1000) for allowance in rate_state.allowances},
         next_permit_s=max(0, next_us(rate_state, now_ms * 1000) - now_ms * 1000) / 1_000_000,

@@ -115,9 +115,11 @@ def window_us(state: RateState) -> int:
 def used_ratio(state: RateState, now_us: int) -> float:
     """Return the slots of the last full window as a share of what the ceiling allows, from 0 to 1.
 
-    It is 0 if nothing was sent for a window. Slots of the running window may all be granted already: they lie ahead,
-    but no further than ``MAX_AHEAD_US``.
+    It is 0 if nothing was sent for a window, and without a ceiling. Slots of the running window may all be granted
+    already: they lie ahead, but no further than ``MAX_AHEAD_US``.
     """
+    if not state.ceiling:
+        return 0.0
     length_us, elapsed = window_us(state), now_us - state.window_us
     if not -MAX_AHEAD_US <= elapsed < 2 * length_us:
         return 0.0
