@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from dispatcher.core.batch import Control, Definition, Priority, Tally
 from dispatcher.core.batch_change import BatchChange
 from dispatcher.core.batch_events import EventType
+from dispatcher.core.counted import share_of
 from dispatcher.core.diagnosis import BatchFinding
 from dispatcher.core.forecast import MailingPrice
 from dispatcher.core.job import FINAL, JOB_STATES, HistoryEntry, RefusedRow, State
@@ -111,7 +112,7 @@ def rerun_preview(seen: RerunPreview) -> responses.RerunPreview:
     return responses.RerunPreview(
         id=seen.id or None,
         complete=seen.complete,
-        progress=round(seen.blocks_done / seen.blocks, 3) if seen.blocks else 1.0,
+        progress=share_of(seen.blocks_done, seen.blocks) if seen.blocks else 1.0,
         jobs=sum(group.jobs for group in new_batches),
         pages_total=_sum(group.pages_total for group in new_batches),
         sending_minutes=_sum(group.sending_minutes for group in new_batches),
@@ -312,7 +313,7 @@ def _batch(model: type[Model], view: BatchView, seen: BatchProgress, **values: A
         holds=[hold(item) for item in view.holds],
         held_jobs=dict(sorted(overview.held_jobs.items(), key=lambda item: (-item[1], item[0]))),
         limited_by=seen.limited_by,
-        progress=round(overview.tally.final / overview.rows, 4) if overview.rows else None,
+        progress=share_of(overview.tally.final, overview.rows) if overview.rows else None,
         rate_now=None if seen.rate is None else round(seen.rate, 2),
         eta=_time(seen.end.at_ms) if seen.end else None,
         eta_basis=seen.end.basis.value if seen.end else None,

@@ -42,7 +42,7 @@ from dispatcher.client import (
     api_options,
     new_key,
 )
-from dispatcher.core.counted import counted
+from dispatcher.core.counted import counted, percent
 
 _PANEL = "What is put right"
 
@@ -199,7 +199,7 @@ def _single(new: NewReruns) -> NewRerun:
 
 def _preview(client: Client, new: NewReruns) -> RerunPreview:
     def progress(share: float) -> None:
-        note(f"{share:.0%} counted")
+        note(f"{percent(share)} counted")
 
     if len(new.batches) == 1:
         return client.preview_rerun(new.batches[0], _single(new), progress=progress)

@@ -12,7 +12,7 @@ from dispatcher.cli.hold_lines import hold_line
 from dispatcher.cli.output import JsonOption, print_json, results, styled
 from dispatcher.cli.tables import age, limited_by_text, pairs, rate_text, table, when
 from dispatcher.client import Batch, Client, Status
-from dispatcher.core.counted import counted
+from dispatcher.core.counted import counted, percent
 
 #: seconds between two requests
 _LOOK_S = 1.0
@@ -63,7 +63,7 @@ def status_picture(seen: Status) -> RenderableType:
 
 def _facts(seen: Status) -> Table:
     account = seen.account
-    used = f", {account.used_ratio:.0%} of it used" if account.used_ratio is not None else ""
+    used = f", {percent(account.used_ratio)} of it used" if account.used_ratio is not None else ""
     in_flight = f"{account.in_flight or 0:,}" + (f", {account.unclear:,} of them unclear" if account.unclear else "")
     return pairs(
         {
@@ -99,7 +99,7 @@ def _batches(batches: tuple[Batch, ...]) -> Table:
     grid = table(*columns, numbers=["done", "delivered", "failed"], prose=["limited by"])
     for batch in batches:
         delivered, failed = f"{batch.counts.get('delivered', 0):,}", f"{batch.counts.get('failed', 0):,}"
-        done = f"{batch.final / batch.rows:.0%}" if batch.rows else ""
+        done = percent(batch.final / batch.rows) if batch.rows else ""
         state = styled(batch.state, "yellow" if batch.state in ("held", "paused") else "")
         grid.add_row(batch.id, state, done, f"{delivered}/{batch.rows:,}", failed, batch.limited_by or "")
     return grid

@@ -1,6 +1,5 @@
 """Formats batches, jobs, counts, holds and refused lines as tables and short texts."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -29,7 +28,7 @@ from dispatcher.client import (
     Upload,
     Wait,
 )
-from dispatcher.core.counted import counted
+from dispatcher.core.counted import counted, percent
 from dispatcher.core.durations import duration_text
 from dispatcher.core.limits.limited_by import SENTENCES
 
@@ -98,14 +97,6 @@ def batches_table(batches: Iterable[Batch]) -> Table:
             age,
         )
     return grid
-
-
-def _percent(share: float) -> str:
-    """Return a share in percent. What is not all of it is never shown as 100 %, what is not nothing never as 0 %."""
-    percent = 100 * share
-    if 0 < percent < 1:
-        return "<1 %"
-    return f"{math.floor(percent):d} %"
 
 
 _EXPIRED_BECAUSE = {
@@ -179,7 +170,7 @@ def _progress(batch: Batch) -> str:
     if batch.progress is None or batch.state == "draft":
         return ""
     rate = f", {batch.rate_now:g} jobs/s lately" if batch.rate_now and not batch.ended else ""
-    return f"{batch.final:,} of {counted(batch.rows, 'job')} ended ({_percent(batch.progress)}){rate}"
+    return f"{batch.final:,} of {counted(batch.rows, 'job')} ended ({percent(batch.progress)}){rate}"
 
 
 _END_RESTS_ON = {
@@ -343,7 +334,7 @@ def counts_table(batch: Batch, title: str = "") -> Table:
     for state, style in STATES.items():
         jobs = batch.counts.get(state, 0)  # type: ignore[call-overload]  # STATES holds the same names
         if jobs:
-            grid.add_row(styled(state, style), "", f"{jobs:,}", f"{jobs / batch.rows:.1%}" if batch.rows else "")
+            grid.add_row(styled(state, style), "", f"{jobs:,}", percent(jobs / batch.rows, 1) if batch.rows else "")
             for category, count in _largest_first(batch.categories.get(state, {})):
                 if category:
                     grid.add_row("", category, styled(f"{count:,}", "dim"), "")
@@ -452,7 +443,7 @@ def history_lines(history: Iterable[HistoryEntry]) -> Text:
 def account_facts(account: Account) -> Table:
     facts = {
         "rate": rate_text(account),
-        "used": f"{account.used_ratio:.0%}" if account.used_ratio is not None else "",
+        "used": percent(account.used_ratio) if account.used_ratio is not None else "",
         "limited by": limited_by_text(account.limited_by),
         "blocked until": _blocked(account),
         "in flight": _in_flight(account),

@@ -1,7 +1,7 @@
 """How far a batch is, how fast it goes, when it will have ended, and what its waiting jobs wait for. Pure.
 
-An end is named only if the batch would reach it by itself: nothing is held, paused or absent. It is honest about
-retries: it never lies before the last retry that is known, and says when it rests on that.
+An end is named only if the batch would reach it by itself: nothing is held, withheld, paused or absent. It is honest
+about retries: it never lies before the last retry that is known, and says when it rests on that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,10 @@ class Lately:
         window, into_ms = divmod(now_ms, LATELY_MS)
         this = self.jobs if window == self.window else 0
         before = {window: self.jobs_before, window - 1: self.jobs}.get(self.window, 0)
-        jobs = this + before * (1 - into_ms / LATELY_MS)
+        # those of the window before are taken as even over that part of it in which the batch ran
+        ran_ms = min(max(window * LATELY_MS - started_ms, 0), LATELY_MS)
+        share = min(1.0, (LATELY_MS - into_ms) / ran_ms) if ran_ms else 0.0
+        jobs = this + before * share
         since_ms = min(max(now_ms - started_ms, _SHORTEST_MS), LATELY_MS)
         return jobs * 1000 / since_ms
 
@@ -85,8 +88,9 @@ class Remaining:
     #: jobs that wait for a later time, and the latest of these times
     later: int = 0
     last_try_ms: int = 0
-    #: jobs that wait until somebody ends a hold of the job or its country
+    #: jobs that wait until somebody ends a hold of the job or its country, and those that wait for ``continue``
     held: int = 0
+    withheld: int = 0
     limited_by: LimitedBy | None = None
     #: jobs that ended in a second lately
     rate: float = 0.0
@@ -105,7 +109,7 @@ def end_of(left: Remaining) -> End | None:
 
 
 def _end(left: Remaining) -> End | None:
-    if left.live <= 0 or left.held > 0 or left.limited_by in _STOPPED:
+    if left.live <= 0 or left.held > 0 or left.withheld > 0 or left.limited_by in _STOPPED:
         return None
     moving = left.live - left.later
     retries = End(max(left.last_try_ms, left.now_ms), Basis.RETRIES) if left.later > 0 else None

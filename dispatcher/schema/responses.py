@@ -243,7 +243,7 @@ class Batch(Response):
     )
     refused_reasons: dict[str, int] = Field(default={}, description="Number of refused rows by reason.")
     progress: float | None = Field(
-        default=None, description="Share of the jobs that are final, from 0 to 1; null without jobs."
+        default=None, description="Share of the jobs that are final, from 0 to 1, rounded down; null without jobs."
     )
     rate_now: float | None = Field(
         default=None, description="Number of jobs that ended in a second, over the last minute; null before the start."
@@ -251,7 +251,7 @@ class Batch(Response):
     eta: Time | None = Field(
         default=None,
         description="When the last job will have ended, as far as is known. Null if the batch has ended, if somebody "
-        "has to do something first (`limited_by`, `held_jobs`), or if nothing has ended lately.",
+        "has to do something first (`limited_by`, `held_jobs`, `withheld`), or if nothing has ended lately.",
     )
     eta_basis: Literal["rate", "retries", "deadline"] | None = Field(
         default=None,

@@ -73,6 +73,7 @@ def _progress(view: BatchView, limits: BatchLimits, now_ms: int) -> BatchProgres
         later=backlog.later,
         last_try_ms=backlog.last_ms,
         held=backlog.held,
+        withheld=backlog.withheld,
         limited_by=limits.word,
         rate=rate or 0.0,
         deadline_ms=view.definition.deadline_ms,

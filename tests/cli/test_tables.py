@@ -66,7 +66,7 @@ def test_a_status_shows_ids_whole_and_what_is_absent_in_80_columns() -> None:
     text = printed(status_picture(seen))
     assert "none runs (never seen): start it with `bulkfax scheduler`" in text
     assert "2 processes running" in text
-    assert re.search(rf"{ID} +running +51% +50,000/100,000 +1,000", text)
+    assert re.search(rf"{ID} +running +51 % +50,000/100,000 +1,000", text)
 
 
 def test_names_are_printed_as_they_are() -> None:
@@ -77,7 +77,7 @@ def test_counts_show_states_in_order_and_categories_with_the_largest_first() -> 
     text = printed(tables.counts_table(BATCH))
     assert text.index("waiting") < text.index("delivered") < text.index("failed")
     assert text.index("bad_number") < text.index("busy")
-    assert "50.0%" in text
+    assert "50.0 %" in text
 
 
 def test_refused_lines_are_counted_by_reason_with_duplicates_among_them() -> None:
@@ -136,7 +136,7 @@ def test_an_account_shows_its_rate() -> None:
     account = Account(rate_per_second=10, rate_now=5, used_ratio=0.25, holds=(Hold(scope="account"),))
     text = printed(tables.account_facts(account))
     assert "5 of 10 faxes a second" in text
-    assert "25%" in text
+    assert "25 %" in text
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dispatcher.core.counted import counted
+from dispatcher.core.counted import counted, percent, share_of
 
 #: a count in a formatted text, followed by a noun in the plural
 _PLURAL = re.compile(
@@ -41,3 +43,31 @@ def test_sentences_count_with_the_function(repository: Path) -> None:
         if _PLURAL.search(line) and not any(fine in line for fine in _FINE)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+@given(st.integers(1, 10**7), st.data())
+def test_only_all_of_it_is_one(whole: int, data: st.DataObject) -> None:
+    part = data.draw(st.one_of(st.integers(0, whole), st.integers(max(0, whole - 2), whole)))
+    share = share_of(part, whole)
+    assert 0 <= share <= part / whole
+    assert (share == 1) == (part == whole)
+    assert part / whole - share < 0.0001
+    for shown in (share, part / whole):
+        assert (percent(shown), percent(shown, 1)).count("100 %") == (part == whole)
+        assert (percent(shown, 1) == "100.0 %") == (part == whole)
+    assert (percent(part / whole) == "0 %") == (part == 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "text", "exact"),
+    [
+        (0.0, "0 %", "0.0 %"),
+        (0.29, "29 %", "29.0 %"),
+        (0.0001, "<1 %", "<0.1 %"),
+        (0.5119, "51 %", "51.1 %"),
+        (0.9999, "99 %", "99.9 %"),
+        (1.0, "100 %", "100.0 %"),
+    ],
+)
+def test_a_share_is_rounded_down(share: float, text: str, exact: str) -> None:
+    assert (percent(share), percent(share, 1)) == (text, exact)

@@ -28,6 +28,8 @@ RETRIES = Remaining(
         (replace(RUNNING, live=0), None),
         (replace(RUNNING, rate=0.0), None),
         (replace(RUNNING, held=1), None),
+        (replace(RUNNING, withheld=1), None),
+        (replace(RETRIES, withheld=1), None),
         (replace(RUNNING, limited_by=None), End(NOW + 10_000, Basis.RATE)),
         (replace(RUNNING, later=50, last_try_ms=NOW + HOUR), End(NOW + HOUR, Basis.RETRIES)),
         (replace(RUNNING, later=50, last_try_ms=NOW + 1_000), End(NOW + 5_000, Basis.RATE)),
@@ -60,6 +62,7 @@ def test_the_end_is_named_only_if_the_batch_reaches_it_by_itself(left: Remaining
         later=st.integers(0, 10_000),
         last_try_ms=st.integers(NOW - HOUR, NOW + 100 * HOUR),
         held=st.integers(0, 3),
+        withheld=st.integers(0, 3),
         limited_by=st.none() | st.sampled_from(LimitedBy),
         rate=st.floats(0, 400),
         deadline_ms=st.sampled_from((0, NOW + 1, NOW + HOUR)),
@@ -70,6 +73,7 @@ def test_an_end_lies_ahead_and_never_before_the_last_retry(left: Remaining) -> N
     if end is None:
         return
     assert left.live > 0
+    assert left.held == left.withheld == 0
     assert end.at_ms >= NOW
     if end.basis is not Basis.DEADLINE and left.later > 0:
         assert end.at_ms >= left.last_try_ms
@@ -87,6 +91,10 @@ def test_an_end_lies_ahead_and_never_before_the_last_retry(left: Remaining) -> N
         (f"{WINDOW + 1} 50 0", FULL + 10_000, FULL + 5_000, 10.0),
         (f"{WINDOW + 1} 5 0", FULL + 10, FULL + 10, 5.0),
         (f"{WINDOW + 9} 600 0", FULL, FULL - HOUR, 0.0),
+        # it began 30 s before the window: all of the window before counts, and then what lies within the last minute
+        (f"{WINDOW + 1} 30 30", FULL + 30_000, FULL - 30_000, 1.0),
+        (f"{WINDOW + 1} 45 30", FULL + 45_000, FULL - 30_000, 1.0),
+        (f"{WINDOW + 1} 5 600", FULL + 5_000, FULL + 1, 1.0),
     ],
 )
 def test_the_rate_is_that_of_the_last_minute(text: str, now_ms: int, started_ms: int, rate: float) -> None:
@@ -100,6 +108,32 @@ def test_an_even_rate_is_shown_as_it_is(jobs_in_second: list[int]) -> None:
     for into in range(0, 60, 7):
         seen = Lately(window=WINDOW + 1, jobs=steady * into, jobs_before=steady * 60)
         assert seen.rate(FULL + into * 1000, NOW - HOUR) == pytest.approx(steady)
+
+
+@given(start_s=st.integers(-200, 59), now_s=st.integers(0, 59), steady=st.integers(1, 400))
+def test_an_even_rate_is_shown_as_it_is_from_the_start_on(start_s: int, now_s: int, steady: int) -> None:
+    """``FULL`` begins the window of now; a batch that has run for less than a minute has its own rate too."""
+    start_s = min(start_s, now_s - 1)
+    seen = Lately(
+        window=WINDOW + 1, jobs=steady * (now_s - max(0, start_s)), jobs_before=steady * min(60, max(0, -start_s))
+    )
+    assert seen.rate(FULL + now_s * 1000, FULL + start_s * 1000) == pytest.approx(steady)
+
+
+@given(st.lists(st.integers(0, 60_000), max_size=200), st.integers(0, 59_999), st.integers(0, 60_000))
+def test_the_rate_never_counts_more_than_has_ended(ends: list[int], into_ms: int, ran_ms: int) -> None:
+    """Jobs end at any times since the start, which lies in the window before."""
+    now_ms, started_ms = FULL + into_ms, FULL - ran_ms
+    times = [started_ms + ended for ended in ends if started_ms + ended <= now_ms]
+    seen = Lately(
+        window=WINDOW + 1,
+        jobs=sum(time_ms >= FULL for time_ms in times),
+        jobs_before=sum(time_ms < FULL for time_ms in times),
+    )
+    shown = seen.rate(now_ms, started_ms) * min(max(now_ms - started_ms, 1000), LATELY_MS) / 1000
+    assert -1e-6 <= shown <= len(times) + 1e-6
+    if now_ms - started_ms <= LATELY_MS:
+        assert shown == pytest.approx(len(times))
 
 
 def test_waits_have_their_first_and_last_try() -> None:

@@ -118,6 +118,18 @@ async def test_jobs_that_end_make_the_rate(system: DefaultPolicySystem) -> None:
     assert (view.overview.tally.final, progress.rate, progress.end) == (600, 0.0, None)
 
 
+async def test_jobs_that_wait_for_the_rest_of_a_partial_start_leave_the_end_open(system: DefaultPolicySystem) -> None:
+    """Also while the part that was started goes out."""
+    await system.db.draft("a", [number(index) for index in range(600)])
+    await system.store.batches.command("a", Command.START, quota=400)
+    await system.run(8)
+    view, progress = await seen(system)
+    assert 0 < view.overview.tally.final < 400
+    assert (view.overview.withheld, progress.limited_by, progress.end) == (200, LimitedBy.RATE, None)
+    await system.store.batches.continue_batch("a")
+    assert (await seen(system))[1].end
+
+
 async def test_jobs_that_are_held_one_by_one_leave_the_end_open(system: DefaultPolicySystem) -> None:
     system.line.failure = lambda call: FAILURES[0] if call.to == number(0) else None
     await system.db.running("a", 3)
