@@ -93,6 +93,6 @@ def _show(findings: "Sequence[Finding]", *, fix: bool) -> None:
     results.print(grid)
     if not fix and not all(finding.ok for finding in findings):
         results.print(
-            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds, callbacks set aside and "
-            "orphan keys. For the other checks, do what the finding says."
+            "`bulkfax doctor --fix` repairs misplaced jobs, counts, locks of numbers, holds, callbacks set aside, the "
+            "list of batches and orphan keys. For the other checks, do what the finding says."
         )

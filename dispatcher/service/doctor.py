@@ -17,7 +17,7 @@ from dispatcher.core.durations import duration_text
 from dispatcher.core.job import JobId, State
 from dispatcher.core.outcome import FaxUpdate
 from dispatcher.core.recovery.places import Place, misplacement
-from dispatcher.service.doctor_footprint import orphan_keys, remove_orphans, weigh_batches
+from dispatcher.service.doctor_footprint import weigh_batches
 from dispatcher.service.doctor_readable import ADVICE, MAX_NAMED, unreadable
 from dispatcher.service.doctor_suppressions import check_list, repair_list
 from dispatcher.service.permits import NoPermit
@@ -26,6 +26,7 @@ from dispatcher.sinch.errors import SinchError
 from dispatcher.store import codec
 from dispatcher.store.audit import StoredBatch, tally, tally_waits
 from dispatcher.store.errors import StoreError, UnreadableData, WrongKeyType
+from dispatcher.store.footprint import OrphanKeys
 from dispatcher.store.keys import BLOCK
 from dispatcher.store.store import Store
 
@@ -81,7 +82,7 @@ async def examine(store: Store, *, fix: bool, progress: Progress) -> list[Findin
         "watch": partial(_overdue, store),
         "drafts": partial(_drafts, store),
         "webhooks": partial(_webhooks, store),
-        "orphan keys": partial(_orphans, store, fix=fix),
+        "list of batches": partial(_strays, store, fix=fix),
         "memory": partial(_weights, store),
         "clock": partial(_clock, store),
     }
@@ -381,15 +382,29 @@ def _age(since_ms: int, now_ms: int) -> str:
     return f"the last {duration_text(round((now_ms - since_ms) / 1000), units=1)}"
 
 
-async def _orphans(store: Store, *, fix: bool) -> Finding:
-    orphans = await orphan_keys(store)
+async def _strays(store: Store, *, fix: bool) -> tuple[Finding, Finding]:
+    strays = await store.footprint.strays()
+    return await _unlisted(store, strays.unlisted, fix=fix), await _orphans(store, strays.orphans, fix=fix)
+
+
+async def _unlisted(store: Store, batches: Sequence[str], *, fix: bool) -> Finding:
+    if not batches:
+        return Finding(check="list of batches", ok=True, text="it names every batch that is stored")
+    named = ", ".join(batches[:_MAX_NAMED])
+    text = f"it does not name {counted(len(batches), 'batch', 'batches')} that may be sending: {named}"
+    fixed = fix and all([await store.footprint.list_again(batch) for batch in batches])
+    return Finding(check="list of batches", ok=False, text=text, fixed=fixed)
+
+
+async def _orphans(store: Store, orphans: Sequence[OrphanKeys], *, fix: bool) -> Finding:
     if not orphans:
         return Finding(check="orphan keys", ok=True, text="every key of a batch belongs to one")
     keys = counted(sum(orphan.keys for orphan in orphans), "key")
     named = ", ".join(orphan.batch for orphan in orphans[:_MAX_NAMED])
     text = f"{keys} of {counted(len(orphans), 'batch', 'batches')} that are in no list: {named}"
-    fixed = fix and await remove_orphans(store, orphans)
-    return Finding(check="orphan keys", ok=False, text=text, fixed=fixed)
+    if fix:
+        await store.footprint.remove([orphan.batch for orphan in orphans])
+    return Finding(check="orphan keys", ok=False, text=text, fixed=fix)
 
 
 async def _weights(store: Store) -> Finding:

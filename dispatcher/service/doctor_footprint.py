@@ -1,14 +1,14 @@
-"""The doctor's checks of memory: what each batch weighs, and keys that belong to no batch any more."""
+"""The doctor's check of memory: what each batch weighs."""
 
 import heapq
 from dataclasses import dataclass
 
 from dispatcher.core.counted import counted
-from dispatcher.store.footprint import BatchSize, OrphanKeys
+from dispatcher.store.footprint import BatchSize
 from dispatcher.store.store import Store
 
-#: batches that are weighed, those with the most jobs; orphans that one run removes
-_WEIGHED, _REMOVED = 200, 1000
+#: batches that are weighed, those with the most jobs
+_WEIGHED = 200
 _MB = 1_000_000
 
 
@@ -52,15 +52,3 @@ async def weigh_batches(store: Store) -> Weights:
 
 async def _weigh(store: Store, size: BatchSize) -> Weight:
     return Weight(batch=size.batch, jobs=size.rows, size_bytes=await store.footprint.weigh(size))
-
-
-async def orphan_keys(store: Store) -> list[OrphanKeys]:
-    """Return the batches that are gone and have keys, those with the most keys first."""
-    return sorted(await store.footprint.orphans(), key=lambda orphan: -orphan.keys)
-
-
-async def remove_orphans(store: Store, orphans: list[OrphanKeys]) -> bool:
-    """Remove the keys of some batches that are gone. Returns whether these are all."""
-    for orphan in orphans[:_REMOVED]:
-        await store.footprint.remove(orphan.batch)
-    return len(orphans) <= _REMOVED

@@ -1,17 +1,22 @@
-"""Measures how much memory batches take, and finds and removes keys of batches that are gone."""
+"""Measures how much memory batches take, and finds keys of batches that are gone, or that the list does not name."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
+from dispatcher.core.batch import Control
+from dispatcher.store.batches import decode_definition
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import whole_or_0
-from dispatcher.store.errors import translated
+from dispatcher.store.decoding import decoding, whole_or_0
+from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.keys import BATCH_PARTS, BLOCK_PARTS, MAX_BLOCKS, Keys
 
 #: blocks of a batch that are measured, and elements of a key that the server looks at
 _BLOCKS, _SAMPLES = 3, 5
 #: batches that are read in one call, and keys that are read or removed in one call
 _BATCHES, _KEYS = 500, 500
+_DELETING = Control.DELETING.value.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,24 @@ class OrphanKeys:
 
     batch: str
     keys: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strays:
+    """What the list of batches does not name: batches that are gone, and batches that have a hash all the same."""
+
+    orphans: Sequence[OrphanKeys]
+    unlisted: Sequence[str]
+
+
+class _Standing(Enum):
+    """What is known of a name under which there are keys."""
+
+    #: it is in the list, or is being deleted
+    KNOWN = auto()
+    #: it has a hash, so it may be sending
+    UNLISTED = auto()
+    GONE = auto()
 
 
 class Footprint:
@@ -68,38 +91,60 @@ class Footprint:
                 # nothing for a key that does not exist
                 return [answer or 0 for answer in await pipe.execute()]
 
-    async def orphans(self) -> list[OrphanKeys]:
-        """Return the batches that have keys and are gone, with the number of keys.
+    async def strays(self) -> Strays:
+        """Return the batches that have keys, and that the list does not name.
 
-        A batch with a hash may be sending, even if a damaged index does not name it. The keys are looked at before the
-        index: a batch that is created meanwhile is in it.
+        The keys are looked at before the list: a batch that is created meanwhile is in it. What seems to be gone is
+        looked at again afterwards: a deletion may have ended meanwhile.
         """
-        counts = dict[str, int]()
-        async for batches in self._batches_with_keys():
-            for batch in batches:
-                counts[batch] = counts.get(batch, 0) + 1
-        names = list(counts)
-        gone = [name for name, known in zip(names, await self._are_known(names), strict=True) if not known]
-        return [OrphanKeys(batch=name, keys=counts[name]) for name in gone]
+        names = set[str]()
+        async for keys in self._scan():
+            names.update(map(self._batch_of, keys))
+        standing = await self._standing(sorted(names))
+        gone = {name for name, known in standing.items() if known is _Standing.GONE}
+        counts = Counter[str]()
+        if gone:
+            async for keys in self._scan():
+                counts.update(name for name in map(self._batch_of, keys) if name in gone)
+        return Strays(
+            orphans=[OrphanKeys(batch=name, keys=keys) for name, keys in counts.most_common()],
+            unlisted=[name for name, known in standing.items() if known is _Standing.UNLISTED],
+        )
 
-    async def remove(self, batch: str) -> int:
-        """Remove the keys of a batch that is gone, in bounded steps. Returns their number."""
+    async def remove(self, batches: Collection[str]) -> int:
+        """Remove the keys of batches that are gone, in bounded steps. Returns their number."""
+        standing = await self._standing(sorted(batches))
+        gone = {name for name, known in standing.items() if known is _Standing.GONE}
         removed = 0
-        if (await self._are_known([batch]))[0]:
+        if not gone:
             return removed
-        async for names in self._scan(f"{_escaped(self._keys.batch(batch))}*"):
-            own = [name for name in names if self._batch_of(name) == batch]
+        async for keys in self._scan():
+            own = [key for key in keys if self._batch_of(key) in gone]
             if own:
                 with translated():
                     removed += int(await self._client.unlink(*own))
         return removed
 
-    async def _batches_with_keys(self) -> AsyncIterator[list[str]]:
-        async for names in self._scan(f"{_escaped(self._keys.batch(''))}*"):
-            yield [self._batch_of(name) for name in names]
+    async def list_again(self, batch: str) -> bool:
+        """Put a batch that has a hash back into the list. Returns False for one without a definition."""
+        with translated():
+            raw = await self._client.hget(self._keys.batch(batch), "definition")
+        if raw is None:
+            return False
+        try:
+            with decoding(self._keys.batch(batch)):
+                created_ms = decode_definition(raw).created_ms
+        except UnreadableData:
+            created_ms = 0
+        with translated():
+            await self._client.zadd(self._keys.batches, {batch: created_ms}, nx=True)
+            if await self._client.hget(self._keys.batch(batch), "control") in (None, _DELETING):
+                await self._client.zrem(self._keys.batches, batch)  # it was deleted meanwhile
+        return True
 
-    async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
-        cursor = 0
+    async def _scan(self) -> AsyncIterator[list[str]]:
+        """Yield the keys of batches."""
+        cursor, pattern = 0, f"{_escaped(self._keys.batch(''))}*"
         while True:
             with translated():
                 cursor, names = await self._client.scan(cursor, match=pattern, count=_KEYS)
@@ -110,9 +155,8 @@ class Footprint:
     def _batch_of(self, key: str) -> str:
         return key.removeprefix(self._keys.batch("")).partition(":")[0]
 
-    async def _are_known(self, batches: Sequence[str]) -> list[bool]:
-        """Return of each batch whether it has a hash, is in the index or is being deleted."""
-        known = []
+    async def _standing(self, batches: Sequence[str]) -> dict[str, _Standing]:
+        standing = dict[str, _Standing]()
         for first in range(0, len(batches), _BATCHES):
             chunk = batches[first : first + _BATCHES]
             with translated():
@@ -122,11 +166,10 @@ class Footprint:
                     for batch in chunk:
                         pipe.exists(self._keys.batch(batch))
                     listed, deleting, *exist = await pipe.execute()
-            known += [
-                here is not None or there is not None or bool(hash_exists)
-                for here, there, hash_exists in zip(listed, deleting, exist, strict=True)
-            ]
-        return known
+            for batch, here, there, hash_exists in zip(chunk, listed, deleting, exist, strict=True):
+                missing = _Standing.UNLISTED if hash_exists else _Standing.GONE
+                standing[batch] = missing if here is None and there is None else _Standing.KNOWN
+        return standing
 
 
 def _size(batch: str, answer: object) -> BatchSize:

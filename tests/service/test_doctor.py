@@ -1,6 +1,7 @@
 """What the doctor can still see, and what it puts right."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from dispatcher.core.suppressions import Suppression, SuppressionSource
 from dispatcher.service.doctor import Finding, examine, examine_provider
 from dispatcher.sinch.errors import UnreachableError
 from dispatcher.store.dispatch import Candidate
+from dispatcher.store.footprint import Footprint
 from dispatcher.store.store import Store
 from tests.service.samples import end_jobs, running
 from tests.store.fixture import KEYS
@@ -194,14 +196,47 @@ async def test_the_do_not_fax_list_gets_right_indexes_and_counts(
     assert (await finding_of(store, "do-not-fax list")).ok
 
 
-async def test_a_batch_that_a_damaged_index_does_not_name_is_not_removed(store: Store) -> None:
-    batch = await running(store, 5)
+async def test_batches_that_a_damaged_list_does_not_name_are_kept_and_listed_again(store: Store) -> None:
+    first, second = await running(store, 5), await running(store, 5)
     client = store.audit._client
+    await client.zadd(KEYS.batches, {second: 2})  # another time than its definition has
+    await client.hset(KEYS.batch(second), "definition", "{")
+    before = [listed.id for listed in await store.batches.newest(10)]
     await client.unlink(KEYS.batches)
-    before = {key async for key in client.scan_iter(f"{KEYS.batch(batch)}*")}
+    keys = {key async for key in client.scan_iter(f"{KEYS.prefix}batch:*")}
+    finding = await finding_of(store, "list of batches")
+    assert (finding.ok, first in finding.text, second in finding.text) == (False, True, True)
+    assert await store.footprint.remove([first, second]) == 0
     assert (await finding_of(store, "orphan keys", fix=True)).ok
-    assert await store.footprint.remove(batch) == 0
-    assert {key async for key in client.scan_iter(f"{KEYS.batch(batch)}*")} == before
+    assert {key async for key in client.scan_iter(f"{KEYS.prefix}batch:*")} == keys
+    assert {listed.id for listed in await store.batches.newest(10)} == {*before}
+    assert await client.zscore(KEYS.batches, first) == 1, "the time of its definition"
+    assert (await finding_of(store, "list of batches")).ok
+
+
+async def test_a_deletion_that_ends_meanwhile_leaves_no_orphan(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of a batch are read, and gone when it is looked for."""
+    lost = await running(store, 5)
+    client, footprint = store.audit._client, store.footprint
+    looked = footprint._standing
+
+    async def after_its_end(batches: Sequence[str]) -> Any:
+        await client.unlink(*[key async for key in client.scan_iter(f"{KEYS.batch(lost)}*")])
+        await client.zrem(KEYS.batches, lost)
+        return await looked(batches)
+
+    monkeypatch.setattr(Footprint, "_standing", lambda self, batches: after_its_end(batches))
+    assert (await finding_of(store, "orphan keys")).ok
+
+
+async def test_orphans_are_removed_in_a_few_walks_however_many_there_are(store: Store) -> None:
+    client = store.audit._client
+    for number in range(300):
+        await client.hset(KEYS.of_batch(f"gone{number}", "counts"), "1:0:0", 1)
+    before = (await client.info("commandstats"))["cmdstat_scan"]["calls"]
+    assert (await finding_of(store, "orphan keys", fix=True)).fixed
+    assert (await client.info("commandstats"))["cmdstat_scan"]["calls"] - before < 20
+    assert (await finding_of(store, "orphan keys")).ok
 
 
 async def test_keys_of_a_batch_that_is_gone_are_named_and_removed(store: Store) -> None:
