@@ -130,6 +130,8 @@ class AttemptOutcome(StrEnum):
     DOUBLED = "doubled"
     #: nothing was sent, because the number is on the do-not-fax list
     SUPPRESSED = "suppressed"
+    #: the provider named the price of a fax after its end; nothing else is new
+    PRICED = "priced"
 
 
 class FaxFate(StrEnum):
@@ -244,13 +246,22 @@ class Record:
 _NO_ATTEMPT = (AttemptOutcome.REFUSED, AttemptOutcome.UNCONFIRMED_CALLBACK, AttemptOutcome.SUPPRESSED)
 
 
+#: states in which the latest attempt may have no entry
+_UNTOLD = frozenset({State.SENDING, State.ACCEPTED, State.DELIVERED})
+
+
 def attempts_made(record: Record, history: Iterable[HistoryEntry]) -> int:
     """Return how many attempts the provider accepted or may have accepted.
 
     ``record.attempt`` is a number, not a count: a send that surely did not arrive only uses up a number. Sends that
     vanished during a long outage count up to a limit, because later ones leave no entry.
     """
-    attempts = {entry.attempt for entry in history if entry.outcome not in _NO_ATTEMPT}
-    if record.state in (State.SENDING, State.ACCEPTED, State.DELIVERED):
+    attempts = {entry.attempt for entry in history if entry.outcome not in _NO_ATTEMPT} if history else set[int]()
+    if record.state in _UNTOLD:
         attempts.add(record.attempt)
     return len(attempts)
+
+
+def last_reason(history: Sequence[HistoryEntry]) -> str:
+    """Return the sentence of the last entry that tells how the job got where it is; empty without one."""
+    return next((entry.why for entry in reversed(history) if entry.outcome is not AttemptOutcome.PRICED), "")

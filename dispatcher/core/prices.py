@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from dispatcher.core.job import FaxFate, HistoryEntry, Record, State
 
@@ -49,6 +50,7 @@ def read_price(amount: str, currency: str) -> tuple[int, str]:
         return 0, ""
 
 
+@lru_cache(maxsize=1024)
 def amount_text(units: int) -> str:
     """Return an amount as a decimal number with two to five decimals, such as ``12.30`` and ``0.045``."""
     sign, (whole, part) = "-" if units < 0 else "", divmod(abs(units), UNITS)
@@ -82,6 +84,9 @@ def arrived(record: Record, history: Iterable[HistoryEntry]) -> Arrived:
 
 def cost_of(record: Record, history: Sequence[HistoryEntry]) -> dict[str, str]:
     """Return what a job has cost so far, as text by currency."""
+    if not history:  # nearly all jobs of a report
+        is_priced = record.price and record.currency and record.state is State.DELIVERED
+        return {record.currency: amount_text(record.price)} if is_priced else {}
     return cost_texts(arrived(record, history).costs)
 
 

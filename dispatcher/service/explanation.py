@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dispatcher.core.batch import BatchState, Control
 from dispatcher.core.counted import counted
 from dispatcher.core.hold_scope import HoldScope, what_is_held
-from dispatcher.core.job import HistoryEntry, Record, State
+from dispatcher.core.job import HistoryEntry, Record, State, last_reason
 from dispatcher.core.retry_table.rule import Category, Scope
 from dispatcher.service.times import rfc3339
 from dispatcher.service.views import BatchView, Hold, JobView
@@ -30,7 +30,7 @@ def explain(batch: BatchView, job: JobView, history: Sequence[HistoryEntry], now
 
 
 def _ended(batch: BatchView, record: Record, history: Sequence[HistoryEntry]) -> str:
-    why = f" {history[-1].why}" if history and history[-1].why else ""
+    why = f" {reason}" if (reason := last_reason(history)) else ""
     match record.state:
         case State.DELIVERED:
             return f"Delivered: {_pages(record.pages_sent)} arrived."
@@ -85,7 +85,7 @@ def _country_held(batch: BatchView, record: Record) -> str:
 
 
 def _waiting(job: JobView, history: Sequence[HistoryEntry], now_ms: int) -> str:
-    why = f": {history[-1].why}" if history and history[-1].why else ""
+    why = f": {reason}" if (reason := last_reason(history)) else ""
     if job.held and job.record.state is State.WAITING:
         return f"The job is held until you release it{why or '.'}"
     if job.next_ms is not None and job.next_ms > now_ms:

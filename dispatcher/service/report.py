@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made
+from dispatcher.core.job import HistoryEntry, JobId, Recipient, Record, RefusedRow, State, attempts_made, last_reason
 from dispatcher.core.prices import cost_of
 from dispatcher.core.suppressions import COUNTED_APART
 from dispatcher.cpu_thread import on_cpu_thread
@@ -84,12 +84,13 @@ async def _block(store: Store, batch: str, block: int) -> bytes:
     rows = paired(await block_recipients(store, batch, block), await block_records(store, batch, block))
     histories = await _histories(store, batch, block)
     await ensure_not_deleted(store, batch)
-    return await on_cpu_thread(csv_of, _job_lines(JobId(batch, block * BLOCK), rows, histories))
+    return await on_cpu_thread(_csv, _job_lines(JobId(batch, block * BLOCK), rows, histories))
 
 
 def _job_lines(
     first: JobId, rows: Sequence[Row], histories: Mapping[int, Sequence[HistoryEntry] | None]
 ) -> Iterable[Sequence[object]]:
+    """Yield the lines of a block. Cells that others have written are made harmless here: most cells are ours."""
     for row, (recipient, record) in enumerate(rows, start=first.row):
         if record.state is State.UNREADABLE:
             yield _unreadable_line(JobId(first.batch, row), recipient)
@@ -99,7 +100,10 @@ def _job_lines(
 
 def _unreadable_line(job: JobId, recipient: Recipient) -> Sequence[object]:
     line, reason = recipient.line or "", f"job {job}: {ADVICE}"
-    return (line, recipient.reference, recipient.number, "unreadable", *[""] * 8, reason, "", "")
+    return (
+        *(line, _harmless(recipient.reference), _harmless(recipient.number)),
+        *("unreadable", *[""] * 8, reason, "", ""),
+    )
 
 
 def _reason(record: Record, history: Sequence[HistoryEntry] | None) -> str:
@@ -107,26 +111,27 @@ def _reason(record: Record, history: Sequence[HistoryEntry] | None) -> str:
         return "the number is already in the batch"
     if history is None:
         return f"the history of this job: {ADVICE}"
-    return history[-1].why if history else ""
+    return last_reason(history) if history else ""
 
 
 def _job_line(recipient: Recipient, record: Record, history: Sequence[HistoryEntry] | None) -> Sequence[object]:
     # a history that cannot be read leaves the whole cost unknown
     costs = cost_of(record, history) if history is not None else {}
+    failure = record.failure
     return (
         recipient.line,
-        recipient.reference,
-        recipient.number,
+        _harmless(recipient.reference),
+        _harmless(recipient.number),
         "duplicate" if record.state is State.VOID else record.state.label,
-        record.failure.category,
-        record.failure.error_type,
-        record.failure.error_code or "",
+        failure.category,
+        failure.error_type,
+        failure.error_code or "",
         "" if history is None else attempts_made(record, history),
         record.pages_sent,
         record.pages_total,
-        record.fax_id,
+        _harmless(record.fax_id),
         rfc3339(record.changed_ms),
-        _reason(record, history),
+        _harmless(_reason(record, history)),
         " + ".join(costs.values()),
         " + ".join(costs),
     )
@@ -139,11 +144,12 @@ def _refused_line(row: RefusedRow) -> Sequence[object]:
 
 def csv_of(lines: Iterable[Sequence[object]]) -> bytes:
     """Return lines as CSV in UTF-8, whose cells no spreadsheet takes for formulas."""
+    return _csv([_harmless(cell) if type(cell) is str else cell for cell in line] for line in lines)
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(
-        [_harmless(cell) if type(cell) is str and cell[:1] in _FIRST_CHARACTERS else cell for cell in line]
-        for line in lines
-    )
+    csv.writer(text).writerows(lines)
     return text.getvalue().encode()
 
 
@@ -152,4 +158,6 @@ def _harmless(cell: str) -> str:
 
     Numbers keep their plus sign.
     """
+    if cell[:1] not in _FIRST_CHARACTERS or (cell[0] == "+" and cell[1:].isdigit()):
+        return cell
     return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from dispatcher.core.times import in_range
 
@@ -16,6 +17,10 @@ def rfc3339(at_ms: int) -> str:
 
     Empty for 0, and for a stored value that is out of range and can be no time.
     """
-    if not in_range(at_ms):
-        return ""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03}Z" if in_range(at_ms) else ""
+
+
+@lru_cache(maxsize=1024)
+def _second(at_s: int) -> str:
+    """Return the text of a second: in lists and reports, many times are of the same ones."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat().removesuffix("+00:00")

@@ -87,6 +87,8 @@ def http_failure(rule: Rule, status: int) -> FailureCode:
 
 
 def _is_failure(entry: HistoryEntry) -> bool:
+    if entry.outcome is AttemptOutcome.PRICED:
+        return False  # an earlier entry of the same fax counts
     return entry.outcome in (AttemptOutcome.REFUSED, AttemptOutcome.VANISHED) or entry.fate in (
         FaxFate.FAILED,
         FaxFate.PAGES_ARRIVED,

@@ -60,12 +60,33 @@ def after_update(record: Record, update: FaxUpdate, context: DecisionContext) ->
 
 
 def _late_price(record: Record, update: FaxUpdate, context: DecisionContext) -> Transition | None:
-    """Note the price of a delivered fax that the provider names after it has said that the fax has arrived."""
-    is_delivered = record.state is State.DELIVERED and update.fax_id == record.fax_id
-    if not (is_delivered and update.status is FaxStatus.COMPLETED and update.currency) or record.currency:
+    """Note the price of a fax that the provider names after it has said how the fax ended.
+
+    The first price that is named counts. That of the job's delivered fax is in its record, others are in its history.
+    """
+    if update.status is FaxStatus.UNFINISHED or not update.currency:
         return None
-    priced = replace(record, price=update.price, currency=update.currency)
-    return _with_gains(record, fire(record, Transition(event=None, record=priced), context), context)
+    if record.state is State.DELIVERED and update.fax_id == record.fax_id:
+        if update.status is FaxStatus.FAILURE or record.currency:
+            return None
+        priced = replace(record, price=update.price, currency=update.currency)
+        return _with_gains(record, fire(record, Transition(event=None, record=priced), context), context)
+    last = next((entry for entry in reversed(context.history) if entry.fax_id == update.fax_id and entry.fate), None)
+    if last is None or last.currency or not update.price:
+        return None
+    entry = replace(
+        last,
+        at_ms=context.now_ms,
+        outcome=AttemptOutcome.PRICED,
+        failure=NO_FAILURE,
+        price=update.price,
+        currency=update.currency,
+        excused=False,
+        why="the provider named the price of this fax after its end",
+    )
+    new = replace(record, history_revision=(record.history_revision + 1) % REVISION_MODULUS)
+    transition = fire(record, Transition(event=None, record=new, history=entry), context)
+    return _with_gains(record, transition, context)
 
 
 def _with_gains(old: Record, transition: Transition, context: DecisionContext) -> Transition:

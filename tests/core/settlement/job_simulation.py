@@ -50,11 +50,11 @@ class TrueFax:
 
     @property
     def price(self) -> int:
-        """Calls that reach nobody cost nothing."""
-        return 0 if self.end.fate is FaxFate.FAILED else 4_500 + self.attempt
+        """Calls that reach nobody cost less."""
+        return (100 if self.end.fate is FaxFate.FAILED else 4_500) + self.attempt
 
-    def fax_update(self, now_ms: int) -> FaxUpdate:
-        """What the provider says of it at that moment."""
+    def fax_update(self, now_ms: int, *, priced: bool = True) -> FaxUpdate:
+        """What the provider says of it at that moment; it may name the price later."""
         if now_ms < self.ends_ms:
             status = FaxStatus.UNFINISHED
             return FaxUpdate(fax_id=self.id, status=status, attempt=self.attempt, created_ms=self.created_ms)
@@ -68,8 +68,8 @@ class TrueFax:
             pages_total=2,
             created_ms=self.created_ms,
             ended_ms=self.ends_ms,
-            price=self.price,
-            currency="USD",
+            price=self.price if priced else 0,
+            currency="USD" if priced else "",
         )
 
 

@@ -133,7 +133,7 @@ def _answer(draw: st.DrawFn, simulation: JobSimulation, posted: list[tuple[int, 
 
 
 def _fresh(draw: st.DrawFn, simulation: JobSimulation) -> FaxUpdate:
-    return draw(st.sampled_from(simulation.faxes)).fax_update(simulation.now_ms)
+    return draw(st.sampled_from(simulation.faxes)).fax_update(simulation.now_ms, priced=draw(st.booleans()))
 
 
 def _race(draw: st.DrawFn, simulation: JobSimulation) -> None:

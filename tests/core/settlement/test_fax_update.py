@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, FaxFate, HistoryEntry, Record, State
+from dispatcher.core.job import REVISION_MODULUS, AttemptOutcome, FaxFate, HistoryEntry, Record, State, last_reason
 from dispatcher.core.lifecycle import Event
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.policy.policy import OnPartial, Policy
 from dispatcher.core.retry_table.rule import ERROR_TYPES, Scope
 from dispatcher.core.settlement.fax_update import after_update
+from dispatcher.core.settlement.known_faxes import known_faxes
 from dispatcher.core.settlement.transition import Transition
 from tests.core.settlement.samples import (
     BAD_NUMBER,
@@ -79,6 +80,26 @@ def test_a_price_that_comes_after_the_delivery_is_noted_once() -> None:
     assert (transition.event, transition.history, transition.pages, transition.costs) == (None, None, 0, {"EUR": 4_500})
     assert (transition.record.price, transition.record.currency) == (4_500, "EUR")
     assert after_update(transition.record, replace(priced, price=9), case()) is None
+
+
+@pytest.mark.parametrize(
+    "record", [waiting(attempt=2), leased(attempt=2), sending(attempt=2), accepted("F2", attempt=2)], ids=state_of
+)
+def test_a_price_that_comes_after_a_failure_is_noted_once_and_is_no_second_failure(record: Record) -> None:
+    failed = entry(FaxFate.FAILED, pages_sent=1, category="busy", error_type="CALL_ERROR", error_code=17, why="busy")
+    priced = failure(BUSY, price=100, currency="EUR")
+    assert after_update(record, failure(BUSY), case(failed)) is None
+    transition = settled(record, priced, failed)
+    assert transition.history
+    assert (transition.event, transition.pages, transition.costs, transition.spent) == (None, 0, {"EUR": 100}, 0)
+    assert replace(transition.record, history_revision=record.history_revision) == record
+    history = [failed, transition.history]
+    assert known_faxes(record, history) == known_faxes(record, [failed])
+    assert last_reason(history) == "busy"
+    assert after_update(transition.record, replace(priced, price=9), case(*history)) is None
+    next_failure = failure(BUSY, "F2", attempt=2)
+    counters = [settled(record, next_failure, *entries).record.counters for entries in ([failed], history)]
+    assert counters[0] == counters[1]
 
 
 def test_the_pages_and_the_price_of_a_fax_are_added_when_it_ends() -> None:
