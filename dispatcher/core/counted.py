@@ -22,7 +22,7 @@ def share_of(part: int, whole: int) -> float:
 
 def percent(share: float, decimals: int = 0) -> str:
     """Return a share in percent, rounded down: ``51 %``. What is not nothing is never shown as 0 %."""
-    least = 10**-decimals
+    step = 10**-decimals
     # a share such as 0.29 is no exact number
-    steps = math.floor(round(share * 100 / least, 6))
-    return f"<{least:g} %" if share > 0 and steps == 0 else f"{steps * least:.{decimals}f} %"
+    steps = math.floor(round(share * 100 / step, 6))
+    return f"<{step:g} %" if share > 0 and steps == 0 else f"{steps * step:.{decimals}f} %"

@@ -44,7 +44,7 @@ async def _delete_batch(runtime: Runtime, batch: Mapping[str, Any]) -> None:
     await delete_batch(runtime.store, str(batch["id"]))
 
 
-async def _found(api: httpx.AsyncClient, runtime: Runtime) -> str:
+async def _to_look_up(api: httpx.AsyncClient, runtime: Runtime) -> str:
     for _ in range(9):
         new = (await api.post("/v1/batches", json={"name": "n", "content_urls": [URL]})).json()["id"]
         rows = "".join(f'{{"number":"{NUMBERS[0]}","reference":"r"}}\n' for _ in range(1))
@@ -56,7 +56,7 @@ async def _found(api: httpx.AsyncClient, runtime: Runtime) -> str:
     return ""
 
 
-async def _delete_found(runtime: Runtime, job: Mapping[str, Any]) -> None:
+async def _delete_looked_up(runtime: Runtime, job: Mapping[str, Any]) -> None:
     await delete_batch(runtime.store, str(job["batch"]))
     while (await runtime.store.deletions.remove_rows()).left:
         pass
@@ -120,7 +120,12 @@ LISTS = {
         path="/v1/batches", items="batches", name="id", build=_ended, delete=_delete_batch, query={"state": "finished"}
     ),
     "looked-up jobs": Paged(
-        path="/v1/jobs", items="jobs", name="id", build=_found, delete=_delete_found, query={"number": NUMBERS[0]}
+        path="/v1/jobs",
+        items="jobs",
+        name="id",
+        build=_to_look_up,
+        delete=_delete_looked_up,
+        query={"number": NUMBERS[0]},
     ),
     "holds": Paged(
         path="/v1/holds", items="holds", name="scope", build=_held, delete=_release, query={"fold": "false"}

@@ -39,7 +39,7 @@ def _body(operation: Mapping[str, Any]) -> Any:
     content = operation.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
     references = [schema, *schema.get("anyOf", ())]
-    name = next((one["$ref"].rpartition("/")[2] for one in references if "$ref" in one), "")
+    name = next((option["$ref"].rpartition("/")[2] for option in references if "$ref" in option), "")
     return examples().get(name)
 
 
