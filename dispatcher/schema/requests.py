@@ -312,7 +312,9 @@ class ChangeBatch(Start):
         default=None, description="Keys and values of your own, in place of all before; null for none. At any time."
     )
     version: Annotated[int, _between(int, 1, 1_000_000)] | None = Field(
-        default=None, description="Version of the batch that the change is meant for; any other is refused (409)."
+        default=None,
+        description="Version of the batch that the change is meant for. Any other is refused (409), but for the next "
+        "one if it has these values: that is a repeat.",
     )
     dry_run: Flag = Field(default=False, description="Make all checks, and change nothing.")
 

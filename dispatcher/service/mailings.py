@@ -207,9 +207,23 @@ class Mailings:
     async def _named(self, definition: Definition, use: KeyUse, key: str | None, content: str) -> Definition:
         """Return the definition with its id, which an idempotency key may have given it before, and the time."""
         time_ms = now_ms()
-        await self._ensure_usable(definition, time_ms)
+        try:
+            await self._ensure_usable(definition, time_ms)
+        except InvalidInput:
+            # it was right when the batch was created: a time has passed since, or a document was deleted
+            if not await self._exists(use, key, content):
+                raise
         batch = await same_id(self._store, use, key, content, batch_id(time_ms))
         return replace(definition, id=batch, created_ms=time_ms)
+
+    async def _exists(self, use: KeyUse, key: str | None, content: str) -> bool:
+        """Return whether an earlier request with this key and content has created its batch."""
+        before = await self._store.idempotency_keys.stored(use, key) if key else None
+        if before is None or before.fingerprint != content:
+            return False
+        return await self._store.batches.definition(before.value) is not None or bool(
+            await self._store.deletions.deleted([before.value])
+        )
 
     async def _create_draft(self, created: Definition, *, max_drafts: int) -> str:
         match await self._store.batches.create(created, max_drafts=max_drafts):

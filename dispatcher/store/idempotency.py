@@ -38,11 +38,22 @@ class IdempotencyKeys:
                 pipe.set(stored_name, json.dumps([fingerprint, value]), nx=True, ex=_KEPT_S)
                 pipe.get(stored_name)
                 *_, stored = await pipe.execute()
-        with decoding(stored_name):
-            was_fingerprint, was_value = map(str, json.loads(stored))
-        return Reservation(value=was_value, fingerprint=was_fingerprint)
+        return _decoded(stored_name, stored)
+
+    async def stored(self, use: KeyUse, *name: str | int) -> Reservation | None:
+        """Return what the first call with a name stored; None if it is not remembered. Nothing is changed."""
+        stored_name = self._keys.reservation(use, digest(*name))
+        with translated():
+            stored = await self._client.get(stored_name)
+        return _decoded(stored_name, stored) if stored is not None else None
 
     async def is_kept(self, use: KeyUse, *name: str | int) -> bool:
         """Return whether a call with a name is remembered, and remember it for as long again."""
         with translated():
             return bool(await self._client.expire(self._keys.reservation(use, digest(*name)), _KEPT_S))
+
+
+def _decoded(stored_name: str, stored: bytes) -> Reservation:
+    with decoding(stored_name):
+        fingerprint, value = map(str, json.loads(stored))
+        return Reservation(value=value, fingerprint=fingerprint)

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from dispatcher.core.batch import BatchState, Command, Control, Priority
 from dispatcher.core.job import Recipient, State
 from dispatcher.core.job_filter import JobFilter
-from dispatcher.service.errors import ActionNotAllowed, Conflict, InvalidInput, Missing, WrongCredentials
+from dispatcher.core.names import KeyUse
+from dispatcher.service.errors import ActionNotAllowed, Conflict, Deleted, InvalidInput, Missing, WrongCredentials
+from dispatcher.service.idempotency import fingerprint
 from dispatcher.service.mailings import Mailings
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
 from dispatcher.store.store import Store
@@ -56,6 +59,27 @@ async def test_the_same_key_with_other_content_is_a_conflict(mailings: Mailings)
     await mailings.create(definition("March"), "k")
     with pytest.raises(Conflict, match="'k' was used before"):
         await mailings.create(definition("April"), "k")
+
+
+async def test_a_repeat_finds_its_batch_also_when_what_it_says_would_be_refused_by_now(
+    store: Store, mailings: Mailings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program that creates a mailing is run again the next day, or its document was deleted."""
+    info = await store.documents.put(letter(2), "letter.pdf", 2)
+    soon = definition(start_at_ms=NOW_MS + 600_000, deadline_ms=NOW_MS + 700_000, documents=(info.sha256,))
+    first = await mailings.create(soon, "k")
+    await store.batches.command(first.id, Command.CANCEL)
+    await store.documents.delete(info.sha256)
+    monkeypatch.setattr("dispatcher.service.mailings.now_ms", lambda: NOW_MS + DAY_MS)
+    assert (await mailings.create(soon, "k")).id == first.id
+    # nobody has created these
+    await store.idempotency_keys.reserve(KeyUse.BATCH, "reserved", fingerprint=fingerprint(soon), value="nothere")
+    for other, key in ((soon, None), (soon, "other"), (replace(soon, name="April"), "k"), (soon, "reserved")):
+        with pytest.raises(InvalidInput):
+            await mailings.create(other, key)
+    await store.batches.command(first.id, Command.DELETE)
+    with pytest.raises(Deleted, match="use a new key"):
+        await mailings.create(soon, "k")
 
 
 @pytest.mark.parametrize(
