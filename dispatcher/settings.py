@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     #: country (two letters) of numbers in national format if neither row nor batch names one
     default_country: str = "US"
     data_dir: Path = Path(".bulkfax")
-    #: folder in which scheduler and worker touch a file for each process, for ``bulkfax alive``; one for each service
+    #: folder in which each process touches a file, for ``bulkfax alive``; one for each service
     alive_dir: Path | None = None
     worker_processes: int = Field(default=1, ge=1, le=64)
     worker_threads: int = Field(default=24, ge=2, le=256)

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SHARED = {
     *("dispatcher.core", "dispatcher.cpu_thread", "dispatcher.child_process", "dispatcher.settings", "dispatcher.logs"),
+    "dispatcher.alive",
 }
 
 #: which packages and modules of bulkfax each package or top-level module may import, besides itself
@@ -21,6 +22,7 @@ ALLOWED = {
     "dispatcher.documents": {"dispatcher.core"},
     "dispatcher.settings": {"dispatcher.core"},
     "dispatcher.logs": {"dispatcher.core", "dispatcher.settings"},
+    "dispatcher.alive": {"dispatcher.settings"},
     "dispatcher.sinch": {"dispatcher.core"},
     "dispatcher.store": {"dispatcher.core", "dispatcher.cpu_thread"},
     "dispatcher.webhooks": {"dispatcher.core"},

@@ -68,7 +68,7 @@ def test_every_required_file_and_folder_exists(name: str) -> None:
     assert (ROOT / name).exists()
 
 
-@pytest.mark.parametrize("name", ["run", ".ci/run"])
+@pytest.mark.parametrize("name", ["run", ".ci/run", "deploy/pin"])
 def test_scripts_can_be_executed(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from dispatcher.alive import AliveFile
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.visible import visible
@@ -25,7 +26,6 @@ from dispatcher.service.errors import StoreError, UnknownLayout
 from dispatcher.settings import Settings, SettingsError, load_settings
 from workers import identity
 from workers.actors import declare
-from workers.alive import AliveFile
 from workers.broker import QueueBroker, make_broker
 from workers.identity import Identity
 from workers.pool import Pool, run_actors_here, threads_by_queue

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from dramatiq import Actor
 
+from dispatcher.alive import AliveFile
 from dispatcher.core.batch import Priority
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.visible import visible
@@ -26,7 +27,6 @@ from dispatcher.service.errors import StoreError
 from dispatcher.service.scheduling import DueTasks
 from dispatcher.settings import Settings, SettingsError, load_settings
 from workers.actors import Actors, declare
-from workers.alive import AliveFile
 from workers.broker import make_broker
 from workers.webhook_thread import WebhookThread
 

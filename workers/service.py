@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from dispatcher.alive import AliveFile
 from dispatcher.core.failpoints import FailpointHook, no_failpoint
 from dispatcher.core.policy.policy import Policy
 from dispatcher.logs import configure_logs
@@ -13,7 +14,6 @@ from dispatcher.runtime import open_store
 from dispatcher.service.errors import StoreError
 from dispatcher.settings import Settings
 from workers import identity, process
-from workers.alive import AliveFile
 from workers.identity import Identity
 from workers.supervisor import Supervisor, SupervisorPlan
 

@@ -9,11 +9,11 @@ from threading import Event, Thread
 
 import structlog
 
+from dispatcher.alive import AliveFile
 from dispatcher.core.webhooks import MAX_ENDPOINTS
 from dispatcher.runtime import open_webhooks
 from dispatcher.service.webhook_delivery import WebhookDeliverer
 from dispatcher.settings import Settings
-from workers.alive import AliveFile
 
 #: seconds until it begins again after an error that nobody foresaw
 _AGAIN_S = 5.0

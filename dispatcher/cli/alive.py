@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print what does not move, and return 1; return 0 if all processes move."""
     parser = argparse.ArgumentParser(
         "bulkfax alive",
-        description="Check that the processes of a scheduler or worker move: each touches a file in BULKFAX_ALIVE_DIR.",
+        description="Check that the processes of a service move: each touches a file in BULKFAX_ALIVE_DIR.",
     )
     parser.add_argument("--max-age", type=float, default=MAX_AGE_S, metavar="SECONDS", help="default: %(default)g")
     options = parser.parse_args(arguments)

@@ -54,7 +54,7 @@ def _options(
 
 
 def _alive(context: typer.Context) -> None:
-    """Check, without Redis, that the processes of a scheduler or worker move; [bold]--help[/bold] shows the options."""
+    """Check, without Redis, that the processes of a service move; [bold]--help[/bold] shows the options."""
     raise typer.Exit(alive.main(context.args))
 
 

@@ -109,6 +109,7 @@ async def _serve(settings: "Settings") -> None:
     """Serve the API. The runtime is opened here, because the server would print a failure as a stack trace."""
     import uvicorn
 
+    from dispatcher.alive import AliveFile
     from dispatcher.api.app import create_app
     from dispatcher.logs import configure_logs
     from dispatcher.runtime import open_runtime
@@ -117,7 +118,9 @@ async def _serve(settings: "Settings") -> None:
     async with open_runtime(settings, answers_people=True) as runtime:
         app = create_app(runtime)
         app.openapi()  # takes a tenth of a second, for which the first reader of it would hold up all others
+        beat = asyncio.create_task(AliveFile(settings.alive_dir, "web").beat())
         await uvicorn.Server(server_config(app, settings)).serve()
+        beat.cancel()
 
 
 def server_config(app: "FastAPI", settings: "Settings") -> "uvicorn.Config":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.alive import BEAT_S, AliveFile
 from dispatcher.cli import alive
 from dispatcher.cli.alive import stuck
 from dispatcher.local.ports import free_port
@@ -20,7 +21,6 @@ from dispatcher.runtime import open_store
 from dispatcher.settings import Settings, SettingsError
 from dispatcher.store.client import PATIENT
 from tests.local.watching import descendants, until
-from workers.alive import BEAT_S, AliveFile
 from workers.scheduler import _MAX_INTERVAL_S
 
 #: seconds after which a process counts as stuck here; its loop touches its file each second
@@ -74,6 +74,16 @@ def test_a_stopped_scheduler_is_seen(start: Start, redis_url: str) -> None:
     until(lambda: len(stuck(folder, MAX_AGE_S)) == 2)
     os.kill(pid, signal.SIGCONT)
     _take_a_turn(redis_url, folder)
+
+
+def test_web_is_seen_too(start: Start, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKFAX_PORT", str(free_port()))
+    folder, pid = start("web", redis_url)
+    until(lambda: [path.name for path in _files(folder)] == ["web"])
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: stuck(folder, MAX_AGE_S))
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: not stuck(folder, MAX_AGE_S))
 
 
 def _files(folder: Path) -> list[Path]:
