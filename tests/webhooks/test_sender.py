@@ -64,10 +64,10 @@ async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(reader, writer)
 
 
-async def sent(url: str, *, total_s: float = 5.0, private: bool = True) -> WebhookAnswer:
+async def sent(url: str, *, total_s: float = 5.0, private: bool = True, body: bytes = b"{}") -> WebhookAnswer:
     sender = WebhookSender(private_addresses=private, total_s=total_s)
     try:
-        return await sender.send(url, b"{}", {"webhook-id": "msg_1"})
+        return await sender.send(url, body, {"webhook-id": "msg_1"})
     finally:
         await sender.aclose()
 
@@ -106,6 +106,12 @@ async def test_what_a_receiver_does_becomes_an_answer(talk: Talk, status: int, e
 async def test_the_named_wait_is_read(text: str, wait_s: float | None) -> None:
     async with receiver(says(f"HTTP/1.1 503 Busy\r\nRetry-After: {text}\r\n\r\n".encode())) as url:
         assert (await sent(url)).retry_after_s == wait_s
+
+
+async def test_a_body_that_is_refused_before_it_was_read_is_too_large() -> None:
+    """As servers refuse one whose length they see in the head. They close the connection at once."""
+    async with receiver(says(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\n")) as url:
+        assert (await sent(url, body=b"x" * 1_000_000)).status == 413
 
 
 async def test_an_address_where_nobody_listens_is_an_answer() -> None:
