@@ -24,7 +24,8 @@ async def get_account(runtime: RuntimeDep) -> responses.Account:
 
 async def shown_account(runtime: Runtime, view: account.AccountView) -> responses.Account:
     """Return the public form of the account as it was read."""
-    limits = await what_limits(runtime.store, max_in_flight=runtime.settings.sinch.max_in_flight)
+    max_in_flight = runtime.settings.sinch.max_in_flight
+    limits = await what_limits(runtime.store, max_in_flight=max_in_flight, holds=view.wide_holds)
     rollback = await view_rollback(runtime.store, runtime.policy)
     return convert.account(view, limits.account, rollback, runtime.policy.open_drafts)
 

@@ -9,7 +9,7 @@ from dispatcher.core.limits.allowance import Period, advanced_to_now, next_free_
 from dispatcher.core.limits.rate import RateState, blocked_until_us, used_ratio
 from dispatcher.core.recovery.places import Place
 from dispatcher.service.errors import ActionNotAllowed
-from dispatcher.service.holds import HoldPage, list_holds
+from dispatcher.service.holds import HoldPage, page_of, summed_lines
 from dispatcher.service.views import Hold
 from dispatcher.store.rollback import ROLLED_BACK
 from dispatcher.store.store import Store
@@ -52,6 +52,8 @@ class AccountView:
     open_drafts: int
     #: the widest first, those of jobs folded, and ``SHOWN_OF_ACCOUNT`` at most
     holds: HoldPage
+    #: those that are not of single jobs
+    wide_holds: tuple[Hold, ...]
 
 
 async def view_account(store: Store) -> AccountView:
@@ -60,6 +62,7 @@ async def view_account(store: Store) -> AccountView:
     rate_state = await store.rate_limiter.state()
     sizes = await store.dispatch.sizes()
     blocked_by, until_us = _blocked(rate_state, now_ms * 1000)
+    holds = await store.holds.summary()
     return AccountView(
         ceiling=rate_state.ceiling,
         rate=rate_state.rate,
@@ -71,7 +74,8 @@ async def view_account(store: Store) -> AccountView:
         unclear=sizes[Place.UNCLEAR],
         inbox=await store.inbox.depth(),
         open_drafts=await store.batches.open_drafts(),
-        holds=await list_holds(store),
+        holds=page_of(summed_lines(holds)),
+        wide_holds=holds.wide,
     )
 
 
@@ -154,7 +158,7 @@ async def release_hold(store: Store, scope: str) -> bool:
 
     Raises ActionNotAllowed if the hold was opened because Redis has lost writes: it ends by ``resume``.
     """
-    if any(hold.scope == scope and hold.category == ROLLED_BACK for hold in await store.holds.all()):
+    if any(hold.category == ROLLED_BACK for hold in await store.holds.among([scope])):
         raise ActionNotAllowed(
             "Redis has lost writes: look at the faxes that were found, then run bulkfax account resume"
         )

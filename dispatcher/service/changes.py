@@ -82,7 +82,7 @@ class BatchChanges:
                 await self._store.confirm()
                 jobs = overview.tally.by_state
                 return await self._seen(batch, (), jobs.get(State.SENDING, 0), jobs.get(State.ACCEPTED, 0))
-            holds = await self._store.holds.all()
+            holds = await self._store.holds.among(before.definition.scopes)
             new = await self._checked(overview, before.definition, after, fields, allowed)
             answer = await self._store.changes.apply(before, new, is_dry_run=is_dry_run)
             if answer.refusal is ChangeRefusal.CHANGED:

@@ -130,7 +130,7 @@ async def _price(
 
 async def _others(store: Store, batch: str, now_ms: int) -> list[Share]:
     """Return what other running batches have to send."""
-    held = [hold.scope for hold in await store.holds.all()]
+    held = [hold.scope for hold in (await store.holds.summary()).wide]
     names = [name for name in await store.backlog.with_work(held, LOOKED_AT) if name != batch]
     return [
         Share(jobs=backlog.due - backlog.held, priority=backlog.priority, weight=backlog.weight)

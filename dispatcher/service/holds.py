@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dispatcher.core.hold_scope import batch_of_job, width_of
 from dispatcher.service.errors import not_a_cursor
 from dispatcher.service.views import find_batch
-from dispatcher.store.holds import Hold
+from dispatcher.store.holds import Hold, HoldSummary
 from dispatcher.store.store import Store
 
 _CURSOR = re.compile(r"[0-9]\.-?[0-9]+\..+", re.DOTALL)
@@ -19,7 +19,10 @@ SHOWN_OF_ACCOUNT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldLine:
-    """A hold, or several of jobs of one batch for one category. ``hold`` is then the one that has lasted longest."""
+    """A hold, or several of jobs of one batch for one category. ``hold`` is then one of them.
+
+    As a rule it is the one that has lasted longest.
+    """
 
     hold: Hold
     #: the batch whose jobs are held one by one; empty for another scope
@@ -68,17 +71,32 @@ async def list_holds(
     """
     if after and not _CURSOR.fullmatch(after):
         raise not_a_cursor()
+    if fold and not batch:
+        return page_of(summed_lines(await store.holds.summary()), categories, after, limit)
     holds = await store.holds.all()
     if batch:
         overview = await find_batch(store, batch)
         scopes = {hold.scope for hold in overview.holds}
         holds = [hold for hold in holds if hold.scope in scopes or batch_of_job(hold.scope) == batch]
-    if categories:
-        holds = [hold for hold in holds if hold.category in categories]
-    lines = widest_first(hold_lines(holds, fold=fold))
+    return page_of(hold_lines(holds, fold=fold), categories, after, limit)
+
+
+def page_of(
+    lines: Iterable[HoldLine], categories: frozenset[str] = frozenset(), after: str = "", limit: int = SHOWN_OF_ACCOUNT
+) -> HoldPage:
+    """Return the page of lines that begins behind a cursor."""
+    lines = widest_first(line for line in lines if not categories or line.hold.category in categories)
     page = [line for line in lines if line.cursor > after][:limit]
     more = bool(page) and page[-1] is not lines[-1]
     return HoldPage(lines=tuple(page), cursor=page[-1].cursor if more else "", total=len(lines))
+
+
+def summed_lines(summary: HoldSummary) -> Sequence[HoldLine]:
+    """Return the lines of all holds, jobs of one batch and category on one line."""
+    return [
+        *(HoldLine(hold=hold) for hold in summary.wide),
+        *(HoldLine(hold=held.first, batch=held.batch, jobs=held.jobs) for held in summary.jobs),
+    ]
 
 
 def hold_lines(holds: Iterable[Hold], *, fold: bool) -> Sequence[HoldLine]:

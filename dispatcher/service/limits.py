@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from dispatcher.core.batch import Control
-from dispatcher.core.hold_scope import batch_of_job
 from dispatcher.core.limits.allowance import advanced_to_now, next_free_slot_us
 from dispatcher.core.limits.holds import ACCOUNT, PROVIDER
 from dispatcher.core.limits.limited_by import AccountWork, BatchWork, LimitedBy, limits_account, limits_batch, stops_all
 from dispatcher.core.limits.rate import RateState, blocked_until_us
 from dispatcher.service.errors import StoreError, UnreadableData, WrongKeyType
 from dispatcher.store.backlog import LOOKED_AT, BatchBacklog
+from dispatcher.store.holds import Hold
 from dispatcher.store.store import Store
 
 #: seconds without a sign of life after which a scheduler counts as gone
@@ -51,18 +51,21 @@ class BatchLimits:
 _NOTHING_DUE = DueWork(jobs=0, held=0, since_ms=0)
 
 
-async def what_limits(store: Store, *, max_in_flight: int, max_batches: int = LOOKED_AT) -> Limits:
+async def what_limits(
+    store: Store, *, max_in_flight: int, max_batches: int = LOOKED_AT, holds: Iterable[Hold] | None = None
+) -> Limits:
     """Return what limits the account now. Raises StoreError when Redis cannot be read.
 
     Args:
         store: The store. Nothing in it is changed.
         max_in_flight: Faxes that all processes may have in flight at a time.
         max_batches: Maximum number of batches with work to look at.
+        holds: Those of wider scopes than a job, if the caller has read them. A job's own hold stops no batch.
     """
     try:
         now_ms = await store.clock.ask()
-        # thousands of jobs may be held one by one; none of these holds stops a batch
-        held = frozenset(hold.scope for hold in await store.holds.all() if not batch_of_job(hold.scope))
+        wide = (await store.holds.summary()).wide if holds is None else holds
+        held = frozenset(hold.scope for hold in wide)
         working = await store.backlog.of(await store.backlog.with_work(held, max_batches), now_ms)
         account = await _account(store, working, held, now_ms, max_in_flight)
         return Limits(account=limits_account(account), due=_due(working, held))

@@ -9,9 +9,10 @@ from dispatcher.core.limits.allowance import used
 from dispatcher.core.limits.limited_by import LimitedBy
 from dispatcher.core.limits.rate import next_us, used_ratio
 from dispatcher.core.recovery.places import Place
+from dispatcher.core.retry_table.rule import Scope
 from dispatcher.service.limits import what_limits
 from dispatcher.service.webhooks import WebhookHealth, webhook_health
-from dispatcher.store.holds import Hold
+from dispatcher.store.holds import HoldSummary
 from dispatcher.store.store import Store
 
 #: (name, label value, ...) -> count
@@ -62,7 +63,8 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     """Take a snapshot. ``max_in_flight`` is the limit of the settings. Raises StoreError."""
     rate_state = await store.rate_limiter.state()
     now_ms = await store.clock.ask()
-    limits = await what_limits(store, max_in_flight=max_in_flight, max_batches=_BATCHES)
+    holds = await store.holds.summary()
+    limits = await what_limits(store, max_in_flight=max_in_flight, max_batches=_BATCHES, holds=holds.wide)
     in_flight = await store.dispatch.sizes()
     workers = await store.workers.read()
     return Snapshot(
@@ -71,7 +73,7 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         inbox=await store.inbox.depth(),
         oldest_event_s=await store.audit.oldest_event_s(now_ms),
         drafts=await store.batches.open_drafts(),
-        holds=Counter(map(_kind, await store.holds.all())),
+        holds=_kinds(holds),
         rate=rate_state.rate,
         ceiling=rate_state.ceiling,
         used_ratio=used_ratio(rate_state, now_ms * 1000),
@@ -96,5 +98,9 @@ def _age_s(since_ms: int, now_ms: int, *, none: float) -> float:
     return max(0, now_ms - since_ms) / 1000 if since_ms else none
 
 
-def _kind(hold: Hold) -> tuple[str, str]:
-    return hold.scope.partition(":")[0], hold.category
+def _kinds(holds: HoldSummary) -> Counter[tuple[str, str]]:
+    """Return the number of holds by kind of scope and category."""
+    kinds = Counter((hold.scope.partition(":")[0], hold.category) for hold in holds.wide)
+    for held in holds.jobs:
+        kinds[Scope.JOB.value, held.category] += held.jobs
+    return kinds

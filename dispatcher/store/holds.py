@@ -4,19 +4,22 @@ import json
 import math
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from dispatcher.core.batch import Definition
+from dispatcher.core.hold_scope import batch_of_job
 from dispatcher.core.limits.holds import ACCOUNT
 from dispatcher.core.policy.policy import Policy
 from dispatcher.store.client import Client
-from dispatcher.store.decoding import decoding, left_out, typed, whole_or_0
+from dispatcher.store.decoding import decoding, left_out, typed, whole, whole_or_0
 from dispatcher.store.errors import UnreadableData, translated
 from dispatcher.store.lua import Scripts
 
 #: category of a hold that cannot be read
 UNREADABLE = "unreadable"
+#: searches for a hold of a batch and a category, and holds that each one looks at
+_SEARCHES, _SEARCHED = 5, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,31 @@ class Hold:
     probe_at_ms: int = 0
     #: number of probes that were sent
     probes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldJobs:
+    """The jobs of a batch that are held one by one for one category."""
+
+    batch: str
+    category: str
+    jobs: int
+    #: one of their holds, as a rule the one that has lasted longest; of very many, it may have ended
+    first: Hold
+
+    @classmethod
+    def parse(cls, field: bytes, first: bytes, jobs: int) -> "HeldJobs":
+        """Read a field of the index, and the first hold. Raises what decoders raise."""
+        batch, _, category = field.decode().partition(" ")
+        return cls(batch=batch, category=category, jobs=jobs, first=_hold(first))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSummary:
+    """All holds: those of wider scopes, the oldest first, and those of single jobs together."""
+
+    wide: tuple[Hold, ...]
+    jobs: tuple[HeldJobs, ...]
 
 
 class ListNote(IntEnum):
@@ -157,6 +185,59 @@ class Holds:
         holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in raw.items()]
         return sorted(holds, key=lambda hold: (hold.since_ms, hold.scope))
 
+    async def summary(self) -> "HoldSummary":
+        """Return all holds, those of single jobs as one for each batch and category. It takes no longer for more jobs.
+
+        If the indexes do not agree with the holds, all of these are read.
+        """
+        try:
+            indexed = await self._indexed()
+        except UnreadableData:
+            indexed = None
+        return indexed or _summed(await self.all())
+
+    async def _indexed(self) -> "HoldSummary | None":
+        with translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.hlen(self._keys.holds)
+                pipe.smembers(self._keys.wide_holds)
+                pipe.hgetall(self._keys.holds_of_jobs)
+                pipe.hgetall(self._keys.first_holds)
+                total, wide, counted, first = await pipe.execute()
+        with decoding(self._keys.holds_of_jobs):
+            jobs = {field: whole(count) for field, count in counted.items()}
+            named = {field: HeldJobs.parse(field, first[field], jobs[field]) for field in jobs}
+        if len(wide) + sum(jobs.values()) != total:
+            return None
+        scopes = [scope.decode(errors="backslashreplace") for scope in wide]
+        stored = await self.among([*scopes, *(held.first.scope for held in named.values())])
+        by_scope = {hold.scope: hold for hold in stored}
+        groups = [await self._with_present(held, by_scope.get(held.first.scope)) for held in named.values()]
+        if any(group is None for group in groups) or not by_scope.keys() >= set(scopes):
+            return None
+        return HoldSummary(
+            wide=tuple(hold for hold in stored if hold.scope in set(scopes)),
+            jobs=tuple(group for group in groups if group),
+        )
+
+    async def _with_present(self, held: "HeldJobs", first: Hold | None) -> "HeldJobs | None":
+        """Return the group with a hold that it still has, if a short search finds one; None if it has none."""
+        if first and first.category == held.category:
+            return replace(held, first=first)
+        cursor = 0
+        for _ in range(_SEARCHES):
+            with translated():
+                cursor, some = await self._client.hscan(
+                    self._keys.holds, cursor, match=f"job:{held.batch}.*", count=_SEARCHED
+                )
+            holds = [_decoded(self._keys.holds, scope, stored) for scope, stored in some.items()]
+            present = [hold for hold in holds if hold.category == held.category]
+            if present:
+                return replace(held, first=min(present, key=lambda hold: (hold.since_ms, hold.scope)))
+            if not cursor:
+                return None
+        return held
+
     async def among(self, scopes: Iterable[str]) -> list[Hold]:
         """Return the holds of these scopes, as ``all`` does."""
         return await holds_among(self._client, self._keys.holds, scopes)
@@ -189,12 +270,27 @@ def _series_ms(series_s: Sequence[float]) -> list[int]:
     return [round(seconds * 1000) for seconds in series_s]
 
 
+def _summed(holds: Sequence[Hold]) -> HoldSummary:
+    """Return the summary of holds, which are given with the oldest first."""
+    groups: dict[tuple[str, str], HeldJobs] = {}
+    for hold in holds:
+        if batch := batch_of_job(hold.scope):
+            group = HeldJobs(batch=batch, category=hold.category, jobs=0, first=hold)
+            before = groups.get((batch, hold.category), group)
+            groups[batch, hold.category] = replace(before, jobs=before.jobs + 1)
+    return HoldSummary(wide=tuple(hold for hold in holds if not batch_of_job(hold.scope)), jobs=tuple(groups.values()))
+
+
+def _hold(raw: bytes) -> Hold:
+    stored = json.loads(raw)
+    return typed(Hold, {field: stored[field] for field in Hold.__slots__ if field in stored})
+
+
 def _decoded(key: str, scope: bytes, raw: bytes) -> Hold:
     name = scope.decode(errors="backslashreplace")
     try:
         with decoding(f"{key} {name}"):
-            stored = json.loads(raw)
-            hold = typed(Hold, {field: stored[field] for field in Hold.__slots__ if field in stored})
+            hold = _hold(raw)
             if hold.scope != name:
                 raise ValueError("it names another scope")
             return hold

@@ -28,6 +28,9 @@ number:<hash>                string  attempt that calls it, or ``rest``; until w
 locks                        hash    job -> number hash it holds                                in flight
 limiter                      hash    the account's rate limiter (``pacing.lua``)                for good
 holds                        hash    scope -> JSON of the hold                                  until it ends
+holds:wide                   set     scopes of the holds that are not of a single job           until they end
+holds:jobs                   hash    <batch> <category> -> number of holds of single jobs       until they end
+holds:first                  hash    <batch> <category> -> JSON of the first of them            until they end
 parked:<scope>               set     batches with work that waits for the end of that hold      while held
 released                     set     scopes of ended holds whose batches are still to be woken  seconds
 sends                        string  number of sends whose end is known, for the breaker        for good
@@ -139,10 +142,14 @@ ACCOUNT_TYPES = {
     **dict.fromkeys(("deleting", "deleted", "documents:used", "webhooks:due"), "zset"),
     **dict.fromkeys((f"watch:{place}" for place in WATCHED), "zset"),
     **dict.fromkeys(("wake", "inbox:failed"), "list"),
-    **dict.fromkeys(("draining", "released"), "set"),
+    **dict.fromkeys(("draining", "released", "holds:wide"), "set"),
     **dict.fromkeys(("leases", "locks", "limiter", "holds", "answered", "clock", "workers", "epoch"), "hash"),
     **dict.fromkeys(
-        ("rollback", "rollback:unknown", "totals", "secrets", "documents", "suppressions", "webhooks"), "hash"
+        (
+            *("rollback", "rollback:unknown", "totals", "secrets", "documents", "suppressions", "webhooks"),
+            *("holds:jobs", "holds:first"),
+        ),
+        "hash",
     ),
     **dict.fromkeys(("inbox", "events"), "stream"),
 }
@@ -177,6 +184,9 @@ class Keys:
         self.locks = self._named("locks")
         self.limiter = self._named("limiter")
         self.holds = self._named("holds")
+        self.wide_holds = self._named("holds:wide")
+        self.holds_of_jobs = self._named("holds:jobs")
+        self.first_holds = self._named("holds:first")
         self.released = self._named("released")
         self.sends = self._named("sends")
         self.breaker = self._named("breaker")

@@ -2,11 +2,16 @@
 
 import pytest
 
+from dispatcher.service.account import view_account
 from dispatcher.service.errors import Missing
+from dispatcher.service.forecast import look_ahead
 from dispatcher.service.holds import list_holds
+from dispatcher.service.limits import what_limits
+from dispatcher.service.snapshot import snapshot
 from dispatcher.service.views import BatchView, newest_batches, view_batch
 from dispatcher.store.store import Store
-from tests.service.samples import running
+from tests.service.samples import definition, running
+from tests.store.fixture import KEYS
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +40,38 @@ async def test_the_widest_scope_comes_first_and_jobs_are_folded(store: Store) ->
     assert since == sorted(since)
     assert all(line.hold.scope.startswith(f"job:{line.batch}.") for line in page.lines[5:])
     assert (page.total, page.cursor) == (8, "")
+
+
+async def test_jobs_held_one_by_one_are_counted_and_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = await held(store)
+    monkeypatch.setattr(store.holds, "all", None)
+    lines = (await list_holds(store)).lines
+    assert sum(line.jobs for line in lines) == 9
+    (line,) = [line for line in lines if line.batch == first and line.jobs == 7]
+    assert line.hold.scope == f"job:{first}.0"
+    await store.holds.release(line.hold.scope)
+    (line,) = [line for line in (await list_holds(store)).lines if line.batch == first and line.jobs == 6]
+    assert line.hold.scope in {f"job:{first}.{row}" for row in range(1, 7)}
+    await view_account(store)
+    await what_limits(store, max_in_flight=10)
+    await look_ahead(store, definition(), 5, max_in_flight=10)
+    await snapshot(store, 10)
+
+
+@pytest.mark.parametrize("damage", ["DEL", "SET", "HSET"])
+@pytest.mark.parametrize("key", [KEYS.wide_holds, KEYS.holds_of_jobs, KEYS.first_holds])
+async def test_holds_are_listed_whatever_became_of_their_indexes(store: Store, damage: str, key: str) -> None:
+    """All of them are read then, until none is left and the indexes begin anew."""
+    await held(store)
+    before = [(line.hold.scope, line.jobs) for line in (await list_holds(store)).lines]
+    values = {"DEL": (), "SET": ("x",), "HSET": ("other internal", "x")}[damage]
+    await store._client.delete(key)
+    await store._client.execute_command(damage, key, *values)
+    assert [(line.hold.scope, line.jobs) for line in (await list_holds(store)).lines] == before
+    for hold in await store.holds.all():
+        await store.holds.release(hold.scope)
+    await store.holds.open("country:AQ", "config", "why")
+    assert [line.hold.scope for line in (await list_holds(store)).lines] == ["country:AQ"]
 
 
 @pytest.mark.parametrize("fold", [True, False])

@@ -105,7 +105,8 @@ class RandomHistory:
             done.append(await self._step())
             self.model.tell_of_thresholds()
             stored = await snapshot.of_store(self.db)
-            assert stored == snapshot.of_model(self.model), done
+            modelled = snapshot.of_model(self.model)
+            assert stored == modelled, {k: (stored[k], modelled[k]) for k in stored if stored[k] != modelled[k]}
             assert snapshot.wrong_places(stored) == [], done
 
     async def _step(self) -> str:

@@ -35,6 +35,10 @@ def of_model(model: Model) -> dict[str, Any]:
         "holds": {
             scope: (held.probe_at_ms, held.probes, held.sent, held.only_job) for scope, held in model.holds.items()
         },
+        "kinds of holds": (
+            {scope for scope in model.holds if not batch_of_job(scope)},
+            Counter((batch, held.category) for scope, held in model.holds.items() if (batch := batch_of_job(scope))),
+        ),
         "parked": model.parked,
         "released": model.released,
         "strikes": model.strikes,
@@ -112,6 +116,7 @@ async def of_store(db: StoreFixture) -> dict[str, Any]:
         "numbers": {name: _lock(value) for name, value in numbers.items()},
         "locks": {job.decode(): number.decode() for job, number in raw.get(KEYS.locks, {}).items()},
         "holds": {scope.decode(): _stored_hold(hold) for scope, hold in raw.get(KEYS.holds, {}).items()},
+        "kinds of holds": await _kinds_of_holds(db, raw),
         "parked": {name.removeprefix(PARKED): _names(raw, name) for name in raw if name.startswith(PARKED)},
         "released": _names(raw, KEYS.released),
         "strikes": {name.removeprefix(STRIKES): _scores(raw, name) for name in raw if name.startswith(STRIKES)},
@@ -223,6 +228,23 @@ def _stored_parked(raw: dict[str, Any], batch: str) -> dict[str, set[int]]:
 
 def _scores(raw: dict[str, Any], key: str) -> dict[str, float]:
     return {member.decode(): score for member, score in raw.get(key, [])}
+
+
+async def _kinds_of_holds(db: StoreFixture, raw: dict[str, Any]) -> tuple[set[str], Counter[tuple[str, str]]]:
+    """The holds as lists show them: each group has one that is in force, and they are not read one by one."""
+    summary = await db.holds.summary()
+    in_force = {hold.scope: hold for hold in await db.holds.all()}
+    for held in summary.jobs:
+        assert held.first == in_force[held.first.scope]
+        assert (batch_of_job(held.first.scope), held.first.category) == (held.batch, held.category)
+    indexed = await db.holds._indexed()
+    assert indexed is None or indexed == summary
+    counted = {name.decode(): int(jobs) for name, jobs in raw.get(KEYS.holds_of_jobs, {}).items()}
+    kinds = Counter({(held.batch, held.category): held.jobs for held in summary.jobs})
+    assert counted == {" ".join(kind): jobs for kind, jobs in kinds.items()}
+    assert raw.get(KEYS.first_holds, {}).keys() == raw.get(KEYS.holds_of_jobs, {}).keys()
+    assert {hold.scope for hold in summary.wide} == _names(raw, KEYS.wide_holds)
+    return {hold.scope for hold in summary.wide}, kinds
 
 
 def _stored_batch(raw: dict[str, Any], name: str) -> dict[str, Any]:

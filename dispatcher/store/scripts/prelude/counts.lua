@@ -122,11 +122,14 @@ do
       for both, jobs in pairs(moves) do add_moves(batch, string.sub(both, 1, 3), string.sub(both, 4), jobs) end
     end
     for key, fields in pairs(added) do
-      local is_sparse = SPARSE[string.match(key, ':batch:%w+:([%l_]+)$') or '']
+      local is_sparse = SPARSE[string.match(key, ':batch:%w+:([%l_]+)$') or ''] or key == KEY['holds:jobs']
       for field, by in pairs(fields) do
         local ok, count = by == 0, 1
         if by ~= 0 then ok, count = alone(redis.call, 'HINCRBY', key, field, text(by)) end
-        if ok and count <= 0 and is_sparse then redis.call('HDEL', key, field) end
+        if ok and count <= 0 and is_sparse then
+          redis.call('HDEL', key, field)
+          if key == KEY['holds:jobs'] then alone(redis.call, 'HDEL', KEY['holds:first'], field) end
+        end
       end
     end
     for batch, jobs in pairs(ended_calls) do alone(note_lately, batch, jobs) end

@@ -25,10 +25,10 @@ local function open_hold(id, scope, category, cause, probes_ms, now, only_job)
   hold.only_job = only_job
   save_hold(hold)
   if before then
-    count_held_job(before, -1)
+    note_hold(before, -1)
     alone(tell_of_release, before)
   end
-  count_held_job(hold, 1)
+  note_hold(hold, 1)
   add_total('holds|' .. category, 1)
   alone(tell_of_hold, hold)
   return 1

@@ -30,10 +30,14 @@ local function load_hold(scope)
   return {id = '', scope = scope, category = 'unreadable', since_ms = 0, probe_at_ms = 0, probes = 0}
 end
 
--- Jobs of a batch that are held one by one are counted by category.
-local function count_held_job(hold, by)
-  local batch = job_of(hold.scope)
-  if batch then add(part_key(batch, 'held_jobs'), tostring(hold.category), by) end
+-- Notes that a hold begins or ends where lists of holds are read: thousands of jobs may be held one by one, so those of
+-- a batch and a category are counted, and the first of them stands for all.
+local function note_hold(hold, by)
+  local batch, category = job_of(hold.scope), tostring(hold.category)
+  if not batch then return alone(redis.call, by > 0 and 'SADD' or 'SREM', KEY['holds:wide'], hold.scope) end
+  add(part_key(batch, 'held_jobs'), category, by)
+  add(KEY['holds:jobs'], batch .. ' ' .. category, by)
+  if by > 0 then alone(redis.call, 'HSETNX', KEY['holds:first'], batch .. ' ' .. category, cjson.encode(hold)) end
 end
 
 local function document_of(scope) return string.match(scope, '^document:(%w+)$') end
@@ -79,7 +83,7 @@ local function end_hold(scope)
   local hold = load_hold(scope)
   if not hold then return end
   redis.call('HDEL', KEY.holds, scope)
-  count_held_job(hold, -1)
+  note_hold(hold, -1)
   alone(tell_of_release, hold)
   if redis.call('EXISTS', stopped_batches_key(scope)) == 1 then redis.call('SADD', KEY.released, scope) end
   wake()

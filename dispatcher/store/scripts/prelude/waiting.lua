@@ -59,8 +59,8 @@ local function hold_job(job, category, cause, now_ms)
   local scope = scope_of('job', job)
   local hold = {id = id, scope = scope, category = category, cause = cause, since_ms = now_ms, probe_at_ms = 0}
   local before = load_hold(scope)
-  if before then count_held_job(before, -1) end
-  count_held_job(hold, 1)
+  if before then note_hold(before, -1) end
+  note_hold(hold, 1)
   redis.call('HSET', KEY.holds, scope, cjson.encode(hold))
   add_total('holds|' .. category, 1)
   tell_of_held_jobs(parse_job(job))
