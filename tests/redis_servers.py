@@ -124,6 +124,14 @@ class RedisProcess:
                 start_new_session=True,
             )
 
+    def answers(self, **options: Any) -> bool:
+        """Wait until the server answers; False if it ended, for example because it was built without TLS."""
+        assert self._process is not None
+        process, client = self._process, self.client(**options)
+        until(lambda: process.poll() is not None or bool(client.ping()))
+        client.close()
+        return process.poll() is None
+
     def kill(self) -> None:
         """Kill the server, so that it can say nothing more to anybody."""
         if self._process is not None and self._process.poll() is None:
@@ -254,7 +262,7 @@ def sentinel_group(folder: Path, *, servers: int = 3, down_after_ms: int = 500) 
     with ExitStack() as stack:
         for server in all_servers:
             stack.enter_context(server)
-        until(lambda: bool(master.client(password=PASSWORD).ping()))
+        master.answers(password=PASSWORD)
         sentinels = [RedisProcess(folder / f"sentinel-{n}", *watch, sentinel=True) for n in range(3)]
         for sentinel in sentinels:
             stack.enter_context(sentinel)

@@ -11,7 +11,7 @@ from dispatcher.store.errors import WrongServer
 
 def check_kind(kind: RedisKind, info: Mapping[str, object]) -> None:
     """Raise WrongServer if a server is of another kind than its address says. ``info`` is its answer to ``INFO``."""
-    if info.get("redis_mode") == "sentinel":
+    if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):  # the latter is Valkey's
         raise WrongServer(
             "this is a Sentinel and holds no data: write its address as redis+sentinel://HOST:26379/NAME/0, "
             "with the name of the master that it watches"

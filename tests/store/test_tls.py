@@ -9,7 +9,7 @@ from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.store.errors import StoreUnavailable
 from dispatcher.store.store import Store
-from tests.redis_servers import DURABLE, PASSWORD, Certificates, RedisProcess, until
+from tests.redis_servers import DURABLE, PASSWORD, Certificates, RedisProcess
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates)
     folder = tmp_path_factory.mktemp("server")
     try:
         with RedisProcess(folder, *DURABLE, "requirepass", PASSWORD, certificates=certificates) as server:
-            until(lambda: bool(server.client(password=PASSWORD).ping()))
+            if not server.answers(password=PASSWORD):
+                pytest.skip("the server program has no TLS")
             yield server
     except ServerNotStarted as error:
         pytest.skip(str(error))

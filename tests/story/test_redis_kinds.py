@@ -16,7 +16,6 @@ from tests.redis_servers import (
     Certificates,
     RedisProcess,
     redis_cluster,
-    until,
 )
 from tests.story.conftest import StoryCluster
 
@@ -61,7 +60,9 @@ def test_a_batch_with_tls_client_certificates_and_exactly_the_documented_rights(
     certificates = Certificates(tmp_path / "certificates")
     server = RedisProcess(tmp_path / "server", *DURABLE, "acllog-max-len", "10000", certificates=certificates)
     with server, server.client(decode_responses=True) as admin:
-        until(admin.ping)
+        if not server.answers():
+            pytest.skip("the server program has no TLS")
+        admin.ping()
         for user in ("bulkfax", "broker"):
             admin.execute_command("ACL", "SETUSER", user, *documented_rights(repository, user))
         admin.acl_setuser("default", enabled=False)  # this connection stays as it is
