@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class DrillResult:
     case: Case
     wait_replicas: int
     jobs: int
-    #: seconds from the kill until the provider accepted a fax again, an operator's consent included
+    #: longest time between two faxes that the provider accepted, an operator's consent included
     standstill_s: float
     #: faxes that the jobs had lost and got back
     adopted: int
@@ -122,7 +122,6 @@ class _Drill:
     folder: Path
     jobs: int
     _mailings: list[_Mailing] = field(default_factory=list)
-    _killed_s: float = 0.0
     _end_s: float = field(default_factory=lambda: time.monotonic() + _LIMIT_S)
 
     def fail_over(self, stage: Stage) -> None:
@@ -138,7 +137,6 @@ class _Drill:
         time.sleep(stage.behind_s)
         if not stage.behind_s:
             producer.join(_LEAD_S)
-        self._killed_s = time.time()
         stage.fail_over()
         producer.join(max(1.0, self._end_s - time.monotonic()))
 
@@ -158,12 +156,12 @@ class _Drill:
         since_s = rollback.since.timestamp() if rollback and rollback.since else time.time()
         reported = [mailing for mailing in gone if since_s <= mailing.accepted_s]
         attempts = Counter((line["labels"].get(JOB_LABEL), line["labels"].get(_ATTEMPT_LABEL)) for line in lines)
-        after = [fax.accepted_ms / 1000 for fax in faxes if fax.accepted_ms / 1000 > self._killed_s + 0.5]
+        times_ms = sorted(fax.accepted_ms for fax in faxes)
         return DrillResult(
             case=case,
             wait_replicas=wait_replicas,
             jobs=self.jobs,
-            standstill_s=round(min(after, default=time.time()) - self._killed_s, 1),
+            standstill_s=round(max(later - earlier for earlier, later in pairwise(times_ms)) / 1000, 1),
             adopted=rollback.adopted if rollback else 0,
             lost=len(comparison.lost) + sum(mailing.jobs for mailing in gone),
             lost_reported=sum(mailing.jobs for mailing in reported),

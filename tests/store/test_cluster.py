@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from redis.crc import key_slot
 
+from dispatcher.cli.services import ensure_can_start
 from dispatcher.core.batch import Command, Definition
 from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
@@ -122,6 +124,12 @@ async def test_a_plain_address_of_a_node_is_refused_in_one_sentence(group: Clust
         with pytest.raises(WrongServer, match="a node of a Redis Cluster: write its address as redis\\+cluster"):
             await check()
     await store.aclose()
+
+
+async def test_nothing_is_started_on_a_plain_address_of_a_node(group: ClusterGroup) -> None:
+    settings = Settings(redis_url=f"redis://:{PASSWORD}@127.0.0.1:{group.nodes[0].port}/0")
+    with pytest.raises(WrongServer, match="a node of a Redis Cluster"):
+        await anyio.to_thread.run_sync(ensure_can_start, settings)
 
 
 async def test_a_server_that_is_no_cluster_is_refused(redis_url: str) -> None:
