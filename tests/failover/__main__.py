@@ -15,7 +15,7 @@ from dispatcher.local.errors import LocalError
 from dispatcher.local.signals import terminated_cleanly
 from tests.chaos.errors import DrillFailed
 from tests.chaos.say import say
-from tests.failover.cases import Case
+from tests.failover.cases import Failover
 from tests.failover.drill import DrillResult, run_drill
 
 _HEAD = "| failover | confirmed by | standstill | adopted | lost | doubled | accepted twice | faxes of lost mailings |"
@@ -28,7 +28,7 @@ def main() -> int:
     say(f"files are in {folder}")
     results, failed = [], False
     with terminated_cleanly():
-        for case in arguments.case or Case:
+        for case in arguments.case or Failover:
             for wait_replicas in (0, 1):
                 name = f"{case.name.lower()}-{wait_replicas}"
                 say(f"{case}, confirmed by {wait_replicas} replicas")
@@ -62,7 +62,10 @@ def _row(result: DrillResult) -> str:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run failover", description=__doc__)
     parser.add_argument(
-        "--case", type=Case, action="append", help=f"only these: {', '.join(Case)} (default: all, each with both)"
+        "--case",
+        type=Failover,
+        action="append",
+        help=f"only these: {', '.join(Failover)} (default: all, each with both)",
     )
     parser.add_argument("--jobs", type=int, default=700, help="recipients of each drill (default: 700)")
     parser.add_argument("--json", action="store_true", help="print one JSON array as the last line")

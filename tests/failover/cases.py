@@ -26,7 +26,7 @@ _DOWN_AFTER_MS, _STALE_DOWN_AFTER_MS = 1000, 2000
 _BEHIND_S, _STALE_S = 2.0, 12.0
 
 
-class Case(StrEnum):
+class Failover(StrEnum):
     """A failover."""
 
     #: the master is killed while its replicas follow
@@ -54,21 +54,21 @@ class Stage:
 
 
 @contextmanager
-def open_stage(case: Case, folder: Path) -> Iterator[Stage]:
+def open_stage(case: Failover, folder: Path) -> Iterator[Stage]:
     """Start the servers of a case."""
-    if case is Case.CLUSTER:
+    if case is Failover.CLUSTER:
         broker = RedisProcess(folder / "broker", "save", "", "requirepass", PASSWORD)
         with redis_cluster(folder / "nodes", replicas=True, node_timeout_ms=_DOWN_AFTER_MS) as nodes, broker:
             yield _cluster_stage(nodes, f"redis://:{PASSWORD}@127.0.0.1:{broker.port}/0")
         return
-    down_after_ms = _STALE_DOWN_AFTER_MS if case is Case.STALE else _DOWN_AFTER_MS
+    down_after_ms = _STALE_DOWN_AFTER_MS if case is Failover.STALE else _DOWN_AFTER_MS
     with sentinel_group(folder / "servers", down_after_ms=down_after_ms) as group:
         yield _sentinel_stage(case, group)
 
 
-def _sentinel_stage(case: Case, group: SentinelGroup) -> Stage:
+def _sentinel_stage(case: Failover, group: SentinelGroup) -> Stage:
     replicas = group.replicas()
-    behind = {Case.IN_STEP: [], Case.BEHIND: replicas, Case.STALE: replicas[:1]}[case]
+    behind = {Failover.IN_STEP: [], Failover.BEHIND: replicas, Failover.STALE: replicas[:1]}[case]
 
     def cut() -> None:
         if behind:
@@ -76,7 +76,7 @@ def _sentinel_stage(case: Case, group: SentinelGroup) -> Stage:
 
     def fail_over() -> None:
         master = group.master()
-        killed = [master, *replicas[1:]] if case is Case.STALE else [master]
+        killed = [master, *replicas[1:]] if case is Failover.STALE else [master]
         for server in killed:
             server.kill()
         group.mend()
@@ -84,7 +84,7 @@ def _sentinel_stage(case: Case, group: SentinelGroup) -> Stage:
         for server in killed:
             group.restart(server)
 
-    behind_s = {Case.IN_STEP: 0.0, Case.BEHIND: _BEHIND_S, Case.STALE: _STALE_S}[case]
+    behind_s = {Failover.IN_STEP: 0.0, Failover.BEHIND: _BEHIND_S, Failover.STALE: _STALE_S}[case]
     return Stage(settings={"BULKFAX_REDIS_URL": group.url}, behind_s=behind_s, cut=cut, fail_over=fail_over)
 
 

@@ -21,7 +21,7 @@ from dispatcher.local.fictional_numbers import fictional_numbers
 from dispatcher.local.ledger import JOB_LABEL, OurJob, compare
 from dispatcher.local.services import PROGRAM
 from tests.chaos.errors import DrillFailed
-from tests.failover.cases import Case, Stage, open_stage
+from tests.failover.cases import Failover, Stage, open_stage
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: faxes per second, and what divides the length of calls
@@ -38,7 +38,7 @@ _POLL_S = 0.2
 class DrillResult:
     """What a failover did, by the emulator's ledger and by what bulkfax says."""
 
-    case: Case
+    case: Failover
     wait_replicas: int
     jobs: int
     #: longest time between two faxes that the provider accepted, an operator's consent included
@@ -64,7 +64,7 @@ class DrillResult:
     @property
     def faults(self) -> list[str]:
         """What must not be, each in a sentence."""
-        may_lose = self.case is Case.STALE or not self.wait_replicas
+        may_lose = self.case is Failover.STALE or not self.wait_replicas
         pairs = {
             "lost": (self.lost, self.lost_reported),
             "doubled": (self.doubled, self.doubled_reported),
@@ -84,7 +84,7 @@ class DrillResult:
         return {**asdict(self), "faults": self.faults}
 
 
-def run_drill(case: Case, wait_replicas: int, jobs: int, folder: Path) -> DrillResult:
+def run_drill(case: Failover, wait_replicas: int, jobs: int, folder: Path) -> DrillResult:
     """Run one drill in an empty folder. Raises DrillFailed."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_stage(case, folder) as stage, _services(folder, stage, wait_replicas) as local, local.client() as client:
@@ -145,7 +145,7 @@ class _Drill:
         self._wait(self._has_ended, "all batches have ended")
         self._wait(lambda: self.local.emulator_api.stats()["unfinished"] == 0, "all calls have ended")
 
-    def result(self, case: Case, wait_replicas: int) -> DrillResult:
+    def result(self, case: Failover, wait_replicas: int) -> DrillResult:
         lines = self.local.emulator_api.ledger_lines()
         faxes = self.local.emulator_api.ledger()
         batches = {mailing.batch: self._batch(mailing.batch) for mailing in self._mailings}
