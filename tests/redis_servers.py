@@ -245,25 +245,36 @@ class SentinelGroup:
 
 
 @contextmanager
-def sentinel_group(folder: Path, *, servers: int = 3, down_after_ms: int = 500) -> Iterator[SentinelGroup]:
-    """A master and replicas of it, with three Sentinels that fail over after ``down_after_ms``."""
+def sentinel_group(
+    folder: Path, *, servers: int = 3, down_after_ms: int = 500, certificates: Certificates | None = None
+) -> Iterator[SentinelGroup]:
+    """A master and replicas of it, with three Sentinels that fail over after ``down_after_ms``.
+
+    With certificates all of them talk TLS only.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    login = ("requirepass", PASSWORD, "masterauth", PASSWORD, "repl-diskless-sync-delay", "0")
-    master = RedisProcess(folder / "server-0", *DURABLE, *login)
+    tls = ("tls-replication", "yes") if certificates else ()
+    login = ("requirepass", PASSWORD, "masterauth", PASSWORD, "repl-diskless-sync-delay", "0", *tls)
+    master = RedisProcess(folder / "server-0", *DURABLE, *login, certificates=certificates)
     follow = ("replicaof", f"127.0.0.1 {master.port}")
     all_servers = [master]
-    all_servers += [RedisProcess(folder / f"server-{n}", *DURABLE, *login, *follow) for n in range(1, servers)]
+    all_servers += [
+        RedisProcess(folder / f"server-{n}", *DURABLE, *login, *follow, certificates=certificates)
+        for n in range(1, servers)
+    ]
     watch = (
         *("requirepass", SENTINEL_PASSWORD, "sentinel", f"sentinel-pass {SENTINEL_PASSWORD}"),
         *("sentinel", f"monitor {MASTER} 127.0.0.1 {master.port} 2", "sentinel", f"auth-pass {MASTER} {PASSWORD}"),
         *("sentinel", f"down-after-milliseconds {MASTER} {down_after_ms}"),
-        *("sentinel", f"failover-timeout {MASTER} 6000", "sentinel", f"parallel-syncs {MASTER} 2"),
+        *("sentinel", f"failover-timeout {MASTER} 6000", "sentinel", f"parallel-syncs {MASTER} 2", *tls),
     )
     with ExitStack() as stack:
         for server in all_servers:
             stack.enter_context(server)
         master.answers(password=PASSWORD)
-        sentinels = [RedisProcess(folder / f"sentinel-{n}", *watch, sentinel=True) for n in range(3)]
+        sentinels = [
+            RedisProcess(folder / f"sentinel-{n}", *watch, sentinel=True, certificates=certificates) for n in range(3)
+        ]
         for sentinel in sentinels:
             stack.enter_context(sentinel)
         group = SentinelGroup(servers=all_servers, sentinels=sentinels)

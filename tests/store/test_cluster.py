@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import pytest
+import redis
 from redis.crc import key_slot
 
 from dispatcher.cli.services import ensure_can_start
@@ -15,9 +17,11 @@ from dispatcher.local.errors import ServerNotStarted
 from dispatcher.runtime import check_broker
 from dispatcher.service.doctor import examine
 from dispatcher.settings import Settings, SettingsError
+from dispatcher.store import lua
 from dispatcher.store.dispatch import Candidate
 from dispatcher.store.errors import StoreUnavailable, WrongServer
 from dispatcher.store.keys import Keys
+from dispatcher.store.protocol import constants
 from dispatcher.store.store import Store
 from tests.redis_servers import PASSWORD, ClusterGroup, redis_cluster
 from tests.store.fixture import number, upload_chunk
@@ -115,6 +119,25 @@ async def test_a_slot_that_is_being_moved_is_an_outage_and_damages_nothing(group
     lease = await store.dispatch.claim("bulk", max_jobs=2, max_ahead=2, max_in_flight=2)
     assert lease is not None
     assert len(lease.jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [
+        ("Script attempted to access a non local key in a cluster node", True),
+        ("Script attempted to execute a command while the cluster is down", True),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", False),
+    ],
+)
+def test_a_script_takes_no_batch_for_damaged_because_of_the_cluster(redis_url: str, said: str, stops: bool) -> None:
+    prelude = constants("damage") + (Path(lua.__file__).parent / "scripts" / "prelude" / "damage.lua").read_text()
+    script = f"{prelude}\nreturn tostring(alone(function() error({{err = ARGV[1]}}) end))"
+    with redis.Redis.from_url(redis_url) as client:
+        if stops:
+            with pytest.raises(redis.ResponseError, match=said):
+                client.eval(script, 0, said)
+        else:
+            assert client.eval(script, 0, said) == b"false"
 
 
 async def test_a_plain_address_of_a_node_is_refused_in_one_sentence(group: ClusterGroup) -> None:

@@ -1,15 +1,18 @@
 """A real server that talks TLS only and lets nobody in without a certificate."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
+import anyio.to_thread
 import pytest
 
 from dispatcher.core.policy.policy import Policy
 from dispatcher.local.errors import ServerNotStarted
 from dispatcher.store.errors import StoreUnavailable
+from dispatcher.store.queues import Queues
 from dispatcher.store.store import Store
-from tests.redis_servers import DURABLE, PASSWORD, Certificates, RedisProcess
+from tests.redis_servers import DURABLE, PASSWORD, Certificates, RedisProcess, sentinel_group
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +70,21 @@ async def test_what_is_wrong_is_one_line(
         assert expected in said
         assert "\n" not in said
         assert PASSWORD not in said
+
+
+async def test_sentinels_and_their_servers_are_reached_with_tls(
+    server: RedisProcess, certificates: Certificates, tmp_path: Path
+) -> None:
+    """For both clients. Without TLS to the Sentinels nobody answers."""
+    assert server.pid, "this server program has TLS"
+    with sentinel_group(tmp_path / "group", servers=2, certificates=certificates) as group:
+        url = f"rediss{group.url.removeprefix('redis')}&{urlencode(certificates.client_options)}"
+        assert not await refusal(url)
+        queues = Queues(url, next_database=True)
+        await anyio.to_thread.run_sync(queues.push, "bulk", [b"message"])
+        assert queues.lengths(["bulk"]) == {"bulk": 1}
+        queues.close()
+        assert "No master found" in await refusal(f"{url}&sentinel_tls=no")
 
 
 @pytest.mark.parametrize(("scheme", "path"), [("rediss", ""), ("rediss+sentinel", "main"), ("redis+cluster", "")])
