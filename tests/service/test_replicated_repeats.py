@@ -13,6 +13,7 @@ from dispatcher.core.job_filter import JobFilter
 from dispatcher.core.limits.allowance import Period
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.suppressions import SuppressionSource
+from dispatcher.core.webhooks import Endpoint
 from dispatcher.service.account import change_limits
 from dispatcher.service.changes import BatchChanges
 from dispatcher.service.deletions import delete_batch, delete_document
@@ -20,6 +21,7 @@ from dispatcher.service.job_cancellation import cancel_jobs
 from dispatcher.service.mailings import Allowed, Mailings, StartedPart
 from dispatcher.service.suppressions import SuppressionFilter, remove_suppressions
 from dispatcher.service.uploads import open_upload
+from dispatcher.service.webhooks import EndpointChange, change_endpoint, create_endpoint, delete_endpoint
 from dispatcher.store.errors import StoreNotReplicated
 from dispatcher.store.store import Store
 from tests.service.samples import add, definition, draft, recipients, running
@@ -62,6 +64,8 @@ async def test_a_repeat_waits_for_the_replicas_like_the_first_request(pair: Pair
     await web.batches.command(gone, Command.CANCEL)
     missing = "0" * 64
     change = BatchChange(fields={"weight": 3})
+    endpoint = Endpoint(id="", url="https://hooks.example.com/")
+    hook = (await create_endpoint(web, endpoint, None, private=False)).endpoint.id
 
     def requests() -> list[Awaitable[object]]:
         return [
@@ -75,6 +79,9 @@ async def test_a_repeat_waits_for_the_replicas_like_the_first_request(pair: Pair
             delete_document(web, missing),
             remove_suppressions(web, SuppressionFilter(source=SuppressionSource.MANUAL.value)),
             change_limits(web, {Period.SECOND: 50.0}),
+            create_endpoint(web, endpoint, "key", private=False),
+            change_endpoint(web, hook, EndpointChange(description="ours"), private=False),
+            delete_endpoint(web, "we_gone"),
         ]
 
     for request in requests():
