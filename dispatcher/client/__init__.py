@@ -15,6 +15,7 @@ from dispatcher.client.errors import (
     NotOurApi,
     NotReachable,
     TimedOut,
+    Unanswered,
     Unavailable,
 )
 from dispatcher.schema.requests import (
@@ -161,6 +162,7 @@ __all__ = [
     "Suppression",
     "SuppressionImport",
     "TimedOut",
+    "Unanswered",
     "Unavailable",
     "UnknownFax",
     "Upload",

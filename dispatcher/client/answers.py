@@ -13,7 +13,8 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from tenacity import RetryCallState, wait_exponential, wait_random
 
-from dispatcher.client.errors import ClientError, NotOurApi, NotReachable, Unavailable, error_of
+from dispatcher.client.errors import ClientError, NotOurApi, NotReachable, Unanswered, Unavailable, error_of
+from dispatcher.schema.problem_types import PROBLEM_TYPES
 from dispatcher.schema.requests import ListOptions
 from dispatcher.schema.responses import Fault, Problem, Response
 
@@ -30,6 +31,8 @@ _WAIT = wait_exponential(multiplier=0.2, max=3.0) + wait_random(0.0, 0.2)
 _RETRY_AFTER_DEFAULT_S = 2.0
 #: what is repeated, because a repeat is harmless and may succeed
 REPEATED = (NotReachable, Unavailable)
+#: the type of a problem that a request may meet after it was stored, when too few replicas have confirmed it
+_MAY_BE_STORED = PROBLEM_TYPES["store-unavailable"].uri
 
 
 class HasNext(Protocol):
@@ -118,6 +121,28 @@ def is_out_of_patience(state: RetryCallState, patience_s: float, *, answered: bo
     return (state.seconds_since_start or 0.0) + state.upcoming_sleep > limit_s
 
 
+def is_repeated(error: BaseException, *, once: bool) -> bool:
+    """Return whether a request is sent again after an error. With ``once`` only if it was surely not carried out."""
+    return isinstance(error, REPEATED) and not (once and _may_be_done(error))
+
+
+def unanswered(error: Exception) -> Exception:
+    """Return the error for a request that is sent once only: ``error``, unless it may have been carried out."""
+    if not _may_be_done(error):
+        return error
+    reason = str(error).rstrip(".")
+    return Unanswered(f"{reason}. The command may have been carried out: look, and repeat it if it was not")
+
+
+def _may_be_done(error: BaseException) -> bool:
+    match error:
+        case NotReachable():
+            return error.connected
+        case Unavailable():
+            return error.problem.type == _MAY_BE_STORED
+    return False
+
+
 def say_that_it_waits(state: RetryCallState, patience_s: float, *, answered: bool) -> None:
     """Warn once when an API that has answered before does not, and is asked again for some time."""
     assert state.outcome is not None
@@ -164,7 +189,9 @@ def error_of_transport(error: httpx.TransportError | httpx.InvalidURL, url: str)
             return NotReachable(
                 f"nothing answers at {url}: start the API with `bulkfax up`, or set BULKFAX_API_URL to where it runs"
             )
-    return NotReachable(f"the connection to {url} broke ({type(error).__name__}): is the API still running?")
+    broken = NotReachable(f"the connection to {url} broke ({type(error).__name__}): is the API still running?")
+    broken.connected = True
+    return broken
 
 
 def _problem(response: httpx.Response) -> Problem | None:

@@ -263,7 +263,7 @@ class AsyncClient:
 
     async def continue_batch(self, batch: str) -> CommandedBatch:
         """Let the rest begin of a batch of which only a part was started."""
-        return await self._command(batch, "continue")
+        return await self._command(batch, "continue", once=True)
 
     async def diagnosis(self, batch: str) -> Diagnosis:
         """What is wrong with a batch, and the commands that put it right."""
@@ -278,7 +278,7 @@ class AsyncClient:
         return await self._command(batch, "pause")
 
     async def resume(self, batch: str) -> CommandedBatch:
-        return await self._command(batch, "resume")
+        return await self._command(batch, "resume", once=True)
 
     async def cancel(self, batch: str) -> CommandedBatch:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
@@ -452,7 +452,7 @@ class AsyncClient:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
         params, removed, more = ({"source": source} | ({"batch": batch} if batch else {}), 0, True)
         while more:
-            answer = await self._delete("/v1/suppressions", **params)
+            answer = await self._delete("/v1/suppressions", params)
             removed, more = (removed + answer.removed, answer.more)
         return Removed(removed=removed)
 
@@ -505,7 +505,7 @@ class AsyncClient:
 
     async def rotate_webhook_secret(self, endpoint: str) -> WebhookEndpointSecret:
         """Give an endpoint a new secret. The present one signs for a day as well."""
-        answer = await self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret")
+        answer = await self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret", once=True)
         return self._read(WebhookEndpointSecret, answer)
 
     async def delete_webhook_endpoint(self, endpoint: str) -> Removed:
@@ -548,12 +548,12 @@ class AsyncClient:
 
     async def unblock(self) -> Account:
         """End the wait that the provider asked for; without one nothing changes."""
-        return self._read(Account, await self._transport.call("POST", "/v1/account/unblock"))
+        return self._read(Account, await self._transport.call("POST", "/v1/account/unblock", once=True))
 
     async def resume_account(self, *, accept_rollback: bool) -> Account:
         """Accept that Redis has lost writes: sending goes on once the provider's faxes are reconciled."""
         body = Resume(accept_rollback=accept_rollback).sent()
-        return self._read(Account, await self._transport.call("POST", "/v1/account/resume", json=body))
+        return self._read(Account, await self._transport.call("POST", "/v1/account/resume", once=True, json=body))
 
     async def holds_page(
         self, *, categories: Sequence[str] = (), batch: str = "", fold: bool = True, after: str = "", limit: int = _PAGE
@@ -572,7 +572,7 @@ class AsyncClient:
 
     async def release_hold(self, scope: str) -> Removed:
         """Let a held scope send again without waiting for its probe; ``removed`` is 0 when it is not held."""
-        return await self._delete(f"/v1/account/holds/{quote(scope, safe='')}")
+        return await self._delete(f"/v1/account/holds/{quote(scope, safe='')}", once=True)
 
     async def release_holds(
         self, *, category: str = "", batch: str = "", everything: bool = False, dry_run: bool = False
@@ -582,7 +582,10 @@ class AsyncClient:
         body = ReleaseHolds(**{name: value for name, value in named.items() if value}).sent()
         released = 0
         while True:
-            part = self._read(ReleasedHolds, await self._transport.call("POST", "/v1/account/holds/release", json=body))
+            part = self._read(
+                ReleasedHolds,
+                await self._transport.call("POST", "/v1/account/holds/release", once=not dry_run, json=body),
+            )
             released += part.released
             if not part.more:
                 return part.model_copy(update={"released": released})
@@ -610,11 +613,14 @@ class AsyncClient:
             return Readiness(ready=False, reason=str(error))
         return Readiness(ready=True)
 
-    async def _command(self, batch: str, verb: str, body: dict[str, Any] | None = None) -> CommandedBatch:
-        return self._read(CommandedBatch, await self._transport.call("POST", f"/v1/batches/{batch}/{verb}", json=body))
+    async def _command(
+        self, batch: str, verb: str, body: dict[str, Any] | None = None, *, once: bool = False
+    ) -> CommandedBatch:
+        path = f"/v1/batches/{batch}/{verb}"
+        return self._read(CommandedBatch, await self._transport.call("POST", path, once=once, json=body))
 
-    async def _delete(self, path: str, **query: str) -> Removed:
-        return self._read(Removed, await self._transport.call("DELETE", path, params=query))
+    async def _delete(self, path: str, query: dict[str, str] | None = None, *, once: bool = False) -> Removed:
+        return self._read(Removed, await self._transport.call("DELETE", path, once=once, params=query))
 
     async def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
         return self._read(model, await self._transport.call("POST", path, key=key or new_key(), json=body))

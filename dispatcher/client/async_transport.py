@@ -4,11 +4,12 @@ Generated from ``transport.py`` by ``./run generate``; change that.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from dispatcher.client.answers import (
     REPEATED,
@@ -16,10 +17,12 @@ from dispatcher.client.answers import (
     error_of_transport,
     http_options,
     is_out_of_patience,
+    is_repeated,
     json_of,
     no_address,
     pause,
     say_that_it_waits,
+    unanswered,
 )
 from dispatcher.client.contents import Content, LineProgress, Progress, saved_whole
 from dispatcher.client.waiting import AsyncReading, async_each
@@ -45,13 +48,13 @@ class AsyncTransport:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def call(self, method: str, path: str, *, key: str = "", **arguments: Any) -> Any:
+    async def call(self, method: str, path: str, *, key: str = "", once: bool = False, **arguments: Any) -> Any:
         """Send a request and return the JSON of the answer, or None when it has no content.
 
-        Arguments are httpx's. Raises ClientError.
+        With ``once`` it is not sent again if it may have been carried out. Arguments are httpx's. Raises ClientError.
         """
         headers = {"Idempotency-Key": key} if key else {}
-        return await self._repeated(method, path, _json, lambda: {"headers": headers, **arguments})
+        return await self._repeated(method, path, _json, lambda: {"headers": headers, **arguments}, once=once)
 
     async def upload(self, path: str, headers: Mapping[str, str], content: Content, progress: Progress) -> Any:
         """POST a body piece by piece, from its beginning again for each try; returns the JSON of the answer."""
@@ -74,17 +77,28 @@ class AsyncTransport:
         return await self._repeated("GET", path, write, dict)
 
     async def _repeated(
-        self, method: str, path: str, read: AsyncReading[Result], request: Callable[[], Mapping[str, Any]]
+        self,
+        method: str,
+        path: str,
+        read: AsyncReading[Result],
+        request: Callable[[], Mapping[str, Any]],
+        *,
+        once: bool = False,
     ) -> Result:
         """Send a request whose arguments ``request`` makes anew for each try, and ``read`` its open answer."""
         repeat = AsyncRetrying(
-            retry=retry_if_exception_type(REPEATED),
+            retry=retry_if_exception(partial(is_repeated, once=once)),
             wait=pause,
             stop=self._is_out_of_patience,
             before_sleep=self._say_that_it_waits,
             reraise=True,
         )
-        result: Result = await repeat(self._once, method, path, read, request)
+        try:
+            result: Result = await repeat(self._once, method, path, read, request)
+        except REPEATED as error:
+            if once:
+                raise unanswered(error) from error
+            raise
         return result
 
     async def _once(

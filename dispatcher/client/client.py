@@ -274,7 +274,7 @@ class Client:
 
     def continue_batch(self, batch: str) -> CommandedBatch:
         """Let the rest begin of a batch of which only a part was started."""
-        return self._command(batch, "continue")
+        return self._command(batch, "continue", once=True)
 
     def diagnosis(self, batch: str) -> Diagnosis:
         """What is wrong with a batch, and the commands that put it right."""
@@ -289,7 +289,7 @@ class Client:
         return self._command(batch, "pause")
 
     def resume(self, batch: str) -> CommandedBatch:
-        return self._command(batch, "resume")
+        return self._command(batch, "resume", once=True)
 
     def cancel(self, batch: str) -> CommandedBatch:
         """End the batch; ``in_flight`` of the answer is the number of calls that end on their own."""
@@ -466,7 +466,7 @@ class Client:
         """Take all numbers of a source off the list, or only those that jobs of a batch proved."""
         params, removed, more = {"source": source} | ({"batch": batch} if batch else {}), 0, True
         while more:
-            answer = self._delete("/v1/suppressions", **params)
+            answer = self._delete("/v1/suppressions", params)
             removed, more = removed + answer.removed, answer.more
         return Removed(removed=removed)
 
@@ -520,7 +520,7 @@ class Client:
 
     def rotate_webhook_secret(self, endpoint: str) -> WebhookEndpointSecret:
         """Give an endpoint a new secret. The present one signs for a day as well."""
-        answer = self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret")
+        answer = self._transport.call("POST", f"{endpoint_path(endpoint)}/rotate-secret", once=True)
         return self._read(WebhookEndpointSecret, answer)
 
     def delete_webhook_endpoint(self, endpoint: str) -> Removed:
@@ -563,12 +563,12 @@ class Client:
 
     def unblock(self) -> Account:
         """End the wait that the provider asked for; without one nothing changes."""
-        return self._read(Account, self._transport.call("POST", "/v1/account/unblock"))
+        return self._read(Account, self._transport.call("POST", "/v1/account/unblock", once=True))
 
     def resume_account(self, *, accept_rollback: bool) -> Account:
         """Accept that Redis has lost writes: sending goes on once the provider's faxes are reconciled."""
         body = Resume(accept_rollback=accept_rollback).sent()
-        return self._read(Account, self._transport.call("POST", "/v1/account/resume", json=body))
+        return self._read(Account, self._transport.call("POST", "/v1/account/resume", once=True, json=body))
 
     def holds_page(
         self,
@@ -592,7 +592,7 @@ class Client:
 
     def release_hold(self, scope: str) -> Removed:
         """Let a held scope send again without waiting for its probe; ``removed`` is 0 when it is not held."""
-        return self._delete(f"/v1/account/holds/{quote(scope, safe='')}")
+        return self._delete(f"/v1/account/holds/{quote(scope, safe='')}", once=True)
 
     def release_holds(
         self, *, category: str = "", batch: str = "", everything: bool = False, dry_run: bool = False
@@ -602,7 +602,9 @@ class Client:
         body = ReleaseHolds(**{name: value for name, value in named.items() if value}).sent()
         released = 0
         while True:
-            part = self._read(ReleasedHolds, self._transport.call("POST", "/v1/account/holds/release", json=body))
+            part = self._read(
+                ReleasedHolds, self._transport.call("POST", "/v1/account/holds/release", once=not dry_run, json=body)
+            )
             released += part.released
             if not part.more:
                 return part.model_copy(update={"released": released})
@@ -632,11 +634,14 @@ class Client:
 
     # how
 
-    def _command(self, batch: str, verb: str, body: dict[str, Any] | None = None) -> CommandedBatch:
-        return self._read(CommandedBatch, self._transport.call("POST", f"/v1/batches/{batch}/{verb}", json=body))
+    def _command(
+        self, batch: str, verb: str, body: dict[str, Any] | None = None, *, once: bool = False
+    ) -> CommandedBatch:
+        path = f"/v1/batches/{batch}/{verb}"
+        return self._read(CommandedBatch, self._transport.call("POST", path, once=once, json=body))
 
-    def _delete(self, path: str, **query: str) -> Removed:
-        return self._read(Removed, self._transport.call("DELETE", path, params=query))
+    def _delete(self, path: str, query: dict[str, str] | None = None, *, once: bool = False) -> Removed:
+        return self._read(Removed, self._transport.call("DELETE", path, once=once, params=query))
 
     def _create(self, model: type[Model], path: str, body: Any, key: str) -> Model:
         return self._read(model, self._transport.call("POST", path, key=key or new_key(), json=body))

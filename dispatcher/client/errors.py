@@ -4,6 +4,7 @@ ClientError
 ├── NotReachable     nothing answers at the address
 ├── NotOurApi        something answers, but it is not this API
 ├── BadInput         refused before anything was sent: a file that cannot be read
+├── Unanswered       it is not known whether the request was carried out
 ├── TimedOut         a batch was not at rest in the time that was given
 └── ApiError         the API answered with a problem document
     ├── AccessDenied     401, 403: API key missing or wrong
@@ -24,6 +25,16 @@ class ClientError(Exception):
 
 class NotReachable(ClientError):
     """Nothing answers at the API's address, or the connection broke and a repeat did not help."""
+
+    #: whether there was a connection, so that the request may have arrived
+    connected: bool = False
+
+
+class Unanswered(ClientError):
+    """A request that lets something send again may have been carried out or not. It was not repeated.
+
+    A repeat could undo what somebody else has stopped meanwhile. Look, and repeat it if it was not carried out.
+    """
 
 
 class NotOurApi(ClientError):

@@ -1,15 +1,16 @@
 """One request to the API: sent, repeated where that is harmless, and its answer turned into data or one error.
 
-Every request may be repeated: reads and commands by their nature, everything that creates by its
-``Idempotency-Key``, which stays the same over the repeats.
+Reads and most commands are repeated by their nature, and everything that creates by its ``Idempotency-Key``, which
+stays the same over the repeats. A command that lets something send again is sent once: somebody may stop it meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from dispatcher.client.answers import (
     REPEATED,
@@ -17,10 +18,12 @@ from dispatcher.client.answers import (
     error_of_transport,
     http_options,
     is_out_of_patience,
+    is_repeated,
     json_of,
     no_address,
     pause,
     say_that_it_waits,
+    unanswered,
 )
 from dispatcher.client.contents import Content, LineProgress, Progress, saved_whole
 from dispatcher.client.waiting import Reading, each
@@ -46,13 +49,13 @@ class Transport:
     def close(self) -> None:
         self._http.close()
 
-    def call(self, method: str, path: str, *, key: str = "", **arguments: Any) -> Any:
+    def call(self, method: str, path: str, *, key: str = "", once: bool = False, **arguments: Any) -> Any:
         """Send a request and return the JSON of the answer, or None when it has no content.
 
-        Arguments are httpx's. Raises ClientError.
+        With ``once`` it is not sent again if it may have been carried out. Arguments are httpx's. Raises ClientError.
         """
         headers = {"Idempotency-Key": key} if key else {}
-        return self._repeated(method, path, _json, lambda: {"headers": headers, **arguments})
+        return self._repeated(method, path, _json, lambda: {"headers": headers, **arguments}, once=once)
 
     def upload(self, path: str, headers: Mapping[str, str], content: Content, progress: Progress) -> Any:
         """POST a body piece by piece, from its beginning again for each try; returns the JSON of the answer."""
@@ -73,17 +76,28 @@ class Transport:
         return self._repeated("GET", path, write, dict)
 
     def _repeated(
-        self, method: str, path: str, read: Reading[Result], request: Callable[[], Mapping[str, Any]]
+        self,
+        method: str,
+        path: str,
+        read: Reading[Result],
+        request: Callable[[], Mapping[str, Any]],
+        *,
+        once: bool = False,
     ) -> Result:
         """Send a request whose arguments ``request`` makes anew for each try, and ``read`` its open answer."""
         repeat = Retrying(
-            retry=retry_if_exception_type(REPEATED),
+            retry=retry_if_exception(partial(is_repeated, once=once)),
             wait=pause,
             stop=self._is_out_of_patience,
             before_sleep=self._say_that_it_waits,
             reraise=True,
         )
-        result: Result = repeat(self._once, method, path, read, request)
+        try:
+            result: Result = repeat(self._once, method, path, read, request)
+        except REPEATED as error:
+            if once:
+                raise unanswered(error) from error
+            raise
         return result
 
     def _once(self, method: str, path: str, read: Reading[Result], request: Callable[[], Mapping[str, Any]]) -> Result:

@@ -160,4 +160,6 @@ def rotated(secrets: Sequence[SigningSecret], value: str, now_ms: int) -> tuple[
     until_ms = now_ms + round(ROTATION_S * 1000)
     present = (SigningSecret(value=secret.value, until_ms=until_ms) for secret in secrets[:1])
     older = (secret for secret in secrets[1:] if secret.until_ms > now_ms)
-    return (SigningSecret(value=value), *present, *older)[:_MAX_SECRETS]
+    signing = (SigningSecret(value=value), *present, *older)
+    # of too many the oldest stays: those between come from repeats whose answers were lost
+    return signing if len(signing) <= _MAX_SECRETS else (*signing[: _MAX_SECRETS - 1], signing[-1])

@@ -119,6 +119,7 @@ async def forget_changes(store: Store) -> None:
 async def unblock_account(store: Store) -> None:
     """End the wait that the provider asked for, in all processes at once. Does nothing when there is no wait."""
     await store.rate_limiter.unblock()
+    await store.confirm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,7 @@ async def release_holds(store: Store, *, category: str = "", batch: str = "", dr
             return ReleasedHolds(holds=tuple(released), kept=kept, more=True)
         if await store.holds.release(hold.scope, hold.id):
             released.append(hold)
+    await store.confirm()
     return ReleasedHolds(holds=tuple(released), kept=kept, more=False)
 
 
@@ -162,4 +164,6 @@ async def release_hold(store: Store, scope: str) -> bool:
         raise ActionNotAllowed(
             "Redis has lost writes: look at the faxes that were found, then run bulkfax account resume"
         )
-    return await store.holds.release(scope)
+    released = await store.holds.release(scope)
+    await store.confirm()
+    return released

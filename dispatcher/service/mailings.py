@@ -39,7 +39,7 @@ from dispatcher.store.store import Store
 _NO_MONEY = 402
 #: seconds for which a successful check of the credentials is reused for single faxes
 _CHECK_VALID_S = 300.0
-#: how long before now a batch may have to start: more is a wrong date
+#: how long before now a batch may have to start: more is a wrong date, or a draft that somebody goes on with too late
 _LATE_MS = 600_000
 _STARTS = (Command.START, Command.START_NOW)
 #: comparisons with earlier mailings before a start gives up because something changed after each of them
@@ -320,6 +320,11 @@ class Mailings:
         ``fax_number`` is the number of a single fax.
         """
         definition, quota = overview.definition, part.quota(overview.rows)
+        if command is Command.START and is_late(definition, now_ms()):
+            raise ActionNotAllowed(
+                f"batch {definition.id} was to start at {rfc3339(definition.start_at_ms)}, and is still a draft: start "
+                "it with now to send it at once, or cancel it"
+            )
         if definition.parent:
             await ensure_copied(self._store, definition.id)
         for _ in range(_COMPARED):
@@ -347,9 +352,14 @@ def definition_faults(definition: Definition, time_ms: int) -> dict[str, str]:
         faults["documents"] = "name at least one uploaded document, or a content URL in content_urls"
     if definition.deadline_ms and definition.deadline_ms <= max(time_ms, definition.start_at_ms):
         faults["deadline"] = "the deadline must be in the future and after start_at"
-    if definition.start_at_ms and definition.start_at_ms < time_ms - _LATE_MS:
+    if is_late(definition, time_ms):
         faults["start_at"] = "this time has passed: give one in the future, or leave start_at out to start at once"
     return faults
+
+
+def is_late(definition: Definition, time_ms: int) -> bool:
+    """Return whether the start time has passed for so long that a start would come at a time that nobody meant."""
+    return 0 < definition.start_at_ms < time_ms - _LATE_MS
 
 
 def _ensure_allowed(overview: Overview, command: Command) -> None:

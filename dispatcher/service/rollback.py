@@ -70,6 +70,7 @@ async def resume(store: Store, *, accept_rollback: bool) -> None:
             f"{rollback.cause}. Look at the faxes that were found, then accept the loss with accept_rollback"
         )
     await store.rollbacks.accept()
+    await store.confirm()
 
 
 class FaxList:

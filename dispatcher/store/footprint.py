@@ -126,7 +126,10 @@ class Footprint:
         return removed
 
     async def list_again(self, batch: str) -> bool:
-        """Put a batch that has a hash back into the list. Returns False for one without a definition."""
+        """Put a batch that has a hash back into its list: of all batches, or of those that are being deleted.
+
+        Returns False for one without a definition.
+        """
         with translated():
             raw = await self._client.hget(self._keys.batch(batch), "definition")
         if raw is None:
@@ -138,8 +141,12 @@ class Footprint:
             created_ms = 0
         with translated():
             await self._client.zadd(self._keys.batches, {batch: created_ms}, nx=True)
-            if await self._client.hget(self._keys.batch(batch), "control") in (None, _DELETING):
-                await self._client.zrem(self._keys.batches, batch)  # it was deleted meanwhile
+            control = await self._client.hget(self._keys.batch(batch), "control")
+            if control in (None, _DELETING):
+                await self._client.zrem(self._keys.batches, batch)  # perhaps it was deleted meanwhile
+            if control == _DELETING:
+                # the score says since when; nothing is lost if it is wrong
+                await self._client.zadd(self._keys.deleting, {batch: created_ms}, nx=True)
         return True
 
     async def _scan(self) -> AsyncIterator[list[str]]:

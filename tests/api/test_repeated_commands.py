@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from dispatcher.api.app import create_app
-from dispatcher.client import AsyncClient, NewBatch, NewFax
+from dispatcher.client import AsyncClient, NewBatch, NewFax, Unanswered
 from dispatcher.core.batch import Command
 from dispatcher.core.job import JobId, State
 from dispatcher.core.suppressions import Suppression, SuppressionSource
@@ -281,6 +281,8 @@ async def test_the_client_does_not_make_a_mailing_for_tomorrow_begin_today(clien
     started = await client.start(batch.id, first=1)
     assert (started.state, started.start_at, started.withheld) == ("scheduled", LATER, 1)
     assert (await client.pause(batch.id)).state == "paused"
+    with pytest.raises(Unanswered, match="may have been carried out"):  # somebody may pause it before the repeat
+        await client.resume(batch.id)
     assert (await client.resume(batch.id)).state == "scheduled"
     now = await client.start(batch.id, now=True)
     assert (now.state, now.start_at) == ("running", None)
@@ -293,5 +295,7 @@ async def test_the_client_finds_no_error_in_what_it_has_done_itself(client: Asyn
     assert (await client.delete_batch(job.batch)).removed == 0
     assert (await client.delete_document(info.id)).removed == 0
     await runtime.store.holds.open("country:AQ", "not_permitted", "the account may not send there")
+    with pytest.raises(Unanswered):
+        await client.release_hold("country:AQ")
     assert (await client.release_hold("country:AQ")).removed == 0
     assert [hold async for hold in client.holds()] == []

@@ -24,6 +24,7 @@ from dispatcher.client import (
     NotFound,
     NotOurApi,
     NotReachable,
+    Unanswered,
     Unavailable,
 )
 from dispatcher.core.options import FaxOptions
@@ -230,6 +231,39 @@ def test_it_says_once_that_it_waits_for_an_api_that_cannot_answer_now(caplog: py
     with client_of(lambda _: answers.pop() if answers else httpx.Response(200, json=BATCH)) as client:
         client.batch("b1")
     assert caplog.messages == ["Redis hangs; it is asked again for 30 s"]
+
+
+_ONCE = (
+    lambda client: client.resume("b1"),
+    lambda client: client.continue_batch("b1"),
+    lambda client: client.release_hold("account"),
+    lambda client: client.release_holds(everything=True),
+    lambda client: client.unblock(),
+    lambda client: client.resume_account(accept_rollback=True),
+    lambda client: client.rotate_webhook_secret("we_1"),
+)
+
+
+@pytest.mark.parametrize("command", _ONCE)
+@pytest.mark.parametrize("answer", ["broken", "not replicated"])
+def test_what_lets_something_send_again_is_not_repeated_when_it_may_have_been_carried_out(
+    command: Callable[[Client], object], answer: str
+) -> None:
+    """Somebody may have paused the batch meanwhile, and a repeat would undo that."""
+    calls: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        if len(calls) == 1:
+            raise httpx.ConnectError("refused", request=request)
+        if answer == "broken":
+            raise httpx.ReadError("reset", request=request)
+        stored = {"type": "urn:bulkfax:problem:store-unavailable", "detail": "Too few replicas."}
+        return httpx.Response(503, headers={"Retry-After": "0"}, json=stored)
+
+    with client_of(handler) as client, pytest.raises(Unanswered, match="may have been carried out: look"):
+        command(client)
+    assert len(calls) == 2, "an address that does not answer is tried again"
 
 
 def test_redis_away_for_longer_than_the_patience_is_an_error() -> None:

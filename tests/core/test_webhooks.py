@@ -155,4 +155,8 @@ def test_a_former_secret_signs_for_a_day_even_if_the_rotation_is_repeated() -> N
         ("a", NOW_MS + DAY_MS),
     ]
     assert [secret.value for secret in rotated(third, "d", NOW_MS + DAY_MS)] == ["d", "c", "b"]
-    assert len(rotated(rotated(third, "d", NOW_MS), "e", NOW_MS)) == 4
+    many = third
+    for value in "defghijk":
+        many = rotated(many, value, NOW_MS + 2)
+    # however often it is repeated, what the receiver has goes on to sign
+    assert [secret.value for secret in many] == ["k", "j", "i", "a"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.core.batch import Command
 from dispatcher.core.job import State
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.recovery.places import WATCHED, Place
@@ -212,6 +213,19 @@ async def test_batches_that_a_damaged_list_does_not_name_are_kept_and_listed_aga
     assert {listed.id for listed in await store.batches.newest(10)} == {*before}
     assert await client.zscore(KEYS.batches, first) == 1, "the time of its definition"
     assert (await finding_of(store, "list of batches")).ok
+
+
+async def test_a_deleted_batch_that_the_list_of_deletions_does_not_name_is_removed_after_all(store: Store) -> None:
+    batch = await running(store, 5)
+    await store.batches.command(batch, Command.CANCEL)
+    await store.batches.command(batch, Command.DELETE)
+    client = store.audit._client
+    await client.unlink(KEYS.deleting)
+    assert batch in (await finding_of(store, "list of batches")).text
+    assert (await finding_of(store, "list of batches", fix=True)).ok
+    while (await store.deletions.remove_rows()).left:
+        pass
+    assert [key async for key in client.scan_iter(f"{KEYS.batch(batch)}*")] == []
 
 
 async def test_a_deletion_that_ends_meanwhile_leaves_no_orphan(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ import pytest
 from dispatcher.core.batch import BatchState, Command, Control, Priority
 from dispatcher.core.job import Recipient, State
 from dispatcher.core.job_filter import JobFilter
-from dispatcher.core.names import KeyUse
+from dispatcher.core.names import KeyUse, UploadName
 from dispatcher.service.errors import ActionNotAllowed, Conflict, Deleted, InvalidInput, Missing, WrongCredentials
 from dispatcher.service.idempotency import fingerprint
-from dispatcher.service.mailings import Mailings
+from dispatcher.service.mailings import Allowed, Mailings
 from dispatcher.sinch.errors import RefusedError, SinchError, UnreachableError
+from dispatcher.store.batches import UploadChunk
 from dispatcher.store.store import Store
 from tests.documents.pdfs import letter
 from tests.service.samples import definition, draft, end_jobs, recipients, rerun_of, running
@@ -80,6 +81,26 @@ async def test_a_repeat_finds_its_batch_also_when_what_it_says_would_be_refused_
     await store.batches.command(first.id, Command.DELETE)
     with pytest.raises(Deleted, match="use a new key"):
         await mailings.create(soon, "k")
+
+
+async def test_a_draft_whose_start_time_is_long_over_starts_only_with_now(
+    store: Store, mailings: Mailings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mailing for the morning whose upload broke off is not sent at night because the program is run again."""
+    morning = definition(start_at_ms=NOW_MS + 600_000)
+    first = await mailings.create(morning, "k")
+    rows = recipients(1, 0)
+    await store.batches.add_chunk(
+        first.id, UploadChunk(upload=UploadName.of_key("u"), first_line=1, last_line=1, recipients=rows)
+    )
+    monkeypatch.setattr("dispatcher.service.mailings.now_ms", lambda: NOW_MS + DAY_MS)
+    assert (await mailings.create(morning, "k")).id == first.id
+    with pytest.raises(ActionNotAllowed, match="start it with now"):
+        await mailings.command(first.id, Command.START)
+    with pytest.raises(ActionNotAllowed, match="start it with now"):
+        await mailings.start_if_draft(first.id, Allowed())
+    started = await mailings.command(first.id, Command.START_NOW)
+    assert started.batch.state is BatchState.RUNNING
 
 
 @pytest.mark.parametrize(

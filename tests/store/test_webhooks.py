@@ -121,13 +121,16 @@ class History:
         name, position = self.dice.choice(self.names), self.dice.choice(("", "", self.new_id(), LAST, "99999-0"))
         enabled = self.dice.choice((None, None, True, False))
         before = await self.webhooks.get(name)
-        changed = endpoint(name, description=str(self.dice.random()))
+        is_same = before is not None and self.dice.random() < 0.3
+        changed = before[0] if before and is_same else endpoint(name, description=str(self.dice.random()))
         stored = before[1] if before else b""
         word = await self.webhooks.put(changed, stored, position=position, enabled=enabled)
         assert word == ("deleted" if name in self.removed else "done")
         if word == "deleted":
             return
         m = self.model.setdefault(name, ModelEndpoint(position=LAST))
+        if is_same and not position and enabled in (None, m.enabled):
+            return
         m.position = LAST if position == "99999-0" else position or m.position
         m.enabled = m.enabled if enabled is None else enabled
         m.due_ms, m.changed = max(self.db.ms, m.turn_ms), bool(m.token)

@@ -78,7 +78,6 @@ def _late_price(record: Record, update: FaxUpdate, context: DecisionContext) -> 
         last,
         at_ms=context.now_ms,
         outcome=AttemptOutcome.PRICED,
-        failure=NO_FAILURE,
         price=update.price,
         currency=update.currency,
         excused=False,

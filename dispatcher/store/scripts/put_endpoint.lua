@@ -6,7 +6,7 @@
 --       it is disabled).
 -- Answer: `done`, `full` (there are so many endpoints), `exists` (the new one is stored already, and stays as it is),
 -- `deleted` (the new one was), `changed` (another definition is stored), or `missing`.
--- Safe to repeat: a new one exists then, and a change that is stored already is done.
+-- Safe to repeat: a new one exists then, and a change that is stored already changes nothing.
 -- A delivery that is to be repeated is forgotten: its events are delivered again, as a new delivery. So are those of
 -- one that is under way, once its request has ended or the time for it is over.
 local id, key, now = OPTIONS.endpoint, webhook_key(OPTIONS.endpoint), now_ms()
@@ -23,6 +23,10 @@ elseif not stored then
 elseif stored ~= OPTIONS.before and stored ~= OPTIONS.after then
   return 'changed'
 end
+local disabled, reason = unpack(redis.call('HMGET', key, 'disabled_ms', 'reason'))
+local is_so = OPTIONS.enabled == '' or OPTIONS.enabled == 'yes' and not disabled
+  or OPTIONS.enabled == 'no' and reason == OPTIONS.reason
+if stored == OPTIONS.after and OPTIONS.position == '' and is_so then return 'done' end
 redis.call('HSET', KEY.webhooks, id, OPTIONS.after)
 local last = redis.call('XREVRANGE', KEY.events, '+', '-', 'COUNT', 1)[1]
 last = last and last[1] or '0-0'
@@ -36,7 +40,7 @@ forget_delivery(key)
 redis.call('HDEL', key, 'body_bytes', 'body_ms')
 if OPTIONS.enabled == 'no' then
   -- one that somebody has disabled before is so since then
-  if redis.call('HGET', key, 'reason') ~= OPTIONS.reason then
+  if reason ~= OPTIONS.reason then
     redis.call('HSET', key, 'disabled_ms', text(now), 'reason', OPTIONS.reason)
   end
 elseif OPTIONS.enabled == 'yes' then

@@ -92,6 +92,7 @@ def test_a_price_that_comes_after_a_failure_is_noted_once_and_is_no_second_failu
     transition = settled(record, priced, failed)
     assert transition.history
     assert (transition.event, transition.pages, transition.costs, transition.spent) == (None, 0, {"EUR": 100}, 0)
+    assert transition.history.failure == failed.failure, "another attempt may end with what this fax says"
     assert replace(transition.record, history_revision=record.history_revision) == record
     history = [failed, transition.history]
     assert known_faxes(record, history) == known_faxes(record, [failed])
