@@ -140,14 +140,14 @@ async def release_holds(store: Store, *, category: str = "", batch: str = "", dr
     kept = len(named) - len(free)
     if dry_run:
         return ReleasedHolds(holds=tuple(free), kept=kept, more=False)
-    until_s, released = time.monotonic() + _RELEASE_S, list[Hold]()
+    until_s, released, more = time.monotonic() + _RELEASE_S, list[Hold](), False
     for hold in free:
-        if time.monotonic() >= until_s:
-            return ReleasedHolds(holds=tuple(released), kept=kept, more=True)
+        if more := time.monotonic() >= until_s:
+            break
         if await store.holds.release(hold.scope, hold.id):
             released.append(hold)
     await store.confirm()
-    return ReleasedHolds(holds=tuple(released), kept=kept, more=False)
+    return ReleasedHolds(holds=tuple(released), kept=kept, more=more)
 
 
 def _is_named(hold: Hold, category: str, batch: str) -> bool:

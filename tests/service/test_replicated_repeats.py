@@ -14,7 +14,7 @@ from dispatcher.core.limits.allowance import Period
 from dispatcher.core.policy.policy import Policy
 from dispatcher.core.suppressions import SuppressionSource
 from dispatcher.core.webhooks import Endpoint
-from dispatcher.service.account import change_limits
+from dispatcher.service.account import change_limits, release_hold, release_holds, unblock_account
 from dispatcher.service.changes import BatchChanges
 from dispatcher.service.deletions import delete_batch, delete_document
 from dispatcher.service.job_cancellation import cancel_jobs
@@ -82,6 +82,9 @@ async def test_a_repeat_waits_for_the_replicas_like_the_first_request(pair: Pair
             create_endpoint(web, endpoint, "key", private=False),
             change_endpoint(web, hook, EndpointChange(description="ours"), private=False),
             delete_endpoint(web, "we_gone"),
+            unblock_account(web),
+            release_hold(web, "country:AQ"),
+            release_holds(web),
         ]
 
     for request in requests():
