@@ -82,6 +82,15 @@ async def test_names_do_not_clash_in_openmetrics(store: Store) -> None:
     assert len({family.name for family in read}) == len(read) > 20
 
 
+async def test_labels_are_of_closed_sets(db: StoreFixture, store: Store) -> None:
+    """No number, name, host or URL can become one."""
+    await db.running("a", 1)
+    await db.begin(await db.leased())
+    labels = {pair.partition("=")[0] for _, pairs in await series(store) for pair in pairs.split(",") if pair}
+    closed = {"category", "error_type", "error_code", "kind", "le", "level", "outcome", "period", "process", "reason"}
+    assert labels <= closed | {"result", "source", "state", "status", "currency"} | {"country", "batch"}
+
+
 async def test_a_job_that_fails_is_counted_by_category_and_by_type(db: StoreFixture, store: Store) -> None:
     before = await series(store)
     await db.running("a", 3)
@@ -92,7 +101,7 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(db: StoreFixt
         job = JobId("a", row)
         assert await db.dispatch.settle([ended(job, await db.record(job), state, category, kind)]) == [None]
     after = await series(store)
-    moved = {key: count - before[key] for key, count in after.items() if key[0].endswith("_total")}
+    moved = {key: count - before.get(key, 0) for key, count in after.items() if key[0].endswith("_total")}
     changed = {key: growth for key, growth in moved.items() if growth}
     assert changed == {
         ("bulkfax_jobs_final_total", "category=none,state=delivered"): 1,
@@ -101,6 +110,60 @@ async def test_a_job_that_fails_is_counted_by_category_and_by_type(db: StoreFixt
         ("bulkfax_job_error_types_total", "error_type=CALL_ERROR"): 1,
         ("bulkfax_job_error_types_total", "error_type=FAX_ERROR"): 1,
     }
+
+
+async def test_the_times_to_the_first_attempt_and_to_the_end_are_counted_from_the_start(
+    db: StoreFixture, store: Store
+) -> None:
+    await db.running("a", 3)
+    await db.pass_ms(90_000)
+    begun = await db.begin(await db.leased())
+    assert words(begun) == ["go"] * 3
+    await db.pass_ms(7_200_000)
+    job = JobId("a", 0)
+    record = await db.record(job)
+    await db.dispatch.settle([ended(job, record, State.DELIVERED)])
+    samples = await series(store)
+    first = [samples["bulkfax_first_attempt_seconds_bucket", f"le={bound}"] for bound in ("60.0", "600.0", "+Inf")]
+    assert first == [0, 3, 3]
+    assert samples["bulkfax_first_attempt_seconds_sum", ""] == pytest.approx(270, abs=5)
+    final = [samples["bulkfax_final_seconds_bucket", f"le={bound}"] for bound in ("3600.0", "21600.0", "+Inf")]
+    assert final == [0, 1, 1]
+    assert samples["bulkfax_final_seconds_sum", ""] == pytest.approx(7290, abs=1)
+
+
+async def test_the_counters_of_a_country_exist_before_its_first_call(db: StoreFixture, store: Store) -> None:
+    await db.draft("a", ["+4930231250", "+12025550101"], regions=["DE", ""])
+    samples = await series(store)
+    countries = {labels: count for (name, labels), count in samples.items() if name == "bulkfax_country_attempts_total"}
+    assert countries == {
+        f"country={country},result={result}": 0 for country in ("DE", "none") for result in ("delivered", "failed")
+    }
+
+
+async def test_running_batches_are_told_of_by_id_and_no_more_than_fifty(db: StoreFixture, store: Store) -> None:
+    await db.draft("draft", ["+12025550101"])
+    await db.running("paused", 1, first=1)
+    await db.batches.command("paused", Command.PAUSE)
+    await db.running("a", 3, first=10, deadline_ms=db.ms + 3_600_000)
+    await db.begin(await db.leased())
+    samples = await series(store)
+    jobs = {labels: count for (name, labels), count in samples.items() if name == "bulkfax_batch_jobs" and count}
+    assert jobs == {"batch=a,state=in_flight": 3}
+    assert samples["bulkfax_batches_running", ""] == 1
+    assert samples["bulkfax_batch_deadline_seconds", "batch=a"] == pytest.approx(3600, abs=1)
+    assert math.isnan(samples["bulkfax_batch_eta_seconds", "batch=a"])
+    for index in range(60):
+        await db.running(f"b{index}", 1, first=100 + index)
+    samples = await series(store)
+    assert len({labels for name, labels in samples if name == "bulkfax_batch_eta_seconds"}) == 50
+    assert samples["bulkfax_batches_running", ""] == 50
+
+
+async def test_the_memory_of_redis_is_told_with_its_limit(store: Store) -> None:
+    samples = await series(store)
+    assert samples["bulkfax_redis_memory_bytes", ""] > 100_000
+    assert samples["bulkfax_redis_memory_limit_bytes", ""] == 0
 
 
 async def test_jobs_that_may_not_be_sent_yet_are_not_due(db: StoreFixture, store: Store) -> None:

@@ -64,3 +64,11 @@ async def test_names_have_a_unit_or_say_what_they_count(metrics: ProcessMetrics)
     for metric in metrics.collect():
         if metric.name.startswith("bulkfax_") and metric.type == "histogram":
             assert metric.name.endswith("_seconds"), metric.name
+
+
+async def test_labels_are_of_closed_sets(metrics: ProcessMetrics) -> None:
+    """No number, name, host or URL can become one: a route is the template of a path."""
+    labels = {label for metric in metrics.collect() for sample in metric.samples for label in sample.labels}
+    python = {"version", "python", "implementation", "major", "minor", "patchlevel", "generation"}
+    closed = {"component", "kind", "le", "level", "method", "pool", "process", "queue", "result", "state", "status"}
+    assert labels <= python | closed | {"route"}

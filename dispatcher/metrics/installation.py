@@ -5,6 +5,7 @@ therefore correct with any number of processes, survive restarts, and are the sa
 over instances with ``max``, never with ``sum``.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,16 +13,20 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dispatcher.core.durability import Answer
+from dispatcher.core.histograms import CALLBACK_LAG, FINAL, FIRST_ATTEMPT, SUBMIT, Histogram
 from dispatcher.core.job import JOB_STATES, State
 from dispatcher.core.limits.limited_by import LimitedBy
+from dispatcher.core.prices import UNITS
 from dispatcher.core.retry_table.rows import RULES
 from dispatcher.core.retry_table.rule import CATEGORIES, ERROR_TYPES, HTTP
 from dispatcher.core.settlement.endings import final_pairs, hold_pairs
 from dispatcher.core.suppressions import SOURCES
 from dispatcher.core.webhooks import DeliveryResult
-from dispatcher.service.sending import SUBMIT_BUCKETS_S
+from dispatcher.service.attempt_counts import OTHER_CODE, RESULTS
+from dispatcher.service.running_batches import MAX_BATCHES, BatchFigures
 from dispatcher.service.snapshot import Snapshot, Totals, snapshot
-from dispatcher.store.codec import category_name, type_name
+from dispatcher.store.codec import NO_COUNTRY_CODE, category_name, country_name, type_name
 from dispatcher.store.store import Store
 
 #: outcomes of an attempt
@@ -29,6 +34,8 @@ OUTCOMES = ("accepted", "refused", "rate_limited", "not_sent", "unclear", "misse
 #: HTTP statuses that the provider documents; none: no answer came
 _STATUSES = ("200", *sorted({str(code) for kind, code in RULES if kind == HTTP and code}), "none")
 _CATEGORIES = tuple((category,) for category in CATEGORIES if category)
+#: currencies that the provider charges in; others appear with the first fax that costs them
+_CURRENCIES = ("EUR", "USD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class Counter:
     source: str
     #: series that exist from the start, so that ``increase()`` includes their first increment
     known: tuple[tuple[str, ...], ...] = ()
+    #: the stored number of one unit of the metric
+    per_unit: int = 1
 
 
 COUNTERS: Sequence[Counter] = (
@@ -121,10 +130,48 @@ COUNTERS: Sequence[Counter] = (
         "webhook_deliveries",
         tuple((result.value,) for result in DeliveryResult),
     ),
+    Counter(
+        "bulkfax_retries_scheduled_total",
+        "Failures after which a job waits for another attempt, or for the end of a hold, by category",
+        ("category",),
+        "retries_scheduled",
+        _CATEGORIES,
+    ),
+    Counter(
+        "bulkfax_retries_total",
+        "Attempts after a failure that ended, by category of that failure and by result",
+        ("category", "result"),
+        "retries",
+        tuple((*category, result) for category in _CATEGORIES for result in RESULTS),
+    ),
+    Counter(
+        "bulkfax_failure_codes_total",
+        "Failures by the provider's error type and code, or by HTTP status; other: a code that is not documented",
+        ("error_type", "error_code"),
+        "failure_codes",
+        (*((kind, str(code)) for kind, code in RULES), *((kind, OTHER_CODE) for kind in ERROR_TYPES if kind)),
+    ),
+    Counter("bulkfax_pages_total", "Pages that arrived", (), "pages", ((),)),
+    Counter(
+        "bulkfax_cost_total",
+        "What the provider charged for faxes, in units of the currency",
+        ("currency",),
+        "cost",
+        tuple((currency,) for currency in _CURRENCIES),
+        UNITS,
+    ),
     Counter("bulkfax_drafts_expired_total", "Drafts that expired: nobody started them", (), "drafts_ended", ((),)),
     Counter("bulkfax_doubled_total", "Jobs for which the provider accepted two faxes", (), "doubled", ((),)),
 )
 
+
+#: with their help texts
+_HISTOGRAMS = (
+    (SUBMIT, "Duration of POST /faxes, until the answer"),
+    (FIRST_ATTEMPT, "Time from the start of the batch to the first attempt of a job"),
+    (FINAL, "Time from the start of the batch until a job is delivered or has failed for good"),
+    (CALLBACK_LAG, "Time from the end of a fax, as the provider tells it, until its callback is settled"),
+)
 
 #: totals that may decrease: they count what there is, and not what happened
 _GAUGES = frozenset({"jobs", "suppressions"})
@@ -148,7 +195,7 @@ class Exposition:
     async def collector(self, store: Store, max_in_flight: int) -> Collector:
         """Return the same metrics, not yet as text. Raises StoreError."""
         current = await snapshot(store, max_in_flight)
-        return _Snapshot(replace(current, totals=self.forward(probes_apart(current.totals))))
+        return SnapshotCollector(replace(current, totals=self.forward(probes_apart(current.totals))))
 
     def forward(self, totals: Totals) -> Totals:
         """Return totals that never decrease: what one has lost is added. Gauges may decrease."""
@@ -160,7 +207,9 @@ class Exposition:
         return dict(totals) | {field: totals.get(field, 0) + lost for field, lost in self._lost.items()}
 
 
-class _Snapshot(Collector):
+class SnapshotCollector(Collector):
+    """The metrics of a snapshot."""
+
     def __init__(self, current: Snapshot) -> None:
         self._current = current
 
@@ -170,7 +219,8 @@ class _Snapshot(Collector):
         yield from _finals(totals)
         yield _jobs(totals)
         yield _suppressions(totals)
-        yield _submit_seconds(totals)
+        yield _countries(totals)
+        yield from (_histogram(histogram, text, totals) for histogram, text in _HISTOGRAMS)
         yield from _gauges(self._current)
 
 
@@ -178,7 +228,8 @@ def _counter(counter: Counter, totals: Totals) -> Metric:
     values = dict.fromkeys(counter.known, 0)
     labels = len(counter.labels) + 1
     values |= {key[1:]: value for key, value in totals.items() if key[0] == counter.source and len(key) == labels}
-    return _family(counter.name, counter.help, counter.labels, values)
+    units = {key: value / counter.per_unit for key, value in values.items()}
+    return _family(counter.name, counter.help, counter.labels, units)
 
 
 def probes_apart(totals: Totals) -> Totals:
@@ -213,7 +264,7 @@ def _ended(key: tuple[str, ...]) -> tuple[State, int, int] | None:
         return None
 
 
-def _family(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], int]) -> Metric:
+def _family(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
     metric = CounterMetricFamily(name, text, labels=labels)
     for value in sorted(values):
         metric.add_metric(value, values[value])
@@ -233,13 +284,19 @@ def _suppressions(totals: Totals) -> Metric:
     return _by("source", "bulkfax_suppressions", text, counts)
 
 
-def _submit_seconds(totals: Totals) -> Metric:
-    metric = HistogramMetricFamily("bulkfax_submit_seconds", "Duration of POST /faxes, until the answer")
-    buckets, count = [], 0
-    for bound in (*map(str, SUBMIT_BUCKETS_S), "+Inf"):
-        count += totals.get(("submit_seconds", bound), 0)
-        buckets.append((bound, float(count)))
-    metric.add_metric((), buckets, totals.get(("submit_seconds", "sum_us"), 0) / 1e6)
+def _countries(totals: Totals) -> Metric:
+    """Return the ended attempts by country. Those of a country exist from the first upload with its numbers."""
+    values: dict[tuple[str, ...], int] = {}
+    for key, value in totals.items():
+        if key[0] == "countries" and len(key) == 3 and key[1].isdecimal() and int(key[1]) <= NO_COUNTRY_CODE:
+            values[country_name(int(key[1])) or "none", key[2]] = value
+    text = "Attempts that delivered or failed, by country of the number; none: not known"
+    return _family("bulkfax_country_attempts_total", text, ("country", "result"), values)
+
+
+def _histogram(histogram: Histogram, text: str, totals: Totals) -> Metric:
+    metric = HistogramMetricFamily(f"bulkfax_{histogram.name}", text)
+    metric.add_metric((), histogram.buckets(totals), histogram.sum_s(totals))
     return metric
 
 
@@ -278,11 +335,51 @@ def _gauges(current: Snapshot) -> Iterable[Metric]:
     yield GaugeMetricFamily("bulkfax_worker_processes", "Live worker processes", current.workers_alive)
     text = "Webhook endpoints: enabled ones, those disabled because their deliveries failed, or by somebody"
     yield _by("state", "bulkfax_webhook_endpoints", text, current.webhooks.endpoints)
+    yield from _redis(current)
+    yield from _batches(current.batches)
     yield GaugeMetricFamily(
         "bulkfax_webhook_lag_seconds",
         "Age of the oldest event that an enabled webhook endpoint has not got",
         current.webhooks.lag_s,
     )
+
+
+def _redis(current: Snapshot) -> Iterable[Metric]:
+    """Yield how Redis is. What it does not tell is not a number."""
+    used, limit = (math.nan if n is None else n for n in (current.redis.memory, current.redis.memory_limit))
+    yield GaugeMetricFamily("bulkfax_redis_memory_bytes", "Memory that Redis uses", used)
+    yield GaugeMetricFamily("bulkfax_redis_memory_limit_bytes", "Memory that Redis may use (maxmemory); 0: any", limit)
+    text = "1 for the answer to whether Redis is as durable as BULKFAX_REDIS_DURABILITY says"
+    levels = {answer.value: int(answer is current.redis.durability) for answer in Answer}
+    yield _by("level", "bulkfax_redis_durability", text, levels)
+    text = "Duration of one command to Redis, from this web process"
+    yield GaugeMetricFamily("bulkfax_redis_round_trip_seconds", text, current.round_trip_s)
+
+
+#: states of jobs in the metrics of a batch: fewer than there are, because each is a series of each batch
+_GROUPS: Mapping[str, Sequence[State]] = {
+    "waiting": (State.WAITING, State.LEASED),
+    "in_flight": (State.SENDING, State.ACCEPTED),
+    "delivered": (State.DELIVERED, State.DELIVERED_UNCONFIRMED),
+    "failed": (State.FAILED,),
+    "stopped": (State.CANCELLED, State.EXPIRED),
+}
+
+
+def _batches(batches: Sequence[BatchFigures]) -> Iterable[Metric]:
+    text = f"Running batches, up to {MAX_BATCHES}, which the metrics bulkfax_batch_... tell of"
+    yield GaugeMetricFamily("bulkfax_batches_running", text, len(batches))
+    jobs = GaugeMetricFamily("bulkfax_batch_jobs", "Jobs of a running batch, by state", labels=("batch", "state"))
+    for batch in batches:
+        for group, states in _GROUPS.items():
+            jobs.add_metric((batch.batch, group), sum(batch.jobs.get(state, 0) for state in states))
+    yield jobs
+    text = "Jobs of a running batch that ended per second in the last minute"
+    yield _by("batch", "bulkfax_batch_rate_per_second", text, {batch.batch: batch.rate for batch in batches})
+    text = "Time until a running batch will have ended, without regard to its deadline; NaN: nobody can say"
+    yield _by("batch", "bulkfax_batch_eta_seconds", text, {batch.batch: batch.end_s for batch in batches})
+    text = "Time until the deadline of a running batch, +Inf without one"
+    yield _by("batch", "bulkfax_batch_deadline_seconds", text, {batch.batch: batch.deadline_s for batch in batches})
 
 
 def _work(current: Snapshot) -> Iterable[Metric]:

@@ -61,7 +61,7 @@ class ProcessMetrics(Collector):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         build = Info(
-            "bulkfax_build", "Version of bulkfax and Python, and what kind of process it is", registry=registry
+            "bulkfax_build", "Version of bulkfax and Python; component: web, scheduler or worker", registry=registry
         )
         build.info({"version": version("bulkfax"), "python": platform.python_version(), "component": component})
         self._lag = Histogram(

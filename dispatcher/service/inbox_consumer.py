@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
+from dispatcher.core.histograms import CALLBACK_LAG
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.outcome import FaxStatus, FaxUpdate
 from dispatcher.core.retry.context import DecisionContext
@@ -240,7 +241,11 @@ class InboxConsumer:
             judgement = judge(record, context)
             return after_update(record, update, context) if judgement.trust is Trust.APPLY else None
 
-        transition = await self._settler.settle(job, decide, update=update, totals={"callbacks|settled": 1})
+        totals = {"callbacks|settled": 1}
+        if update.ended_ms:
+            lag_ms = await self._store.clock.now_ms() - update.ended_ms
+            totals |= CALLBACK_LAG.observation(lag_ms / 1000)
+        transition = await self._settler.settle(job, decide, update=update, totals=totals)
         if transition is None and judgement.trust is Trust.APPLY:
             await self._count("repeated")
         return judgement

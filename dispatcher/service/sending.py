@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from dispatcher.core.failpoints import Failpoint, FailpointHook, no_failpoint
+from dispatcher.core.histograms import SUBMIT
 from dispatcher.core.hold_scope import HoldScope
 from dispatcher.core.job import JobId, Record
 from dispatcher.core.limits.holds import PROVIDER, is_providers_failure
@@ -32,8 +33,6 @@ from dispatcher.store.errors import UnreadableData
 from dispatcher.store.protocol import BeginWord
 from dispatcher.store.store import Store
 
-#: seconds; upper bounds of the histogram of POST times
-SUBMIT_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 #: seconds that storing the results of the last calls may take when a worker stops
 _RECORD_S = 3.0
 
@@ -319,7 +318,7 @@ class Sender:
 
     async def _settle(self, begun: BeginResult, outcome: SendOutcome, lease: Lease, seconds: float) -> None:
         totals = _ended(_OUTCOMES[type(outcome)], lease) | {f"provider_responses|{_status(outcome)}": 1}
-        totals |= _timed(seconds)
+        totals |= SUBMIT.observation(seconds)
         report = _report(outcome)
         attempt = begun.record.attempt
         transition = await self._settler.settle(
@@ -383,9 +382,3 @@ def _status(outcome: SendOutcome) -> str:
         case Unclear(status=int(status)):
             return str(status)
     return "none"
-
-
-def _timed(seconds: float) -> dict[str, int]:
-    """Return one observation of the histogram: its bucket, and its share of the sum in microseconds."""
-    bucket = next((str(bound) for bound in SUBMIT_BUCKETS_S if seconds <= bound), "+Inf")
-    return {f"submit_seconds|{bucket}": 1, "submit_seconds|sum_us": round(seconds * 1e6)}

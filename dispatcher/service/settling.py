@@ -23,11 +23,11 @@ from dispatcher.core.retry.context import DecisionContext
 from dispatcher.core.retry_table.rule import Scope
 from dispatcher.core.settlement.lost_writes import LostWrite
 from dispatcher.core.settlement.transition import HoldRequest, Transition
+from dispatcher.service.attempt_counts import counts_of
 from dispatcher.service.batching import Batcher, retry_forever, retrying
 from dispatcher.service.fax_builder import FaxBuilder, FaxInputsMissing, FaxInputsUnreadable
 from dispatcher.store.dispatch import EndedCall, JobGone, JobHold, SendReport, StoredTransition, prepare
 from dispatcher.store.errors import UnreadableData
-from dispatcher.store.rollback import ACCEPTED_TWICE, ADOPTED
 from dispatcher.store.store import Store
 
 #: takes a job's record, and returns its next transition; None: there is nothing to do
@@ -259,19 +259,6 @@ class Settler:
         return [_FailedScope(HoldScope(Scope.COUNTRY, region)) if region else own]
 
 
-def _first_call_result(old: Record, transition: Transition) -> str | None:
-    """Return how the first call to a recipient ended: the category of its failure, or ``none`` for a delivery.
-
-    Returns None for later calls, whose recipients are hard to reach: they say little about calls in general.
-    """
-    if old.counters.dials or old.counters.tries or transition.event is None:
-        return None
-    if transition.event is Event.DELIVERED:
-        return "none"
-    called = transition.record.counters.dials + transition.record.counters.tries > 0
-    return transition.record.failure.category if called and transition.history is not None else None
-
-
 def _stored_transition(
     job: JobId,
     old: Record,
@@ -281,17 +268,6 @@ def _stored_transition(
     number_hash: str,
     call: EndedCall | None,
 ) -> StoredTransition:
-    counts: dict[str, int] = dict(totals)
-    if transition.event is not None and transition.history is not None:
-        counts[f"failures|{transition.history.failure.category}"] = 1
-    if (end := _first_call_result(old, transition)) is not None:
-        counts[f"first_calls|{end}"] = 1
-    if transition.record.doubled and not old.doubled:
-        counts["doubled"] = 1
-    if transition.accepted_twice:
-        counts[ACCEPTED_TWICE] = 1
-    elif transition.lost is not None:
-        counts[ADOPTED] = 1
     return StoredTransition(
         job=job,
         old=old,
@@ -310,7 +286,7 @@ def _stored_transition(
         disproves=transition.disproves,
         send=send,
         call=call,
-        totals=counts,
+        totals={**counts_of(old, transition), **totals},
     )
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from dispatcher.core.limits.allowance import used
 from dispatcher.core.limits.limited_by import LimitedBy
@@ -11,9 +12,10 @@ from dispatcher.core.limits.rate import next_us, used_ratio
 from dispatcher.core.recovery.places import Place
 from dispatcher.core.retry_table.rule import Scope
 from dispatcher.service.limits import what_limits
+from dispatcher.service.running_batches import BatchFigures, running_batches
 from dispatcher.service.webhooks import WebhookHealth, webhook_health
 from dispatcher.store.holds import HoldSummary
-from dispatcher.store.store import Store
+from dispatcher.store.store import ServerCondition, Store
 
 #: (name, label value, ...) -> count
 Totals = Mapping[tuple[str, ...], int]
@@ -57,12 +59,18 @@ class Snapshot:
     last_seen_s: Mapping[str, float]
     workers_alive: int
     webhooks: WebhookHealth
+    redis: ServerCondition
+    #: of one command to Redis
+    round_trip_s: float
+    batches: Sequence[BatchFigures] = ()
 
 
 async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
     """Take a snapshot. ``max_in_flight`` is the limit of the settings. Raises StoreError."""
     rate_state = await store.rate_limiter.state()
+    began_s = perf_counter()
     now_ms = await store.clock.ask()
+    round_trip_s = perf_counter() - began_s
     holds = await store.holds.summary()
     limits = await what_limits(store, max_in_flight=max_in_flight, max_batches=_BATCHES, holds=holds.wide)
     in_flight = await store.dispatch.sizes()
@@ -91,6 +99,9 @@ async def snapshot(store: Store, max_in_flight: int) -> Snapshot:
         },
         workers_alive=workers.alive,
         webhooks=await webhook_health(store, now_ms),
+        redis=await store.condition(),
+        round_trip_s=round_trip_s,
+        batches=await running_batches(store, holds.wide, max_in_flight=max_in_flight),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from dispatcher.core.dead_numbers import PROOF_MEMORY_MS
+from dispatcher.core.histograms import FINAL, FIRST_ATTEMPT, Histogram
 from dispatcher.core.job import State
 from dispatcher.core.limits import holds, rate, shares
 from dispatcher.core.limits.allowance import BUCKETS, MAX_AHEAD_US
@@ -22,13 +23,19 @@ HELD_SCORE = 253_402_300_799_000
 #: long as an idempotency key, so that no key that led to it creates another one
 DELETED_KNOWN_MS = 28 * 86_400_000
 
-Value = int | float | str | tuple[str, ...] | Mapping[str, int]
+Value = int | float | str | tuple[str | int, ...] | Mapping[str, int]
 
 _FINAL_STATES = {state.name: int(state) for state in (State.DELIVERED, State.CANCELLED, State.EXPIRED)}
 _LIVE_STATES = {
     state.name: int(state) for state in (State.VOID, State.WAITING, State.LEASED, State.SENDING, State.ACCEPTED)
 }
 _PACING = ("USED", "CATCH_UP_US", "SLOWEST", "FURTHEST_US", "WINDOW_US", "WINDOW_SLOTS", "LONGEST_WAIT_US")
+
+
+def _whole(histogram: Histogram) -> tuple[int, ...]:
+    """Return the bounds of a histogram that a script counts."""
+    return tuple(int(bound) for bound in histogram.bounds_s)
+
 
 #: constants of each script and of each part that is put in front of scripts, by their names in Lua
 CONSTANTS: Mapping[str, Mapping[str, Value]] = {
@@ -45,7 +52,7 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         # how long a key outlives the time that it stores
         "CLEAN_UP_MS": 60_000,
     },
-    "counts": {"FAILED": int(State.FAILED), "LATELY_MS": LATELY_MS},
+    "counts": {"FAILED": int(State.FAILED), "LATELY_MS": LATELY_MS, "FINAL_S": _whole(FINAL)},
     "wakes": {"LONGEST_SLEEP_MS": round(LONGEST_SLEEP_S * 1000)},
     # batches of a document that are told of its hold one by one
     "scopes": {"BATCHES_TOLD": 100},
@@ -93,6 +100,7 @@ CONSTANTS: Mapping[str, Mapping[str, Value]] = {
         # Nothing is claimed before there is a permit, and jobs have to continue when an operator raises the limit.
         "MAX_RATE_SNOOZE_MS": 30_000,
         "REPEATABLE_MS": 60_000,
+        "FIRST_ATTEMPT_S": _whole(FIRST_ATTEMPT),
     },
     "claim": {
         "QUANTUM": shares.QUANTUM,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 import redis
 
@@ -32,6 +33,7 @@ from dispatcher.store.previews import Previews
 from dispatcher.store.rate_limiter import RateLimiter
 from dispatcher.store.repeats import Repeats
 from dispatcher.store.rollback import Rollbacks
+from dispatcher.store.running import Running
 from dispatcher.store.secrets import Secrets
 from dispatcher.store.server_clock import ClockReadings, ServerClock, steady_clock
 from dispatcher.store.server_kind import check_kind
@@ -42,6 +44,16 @@ from dispatcher.store.workers import WorkerRegistry
 
 #: maximum seconds since the last acknowledgement of a working replica, which sends one each second
 _LAG_S = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCondition:
+    """How a server is. None: it does not tell."""
+
+    #: bytes that it uses, and that it may use (0: any number)
+    memory: int | None
+    memory_limit: int | None
+    durability: Answer
 
 
 class Store:
@@ -101,6 +113,7 @@ class Store:
         self.rate_limiter = RateLimiter(self._client, scripts, policy)
         self.repeats = Repeats(self._client, keys)
         self.rollbacks = Rollbacks(self._client, scripts)
+        self.running = Running(self._client, keys)
         self.secrets = Secrets(self._client, keys)
         self.suppressions = Suppressions(self._client, scripts)
         self.metric_totals = MetricTotals(self._client, keys)
@@ -134,6 +147,13 @@ class Store:
     async def durability(self) -> DurabilityJudgement:
         """Return whether the server is as durable as it must be, from what it says about itself."""
         return judge(self._durability or Durability.ALWAYS, await self._info(), await self._config(*SETTINGS))
+
+    async def condition(self) -> ServerCondition:
+        """Return the memory of the server, and whether it is as durable as it must be."""
+        info = await self._info()
+        memory = [value if isinstance(value := info.get(name), int) else None for name in ("used_memory", "maxmemory")]
+        judgement = judge(self._durability or Durability.ALWAYS, info, await self._config(*SETTINGS))
+        return ServerCondition(memory=memory[0], memory_limit=memory[1], durability=judgement.answer)
 
     async def check_settings(self) -> DurabilityJudgement:
         """Return how durable the server is. Raises StoreUnsafe if it can lose acknowledged writes, or WrongServer."""

@@ -79,7 +79,14 @@ if recipients > 0 then
     redis.call('APPEND', part_key(batch, 'hashes'), hashes)
   end
   if lookup_rows ~= '' then add_to_lookup_index(n * BLOCK) end
-  for country, more in pairs(jobs_to) do redis.call('HINCRBY', part_key(batch, 'countries'), country, more) end
+  for country, more in pairs(jobs_to) do
+    redis.call('HINCRBY', part_key(batch, 'countries'), country, more)
+    -- its counters exist before the first call: a counter that begins at 1 shows no increase
+    local low, high = string.byte(country, 1, 2)
+    for _, result in ipairs({'delivered', 'failed'}) do
+      redis.call('HSETNX', KEY.totals, 'countries|' .. text(low + 256 * high) .. '|' .. result, 0)
+    end
+  end
   redis.call('HINCRBY', key, 'blocks', 1)
   redis.call('HINCRBY', key, 'rows', jobs)
   redis.call('HINCRBY', key, 'unstarted', jobs)

@@ -41,10 +41,11 @@ local known = {}
 local function facts(batch)
   if not known[batch] then
     local fields = redis.call('HMGET', batch_key(batch), 'control', 'deadline_ms', 'ignore_dead_numbers',
-      'definition_tag', 'version', 'version_starts')
+      'definition_tag', 'version', 'version_starts', 'started_ms')
     known[batch] = {control = fields[1], deadline = stored_number(fields[2]),
       ignored = fields[3] == '1' and DEAD_NUMBER or nil, tag = fields[4] or '',
-      version = stored_number(fields[5] or 1), version_starts = fields[6]}
+      version = stored_number(fields[5] or 1), version_starts = fields[6],
+      started = stored_number(fields[7])}
   end
   return known[batch]
 end
@@ -169,6 +170,10 @@ local function begin(job, number, digits, tag)
   move_count(batch, row, record, new)
   lock_number(number, job .. '/' .. text(attempt + 1), lock_ms)
   note_send(job, number, slot_ms)
+  local started = facts(batch).started
+  if attempt == 0 and started > 0 then
+    add_durations('first_attempt_seconds', FIRST_ATTEMPT_S, slot_ms - started, 1)
+  end
   for _, hold in pairs(passed) do note_probe(hold, job .. '/' .. (attempt + 1), slot_ms, sending_ms, now) end
   return {'go', attempt + 1, text(slot), new}
 end

@@ -37,7 +37,11 @@ do
     if new_state >= FINAL and old_state < FINAL then
       add_total('final|' .. count_field(to), jobs)
       add(batch_key(batch), 'finals', jobs)
-      if new_state < CANCELLED then ended_calls[batch] = (ended_calls[batch] or 0) + jobs end
+      if new_state < CANCELLED then
+        ended_calls[batch] = (ended_calls[batch] or 0) + jobs
+        local started_ms = stored_number(redis.call('HGET', batch_key(batch), 'started_ms'))
+        if started_ms > 0 then add_durations('final_seconds', FINAL_S, now_ms() - started_ms, jobs) end
+      end
     end
     if new_state >= FINAL then ended[batch] = true end
   end
