@@ -81,8 +81,7 @@ class Store:
         Raises:
             ValueError: The URL or the name of the account is invalid.
         """
-        self._wait_replicas = wait_replicas
-        self._durability = durability
+        self._wait_replicas, self._durability = wait_replicas, durability
         if wait_replicas:
             writes = for_replicas(writes)
         self._kind = parse(url).kind
@@ -146,20 +145,20 @@ class Store:
 
     async def durability(self) -> DurabilityJudgement:
         """Return whether the server is as durable as it must be, from what it says about itself."""
-        return judge(self._durability or Durability.ALWAYS, await self._info(), await self._config(*SETTINGS))
+        return await self._judge(await self._info())
 
     async def condition(self) -> ServerCondition:
         """Return the memory of the server, and whether it is as durable as it must be."""
         info = await self._info()
         memory = [value if isinstance(value := info.get(name), int) else None for name in ("used_memory", "maxmemory")]
-        judgement = judge(self._durability or Durability.ALWAYS, info, await self._config(*SETTINGS))
-        return ServerCondition(memory=memory[0], memory_limit=memory[1], durability=judgement.answer)
+        durability = (await self._judge(info)).answer
+        return ServerCondition(memory=memory[0], memory_limit=memory[1], durability=durability)
 
     async def check_settings(self) -> DurabilityJudgement:
         """Return how durable the server is. Raises StoreUnsafe if it can lose acknowledged writes, or WrongServer."""
         info = await self._info()
         check_kind(self._kind, info)
-        judgement = judge(self._durability or Durability.ALWAYS, info, await self._config(*SETTINGS))
+        judgement = await self._judge(info)
         if judgement.evicts or (judgement.answer is Answer.UNSAFE and self._durability):
             raise StoreUnsafe(
                 f"{judgement.sentence}. Change its configuration"
@@ -197,6 +196,9 @@ class Store:
             info: Mapping[str, object] = await self._client.info()
             return info
         return {}
+
+    async def _judge(self, info: Mapping[str, object]) -> DurabilityJudgement:
+        return judge(self._durability or Durability.ALWAYS, info, await self._config(*SETTINGS))
 
     async def _config(self, *names: str) -> Mapping[str, str]:
         values: dict[str, str] = {}
