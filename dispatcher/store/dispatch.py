@@ -482,8 +482,11 @@ def _fields(change: StoredTransition) -> dict[str, object]:
         fields["send"] = _send_fields(change.send)
     if change.call is not None:
         fields["call"] = _call_fields(change.call)
-    if change.totals:
-        fields["totals"] = dict(change.totals)
+    ones = [field for field, by in change.totals.items() if by == 1 and " " not in field]
+    if ones:
+        fields["ones"] = " ".join(ones)
+    if len(ones) < len(change.totals):
+        fields["totals"] = {field: by for field, by in change.totals.items() if field not in ones}
     return fields
 
 

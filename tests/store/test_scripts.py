@@ -107,7 +107,7 @@ def test_settle_reads_the_fields_of_a_change_that_python_gives() -> None:
         costs={"EUR": 4_500},
         disproves=frozenset({"auth"}),
         call=dispatch.EndedCall(end=CallEnd.DELIVERED, number="+12025550100"),
-        totals={"a": 1},
+        totals={"a": 1, "b": 2},
     )
     fields, text = dispatch._fields(change), (SCRIPTS / "settle.lua").read_text()
     head = set(

@@ -19,6 +19,7 @@
 --       call         a call has ended: the digits of a number that took a fax (`delivered`), or what is known of one
 --                    that is not in operation (`dead`: `number`, `area`, `reason` and the policy's figures)
 --       totals       field -> number to add
+--       ones         fields of the totals to which 1 is added, separated by spaces
 --       Fields other than batch, row and attempt are left out when they say nothing.
 -- Answer: for each job `done`, `repeat` (it was applied before), `gone` (there is no such job), `unreadable` (what is
 -- stored about it cannot be used), or the record that stands there instead.
@@ -30,6 +31,8 @@ local any_hold = redis.call('HLEN', KEY.holds) > 0
 local succeeded = {}
 -- value of the counter `sends` at the last usable answer of this call
 local answered_sends
+-- the same fields of several changes -> the number of these changes: they are taken apart once
+local times_of = {}
 
 local function leave_place(batch, row, record)
   local state, job = string.byte(record, 1), job_name(batch, row)
@@ -144,6 +147,7 @@ local function add_effects(change, job)
   if change.pages then add(batch_key(batch), 'pages_sent', change.pages) end
   for currency, units in pairs(change.costs or {}) do add(batch_key(batch), 'cost:' .. currency, units) end
   for field, by in pairs(change.totals or {}) do add_total(field, by) end
+  if change.ones then times_of[change.ones] = (times_of[change.ones] or 0) + 1 end
   -- what counts sends is about the provider, not about this job
   if change.send then alone(note_send, change.send, attempt) end
   if change.call then alone(note_call, change.call, batch, job, attempt, now) end
@@ -167,6 +171,9 @@ local answer = {}
 for i = 2, #ARGV, 4 do
   local ok, word = alone(settle, cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
   answer[#answer + 1] = ok and word or 'unreadable'
+end
+for fields, times in pairs(times_of) do
+  for field in string.gmatch(fields, '%S+') do add_total(field, times) end
 end
 alone(write_sends)
 alone(write_calls)

@@ -12,10 +12,8 @@ local function add_total(field, by) add(KEY.totals, field, by) end
 
 -- Adds equal durations to a histogram (core/histograms.py): to the counter of their bucket, and to the sum.
 local function add_durations(name, bounds, ms, times)
-  local bucket = '+Inf'
-  for i = #bounds, 1, -1 do
-    if ms <= bounds[i] * US_PER_S / US_PER_MS then bucket = text(bounds[i]) end
-  end
-  add_total(name .. '|' .. bucket, times)
+  local i = 1
+  while bounds[i] and ms > bounds[i] * US_PER_S / US_PER_MS do i = i + 1 end
+  add_total(name .. '|' .. (bounds[i] or '+Inf'), times)
   add_total(name .. '|sum_us', math.max(0, ms) * US_PER_MS * times)
 end
