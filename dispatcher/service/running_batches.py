@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from dispatcher.core.job import LIVE, State
 from dispatcher.core.progress import Remaining, end_of
 from dispatcher.service.limits import BatchLimits, what_limits_batches
-from dispatcher.store.running import RunningBatch
 from dispatcher.store.holds import Hold
+from dispatcher.store.running import RunningBatch
 from dispatcher.store.store import Store
 
 #: maximum number of batches that are told of: each one is a value of a label
